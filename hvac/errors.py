@@ -1,0 +1,25 @@
+"""Errors a user can act on: each message says what was expected, what was found, and where."""
+
+
+class HvacError(ValueError):
+    """Base of every error that is the user's to mend (input, config, bundle), not a bug of ours."""
+
+
+class ConfigError(HvacError):
+    """A run configuration that cannot be read, or that contradicts itself."""
+
+
+class InputError(HvacError):
+    """A file or table that is not what its format says."""
+
+
+class SplitError(HvacError):
+    """A split that the record cannot carry (too short for the purge, too few units)."""
+
+
+class EncoderError(HvacError):
+    """Encoder weights that are missing, damaged, or of another kind."""
+
+
+class BundleError(HvacError):
+    """A bundle that is missing, damaged, or does not fit the windows it is given."""

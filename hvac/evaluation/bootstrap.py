@@ -1,0 +1,134 @@
+"""Uncertainty by resampling units, with the same replicates for every model, horizon and metric.
+
+Windows of one unit overlap and are anything but independent, so whole units are drawn. A metric's replicates are kept
+as an array: two models on the same weights are compared by subtracting them. Shapes: B windows, U units, R replicates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import beta
+
+FloatArray = NDArray[np.float64]
+Verdict = Literal["better", "worse", "no clear difference"]
+
+UNDEFINED_SHARE = 0.05
+
+
+class UnitWeights(NamedTuple):
+    """How often each unit is drawn in each replicate; window b weighs `w_RU[r, unit_index_B[b]]`."""
+
+    unit_index_B: NDArray[np.int64]
+    w_RU: FloatArray
+
+
+class Replicated(NamedTuple):
+    """A metric on the sample itself and on every replicate (nan where undefined)."""
+
+    value: float
+    value_R: FloatArray
+
+
+class Interval(NamedTuple):
+    """A value with its 95 % interval; `undefined` counts the replicates left out."""
+
+    value: float
+    low: float
+    high: float
+    undefined: int = 0
+    note: str = ""
+
+
+class Difference(NamedTuple):
+    """Metric of a − metric of b on the same replicates; the verdict is about a."""
+
+    value: float
+    low: float
+    high: float
+    verdict: Verdict
+
+
+def unit_weights(units_B: NDArray[Any], *, replicates: int = 2000, seed: int = 0) -> UnitWeights:
+    """Draw as many units as there are, with replacement, `replicates` times. Units are indexed in sorted order.
+
+    >>> drawn = unit_weights(np.array(["b", "a", "b"]), replicates=4)
+    >>> drawn.unit_index_B.tolist(), drawn.w_RU.sum(axis=1).tolist()
+    ([1, 0, 1], [2.0, 2.0, 2.0, 2.0])
+    """
+    units, unit_index_B = np.unique(units_B, return_inverse=True)
+    count = max(len(units), 1)
+    drawn_RU = np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), size=replicates)
+    return UnitWeights(unit_index_B.astype(np.int64), drawn_RU[:, : len(units)].astype(np.float64))
+
+
+def unit_sums(value_BK: NDArray[Any], unit_B: NDArray[np.int64], *, units: int) -> FloatArray:
+    """Sum columns by unit: `w_RU @ unit_sums(...)` is then the weighted sum of every replicate.
+
+    >>> unit_sums(np.array([[1.0], [2.0], [4.0]]), np.array([0, 1, 0]), units=2).tolist()
+    [[5.0], [2.0]]
+    """
+    return np.stack([np.bincount(unit_B, column, minlength=units) for column in np.asarray(value_BK, float).T], axis=1)
+
+
+def replicate(metric: Callable[[FloatArray], float], weights: UnitWeights) -> Replicated:
+    """Any metric of window weights `w_B`, one replicate after the other: the plain way, for what has no fast one.
+
+    >>> replicate(lambda w_B: float(w_B.sum()), unit_weights(np.array([1, 2]), replicates=3)).value_R.tolist()
+    [2.0, 2.0, 2.0]
+    """
+    value_R = np.array([metric(w_U[weights.unit_index_B]) for w_U in weights.w_RU])
+    return Replicated(metric(np.ones(len(weights.unit_index_B))), value_R)
+
+
+def interval(replicated: Replicated) -> Interval:
+    """The 95 % percentile interval (Efron 1979).
+
+    Undefined replicates are left out and counted; where they are more than 5 %, or the value itself is undefined,
+    `low` and `high` are nan and the note says why.
+
+    >>> interval(Replicated(1.0, np.array([np.nan, 1.0])))
+    Interval(value=1.0, low=nan, high=nan, undefined=1, note='undefined in 1 of 2 replicates')
+    """
+    undefined = int(np.isnan(replicated.value_R).sum())
+    if np.isnan(replicated.value):
+        return Interval(np.nan, np.nan, np.nan, undefined, "undefined on this sample")
+    if not len(replicated.value_R) or undefined > UNDEFINED_SHARE * len(replicated.value_R):
+        note = f"undefined in {undefined} of {len(replicated.value_R)} replicates"
+        return Interval(replicated.value, np.nan, np.nan, undefined, note)
+    low, high = np.nanpercentile(replicated.value_R, [2.5, 97.5])
+    return Interval(replicated.value, float(low), float(high), undefined)
+
+
+def paired_difference(a: Replicated, b: Replicated, *, higher_is_better: bool = True) -> Difference:
+    """a − b, replicate by replicate; "better" or "worse" only where the 95 % interval excludes 0.
+
+    Both must come from the same weights. An undefined interval gives no clear difference.
+
+    >>> paired_difference(Replicated(0.9, np.array([0.8, 0.9])), Replicated(0.5, np.array([0.5, 0.5]))).verdict
+    'better'
+    """
+    assert len(a.value_R) == len(b.value_R), "paired replicates must come from the same weights"
+    found = interval(Replicated(a.value - b.value, a.value_R - b.value_R))
+    verdict: Verdict = "no clear difference"
+    if found.low > 0 or found.high < 0:
+        verdict = "better" if (found.low > 0) == higher_is_better else "worse"
+    return Difference(found.value, found.low, found.high, verdict)
+
+
+def exact_interval(k: float, n: float, *, level: float = 0.95) -> tuple[float, float]:
+    """Clopper–Pearson (1934) interval of k out of n independent trials; nan, nan for n = 0.
+
+    >>> low, high = exact_interval(0, 10)
+    >>> low, round(high, 4)
+    (0.0, 0.3085)
+    """
+    if n <= 0:
+        return np.nan, np.nan
+    tail = (1 - level) / 2
+    low = 0.0 if k <= 0 else float(beta.ppf(tail, k, n - k + 1))
+    high = 1.0 if k >= n else float(beta.ppf(1 - tail, k + 1, n - k))
+    return low, high

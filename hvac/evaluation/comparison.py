@@ -1,0 +1,145 @@
+"""All models on the same held-out windows: figures with intervals, paired differences, slices.
+
+Legend: B windows, H horizons.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from hvac.evaluation.alarms import Events
+from hvac.evaluation.bootstrap import unit_weights
+from hvac.evaluation.evaluate import Evaluation, HeldOut, compare, evaluate_model, held_out
+from hvac.features.table import Windows
+
+Floats = npt.NDArray[np.float64]
+SLICE_REPLICATES = 500
+SLICE_METRICS = ("pr_auc", "roc_auc")
+
+
+class Judged(NamedTuple):
+    """What one model says of the held-out windows, and the cut-off of each."""
+
+    risk_BH: Floats
+    threshold_BH: Floats
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trial:
+    """Held-out windows, what every model says of them, and the training base rate of each window's class."""
+
+    windows: Windows
+    judged: dict[str, Judged]
+    reference_BH: Floats
+    events: Events
+    horizons: tuple[int, ...]
+
+
+def by_equipment(trial: Trial) -> Trial:
+    """Points joined into their equipment: the risk of an equipment is the highest of its points'.
+
+    A label is positive where any point's is, and known where it is positive or known for every point. The threshold is
+    the one of the point that gave the highest risk.
+    """
+    windows = trial.windows
+    if windows.keys["point_id"].null_count == len(windows):
+        return trial
+    units_B, day_B = windows.units, windows.end_day_B
+    keys = np.array([f"{unit}\x1f{day}" for unit, day in zip(units_B, day_B, strict=True)])
+    _, first, group_B = np.unique(keys, return_index=True, return_inverse=True)
+    positive = _any(windows.y_BH & windows.known_BH, group_B, len(first))  # type: ignore[operator]
+    known = positive | ~_any(~windows.known_BH, group_B, len(first))  # type: ignore[operator]
+    judged = {name: _highest(each, group_B, len(first)) for name, each in trial.judged.items()}
+    merged = replace(windows.take(first), y_BH=positive, known_BH=known)
+    return replace(trial, windows=merged, judged=judged, reference_BH=trial.reference_BH[first])
+
+
+def _any(flag_BH: npt.NDArray[np.bool_], group_B: npt.NDArray[np.int64], groups: int) -> npt.NDArray[np.bool_]:
+    found = np.zeros((groups, flag_BH.shape[1]), dtype=bool)
+    np.logical_or.at(found, group_B, flag_BH)
+    return found
+
+
+def _highest(judged: Judged, group_B: npt.NDArray[np.int64], groups: int) -> Judged:
+    columns = []
+    for h in range(judged.risk_BH.shape[1]):
+        order = np.lexsort((judged.risk_BH[:, h], group_B))
+        last = order[np.searchsorted(group_B[order], np.arange(groups), side="right") - 1]
+        columns.append((judged.risk_BH[last, h], judged.threshold_BH[last, h]))
+    risks, thresholds = zip(*columns, strict=True)
+    return Judged(np.stack(risks, axis=1), np.stack(thresholds, axis=1))
+
+
+def assess(trial: Trial, *, default: str, replicates: int, seed: int = 0) -> dict[str, Any]:
+    """Figures, differences to the default, curves, and slices by facility and class: plain values for metrics.json.
+
+    Returns:
+        `models`, `differences` (default minus the other; "better" speaks of the default), `curves`, `slices`.
+    """
+    windows = trial.windows
+    assert windows.y_BH is not None, "held-out windows are labelled"
+    assert windows.known_BH is not None, "held-out windows are labelled"
+    test = held_out(
+        windows.y_BH,
+        known_BH=windows.known_BH,
+        units_B=windows.units,
+        end_day_B=windows.end_day_B,
+        events=trial.events,
+        horizons=trial.horizons,
+        weights=unit_weights(windows.units, replicates=replicates, seed=seed),
+    )
+    found = {name: _evaluate(judged, test, trial.reference_BH) for name, judged in trial.judged.items()}
+    plain = {name: evaluation.to_json() for name, evaluation in found.items()}
+    return {
+        "models": {name: _models(each) for name, each in plain.items()},
+        "curves": {name: _curves(each) for name, each in plain.items()},
+        "differences": {
+            name: _differences(found[default], evaluation) for name, evaluation in found.items() if name != default
+        },
+        "slices": {key: _slices(trial, column, default) for key, column in _SLICES.items()},
+    }
+
+
+_SLICES = {"facility": "facility_id", "class": "class"}
+
+
+def _evaluate(judged: Judged, test: HeldOut, reference_BH: Floats) -> Evaluation:
+    return evaluate_model(judged.risk_BH, test=test, threshold_H=judged.threshold_BH, reference_H=reference_BH)
+
+
+def _models(found: dict[str, Any]) -> dict[str, Any]:
+    return {h: {**each["metrics"], "headline": each["headline"]} for h, each in found.items()}
+
+
+def _curves(found: dict[str, Any]) -> dict[str, Any]:
+    return {h: {**each["curves"], "base_rate": each["metrics"]["base_rate"]["value"]} for h, each in found.items()}
+
+
+def _differences(default: Evaluation, other: Evaluation) -> dict[str, Any]:
+    return {str(h): {name: d._asdict() for name, d in each.items()} for h, each in compare(default, other).items()}
+
+
+def _slices(trial: Trial, column: str, default: str) -> dict[str, Any]:
+    value_B = trial.windows.column(column)
+    return {str(value): _slice(trial, value_B == value, default) for value in sorted(set(value_B.tolist()))}
+
+
+def _slice(trial: Trial, keep_B: npt.NDArray[np.bool_], default: str) -> dict[str, Any]:
+    windows, judged = trial.windows.take(keep_B), trial.judged[default]
+    assert windows.y_BH is not None, "held-out windows are labelled"
+    assert windows.known_BH is not None, "held-out windows are labelled"
+    test = held_out(
+        windows.y_BH, known_BH=windows.known_BH, units_B=windows.units, end_day_B=windows.end_day_B,
+        events=trial.events, horizons=trial.horizons,
+        weights=unit_weights(windows.units, replicates=SLICE_REPLICATES),
+    )  # fmt: skip
+    part = Judged(*(array[keep_B] for array in judged))
+    found = _evaluate(part, test, trial.reference_BH[keep_B]).to_json()
+    return {
+        h: {name: each["metrics"][name] for name in (*SLICE_METRICS, "base_rate", "events", "windows")}
+        for h, each in found.items()
+    }

@@ -1,0 +1,208 @@
+"""Metrics of risks against labels, each with optional window weights: a window of weight 2 counts as two windows.
+
+Undefined is `nan`. Counts and what is made of them take arrays as well as numbers, so bootstrap replicates use the
+same functions. Shapes: B windows, K bins or points of a curve.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hvac.evaluation.bootstrap import exact_interval
+from hvac.evaluation.ranking import calibration_error, rank_metrics, sort_scores
+
+FloatArray = NDArray[np.float64]
+Weights = NDArray[Any] | None
+PR_POINTS = 200
+
+
+class Confusion(NamedTuple):
+    """Weighted counts at a threshold: numbers, or one array each over replicates."""
+
+    tn: Any
+    fp: Any
+    fn: Any
+    tp: Any
+
+
+class Reliability(NamedTuple):
+    """Per bin: mean risk, observed rate, windows, and the exact 95 % interval of the rate."""
+
+    risk_K: FloatArray
+    rate_K: FloatArray
+    count_K: NDArray[np.int64]
+    low_K: FloatArray
+    high_K: FloatArray
+
+
+class PrecisionRecall(NamedTuple):
+    """Points of the precision–recall curve, recall rising."""
+
+    recall_K: FloatArray
+    precision_K: FloatArray
+    threshold_K: FloatArray
+
+
+def ratio(part: Any, whole: Any) -> FloatArray:
+    """part / whole, nan where whole is 0; works on numbers and arrays.
+
+    >>> ratio(np.array([1.0, 0.0]), np.array([2.0, 0.0])).tolist()
+    [0.5, nan]
+    """
+    part, whole = np.asarray(part, np.float64), np.asarray(whole, np.float64)
+    share: FloatArray = np.full(np.broadcast(part, whole).shape, np.nan)
+    np.divide(part, whole, out=share, where=whole != 0)
+    return share
+
+
+def _weights(y_B: NDArray[Any], w_B: Weights) -> FloatArray:
+    return np.ones(len(y_B)) if w_B is None else np.asarray(w_B, np.float64)
+
+
+def _mean(value_B: NDArray[Any], w_B: Weights) -> float:
+    w_B = _weights(value_B, w_B)
+    return float(ratio(w_B @ np.asarray(value_B, np.float64), w_B.sum()))
+
+
+def roc_auc(score_B: NDArray[Any], y_B: NDArray[Any], w_B: Weights = None) -> float:
+    """Chance that a positive scores above a negative, ties half; nan where a class is missing.
+
+    >>> roc_auc(np.array([0.1, 0.4, 0.35, 0.8]), np.array([0, 0, 1, 1]))
+    0.75
+    """
+    return float(rank_metrics(sort_scores(score_B, y_B), _weights(y_B, w_B)[None]).roc_auc_R[0])
+
+
+def pr_auc(score_B: NDArray[Any], y_B: NDArray[Any], w_B: Weights = None) -> float:
+    """Average precision, step-wise as scikit-learn's; nan without a positive. Chance level: the base rate.
+
+    >>> round(pr_auc(np.array([0.1, 0.4, 0.35, 0.8]), np.array([0, 0, 1, 1])), 4)
+    0.8333
+    """
+    return float(rank_metrics(sort_scores(score_B, y_B), _weights(y_B, w_B)[None]).pr_auc_R[0])
+
+
+def recall_at(score_B: NDArray[Any], y_B: NDArray[Any], w_B: Weights = None, *, share: float) -> float:
+    """Share of the positives found in the top `share` of windows; a tie at the cut counts in part; nan without one.
+
+    >>> recall_at(np.array([0.9, 0.8, 0.2, 0.1]), np.array([1, 0, 1, 0]), share=0.25)
+    0.5
+    """
+    found = rank_metrics(sort_scores(score_B, y_B), _weights(y_B, w_B)[None], shares=(share,))
+    return float(found.recall_RS[0, 0])
+
+
+def lift_at(score_B: NDArray[Any], y_B: NDArray[Any], w_B: Weights = None, *, share: float) -> float:
+    """Base rate in the top `share` of windows over the base rate of all; nan without a positive. Chance level: 1.
+
+    >>> lift_at(np.array([0.9, 0.8, 0.2, 0.1]), np.array([1, 0, 1, 0]), share=0.25)
+    2.0
+    """
+    return recall_at(score_B, y_B, w_B, share=share) / share
+
+
+def brier(risk_B: NDArray[Any], y_B: NDArray[Any], w_B: Weights = None) -> float:
+    """Mean squared error of the risk; nan on no windows.
+
+    >>> brier(np.array([0.5, 1.0]), np.array([1, 1]))
+    0.125
+    """
+    return _mean((np.asarray(risk_B, np.float64) - y_B) ** 2, w_B)
+
+
+def brier_skill(risk_B: NDArray[Any], y_B: NDArray[Any], w_B: Weights = None, *, reference: float) -> float:
+    """1 − Brier / Brier of the constant `reference`, the base rate in *training* (never the test's own rate: nobody
+    knew it). 0: no better than that constant. nan where the constant is perfect.
+
+    >>> brier_skill(np.array([0.0, 1.0]), np.array([0, 1]), reference=0.5)
+    1.0
+    """
+    constant = brier(np.full(len(y_B), reference), y_B, w_B)
+    return float(1 - ratio(brier(risk_B, y_B, w_B), constant))
+
+
+def ece(risk_B: NDArray[Any], y_B: NDArray[Any], w_B: Weights = None, *, bins: int = 10) -> float:
+    """Expected calibration error over bins of equal mass; nan on no windows. Noise alone makes it positive.
+
+    >>> ece(np.array([0.0, 0.0, 1.0, 1.0]), np.array([0, 0, 1, 0]), bins=2)
+    0.25
+    """
+    return float(calibration_error(sort_scores(risk_B, y_B), _weights(y_B, w_B)[None], bins=bins)[0])
+
+
+def confusion(alarm_B: NDArray[Any], y_B: NDArray[Any], w_B: Weights = None) -> Confusion:
+    """Weighted counts of windows; alarm and label are 0/1 or bool.
+
+    >>> confusion(np.array([True, True, False]), np.array([1, 0, 0]))
+    Confusion(tn=1.0, fp=1.0, fn=0.0, tp=1.0)
+    """
+    return Confusion(*(_weights(y_B, w_B) @ confusion_cells(alarm_B, y_B)).tolist())
+
+
+def confusion_cells(alarm_B: NDArray[Any], y_B: NDArray[Any]) -> FloatArray:
+    """Which of tn, fp, fn, tp each window is, as `[B, 4]` of 0 and 1."""
+    alarm_B, y_B = np.asarray(alarm_B, bool), np.asarray(y_B) > 0
+    return np.stack([~alarm_B & ~y_B, alarm_B & ~y_B, ~alarm_B & y_B, alarm_B & y_B], axis=1).astype(np.float64)
+
+
+def precision(counts: Confusion) -> FloatArray:
+    """Share of the alarms with a positive label; nan without an alarm."""
+    return ratio(counts.tp, counts.tp + counts.fp)
+
+
+def recall(counts: Confusion) -> FloatArray:
+    """Share of the positives in alarm; nan without a positive."""
+    return ratio(counts.tp, counts.tp + counts.fn)
+
+
+def f1(counts: Confusion) -> FloatArray:
+    """2 TP / (2 TP + FP + FN); nan where there is neither an alarm nor a positive.
+
+    >>> float(f1(Confusion(tn=5, fp=1, fn=1, tp=2)))
+    0.6666666666666666
+    """
+    return ratio(2 * counts.tp, 2 * counts.tp + counts.fp + counts.fn)
+
+
+def accuracy(counts: Confusion) -> FloatArray:
+    """Share of the windows where alarm and label agree; nan on no windows. High by doing nothing on rare events."""
+    return ratio(counts.tp + counts.tn, counts.tn + counts.fp + counts.fn + counts.tp)
+
+
+def reliability_curve(risk_B: NDArray[Any], y_B: NDArray[Any], *, bins: int = 10) -> Reliability:
+    """Observed rate against mean risk in bins of equal mass; equal risks share a bin, empty bins are left out.
+
+    The Clopper–Pearson interval takes windows as independent; overlapping ones are not, so it is too narrow.
+
+    >>> curve = reliability_curve(np.array([0.1, 0.1, 0.9, 0.9]), np.array([0, 0, 1, 0]), bins=2)
+    >>> curve.rate_K.tolist(), curve.count_K.tolist()
+    ([0.0, 0.5], [2, 2])
+    """
+    _, tie_B, size_T = np.unique(risk_B, return_inverse=True, return_counts=True)
+    middle_T = np.cumsum(size_T) - size_T / 2
+    _, bin_B = np.unique((bins * middle_T / max(len(tie_B), 1)).astype(int)[tie_B], return_inverse=True)
+    count_K = np.bincount(bin_B)
+    hits_K = np.bincount(bin_B, np.asarray(y_B, np.float64))
+    ends_K2 = np.array([exact_interval(k, n) for k, n in zip(hits_K, count_K, strict=True)]).reshape(-1, 2)
+    risk_K = np.bincount(bin_B, np.asarray(risk_B, np.float64)) / count_K
+    return Reliability(risk_K, hits_K / count_K, count_K, ends_K2[:, 0], ends_K2[:, 1])
+
+
+def precision_recall_curve(score_B: NDArray[Any], y_B: NDArray[Any], *, points: int = PR_POINTS) -> PrecisionRecall:
+    """The precision–recall curve, thinned to at most `points` evenly over recall; empty without a positive.
+
+    >>> curve = precision_recall_curve(np.array([0.9, 0.5, 0.1]), np.array([1, 0, 1]))
+    >>> curve.recall_K.tolist(), curve.threshold_K.tolist()
+    ([0.5, 1.0], [0.9, 0.1])
+    """
+    rows = sort_scores(score_B, y_B)
+    last_K = np.flatnonzero(rows.last_B)
+    tp_K = np.cumsum(rows.y_B)[last_K]
+    if not len(tp_K) or tp_K[-1] == 0:
+        return PrecisionRecall(np.empty(0), np.empty(0), np.empty(0))
+    recall_K = tp_K / tp_K[-1]
+    keep = np.unique(np.searchsorted(recall_K, np.linspace(0, 1, points)))
+    return PrecisionRecall(recall_K[keep], (tp_K / (last_K + 1))[keep], rows.score_B[last_K][keep])

@@ -1,0 +1,150 @@
+"""Compiled passes over sorted scores: every ranking metric for every bootstrap replicate, ties exact.
+
+A replicate weighs each window by its unit: `w_RU[r, unit_B[b]]`. A plain weighted metric is the case R = 1 with every
+window its own unit. Shapes: B windows, U units, R replicates, S top shares.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hvac.compiled import compiled
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+BoolArray = NDArray[np.bool_]
+
+TINY = 1e-300  # makes 0 / 0 a 0 without a branch: the passes are as fast as their branches are few
+
+
+class Sorted(NamedTuple):
+    """Windows by falling score; `last_B` marks the last of each run of equal scores."""
+
+    score_B: FloatArray
+    y_B: FloatArray
+    unit_B: IntArray
+    last_B: BoolArray
+
+
+class Ranking(NamedTuple):
+    """Ranking metrics per replicate; nan where a replicate lacks a class."""
+
+    roc_auc_R: FloatArray
+    pr_auc_R: FloatArray
+    recall_RS: FloatArray
+
+
+def sort_scores(score_B: NDArray[Any], y_B: NDArray[Any], *, unit_B: NDArray[Any] | None = None) -> Sorted:
+    """Sort once for all replicates; without `unit_B` every window is its own unit.
+
+    >>> sort_scores(np.array([0.1, 0.3, 0.3]), np.array([0, 1, 0])).last_B.tolist()
+    [False, True, True]
+    """
+    score_B = np.asarray(score_B, np.float64)
+    assert not np.any(np.isnan(score_B)), "scores must not be nan"
+    order = np.argsort(-score_B, kind="stable")
+    unit_B = np.arange(len(score_B)) if unit_B is None else np.asarray(unit_B, np.int64)
+    falling_B = score_B[order]
+    last_B = np.r_[falling_B[1:] != falling_B[:-1], True][: len(order)]
+    return Sorted(falling_B, np.asarray(y_B, np.float64)[order], unit_B[order], last_B)
+
+
+def rank_metrics(rows: Sorted, w_RU: FloatArray, *, shares: tuple[float, ...] = ()) -> Ranking:
+    """ROC-AUC, average precision and recall in the top shares, per replicate.
+
+    ROC-AUC counts a tie as half; average precision is the step-wise sum over distinct scores (scikit-learn's); a
+    share that ends inside a tie takes that part of the tie's positives. nan: no positive, or (ROC-AUC) no negative.
+
+    >>> rows = sort_scores(np.array([0.1, 0.4, 0.8]), np.array([0, 1, 0]))
+    >>> found = rank_metrics(rows, np.ones((1, 3)), shares=(2 / 3,))
+    >>> found.roc_auc_R.tolist(), found.pr_auc_R.tolist(), found.recall_RS.tolist()
+    ([0.5], [0.5], [[1.0]])
+    """
+    assert list(shares) == sorted(shares), "shares must rise"
+    out_RM = np.full((len(w_RU), 2 + len(shares)), np.nan)
+    _rank_pass(rows.y_B, rows.last_B, rows.unit_B, np.asarray(w_RU, np.float64), np.array(shares, np.float64), out_RM)
+    return Ranking(out_RM[:, 0], out_RM[:, 1], out_RM[:, 2:])
+
+
+def calibration_error(rows: Sorted, w_RU: FloatArray, *, bins: int = 10) -> FloatArray:
+    """Expected calibration error per replicate, over bins of equal weight; equal risks share a bin; nan without weight.
+
+    >>> rows = sort_scores(np.array([0.25, 0.25, 0.25, 0.25]), np.array([1, 0, 0, 0]))
+    >>> calibration_error(rows, np.ones((1, 4))).tolist()
+    [0.0]
+    """
+    out_R = np.full(len(w_RU), np.nan)
+    _error_pass(rows.score_B - rows.y_B, rows.last_B, rows.unit_B, np.asarray(w_RU, np.float64), bins, out_R)
+    return out_R
+
+
+@compiled
+def _per_unit(value_B: FloatArray, unit_B: IntArray, units: int) -> FloatArray:
+    sum_U = np.zeros(units)
+    for b in range(len(unit_B)):
+        sum_U[unit_B[b]] += value_B[b]
+    return sum_U
+
+
+@compiled
+def _rank_pass(
+    y_B: FloatArray, last_B: BoolArray, unit_B: IntArray, w_RU: FloatArray, share_S: FloatArray, out_RM: FloatArray
+) -> None:
+    windows_U = _per_unit(np.ones(len(y_B)), unit_B, w_RU.shape[1])
+    positives_U = _per_unit(y_B, unit_B, w_RU.shape[1])
+    for r in range(w_RU.shape[0]):
+        w_U = w_RU[r]
+        total, positives = (w_U * windows_U).sum(), (w_U * positives_U).sum()
+        if positives <= 0.0:
+            continue
+        tp, seen, area, steps = 0.0, 0.0, 0.0, 0.0
+        tie_tp, tie, s = 0.0, 0.0, 0
+        for b in range(len(y_B)):
+            w = w_U[unit_B[b]]
+            tie += w
+            tie_tp += w * y_B[b]
+            if last_B[b]:
+                while s < len(share_S) and share_S[s] * total <= seen + tie:
+                    out_RM[r, 2 + s] = (tp + tie_tp * (share_S[s] * total - seen) / tie) / positives
+                    s += 1
+                area += (tie - tie_tp) * (tp + 0.5 * tie_tp)
+                seen += tie
+                tp += tie_tp
+                steps += tie_tp * tp / (seen + TINY)
+                tie_tp, tie = 0.0, 0.0
+        out_RM[r, 2 + s :] = 1.0
+        out_RM[r, 1] = steps / positives
+        if total > positives:
+            out_RM[r, 0] = area / (positives * (total - positives))
+
+
+@compiled
+def _error_pass(
+    error_B: FloatArray, last_B: BoolArray, unit_B: IntArray, w_RU: FloatArray, bins: int, out_R: FloatArray
+) -> None:
+    """A run of equal risks goes to the bin of its middle weight: floor(bins x (before + half) / total)."""
+    windows_U = _per_unit(np.ones(len(error_B)), unit_B, w_RU.shape[1])
+    for r in range(w_RU.shape[0]):
+        w_U = w_RU[r]
+        total = (w_U * windows_U).sum()
+        if total <= 0.0:
+            continue
+        bin_sum, absolute, upto = 0.0, 0.0, 1
+        before, tie, tie_sum = 0.0, 0.0, 0.0
+        for b in range(len(error_B)):
+            w = w_U[unit_B[b]]
+            tie += w
+            tie_sum += w * error_B[b]
+            if last_B[b]:
+                if (before + 0.5 * tie) * bins >= upto * total:
+                    absolute += abs(bin_sum)
+                    bin_sum = 0.0
+                    while (before + 0.5 * tie) * bins >= upto * total:
+                        upto += 1
+                bin_sum += tie_sum
+                before += tie
+                tie, tie_sum = 0.0, 0.0
+        out_R[r] = (absolute + abs(bin_sum)) / total

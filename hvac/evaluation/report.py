@@ -1,0 +1,97 @@
+"""One self-contained report.html from the metrics of a run: both languages inside, no outside resource.
+
+Each section is a function `View -> blocks` (tables, notes, figures); a section without blocks is left out.
+The words are in `texts.yaml`, the page in `report.html.j2`.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+from hvac.errors import HvacError
+from hvac.evaluation.report_provenance import provenance
+from hvac.evaluation.report_summary import summary
+from hvac.evaluation.report_tables import (
+    ablation,
+    alarms,
+    all_models,
+    curve_figures,
+    forecast,
+    glossary,
+    leakage,
+    main_table,
+    slices,
+)
+from hvac.evaluation.report_view import DASH, Block, View
+from hvac.evaluation.texts import LANGUAGES, Words, texts
+
+SECTIONS: dict[str, Callable[[View], list[Block]]] = {
+    "summary": summary,
+    "main": main_table,
+    "models": all_models,
+    "curves": curve_figures,
+    "alarms": alarms,
+    "forecast": forecast,
+    "ablation": ablation,
+    "slices": slices,
+    "provenance": provenance,
+    "leakage": leakage,
+    "glossary": glossary,
+}
+
+
+def write_report(
+    metrics: Mapping[str, Any],
+    figures: Mapping[str, Mapping[str, str | Path]],
+    *,
+    path: str | Path,
+    language: str,
+) -> None:
+    """Write one HTML file with both languages inside; `language` is shown first, a button switches.
+
+    `figures` is {name: {language: data URI or path of an image}}, names as in `figure` of texts.yaml; a figure in one
+    language only stands in both. Sections whose key is absent from `metrics` are left out. Raises HvacError for an
+    unknown language or figure.
+    """
+    if unknown := set(figures) - set(texts()["figure"]):
+        raise HvacError(f"figures: expected names among {sorted(texts()['figure'])}, found {sorted(unknown)}")
+    Words(language)
+    pages = [page(metrics, figures, Words(shown)) for shown in sorted(LANGUAGES, key=lambda word: word != language)]
+    loader = jinja2.PackageLoader("hvac", "evaluation")
+    environment = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    html = environment.get_template("report.html.j2").render(pages=pages, language=language)
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    Path(path).write_text(html, encoding="utf-8")
+
+
+def page(metrics: Mapping[str, Any], figures: Mapping[str, Mapping[str, str | Path]], words: Words) -> dict[str, Any]:
+    """Everything the template needs to show one language."""
+    images = {name: inline(by.get(words.language, next(iter(by.values())))) for name, by in figures.items() if by}
+    view = View(metrics=metrics, images=images, words=words)
+    run = {key: view.at("run", key) or DASH for key in ("name", "created", "version")}
+    blocks = {key: build(view) for key, build in SECTIONS.items()}
+    return {
+        "language": words.language,
+        "title": words("title"),
+        "byline": words("byline", **run),
+        "words": words,
+        "sections": [(key, words(f"section.{key}"), found) for key, found in blocks.items() if found],
+    }
+
+
+def inline(picture: str | Path) -> str:
+    """A data URI, made from the file where a path is given."""
+    if str(picture).startswith("data:image/"):
+        return str(picture)
+    kinds = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg", ".webp": "webp"}
+    path = Path(picture)
+    if path.suffix.lower() not in kinds or not path.is_file():
+        raise HvacError(
+            f"figure: expected a data URI or an existing {', '.join(kinds)} file, found {str(picture)[:80]!r}"
+        )
+    return f"data:image/{kinds[path.suffix.lower()]};base64," + base64.b64encode(path.read_bytes()).decode("ascii")

@@ -1,0 +1,135 @@
+"""The context block: what a technician would ask first, known at `end_date` and no later.
+
+Legend: B windows, C points, L lookback days, K context features. Unknown or censored history is nan, never zero.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from hvac.compiled import compiled
+from hvac.panel.events import Events
+from hvac.panel.grid import Days, Panel
+from hvac.panel.windows import Cut
+
+Floats = npt.NDArray[np.float64]
+FIXED_NAMES = ("age_days", "season_sin", "season_cos", "observed_share", "limit_margin_last", "days_to_limit")
+TREND_DAYS = 30
+FAR_DAYS = 365.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class ContextSpec:
+    """Which event kinds and classes the block covers: fixed per bundle, so that columns never shift."""
+
+    kinds: tuple[str, ...]
+    classes: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Column names, in order.
+
+        >>> ContextSpec(kinds=("failure",)).names[:4]
+        ('days_since_failure', 'failure_90d', 'failure_365d', 'failure_ever')
+        """
+        per_kind = [n for k in self.kinds for n in (f"days_since_{k}", f"{k}_90d", f"{k}_365d", f"{k}_ever")]
+        return (*per_kind, "days_since_any_event", *FIXED_NAMES, *(f"class_{name}" for name in self.classes))
+
+
+def context(
+    panel: Panel, cut: Cut, events: Events, *, spec: ContextSpec, install_day: int | None, class_name: str
+) -> Floats:
+    """Context features of the windows of one panel.
+
+    Per event kind: days since the last one, how many in the last 90 and 365 days, how many in the record. Then days
+    since any event, age (since installation, else since the first reading), season, observed share of the window,
+    the smallest distance of a last value to its limits (in limit ranges; negative outside) and the days until a linear
+    trend of the last 30 days crosses one (at most 365). Counts over days before the record began are nan.
+
+    Returns:
+        k_BK.
+    """
+    end_B = cut.end_day_B
+    known = events.where(events.known_N <= panel.last_day)
+    columns: list[Any] = [
+        column for kind in spec.kinds for column in _history(known.of_kinds((kind,)), end_B, panel.first_day)
+    ]
+    columns.append(_days_since(known.of_kinds(spec.kinds), end_B))
+    columns += [end_B - float(install_day if install_day is not None else panel.first_day)]
+    angle_B = 2 * np.pi * (end_B % 365.25) / 365.25
+    columns += [np.sin(angle_B), np.cos(angle_B), cut.observed_BCL.mean(axis=(1, 2))]
+    columns.extend(_limits(panel, end_B))
+    columns += [np.full(len(end_B), float(name == class_name)) for name in spec.classes]
+    return np.column_stack(columns).astype(np.float64)
+
+
+def _history(events: Events, end_B: Days, record_start: int) -> list[Floats]:
+    """Days since the last event of a kind; counts in 90 and 365 days; count in the record."""
+    known_N = np.sort(events.known_N)
+    upto_B = np.searchsorted(known_N, end_B, side="right").astype(np.float64)
+    counts = []
+    for span in (90, 365):
+        before_B = np.searchsorted(known_N, end_B - span, side="right")
+        counts.append(np.where(end_B - span + 1 >= record_start, upto_B - before_B, np.nan))
+    return [_days_since(events, end_B), *counts, upto_B]
+
+
+def _days_since(events: Events, end_B: Days) -> Floats:
+    """Days since the start of the newest event known by the end day; nan where there is none."""
+    order = np.argsort(events.known_N, kind="stable")
+    newest_N = np.maximum.accumulate(events.start_N[order]) if len(order) else np.empty(0)
+    place_B = np.searchsorted(events.known_N[order], end_B, side="right") - 1
+    if not len(newest_N):
+        return np.full(len(end_B), np.nan)
+    return np.where(place_B >= 0, end_B - newest_N[np.maximum(place_B, 0)], np.nan)
+
+
+def _limits(panel: Panel, end_B: Days) -> Floats:
+    """Smallest margin of the last known values to their limits, and days until a trend crosses one: [2, B]."""
+    out_2B = np.full((2, len(end_B)), np.nan)
+    if np.isfinite(panel.lower_TC).any() or np.isfinite(panel.upper_TC).any():
+        row_B = (end_B - panel.first_day).astype(np.int64)
+        for c in range(len(panel.points)):
+            grids = (panel.value_TC, panel.observed_TC, panel.known_TC, panel.lower_TC, panel.upper_TC)
+            value_T, observed_T, known_T, lower_T, upper_T = (np.ascontiguousarray(grid[:, c]) for grid in grids)
+            point_2B = np.full_like(out_2B, np.nan)
+            _point_limits(value_T, observed_T, known_T, lower_T, upper_T, row_B, end_B, point_2B)
+            out_2B = np.fmin(out_2B, point_2B)
+    return out_2B
+
+
+@compiled
+def _point_limits(
+    value_T: Any,
+    observed_T: Any,
+    known_T: Any,
+    lower_T: Any,
+    upper_T: Any,
+    row_B: Any,
+    end_B: Any,
+    out_2B: Any,
+) -> None:
+    for b in range(len(row_B)):
+        n, sum_t, sum_x, sum_tt, sum_tx, last = 0, 0.0, 0.0, 0.0, 0.0, -1
+        for t in range(max(row_B[b] - TREND_DAYS + 1, 0), min(row_B[b] + 1, len(value_T))):
+            if observed_T[t] and known_T[t] <= end_B[b]:
+                day = float(t - row_B[b])
+                n, sum_t, sum_x, last = n + 1, sum_t + day, sum_x + value_T[t], t
+                sum_tt, sum_tx = sum_tt + day * day, sum_tx + day * value_T[t]
+        if n < 2:
+            continue
+        value, lower, upper = value_T[last], lower_T[last], upper_T[last]
+        if not (np.isfinite(lower) or np.isfinite(upper)):
+            continue
+        spread = upper - lower if upper > lower else max(abs(upper if np.isfinite(upper) else lower), 1e-9)
+        below = (value - lower) / spread if np.isfinite(lower) else np.inf
+        above = (upper - value) / spread if np.isfinite(upper) else np.inf
+        out_2B[0, b] = min(below, above)
+        slope = (n * sum_tx - sum_t * sum_x) / (n * sum_tt - sum_t * sum_t)
+        limit = upper if slope > 0 else lower
+        reached = np.isfinite(limit) and slope != 0
+        out_2B[1, b] = min(max((limit - value) / slope, 0.0), FAR_DAYS) if reached else FAR_DAYS

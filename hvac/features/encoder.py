@@ -1,0 +1,254 @@
+"""The frozen TinyTimeMixer encoder: one adapter, four sources of weights, two poolings.
+
+Legend: B windows, C points, L lookback days, P patches, E embedding, N = B·C series.
+
+Facts of granite-tsfm 0.3.11 that shape this file: the model is loaded whole (`TinyTimeMixerForPrediction`) and its
+`.backbone` called; its own scaler adds 1e-5 to the variance, so windows are z-scored here first; a backbone accepts
+its own context length only; a model tuned with a resolution prefix carries one extra patch at index 0.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import warnings
+from functools import cached_property
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from hvac.config import Config
+from hvac.errors import EncoderError
+
+Floats = npt.NDArray[np.floating[Any]]
+
+HUB_REPOSITORY = "ibm-granite/granite-timeseries-ttm-r2"
+HUB_REVISION = "90-30-ft-r2.1"
+DAILY_TOKEN = 8
+TINY_STD = 1e-10
+
+
+class EncoderConfig(Config):
+    """Where the weights come from and how patches become one vector."""
+
+    source: Literal["packaged", "path", "hub", "random"] = "packaged"
+    path: str | None = None
+    sha256: str | None = None
+    repository: str = HUB_REPOSITORY
+    revision: str = HUB_REVISION
+    pooling: Literal["last", "mean"] = "last"
+    seed: int = 0
+    batch_size: int = 512
+    device: str = "cpu"
+
+
+def packaged_folder() -> Path:
+    """Folder of the weights shipped with the package (Hugging Face layout beside a manifest)."""
+    return Path(str(files("hvac.features").joinpath("weights")))
+
+
+def seed_architecture() -> Any:
+    """The seed's TinyTimeMixer configuration: 103,934 parameters as a prediction model, 11 patches of 8 days."""
+    return _tsfm().TinyTimeMixerConfig(
+        context_length=90, prediction_length=90, num_input_channels=1, d_model=64, num_layers=4, dropout=0.1
+    )
+
+
+def packaged_architecture() -> Any:
+    """The packaged encoder's configuration: 9 patches of 10 days, so that all 90 days are seen."""
+    config = seed_architecture().to_dict()
+    config |= {"patch_length": 10, "patch_stride": 10, "num_patches": 9, "decoder_num_layers": 2, "head_dropout": 0.1}
+    return _tsfm().TinyTimeMixerConfig(**config)
+
+
+def load_encoder(spec: EncoderConfig | None = None) -> Encoder:
+    """Load an encoder, frozen and ready.
+
+    Raises:
+        EncoderError: weights are missing, differ from the SHA-256 they should have, or the hub cannot be reached.
+
+    >>> encoder = load_encoder(EncoderConfig(source="random"))
+    >>> encoder.embed(np.zeros((2, 3, 90))).shape
+    (2, 3, 64)
+    """
+    spec = spec or EncoderConfig()
+    loaders = {"packaged": _load_packaged, "path": _load_path, "hub": _load_hub, "random": _load_random}
+    return Encoder(loaders[spec.source](spec), spec)
+
+
+class Encoder:
+    """A frozen TinyTimeMixer: windows in, embeddings (or its own forecast) out. It is never trained here."""
+
+    def __init__(self, model: torch.nn.Module, spec: EncoderConfig) -> None:
+        self.spec = spec
+        self.model: Any = model.to(spec.device).eval().requires_grad_(False)
+
+    @property
+    def dim(self) -> int:
+        """E, the length of one embedding."""
+        return int(self.model.config.d_model)
+
+    @property
+    def context(self) -> int:
+        """Days (steps) the loaded model reads; windows of another length are interpolated to it."""
+        return int(self.model.config.context_length)
+
+    @property
+    def patches(self) -> int:
+        """Patches a window is cut into."""
+        return int(self.model.config.num_patches)
+
+    @cached_property
+    def sha256(self) -> str:
+        """Hash of the weights: of names, shapes and bytes, whatever file they came from."""
+        return state_hash(self.model.state_dict())
+
+    def embed(self, x_BCL: Floats) -> npt.NDArray[np.float32]:
+        """Embed every point of every window.
+
+        Args:
+            x_BCL: filled, finite windows, any scale (each series is z-scored here).
+
+        Returns:
+            z_BCE: float32; points are channels, encoded independently.
+        """
+        shape = x_BCL.shape
+        series_NL, _, _ = _zscore(np.asarray(x_BCL, dtype=np.float64).reshape(-1, shape[-1]))
+        series_NL = _resample(series_NL, self.context).astype(np.float32)
+        out = np.empty((len(series_NL), self.dim), dtype=np.float32)
+        with torch.inference_mode():
+            for start in range(0, len(series_NL), self.spec.batch_size):
+                batch = torch.from_numpy(series_NL[start : start + self.spec.batch_size]).to(self.spec.device)
+                out[start : start + len(batch)] = self._pool(self._hidden(batch)).cpu().numpy()
+        return out.reshape(*shape[:-1], self.dim)
+
+    def _hidden(self, batch_NL: torch.Tensor) -> torch.Tensor:
+        extra = {}
+        if self.model.config.resolution_prefix_tuning:
+            extra["freq_token"] = torch.full((len(batch_NL),), DAILY_TOKEN, device=batch_NL.device)
+        hidden_NPE: torch.Tensor = self.model.backbone(batch_NL.unsqueeze(-1), **extra).last_hidden_state[:, 0]
+        return hidden_NPE[:, 1:] if extra else hidden_NPE
+
+    def _pool(self, hidden_NPE: torch.Tensor) -> torch.Tensor:
+        return hidden_NPE[:, -1] if self.spec.pooling == "last" else hidden_NPE.mean(dim=1)
+
+    def forecast(self, x_BCL: Floats, days: int) -> npt.NDArray[np.float64]:
+        """The model's own forecast head, in the units of the window.
+
+        Returns:
+            y_BCD for the next `days` days; nan beyond the days the head reaches.
+        """
+        shape = x_BCL.shape
+        series_NL, mean_N1, std_N1 = _zscore(np.asarray(x_BCL, dtype=np.float64).reshape(-1, shape[-1]))
+        context_NL = torch.from_numpy(_resample(series_NL, self.context).astype(np.float32))
+        extra = {}
+        if self.model.config.resolution_prefix_tuning:
+            extra["freq_token"] = torch.full((len(context_NL),), DAILY_TOKEN)
+        with torch.inference_mode():
+            steps_NS = self.model(context_NL.to(self.spec.device).unsqueeze(-1), **extra).prediction_outputs[..., 0]
+        day_of_step = np.arange(1, steps_NS.shape[1] + 1) * shape[-1] / self.context
+        wanted = np.arange(1, days + 1)
+        daily = [np.interp(wanted, day_of_step, row, right=np.nan) for row in steps_NS.cpu().numpy()]
+        return (np.stack(daily) * std_N1 + mean_N1).reshape(*shape[:-1], days)
+
+    def save(self, folder: Path) -> None:
+        """Write weights and architecture in Hugging Face layout (safetensors, no pickle)."""
+        self.model.save_pretrained(folder)
+
+
+def state_hash(state: dict[str, torch.Tensor]) -> str:
+    """SHA-256 over names, shapes and bytes of a state dict."""
+    digest = hashlib.sha256()
+    for name in sorted(state):
+        array = state[name].detach().cpu().contiguous().numpy()
+        digest.update(f"{name}{array.shape}{array.dtype}".encode())
+        digest.update(array.tobytes())
+    return digest.hexdigest()
+
+
+def _zscore(series_NL: Floats) -> tuple[Floats, Floats, Floats]:
+    mean_N1 = series_NL.mean(axis=1, keepdims=True)
+    std_N1 = series_NL.std(axis=1, keepdims=True)
+    flat = std_N1 <= TINY_STD * np.maximum(1.0, np.abs(mean_N1))
+    return np.where(flat, 0.0, (series_NL - mean_N1) / np.where(flat, 1.0, std_N1)), mean_N1, std_N1
+
+
+def _resample(series_NL: Floats, length: int) -> Floats:
+    """Linear interpolation to another number of steps, both ends kept (measured better than padding)."""
+    if series_NL.shape[1] == length:
+        return series_NL
+    position = np.linspace(0, series_NL.shape[1] - 1, length)
+    left = np.minimum(position.astype(int), series_NL.shape[1] - 2)
+    weight = position - left
+    return np.asarray(series_NL[:, left] * (1 - weight) + series_NL[:, left + 1] * weight)
+
+
+def _tsfm() -> Any:
+    """granite-tsfm's model module: lazy, because importing it takes several seconds."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", category=FutureWarning)
+        warnings.simplefilter("ignore", category=UserWarning)
+        from transformers.utils import logging as transformers_logging
+        from tsfm_public.models import tinytimemixer
+    transformers_logging.disable_progress_bar()
+    return tinytimemixer
+
+
+def _load_random(spec: EncoderConfig) -> torch.nn.Module:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(spec.seed)
+        model: torch.nn.Module = _tsfm().TinyTimeMixerForPrediction(seed_architecture())
+    return model
+
+
+def _load_packaged(spec: EncoderConfig) -> torch.nn.Module:
+    folder = packaged_folder()
+    manifest = folder / "manifest.json"
+    if not manifest.exists():
+        raise EncoderError(f"no packaged weights in {folder}: make them with python -m ray_jobs.pretrain")
+    expected = json.loads(manifest.read_text(encoding="utf-8"))["file_sha256"]
+    return _from_folder(folder, spec.sha256 or expected)
+
+
+def _load_path(spec: EncoderConfig) -> torch.nn.Module:
+    if spec.path is None:
+        raise EncoderError("encoder.source is 'path' but encoder.path is not set: give a folder in Hugging Face layout")
+    return _from_folder(Path(spec.path), spec.sha256)
+
+
+def _load_hub(spec: EncoderConfig) -> torch.nn.Module:
+    try:
+        model: torch.nn.Module = _tsfm().TinyTimeMixerForPrediction.from_pretrained(
+            spec.repository, revision=spec.revision
+        )
+    except OSError as error:
+        raise EncoderError(
+            f"cannot fetch {spec.repository} at revision {spec.revision}: {str(error).splitlines()[0]} "
+            "Without a network, download the folder elsewhere and use encoder.source: path"
+        ) from error
+    return model
+
+
+def _from_folder(folder: Path, sha256: str | None) -> torch.nn.Module:
+    weights = folder / "model.safetensors"
+    if not weights.exists() or not (folder / "config.json").exists():
+        raise EncoderError(f"{folder}: expected config.json and model.safetensors (Hugging Face layout)")
+    if sha256 is not None:
+        found = hashlib.sha256(weights.read_bytes()).hexdigest()
+        if found != sha256:
+            raise EncoderError(f"{weights}: SHA-256 is {found}, expected {sha256}: the file is damaged or another one")
+    model: torch.nn.Module = _tsfm().TinyTimeMixerForPrediction.from_pretrained(folder)
+    return model
+
+
+def weights_stamp(spec: EncoderConfig) -> str:
+    """What identifies an encoder's weights without loading them (importing the library takes seconds)."""
+    if spec.source in ("packaged", "path"):
+        folder = packaged_folder() if spec.source == "packaged" else Path(spec.path or ".")
+        weights = folder / "model.safetensors"
+        return hashlib.sha256(weights.read_bytes()).hexdigest() if weights.exists() else f"missing {folder}"
+    return f"{spec.repository}@{spec.revision}" if spec.source == "hub" else f"random {spec.seed}"

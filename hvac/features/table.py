@@ -1,0 +1,140 @@
+"""`Windows`: everything the models see, as arrays; and its Arrow form, one row per window.
+
+Legend: B windows, C points, L lookback days, F statistics, E embedding, K context features, H horizons.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from hvac.errors import InputError
+
+Floats = npt.NDArray[np.float32]
+Bools = npt.NDArray[np.bool_]
+KEYS = ("facility_id", "equipment_id", "point_id", "class", "end_date", "split", "status")
+KEY_SCHEMA = pa.schema([(k, pa.date32() if k == "end_date" else pa.string()) for k in KEYS])
+VECTORS = {
+    "values": ("x_BCL", pa.float32()),
+    "features": ("f_BCF", pa.float32()),
+    "embedding": ("z_BCE", pa.float32()),
+    "untrained": ("u_BCE", pa.float32()),
+    "context": ("k_BK", pa.float32()),
+    "labels": ("y_BH", pa.bool_()),
+    "known": ("known_BH", pa.bool_()),
+}
+SCALARS = {"observed": "observed_B", "persistence": "persistence_B"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Windows:
+    """Windows of one class: keys beside arrays; arrays that were not made or not read are None.
+
+    `observed_B` is the observed share of each window; `persistence_B` what the persistence baseline looks at; `u_BCE`
+    the embedding of an untrained encoder, for the ablation only.
+    """
+
+    keys: pa.Table
+    observed_B: Floats
+    persistence_B: Floats | None = None
+    x_BCL: Floats | None = None
+    f_BCF: Floats | None = None
+    z_BCE: Floats | None = None
+    u_BCE: Floats | None = None
+    k_BK: Floats | None = None
+    y_BH: Bools | None = None
+    known_BH: Bools | None = None
+
+    def __len__(self) -> int:
+        return int(self.keys.num_rows)
+
+    def take(self, rows: npt.NDArray[Any]) -> Self:
+        """Some of the windows: by positions or by a mask."""
+        rows = np.flatnonzero(rows) if rows.dtype == bool else rows
+        arrays: dict[str, Any] = {n: None if a is None else a[rows] for n, a in self._arrays().items()}
+        return replace(self, keys=self.keys.take(pa.array(rows)), **arrays)
+
+    def split(self, name: str) -> Self:
+        """The windows of one split."""
+        return self.take(np.asarray(self.keys["split"].to_numpy(zero_copy_only=False)) == name)
+
+    @property
+    def units(self) -> npt.NDArray[np.str_]:
+        """One text per window that names its equipment: the unit of every bootstrap and cut."""
+        facility, equipment = (self.keys[k].to_numpy(zero_copy_only=False) for k in ("facility_id", "equipment_id"))
+        return np.array([f"{f}\x1f{e}" for f, e in zip(facility, equipment, strict=True)], dtype=np.str_)
+
+    @property
+    def end_day_B(self) -> npt.NDArray[np.int32]:
+        """Last day of each window, days since 1970-01-01."""
+        return np.asarray(self.keys["end_date"].cast(pa.int32()).to_numpy(), dtype=np.int32)
+
+    def column(self, name: str) -> npt.NDArray[Any]:
+        """A key column as an array of objects."""
+        return np.asarray(self.keys[name].to_numpy(zero_copy_only=False))
+
+    def _arrays(self) -> dict[str, npt.NDArray[Any] | None]:
+        return {f.name: getattr(self, f.name) for f in fields(self) if f.name != "keys"}
+
+
+def concat(parts: Sequence[Windows]) -> Windows:
+    """Windows one after another; all parts must have the same arrays."""
+    if len(parts) == 1:
+        return parts[0]
+    names = [f.name for f in fields(Windows) if f.name != "keys" and getattr(parts[0], f.name) is not None]
+    arrays = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
+    return Windows(keys=pa.concat_tables([part.keys for part in parts]), **arrays)
+
+
+def to_arrow(windows: Windows, *, fixed: bool = True) -> pa.Table:
+    """Arrow form: fixed-size lists (as stored), or plain lists (whose schema is the same whatever C is)."""
+    table = windows.keys
+    for name, attribute in SCALARS.items():
+        array = getattr(windows, attribute)
+        if array is not None:
+            table = table.append_column(name, pa.array(array))
+    for name, (attribute, kind) in VECTORS.items():
+        array = getattr(windows, attribute)
+        if array is not None:
+            table = table.append_column(
+                name, lists(array.reshape(len(windows), int(np.prod(array.shape[1:]))), kind, fixed=fixed)
+            )
+    return table
+
+
+def lists(array_BN: npt.NDArray[Any], kind: pa.DataType, *, fixed: bool) -> pa.Array:
+    """One list per row."""
+    flat = pa.array(np.ascontiguousarray(array_BN).ravel(), type=kind)
+    if fixed:
+        return pa.FixedSizeListArray.from_arrays(flat, array_BN.shape[1])
+    offsets = np.arange(len(array_BN) + 1, dtype=np.int32) * array_BN.shape[1]
+    return pa.ListArray.from_arrays(pa.array(offsets), flat)
+
+
+def matrix(column: pa.ChunkedArray) -> npt.NDArray[Any]:
+    """A list column whose rows are equally long, as an array [B, N]."""
+    if len(column) == 0:
+        return np.empty((0, getattr(column.type, "list_size", 0)))
+    flat = column.combine_chunks().flatten().to_numpy(zero_copy_only=False)
+    if len(flat) % len(column):
+        raise InputError(f"a column of lists has {len(flat)} values in {len(column)} rows: rows are not equally long")
+    return np.asarray(flat).reshape(len(column), -1)
+
+
+def from_arrow(table: pa.Table, *, points: int) -> Windows:
+    """The arrays of a table of one class with `points` points (C)."""
+    arrays: dict[str, Any] = {}
+    for name, attribute in SCALARS.items():
+        if name in table.column_names:
+            arrays[attribute] = np.asarray(table[name].to_numpy(), dtype=np.float32)
+    for name, (attribute, kind) in VECTORS.items():
+        if name in table.column_names:
+            array = matrix(table[name])
+            array = array.astype(bool if pa.types.is_boolean(kind) else np.float32, copy=False)
+            arrays[attribute] = array.reshape(len(table), points, -1) if attribute[-2:-1] == "C" else array
+    return Windows(keys=table.select([k for k in KEYS if k in table.column_names]), **arrays)

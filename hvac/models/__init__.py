@@ -1,0 +1,1 @@
+"""Families of models, calibration, thresholds, forecast, bundle."""

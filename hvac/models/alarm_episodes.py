@@ -1,0 +1,149 @@
+"""Alarms on an evaluation grid, merged into episodes: the one definition that thresholds and evaluation share.
+
+Shapes: B windows, A alarm episodes, K distinct thresholds.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hvac.compiled import compiled
+
+DAYS_PER_YEAR = 365.25
+GAP_DAYS = 14
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+BoolArray = NDArray[np.bool_]
+
+
+class AlarmEpisodes(NamedTuple):
+    """One row per episode: its unit, and the first and last `end_day` in alarm."""
+
+    unit_A: NDArray[Any]
+    first_A: IntArray
+    last_A: IntArray
+
+
+class FalseEpisodes(NamedTuple):
+    """False alarm episodes per distinct threshold, thresholds falling."""
+
+    threshold_K: FloatArray
+    false_K: IntArray
+
+
+def alarm_episodes(
+    alarm_B: BoolArray, *, units_B: NDArray[Any], end_day_B: NDArray[Any], gap_days: int = GAP_DAYS
+) -> AlarmEpisodes:
+    """Merge the alarmed windows of a unit whose `end_day`s lie at most `gap_days` apart into episodes.
+
+    Rows may come in any order; episodes come sorted by unit, then day.
+
+    >>> found = alarm_episodes(
+    ...     np.array([True, True, False, True]), units_B=np.array(list("aaaa")), end_day_B=np.array([0, 7, 14, 28])
+    ... )
+    >>> found.first_A.tolist(), found.last_A.tolist()
+    ([0, 28], [7, 28])
+    """
+    units, unit_index_B = np.unique(units_B, return_inverse=True)
+    unit_B, day_B = unit_index_B[alarm_B], np.asarray(end_day_B, np.int64)[alarm_B]
+    order = np.lexsort((day_B, unit_B))
+    unit_B, day_B = unit_B[order], day_B[order]
+    apart = (np.diff(unit_B) != 0) | (np.diff(day_B) > gap_days)
+    begins = np.r_[True, apart][: len(day_B)]
+    ends = np.r_[apart, True][-len(day_B) :] if len(day_B) else begins
+    return AlarmEpisodes(units[unit_B[begins]], day_B[begins], day_B[ends])
+
+
+def merge_gap(horizon: int, gap_days: int = GAP_DAYS) -> int:
+    """Days over which alarms merge: never more than the horizon, so that an episode is true exactly if one of its
+    alarmed windows has label 1.
+
+    >>> merge_gap(30), merge_gap(7)
+    (14, 7)
+    """
+    return min(gap_days, horizon)
+
+
+def infer_stride(units_B: NDArray[Any], end_day_B: NDArray[Any], *, default: int = 7) -> int:
+    """Days between neighbouring windows of a unit (the median); `default` where no unit has two windows.
+
+    >>> infer_stride(np.array([1, 1, 1, 2]), np.array([0, 7, 14, 3]))
+    7
+    """
+    order = np.lexsort((end_day_B, units_B))
+    same = units_B[order][1:] == units_B[order][:-1]
+    gaps = np.diff(np.asarray(end_day_B, np.int64)[order])[same]
+    gaps = gaps[gaps > 0]
+    return int(np.median(gaps)) if len(gaps) else default
+
+
+def unit_years(windows: float, stride: int) -> float:
+    """Years of evaluated time that so many windows stand for: windows x stride / 365.25.
+
+    >>> unit_years(1461, 1)
+    4.0
+    """
+    return windows * stride / DAYS_PER_YEAR
+
+
+def false_episodes(
+    risk_B: FloatArray, y_B: NDArray[Any], *, units_B: NDArray[Any], end_day_B: NDArray[Any], gap_days: int
+) -> FalseEpisodes:
+    """Count the false alarm episodes for every distinct threshold at once (`alarm = risk >= threshold`).
+
+    Windows join in falling order of risk and neighbouring episodes merge as they meet, so the whole curve costs one
+    sort. An episode is false if no alarmed window in it has label 1. The count is not monotone in the threshold.
+
+    >>> found = false_episodes(
+    ...     np.array([0.9, 0.1, 0.5]), np.array([0, 0, 1]),
+    ...     units_B=np.array([1, 1, 2]), end_day_B=np.array([0, 7, 0]), gap_days=14,
+    ... )
+    >>> found.threshold_K.tolist(), found.false_K.tolist()
+    ([0.9, 0.5, 0.1], [1, 1, 1])
+    """
+    unit_B = np.unique(units_B, return_inverse=True)[1]
+    grid = np.lexsort((end_day_B, unit_B))
+    risk_B = np.asarray(risk_B, np.float64)[grid]
+    falling = np.argsort(-risk_B, kind="stable")
+    day_B, true_B = np.asarray(end_day_B, np.int64)[grid], np.asarray(y_B)[grid] > 0
+    count_B = _join_in_order(falling, unit_B[grid].astype(np.int64), day_B, true_B, gap_days)
+    last_of_tie = np.r_[np.diff(risk_B[falling]) != 0, True][-len(risk_B) :]
+    return FalseEpisodes(risk_B[falling][last_of_tie], count_B[last_of_tie])
+
+
+@compiled
+def _root(parent_B: IntArray, b: int) -> int:
+    while parent_B[b] != b:
+        parent_B[b] = parent_B[parent_B[b]]
+        b = parent_B[b]
+    return b
+
+
+@compiled
+def _join_in_order(order_B: IntArray, unit_B: IntArray, day_B: IntArray, true_B: BoolArray, gap_days: int) -> IntArray:
+    """False episodes after each window of `order_B` has gone into alarm (union-find on a grid sorted by unit, day)."""
+    rows = len(order_B)
+    parent_B, is_true_B, on_B = np.arange(rows), true_B.copy(), np.zeros(rows, np.bool_)
+    false_B, false = np.empty(rows, np.int64), 0
+    for k in range(rows):
+        b = order_B[k]
+        on_B[b] = True
+        false += not true_B[b]
+        for step in (-1, 1):
+            c = b + step
+            while 0 <= c < rows and unit_B[c] == unit_B[b] and abs(day_B[c] - day_B[b]) <= gap_days:
+                if on_B[c]:
+                    mine, other = _root(parent_B, b), _root(parent_B, c)
+                    if mine != other:
+                        false -= (not is_true_B[mine]) and (not is_true_B[other])
+                        false -= is_true_B[mine] != is_true_B[other]
+                        is_true_B[mine] = is_true_B[mine] or is_true_B[other]
+                        parent_B[other] = mine
+                    break
+                c += step
+        false_B[k] = false
+    return false_B

@@ -1,0 +1,211 @@
+"""A bundle: everything needed to predict for one class of equipment, as a folder of JSON and safetensors (no pickle).
+
+    <id>/manifest.json      family, recipe, decision, training record, SHA-256 of every other file
+    <id>/model.safetensors  the family's arrays, and the forecast's band
+    <id>/encoder/           the encoder's architecture and weights (Hugging Face layout)
+
+Legend: B windows, C points, H horizons, D days ahead.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
+
+from hvac.errors import BundleError
+from hvac.features.describe import Recipe
+from hvac.features.encoder import Encoder, EncoderConfig, load_encoder
+from hvac.features.table import Windows
+from hvac.models.decision import Decision
+from hvac.models.forecast import damped_quadratic, window_spread
+from hvac.models.hybrid import Hybrid, HybridConfig
+
+FORMAT = 1
+MANIFEST, MODEL, ENCODER = "manifest.json", "model.safetensors", "encoder"
+BAND = "forecast.band_{}"
+FAMILIES: dict[str, tuple[type[Hybrid], type[HybridConfig]]] = {"hybrid": (Hybrid, HybridConfig)}
+Floats = npt.NDArray[np.float64]
+
+
+class Prediction(NamedTuple):
+    """What a bundle says of windows."""
+
+    score_BH: Floats
+    risk_BH: Floats
+    threshold_H: Floats
+    alarm_BH: npt.NDArray[np.bool_]
+
+
+class Outlook(NamedTuple):
+    """Forecast of every point for one horizon, with a 90 % band, in the window's (normalised) units."""
+
+    value_BCD: Floats
+    low_BCD: Floats
+    high_BCD: Floats
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bundle:
+    """A fitted family with its recipe, decision, forecast band and encoder."""
+
+    model: Hybrid
+    recipe: Recipe
+    decision: Decision
+    encoder_config: EncoderConfig
+    encoder_sha256: str
+    band: dict[int, Floats] = field(default_factory=dict)
+    training: dict[str, Any] = field(default_factory=dict)
+    folder: Path | None = None
+
+    @property
+    def id(self) -> str:
+        """Name of the bundle: its class and a hash of its content, so that equal training gives an equal id."""
+        digest = hashlib.sha256(json.dumps(self._content(), sort_keys=True).encode())
+        for name, array in sorted(self._arrays().items()):
+            digest.update(name.encode() + array.tobytes())
+        return f"{self.recipe.class_name}-{digest.hexdigest()[:12]}"
+
+    @property
+    def horizons(self) -> tuple[int, ...]:
+        """Days ahead, one classifier each."""
+        return self.recipe.windows.horizons
+
+    @cached_property
+    def encoder(self) -> Encoder:
+        """The encoder, loaded when first needed.
+
+        Raises:
+            BundleError: its weights are not those the bundle was trained with.
+        """
+        config = self.encoder_config
+        if self.folder is not None:
+            config = config.replace(source="path", path=str(self.folder / ENCODER), sha256=None)
+        encoder = load_encoder(config)
+        if encoder.sha256 != self.encoder_sha256:
+            raise BundleError(f"{self.folder or config.source}: the encoder's weights are not those of training")
+        return encoder
+
+    def predict(self, windows: Windows) -> Prediction:
+        """Scores, calibrated risks (never falling with the horizon), thresholds and alarms.
+
+        Embeds the windows first where they carry values but no embedding.
+
+        Raises:
+            BundleError: the windows lack statistics, or have another number of points.
+        """
+        if windows.f_BCF is None or windows.f_BCF.shape[1] != self.recipe.width:
+            found = None if windows.f_BCF is None else windows.f_BCF.shape[1]
+            raise BundleError(f"expected statistics of {self.recipe.width} points, found {found}")
+        score_BH = self.model.score(self.embed(windows)).astype(np.float64)
+        risk_BH, threshold_H = self.decision.risk(score_BH), self.decision.threshold_H
+        return Prediction(score_BH, risk_BH, threshold_H, risk_BH >= threshold_H)
+
+    def embed(self, windows: Windows) -> Windows:
+        """The windows with their embedding; those that have one are returned as they are."""
+        if windows.z_BCE is not None or "embedding" not in self.model.config.inputs:
+            return windows
+        if windows.x_BCL is None:
+            raise BundleError("windows have neither an embedding nor values to make one from")
+        return replace(windows, z_BCE=self.encoder.embed(windows.x_BCL))
+
+    def forecast(self, x_BCL: npt.NDArray[np.floating[Any]], horizon: int) -> Outlook:
+        """Damped quadratic of every point with its band; the band is nan where it could not be calibrated."""
+        shape = x_BCL.shape
+        flat = np.asarray(x_BCL, dtype=np.float64).reshape(-1, shape[-1])
+        value_BCD = damped_quadratic(flat, horizon).reshape(*shape[:2], horizon)
+        spread_BC1 = window_spread(flat).reshape(*shape[:2], 1)
+        half_BCD = spread_BC1 * self.band.get(horizon, np.full((shape[1], horizon), np.nan))
+        return Outlook(value_BCD, value_BCD - half_BCD, value_BCD + half_BCD)
+
+    def _content(self) -> dict[str, Any]:
+        return {
+            "format": FORMAT,
+            "family": self.model.family,
+            "config": self.model.config.model_dump(mode="json"),
+            "recipe": self.recipe.to_json(),
+            "decision": self.decision.to_json(),
+            "encoder": self.encoder_config.model_dump(mode="json"),
+            "encoder_sha256": self.encoder_sha256,
+            "training": self.training,
+        }
+
+    def _arrays(self) -> dict[str, npt.NDArray[Any]]:
+        bands = {BAND.format(horizon): band for horizon, band in self.band.items()}
+        return {name: np.ascontiguousarray(array) for name, array in (self.model.state() | bands).items()}
+
+    def save(self, parent: Path) -> Path:
+        """Write the bundle as `parent/<id>`, whole or not at all."""
+        folder, building = parent / self.id, parent / f".{self.id}.building"
+        shutil.rmtree(building, ignore_errors=True)
+        building.mkdir(parents=True)
+        save_file(self._arrays(), building / MODEL)
+        self.encoder.save(building / ENCODER)
+        manifest = {"id": self.id, **self._content(), "files": dict(_hashes(building))}
+        (building / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
+        shutil.rmtree(folder, ignore_errors=True)
+        os.replace(building, folder)
+        return folder
+
+    @classmethod
+    def load(cls, path: str | Path) -> Bundle:
+        """Read a bundle folder.
+
+        Raises:
+            BundleError: a file is missing or differs from its SHA-256, or the format or family is unknown.
+        """
+        folder = Path(path)
+        manifest = _manifest(folder)
+        model_type, config_type = FAMILIES[manifest["family"]]
+        try:
+            arrays = load_file(folder / MODEL)
+        except (OSError, SafetensorError) as error:
+            raise BundleError(f"{folder / MODEL} cannot be read: {error}") from error
+        prefix = BAND.format("")
+        return cls(
+            model=model_type.restore(config_type(**manifest["config"]), arrays),
+            recipe=Recipe.from_json(manifest["recipe"]),
+            decision=Decision.from_json(manifest["decision"]),
+            encoder_config=EncoderConfig(**manifest["encoder"]),
+            encoder_sha256=manifest["encoder_sha256"],
+            band={int(name.removeprefix(prefix)): a for name, a in arrays.items() if name.startswith(prefix)},
+            training=manifest["training"],
+            folder=folder,
+        )
+
+
+def _hashes(folder: Path) -> Iterator[tuple[str, str]]:
+    for file in sorted(folder.rglob("*")):
+        if file.is_file() and file.name != MANIFEST:
+            yield file.relative_to(folder).as_posix(), hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+def _manifest(folder: Path) -> dict[str, Any]:
+    try:
+        manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise BundleError(f"{folder} is no bundle: it has no {MANIFEST}") from None
+    except json.JSONDecodeError as error:
+        raise BundleError(f"{folder / MANIFEST} is damaged: {error}") from error
+    if manifest.get("format") != FORMAT or manifest.get("family") not in FAMILIES:
+        raise BundleError(
+            f"{folder}: format {manifest.get('format')} of family {manifest.get('family')!r} cannot be read; expected "
+            f"format {FORMAT} and one of {', '.join(FAMILIES)}"
+        )
+    found = dict(_hashes(folder))
+    for name, expected in manifest["files"].items():
+        if found.get(name) != expected:
+            state = "is missing" if name not in found else "is damaged (SHA-256 differs)"
+            raise BundleError(f"{folder / name} {state}: train or copy the bundle anew")
+    return manifest

@@ -1,0 +1,203 @@
+"""Scores (logits) into probabilities: isotonic, Platt, or a mere shift, by how much the calibration windows can carry.
+
+Shapes: B windows, K breakpoints, H horizons.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import brentq, minimize
+from scipy.special import expit, log_expit
+from sklearn.isotonic import IsotonicRegression
+
+from hvac.errors import BundleError, SplitError
+
+FloatArray = NDArray[np.float64]
+Method = Literal["isotonic", "platt", "shift"]
+
+RISK_FLOOR = 1e-6
+ISOTONIC_GROUPS = 100  # distinct equipment with a positive: below it a step function follows single machines
+PLATT_POSITIVES = 5
+TIE_BREAK = 1e-4  # share of the plain sigmoid mixed into isotonic risks: ranks flat stretches, moves no risk by more
+
+
+@dataclass(frozen=True, kw_only=True)
+class Calibrator:
+    """Monotone map from score (logit) to risk; plain numbers, so a bundle keeps it as JSON.
+
+    `platt` and `shift`: sigmoid(slope * score + intercept). `isotonic`: linear between `score_K` and `risk_K`, the
+    centres of the isotonic blocks.
+    """
+
+    method: Method
+    slope: float = 1.0
+    intercept: float = 0.0
+    score_K: tuple[float, ...] = ()
+    risk_K: tuple[float, ...] = ()
+
+    def transform(self, score_B: NDArray[np.floating[Any]]) -> FloatArray:
+        """Risk per window, never falling with the score, inside [1e-6, 1 - 1e-6]; a nan score gives nan.
+
+        >>> Calibrator(method="shift", intercept=0.0).transform(np.array([0.0, 100.0])).tolist()
+        [0.5, 0.999999]
+        """
+        logit_B: FloatArray = np.asarray(score_B, np.float64)
+        if self.method == "isotonic":
+            risk_B = (1 - TIE_BREAK) * _interpolate(logit_B, self.score_K, self.risk_K) + TIE_BREAK * expit(logit_B)
+        else:
+            risk_B = expit(self.slope * logit_B + self.intercept)
+        clipped_B: FloatArray = np.clip(risk_B, RISK_FLOOR, 1 - RISK_FLOOR)
+        return clipped_B
+
+    def to_json(self) -> dict[str, Any]:
+        """A mapping of plain numbers and lists.
+
+        >>> Calibrator(method="shift", intercept=-2.0).to_json()
+        {'method': 'shift', 'slope': 1.0, 'intercept': -2.0, 'score_K': [], 'risk_K': []}
+        """
+        return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any]) -> Calibrator:
+        """The calibrator that `to_json` wrote; raises `BundleError` where it is not one."""
+        try:
+            found = cls(
+                method=stored["method"],
+                slope=float(stored["slope"]),
+                intercept=float(stored["intercept"]),
+                score_K=tuple(map(float, stored["score_K"])),
+                risk_K=tuple(map(float, stored["risk_K"])),
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise BundleError(f"calibrator in the bundle is damaged: {error!r} in {str(stored)[:80]}") from error
+        _check(found)
+        return found
+
+
+def _check(found: Calibrator) -> None:
+    if found.method not in ("isotonic", "platt", "shift"):
+        raise BundleError(f"calibrator: expected isotonic, platt or shift, found {found.method!r}")
+    if not np.all(np.isfinite([found.slope, found.intercept])) or found.slope < 0:
+        raise BundleError(f"calibrator: expected a finite slope >= 0, found {found.slope}, {found.intercept}")
+    if found.method == "isotonic" and not _is_rising(found.score_K, found.risk_K):
+        raise BundleError("calibrator: expected at least two isotonic breakpoints, scores and risks rising")
+
+
+def _is_rising(score_K: tuple[float, ...], risk_K: tuple[float, ...]) -> bool:
+    same_length = len(score_K) == len(risk_K) >= 2
+    return bool(same_length and np.all(np.diff(score_K) > 0) and np.all(np.diff(risk_K) >= 0))
+
+
+def fit_calibrator(
+    score_B: NDArray[np.floating[Any]],
+    y_B: NDArray[Any],
+    *,
+    groups_B: NDArray[Any],
+    method: Literal["auto", "isotonic", "platt", "shift"] = "auto",
+) -> Calibrator:
+    """Fit on known (uncensored) windows of the calibration part; `groups_B` is the equipment of each window.
+
+    `auto`: isotonic where at least 100 groups have a positive, else Platt. Whatever was asked, it is `shift` (slope
+    1, intercept such that the mean risk is (n1 + 1) / (n + 2)) where only one class or fewer than 5 positives are
+    known, or where the risk would not rise with the score: a calibrator must not turn a ranking round.
+
+    Sources: Zadrozny & Elkan 2002 (isotonic); Platt 1999 with his smoothed targets. Raises `SplitError` on no rows.
+
+    >>> fit_calibrator(np.zeros(8), np.zeros(8), groups_B=np.arange(8)).transform(np.zeros(1)).round(3).tolist()
+    [0.1]
+    """
+    logit_B: FloatArray = np.asarray(score_B, np.float64)
+    y_B = np.asarray(y_B, np.float64)
+    if not len(y_B):
+        raise SplitError("calibration: expected windows with a known label in the cal part, found none")
+    assert np.all(np.isfinite(logit_B)), "scores must be finite before they are calibrated"
+    positives = int(y_B.sum())
+    if method == "shift" or positives < PLATT_POSITIVES or positives == len(y_B):
+        return _shift(logit_B, y_B)
+    if method == "auto":
+        many = len(np.unique(groups_B[y_B > 0])) >= ISOTONIC_GROUPS
+        method = "isotonic" if many else "platt"
+    fitted = _isotonic(logit_B, y_B) if method == "isotonic" else _platt(logit_B, y_B)
+    return fitted or _shift(logit_B, y_B)
+
+
+def running_maximum(risk_BH: FloatArray) -> FloatArray:
+    """Risks that never fall with the horizon: an onset within 30 days is one within 60 days.
+
+    >>> running_maximum(np.array([[0.2, 0.1, 0.3]])).tolist()
+    [[0.2, 0.2, 0.3]]
+    """
+    return np.maximum.accumulate(risk_BH, axis=1)
+
+
+def _shift(score_B: FloatArray, y_B: FloatArray) -> Calibrator:
+    wanted = (y_B.sum() + 1) / (len(y_B) + 2)
+    centre = np.log(wanted / (1 - wanted))
+    intercept = brentq(
+        lambda b: float(expit(score_B + b).mean() - wanted),
+        centre - score_B.max() - 1e-3,
+        centre - score_B.min() + 1e-3,
+    )
+    return Calibrator(method="shift", intercept=float(intercept))
+
+
+def _platt(score_B: FloatArray, y_B: FloatArray) -> Calibrator | None:
+    """Logistic regression on smoothed targets; None where the slope is not positive."""
+    centre, spread = score_B.mean(), score_B.std()
+    if not spread > 1e-12 * max(1.0, abs(centre)):
+        return None
+    z_B, positives = (score_B - centre) / spread, y_B.sum()
+    target_B = np.where(y_B > 0, (positives + 1) / (positives + 2), 1 / (len(y_B) - positives + 2))
+
+    def loss_and_slope(ab: FloatArray) -> tuple[float, FloatArray]:
+        logit_B = ab[0] * z_B + ab[1]
+        loss = -np.mean(target_B * log_expit(logit_B) + (1 - target_B) * log_expit(-logit_B))
+        error_B = expit(logit_B) - target_B
+        return float(loss), np.array([np.mean(error_B * z_B), error_B.mean()])
+
+    rate = target_B.mean()
+    slope, intercept = minimize(loss_and_slope, [0.0, np.log(rate / (1 - rate))], jac=True, options={"gtol": 1e-8}).x
+    if not slope > 1e-6:
+        return None
+    return Calibrator(method="platt", slope=float(slope / spread), intercept=float(intercept - slope * centre / spread))
+
+
+def _isotonic(score_B: FloatArray, y_B: FloatArray) -> Calibrator | None:
+    """Isotonic blocks as (mean score, mean label); None where one block is all there is."""
+    order = np.argsort(score_B, kind="stable")
+    score_B, y_B = score_B[order], y_B[order]
+    fitted_B = IsotonicRegression().fit_transform(score_B, y_B)
+    starts_K = np.flatnonzero(np.r_[True, np.diff(fitted_B) > 1e-12])
+    rows_K = np.diff(np.r_[starts_K, len(score_B)])
+    centre_K = np.add.reduceat(score_B, starts_K) / rows_K
+    risk_K = _off_the_walls(fitted_B[starts_K], rows_K)
+    apart_K = np.r_[True, np.diff(centre_K) > 0]
+    if apart_K.sum() < 2:
+        return None
+    return Calibrator(
+        method="isotonic", score_K=tuple(centre_K[apart_K].tolist()), risk_K=tuple(risk_K[apart_K].tolist())
+    )
+
+
+def _off_the_walls(risk_K: FloatArray, rows_K: NDArray[Any]) -> FloatArray:
+    """An end block of all zeros (ones) gets Laplace's 1 / (n + 2), as far as its neighbour allows."""
+    risk_K = risk_K.copy()
+    if len(risk_K) < 2:
+        return risk_K
+    risk_K[0] = max(risk_K[0], min(1 / (rows_K[0] + 2), risk_K[1]))
+    risk_K[-1] = min(risk_K[-1], max(1 - 1 / (rows_K[-1] + 2), risk_K[-2]))
+    return risk_K
+
+
+def _interpolate(score_B: FloatArray, score_K: tuple[float, ...], risk_K: tuple[float, ...]) -> FloatArray:
+    """Linear between breakpoints, flat outside; clipped to its segment, so rounding cannot break monotony."""
+    x_K, r_K = np.array(score_K), np.array(risk_K)
+    k_B = np.clip(np.searchsorted(x_K, score_B, side="right") - 1, 0, len(x_K) - 2)
+    part_B = np.clip((score_B - x_K[k_B]) / (x_K[k_B + 1] - x_K[k_B]), 0, 1)
+    inside_B: FloatArray = np.clip(r_K[k_B] + part_B * (r_K[k_B + 1] - r_K[k_B]), r_K[k_B], r_K[k_B + 1])
+    return inside_B

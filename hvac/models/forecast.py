@@ -1,0 +1,111 @@
+"""Where the value is heading: a damped quadratic with a split-conformal band, beside last value and damped trend.
+
+Legend: B windows, L lookback days, D future days, S steps of the fit (30).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import ndtr
+
+Floats = npt.NDArray[np.float64]
+FIT_DAYS = 30
+CLIP_STDS = 3.0
+BAND_LEVEL = 0.9
+NORMAL_90 = 1.6448536269514722
+TREND_DAMPING = 0.98
+
+
+def damped_quadratic(x_BL: npt.NDArray[np.floating[Any]], horizon: int) -> Floats:
+    """Forecast of days 1…horizon after each window.
+
+    A parabola through the last 30 days, drawn towards their mean by exp(−day / (2·horizon)), kept within mean ± 3 std
+    of the window.
+
+    Returns:
+        y_BD with D = horizon.
+
+    >>> damped_quadratic(np.full((1, 90), 5.0), 3).round(6).tolist()
+    [[5.0, 5.0, 5.0]]
+    """
+    x_BL = np.asarray(x_BL, dtype=np.float64)
+    recent_BS, day_D = x_BL[:, -FIT_DAYS:], np.arange(1, horizon + 1)
+    past_S = np.arange(1 - FIT_DAYS, 1)
+    fit_SD = np.linalg.pinv(np.vander(past_S / FIT_DAYS, 3)).T @ np.vander(day_D / FIT_DAYS, 3).T
+    mean_B1 = recent_BS.mean(axis=1, keepdims=True)
+    raw_BD = (recent_BS - mean_B1) @ fit_SD * np.exp(-day_D / (2 * horizon)) + mean_B1
+    centre_B1, reach_B1 = x_BL.mean(axis=1, keepdims=True), CLIP_STDS * x_BL.std(axis=1, keepdims=True)
+    return np.asarray(np.clip(raw_BD, centre_B1 - reach_B1, centre_B1 + reach_B1))
+
+
+def last_value(x_BL: npt.NDArray[np.floating[Any]], horizon: int) -> Floats:
+    """The last value, for every day."""
+    return np.repeat(np.asarray(x_BL[:, -1:], dtype=np.float64), horizon, axis=1)
+
+
+def damped_trend(x_BL: npt.NDArray[np.floating[Any]], horizon: int) -> Floats:
+    """The line through the last 30 days, its slope fading by 0.98 a day."""
+    recent_BS = np.asarray(x_BL[:, -FIT_DAYS:], dtype=np.float64)
+    past_S = np.arange(FIT_DAYS) - (FIT_DAYS - 1) / 2
+    slope_B1 = (recent_BS @ past_S / (past_S @ past_S))[:, None]
+    level_B1 = recent_BS.mean(axis=1, keepdims=True) + slope_B1 * past_S[-1]
+    return np.asarray(level_B1 + slope_B1 * np.cumsum(TREND_DAMPING ** np.arange(1, horizon + 1)))
+
+
+def window_spread(x_BL: npt.NDArray[np.floating[Any]]) -> Floats:
+    """Scale of one window [B, 1]: its standard deviation, 1 where it does not vary."""
+    std_B1 = np.asarray(x_BL, dtype=np.float64).std(axis=1, keepdims=True)
+    return np.where(std_B1 > 1e-9, std_B1, 1.0)
+
+
+def fit_band(actual_BD: Floats, forecast_BD: Floats, spread_B1: Floats, *, level: float = BAND_LEVEL) -> Floats:
+    """Half-width of the band on each day, in window spreads (split conformal, Vovk et al. 2005).
+
+    The (n + 1)·level-th smallest |error| / spread of calibration windows; nan where fewer than 20 are observed.
+
+    Returns:
+        q_D.
+    """
+    error_BD = np.abs(actual_BD - forecast_BD) / spread_B1
+    q_D = np.full(error_BD.shape[1], np.nan)
+    for d in range(error_BD.shape[1]):
+        seen = np.sort(error_BD[np.isfinite(error_BD[:, d]), d])
+        if len(seen) >= 20:
+            q_D[d] = seen[min(int(np.ceil((len(seen) + 1) * level)), len(seen)) - 1]
+    return q_D
+
+
+def crossing_probability(
+    forecast_BD: Floats, half_BD: Floats, *, lower_B: Floats, upper_B: Floats
+) -> npt.NDArray[np.float64]:
+    """Highest daily probability that the value is outside its limits, taking errors as normal with the band's width.
+
+    nan where there is no limit or no band.
+
+    >>> outside = crossing_probability(np.zeros((1, 1)), np.full((1, 1), 1.0), lower_B=np.array([np.nan]),
+    ...                                upper_B=np.array([0.0]))
+    >>> outside.tolist()
+    [0.5]
+    """
+    sigma_BD = np.maximum(half_BD / NORMAL_90, 1e-12)
+    above_BD = ndtr((forecast_BD - upper_B[:, None]) / sigma_BD)
+    below_BD = ndtr((lower_B[:, None] - forecast_BD) / sigma_BD)
+    either_BD = np.nan_to_num(above_BD) + np.nan_to_num(below_BD)
+    none_BD = np.isnan(above_BD) & np.isnan(below_BD)
+    daily_BD = np.where(none_BD, np.nan, np.minimum(either_BD, 1.0))
+    return np.where(none_BD.all(axis=1), np.nan, np.fmax.reduce(daily_BD, axis=1))
+
+
+def scaled_error(actual_BD: Floats, forecast_BD: Floats, x_BL: npt.NDArray[np.floating[Any]]) -> Floats:
+    """|error| of each window over its own mean absolute day-to-day change: its mean over windows is the MASE.
+
+    nan where nothing of the future is observed or the window never changes.
+    """
+    step_B = np.abs(np.diff(np.asarray(x_BL, dtype=np.float64), axis=1)).mean(axis=1)
+    error_BD = np.abs(actual_BD - forecast_BD)
+    seen_B = np.isfinite(error_BD).sum(axis=1)
+    mean_B = np.nansum(error_BD, axis=1) / np.maximum(seen_B, 1)
+    return np.where((seen_B > 0) & (step_B > 1e-9), mean_B / np.maximum(step_B, 1e-9), np.nan)

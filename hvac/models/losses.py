@@ -1,0 +1,36 @@
+"""Focal loss (Lin et al. 2017), computed from logits.
+
+Legend: B windows.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+
+
+def focal_terms(
+    logit: torch.Tensor, y: torch.Tensor, *, gamma: float = 3.0, alpha: float | torch.Tensor | None = None
+) -> torch.Tensor:
+    """−α_t (1 − p_t)^γ log p_t of every element.
+
+    Args:
+        alpha: weight of the positives (1 − alpha for the negatives); None weighs both 1.
+    """
+    log_p_t = F.logsigmoid(torch.where(y > 0.5, logit, -logit))
+    weight = (1 - log_p_t.exp()).clamp(min=0) ** gamma
+    if alpha is not None:
+        weight = weight * torch.where(y > 0.5, alpha, 1 - alpha)
+    return -(weight * log_p_t)
+
+
+def focal_loss(
+    logit_B: torch.Tensor, y_B: torch.Tensor, *, gamma: float = 3.0, alpha: float | None = None
+) -> torch.Tensor:
+    """Mean focal loss; gamma 0 without alpha is binary cross-entropy.
+
+    >>> logit, y = torch.tensor([0.0, 2.0]), torch.tensor([1.0, 0.0])
+    >>> bool(torch.isclose(focal_loss(logit, y, gamma=0.0), F.binary_cross_entropy_with_logits(logit, y)))
+    True
+    """
+    return focal_terms(logit_B, y_B, gamma=gamma, alpha=alpha).mean()

@@ -1,0 +1,1 @@
+"""Readings of any format to windows, labels and splits."""

@@ -1,0 +1,209 @@
+"""Canonical readings → one `Panel` per equipment: a regular daily grid with an observed mask.
+
+Legend: T days, C points. Days are int32 days since 1970-01-01.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
+Days = npt.NDArray[np.int32]
+Aggregate = Literal["mean", "min", "max", "sum", "last"]
+ALWAYS_KNOWN = np.int32(-(2**31))
+
+
+class Unit(NamedTuple):
+    """One equipment."""
+
+    facility_id: str
+    equipment_id: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Panel:
+    """The record of one unit on a daily grid.
+
+    `value_TC` is nan where `observed_TC` is False; `known_TC` is the day a reading became known (`ALWAYS_KNOWN` where
+    the record does not say); limits are nan where there are none.
+    """
+
+    unit: Unit
+    points: tuple[str, ...]
+    first_day: int
+    value_TC: Floats
+    observed_TC: Bools
+    known_TC: Days
+    lower_TC: Floats
+    upper_TC: Floats
+    point_id: str | None = None
+
+    @property
+    def last_day(self) -> int:
+        """Day of the newest reading."""
+        return self.first_day + len(self.value_TC) - 1
+
+    def by_point(self) -> list[Panel]:
+        """One panel per point that was ever observed (`by: point`, C = 1)."""
+        return [self._one_point(c) for c in range(len(self.points)) if self.observed_TC[:, c].any()]
+
+    def _one_point(self, c: int) -> Panel:
+        rows = np.flatnonzero(self.observed_TC[:, c])
+        cut = np.s_[rows[0] : rows[-1] + 1, c : c + 1]
+        return replace(
+            self,
+            points=(self.points[c],),
+            point_id=self.points[c],
+            first_day=self.first_day + int(rows[0]),
+            value_TC=self.value_TC[cut],
+            observed_TC=self.observed_TC[cut],
+            known_TC=self.known_TC[cut],
+            lower_TC=self.lower_TC[cut],
+            upper_TC=self.upper_TC[cut],
+        )
+
+
+class _Long(NamedTuple):
+    """Readings as sorted columns: unit, point and day codes beside the values."""
+
+    unit: Any
+    point: Any
+    day: Any
+    value: Any
+    lower: Any
+    upper: Any
+    known: Any
+
+
+def panels(
+    readings: pa.Table, points: Mapping[Unit, Sequence[str]], *, aggregate: Aggregate = "mean"
+) -> Iterator[Panel]:
+    """Lay canonical readings on daily grids, one panel per equipment, in the order of ids.
+
+    Several readings of a point on a day become one by `aggregate`; that day is known when its last reading is.
+    Readings of points that are not in `points[unit]` are left out (the caller counts them at ingest).
+
+    >>> import datetime as dt
+    >>> rows = {"facility_id": ["f"] * 3, "equipment_id": ["e"] * 3, "point_id": ["p"] * 3, "value": [1.0, 3.0, 5.0],
+    ...         "date": [dt.date(2024, 1, 1), dt.date(2024, 1, 1), dt.date(2024, 1, 3)]}
+    >>> panel, = panels(pa.table(rows), {Unit("f", "e"): ["p"]})
+    >>> panel.value_TC[:, 0]
+    array([ 2., nan,  5.])
+    """
+    if readings.num_rows == 0:
+        return
+    units, unit_codes = _codes(readings, ["facility_id", "equipment_id"])
+    names, point_codes = _codes(readings, ["point_id"])
+    long = _sorted_days(readings, unit_codes, point_codes, aggregate)
+    bounds = np.append(np.flatnonzero(np.diff(long.unit, prepend=-1)), len(long.unit))
+    for start, stop in pairwise(bounds):
+        unit = Unit(*units[long.unit[start]])
+        panel = _panel(unit, _Long(*(column[start:stop] for column in long)), [n[0] for n in names], points[unit])
+        if panel is not None:
+            yield panel
+
+
+def _codes(table: pa.Table, columns: list[str]) -> tuple[list[tuple[str, ...]], npt.NDArray[np.int64]]:
+    """Distinct keys in sorted order, and the code of each row."""
+    arrays = [table[name].combine_chunks().dictionary_encode() for name in columns]
+    arrays = [a.combine_chunks() if isinstance(a, pa.ChunkedArray) else a for a in arrays]
+    code = np.zeros(table.num_rows, dtype=np.int64)
+    for array in arrays:
+        code = code * len(array.dictionary) + array.indices.to_numpy(zero_copy_only=False)
+    _, first, inverse = np.unique(code, return_index=True, return_inverse=True)
+    keys = [tuple(a.dictionary[a.indices[i].as_py()].as_py() for a in arrays) for i in first]
+    order = sorted(range(len(keys)), key=keys.__getitem__)
+    rank = np.empty(len(order), dtype=np.int64)
+    rank[order] = np.arange(len(order))
+    return [keys[i] for i in order], rank[inverse]
+
+
+def _column(table: pa.Table, name: str) -> Floats:
+    if name not in table.column_names:
+        return np.full(table.num_rows, np.nan)
+    return np.asarray(table[name].cast(pa.float64()).to_numpy(), dtype=np.float64)
+
+
+def _day_column(table: pa.Table, name: str) -> Days:
+    """A date column as int32 days; nulls, or no such column, are always known."""
+    if name not in table.column_names:
+        return np.full(table.num_rows, ALWAYS_KNOWN, dtype=np.int32)
+    days = table[name].cast(pa.date32()).cast(pa.int32()).fill_null(int(ALWAYS_KNOWN))
+    return np.asarray(days.to_numpy(), dtype=np.int32)
+
+
+def _sorted_days(readings: pa.Table, unit: Any, point: Any, aggregate: Aggregate) -> _Long:
+    """Sort by unit, point, day and reduce several readings of a day to one."""
+    day, known = _day_column(readings, "date"), _day_column(readings, "known_at")
+    value, lower, upper = (_column(readings, name) for name in ("value", "lower_limit", "upper_limit"))
+    order = np.lexsort((day, point, unit))
+    long = _Long(*(column[order] for column in (unit, point, day, value, lower, upper, known)))
+    new = (np.diff(long.unit, prepend=-1) != 0) | (np.diff(long.point, prepend=-1) != 0)
+    new |= np.diff(long.day, prepend=long.day[0] - 1) != 0
+    starts = np.flatnonzero(new)
+    ends = np.append(starts[1:], len(new)) - 1
+    return _Long(
+        long.unit[starts],
+        long.point[starts],
+        long.day[starts],
+        _reduce(long.value, starts, ends, aggregate),
+        long.lower[ends],
+        long.upper[ends],
+        np.maximum.reduceat(long.known, starts),
+    )
+
+
+def _reduce(value: Floats, starts: Any, ends: Any, aggregate: Aggregate) -> Floats:
+    if aggregate == "last":
+        return np.asarray(value[ends])
+    if aggregate in ("min", "max"):
+        return np.asarray((np.minimum if aggregate == "min" else np.maximum).reduceat(value, starts))
+    total = np.add.reduceat(value, starts)
+    return np.asarray(total if aggregate == "sum" else total / (ends - starts + 1))
+
+
+def _panel(unit: Unit, long: _Long, names: list[str], points: Sequence[str]) -> Panel | None:
+    column = {name: i for i, name in enumerate(points)}
+    place = np.array([column.get(name, -1) for name in names])[long.point]
+    wanted = place >= 0
+    if not wanted.any():
+        return None
+    day, place = long.day[wanted], place[wanted]
+    first, last = int(day.min()), int(day.max())
+    row = day - first
+    shape = (last - first + 1, len(points))
+
+    def lay(values: Any, empty: Any) -> Any:
+        grid = np.full(shape, empty)
+        grid[row, place] = values[wanted]
+        return grid
+
+    value_TC = lay(long.value, np.nan)
+    return Panel(
+        unit=unit,
+        points=tuple(points),
+        first_day=first,
+        value_TC=value_TC,
+        observed_TC=np.isfinite(value_TC),
+        known_TC=lay(long.known, ALWAYS_KNOWN),
+        lower_TC=_carry(lay(long.lower, np.nan)),
+        upper_TC=_carry(lay(long.upper, np.nan)),
+    )
+
+
+def _carry(limit_TC: Floats) -> Floats:
+    """A limit holds from the day it is first recorded until it is recorded anew."""
+    for c in range(limit_TC.shape[1]):
+        rows = np.flatnonzero(np.isfinite(limit_TC[:, c]))
+        if len(rows):
+            place = np.searchsorted(rows, np.arange(len(limit_TC)), side="right") - 1
+            limit_TC[:, c] = np.where(place >= 0, limit_TC[rows[np.maximum(place, 0)], c], np.nan)
+    return limit_TC

@@ -1,0 +1,173 @@
+"""Who is in the record: units with their class and points, events of known equipment, and what was set aside."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from hvac.panel.events import Events, events_by_unit, no_events
+from hvac.panel.grid import Unit
+from hvac.panel.readings import SourceConfig, check_events, read_equipment, read_events
+
+ALL = "all"
+EPOCH = dt.date(1970, 1, 1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Registry:
+    """Units, events and the points of every class.
+
+    `units`: facility_id, equipment_id, class, install_date, first_date, last_date, points (list), readings, limited.
+    `class` is the group a bundle is trained for ("all" where classes are pooled), `kind` the equipment's own class.
+    """
+
+    units: pa.Table
+    events: pa.Table
+    points: dict[str, tuple[str, ...]]
+    dropped_points: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    rejects: Any = None
+
+    def save(self, folder: Path) -> None:
+        """Write units, events and points."""
+        pq.write_table(self.units, folder / "units.parquet")
+        pq.write_table(self.events, folder / "events.parquet")
+        rows = [{"class": name, "points": list(points)} for name, points in self.points.items()]
+        pq.write_table(pa.Table.from_pylist(rows), folder / "points.parquet")
+
+    @classmethod
+    def load(cls, folder: Path) -> Registry:
+        """Read what `save` wrote."""
+        rows = pq.read_table(folder / "points.parquet").to_pylist()
+        return cls(
+            units=pq.read_table(folder / "units.parquet"),
+            events=pq.read_table(folder / "events.parquet"),
+            points={row["class"]: tuple(row["points"]) for row in rows},
+        )
+
+    @cached_property
+    def classes(self) -> dict[Unit, str]:
+        """Group of every unit."""
+        return self._column("class")
+
+    @cached_property
+    def kinds(self) -> dict[Unit, str]:
+        """Equipment class of every unit, as the register says."""
+        return self._column("kind")
+
+    @cached_property
+    def install_days(self) -> dict[Unit, int | None]:
+        """Installation day of every unit (days since 1970-01-01), None where unknown."""
+        found = self._column("install_date")
+        return {unit: None if day is None else (day - EPOCH).days for unit, day in found.items()}
+
+    @cached_property
+    def unit_events(self) -> dict[Unit, Events]:
+        """Events of every unit that has any."""
+        return events_by_unit(self.events)
+
+    def events_of(self, unit: Unit) -> Events:
+        """Events of a unit."""
+        return self.unit_events.get(unit) or no_events()
+
+    @property
+    def event_kinds(self) -> tuple[str, ...]:
+        """All kinds of events in the log, sorted."""
+        return tuple(sorted(set(self.events["kind"].to_pylist())))
+
+    @property
+    def days(self) -> tuple[int, int]:
+        """First and last day of the record."""
+        first, last = (self.units[name].to_pylist() for name in ("first_date", "last_date"))
+        return (min(first) - EPOCH).days, (max(last) - EPOCH).days
+
+    @property
+    def has_limits(self) -> bool:
+        """Whether any reading came with limits."""
+        return any(self.units["limited"].to_pylist())
+
+    def _column(self, name: str) -> dict[Unit, Any]:
+        keys = (self.units[key].to_pylist() for key in ("facility_id", "equipment_id"))
+        return dict(zip(map(Unit, *keys), self.units[name].to_pylist(), strict=True))
+
+    def summary(self) -> dict[str, Any]:
+        """Counts for the closing summary and the report."""
+        first, last = self.days
+        return {
+            "facilities": len(set(self.units["facility_id"].to_pylist())),
+            "equipment": self.units.num_rows,
+            "points": sum(len(points) for points in self.units["points"].to_pylist()),
+            "first_date": (EPOCH + dt.timedelta(days=first)).isoformat(),
+            "last_date": (EPOCH + dt.timedelta(days=last)).isoformat(),
+            "events": dict(Counter(self.events["kind"].to_pylist())),
+            "classes": dict(Counter(self.units["class"].to_pylist())),
+            "dropped_points": {name: list(points) for name, points in self.dropped_points.items() if points},
+        }
+
+
+def build_registry(
+    series: pa.Table, told_classes: pa.Table, source: SourceConfig, *, by_class: bool, min_point_share: float
+) -> Registry:
+    """Join the series that were read with the equipment register and the event log.
+
+    A point is one of its class's points where at least `min_point_share` of the class's units have it; the others are
+    named in `dropped_points`. Events of equipment without readings are rejected as `unknown_equipment`.
+    """
+    register = read_equipment(source)
+    own = {Unit(*row[:2]): row[2] for row in _rows(told_classes, "class")}
+    own |= {Unit(*row[:2]): row[2] for row in _rows(register.table, "class") if row[2]}
+    installed = {Unit(*row[:2]): row[2] for row in _rows(register.table, "install_date")}
+    units = _units(series, own, installed, by_class)
+    log = read_events(source)
+    events, strangers = check_events(log.table, units, file=source.events or "events")
+    points, dropped = _class_points(units, min_point_share)
+    rejects = pa.concat_tables([register.rejects, log.rejects, strangers])
+    return Registry(units=units, events=events, points=points, dropped_points=dropped, rejects=rejects)
+
+
+def _rows(table: pa.Table, column: str) -> list[tuple[Any, ...]]:
+    columns = (table[name].to_pylist() for name in ("facility_id", "equipment_id", column))
+    return list(zip(*columns, strict=True))
+
+
+def _units(series: pa.Table, own: dict[Unit, str], installed: dict[Unit, Any], by_class: bool) -> pa.Table:
+    """One row per equipment, sorted by its ids."""
+    found: dict[Unit, list[dict[str, Any]]] = defaultdict(list)
+    for row in series.to_pylist():
+        found[Unit(row["facility_id"], row["equipment_id"])].append(row)
+    rows = [
+        {
+            "facility_id": unit.facility_id,
+            "equipment_id": unit.equipment_id,
+            "class": own.get(unit, ALL) if by_class else ALL,
+            "kind": own.get(unit, ALL),
+            "install_date": installed.get(unit),
+            "first_date": min(row["date_min"] for row in parts),
+            "last_date": max(row["date_max"] for row in parts),
+            "points": sorted({row["point_id"] for row in parts}),
+            "readings": sum(row["date_count"] for row in parts),
+            "limited": sum(row["limited_sum"] or 0 for row in parts),
+        }
+        for unit, parts in sorted(found.items())
+    ]
+    dates = [(name, pa.date32()) for name in ("install_date", "first_date", "last_date")]
+    texts = [(name, pa.string()) for name in ("facility_id", "equipment_id", "class", "kind")]
+    numbers = [("points", pa.list_(pa.string())), ("readings", pa.int64()), ("limited", pa.int64())]
+    return pa.Table.from_pylist(rows, schema=pa.schema([*texts, *dates, *numbers]))
+
+
+def _class_points(units: pa.Table, share: float) -> tuple[dict[str, tuple[str, ...]], dict[str, tuple[str, ...]]]:
+    """Points of every class, and those that too few of its units have."""
+    members: Counter[str] = Counter(units["class"].to_pylist())
+    having: dict[str, Counter[str]] = defaultdict(Counter)
+    for name, points in zip(units["class"].to_pylist(), units["points"].to_pylist(), strict=True):
+        having[name].update(points)
+    kept = {c: tuple(sorted(p for p, n in found.items() if n >= share * members[c])) for c, found in having.items()}
+    dropped = {c: tuple(sorted(set(found) - set(kept[c]))) for c, found in having.items()}
+    return dict(sorted(kept.items())), dict(sorted(dropped.items()))

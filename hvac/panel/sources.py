@@ -1,0 +1,233 @@
+"""Where the tables lie: the source configuration, and the list of files behind a path, folder, glob or URL."""
+
+from __future__ import annotations
+
+import difflib
+import glob
+import hashlib
+import os
+from collections.abc import Iterable
+from typing import Any, Literal, Self
+from urllib.parse import unquote
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pyarrow import fs as pafs
+from pydantic import Field, model_validator
+
+from hvac.config import Config
+from hvac.errors import InputError
+
+SUFFIXES = (".parquet", ".pq", ".csv", ".csv.gz")
+ENCODINGS = ("utf-8-sig", "utf-8", "cp932")
+MISSING = (
+    *("", "-", "--", "---", "－", "ー", "―", "−", "欠測", "欠損", "未測定", "NA", "N/A", "#N/A", "n/a"),
+    *("nan", "NaN", "NAN", "null", "NULL", "None", "NaT"),
+)
+READING_FIELDS = ("facility_id", "equipment_id", "point_id", "date", "value", "lower_limit", "upper_limit", "known_at")
+OTHER_FIELDS = ("class", "kind", "start", "end", "install_date", "end_date", "values_sequence")
+FIELDS = (*READING_FIELDS, *OTHER_FIELDS, "label_30d", "label_60d", "label_90d")
+
+
+class WideConfig(Config):
+    """A wide table: a row per date, a column per point.
+
+    `facility_column` names the column of facility ids; `facility_id` is one id for the whole table (give exactly one
+    of the two; the same for equipment). `points` maps value columns to point ids; empty: all other columns, under
+    their own names.
+
+    >>> WideConfig(facility_id="F1", equipment_column="AHU").date_column
+    'date'
+    """
+
+    facility_column: str | None = None
+    facility_id: str | None = None
+    equipment_column: str | None = None
+    equipment_id: str | None = None
+    date_column: str = "date"
+    points: dict[str, str] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _one_origin_of_each_id(self) -> Self:
+        for owner in ("facility", "equipment"):
+            given = [getattr(self, f"{owner}_column") is not None, getattr(self, f"{owner}_id") is not None]
+            if sum(given) != 1:
+                raise ValueError(f"wide tables need either {owner}_column or {owner}_id (one of the two)")
+        return self
+
+
+class SourceConfig(Config):
+    """The tables to read and how their files are written.
+
+    `columns` maps our names to the file's (`{"value": "測定値"}`). `encoding` None tries utf-8-sig, utf-8, cp932, each
+    strictly. Timestamps that carry a time zone become the local day of their facility (`facility_time_zones`, else
+    `time_zone`); those without one are local already.
+
+    >>> SourceConfig(readings="readings.parquet").format
+    'canonical'
+    >>> SourceConfig(readings="a.csv", columns={"valeu": "v"})
+    Traceback (most recent call last):
+    ...
+    hvac.errors.ConfigError: SourceConfig is not valid: ... unknown name 'valeu' in columns: did you mean 'value'? ...
+    """
+
+    format: Literal["canonical", "inspection", "wide", "seed"] = "canonical"
+    readings: str | tuple[str, ...]
+    events: str | None = None
+    equipment: str | None = None
+    columns: dict[str, str] = Field(default_factory=dict)
+    encoding: str | None = None
+    time_zone: str = "Asia/Tokyo"
+    facility_time_zones: dict[str, str] = Field(default_factory=dict)
+    missing_values: tuple[str, ...] = MISSING
+    wide: WideConfig | None = None
+
+    @model_validator(mode="after")
+    def _is_consistent(self) -> Self:
+        _check_names(self.columns)
+        _check_zones((self.time_zone, *self.facility_time_zones.values()))
+        _check_encoding(self.encoding)
+        if self.format == "wide" and self.wide is None:
+            raise ValueError("format 'wide' needs the section 'wide' (facility, equipment, date_column, points)")
+        return self
+
+
+def _check_names(columns: dict[str, str]) -> None:
+    for name in columns:
+        if name not in FIELDS:
+            near = difflib.get_close_matches(name, FIELDS, n=1)
+            hint = f"did you mean '{near[0]}'? " if near else ""
+            raise ValueError(f"unknown name '{name}' in columns: {hint}Known names: {', '.join(FIELDS)}")
+
+
+def _check_zones(zones: Iterable[str]) -> None:
+    for zone in zones:
+        try:
+            ZoneInfo(zone)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise ValueError(f"unknown time zone '{zone}': expected a name such as Asia/Tokyo") from None
+
+
+def _check_encoding(encoding: str | None) -> None:
+    try:
+        "".encode(encoding or "utf-8")
+    except LookupError:
+        raise ValueError(f"unknown encoding '{encoding}': expected a name such as utf-8, utf-8-sig, cp932") from None
+
+
+def source_files(source: SourceConfig) -> list[str]:
+    """The readings files of a source, sorted, without repeats; each can be given to `read_readings`.
+
+    Folders are searched through all levels for .parquet, .pq, .csv and .csv.gz; names that begin with '_' or '.' are
+    left out. Raises InputError where a path, folder, glob or URL leads to no file.
+    """
+    given = (source.readings,) if isinstance(source.readings, str) else source.readings
+    files = {file for path in given for file in _expand(path)}
+    if not files:
+        raise InputError("source.readings names no file: expected a file, folder, glob or URL")
+    return sorted(files)
+
+
+def open_filesystem(path: str) -> tuple[Any, str]:
+    """(pyarrow file system, path inside it) of a local path or of any URL that pyarrow or fsspec knows."""
+    if "://" not in path:
+        return pafs.LocalFileSystem(), path
+    try:
+        return pafs.FileSystem.from_uri(path)  # type: ignore[no-any-return]
+    except (ValueError, NotImplementedError):
+        pass  # a scheme that pyarrow does not know
+    except OSError as error:
+        raise unreadable(path, error) from error
+    try:
+        import fsspec  # type: ignore[import-untyped]  # slow to import: wanted only for such URLs
+
+        system, inner = fsspec.core.url_to_fs(path)
+    except (ImportError, ValueError, OSError) as error:
+        raise unreadable(path, error) from error
+    return pafs.PyFileSystem(pafs.FSSpecHandler(system)), str(inner)
+
+
+def unreadable(path: str, error: Exception) -> InputError:
+    """The sentence for a file or URL that cannot be opened."""
+    reason = " ".join(str(error).split())[:200]
+    return InputError(f"{path}: cannot be opened ({reason}): expected a readable file, folder, glob or URL")
+
+
+def hive_values(path: str) -> dict[str, str]:
+    """Columns told by the folders of a hive-partitioned table.
+
+    >>> hive_values("lake/facility_id=F%201/part-0.parquet")
+    {'facility_id': 'F 1'}
+    """
+    folders = path.split("/")[:-1]
+    pairs = [folder.partition("=") for folder in folders if "=" in folder]
+    return {key: unquote(value) for key, _, value in pairs if value != "__HIVE_DEFAULT_PARTITION__"}
+
+
+def _expand(path: str) -> list[str]:
+    remote = "://" in path
+    wild = any(mark in path for mark in ("*[" if remote else "*?["))
+    if wild and not os.path.exists(path):
+        files = _glob_remote(path) if remote else [os.path.normpath(hit) for hit in glob.glob(path, recursive=True)]
+        found = [file for hit in files for file in _walk(hit, named=True)]
+    else:
+        found = _walk(path, named=False)
+    if not found:
+        raise InputError(f"{path}: no file found: expected {', '.join(SUFFIXES)} files there; correct source.readings")
+    return found
+
+
+def _walk(path: str, *, named: bool) -> list[str]:
+    """The file itself, or the table files below a folder; `named` files come from a glob, so any suffix will do."""
+    system, inner = open_filesystem(path)
+    try:
+        info = system.get_file_info(inner)
+        if info.type == pafs.FileType.File:
+            return [path]
+        if info.type == pafs.FileType.NotFound:
+            if named:
+                return []
+            raise InputError(f"{path}: no file found: expected a file, folder, glob or URL; correct source.readings")
+        entries = system.get_file_info(pafs.FileSelector(inner, recursive=True))
+    except OSError as error:
+        raise unreadable(path, error) from error
+    files = [entry.path for entry in entries if entry.type == pafs.FileType.File]
+    return [_with_scheme(file, path) for file in files if _is_table(file, inner)]
+
+
+def _is_table(file: str, folder: str) -> bool:
+    parts = file.removeprefix(folder).strip("/").split("/")
+    return file.lower().endswith(SUFFIXES) and not any(part.startswith(("_", ".")) for part in parts)
+
+
+def _with_scheme(file: str, origin: str) -> str:
+    if "://" not in origin:
+        return file
+    scheme, _, rest = origin.partition("://")
+    _, mark, query = rest.partition("?")
+    return f"{scheme}://{file}{mark}{query}"
+
+
+def _glob_remote(path: str) -> list[str]:
+    from fsspec.implementations.arrow import ArrowFSWrapper  # type: ignore[import-untyped]
+
+    base = path[: min(path.index(mark) for mark in "*[" if mark in path)]
+    system, inner_base = open_filesystem(base.rsplit("/", 1)[0] + "/")
+    pattern = inner_base.rstrip("/") + "/" + path[len(base.rsplit("/", 1)[0]) + 1 :]
+    try:
+        hits = ArrowFSWrapper(system).glob(pattern)
+    except OSError as error:
+        raise unreadable(path, error) from error
+    return [_with_scheme(str(hit), base) for hit in hits]
+
+
+def file_stamp(path: str) -> str:
+    """What identifies a file's content: SHA-256 of a local file, size and modification time of a remote one."""
+    system, inner = open_filesystem(path)
+    if system.type_name == "local":
+        digest = hashlib.sha256()
+        with open(inner, "rb") as file:
+            while block := file.read(2**22):
+                digest.update(block)
+        return digest.hexdigest()
+    info = system.get_file_info(inner)
+    return f"{path} {info.size} {info.mtime_ns}"

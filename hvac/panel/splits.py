@@ -1,0 +1,169 @@
+"""The four splits: by time, by equipment, by facility, by both; purged so that no label window crosses a border.
+
+Legend: B windows. Days are int32 days since 1970-01-01.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from hvac.config import Config
+from hvac.errors import SplitError
+from hvac.panel.grid import Days, Unit
+
+Part = Literal["train", "validation", "test"]
+SPLITS = ("train", "tune", "cal", "test")
+PURGED = "purged"
+UNIT_SHARES = (0.6, 0.8)
+MIN_UNITS = 4
+
+
+class SplitConfig(Config):
+    """How train, tune, cal and test are told apart."""
+
+    kind: Literal["time", "equipment", "facility", "both"] = "time"
+    t1: dt.date | None = None
+    t2: dt.date | None = None
+    test_facility: str | None = None
+    seed: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Splitter:
+    """Assigns every window to train, tune, cal, test or `purged` (out of every part)."""
+
+    config: SplitConfig
+    part: Mapping[Unit, Part]
+    half: Mapping[Unit, Literal["tune", "cal"]]
+    t1: int
+    t2: int
+    purge: int
+
+    def assign(self, unit: Unit, end_day_B: Days) -> npt.NDArray[np.str_]:
+        """One word per window of a unit."""
+        part_B = self._by_time(end_day_B) if self.config.kind in ("time", "both") else np.full(len(end_day_B), "any")
+        if self.config.kind != "time":
+            own = self.part[unit]
+            part_B = np.where((part_B == "any") | (part_B == own), own, PURGED)
+        return np.where(part_B == "validation", self.half[unit], part_B)
+
+    def _by_time(self, day_B: Days) -> npt.NDArray[np.str_]:
+        train = day_B <= self.t1 - self.purge
+        validation = (day_B > self.t1) & (day_B <= self.t2 - self.purge)
+        return np.select([train, validation, day_B > self.t2], ["train", "validation", "test"], PURGED)
+
+    @property
+    def training_end(self) -> int:
+        """Last day whose readings training may see when it fits limits."""
+        return self.t1 if self.config.kind in ("time", "both") else 2**30
+
+    def trains(self, unit: Unit) -> bool:
+        """Whether any window of the unit can be a training window."""
+        return self.config.kind == "time" or self.part[unit] == "train"
+
+
+def make_splitter(
+    config: SplitConfig, classes: Mapping[Unit, str], *, days: tuple[int, int], lookback: int, purge: int
+) -> Splitter:
+    """Decide every unit's part and the two borders.
+
+    Args:
+        classes: class of every unit; units are cut within each class, by a seeded hash of their ids.
+        days: first and last day of the record.
+        lookback: days of a window.
+        purge: the longest horizon.
+
+    Raises:
+        SplitError: the record is too short for the purge, or has too few units; the message names a split that fits.
+    """
+    first, last = days
+    t1 = _border(config.t1, first, last, 0.6)
+    t2 = _border(config.t2, first, last, 0.8)
+    if config.kind in ("time", "both"):
+        _check_days(t1, t2, days=days, lookback=lookback, purge=purge)
+    part = _facility_parts(config, classes) if config.kind == "facility" else _unit_parts(config, classes)
+    return Splitter(config=config, part=part, half=_halves(config, classes, part), t1=t1, t2=t2, purge=purge)
+
+
+def _border(given: dt.date | None, first: int, last: int, share: float) -> int:
+    return (given - dt.date(1970, 1, 1)).days if given else first + int((last - first) * share)
+
+
+def _check_days(t1: int, t2: int, *, days: tuple[int, int], lookback: int, purge: int) -> None:
+    first, last = days
+    if first + lookback - 1 <= t1 - purge and t1 < t2 - purge and t2 < last:
+        return
+    raise SplitError(
+        f"a time split needs training windows (lookback {lookback} days) that end {purge} days before t1={_date(t1)}, "
+        f"validation windows between t1 and {purge} days before t2={_date(t2)}, and a test after t2; the record runs "
+        f"from {_date(first)} to {_date(last)} ({last - first + 1} days), which is too short for that: "
+        "use splits.kind: equipment, or set splits.t1 and splits.t2"
+    )
+
+
+def _date(day: int) -> str:
+    return (dt.date(1970, 1, 1) + dt.timedelta(days=day)).isoformat()
+
+
+def _shuffled(config: SplitConfig, classes: Mapping[Unit, str]) -> dict[str, list[Unit]]:
+    """Units of each class in a seeded order that depends on nothing but their ids."""
+    by_class: dict[str, list[Unit]] = defaultdict(list)
+    for unit in sorted(classes, key=lambda u: hashlib.sha256(f"{config.seed}\x1f{u[0]}\x1f{u[1]}".encode()).digest()):
+        by_class[classes[unit]].append(unit)
+    return by_class
+
+
+def _unit_parts(config: SplitConfig, classes: Mapping[Unit, str]) -> dict[Unit, Part]:
+    parts: dict[Unit, Part] = {}
+    for name, units in _shuffled(config, classes).items():
+        if config.kind != "time" and len(units) < MIN_UNITS:
+            raise SplitError(
+                f"class {name!r} has {len(units)} units; a split by {config.kind} needs at least {MIN_UNITS} "
+                "(train, tune, cal, test): use splits.kind: time, or pool classes with windows.class: all"
+            )
+        cuts = _cuts(len(units))
+        parts |= {u: _part(i, cuts) for i, u in enumerate(units)}
+    return parts
+
+
+def _cuts(n: int) -> tuple[int, int]:
+    """Positions where validation and test begin: about 60/20/20, with ≥ 2 units to validate and ≥ 1 to test."""
+    second = min(round(n * UNIT_SHARES[1]), n - 1)
+    return max(min(round(n * UNIT_SHARES[0]), second - 2), 1), second
+
+
+def _part(place: int, cuts: tuple[int, int]) -> Part:
+    return "train" if place < cuts[0] else "validation" if place < cuts[1] else "test"
+
+
+def _facility_parts(config: SplitConfig, classes: Mapping[Unit, str]) -> dict[Unit, Part]:
+    facilities = sorted({unit.facility_id for unit in classes})
+    test = config.test_facility or facilities[-1]
+    if test not in facilities or len(facilities) < 2:
+        raise SplitError(
+            f"splits.test_facility is {test!r}; expected one of {', '.join(facilities)}, with another left to train on"
+        )
+    parts: dict[Unit, Part] = {}
+    for units in _shuffled(config, {u: c for u, c in classes.items() if u.facility_id != test}).values():
+        cut = max(len(units) - max(round(len(units) * 0.25), 2), 1)
+        parts |= {u: "train" if i < cut else "validation" for i, u in enumerate(units)}
+    return parts | {u: "test" for u in classes if u.facility_id == test}
+
+
+def _halves(
+    config: SplitConfig, classes: Mapping[Unit, str], part: Mapping[Unit, Part]
+) -> dict[Unit, Literal["tune", "cal"]]:
+    """Validation units alternate between tune and cal (under a time split every unit is a validation unit)."""
+    halves: dict[Unit, Literal["tune", "cal"]] = {}
+    for units in _shuffled(config, classes).values():
+        chosen = units if config.kind == "time" else [u for u in units if part[u] == "validation"]
+        halves |= {u: "tune" if i % 2 == 0 else "cal" for i, u in enumerate(chosen)}
+    return {u: halves.get(u, "tune") for u in classes}

@@ -1,0 +1,163 @@
+"""Windows: what the models see, and how they are cut from a panel.
+
+Legend: B windows, T days of the panel, L lookback days, C points. Days are int32 days since 1970-01-01.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field
+
+from hvac.compiled import compiled
+from hvac.config import Config
+from hvac.panel.grid import Aggregate, Bools, Days, Floats, Panel
+
+OK, LEARNING, INSUFFICIENT = "ok", "learning", "insufficient_data"
+BASELINE_DAYS = 90
+NEVER = 2**30
+
+
+class WindowConfig(Config):
+    """How windows are cut."""
+
+    by: Literal["equipment", "point"] = "equipment"
+    classes: Literal["each", "all"] = Field(default="each", alias="class")
+    lookback: int = Field(default=90, ge=60)
+    horizons: tuple[int, ...] = (30, 60, 90)
+    normalise: Literal["baseline", "limits", "none"] = "baseline"
+    min_observed: float = Field(default=0.5, ge=0, le=1)
+    min_point_share: float = Field(default=0.5, ge=0, le=1)
+    train_stride: int = Field(default=1, ge=1)
+    evaluation_stride: int = Field(default=7, ge=1)
+    aggregate: Aggregate = "mean"
+
+
+class Scale(NamedTuple):
+    """How a panel is normalised: (value − centre) / spread; a point is silent in windows that end before `ready_C`."""
+
+    centre_TC: Floats
+    spread_TC: Floats
+    ready_C: Days
+
+
+class Cut(NamedTuple):
+    """Windows cut from one panel, filled and normalised, with why some have no score."""
+
+    end_day_B: Days
+    x_BCL: Floats
+    observed_BCL: Bools
+    status_B: npt.NDArray[np.str_]
+
+    def take(self, keep: npt.NDArray[Any]) -> Cut:
+        """Some of the windows."""
+        return Cut(*(column[keep] for column in self))
+
+
+def fit_scale(panel: Panel, normalise: str) -> Scale:
+    """Centre and spread of every point, from nothing later than its first 90 observed days.
+
+    `baseline`: median and IQR (where 0: the std; where 0: 1) of those days; ready on the day the last of them is known.
+    `limits`: lower limit and limit range of each day, so that 0 and 1 are the limits; a day without both is treated as
+    unobserved. `none`: values as they are.
+    """
+    shape = panel.value_TC.shape
+    if normalise == "baseline":
+        centre, spread, ready = zip(*(_baseline(panel, c) for c in range(shape[1])), strict=True)
+        grid = [np.broadcast_to(np.array(row), shape) for row in (centre, spread)]
+        return Scale(grid[0], grid[1], np.array(ready, dtype=np.int32))
+    at_once = np.full(shape[1], np.iinfo(np.int32).min, dtype=np.int32)
+    if normalise == "none":
+        return Scale(np.zeros(shape), np.ones(shape), at_once)
+    width_TC = panel.upper_TC - panel.lower_TC
+    usable_TC = np.nan_to_num(width_TC) > 0
+    ready_C = np.where(usable_TC.any(axis=0), panel.first_day + usable_TC.argmax(axis=0), NEVER).astype(np.int32)
+    return Scale(panel.lower_TC, np.where(usable_TC, width_TC, np.nan), ready_C)
+
+
+def _baseline(panel: Panel, c: int) -> tuple[float, float, int]:
+    rows = np.flatnonzero(panel.observed_TC[:, c])[:BASELINE_DAYS]
+    if len(rows) < BASELINE_DAYS:
+        return 0.0, 1.0, NEVER
+    value = panel.value_TC[rows, c]
+    q25, median, q75 = np.percentile(value, (25, 50, 75))
+    ready = max(panel.first_day + int(rows[-1]), int(panel.known_TC[rows, c].max()))
+    return float(median), float(q75 - q25) or float(value.std()) or 1.0, ready
+
+
+def learning_days_left(panel: Panel, end_day: int) -> int:
+    """Observed days still missing before half of the points have their baseline."""
+    rows = max(end_day - panel.first_day + 1, 0)
+    left_C = np.maximum(BASELINE_DAYS - panel.observed_TC[:rows].sum(axis=0), 0)
+    return int(np.sort(left_C)[(len(left_C) - 1) // 2])
+
+
+def cut(panel: Panel, end_day_B: Days, config: WindowConfig) -> Cut:
+    """Cut the windows that end on given days.
+
+    Only readings known by the end day enter. A missing day takes the last observed value before it inside the window; a
+    leading gap takes the first observed one; a point with no reading in the window (or no baseline yet) is 0.
+
+    >>> value = np.arange(100.0)[:, None]
+    >>> flat = dict(known_TC=np.zeros(value.shape, np.int32), lower_TC=value * np.nan, upper_TC=value * np.nan)
+    >>> from hvac.panel.grid import Unit
+    >>> panel = Panel(unit=Unit("f", "e"), points=("p",), first_day=0, value_TC=value, observed_TC=value >= 0, **flat)
+    >>> windows = cut(panel, np.array([50, 99], np.int32), WindowConfig())
+    >>> windows.status_B.tolist(), float(windows.x_BCL[1, 0, -1])
+    (['learning', 'ok'], 1.2247191011235956)
+    """
+    scale = fit_scale(panel, config.normalise)
+    with np.errstate(invalid="ignore"):
+        value_TC = np.ascontiguousarray((panel.value_TC - scale.centre_TC) / scale.spread_TC)
+    end_day_B = np.asarray(end_day_B, dtype=np.int32)
+    shape = (len(end_day_B), len(panel.points), config.lookback)
+    x_BCL, observed_BCL = np.zeros(shape), np.zeros(shape, dtype=np.bool_)
+    observed_TC = panel.observed_TC & np.isfinite(value_TC)
+    _fill(value_TC, observed_TC, panel.known_TC, scale.ready_C, end_day_B, panel.first_day, x_BCL, observed_BCL)
+    return Cut(end_day_B, x_BCL, observed_BCL, _status(end_day_B, scale.ready_C, observed_BCL, config.min_observed))
+
+
+@compiled
+def _fill(
+    value_TC: Any,
+    observed_TC: Any,
+    known_TC: Any,
+    ready_C: Any,
+    end_day_B: Any,
+    first_day: int,
+    x_BCL: Any,
+    observed_BCL: Any,
+) -> None:
+    days, points = value_TC.shape
+    lookback = x_BCL.shape[2]
+    for b in range(len(end_day_B)):
+        end = end_day_B[b]
+        start = end - lookback + 1 - first_day
+        for c in range(points):
+            if ready_C[c] > end:
+                continue
+            last, seen = 0.0, False
+            for i in range(lookback):
+                t = start + i
+                if 0 <= t < days and observed_TC[t, c] and known_TC[t, c] <= end:
+                    last = value_TC[t, c]
+                    observed_BCL[b, c, i] = True
+                    if not seen:
+                        seen = True
+                        for j in range(i):
+                            x_BCL[b, c, j] = last
+                x_BCL[b, c, i] = last
+
+
+def _status(end_day_B: Days, ready_C: Days, observed_BCL: Bools, min_observed: float) -> npt.NDArray[np.str_]:
+    ready_B = (ready_C[None, :] <= end_day_B[:, None]).mean(axis=1)
+    observed_B = observed_BCL.mean(axis=(1, 2))
+    return np.select([ready_B < 0.5, observed_B < min_observed], [LEARNING, INSUFFICIENT], OK)
+
+
+def candidate_days(panel: Panel, stride: int) -> Days:
+    """Every `stride`-th calendar day of the record (days whose number is a multiple of it)."""
+    days = np.arange(panel.first_day, panel.last_day + 1, dtype=np.int32)
+    return np.asarray(days[days % stride == 0])

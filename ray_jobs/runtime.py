@@ -1,0 +1,56 @@
+"""Start, or join, Ray: the one place that knows how."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import ray
+
+from hvac.config import Config
+
+ENVIRONMENT = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_DATA_USE_DATASOURCE_V2": "0",
+    "OMP_NUM_THREADS": "1",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+}
+
+
+class RayConfig(Config):
+    """How a job gets its Ray: `address: local` starts one; a cluster's jobs join by RAY_ADDRESS."""
+
+    address: str = "local"
+    num_cpus: int | None = None
+    object_store_mb: int = 512
+    dashboard: bool = False
+
+
+@contextmanager
+def ray_session(config: RayConfig) -> Iterator[None]:
+    """A connected Ray; one that was started here is also stopped here, one that was joined is left running."""
+    if ray.is_initialized():
+        yield
+        return
+    for name, value in ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    _connect(config)
+    ray.data.DataContext.get_current().enable_progress_bars = os.isatty(2)
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+def _connect(config: RayConfig) -> None:
+    address = os.environ.get("RAY_ADDRESS") or config.address
+    options: dict[str, object] = {"log_to_driver": False, "logging_level": logging.WARNING}
+    if address == "local":
+        options |= {
+            "num_cpus": config.num_cpus,
+            "include_dashboard": config.dashboard,
+            "object_store_memory": config.object_store_mb * 2**20,
+        }
+    ray.init(address=address, **options)

@@ -1,0 +1,87 @@
+"""The newest window of every unit → risks, alarms, forecast: `latest.parquet` and a ranked CSV that Excel opens.
+
+python -m ray_jobs.score --config FILE [key.sub=value …]
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import ray
+
+from hvac.models.bundle import Bundle
+from hvac.models.latest import latest_rows, ranking, write_ranking
+from hvac.panel.registry import Registry
+from ray_jobs.buckets import BucketPlan, bucket_scenes, load_recipes
+from ray_jobs.command import main
+from ray_jobs.run_config import RunConfig
+from ray_jobs.workspace import Result, Workspace, content_key, run_step, workspace_of
+
+
+def run(config: RunConfig) -> Result:
+    """Score the newest window of every unit, unless bundle and readings are those of the last run."""
+    workspace = workspace_of(config)
+    trained, ingested = workspace.finished("train"), workspace.finished("ingest")
+    key = content_key(trained["bundles"], ingested["key"], config.language)
+    return run_step(workspace, "score", key, lambda: _score(config, workspace, trained["bundles"]))
+
+
+def _score(config: RunConfig, workspace: Workspace, bundles: dict[str, str]) -> Result:
+    registry = Registry.load(workspace.panel)
+    plan = BucketPlan(str(workspace.panel), "", registry, load_recipes(workspace.windows), None)
+    folders = {name: str(workspace.bundles / bundle) for name, bundle in bundles.items()}
+    buckets = workspace.finished("ingest")["buckets"]
+    found = (
+        ray.data.from_items([{"bucket": b} for b in range(buckets)], override_num_blocks=buckets)
+        .map_batches(
+            Scorer,
+            batch_size=None,
+            batch_format="pyarrow",
+            fn_constructor_args=(plan, folders),
+            compute=ray.data.ActorPoolStrategy(min_size=1, max_size=2),
+            num_cpus=0.5,
+        )
+        .iter_batches(batch_size=None, batch_format="pyarrow")
+    )
+    table = pa.concat_tables([rows for rows in found if rows.num_rows])
+    order = [(name, "ascending") for name in ("facility_id", "equipment_id", "point_id", "horizon")]
+    table = table.sort_by(order)
+    _publish(table, workspace.root / "latest.parquet")
+    write_ranking(ranking(table, last_day=registry.days[1]), workspace.root / "latest_ranking.csv", config.language)
+    statuses = table.group_by("status").aggregate([([], "count_all")]).to_pylist()
+    horizons = len(config.windows.horizons)
+    return {"units": {row["status"]: row["count_all"] // horizons for row in statuses}}
+
+
+def _publish(table: pa.Table, path: Path) -> None:
+    building = path.with_name(f".{path.name}.{os.getpid()}")
+    pq.write_table(table, building)
+    os.replace(building, path)
+
+
+class Scorer:
+    """An actor with the bundles loaded once: bucket numbers in, predictions out."""
+
+    def __init__(self, plan: BucketPlan, folders: dict[str, str]) -> None:
+        import torch
+
+        torch.set_num_threads(1)
+        self.plan, self.bundles = plan, {name: Bundle.load(folder) for name, folder in folders.items()}
+
+    def __call__(self, block: pa.Table) -> pa.Table:
+        """Newest windows of the units of each bucket."""
+        tables: list[Any] = []
+        for bucket in block["bucket"].to_pylist():
+            for name, bundle in self.bundles.items():
+                found = [s for s, recipe in bucket_scenes(self.plan, bucket) if recipe.class_name == name]
+                if found:
+                    tables.append(latest_rows(found, bundle))
+        return pa.concat_tables(tables) if tables else pa.table({"facility_id": pa.array([], pa.string())})
+
+
+if __name__ == "__main__":
+    main(run, __doc__)

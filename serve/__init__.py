@@ -1,0 +1,1 @@
+"""The Serve graph (to come)."""

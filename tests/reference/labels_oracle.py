@@ -1,0 +1,83 @@
+"""Labels from the canonical tables by plain loops and dates: the slow, obvious version of DESIGN §5."""
+
+import datetime as dt
+import math
+
+import pandas as pd
+
+SETTLE = dt.timedelta(days=7)
+
+
+def as_date(value):
+    return pd.Timestamp(value).date()
+
+
+def is_missing(value):
+    return value is None or value is pd.NaT or (isinstance(value, float) and math.isnan(value))
+
+
+def rows_of(frame, facility_id, equipment_id):
+    records = frame.to_dict("records")
+    return [row for row in records if (row["facility_id"], row["equipment_id"]) == (facility_id, equipment_id)]
+
+
+def episodes(events, kinds, facility_id, equipment_id):
+    """(onset, end) of every event that is predicted; an event without an end lasts its first day."""
+    found = []
+    for row in rows_of(events, facility_id, equipment_id):
+        if row["kind"] in kinds:
+            onset = as_date(row["start"])
+            end = row.get("end")
+            found.append((onset, onset if is_missing(end) else as_date(end)))
+    return sorted(found)
+
+
+def follow_up_end(readings, events, kinds, facility_id, equipment_id):
+    """The last reading or the last recorded onset, whichever is later."""
+    seen = [
+        as_date(row["date"])
+        for row in rows_of(readings, facility_id, equipment_id)
+        if "value" not in row or not is_missing(row["value"])
+    ]
+    return max(seen + [onset for onset, _ in episodes(events, kinds, facility_id, equipment_id)])
+
+
+def label(readings, events, kinds, facility_id, equipment_id, end_date, horizon):
+    """(label, known): an onset in (end_date, end_date + horizon]; a negative counts only if follow-up gets there."""
+    end_date = as_date(end_date)
+    border = end_date + dt.timedelta(days=int(horizon))
+    for onset, _ in episodes(events, kinds, facility_id, equipment_id):
+        if end_date < onset <= border:
+            return True, True
+    return False, follow_up_end(readings, events, kinds, facility_id, equipment_id) >= border
+
+
+def excluded(events, kinds, facility_id, equipment_id, end_date):
+    """Whether the window ends inside an episode or at most 7 days after one."""
+    end_date = as_date(end_date)
+    found = episodes(events, kinds, facility_id, equipment_id)
+    return any(onset <= end_date <= end + SETTLE for onset, end in found)
+
+
+def limit_episodes(outside_by_day):
+    """[(onset, confirmed, end)] from {day: outside?} of the observed days of one point, day by day.
+
+    An episode starts when 3 of the 7 newest observed days are outside; its onset is the first of them. It is over
+    once 7 observed days in a row are clean, and it ended on the last outside day.
+    """
+    found = []
+    current = None
+    newest = []
+    for day in sorted(outside_by_day):
+        newest = [*newest, day][-7:]
+        outside = [d for d in newest if outside_by_day[d]]
+        if current is None and len(outside) >= 3:
+            current = [outside[0], day, day]
+        elif current is not None and outside_by_day[day]:
+            current[2] = day
+        elif current is not None and not outside:
+            found.append(tuple(current))
+            current = None
+    if current is not None:
+        found.append(tuple(current))
+    return found

@@ -1,0 +1,91 @@
+"""One window of one unit by plain loops: the slow, obvious version of DESIGN §5.
+
+`rows` are canonical readings of the unit as dictionaries: point_id, date, value, and optional lower_limit, upper_limit,
+known_at (python dates, None where unknown).
+"""
+
+import datetime as dt
+
+AGGREGATES = {
+    "mean": lambda found: sum(found) / len(found),
+    "min": min,
+    "max": max,
+    "sum": sum,
+    "last": lambda found: found[-1],
+}
+
+
+def quantile(values, share):
+    ordered = sorted(values)
+    place = share * (len(ordered) - 1)
+    below = int(place)
+    above = min(below + 1, len(ordered) - 1)
+    return ordered[below] + (ordered[above] - ordered[below]) * (place - below)
+
+
+def baseline(values):
+    """(centre, spread): median and IQR; where that is 0 the std; where that is 0 too, 1."""
+    iqr = quantile(values, 0.75) - quantile(values, 0.25)
+    mean = sum(values) / len(values)
+    std = (sum((v - mean) ** 2 for v in values) / len(values)) ** 0.5
+    # The values are all the same: their mean may be off by a last digit, their spread is not.
+    if max(values) == min(values):
+        std = 0.0
+    return quantile(values, 0.5), iqr or std or 1.0
+
+
+def days_of(rows, point, aggregate):
+    """{date: (value, known date, lower, upper)} of a point: a day is known when its last reading is."""
+    days = {}
+    for row in rows:
+        if row["point_id"] == point:
+            days.setdefault(row["date"], []).append(row)
+    found = {}
+    for date, same in sorted(days.items()):
+        value = AGGREGATES[aggregate]([row["value"] for row in same])
+        known = max(max(row.get("known_at") or date, date) for row in same)
+        found[date] = (value, known, same[-1].get("lower_limit"), same[-1].get("upper_limit"))
+    return found
+
+
+def scaled(days, normalise, end_date):
+    """{date: normalised value} of what is known on `end_date`; None while the point has no baseline."""
+    known = {date: row for date, row in days.items() if date <= end_date and row[1] <= end_date}
+    if normalise == "none":
+        return {date: row[0] for date, row in known.items()}
+    if normalise == "limits":
+        both = {date: row for date, row in known.items() if row[2] is not None and row[3] is not None}
+        return {date: (value - lower) / (upper - lower) for date, (value, _, lower, upper) in both.items()}
+    first = sorted(days)[:90]
+    if len(first) < 90 or any(days[date][1] > end_date for date in first):
+        return None
+    centre, spread = baseline([days[date][0] for date in first])
+    return {date: (row[0] - centre) / spread for date, row in known.items()}
+
+
+def fill(found, dates):
+    """(values, observed): the last value before a missing day; before the first value, that first value."""
+    inside = [found[date] for date in dates if date in found]
+    if not inside:
+        return [0.0] * len(dates), [False] * len(dates)
+    values, newest = [], inside[0]
+    for date in dates:
+        newest = found.get(date, newest)
+        values.append(newest)
+    return values, [date in found for date in dates]
+
+
+def cut_window(rows, points, end_date, *, lookback=90, normalise="baseline", min_observed=0.5, aggregate="mean"):
+    """(x, observed, status) of the window that ends on a date: two lists per point, and one word."""
+    dates = [end_date - dt.timedelta(days=back) for back in range(lookback - 1, -1, -1)]
+    x, observed, ready = [], [], 0
+    for point in points:
+        found = scaled(days_of(rows, point, aggregate), normalise, end_date)
+        ready += found is not None
+        values, seen = fill(found or {}, dates)
+        x.append(values)
+        observed.append(seen)
+    share = sum(sum(seen) for seen in observed) / (len(points) * lookback)
+    if 2 * ready < len(points):
+        return x, observed, "learning"
+    return x, observed, "insufficient_data" if share < min_observed else "ok"
