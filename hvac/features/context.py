@@ -54,11 +54,8 @@ def context(
         k_BK.
     """
     end_B = cut.end_day_B
-    known = events.where(events.known_N <= panel.last_day)
-    columns: list[Any] = [
-        column for kind in spec.kinds for column in _history(known.of_kinds((kind,)), end_B, panel.first_day)
-    ]
-    columns.append(_days_since(known.of_kinds(spec.kinds), end_B))
+    columns: list[Any] = [c for k in spec.kinds for c in _history(events.of_kinds((k,)), end_B, panel.first_day)]
+    columns.append(_days_since(events.of_kinds(spec.kinds), end_B))
     columns += [end_B - float(install_day if install_day is not None else panel.first_day)]
     angle_B = 2 * np.pi * (end_B % 365.25) / 365.25
     columns += [np.sin(angle_B), np.cos(angle_B), cut.observed_BCL.mean(axis=(1, 2))]
@@ -120,7 +117,7 @@ def _point_limits(
                 day = float(t - row_B[b])
                 n, sum_t, sum_x, last = n + 1, sum_t + day, sum_x + value_T[t], t
                 sum_tt, sum_tx = sum_tt + day * day, sum_tx + day * value_T[t]
-        if n < 2:
+        if n == 0:
             continue
         value, lower, upper = value_T[last], lower_T[last], upper_T[last]
         if not (np.isfinite(lower) or np.isfinite(upper)):
@@ -129,6 +126,11 @@ def _point_limits(
         below = (value - lower) / spread if np.isfinite(lower) else np.inf
         above = (upper - value) / spread if np.isfinite(upper) else np.inf
         out_2B[0, b] = min(below, above)
+        if out_2B[0, b] < 0:
+            out_2B[1, b] = 0.0
+            continue
+        if n == 1:
+            continue
         slope = (n * sum_tx - sum_t * sum_x) / (n * sum_tt - sum_t * sum_t)
         limit = upper if slope > 0 else lower
         reached = np.isfinite(limit) and slope != 0

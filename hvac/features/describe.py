@@ -138,17 +138,18 @@ def _context(scene: Scene, made: Cut, recipe: Recipe) -> Floats:
 def _persistence(scene: Scene, made: Cut) -> Floats:
     """Share of the last 30 observed days out of limits; without limits, target events in the last 90 days."""
     panel, end_B = scene.panel, made.end_day_B
-    if not (np.isfinite(scene.lower_TC).any() or np.isfinite(scene.upper_TC).any()):
-        known_N = np.sort(scene.targets.known_N)
-        upto_B, before_B = (np.searchsorted(known_N, day, side="right") for day in (end_B, end_B - EVENT_DAYS))
-        return np.asarray(upto_B - before_B, dtype=np.float64)
+    known_N = np.sort(scene.targets.known_N)
+    upto_B, before_B = (np.searchsorted(known_N, day, side="right") for day in (end_B, end_B - EVENT_DAYS))
     with np.errstate(invalid="ignore"):
         outside_TC = (panel.value_TC < scene.lower_TC) | (panel.value_TC > scene.upper_TC)
     row_BL = end_B[:, None] - panel.first_day - np.arange(RECENT_DAYS)
-    row_BL, past_BL = np.clip(row_BL, 0, len(outside_TC) - 1), row_BL >= 0
+    inside_BL = (row_BL >= 0) & (row_BL < len(outside_TC))
+    row_BL = np.clip(row_BL, 0, len(outside_TC) - 1)
     known_BLC = panel.known_TC[row_BL] <= end_B[:, None, None]
-    seen_BLC = panel.observed_TC[row_BL] & past_BL[:, :, None] & known_BLC
-    return np.asarray((outside_TC[row_BL] & seen_BLC).sum(axis=(1, 2)) / np.maximum(seen_BLC.sum(axis=(1, 2)), 1))
+    seen_BLC = panel.observed_TC[row_BL] & inside_BL[:, :, None] & known_BLC
+    share_B = (outside_TC[row_BL] & seen_BLC).sum(axis=(1, 2)) / np.maximum(seen_BLC.sum(axis=(1, 2)), 1)
+    limited_B = np.isfinite(scene.lower_TC[row_BL[:, 0]]) | np.isfinite(scene.upper_TC[row_BL[:, 0]])
+    return np.where(limited_B.any(axis=1), share_B, (upto_B - before_B).astype(np.float64))
 
 
 def label(scene: Scene, windows: Windows, recipe: Recipe) -> Windows:

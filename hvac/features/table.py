@@ -136,5 +136,7 @@ def from_arrow(table: pa.Table, *, points: int) -> Windows:
         if name in table.column_names:
             array = matrix(table[name])
             array = array.astype(bool if pa.types.is_boolean(kind) else np.float32, copy=False)
-            arrays[attribute] = array.reshape(len(table), points, -1) if attribute[-2:-1] == "C" else array
+            arrays[attribute] = (
+                array.reshape(len(table), points, array.shape[1] // points) if attribute[-2] == "C" else array
+            )
     return Windows(keys=table.select([k for k in KEYS if k in table.column_names]), **arrays)

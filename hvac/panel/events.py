@@ -88,8 +88,9 @@ def limit_events(panel: Panel, lower_TC: npt.NDArray[np.float64], upper_TC: npt.
     rows: list[tuple[int, int, int, str]] = []
     for c, name in enumerate(panel.points):
         days = np.flatnonzero(panel.observed_TC[:, c]) + panel.first_day
-        found = _episodes(outside_TC[days - panel.first_day, c])
-        rows += [(int(days[start]), int(days[end]), int(days[known]), name) for start, end, known in found]
+        known = np.maximum(days, panel.known_TC[days - panel.first_day, c])
+        for start, end, confirming in _episodes(outside_TC[days - panel.first_day, c]):
+            rows.append((int(days[start]), int(days[end]), int(known[confirming].max()), name))
     return _limit_table(sorted(rows))
 
 
@@ -101,9 +102,9 @@ def _limit_table(rows: list[tuple[int, int, int, str]]) -> Events:
     return Events(np.full(len(rows), "limit_exceedance"), start_N, end_N, known_N, np.array(point))
 
 
-def _episodes(outside: npt.NDArray[np.bool_]) -> list[tuple[int, int, int]]:
-    """(first outside, last outside, confirming) positions of each episode, over observed days only."""
-    found: list[tuple[int, int, int]] = []
+def _episodes(outside: npt.NDArray[np.bool_]) -> list[tuple[int, int, npt.NDArray[np.intp]]]:
+    """(first outside, last outside, confirming three) positions of each episode, over observed days only."""
+    found: list[tuple[int, int, npt.NDArray[np.intp]]] = []
     free_from, i = 0, 0
     hits = np.flatnonzero(outside)
     while i + RUN_OUTSIDE <= len(hits):
@@ -114,7 +115,7 @@ def _episodes(outside: npt.NDArray[np.bool_]) -> list[tuple[int, int, int]]:
         j = i + RUN_OUTSIDE - 1
         while j + 1 < len(hits) and hits[j + 1] - hits[j] <= CLEAN_DAYS:
             j += 1
-        found.append((int(first), int(hits[j]), int(third)))
+        found.append((int(first), int(hits[j]), hits[i : i + RUN_OUTSIDE]))
         free_from, i = int(hits[j]) + CLEAN_DAYS + 1, j + 1
     return found
 

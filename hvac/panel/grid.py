@@ -33,7 +33,7 @@ class Panel:
     """The record of one unit on a daily grid.
 
     `value_TC` is nan where `observed_TC` is False; `known_TC` is the day a reading became known (`ALWAYS_KNOWN` where
-    the record does not say); limits are nan where there are none.
+    the record does not say); a limit holds from the day it is known until another one is, nan before the first.
     """
 
     unit: Unit
@@ -186,6 +186,14 @@ def _panel(unit: Unit, long: _Long, names: list[str], points: Sequence[str]) -> 
         grid[row, place] = values[wanted]
         return grid
 
+    def lay_known(values: Any) -> Any:
+        """On the day a limit becomes known, so that no earlier window sees it."""
+        grid, told = np.full(shape, np.nan), values[wanted]
+        at = np.maximum(row, long.known[wanted].astype(np.int64) - first)
+        keep = np.isfinite(told) & (at < shape[0])
+        grid[at[keep], place[keep]] = told[keep]
+        return grid
+
     value_TC = lay(long.value, np.nan)
     return Panel(
         unit=unit,
@@ -194,8 +202,8 @@ def _panel(unit: Unit, long: _Long, names: list[str], points: Sequence[str]) -> 
         value_TC=value_TC,
         observed_TC=np.isfinite(value_TC),
         known_TC=lay(long.known, ALWAYS_KNOWN),
-        lower_TC=_carry(lay(long.lower, np.nan)),
-        upper_TC=_carry(lay(long.upper, np.nan)),
+        lower_TC=_carry(lay_known(long.lower)),
+        upper_TC=_carry(lay_known(long.upper)),
     )
 
 

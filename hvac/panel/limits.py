@@ -18,18 +18,19 @@ Limits = Mapping[str, tuple[float, float]]
 
 
 def panel_limits(panel: Panel, *, fitted: Limits, normalise: str) -> tuple[Floats, Floats]:
-    """(lower_TC, upper_TC): the record's; for points without any, the fitted ones (in normalised units) scaled back."""
-    lower_TC, upper_TC = panel.lower_TC, panel.upper_TC
-    bare_C = ~(np.isfinite(lower_TC) | np.isfinite(upper_TC)).any(axis=0)
-    if not fitted or not bare_C.any():
-        return lower_TC, upper_TC
+    """(lower_TC, upper_TC): the record's; on days without any, the fitted ones (in normalised units) scaled back.
+
+    Fitted limits are nan until the point's baseline is there.
+    """
+    if not fitted:
+        return panel.lower_TC, panel.upper_TC
     scale = fit_scale(panel, normalise)
-    lower_TC, upper_TC = lower_TC.copy(), upper_TC.copy()
-    for c in np.flatnonzero(bare_C):
-        low, high = fitted.get(panel.points[c], (np.nan, np.nan))
-        lower_TC[:, c] = scale.centre_TC[:, c] + low * scale.spread_TC[:, c]
-        upper_TC[:, c] = scale.centre_TC[:, c] + high * scale.spread_TC[:, c]
-    return lower_TC, upper_TC
+    low_C, high_C = np.array([fitted.get(name, (np.nan, np.nan)) for name in panel.points]).T
+    days = np.arange(panel.first_day, panel.last_day + 1)
+    bare_TC = ~(np.isfinite(panel.lower_TC) | np.isfinite(panel.upper_TC))
+    usable_TC = bare_TC & (scale.ready_C <= days[:, None])
+    lower_TC = np.where(usable_TC, scale.centre_TC + low_C * scale.spread_TC, panel.lower_TC)
+    return lower_TC, np.where(usable_TC, scale.centre_TC + high_C * scale.spread_TC, panel.upper_TC)
 
 
 def sample_values(panel: Panel, *, normalise: str, training_end: int) -> dict[str, Floats]:
@@ -38,7 +39,10 @@ def sample_values(panel: Panel, *, normalise: str, training_end: int) -> dict[st
     scale: Scale = fit_scale(panel, normalise)
     sampled = {}
     for c, name in enumerate(panel.points):
-        rows = np.flatnonzero(panel.observed_TC[:, c] & (days <= training_end))
+        known_T = panel.known_TC[:, c] <= training_end
+        rows = np.flatnonzero(panel.observed_TC[:, c] & known_T & (days <= training_end))
+        if scale.ready_C[c] > training_end:
+            continue
         if len(rows):
             rows = rows[np.linspace(0, len(rows) - 1, min(len(rows), SAMPLES_PER_SERIES)).astype(int)]
             sampled[name] = (panel.value_TC[rows, c] - scale.centre_TC[rows, c]) / scale.spread_TC[rows, c]

@@ -38,8 +38,13 @@ class Registry:
         """Write units, events and points."""
         pq.write_table(self.units, folder / "units.parquet")
         pq.write_table(self.events, folder / "events.parquet")
-        rows = [{"class": name, "points": list(points)} for name, points in self.points.items()]
-        pq.write_table(pa.Table.from_pylist(rows), folder / "points.parquet")
+        rows = [
+            {"class": name, "points": list(points), "dropped": list(self.dropped_points.get(name, ()))}
+            for name, points in self.points.items()
+        ]
+        lists = [(name, pa.list_(pa.string())) for name in ("points", "dropped")]
+        schema = pa.schema([("class", pa.string()), *lists])
+        pq.write_table(pa.Table.from_pylist(rows, schema=schema), folder / "points.parquet")
 
     @classmethod
     def load(cls, folder: Path) -> Registry:
@@ -49,6 +54,7 @@ class Registry:
             units=pq.read_table(folder / "units.parquet"),
             events=pq.read_table(folder / "events.parquet"),
             points={row["class"]: tuple(row["points"]) for row in rows},
+            dropped_points={row["class"]: tuple(row["dropped"]) for row in rows if row["dropped"]},
         )
 
     @cached_property

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -87,8 +87,14 @@ def make_splitter(
     first, last = days
     t1 = _border(config.t1, first, last, 0.6)
     t2 = _border(config.t2, first, last, 0.8)
+    smallest = min(Counter(classes.values()).values())
     if config.kind in ("time", "both"):
-        _check_days(t1, t2, days=days, lookback=lookback, purge=purge)
+        _check_days(t1, t2, days=days, lookback=lookback, purge=purge, smallest=smallest)
+    if config.kind == "time" and smallest < 2:
+        raise SplitError(
+            "a time split needs at least 2 units in every class (one to tune, one to calibrate); a class has only 1: "
+            "pool classes with windows.class: all, or add equipment"
+        )
     part = _facility_parts(config, classes) if config.kind == "facility" else _unit_parts(config, classes)
     return Splitter(config=config, part=part, half=_halves(config, classes, part), t1=t1, t2=t2, purge=purge)
 
@@ -97,7 +103,7 @@ def _border(given: dt.date | None, first: int, last: int, share: float) -> int:
     return (given - dt.date(1970, 1, 1)).days if given else first + int((last - first) * share)
 
 
-def _check_days(t1: int, t2: int, *, days: tuple[int, int], lookback: int, purge: int) -> None:
+def _check_days(t1: int, t2: int, *, days: tuple[int, int], lookback: int, purge: int, smallest: int) -> None:
     first, last = days
     if first + lookback - 1 <= t1 - purge and t1 < t2 - purge and t2 < last:
         return
@@ -105,7 +111,8 @@ def _check_days(t1: int, t2: int, *, days: tuple[int, int], lookback: int, purge
         f"a time split needs training windows (lookback {lookback} days) that end {purge} days before t1={_date(t1)}, "
         f"validation windows between t1 and {purge} days before t2={_date(t2)}, and a test after t2; the record runs "
         f"from {_date(first)} to {_date(last)} ({last - first + 1} days), which is too short for that: "
-        "use splits.kind: equipment, or set splits.t1 and splits.t2"
+        + ("use splits.kind: equipment, or " if smallest >= MIN_UNITS else "bring a longer record, or ")
+        + "set splits.t1 and splits.t2"
     )
 
 
@@ -147,7 +154,12 @@ def _part(place: int, cuts: tuple[int, int]) -> Part:
 def _facility_parts(config: SplitConfig, classes: Mapping[Unit, str]) -> dict[Unit, Part]:
     facilities = sorted({unit.facility_id for unit in classes})
     test = config.test_facility or facilities[-1]
-    if test not in facilities or len(facilities) < 2:
+    if len(facilities) < 2:
+        raise SplitError(
+            f"a split by facility needs at least 2 facilities, the record has only {facilities[0]}: "
+            "use splits.kind: time or equipment"
+        )
+    if test not in facilities:
         raise SplitError(
             f"splits.test_facility is {test!r}; expected one of {', '.join(facilities)}, with another left to train on"
         )

@@ -83,15 +83,17 @@ def _baseline(panel: Panel, c: int) -> tuple[float, float, int]:
         return 0.0, 1.0, NEVER
     value = panel.value_TC[rows, c]
     q25, median, q75 = np.percentile(value, (25, 50, 75))
+    std = float(value.std()) if value.max() > value.min() else 0.0
     ready = max(panel.first_day + int(rows[-1]), int(panel.known_TC[rows, c].max()))
-    return float(median), float(q75 - q25) or float(value.std()) or 1.0, ready
+    return float(median), float(q75 - q25) or std or 1.0, ready
 
 
 def learning_days_left(panel: Panel, end_day: int) -> int:
-    """Observed days still missing before half of the points have their baseline."""
+    """Observed days still missing before half of the points the unit has shown have their baseline."""
     rows = max(end_day - panel.first_day + 1, 0)
-    left_C = np.maximum(BASELINE_DAYS - panel.observed_TC[:rows].sum(axis=0), 0)
-    return int(np.sort(left_C)[(len(left_C) - 1) // 2])
+    seen_C = panel.observed_TC[:rows].sum(axis=0)
+    left_C = np.sort(np.maximum(BASELINE_DAYS - seen_C[seen_C > 0], 0))
+    return int(left_C[(len(left_C) - 1) // 2]) if len(left_C) else BASELINE_DAYS
 
 
 def cut(panel: Panel, end_day_B: Days, config: WindowConfig) -> Cut:
@@ -116,7 +118,17 @@ def cut(panel: Panel, end_day_B: Days, config: WindowConfig) -> Cut:
     x_BCL, observed_BCL = np.zeros(shape), np.zeros(shape, dtype=np.bool_)
     observed_TC = panel.observed_TC & np.isfinite(value_TC)
     _fill(value_TC, observed_TC, panel.known_TC, scale.ready_C, end_day_B, panel.first_day, x_BCL, observed_BCL)
-    return Cut(end_day_B, x_BCL, observed_BCL, _status(end_day_B, scale.ready_C, observed_BCL, config.min_observed))
+    ready_B = _ready_share(panel, scale.ready_C, end_day_B)
+    observed_B = observed_BCL.mean(axis=(1, 2))
+    status_B = np.select([ready_B < 0.5, observed_B < config.min_observed], [LEARNING, INSUFFICIENT], OK)
+    return Cut(end_day_B, x_BCL, observed_BCL, status_B)
+
+
+def _ready_share(panel: Panel, ready_C: Days, end_day_B: Days) -> Floats:
+    """Share of the points shown so far that have their baseline; 0 before the first reading."""
+    first_C = np.where(panel.observed_TC.any(axis=0), panel.first_day + panel.observed_TC.argmax(axis=0), NEVER)
+    ready_BC, shown_BC = ready_C <= end_day_B[:, None], first_C <= end_day_B[:, None]
+    return np.asarray((ready_BC & shown_BC).sum(axis=1) / np.maximum(shown_BC.sum(axis=1), 1))
 
 
 @compiled
@@ -149,12 +161,6 @@ def _fill(
                         for j in range(i):
                             x_BCL[b, c, j] = last
                 x_BCL[b, c, i] = last
-
-
-def _status(end_day_B: Days, ready_C: Days, observed_BCL: Bools, min_observed: float) -> npt.NDArray[np.str_]:
-    ready_B = (ready_C[None, :] <= end_day_B[:, None]).mean(axis=1)
-    observed_B = observed_BCL.mean(axis=(1, 2))
-    return np.select([ready_B < 0.5, observed_B < min_observed], [LEARNING, INSUFFICIENT], OK)
 
 
 def candidate_days(panel: Panel, stride: int) -> Days:

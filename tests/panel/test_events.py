@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import example, given, settings
@@ -126,7 +128,8 @@ def test_limit_event_is_not_known_before_its_confirming_day() -> None:
 
 
 def test_limit_event_is_not_known_before_its_readings_are() -> None:
-    late = outside("--xxx" + CLEAN, known=30)
+    panel = outside("--xxx" + CLEAN)
+    late = replace(panel, known_TC=np.full_like(panel.known_TC, FIRST + 30))
     assert [known for _, known, _ in found(late)] == [30]
 
 
