@@ -1,6 +1,6 @@
 """How long the 28 statistics take: ours beside the scipy oracle, pandas, numpy and two feature libraries, on one core.
 
-    OMP_NUM_THREADS=1 NUMBA_NUM_THREADS=1 python benchmarks/features.py
+    python benchmarks/features.py [--quick]
 
 writes benchmarks/results/features.json. All figures are of one run: the candidates take turns, round after round, and
 each keeps its shortest wall time, so that other work on the machine disturbs the ratios least. Peers that are not
@@ -10,62 +10,61 @@ kurtosis, and the peers compute other features: their rows say what a vector cos
 Shapes: N series, L lookback days (90), F features (28).
 """
 
-import datetime
-import importlib.metadata
-import json
-import os
-import platform
-import sys
-import time
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
-for threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
-    os.environ.setdefault(threads, "1")
+from support import Row, machine, parser, record, shortest
 
-import numpy as np  # noqa: E402  (after the thread limits)
-import numpy.typing as npt  # noqa: E402
-import pandas as pd  # noqa: E402
+import numpy as np  # isort: skip  (after the thread limits that support sets)
+import numpy.typing as npt  # isort: skip
+import pandas as pd  # isort: skip
 
-from hvac.features.statistics import FEATURE_NAMES, statistics  # noqa: E402
+from hvac.features.statistics import FEATURE_NAMES, statistics  # isort: skip
 
 FloatArray = npt.NDArray[np.float64]
 Run = Callable[[FloatArray], object]
 
-RESULT = ROOT / "benchmarks" / "results" / "features.json"
 SERIES, DAYS = 5_000, 90
 ROUNDS = 40
+PACKAGES = ("numpy", "numba", "scipy", "pandas", "pycatch22", "tsfresh")
 BAR_MICROSECONDS, BAR_RATIO = 6.0, 400.0
 
 
 def main() -> None:
-    where = machine()
-    x_NL = simulated_series()
-    rows = measure(x_NL)
+    quick = parser(__doc__).parse_args().quick
+    where = machine(PACKAGES, cores=1)
+    rows = measure(simulated_series(), rounds=2 if quick else ROUNDS)
     ours = rows["ours"]["microseconds_per_series"]
     for row in rows.values():
         if "microseconds_per_series" in row:
             row["times_ours"] = round(row["microseconds_per_series"] / ours, 1)
-    report = {
-        "command": "OMP_NUM_THREADS=1 NUMBA_NUM_THREADS=1 python benchmarks/features.py",
-        "date": datetime.date.today().isoformat(),
-        "machine": where,
-        "days": DAYS,
-        "features": len(FEATURE_NAMES),
-        "bars": {
-            "microseconds_per_series": BAR_MICROSECONDS,
-            "times_oracle": BAR_RATIO,
-            "reached": bool(ours <= BAR_MICROSECONDS and rows["scipy_oracle"]["times_ours"] >= BAR_RATIO),
-        },
-        "results": rows,
-    }
-    RESULT.parent.mkdir(parents=True, exist_ok=True)
-    RESULT.write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n")
     print_table(rows)
+    bars = {"microseconds_per_series": BAR_MICROSECONDS, "times_oracle": BAR_RATIO}
+    found = {"days": DAYS, "features": len(FEATURE_NAMES), "bars": bars, "results": rows}
+    record("features", where, summary(rows), found, quick)
+
+
+def summary(rows: dict[str, dict[str, Any]]) -> list[Row]:
+    ours, ratio = rows["ours"]["microseconds_per_series"], rows["scipy_oracle"]["times_ours"]
+    peers = ("numpy_vectorised", "pandas_loop", "pycatch22", "tsfresh_minimal")
+    others = [f"{name} {rows[name].get('microseconds_per_series', 'not installed')}" for name in peers]
+    return [
+        Row(
+            what=f"28 features, float64, {DAYS} days, one core",
+            bar=f"≤ {BAR_MICROSECONDS:g} µs a series",
+            measured=f"{ours:.2f} µs",
+            peer="µs a series: " + ", ".join(others),
+            met=ours <= BAR_MICROSECONDS,
+        ),
+        Row(
+            what="the same, times faster than the oracle",
+            bar=f"≥ {BAR_RATIO:g}×",
+            measured=f"{ratio:.0f}×",
+            peer=f"scipy, one by one: {rows['scipy_oracle']['microseconds_per_series']:.0f} µs",
+            met=ratio >= BAR_RATIO,
+        ),
+    ]
 
 
 def simulated_series() -> FloatArray:
@@ -74,7 +73,7 @@ def simulated_series() -> FloatArray:
     return 20 + 0.1 * rng.normal(size=(SERIES, DAYS)).cumsum(axis=1) + rng.normal(size=(SERIES, DAYS))
 
 
-def measure(x_NL: FloatArray) -> dict[str, dict[str, Any]]:
+def measure(x_NL: FloatArray, rounds: int) -> dict[str, dict[str, Any]]:
     rows: dict[str, dict[str, Any]] = {}
     calls: dict[str, Callable[[], object]] = {}
     for name, optional, count, prepare in CANDIDATES:
@@ -88,21 +87,9 @@ def measure(x_NL: FloatArray) -> dict[str, dict[str, Any]]:
                 raise
             calls.pop(name, None)
             rows[name] = {"skipped": f"not installed: {error}"}
-    for name, seconds in shortest(calls).items():
+    for name, seconds in shortest(calls, rounds).items():
         rows[name]["microseconds_per_series"] = round(seconds / rows[name]["series"] * 1e6, 3)
     return rows
-
-
-def shortest(calls: dict[str, Callable[[], object]]) -> dict[str, float]:
-    """Shortest wall time of each call, in seconds."""
-    rounds = [{name: timed(call) for name, call in calls.items()} for _ in range(ROUNDS)]
-    return {name: min(seconds[name] for seconds in rounds) for name in calls}
-
-
-def timed(call: Callable[[], object]) -> float:
-    start = time.perf_counter()
-    call()
-    return time.perf_counter() - start
 
 
 def ours() -> tuple[Run, int]:
@@ -203,32 +190,6 @@ CANDIDATES: tuple[tuple[str, bool, int, Callable[[], tuple[Run, int]]], ...] = (
 )
 
 
-def machine() -> dict[str, object]:
-    packages = ("numpy", "numba", "scipy", "pandas", "pycatch22", "tsfresh")
-    return {
-        "cpu": cpu_name(),
-        "cpu_count": os.cpu_count(),
-        "cores_used": 1,
-        "load_average_before": round(os.getloadavg()[0], 2),
-        "system": platform.platform(),
-        "python": platform.python_version(),
-        **{name: version(name) for name in packages},
-    }
-
-
-def cpu_name() -> str:
-    cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
-    return next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), platform.processor())
-
-
-def version(package: str) -> str | None:
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return None
-
-
 def print_table(rows: dict[str, dict[str, Any]]) -> None:
     print(f"{'':<18}{'series':>8}{'features':>10}{'µs/series':>12}{'× ours':>10}")
     for name, row in rows.items():
@@ -239,7 +200,6 @@ def print_table(rows: dict[str, dict[str, Any]]) -> None:
                 f"{name:<18}{row['series']:>8}{row['features']:>10}{row['microseconds_per_series']:>12.2f}"
                 f"{row['times_ours']:>10.1f}"
             )
-    print(f"written to {RESULT.relative_to(ROOT)}")
 
 
 if __name__ == "__main__":

@@ -8,6 +8,8 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from ray.exceptions import RayError
+
 from hvac.errors import HvacError
 from ray_jobs.run_config import RunConfig, load_run
 from ray_jobs.runtime import ray_session
@@ -28,6 +30,24 @@ def main(work: Callable[[RunConfig], Any], about: str | None) -> Any:
         config = load_run(arguments.config, arguments.overrides)
         with ray_session(config.ray):
             return work(config)
-    except HvacError as error:
-        sys.stderr.write(f"error: {error}\n")
+    except (HvacError, RayError) as error:
+        told = root_of(error)
+        if told is None:
+            raise
+        sys.stderr.write(f"error: {told}\n")
         sys.exit(EXIT_USER_ERROR)
+
+
+def root_of(error: BaseException) -> HvacError | None:
+    """The user's error at the root of one that may have travelled through Ray, None where there is none.
+
+    >>> root_of(RuntimeError("a bug")) is None
+    True
+    """
+    seen: BaseException | None = error
+    while seen is not None:
+        cause = getattr(seen, "cause", None) or seen.__cause__
+        if isinstance(seen, HvacError) and not isinstance(seen, RayError):
+            return seen
+        seen = cause
+    return None

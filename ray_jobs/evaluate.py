@@ -11,6 +11,7 @@ import csv
 import logging
 import shlex
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -67,8 +68,8 @@ def _evaluate(config: RunConfig, workspace: Workspace, trained: Result) -> Resul
     content = {
         **run_facts(config, workspace, shlex.join(["python", *_command(sys.argv)])),
         **_without_ablation(found),
-        "thresholds": _thresholds(verdicts, config.windows.horizons),
-        "calibration": {DEFAULT: trained["calibration"]},
+        "thresholds": _thresholds(trial, verdicts),
+        "calibration": {DEFAULT: _calibration(trained, config.windows.horizons)},
         "history": trained["history"],
         "forecast": forecast_figures(config, workspace, recipes, bundles),
     }
@@ -144,13 +145,24 @@ def _threshold_H(verdict: Verdict) -> Any:
     return np.array([each["value"] for each in verdict.decision["thresholds"]])
 
 
-def _thresholds(verdicts: dict[Any, Verdict], horizons: tuple[int, ...]) -> dict[str, Any]:
-    """Cut-offs by model, class and horizon."""
-    found: dict[str, Any] = {}
-    for (name, model), verdict in sorted(verdicts.items()):
-        cuts = dict(zip(map(str, horizons), verdict.decision["thresholds"], strict=True))
-        found.setdefault(model, {})[name] = cuts
-    return found
+def _thresholds(trial: Trial, verdicts: dict[Any, Verdict]) -> dict[str, Any]:
+    """Cut-offs by model and horizon: each class's own, and their mean over the test windows."""
+    return {model: dict(_model_thresholds(trial, verdicts, model)) for model in trial.judged}
+
+
+def _model_thresholds(trial: Trial, verdicts: dict[Any, Verdict], model: str) -> Iterator[tuple[str, Any]]:
+    for i, horizon in enumerate(trial.horizons):
+        by_class = {name: v.decision["thresholds"][i] for (name, m), v in sorted(verdicts.items()) if m == model}
+        first = next(iter(by_class.values()))
+        notes = "; ".join(sorted({each["note"] for each in by_class.values() if each["note"]}))
+        mean = float(trial.judged[model].threshold_BH[:, i].mean())
+        yield str(horizon), {"value": mean, "policy": first["policy"], "note": notes, "by_class": by_class}
+
+
+def _calibration(trained: Result, horizons: tuple[int, ...]) -> dict[str, Any]:
+    """How scores became probabilities, by horizon: the method of every class."""
+    found = {h: {name: each[h] for name, each in trained["calibration"].items()} for h in map(str, horizons)}
+    return {h: {"method": ", ".join(sorted(set(each.values()))), "by_class": each} for h, each in found.items()}
 
 
 def _without_ablation(found: dict[str, Any]) -> dict[str, Any]:

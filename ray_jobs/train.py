@@ -12,6 +12,7 @@ import logging
 import shutil
 import tempfile
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -104,6 +105,7 @@ def _fit(config: RunConfig, workspace: Workspace, plans: dict[str, Any], key: st
         "plans": plans,
         "model": config.model.model_dump(mode="json"),
         "every": config.train.checkpoint_every,
+        "local": None if config.train.workers else str((workspace.root / "ray_train" / f"local-{key[:12]}").resolve()),
     }
     trainer = TorchTrainer(
         fit_worker,
@@ -129,7 +131,7 @@ def fit_worker(settings: dict[str, Any]) -> None:
     config = HybridConfig(**settings["model"])
     device = str(get_device())
     workers = Workers(context.get_world_size(), _wrap, device)
-    states = _resumed()
+    states = _resumed(settings["local"])
     recipes = load_recipes(Path(settings["folder"]))
     for name, plan in settings["plans"].items():
         state = states.get(name)
@@ -139,7 +141,8 @@ def fit_worker(settings: dict[str, Any]) -> None:
         train = _shard(train, context.get_world_rank(), context.get_world_size())
         rows = [rows_of(part, Scaler(*plan["scaler"]), config) for part in (train, tune)]
         last = name == list(settings["plans"])[-1]
-        report = _reporter(name, states, settings["every"], config.epochs if last else None)
+        final = config.epochs if last else None
+        report = _reporter(name, states, every=settings["every"], final_epoch=final, local=settings["local"])
         states[name] = fit_classifiers(
             rows[0], rows[1], config, counts=Counts(*plan["counts"]), workers=workers, state=state, report=report
         )
@@ -157,29 +160,40 @@ def _shard(windows: Windows, rank: int, count: int) -> Windows:
 
 
 def _reporter(
-    name: str, states: dict[str, FitState], every: int, final_epoch: int | None
+    name: str, states: dict[str, FitState], *, every: int, final_epoch: int | None, local: str | None
 ) -> Callable[[FitState], None]:
+    """Checkpoint all fits every few epochs; without workers nothing copies the folder, so it lies in the workspace."""
+
     def report(state: FitState) -> None:
         states[name] = state
         row = {f"{key}_{h}": value for h, rows in enumerate(state.history_H) for key, value in rows[-1].items()}
         if state.epoch % every and state.epoch != final_epoch:
             return
-        with tempfile.TemporaryDirectory() as folder:
-            rank = ray_train.get_context().get_world_rank()
+        rank = ray_train.get_context().get_world_rank()
+        with nullcontext(local) if local else tempfile.TemporaryDirectory() as folder:
             if rank == 0:
-                torch.save({n: asdict(s) for n, s in states.items()}, Path(folder) / STATE)
+                _save_states(states, Path(folder))
             checkpoint = ray_train.Checkpoint.from_directory(folder) if rank == 0 else None
             ray_train.report({"class": name, "epoch": state.epoch, **row}, checkpoint=checkpoint)
 
     return report
 
 
-def _resumed() -> dict[str, FitState]:
+def _resumed(local: str | None) -> dict[str, FitState]:
+    """The fits of the last checkpoint, none where there is none."""
+    if local and (Path(local) / STATE).exists():
+        return _load_states(Path(local))
     checkpoint = ray_train.get_checkpoint()
     if checkpoint is None:
         return {}
     with checkpoint.as_directory() as folder:
         return _load_states(Path(folder))
+
+
+def _save_states(states: dict[str, FitState], folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    torch.save({name: asdict(state) for name, state in states.items()}, folder / f".{STATE}")
+    (folder / f".{STATE}").replace(folder / STATE)
 
 
 def _load_states(folder: Path) -> dict[str, FitState]:

@@ -125,6 +125,7 @@ def fit_classifiers(
     wrapped, loss = workers.wrap(module), _Loss.make(config, counts, workers.device)
     tensors = _Tensors.make(train, workers.device)
     while state.epoch < config.epochs:
+        torch.manual_seed(config.seed * 100_003 + state.epoch)  # so that a resumed fit equals an undisturbed one
         for group in optimiser.param_groups:
             group["lr"] = _cosine(config, state.epoch)
         batches = _batches(len(train.y_BH), config, counts, workers.number, state.epoch)

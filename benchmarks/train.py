@@ -1,0 +1,163 @@
+"""How long a fit takes: 3 horizons, 58,300 x 92 inputs, 20 epochs; beside re-running the frozen encoder every step.
+
+    python benchmarks/train.py [--quick]
+
+`fit_classifiers` is what a worker of ray_jobs.train runs, on one torch thread; it is called here directly, so the
+figure is the fit alone: no start of Ray, no reading of Parquet. It is timed with one thread and with two, and the bar
+is held against the better. The peer is the same fit with the embeddings made anew for every batch, from one shared
+pass for all horizons (the seed, which fits its horizons one after the other, would pay that three times); some hundred
+of its steps are timed and extended to all of them.
+
+Shapes: B windows, N inputs (92: embedding 64, statistics 28), H horizons, L lookback days (90).
+"""
+
+import math
+import time
+from typing import Any
+
+from support import Row, machine, parser, record
+
+import numpy as np  # isort: skip  (after the thread limits that support sets)
+import torch  # isort: skip
+from torch import nn  # isort: skip
+
+from hvac.features.encoder import Encoder, load_encoder  # isort: skip
+from hvac.models.fitting import Counts, FitState, Rows, Workers, fit_classifiers  # isort: skip
+from hvac.models.hybrid import HybridConfig  # isort: skip
+
+WINDOWS, TUNE_WINDOWS, INPUTS, HORIZONS, DAYS = 58_300, 8_000, 92, 3, 90
+ENCODED_STEPS = 200
+THREADS = (1, 2)
+BAR_SECONDS, BAR_RATIO = 60.0, 10.0
+PACKAGES = ("numpy", "torch", "scikit-learn")
+
+
+def main() -> None:
+    quick = parser(__doc__).parse_args().quick
+    where = machine(PACKAGES, cores=2)
+    config = HybridConfig(epochs=2 if quick else HybridConfig().epochs)
+    train, tune = simulated_rows(5_000 if quick else WINDOWS, seed=0), simulated_rows(TUNE_WINDOWS, seed=1)
+    fits = {threads: timed_fit(train, tune, config, threads) for threads in THREADS}
+    encoded = encode_every_step(train, tune, config, steps=20 if quick else ENCODED_STEPS)
+    best = min(fits, key=lambda threads: fits[threads]["seconds"])
+    found = {
+        "windows": len(train.y_BH),
+        "tune_windows": TUNE_WINDOWS,
+        "epochs": config.epochs,
+        "batch_size": config.batch_size,
+        "fit": {f"threads_{threads}": fit for threads, fit in fits.items()},
+        "best_threads": best,
+        "encoder_every_step": encoded,
+        "ratio": round(encoded["seconds_extrapolated"] / fits[1]["seconds"], 2),
+    }
+    print_table(found)
+    record("train", where, summary(found), found, quick)
+
+
+def simulated_rows(count: int, seed: int) -> Rows:
+    """Standardised inputs, rare positives that depend on some of them, longer horizons more of them."""
+    rng = np.random.default_rng(seed)
+    input_BN = rng.normal(size=(count, INPUTS)).astype(np.float32)
+    score_B = input_BN[:, :8].sum(axis=1) + 3 * rng.normal(size=count)
+    y_BH = score_B[:, None] > np.array([8.0, 7.0, 6.0])
+    return Rows(input_BN, y_BH, rng.random((count, HORIZONS)) < 0.97)
+
+
+def counts_of(rows: Rows) -> Counts:
+    positive_H, known_H = (rows.y_BH & rows.known_BH).sum(axis=0), rows.known_BH.sum(axis=0)
+    return Counts(len(rows.y_BH), tuple(positive_H.tolist()), tuple(known_H.tolist()))
+
+
+def timed_fit(train: Rows, tune: Rows, config: HybridConfig, threads: int) -> dict[str, Any]:
+    torch.set_num_threads(threads)
+    epoch_ends: list[float] = []
+
+    def note(state: FitState) -> None:
+        epoch_ends.append(time.perf_counter())
+
+    start = time.perf_counter()
+    state = fit_classifiers(train, tune, config, counts=counts_of(train), report=note)
+    return {
+        "seconds": round(time.perf_counter() - start, 2),
+        "seconds_per_epoch": [round(float(s), 3) for s in np.diff([start, *epoch_ends])],
+        "best_tune_pr_auc": [round(score, 4) for score in state.best_score_H],
+    }
+
+
+class EncodedEveryStep(nn.Module):
+    """The classifiers behind a frozen encoder: the embedding part of a batch is made anew from as many windows."""
+
+    def __init__(self, module: nn.Module, encoder: Encoder, windows: int) -> None:
+        super().__init__()
+        self.module = module
+        self.seconds: list[float] = []
+        self._encoder = encoder
+        self._x_BCL = np.random.default_rng(2).normal(size=(windows, 1, DAYS)).cumsum(axis=-1)
+
+    def forward(self, input_BN: torch.Tensor) -> torch.Tensor:
+        start = time.perf_counter()
+        rows = np.random.default_rng(len(self.seconds)).integers(0, len(self._x_BCL), len(input_BN))
+        z_BE = torch.from_numpy(self._encoder.embed(self._x_BCL[rows])[:, 0])
+        self.seconds.append(time.perf_counter() - start)
+        return self.module(torch.cat([z_BE, input_BN[:, z_BE.shape[1] :]], dim=1))
+
+
+def encode_every_step(train: Rows, tune: Rows, config: HybridConfig, steps: int) -> dict[str, Any]:
+    """Time some steps (one thread) of the fit that runs the encoder in every one; extend to all steps."""
+    torch.set_num_threads(1)
+    some = Rows(*(part[: steps * config.batch_size] for part in train))
+    few = Rows(*(part[:256] for part in tune))
+    encoder, made = load_encoder(), []
+    encoder.embed(np.zeros((config.batch_size, 1, DAYS)))
+
+    def wrap(module: nn.Module) -> nn.Module:
+        made.append(EncodedEveryStep(module, encoder, windows=4_096))
+        return made[0]
+
+    workers, one_epoch = Workers(wrap=wrap), config.replace(epochs=1)
+    start = time.perf_counter()
+    fit_classifiers(some, few, one_epoch, counts=counts_of(some), workers=workers)
+    per_step = (time.perf_counter() - start) / steps
+    all_steps = math.ceil(len(train.y_BH) / config.batch_size) * config.epochs
+    return {
+        "steps_timed": steps,
+        "steps_in_all": all_steps,
+        "milliseconds_per_step": round(per_step * 1e3, 3),
+        "of_which_encoder": round(float(np.median(made[0].seconds)) * 1e3, 3),
+        "seconds_extrapolated": round(per_step * all_steps, 1),
+    }
+
+
+def summary(found: dict[str, Any]) -> list[Row]:
+    fits, encoded, best = found["fit"], found["encoder_every_step"], found["best_threads"]
+    seconds = {threads: fits[f"threads_{threads}"]["seconds"] for threads in THREADS}
+    told = ", ".join(f"{threads} thread{'s' * (threads > 1)} {found:.1f} s" for threads, found in seconds.items())
+    return [
+        Row(
+            what=f"train {HORIZONS} horizons, {found['windows']:,} × {INPUTS}, {found['epochs']} epochs",
+            bar=f"≤ {BAR_SECONDS:g} s on 2 cores",
+            measured=f"{seconds[best]:.1f} s ({told})",
+            peer="",
+            met=seconds[best] <= BAR_SECONDS,
+        ),
+        Row(
+            what="the same beside running the frozen encoder in every step, one thread each",
+            bar=f"≥ {BAR_RATIO:g}× faster",
+            measured=f"{found['ratio']:.1f}×",
+            peer=f"{encoded['seconds_extrapolated']:.0f} s, extended from {encoded['steps_timed']} steps of "
+            f"{encoded['milliseconds_per_step']:.1f} ms ({encoded['of_which_encoder']:.1f} ms of it the encoder)",
+            met=found["ratio"] >= BAR_RATIO,
+        ),
+    ]
+
+
+def print_table(found: dict[str, Any]) -> None:
+    print(f"{'':<22}{'seconds':>10}{'s/epoch':>10}")
+    for name, fit in found["fit"].items():
+        print(f"{name:<22}{fit['seconds']:>10.1f}{float(np.median(fit['seconds_per_epoch'])):>10.2f}")
+    encoded = found["encoder_every_step"]["seconds_extrapolated"]
+    print(f"{'encoder every step':<22}{encoded:>10.1f}{encoded / found['epochs']:>10.2f}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,108 @@
+"""Small windows, a recipe, a fitted bundle: made in memory, the same each time."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from hvac.features.context import ContextSpec
+from hvac.features.describe import Recipe
+from hvac.features.encoder import Encoder, EncoderConfig, load_encoder
+from hvac.features.statistics import statistics
+from hvac.features.table import KEY_SCHEMA, Windows
+from hvac.models.bundle import Bundle
+from hvac.models.decision import Decision, DecisionConfig, fit_decision
+from hvac.models.fitting import fit_hybrid
+from hvac.models.hybrid import Hybrid, HybridConfig
+from hvac.panel.labels import LabelConfig
+from hvac.panel.windows import WindowConfig
+
+HORIZONS = (30, 60, 90)
+ARRAYS = ("observed_B", "persistence_B", "x_BCL", "f_BCF", "z_BCE", "k_BK", "y_BH", "known_BH")
+
+
+def recipe(points: Sequence[str] = ("p",), **more: Any) -> Recipe:
+    return Recipe(
+        class_name="ahu",
+        points=tuple(points),
+        windows=WindowConfig(horizons=HORIZONS, **more),
+        labels=LabelConfig(),
+        context=ContextSpec(kinds=("failure",), classes=("ahu",)),
+    )
+
+
+def keys(rows: int, *, point: str | None = None) -> pa.Table:
+    columns: dict[str, list[Any]] = {
+        "facility_id": [f"F{k % 2}" for k in range(rows)],
+        "equipment_id": [f"E{k % 20}" for k in range(rows)],
+        "point_id": [point] * rows,
+        "class": ["ahu"] * rows,
+        "end_date": [dt.date(2024, 2, 1) + dt.timedelta(days=7 * (k // 20)) for k in range(rows)],
+        "split": ["train"] * rows,
+        "status": ["ok"] * rows,
+    }
+    return pa.table(columns, schema=KEY_SCHEMA)
+
+
+def windows(rows: int = 60, *, points: int = 1, seed: int = 0, without: Sequence[str] = ()) -> Windows:
+    """Windows whose first statistic, embedding and context value each carry the label; a fifth of labels is unknown."""
+    rng = np.random.default_rng(seed)
+    truth_B = rng.normal(size=rows)
+    x_BCL = rng.normal(20, 3, (rows, points, 90)) + np.linspace(0, 3, 90) * truth_B[:, None, None]
+    arrays: dict[str, Any] = {
+        "observed_B": np.ones(rows),
+        "persistence_B": rng.random(rows),
+        "x_BCL": x_BCL,
+        "f_BCF": rng.normal(size=(rows, points, 28)),
+        "z_BCE": rng.normal(size=(rows, points, 64)),
+        "k_BK": rng.normal(size=(rows, 5)),
+    }
+    arrays["f_BCF"][:, 0, 0] = arrays["z_BCE"][:, 0, 0] = arrays["k_BK"][:, 0] = truth_B
+    arrays = {name: array.astype(np.float32) for name, array in arrays.items()}
+    arrays["y_BH"] = truth_B[:, None] + rng.normal(0, 0.5, (rows, 3)) > np.array([1.0, 0.5, 0.0])
+    arrays["known_BH"] = rng.random((rows, 3)) < 0.8
+    return Windows(keys=keys(rows), **{name: array for name, array in arrays.items() if name not in without})
+
+
+def described(rows: int = 60, *, points: int = 1, seed: int = 0) -> Windows:
+    """Windows as featurize makes them: the statistics and the packaged encoder's embedding are those of the values."""
+    made = windows(rows, points=points, seed=seed)
+    assert made.x_BCL is not None
+    f_BCF = statistics(made.x_BCL.astype(np.float64)).astype(np.float32)
+    return replace(made, f_BCF=f_BCF, z_BCE=packaged_encoder().embed(made.x_BCL))
+
+
+@cache
+def packaged_encoder() -> Encoder:
+    return load_encoder(EncoderConfig())
+
+
+def decision(score_BH: Any, cal: Windows, **more: Any) -> Decision:
+    return fit_decision(score_BH, cal, horizons=HORIZONS, config=DecisionConfig(**more))
+
+
+@cache
+def fitted(points: int = 1, seed: int = 0) -> Hybrid:
+    train, tune = (described(200, points=points, seed=part) for part in (1, 2))
+    return fit_hybrid(train, tune, HybridConfig(epochs=3, seed=seed))
+
+
+def bundle(points: Sequence[str] = ("p",), *, seed: int = 0, **more: Any) -> Bundle:
+    rule = recipe(points, **more)
+    model, cal = fitted(rule.width, seed), described(200, points=rule.width, seed=3)
+    band = {h: np.tile(np.sqrt(np.arange(1.0, h + 1)), (rule.width, 1)) for h in HORIZONS}
+    return Bundle(
+        model=model,
+        recipe=rule,
+        decision=decision(model.score(cal), cal),
+        encoder_config=EncoderConfig(),
+        encoder_sha256=packaged_encoder().sha256,
+        band=band,
+        training={"rows": 200},
+    )

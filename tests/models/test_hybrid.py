@@ -1,0 +1,152 @@
+"""`hybrid`: the seed's v2.1 classifier, its inputs, its state."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from hvac.errors import BundleError, ConfigError
+from hvac.models.hybrid import Hybrid, HybridClassifier, HybridConfig, hybrid_inputs
+from hvac.models.scaling import fit_scaler
+from tests.models.models_example import windows
+
+SEED_ENCODER, ADAPTERS = 103_934, 29_504
+
+
+def unfitted(config: HybridConfig | None = None, *, points: int = 1, horizons: int = 3) -> Hybrid:
+    config = config or HybridConfig()
+    torch.manual_seed(7)
+    input_BN = hybrid_inputs(windows(200, points=points), config)
+    made = [HybridClassifier(input_BN.shape[1], config.hidden, config.dropout) for _ in range(horizons)]
+    return Hybrid(config, fit_scaler(input_BN), made)
+
+
+def parameters(module: torch.nn.Module) -> int:
+    return sum(p.numel() for p in module.parameters() if p.requires_grad)
+
+
+def test_one_point_has_the_seeds_number_of_parameters() -> None:
+    assert parameters(HybridClassifier(92)) == 20_609
+    assert parameters(HybridClassifier(92)) + SEED_ENCODER + ADAPTERS == 154_047
+
+
+def test_defaults_are_the_seeds_training() -> None:
+    found = HybridConfig()
+    assert (found.hidden, found.dropout, found.batch_size, found.epochs) == ((128, 64), 0.3, 128, 20)
+    assert (found.learning_rate, found.final_learning_rate, found.weight_decay) == (5e-4, 5e-5, 0.01)
+    assert (found.clip, found.gamma) == (1.0, 3.0)
+
+
+def test_classifier_is_linear_layer_norm_relu_twice_then_one_logit() -> None:
+    torch.manual_seed(1)
+    classifier = HybridClassifier(10, (6, 4)).eval()
+    weights = [p.detach().numpy().astype(np.float64) for p in classifier.parameters()]
+    with torch.no_grad():
+        for parameter in classifier.parameters():
+            parameter.add_(0.1 * torch.randn(parameter.shape))
+    weights = [p.detach().numpy().astype(np.float64) for p in classifier.parameters()]
+    hidden = input_BN = np.random.default_rng(0).normal(size=(5, 10))
+    for weight, bias, scale, shift in (weights[0:4], weights[4:8]):
+        hidden = hidden @ weight.T + bias
+        centred = hidden - hidden.mean(axis=1, keepdims=True)
+        hidden = np.maximum(centred / np.sqrt(hidden.var(axis=1, keepdims=True) + 1e-5) * scale + shift, 0)
+    expected_B = (hidden @ weights[8].T + weights[9])[:, 0]
+    with torch.inference_mode():
+        found_B = classifier(torch.from_numpy(input_BN.astype(np.float32))).numpy()
+    np.testing.assert_allclose(found_B, expected_B, atol=1e-5)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_input_that_is_not_finite_counts_as_the_training_mean(bad: float) -> None:
+    classifier = HybridClassifier(4).eval()
+    with torch.inference_mode():
+        found, mean = classifier(torch.tensor([[1.0, bad, 0.5, bad], [1.0, 0.0, 0.5, 0.0]]))
+    assert found == mean
+
+
+def test_inputs_are_the_embedding_then_the_statistics_flattened_over_points() -> None:
+    made = windows(4, points=3)
+    assert made.z_BCE is not None
+    assert made.f_BCF is not None
+    input_BN = hybrid_inputs(made, HybridConfig())
+    assert input_BN.shape == (4, 3 * (64 + 28))
+    np.testing.assert_array_equal(input_BN[2, : 3 * 64], made.z_BCE[2].ravel())
+    np.testing.assert_array_equal(input_BN[2, 3 * 64 :], made.f_BCF[2].ravel())
+
+
+def test_statistics_alone_need_no_embedding() -> None:
+    config = HybridConfig(inputs=("features",))
+    scored = unfitted(config).score(windows(5, without=("z_BCE",)))
+    assert scored.shape == (5, 3)
+
+
+def test_score_is_a_finite_logit_per_horizon_even_where_inputs_are_not_finite() -> None:
+    made = windows(6)
+    assert made.f_BCF is not None
+    f_BCF = made.f_BCF.copy()
+    f_BCF[0], f_BCF[1, 0, 3], f_BCF[2, 0, 4] = np.nan, np.inf, 1e30
+    score_BH = unfitted().score(replace(made, f_BCF=f_BCF))
+    assert score_BH.shape == (6, 3)
+    assert np.isfinite(score_BH).all()
+
+
+def test_score_does_not_depend_on_batch_size_or_row_order() -> None:
+    model, made = unfitted(), windows(50)
+    score_BH = model.score(made)
+    order = np.random.default_rng(0).permutation(50)
+    np.testing.assert_allclose(model.score(made.take(order)), score_BH[order], atol=1e-6)
+    alone = np.concatenate([model.score(made.take(np.array([row]))) for row in range(50)])
+    np.testing.assert_allclose(alone, score_BH, atol=1e-6)
+
+
+def test_score_does_not_change_its_windows() -> None:
+    made = windows(10)
+    assert made.f_BCF is not None
+    before = made.f_BCF.copy()
+    unfitted().score(made)
+    np.testing.assert_array_equal(made.f_BCF, before)
+
+
+def test_fitted_classifiers_are_frozen_and_without_dropout() -> None:
+    model = unfitted()
+    assert not any(p.requires_grad for c in model.classifiers for p in c.parameters())
+    assert not any(c.training for c in model.classifiers)
+
+
+@pytest.mark.parametrize("horizons", [1, 3])
+def test_state_restores_to_bit_equal_scores(horizons: int) -> None:
+    model, made = unfitted(horizons=horizons), windows(30)
+    state = model.state()
+    assert all(isinstance(array, np.ndarray) for array in state.values())
+    again = Hybrid.restore(model.config, {name: array.copy() for name, array in state.items()})
+    assert len(again.classifiers) == horizons
+    np.testing.assert_array_equal(again.score(made), model.score(made))
+
+
+def test_windows_of_another_number_of_points_are_refused_with_both_widths() -> None:
+    with pytest.raises(BundleError, match=r"184.*92"):
+        unfitted().score(windows(3, points=2))
+
+
+@pytest.mark.parametrize("lost", ["z_BCE", "f_BCF"])
+def test_windows_without_a_block_are_refused_in_one_sentence(lost: str) -> None:
+    with pytest.raises(BundleError, match=r"embedding and features") as caught:
+        unfitted().score(windows(3, without=(lost,)))
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"dropout": 1.0}, {"learning_rate": 0}, {"gamma": -1}, {"epochs": 0}, {"alpha": "x"}]
+)
+def test_settings_out_of_range_are_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match=next(iter(wrong))):
+        HybridConfig(**wrong)
+
+
+def test_unknown_setting_names_its_nearest_neighbour() -> None:
+    with pytest.raises(ConfigError, match="did you mean 'dropout'"):
+        HybridConfig(dropuot=0.1)

@@ -1,0 +1,47 @@
+"""One Ray and one small finished run for all tests of the jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ray_jobs import evaluate, featurize, ingest, score, train
+from ray_jobs.run_config import RunConfig
+from ray_jobs.runtime import RayConfig, ray_session
+
+SMALL: dict[str, Any] = {
+    "name": "small",
+    "simulate": {"facilities": 2, "equipment_per_class": 8, "classes": ["pump", "chiller"], "days": 1000, "seed": 3},
+    "windows": {"train_stride": 14, "evaluation_stride": 7},
+    "model": {"epochs": 4},
+    "train": {"workers": 0, "checkpoint_every": 2},
+    "evaluate": {"replicates": 200, "forecast_windows": 40},
+    "featurize": {"buckets": 4},
+}
+
+
+@pytest.fixture(scope="session")
+def ray() -> Iterator[None]:
+    with ray_session(RayConfig(num_cpus=2, object_store_mb=200)):
+        yield
+
+
+@pytest.fixture(scope="session")
+def run_config(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., RunConfig]:
+    def make(**changes: Any) -> RunConfig:
+        workspace = changes.pop("workspace", None) or tmp_path_factory.mktemp("run")
+        return RunConfig(**{**SMALL, **changes, "workspace": workspace})
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def finished(ray: None, run_config: Callable[..., RunConfig]) -> tuple[RunConfig, Path]:
+    """A small fleet through the whole pipeline, in this process."""
+    config = run_config()
+    for step in (ingest, featurize, train, evaluate, score):
+        step.run(config)
+    return config, config.workspace

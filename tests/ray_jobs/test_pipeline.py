@@ -1,0 +1,163 @@
+"""The main job on a small fleet: what it writes can be believed."""
+
+from __future__ import annotations
+
+import json
+import logging
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow.dataset as pads
+import pytest
+
+from hvac.features.encoder import load_encoder
+from hvac.models.bundle import Bundle
+from ray_jobs import evaluate, featurize, ingest, score, train
+from ray_jobs.buckets import load_recipes, read_windows
+from ray_jobs.run_config import RunConfig
+from ray_jobs.summary import closing_summary
+from ray_jobs.workspace import Workspace
+from tests.reference.labels_oracle import label
+
+Finished = tuple[RunConfig, Path]
+BASELINES = {"base_rate", "persistence", "logistic_28", "gbdt_28", "gbdt_92", "gbdt_context"}
+
+
+def windows_of(workspace: Path) -> pd.DataFrame:
+    files = sorted(map(str, (workspace / "windows").glob("class=*/part-*.parquet")))
+    return pads.dataset(files).to_table(columns=["facility_id", "equipment_id", "end_date", "split"]).to_pandas()
+
+
+def test_pipeline_writes_every_promised_file(finished: Finished) -> None:
+    _, workspace = finished
+    for name in ("predictions.parquet", "latest.parquet", "metrics.json", "metrics_summary.csv", "report.html"):
+        assert (workspace / name).stat().st_size > 0
+    assert (workspace / "rejects.csv").exists()
+    assert len(list((workspace / "bundles").iterdir())) == 2
+    assert {f.name for f in (workspace / "figures").iterdir()} >= {"forecast_comparison_ja.png", "pr_curves_en.png"}
+
+
+def test_labels_agree_with_an_independent_labelling(finished: Finished) -> None:
+    _, workspace = finished
+    readings = pd.read_parquet(workspace / "source" / "readings")
+    events = pd.read_parquet(workspace / "source" / "events.parquet")
+    predictions = pd.read_parquet(workspace / "predictions.parquet")
+    sample = predictions.sample(600, random_state=1)
+    last = readings.groupby(["facility_id", "equipment_id"])["date"].max().reset_index()
+    for row in sample.itertuples():
+        found = label(last, events, ["failure"], row.facility_id, row.equipment_id, row.end_date, row.horizon)
+        known = bool(row.observed)
+        assert found[1] == known
+        assert not known or found[0] == bool(row.label)
+
+
+def test_no_unit_day_is_in_two_splits_and_no_label_window_crosses_a_border(finished: Finished) -> None:
+    _, workspace = finished
+    windows = windows_of(workspace)
+    assert not windows.duplicated(["facility_id", "equipment_id", "end_date"]).any()
+    borders = json.loads((workspace / "steps" / "featurize.json").read_text())["borders"]
+    day = (pd.to_datetime(windows["end_date"]) - pd.Timestamp("1970-01-01")).dt.days
+    assert (day[windows["split"] == "train"] + 90 <= borders["t1"]).all()
+    validation = windows["split"].isin(["tune", "cal"])
+    assert (day[validation] > borders["t1"]).all()
+    assert (day[validation] + 90 <= borders["t2"]).all()
+    assert (day[windows["split"] == "test"] > borders["t2"]).all()
+    units = windows[validation].groupby(["facility_id", "equipment_id"])["split"].nunique()
+    assert (units == 1).all()
+
+
+def test_windows_in_and_left_out_add_up_to_the_grid(finished: Finished) -> None:
+    _, workspace = finished
+    done = json.loads((workspace / "steps" / "featurize.json").read_text())
+    counted = sum(part["windows"] for splits in done["windows"].values() for part in splits.values())
+    assert counted == len(windows_of(workspace))
+    assert done["left_out"]["learning"] > 0
+    assert done["left_out"]["purged"] > 0
+
+
+def test_risks_never_fall_with_the_horizon(finished: Finished) -> None:
+    _, workspace = finished
+    predictions = pd.read_parquet(workspace / "predictions.parquet")
+    wide = predictions.pivot_table(index=["facility_id", "equipment_id", "end_date"], columns="horizon", values="risk")
+    assert (np.diff(wide.to_numpy(), axis=1) >= 0).all()
+    assert ((predictions["risk"] > 0) & (predictions["risk"] < 1)).all()
+    assert (predictions["alarm"] == (predictions["risk"] >= predictions["threshold"])).all()
+
+
+def test_plain_call_of_the_bundle_gives_the_predictions_of_the_job(finished: Finished) -> None:
+    _, workspace = finished
+    predictions = pd.read_parquet(workspace / "predictions.parquet")
+    recipe = load_recipes(workspace / "windows")["pump"]
+    windows = read_windows(workspace / "windows", recipe, ("test",), ("features", "embedding"))
+    bundle = Bundle.load(next((workspace / "bundles").glob("pump-*")))
+    mine = predictions[(predictions["class"] == "pump") & (predictions["split"] == "test")]
+    np.testing.assert_allclose(bundle.predict(windows).risk_BH.ravel(), mine["risk"], atol=1e-6)
+    assert set(mine["bundle_id"]) == {bundle.folder.name if bundle.folder else ""}
+
+
+def test_every_baseline_stands_beside_the_model_with_intervals(finished: Finished) -> None:
+    _, workspace = finished
+    metrics = json.loads((workspace / "metrics.json").read_text())
+    assert set(metrics["models"]) == BASELINES | {"hybrid"}
+    assert set(metrics["differences"]) == BASELINES
+    assert set(metrics["ablation"]) == {"features_only", "embedding_only", "both", "untrained_encoder"}
+    for found in metrics["models"].values():
+        for horizon in ("30", "60", "90"):
+            figure = found[horizon]["roc_auc"]
+            assert figure["low"] <= figure["value"] <= figure["high"]
+
+
+def test_summary_table_has_a_row_per_horizon(finished: Finished) -> None:
+    _, workspace = finished
+    table = pd.read_csv(workspace / "metrics_summary.csv", encoding="utf-8-sig")
+    expected = ["horizon", "threshold", "accuracy", "precision", "recall", "f1", "roc_auc", "pr_auc"]
+    assert list(table.columns) == expected
+    assert table["horizon"].tolist() == [30, 60, 90]
+    assert table.notna().all().all()
+
+
+def test_latest_has_every_unit_once_per_horizon_and_a_ranking_for_excel(finished: Finished) -> None:
+    _, workspace = finished
+    latest = pd.read_parquet(workspace / "latest.parquet")
+    assert len(latest) == 2 * 2 * 8 * 3
+    scored = latest[latest["status"] == "ok"]
+    assert scored["forecast"].map(len).tolist() == scored["horizon"].tolist()
+    assert (workspace / "latest_ranking.csv").read_bytes().startswith(b"\xef\xbb\xbf")
+    ranking = pd.read_csv(workspace / "latest_ranking.csv", encoding="utf-8-sig")
+    risk = ranking["risk within 30 days"].dropna().str.rstrip("%").astype(float)
+    assert risk.is_monotonic_decreasing
+
+
+def test_training_leaves_the_encoder_as_it_was(finished: Finished) -> None:
+    _, workspace = finished
+    trained = json.loads((workspace / "steps" / "train.json").read_text())
+    fresh = load_encoder()
+    assert trained["encoder_sha256"] == fresh.sha256
+    assert all(Bundle.load(folder).encoder.sha256 == fresh.sha256 for folder in (workspace / "bundles").iterdir())
+
+
+def test_second_run_skips_every_step_and_says_so(finished: Finished, caplog: pytest.LogCaptureFixture) -> None:
+    config, workspace = finished
+    before = {file: file.stat().st_mtime_ns for file in workspace.rglob("*.parquet")}
+    with caplog.at_level(logging.INFO):
+        for step in (ingest, featurize, train, evaluate, score):
+            step.run(config)
+    for name in ("simulate", "ingest", "featurize", "train", "evaluate", "score"):
+        assert f"{name}: already done, skipped" in caplog.text
+    assert before == {file: file.stat().st_mtime_ns for file in workspace.rglob("*.parquet")}
+
+
+def test_closing_summary_names_counts_models_and_files(finished: Finished) -> None:
+    _, workspace = finished
+    text = closing_summary(Workspace(workspace))
+    for word in ("Rows read", "rejected 0", "Windows left out", "gbdt_context", "report.html", "base rate"):
+        assert word in text
+
+
+def test_report_tells_thresholds_of_the_model(finished: Finished) -> None:
+    _, workspace = finished
+    metrics = json.loads((workspace / "metrics.json").read_text())
+    assert 0 < metrics["thresholds"]["hybrid"]["30"]["value"] < 1
+    assert set(metrics["thresholds"]["hybrid"]["30"]["by_class"]) == {"pump", "chiller"}
+    assert metrics["calibration"]["hybrid"]["30"]["method"]
