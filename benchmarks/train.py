@@ -3,8 +3,9 @@
     python benchmarks/train.py [--quick]
 
 `fit_classifiers` is what a worker of ray_jobs.train runs, on one torch thread; it is called here directly, so the
-figure is the fit alone: no start of Ray, no reading of Parquet. It is timed with one thread and with two, and the bar
-is held against the better. The peer is the same fit with the embeddings made anew for every batch, from one shared
+figure is the fit alone: no start of Ray, no reading of Parquet. It is timed with one thread and with two (given up, and
+extended from the epochs that were done, where two take over twice as long as one); the bar is held against one thread,
+as the job runs it. The peer is the same fit with the embeddings made anew for every batch, from one shared
 pass for all horizons (the seed, which fits its horizons one after the other, would pay that three times); some hundred
 of its steps are timed and extended to all of them.
 
@@ -13,6 +14,7 @@ Shapes: B windows, N inputs (92: embedding 64, statistics 28), H horizons, L loo
 
 import math
 import time
+from contextlib import suppress
 from typing import Any
 
 from support import Row, machine, parser, record
@@ -27,7 +29,6 @@ from hvac.models.hybrid import HybridConfig  # isort: skip
 
 WINDOWS, TUNE_WINDOWS, INPUTS, HORIZONS, DAYS = 58_300, 8_000, 92, 3, 90
 ENCODED_STEPS = 200
-THREADS = (1, 2)
 BAR_SECONDS, BAR_RATIO = 60.0, 10.0
 PACKAGES = ("numpy", "torch", "scikit-learn")
 
@@ -37,18 +38,17 @@ def main() -> None:
     where = machine(PACKAGES, cores=2)
     config = HybridConfig(epochs=2 if quick else HybridConfig().epochs)
     train, tune = simulated_rows(5_000 if quick else WINDOWS, seed=0), simulated_rows(TUNE_WINDOWS, seed=1)
-    fits = {threads: timed_fit(train, tune, config, threads) for threads in THREADS}
+    one = timed_fit(train, tune, config, threads=1, limit=math.inf)
+    two = timed_fit(train, tune, config, threads=2, limit=2 * one["seconds"])
     encoded = encode_every_step(train, tune, config, steps=20 if quick else ENCODED_STEPS)
-    best = min(fits, key=lambda threads: fits[threads]["seconds"])
     found = {
         "windows": len(train.y_BH),
         "tune_windows": TUNE_WINDOWS,
         "epochs": config.epochs,
         "batch_size": config.batch_size,
-        "fit": {f"threads_{threads}": fit for threads, fit in fits.items()},
-        "best_threads": best,
+        "fit": {"one_thread": one, "two_threads": two},
         "encoder_every_step": encoded,
-        "ratio": round(encoded["seconds_extrapolated"] / fits[1]["seconds"], 2),
+        "ratio": round(encoded["seconds_extrapolated"] / one["seconds"], 2),
     }
     print_table(found)
     record("train", where, summary(found), found, quick)
@@ -68,19 +68,29 @@ def counts_of(rows: Rows) -> Counts:
     return Counts(len(rows.y_BH), tuple(positive_H.tolist()), tuple(known_H.tolist()))
 
 
-def timed_fit(train: Rows, tune: Rows, config: HybridConfig, threads: int) -> dict[str, Any]:
+class GivenUpError(Exception):
+    """Raised from a fit's report to end it."""
+
+
+def timed_fit(train: Rows, tune: Rows, config: HybridConfig, threads: int, limit: float) -> dict[str, Any]:
     torch.set_num_threads(threads)
-    epoch_ends: list[float] = []
+    scores: list[list[float]] = []
+    start = time.perf_counter()
+    ends = [start]
 
     def note(state: FitState) -> None:
-        epoch_ends.append(time.perf_counter())
+        ends.append(time.perf_counter())
+        scores.append(list(state.best_score_H))
+        if ends[-1] - start > limit:
+            raise GivenUpError
 
-    start = time.perf_counter()
-    state = fit_classifiers(train, tune, config, counts=counts_of(train), report=note)
+    with suppress(GivenUpError):
+        fit_classifiers(train, tune, config, counts=counts_of(train), report=note)
     return {
-        "seconds": round(time.perf_counter() - start, 2),
-        "seconds_per_epoch": [round(float(s), 3) for s in np.diff([start, *epoch_ends])],
-        "best_tune_pr_auc": [round(score, 4) for score in state.best_score_H],
+        "seconds": round((ends[-1] - start) * config.epochs / len(scores), 2),
+        "epochs_done": len(scores),
+        "seconds_per_epoch": [round(float(seconds), 3) for seconds in np.diff(ends)],
+        "best_tune_pr_auc": [round(score, 4) for score in scores[-1]],
     }
 
 
@@ -129,16 +139,15 @@ def encode_every_step(train: Rows, tune: Rows, config: HybridConfig, steps: int)
 
 
 def summary(found: dict[str, Any]) -> list[Row]:
-    fits, encoded, best = found["fit"], found["encoder_every_step"], found["best_threads"]
-    seconds = {threads: fits[f"threads_{threads}"]["seconds"] for threads in THREADS}
-    told = ", ".join(f"{threads} thread{'s' * (threads > 1)} {found:.1f} s" for threads, found in seconds.items())
+    encoded = found["encoder_every_step"]
+    one, two = (found["fit"][name]["seconds"] for name in ("one_thread", "two_threads"))
     return [
         Row(
-            what=f"train {HORIZONS} horizons, {found['windows']:,} × {INPUTS}, {found['epochs']} epochs",
+            what=f"train {HORIZONS} horizons, {found['windows']:,} × {INPUTS}, {found['epochs']} epochs, one thread",
             bar=f"≤ {BAR_SECONDS:g} s on 2 cores",
-            measured=f"{seconds[best]:.1f} s ({told})",
-            peer="",
-            met=seconds[best] <= BAR_SECONDS,
+            measured=f"{one:.1f} s",
+            peer=f"two threads: {two:.1f} s",
+            met=one <= BAR_SECONDS,
         ),
         Row(
             what="the same beside running the frozen encoder in every step, one thread each",

@@ -11,9 +11,8 @@ import ray
 
 from hvac.features.describe import Recipe
 from hvac.models.forecast import damped_quadratic, fit_band, window_spread
-from hvac.panel.registry import Registry
 from hvac.panel.windows import fit_scale
-from ray_jobs.buckets import BucketPlan, bucket_scenes, read_windows
+from ray_jobs.buckets import BucketPlan, bucket_scenes, make_plan, read_windows
 from ray_jobs.run_config import RunConfig
 from ray_jobs.workspace import Workspace
 
@@ -58,7 +57,7 @@ def sample_outcomes(
         ids = (picked.column(name) for name in ("facility_id", "equipment_id", "point_id"))
         for facility, equipment, point, day in zip(*ids, picked.end_day_B.tolist(), strict=True):
             chosen[facility, equipment, point].append(day)
-    plan = BucketPlan(str(workspace.panel), "", Registry.load(workspace.panel), recipes, None)
+    plan = make_plan(config, workspace, recipes)
     task = ray.remote(num_cpus=1, max_retries=2)(_bucket_outcomes)
     buckets = range(workspace.finished("ingest")["buckets"])
     parts = ray.get([task.remote(plan, bucket, dict(chosen)) for bucket in buckets])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ import ray
 from hvac.errors import InputError
 from hvac.features.context import ContextSpec
 from hvac.features.describe import Recipe, Scene, UnitRecord, scenes, training_windows
+from hvac.features.describe_seed import seed_windows
 from hvac.features.table import KEY_SCHEMA, Windows, from_arrow, to_arrow
 from hvac.panel.grid import Panel, panels
 from hvac.panel.limits import fit_limits, sample_values
@@ -34,7 +36,16 @@ class BucketPlan:
     windows_folder: str
     registry: Registry
     recipes: dict[str, Recipe]
-    splitter: Splitter | None
+    splitter: Splitter | None = None
+    seed: bool = False
+
+
+def make_plan(
+    config: RunConfig, workspace: Workspace, recipes: dict[str, Recipe], splitter: Splitter | None = None
+) -> BucketPlan:
+    """The plan of a run; `splitter` is given where training windows are asked for."""
+    registry, seed = Registry.load(workspace.panel), config.source is not None and config.source.format == "seed"
+    return BucketPlan(str(workspace.panel), str(workspace.windows), registry, recipes, splitter, seed)
 
 
 def bucket_panels(panel_folder: str, bucket: int, registry: Registry, aggregate: Any) -> list[Panel]:
@@ -56,7 +67,9 @@ def record_of(panel: Panel, registry: Registry) -> UnitRecord:
 
 
 def bucket_scenes(plan: BucketPlan, bucket: int) -> list[tuple[Scene, Recipe]]:
-    """All units of a bucket with the recipe of their class."""
+    """All units of a bucket with the recipe of their class; none for the seed's windows, which have no record."""
+    if plan.seed:
+        return []
     aggregate = next(iter(plan.recipes.values())).windows.aggregate
     found = []
     for panel in bucket_panels(plan.panel_folder, bucket, plan.registry, aggregate):
@@ -69,9 +82,7 @@ def bucket_windows(plan: BucketPlan, bucket: int) -> pa.Table:
     """The labelled windows of a bucket as plain lists; what was left out is counted in a file beside the table."""
     left_out: Counter[str] = Counter()
     tables = []
-    for scene, recipe in bucket_scenes(plan, bucket):
-        assert plan.splitter is not None, "only featurize asks for training windows"
-        windows, reasons = training_windows(scene, recipe, plan.splitter)
+    for windows, reasons in _labelled(plan, bucket):
         left_out.update(reasons)
         tables.append(to_arrow(windows, fixed=False))
     table = pa.concat_tables(tables) if tables else KEY_SCHEMA.empty_table()
@@ -84,6 +95,16 @@ def bucket_windows(plan: BucketPlan, bucket: int) -> pa.Table:
     rows = pa.array(np.full(table.num_rows, table.num_rows, dtype=np.int64))
     number = pa.array(np.full(table.num_rows, bucket, dtype=np.int64))
     return table.append_column("bucket", number).append_column("bucket_rows", rows)
+
+
+def _labelled(plan: BucketPlan, bucket: int) -> Iterator[tuple[Windows, Counter[str]]]:
+    assert plan.splitter is not None, "only featurize asks for training windows"
+    for scene, recipe in bucket_scenes(plan, bucket):
+        yield training_windows(scene, recipe, plan.splitter)
+    folder = Path(plan.panel_folder) / "readings" / f"bucket-{bucket:05d}"
+    if plan.seed and folder.exists():
+        (recipe,) = plan.recipes.values()
+        yield seed_windows(pads.dataset(folder).to_table(), recipe, plan.splitter)
 
 
 def _empty(table: pa.Table) -> pa.Table:
@@ -122,7 +143,8 @@ def fit_recipes(
 
 
 def _check_kinds(config: RunConfig, registry: Registry) -> None:
-    if config.labels.source == "events":
+    ready = config.source is not None and config.source.format == "seed"
+    if config.labels.source == "events" and not ready:
         unknown = sorted(set(config.labels.events) - set(registry.event_kinds))
         if unknown:
             raise InputError(

@@ -26,8 +26,7 @@ from hvac.evaluation.report import write_report
 from hvac.features.describe import Recipe
 from hvac.features.table import concat
 from hvac.models.predictions import predictions_table
-from hvac.panel.registry import Registry
-from ray_jobs.buckets import BucketPlan, bucket_scenes, load_recipes, read_windows
+from ray_jobs.buckets import BucketPlan, bucket_scenes, load_recipes, make_plan, read_windows
 from ray_jobs.command import main
 from ray_jobs.forecasts import forecast_figures
 from ray_jobs.pictures import choose_rows, draw_rows
@@ -56,7 +55,7 @@ def _evaluate(config: RunConfig, workspace: Workspace, trained: Result) -> Resul
     settings = Settings(str(workspace.windows), bundles, config.model, config.decision, config.seed)
     names = [DEFAULT, *config.evaluate.baselines, *(ABLATION if config.evaluate.ablation else ())]
     verdicts = _judge(settings, recipes, names)
-    plan = BucketPlan(str(workspace.panel), "", Registry.load(workspace.panel), recipes, None)
+    plan = make_plan(config, workspace, recipes)
     buckets = workspace.finished("ingest")["buckets"]
     trial = by_equipment(_trial(workspace, recipes, verdicts, names, _onsets(plan, buckets)))
     found = assess(trial, default=DEFAULT, replicates=config.evaluate.replicates, seed=config.seed)

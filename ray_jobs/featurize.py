@@ -28,7 +28,7 @@ from hvac.errors import HvacError
 from hvac.features.encoder import EncoderConfig, load_encoder, weights_stamp
 from hvac.features.table import from_arrow
 from hvac.panel.registry import Registry
-from ray_jobs.buckets import BucketPlan, bucket_windows, fit_recipes
+from ray_jobs.buckets import BucketPlan, bucket_windows, fit_recipes, make_plan, split_counts
 from ray_jobs.command import main
 from ray_jobs.run_config import RunConfig
 from ray_jobs.workspace import Result, Workspace, content_key, run_step, workspace_of, write_json
@@ -52,7 +52,7 @@ def _featurize(config: RunConfig, workspace: Workspace, key: str, buckets: int) 
     _start_or_resume(workspace, key)
     registry = Registry.load(workspace.panel)
     recipes, splitter = fit_recipes(config, registry, workspace, buckets)
-    plan = BucketPlan(str(workspace.panel), str(workspace.windows), registry, recipes, splitter)
+    plan = make_plan(config, workspace, recipes, splitter)
     todo = [b for b in range(buckets) if not _done_file(workspace.windows, b).exists()]
     if len(todo) < buckets:
         log.info("featurize: %d of %d buckets are there already", buckets - len(todo), buckets)
@@ -184,8 +184,6 @@ def _close(workspace: Workspace, recipes: dict[str, Any], buckets: int, splitter
 
 def _counts(folder: Path, recipes: dict[str, Any]) -> dict[str, Any]:
     """Windows, units, known labels and positives per split and class."""
-    from ray_jobs.buckets import split_counts
-
     parts: Iterable[str] = (name for name in recipes if (folder / f"class={name}").exists())
     return {name: split_counts(folder, recipes[name]) for name in parts}
 

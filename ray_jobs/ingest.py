@@ -11,6 +11,7 @@ from __future__ import annotations
 import shutil
 import zlib
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,18 @@ import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 import ray
 
-from hvac.panel.readings import SourceConfig, add_counts, read_readings, require_rows, source_files
+from hvac.features.describe_seed import seed_table
+from hvac.panel.readings import (
+    CLASSES,
+    GateResult,
+    SeedBatch,
+    SourceConfig,
+    add_counts,
+    read_readings,
+    read_seed,
+    require_rows,
+    source_files,
+)
 from hvac.panel.registry import Registry, build_registry
 from hvac.panel.simulate import simulate_facilities, write_canonical
 from hvac.panel.sources import file_stamp, open_filesystem
@@ -92,13 +104,14 @@ def _size(path: str) -> int:
 def ingest_file(path: str, source: SourceConfig, number: int, buckets: int, folder: str) -> dict[str, Any]:
     """Stream one file through the gate into its part of every bucket; return counts and which series it holds."""
     writers: dict[int, pq.ParquetWriter] = {}
-    counts, series, classes, rejects = [], [], [], []
-    for result in read_readings(path, source):
+    counts, series, classes, rejects = [], [], [CLASSES.empty_table()], []
+    for table, result in _read(path, source):
         counts.append(result.counts)
         rejects.append(result.rejects)
-        classes.append(result.classes)
-        series.append(_series(result.readings))
-        for bucket, rows in _by_bucket(result.readings, buckets):
+        series.append(_series(table))
+        if isinstance(result, GateResult):
+            classes.append(result.classes)
+        for bucket, rows in _by_bucket(table, buckets):
             if bucket not in writers:
                 part = Path(folder) / "readings" / f"bucket-{bucket:05d}" / f"part-{number:05d}.parquet"
                 part.parent.mkdir(parents=True, exist_ok=True)
@@ -111,10 +124,22 @@ def ingest_file(path: str, source: SourceConfig, number: int, buckets: int, fold
     return {"counts": add_counts(counts), "series": pa.concat_tables(series), "classes": pa.concat_tables(classes)}
 
 
+def _read(path: str, source: SourceConfig) -> Iterator[tuple[pa.Table, GateResult | SeedBatch]]:
+    """What is stored of each batch of a file: readings, or the seed's ready windows."""
+    if source.format != "seed":
+        yield from ((result.readings, result) for result in read_readings(path, source))
+        return
+    first_row = 0
+    for batch in read_seed(path, source):
+        yield seed_table(batch, first_row=first_row), batch
+        first_row += len(batch.x_BL)
+
+
 def _series(readings: pa.Table) -> pa.Table:
-    """Days and number of readings of every series."""
+    """Days and number of readings (or ready windows) of every series."""
     keys = ["facility_id", "equipment_id", "point_id"]
-    limited = pc.or_(pc.is_valid(readings["lower_limit"]), pc.is_valid(readings["upper_limit"]))
+    limits = [pc.is_valid(readings[name]) for name in ("lower_limit", "upper_limit") if name in readings.column_names]
+    limited = pc.or_(*limits) if limits else pa.array(np.zeros(len(readings), dtype=bool))
     table = readings.append_column("limited", pc.cast(limited, pa.int64()))
     return table.group_by(keys).aggregate([("date", "min"), ("date", "max"), ("date", "count"), ("limited", "sum")])
 

@@ -75,6 +75,8 @@ class RunConfig(Config):
         if self.source and self.source.format == "seed":
             if self.windows.normalise != "none":
                 raise ValueError("the seed's format holds windows without their history: set windows.normalise: none")
+            if self.windows.horizons != (30, 60, 90) or self.windows.lookback != 90:
+                raise ValueError("the seed's format has windows of 90 days and labels for 30, 60 and 90: keep these")
             if self.splits.kind not in ("equipment", "facility"):
                 raise ValueError("the seed's format has no continuous record: set splits.kind: equipment or facility")
         return self

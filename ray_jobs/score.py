@@ -5,6 +5,7 @@ python -m ray_jobs.score --config FILE [key.sub=value …]
 
 from __future__ import annotations
 
+import logging
 import os
 from pathlib import Path
 from typing import Any
@@ -15,11 +16,12 @@ import ray
 
 from hvac.models.bundle import Bundle
 from hvac.models.latest import latest_rows, ranking, write_ranking
-from hvac.panel.registry import Registry
-from ray_jobs.buckets import BucketPlan, bucket_scenes, load_recipes
+from ray_jobs.buckets import BucketPlan, bucket_scenes, load_recipes, make_plan
 from ray_jobs.command import main
 from ray_jobs.run_config import RunConfig
 from ray_jobs.workspace import Result, Workspace, content_key, run_step, workspace_of
+
+log = logging.getLogger(__name__)
 
 
 def run(config: RunConfig) -> Result:
@@ -31,8 +33,10 @@ def run(config: RunConfig) -> Result:
 
 
 def _score(config: RunConfig, workspace: Workspace, bundles: dict[str, str]) -> Result:
-    registry = Registry.load(workspace.panel)
-    plan = BucketPlan(str(workspace.panel), "", registry, load_recipes(workspace.windows), None)
+    plan = make_plan(config, workspace, load_recipes(workspace.windows))
+    if plan.seed:
+        log.info("score: the seed's format holds ready windows and no record, so there is no newest window to score")
+        return {"units": {}}
     folders = {name: str(workspace.bundles / bundle) for name, bundle in bundles.items()}
     buckets = workspace.finished("ingest")["buckets"]
     found = (
@@ -51,7 +55,9 @@ def _score(config: RunConfig, workspace: Workspace, bundles: dict[str, str]) -> 
     order = [(name, "ascending") for name in ("facility_id", "equipment_id", "point_id", "horizon")]
     table = table.sort_by(order)
     _publish(table, workspace.root / "latest.parquet")
-    write_ranking(ranking(table, last_day=registry.days[1]), workspace.root / "latest_ranking.csv", config.language)
+    write_ranking(
+        ranking(table, last_day=plan.registry.days[1]), workspace.root / "latest_ranking.csv", config.language
+    )
     statuses = table.group_by("status").aggregate([([], "count_all")]).to_pylist()
     horizons = len(config.windows.horizons)
     return {"units": {row["status"]: row["count_all"] // horizons for row in statuses}}
