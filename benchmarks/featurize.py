@@ -11,9 +11,9 @@ The input is a simulated fleet that gives exactly 583 windows a unit (one point,
 
 Each process that embeds imports the encoder's library first, which takes seconds, in the job (its actors are new
 processes in every run) as in the bare pool. So there are two ratios: of whole runs, both from the start of their
-processes; and of what a further window costs, (a run of the largest size − a run of the size before it) of the one over
-the other, in which starts and imports cancel out. `bare_kept` is the bare pool once its processes are warm. Job and bare take turns, each
-keeps its shortest time.
+processes; and of what a further window costs, (a run of the largest size − a run of the size before it) of the one
+over the other, in which starts and imports cancel out. `bare_kept` is the bare pool once its processes are warm. Job
+and bare take turns, each keeps its shortest time.
 
 Memory is the resident set of the processes that Ray started and of the driver, sampled every 0.1 s in the first round;
 every size runs in a session of its own. Shared pages (libraries, object store) count in every process that has touched

@@ -203,9 +203,10 @@ def _count(part: Windows, horizons: tuple[int, ...]) -> dict[str, Any]:
     return {"windows": len(part), "units": len(units), "known": known, "positives": positives}
 
 
-def cpu_count() -> int:
-    """CPUs of the Ray cluster."""
-    return int(ray.cluster_resources().get("CPU", os.cpu_count() or 1))
+def actors_for(buckets: int) -> int:
+    """Actors that are worth their start (importing an encoder takes seconds): one per 4 buckets, at most one a CPU."""
+    cpus = int(ray.cluster_resources().get("CPU", os.cpu_count() or 1))
+    return max(min(cpus, buckets // 4), 1)
 
 
 def load_recipes(folder: Path) -> dict[str, Recipe]:

@@ -28,7 +28,7 @@ from hvac.errors import HvacError
 from hvac.features.encoder import EncoderConfig, load_encoder, weights_stamp
 from hvac.features.table import from_arrow
 from hvac.panel.registry import Registry
-from ray_jobs.buckets import BucketPlan, bucket_windows, fit_recipes, make_plan, split_counts
+from ray_jobs.buckets import BucketPlan, actors_for, bucket_windows, fit_recipes, make_plan, split_counts
 from ray_jobs.command import main
 from ray_jobs.run_config import RunConfig
 from ray_jobs.workspace import Result, Workspace, content_key, run_step, workspace_of, write_json
@@ -73,8 +73,7 @@ def _stream(config: RunConfig, plan: BucketPlan, todo: list[int]) -> None:
     """Buckets through features, embeddings and the writer."""
     context = ray.data.DataContext.get_current()
     context.target_max_block_size = BLOCK_BYTES
-    cpus = int(ray.cluster_resources().get("CPU", 1))
-    encoders = config.featurize.encoders or min(max(cpus, 1), len(todo))
+    encoders = config.featurize.encoders or actors_for(len(todo))
     gpus = config.featurize.encoder_gpus
     extra = {"num_gpus": gpus} if gpus else {"num_cpus": 0.5}
     shared = ray.put(plan)

@@ -16,7 +16,7 @@ import ray
 
 from hvac.models.bundle import Bundle
 from hvac.models.latest import latest_rows, ranking, write_ranking
-from ray_jobs.buckets import BucketPlan, bucket_scenes, load_recipes, make_plan
+from ray_jobs.buckets import BucketPlan, actors_for, bucket_scenes, load_recipes, make_plan
 from ray_jobs.command import main
 from ray_jobs.run_config import RunConfig
 from ray_jobs.workspace import Result, Workspace, content_key, run_step, workspace_of
@@ -46,7 +46,7 @@ def _score(config: RunConfig, workspace: Workspace, bundles: dict[str, str]) -> 
             batch_size=None,
             batch_format="pyarrow",
             fn_constructor_args=(plan, folders),
-            compute=ray.data.ActorPoolStrategy(min_size=1, max_size=2),
+            compute=ray.data.ActorPoolStrategy(min_size=1, max_size=actors_for(buckets // 4)),
             num_cpus=0.5,
         )
         .iter_batches(batch_size=None, batch_format="pyarrow")

@@ -16,7 +16,7 @@ from tests.models.models_example import windows
 
 NAMES = sorted({"base_rate", "persistence", *BLOCKS})
 LEARNERS = sorted(BLOCKS)
-TRAIN, TUNE, FRESH = windows(500, seed=0), windows(300, seed=1), windows(200, seed=2)
+TRAIN, TUNE, FRESH = windows(400, seed=0), windows(200, seed=1), windows(200, seed=2)
 
 
 def labels(made: Windows) -> tuple[np.ndarray, np.ndarray]:
@@ -51,10 +51,10 @@ def test_baseline_finds_a_planted_signal(name: str, scored: dict[str, np.ndarray
 @pytest.mark.parametrize("name", NAMES)
 def test_baseline_does_not_depend_on_batch_size_or_row_order(name: str) -> None:
     score = fit_baseline(name, TRAIN.take(np.arange(200)), TUNE)
-    some, order = FRESH.take(np.arange(30)), np.random.default_rng(0).permutation(30)
+    some, order = FRESH.take(np.arange(8)), np.random.default_rng(0).permutation(8)
     together_BH = score(some)
     np.testing.assert_allclose(score(some.take(order)), together_BH[order], atol=1e-9)
-    np.testing.assert_allclose(np.concatenate([score(some.take(np.array([b]))) for b in range(30)]), together_BH)
+    np.testing.assert_allclose(np.concatenate([score(some.take(np.array([b]))) for b in range(8)]), together_BH)
 
 
 @pytest.mark.parametrize("name", ["base_rate", "logistic_28", "gbdt_28"])
@@ -106,7 +106,7 @@ def test_persistence_orders_windows_by_their_events_where_there_are_no_limits() 
 # Hard cases
 
 
-@pytest.mark.parametrize("name", LEARNERS)
+@pytest.mark.parametrize("name", ["logistic_28", "gbdt_28"])
 @pytest.mark.parametrize("only", [False, True])
 def test_horizon_with_one_class_in_training_scores_its_base_rate(name: str, only: bool) -> None:
     y_BH = labels(TRAIN)[0].copy()
@@ -114,7 +114,7 @@ def test_horizon_with_one_class_in_training_scores_its_base_rate(name: str, only
     score_BH = fit_baseline(name, replace(TRAIN, y_BH=y_BH).take(np.arange(200)), TUNE)(FRESH)
     assert np.isfinite(score_BH).all()
     assert len(np.unique(score_BH[:, 1])) == 1
-    assert (score_BH[0, 1] > 0) is np.True_ if only else score_BH[0, 1] < 0
+    assert (score_BH[:, 1] > 0).all() == only
     assert len(np.unique(score_BH[:, 2])) > 1
 
 

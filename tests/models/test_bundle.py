@@ -267,7 +267,9 @@ def test_damaged_file_is_named(copied: Path, name: str, harm: Callable[[bytes], 
 
 
 @pytest.mark.parametrize(
-    "change", [{"format": 99}, {"format": None}, {"family": "oracle"}, {"family": None}], ids=["99", "none", "fam", "no"]
+    "change",
+    [{"format": 99}, {"format": None}, {"family": "oracle"}, {"family": None}],
+    ids=["99", "none", "fam", "no"],
 )
 def test_unknown_format_or_family_is_refused_with_what_is_known(copied: Path, change: dict[str, Any]) -> None:
     manifest = json.loads((copied / "manifest.json").read_text(encoding="utf-8"))

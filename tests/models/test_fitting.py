@@ -1,4 +1,4 @@
-"""Fitting all horizons at once equals fitting each alone; known labels only, best epoch by tune, nothing lost on a kill."""
+"""Fitting all horizons at once equals fitting each alone: known labels only, best epoch by tune, resumed as left."""
 
 from __future__ import annotations
 
@@ -317,12 +317,14 @@ def test_fit_that_skips_every_batch_keeps_its_first_weights_and_says_so() -> Non
 @pytest.mark.parametrize("rate", [1e4, 1e38])
 def test_learning_rate_that_overflows_the_weights_ends_in_finite_weights_or_one_sentence(rate: float) -> None:
     """A sweep may draw it; the third and fourth layers against NaN (model, loss) are for this."""
+    message, state = "", None
     try:
         state = fit(rows(), learning_rate=rate, final_learning_rate=rate / 2)
     except HvacError as error:
-        assert "\n" not in str(error)
-        return
-    assert all(torch.isfinite(tensor).all() for best in state.best_H for tensor in best.values())
+        message = str(error)
+    assert "\n" not in message
+    assert bool(message) or state is not None
+    assert state is None or all(torch.isfinite(tensor).all() for best in state.best_H for tensor in best.values())
 
 
 # The whole family

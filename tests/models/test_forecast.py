@@ -48,7 +48,9 @@ def test_damped_quadratic_equals_the_polyfit_oracle(horizon: int) -> None:
     assert found_BD.shape == (len(x_BL), horizon)
     for window, found_D in zip(x_BL, found_BD, strict=True):
         scale = max(np.abs(window).max(), 1e-12)
-        np.testing.assert_allclose(found_D / scale, np.array(oracle.damped_quadratic(window, horizon)) / scale, atol=1e-8)
+        np.testing.assert_allclose(
+            found_D / scale, np.array(oracle.damped_quadratic(window, horizon)) / scale, atol=1e-8
+        )
 
 
 @settings(max_examples=40, deadline=None)

@@ -29,7 +29,9 @@ def table(made: Windows, risk_BH: np.ndarray | None = None, horizons: tuple[int,
 
 def test_columns_are_those_of_the_design_with_their_types() -> None:
     kinds = dict(zip(SCHEMA.names, SCHEMA.types, strict=True))
-    wanted = "facility_id equipment_id point_id end_date horizon risk threshold alarm split label observed model bundle_id"
+    wanted = (
+        "facility_id equipment_id point_id end_date horizon risk threshold alarm split label observed model bundle_id"
+    )
     assert set(wanted.split()) <= set(kinds)
     assert kinds["end_date"] == pa.date32()
     assert kinds["horizon"] == pa.int32()
