@@ -28,7 +28,9 @@ def verdicts(metrics: dict[str, Any], word: str) -> str:
 
 def section(metrics: dict[str, Any]) -> list[str]:
     run, windows = metrics["run"], metrics["windows"]
-    counts = ", ".join(f"{s} {windows[s]['windows']:,} windows / {windows[s]['units']} units" for s in ("train", "test"))
+    counts = ", ".join(
+        f"{s} {windows[s]['windows']:,} windows / {windows[s]['units']} units" for s in ("train", "test")
+    )
     lines = [
         f"## {run['name']}",
         "",
@@ -53,7 +55,12 @@ def main() -> None:
     small = {name: {key: metrics.get(key) for key in kept} for name, metrics in found.items()}
     (HERE / "results").mkdir(exist_ok=True)
     (HERE / "results" / "runs.json").write_text(json.dumps(small, indent=1) + "\n", encoding="utf-8")
-    head = ["# What the runs found", "", "Made by `python benchmarks/collect.py runs/…` from each run's metrics.json;", ""]
+    head = [
+        "# What the runs found",
+        "",
+        "Made by `python benchmarks/collect.py runs/…` from each run's metrics.json;",
+        "",
+    ]
     head[2] += " 95 % intervals by bootstrap over equipment (B = 2,000)."
     lines = [line for metrics in found.values() for line in section(metrics)]
     (HERE / "RUNS.md").write_text("\n".join([*head, *lines]), encoding="utf-8")

@@ -346,14 +346,15 @@ def summary(runs: dict[int, dict[str, Any]], found: dict[str, Any]) -> list[Row]
 
 def print_table(runs: dict[int, dict[str, Any]]) -> None:
     print(
-        f"{'windows':>9}{'buckets':>9}{'job s':>9}{'bare s':>9}{'kept s':>9}{'all MB':>9}{'worker MB':>11}{'ready s'}"
+        f"{'windows':>9}{'buckets':>9}{'job s':>9}{'bare s':>9}{'kept s':>9}{'all MB':>9}{'worker MB':>11}"
+        "  actors ready after"
     )
     for run in runs.values():
         seconds, memory = run["seconds"], run["memory_mb"]
         print(
             f"{run['windows']:>9}{run['buckets']:>9}{seconds['job']:>9.1f}{seconds['bare']:>9.1f}"
             f"{seconds['bare_kept']:>9.1f}{memory['all']['private']:>9}{memory['largest_worker']['private']:>11}"
-            f" {run['job_actors_ready_after']}"
+            f"  {run['job_actors_ready_after']} s"
         )
 
 

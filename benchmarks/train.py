@@ -38,6 +38,7 @@ def main() -> None:
     where = machine(PACKAGES, cores=2)
     config = HybridConfig(epochs=2 if quick else HybridConfig().epochs)
     train, tune = simulated_rows(5_000 if quick else WINDOWS, seed=0), simulated_rows(TUNE_WINDOWS, seed=1)
+    timed_fit(*(Rows(*(part[:512] for part in rows)) for rows in (train, tune)), config, threads=1, limit=0)  # warm up
     one = timed_fit(train, tune, config, threads=1, limit=math.inf)
     two = timed_fit(train, tune, config, threads=2, limit=2 * one["seconds"])
     encoded = encode_every_step(train, tune, config, steps=20 if quick else ENCODED_STEPS)

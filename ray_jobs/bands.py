@@ -12,8 +12,9 @@ import ray
 from hvac.features.describe import Recipe
 from hvac.models.forecast import damped_quadratic, fit_band, window_spread
 from hvac.panel.windows import fit_scale
-from ray_jobs.buckets import BucketPlan, bucket_scenes, make_plan, read_windows
+from ray_jobs.buckets import BucketPlan, bucket_scenes, make_plan
 from ray_jobs.run_config import RunConfig
+from ray_jobs.windows_table import read_windows
 from ray_jobs.workspace import Workspace
 
 Floats = npt.NDArray[np.float64]

@@ -7,37 +7,32 @@ The test part is used here and nowhere else. Every (class, model) is one Ray tas
 
 from __future__ import annotations
 
-import csv
 import logging
 import shlex
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow.parquet as pq
 import ray
 
-from hvac.evaluation import figures
 from hvac.evaluation.alarms import Events
-from hvac.evaluation.comparison import Judged, Trial, assess, by_equipment
+from hvac.evaluation.comparison import Judged, Trial, apart, assess, by_equipment
 from hvac.evaluation.report import write_report
 from hvac.features.describe import Recipe
 from hvac.features.table import concat
-from hvac.models.predictions import predictions_table
-from ray_jobs.buckets import BucketPlan, bucket_scenes, load_recipes, make_plan, read_windows
+from ray_jobs.artifacts import DEFAULT, calibration, draw, threshold_H, thresholds, write_predictions, write_summary
+from ray_jobs.buckets import BucketPlan, bucket_scenes, make_plan
 from ray_jobs.command import main
 from ray_jobs.forecasts import forecast_figures
 from ray_jobs.pictures import choose_rows, draw_rows
 from ray_jobs.rivals import ABLATION, EVALUATED, Settings, Verdict, judge
 from ray_jobs.run_config import RunConfig
 from ray_jobs.summary import run_facts
+from ray_jobs.windows_table import load_recipes, read_windows
 from ray_jobs.workspace import Result, Workspace, content_key, run_step, workspace_of, write_json
 
 log = logging.getLogger(__name__)
-DEFAULT = "hybrid"
-SUMMARY = ("threshold", "accuracy", "precision", "recall", "f1", "roc_auc", "pr_auc")
 
 
 def run(config: RunConfig) -> Result:
@@ -59,22 +54,22 @@ def _evaluate(config: RunConfig, workspace: Workspace, trained: Result) -> Resul
     buckets = workspace.finished("ingest")["buckets"]
     trial = by_equipment(_trial(workspace, recipes, verdicts, names, _onsets(plan, buckets)))
     found = assess(trial, default=DEFAULT, replicates=config.evaluate.replicates, seed=config.seed)
-    _write_predictions(workspace, recipes, verdicts, trained["bundles"])
+    write_predictions(workspace, recipes, verdicts, trained["bundles"])
     panels_trial = _trial(workspace, recipes, verdicts, [DEFAULT], trial.events)
     judged = panels_trial.judged[DEFAULT]
     rows = choose_rows(panels_trial, judged, config.seed)
     panels = draw_rows(panels_trial, judged, rows, plan, buckets=buckets, bundles=bundles)
     content = {
         **run_facts(config, workspace, shlex.join(["python", *_command(sys.argv)])),
-        **_without_ablation(found),
-        "thresholds": _thresholds(trial, verdicts),
-        "calibration": {DEFAULT: _calibration(trained, config.windows.horizons)},
+        **apart(found, ABLATION, DEFAULT),
+        "thresholds": thresholds(trial, verdicts),
+        "calibration": {DEFAULT: calibration(trained, config.windows.horizons)},
         "history": trained["history"],
         "forecast": forecast_figures(config, workspace, recipes, bundles),
     }
     write_json(workspace.root / "metrics.json", content)
-    _write_summary(workspace.root / "metrics_summary.csv", trial, found)
-    drawn = _draw(workspace.figures, content, panels, config)
+    write_summary(workspace.root / "metrics_summary.csv", trial, found)
+    drawn = draw(workspace.figures, content, panels, config)
     write_report(content, drawn, path=workspace.root / "report.html", language=config.language)
     return {"headline": _headline(found), "files": _files(workspace)}
 
@@ -130,7 +125,7 @@ def _trial(
     def judged(model: str) -> Judged:
         parts = [(verdicts[name, model], keep[name]) for name in recipes]
         risks = [verdict.risk_BH[rows] for verdict, rows in parts]
-        cuts = [np.tile(_threshold_H(verdict), (int(rows.sum()), 1)) for verdict, rows in parts]
+        cuts = [np.tile(threshold_H(verdict), (int(rows.sum()), 1)) for verdict, rows in parts]
         return Judged(np.concatenate(risks), np.concatenate(cuts))
 
     reference = [np.tile(verdicts[name, DEFAULT].reference_H, (int(keep[name].sum()), 1)) for name in recipes]
@@ -138,94 +133,6 @@ def _trial(
         windows=concat(windows), judged={model: judged(model) for model in names},
         reference_BH=np.concatenate(reference), events=events, horizons=horizons,
     )  # fmt: skip
-
-
-def _threshold_H(verdict: Verdict) -> Any:
-    return np.array([each["value"] for each in verdict.decision["thresholds"]])
-
-
-def _thresholds(trial: Trial, verdicts: dict[Any, Verdict]) -> dict[str, Any]:
-    """Cut-offs by model and horizon: each class's own, and their mean over the test windows."""
-    return {model: dict(_model_thresholds(trial, verdicts, model)) for model in trial.judged}
-
-
-def _model_thresholds(trial: Trial, verdicts: dict[Any, Verdict], model: str) -> Iterator[tuple[str, Any]]:
-    for i, horizon in enumerate(trial.horizons):
-        by_class = {name: v.decision["thresholds"][i] for (name, m), v in sorted(verdicts.items()) if m == model}
-        first = next(iter(by_class.values()))
-        notes = "; ".join(sorted({each["note"] for each in by_class.values() if each["note"]}))
-        mean = float(trial.judged[model].threshold_BH[:, i].mean())
-        yield str(horizon), {"value": mean, "policy": first["policy"], "note": notes, "by_class": by_class}
-
-
-def _calibration(trained: Result, horizons: tuple[int, ...]) -> dict[str, Any]:
-    """How scores became probabilities, by horizon: the method of every class."""
-    found = {h: {name: each[h] for name, each in trained["calibration"].items()} for h in map(str, horizons)}
-    return {h: {"method": ", ".join(sorted(set(each.values()))), "by_class": each} for h, each in found.items()}
-
-
-def _without_ablation(found: dict[str, Any]) -> dict[str, Any]:
-    """Ablations go to a table of their own; they are no rivals."""
-    models = found["models"]
-    ablation = {name: models[name] for name in ABLATION if name in models}
-    if ablation:
-        ablation["both"] = models[DEFAULT]
-    kept = {key: {n: v for n, v in found[key].items() if n not in ABLATION} for key in ("models", "curves")}
-    contrasts = {n: v for n, v in found["differences"].items() if n not in ABLATION}
-    apart = {n: v for n, v in found["differences"].items() if n in ABLATION}
-    return {**found, **kept, "differences": contrasts, "ablation": ablation, "ablation_differences": apart}
-
-
-def _write_predictions(
-    workspace: Workspace, recipes: dict[str, Recipe], verdicts: dict[Any, Verdict], bundles: dict[str, str]
-) -> None:
-    tables = []
-    for name, recipe in recipes.items():
-        windows, verdict = read_windows(workspace.windows, recipe, EVALUATED), verdicts[name, DEFAULT]
-        threshold_H = _threshold_H(verdict)
-        tables.append(
-            predictions_table(
-                windows,
-                verdict.risk_BH,
-                threshold_H,
-                horizons=recipe.windows.horizons,
-                model=DEFAULT,
-                bundle_id=bundles[name],
-            )  # fmt: skip
-        )
-    import pyarrow as pa
-
-    pq.write_table(pa.concat_tables(tables), workspace.root / "predictions.parquet")
-
-
-def _write_summary(path: Path, trial: Trial, found: dict[str, Any]) -> None:
-    """One row per horizon of the default model; with several classes the threshold is the mean over test windows."""
-    with path.open("w", newline="", encoding="utf-8-sig") as file:
-        writer = csv.writer(file)
-        writer.writerow(["horizon", *SUMMARY])
-        for i, horizon in enumerate(trial.horizons):
-            row = {
-                name: each["value"] for name, each in found["models"][DEFAULT][str(horizon)].items() if name in SUMMARY
-            }
-            row["threshold"] = float(trial.judged[DEFAULT].threshold_BH[:, i].mean())
-            writer.writerow([horizon, *(row[name] for name in SUMMARY)])
-
-
-def _draw(folder: Path, content: dict[str, Any], panels: Any, config: RunConfig) -> dict[str, Any]:
-    """Every figure in both languages: as files, and for the report."""
-    drawn: dict[str, Any] = {}
-    horizons = config.windows.horizons
-    for language in ("en", "ja"):
-        made = {
-            "forecast_comparison": figures.forecast_comparison(panels, horizons=horizons, language=language),
-            "training_history": figures.training_history(content["history"], language=language),
-            "reliability": figures.reliability(content["curves"], language=language, default=DEFAULT),
-            "pr_curves": figures.pr_curves(content["curves"], language=language, default=DEFAULT),
-            "metric_bars": figures.metric_bars(content["models"], language=language, default=DEFAULT),
-        }
-        for name, figure in made.items():
-            drawn.setdefault(name, {})[language] = figures.save(figure, folder / f"{name}_{language}.png")
-    return drawn
 
 
 def _headline(found: dict[str, Any]) -> dict[str, Any]:

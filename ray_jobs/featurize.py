@@ -28,9 +28,11 @@ from hvac.errors import HvacError
 from hvac.features.encoder import EncoderConfig, load_encoder, weights_stamp
 from hvac.features.table import from_arrow
 from hvac.panel.registry import Registry
-from ray_jobs.buckets import BucketPlan, actors_for, bucket_windows, fit_recipes, make_plan, split_counts
+from ray_jobs.buckets import BucketPlan, actors_for, bucket_windows, make_plan
 from ray_jobs.command import main
+from ray_jobs.recipes import fit_recipes
 from ray_jobs.run_config import RunConfig
+from ray_jobs.windows_table import split_counts
 from ray_jobs.workspace import Result, Workspace, content_key, run_step, workspace_of, write_json
 
 log = logging.getLogger(__name__)

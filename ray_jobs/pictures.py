@@ -22,12 +22,10 @@ Said = dict[int, tuple[float, float, str]]
 
 def choose_rows(trial: Trial, judged: Judged, seed: int) -> list[int]:
     """Up to five test windows: one of each outcome at the first horizon, the rest at random."""
-    windows = trial.windows
-    assert windows.y_BH is not None, "held-out windows are labelled"
-    assert windows.known_BH is not None, "held-out windows are labelled"
+    y_BH, known_BH = trial.windows.labels
     rng = np.random.default_rng(seed)
-    outcome_B = _outcomes(judged.risk_BH[:, 0] >= judged.threshold_BH[:, 0], windows.y_BH[:, 0])
-    whole_B = windows.known_BH.all(axis=1)
+    outcome_B = _outcomes(judged.risk_BH[:, 0] >= judged.threshold_BH[:, 0], y_BH[:, 0])
+    whole_B = known_BH.all(axis=1)
     rows = [int(rng.choice(at)) for o in OUTCOMES if len(at := np.flatnonzero((outcome_B == o) & whole_B))]
     others = np.setdiff1d(np.flatnonzero(whole_B), rows)
     more = rng.choice(others, min(ROWS - len(rows), len(others)), replace=False)
@@ -55,7 +53,7 @@ def draw_rows(
 
 
 def _said(trial: Trial, judged: Judged, row: int) -> Said:
-    y_H = trial.windows.y_BH[row]  # type: ignore[index]
+    y_H = trial.windows.labels[0][row]
     risk_H, threshold_H = judged.risk_BH[row], judged.threshold_BH[row]
     outcome_H = _outcomes(risk_H >= threshold_H, y_H)
     return {h: (float(risk_H[i]), float(threshold_H[i]), str(outcome_H[i])) for i, h in enumerate(trial.horizons)}

@@ -18,7 +18,7 @@ from hvac.models.calibration import Calibrator
 from hvac.models.decision import DecisionConfig, fit_decision
 from hvac.models.fitting import fit_hybrid
 from hvac.models.hybrid import HybridConfig
-from ray_jobs.buckets import read_windows
+from ray_jobs.windows_table import read_windows
 
 ABLATION: dict[str, dict[str, Any]] = {
     "features_only": {"inputs": ("features",)},

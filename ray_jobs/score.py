@@ -16,9 +16,10 @@ import ray
 
 from hvac.models.bundle import Bundle
 from hvac.models.latest import latest_rows, ranking, write_ranking
-from ray_jobs.buckets import BucketPlan, actors_for, bucket_scenes, load_recipes, make_plan
+from ray_jobs.buckets import BucketPlan, actors_for, bucket_scenes, make_plan
 from ray_jobs.command import main
 from ray_jobs.run_config import RunConfig
+from ray_jobs.windows_table import load_recipes
 from ray_jobs.workspace import Result, Workspace, content_key, run_step, workspace_of
 
 log = logging.getLogger(__name__)

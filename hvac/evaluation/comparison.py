@@ -5,6 +5,7 @@ Legend: B windows, H horizons.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -51,8 +52,9 @@ def by_equipment(trial: Trial) -> Trial:
     units_B, day_B = windows.units, windows.end_day_B
     keys = np.array([f"{unit}\x1f{day}" for unit, day in zip(units_B, day_B, strict=True)])
     _, first, group_B = np.unique(keys, return_index=True, return_inverse=True)
-    positive = _any(windows.y_BH & windows.known_BH, group_B, len(first))  # type: ignore[operator]
-    known = positive | ~_any(~windows.known_BH, group_B, len(first))  # type: ignore[operator]
+    y_BH, known_BH = windows.labels
+    positive = _any(y_BH & known_BH, group_B, len(first))
+    known = positive | ~_any(~known_BH, group_B, len(first))
     judged = {name: _highest(each, group_B, len(first)) for name, each in trial.judged.items()}
     merged = replace(windows.take(first), y_BH=positive, known_BH=known)
     return replace(trial, windows=merged, judged=judged, reference_BH=trial.reference_BH[first])
@@ -80,18 +82,7 @@ def assess(trial: Trial, *, default: str, replicates: int, seed: int = 0) -> dic
     Returns:
         `models`, `differences` (default minus the other; "better" speaks of the default), `curves`, `slices`.
     """
-    windows = trial.windows
-    assert windows.y_BH is not None, "held-out windows are labelled"
-    assert windows.known_BH is not None, "held-out windows are labelled"
-    test = held_out(
-        windows.y_BH,
-        known_BH=windows.known_BH,
-        units_B=windows.units,
-        end_day_B=windows.end_day_B,
-        events=trial.events,
-        horizons=trial.horizons,
-        weights=unit_weights(windows.units, replicates=replicates, seed=seed),
-    )
+    test = _held_out(trial, replicates, seed)
     found = {name: _evaluate(judged, test, trial.reference_BH) for name, judged in trial.judged.items()}
     plain = {name: evaluation.to_json() for name, evaluation in found.items()}
     return {
@@ -102,6 +93,20 @@ def assess(trial: Trial, *, default: str, replicates: int, seed: int = 0) -> dic
         },
         "slices": {key: _slices(trial, column, default) for key, column in _SLICES.items()},
     }
+
+
+def _held_out(trial: Trial, replicates: int, seed: int) -> HeldOut:
+    windows = trial.windows
+    y_BH, known_BH = windows.labels
+    return held_out(
+        y_BH,
+        known_BH=known_BH,
+        units_B=windows.units,
+        end_day_B=windows.end_day_B,
+        events=trial.events,
+        horizons=trial.horizons,
+        weights=unit_weights(windows.units, replicates=replicates, seed=seed),
+    )
 
 
 _SLICES = {"facility": "facility_id", "class": "class"}
@@ -129,17 +134,25 @@ def _slices(trial: Trial, column: str, default: str) -> dict[str, Any]:
 
 
 def _slice(trial: Trial, keep_B: npt.NDArray[np.bool_], default: str) -> dict[str, Any]:
-    windows, judged = trial.windows.take(keep_B), trial.judged[default]
-    assert windows.y_BH is not None, "held-out windows are labelled"
-    assert windows.known_BH is not None, "held-out windows are labelled"
-    test = held_out(
-        windows.y_BH, known_BH=windows.known_BH, units_B=windows.units, end_day_B=windows.end_day_B,
-        events=trial.events, horizons=trial.horizons,
-        weights=unit_weights(windows.units, replicates=SLICE_REPLICATES),
-    )  # fmt: skip
+    judged = trial.judged[default]
+    test = _held_out(replace(trial, windows=trial.windows.take(keep_B)), SLICE_REPLICATES, 0)
     part = Judged(*(array[keep_B] for array in judged))
     found = _evaluate(part, test, trial.reference_BH[keep_B]).to_json()
     return {
         h: {name: each["metrics"][name] for name in (*SLICE_METRICS, "base_rate", "events", "windows")}
         for h, each in found.items()
     }
+
+
+def apart(found: dict[str, Any], ablation: Collection[str], default: str) -> dict[str, Any]:
+    """Ablations in sections of their own: they explain the default model and are no rivals."""
+    models = found["models"]
+    named = {name: models[name] for name in ablation if name in models}
+    if named:
+        named["both"] = models[default]
+    rivals = {key: {n: v for n, v in found[key].items() if n not in ablation} for key in _BY_MODEL}
+    contrasts = {n: v for n, v in found["differences"].items() if n in ablation}
+    return {**found, **rivals, "ablation": named, "ablation_differences": contrasts}
+
+
+_BY_MODEL = ("models", "curves", "differences")

@@ -20,6 +20,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 import torch
+from safetensors import SafetensorError
 
 from hvac.config import Config
 from hvac.errors import EncoderError
@@ -99,8 +100,9 @@ class Encoder:
 
     @property
     def patches(self) -> int:
-        """Patches a window is cut into."""
-        return int(self.model.config.num_patches)
+        """Patches a window is cut into (a resolution prefix is none of them)."""
+        config = self.model.config
+        return int((config.context_length - config.patch_length) // config.patch_stride + 1)
 
     @cached_property
     def sha256(self) -> str:
@@ -150,7 +152,7 @@ class Encoder:
             extra["freq_token"] = torch.full((len(context_NL),), DAILY_TOKEN)
         with torch.inference_mode():
             steps_NS = self.model(context_NL.to(self.spec.device).unsqueeze(-1), **extra).prediction_outputs[..., 0]
-        day_of_step = np.arange(1, steps_NS.shape[1] + 1) * shape[-1] / self.context
+        day_of_step = np.arange(1, steps_NS.shape[1] + 1) * (shape[-1] - 1) / (self.context - 1)
         wanted = np.arange(1, days + 1)
         daily = [np.interp(wanted, day_of_step, row, right=np.nan) for row in steps_NS.cpu().numpy()]
         return (np.stack(daily) * std_N1 + mean_N1).reshape(*shape[:-1], days)
@@ -241,8 +243,21 @@ def _from_folder(folder: Path, sha256: str | None) -> torch.nn.Module:
         found = hashlib.sha256(weights.read_bytes()).hexdigest()
         if found != sha256:
             raise EncoderError(f"{weights}: SHA-256 is {found}, expected {sha256}: the file is damaged or another one")
-    model: torch.nn.Module = _tsfm().TinyTimeMixerForPrediction.from_pretrained(folder)
-    return model
+    return _read_model(folder)
+
+
+def _read_model(folder: Path) -> torch.nn.Module:
+    """Load every weight or none: the library would fill what is missing with random numbers and only log it."""
+    advice = "the file is damaged, or belongs to another model: copy the folder anew"
+    try:
+        model, info = _tsfm().TinyTimeMixerForPrediction.from_pretrained(folder, output_loading_info=True)
+    except (OSError, RuntimeError, ValueError, KeyError, TypeError, AttributeError, SafetensorError) as error:
+        raise EncoderError(f"{folder} cannot be loaded ({str(error).splitlines()[0]}): {advice}") from error
+    amiss = [*map(str, info["missing_keys"]), *map(str, info["mismatched_keys"]), *map(str, info["unexpected_keys"])]
+    if amiss:
+        raise EncoderError(f"{folder}: {len(amiss)} weights are missing or do not fit ({amiss[0]}, …): {advice}")
+    found: torch.nn.Module = model
+    return found
 
 
 def weights_stamp(spec: EncoderConfig) -> str:

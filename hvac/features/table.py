@@ -5,6 +5,7 @@ Legend: B windows, C points, L lookback days, F statistics, E embedding, K conte
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, Self
@@ -70,6 +71,13 @@ class Windows:
         return np.array([f"{f}\x1f{e}" for f, e in zip(facility, equipment, strict=True)], dtype=np.str_)
 
     @property
+    def labels(self) -> tuple[Bools, Bools]:
+        """`y_BH` and `known_BH` of labelled windows."""
+        assert self.y_BH is not None, "these windows carry no labels"
+        assert self.known_BH is not None, "these windows carry no labels"
+        return self.y_BH, self.known_BH
+
+    @property
     def end_day_B(self) -> npt.NDArray[np.int32]:
         """Last day of each window, days since 1970-01-01."""
         return np.asarray(self.keys["end_date"].cast(pa.int32()).to_numpy(), dtype=np.int32)
@@ -101,10 +109,13 @@ def to_arrow(windows: Windows, *, fixed: bool = True) -> pa.Table:
     for name, (attribute, kind) in VECTORS.items():
         array = getattr(windows, attribute)
         if array is not None:
-            table = table.append_column(
-                name, lists(array.reshape(len(windows), int(np.prod(array.shape[1:]))), kind, fixed=fixed)
-            )
+            table = table.append_column(name, lists(flat(array), kind, fixed=fixed))
     return table
+
+
+def flat(array_BX: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """All axes but the first as one, also where there are no rows."""
+    return array_BX.reshape(len(array_BX), math.prod(array_BX.shape[1:]))
 
 
 def lists(array_BN: npt.NDArray[Any], kind: pa.DataType, *, fixed: bool) -> pa.Array:

@@ -16,7 +16,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score
 
 from hvac.errors import ConfigError
-from hvac.features.table import Windows
+from hvac.features.table import Windows, flat
 from hvac.models.scaling import fit_scaler
 
 Floats = npt.NDArray[np.float64]
@@ -54,17 +54,19 @@ def fit_baseline(name: str, train: Windows, tune: Windows, *, seed: int = 0) -> 
         ConfigError: no such baseline.
     """
     if name == "persistence":
-        return lambda windows: _repeat(_logit(np.asarray(windows.persistence_B)), _labels(train)[0].shape[1])
+        return lambda windows: _repeat(
+            np.log(np.asarray(windows.persistence_B, dtype=np.float64) + RISK_FLOOR), train.labels[0].shape[1]
+        )
     if name != "base_rate" and name not in BLOCKS:
         raise ConfigError(f"unknown baseline {name!r}: expected one of base_rate, persistence, {', '.join(BLOCKS)}")
-    horizons = range(_labels(train)[0].shape[1])
+    horizons = range(train.labels[0].shape[1])
     fitted = [_fit_horizon(name, _known(train, h), _known(tune, h), h=h, seed=seed) for h in horizons]
     return lambda windows: np.stack([score(windows) for score in fitted], axis=1)
 
 
 def base_rates(windows: Windows) -> Floats:
     """Share of positives among known labels, per horizon; nan where none is known."""
-    y_BH, known_BH = _labels(windows)
+    y_BH, known_BH = windows.labels
     with np.errstate(invalid="ignore"):
         return np.asarray((y_BH & known_BH).sum(axis=0) / known_BH.sum(axis=0))
 
@@ -72,17 +74,11 @@ def base_rates(windows: Windows) -> Floats:
 def inputs(windows: Windows, blocks: Sequence[str]) -> Floats:
     """Blocks side by side, flattened over points: [B, N]."""
     arrays = [getattr(windows, block) for block in blocks]
-    return np.concatenate([np.asarray(a, dtype=np.float64).reshape(len(windows), -1) for a in arrays], axis=1)
-
-
-def _labels(windows: Windows) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
-    assert windows.y_BH is not None, "baselines are fitted on labelled windows"
-    assert windows.known_BH is not None, "baselines are fitted on labelled windows"
-    return windows.y_BH, windows.known_BH
+    return np.concatenate([flat(np.asarray(a, dtype=np.float64)) for a in arrays], axis=1)
 
 
 def _known(windows: Windows, h: int) -> Windows:
-    return windows.take(_labels(windows)[1][:, h])
+    return windows.take(windows.labels[1][:, h])
 
 
 def _logit(risk: Any) -> Floats:
@@ -94,7 +90,7 @@ def _repeat(score_B: Floats, horizons: int) -> Floats:
 
 
 def _fit_horizon(name: str, train: Windows, tune: Windows, *, h: int, seed: int) -> Score:
-    y_B = _labels(train)[0][:, h]
+    y_B = train.labels[0][:, h]
     rate = float(_logit(y_B.mean() if len(y_B) else 0.5))
     if name == "base_rate" or len(np.unique(y_B)) < 2:
         return lambda windows: np.full(len(windows), rate)
@@ -105,7 +101,7 @@ def _fit_horizon(name: str, train: Windows, tune: Windows, *, h: int, seed: int)
 def _fit_logistic(train: Windows, tune: Windows, *, blocks: Sequence[str], h: int, seed: int) -> Score:
     scaler = fit_scaler(inputs(train, blocks))
     train_BN, tune_BN = (scaler.transform(inputs(part, blocks)) for part in (train, tune))
-    y_B, tune_y_B = _labels(train)[0][:, h], _labels(tune)[0][:, h]
+    y_B, tune_y_B = train.labels[0][:, h], tune.labels[0][:, h]
     fitted = [
         LogisticRegression(C=strength, max_iter=300, random_state=seed).fit(train_BN, y_B) for strength in STRENGTHS
     ]
@@ -116,7 +112,7 @@ def _fit_logistic(train: Windows, tune: Windows, *, blocks: Sequence[str], h: in
 
 
 def _fit_boosting(train: Windows, tune: Windows, *, blocks: Sequence[str], h: int, seed: int) -> Score:
-    y_B, tune_y_B = _labels(train)[0][:, h], _labels(tune)[0][:, h]
+    y_B, tune_y_B = train.labels[0][:, h], tune.labels[0][:, h]
     model = HistGradientBoostingClassifier(**BOOSTING, random_state=seed)
     if len(np.unique(tune_y_B)) == 2:
         model.fit(inputs(train, blocks), y_B, X_val=inputs(tune, blocks), y_val=tune_y_B)

@@ -35,6 +35,7 @@ from hvac.models.hybrid import Hybrid, HybridConfig
 FORMAT = 1
 MANIFEST, MODEL, ENCODER = "manifest.json", "model.safetensors", "encoder"
 BAND = "forecast.band_{}"
+NEEDED = ("config", "recipe", "decision", "encoder", "encoder_sha256", "training", "files")
 FAMILIES: dict[str, tuple[type[Hybrid], type[HybridConfig]]] = {"hybrid": (Hybrid, HybridConfig)}
 Floats = npt.NDArray[np.float64]
 
@@ -154,6 +155,8 @@ class Bundle:
         self.encoder.save(building / ENCODER)
         manifest = {"id": self.id, **self._content(), "files": dict(_hashes(building))}
         (building / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
+        for file in building.rglob("*.safetensors"):
+            file.chmod((building / MANIFEST).stat().st_mode)
         shutil.rmtree(folder, ignore_errors=True)
         os.replace(building, folder)
         return folder
@@ -196,13 +199,18 @@ def _manifest(folder: Path) -> dict[str, Any]:
         manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise BundleError(f"{folder} is no bundle: it has no {MANIFEST}") from None
-    except json.JSONDecodeError as error:
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise BundleError(f"{folder / MANIFEST} is damaged: {error}") from error
+    if not isinstance(manifest, dict):
+        raise BundleError(f"{folder / MANIFEST} is damaged: expected a mapping, found {type(manifest).__name__}")
     if manifest.get("format") != FORMAT or manifest.get("family") not in FAMILIES:
         raise BundleError(
             f"{folder}: format {manifest.get('format')} of family {manifest.get('family')!r} cannot be read; expected "
             f"format {FORMAT} and one of {', '.join(FAMILIES)}"
         )
+    lacking = [name for name in NEEDED if not isinstance(manifest.get(name), dict | str)]
+    if lacking or not isinstance(manifest["files"], dict):
+        raise BundleError(f"{folder / MANIFEST} is damaged: it lacks {', '.join(lacking) or 'its list of files'}")
     found = dict(_hashes(folder))
     for name, expected in manifest["files"].items():
         if found.get(name) != expected:

@@ -74,7 +74,7 @@ def fit_decision(
     Raises:
         SplitError: no window of *cal* has a known label for a horizon.
     """
-    y_BH, known_BH = _labels(cal)
+    y_BH, known_BH = cal.labels
     units_B, end_day_B = cal.units, cal.end_day_B
     calibrators = calibrators or tuple(
         fit_calibrator(score_BH[k, h], y_BH[k, h], groups_B=units_B[k], method=config.calibration)
@@ -88,9 +88,3 @@ def fit_decision(
         for h, (days, k) in enumerate(zip(horizons, known_BH.T, strict=True))
     )
     return Decision(calibrators=calibrators, thresholds=thresholds)
-
-
-def _labels(windows: Windows) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
-    assert windows.y_BH is not None, "decisions are fitted on labelled windows"
-    assert windows.known_BH is not None, "decisions are fitted on labelled windows"
-    return windows.y_BH, windows.known_BH

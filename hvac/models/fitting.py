@@ -22,6 +22,7 @@ import torch.nn.functional as F
 from sklearn.metrics import average_precision_score
 from torch import nn
 
+from hvac.errors import ConfigError
 from hvac.features.table import Windows
 from hvac.models.hybrid import Hybrid, HybridClassifier, HybridConfig, hybrid_inputs
 from hvac.models.losses import focal_terms
@@ -243,13 +244,16 @@ def _epoch_rows(
 
 def _pr_auc(logit_B: Floats, y_B: npt.NDArray[np.bool_], known_B: npt.NDArray[np.bool_]) -> float:
     y_B, logit_B = y_B[known_B], logit_B[known_B]
-    return float(average_precision_score(y_B, logit_B)) if 0 < y_B.sum() < len(y_B) else math.nan
+    defined = 0 < y_B.sum() < len(y_B) and np.isfinite(logit_B).all()
+    return float(average_precision_score(y_B, logit_B)) if defined else math.nan
 
 
 def _close_epoch(
     state: FitState, module: Stack, optimiser: torch.optim.Optimizer, rows: list[dict[str, float]]
 ) -> None:
     state.epoch += 1
+    if not all(bool(torch.isfinite(parameter).all()) for parameter in module.parameters()):
+        raise ConfigError(f"weights are not finite after epoch {state.epoch}: lower model.learning_rate")
     state.module = {name: tensor.detach().cpu().clone() for name, tensor in module.state_dict().items()}
     state.optimiser = copy.deepcopy(optimiser.state_dict())
     for h, row in enumerate(rows):
@@ -262,17 +266,14 @@ def _close_epoch(
 
 def rows_of(windows: Windows, scaler: Scaler, config: HybridConfig) -> Rows:
     """Standardised inputs and labels of labelled windows."""
-    assert windows.y_BH is not None, "fitting needs labels"
-    assert windows.known_BH is not None, "fitting needs labels"
-    return Rows(scaler.transform(hybrid_inputs(windows, config)), windows.y_BH, windows.known_BH)
+    return Rows(scaler.transform(hybrid_inputs(windows, config)), *windows.labels)
 
 
 def count(windows: Windows) -> Counts:
     """Counts of one worker's, or of all, training windows."""
-    assert windows.y_BH is not None, "fitting needs labels"
-    assert windows.known_BH is not None, "fitting needs labels"
-    positive_H = (windows.y_BH & windows.known_BH).sum(axis=0).tolist()
-    return Counts(len(windows), tuple(positive_H), tuple(windows.known_BH.sum(axis=0).tolist()))
+    y_BH, known_BH = windows.labels
+    positive_H = (y_BH & known_BH).sum(axis=0).tolist()
+    return Counts(len(windows), tuple(positive_H), tuple(known_BH.sum(axis=0).tolist()))
 
 
 def to_hybrid(state: FitState, scaler: Scaler, config: HybridConfig) -> Hybrid:

@@ -15,7 +15,7 @@ from torch import nn
 
 from hvac.config import Config
 from hvac.errors import BundleError
-from hvac.features.table import Windows
+from hvac.features.table import Windows, flat
 from hvac.models.scaling import Scaler
 
 Floats = npt.NDArray[np.float32]
@@ -106,4 +106,4 @@ def hybrid_inputs(windows: Windows, config: HybridConfig) -> Floats:
     chosen = [blocks[name] for name in config.inputs]
     if any(block is None for block in chosen):
         raise BundleError(f"hybrid needs {' and '.join(config.inputs)}; the windows do not have all of them")
-    return np.concatenate([np.asarray(b, dtype=np.float32).reshape(len(windows), -1) for b in chosen], axis=1)
+    return np.concatenate([flat(np.asarray(b, dtype=np.float32)) for b in chosen], axis=1)

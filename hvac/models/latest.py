@@ -108,11 +108,13 @@ def ranking(latest: pa.Table, *, last_day: int) -> list[dict[str, Any]]:
         entry = found.setdefault(unit, {**row, "days_behind": last_day - day, "risks": {}, "alarms": {}})
         if row["status"] == OK and entry["status"] != OK:
             entry |= {name: row[name] for name in ("status", "end_date", "observed_share", "learning_days_left")}
+            entry["days_behind"] = last_day - day
         known = entry["risks"].get(row["horizon"])
         if row["risk"] is not None and (known is None or row["risk"] > known):
             entry["risks"][row["horizon"]] = row["risk"]
             entry["alarms"][row["horizon"]] = row["alarm"]
-            entry["point"] = row["point_id"] or row["driving_point"]
+            if row["horizon"] == min(entry["risks"]):
+                entry["point"] = row["point_id"] or row["driving_point"]
     return sorted(found.values(), key=lambda e: [-(e["risks"].get(h) or 0.0) for h in sorted(e["risks"])] or [1.0])
 
 
@@ -141,4 +143,4 @@ def _cells(entry: dict[str, Any], horizons: Sequence[int], language: str) -> lis
 
 def _safe(text: str) -> str:
     """A cell that a spreadsheet never takes for a formula."""
-    return f"'{text}" if text[:1] in ("=", "+", "-", "@") else text
+    return f"'{text}" if text.lstrip("\t\r\n ")[:1] in ("=", "+", "-", "@") else text

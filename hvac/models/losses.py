@@ -8,6 +8,8 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 
+TINY = 1e-8  # below it a power under 1 has no finite gradient
+
 
 def focal_terms(
     logit: torch.Tensor, y: torch.Tensor, *, gamma: float = 3.0, alpha: float | torch.Tensor | None = None
@@ -18,7 +20,7 @@ def focal_terms(
         alpha: weight of the positives (1 − alpha for the negatives); None weighs both 1.
     """
     log_p_t = F.logsigmoid(torch.where(y > 0.5, logit, -logit))
-    weight = (1 - log_p_t.exp()).clamp(min=0) ** gamma
+    weight = (1 - log_p_t.exp()).clamp(min=TINY) ** gamma
     if alpha is not None:
         weight = weight * torch.where(y > 0.5, alpha, 1 - alpha)
     return -(weight * log_p_t)

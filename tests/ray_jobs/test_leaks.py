@@ -16,8 +16,8 @@ from hvac.models.baselines import fit_baseline
 from hvac.models.fitting import fit_hybrid
 from hvac.models.hybrid import HybridConfig
 from ray_jobs import evaluate, featurize, ingest, train
-from ray_jobs.buckets import load_recipes, read_windows
 from ray_jobs.run_config import RunConfig
+from ray_jobs.windows_table import load_recipes, read_windows
 
 COLUMNS = ("features", "embedding", "context", "persistence")
 

@@ -14,9 +14,9 @@ import pytest
 from hvac.features.encoder import load_encoder
 from hvac.models.bundle import Bundle
 from ray_jobs import evaluate, featurize, ingest, score, train
-from ray_jobs.buckets import load_recipes, read_windows
 from ray_jobs.run_config import RunConfig
 from ray_jobs.summary import closing_summary
+from ray_jobs.windows_table import load_recipes, read_windows
 from ray_jobs.workspace import Workspace
 from tests.reference.labels_oracle import label
 

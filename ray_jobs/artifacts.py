@@ -1,0 +1,100 @@
+"""What evaluate writes beside metrics.json: predictions, the summary table, figures; and facts of the decisions."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from hvac.evaluation import figures
+from hvac.evaluation.comparison import Trial
+from hvac.features.describe import Recipe
+from hvac.models.predictions import predictions_table
+from ray_jobs.rivals import EVALUATED, Verdict
+from ray_jobs.run_config import RunConfig
+from ray_jobs.windows_table import read_windows
+from ray_jobs.workspace import Result, Workspace
+
+DEFAULT = "hybrid"
+SUMMARY = ("threshold", "accuracy", "precision", "recall", "f1", "roc_auc", "pr_auc")
+
+
+def threshold_H(verdict: Verdict) -> Any:
+    """Cut-offs of a verdict, one per horizon."""
+    return np.array([each["value"] for each in verdict.decision["thresholds"]])
+
+
+def thresholds(trial: Trial, verdicts: dict[Any, Verdict]) -> dict[str, Any]:
+    """Cut-offs by model and horizon: each class's own, and their mean over the test windows."""
+    return {model: dict(_model_thresholds(trial, verdicts, model)) for model in trial.judged}
+
+
+def _model_thresholds(trial: Trial, verdicts: dict[Any, Verdict], model: str) -> Iterator[tuple[str, Any]]:
+    for i, horizon in enumerate(trial.horizons):
+        by_class = {name: v.decision["thresholds"][i] for (name, m), v in sorted(verdicts.items()) if m == model}
+        first = next(iter(by_class.values()))
+        notes = "; ".join(sorted({each["note"] for each in by_class.values() if each["note"]}))
+        mean = float(trial.judged[model].threshold_BH[:, i].mean())
+        yield str(horizon), {"value": mean, "policy": first["policy"], "note": notes, "by_class": by_class}
+
+
+def calibration(trained: Result, horizons: tuple[int, ...]) -> dict[str, Any]:
+    """How scores became probabilities, by horizon: the method of every class."""
+    found = {h: {name: each[h] for name, each in trained["calibration"].items()} for h in map(str, horizons)}
+    return {h: {"method": ", ".join(sorted(set(each.values()))), "by_class": each} for h, each in found.items()}
+
+
+def write_predictions(
+    workspace: Workspace, recipes: dict[str, Recipe], verdicts: dict[Any, Verdict], bundles: dict[str, str]
+) -> None:
+    """Risks of the default model for every evaluated window (tune, cal and test), one row per horizon."""
+    tables = []
+    for name, recipe in recipes.items():
+        windows, verdict = read_windows(workspace.windows, recipe, EVALUATED), verdicts[name, DEFAULT]
+        cuts = threshold_H(verdict)
+        tables.append(
+            predictions_table(
+                windows,
+                verdict.risk_BH,
+                cuts,
+                horizons=recipe.windows.horizons,
+                model=DEFAULT,
+                bundle_id=bundles[name],
+            )  # fmt: skip
+        )
+    pq.write_table(pa.concat_tables(tables), workspace.root / "predictions.parquet")
+
+
+def write_summary(path: Path, trial: Trial, found: dict[str, Any]) -> None:
+    """One row per horizon of the default model; with several classes the threshold is the mean over test windows."""
+    with path.open("w", newline="", encoding="utf-8-sig") as file:
+        writer = csv.writer(file)
+        writer.writerow(["horizon", *SUMMARY])
+        for i, horizon in enumerate(trial.horizons):
+            row = {
+                name: each["value"] for name, each in found["models"][DEFAULT][str(horizon)].items() if name in SUMMARY
+            }
+            row["threshold"] = float(trial.judged[DEFAULT].threshold_BH[:, i].mean())
+            writer.writerow([horizon, *(row[name] for name in SUMMARY)])
+
+
+def draw(folder: Path, content: dict[str, Any], panels: Any, config: RunConfig) -> dict[str, Any]:
+    """Every figure in both languages: as files, and for the report."""
+    drawn: dict[str, Any] = {}
+    horizons = config.windows.horizons
+    for language in ("en", "ja"):
+        made = {
+            "forecast_comparison": figures.forecast_comparison(panels, horizons=horizons, language=language),
+            "training_history": figures.training_history(content["history"], language=language),
+            "reliability": figures.reliability(content["curves"], language=language, default=DEFAULT),
+            "pr_curves": figures.pr_curves(content["curves"], language=language, default=DEFAULT),
+            "metric_bars": figures.metric_bars(content["models"], language=language, default=DEFAULT),
+        }
+        for name, figure in made.items():
+            drawn.setdefault(name, {})[language] = figures.save(figure, folder / f"{name}_{language}.png")
+    return drawn

@@ -1,0 +1,83 @@
+"""From a run's settings and its panel to a recipe per class, and the splitter."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import ray
+
+from hvac.errors import InputError
+from hvac.features.context import ContextSpec
+from hvac.features.describe import Recipe
+from hvac.panel.limits import fit_limits, sample_values
+from hvac.panel.registry import ALL, Registry
+from hvac.panel.splits import Splitter, make_splitter
+from ray_jobs.buckets import bucket_panels
+from ray_jobs.run_config import RunConfig
+from ray_jobs.workspace import Workspace
+
+
+def fit_recipes(
+    config: RunConfig, registry: Registry, workspace: Workspace, buckets: int
+) -> tuple[dict[str, Recipe], Splitter]:
+    """A recipe per class and the splitter; limits are fitted on training where labels need some and there are none."""
+    _check_kinds(config, registry)
+    splitter = make_splitter(
+        config.splits,
+        registry.classes,
+        days=registry.days,
+        lookback=config.windows.lookback,
+        purge=max(config.windows.horizons),
+    )
+    pooled = sorted(set(registry.kinds.values())) if set(registry.classes.values()) == {ALL} else []
+    context = ContextSpec(kinds=registry.event_kinds, classes=tuple(pooled) if len(pooled) > 1 else ())
+    needs = config.labels.source == "limits" or config.labels.label == "value_at"
+    limits = _fitted_limits(config, registry, splitter, workspace, buckets) if needs else {}
+    recipes = {
+        name: Recipe(
+            class_name=name,
+            points=points,
+            windows=config.windows,
+            labels=config.labels,
+            context=context,
+            limits=limits.get(name, {}),
+        )
+        for name, points in registry.points.items()
+    }
+    return recipes, splitter
+
+
+def _check_kinds(config: RunConfig, registry: Registry) -> None:
+    ready = config.source is not None and config.source.format == "seed"
+    if config.labels.source == "events" and not ready:
+        unknown = sorted(set(config.labels.events) - set(registry.event_kinds))
+        if unknown:
+            raise InputError(
+                f"labels.events names {', '.join(unknown)}; the event log has only "
+                f"{', '.join(registry.event_kinds) or 'no events'}: correct labels.events, or set labels.source: limits"
+            )
+
+
+def _fitted_limits(
+    config: RunConfig, registry: Registry, splitter: Splitter, workspace: Workspace, buckets: int
+) -> dict[str, dict[str, tuple[float, float]]]:
+    task = ray.remote(num_cpus=1, max_retries=2)(_sample_bucket)
+    refs = [task.remote(str(workspace.panel), b, registry, config, splitter) for b in range(buckets)]
+    samples: dict[str, list[Any]] = {name: [] for name in registry.points}
+    for part in ray.get(refs):
+        for name, sample in part:
+            samples[name].append(sample)
+    return {name: fit_limits(found, config.labels.limit_quantiles) for name, found in samples.items()}
+
+
+def _sample_bucket(
+    folder: str, bucket: int, registry: Registry, config: RunConfig, splitter: Splitter
+) -> list[tuple[str, Any]]:
+    return [
+        (
+            registry.classes[panel.unit],
+            sample_values(panel, normalise=config.windows.normalise, training_end=splitter.training_end),
+        )
+        for panel in bucket_panels(folder, bucket, registry, config.windows.aggregate)
+        if splitter.trains(panel.unit)
+    ]

@@ -1,0 +1,44 @@
+"""Reading the featurized table."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pyarrow.dataset as pads
+
+from hvac.features.describe import Recipe
+from hvac.features.table import KEY_SCHEMA, Windows, from_arrow
+from hvac.panel.splits import SPLITS
+
+
+def read_windows(folder: Path, recipe: Recipe, splits: tuple[str, ...], columns: tuple[str, ...] = ()) -> Windows:
+    """Windows of one class and some splits, in a fixed order (by unit, point and end date)."""
+    dataset = pads.dataset(sorted(map(str, (folder / f"class={recipe.class_name}").glob("part-*.parquet"))))
+    wanted = [*KEY_SCHEMA.names, "observed", *columns, "labels", "known"]
+    table = dataset.to_table(columns=wanted, filter=pads.field("split").isin(list(splits)))
+    order = [(name, "ascending") for name in ("facility_id", "equipment_id", "point_id", "end_date")]
+    return from_arrow(table.sort_by(order), points=recipe.width)
+
+
+def split_counts(folder: Path, recipe: Recipe) -> dict[str, Any]:
+    """Windows, units, known labels and positives of every split."""
+    windows = read_windows(folder, recipe, SPLITS)
+    return {name: _count(windows.split(name), recipe.windows.horizons) for name in SPLITS}
+
+
+def _count(part: Windows, horizons: tuple[int, ...]) -> dict[str, Any]:
+    y_BH, known_BH = part.y_BH, part.known_BH
+    assert y_BH is not None, "the table is labelled"
+    assert known_BH is not None, "the table is labelled"
+    known = dict(zip(map(str, horizons), known_BH.sum(axis=0).tolist(), strict=True))
+    positives = dict(zip(map(str, horizons), (y_BH & known_BH).sum(axis=0).tolist(), strict=True))
+    units = sorted(set(part.units.tolist()))
+    return {"windows": len(part), "units": len(units), "known": known, "positives": positives}
+
+
+def load_recipes(folder: Path) -> dict[str, Recipe]:
+    """Recipes of the featurized table, by class."""
+    found = json.loads((folder / "recipes.json").read_text(encoding="utf-8"))
+    return {name: Recipe.from_json(each) for name, each in found.items()}
