@@ -46,7 +46,8 @@ import pyarrow as pa  # isort: skip
 import pyarrow.parquet as pq  # isort: skip
 
 from hvac.panel.readings import SourceConfig  # isort: skip
-from ray_jobs.buckets import BucketPlan, bucket_scenes, fit_recipes  # isort: skip
+from ray_jobs.buckets import BucketPlan, bucket_scenes  # isort: skip
+from ray_jobs.recipes import fit_recipes  # isort: skip
 from ray_jobs.run_config import RunConfig  # isort: skip
 from ray_jobs.workspace import Workspace, workspace_of  # isort: skip
 

@@ -50,7 +50,9 @@ def run(name: str, arguments: Any) -> bool:
 
 
 def read(path: Path) -> dict[str, Any] | None:
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+    """A result; None where there is none, or one of an older form."""
+    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    return found if "summary" in found else None
 
 
 def report(results: dict[str, dict[str, Any]]) -> str:

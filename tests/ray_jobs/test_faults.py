@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -15,7 +16,7 @@ import pytest
 import yaml
 
 from hvac.models.bundle import Bundle
-from ray_jobs import featurize, ingest, train
+from ray_jobs import featurize, train
 from ray_jobs.run_config import RunConfig
 from tests.ray_jobs.conftest import SMALL
 
@@ -69,33 +70,38 @@ def windows_in(workspace: Path) -> dict[str, bytes]:
     }
 
 
+def copy_of(finished: tuple[RunConfig, Path], folder: Path, *, upto: str) -> RunConfig:
+    """The finished run's workspace as it was after a step."""
+    config, workspace = finished
+    kept = {"ingest": ("panel",), "featurize": ("panel", "windows")}[upto]
+    for name in kept:
+        shutil.copytree(workspace / name, folder / name)
+    (folder / "steps").mkdir()
+    for name in ("ingest", "featurize")[: len(kept)]:
+        shutil.copy(workspace / "steps" / f"{name}.json", folder / "steps")
+    return config.replace(workspace=str(folder))
+
+
 def test_killed_featurize_goes_on_where_it_was(finished: tuple[RunConfig, Path], tmp_path: Path) -> None:
-    config, undisturbed = finished
-    here = config.replace(workspace=str(tmp_path / "run"))
-    ingest.run(here)
-    file = write_config(tmp_path)
-    parts = tmp_path / "run" / "windows" / "_parts"
-    process = start("featurize", file)
+    here = copy_of(finished, tmp_path / "run", upto="ingest")
+    parts = here.workspace / "windows" / "_parts"
+    process = start("featurize", write_config(tmp_path))
     wait_for(lambda: parts.exists() and list(parts.glob("*.json")))
     kill_all(process)
     done_before = {part.name: part.stat().st_mtime_ns for part in parts.glob("*.json")}
-    assert len(done_before) > 0
-    assert not (tmp_path / "run" / "steps" / "featurize.json").exists()
+    assert done_before
+    assert not (here.workspace / "steps" / "featurize.json").exists()
     featurize.run(here)
     assert all((parts / name).stat().st_mtime_ns == stamp for name, stamp in done_before.items())
-    assert windows_in(tmp_path / "run") == windows_in(undisturbed)
+    assert windows_in(here.workspace) == windows_in(finished[1])
 
 
 def test_killed_training_worker_resumes_from_its_checkpoint(finished: tuple[RunConfig, Path], tmp_path: Path) -> None:
-    config, _ = finished
-    here = config.replace(workspace=str(tmp_path / "run"))
-    ingest.run(here)
-    featurize.run(here)
+    here = copy_of(finished, tmp_path / "run", upto="featurize")
     model = {"epochs": 12}
-    file = write_config(tmp_path, train={"workers": 1, "checkpoint_every": 1}, model=model)
-    process = start("train", file)
+    process = start("train", write_config(tmp_path, train={"workers": 1, "checkpoint_every": 1}, model=model))
     try:
-        storage = tmp_path / "run" / "ray_train"
+        storage = here.workspace / "ray_train"
         wait_for(lambda: storage.exists() and list(storage.glob("*/checkpoint_*/fits.pt")))
         victim = wait_for(lambda: _training_worker(process))
         victim.kill()  # type: ignore[attr-defined]
@@ -104,14 +110,11 @@ def test_killed_training_worker_resumes_from_its_checkpoint(finished: tuple[RunC
         if process.poll() is None:
             kill_all(process)
     assert status == 0, told[-2000:]
-    state = json.loads((tmp_path / "run" / "steps" / "train.json").read_text())
+    state = json.loads((here.workspace / "steps" / "train.json").read_text())
     assert [row["epoch"] for row in state["history"]["pump"]["30"]] == list(range(1, 13))
-    quiet = config.replace(workspace=str(tmp_path / "quiet"), model=model)
-    ingest.run(quiet)
-    featurize.run(quiet)
-    calm = train.run(quiet)
-    assert state["history"] == calm["history"]
-    assert {Bundle.load(f).id for f in (tmp_path / "run" / "bundles").iterdir()} == set(state["bundles"].values())
+    quiet = copy_of(finished, tmp_path / "quiet", upto="featurize").replace(model=model)
+    assert state["history"] == train.run(quiet)["history"]
+    assert {Bundle.load(f).id for f in (here.workspace / "bundles").iterdir()} == set(state["bundles"].values())
 
 
 def _training_worker(process: subprocess.Popen[str]) -> psutil.Process | None:
