@@ -88,7 +88,7 @@ def _stream(config: RunConfig, plan: BucketPlan, todo: list[int]) -> None:
             batch_size=None,
             batch_format="pyarrow",
             fn_constructor_args=(config.encoder, config.windows.lookback, config.evaluate.ablation),
-            compute=ray.data.ActorPoolStrategy(min_size=1, max_size=encoders),
+            compute=ray.data.ActorPoolStrategy(min_size=encoders, max_size=encoders),
             **extra,
         )
         .map_batches(

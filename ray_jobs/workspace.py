@@ -62,7 +62,7 @@ class Workspace:
 
 def workspace_of(config: RunConfig) -> Workspace:
     """The workspace a run names."""
-    return Workspace(config.workspace)
+    return Workspace(config.workspace.resolve())
 
 
 def content_key(*parts: Any) -> str:
