@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
+from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import ray
 
+from hvac.features.describe import Scene
 from hvac.models.bundle import Bundle
 from hvac.models.latest import latest_rows, ranking, write_ranking
 from ray_jobs.buckets import BucketPlan, actors_for, bucket_scenes, make_plan
@@ -83,10 +85,10 @@ class Scorer:
         """Newest windows of the units of each bucket."""
         tables: list[Any] = []
         for bucket in block["bucket"].to_pylist():
-            for name, bundle in self.bundles.items():
-                found = [s for s, recipe in bucket_scenes(self.plan, bucket) if recipe.class_name == name]
-                if found:
-                    tables.append(latest_rows(found, bundle))
+            found: dict[str, list[Scene]] = defaultdict(list)
+            for scene, recipe in bucket_scenes(self.plan, bucket):
+                found[recipe.class_name].append(scene)
+            tables += [latest_rows(scenes, self.bundles[name]) for name, scenes in found.items()]
         return pa.concat_tables(tables) if tables else pa.table({"facility_id": pa.array([], pa.string())})
 
 
