@@ -16,7 +16,7 @@ def main() -> None:
     events = pd.read_parquet(events_file)
     last = pd.read_parquet(readings_file).groupby(["facility_id", "equipment_id"])["date"].max().reset_index()
     predictions = pd.read_parquet(Path(run) / "predictions.parquet")
-    by_unit = {unit: rows for unit, rows in events.groupby(["facility_id", "equipment_id"])}
+    by_unit = dict(list(events.groupby(["facility_id", "equipment_id"])))
     wrong = 0
     for row in predictions.itertuples():
         unit = (row.facility_id, row.equipment_id)
