@@ -7,7 +7,7 @@ READY  := $(VENV)/.ready
 export OMP_NUM_THREADS ?= 1
 export RAY_USAGE_STATS_ENABLED ?= 0
 
-.PHONY: setup demo test format lint types imports doctests tests bench clean
+.PHONY: setup demo test format lint types imports doctests tests bench tensorboard clean
 
 setup: $(READY)
 
@@ -38,6 +38,11 @@ tests: setup
 
 bench: setup
 	$(BIN)/python benchmarks/run.py
+
+# Curves of every sweep trial of a workspace, on this machine only: http://127.0.0.1:6006
+WORKSPACE ?= runs/demo
+tensorboard: setup
+	$(BIN)/tensorboard --host 127.0.0.1 --logdir $(WORKSPACE)/sweeps
 
 clean:
 	rm -rf $(VENV) runs build *.egg-info

@@ -2,14 +2,14 @@
 
     python benchmarks/train.py [--quick]
 
-`fit_classifiers` is what a worker of ray_jobs.train runs, on one torch thread; it is called here directly, so the
+`fit_network` is what a worker of ray_jobs.train runs, on one torch thread; it is called here directly, so the
 figure is the fit alone: no start of Ray, no reading of Parquet. It is timed with one thread and with two (given up, and
 extended from the epochs that were done, where two take over twice as long as one); the bar is held against one thread,
 as the job runs it. The peer is the same fit with the embeddings made anew for every batch, from one shared
 pass for all horizons; some hundred of its steps are timed and extended to all of them. The seed fits its horizons one
 after the other and pays that pass three times: that ratio is computed from the same steps and shown without a bar.
 
-Shapes: B windows, N inputs (92: embedding 64, statistics 28), H horizons, L lookback days (90).
+Shapes: B windows, S positions (1: a flat input), N inputs (92: embedding 64, statistics 28), H horizons, L days (90).
 """
 
 import math
@@ -24,8 +24,10 @@ import torch  # isort: skip
 from torch import nn  # isort: skip
 
 from hvac.features.encoder import Encoder, load_encoder  # isort: skip
-from hvac.models.fitting import Counts, FitState, Rows, Workers, fit_classifiers  # isort: skip
-from hvac.models.hybrid import HybridConfig  # isort: skip
+from hvac.models.family import no_encoder  # isort: skip
+from hvac.models.fitting import Counts, FitState, Rows, Workers, fit_network  # isort: skip
+from hvac.models.hybrid import Hybrid, HybridConfig, Stack  # isort: skip
+from hvac.models.network import Shape  # isort: skip
 
 WINDOWS, TUNE_WINDOWS, INPUTS, HORIZONS, DAYS = 58_300, 8_000, 92, 3, 90
 ENCODED_STEPS = 200
@@ -38,7 +40,7 @@ def main() -> None:
     where = machine(PACKAGES, cores=2)
     config = HybridConfig(epochs=2 if quick else HybridConfig().epochs)
     train, tune = simulated_rows(5_000 if quick else WINDOWS, seed=0), simulated_rows(TUNE_WINDOWS, seed=1)
-    timed_fit(*(Rows(*(part[:512] for part in rows)) for rows in (train, tune)), config, threads=1, limit=0)  # warm up
+    timed_fit(*(rows.take(np.arange(512)) for rows in (train, tune)), config, threads=1, limit=0)  # warm up
     one = timed_fit(train, tune, config, threads=1, limit=math.inf)
     two = timed_fit(train, tune, config, threads=2, limit=2 * one["seconds"])
     encoded = encode_every_step(train, tune, config, steps=20 if quick else ENCODED_STEPS)
@@ -62,7 +64,12 @@ def simulated_rows(count: int, seed: int) -> Rows:
     input_BN = rng.normal(size=(count, INPUTS)).astype(np.float32)
     score_B = input_BN[:, :8].sum(axis=1) + 3 * rng.normal(size=count)
     y_BH = score_B[:, None] > np.array([8.0, 7.0, 6.0])
-    return Rows(input_BN, y_BH, rng.random((count, HORIZONS)) < 0.97)
+    return Rows((input_BN[:, None],), y_BH, rng.random((count, HORIZONS)) < 0.97)
+
+
+def untrained(config: HybridConfig) -> Stack:
+    torch.manual_seed(config.seed)
+    return Hybrid.build(config, Shape(1, HORIZONS, (1,), (INPUTS,)), no_encoder)
 
 
 def counts_of(rows: Rows) -> Counts:
@@ -82,12 +89,12 @@ def timed_fit(train: Rows, tune: Rows, config: HybridConfig, threads: int, limit
 
     def note(state: FitState) -> None:
         ends.append(time.perf_counter())
-        scores.append(list(state.best_score_H))
+        scores.append(list(state.best_score))
         if ends[-1] - start > limit:
             raise GivenUpError
 
     with suppress(GivenUpError):
-        fit_classifiers(train, tune, config, counts=counts_of(train), report=note)
+        fit_network(untrained(config), train, tune, config, counts=counts_of(train), report=note)
     return {
         "seconds": round((ends[-1] - start) * config.epochs / len(scores), 2),
         "epochs_done": len(scores),
@@ -106,19 +113,18 @@ class EncodedEveryStep(nn.Module):
         self._encoder = encoder
         self._x_BCL = np.random.default_rng(2).normal(size=(windows, 1, DAYS)).cumsum(axis=-1)
 
-    def forward(self, input_BN: torch.Tensor) -> torch.Tensor:
+    def forward(self, input_BSN: torch.Tensor) -> torch.Tensor:
         start = time.perf_counter()
-        rows = np.random.default_rng(len(self.seconds)).integers(0, len(self._x_BCL), len(input_BN))
-        z_BE = torch.from_numpy(self._encoder.embed(self._x_BCL[rows])[:, 0])
+        rows = np.random.default_rng(len(self.seconds)).integers(0, len(self._x_BCL), len(input_BSN))
+        z_BSE = torch.from_numpy(self._encoder.embed(self._x_BCL[rows]))
         self.seconds.append(time.perf_counter() - start)
-        return self.module(torch.cat([z_BE, input_BN[:, z_BE.shape[1] :]], dim=1))
+        return self.module(torch.cat([z_BSE, input_BSN[:, :, z_BSE.shape[2] :]], dim=2))
 
 
 def encode_every_step(train: Rows, tune: Rows, config: HybridConfig, steps: int) -> dict[str, Any]:
     """Time some steps (one thread) of the fit that runs the encoder in every one; extend to all steps."""
     torch.set_num_threads(1)
-    some = Rows(*(part[: steps * config.batch_size] for part in train))
-    few = Rows(*(part[:256] for part in tune))
+    some, few = train.take(np.arange(steps * config.batch_size)), tune.take(np.arange(256))
     encoder, made = load_encoder(), []
     encoder.embed(np.zeros((config.batch_size, 1, DAYS)))
 
@@ -128,7 +134,7 @@ def encode_every_step(train: Rows, tune: Rows, config: HybridConfig, steps: int)
 
     workers, one_epoch = Workers(wrap=wrap), config.replace(epochs=1)
     start = time.perf_counter()
-    fit_classifiers(some, few, one_epoch, counts=counts_of(some), workers=workers)
+    fit_network(untrained(one_epoch), some, few, one_epoch, counts=counts_of(some), workers=workers)
     per_step = (time.perf_counter() - start) / steps
     all_steps = math.ceil(len(train.y_BH) / config.batch_size) * config.epochs
     encoding = float(np.median(made[0].seconds))

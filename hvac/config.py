@@ -72,7 +72,38 @@ def _explain(owner: str, error: ValidationError) -> str:
 
 
 def read_settings(path: str | Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
-    """Read a YAML mapping and lay `key.sub=value` overrides over it (values are read as YAML)."""
+    """Read a YAML mapping and lay `key.sub=value` overrides over it (values are read as YAML).
+
+    `extends: other.yaml` (relative to the file) takes the other file's settings as a base: sections are merged key by
+    key, everything else is replaced.
+    """
+    settings = _read_file(path, ())
+    for override in overrides:
+        _override(settings, override)
+    return settings
+
+
+def _read_file(path: str | Path, above: tuple[Path, ...]) -> dict[str, Any]:
+    own = Path(path).resolve()
+    if own in above:
+        way = " → ".join(each.name for each in (*above, own))
+        raise ConfigError(f"{path}: 'extends' goes round in a circle: {way}")
+    settings = _read_mapping(path)
+    base = settings.pop("extends", None)
+    if base is None:
+        return settings
+    return _merged(_read_file(Path(path).parent / str(base), (*above, own)), settings)
+
+
+def _merged(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+    found = dict(base)
+    for key, value in over.items():
+        both = isinstance(value, dict) and isinstance(found.get(key), dict)
+        found[key] = _merged(found[key], value) if both else value
+    return found
+
+
+def _read_mapping(path: str | Path) -> dict[str, Any]:
     try:
         settings = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -81,8 +112,6 @@ def read_settings(path: str | Path, overrides: Sequence[str] = ()) -> dict[str, 
         raise ConfigError(f"{path} is not valid YAML: {error}") from error
     if not isinstance(settings, dict):
         raise ConfigError(f"{path}: expected a mapping of sections at the top, found {type(settings).__name__}")
-    for override in overrides:
-        _override(settings, override)
     return settings
 
 

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -17,16 +16,11 @@ from hvac.features.describe import Recipe
 from hvac.models.predictions import predictions_table
 from ray_jobs.rivals import EVALUATED, Verdict
 from ray_jobs.run_config import RunConfig
+from ray_jobs.trials import threshold_H
 from ray_jobs.windows_table import read_windows
 from ray_jobs.workspace import Result, Workspace
 
-DEFAULT = "hybrid"
 SUMMARY = ("threshold", "accuracy", "precision", "recall", "f1", "roc_auc", "pr_auc")
-
-
-def threshold_H(verdict: Verdict) -> Any:
-    """Cut-offs of a verdict, one per horizon."""
-    return np.array([each["value"] for each in verdict.decision["thresholds"]])
 
 
 def thresholds(trial: Trial, verdicts: dict[Any, Verdict]) -> dict[str, Any]:
@@ -50,12 +44,12 @@ def calibration(trained: Result, horizons: tuple[int, ...]) -> dict[str, Any]:
 
 
 def write_predictions(
-    workspace: Workspace, recipes: dict[str, Recipe], verdicts: dict[Any, Verdict], bundles: dict[str, str]
+    workspace: Workspace, recipes: dict[str, Recipe], verdicts: dict[Any, Verdict], bundles: dict[str, str], model: str
 ) -> None:
-    """Risks of the default model for every evaluated window (tune, cal and test), one row per horizon."""
+    """Risks of the bundles' model for every evaluated window (tune, cal and test), one row per horizon."""
     tables = []
     for name, recipe in recipes.items():
-        windows, verdict = read_windows(workspace.windows, recipe, EVALUATED), verdicts[name, DEFAULT]
+        windows, verdict = read_windows(workspace.windows, recipe, EVALUATED), verdicts[name, model]
         cuts = threshold_H(verdict)
         tables.append(
             predictions_table(
@@ -63,37 +57,37 @@ def write_predictions(
                 verdict.risk_BH,
                 cuts,
                 horizons=recipe.windows.horizons,
-                model=DEFAULT,
+                model=model,
                 bundle_id=bundles[name],
             )  # fmt: skip
         )
     pq.write_table(pa.concat_tables(tables), workspace.root / "predictions.parquet")
 
 
-def write_summary(path: Path, trial: Trial, found: dict[str, Any]) -> None:
-    """One row per horizon of the default model; with several classes the threshold is the mean over test windows."""
+def write_summary(path: Path, trial: Trial, found: dict[str, Any], model: str) -> None:
+    """One row per horizon of one model; with several classes the threshold is the mean over test windows."""
     with path.open("w", newline="", encoding="utf-8-sig") as file:
         writer = csv.writer(file)
         writer.writerow(["horizon", *SUMMARY])
         for i, horizon in enumerate(trial.horizons):
             row = {
-                name: each["value"] for name, each in found["models"][DEFAULT][str(horizon)].items() if name in SUMMARY
+                name: each["value"] for name, each in found["models"][model][str(horizon)].items() if name in SUMMARY
             }
-            row["threshold"] = float(trial.judged[DEFAULT].threshold_BH[:, i].mean())
+            row["threshold"] = float(trial.judged[model].threshold_BH[:, i].mean())
             writer.writerow([horizon, *(row[name] for name in SUMMARY)])
 
 
 def draw(folder: Path, content: dict[str, Any], panels: Any, config: RunConfig) -> dict[str, Any]:
     """Every figure in both languages: as files, and for the report."""
     drawn: dict[str, Any] = {}
-    horizons = config.windows.horizons
+    horizons, default = config.windows.horizons, config.model.family
     for language in ("en", "ja"):
         made = {
             "forecast_comparison": figures.forecast_comparison(panels, horizons=horizons, language=language),
             "training_history": figures.training_history(content["history"], language=language),
-            "reliability": figures.reliability(content["curves"], language=language, default=DEFAULT),
-            "pr_curves": figures.pr_curves(content["curves"], language=language, default=DEFAULT),
-            "metric_bars": figures.metric_bars(content["models"], language=language, default=DEFAULT),
+            "reliability": figures.reliability(content["curves"], language=language, default=default),
+            "pr_curves": figures.pr_curves(content["curves"], language=language, default=default),
+            "metric_bars": figures.metric_bars(content["models"], language=language, default=default),
         }
         for name, figure in made.items():
             drawn.setdefault(name, {})[language] = figures.save(figure, folder / f"{name}_{language}.png")

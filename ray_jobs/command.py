@@ -11,14 +11,19 @@ from typing import Any
 from ray.exceptions import RayError
 
 from hvac.errors import HvacError
-from ray_jobs.run_config import RunConfig, load_run
+from ray_jobs.run_config import load_run
 from ray_jobs.runtime import ray_session
 
 EXIT_USER_ERROR = 2
 
 
-def main(work: Callable[[RunConfig], Any], about: str | None) -> Any:
-    """Parse, check, connect to Ray, work; an error that is the user's to mend ends in one sentence and status 2."""
+def main(work: Callable[[Any], Any], about: str | None, load: Callable[..., Any] = load_run) -> Any:
+    """Parse, check, connect to Ray, work; an error that is the user's to mend ends in one sentence and status 2.
+
+    Args:
+        work: given the configuration.
+        load: makes it from the file's path and the overrides; it must have a `ray` section.
+    """
     parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--config", required=True, help="YAML file of the run, e.g. ray_jobs/configs/demo.yaml")
     parser.add_argument("overrides", nargs="*", metavar="key.sub=value", help="settings laid over the file")
@@ -27,7 +32,7 @@ def main(work: Callable[[RunConfig], Any], about: str | None) -> Any:
     for noisy in ("ray", "matplotlib", "fsspec", "numba", "httpx"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     try:
-        config = load_run(arguments.config, arguments.overrides)
+        config = load(arguments.config, arguments.overrides)
         with ray_session(config.ray):
             return work(config)
     except (HvacError, RayError) as error:

@@ -13,23 +13,22 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import ray
 
-from hvac.evaluation.alarms import Events
-from hvac.evaluation.comparison import Judged, Trial, apart, assess, by_equipment
+from hvac.evaluation.comparison import apart, assess, by_equipment
 from hvac.evaluation.report import write_report
 from hvac.features.describe import Recipe
-from hvac.features.table import concat
-from ray_jobs.artifacts import DEFAULT, calibration, draw, threshold_H, thresholds, write_predictions, write_summary
-from ray_jobs.buckets import BucketPlan, bucket_scenes, make_plan
+from ray_jobs.artifacts import calibration, draw, thresholds, write_predictions, write_summary
+from ray_jobs.boards import finished_board
+from ray_jobs.buckets import make_plan
 from ray_jobs.command import main
 from ray_jobs.forecasts import forecast_figures
 from ray_jobs.pictures import choose_rows, draw_rows
-from ray_jobs.rivals import ABLATION, EVALUATED, Settings, Verdict, judge
+from ray_jobs.rivals import ABLATION, Settings, Verdict, judge
 from ray_jobs.run_config import RunConfig
 from ray_jobs.summary import run_facts
-from ray_jobs.windows_table import load_recipes, read_windows
+from ray_jobs.trials import onsets, trial_of
+from ray_jobs.windows_table import load_recipes
 from ray_jobs.workspace import Result, Workspace, content_key, run_step, workspace_of, write_json
 
 log = logging.getLogger(__name__)
@@ -40,35 +39,39 @@ def run(config: RunConfig) -> Result:
     workspace = workspace_of(config)
     trained = workspace.finished("train")
     section = config.evaluate.model_dump(mode="json")
-    key = content_key(trained["key"], trained["bundles"], section, config.language, config.seed)
+    boards = [board] if (board := finished_board(workspace)) else []
+    key = content_key(trained["key"], trained["bundles"], section, config.language, config.seed, *boards)
     return run_step(workspace, "evaluate", key, lambda: _evaluate(config, workspace, trained))
 
 
 def _evaluate(config: RunConfig, workspace: Workspace, trained: Result) -> Result:
     recipes = load_recipes(workspace.windows)
     bundles = {name: str(workspace.bundles / bundle) for name, bundle in trained["bundles"].items()}
-    settings = Settings(str(workspace.windows), bundles, config.model, config.decision, config.seed)
-    names = [DEFAULT, *config.evaluate.baselines, *(ABLATION if config.evaluate.ablation else ())]
+    settings = Settings(str(workspace.windows), bundles, config.model, config.encoder, config.decision, config.seed)
+    default, ablation = config.model.family, ABLATION if config.evaluate.ablation else {}
+    ablation = ablation if default == "hybrid" else {}
+    names = list(dict.fromkeys([default, *config.evaluate.baselines, *ablation]))
     verdicts = _judge(settings, recipes, names)
     plan = make_plan(config, workspace, recipes)
     buckets = workspace.finished("ingest")["buckets"]
-    trial = by_equipment(_trial(workspace, recipes, verdicts, names, _onsets(plan, buckets)))
-    found = assess(trial, default=DEFAULT, replicates=config.evaluate.replicates, seed=config.seed)
-    write_predictions(workspace, recipes, verdicts, trained["bundles"])
-    panels_trial = _trial(workspace, recipes, verdicts, [DEFAULT], trial.events)
-    judged = panels_trial.judged[DEFAULT]
+    trial = by_equipment(trial_of(workspace, recipes, verdicts, names, onsets(plan, buckets)))
+    found = assess(trial, default=default, replicates=config.evaluate.replicates, seed=config.seed)
+    write_predictions(workspace, recipes, verdicts, trained["bundles"], default)
+    panels_trial = trial_of(workspace, recipes, verdicts, [default], trial.events)
+    judged = panels_trial.judged[default]
     rows = choose_rows(panels_trial, judged, config.seed)
     panels = draw_rows(panels_trial, judged, rows, plan, buckets=buckets, bundles=bundles)
     content = {
         **run_facts(config, workspace, shlex.join(["python", *_command(sys.argv)])),
-        **apart(found, ABLATION, DEFAULT),
+        **apart(found, ABLATION, default),
         "thresholds": thresholds(trial, verdicts),
-        "calibration": {DEFAULT: calibration(trained, config.windows.horizons)},
+        "calibration": {default: calibration(trained, config.windows.horizons)},
+        "leaderboard": finished_board(workspace),
         "history": trained["history"],
         "forecast": forecast_figures(config, workspace, recipes, bundles),
     }
     write_json(workspace.root / "metrics.json", content)
-    write_summary(workspace.root / "metrics_summary.csv", trial, found)
+    write_summary(workspace.root / "metrics_summary.csv", trial, found, default)
     drawn = draw(workspace.figures, content, panels, config)
     write_report(content, drawn, path=workspace.root / "report.html", language=config.language)
     return {"headline": _headline(found), "files": _files(workspace)}
@@ -93,46 +96,6 @@ def _judge(settings: Settings, recipes: dict[str, Recipe], names: list[str]) -> 
         found[refs[done[0]]] = ray.get(done[0])
         log.info("evaluate: %s / %s judged, %d to go", *refs[done[0]], len(waiting))
     return found
-
-
-def _onsets(plan: BucketPlan, buckets: int) -> Events:
-    """Every target onset, named by unit as windows name it."""
-    task = ray.remote(num_cpus=1, max_retries=2)(_bucket_onsets)
-    rows = sorted({row for part in ray.get([task.remote(plan, b) for b in range(buckets)]) for row in part})
-    units, days = zip(*rows, strict=True) if rows else ((), ())
-    return Events(np.array(units, dtype=np.str_), np.array(days, dtype=np.int64))
-
-
-def _bucket_onsets(plan: BucketPlan, bucket: int) -> list[tuple[str, int]]:
-    return [
-        ("\x1f".join(scene.panel.unit), int(day))
-        for scene, _ in bucket_scenes(plan, bucket)
-        for day in scene.targets.start_N
-    ]
-
-
-def _trial(
-    workspace: Workspace, recipes: dict[str, Recipe], verdicts: dict[Any, Verdict], names: list[str], events: Events
-) -> Trial:
-    """Test windows of all classes, one after another, with every model's risks."""
-    windows, keep = [], {}
-    for name, recipe in recipes.items():
-        evaluated = read_windows(workspace.windows, recipe, EVALUATED)
-        keep[name] = evaluated.column("split") == "test"
-        windows.append(evaluated.take(keep[name]))
-    horizons = next(iter(recipes.values())).windows.horizons
-
-    def judged(model: str) -> Judged:
-        parts = [(verdicts[name, model], keep[name]) for name in recipes]
-        risks = [verdict.risk_BH[rows] for verdict, rows in parts]
-        cuts = [np.tile(threshold_H(verdict), (int(rows.sum()), 1)) for verdict, rows in parts]
-        return Judged(np.concatenate(risks), np.concatenate(cuts))
-
-    reference = [np.tile(verdicts[name, DEFAULT].reference_H, (int(keep[name].sum()), 1)) for name in recipes]
-    return Trial(
-        windows=concat(windows), judged={model: judged(model) for model in names},
-        reference_BH=np.concatenate(reference), events=events, horizons=horizons,
-    )  # fmt: skip
 
 
 def _headline(found: dict[str, Any]) -> dict[str, Any]:

@@ -25,7 +25,7 @@ import ray
 from tqdm import tqdm
 
 from hvac.errors import HvacError
-from hvac.features.encoder import EncoderConfig, load_encoder, weights_stamp
+from hvac.features.encoder import EncoderConfig, encoder_stamp, load_encoder, untrained
 from hvac.features.table import from_arrow
 from hvac.panel.registry import Registry
 from ray_jobs.buckets import BucketPlan, actors_for, bucket_windows, make_plan
@@ -44,8 +44,8 @@ def run(config: RunConfig) -> Result:
     workspace = workspace_of(config)
     ingested = workspace.finished("ingest")
     sections = [getattr(config, name).model_dump(mode="json") for name in ("windows", "labels", "splits")]
-    encoder = (config.encoder.pooling, weights_stamp(config.encoder))
-    extras = (config.featurize.keep_values, config.evaluate.ablation)
+    encoder = encoder_stamp(config.encoder)
+    extras = (config.keeps_values, config.evaluate.ablation)
     key = content_key(ingested["key"], sections, encoder, extras)
     return run_step(workspace, "featurize", key, lambda: _featurize(config, workspace, key, ingested["buckets"]))
 
@@ -60,7 +60,7 @@ def _featurize(config: RunConfig, workspace: Workspace, key: str, buckets: int) 
         log.info("featurize: %d of %d buckets are there already", buckets - len(todo), buckets)
     if todo:
         _stream(config, plan, todo)
-    return _close(workspace, recipes, buckets, splitter)
+    return _close(workspace, recipes, buckets, splitter, config.encoder)
 
 
 def _start_or_resume(workspace: Workspace, key: str) -> None:
@@ -93,7 +93,7 @@ def _stream(config: RunConfig, plan: BucketPlan, todo: list[int]) -> None:
         )
         .map_batches(
             _write, batch_size=None, batch_format="pyarrow", num_cpus=0.5,
-            fn_args=(plan.windows_folder, width, config.featurize.keep_values),
+            fn_args=(plan.windows_folder, width, config.keeps_values),
         )
     )  # fmt: skip
     with tqdm(total=len(todo), desc="featurize", unit="bucket", disable=not os.isatty(2)) as bar:
@@ -119,8 +119,7 @@ class Embedder:
         device = "cuda" if torch.cuda.is_available() and ray.get_gpu_ids() else "cpu"
         self.encoders = {"embedding": load_encoder(config.replace(device=device))}
         if ablation:
-            untrained = config.replace(source="random", pooling="mean", device=device)
-            self.encoders["untrained"] = load_encoder(untrained)
+            self.encoders["untrained"] = load_encoder(untrained(config).replace(device=device))
 
     def __call__(self, block: pa.Table) -> pa.Table:
         """Embed every series of a block, whatever number of points its rows have."""
@@ -168,7 +167,9 @@ def _done_file(folder: Path, bucket: int) -> Path:
     return folder / "_parts" / f"{bucket:05d}.json"
 
 
-def _close(workspace: Workspace, recipes: dict[str, Any], buckets: int, splitter: Any) -> Result:
+def _close(
+    workspace: Workspace, recipes: dict[str, Any], buckets: int, splitter: Any, encoder: EncoderConfig
+) -> Result:
     """Check that every bucket is whole, and count windows, positives and what was left out."""
     left_out: Counter[str] = Counter()
     for bucket in range(buckets):
@@ -180,7 +181,8 @@ def _close(workspace: Workspace, recipes: dict[str, Any], buckets: int, splitter
         left_out.update(told)
     write_json(workspace.windows / "recipes.json", {name: recipe.to_json() for name, recipe in recipes.items()})
     borders = {"t1": splitter.t1, "t2": splitter.t2, "purge": splitter.purge}
-    return {"left_out": dict(left_out), "borders": borders, "windows": _counts(workspace.windows, recipes)}
+    counts = _counts(workspace.windows, recipes)
+    return {"left_out": dict(left_out), "borders": borders, "windows": counts, "encoder": encoder_stamp(encoder)}
 
 
 def _counts(folder: Path, recipes: dict[str, Any]) -> dict[str, Any]:

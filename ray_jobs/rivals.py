@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,21 +10,21 @@ import numpy.typing as npt
 import torch
 
 from hvac.features.describe import Recipe
+from hvac.features.encoder import EncoderConfig, load_encoder
 from hvac.features.table import Windows
-from hvac.models.baselines import base_rates, fit_baseline
+from hvac.models.blocks import base_rates
 from hvac.models.bundle import Bundle
 from hvac.models.calibration import Calibrator
 from hvac.models.decision import DecisionConfig, fit_decision
-from hvac.models.fitting import fit_hybrid
-from hvac.models.hybrid import HybridConfig
+from hvac.models.families import config_of, fit
+from hvac.models.family import Fitting, columns_for, loaded_once, prepared
 from ray_jobs.windows_table import read_windows
 
 ABLATION: dict[str, dict[str, Any]] = {
     "features_only": {"inputs": ("features",)},
     "embedding_only": {"inputs": ("embedding",)},
-    "untrained_encoder": {},
+    "untrained_encoder": {"inputs": ("untrained", "features")},
 }
-COLUMNS: tuple[str, ...] = ("persistence", "features", "embedding", "context")
 EVALUATED = ("tune", "cal", "test")
 
 
@@ -44,43 +43,35 @@ class Settings(NamedTuple):
 
     windows_folder: str
     bundles: dict[str, str]
-    model: HybridConfig
+    model: Any
+    encoder: EncoderConfig
     decision: DecisionConfig
     seed: int
 
 
 def judge(settings: Settings, recipe: Recipe, name: str) -> Verdict:
-    """Risks of one model for one class."""
+    """Risks of one model (the bundle's family, a baseline, or an ablation of the family) for one class."""
     torch.set_num_threads(1)
-    folder, columns = Path(settings.windows_folder), COLUMNS
-    if name == "untrained_encoder":
-        columns = (*COLUMNS, "untrained")
-    parts = {split: read_windows(folder, recipe, (split,), columns) for split in ("train", "tune", "cal")}
-    evaluated = read_windows(folder, recipe, EVALUATED, columns)
-    reference_H = base_rates(parts["train"])
-    if name == "hybrid":
+    encoder = loaded_once(lambda: load_encoder(settings.encoder))
+    config = _config(settings, name)
+
+    def read(*splits: str) -> Windows:
+        windows = read_windows(Path(settings.windows_folder), recipe, splits, columns_for(config.reads))
+        return prepared(windows, config.reads, encoder)
+
+    train, cal, evaluated = read("train"), read("cal"), read(*EVALUATED)
+    reference_H, horizons = base_rates(train), recipe.windows.horizons
+    if name == settings.model.family:
         bundle = Bundle.load(settings.bundles[recipe.class_name])
         found = bundle.predict(evaluated)
         return Verdict(recipe.class_name, name, found.risk_BH, bundle.decision.to_json(), reference_H)
-    score = _fit(name, parts["train"], parts["tune"], settings)
-    horizons = recipe.windows.horizons
+    model = fit(train, read("tune"), config, Fitting(encoder))
     known_rate = tuple(Calibrator(method="shift") for _ in horizons) if name == "base_rate" else None
-    decision = fit_decision(
-        score(parts["cal"]), parts["cal"], horizons=horizons, config=settings.decision, calibrators=known_rate
-    )
-    return Verdict(recipe.class_name, name, decision.risk(score(evaluated)), decision.to_json(), reference_H)
+    decision = fit_decision(model.score(cal), cal, horizons=horizons, config=settings.decision, calibrators=known_rate)
+    return Verdict(recipe.class_name, name, decision.risk(model.score(evaluated)), decision.to_json(), reference_H)
 
 
-def _fit(name: str, train: Windows, tune: Windows, settings: Settings) -> Any:
-    if name not in ABLATION:
-        return fit_baseline(name, train, tune, seed=settings.seed)
-    config = settings.model.replace(**ABLATION[name])
-    if name != "untrained_encoder":
-        return fit_hybrid(train, tune, config).score
-    model = fit_hybrid(_untrained(train), _untrained(tune), config)
-    return lambda windows: model.score(_untrained(windows))
-
-
-def _untrained(windows: Windows) -> Windows:
-    """The windows as an untrained, mean-pooled encoder sees them."""
-    return replace(windows, z_BCE=windows.u_BCE)
+def _config(settings: Settings, name: str) -> Any:
+    if name == settings.model.family:
+        return settings.model
+    return settings.model.replace(**ABLATION[name]) if name in ABLATION else config_of(name, seed=settings.seed)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from hvac.config import Config, read_settings
 from hvac.features.encoder import EncoderConfig
-from hvac.models.baselines import BASELINES
 from hvac.models.decision import DecisionConfig
+from hvac.models.families import BASELINES, ModelConfig
+from hvac.models.family import columns_for
 from hvac.models.hybrid import HybridConfig
 from hvac.panel.labels import LabelConfig
 from hvac.panel.readings import SourceConfig
@@ -19,15 +20,16 @@ from hvac.panel.simulate import SimulateConfig
 from hvac.panel.splits import SplitConfig
 from hvac.panel.windows import WindowConfig
 from ray_jobs.runtime import RayConfig
+from ray_jobs.sweep_config import TuneConfig
 
 
 class FeaturizeConfig(Config):
-    """How windows are made."""
+    """How windows are made; raw values are kept where the model needs them, unless `keep_values` says otherwise."""
 
     buckets: int | None = Field(default=None, ge=1)
     encoders: int | None = Field(default=None, ge=1)
     encoder_gpus: float = Field(default=0.0, ge=0)
-    keep_values: bool = False
+    keep_values: bool | None = None
 
 
 class TrainConfig(Config):
@@ -48,6 +50,31 @@ class EvaluateConfig(Config):
     forecast_windows: int = Field(default=400, ge=20)
 
 
+class CompareConfig(Config):
+    """Which models stand beside each other: a list of family names, or a mapping from a name to a family's settings."""
+
+    name: str = "families"
+    models: dict[str, ModelConfig]
+    default: str = "hybrid"
+    seeds: tuple[int, ...] = Field(default=(0, 1, 2), min_length=1)
+    replicates: int = Field(default=2000, ge=100)
+
+    @field_validator("models", mode="before")
+    @classmethod
+    def _by_name(cls, given: Any) -> Any:
+        if isinstance(given, list | tuple):
+            return {name: {"family": name} for name in given}
+        named = {name: settings or {} for name, settings in given.items()} if isinstance(given, dict) else given
+        return {name: {"family": name, **settings} if isinstance(settings, dict) else settings
+                for name, settings in named.items()} if isinstance(named, dict) else named  # fmt: skip
+
+    @model_validator(mode="after")
+    def _default_is_one_of_them(self) -> Self:
+        if self.default not in self.models:
+            raise ValueError(f"default is {self.default!r}, which is none of the models: {', '.join(self.models)}")
+        return self
+
+
 class RunConfig(Config):
     """Everything a run is made of."""
 
@@ -62,11 +89,20 @@ class RunConfig(Config):
     splits: SplitConfig = SplitConfig()
     encoder: EncoderConfig = EncoderConfig()
     featurize: FeaturizeConfig = FeaturizeConfig()
-    model: HybridConfig = HybridConfig()
+    model: ModelConfig = HybridConfig()
     train: TrainConfig = TrainConfig()
     decision: DecisionConfig = DecisionConfig()
+    compare: CompareConfig | None = None
+    tune: TuneConfig | None = None
     evaluate: EvaluateConfig = EvaluateConfig()
     ray: RayConfig = RayConfig()
+
+    @property
+    def keeps_values(self) -> bool:
+        """Whether the featurized table holds the raw values of every window."""
+        kept = self.featurize.keep_values
+        models = (self.model, *(self.compare.models.values() if self.compare else ()))
+        return any("values" in columns_for(model.reads) for model in models) if kept is None else kept
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:

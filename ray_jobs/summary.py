@@ -29,7 +29,7 @@ def run_facts(config: RunConfig, workspace: Workspace, command: str) -> dict[str
             "language": config.language,
             "command": command,
             "bundles": trained["bundles"],
-            "family": "hybrid",
+            "family": config.model.family,
             "encoder": _encoder_facts(config, workspace, trained),
             "split": _split_facts(config, featurized),
             "labels": {"source": config.labels.source, "events": list(config.labels.kinds)},
@@ -127,7 +127,8 @@ def _model_lines(metrics: dict[str, Any]) -> list[str]:
     lines = ["", f"{'PR-AUC [95 %]':<16}" + "".join(f"{h + ' days':>26}" for h in horizons)]
     for name, found in metrics["models"].items():
         lines.append(f"{name:<16}" + "".join(f"{_interval(found[h]['pr_auc']):>26}" for h in horizons))
-    rates = "".join(f"{_percent(metrics['models']['hybrid'][h]['base_rate']['value']):>26}" for h in horizons)
+    own = metrics["models"][metrics["run"]["family"]]
+    rates = "".join(f"{_percent(own[h]['base_rate']['value']):>26}" for h in horizons)
     return [*lines, f"{'base rate':<16}{rates}"]
 
 

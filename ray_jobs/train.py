@@ -1,101 +1,101 @@
-"""Fit the classifiers on Ray Train, calibrate and choose thresholds on *cal*, write one bundle per class.
+"""Fit the configured family, calibrate and choose thresholds on *cal*, write one bundle per class.
 
     python -m ray_jobs.train --config FILE [key.sub=value …]
 
-Training reads the featurized table and never runs the encoder. Workers share every batch (data-parallel; GPUs where the
-config says so); a killed worker resumes from the last checkpoint, and so does a killed job that is started again.
+Networks are fitted by Ray Train's workers, which share every batch (data-parallel; GPUs where the config says so); a
+killed worker resumes from the last checkpoint, and so does a killed job that is started again. Other families are one
+Ray task per class. The frozen encoder runs only for families that look at its patch tokens or tune it.
 """
 
 from __future__ import annotations
 
-import logging
 import shutil
 from pathlib import Path
 from typing import Any
 
+import ray
 from ray.train import CheckpointConfig, FailureConfig, ScalingConfig
 from ray.train import RunConfig as RayRunConfig
 from ray.train.torch import TorchTrainer
 
-from hvac.errors import HvacError
 from hvac.features.describe import Recipe
-from hvac.features.encoder import load_encoder
+from hvac.features.encoder import EncoderConfig, load_encoder
 from hvac.models.bundle import Bundle
 from hvac.models.decision import fit_decision
-from hvac.models.fitting import FitState, count, to_hybrid
-from hvac.models.hybrid import hybrid_inputs
-from hvac.models.scaling import Scaler, fit_scaler
+from hvac.models.families import FAMILIES, fit
+from hvac.models.family import Fitting, Model, loaded_once
+from hvac.models.fitting import FitState, count
 from ray_jobs.bands import forecast_bands
 from ray_jobs.command import main
+from ray_jobs.gate import check_trainable
 from ray_jobs.run_config import RunConfig
-from ray_jobs.train_worker import INPUTS, fit_worker, load_states
-from ray_jobs.windows_table import load_recipes, read_windows
+from ray_jobs.train_worker import fit_worker, load_states
+from ray_jobs.windows_table import load_recipes, prepared_windows, read_windows, training_windows
 from ray_jobs.workspace import Result, Workspace, content_key, run_step, workspace_of
 
-log = logging.getLogger(__name__)
+Fits = dict[str, tuple[Model, FitState | None]]
 
 
 def run(config: RunConfig) -> Result:
     """Train every class of the featurized table, unless it was done with the same configuration and windows."""
     workspace = workspace_of(config)
     featurized = workspace.finished("featurize")
-    sections = [getattr(config, name).model_dump(mode="json") for name in ("model", "decision")]
-    key = content_key(featurized["key"], sections, config.train.workers, config.encoder.pooling)
+    sections = [getattr(config, name).model_dump(mode="json") for name in ("model", "decision", "encoder")]
+    key = content_key(featurized["key"], sections, config.train.workers)
     return run_step(workspace, "train", key, lambda: _train(config, workspace, key))
 
 
 def _train(config: RunConfig, workspace: Workspace, key: str) -> Result:
+    check_trainable(config, workspace, [config.model])
     recipes = load_recipes(workspace.windows)
-    plans = {name: _plan(config, workspace.windows, recipe) for name, recipe in recipes.items()}
-    fits = _fit(config, workspace, plans, key)
+    fits = (_fit_networks if FAMILIES[config.model.family].network else _fit_tasks)(config, workspace, recipes, key)
     bands = forecast_bands(config, workspace, recipes)
-    encoder = load_encoder(config.encoder)
+    encoder = loaded_once(lambda: load_encoder(config.encoder))
     shutil.rmtree(workspace.bundles, ignore_errors=True)
     bundles, history, calibration = {}, {}, {}
     for name, recipe in recipes.items():
-        model = to_hybrid(fits[name], Scaler(*plans[name]["scaler"]), config.model)
-        cal = read_windows(workspace.windows, recipe, ("cal",), INPUTS)
+        model, state = fits[name]
+        cal = prepared_windows(workspace.windows, recipe, "cal", config.model.needs, encoder)
         decision = fit_decision(model.score(cal), cal, horizons=recipe.windows.horizons, config=config.decision)
         bundle = Bundle(
             model=model, recipe=recipe, decision=decision, encoder_config=config.encoder,
-            encoder_sha256=encoder.sha256, band=bands[name], training=_record(config, plans[name], fits[name], key),
+            encoder_sha256=encoder().sha256, band=bands[name], training=_record(config, workspace, recipe, state, key),
         )  # fmt: skip
-        bundle.__dict__["encoder"] = encoder
+        bundle.__dict__["encoder"] = encoder()
         bundles[name] = bundle.save(workspace.bundles).name
         horizons = list(map(str, recipe.windows.horizons))
-        history[name] = dict(zip(horizons, fits[name].history_H, strict=True))
+        history[name] = dict(zip(horizons, state.history_H, strict=True)) if state else {}
         calibration[name] = {h: c.method for h, c in zip(horizons, decision.calibrators, strict=True)}
-    return {"bundles": bundles, "history": history, "calibration": calibration, "encoder_sha256": encoder.sha256}
+    return {"bundles": bundles, "history": history, "calibration": calibration, "encoder_sha256": encoder().sha256}
 
 
-def _record(config: RunConfig, plan: dict[str, Any], fit: FitState, key: str) -> dict[str, Any]:
-    kept = [max(rows, key=lambda row: (row.get("kept", 0.0), row["epoch"]))["epoch"] for rows in fit.history_H]
-    return {"run": config.name, "key": key, "counts": plan["counts"]._asdict(), "kept_epoch": kept}
+def _record(
+    config: RunConfig, workspace: Workspace, recipe: Recipe, state: FitState | None, key: str
+) -> dict[str, Any]:
+    counts = count(read_windows(workspace.windows, recipe, ("train",)))
+    kept = {"kept_epoch": state.best_epoch} if state else {}
+    return {"run": config.name, "key": key, "counts": counts._asdict(), **kept}
 
 
-def _plan(config: RunConfig, folder: Path, recipe: Recipe) -> dict[str, Any]:
-    """Statistics that every worker must share: how inputs are scaled, how many windows and positives there are."""
-    windows = read_windows(folder, recipe, ("train",), INPUTS)
-    if not len(windows):
-        raise HvacError(
-            f"class {recipe.class_name!r} has no training window: see what was left out in steps/featurize.json"
-        )
-    counts = count(windows)
-    for h, positive, known in zip(recipe.windows.horizons, counts.positive_H, counts.known_H, strict=True):
-        if positive in (0, known):
-            raise HvacError(
-                f"class {recipe.class_name!r}, {h} days: {positive} of {known} training labels are positive; a "
-                "classifier needs both kinds: choose other labels.events, a longer record, or windows.class: all"
-            )
-    return {"scaler": tuple(fit_scaler(hybrid_inputs(windows, config.model))), "counts": counts}
+def _fit_tasks(config: RunConfig, workspace: Workspace, recipes: dict[str, Recipe], key: str) -> Fits:
+    """One Ray task per class."""
+    task = ray.remote(num_cpus=1, num_gpus=1 if config.train.gpu else 0, max_retries=2)(_fit_class)
+    refs = [task.remote(workspace.windows, recipe, config.model, config.encoder) for recipe in recipes.values()]
+    return {name: (model, None) for name, model in zip(recipes, ray.get(refs), strict=True)}
 
 
-def _fit(config: RunConfig, workspace: Workspace, plans: dict[str, Any], key: str) -> dict[str, FitState]:
+def _fit_class(folder: Path, recipe: Recipe, model: Any, encoder_config: EncoderConfig) -> Model:
+    encoder = loaded_once(lambda: load_encoder(encoder_config))
+    train, tune = (prepared_windows(folder, recipe, split, model.reads, encoder) for split in ("train", "tune"))
+    return fit(train, tune, model, Fitting(encoder))
+
+
+def _fit_networks(config: RunConfig, workspace: Workspace, recipes: dict[str, Recipe], key: str) -> Fits:
     """All classes in one Ray Train run; its final checkpoint holds every fit."""
     settings = {
         "folder": str(workspace.windows.resolve()),
-        "plans": plans,
         "model": config.model.model_dump(mode="json"),
+        "encoder": config.encoder.model_dump(mode="json"),
         "every": config.train.checkpoint_every,
         "local": None if config.train.workers else str((workspace.root / "ray_train" / f"local-{key[:12]}").resolve()),
     }
@@ -113,7 +113,14 @@ def _fit(config: RunConfig, workspace: Workspace, plans: dict[str, Any], key: st
     result = trainer.fit()
     assert result.checkpoint is not None, "the last report carries a checkpoint"
     with result.checkpoint.as_directory() as folder:
-        return load_states(Path(folder))
+        states = load_states(Path(folder))
+    encoder = loaded_once(lambda: load_encoder(config.encoder))
+    family = FAMILIES[config.model.family]
+    fits: Fits = {}
+    for name, recipe in recipes.items():
+        train = training_windows(workspace.windows, recipe, config.model, encoder)
+        fits[name] = (family.model.start(train, config.model, encoder).finish(states[name]), states[name])
+    return fits
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -10,16 +11,36 @@ import pyarrow.dataset as pads
 
 from hvac.features.describe import Recipe
 from hvac.features.table import KEY_SCHEMA, Windows, from_arrow
+from hvac.models.family import Encoding, FamilyConfig, augmented, columns_for, prepared
 from hvac.panel.splits import SPLITS
 
 
 def read_windows(folder: Path, recipe: Recipe, splits: tuple[str, ...], columns: tuple[str, ...] = ()) -> Windows:
     """Windows of one class and some splits, in a fixed order (by unit, point and end date)."""
-    dataset = pads.dataset(sorted(map(str, (folder / f"class={recipe.class_name}").glob("part-*.parquet"))))
+    dataset = _dataset(folder, recipe)
     wanted = [*KEY_SCHEMA.names, "observed", *columns, "labels", "known"]
     table = dataset.to_table(columns=wanted, filter=pads.field("split").isin(list(splits)))
     order = [(name, "ascending") for name in ("facility_id", "equipment_id", "point_id", "end_date")]
     return from_arrow(table.sort_by(order), points=recipe.width)
+
+
+def prepared_windows(folder: Path, recipe: Recipe, split: str, needs: Iterable[str], encoder: Encoding) -> Windows:
+    """Windows of one class and split with all that a family needs."""
+    return prepared(read_windows(folder, recipe, (split,), columns_for(needs)), needs, encoder)
+
+
+def training_windows(folder: Path, recipe: Recipe, config: FamilyConfig, encoder: Encoding) -> Windows:
+    """What a network of one class is trained on: its training windows, and what `config.augment` makes of them."""
+    return augmented(prepared_windows(folder, recipe, "train", config.reads, encoder), config, encoder)
+
+
+def table_columns(folder: Path, recipe: Recipe) -> set[str]:
+    """Columns of one class's part of the table."""
+    return set(_dataset(folder, recipe).schema.names)
+
+
+def _dataset(folder: Path, recipe: Recipe) -> pads.Dataset:
+    return pads.dataset(sorted(map(str, (folder / f"class={recipe.class_name}").glob("part-*.parquet"))))
 
 
 def split_counts(folder: Path, recipe: Recipe) -> dict[str, Any]:

@@ -82,8 +82,7 @@ def assess(trial: Trial, *, default: str, replicates: int, seed: int = 0) -> dic
     Returns:
         `models`, `differences` (default minus the other; "better" speaks of the default), `curves`, `slices`.
     """
-    test = _held_out(trial, replicates, seed)
-    found = {name: _evaluate(judged, test, trial.reference_BH) for name, judged in trial.judged.items()}
+    found = evaluations(trial, replicates=replicates, seed=seed)
     plain = {name: evaluation.to_json() for name, evaluation in found.items()}
     return {
         "models": {name: _models(each) for name, each in plain.items()},
@@ -93,6 +92,12 @@ def assess(trial: Trial, *, default: str, replicates: int, seed: int = 0) -> dic
         },
         "slices": {key: _slices(trial, column, default) for key, column in _SLICES.items()},
     }
+
+
+def evaluations(trial: Trial, *, replicates: int, seed: int = 0) -> dict[str, Evaluation]:
+    """Every model of a trial on the same bootstrap weights."""
+    test = _held_out(trial, replicates, seed)
+    return {name: _evaluate(judged, test, trial.reference_BH) for name, judged in trial.judged.items()}
 
 
 def _held_out(trial: Trial, replicates: int, seed: int) -> HeldOut:

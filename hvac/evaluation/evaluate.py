@@ -6,6 +6,7 @@ Shapes: B windows, H horizons, U units, R replicates, E events.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -139,6 +140,29 @@ def evaluate_model(
         headline_H[horizon], curves_H[horizon] = headline, _curves(rows)
         replicates_H[horizon] = replicated
     return Evaluation(metrics=metrics_H, headline=headline_H, curves=curves_H, replicates=replicates_H)
+
+
+def mean_over_seeds(found: Sequence[Evaluation]) -> Evaluation:
+    """One model trained with several seeds: every figure is the mean over seeds, replicate by replicate.
+
+    All must come from the same `HeldOut`. Curves, counts and exact intervals are those of the first seed.
+    """
+    first = found[0]
+    if len(found) == 1:
+        return first
+    replicates = {
+        h: {
+            name: Replicated(
+                float(np.mean([each.replicates[h][name].value for each in found])),
+                np.mean([each.replicates[h][name].value_R for each in found], axis=0),
+            )
+            for name in named
+        }
+        for h, named in first.replicates.items()
+    }
+    averaged = {h: {name: _figure(each) for name, each in named.items()} for h, named in replicates.items()}
+    metrics_H = {h: {**first.metrics[h], **averaged[h]} for h in averaged}
+    return Evaluation(metrics=metrics_H, headline=first.headline, curves=first.curves, replicates=replicates)
 
 
 def compare(a: Evaluation, b: Evaluation) -> dict[int, dict[str, Difference]]:

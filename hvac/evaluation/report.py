@@ -14,6 +14,7 @@ from typing import Any
 import jinja2
 
 from hvac.errors import HvacError
+from hvac.evaluation.leaderboard_view import compact
 from hvac.evaluation.report_provenance import provenance
 from hvac.evaluation.report_summary import summary
 from hvac.evaluation.report_tables import (
@@ -34,6 +35,7 @@ SECTIONS: dict[str, Callable[[View], list[Block]]] = {
     "summary": summary,
     "main": main_table,
     "models": all_models,
+    "leaderboard": compact,
     "curves": curve_figures,
     "alarms": alarms,
     "forecast": forecast,
@@ -62,6 +64,11 @@ def write_report(
         raise HvacError(f"figures: expected names among {sorted(texts()['figure'])}, found {sorted(unknown)}")
     Words(language)
     pages = [page(metrics, figures, Words(shown)) for shown in sorted(LANGUAGES, key=lambda word: word != language)]
+    write_pages(pages, path=path, language=language)
+
+
+def write_pages(pages: list[dict[str, Any]], *, path: str | Path, language: str) -> None:
+    """Write one HTML file from what `page` gives for every language, the first of them shown."""
     loader = jinja2.PackageLoader("hvac", "evaluation")
     environment = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
     html = environment.get_template("report.html.j2").render(pages=pages, language=language)

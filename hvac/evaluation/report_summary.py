@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from hvac.evaluation.report_view import Block, Note, View, dig, number, show
@@ -85,16 +85,28 @@ def context_warning(view: View) -> list[Note]:
 
 def verdicts(view: View) -> list[Note]:
     """Three lines: better than, worse than, not clearly different from; none where events are too few."""
-    lines = []
+    named = {view.words.name("model", model): found for model, found in view.at("differences").items()}
+    lines = verdict_lines(view, named, few=view.few)
+    return [Note(text=view.words("summary.verdicts", model=view.model)), *lines] if lines else []
+
+
+def verdict_lines(
+    view: View, differences: Mapping[str, Any], *, few: Callable[[str], bool], turned: bool = False
+) -> list[Note]:
+    """Whom a model is better than, worse than, not clearly different from by PR-AUC, at horizons with enough events.
+
+    Args:
+        differences: by name of the other and horizon; `turned` where their verdicts speak of the other.
+    """
+    lines, opposite = [], {"better": "worse", "worse": "better"} if turned else {}
     for tone, verdict in (("better", "better"), ("worse", "worse"), ("unclear", "no clear difference")):
         others = []
-        for model, by_horizon in view.at("differences").items():
-            sure = [h for h in in_order(list(by_horizon)) if not view.few(h)]
-            at = [h for h in sure if dig(by_horizon, h, "pr_auc", "verdict") == verdict]
-            name = view.words.name("model", model)
+        for name, by_horizon in differences.items():
+            sure = [h for h in in_order(list(by_horizon)) if not few(h)]
+            at = [h for h in sure if dig(by_horizon, h, "pr_auc", "verdict") == opposite.get(verdict, verdict)]
             said = name if len(at) == len(by_horizon) else view.words("with_detail", text=name, detail=view.days(at))
             others += [said] if at else []
         if others:
             text = view.words("summary.list").join(others)
             lines.append(Note(kind="verdict", tone=tone, label=view.words(f"summary.{tone}"), text=text))
-    return [Note(text=view.words("summary.verdicts", model=view.model)), *lines] if lines else []
+    return lines

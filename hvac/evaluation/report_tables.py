@@ -195,7 +195,7 @@ def forecast(view: View) -> list[Block]:
     """The comparison figure, then error and coverage."""
     blocks, found = image(view, "forecast_comparison"), view.at("forecast")
     if found:
-        methods = dict.fromkeys(method for by_method in found.values() for method in by_method)
+        methods = dict.fromkeys(m for by_method in found.values() for m in by_method if m != "windows")
         turned = {method: {h: dig(found, h, method) for h in found} for method in methods}
         kinds = {"mase": "rate", "coverage": "share"}
         table = grouped(view, turned, kinds, caption=view.words("caption.forecast"), corner="forecast_method")

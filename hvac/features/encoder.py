@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 import warnings
+from collections.abc import Callable
 from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
@@ -45,6 +46,11 @@ class EncoderConfig(Config):
     seed: int = 0
     batch_size: int = 512
     device: str = "cpu"
+
+
+def untrained(spec: EncoderConfig) -> EncoderConfig:
+    """The seed's encoder, never trained and mean-pooled: what the ablation sets beside the encoder of `spec`."""
+    return spec.replace(source="random", pooling="mean")
 
 
 def packaged_folder() -> Path:
@@ -118,24 +124,31 @@ class Encoder:
         Returns:
             z_BCE: float32; points are channels, encoded independently.
         """
-        shape = x_BCL.shape
-        series_NL, _, _ = _zscore(np.asarray(x_BCL, dtype=np.float64).reshape(-1, shape[-1]))
-        series_NL = _resample(series_NL, self.context).astype(np.float32)
-        out = np.empty((len(series_NL), self.dim), dtype=np.float32)
+        return self._run(x_BCL, self.pool, (self.dim,))
+
+    def tokens(self, x_BCL: Floats) -> npt.NDArray[np.float32]:
+        """The patch tokens p_BCPE that `embed` pools: one vector per patch of days, oldest first."""
+        return self._run(x_BCL, lambda hidden_NPE: hidden_NPE, (self.patches, self.dim))
+
+    def _run(
+        self, x_BCL: Floats, close: Callable[[torch.Tensor], torch.Tensor], tail: tuple[int, ...]
+    ) -> npt.NDArray[np.float32]:
+        series_NL = self.standardised(x_BCL)
+        out = np.empty((len(series_NL), *tail), dtype=np.float32)
         with torch.inference_mode():
             for start in range(0, len(series_NL), self.spec.batch_size):
                 batch = torch.from_numpy(series_NL[start : start + self.spec.batch_size]).to(self.spec.device)
-                out[start : start + len(batch)] = self._pool(self._hidden(batch)).cpu().numpy()
-        return out.reshape(*shape[:-1], self.dim)
+                hidden = hidden_tokens(self.model.backbone, self.model.config, batch)
+                out[start : start + len(batch)] = close(hidden).cpu().numpy()
+        return out.reshape(*x_BCL.shape[:-1], *tail)
 
-    def _hidden(self, batch_NL: torch.Tensor) -> torch.Tensor:
-        extra = {}
-        if self.model.config.resolution_prefix_tuning:
-            extra["freq_token"] = torch.full((len(batch_NL),), DAILY_TOKEN, device=batch_NL.device)
-        hidden_NPE: torch.Tensor = self.model.backbone(batch_NL.unsqueeze(-1), **extra).last_hidden_state[:, 0]
-        return hidden_NPE[:, 1:] if extra else hidden_NPE
+    def standardised(self, x_BCL: Floats) -> npt.NDArray[np.float32]:
+        """Every series z-scored and brought to the length the model reads: float32 [B·C, context]."""
+        series_NL, _, _ = _zscore(np.asarray(x_BCL, dtype=np.float64).reshape(-1, x_BCL.shape[-1]))
+        return _resample(series_NL, self.context).astype(np.float32)
 
-    def _pool(self, hidden_NPE: torch.Tensor) -> torch.Tensor:
+    def pool(self, hidden_NPE: torch.Tensor) -> torch.Tensor:
+        """One vector per series from its patch tokens."""
         return hidden_NPE[:, -1] if self.spec.pooling == "last" else hidden_NPE.mean(dim=1)
 
     def forecast(self, x_BCL: Floats, days: int) -> npt.NDArray[np.float64]:
@@ -160,6 +173,15 @@ class Encoder:
     def save(self, folder: Path) -> None:
         """Write weights and architecture in Hugging Face layout (safetensors, no pickle)."""
         self.model.save_pretrained(folder)
+
+
+def hidden_tokens(backbone: Any, config: Any, batch_NL: torch.Tensor) -> torch.Tensor:
+    """Patch tokens [N, P, E] of standardised series; a resolution prefix is given where one is wanted, and cut."""
+    extra = {}
+    if config.resolution_prefix_tuning:
+        extra["freq_token"] = torch.full((len(batch_NL),), DAILY_TOKEN, device=batch_NL.device)
+    hidden_NPE: torch.Tensor = backbone(batch_NL.unsqueeze(-1), **extra).last_hidden_state[:, 0]
+    return hidden_NPE[:, 1:] if extra else hidden_NPE
 
 
 def state_hash(state: dict[str, torch.Tensor]) -> str:
@@ -267,3 +289,8 @@ def weights_stamp(spec: EncoderConfig) -> str:
         weights = folder / "model.safetensors"
         return hashlib.sha256(weights.read_bytes()).hexdigest() if weights.exists() else f"missing {folder}"
     return f"{spec.repository}@{spec.revision}" if spec.source == "hub" else f"random {spec.seed}"
+
+
+def encoder_stamp(spec: EncoderConfig) -> dict[str, str]:
+    """What tells embeddings of one encoder from those of another."""
+    return {"source": spec.source, "pooling": spec.pooling, "weights": weights_stamp(spec)}

@@ -1,6 +1,6 @@
 """`Windows`: everything the models see, as arrays; and its Arrow form, one row per window.
 
-Legend: B windows, C points, L lookback days, F statistics, E embedding, K context features, H horizons.
+Legend: B windows, C points, L lookback days, F statistics, P patches, E embedding, K context features, H horizons.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Windows:
     """Windows of one class: keys beside arrays; arrays that were not made or not read are None.
 
     `observed_B` is the observed share of each window; `persistence_B` what the persistence baseline looks at; `u_BCE`
-    the embedding of an untrained encoder, for the ablation only.
+    the embedding of an untrained encoder, for the ablation only; `p_BCPE` its patch tokens (never stored).
     """
 
     keys: pa.Table
@@ -47,6 +47,7 @@ class Windows:
     f_BCF: Floats | None = None
     z_BCE: Floats | None = None
     u_BCE: Floats | None = None
+    p_BCPE: Floats | None = None
     k_BK: Floats | None = None
     y_BH: Bools | None = None
     known_BH: Bools | None = None

@@ -14,7 +14,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,19 +24,19 @@ import numpy.typing as npt
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
-from hvac.errors import BundleError
+from hvac.errors import BundleError, ConfigError
 from hvac.features.describe import Recipe
 from hvac.features.encoder import Encoder, EncoderConfig, load_encoder
 from hvac.features.table import Windows
 from hvac.models.decision import Decision
+from hvac.models.families import FAMILIES, read_config, restore
+from hvac.models.family import FamilyConfig, Model, prepared
 from hvac.models.forecast import damped_quadratic, window_spread
-from hvac.models.hybrid import Hybrid, HybridConfig
 
-FORMAT = 1
+FORMAT = 2
 MANIFEST, MODEL, ENCODER = "manifest.json", "model.safetensors", "encoder"
 BAND = "forecast.band_{}"
 NEEDED = ("config", "recipe", "decision", "encoder", "encoder_sha256", "training", "files")
-FAMILIES: dict[str, tuple[type[Hybrid], type[HybridConfig]]] = {"hybrid": (Hybrid, HybridConfig)}
 Floats = npt.NDArray[np.float64]
 
 
@@ -61,7 +61,7 @@ class Outlook(NamedTuple):
 class Bundle:
     """A fitted family with its recipe, decision, forecast band and encoder."""
 
-    model: Hybrid
+    model: Model
     recipe: Recipe
     decision: Decision
     encoder_config: EncoderConfig
@@ -90,36 +90,28 @@ class Bundle:
         Raises:
             BundleError: its weights are not those the bundle was trained with.
         """
-        config = self.encoder_config
-        if self.folder is not None:
-            config = config.replace(source="path", path=str(self.folder / ENCODER), sha256=None)
-        encoder = load_encoder(config)
-        if encoder.sha256 != self.encoder_sha256:
-            raise BundleError(f"{self.folder or config.source}: the encoder's weights are not those of training")
-        return encoder
+        return _load_encoder(self.encoder_config, self.folder, self.encoder_sha256)
+
+    @property
+    def family(self) -> str:
+        """Name of the model's family."""
+        return str(self.model.config.family)
 
     def predict(self, windows: Windows) -> Prediction:
         """Scores, calibrated risks (never falling with the horizon), thresholds and alarms.
 
-        Embeds the windows first where they carry values but no embedding.
+        Embeds the windows first where the family needs an embedding and they carry values only.
 
         Raises:
-            BundleError: the windows lack statistics, or have another number of points.
+            BundleError: the windows lack something the family needs, or have another number of points.
         """
-        if windows.f_BCF is None or windows.f_BCF.shape[1] != self.recipe.width:
-            found = None if windows.f_BCF is None else windows.f_BCF.shape[1]
-            raise BundleError(f"expected statistics of {self.recipe.width} points, found {found}")
-        score_BH = self.model.score(self.embed(windows)).astype(np.float64)
+        for array in (windows.f_BCF, windows.x_BCL, windows.z_BCE):
+            if array is not None and array.shape[1] != self.recipe.width:
+                raise BundleError(f"expected windows of {self.recipe.width} points, found {array.shape[1]}")
+        ready = prepared(windows, self.model.config.needs, lambda: self.encoder)
+        score_BH = self.model.score(ready).astype(np.float64)
         risk_BH, threshold_H = self.decision.risk(score_BH), self.decision.threshold_H
         return Prediction(score_BH, risk_BH, threshold_H, risk_BH >= threshold_H)
-
-    def embed(self, windows: Windows) -> Windows:
-        """The windows with their embedding; those that have one are returned as they are."""
-        if windows.z_BCE is not None or "embedding" not in self.model.config.inputs:
-            return windows
-        if windows.x_BCL is None:
-            raise BundleError("windows have neither an embedding nor values to make one from")
-        return replace(windows, z_BCE=self.encoder.embed(windows.x_BCL))
 
     def forecast(self, x_BCL: npt.NDArray[np.floating[Any]], horizon: int) -> Outlook:
         """Damped quadratic of every point with its band; the band is nan where it could not be calibrated."""
@@ -133,7 +125,7 @@ class Bundle:
     def _content(self) -> dict[str, Any]:
         return {
             "format": FORMAT,
-            "family": self.model.family,
+            "family": self.family,
             "config": self.model.config.model_dump(mode="json"),
             "recipe": self.recipe.to_json(),
             "decision": self.decision.to_json(),
@@ -170,22 +162,39 @@ class Bundle:
         """
         folder = Path(path)
         manifest = _manifest(folder)
-        model_type, config_type = FAMILIES[manifest["family"]]
         try:
             arrays = load_file(folder / MODEL)
         except (OSError, SafetensorError) as error:
             raise BundleError(f"{folder / MODEL} cannot be read: {error}") from error
         prefix = BAND.format("")
+        encoder_config, sha256 = EncoderConfig(**manifest["encoder"]), manifest["encoder_sha256"]
+        own = {name: array for name, array in arrays.items() if not name.startswith(prefix)}
         return cls(
-            model=model_type.restore(config_type(**manifest["config"]), arrays),
+            model=restore(_config(folder, manifest), own, lambda: _load_encoder(encoder_config, folder, sha256)),
             recipe=Recipe.from_json(manifest["recipe"]),
             decision=Decision.from_json(manifest["decision"]),
-            encoder_config=EncoderConfig(**manifest["encoder"]),
-            encoder_sha256=manifest["encoder_sha256"],
+            encoder_config=encoder_config,
+            encoder_sha256=sha256,
             band={int(name.removeprefix(prefix)): a for name, a in arrays.items() if name.startswith(prefix)},
             training=manifest["training"],
             folder=folder,
         )
+
+
+def _config(folder: Path, manifest: dict[str, Any]) -> FamilyConfig:
+    try:
+        return read_config({**manifest["config"], "family": manifest["family"]})
+    except ConfigError as error:
+        raise BundleError(f"{folder / MANIFEST}: {error}") from error
+
+
+def _load_encoder(config: EncoderConfig, folder: Path | None, sha256: str) -> Encoder:
+    if folder is not None:
+        config = config.replace(source="path", path=str(folder / ENCODER), sha256=None)
+    encoder = load_encoder(config)
+    if encoder.sha256 != sha256:
+        raise BundleError(f"{folder or config.source}: the encoder's weights are not those of training")
+    return encoder
 
 
 def _hashes(folder: Path) -> Iterator[tuple[str, str]]:
@@ -203,7 +212,7 @@ def _manifest(folder: Path) -> dict[str, Any]:
         raise BundleError(f"{folder / MANIFEST} is damaged: {error}") from error
     if not isinstance(manifest, dict):
         raise BundleError(f"{folder / MANIFEST} is damaged: expected a mapping, found {type(manifest).__name__}")
-    if manifest.get("format") != FORMAT or manifest.get("family") not in FAMILIES:
+    if manifest.get("format") != FORMAT or str(manifest.get("family")) not in FAMILIES:
         raise BundleError(
             f"{folder}: format {manifest.get('format')} of family {manifest.get('family')!r} cannot be read; expected "
             f"format {FORMAT} and one of {', '.join(FAMILIES)}"

@@ -1,6 +1,9 @@
 """`hybrid`, the seed's v2.1: frozen embedding + 28 statistics per point → 128 → 64 → a logit, one per horizon.
 
-Legend: B windows, C points, F statistics, E embedding, N = C·(E + F) inputs, H horizons.
+The H classifiers share nothing but the order of the batches: their weights lie stacked in one module, so that a step
+costs one pass instead of H. With `members` > 1 every horizon has as many classifiers, whose logits are averaged.
+
+Legend: B windows, C points, F statistics, E embedding, N = C·(E + F) inputs, H horizons, M members, G = M·H, O outputs.
 """
 
 from __future__ import annotations
@@ -10,33 +13,37 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 import torch
+import torch.nn.functional as F
 from pydantic import Field
 from torch import nn
 
-from hvac.config import Config
-from hvac.errors import BundleError
-from hvac.features.table import Windows, flat
-from hvac.models.scaling import Scaler
+from hvac.features.table import Windows
+from hvac.models.family import NEEDS, Encoding
+from hvac.models.fitting import Network, Weights
+from hvac.models.network import NetworkModel, Shape, TrainingConfig, side_by_side
 
 Floats = npt.NDArray[np.float32]
-State = dict[str, npt.NDArray[Any]]
 
 
-class HybridConfig(Config):
-    """Architecture and training of the v2.1 classifier (the seed's values are the defaults)."""
+Block = Literal["embedding", "features", "context", "mean_tokens", "untrained"]
 
-    inputs: tuple[Literal["embedding", "features"], ...] = ("embedding", "features")
+
+class HybridConfig(TrainingConfig):
+    """Architecture and training of the v2.1 classifier (the seed's values are the defaults).
+
+    `inputs` names blocks: `mean_tokens` is the mean over patches (the seed's pooling), `untrained` the embedding of an
+    encoder that was never trained; both are there for the ablations.
+    """
+
+    family: Literal["hybrid"] = "hybrid"
+    inputs: tuple[Block, ...] = Field(default=("embedding", "features"), min_length=1)
     hidden: tuple[int, int] = (128, 64)
-    dropout: float = Field(default=0.3, ge=0, lt=1)
-    learning_rate: float = Field(default=5e-4, gt=0)
-    final_learning_rate: float = Field(default=5e-5, gt=0)
-    weight_decay: float = 0.01
-    epochs: int = Field(default=20, ge=1)
-    batch_size: int = Field(default=128, ge=1)
-    clip: float = 1.0
-    gamma: float = Field(default=3.0, ge=0)
-    alpha: Literal["balanced", "prevalence"] | float = "balanced"
-    seed: int = 0
+    members: int = Field(default=1, ge=1)
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """What the blocks are made of."""
+        return tuple("tokens" if name == "mean_tokens" else name for name in self.inputs)
 
 
 class HybridClassifier(nn.Module):
@@ -59,51 +66,78 @@ class HybridClassifier(nn.Module):
         return logit_B
 
 
-class Hybrid:
+class Stack(Network):
+    """G = M·H classifiers of the same shape: every parameter of `HybridClassifier` with a leading axis G."""
+
+    def __init__(self, classifiers: list[HybridClassifier], dropout: float, *, horizons: int | None = None) -> None:
+        super().__init__()
+        self.dropout, self.horizons = dropout, horizons or len(classifiers)
+        states = [classifier.state_dict() for classifier in classifiers]
+        for name in states[0]:
+            stacked = nn.Parameter(torch.stack([state[name] for state in states]))
+            self.register_parameter(name.replace(".", "_"), stacked)
+
+    @property
+    def part_H(self) -> tuple[int, ...]:
+        """Every horizon is a part of its own."""
+        return tuple(range(self.horizons))
+
+    def part(self, number: int) -> Weights:
+        """All members of one horizon."""
+        return {name: tensor[number :: self.horizons].detach().cpu().clone() for name, tensor in self.kept().items()}
+
+    def assemble(self, parts: list[Weights]) -> None:
+        """Load every horizon's members."""
+        self.take({name: torch.stack([part[name] for part in parts], dim=1).flatten(0, 1) for name in parts[0]})
+
+    def forward(self, input_BSN: torch.Tensor) -> torch.Tensor:
+        """Logits of every classifier: [M, H, B]."""
+        weight = dict(self.named_parameters())
+        input_BN = torch.nan_to_num(input_BSN.flatten(1), nan=0.0, posinf=0.0, neginf=0.0)
+        hidden_GBO = input_BN.expand(len(weight["layers_0_weight"]), *input_BN.shape)
+        for layer in (0, 4):
+            hidden_GBO = self._linear(hidden_GBO, weight, layer)
+            hidden_GBO = F.layer_norm(hidden_GBO, hidden_GBO.shape[-1:])
+            scale_G1O, shift_G1O = (weight[f"layers_{layer + 1}_{part}"][:, None] for part in ("weight", "bias"))
+            hidden_GBO = F.dropout(F.relu(hidden_GBO * scale_G1O + shift_G1O), self.dropout, self.training)
+        return self._linear(hidden_GBO, weight, 8).reshape(-1, self.horizons, len(input_BN))
+
+    @staticmethod
+    def _linear(hidden_GBO: torch.Tensor, weight: dict[str, nn.Parameter], layer: int) -> torch.Tensor:
+        bias_G1O = weight[f"layers_{layer}_bias"][:, None]
+        return torch.baddbmm(bias_G1O, hidden_GBO, weight[f"layers_{layer}_weight"].transpose(1, 2))
+
+    def clip_gradients(self, norm: float) -> bool:
+        """Scale the gradient of each classifier to a norm of at most `norm`; False where one is not finite."""
+        gradients = [p.grad for p in self.parameters() if p.grad is not None]
+        norm_G = torch.stack([g.flatten(1).square().sum(dim=1) for g in gradients]).sum(dim=0).sqrt()
+        scale_G = (norm / (norm_G + 1e-6)).clamp(max=1.0)
+        if bool((scale_G < 1).any()):
+            for gradient in gradients:
+                gradient.mul_(scale_G.view(-1, *[1] * (gradient.dim() - 1)))
+        return bool(torch.isfinite(norm_G).all())
+
+
+class Hybrid(NetworkModel):
     """Fitted classifiers of all horizons with the statistics that standardise their inputs."""
 
-    family = "hybrid"
-
-    def __init__(self, config: HybridConfig, scaler: Scaler, classifiers: list[HybridClassifier]) -> None:
-        self.config, self.scaler = config, scaler
-        self.classifiers = [classifier.eval().requires_grad_(False) for classifier in classifiers]
-
-    def score(self, windows: Windows) -> Floats:
-        """Logits s_BH. Raises BundleError where the windows do not have the width the classifiers were trained on."""
-        input_BN = hybrid_inputs(windows, self.config)
-        if input_BN.shape[1] != len(self.scaler.mean_N):
-            raise BundleError(f"windows have {input_BN.shape[1]} inputs, the model expects {len(self.scaler.mean_N)}")
-        scaled_BN = torch.from_numpy(self.scaler.transform(input_BN))
-        with torch.inference_mode():
-            return torch.stack([classifier(scaled_BN) for classifier in self.classifiers], dim=1).numpy()
-
-    def state(self) -> State:
-        """All arrays, by name (for safetensors)."""
-        arrays: State = {f"scaler.{name}": array for name, array in self.scaler._asdict().items()}
-        for h, classifier in enumerate(self.classifiers):
-            arrays |= {
-                f"classifier.{h}.{name}": t.detach().cpu().numpy() for name, t in classifier.state_dict().items()
-            }
-        return arrays
+    @staticmethod
+    def inputs(windows: Windows, config: HybridConfig) -> tuple[Floats, ...]:
+        """The blocks in the order of `inputs`, flattened over points."""
+        return (side_by_side([_block(windows, name) for name in config.inputs]),)
 
     @classmethod
-    def restore(cls, config: HybridConfig, state: State) -> Hybrid:
-        """The model that `state` was taken from."""
-        scaler = Scaler(*(state[f"scaler.{name}"] for name in Scaler._fields))
-        classifiers: list[HybridClassifier] = []
-        while any(name.startswith(f"classifier.{len(classifiers)}.") for name in state):
-            prefix = f"classifier.{len(classifiers)}."
-            classifier = HybridClassifier(len(scaler.mean_N), config.hidden, config.dropout)
-            tensors = {n.removeprefix(prefix): torch.from_numpy(a) for n, a in state.items() if n.startswith(prefix)}
-            classifier.load_state_dict(tensors)
-            classifiers.append(classifier)
-        return cls(config, scaler, classifiers)
+    def build(cls, config: HybridConfig, shape: Shape, encoder: Encoding) -> Stack:
+        """One classifier per member and horizon."""
+        made = [
+            HybridClassifier(shape.columns[0], config.hidden, config.dropout)
+            for _ in range(config.members * shape.horizons)
+        ]
+        return Stack(made, config.dropout, horizons=shape.horizons)
 
 
-def hybrid_inputs(windows: Windows, config: HybridConfig) -> Floats:
-    """Embedding then statistics, flattened over points: [B, N]."""
-    blocks = {"embedding": windows.z_BCE, "features": windows.f_BCF}
-    chosen = [blocks[name] for name in config.inputs]
-    if any(block is None for block in chosen):
-        raise BundleError(f"hybrid needs {' and '.join(config.inputs)}; the windows do not have all of them")
-    return np.concatenate([flat(np.asarray(b, dtype=np.float32)) for b in chosen], axis=1)
+def _block(windows: Windows, name: str) -> Any:
+    if name == "mean_tokens":
+        assert windows.p_BCPE is not None, "tokens are made before (`family.prepared`)"
+        return windows.p_BCPE.mean(axis=2)
+    return getattr(windows, NEEDS[name])

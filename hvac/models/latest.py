@@ -55,7 +55,7 @@ def latest_rows(scenes: Sequence[Scene], bundle: Bundle) -> pa.Table:
         risk_BH[ok_B] = bundle.predict(windows.take(ok_B)).risk_BH
     threshold_H = bundle.decision.threshold_H
     name = bundle.folder.name if bundle.folder else bundle.id
-    family = bundle.model.family
+    family = bundle.family
     table = predictions_table(windows, risk_BH, threshold_H, horizons=horizons, model=family, bundle_id=name)
     return _with_extras(table, scenes, windows, ok_B, bundle)
 

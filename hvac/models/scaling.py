@@ -29,13 +29,14 @@ class Scaler(NamedTuple):
 
 
 def fit_scaler(input_BN: npt.NDArray[np.floating]) -> Scaler:
-    """Statistics of training rows. Inputs that do not vary get std 1.
+    """Statistics of training rows. Inputs that do not vary get std 1; inputs that are never finite count as 0.
 
     >>> scaler = fit_scaler(np.array([[0.0, 5.0], [2.0, 5.0]]))
     >>> scaler.transform(np.array([[1.0, 7.0]])).tolist()
     [[0.0, 0.0]]
     """
     finite_BN = np.where(np.isfinite(input_BN), input_BN, np.nan)
+    finite_BN[:, np.isnan(finite_BN).all(axis=0)] = 0.0
     low_N, high_N = np.nanquantile(finite_BN, (TAIL, 1 - TAIL), axis=0)
     clipped_BN = np.clip(finite_BN, low_N, high_N)
     mean_N, std_N = np.nanmean(clipped_BN, axis=0), np.nanstd(clipped_BN, axis=0)

@@ -195,7 +195,8 @@ def _text_dates(text: Any, missing: tuple[str, ...]) -> _Moments:
         again = _match_dates(pa.array([_odd_date(one) for one in texts], pa.string()))
         absent = np.array([one in marks for one in texts])
         again.state[absent] = MISSING
-        for part, better in zip(found, again, strict=True):
+        pairs: Any = zip(found, again, strict=True)
+        for part, better in pairs:
             part[odd] = better
     return found
 

@@ -18,13 +18,12 @@ from hvac.features.statistics import statistics
 from hvac.features.table import KEY_SCHEMA, Windows
 from hvac.models.bundle import Bundle
 from hvac.models.decision import Decision, DecisionConfig, fit_decision
-from hvac.models.fitting import fit_hybrid
-from hvac.models.hybrid import Hybrid, HybridConfig
+from hvac.models.families import config_of, fit
+from hvac.models.family import Fitting, prepared
 from hvac.panel.labels import LabelConfig
 from hvac.panel.windows import WindowConfig
 
 HORIZONS = (30, 60, 90)
-ARRAYS = ("observed_B", "persistence_B", "x_BCL", "f_BCF", "z_BCE", "k_BK", "y_BH", "known_BH")
 
 
 def recipe(points: Sequence[str] = ("p",), **more: Any) -> Recipe:
@@ -87,22 +86,34 @@ def decision(score_BH: Any, cal: Windows, **more: Any) -> Decision:
     return fit_decision(score_BH, cal, horizons=HORIZONS, config=DecisionConfig(**more))
 
 
+def fit_family(name: str, train: Windows, tune: Windows, **settings: Any) -> Any:
+    """A family fitted in this process, on the packaged encoder."""
+    config = config_of(name, **settings)
+    ready = [prepared(part, config.needs, packaged_encoder) for part in (train, tune)]
+    return fit(*ready, config, Fitting(packaged_encoder))
+
+
+def bundled(model: Any, rule: Recipe, cal: Windows, **more: Any) -> Bundle:
+    """A bundle of any fitted family, decided on *cal*."""
+    score_BH = model.score(prepared(cal, model.config.needs, packaged_encoder))
+    return Bundle(
+        model=model,
+        recipe=rule,
+        decision=decision(score_BH, cal),
+        encoder_config=EncoderConfig(),
+        encoder_sha256=packaged_encoder().sha256,
+        **more,
+    )
+
+
 @cache
-def fitted(points: int = 1, seed: int = 0) -> Hybrid:
+def fitted(points: int = 1, seed: int = 0) -> Any:
     train, tune = (described(200, points=points, seed=part) for part in (1, 2))
-    return fit_hybrid(train, tune, HybridConfig(epochs=3, seed=seed))
+    return fit_family("hybrid", train, tune, epochs=3, seed=seed)
 
 
 def bundle(points: Sequence[str] = ("p",), *, seed: int = 0, **more: Any) -> Bundle:
     rule = recipe(points, **more)
-    model, cal = fitted(rule.width, seed), described(200, points=rule.width, seed=3)
     band = {h: np.tile(np.sqrt(np.arange(1.0, h + 1)), (rule.width, 1)) for h in HORIZONS}
-    return Bundle(
-        model=model,
-        recipe=rule,
-        decision=decision(model.score(cal), cal),
-        encoder_config=EncoderConfig(),
-        encoder_sha256=packaged_encoder().sha256,
-        band=band,
-        training={"rows": 200},
-    )
+    cal = described(200, points=rule.width, seed=3)
+    return bundled(fitted(rule.width, seed), rule, cal, band=band, training={"rows": 200})

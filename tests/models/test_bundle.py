@@ -16,8 +16,8 @@ from hvac.errors import BundleError
 from hvac.models.bundle import Bundle
 from hvac.models.calibration import running_maximum
 from hvac.models.forecast import damped_quadratic, window_spread
-from hvac.models.hybrid import Hybrid, HybridConfig
-from tests.models.models_example import HORIZONS, bundle, described, fitted, packaged_encoder, recipe
+from hvac.models.hybrid import Hybrid
+from tests.models.models_example import HORIZONS, bundle, described, fit_family, fitted, packaged_encoder, recipe
 
 
 @pytest.fixture(scope="module")
@@ -117,8 +117,8 @@ def test_equal_training_gives_an_equal_id() -> None:
 
 def test_id_depends_on_weights_decision_recipe_band_and_training(made: Bundle) -> None:
     state = {name: array.copy() for name, array in made.model.state().items()}
-    state["classifier.1.layers.8.bias"] += 1e-3
-    nudged = Hybrid.restore(made.model.config, state)
+    state["network.layers_8_bias"][1] += 1e-3
+    nudged = Hybrid.restore(made.model.config, state, packaged_encoder)
     thresholds = (made.decision.thresholds[0]._replace(value=0.123), *made.decision.thresholds[1:])
     others = [
         replace(made, model=nudged),
@@ -182,10 +182,8 @@ def test_no_windows_give_no_predictions(made: Bundle) -> None:
 
 
 def test_statistics_only_bundle_needs_no_embedding_and_no_values(made: Bundle) -> None:
-    config = HybridConfig(inputs=("features",), epochs=1)
-    from hvac.models.fitting import fit_hybrid
-
-    lean = replace(made, model=fit_hybrid(described(100, seed=1), described(100, seed=2), config))
+    train, tune = described(100, seed=1), described(100, seed=2)
+    lean = replace(made, model=fit_family("hybrid", train, tune, inputs=("features",), epochs=1))
     found = lean.predict(replace(described(5, seed=7), z_BCE=None, x_BCL=None))
     assert np.isfinite(found.risk_BH).all()
 
@@ -268,8 +266,8 @@ def test_damaged_file_is_named(copied: Path, name: str, harm: Callable[[bytes], 
 
 @pytest.mark.parametrize(
     "change",
-    [{"format": 99}, {"format": None}, {"family": "oracle"}, {"family": None}],
-    ids=["99", "none", "fam", "no"],
+    [{"format": 99}, {"format": 1}, {"format": None}, {"family": "oracle"}, {"family": None}, {"family": []}],
+    ids=["99", "1", "none", "fam", "no", "list"],
 )
 def test_unknown_format_or_family_is_refused_with_what_is_known(copied: Path, change: dict[str, Any]) -> None:
     manifest = json.loads((copied / "manifest.json").read_text(encoding="utf-8"))
@@ -277,6 +275,13 @@ def test_unknown_format_or_family_is_refused_with_what_is_known(copied: Path, ch
     message = load_refused(copied)
     assert "hybrid" in message
     assert str(next(iter(change.values()))) in message
+
+
+@pytest.mark.parametrize("config", [{"seed": 0, "layers": 3}, {"dropout": "much"}])
+def test_setting_of_another_version_is_refused_with_its_name(copied: Path, config: dict[str, Any]) -> None:
+    manifest = json.loads((copied / "manifest.json").read_text(encoding="utf-8"))
+    (copied / "manifest.json").write_text(json.dumps(manifest | {"config": config}), encoding="utf-8")
+    assert list(config)[-1] in load_refused(copied)
 
 
 def cut_short(text: bytes) -> bytes:
@@ -296,7 +301,7 @@ def a_list(text: bytes) -> bytes:
 
 
 def only_its_head(text: bytes) -> bytes:
-    return b'{"format": 1, "family": "hybrid"}'
+    return b'{"format": 2, "family": "hybrid"}'
 
 
 def another_kind_of_files(text: bytes) -> bytes:

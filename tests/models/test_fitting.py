@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import replace
+import math
 from typing import Any
 
 import numpy as np
@@ -11,12 +11,15 @@ import numpy.typing as npt
 import pytest
 import torch
 from sklearn.metrics import average_precision_score
+from torch import nn
 
 from hvac.errors import HvacError
-from hvac.models.fitting import Counts, FitState, Rows, Stack, count, fit_classifiers, fit_hybrid, rows_of, to_hybrid
-from hvac.models.hybrid import HybridClassifier, HybridConfig, hybrid_inputs
+from hvac.features.encoder import state_hash
+from hvac.models.family import no_encoder
+from hvac.models.fitting import Counts, FitState, Network, Rows, Workers, count, fit_network
+from hvac.models.hybrid import Hybrid, HybridClassifier, HybridConfig, Stack
 from hvac.models.losses import focal_loss
-from hvac.models.scaling import Scaler, fit_scaler
+from hvac.models.network import Shape
 from tests.models.models_example import bundle, packaged_encoder, windows
 
 INPUTS = 6
@@ -27,7 +30,7 @@ def rows(number: int = 300, *, seed: int = 0, horizons: int = 3) -> Rows:
     rng = np.random.default_rng(seed)
     input_BN = rng.normal(size=(number, INPUTS)).astype(np.float32)
     y_BH = input_BN[:, :1] + rng.normal(0, 0.5, (number, horizons)) > np.array([1.0, 0.5, 0.0])[:horizons]
-    return Rows(input_BN, y_BH, rng.random((number, horizons)) < 0.8)
+    return Rows((input_BN[:, None],), y_BH, rng.random((number, horizons)) < 0.8)
 
 
 def counts(train: Rows) -> Counts:
@@ -39,37 +42,98 @@ def config(**more: Any) -> HybridConfig:
     return HybridConfig(**{"epochs": 4, "batch_size": 64, "dropout": 0.0, "learning_rate": 5e-3, **more})
 
 
+def network(setting: HybridConfig, horizons: int = 3) -> Stack:
+    torch.manual_seed(setting.seed)
+    return Hybrid.build(setting, Shape(1, horizons, (1,), (INPUTS,)), no_encoder)
+
+
 def fit(train: Rows, tune: Rows | None = None, **more: Any) -> FitState:
-    state = more.pop("state", None)
-    report = more.pop("report", lambda state: None)
+    given = {name: more.pop(name) for name in ("state", "report", "workers") if name in more}
+    made = more.pop("network", None) or network(config(**more), train.y_BH.shape[1])
     tune = rows(200, seed=1, horizons=train.y_BH.shape[1]) if tune is None else tune
-    return fit_classifiers(train, tune, config(**more), counts=counts(train), state=state, report=report)
+    return fit_network(made, train, tune, config(**more), counts=given.pop("counts", counts(train)), **given)
+
+
+def seen_by(train: Rows, tune: Rows | None = None, **more: Any) -> tuple[FitState, list[FitState]]:
+    """A fit, and its states after every epoch."""
+    seen: list[FitState] = []
+    state = fit(train, tune, report=lambda s: seen.append(copy.deepcopy(s)), **more)
+    return state, seen
+
+
+def logits(made: Network, source: Rows) -> npt.NDArray[np.float32]:
+    """Log-odds of the risks: [H, B]."""
+    with torch.inference_mode():
+        found: npt.NDArray[np.float32] = made.read_out(made.eval()(*map(torch.from_numpy, source.inputs))).numpy()
+    return found
+
+
+def pr_auc(logit_B: npt.NDArray[np.float32], source: Rows, h: int) -> float:
+    known_B = source.known_BH[:, h]
+    return float(average_precision_score(source.y_BH[known_B, h], logit_B[known_B]))
+
+
+def chosen(state: FitState, setting: HybridConfig) -> Stack:
+    """The network with every part's best epoch."""
+    made = network(setting)
+    made.assemble(state.best)
+    return made
 
 
 def assert_same(one: FitState, other: FitState, *, atol: float = 0.0) -> None:
     assert one.epoch == other.epoch
-    np.testing.assert_allclose(one.best_score_H, other.best_score_H, atol=atol)
-    for mine, theirs in zip((*one.best_H, one.module), (*other.best_H, other.module), strict=True):
+    assert one.best_epoch == other.best_epoch
+    np.testing.assert_allclose(one.best_score, other.best_score, atol=atol)
+    for mine, theirs in zip((*one.best, one.module), (*other.best, other.module), strict=True):
         assert mine.keys() == theirs.keys()
         for name in mine:
             torch.testing.assert_close(mine[name], theirs[name], atol=atol, rtol=0.0)
 
 
 def only(source: Rows, h: int) -> Rows:
-    return Rows(source.input_BN, source.y_BH[:, h : h + 1], source.known_BH[:, h : h + 1])
+    return Rows(source.inputs, source.y_BH[:, h : h + 1], source.known_BH[:, h : h + 1])
 
 
-def start_of(classifier: HybridClassifier) -> FitState:
-    """A fit of one classifier that has not begun, with given weights."""
-    stack = Stack([classifier], 0.0)
-    optimiser = torch.optim.AdamW(stack.parameters(), lr=1e-3, eps=1e-8, fused=True)
-    return FitState(
-        module=dict(stack.state_dict()),
-        optimiser=optimiser.state_dict(),
-        best_H=[{}],
-        best_score_H=[-1.0],
-        history_H=[[]],
-    )
+class Line(Network):
+    """One linear layer on one input, shared by all horizons."""
+
+    def __init__(self, horizons: int = 3) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.horizons, self.layer = horizons, nn.Linear(INPUTS, horizons)
+
+    def forward(self, input_BSN: torch.Tensor) -> torch.Tensor:
+        logit_HB: torch.Tensor = self.layer(input_BSN.flatten(1)).T
+        return logit_HB
+
+
+class Noting(nn.Module):
+    """A module that notes the first column of every batch it is trained on."""
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self.module = module
+        self.batches: list[list[float]] = []
+
+    def forward(self, input_BSN: torch.Tensor) -> torch.Tensor:
+        self.batches.append(input_BSN[:, 0, 0].tolist())
+        found: torch.Tensor = self.module(input_BSN)
+        return found
+
+
+def batches_of(train: Rows, *, workers: int = 1, of: Counts | None = None, **more: Any) -> list[list[float]]:
+    """The first input of every window, by step, over all epochs."""
+    wrapped: list[Noting] = []
+
+    def wrap(module: nn.Module) -> nn.Module:
+        wrapped.append(Noting(module))
+        return wrapped[0]
+
+    fit_network(
+        network(config(**more)), train, rows(50, seed=1), config(**more),
+        counts=of or counts(train), workers=Workers(workers, wrap),
+    )  # fmt: skip
+    return wrapped[0].batches
 
 
 # The stack
@@ -77,27 +141,37 @@ def start_of(classifier: HybridClassifier) -> FitState:
 
 def test_stack_gives_the_logits_of_its_single_classifiers() -> None:
     torch.manual_seed(0)
-    made = [HybridClassifier(INPUTS).eval() for _ in range(3)]
+    made = [HybridClassifier(INPUTS).eval() for _ in range(6)]
     input_BN = torch.randn(40, INPUTS)
     with torch.inference_mode():
-        stacked_HB = Stack(made, 0.3).eval()(input_BN)
-        single_HB = torch.stack([classifier(input_BN) for classifier in made])
-    torch.testing.assert_close(stacked_HB, single_HB, atol=1e-6, rtol=1e-6)
+        stacked_MHB = Stack(made, 0.3, horizons=3).eval()(input_BN[:, None])
+        single_GB = torch.stack([classifier(input_BN) for classifier in made])
+    assert stacked_MHB.shape == (2, 3, 40)
+    torch.testing.assert_close(stacked_MHB.flatten(0, 1), single_GB, atol=1e-6, rtol=1e-6)
 
 
-def test_stack_gives_back_the_state_of_each_classifier() -> None:
-    made = [HybridClassifier(INPUTS) for _ in range(3)]
-    stack = Stack(made, 0.3)
-    assert sum(p.numel() for p in stack.parameters()) == 3 * sum(p.numel() for p in made[0].parameters())
-    for h, classifier in enumerate(made):
-        for name, tensor in classifier.state_dict().items():
-            assert torch.equal(stack.of_horizon(h)[name], tensor)
+def test_part_of_a_stack_holds_the_states_of_one_horizons_classifiers() -> None:
+    made = [HybridClassifier(INPUTS) for _ in range(6)]
+    stack = Stack(made, 0.3, horizons=3)
+    assert sum(p.numel() for p in stack.parameters()) == 6 * sum(p.numel() for p in made[0].parameters())
+    assert stack.part_H == (0, 1, 2)
+    for h in range(3):
+        for name, tensor in stack.part(h).items():
+            expected = [made[g].state_dict()[name.replace("_", ".")] for g in (h, h + 3)]
+            assert torch.equal(tensor, torch.stack(expected))
+
+
+@pytest.mark.parametrize("members", [1, 2, 3])
+def test_stack_assembled_from_its_own_parts_is_itself(members: int) -> None:
+    made, other = network(config(members=members)), network(config(members=members, seed=1))
+    other.assemble([made.part(h) for h in range(3)])
+    assert state_hash(other.state_dict()) == state_hash(made.state_dict())
 
 
 def test_stack_drops_out_in_training_only() -> None:
-    stack, input_BN = Stack([HybridClassifier(INPUTS)], 0.5), torch.randn(40, INPUTS)
-    assert not torch.equal(stack.train()(input_BN), stack.train()(input_BN))
-    assert torch.equal(stack.eval()(input_BN), stack.eval()(input_BN))
+    stack, input_BSN = Stack([HybridClassifier(INPUTS)], 0.5), torch.randn(40, 1, INPUTS)
+    assert not torch.equal(stack.train()(input_BSN), stack.train()(input_BSN))
+    assert torch.equal(stack.eval()(input_BSN), stack.eval()(input_BSN))
 
 
 # All at once equals one by one
@@ -109,17 +183,18 @@ def test_fitting_stacked_gives_what_fitting_each_alone_gives(h: int) -> None:
     together = fit(train, tune)
     torch.manual_seed(config().seed)
     start = [HybridClassifier(INPUTS, (128, 64), 0.0) for _ in range(3)][h]
-    alone = fit(only(train, h), only(tune, h), state=start_of(start))
-    assert alone.best_score_H[0] == pytest.approx(together.best_score_H[h], abs=1e-6)
-    for name, tensor in alone.best_H[0].items():
-        torch.testing.assert_close(together.best_H[h][name], tensor, atol=2e-5, rtol=0.0)
+    alone = fit(only(train, h), only(tune, h), network=Stack([start], 0.0))
+    assert alone.best_score[0] == pytest.approx(together.best_score[h], abs=1e-6)
+    assert alone.best_epoch[0] == together.best_epoch[h]
+    for name, tensor in alone.best[0].items():
+        torch.testing.assert_close(together.best[h][name], tensor, atol=2e-5, rtol=0.0)
 
 
 def plain_fit(train: Rows, h: int, setting: HybridConfig, start: HybridClassifier) -> HybridClassifier:
     """The slow, obvious fit of one horizon: one batch an epoch, torch's own schedule and clipping."""
     known_B = train.known_BH[:, h]
     y_B = torch.from_numpy(train.y_BH[known_B, h].astype(np.float32))
-    input_BN = torch.from_numpy(train.input_BN[known_B])
+    input_BN = torch.from_numpy(train.inputs[0][known_B, 0])
     classifier = copy.deepcopy(start)
     optimiser = torch.optim.AdamW(
         classifier.parameters(), lr=setting.learning_rate, weight_decay=setting.weight_decay, eps=1e-8
@@ -127,8 +202,9 @@ def plain_fit(train: Rows, h: int, setting: HybridConfig, start: HybridClassifie
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(
         optimiser, T_max=setting.epochs, eta_min=setting.final_learning_rate
     )
+    alpha = 1 - float(y_B.mean()) if setting.alpha == "balanced" else None
     for _ in range(setting.epochs):
-        loss = focal_loss(classifier(input_BN), y_B, gamma=setting.gamma, alpha=1 - float(y_B.mean()))
+        loss = focal_loss(classifier(input_BN), y_B, gamma=setting.gamma, alpha=alpha)
         optimiser.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(classifier.parameters(), setting.clip)
@@ -137,11 +213,14 @@ def plain_fit(train: Rows, h: int, setting: HybridConfig, start: HybridClassifie
     return classifier
 
 
+@pytest.mark.parametrize("alpha", ["balanced", "none"])
 @pytest.mark.parametrize("clip", [1.0, 0.01])
-def test_fitting_equals_a_plain_loop_with_cosine_focal_loss_and_clipping_of_each_classifier(clip: float) -> None:
+def test_fitting_equals_a_plain_loop_with_cosine_focal_loss_and_clipping_of_each_classifier(
+    clip: float, alpha: str
+) -> None:
     train = rows(60)
-    setting = config(batch_size=60, epochs=6, clip=clip)
-    found = fit(train, batch_size=60, epochs=6, clip=clip)
+    setting = config(batch_size=60, epochs=6, clip=clip, alpha=alpha)
+    found = fit(train, batch_size=60, epochs=6, clip=clip, alpha=alpha)
     torch.manual_seed(setting.seed)
     starts = [HybridClassifier(INPUTS, (128, 64), 0.0) for _ in range(3)]
     for h, start in enumerate(starts):
@@ -153,12 +232,12 @@ def test_fitting_equals_a_plain_loop_with_cosine_focal_loss_and_clipping_of_each
 def test_a_horizon_with_large_gradients_does_not_shrink_the_steps_of_another() -> None:
     """Clipping is per classifier: what another horizon's labels are changes nothing."""
     train = rows(200)
-    easy = train._replace(y_BH=np.column_stack([train.y_BH[:, 0], train.input_BN[:, 1] > 0, train.y_BH[:, 2]]))
+    easy = train._replace(y_BH=np.column_stack([train.y_BH[:, 0], train.inputs[0][:, 0, 1] > 0, train.y_BH[:, 2]]))
     one, two = (fit(each, gamma=0.0, clip=0.05) for each in (train, easy))
-    assert not torch.equal(one.best_H[1]["layers.8.weight"], two.best_H[1]["layers.8.weight"])
+    assert not torch.equal(one.best[1]["layers_8_weight"], two.best[1]["layers_8_weight"])
     for h in (0, 2):
-        for name in one.best_H[h]:
-            torch.testing.assert_close(one.best_H[h][name], two.best_H[h][name], atol=1e-6, rtol=0.0)
+        for name in one.best[h]:
+            torch.testing.assert_close(one.best[h][name], two.best[h][name], atol=1e-6, rtol=0.0)
 
 
 # What is learned
@@ -169,7 +248,7 @@ def test_planted_signal_raises_tune_pr_auc_well_above_the_base_rate() -> None:
     state = fit(train, tune, epochs=8, dropout=0.3)
     for h in range(3):
         base = tune.y_BH[tune.known_BH[:, h], h].mean()
-        assert state.best_score_H[h] > base + 0.6 * (1 - base)
+        assert state.best_score[h] > base + 0.6 * (1 - base)
         assert state.history_H[h][-1]["train_loss"] < state.history_H[h][0]["train_loss"]
 
 
@@ -177,16 +256,13 @@ def test_shuffled_labels_teach_nothing() -> None:
     train, fresh = rows(600), rows(2000, seed=9)
     order = np.random.default_rng(0).permutation(600)
     state = fit(train._replace(y_BH=train.y_BH[order]), epochs=3)
-    scaler = Scaler(*(np.full(INPUTS, v, np.float32) for v in (-9, 9, 0, 1)))
-    (first, *_) = to_hybrid(state, scaler, config()).classifiers
-    with torch.inference_mode():
-        logit_B = first(torch.from_numpy(fresh.input_BN)).numpy()
-    assert average_precision_score(fresh.y_BH[:, 0], logit_B) < 0.5
+    logit_HB = logits(chosen(state, config()), fresh)
+    assert average_precision_score(fresh.y_BH[:, 0], logit_HB[0]) < 0.5
 
 
-@pytest.mark.parametrize("alpha", ["balanced", "prevalence", 0.3])
+@pytest.mark.parametrize("alpha", ["balanced", "prevalence", "none", 0.3])
 def test_every_way_to_weigh_the_positives_learns(alpha: Any) -> None:
-    assert min(fit(rows(600), alpha=alpha, epochs=6).best_score_H) > 0.6
+    assert min(fit(rows(600), alpha=alpha, epochs=6).best_score) > 0.6
 
 
 def test_history_has_a_row_per_epoch_with_finite_losses() -> None:
@@ -201,45 +277,107 @@ def test_history_has_a_row_per_epoch_with_finite_losses() -> None:
 
 
 def test_best_epoch_is_the_first_with_the_highest_tune_pr_auc() -> None:
-    seen: list[FitState] = []
-    tune = rows(30, seed=1)
-    state = fit(rows(), tune, epochs=8, report=lambda s: seen.append(copy.deepcopy(s)))
-    kept = []
+    state, seen = seen_by(rows(), rows(30, seed=1), epochs=8)
     for h in range(3):
         score_E = [row["tune_pr_auc"] for row in state.history_H[h]]
-        kept.append(int(np.argmax(score_E)))
-        assert state.best_score_H[h] == max(score_E)
-        for name, tensor in state.best_H[h].items():
-            assert torch.equal(tensor, seen[kept[-1]].module[name.replace(".", "_")][h])
-    assert kept != [7, 7, 7], "the example must have a best epoch before the last"
+        assert state.best_epoch[h] == 1 + int(np.argmax(score_E))
+        assert state.best_score[h] == max(score_E)
+        for name, tensor in state.best[h].items():
+            assert torch.equal(tensor[0], seen[state.best_epoch[h] - 1].module[name][h])
+    assert state.best_epoch != [8, 8, 8], "the example must have a best epoch before the last"
+    assert len(set(state.best_epoch)) > 1, "the example must have another best epoch for another horizon"
 
 
 def test_best_epoch_of_a_horizon_does_not_depend_on_the_others() -> None:
     train, tune = rows(), rows(30, seed=1)
     flipped = tune._replace(y_BH=np.column_stack([tune.y_BH[:, 0], ~tune.y_BH[:, 1:]]))
     one, two = fit(train, tune), fit(train, flipped)
-    assert one.best_score_H[0] == two.best_score_H[0]
-    assert torch.equal(one.best_H[0]["layers.0.weight"], two.best_H[0]["layers.0.weight"])
+    assert one.best_score[0] == two.best_score[0]
+    assert torch.equal(one.best[0]["layers_0_weight"], two.best[0]["layers_0_weight"])
+
+
+def test_horizons_that_share_weights_have_one_best_epoch_by_their_mean_pr_auc() -> None:
+    state, seen = seen_by(rows(), rows(30, seed=1), epochs=8, network=Line())
+    mean_E = np.mean([[row["tune_pr_auc"] for row in rows_E] for rows_E in state.history_H], axis=0)
+    assert state.best_epoch == [1 + int(np.argmax(mean_E))]
+    assert state.best_epoch != [8], "the example must have a best epoch before the last"
+    assert state.best_score == [pytest.approx(mean_E.max())]
+    kept = seen[state.best_epoch[0] - 1].module
+    assert all(torch.equal(tensor, kept[name]) for name, tensor in state.best[0].items())
+
+
+def test_a_horizon_without_pr_auc_has_no_say_in_a_shared_best_epoch() -> None:
+    tune = rows(30, seed=1)
+    quiet = tune._replace(y_BH=np.column_stack([tune.y_BH[:, :2], np.zeros(30, bool)]))
+    state = fit(rows(), quiet, epochs=8, network=Line())
+    mean_E = np.mean([[row["tune_pr_auc"] for row in rows_E] for rows_E in state.history_H[:2]], axis=0)
+    assert state.best_epoch == [1 + int(np.argmax(mean_E))]
 
 
 def test_last_epoch_is_kept_where_tune_has_one_class() -> None:
     tune = rows(100, seed=1)
     state = fit(rows(), tune._replace(y_BH=np.zeros_like(tune.y_BH)))
+    assert state.best_epoch == [4, 4, 4]
     for h in range(3):
         assert all(np.isnan(row["tune_pr_auc"]) for row in state.history_H[h])
-        assert torch.equal(state.best_H[h]["layers.8.weight"], state.module["layers_8_weight"][h])
+        assert torch.equal(state.best[h]["layers_8_weight"][0], state.module["layers_8_weight"][h])
 
 
-def test_tune_pr_auc_is_that_of_the_known_labels() -> None:
+@pytest.mark.parametrize("shared", [False, True])
+def test_last_epoch_is_kept_where_tune_has_no_window(shared: bool) -> None:
+    state = fit(rows(), rows(10, seed=1).take(np.array([], int)), network=Line() if shared else None)
+    assert set(state.best_epoch) == {4}
+    assert all(np.isnan(row["tune_pr_auc"]) for row_E in state.history_H for row in row_E)
+
+
+@pytest.mark.parametrize("members", [1, 3])
+def test_tune_pr_auc_is_that_of_the_known_labels(members: int) -> None:
     train, tune = rows(), rows(200, seed=1)
-    state = fit(train, tune, epochs=1)
-    scaler = Scaler(*(np.full(INPUTS, v, np.float32) for v in (-9, 9, 0, 1)))
-    for h, classifier in enumerate(to_hybrid(state, scaler, config()).classifiers):
-        with torch.inference_mode():
-            logit_B = classifier(torch.from_numpy(tune.input_BN)).numpy()
-        known_B = tune.known_BH[:, h]
-        expected = average_precision_score(tune.y_BH[known_B, h], logit_B[known_B])
-        assert state.best_score_H[h] == pytest.approx(expected, abs=1e-6)
+    state = fit(train, tune, epochs=1, members=members)
+    logit_HB = logits(chosen(state, config(members=members)), tune)
+    for h in range(3):
+        assert state.best_score[h] == pytest.approx(pr_auc(logit_HB[h], tune, h), abs=1e-6)
+
+
+# Ensembles
+
+
+def test_score_of_an_ensemble_is_the_mean_of_its_members_logits() -> None:
+    made = [HybridClassifier(INPUTS).eval() for _ in range(6)]
+    source = rows(40)
+    with torch.inference_mode():
+        single_GB = torch.stack([classifier(torch.from_numpy(source.inputs[0][:, 0])) for classifier in made])
+    expected_HB = single_GB.reshape(2, 3, 40).mean(dim=0).numpy()
+    np.testing.assert_allclose(logits(Stack(made, 0.0, horizons=3), source), expected_HB, atol=1e-6)
+
+
+def test_best_epoch_of_an_ensemble_is_chosen_by_horizon_for_all_its_members_together() -> None:
+    tune = rows(30, seed=1)
+    state, seen = seen_by(rows(), tune, epochs=8, members=2)
+    assert len(state.best) == len(state.best_epoch) == 3
+    assert len(set(state.best_epoch)) > 1, "the example must have another best epoch for another horizon"
+    for h in range(3):
+        score_E = [row["tune_pr_auc"] for row in state.history_H[h]]
+        assert state.best_epoch[h] == 1 + int(np.argmax(score_E))
+        kept = seen[state.best_epoch[h] - 1].module
+        for name, tensor in state.best[h].items():
+            assert torch.equal(tensor, kept[name][[h, h + 3]])
+    logit_HB = logits(chosen(state, config(members=2)), tune)
+    for h in range(3):
+        assert pr_auc(logit_HB[h], tune, h) == pytest.approx(state.best_score[h], abs=1e-6)
+
+
+def test_members_learn_what_each_would_learn_alone_and_differ() -> None:
+    train = rows(200)
+    both = fit(train, members=2)
+    torch.manual_seed(config().seed)
+    starts = [HybridClassifier(INPUTS, (128, 64), 0.0) for _ in range(6)]
+    for member in (0, 1):
+        alone = fit(train, network=Stack(starts[3 * member : 3 * member + 3], 0.0))
+        for name, tensor in alone.module.items():
+            torch.testing.assert_close(both.module[name][3 * member : 3 * member + 3], tensor, atol=1e-6, rtol=0.0)
+    weight_GON = both.module["layers_0_weight"]
+    assert not torch.allclose(weight_GON[:3], weight_GON[3:], atol=0.05)
 
 
 # Repeating and resuming
@@ -248,15 +386,16 @@ def test_tune_pr_auc_is_that_of_the_known_labels() -> None:
 def test_same_seed_gives_the_same_fit_and_another_seed_another() -> None:
     one, two, other = fit(rows(), dropout=0.3), fit(rows(), dropout=0.3), fit(rows(), dropout=0.3, seed=1)
     assert_same(one, two)
-    assert not torch.equal(one.best_H[0]["layers.0.weight"], other.best_H[0]["layers.0.weight"])
+    assert not torch.equal(one.best[0]["layers_0_weight"], other.best[0]["layers_0_weight"])
 
 
+@pytest.mark.parametrize("members", [1, 2])
+@pytest.mark.parametrize("dropout", [0.0, 0.3])
 @pytest.mark.parametrize("after", [1, 3])
-def test_resumed_fit_equals_the_uninterrupted_one(after: int) -> None:
-    """Without dropout. With it, the dropout masks after a resume are those of a fit that starts anew."""
-    seen: list[FitState] = []
-    whole = fit(rows(), epochs=5, report=lambda s: seen.append(copy.deepcopy(s)))
-    resumed = fit(rows(), epochs=5, state=seen[after - 1])
+def test_resumed_fit_equals_the_uninterrupted_one(after: int, dropout: float, members: int) -> None:
+    setting = {"epochs": 5, "dropout": dropout, "members": members}
+    whole, seen = seen_by(rows(), **setting)
+    resumed = fit(rows(), state=seen[after - 1], **setting)
     assert_same(resumed, whole)
     assert resumed.history_H == whole.history_H
 
@@ -268,9 +407,77 @@ def test_finished_fit_is_not_fitted_further() -> None:
 
 
 def test_report_is_called_after_every_epoch_with_the_state_so_far() -> None:
-    seen: list[tuple[int, int]] = []
-    fit(rows(), report=lambda s: seen.append((s.epoch, len(s.history_H[2]))))
-    assert seen == [(1, 1), (2, 2), (3, 3), (4, 4)]
+    _, seen = seen_by(rows())
+    assert [(s.epoch, len(s.history_H[2])) for s in seen] == [(1, 1), (2, 2), (3, 3), (4, 4)]
+
+
+# Ending early, and epochs of some windows
+
+
+IMPATIENT: dict[str, Any] = {"epochs": 20, "patience": 2}
+
+
+def test_fit_ends_once_no_part_has_improved_for_as_many_epochs_as_its_patience() -> None:
+    tune = rows(30, seed=1)
+    state, seen = seen_by(rows(), tune, **IMPATIENT)
+    assert state.epoch == len(state.history_H[0]) == max(state.best_epoch) + 2 < 20
+    assert not any(earlier.ended(config(**IMPATIENT)) for earlier in seen[:-1])
+    assert state.ended(config(**IMPATIENT))
+    patient, all_epochs = seen_by(rows(), tune, epochs=20)
+    assert patient.epoch == 20
+    for name, tensor in state.module.items():
+        assert torch.equal(tensor, all_epochs[state.epoch - 1].module[name])
+
+
+@pytest.mark.parametrize("before_the_end", [1, 2, 3])
+def test_impatient_fit_resumes_to_the_same_end(before_the_end: int) -> None:
+    tune = rows(30, seed=1)
+    whole, seen = seen_by(rows(), tune, **IMPATIENT)
+    resumed = fit(rows(), tune, state=seen[-1 - before_the_end], **IMPATIENT)
+    assert_same(resumed, whole)
+    assert resumed.history_H == whole.history_H
+
+
+def test_impatient_fit_that_ended_is_not_fitted_further() -> None:
+    tune = rows(30, seed=1)
+    done = fit(rows(), tune, **IMPATIENT)
+    again = fit(rows(), tune, state=copy.deepcopy(done), **IMPATIENT)
+    assert_same(again, done)
+
+
+def test_patience_never_ends_a_fit_that_has_no_pr_auc_to_go_by() -> None:
+    tune = rows(100, seed=1)
+    assert fit(rows(), tune._replace(y_BH=np.zeros_like(tune.y_BH)), epochs=6, patience=1).epoch == 6
+
+
+def test_every_epoch_sees_every_window_once_in_an_order_of_its_own() -> None:
+    train = rows()
+    batches = batches_of(train, epochs=2)
+    assert [len(batch) for batch in batches] == 2 * [64, 64, 64, 64, 44]
+    first, second = (np.concatenate(part) for part in (batches[:5], batches[5:]))
+    assert sorted(first) == sorted(second) == sorted(train.inputs[0][:, 0, 0].tolist())
+    assert first.tolist() != second.tolist()
+
+
+def test_windows_per_epoch_caps_the_steps_of_an_epoch_and_draws_anew_in_each() -> None:
+    batches = batches_of(rows(), epochs=2, windows_per_epoch=130)
+    assert [len(batch) for batch in batches] == 2 * [64, 64, 2]
+    first, second = (set(np.concatenate(part).tolist()) for part in (batches[:3], batches[3:]))
+    assert len(first) == len(second) == 130
+    assert first != second
+
+
+def test_windows_per_epoch_beyond_all_windows_is_all_windows() -> None:
+    assert batches_of(rows(), windows_per_epoch=10_000) == batches_of(rows())
+
+
+@pytest.mark.parametrize("windows_per_epoch", [None, 130])
+def test_workers_with_shards_of_unequal_size_take_the_same_number_of_steps(windows_per_epoch: int | None) -> None:
+    train = rows(301)
+    setting = {"epochs": 1, "windows_per_epoch": windows_per_epoch}
+    shards = [train.take(np.arange(rank, 301, 2)) for rank in (0, 1)]
+    steps = {len(batches_of(shard, workers=2, of=counts(train), **setting)) for shard in shards}
+    assert steps == {math.ceil((windows_per_epoch or 301) / 64)}
 
 
 # Unknown labels, numbers that are not finite
@@ -289,27 +496,34 @@ def test_horizon_without_any_known_label_stays_finite() -> None:
     known_BH = train.known_BH.copy()
     known_BH[:, 1] = False
     state = fit(train._replace(known_BH=known_BH))
-    assert all(torch.isfinite(tensor).all() for best in state.best_H for tensor in best.values())
+    assert all(torch.isfinite(tensor).all() for best in state.best for tensor in best.values())
 
 
-@pytest.mark.parametrize("bad", [np.nan, np.inf, 1e30])
-def test_batch_whose_loss_is_not_finite_is_skipped_and_counted(bad: float) -> None:
-    train = rows()
-    input_BN: npt.NDArray[np.float32] = train.input_BN.copy()
-    input_BN[17] = bad
-    state = fit(train._replace(input_BN=input_BN))
+def with_row(train: Rows, row: Any, value: float) -> Rows:
+    input_BSN = train.inputs[0].copy()
+    input_BSN[row] = value
+    return train._replace(inputs=(input_BSN,))
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_window_that_is_not_finite_counts_as_the_training_mean(bad: float) -> None:
+    assert_same(fit(with_row(rows(), 17, bad)), fit(with_row(rows(), 17, 0.0)))
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_batch_whose_loss_is_not_finite_is_skipped_and_counted(shared: bool) -> None:
+    bad, made = (np.nan, Line()) if shared else (1e30, None)
+    state = fit(with_row(rows(), 17, bad), network=made, learning_rate=0.02)
     for h in range(3):
         assert [row["skipped"] for row in state.history_H[h]] == [1.0] * 4
         assert all(np.isfinite(row["train_loss"]) for row in state.history_H[h])
-        assert all(torch.isfinite(tensor).all() for tensor in state.best_H[h].values())
-    assert min(state.best_score_H) > 0.6
+    assert all(torch.isfinite(tensor).all() for best in state.best for tensor in best.values())
+    assert min(state.best_score) > 0.5
 
 
 def test_fit_that_skips_every_batch_keeps_its_first_weights_and_says_so() -> None:
-    train = rows()
-    state = fit(train._replace(input_BN=np.full_like(train.input_BN, np.nan)))
-    torch.manual_seed(config().seed)
-    start = Stack([HybridClassifier(INPUTS, (128, 64), 0.0) for _ in range(3)], 0.0).state_dict()
+    state = fit(with_row(rows(), slice(None), 1e30))
+    start = network(config()).state_dict()
     assert all(row["skipped"] == 5 for row in state.history_H[0])
     assert all(torch.equal(state.module[name], tensor) for name, tensor in start.items())
 
@@ -324,57 +538,20 @@ def test_learning_rate_that_overflows_the_weights_ends_in_finite_weights_or_one_
         message = str(error)
     assert "\n" not in message
     assert bool(message) or state is not None
-    assert state is None or all(torch.isfinite(tensor).all() for best in state.best_H for tensor in best.values())
-
-
-# The whole family
-
-
-def test_fit_hybrid_scales_with_training_statistics_and_finds_the_signal() -> None:
-    train, tune, fresh = (windows(400, seed=seed) for seed in range(3))
-    model = fit_hybrid(train, tune, HybridConfig(epochs=6, learning_rate=5e-3))
-    expected = fit_scaler(hybrid_inputs(train, HybridConfig()))
-    for found, wanted in zip(model.scaler, expected, strict=True):
-        np.testing.assert_array_equal(found, wanted)
-    assert fresh.y_BH is not None
-    score_BH = model.score(fresh)
-    assert average_precision_score(fresh.y_BH[:, 1], score_BH[:, 1]) > fresh.y_BH[:, 1].mean() + 0.3
-
-
-def test_more_of_the_planted_sign_raises_the_score() -> None:
-    model = fit_hybrid(windows(400, seed=0), windows(200, seed=1), HybridConfig(epochs=6, learning_rate=5e-3))
-    calm = windows(50, seed=2)
-    assert calm.f_BCF is not None
-    assert calm.z_BCE is not None
-    f_BCF, z_BCE = calm.f_BCF.copy(), calm.z_BCE.copy()
-    f_BCF[:, 0, 0] += 2
-    z_BCE[:, 0, 0] += 2
-    assert (model.score(replace(calm, f_BCF=f_BCF, z_BCE=z_BCE)) > model.score(calm)).mean() > 0.95
-
-
-def test_rows_are_standardised_inputs_beside_their_labels() -> None:
-    made, setting = windows(30), HybridConfig()
-    scaler = fit_scaler(hybrid_inputs(made, setting))
-    found = rows_of(made, scaler, setting)
-    np.testing.assert_array_equal(found.input_BN, scaler.transform(hybrid_inputs(made, setting)))
-    assert found.y_BH is made.y_BH
-    assert found.known_BH is made.known_BH
+    assert state is None or all(torch.isfinite(tensor).all() for best in state.best for tensor in best.values())
 
 
 def test_counts_are_of_known_labels() -> None:
     made = windows(30)
-    assert made.y_BH is not None
-    assert made.known_BH is not None
+    y_BH, known_BH = made.labels
     found = count(made)
     assert found.windows == 30
     for h in range(3):
-        known_B = made.known_BH[:, h]
-        assert (found.positive_H[h], found.known_H[h]) == (made.y_BH[known_B, h].sum(), known_B.sum())
+        known_B = known_BH[:, h]
+        assert (found.positive_H[h], found.known_H[h]) == (y_BH[known_B, h].sum(), known_B.sum())
 
 
 def test_fitting_and_saving_leave_the_encoders_weights_as_they_were(tmp_path: Any) -> None:
-    from hvac.features.encoder import state_hash
-
     encoder = packaged_encoder()
     made = bundle()
     made.save(tmp_path)

@@ -8,21 +8,23 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from sklearn.metrics import average_precision_score
 
 from hvac.errors import BundleError, ConfigError
-from hvac.models.hybrid import Hybrid, HybridClassifier, HybridConfig, hybrid_inputs
+from hvac.models.family import Fitting, no_encoder, prepared
+from hvac.models.fitting import FitState
+from hvac.models.hybrid import Hybrid, HybridClassifier, HybridConfig
 from hvac.models.scaling import fit_scaler
-from tests.models.models_example import windows
+from tests.models.models_example import fit_family, windows
 
 SEED_ENCODER, ADAPTERS = 103_934, 29_504
 
 
 def unfitted(config: HybridConfig | None = None, *, points: int = 1, horizons: int = 3) -> Hybrid:
-    config = config or HybridConfig()
-    torch.manual_seed(7)
-    input_BN = hybrid_inputs(windows(200, points=points), config)
-    made = [HybridClassifier(input_BN.shape[1], config.hidden, config.dropout) for _ in range(horizons)]
-    return Hybrid(config, fit_scaler(input_BN), made)
+    made = windows(200, points=points)
+    y_BH, known_BH = made.labels
+    seen = replace(made, y_BH=y_BH[:, :horizons], known_BH=known_BH[:, :horizons])
+    return Hybrid.start(seen, config or HybridConfig(), no_encoder)
 
 
 def parameters(module: torch.nn.Module) -> int:
@@ -71,10 +73,10 @@ def test_inputs_are_the_embedding_then_the_statistics_flattened_over_points() ->
     made = windows(4, points=3)
     assert made.z_BCE is not None
     assert made.f_BCF is not None
-    input_BN = hybrid_inputs(made, HybridConfig())
-    assert input_BN.shape == (4, 3 * (64 + 28))
-    np.testing.assert_array_equal(input_BN[2, : 3 * 64], made.z_BCE[2].ravel())
-    np.testing.assert_array_equal(input_BN[2, 3 * 64 :], made.f_BCF[2].ravel())
+    (input_BSN,) = Hybrid.inputs(made, HybridConfig())
+    assert input_BSN.shape == (4, 1, 3 * (64 + 28))
+    np.testing.assert_array_equal(input_BSN[2, 0, : 3 * 64], made.z_BCE[2].ravel())
+    np.testing.assert_array_equal(input_BSN[2, 0, 3 * 64 :], made.f_BCF[2].ravel())
 
 
 def test_statistics_alone_need_no_embedding() -> None:
@@ -110,20 +112,33 @@ def test_score_does_not_change_its_windows() -> None:
     np.testing.assert_array_equal(made.f_BCF, before)
 
 
-def test_fitted_classifiers_are_frozen_and_without_dropout() -> None:
-    model = unfitted()
-    assert not any(p.requires_grad for c in model.classifiers for p in c.parameters())
-    assert not any(c.training for c in model.classifiers)
+def test_fitted_model_scores_without_dropout() -> None:
+    train, made = windows(100), windows(20, seed=2)
+    model = fit_family("hybrid", train, windows(50, seed=1), epochs=1, dropout=0.9)
+    assert not any(module.training for module in model.network.modules())
+    np.testing.assert_array_equal(model.score(made), model.score(made))
 
 
+@pytest.mark.parametrize("members", [1, 3])
 @pytest.mark.parametrize("horizons", [1, 3])
-def test_state_restores_to_bit_equal_scores(horizons: int) -> None:
-    model, made = unfitted(horizons=horizons), windows(30)
+def test_state_restores_to_bit_equal_scores(horizons: int, members: int) -> None:
+    model, made = unfitted(HybridConfig(members=members), horizons=horizons), windows(30)
     state = model.state()
     assert all(isinstance(array, np.ndarray) for array in state.values())
-    again = Hybrid.restore(model.config, {name: array.copy() for name, array in state.items()})
-    assert len(again.classifiers) == horizons
+    again = Hybrid.restore(model.config, {name: array.copy() for name, array in state.items()}, no_encoder)
+    assert again.shape == model.shape
+    assert again.parameters == members * horizons * 20_609
     np.testing.assert_array_equal(again.score(made), model.score(made))
+
+
+def test_members_are_drawn_apart_and_their_logits_averaged() -> None:
+    model, made = unfitted(HybridConfig(members=3)), windows(30)
+    (scaled_BSN,) = model.rows(made).inputs
+    with torch.inference_mode():
+        logit_MHB = model.network(torch.from_numpy(scaled_BSN)).numpy()
+    assert logit_MHB.shape == (3, 3, 30)
+    assert not np.allclose(logit_MHB[0], logit_MHB[1], atol=0.01)
+    np.testing.assert_allclose(model.score(made), logit_MHB.mean(axis=0).T, atol=1e-6)
 
 
 def test_windows_of_another_number_of_points_are_refused_with_both_widths() -> None:
@@ -131,15 +146,25 @@ def test_windows_of_another_number_of_points_are_refused_with_both_widths() -> N
         unfitted().score(windows(3, points=2))
 
 
-@pytest.mark.parametrize("lost", ["z_BCE", "f_BCF"])
-def test_windows_without_a_block_are_refused_in_one_sentence(lost: str) -> None:
-    with pytest.raises(BundleError, match=r"embedding and features") as caught:
-        unfitted().score(windows(3, without=(lost,)))
+@pytest.mark.parametrize(("lost", "told"), [("z_BCE", "embedding"), ("f_BCF", "features")])
+def test_windows_without_a_block_are_refused_in_one_sentence(lost: str, told: str) -> None:
+    with pytest.raises(BundleError, match=told) as caught:
+        prepared(windows(3, without=(lost, "x_BCL")), HybridConfig().needs, no_encoder)
     assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"dropout": 1.0}, {"learning_rate": 0}, {"gamma": -1}, {"epochs": 0}, {"alpha": "x"}]
+    "wrong",
+    [
+        {"dropout": 1.0},
+        {"learning_rate": 0},
+        {"gamma": -1},
+        {"epochs": 0},
+        {"alpha": "x"},
+        {"members": 0},
+        {"patience": 0},
+        {"windows_per_epoch": 0},
+    ],
 )
 def test_settings_out_of_range_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match=next(iter(wrong))):
@@ -149,3 +174,44 @@ def test_settings_out_of_range_are_refused(wrong: dict[str, Any]) -> None:
 def test_unknown_setting_names_its_nearest_neighbour() -> None:
     with pytest.raises(ConfigError, match="did you mean 'dropout'"):
         HybridConfig(dropuot=0.1)
+
+
+def test_fit_scales_with_training_statistics_and_finds_the_signal() -> None:
+    train, tune, fresh = (windows(400, seed=seed) for seed in range(3))
+    model = fit_family("hybrid", train, tune, epochs=6, learning_rate=5e-3)
+    (input_BSN,) = Hybrid.inputs(train, HybridConfig())
+    for found, wanted in zip(model.scalers[0], fit_scaler(input_BSN[:, 0]), strict=True):
+        np.testing.assert_array_equal(found, wanted)
+    y_BH, _ = fresh.labels
+    assert average_precision_score(y_BH[:, 1], model.score(fresh)[:, 1]) > y_BH[:, 1].mean() + 0.3
+
+
+def test_more_of_the_planted_sign_raises_the_score() -> None:
+    model = fit_family("hybrid", windows(400, seed=0), windows(200, seed=1), epochs=6, learning_rate=5e-3)
+    calm = windows(50, seed=2)
+    assert calm.f_BCF is not None
+    assert calm.z_BCE is not None
+    f_BCF, z_BCE = calm.f_BCF.copy(), calm.z_BCE.copy()
+    f_BCF[:, 0, 0] += 2
+    z_BCE[:, 0, 0] += 2
+    assert (model.score(replace(calm, f_BCF=f_BCF, z_BCE=z_BCE)) > model.score(calm)).mean() > 0.95
+
+
+def test_rows_are_standardised_inputs_beside_their_labels() -> None:
+    made, model = windows(30), unfitted()
+    found = model.rows(made)
+    (input_BSN,) = Hybrid.inputs(made, model.config)
+    np.testing.assert_array_equal(found.inputs[0], model.scalers[0].transform(input_BSN))
+    assert found.y_BH is made.y_BH
+    assert found.known_BH is made.known_BH
+
+
+def test_fitted_model_is_the_best_epoch_of_every_horizon() -> None:
+    seen: list[FitState] = []
+    tune, setting = windows(40, seed=1), HybridConfig(epochs=8, learning_rate=5e-3)
+    model = Hybrid.fit(windows(200), tune, setting, Fitting(no_encoder, report=seen.append))
+    y_BH, known_BH = tune.labels
+    for h, known_B in enumerate(known_BH.T):
+        found = average_precision_score(y_BH[known_B, h], model.score(tune)[known_B, h])
+        assert found == pytest.approx(seen[-1].best_score[h], abs=1e-6)
+    assert min(seen[-1].best_epoch) < 8, "the example must have a best epoch before the last"

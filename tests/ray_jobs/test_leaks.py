@@ -12,9 +12,8 @@ import pytest
 from hvac.evaluation.bootstrap import unit_weights
 from hvac.evaluation.ranking import rank_metrics, sort_scores
 from hvac.features.table import Windows
-from hvac.models.baselines import fit_baseline
-from hvac.models.fitting import fit_hybrid
-from hvac.models.hybrid import HybridConfig
+from hvac.models.families import config_of, fit
+from hvac.models.family import Fitting, no_encoder
 from ray_jobs import evaluate, featurize, ingest, train
 from ray_jobs.run_config import RunConfig
 from ray_jobs.windows_table import load_recipes, read_windows
@@ -70,10 +69,9 @@ def test_shuffled_labels_teach_nothing(finished: tuple[RunConfig, object]) -> No
     recipe = load_recipes(folder)["pump"]
     train_w, tune, test = (read_windows(folder, recipe, (s,), COLUMNS) for s in ("train", "tune", "test"))
     deal = [shuffled(part, rng) for part in (train_w, tune, test)]
-    boosted = fit_baseline("gbdt_28", deal[0], deal[1])(deal[2])[:, 0]
-    hybrid = fit_hybrid(deal[0], deal[1], HybridConfig(epochs=3)).score(deal[2])[:, 0]
-    for score in (boosted, hybrid):
-        low, high = auc_interval(score, deal[2])
+    for model in (config_of("gbdt_28"), config_of("hybrid", epochs=3)):
+        score_BH = fit(deal[0], deal[1], model, Fitting(no_encoder)).score(deal[2])
+        low, high = auc_interval(score_BH[:, 0], deal[2])
         assert low <= 0.5 <= high
 
 

@@ -1,0 +1,121 @@
+"""A fitted detector: network, windows and threshold, as a folder of JSON and safetensors (no pickle).
+
+Legend: T steps, B windows.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
+from scipy.special import expit
+
+from hvac.detect.series import DETECTOR, Series
+from hvac.detect.sliding import Cut, WindowConfig, join_scores, raw_windows, shown
+from hvac.detect.training import as_windows
+from hvac.errors import BundleError
+from hvac.models.cnn1d import Cnn1d, Cnn1dConfig
+from hvac.models.family import no_encoder
+
+Floats = npt.NDArray[np.float64]
+FORMAT, MANIFEST, WEIGHTS = 1, "manifest.json", "model.safetensors"
+
+
+class Judge(Protocol):
+    """Whatever scores windows and steps; the higher, the more anomalous; nan where it cannot say."""
+
+    @property
+    def name(self) -> str:
+        """How tables call it."""
+
+    def window_scores(self, series: Series, found: Cut) -> Floats:
+        """Score of every window."""
+
+    def step_scores(self, series: Series, found: Cut) -> Floats:
+        """Score of every step."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Detector:
+    """The network with all it needs to judge a series."""
+
+    model: Cnn1d
+    windows: WindowConfig
+    threshold: float
+    training: dict[str, Any] = field(default_factory=dict)
+    name: str = DETECTOR
+
+    def window_scores(self, series: Series, found: Cut) -> Floats:
+        """Probability that each window is anomalous; nan where too little of it was observed."""
+        x_BCL = shown(raw_windows(series, found.start_B, self.windows.length), series, self.windows)
+        probability_B = expit(self.model.score(as_windows(x_BCL))[:, 0])
+        return np.where(found.observed_B >= self.windows.least_observed, probability_B, np.nan)
+
+    def step_scores(self, series: Series, found: Cut) -> Floats:
+        """Window scores joined to a score per step."""
+        return join_scores(self.window_scores(series, found), found.start_B, len(series), self.windows)
+
+    def save(self, folder: Path) -> str:
+        """Write the detector as a folder in place of what was there; the SHA-256 of its weights."""
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        arrays = {name: np.ascontiguousarray(array) for name, array in self.model.state().items()}
+        save_file(arrays, folder / WEIGHTS)
+        manifest = {
+            "format": FORMAT,
+            "family": self.name,
+            "config": self.model.config.model_dump(mode="json"),
+            "windows": self.windows.model_dump(mode="json"),
+            "threshold": self.threshold,
+            "training": self.training,
+            "sha256": _hash(folder / WEIGHTS),
+        }
+        (folder / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
+        return str(manifest["sha256"])
+
+    @classmethod
+    def load(cls, folder: Path) -> Detector:
+        """Read what `save` wrote.
+
+        Raises:
+            BundleError: a file is missing, damaged, or of another format.
+        """
+        manifest = _manifest(folder)
+        try:
+            arrays = load_file(folder / WEIGHTS)
+        except (OSError, SafetensorError) as error:
+            raise BundleError(f"{folder / WEIGHTS} cannot be read: {error}") from error
+        if _hash(folder / WEIGHTS) != manifest["sha256"]:
+            raise BundleError(f"{folder / WEIGHTS} is damaged (SHA-256 differs): train or copy the model anew")
+        return cls(
+            model=Cnn1d.restore(Cnn1dConfig(**manifest["config"]), arrays, no_encoder),
+            windows=WindowConfig(**manifest["windows"]),
+            threshold=manifest["threshold"],
+            training=manifest["training"],
+        )
+
+
+def _manifest(folder: Path) -> dict[str, Any]:
+    try:
+        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise BundleError(f"{folder} is no detector: it has no {MANIFEST}") from None
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise BundleError(f"{folder / MANIFEST} is damaged: {error}") from error
+    if not isinstance(manifest, dict) or (manifest.get("format"), manifest.get("family")) != (FORMAT, DETECTOR):
+        raise BundleError(
+            f"{folder / MANIFEST}: expected a {DETECTOR} detector of format {FORMAT}, found something else"
+        )
+    return manifest
+
+
+def _hash(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -1,0 +1,60 @@
+"""One self-contained report.html of a detection run: both languages inside, in the dress of the main report.
+
+Each section is a function `View -> blocks`; a section without blocks is left out. Words are in `texts.yaml`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+from hvac.detect.report_sections import events, honesty, provenance, scores, series, summary, training, windows
+from hvac.detect.texts import DetectWords
+from hvac.evaluation.report import inline
+from hvac.evaluation.report_view import Block, View
+from hvac.evaluation.texts import LANGUAGES
+
+SECTIONS: dict[str, Callable[[View], list[Block]]] = {
+    "summary": summary,
+    "series": series,
+    "windows": windows,
+    "events": events,
+    "scores": scores,
+    "training": training,
+    "honesty": honesty,
+    "provenance": provenance,
+}
+
+
+def write_report(
+    metrics: Mapping[str, Any], figures: Mapping[str, Mapping[str, Path]], *, path: Path, language: str
+) -> None:
+    """Write one HTML file with both languages inside; `language` is shown first, a button switches.
+
+    `figures` is {name: {language: path}}, names as in `figure` of texts.yaml.
+    """
+    order = sorted(LANGUAGES, key=lambda word: word != language)
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("hvac", "evaluation"), autoescape=True, trim_blocks=True, lstrip_blocks=True
+    )
+    pages = [page(metrics, figures, DetectWords(shown)) for shown in order]
+    html = environment.get_template("report.html.j2").render(pages=pages, language=language)
+    path.write_text(html, encoding="utf-8")
+
+
+def page(metrics: Mapping[str, Any], figures: Mapping[str, Mapping[str, Path]], words: DetectWords) -> dict[str, Any]:
+    """Everything the template needs to show one language."""
+    images = {name: inline(by[words.language]) for name, by in figures.items()}
+    view = View(metrics=metrics, images=images, words=words)
+    blocks = {key: build(view) for key, build in SECTIONS.items()}
+    run = {key: view.at("run", key) for key in ("name", "created", "version")}
+    return {
+        "language": words.language,
+        "title": words("title"),
+        "byline": words("byline", **run),
+        "words": words,
+        "sections": [(key, words(f"section.{key}"), found) for key, found in blocks.items() if found],
+    }

@@ -1,0 +1,192 @@
+"""Series and what is known of them: one stretch of one part each, so that no window ever lies in two parts.
+
+Legend: T steps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from hvac.errors import InputError
+
+Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
+
+PARTS = ("train", "validation", "test", "unseen")
+REPORTED = ("test", "unseen")
+DETECTOR = "cnn1d"
+SPREAD_OF_IQR = 1.349  # interquartile range of a normal distribution of std 1
+LABELLED = "labelled"
+
+
+class Anomaly(NamedTuple):
+    """Steps [start, end) of a series that are anomalous; `size` in scales of the series, nan where unknown."""
+
+    kind: str
+    start: int
+    end: int
+    size: float = np.nan
+
+
+class Reference(NamedTuple):
+    """Where a series lies and how far it spreads, from history that may be used."""
+
+    centre: float
+    spread: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Series:
+    """A stretch of regular steps: values without gaps (missing ones filled by the last value), and what is known.
+
+    `record` names what the stretch was cut from; `reference` is that record's, from its training part.
+    """
+
+    record: str
+    part: str
+    value_T: Floats
+    observed_T: Bools
+    anomalies: tuple[Anomaly, ...] = ()
+    time_T: npt.NDArray[np.datetime64] | None = None
+    reference: Reference | None = None
+
+    def __len__(self) -> int:
+        return len(self.value_T)
+
+    @property
+    def anomalous_T(self) -> Bools:
+        """Which steps are anomalous."""
+        found_T = np.zeros(len(self), dtype=np.bool_)
+        for anomaly in self.anomalies:
+            found_T[anomaly.start : anomaly.end] = True
+        return found_T
+
+    @property
+    def step_seconds(self) -> float | None:
+        """Seconds from step to step, None where the series has no clock."""
+        if self.time_T is None or len(self) < 2:
+            return None
+        return float((self.time_T[1] - self.time_T[0]) / np.timedelta64(1, "s"))
+
+
+def plain_series(
+    value_T: Floats, *, record: str = "new", part: str = "unseen", anomalies: tuple[Anomaly, ...] = ()
+) -> Series:
+    """A series without a clock; values that are missing or not finite are filled (see `fill`).
+
+    >>> series = plain_series(np.array([1.0, np.nan, 3.0]))
+    >>> series.value_T.tolist(), series.observed_T.tolist()
+    ([1.0, 1.0, 3.0], [True, False, True])
+    """
+    filled_T, observed_T = fill(np.asarray(value_T, dtype=np.float64))
+    return Series(record=record, part=part, value_T=filled_T, observed_T=observed_T, anomalies=anomalies)
+
+
+def moment(series: Series, step: int | None) -> str | None:
+    """A step as people read it: its time, or its number where the series has no clock; None for no step."""
+    if step is None:
+        return None
+    return str(step) if series.time_T is None else str(series.time_T[step].astype("datetime64[s]")).replace("T", " ")
+
+
+def of_part(series: Iterable[Series], part: str) -> list[Series]:
+    """The stretches of one part."""
+    return [each for each in series if each.part == part]
+
+
+def fill(value_T: Floats) -> tuple[Floats, Bools]:
+    """Values with every missing one replaced by the last before it (at the start: the first after it), and a mask.
+
+    Raises:
+        InputError: there is no value at all.
+
+    >>> filled_T, observed_T = fill(np.array([np.nan, 1.0, np.nan, 3.0]))
+    >>> filled_T.tolist(), observed_T.tolist()
+    ([1.0, 1.0, 1.0, 3.0], [False, True, False, True])
+    """
+    observed_T = np.isfinite(value_T)
+    if not observed_T.any():
+        raise InputError(f"a series of {len(value_T)} steps has no value at all: leave it out")
+    last_T = np.maximum.accumulate(np.where(observed_T, np.arange(len(value_T)), -1))
+    return value_T[np.where(last_T < 0, np.argmax(observed_T), last_T)], observed_T
+
+
+def reference_of(value_T: Floats) -> Reference:
+    """Median, and the interquartile range as a standard deviation (where it is 0: the std; where that is 0: 1).
+
+    >>> reference_of(np.array([1.0, 1.0, 1.0]))
+    Reference(centre=1.0, spread=1.0)
+    """
+    low, centre, high = np.quantile(value_T, (0.25, 0.5, 0.75))
+    spread = (high - low) / SPREAD_OF_IQR or float(np.std(value_T)) or 1.0
+    return Reference(float(centre), float(spread))
+
+
+SCHEMA = pa.schema(
+    [("series", pa.int32()), ("record", pa.string()), ("part", pa.string()), ("step", pa.int32()),
+     ("time", pa.timestamp("s")), ("value", pa.float64()), ("observed", pa.bool_()), ("anomaly", pa.string())]
+)  # fmt: skip
+
+
+def to_table(series: Sequence[Series]) -> pa.Table:
+    """One row per step, for people and for the later steps of a run."""
+    parts = [pa.table(_columns(number, each), schema=SCHEMA) for number, each in enumerate(series)]
+    return pa.concat_tables(parts) if parts else SCHEMA.empty_table()
+
+
+def _columns(number: int, series: Series) -> dict[str, Any]:
+    kinds: list[str | None] = [None] * len(series)
+    for anomaly in series.anomalies:
+        kinds[anomaly.start : anomaly.end] = [anomaly.kind] * (anomaly.end - anomaly.start)
+    return {
+        "series": np.full(len(series), number, dtype=np.int32),
+        "record": [series.record] * len(series),
+        "part": [series.part] * len(series),
+        "step": np.arange(len(series), dtype=np.int32),
+        "time": [None] * len(series) if series.time_T is None else series.time_T.astype("datetime64[s]"),
+        "value": series.value_T,
+        "observed": series.observed_T,
+        "anomaly": kinds,
+    }
+
+
+def facts_of(series: Sequence[Series]) -> list[dict[str, Any]]:
+    """What the table does not hold: anomalies with their borders and sizes, references."""
+    return [
+        {
+            "anomalies": [[*a[:3], a.size if np.isfinite(a.size) else None] for a in each.anomalies],
+            "reference": each.reference,
+        }
+        for each in series
+    ]
+
+
+def from_table(table: pa.Table, facts: Sequence[dict[str, Any]]) -> list[Series]:
+    """What `to_table` and `facts_of` were made from."""
+    number_N = table["series"].to_numpy()
+    starts = np.searchsorted(number_N, np.arange(len(facts) + 1))
+    return [
+        _series(table.slice(start, stop - start), each)
+        for start, stop, each in zip(starts[:-1], starts[1:], facts, strict=True)
+    ]
+
+
+def _series(rows: pa.Table, facts: dict[str, Any]) -> Series:
+    clocked = rows["time"].null_count == 0
+    return Series(
+        record=rows["record"][0].as_py(),
+        part=rows["part"][0].as_py(),
+        value_T=np.asarray(rows["value"].to_numpy(), dtype=np.float64),
+        observed_T=np.asarray(rows["observed"].to_numpy(zero_copy_only=False), dtype=np.bool_),
+        anomalies=tuple(
+            Anomaly(kind, start, end, np.nan if size is None else size) for kind, start, end, size in facts["anomalies"]
+        ),
+        time_T=rows["time"].to_numpy() if clocked else None,
+        reference=Reference(*facts["reference"]) if facts["reference"] else None,
+    )

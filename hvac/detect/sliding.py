@@ -1,0 +1,157 @@
+"""Sliding windows: a series cut into overlapping windows, and window scores joined to a score per step.
+
+Legend: T steps of a series, B windows, C channels, L window length.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from numpy.lib.stride_tricks import sliding_window_view
+from pydantic import Field
+
+from hvac.config import Config
+from hvac.detect.series import SPREAD_OF_IQR, Series
+from hvac.errors import ConfigError, InputError
+from hvac.evaluation.metrics import ratio
+
+Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
+Ints = npt.NDArray[np.int64]
+Channel = Literal["raw", "window", "record"]
+Join = Literal["mean", "last"]
+
+
+class WindowConfig(Config):
+    """How a series is cut, what a window shows, and how its scores come together.
+
+    `channels`: the values as they are (`raw`, the seed's), relative to the median and spread of the window itself
+    (`window`), or of the record's training part (`record`).
+    `join`: a step's score is the mean of all windows that cover it (`mean`; looks back on a finished series), or that
+    of the last window that had ended (`last`; what an observer knows at that step).
+    `overlap`: a window is anomalous if it holds at least this share of an anomaly (or of itself, where it is shorter);
+    one that holds less is neither normal nor anomalous, and takes no part in training. Windows of which less than
+    `least_observed` was observed are not judged.
+    """
+
+    length: int = Field(default=100, ge=8)
+    stride: int = Field(default=10, ge=1)
+    train_stride: int | None = Field(default=None, ge=1)
+    channels: tuple[Channel, ...] = Field(default=("raw",), min_length=1)
+    join: Join = "mean"
+    overlap: float = Field(default=0.5, gt=0, le=1)
+    least_observed: float = Field(default=0.5, ge=0, le=1)
+
+
+class Cut(NamedTuple):
+    """Windows of one series: where they start, their observed share, and whether they are anomalous (where known)."""
+
+    start_B: Ints
+    observed_B: Floats
+    y_B: Bools
+    known_B: Bools
+
+
+def cut(series: Series, config: WindowConfig) -> Cut:
+    """Windows every `stride` steps and one at the end, so that every step is covered.
+
+    Raises:
+        InputError: the series is shorter than a window.
+    """
+    if len(series) < config.length:
+        raise InputError(
+            f"series '{series.record}' ({series.part}) has {len(series)} steps, a window needs {config.length}: give a "
+            "longer stretch or set a smaller windows.length"
+        )
+    last = len(series) - config.length
+    start_B = np.unique(np.append(np.arange(0, last + 1, config.stride), last))
+    before_T = np.concatenate([[0], np.cumsum(series.observed_T)])
+    observed_B = (before_T[start_B + config.length] - before_T[start_B]) / config.length
+    y_B, known_B = labels(series, start_B, config)
+    return Cut(start_B, observed_B, y_B, known_B & (observed_B >= config.least_observed))
+
+
+def labels(series: Series, start_B: Ints, config: WindowConfig) -> tuple[Bools, Bools]:
+    """Which windows are anomalous, and of which that is known."""
+    y_B, touched_B = np.zeros(len(start_B), dtype=np.bool_), np.zeros(len(start_B), dtype=np.bool_)
+    for anomaly in series.anomalies:
+        shared_B = np.minimum(start_B + config.length, anomaly.end) - np.maximum(start_B, anomaly.start)
+        y_B |= shared_B >= config.overlap * min(anomaly.end - anomaly.start, config.length)
+        touched_B |= shared_B > 0
+    return y_B, y_B | ~touched_B
+
+
+def raw_windows(series: Series, start_B: Ints, length: int) -> Floats:
+    """The values of windows as they are: x_BL."""
+    return np.asarray(sliding_window_view(series.value_T, length)[start_B])
+
+
+def shown(x_BL: Floats, series: Series, config: WindowConfig) -> npt.NDArray[np.float32]:
+    """What windows of a series show, channel by channel: x_BCL.
+
+    Raises:
+        ConfigError: `channels` names the record, of which no training part is known.
+    """
+    channels = [_channel(x_BL, channel, series) for channel in config.channels]
+    return np.ascontiguousarray(np.stack(channels, axis=1), dtype=np.float32)
+
+
+def _channel(x_BL: Floats, channel: Channel, series: Series) -> Floats:
+    if channel == "raw":
+        return x_BL
+    if channel == "window":
+        centre_B1, spread_B1 = window_reference(x_BL)
+        return np.asarray((x_BL - centre_B1) / spread_B1)
+    if series.reference is None:
+        raise ConfigError(
+            f"windows.channels: 'record' needs a training part of record '{series.record}', which it does not have: "
+            "use 'window'"
+        )
+    return (x_BL - series.reference.centre) / series.reference.spread
+
+
+def window_reference(x_BL: Floats) -> tuple[Floats, Floats]:
+    """Median and spread of every window, as `series.reference_of` gives them."""
+    low_B, centre_B, high_B = np.quantile(x_BL, (0.25, 0.5, 0.75), axis=1)
+    spread_B = (high_B - low_B) / SPREAD_OF_IQR
+    spread_B = np.where(spread_B > 0, spread_B, x_BL.std(axis=1))
+    return centre_B[:, None], np.where(spread_B > 0, spread_B, 1.0)[:, None]
+
+
+def join_scores(score_B: Floats, start_B: Ints, steps: int, config: WindowConfig) -> Floats:
+    """Window scores as a score per step; nan where a step is judged by no window (nan scores are left out).
+
+    >>> config = WindowConfig(length=8, stride=4)
+    >>> join_scores(np.array([0.0, 1.0]), np.array([0, 4]), 12, config).tolist()
+    [0.0, 0.0, 0.0, 0.0, 0.5, 0.5, 0.5, 0.5, 1.0, 1.0, 1.0, 1.0]
+    >>> join_scores(np.array([0.0, 1.0]), np.array([0, 4]), 12, config.replace(join="last"))[6:].tolist()
+    [nan, 0.0, 0.0, 0.0, 0.0, 1.0]
+    """
+    judged_B = np.isfinite(score_B)
+    score_B, start_B = score_B[judged_B], start_B[judged_B]
+    if config.join == "mean":
+        total_T, cover_T = (_spread(each_B, start_B, steps, config.length) for each_B in (score_B, score_B**0))
+        return ratio(total_T, cover_T)
+    ended_T = last_ended(start_B, steps, config.length)
+    return np.where(ended_T >= 0, np.append(score_B, np.nan)[ended_T], np.nan)
+
+
+def _spread(weight_B: Floats, start_B: Ints, steps: int, length: int) -> Floats:
+    change_T = np.zeros(steps + 1)
+    np.add.at(change_T, start_B, weight_B)
+    np.add.at(change_T, start_B + length, -weight_B)
+    return np.asarray(np.cumsum(change_T)[:steps])
+
+
+def last_ended(start_B: Ints, steps: int, length: int) -> Ints:
+    """Per step the window that ended last, at this step or before it; −1 where none has."""
+    return np.searchsorted(start_B + length - 1, np.arange(steps), side="right") - 1
+
+
+def known_at(step_N: Ints, series_steps: int, config: WindowConfig) -> Ints:
+    """The step at which the joined score of a step is complete: when the last window that covers it has ended."""
+    if config.join == "last":
+        return step_N
+    return np.minimum(step_N + config.length - 1, series_steps - 1)

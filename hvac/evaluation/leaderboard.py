@@ -1,0 +1,154 @@
+"""All families side by side: chosen on validation, judged once on test, with what each costs.
+
+Legend: B windows, H horizons.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from sklearn.metrics import average_precision_score
+
+from hvac.errors import HvacError
+from hvac.evaluation.comparison import Judged, Trial, evaluations
+from hvac.evaluation.evaluate import Evaluation, compare, mean_over_seeds
+
+SHOWN = ("pr_auc", "roc_auc", "brier_skill", "ece", "recall_10", "event_recall", "false_alarms_per_unit_year")
+
+
+class Cost(NamedTuple):
+    """What a contender took, over all classes (the mean over seeds)."""
+
+    parameters: int
+    fit_seconds: float
+    microseconds_per_window: float
+
+
+class Contender(NamedTuple):
+    """A model in the comparison: its seeds' keys in `Trial.judged`, its family, what it took."""
+
+    name: str
+    family: str
+    runs: tuple[str, ...]
+    cost: Cost
+
+
+def leaderboard(
+    test: Trial, validation: Trial, contenders: Sequence[Contender], *, default: str, replicates: int
+) -> dict[str, Any]:
+    """Rows by validation PR-AUC, best first; the champion is the first of them, chosen without looking at test.
+
+    Returns:
+        `champion`, `default`, `rows`: per contender `validation` (PR-AUC per horizon and their mean over horizons),
+        `test` (figures with intervals), `seeds` (lowest and highest PR-AUC), `against_default` and `against_champion`
+        (paired differences, the row minus the other; "better" speaks of the row), and its cost. What is undefined is
+        None.
+
+    Raises:
+        HvacError: no champion can be chosen, because validation has one kind of label only at every horizon.
+    """
+    _check_choosable(validation)
+    chosen = {each.name: _validation(validation, each) for each in contenders}
+    found = evaluations(test, replicates=replicates)
+    means = {each.name: mean_over_seeds([found[run] for run in each.runs]) for each in contenders}
+    champion = max(chosen, key=lambda name: chosen[name]["mean"])
+    rows = [
+        {
+            "name": each.name,
+            "family": each.family,
+            "runs": len(each.runs),
+            **each.cost._asdict(),
+            "validation": chosen[each.name],
+            "test": _test(means[each.name]),
+            "seeds": _spread([found[run] for run in each.runs]),
+            "against_default": _differences(means[each.name], means[default]) if each.name != default else None,
+            "against_champion": _differences(means[each.name], means[champion]) if each.name != champion else None,
+        }
+        for each in contenders
+    ]
+    rows.sort(key=lambda row: -row["validation"]["mean"])
+    return {"champion": champion, "default": default, "horizons": list(test.horizons), "rows": rows}
+
+
+def _check_choosable(validation: Trial) -> None:
+    y_BH, known_BH = validation.windows.labels
+    if not any(0 < y_BH[known_B, h].sum() < known_B.sum() for h, known_B in enumerate(known_BH.T)):
+        raise HvacError(
+            f"the validation part ({len(y_BH)} windows) has one kind of label only at every horizon, so that no champion "
+            "can be chosen: give it more units or a longer period (splits)"
+        )
+
+
+def _validation(trial: Trial, contender: Contender) -> dict[str, Any]:
+    scores = [pr_auc_by_horizon(trial, trial.judged[run]) for run in contender.runs]
+    by_horizon = np.mean([list(score.values()) for score in scores], axis=0)
+    return {"pr_auc": {str(h): _defined(each) for h, each in zip(trial.horizons, by_horizon, strict=True)},
+            "mean": float(np.nanmean(by_horizon))}  # fmt: skip
+
+
+def pr_auc_by_horizon(trial: Trial, judged: Judged) -> dict[int, float]:
+    """PR-AUC over known labels; nan where only one kind of label occurs."""
+    y_BH, known_BH = trial.windows.labels
+    found = {}
+    for h, horizon in enumerate(trial.horizons):
+        y_B, risk_B = y_BH[known_BH[:, h], h], judged.risk_BH[known_BH[:, h], h]
+        found[horizon] = float(average_precision_score(y_B, risk_B)) if 0 < y_B.sum() < len(y_B) else np.nan
+    return found
+
+
+def _test(found: Evaluation) -> dict[str, Any]:
+    plain = found.to_json()
+    return {
+        h: {**{name: each["metrics"][name] for name in (*SHOWN, "base_rate", "events", "windows", "units")},
+            "headline": each["headline"]}
+        for h, each in plain.items()
+    }  # fmt: skip
+
+
+def _spread(found: Sequence[Evaluation]) -> dict[str, list[float]]:
+    values = {h: [each.replicates[h]["pr_auc"].value for each in found] for h in found[0].replicates}
+    return {str(h): [_defined(min(each)), _defined(max(each))] for h, each in values.items()}
+
+
+def _differences(one: Evaluation, other: Evaluation) -> dict[str, Any]:
+    found = {h: {name: d._asdict() for name, d in each.items()} for h, each in compare(one, other).items()}
+    return {
+        str(h): {name: {part: _defined(value) for part, value in d.items()} for name, d in each.items()}
+        for h, each in found.items()
+    }
+
+
+def _defined(value: Any) -> Any:
+    """The value, None for nan: JSON knows no nan."""
+    return None if isinstance(value, float) and math.isnan(value) else value
+
+
+def write_leaderboard_csv(board: Mapping[str, Any], path: Path) -> None:
+    """One row per contender and horizon, with a byte-order mark so that Excel reads it."""
+    with path.open("w", newline="", encoding="utf-8-sig") as file:
+        writer = csv.writer(file)
+        writer.writerow(
+            ["rank", "model", "family", "champion", "horizon", "validation_pr_auc", "test_pr_auc", "low", "high",
+             "base_rate", "against_default", "difference", "difference_low", "difference_high", "parameters",
+             "fit_seconds", "microseconds_per_window"]
+        )  # fmt: skip
+        for rank, row in enumerate(board["rows"], 1):
+            for horizon in map(str, board["horizons"]):
+                writer.writerow(_csv_row(board, rank, row, horizon))
+
+
+def _csv_row(board: Mapping[str, Any], rank: int, row: Mapping[str, Any], horizon: str) -> list[Any]:
+    test, against = row["test"][horizon], row["against_default"]
+    versus = against[horizon]["pr_auc"] if against else {"verdict": "", "value": "", "low": "", "high": ""}
+    figures = [test["pr_auc"][name] for name in ("value", "low", "high")]
+    cost = [row[name] for name in Cost._fields]
+    return [
+        rank, row["name"], row["family"], row["name"] == board["champion"], horizon,
+        row["validation"]["pr_auc"][horizon], *figures, test["base_rate"]["value"],
+        versus["verdict"], versus["value"], versus["low"], versus["high"], *cost,
+    ]  # fmt: skip

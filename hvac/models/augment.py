@@ -1,0 +1,79 @@
+"""Changed copies of training windows: noise, other amplitudes, a silent sensor, another speed.
+
+Nothing changes a window's keys or labels, and all transformations keep its last day last: a label counts from there.
+
+Legend: B windows, C points, L lookback days.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field
+
+from hvac.config import Config
+
+Floats = npt.NDArray[np.floating[Any]]
+
+
+class AugmentConfig(Config):
+    """How many changed copies join the training windows (0: none), and how far they are changed.
+
+    0 switches a change off; for `window_slice`, the shortest share of the days that is kept, 1 does.
+    """
+
+    copies: int = Field(default=0, ge=0)
+    jitter: float = Field(default=0.05, ge=0)
+    scaling: float = Field(default=0.1, ge=0)
+    time_mask: float = Field(default=0.1, ge=0, lt=1)
+    window_slice: float = Field(default=0.9, gt=0, le=1)
+    seed: int = 0
+
+
+def changed(x_BCL: Floats, config: AugmentConfig, copy: int) -> npt.NDArray[np.float32]:
+    """One changed copy of the values of windows; the same for the same seed, number of the copy, and windows.
+
+    >>> x_BCL = np.arange(90.0).reshape(1, 1, 90)
+    >>> still = AugmentConfig(copies=1, jitter=0, scaling=0, time_mask=0, window_slice=1)
+    >>> bool((changed(x_BCL, still, 0) == x_BCL).all())
+    True
+    """
+    rng = np.random.default_rng((config.seed, copy))
+    made_BCL = sliced(np.asarray(x_BCL, dtype=np.float64), config.window_slice, rng)
+    made_BCL = scaled(made_BCL, config.scaling, rng)
+    made_BCL = jittered(made_BCL, config.jitter, rng)
+    return masked(made_BCL, config.time_mask, rng).astype(np.float32)
+
+
+def jittered(x_BCL: Floats, share: float, rng: np.random.Generator) -> Floats:
+    """Normal noise on every day, its std a share of the std of the series."""
+    std_BC1 = x_BCL.std(axis=-1, keepdims=True)
+    return np.asarray(x_BCL + share * std_BC1 * rng.standard_normal(x_BCL.shape))
+
+
+def scaled(x_BCL: Floats, spread: float, rng: np.random.Generator) -> Floats:
+    """Every series times a factor of its own: log-normal, with this std of its logarithm."""
+    factor_BC1 = np.exp(spread * rng.standard_normal((*x_BCL.shape[:-1], 1)))
+    return np.asarray(x_BCL * factor_BC1)
+
+
+def masked(x_BCL: Floats, share: float, rng: np.random.Generator) -> Floats:
+    """In every series a stretch of this share of the days repeats the value before it, as a missing reading does."""
+    days = x_BCL.shape[-1]
+    length = min(round(share * days), days - 1)
+    first_BC1 = rng.integers(1, days - length + 1, (*x_BCL.shape[:-1], 1))
+    day_L = np.arange(days)
+    hidden_BCL = (day_L >= first_BC1) & (day_L < first_BC1 + length)
+    return np.take_along_axis(x_BCL, np.where(hidden_BCL, first_BC1 - 1, day_L), axis=-1)
+
+
+def sliced(x_BCL: Floats, share: float, rng: np.random.Generator) -> Floats:
+    """The last days of every window, at least this share of them, stretched linearly to full length."""
+    days = x_BCL.shape[-1]
+    first_B11 = rng.uniform(0, (1 - share) * (days - 1), (len(x_BCL), 1, 1))
+    position_B1L = first_B11 + (days - 1 - first_B11) * np.linspace(0, 1, days)
+    left_B1L = np.minimum(position_B1L.astype(np.int64), days - 2)
+    before_BCL, after_BCL = (np.take_along_axis(x_BCL, left_B1L + step, axis=-1) for step in (0, 1))
+    return np.asarray(before_BCL + (after_BCL - before_BCL) * (position_B1L - left_B1L))

@@ -1,0 +1,96 @@
+"""`cnn1d`, the 1D-CNN seed: two convolutions, a maximum over time, and a logit per horizon.
+
+Conv 32×3 – ReLU – max pool 2 – Conv 64×3 – ReLU – maximum over time – 64 – ReLU – H. The maximum over time finds a
+shape wherever in the window it lies. For one point and one output these are the seed's 10,561 parameters.
+
+Legend: B windows, C points, L lookback steps, H horizons.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from pydantic import Field
+from torch import nn
+
+from hvac.errors import ConfigError
+from hvac.features.table import Windows
+from hvac.models.family import Encoding
+from hvac.models.fitting import Network
+from hvac.models.network import NetworkModel, Shape, TrainingConfig
+
+Floats = npt.NDArray[np.float32]
+KERNEL, POOL = 3, 2
+SHORTEST = KERNEL - 1 + POOL * KERNEL  # steps that leave one position for the second convolution
+
+
+class Cnn1dConfig(TrainingConfig):
+    """Architecture of the seed; trained by Adam (no weight decay) on the plain binary cross-entropy, as there."""
+
+    family: Literal["cnn1d"] = "cnn1d"
+    filters: tuple[int, int] = (32, 64)
+    hidden: int = Field(default=64, ge=1)
+    dropout: float = Field(default=0.0, ge=0, lt=1)
+    learning_rate: float = Field(default=1e-3, gt=0)
+    final_learning_rate: float = Field(default=1e-4, ge=0)
+    weight_decay: float = Field(default=0.0, ge=0)
+    patience: int | None = Field(default=5, ge=1)
+    gamma: float = Field(default=0.0, ge=0)
+    alpha: Literal["balanced", "prevalence", "none"] | float = "none"
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Raw values."""
+        return ("values",)
+
+
+class Convolutions(Network):
+    """The network of the seed; its forward gives logits [H, B].
+
+    Raises:
+        ConfigError: windows are too short for its convolutions.
+    """
+
+    def __init__(self, config: Cnn1dConfig, shape: Shape) -> None:
+        super().__init__()
+        if shape.positions[0] < SHORTEST:
+            raise ConfigError(f"cnn1d needs windows of at least {SHORTEST} steps, found {shape.positions[0]}")
+        self.horizons = shape.horizons
+        first, second = config.filters
+        self.shapes = nn.Sequential(
+            nn.Conv1d(shape.columns[0], first, KERNEL),
+            nn.ReLU(),
+            nn.MaxPool1d(POOL),
+            nn.Conv1d(first, second, KERNEL),
+            nn.ReLU(),
+        )
+        self.head = nn.Sequential(
+            nn.Linear(second, config.hidden),
+            nn.ReLU(),
+            nn.Dropout(config.dropout),
+            nn.Linear(config.hidden, shape.horizons),
+        )
+
+    def forward(self, value_BLC: torch.Tensor) -> torch.Tensor:
+        """Standardised values → logits [H, B]."""
+        found_BN = self.shapes(value_BLC.transpose(1, 2)).amax(dim=-1)
+        logit_HB: torch.Tensor = self.head(found_BN).T
+        return logit_HB
+
+
+class Cnn1d(NetworkModel):
+    """A fitted 1D-CNN."""
+
+    @staticmethod
+    def inputs(windows: Windows, config: Cnn1dConfig) -> tuple[Floats, ...]:
+        """Values [B, L, C], each point scaled by its training statistics."""
+        assert windows.x_BCL is not None, "prepared windows carry what the family needs"
+        return (np.ascontiguousarray(windows.x_BCL.transpose(0, 2, 1), dtype=np.float32),)
+
+    @classmethod
+    def build(cls, config: Cnn1dConfig, shape: Shape, encoder: Encoding) -> Convolutions:
+        """The untrained network."""
+        return Convolutions(config, shape)

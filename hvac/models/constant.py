@@ -1,0 +1,101 @@
+"""The two baselines that learn nothing from a window's readings: `base_rate` and `persistence`.
+
+Legend: B windows, H horizons.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from hvac.features.table import Windows
+from hvac.models.blocks import RISK_FLOOR, constant_log_odds
+from hvac.models.family import Encoding, FamilyConfig, Fitting, State
+
+Floats = npt.NDArray[np.float64]
+
+
+class BaseRateConfig(FamilyConfig):
+    """The training base rate, for every window."""
+
+    family: Literal["base_rate"] = "base_rate"
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Nothing of a window."""
+        return ()
+
+
+class PersistenceConfig(FamilyConfig):
+    """Share of recent days out of limits (no limits: events in the last 90 days)."""
+
+    family: Literal["persistence"] = "persistence"
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """What featurize keeps for it."""
+        return ("persistence",)
+
+
+class BaseRate:
+    """Log-odds of the base rate of each horizon."""
+
+    def __init__(self, config: BaseRateConfig, rate_H: Floats) -> None:
+        self.config, self.rate_H = config, rate_H
+
+    @property
+    def parameters(self) -> int:
+        """One per horizon."""
+        return len(self.rate_H)
+
+    def score(self, windows: Windows) -> Floats:
+        """The same logits for every window: [B, H]."""
+        return np.tile(self.rate_H, (len(windows), 1))
+
+    def state(self) -> State:
+        """Log-odds per horizon."""
+        return {"rate_H": self.rate_H}
+
+    @classmethod
+    def restore(cls, config: BaseRateConfig, state: State, encoder: Encoding) -> Self:
+        """The model that `state` was taken from."""
+        return cls(config, state["rate_H"])
+
+    @classmethod
+    def fit(cls, train: Windows, tune: Windows, config: BaseRateConfig, fitting: Fitting) -> Self:
+        """Count."""
+        horizons = range(train.labels[0].shape[1])
+        return cls(config, np.array([constant_log_odds(train, h) for h in horizons]))
+
+
+class Persistence:
+    """The logarithm of what the persistence baseline looks at."""
+
+    def __init__(self, config: PersistenceConfig, horizons: int) -> None:
+        self.config, self.horizons = config, horizons
+
+    @property
+    def parameters(self) -> int:
+        """None."""
+        return 0
+
+    def score(self, windows: Windows) -> Floats:
+        """The same score at every horizon: [B, H]."""
+        score_B = np.log(np.asarray(windows.persistence_B, dtype=np.float64) + RISK_FLOOR)
+        return np.repeat(score_B[:, None], self.horizons, axis=1)
+
+    def state(self) -> State:
+        """How many horizons there are."""
+        return {"horizons": np.array([self.horizons])}
+
+    @classmethod
+    def restore(cls, config: PersistenceConfig, state: State, encoder: Encoding) -> Self:
+        """The model that `state` was taken from."""
+        return cls(config, int(state["horizons"][0]))
+
+    @classmethod
+    def fit(cls, train: Windows, tune: Windows, config: PersistenceConfig, fitting: Fitting) -> Self:
+        """Nothing to fit."""
+        return cls(config, train.labels[0].shape[1])

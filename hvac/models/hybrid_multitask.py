@@ -1,0 +1,127 @@
+"""`hybrid_multitask`, the seed's roadmap v2.2: attention over patch tokens, a shared trunk, a hazard head.
+
+Every patch token of every point is a token of the window; learned queries attend to them, the statistics join what they
+found. The head gives a hazard per interval (0, 30], (30, 60], (60, 90]; the risk within h days is one minus the product
+of the survivals up to h, so risks never fall with the horizon, by construction. A censored window takes part in the
+likelihood of the intervals it was followed through.
+
+Legend: B windows, C points, F statistics, P patches, E embedding, T = C·P tokens, D width, H horizons.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import torch.nn.functional as F
+from pydantic import Field
+from torch import nn
+
+from hvac.features.table import Windows
+from hvac.models.family import Encoding
+from hvac.models.fitting import Network, Weighing
+from hvac.models.losses import focal_terms
+from hvac.models.network import NetworkModel, Shape, TrainingConfig, side_by_side
+
+Floats = npt.NDArray[np.float32]
+TINY = 1e-6
+
+
+class MultitaskConfig(TrainingConfig):
+    """Architecture and training of v2.2; gamma 0 without alpha is the likelihood itself."""
+
+    family: Literal["hybrid_multitask"] = "hybrid_multitask"
+    width: int = Field(default=32, ge=4)
+    heads: int = Field(default=4, ge=1)
+    queries: int = Field(default=2, ge=1)
+    hidden: int = Field(default=64, ge=4)
+    gamma: float = Field(default=0.0, ge=0)
+    alpha: Literal["balanced", "prevalence", "none"] | float = "none"
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Patch tokens and statistics."""
+        return ("tokens", "features")
+
+
+class Multitask(Network):
+    """Attention over tokens and a hazard head; its forward gives the log-odds of the risk within each horizon."""
+
+    def __init__(self, config: MultitaskConfig, shape: Shape) -> None:
+        super().__init__()
+        self.horizons, self.points, self.patches = shape.horizons, shape.points, shape.positions[0]
+        width, statistics = config.width, shape.columns[1]
+        self.project = nn.Linear(shape.columns[0] // shape.points, width)
+        self.place = nn.Parameter(torch.zeros(shape.points, self.patches, width))
+        self.query = nn.Parameter(torch.randn(config.queries, width) / width**0.5)
+        self.attention = nn.MultiheadAttention(width, config.heads, dropout=config.dropout, batch_first=True)
+        self.norm = nn.LayerNorm(width)
+        self.trunk = nn.Sequential(
+            nn.Linear(config.queries * width + statistics, config.hidden),
+            nn.LayerNorm(config.hidden),
+            nn.ReLU(),
+            nn.Dropout(config.dropout),
+            nn.Linear(config.hidden, config.hidden),
+            nn.LayerNorm(config.hidden),
+            nn.ReLU(),
+            nn.Dropout(config.dropout),
+        )
+        self.head = nn.Linear(config.hidden, shape.horizons)
+
+    def forward(self, token_BPN: torch.Tensor, statistic_B1N: torch.Tensor) -> torch.Tensor:
+        """Log-odds of an onset in each interval, given none before: [H, B]."""
+        rows = len(token_BPN)
+        token_BPCE = token_BPN.reshape(rows, self.patches, self.points, -1)
+        token_BTD = (self.project(token_BPCE.transpose(1, 2)) + self.place).flatten(1, 2)
+        query_BQD = self.query.expand(rows, -1, -1)
+        found_BQD, _ = self.attention(query_BQD, token_BTD, token_BTD, need_weights=False)
+        joined_BN = torch.cat([self.norm(found_BQD).flatten(1), statistic_B1N.flatten(1)], dim=1)
+        hazard_HB: torch.Tensor = self.head(self.trunk(joined_BN)).T
+        return hazard_HB
+
+    def read_out(self, found: torch.Tensor) -> torch.Tensor:
+        """Log-odds of an onset up to the end of each interval."""
+        return log_odds_of(found)
+
+    def loss_H(self, found: torch.Tensor, y_HB: torch.Tensor, known_HB: torch.Tensor, weighing: Weighing) -> Any:
+        """Negative log-likelihood per window of the intervals it was followed through, one entry per interval."""
+        before_HB = torch.cat([torch.zeros_like(y_HB[:1]), y_HB[:-1]])
+        at_risk_HB = known_HB.cumprod(dim=0) * (1 - before_HB)
+        terms_HB = focal_terms(found, y_HB, gamma=weighing.gamma, alpha=weighing.alpha_H1)
+        return (terms_HB * at_risk_HB).sum(dim=1) / known_HB[0].sum().clamp(min=1)
+
+
+def log_odds_of(hazard_HB: torch.Tensor) -> torch.Tensor:
+    """From log-odds of the hazards of successive intervals to log-odds of an onset up to the end of each.
+
+    >>> risk = torch.sigmoid(log_odds_of(torch.tensor([[0.0], [0.0], [0.0]])))
+    >>> [round(float(each), 4) for each in risk]
+    [0.5, 0.75, 0.875]
+    """
+    log_survival_HB = F.logsigmoid(-hazard_HB).cumsum(dim=0)
+    return log1mexp(log_survival_HB) - log_survival_HB
+
+
+def log1mexp(log_x: torch.Tensor) -> torch.Tensor:
+    """log(1 − exp(log_x)) for log_x < 0, exact at both ends (Mächler 2012)."""
+    log_x = log_x.clamp(max=-TINY)
+    return torch.where(log_x > -0.6931, torch.log(-torch.expm1(log_x)), torch.log1p(-torch.exp(log_x)))
+
+
+class HybridMultitask(NetworkModel):
+    """A fitted v2.2 model."""
+
+    @staticmethod
+    def inputs(windows: Windows, config: MultitaskConfig) -> tuple[Floats, ...]:
+        """Patch tokens [B, P, C·E] and statistics [B, 1, C·F]."""
+        p_BCPE: Any = windows.p_BCPE
+        rows, points, patches, width = p_BCPE.shape
+        token_BPCE = np.ascontiguousarray(p_BCPE.transpose(0, 2, 1, 3), dtype=np.float32)
+        return token_BPCE.reshape(rows, patches, points * width), side_by_side([windows.f_BCF])
+
+    @classmethod
+    def build(cls, config: MultitaskConfig, shape: Shape, encoder: Encoding) -> Multitask:
+        """The untrained network."""
+        return Multitask(config, shape)

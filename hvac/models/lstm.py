@@ -1,0 +1,87 @@
+"""`lstm`, the seed's v1.0: two LSTM layers read the raw days of all points; the last state gives a logit per horizon.
+
+The recurrence is bound by arithmetic (about 100 million operations to learn from one window of 90 steps), so a step
+reads the mean of `days_per_step` days; 1 reads every day, as the seed does, in three times the default's time.
+
+Legend: B windows, C points, L lookback days, S steps, D hidden units, H horizons.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from pydantic import Field
+from torch import nn
+
+from hvac.errors import ConfigError
+from hvac.features.table import Windows
+from hvac.models.family import Encoding
+from hvac.models.fitting import Network
+from hvac.models.network import NetworkModel, Shape, TrainingConfig
+
+Floats = npt.NDArray[np.float32]
+
+
+class LstmConfig(TrainingConfig):
+    """Architecture and training of v1.0."""
+
+    family: Literal["lstm"] = "lstm"
+    hidden: int = Field(default=128, ge=1)
+    layers: int = Field(default=2, ge=1)
+    days_per_step: int = Field(default=3, ge=1)
+    learning_rate: float = Field(default=2e-3, gt=0)
+    final_learning_rate: float = Field(default=1e-4, ge=0)
+    epochs: int = Field(default=8, ge=1)
+    windows_per_epoch: int | None = Field(default=3200, ge=1)
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Raw values."""
+        return ("values",)
+
+
+class Recurrent(Network):
+    """LSTM layers, LayerNorm on the last state, a linear head per horizon."""
+
+    def __init__(self, config: LstmConfig, shape: Shape) -> None:
+        super().__init__()
+        self.horizons = shape.horizons
+        between = config.dropout if config.layers > 1 else 0.0
+        self.lstm = nn.LSTM(shape.columns[0], config.hidden, config.layers, batch_first=True, dropout=between)
+        self.norm = nn.LayerNorm(config.hidden)
+        self.dropout = nn.Dropout(config.dropout)
+        self.head = nn.Linear(config.hidden, shape.horizons)
+
+    def forward(self, value_BSC: torch.Tensor) -> torch.Tensor:
+        """Logits [H, B]."""
+        _, (last_LBD, _) = self.lstm(value_BSC)
+        logit_HB: torch.Tensor = self.head(self.dropout(self.norm(last_LBD[-1]))).T
+        return logit_HB
+
+
+class Lstm(NetworkModel):
+    """A fitted v1.0 model."""
+
+    @staticmethod
+    def inputs(windows: Windows, config: LstmConfig) -> tuple[Floats, ...]:
+        """Values [B, S, C], oldest step first; days at the start that fill no whole step are left out.
+
+        Raises:
+            ConfigError: a step is longer than the windows.
+        """
+        assert windows.x_BCL is not None, "prepared windows carry what the family needs"
+        size = config.days_per_step
+        rows, points, days = windows.x_BCL.shape
+        if size > days:
+            raise ConfigError(f"lstm.days_per_step is {size}, and windows have {days} days: choose fewer days per step")
+        whole_BCL = windows.x_BCL[..., days % size :]
+        step_BCS = whole_BCL.reshape(rows, points, days // size, size).mean(axis=-1)
+        return (np.ascontiguousarray(step_BCS.transpose(0, 2, 1), dtype=np.float32),)
+
+    @classmethod
+    def build(cls, config: LstmConfig, shape: Shape, encoder: Encoding) -> Recurrent:
+        """The untrained network."""
+        return Recurrent(config, shape)

@@ -1,0 +1,87 @@
+"""The families that are one model each: what a fusion may be made of.
+
+A new family is added here: its module's configuration and model, once in `MEMBERS` and once in `OneMember`.
+"""
+
+from __future__ import annotations
+
+import difflib
+from typing import Annotated, Any, NamedTuple
+
+from pydantic import BeforeValidator, Field
+from pydantic_core import PydanticCustomError
+
+from hvac.features.table import Windows
+from hvac.models.boosting import BLOCKS, Boosting, BoostingConfig
+from hvac.models.cnn1d import Cnn1d, Cnn1dConfig
+from hvac.models.constant import BaseRate, BaseRateConfig, Persistence, PersistenceConfig
+from hvac.models.family import FamilyConfig, Fitting, Model, augmented
+from hvac.models.hybrid import Hybrid, HybridConfig
+from hvac.models.hybrid_multitask import HybridMultitask, MultitaskConfig
+from hvac.models.linear import Logistic, LogisticConfig
+from hvac.models.lstm import Lstm, LstmConfig
+from hvac.models.network import NetworkModel
+from hvac.models.ttm_lora import TtmLora, TtmLoraConfig
+
+
+class Family(NamedTuple):
+    """How one family is configured, fitted and restored; `most_points` is the widest window it takes, None any."""
+
+    config: type[FamilyConfig]
+    model: Any
+    most_points: int | None = None
+
+    @property
+    def network(self) -> bool:
+        """Whether it is one network, trained epoch by epoch (and so by Ray Train's workers)."""
+        return isinstance(self.model, type) and issubclass(self.model, NetworkModel)
+
+    def fit(self, train: Windows, tune: Windows, config: Any, fitting: Fitting) -> Model:
+        """Fit in this process, on the training windows and what `config.augment` makes of them."""
+        model: Model = self.model.fit(augmented(train, config, fitting.encoder), tune, config, fitting)
+        return model
+
+
+MEMBERS: dict[str, Family] = {
+    "hybrid": Family(HybridConfig, Hybrid),
+    "hybrid_multitask": Family(MultitaskConfig, HybridMultitask),
+    "ttm_lora": Family(TtmLoraConfig, TtmLora),
+    "lstm": Family(LstmConfig, Lstm),
+    "cnn1d": Family(Cnn1dConfig, Cnn1d),
+    **{name: Family(BoostingConfig, Boosting) for name in BLOCKS},
+    "logistic_28": Family(LogisticConfig, Logistic),
+    "persistence": Family(PersistenceConfig, Persistence),
+    "base_rate": Family(BaseRateConfig, BaseRate),
+}
+DEFAULT_FAMILY = "hybrid"
+
+
+def with_family(given: Any, known: tuple[str, ...]) -> Any:
+    """A section of a run file with its `family` filled in; an unknown one is an error that suggests the nearest."""
+    if not isinstance(given, dict):
+        return given
+    name = given.get("family", DEFAULT_FAMILY)
+    if not isinstance(name, str) or name not in known:
+        near = difflib.get_close_matches(str(name), known, n=1)
+        hint = f": did you mean '{near[0]}'?" if near else "."
+        message = f"unknown model family '{name}'{hint} Known families: {', '.join(known)}"
+        raise PydanticCustomError("unknown_key", "{message}", {"message": message})
+    return {**given, "family": name}
+
+
+OneMember = (
+    HybridConfig
+    | MultitaskConfig
+    | TtmLoraConfig
+    | LstmConfig
+    | Cnn1dConfig
+    | BoostingConfig
+    | LogisticConfig
+    | PersistenceConfig
+    | BaseRateConfig
+)
+MemberConfig = Annotated[
+    OneMember,
+    Field(discriminator="family"),
+    BeforeValidator(lambda given: with_family(given, tuple(MEMBERS))),
+]

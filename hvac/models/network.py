@@ -1,0 +1,155 @@
+"""What the training loop asks of a network, and how trainable networks become a model family.
+
+Legend: B windows, S positions (days, patches; 1 for a flat input), N columns, H horizons, M ensemble members.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Literal, NamedTuple, Self
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from pydantic import Field
+
+from hvac.errors import BundleError
+from hvac.features.table import Windows
+from hvac.models.family import Encoding, FamilyConfig, Fitting, State
+from hvac.models.fitting import FitState, Network, Rows, count, fit_network
+from hvac.models.scaling import Scaler, fit_scaler
+
+Floats = npt.NDArray[np.float32]
+SCORE_BATCH = 4096
+
+
+class TrainingConfig(FamilyConfig):
+    """How a network is trained (the seed's v2.1 values are the defaults)."""
+
+    dropout: float = Field(default=0.3, ge=0, lt=1)
+    learning_rate: float = Field(default=5e-4, gt=0)
+    final_learning_rate: float = Field(default=5e-5, ge=0)
+    weight_decay: float = Field(default=0.01, ge=0)
+    epochs: int = Field(default=20, ge=1)
+    patience: int | None = Field(default=None, ge=1)
+    batch_size: int = Field(default=128, ge=1)
+    windows_per_epoch: int | None = Field(default=None, ge=1)
+    clip: float = Field(default=1.0, gt=0)
+    gamma: float = Field(default=3.0, ge=0)
+    alpha: Literal["balanced", "prevalence", "none"] | float = "balanced"
+
+
+class Shape(NamedTuple):
+    """Sizes a network is built for: points, horizons, and positions and columns of every input."""
+
+    points: int
+    horizons: int
+    positions: tuple[int, ...]
+    columns: tuple[int, ...]
+
+
+class NetworkModel:
+    """A family whose scores come from one network on standardised inputs."""
+
+    def __init__(self, config: Any, scalers: tuple[Scaler, ...], shape: Shape, network: Network) -> None:
+        self.config, self.scalers, self.shape = config, scalers, shape
+        self.network = network.eval()
+
+    @staticmethod
+    def inputs(windows: Windows, config: Any) -> tuple[Floats, ...]:
+        """The family's inputs, each [B, S, N]: columns N are standardised over windows and positions S."""
+        raise NotImplementedError
+
+    @staticmethod
+    def scaler(input_BSN: Floats) -> Scaler:
+        """How one of the inputs is standardised."""
+        return fit_scaler(input_BSN.reshape(-1, input_BSN.shape[-1]))
+
+    @classmethod
+    def build(cls, config: Any, shape: Shape, encoder: Encoding) -> Network:
+        """An untrained network."""
+        raise NotImplementedError
+
+    @property
+    def parameters(self) -> int:
+        """Trainable parameters."""
+        return sum(p.numel() for p in self.network.trainable())
+
+    def rows(self, windows: Windows) -> Rows:
+        """Standardised inputs and labels of labelled windows."""
+        return Rows(self._scaled(windows), *windows.labels)
+
+    def score(self, windows: Windows) -> npt.NDArray[np.float64]:
+        """Logits s_BH. Raises BundleError where the windows do not have the width the network was trained on."""
+        inputs, device = self._scaled(windows), next(self.network.parameters()).device
+        parts = [np.empty((0, self.shape.horizons))]
+        with torch.inference_mode():
+            for start in range(0, len(windows), SCORE_BATCH):
+                batch = tuple(torch.from_numpy(each[start : start + SCORE_BATCH]).to(device) for each in inputs)
+                parts.append(self.network.read_out(self.network(*batch)).double().cpu().numpy().T)
+        return np.concatenate(parts)
+
+    def _scaled(self, windows: Windows) -> tuple[Floats, ...]:
+        raw = self.inputs(windows, self.config)
+        for found, expected in zip(raw, self.shape.columns, strict=True):
+            if found.shape[-1] != expected:
+                raise BundleError(f"windows have {found.shape[-1]} inputs, the model expects {expected}")
+        return tuple(scaler.transform(each) for scaler, each in zip(self.scalers, raw, strict=True))
+
+    def state(self) -> State:
+        """All arrays, by name (for safetensors)."""
+        arrays: State = {"shape": np.array([*self.shape[:2], *self.shape.positions], dtype=np.int64)}
+        for i, scaler in enumerate(self.scalers):
+            arrays |= {f"scaler.{i}.{name}": array for name, array in scaler._asdict().items()}
+        return arrays | {f"network.{n}": t.detach().cpu().numpy() for n, t in self.network.kept().items()}
+
+    @classmethod
+    def restore(cls, config: Any, state: State, encoder: Encoding) -> Self:
+        """The model that `state` was taken from."""
+        scalers: list[Scaler] = []
+        while f"scaler.{len(scalers)}.mean_N" in state:
+            scalers.append(Scaler(*(state[f"scaler.{len(scalers)}.{name}"] for name in Scaler._fields)))
+        points, horizons, *positions = state["shape"].tolist()
+        shape = Shape(points, horizons, tuple(positions), tuple(len(scaler.mean_N) for scaler in scalers))
+        network = cls.build(config, shape, encoder)
+        prefix = "network."
+        network.take({n.removeprefix(prefix): torch.from_numpy(a) for n, a in state.items() if n.startswith(prefix)})
+        return cls(config, tuple(scalers), shape, network)
+
+    @classmethod
+    def start(cls, train: Windows, config: Any, encoder: Encoding) -> Self:
+        """The untrained model: inputs scaled by training statistics, weights drawn by the seed."""
+        raw = cls.inputs(train, config)
+        scalers = tuple(cls.scaler(each) for each in raw)
+        y_BH, _ = train.labels
+        positions, columns = (tuple(each.shape[axis] for each in raw) for axis in (1, 2))
+        shape = Shape(points_of(train), y_BH.shape[1], positions, columns)
+        torch.manual_seed(config.seed)
+        return cls(config, scalers, shape, cls.build(config, shape, encoder))
+
+    def finish(self, state: FitState) -> Self:
+        """This model with the best epoch of a fit."""
+        self.network.assemble(state.best)
+        return self
+
+    @classmethod
+    def fit(cls, train: Windows, tune: Windows, config: Any, fitting: Fitting) -> Self:
+        """Fit in this process."""
+        model = cls.start(train, config, fitting.encoder)
+        state = fit_network(
+            model.network, model.rows(train), model.rows(tune), config, counts=count(train),
+            workers=fitting.workers, state=fitting.state, report=fitting.report,
+        )  # fmt: skip
+        return model.finish(state)
+
+
+def points_of(windows: Windows) -> int:
+    """C, from whichever array carries it."""
+    arrays = (windows.f_BCF, windows.x_BCL, windows.z_BCE)
+    return next((a.shape[1] for a in arrays if a is not None), 1)
+
+
+def side_by_side(arrays: list[Any]) -> Floats:
+    """Arrays [B, …] flattened and joined: [B, 1, N]."""
+    flat = [np.asarray(a, dtype=np.float32).reshape(len(a), 1, math.prod(a.shape[1:])) for a in arrays]
+    return np.concatenate(flat, axis=2)

@@ -1,0 +1,194 @@
+"""A search space: settings of a family by dotted key, each with a distribution; checked before anything is trained."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import math
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, TypeVar, get_args
+
+import numpy as np
+from pydantic import BeforeValidator, model_serializer
+
+from hvac.config import Config
+from hvac.errors import ConfigError
+from hvac.models.family import FamilyConfig
+
+Kind = Literal["uniform", "loguniform", "int", "choice"]
+Settings = dict[str, Any]
+Family = TypeVar("Family", bound=FamilyConfig)
+EXPONENT = re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+")
+TRIES = 1000
+
+
+class Distribution(Config):
+    """Where one setting's values come from; written as `{uniform: [low, high]}`, `{choice: [one, other]}`, …
+
+    `int` includes both ends; `loguniform` draws the logarithm uniformly.
+    """
+
+    kind: Kind
+    values: tuple[Any, ...]
+
+    @model_serializer
+    def _short(self) -> dict[str, Any]:
+        return {self.kind: list(self.values)}
+
+    @property
+    def number(self) -> float:
+        """How many different values there are; inf where they are continuous."""
+        if self.kind == "choice":
+            return len(self.values)
+        low, high = self.values
+        return high - low + 1 if self.kind == "int" else math.inf
+
+    @property
+    def edges(self) -> tuple[Any, ...]:
+        """Values to try a configuration with: all choices, or both ends of a range."""
+        return self.values
+
+    def draw(self, rng: np.random.Generator) -> Any:
+        """One value.
+
+        >>> distribution({"int": [3, 3]}).draw(np.random.default_rng(0))
+        3
+        """
+        if self.kind == "choice":
+            return self.values[int(rng.integers(len(self.values)))]
+        low, high = self.values
+        if self.kind == "int":
+            return int(rng.integers(low, high, endpoint=True))
+        if self.kind == "loguniform":
+            return float(np.clip(math.exp(rng.uniform(math.log(low), math.log(high))), low, high))
+        return float(rng.uniform(low, high))
+
+    def nearest(self, value: Any) -> Any:
+        """The value itself where it lies within the range, else the end it passed; a choice stays as it is."""
+        if self.kind == "choice":
+            return value
+        low, high = self.values
+        return min(max(value, low), high)
+
+
+def distribution(given: Any) -> Any:
+    """A distribution from its short form; ValueError says what is wrong with it."""
+    if isinstance(given, Distribution):
+        return given
+    if not isinstance(given, Mapping) or len(given) != 1:
+        raise ValueError(
+            f"expected one distribution such as {{uniform: [0.1, 0.6]}}; known: {', '.join(get_args(Kind))}"
+        )
+    [(kind, values)] = given.items()
+    if kind not in get_args(Kind):
+        near = difflib.get_close_matches(str(kind), get_args(Kind), n=1)
+        hint = f": did you mean '{near[0]}'?" if near else "."
+        raise ValueError(f"unknown distribution '{kind}'{hint} Known distributions: {', '.join(get_args(Kind))}")
+    if not isinstance(values, list | tuple):
+        raise ValueError(f"{kind}: expected a list, such as {{{kind}: [1, 2]}}")
+    values = tuple(_number(value) for value in values)
+    _check_range(kind, values)
+    return Distribution(kind=kind, values=values)
+
+
+def _number(value: Any) -> Any:
+    """YAML 1.1 reads `1e-4` as a text: the number it means."""
+    return float(value) if isinstance(value, str) and EXPONENT.fullmatch(value) else value
+
+
+def _check_range(kind: str, values: tuple[Any, ...]) -> None:
+    if kind == "choice":
+        if not values:
+            raise ValueError("choice: the list is empty; name at least one value")
+        return
+    wanted = int if kind == "int" else (int, float)
+    if len(values) != 2 or any(isinstance(value, bool) or not isinstance(value, wanted) for value in values):
+        raise ValueError(f"{kind}: expected [low, high], two {'whole ' if kind == 'int' else ''}numbers")
+    low, high = values
+    if low > high or (low == high and kind != "int"):
+        raise ValueError(f"{kind}: the range is empty, low ({low}) must be below high ({high})")
+    if kind == "loguniform" and low <= 0:
+        raise ValueError(f"loguniform: low ({low}) must be above 0")
+
+
+Space = dict[str, Annotated[Distribution, BeforeValidator(distribution)]]
+
+
+def with_settings(base: Family, settings: Mapping[str, Any]) -> Family:
+    """A family's configuration with some settings, by dotted key, put in place of its own.
+
+    Raises:
+        ConfigError: the family has no such setting, or cannot take the value.
+    """
+    nested = base.model_dump(by_alias=True)
+    for dotted, value in settings.items():
+        *parents, last = dotted.split(".")
+        section = nested
+        for parent in parents:
+            section[parent] = {} if section.get(parent) is None else section[parent]
+            section = section[parent]
+            if not isinstance(section, dict):
+                raise ConfigError(f"{dotted}: '{parent}' of {base.family} holds a value, not a section")
+        section[last] = value
+    return type(base)(**nested)
+
+
+def corners(base: Family, space: Space) -> list[Family]:
+    """The configurations with one setting at one edge of its range, the others as in `base`.
+
+    Raises:
+        ConfigError: one sentence on the first setting that the family does not have, or whose range it cannot take.
+    """
+    if "family" in space:
+        raise ConfigError("tune.space.family: a sweep is over one family; run one sweep for each")
+    found = []
+    for key, values in space.items():
+        for value in values.edges:
+            try:
+                found.append(with_settings(base, {key: value}))
+            except ConfigError as error:
+                raise ConfigError(f"tune.space.{key}: {error}") from None
+    return found
+
+
+def draw_points(base: FamilyConfig, space: Space, *, count: int, seed: int) -> list[Settings]:
+    """As many different settings as asked for, each of which the family accepts.
+
+    Raises:
+        ConfigError: the space does not hold that many, or a drawn combination is none the family takes.
+    """
+    size = math.prod(values.number for values in space.values())
+    if size < count:
+        raise ConfigError(f"tune.space holds {size:.0f} different settings, tune.trials asks for {count}: lower it")
+    rng, seen = np.random.default_rng(seed), dict[str, Settings]()
+    for _ in range(TRIES * count):
+        point = {key: values.draw(rng) for key, values in space.items()}
+        name = json.dumps(point)
+        if name in seen:
+            continue
+        with_settings(base, point)
+        seen[name] = point
+        if len(seen) == count:
+            break
+    return list(seen.values())
+
+
+def encoded(settings: Mapping[str, Any]) -> Settings:
+    """Settings as plain values: a list becomes its JSON text (search libraries take no lists).
+
+    >>> encoded({"hidden": [64, 32], "dropout": 0.2})
+    {'hidden': '[64, 32]', 'dropout': 0.2}
+    """
+    return {key: json.dumps(value) if isinstance(value, list | dict) else value for key, value in settings.items()}
+
+
+def decoded(settings: Mapping[str, Any], space: Space) -> Settings:
+    """What `encoded` was given."""
+    return {key: _option(space[key], value) for key, value in settings.items()}
+
+
+def _option(values: Distribution, value: Any) -> Any:
+    if values.kind != "choice":
+        return value
+    return next((option for option in values.values if encoded({"": option})[""] == value), value)

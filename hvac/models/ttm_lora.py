@@ -1,0 +1,152 @@
+"""`ttm_lora`, the seed's v2.0: the encoder's forecasting model tuned through LoRA, and a head over what all points say.
+
+The adapters sit where the seed puts them, in the encoder and in the decoder, so the head reads the tokens of both:
+every adapter takes part in every step. The base is a copy, so the bundle's encoder is never changed; only adapters,
+head and scaler are saved.
+
+Legend: B windows, C points, L days (of the window; N = B·C series have the length the encoder reads), P patches,
+E embedding (the encoder's, then the decoder's), H horizons.
+"""
+
+from __future__ import annotations
+
+import copy
+from types import SimpleNamespace
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from pydantic import Field
+from torch import nn
+
+from hvac.errors import BundleError
+from hvac.features.encoder import Encoder, hidden_tokens
+from hvac.features.table import Windows
+from hvac.models.family import Encoding
+from hvac.models.fitting import Network, Weights
+from hvac.models.network import NetworkModel, Shape, TrainingConfig
+from hvac.models.scaling import Scaler
+
+Floats = npt.NDArray[np.float32]
+TUNED_LAYERS = ("encoder.patcher", "mlp.fc1", "mlp.fc2", "attn_layer")
+
+
+class TtmLoraConfig(TrainingConfig):
+    """Adapters (the seed's values) and training of v2.0; `adapt: none` keeps the encoder frozen under the same head.
+
+    `learning_rate` and `final_learning_rate` are the adapters'; the head's rate starts at `head_learning_rate` and
+    falls in proportion.
+    """
+
+    family: Literal["ttm_lora"] = "ttm_lora"
+    adapt: Literal["lora", "none"] = "lora"
+    rank: int = Field(default=8, ge=1)
+    lora_alpha: int = Field(default=16, gt=0)
+    lora_dropout: float = Field(default=0.1, ge=0, lt=1)
+    learning_rate: float = Field(default=1e-4, gt=0)
+    final_learning_rate: float = Field(default=1e-5, ge=0)
+    head_learning_rate: float = Field(default=3e-3, gt=0)
+    epochs: int = Field(default=4, ge=1)
+    batch_size: int = Field(default=64, ge=1)
+    windows_per_epoch: int | None = Field(default=3200, ge=1)
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Raw values."""
+        return ("values",)
+
+
+class Adapted(Network):
+    """A copy of the encoder's model with adapters, and a linear head over the pooled tokens of all points."""
+
+    def __init__(self, config: TtmLoraConfig, shape: Shape, encoder: Encoder) -> None:
+        super().__init__()
+        self.horizons, self.encoder = shape.horizons, encoder
+        self.base = copy.deepcopy(encoder.model).cpu().requires_grad_(False)
+        for module in self.base.modules():
+            if isinstance(module, nn.Dropout):
+                module.p = 0.0  # the base stays what it is; its noise was for pretraining and costs a quarter of a step
+        if config.adapt == "lora":
+            add_adapters(self.base, config)
+        self.decodes = bool(self.base.config.use_decoder)
+        width = self.base.config.d_model + (self.base.config.decoder_d_model if self.decodes else 0)
+        self.head = nn.Sequential(
+            nn.LayerNorm(shape.points * width),
+            nn.Dropout(config.dropout),
+            nn.Linear(shape.points * width, shape.horizons),
+        )
+
+    def forward(self, value_BCL: torch.Tensor) -> torch.Tensor:
+        """Logits [H, B] of windows standardised as the encoder does it."""
+        logit_HB: torch.Tensor = self.head(self.pooled(value_BCL).flatten(1)).T
+        return logit_HB
+
+    def pooled(self, value_BCL: torch.Tensor) -> torch.Tensor:
+        """One vector per point, pooled as the encoder pools: [B, C, E]."""
+        token_NPE = hidden_tokens(self._tokens, self.base.config, value_BCL.flatten(0, 1))
+        return self.encoder.pool(token_NPE).reshape(*value_BCL.shape[:2], -1)
+
+    def _tokens(self, series_NL1: torch.Tensor, **extra: torch.Tensor) -> Any:
+        if not self.decodes:
+            return self.base.backbone(series_NL1, **extra)
+        found = self.base(series_NL1, **extra)
+        both = torch.cat([found.backbone_hidden_state, found.decoder_hidden_state], dim=-1)
+        return SimpleNamespace(last_hidden_state=both)
+
+    def paces(self, config: TtmLoraConfig) -> list[tuple[list[nn.Parameter], float]]:
+        """The adapters at the configured rate, the head at its own."""
+        head, adapters = list(self.head.parameters()), [p for p in self.base.parameters() if p.requires_grad]
+        groups = [(adapters, 1.0), (head, config.head_learning_rate / config.learning_rate)]
+        return [(parameters, pace) for parameters, pace in groups if parameters]
+
+    def kept(self) -> Weights:
+        """Adapters and head: the base comes from the encoder."""
+        return {name: p.detach() for name, p in self.named_parameters() if p.requires_grad}
+
+    def take(self, weights: Weights) -> None:
+        """Load what `kept` gave. Raises BundleError where it is not of this encoder and configuration."""
+        if {name: tensor.shape for name, tensor in weights.items()} != {n: t.shape for n, t in self.kept().items()}:
+            raise BundleError("the saved adapters do not fit this encoder and configuration: train the model anew")
+        self.load_state_dict(weights, strict=False)
+
+
+def add_adapters(base: nn.Module, config: TtmLoraConfig) -> None:
+    """Put LoRA beside every layer whose name ends in one of `TUNED_LAYERS`; only the adapters can be trained then."""
+    from peft import LoraConfig, inject_adapter_in_model
+
+    adapters = LoraConfig(
+        r=config.rank, lora_alpha=config.lora_alpha, lora_dropout=config.lora_dropout, target_modules=[*TUNED_LAYERS]
+    )
+    inject_adapter_in_model(adapters, base)
+
+
+class TtmLora(NetworkModel):
+    """A fitted v2.0 model."""
+
+    network: Adapted
+
+    @staticmethod
+    def inputs(windows: Windows, config: TtmLoraConfig) -> tuple[Floats, ...]:
+        """Raw values [B, C, L]."""
+        assert windows.x_BCL is not None, "prepared windows carry what the family needs"
+        return (windows.x_BCL,)
+
+    @staticmethod
+    def scaler(input_BSN: Floats) -> Scaler:
+        """None: each window is standardised by itself."""
+        zero_N = np.zeros(input_BSN.shape[-1], dtype=np.float32)
+        return Scaler(zero_N - np.inf, zero_N + np.inf, zero_N, zero_N + 1)
+
+    def _scaled(self, windows: Windows) -> tuple[Floats, ...]:
+        (x_BCL,) = super()._scaled(windows)
+        rows, points, _ = x_BCL.shape
+        if points != self.shape.points:
+            raise BundleError(f"windows have {points} points, the model expects {self.shape.points}")
+        encoder = self.network.encoder
+        return (encoder.standardised(x_BCL).reshape(rows, points, encoder.context),)
+
+    @classmethod
+    def build(cls, config: TtmLoraConfig, shape: Shape, encoder: Encoding) -> Adapted:
+        """The copy with adapters that do nothing yet, and an untrained head."""
+        return Adapted(config, shape, encoder())

@@ -1,0 +1,55 @@
+"""Where a comparison's leaderboard lies: written in every form, and found again by evaluate."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from pathlib import Path
+
+import yaml
+
+from hvac.evaluation.leaderboard import write_leaderboard_csv
+from hvac.evaluation.leaderboard_page import write_leaderboard_page
+from ray_jobs.run_config import CompareConfig, RunConfig
+from ray_jobs.workspace import Result, Workspace, write_json
+
+
+def board_folder(workspace: Workspace, name: str) -> Path:
+    """Where everything of one comparison lies."""
+    return workspace.root / "compare" / name
+
+
+def publish(config: RunConfig, wanted: CompareConfig, board: Result, folder: Path) -> Result:
+    """Write leaderboard.json, .csv and .html, and champion.yaml: a run file that trains the champion."""
+    folder.mkdir(parents=True, exist_ok=True)
+    _write_champion(config, wanted, board["champion"], folder / "champion.yaml")
+    write_leaderboard_csv(board, folder / "leaderboard.csv")
+    about = {
+        "run": config.name,
+        "name": board["name"],
+        "created": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
+        "seeds": list(wanted.seeds),
+        "replicates": wanted.replicates,
+        "table": board["table"],
+        "command": f"python -m ray_jobs.pipeline --config {folder / 'champion.yaml'}",
+    }
+    write_leaderboard_page(board, path=folder / "leaderboard.html", language=config.language, about=about)
+    write_json(folder / "leaderboard.json", board)
+    return {"champion": board["champion"], "folder": str(folder)}
+
+
+def _write_champion(config: RunConfig, wanted: CompareConfig, champion: str, path: Path) -> None:
+    """The run with the champion as its model, on the same table of windows (so its values are kept, or not, as now)."""
+    kept = config.replace(featurize=config.featurize.replace(keep_values=config.keeps_values))
+    settings = kept.model_dump(mode="json", by_alias=True, exclude={"compare"}, exclude_defaults=True)
+    model = wanted.models[champion].model_dump(mode="json")
+    path.write_text(yaml.safe_dump({**settings, "model": model}, allow_unicode=True, sort_keys=False), encoding="utf-8")
+
+
+def finished_board(workspace: Workspace, name: str = "families") -> Result | None:
+    """The leaderboard of a finished comparison of the windows that lie there now; None where there is none."""
+    path = board_folder(workspace, name) / "leaderboard.json"
+    if not path.exists():
+        return None
+    board: Result = json.loads(path.read_text(encoding="utf-8"))
+    return board if board.get("table") == workspace.finished("featurize")["key"] else None

@@ -1,0 +1,121 @@
+"""All chosen models × horizons × seeds on one featurized table: a leaderboard with intervals, and the champion.
+
+    python -m ray_jobs.compare --config FILE [key.sub=value …]
+
+Every (class, model, seed) is one Ray task whose result is kept, so an interrupted comparison goes on where it was. The
+champion is the model with the highest PR-AUC on the validation part (mean over horizons and seeds); the test part
+judges it and everything else afterwards and has no say in the choice. Writes leaderboard.html, .json and .csv into
+workspace/compare/<name>/, and champion.yaml: a run file that trains the champion.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import ray
+
+from hvac.errors import ConfigError
+from hvac.evaluation.comparison import Trial, by_equipment
+from hvac.evaluation.leaderboard import Contender, Cost, leaderboard
+from hvac.features.describe import Recipe
+from ray_jobs.boards import board_folder, publish
+from ray_jobs.buckets import make_plan
+from ray_jobs.command import main
+from ray_jobs.contenders import Bench, Entry, Outcome, contend, read_outcome
+from ray_jobs.gate import check_trainable
+from ray_jobs.run_config import CompareConfig, RunConfig
+from ray_jobs.trials import onsets, trial_of
+from ray_jobs.windows_table import load_recipes
+from ray_jobs.workspace import Result, Workspace, content_key, run_step, workspace_of
+
+log = logging.getLogger(__name__)
+UNSEEDED = ("base_rate", "persistence", "logistic_28")
+SLOW_FIRST = ("fusion", "ttm_lora", "lstm", "hybrid_multitask", "cnn1d", "hybrid", "gbdt_92")
+
+
+def run(config: RunConfig) -> Result:
+    """Compare, unless that was done with the same configuration and windows."""
+    if config.compare is None:
+        raise ConfigError(f"{config.name}: the run file has no 'compare' section: name the models to compare there")
+    workspace, wanted = workspace_of(config), config.compare
+    featurized = workspace.finished("featurize")
+    table = (featurized["key"], config.encoder.model_dump(mode="json"), config.decision.model_dump(mode="json"))
+    key = content_key(table, wanted.model_dump(mode="json"), config.language)
+    step = f"compare_{wanted.name}"
+    return run_step(workspace, step, key, lambda: _compare(config, workspace, content_key(table)))
+
+
+def _compare(config: RunConfig, workspace: Workspace, table_key: str) -> Result:
+    wanted = config.compare
+    assert wanted is not None, "checked by run"
+    check_trainable(config, workspace, wanted.models.values())
+    recipes, folder = load_recipes(workspace.windows), workspace.root / "compare" / "outcomes" / table_key[:12]
+    entries = list(_entries(wanted, folder, recipes))
+    _contend(Bench(str(workspace.windows), config.encoder, config.decision), recipes, entries)
+    outcomes = {(class_name, run): read_outcome(entry.path) for class_name, run, entry in entries}
+    contenders = [_contender(name, model, wanted, outcomes, recipes) for name, model in wanted.models.items()]
+    runs = [run for contender in contenders for run in contender.runs]
+    plan = make_plan(config, workspace, recipes)
+    events = onsets(plan, workspace.finished("ingest")["buckets"])
+
+    def trial(*splits: str) -> Trial:
+        return by_equipment(trial_of(workspace, recipes, outcomes, runs, events, splits=splits))
+
+    board = leaderboard(
+        trial("test"), trial("tune", "cal"), contenders, default=wanted.default, replicates=wanted.replicates
+    )
+    named = {"name": wanted.name, "table": workspace.finished("featurize")["key"], **board}
+    return publish(config, wanted, named, board_folder(workspace, wanted.name))
+
+
+def _entries(wanted: CompareConfig, folder: Path, recipes: dict[str, Recipe]) -> Iterator[tuple[str, str, Entry]]:
+    """(class, run, entry): a run is a model with a seed; its file's name holds a hash of its settings."""
+    for name, model in wanted.models.items():
+        for seed in _seeds(model, wanted):
+            config = model.replace(seed=seed)
+            mark = content_key(config.model_dump(mode="json"))[:12]
+            for class_name in recipes:
+                path = folder / class_name / f"{config.family}-{seed}-{mark}.npz"
+                yield class_name, f"{name}#{seed}", Entry(name, config, str(path))
+
+
+def _seeds(model: Any, wanted: CompareConfig) -> tuple[int, ...]:
+    return wanted.seeds[:1] if model.family in UNSEEDED else wanted.seeds
+
+
+def _contend(bench: Bench, recipes: dict[str, Recipe], entries: list[tuple[str, str, Entry]]) -> None:
+    """Fit what has no result yet, the slow families first."""
+    todo = {entry.path: (class_name, entry) for class_name, _, entry in entries if not Path(entry.path).exists()}
+    log.info("compare: %d fits, %d of them are there already", len({e.path for *_, e in entries}),
+             len({e.path for *_, e in entries}) - len(todo))  # fmt: skip
+    order = sorted(todo.values(), key=lambda item: _slowness(item[1].config.family))
+    task = ray.remote(num_cpus=1, max_retries=2)(contend)
+    waiting = [task.remote(bench, recipes[class_name], entry) for class_name, entry in order]
+    while waiting:
+        done, waiting = ray.wait(waiting)
+        log.info("compare: %s fitted, %d to go", Path(ray.get(done[0])).stem, len(waiting))
+
+
+def _slowness(family: str) -> int:
+    return SLOW_FIRST.index(family) if family in SLOW_FIRST else len(SLOW_FIRST)
+
+
+def _contender(
+    name: str, model: Any, wanted: CompareConfig, outcomes: dict[tuple[str, str], Outcome], recipes: dict[str, Recipe]
+) -> Contender:
+    runs = tuple(f"{name}#{seed}" for seed in _seeds(model, wanted))
+    found = [[outcomes[class_name, run] for class_name in recipes] for run in runs]
+    cost = Cost(
+        parameters=int(np.mean([sum(each.parameters for each in one) for one in found])),
+        fit_seconds=round(float(np.mean([sum(each.fit_seconds for each in one) for one in found])), 2),
+        microseconds_per_window=round(float(np.mean([each.microseconds_per_window for o in found for each in o])), 2),
+    )
+    return Contender(name, model.family, runs, cost)
+
+
+if __name__ == "__main__":
+    main(run, __doc__)

@@ -1,0 +1,102 @@
+"""Anomalies in plain series: the 1D-CNN seed's whole workflow, from series to report.
+
+    python -m ray_jobs.detect --config ray_jobs/configs/detect_seed.yaml [key.sub=value …]
+
+Three steps, each skipped where it was done with the same configuration and input: series (simulate them, or read
+records), train (sliding windows, the `cnn1d` network on Ray Train, its threshold on validation, a model folder) and
+judge (load the model anew, judge the test part beside the robust z-score, metrics, figures, report).
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import replace
+
+import pyarrow.parquet as pq
+
+from hvac.detect.detector import Detector
+from hvac.detect.records import read_records, stamps_of
+from hvac.detect.results import HALF, choose, judge_series
+from hvac.detect.series import Series, facts_of, from_table, of_part, to_table
+from hvac.detect.simulate import simulate
+from hvac.detect.training import training_examples
+from ray_jobs.command import main
+from ray_jobs.detect_config import DetectConfig, load_detect
+from ray_jobs.detect_judge import DETECTOR, judge
+from ray_jobs.detect_worker import fit_on_workers
+from ray_jobs.workspace import Result, Workspace, content_key, run_step, write_json
+
+SERIES = "series"
+
+
+def run(config: DetectConfig) -> Result:
+    """All three steps, then a summary."""
+    workspace = Workspace(config.workspace.resolve())
+    made = _make_series(config, workspace)
+    trained = _train(config, workspace, made)
+    key = content_key(trained["key"], trained["sha256"], config.model_dump(mode="json"))
+    steps = {"series": made, "train": trained}
+    done = run_step(workspace, "judge", key, lambda: judge(config, workspace, _load_series(workspace), steps))
+    sys.stdout.write(f"{done['summary']}\n\nReport: {workspace.root / 'report.html'}\n")
+    return done
+
+
+def _make_series(config: DetectConfig, workspace: Workspace) -> Result:
+    """Simulate or read the series and keep them as a table."""
+    stamps = stamps_of(config.source) if config.source else []
+    key = content_key(config.model_dump(mode="json", include={"series", "source", "seed"}), stamps)
+
+    def work() -> Result:
+        made, counts = _origin(config)
+        workspace.root.mkdir(parents=True, exist_ok=True)
+        pq.write_table(to_table(made), workspace.root / f"{SERIES}.parquet")
+        write_json(workspace.root / f"{SERIES}.json", facts_of(made))
+        return {"records": counts}
+
+    return run_step(workspace, SERIES, key, work)
+
+
+def _origin(config: DetectConfig) -> tuple[list[Series], dict[str, Result]]:
+    if config.series:
+        return simulate(config.series, config.seed), {}
+    assert config.source is not None, "a configuration has one origin"
+    return read_records(config.source)
+
+
+def _load_series(workspace: Workspace) -> list[Series]:
+    facts = json.loads((workspace.root / f"{SERIES}.json").read_text(encoding="utf-8"))
+    return from_table(pq.read_table(workspace.root / f"{SERIES}.parquet"), facts)
+
+
+def _train(config: DetectConfig, workspace: Workspace, made: Result) -> Result:
+    """Fit the network, choose its threshold on validation, keep both as a model folder."""
+    sections = config.model_dump(mode="json", include={"windows", "inject", "model", "alarms", "seed"})
+    key = content_key(made["key"], sections, config.train.workers)
+
+    def work() -> Result:
+        series = _load_series(workspace)
+        train, validation = training_examples(series, config.windows, config.inject, config.seed)
+        model, state = fit_on_workers(
+            train, validation, config.network, config=config.train, folder=workspace.root / "ray_train", key=key[:12]
+        )
+        detector = Detector(model=model, windows=config.windows, threshold=HALF)
+        judged = judge_series(detector, of_part(series, "validation"), config.windows)
+        threshold, note = choose(judged, config.alarms, config.windows, probability=True)
+        facts = {
+            "run": config.name,
+            "key": key,
+            "note": note,
+            "kept_epoch": state.best_epoch[0],
+            "epochs": state.epoch,
+            "parameters": model.parameters,
+            "examples": {"train": train.counts, "validation": validation.counts},
+        }
+        detector = replace(detector, threshold=threshold, training=facts)
+        return {**facts, "sha256": detector.save(workspace.root / DETECTOR), "history": state.history_H[0]}
+
+    return run_step(workspace, "train", key, work)
+
+
+if __name__ == "__main__":
+    main(run, __doc__, load=load_detect)

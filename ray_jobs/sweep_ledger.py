@@ -1,0 +1,104 @@
+"""What a trial leaves behind: its curves as JSON, and the same as TensorBoard events.
+
+The trial itself writes them, into the sweep's folder: Ray's own loggers write where the driver runs and copy now and
+then, so that a kill loses the end of every curve.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from pathlib import Path
+from typing import Any, Self
+
+from tensorboardX import SummaryWriter
+from tensorboardX.summary import hparams
+
+from hvac.models.search_space import Settings, encoded
+from ray_jobs.workspace import write_json
+
+LEDGER = "ledger.json"
+TAGS = {"train_loss": "loss/train", "tune_loss": "loss/tune", "tune_pr_auc": "pr_auc/best"}
+Found = dict[str, Any]
+
+
+def ledger_file(sweep: Path, trial: str) -> Path:
+    """Where a trial's curves lie."""
+    return sweep / "trials" / f"{trial}.json"
+
+
+def read_ledger(path: Path) -> Found:
+    """A trial's curves; nothing where there are none."""
+    try:
+        found: Found = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, json.JSONDecodeError):
+        return {}
+    return found
+
+
+class Ledger:
+    """The curves of one trial: a row per epoch, and which settings held from which epoch on (PBT changes them)."""
+
+    def __init__(self, sweep: Path, trial: str, settings: Settings, *, before: Found | None = None) -> None:
+        self.path = ledger_file(sweep, trial)
+        before = before or {"rows": [], "seconds": 0.0, "schedule": []}
+        self.found: Found = {"trial": trial, "settings": settings, **before, "ended": False}
+        if not before["schedule"] or before["schedule"][-1]["settings"] != settings:
+            self.found["schedule"] = [*before["schedule"], {"after_epoch": self.epoch, "settings": settings}]
+        self._clock = time.monotonic() - before["seconds"]
+        self._events = SummaryWriter(str(sweep / "tensorboard" / trial), purge_step=self.epoch + 1)
+        if not before["rows"]:
+            self._describe(settings)
+
+    @property
+    def epoch(self) -> int:
+        """Epochs done."""
+        return int(self.found["rows"][-1]["epoch"]) if self.found["rows"] else 0
+
+    @property
+    def carried(self) -> Found:
+        """What a checkpoint takes along."""
+        return {name: self.found[name] for name in ("rows", "seconds", "schedule")}
+
+    def add(self, row: dict[str, float], *, ended: bool = False) -> None:
+        """Write down an epoch."""
+        kept = {name: value if math.isfinite(value) else None for name, value in row.items()}
+        self.found["rows"].append(kept)
+        for name, value in row.items():
+            if name != "epoch" and math.isfinite(value):
+                self._events.add_scalar(_tag(name), value, int(row["epoch"]))
+        self._write(ended=ended)
+
+    def fail(self, why: str) -> None:
+        """Write down why the trial could not go on."""
+        self._write(failed=why)
+
+    def close(self) -> None:
+        """Close the event file."""
+        self._events.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _write(self, **more: Any) -> None:
+        self._events.flush()
+        self.found |= {"seconds": round(time.monotonic() - self._clock, 2), **more}
+        write_json(self.path, self.found)
+
+    def _describe(self, settings: Settings) -> None:
+        """The settings, for TensorBoard's HPARAMS page."""
+        plain = {key: "none" if value is None else value for key, value in encoded(settings).items()}
+        for summary in hparams(hparam_dict=plain, metric_dict={TAGS["tune_pr_auc"]: 0.0}):
+            self._events.file_writer.add_summary(summary)
+
+
+def _tag(name: str) -> str:
+    """A metric's place on TensorBoard's page: `pr_auc_30` stands under pr_auc as 30_days."""
+    group, _, days = name.rpartition("_")
+    if not days.isdigit():
+        return TAGS[name]
+    return f"pr_auc/best_{days}_days" if group == "tune_pr_auc" else f"{group}/{days}_days"

@@ -1,0 +1,73 @@
+"""Trials as MLflow runs (optional: `pip install 'hvac-foresight[mlflow]'`)."""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import Any
+
+from mlflow.entities import Metric, Param, Run
+from mlflow.exceptions import MlflowException
+from mlflow.tracking import MlflowClient
+from ray.tune import Callback
+
+from hvac.errors import ConfigError
+
+TRIAL = "sweep_trial"
+
+
+def check_reachable(uri: str) -> None:
+    """Raise ConfigError where no runs can be recorded."""
+    try:
+        MlflowClient(uri).search_experiments(max_results=1)
+    except MlflowException as error:
+        raise ConfigError(
+            f"tune.mlflow_uri: MLflow cannot record runs at {uri}: {str(error).splitlines()[0]}"
+        ) from error
+
+
+class TrialRuns(Callback):  # type: ignore[misc]
+    """One run per trial: a metric per epoch, the settings when it ends; goes on with it after a kill.
+
+    Ray's own callback writes every metric by itself, which takes a second per epoch on a local database, and starts a
+    second run for a trial that is taken up again.
+    """
+
+    def __init__(self, uri: str, experiment: str) -> None:
+        self.uri, self.experiment = uri, experiment
+        self.run_of: dict[str, str] = {}
+
+    @property
+    def client(self) -> MlflowClient:
+        """A client; they are cheap."""
+        return MlflowClient(self.uri)
+
+    def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """Find or start the trial's run."""
+        client, name = self.client, str(trial)
+        known = client.get_experiment_by_name(self.experiment)
+        experiment = known.experiment_id if known else client.create_experiment(self.experiment)
+        found: list[Run] = client.search_runs([experiment], f"tags.{TRIAL} = '{name}'")
+        run = found[0] if found else client.create_run(experiment, run_name=name, tags={TRIAL: name})
+        client.update_run(run.info.run_id, status="RUNNING")
+        self.run_of[name] = run.info.run_id
+
+    def on_trial_result(
+        self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
+    ) -> None:
+        """Record an epoch."""
+        now, step = int(time.time() * 1000), int(result["epoch"])
+        own = {
+            n: v for n, v in result.items() if isinstance(v, float) and math.isfinite(v) and not n.startswith("time")
+        }
+        self.client.log_batch(self.run_of[str(trial)], metrics=[Metric(n, v, now, step) for n, v in own.items()])
+
+    def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """Record the settings (PBT changes them on the way) and the end."""
+        run = self.run_of[str(trial)]
+        self.client.log_batch(run, params=[Param(n, str(v)) for n, v in trial.config["settings"].items()])
+        self.client.set_terminated(run)
+
+    def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """Record that the trial failed."""
+        self.client.set_terminated(self.run_of[str(trial)], "FAILED")

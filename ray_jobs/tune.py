@@ -1,0 +1,90 @@
+"""Sweep over the settings of a family: random, ASHA, Optuna or PBT, on Ray Tune.
+
+    python -m ray_jobs.tune --config ray_jobs/configs/sweep_demo.yaml [key.sub=value …]
+
+Needs the featurized table; a killed sweep goes on when it is started again, a finished one is not done twice. Writes
+into workspace/sweeps/<name>-<key>/: best.yaml (a run with the best settings), trials.csv, sweep.json, sweep.html, and
+curves for TensorBoard (`make tensorboard`). Trials are fitted on *train* and judged on *tune*.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+from ray import tune
+from ray.train import ScalingConfig
+
+from hvac.features.encoder import EncoderConfig, load_encoder
+from hvac.models.family import loaded_once, no_encoder
+from ray_jobs.command import main
+from ray_jobs.run_config import RunConfig
+from ray_jobs.sweep_fit import check_judgeable, read_classes
+from ray_jobs.sweep_plan import Plan, plan, tune_section, workers_of
+from ray_jobs.sweep_result import write_results
+from ray_jobs.sweep_search import STATE, search
+from ray_jobs.sweep_trial import Shared, run_trial
+from ray_jobs.sweep_workers import run_trial_of_workers
+from ray_jobs.workspace import Result, Workspace, content_key, run_step, workspace_of
+
+
+def run(config: RunConfig) -> Result:
+    """Run, or go on with, the configured sweep; the last line on stdout is what it found, as JSON."""
+    workspace, search_config = workspace_of(config), tune_section(config)
+    featurized = workspace.finished("featurize")
+    parts = (config.model, config.decision, config.encoder, search_config)
+    sections = [part.model_dump(mode="json") for part in parts]
+    key = content_key(featurized["key"], sections, config.train.workers)
+    sweep = workspace.root / "sweeps" / f"{config.name}-{key[:8]}"
+    result = run_step(workspace, f"tune-{key[:8]}", key, lambda: _sweep(config, workspace, sweep))
+    shutil.rmtree(sweep / STATE, ignore_errors=True)  # Ray's own state is good for resuming only
+    shutil.rmtree(sweep / "ray_train", ignore_errors=True)
+    sys.stdout.write(json.dumps(result, ensure_ascii=False) + "\n")
+    return result
+
+
+def _sweep(config: RunConfig, workspace: Workspace, sweep: Path) -> Result:
+    planned, search_config = plan(config, workspace), tune_section(config)
+    check_judgeable(read_classes(workspace.windows, (), no_encoder))
+    shared = Shared(
+        sweep=sweep,
+        base=config.model,
+        space=search_config.space,
+        encoder=_found_anywhere(config.encoder),
+        decision=config.decision,
+        horizons=config.windows.horizons,
+        metric=search_config.metric,
+        every=search_config.grace_epochs if search_config.algorithm == "pbt" else config.train.checkpoint_every,
+        max_failures=config.train.max_failures,
+        device="cuda" if search_config.gpus_per_trial else "cpu",
+    )
+    grid = search(_trainable(config, shared, workspace, planned), config, planned, sweep)
+    return write_results(config, sweep, grid)
+
+
+def _found_anywhere(encoder: EncoderConfig) -> EncoderConfig:
+    """Trials work in folders of their own: a relative path would lead nowhere."""
+    return encoder if encoder.path is None else encoder.replace(path=str(Path(encoder.path).resolve()))
+
+
+def _trainable(config: RunConfig, shared: Shared, workspace: Workspace, planned: Plan) -> Any:
+    """The trial function with all it needs: windows are prepared once and lie in Ray's object store."""
+    asked, workers = tune_section(config), workers_of(config)
+    resources = {"CPU": asked.cpus_per_trial, "GPU": asked.gpus_per_trial}
+    if workers > 1:
+        scaling = ScalingConfig(num_workers=workers, use_gpu=asked.gpus_per_trial > 0, resources_per_worker=resources)
+        nested = tune.with_parameters(
+            run_trial_of_workers, shared=shared, table=str(workspace.windows), scaling=scaling
+        )
+        return tune.with_resources(nested, {"memory": 1})  # it only waits: all CPUs are for its workers
+    encoder = loaded_once(lambda: load_encoder(config.encoder))
+    classes = read_classes(workspace.windows, planned.needs, encoder)
+    alone = tune.with_parameters(run_trial, shared=shared, classes=classes)
+    return tune.with_resources(alone, {name.lower(): amount for name, amount in resources.items()})
+
+
+if __name__ == "__main__":
+    main(run, __doc__)

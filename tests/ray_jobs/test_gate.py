@@ -1,0 +1,121 @@
+"""What cannot be trained is refused in one sentence, before anything is started."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hvac.errors import HvacError
+from hvac.models.families import FAMILIES, config_of
+from ray_jobs import train
+from ray_jobs.gate import check_trainable
+from ray_jobs.run_config import RunConfig
+from ray_jobs.workspace import workspace_of
+
+Finished = tuple[RunConfig, Path]
+EASY = ("base_rate", "persistence", "logistic_28", "gbdt_28", "gbdt_92", "gbdt_context", "gbdt_full", "hybrid")
+HUNGRY = [name for name in FAMILIES if {"values", "tokens"} & set(config_of(name).needs)]
+
+
+@pytest.fixture
+def featurized(finished: Finished, tmp_path: Path) -> RunConfig:
+    """A copy of the finished run as it was after featurize."""
+    config, workspace = finished
+    shutil.copytree(workspace / "windows", tmp_path / "windows")
+    (tmp_path / "steps").mkdir()
+    shutil.copy(workspace / "steps" / "featurize.json", tmp_path / "steps")
+    return config.replace(workspace=str(tmp_path))
+
+
+def refused(config: RunConfig) -> str:
+    """The sentence that train ends in; nothing may have been trained or written."""
+    before = sorted(config.workspace.rglob("*"))
+    with pytest.raises(HvacError) as caught:
+        train.run(config)
+    assert sorted(config.workspace.rglob("*")) == before, "nothing was started"
+    message = str(caught.value)
+    assert "\n" not in message
+    return message
+
+
+def recorded(config: RunConfig, change: Callable[[dict[str, Any]], None]) -> None:
+    """Change what featurize recorded of the class pump."""
+    file = config.workspace / "steps" / "featurize.json"
+    done = json.loads(file.read_text(encoding="utf-8"))
+    change(done["windows"]["pump"]["train"])
+    file.write_text(json.dumps(done), encoding="utf-8")
+
+
+def test_families_whose_columns_are_there_pass(featurized: RunConfig) -> None:
+    check_trainable(featurized, workspace_of(featurized), [config_of(name) for name in EASY])
+
+
+def test_step_before_its_time_says_what_to_run_first(featurized: RunConfig) -> None:
+    (featurized.workspace / "steps" / "featurize.json").unlink()
+    assert "python -m ray_jobs.featurize" in refused(featurized)
+
+
+def test_encoder_of_another_source_is_refused_with_both_sources(featurized: RunConfig) -> None:
+    message = refused(featurized.replace(encoder={"source": "random"}))
+    assert "packaged encoder" in message
+    assert "random encoder" in message
+    assert "run featurize again" in message
+
+
+def test_another_pooling_is_refused_with_both_poolings(featurized: RunConfig) -> None:
+    message = refused(featurized.replace(encoder={"pooling": "mean"}))
+    assert "(last, " in message
+    assert "(mean, " in message
+
+
+def test_other_weights_are_refused_with_both_hashes(featurized: RunConfig) -> None:
+    one, two = (refused(featurized.replace(encoder={"source": "random", "seed": seed})) for seed in (1, 2))
+    assert "random 1" in one
+    assert "random 2" in two
+
+
+@pytest.mark.parametrize("name", HUNGRY)
+def test_family_that_needs_values_is_refused_where_the_table_has_none(featurized: RunConfig, name: str) -> None:
+    message = refused(featurized.replace(model={"family": name}))
+    assert message.startswith(f"{name} needs the windows' values")
+    assert "featurize.keep_values: true" in message
+
+
+@pytest.mark.parametrize(("positive", "known"), [(0, 50), (50, 50), (0, 0)])
+def test_class_with_one_kind_of_label_is_refused_with_its_counts(
+    featurized: RunConfig, positive: int, known: int
+) -> None:
+    def alike(part: dict[str, Any]) -> None:
+        part["positives"]["60"], part["known"]["60"] = positive, known
+
+    recorded(featurized, alike)
+    assert f"class 'pump', 60 days: {positive} of {known} training labels are positive" in refused(featurized)
+
+
+def test_class_without_training_windows_is_refused(featurized: RunConfig) -> None:
+    recorded(featurized, lambda part: part.update(windows=0))
+    assert "class 'pump' has no training window" in refused(featurized)
+
+
+def test_class_that_featurize_never_saw_is_refused(featurized: RunConfig) -> None:
+    file = featurized.workspace / "steps" / "featurize.json"
+    done = json.loads(file.read_text(encoding="utf-8"))
+    del done["windows"]["chiller"]
+    file.write_text(json.dumps(done), encoding="utf-8")
+    assert "class 'chiller' has no training window" in refused(featurized)
+
+
+def test_more_points_than_the_family_takes_are_refused_with_both_numbers(
+    featurized: RunConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(FAMILIES, "hybrid", FAMILIES["hybrid"]._replace(most_points=1))
+    message = refused(featurized)
+    assert message.startswith("hybrid takes windows of at most 1 point(s), class ")
+    assert "windows.by: point" in message
+    monkeypatch.setitem(FAMILIES, "hybrid", FAMILIES["hybrid"]._replace(most_points=100))
+    check_trainable(featurized, workspace_of(featurized), [featurized.model])
