@@ -22,7 +22,7 @@ from hvac.detect.series import Series
 from hvac.detect.summary import summary_text
 from hvac.detect.tables import alarms_table, steps_table, windows_table
 from ray_jobs.detect_config import DetectConfig
-from ray_jobs.summary import _version
+from ray_jobs.summary import own_version
 from ray_jobs.workspace import Result, Workspace, content_key, write_json
 
 DETECTOR = "detector"
@@ -57,7 +57,7 @@ def _facts(config: DetectConfig, steps: dict[str, Result]) -> dict[str, Any]:
         "run": {
             "name": config.name,
             "created": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
-            "version": _version(),
+            "version": own_version(),
             "config_hash": content_key(dumped),
             "config": dumped,
             "seed": config.seed,

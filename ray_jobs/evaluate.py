@@ -18,11 +18,13 @@ import ray
 from hvac.evaluation.comparison import apart, assess, by_equipment
 from hvac.evaluation.report import write_report
 from hvac.features.describe import Recipe
+from hvac.models.families import config_of
 from ray_jobs.artifacts import calibration, draw, thresholds, write_predictions, write_summary
 from ray_jobs.boards import finished_board
 from ray_jobs.buckets import make_plan
 from ray_jobs.command import main
 from ray_jobs.forecasts import forecast_figures
+from ray_jobs.gate import check_trainable
 from ray_jobs.pictures import choose_rows, draw_rows
 from ray_jobs.rivals import ABLATION, Settings, Verdict, judge
 from ray_jobs.run_config import RunConfig
@@ -48,6 +50,7 @@ def _evaluate(config: RunConfig, workspace: Workspace, trained: Result) -> Resul
     recipes = load_recipes(workspace.windows)
     bundles = {name: str(workspace.bundles / bundle) for name, bundle in trained["bundles"].items()}
     settings = Settings(str(workspace.windows), bundles, config.model, config.encoder, config.decision, config.seed)
+    check_trainable(config, workspace, [config_of(name) for name in config.evaluate.baselines])
     default, ablation = config.model.family, ABLATION if config.evaluate.ablation else {}
     ablation = ablation if default == "hybrid" else {}
     names = list(dict.fromkeys([default, *config.evaluate.baselines, *ablation]))

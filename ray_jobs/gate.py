@@ -23,7 +23,7 @@ def check_trainable(config: RunConfig, workspace: Workspace, models: Iterable[Fa
     """
     featurized, recipes = workspace.finished("featurize"), load_recipes(workspace.windows)
     models = list(models)
-    _check_encoder(config, workspace, featurized["encoder"])
+    _check_encoder(config, workspace, featurized.get("encoder"))
     for name, recipe in recipes.items():
         _check_labels(name, featurized["windows"].get(name))
         there = table_columns(workspace.windows, recipe)
@@ -42,8 +42,10 @@ def check_trainable(config: RunConfig, workspace: Workspace, models: Iterable[Fa
                 )
 
 
-def _check_encoder(config: RunConfig, workspace: Workspace, made_by: dict[str, Any]) -> None:
+def _check_encoder(config: RunConfig, workspace: Workspace, made_by: dict[str, Any] | None) -> None:
     asked = encoder_stamp(config.encoder)
+    if made_by is None:
+        raise HvacError(f"{workspace.windows} was made by an older version: run featurize again")
     if asked != made_by:
         (one, other) = (f"{e['source']} encoder ({e['pooling']}, {e['weights'][:12]})" for e in (made_by, asked))
         raise HvacError(

@@ -39,7 +39,7 @@ def run(config: RunConfig) -> Result:
 
 
 def _enact(config: RunConfig, workspace: Workspace) -> Result:
-    models = {config.model.family: config.model, RIVAL: config_of(RIVAL, seed=config.seed)}
+    models = {RIVAL: config_of(RIVAL, seed=config.seed), config.model.family: config.model}
     check_trainable(config, workspace, models.values())
     recipes = load_recipes(workspace.windows)
     task = ray.remote(num_cpus=1, max_retries=2)(_protocols_of_class)

@@ -25,7 +25,7 @@ def run_facts(config: RunConfig, workspace: Workspace, command: str) -> dict[str
             "created": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
             "config_hash": content_key(dumped),
             "config": dumped,
-            "version": _version(),
+            "version": own_version(),
             "language": config.language,
             "command": command,
             "bundles": trained["bundles"],
@@ -41,7 +41,8 @@ def run_facts(config: RunConfig, workspace: Workspace, command: str) -> dict[str
     }
 
 
-def _version() -> str:
+def own_version() -> str:
+    """Version of the installed distribution."""
     try:
         return version(DISTRIBUTION)
     except PackageNotFoundError:

@@ -70,7 +70,10 @@ def best_run(config: RunConfig, settings: Settings) -> dict[str, Any]:
     """The run's settings as they were given, with the best ones in its model and without the sweep."""
     given = config.model_dump(mode="json", by_alias=True, exclude_unset=True, exclude={"tune", "model"})
     model = with_settings(config.model, settings)
-    return {**given, "model": model.model_dump(mode="json", by_alias=True)}
+    run = {**given, "model": model.model_dump(mode="json", by_alias=True)}
+    if RunConfig(**run).keeps_values != config.keeps_values:  # else the table would be made anew
+        run["featurize"] = {**run.get("featurize", {}), "keep_values": config.keeps_values}
+    return run
 
 
 def _write_best(config: RunConfig, path: Path, best: Trial, trials: int) -> None:

@@ -25,7 +25,7 @@ from hvac.models.fitting import FitState, Workers
 from hvac.models.search_space import Settings, Space, decoded, with_settings
 from ray_jobs.sweep_fit import Models, Parts, Row, epoch_row, fit_others, fit_side_by_side, fitted_row, threshold_row
 from ray_jobs.sweep_ledger import LEDGER, Ledger, ledger_file, read_ledger
-from ray_jobs.train_worker import load_states, save_states
+from ray_jobs.torch_run import load_states, save_states
 from ray_jobs.workspace import write_json
 
 FAILED = 0.0  # the score of settings that could not be fitted: no PR-AUC is below

@@ -14,9 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import ray
-from ray.train import CheckpointConfig, FailureConfig, ScalingConfig
-from ray.train import RunConfig as RayRunConfig
-from ray.train.torch import TorchTrainer
 
 from hvac.features.describe import Recipe
 from hvac.features.encoder import EncoderConfig, load_encoder
@@ -29,7 +26,8 @@ from ray_jobs.bands import forecast_bands
 from ray_jobs.command import main
 from ray_jobs.gate import check_trainable
 from ray_jobs.run_config import RunConfig
-from ray_jobs.train_worker import fit_worker, load_states
+from ray_jobs.torch_run import fit_by_workers
+from ray_jobs.train_worker import fit_worker
 from ray_jobs.windows_table import load_recipes, prepared_windows, read_windows, training_windows
 from ray_jobs.workspace import Result, Workspace, content_key, run_step, workspace_of
 
@@ -96,24 +94,9 @@ def _fit_networks(config: RunConfig, workspace: Workspace, recipes: dict[str, Re
         "folder": str(workspace.windows.resolve()),
         "model": config.model.model_dump(mode="json"),
         "encoder": config.encoder.model_dump(mode="json"),
-        "every": config.train.checkpoint_every,
-        "local": None if config.train.workers else str((workspace.root / "ray_train" / f"local-{key[:12]}").resolve()),
     }
-    trainer = TorchTrainer(
-        fit_worker,
-        train_loop_config=settings,
-        scaling_config=ScalingConfig(num_workers=config.train.workers, use_gpu=config.train.gpu),
-        run_config=RayRunConfig(
-            name=f"train-{key[:12]}",
-            storage_path=str((workspace.root / "ray_train").resolve()),
-            failure_config=FailureConfig(max_failures=config.train.max_failures),
-            checkpoint_config=CheckpointConfig(num_to_keep=1),
-        ),
-    )
-    result = trainer.fit()
-    assert result.checkpoint is not None, "the last report carries a checkpoint"
-    with result.checkpoint.as_directory() as folder:
-        states = load_states(Path(folder))
+    folder = workspace.root / "ray_train"
+    states = fit_by_workers(fit_worker, settings, config=config.train, folder=folder, name=f"train-{key[:12]}")
     encoder = loaded_once(lambda: load_encoder(config.encoder))
     family = FAMILIES[config.model.family]
     fits: Fits = {}

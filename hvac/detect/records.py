@@ -142,7 +142,8 @@ def _spans(record: RecordConfig, labels: dict[str, Any], path: str, time_T: Time
 
 
 def _window(window: Any, name: str, path: str) -> tuple[np.datetime64, np.datetime64]:
-    ends = pd.to_datetime(pd.Series(window if isinstance(window, list) else [window]).astype(str), errors="coerce")
+    texts = pd.Series(window if isinstance(window, list) else [window]).astype(str)
+    ends = pd.to_datetime(texts, format="mixed", errors="coerce")
     if len(ends) != 2 or ends.isna().any():
         raise InputError(f"{path}: an anomaly window of '{name}' must be [start, end], found {str(window)[:80]}")
     start, end = ends.to_numpy().astype("datetime64[s]")

@@ -79,7 +79,7 @@ def _check_choosable(validation: Trial) -> None:
     y_BH, known_BH = validation.windows.labels
     if not any(0 < y_BH[known_B, h].sum() < known_B.sum() for h, known_B in enumerate(known_BH.T)):
         raise HvacError(
-            f"the validation part ({len(y_BH)} windows) has one kind of label only at every horizon, so that no champion "
+            f"the validation part ({len(y_BH)} windows) has one kind of label only at every horizon, so no champion "
             "can be chosen: give it more units or a longer period (splits)"
         )
 

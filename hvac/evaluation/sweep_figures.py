@@ -156,7 +156,7 @@ def importance_bars(found: Importance, *, language: str) -> Figure:
         axes.barh(order, [found.share[key] for key in order], color=PAST, height=0.6)
         spread = [found.spread[key] for key in order]
         axes.errorbar([found.share[key] for key in order], order, xerr=spread, fmt="none", ecolor=INK, lw=1.0)
-        axes.set_xlim(left=0)
+        axes.set_xlim(0, min(1.0, 1.2 * max(found.share.values())) or 1.0)
         axes.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
         axes.set_xlabel(words("axis.share"))
         return finish(figure, language)

@@ -156,7 +156,11 @@ def what_mattered(shown: Shown) -> list[Any]:
         if found.explained > 0
         else words("importance.nothing")
     )
-    notes = [Note(text=told), *([Note(text=words("importance.weak", n=n), kind="warning")] if found.weak else [])]
+    notes = [Note(text=told)]
+    if any(trial["status"] == "stopped" for trial in shown.scored):
+        notes.append(Note(text=words("importance.stopped")))
+    if found.weak:
+        notes.append(Note(text=words("importance.weak", n=n), kind="warning"))
     return [*notes, shown.picture("importance", importance_bars(found, language=words.language))]
 
 

@@ -37,7 +37,7 @@ def default_blocks() -> dict[str, Any]:
         "context": BoostingConfig(family="gbdt_context"),
         "statistics": LogisticConfig(),
         "full": BoostingConfig(family="gbdt_full"),
-        "neural": HybridConfig(members=4),
+        "neural": HybridConfig(members=4, epochs=12, patience=4),
     }
 
 
@@ -47,18 +47,13 @@ class FusionConfig(FamilyConfig):
     family: Literal["fusion"] = "fusion"
     blocks: dict[str, MemberConfig] = Field(default_factory=default_blocks, min_length=1)
     method: Literal["stack", "mean"] = "stack"
-    folds: int = Field(default=4, ge=2)
+    folds: int = Field(default=3, ge=2)
     shrinkage: float = Field(default=0.3, ge=0)
 
     @property
     def needs(self) -> tuple[str, ...]:
         """What any of the blocks needs."""
         return tuple(sorted({need for block in self.blocks.values() for need in block.needs}))
-
-    @property
-    def reads(self) -> tuple[str, ...]:
-        """What training windows must carry for any of the blocks, and for changed copies of its own."""
-        return tuple(dict.fromkeys((*super().reads, *(need for block in self.blocks.values() for need in block.reads))))
 
     @property
     def reads(self) -> tuple[str, ...]:

@@ -10,13 +10,13 @@ Legend: B windows, C points, F statistics, P patches, E embedding, T = C·P toke
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
 import torch
 import torch.nn.functional as F
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import nn
 
 from hvac.features.table import Windows
@@ -37,8 +37,16 @@ class MultitaskConfig(TrainingConfig):
     heads: int = Field(default=4, ge=1)
     queries: int = Field(default=2, ge=1)
     hidden: int = Field(default=64, ge=4)
+    learning_rate: float = Field(default=1e-3, gt=0)
+    final_learning_rate: float = Field(default=1e-4, ge=0)
     gamma: float = Field(default=0.0, ge=0)
     alpha: Literal["balanced", "prevalence", "none"] | float = "none"
+
+    @model_validator(mode="after")
+    def _heads_share_the_width(self) -> Self:
+        if self.width % self.heads:
+            raise ValueError(f"width {self.width} is not a multiple of heads {self.heads}; take e.g. {8 * self.heads}")
+        return self
 
     @property
     def needs(self) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 The recurrence is bound by arithmetic (about 100 million operations to learn from one window of 90 steps), so a step
 reads the mean of `days_per_step` days; 1 reads every day, as the seed does, in three times the default's time.
 
-Legend: B windows, C points, L lookback days, S steps, D hidden units, H horizons.
+Legend: B windows, C points, L lookback days, S steps, K layers, D hidden units, H horizons.
 """
 
 from __future__ import annotations
@@ -57,8 +57,8 @@ class Recurrent(Network):
 
     def forward(self, value_BSC: torch.Tensor) -> torch.Tensor:
         """Logits [H, B]."""
-        _, (last_LBD, _) = self.lstm(value_BSC)
-        logit_HB: torch.Tensor = self.head(self.dropout(self.norm(last_LBD[-1]))).T
+        _, (last_KBD, _) = self.lstm(value_BSC)
+        logit_HB: torch.Tensor = self.head(self.dropout(self.norm(last_KBD[-1]))).T
         return logit_HB
 
 

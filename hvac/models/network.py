@@ -61,7 +61,7 @@ class NetworkModel:
         raise NotImplementedError
 
     @staticmethod
-    def scaler(input_BSN: Floats) -> Scaler:
+    def scaler(input_BSN: Floats, number: int) -> Scaler:
         """How one of the inputs is standardised."""
         return fit_scaler(input_BSN.reshape(-1, input_BSN.shape[-1]))
 
@@ -120,7 +120,7 @@ class NetworkModel:
     def start(cls, train: Windows, config: Any, encoder: Encoding) -> Self:
         """The untrained model: inputs scaled by training statistics, weights drawn by the seed."""
         raw = cls.inputs(train, config)
-        scalers = tuple(cls.scaler(each) for each in raw)
+        scalers = tuple(cls.scaler(each, number) for number, each in enumerate(raw))
         y_BH, _ = train.labels
         positions, columns = (tuple(each.shape[axis] for each in raw) for axis in (1, 2))
         shape = Shape(points_of(train), y_BH.shape[1], positions, columns)

@@ -1,8 +1,9 @@
 """`ttm_lora`, the seed's v2.0: the encoder's forecasting model tuned through LoRA, and a head over what all points say.
 
 The adapters sit where the seed puts them, in the encoder and in the decoder, so the head reads the tokens of both:
-every adapter takes part in every step. The base is a copy, so the bundle's encoder is never changed; only adapters,
-head and scaler are saved.
+every adapter takes part in every step. The encoder sees every window standardised by itself, so level and spread, which
+that takes away, join at the head. The base is a copy, so the bundle's encoder is never changed; only adapters, head and
+scaler are saved.
 
 Legend: B windows, C points, L days (of the window; N = B·C series have the length the encoder reads), P patches,
 E embedding (the encoder's, then the decoder's), H horizons.
@@ -25,10 +26,11 @@ from hvac.features.encoder import Encoder, hidden_tokens
 from hvac.features.table import Windows
 from hvac.models.family import Encoding
 from hvac.models.fitting import Network, Weights
-from hvac.models.network import NetworkModel, Shape, TrainingConfig
+from hvac.models.network import NetworkModel, Shape, TrainingConfig, side_by_side
 from hvac.models.scaling import Scaler
 
 Floats = npt.NDArray[np.float32]
+TINY_STD = 1e-6
 TUNED_LAYERS = ("encoder.patcher", "mlp.fc1", "mlp.fc2", "attn_layer")
 
 
@@ -71,15 +73,18 @@ class Adapted(Network):
             add_adapters(self.base, config)
         self.decodes = bool(self.base.config.use_decoder)
         width = self.base.config.d_model + (self.base.config.decoder_d_model if self.decodes else 0)
-        self.head = nn.Sequential(
-            nn.LayerNorm(shape.points * width),
-            nn.Dropout(config.dropout),
-            nn.Linear(shape.points * width, shape.horizons),
+        self.head = nn.ModuleDict(
+            {
+                "norm": nn.LayerNorm(shape.points * width),
+                "dropout": nn.Dropout(config.dropout),
+                "linear": nn.Linear(shape.points * width + shape.columns[1], shape.horizons),
+            }
         )
 
-    def forward(self, value_BCL: torch.Tensor) -> torch.Tensor:
-        """Logits [H, B] of windows standardised as the encoder does it."""
-        logit_HB: torch.Tensor = self.head(self.pooled(value_BCL).flatten(1)).T
+    def forward(self, value_BCL: torch.Tensor, level_B1N: torch.Tensor) -> torch.Tensor:
+        """Logits [H, B] of windows standardised as the encoder does it, with their level and spread."""
+        said_BN = self.head["dropout"](self.head["norm"](self.pooled(value_BCL).flatten(1)))
+        logit_HB: torch.Tensor = self.head["linear"](torch.cat([said_BN, level_B1N.flatten(1)], dim=1)).T
         return logit_HB
 
     def pooled(self, value_BCL: torch.Tensor) -> torch.Tensor:
@@ -128,23 +133,26 @@ class TtmLora(NetworkModel):
 
     @staticmethod
     def inputs(windows: Windows, config: TtmLoraConfig) -> tuple[Floats, ...]:
-        """Raw values [B, C, L]."""
+        """Raw values [B, C, L], and the mean and the logarithm of the std of every point [B, 1, 2·C]."""
         assert windows.x_BCL is not None, "prepared windows carry what the family needs"
-        return (windows.x_BCL,)
+        x_BCL = windows.x_BCL
+        return x_BCL, side_by_side([x_BCL.mean(axis=2), np.log(x_BCL.std(axis=2) + TINY_STD)])
 
     @staticmethod
-    def scaler(input_BSN: Floats) -> Scaler:
-        """None: each window is standardised by itself."""
+    def scaler(input_BSN: Floats, number: int) -> Scaler:
+        """None for the values: each window is standardised by itself."""
+        if number:
+            return NetworkModel.scaler(input_BSN, number)
         zero_N = np.zeros(input_BSN.shape[-1], dtype=np.float32)
         return Scaler(zero_N - np.inf, zero_N + np.inf, zero_N, zero_N + 1)
 
     def _scaled(self, windows: Windows) -> tuple[Floats, ...]:
-        (x_BCL,) = super()._scaled(windows)
+        x_BCL, level_B1N = super()._scaled(windows)
         rows, points, _ = x_BCL.shape
         if points != self.shape.points:
             raise BundleError(f"windows have {points} points, the model expects {self.shape.points}")
         encoder = self.network.encoder
-        return (encoder.standardised(x_BCL).reshape(rows, points, encoder.context),)
+        return encoder.standardised(x_BCL).reshape(rows, points, encoder.context), level_B1N
 
     @classmethod
     def build(cls, config: TtmLoraConfig, shape: Shape, encoder: Encoding) -> Adapted:

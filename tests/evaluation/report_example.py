@@ -77,6 +77,37 @@ def differences() -> dict[str, Any]:
     return found
 
 
+def leaderboard() -> dict[str, Any]:
+    order = sorted(PR_AUC, key=lambda model: -PR_AUC[model])
+    rows = [ranked(model, champion=order[0]) for model in order]
+    names = {"name": "families", "table": "c0ffee", "champion": order[0], "default": "hybrid"}
+    return {**names, "horizons": list(HORIZONS), "rows": rows}
+
+
+def ranked(model: str, *, champion: str) -> dict[str, Any]:
+    """A row of the leaderboard."""
+    return {
+        "name": model,
+        "family": model,
+        "runs": 3,
+        "parameters": 20_609,
+        "fit_seconds": 61.2,
+        "microseconds_per_window": 3.41,
+        "validation": {"pr_auc": dict.fromkeys(BASE, PR_AUC[model] + 0.02), "mean": PR_AUC[model] + 0.02},
+        "test": {h: {**model_metrics(PR_AUC[model], h)} for h in BASE},
+        "seeds": {h: [PR_AUC[model] - 0.01, PR_AUC[model] + 0.01] for h in BASE},
+        "against_default": against(model, "hybrid"),
+        "against_champion": against(model, champion),
+    }
+
+
+def against(model: str, other: str) -> dict[str, Any] | None:
+    """The row minus the other."""
+    gap = PR_AUC[model] - PR_AUC[other]
+    verdict = "better" if gap > 0.02 else "worse" if gap < -0.02 else "no clear difference"
+    return {h: {"pr_auc": {**around(gap, 0.02), "verdict": verdict}} for h in BASE} if model != other else None
+
+
 def curves() -> dict[str, Any]:
     recall = np.linspace(0, 1, 40)
     found: dict[str, Any] = {}
@@ -212,6 +243,7 @@ def _metrics() -> dict[str, Any]:
         "thresholds": {"hybrid": {h: {"value": 0.21, "policy": "budget", "note": "≤ 1 / unit-year"} for h in BASE}},
         "calibration": {"hybrid": {h: {"method": "isotonic"} for h in BASE}},
         "differences": differences(),
+        "leaderboard": leaderboard(),
         "ablation": {
             name: {h: {"pr_auc": around(value), "roc_auc": around(value + 0.48)} for h in BASE}
             for name, value in {

@@ -34,7 +34,7 @@ def fitted(adapt: str = "lora") -> TtmLora:
 
 
 def network(encoder: Encoder, *, points: int = 1, **settings: Any) -> Adapted:
-    shape = Shape(points=points, horizons=3, positions=(points,), columns=(90,))
+    shape = Shape(points=points, horizons=3, positions=(points, 1), columns=(90, 2 * points))
     return Adapted(TtmLoraConfig(**settings), shape, encoder)
 
 
@@ -71,7 +71,7 @@ def test_only_adapters_and_head_are_trainable() -> None:
 @pytest.mark.parametrize("encoder", [packaged_encoder, seed_encoder])
 def test_every_trainable_parameter_takes_part_in_every_step(encoder: Any) -> None:
     made = network(encoder(), points=2).train()
-    made(torch.from_numpy(values(4, points=2))).sum().backward()
+    made(torch.from_numpy(values(4, points=2)), torch.zeros(4, 1, 4)).sum().backward()
     assert all(p.grad is not None for p in made.trainable())
 
 
@@ -133,11 +133,14 @@ def test_adapters_of_another_encoder_are_refused() -> None:
         TtmLora.restore(model.config, model.state(), seed_encoder)
 
 
-def test_scores_do_not_depend_on_the_level_and_spread_of_a_window() -> None:
-    model, made = fitted(), windows(10, points=2)
-    other = replace(made, x_BCL=np.asarray(made.x_BCL) * np.float32(40) + np.float32(700))
-    np.testing.assert_allclose(model.score(other), model.score(made), atol=1e-3)
-    assert np.ptp(model.score(made), axis=0).min() > 0.01
+def test_level_and_spread_of_a_window_reach_the_head_though_the_encoder_does_not_see_them() -> None:
+    made = windows(200)
+    model = TtmLora.start(made, TtmLoraConfig(), packaged_encoder)
+    lifted = replace(made, x_BCL=np.asarray(made.x_BCL) * 2 + 5)
+    values_BCL, level_B1N = model.rows(made).inputs
+    lifted_BCL, lifted_B1N = model.rows(lifted).inputs
+    np.testing.assert_allclose(lifted_BCL, values_BCL, atol=1e-3)
+    assert np.abs(lifted_B1N - level_B1N).mean(axis=0).min() > 0.1
 
 
 def test_windows_of_another_length_are_stretched_to_what_the_encoder_reads() -> None:
@@ -150,7 +153,8 @@ def test_windows_of_another_length_are_stretched_to_what_the_encoder_reads() -> 
         axis=-1, keepdims=True
     )
     with torch.inference_mode():
-        expected_HB = model.network(torch.from_numpy(series_BCL.astype(np.float32))).numpy()
+        level = torch.from_numpy(model.scalers[1].transform(TtmLora.inputs(short, model.config)[1]))
+        expected_HB = model.network(torch.from_numpy(series_BCL.astype(np.float32)), level).numpy()
     np.testing.assert_allclose(model.score(short), expected_HB.T, atol=1e-4)
 
 

@@ -1,0 +1,284 @@
+"""`fusion`: weights learned on units that no block saw, so that neither noise nor memory is rewarded.
+
+Legend: B windows, H horizons, K blocks.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy.special import expit
+from sklearn.metrics import log_loss, roc_auc_score
+
+from hvac.errors import ConfigError
+from hvac.features.table import Windows
+from hvac.models.families import config_of, restore
+from hvac.models.family import no_encoder
+from hvac.models.fusion import Fusion, FusionConfig, fit_weights, unit_folds
+from tests.models.models_example import fit_family, windows
+
+CONTEXT = {"family": "gbdt_context", "trees": 30, "min_leaf": 10}
+STATISTICS = {"family": "logistic_28", "strengths": (0.1,)}
+BLOCKS = {"context": CONTEXT, "statistics": STATISTICS}
+
+
+def known(made: Windows) -> Windows:
+    return replace(made, known_BH=np.ones_like(made.labels[1]))
+
+
+def fuse(train: Windows, tune: Windows, **settings: Any) -> Fusion:
+    found: Fusion = fit_family("fusion", train, tune, **{"blocks": BLOCKS, **settings})
+    return found
+
+
+@cache
+def fitted(method: str = "stack") -> Fusion:
+    return fuse(known(windows(400, seed=1)), known(windows(200, seed=2)), method=method)
+
+
+def shares(model: Fusion, fresh: Windows) -> dict[str, float]:
+    """How much each block moves the fused score: the spread of its part of it, mean over horizons."""
+    parts = zip(model.blocks.items(), model.weight_K, model.platt_KHX, strict=True)
+    return {
+        name: float(np.mean(weight * platt_HX[:, 0] * block.score(fresh).std(axis=0)))
+        for (name, block), weight, platt_HX in parts
+    }
+
+
+def no_noise(made: Windows, part: str, seed: int) -> Windows:
+    """One part of the windows replaced by noise."""
+    noise = np.random.default_rng(seed).normal(size=getattr(made, part).shape).astype(np.float32)
+    return replace(made, **{part: noise})
+
+
+# What is fused
+
+
+def test_score_is_the_weighted_sum_of_the_blocks_calibrated_log_odds() -> None:
+    model, fresh = fitted(), windows(50, seed=3)
+    expected_BH = sum(
+        weight * (platt_HX[:, 0] * block.score(fresh) + platt_HX[:, 1])
+        for block, weight, platt_HX in zip(model.blocks.values(), model.weight_K, model.platt_KHX, strict=True)
+    )
+    np.testing.assert_allclose(model.score(fresh), expected_BH, rtol=1e-9)
+
+
+def test_fusion_of_blocks_that_each_know_half_is_better_than_either() -> None:
+    def halves(rows: int, seed: int) -> Windows:
+        rng, made = np.random.default_rng(seed), windows(rows, seed=seed)
+        half_B2 = rng.normal(size=(rows, 2)).astype(np.float32)
+        f_BCF, k_BK = np.array(made.f_BCF), np.array(made.k_BK)
+        f_BCF[:, 0, 0], k_BK[:, 0] = half_B2.T
+        y_BH = half_B2.sum(axis=1)[:, None] + rng.normal(0, 0.5, (rows, 3)) > 0.7
+        return known(replace(made, f_BCF=f_BCF, k_BK=k_BK, y_BH=y_BH))
+
+    train, tune, fresh = (halves(rows, seed) for rows, seed in ((600, 1), (300, 2), (1000, 3)))
+    model = fuse(train, tune)
+    y_B = fresh.labels[0][:, 1]
+    alone = [
+        log_loss(y_B, expit(platt_HX[1, 0] * block.score(fresh)[:, 1] + platt_HX[1, 1]))
+        for block, platt_HX in zip(model.blocks.values(), model.platt_KHX, strict=True)
+    ]
+    assert log_loss(y_B, expit(model.score(fresh)[:, 1])) < 0.9 * min(alone)
+
+
+def test_parameters_are_those_of_the_blocks_and_the_fusions_own() -> None:
+    model = fitted()
+    own = len(BLOCKS) * (3 * 2 + 1)
+    assert model.parameters == sum(block.parameters for block in model.blocks.values()) + own
+
+
+def test_blocks_take_the_seed_of_the_fusion() -> None:
+    model = fuse(windows(100, seed=1), windows(60, seed=2), seed=5)
+    assert {block.config.seed for block in model.blocks.values()} == {5}
+
+
+# Weights
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_weights_are_never_negative_and_a_block_that_points_the_wrong_way_gets_none(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    y_BH = rng.random((800, 2)) < 0.3
+    signs = (1.0, -1.0, 0.0)
+    odds_KBH = np.stack([sign * np.where(y_BH, 1.5, -1.5) + rng.normal(size=y_BH.shape) for sign in signs])
+    weight_K = fit_weights(odds_KBH, y_BH, rng.random(y_BH.shape) < 0.8, penalty=0.0)
+    assert (weight_K >= 0).all()
+    assert weight_K[0] > 0.5
+    assert weight_K[1] == 0
+    assert weight_K[2] < 0.25
+
+
+def test_unknown_labels_have_no_say_in_the_weights() -> None:
+    rng = np.random.default_rng(0)
+    y_BH, known_BH, odds_KBH = rng.random((300, 3)) < 0.3, rng.random((300, 3)) < 0.7, rng.normal(size=(2, 300, 3))
+    turned_BH = np.where(known_BH, y_BH, ~y_BH)
+    one, other = (fit_weights(odds_KBH, each, known_BH, penalty=0.01) for each in (y_BH, turned_BH))
+    np.testing.assert_array_equal(one, other)
+
+
+def test_weights_shrink_to_equal_ones_as_the_penalty_grows() -> None:
+    rng = np.random.default_rng(0)
+    y_BH = rng.random((500, 1)) < 0.3
+    odds_KBH = np.stack([np.where(y_BH, 2.0, -2.0) + rng.normal(size=y_BH.shape), rng.normal(size=y_BH.shape)])
+    gaps = [
+        np.abs(fit_weights(odds_KBH, y_BH, np.ones_like(y_BH), penalty=penalty) - 0.5).max()
+        for penalty in (0.0, 0.1, 1.0, 1e4)
+    ]
+    assert gaps == sorted(gaps, reverse=True)
+    assert gaps[-1] < 1e-3
+
+
+def test_useless_block_hardly_moves_the_score_and_a_good_one_does() -> None:
+    train, tune, fresh = (
+        no_noise(known(windows(rows, seed=seed)), "f_BCF", seed) for rows, seed in ((400, 1), (200, 2), (400, 3))
+    )
+    found = shares(fuse(train, tune), fresh)
+    assert found["statistics"] < 0.15 * found["context"]
+
+
+def test_mean_gives_every_block_the_same_weight_and_stack_does_not() -> None:
+    mean, stack = fitted("mean"), fitted("stack")
+    assert mean.weight_K.tolist() == [0.5, 0.5]
+    assert (stack.weight_K >= 0).all()
+    assert np.abs(stack.weight_K - 0.5).min() > 0.02
+    np.testing.assert_array_equal(mean.platt_KHX, stack.platt_KHX)
+
+
+# Units that no block saw
+
+
+def memorable(weeks: range, *, units: int = 40, seed: int = 0) -> Windows:
+    """Statistics that name the unit, labels that are the unit's alone, and a context that half knows the label.
+
+    Whoever knows a unit knows its labels, in training and in tune; of a new unit the statistics say nothing.
+    """
+    rng = np.random.default_rng(seed)
+    name_UF, label_U = rng.normal(size=(units, 28)), rng.random(units) < 0.4
+    unit_B = np.repeat(np.arange(units), len(weeks))
+    made, rows = windows(len(unit_B), seed=seed), len(unit_B)
+    keys = made.keys
+    for column, names in (("facility_id", ["F"] * rows), ("equipment_id", [f"{seed}-{unit}" for unit in unit_B])):
+        keys = keys.set_column(keys.column_names.index(column), column, [names])
+    k_BK = np.random.default_rng((seed, weeks.start)).normal(size=(rows, 5)).astype(np.float32)
+    k_BK[:, 0] += 1.5 * label_U[unit_B]
+    y_BH = np.tile(label_U[unit_B, None], (1, 3))
+    f_BCF = name_UF[unit_B][:, None, :].astype(np.float32)
+    return replace(made, keys=keys, f_BCF=f_BCF, k_BK=k_BK, y_BH=y_BH, known_BH=np.ones_like(y_BH))
+
+
+def test_block_that_memorises_units_is_not_rewarded() -> None:
+    train, tune, fresh = memorable(range(6)), memorable(range(6, 9)), memorable(range(6), seed=7)
+    memory = {"family": "gbdt_28", "trees": 60, "min_leaf": 5}
+    model = fuse(train, tune, blocks={"memory": memory, "context": CONTEXT})
+    by_heart, y_B = model.blocks["memory"], train.labels[0][:, 0]
+    assert roc_auc_score(y_B, by_heart.score(train)[:, 0]) > 0.999
+    assert roc_auc_score(tune.labels[0][:, 0], by_heart.score(tune)[:, 0]) > 0.999
+    found = shares(model, fresh)
+    assert found["memory"] < 0.05 * found["context"]
+    assert roc_auc_score(fresh.labels[0][:, 0], model.score(fresh)[:, 0]) > 0.75
+
+
+def test_memory_alone_gives_nearly_the_base_rate_for_every_unit_it_knows_by_heart() -> None:
+    train, tune = memorable(range(6)), memorable(range(6, 9))
+    model = fuse(train, tune, blocks={"memory": {"family": "gbdt_28", "trees": 60, "min_leaf": 5}})
+    base_rate = train.labels[0].mean()
+    assert np.abs(expit(model.score(train)) - base_rate).max() < 0.05
+    assert log_loss(train.labels[0][:, 0], expit(model.blocks["memory"].score(train)[:, 0])) < 0.2
+
+
+def test_every_unit_is_in_one_fold_and_folds_are_as_even_as_can_be() -> None:
+    units_B = np.repeat([f"u{i}" for i in range(14)], 5)
+    found = unit_folds(units_B, folds=4, seed=0)
+    assert set(found) == set(units_B.tolist())
+    assert sorted(Counter(found.values()).values()) == [3, 3, 4, 4]
+    assert found == unit_folds(units_B[::-1], folds=4, seed=0)
+    assert found != unit_folds(units_B, folds=4, seed=1)
+
+
+def test_fewer_units_than_folds_are_a_fold_each() -> None:
+    assert sorted(unit_folds(np.array(["a", "b", "a"]), folds=4, seed=0).values()) == [0, 1]
+
+
+# Poor windows
+
+
+def test_missing_context_is_fine() -> None:
+    def holes(made: Windows, seed: int) -> Windows:
+        k_BK = np.array(made.k_BK)
+        k_BK[np.random.default_rng(seed).random(k_BK.shape) < 0.3] = np.nan
+        k_BK[:, 1] = np.nan
+        return replace(made, k_BK=k_BK)
+
+    model = fuse(holes(windows(200, seed=1), 1), holes(windows(100, seed=2), 2))
+    assert np.isfinite(model.score(holes(windows(100, seed=3), 3))).all()
+    assert np.isfinite(model.weight_K).all()
+
+
+def test_one_unit_alone_has_nothing_out_of_fold_and_weighs_all_blocks_the_same() -> None:
+    def single(made: Windows) -> Windows:
+        return made.take(made.units == made.units[0])
+
+    model = fuse(single(windows(2000, seed=1)), single(windows(1000, seed=2)))
+    assert model.weight_K.tolist() == [0.5, 0.5]
+    assert np.isfinite(model.score(windows(30, seed=3))).all()
+
+
+@pytest.mark.parametrize("labels", ["no", "yes", "unknown"])
+def test_horizon_with_one_kind_of_label_gets_its_base_rate_and_leaves_the_others_alone(labels: str) -> None:
+    train, tune, fresh = windows(300, seed=1), windows(150, seed=2), known(windows(300, seed=3))
+    y_BH, known_BH = (array.copy() for array in train.labels)
+    y_BH[:, 1] = labels == "yes"
+    known_BH[:, 1] &= labels != "unknown"
+    score_BH = fuse(replace(train, y_BH=y_BH, known_BH=known_BH), tune).score(fresh)
+    assert np.isfinite(score_BH).all()
+    assert np.ptp(score_BH[:, 1]) == 0
+    for h in (0, 2):
+        assert roc_auc_score(fresh.labels[0][:, h], score_BH[:, h]) > 0.8
+
+
+def test_no_known_label_at_all_still_fits() -> None:
+    train = windows(100, seed=1)
+    blind = replace(train, known_BH=np.zeros_like(train.labels[1]))
+    assert np.ptp(fuse(blind, blind).score(windows(30, seed=3))) == 0
+
+
+# Configuration and state
+
+
+def test_needs_are_those_of_all_blocks() -> None:
+    config = FusionConfig(blocks={"a": CONTEXT, "b": {"family": "lstm"}, "c": {"family": "gbdt_92"}, "d": CONTEXT})
+    assert set(config.needs) == {"context", "values", "features", "embedding"}
+    assert len(config.needs) == 4
+    assert set(FusionConfig(blocks={"a": CONTEXT}).needs) == {"context"}
+
+
+def test_fusion_whose_block_learns_from_changed_copies_reads_values() -> None:
+    changed = {**STATISTICS, "augment": {"copies": 1}}
+    config = FusionConfig(blocks={"a": changed, "b": CONTEXT})
+    assert set(config.needs) == {"features", "context"}
+    assert set(config.reads) == {"features", "context", "values"}
+    train, tune, fresh = windows(200, seed=1), windows(100, seed=2), windows(50, seed=3)
+    plain, more = (fuse(train, tune, blocks={"a": block}) for block in (STATISTICS, changed))
+    assert np.abs(plain.blocks["a"].score(fresh) - more.blocks["a"].score(fresh)).max() > 1e-3
+
+
+def test_fusion_without_blocks_or_of_fusions_is_refused() -> None:
+    with pytest.raises(ConfigError, match="blocks"):
+        config_of("fusion", blocks={})
+    with pytest.raises(ConfigError, match="unknown model family 'fusion'"):
+        config_of("fusion", blocks={"again": {"family": "fusion"}})
+
+
+def test_state_restores_blocks_under_their_names_and_the_same_scores() -> None:
+    names = {"context": CONTEXT, "context.2": {**CONTEXT, "trees": 5}, "statistics": STATISTICS}
+    model = fuse(windows(200, seed=1), windows(100, seed=2), blocks=names)
+    again = restore(model.config, {key: np.array(array) for key, array in model.state().items()}, no_encoder)
+    assert list(again.blocks) == list(names)
+    fresh = windows(50, seed=3)
+    np.testing.assert_array_equal(again.score(fresh), model.score(fresh))
