@@ -41,7 +41,7 @@ def search(trainable: Callable[..., Any], run: RunConfig, planned: Plan, sweep: 
         os.environ.setdefault(variable, value)
     logging.getLogger("ray.tune.analysis").setLevel(logging.ERROR)  # it misses the files of loggers we do not use
     state = sweep / STATE
-    if _restorable(state):
+    if restorable(state):
         log.info("tune: going on with %s", sweep)
         return Tuner.restore(str(state), trainable=trainable, restart_errored=True).fit()
     shutil.rmtree(state, ignore_errors=True)
@@ -78,7 +78,7 @@ def search(trainable: Callable[..., Any], run: RunConfig, planned: Plan, sweep: 
     return tuner.fit()
 
 
-def _restorable(state: Path) -> bool:
+def restorable(state: Path) -> bool:
     """Whether a whole snapshot of a sweep lies there (one that was cut while being written is none)."""
     snapshots = sorted(state.glob("experiment_state-*.json"))
     if not snapshots or not Tuner.can_restore(str(state)):

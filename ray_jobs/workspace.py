@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import math
 import os
 import time
 from collections.abc import Callable
@@ -87,8 +88,16 @@ def run_step(workspace: Workspace, step: str, key: str, work: Callable[[], Resul
 
 
 def write_json(path: Path, content: Any) -> None:
-    """Write JSON atomically."""
+    """Write JSON atomically; what is not a number becomes null."""
     path.parent.mkdir(parents=True, exist_ok=True)
     building = path.with_name(f".{path.name}.{os.getpid()}")
-    building.write_text(json.dumps(content, indent=1, default=str, ensure_ascii=False) + "\n", encoding="utf-8")
+    building.write_text(json.dumps(_plain(content), indent=1, default=str, ensure_ascii=False) + "\n", encoding="utf-8")
     os.replace(building, path)
+
+
+def _plain(content: Any) -> Any:
+    if isinstance(content, dict):
+        return {key: _plain(value) for key, value in content.items()}
+    if isinstance(content, list | tuple):
+        return [_plain(value) for value in content]
+    return None if isinstance(content, float) and not math.isfinite(content) else content

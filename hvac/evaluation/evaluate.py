@@ -161,7 +161,8 @@ def mean_over_seeds(found: Sequence[Evaluation]) -> Evaluation:
         for h, named in first.replicates.items()
     }
     averaged = {h: {name: _figure(each) for name, each in named.items()} for h, named in replicates.items()}
-    metrics_H = {h: {**first.metrics[h], **averaged[h]} for h in averaged}
+    exact = {h: {name: each for name, each in first.metrics[h].items() if "k" in each} for h in averaged}
+    metrics_H = {h: {**first.metrics[h], **averaged[h], **exact[h]} for h in averaged}
     return Evaluation(metrics=metrics_H, headline=first.headline, curves=first.curves, replicates=replicates)
 
 

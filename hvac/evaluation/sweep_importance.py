@@ -17,8 +17,8 @@ from sklearn.inspection import permutation_importance
 Floats = npt.NDArray[np.float64]
 FEWEST = 8
 FEW = 30
-TREES = 300
-SHUFFLES = 30
+TREES = 200
+SHUFFLES = 10
 
 
 class Importance(NamedTuple):

@@ -9,7 +9,6 @@ from __future__ import annotations
 import statistics
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +47,7 @@ class Shown:
 
     sweep: Mapping[str, Any]
     words: Words
+    importance: Importance | None
 
     @property
     def trials(self) -> list[Trial]:
@@ -74,11 +74,6 @@ class Shown:
     def model(self) -> str:
         """The family in words."""
         return self.words.name("model", self.sweep["family"])
-
-    @cached_property
-    def importance(self) -> Importance | None:
-        """What settings mattered."""
-        return importance([trial["settings"] for trial in self.scored], [trial["value"] for trial in self.scored])
 
     def picture(self, name: str, figure: Figure) -> Image:
         """A figure with its caption."""
@@ -239,7 +234,10 @@ def write_sweep_page(sweep: Mapping[str, Any], *, path: str | Path, language: st
     Args:
         sweep: the content of sweep.json; one trial at least has a score.
     """
-    pages = [_page(Shown(sweep, Words(shown, TEXTS))) for shown in sorted(LANGUAGES, key=lambda word: word != language)]
+    scored = [trial for trial in sweep["trials"] if trial["value"] is not None]
+    mattered = importance([trial["settings"] for trial in scored], [trial["value"] for trial in scored])
+    languages = sorted(LANGUAGES, key=lambda word: word != language)
+    pages = [_page(Shown(sweep, Words(shown, TEXTS), mattered)) for shown in languages]
     loader = jinja2.PackageLoader("hvac", "evaluation")
     environment = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
     html = environment.get_template("sweep.html.j2").render(pages=pages, language=language)

@@ -149,8 +149,6 @@ class TtmLora(NetworkModel):
     def _scaled(self, windows: Windows) -> tuple[Floats, ...]:
         x_BCL, level_B1N = super()._scaled(windows)
         rows, points, _ = x_BCL.shape
-        if points != self.shape.points:
-            raise BundleError(f"windows have {points} points, the model expects {self.shape.points}")
         encoder = self.network.encoder
         return encoder.standardised(x_BCL).reshape(rows, points, encoder.context), level_B1N
 

@@ -181,5 +181,5 @@ def test_a_planted_trend_is_learned() -> None:
 
 
 def test_windows_of_another_number_of_points_are_refused_with_both_widths() -> None:
-    with pytest.raises(BundleError, match=r"3 points.*expects 2"):
+    with pytest.raises(BundleError, match=r"windows have 6 inputs, the model expects 4"):
         fitted().score(windows(3, points=3))

@@ -28,6 +28,7 @@ from ray_jobs.run_config import RunConfig, load_run
 from ray_jobs.sweep_fit import Parts, check_judgeable, read_classes
 from ray_jobs.sweep_ledger import Ledger
 from ray_jobs.sweep_plan import plan
+from ray_jobs.sweep_search import restorable
 from ray_jobs.sweep_trial import Shared, follow, keep, resumed
 from ray_jobs.workspace import Result, workspace_of
 from tests.ray_jobs.conftest import SMALL
@@ -78,6 +79,22 @@ def swept(make: Making, tmp_path_factory: pytest.TempPathFactory) -> Swept:
     return Swept(config, result, folder, trials, runs)
 
 
+def events_of(sweep: Path, trial: dict[str, Any], tag: str) -> list[Any]:
+    module = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    events = module.EventAccumulator(str(sweep / "tensorboard" / trial["trial"]))
+    events.Reload()
+    found: list[Any] = events.Scalars(tag)
+    return found
+
+
+def steps_of(sweep: Path, trial: dict[str, Any], tag: str) -> list[int]:
+    return [point.step for point in events_of(sweep, trial, tag)]
+
+
+def epochs_of(trial: dict[str, Any]) -> list[int]:
+    return [row["epoch"] for row in trial["rows"]]
+
+
 def classes_of(config: RunConfig) -> dict[str, Parts]:
     return read_classes(workspace_of(config).windows, ("embedding", "features"), no_encoder)
 
@@ -122,16 +139,14 @@ def test_table_of_trials_has_settings_scores_and_thresholds(swept: Swept) -> Non
 
 
 def test_tensorboard_events_hold_the_curves(swept: Swept) -> None:
-    events_of = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator").EventAccumulator
+    tags = {"loss/train": "train_loss", "loss/tune": "tune_loss", "pr_auc/best": "tune_pr_auc"}
+    tags |= {"pr_auc/30_days": "pr_auc_30", "f1_cut/90_days": "f1_cut_90"}
     for trial in swept.trials:
-        events = events_of(str(swept.folder / "tensorboard" / trial["trial"]))
-        events.Reload()
-        for tag, name in {"loss/train": "train_loss", "loss/tune": "tune_loss", "pr_auc/best": "tune_pr_auc",
-                          "pr_auc/30_days": "pr_auc_30", "f1_cut/90_days": "f1_cut_90"}.items():  # fmt: skip
-            assert [point.step for point in events.Scalars(tag)] == [1, 2]
-            shown = [point.value for point in events.Scalars(tag)]
-            assert shown == pytest.approx([row[name] for row in trial["rows"]], rel=1e-6)
-        assert [point.step for point in events.Scalars("threshold/60_days")] == [2]
+        for tag, name in tags.items():
+            points = events_of(swept.folder, trial, tag)
+            assert [point.step for point in points] == epochs_of(trial) == [1, 2]
+            assert [point.value for point in points] == pytest.approx([row[name] for row in trial["rows"]], rel=1e-6)
+        assert steps_of(swept.folder, trial, "threshold/60_days") == [2]
 
 
 def test_mlflow_has_one_run_per_trial_with_its_curve_and_settings(swept: Swept) -> None:
@@ -173,7 +188,7 @@ def test_pbt_goes_on_with_the_networks_of_better_trials(make: Making) -> None:
     trials = json.loads((Path(result["sweep"]) / "sweep.json").read_text(encoding="utf-8"))["trials"]
     assert [trial["status"] for trial in trials] == ["finished"] * 4
     for trial in trials:
-        assert [row["epoch"] for row in trial["rows"]] == list(range(1, 6))
+        assert epochs_of(trial) == list(range(1, 6))
         for change in trial["schedule"]:
             assert change["settings"]["learning_rate"] in space["learning_rate"]["choice"]
             assert 0 <= change["settings"]["weight_decay"] <= 0.1
@@ -230,9 +245,20 @@ def test_killed_sweep_goes_on_and_ends_with_every_trial_once(make: Making, tmp_p
     assert [trial["trial"] for trial in found["trials"]] == [f"trial_{number:05d}" for number in range(4)]
     assert len({json.dumps(trial["settings"]) for trial in found["trials"]}) == 4
     assert all(trial["status"] in ("finished", "stopped") for trial in found["trials"])
-    assert all([row["epoch"] for row in t["rows"]] == list(range(1, t["epochs"] + 1)) for t in found["trials"])
+    assert all(epochs_of(trial) == list(range(1, trial["epochs"] + 1)) for trial in found["trials"])
     assert found["trials"][0]["rows"] == before["rows"]
+    assert all(steps_of(Path(result["sweep"]), trial, "loss/tune") == epochs_of(trial) for trial in found["trials"])
     assert load_run(result["best_config"]).tune is None
+
+
+def test_snapshot_that_was_cut_is_not_gone_on_with(tmp_path: Path) -> None:
+    (tmp_path / "tuner.pkl").write_bytes(b"")
+    assert not restorable(tmp_path)
+    snapshot = tmp_path / "experiment_state-2026-01-01_00-00-00.json"
+    snapshot.write_text('{"trial_data": []}', encoding="utf-8")
+    assert restorable(tmp_path)
+    snapshot.write_text('{"trial_data": [', encoding="utf-8")
+    assert not restorable(tmp_path)
 
 
 # One trial

@@ -1,0 +1,101 @@
+"""Keep what comparisons and leaky protocols found: benchmarks/results/leaderboards.json and benchmarks/LEADERBOARDS.md.
+
+    python benchmarks/leaderboards.py runs/demo runs/azure_pdm …
+
+Reads compare/*/leaderboard.json and leaky_protocols/leaky_protocols.json of every given workspace; what was kept of
+other workspaces stays.
+"""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+KEPT, PAGE = ROOT / "benchmarks" / "results" / "leaderboards.json", ROOT / "benchmarks" / "LEADERBOARDS.md"
+SHOWN = ("pr_auc", "roc_auc", "brier_skill", "base_rate")
+
+
+def main() -> None:
+    kept = json.loads(KEPT.read_text(encoding="utf-8")) if KEPT.exists() else {}
+    for workspace in map(Path, sys.argv[1:]):
+        for path in sorted(workspace.glob("compare/*/leaderboard.json")):
+            board = json.loads(path.read_text(encoding="utf-8"))
+            step = json.loads((workspace / "steps" / f"compare_{path.parent.name}.json").read_text(encoding="utf-8"))
+            kept[f"{workspace.name} · {path.parent.name}"] = trimmed(board) | {"seconds": step["seconds"]}
+        leaky = workspace / "leaky_protocols" / "leaky_protocols.json"
+        if leaky.exists():
+            kept[f"{workspace.name} · leaky protocols (not usable)"] = json.loads(leaky.read_text(encoding="utf-8"))
+    KEPT.write_text(json.dumps(kept, indent=1, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
+    PAGE.write_text(page(kept), encoding="utf-8")
+    print(f"written to {PAGE.relative_to(ROOT)}")
+
+
+def trimmed(board: dict[str, Any]) -> dict[str, Any]:
+    rows = [
+        {**row, "test": {h: {n: each[n] for n in SHOWN} for h, each in row["test"].items()}} for row in board["rows"]
+    ]
+    return {**board, "rows": rows}
+
+
+def page(kept: dict[str, Any]) -> str:
+    lines = [
+        "# Leaderboards",
+        "",
+        "Made by `python benchmarks/leaderboards.py runs/…` from what `ray_jobs.compare` and",
+        "`ray_jobs.leaky_protocols` wrote. Rows are ordered by PR-AUC on the validation part, which alone chooses the",
+        "champion; 95 % intervals on test by bootstrap over equipment. `vs default`, `vs champion`: paired difference",
+        "of PR-AUC on test, the row minus the other.",
+    ]  # fmt: skip
+    for name, found in sorted(kept.items()):
+        lines += ["", f"## {name}", "", *(leaky_table(found) if "protocols" in found else table(found))]
+    return "\n".join(lines) + "\n"
+
+
+def table(board: dict[str, Any]) -> list[str]:
+    lines = [f"Champion: **{board['champion']}**; default: {board['default']}; took {board['seconds']:.0f} s.", ""]
+    head = "".join(f" test {h} d | vs default | vs champion |" for h in board["horizons"])
+    lines += [f"| model | seeds | validation |{head} parameters | fit s | µs/window |"]
+    lines += ["|---|---|---|" + "---|---|---|" * len(board["horizons"]) + "---|---|---|"]
+    for row in board["rows"]:
+        cells = [row["name"], str(row["runs"]), f"{row['validation']['mean']:.3f}"]
+        for h in map(str, board["horizons"]):
+            cells += [
+                interval(row["test"][h]["pr_auc"]),
+                versus(row["against_default"], h),
+                versus(row["against_champion"], h),
+            ]
+        cells += [f"{row['parameters']:,}", f"{row['fit_seconds']:.1f}", f"{row['microseconds_per_window']:.1f}"]
+        lines.append(f"| {' | '.join(cells)} |")
+    return lines
+
+
+def interval(figure: dict[str, Any]) -> str:
+    value, low, high = ("–" if figure[n] is None else f"{figure[n]:.3f}" for n in ("value", "low", "high"))
+    return f"{value} [{low}, {high}]"
+
+
+def versus(differences: dict[str, Any] | None, horizon: str) -> str:
+    if differences is None:
+        return "–"
+    found = differences[horizon]["pr_auc"]
+    return f"{found['value']:+.3f} {found['verdict']}" if found["value"] is not None else "–"
+
+
+def leaky_table(found: dict[str, Any]) -> list[str]:
+    lines = [
+        f"**{found['warning']}**",
+        "",
+        "| model | protocol | PR-AUC 30 d | ROC-AUC 30 d | F1 30 d |",
+        "|---|---|---|---|---|",
+    ]
+    for model in (name for name in found if name not in ("warning", "usable", "protocols")):
+        for protocol, by_horizon in found[model].items():
+            first = by_horizon[next(iter(by_horizon))]
+            cells = " | ".join(f"{first[name]:.3f}" for name in ("pr_auc", "roc_auc", "f1"))
+            lines.append(f"| {model} | {protocol} | {cells} |")
+    return lines
+
+
+if __name__ == "__main__":
+    main()
