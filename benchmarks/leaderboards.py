@@ -1,9 +1,9 @@
-"""Keep what comparisons and leaky protocols found: benchmarks/results/leaderboards.json and benchmarks/LEADERBOARDS.md.
+"""Keep what comparisons, leaky protocols, sweeps and the detector found: results/leaderboards.json, LEADERBOARDS.md.
 
     python benchmarks/leaderboards.py runs/demo runs/azure_pdm …
 
-Reads compare/*/leaderboard.json and leaky_protocols/leaky_protocols.json of every given workspace; what was kept of
-other workspaces stays.
+Reads compare/*/leaderboard.json, leaky_protocols/leaky_protocols.json and sweeps/*/sweep.json of every given workspace,
+and metrics.json of a workspace of ray_jobs.detect; what was kept of other workspaces stays.
 """
 
 import json
@@ -13,6 +13,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 KEPT, PAGE = ROOT / "benchmarks" / "results" / "leaderboards.json", ROOT / "benchmarks" / "LEADERBOARDS.md"
+SWEEP, TRIAL = ("family", "search", "before", "best"), ("trial", "status", "epochs", "value", "settings")
 SHOWN = ("pr_auc", "roc_auc", "brier_skill", "base_rate")
 
 
@@ -26,6 +27,14 @@ def main() -> None:
         leaky = workspace / "leaky_protocols" / "leaky_protocols.json"
         if leaky.exists():
             kept[f"{workspace.name} · leaky protocols (not usable)"] = json.loads(leaky.read_text(encoding="utf-8"))
+        for path in sorted(workspace.glob("sweeps/*/sweep.json")):
+            sweep = json.loads(path.read_text(encoding="utf-8"))
+            trials = [{name: trial[name] for name in TRIAL} for trial in sweep["trials"]]
+            kept[f"{workspace.name} · sweep {sweep['name']}"] = {**{n: sweep[n] for n in SWEEP}, "trials": trials}
+        metrics = workspace / "metrics.json"
+        detected = json.loads(metrics.read_text(encoding="utf-8")) if metrics.exists() else {}
+        if "detector" in detected:
+            kept[f"{detected['run']['name']} · 1D-CNN detector"] = {"detector": detection(detected)}
     KEPT.write_text(json.dumps(kept, indent=1, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
     PAGE.write_text(page(kept), encoding="utf-8")
     print(f"written to {PAGE.relative_to(ROOT)}")
@@ -48,7 +57,9 @@ def page(kept: dict[str, Any]) -> str:
         "of PR-AUC on test, the row minus the other.",
     ]  # fmt: skip
     for name, found in sorted(kept.items()):
-        lines += ["", f"## {name}", "", *(leaky_table(found) if "protocols" in found else table(found))]
+        kinds = {"protocols": leaky_table, "trials": sweep_table, "detector": detector_table}
+        make = next((make for key, make in kinds.items() if key in found), table)
+        lines += ["", f"## {name}", "", *make(found)]
     return "\n".join(lines) + "\n"
 
 
@@ -94,6 +105,42 @@ def leaky_table(found: dict[str, Any]) -> list[str]:
             first = by_horizon[next(iter(by_horizon))]
             cells = " | ".join(f"{first[name]:.3f}" for name in ("pr_auc", "roc_auc", "f1"))
             lines.append(f"| {model} | {protocol} | {cells} |")
+    return lines
+
+
+def sweep_table(sweep: dict[str, Any]) -> list[str]:
+    search = sweep["search"]
+    names = list(search["space"])
+    lines = [
+        f"`{sweep['family']}`, {search['algorithm']}, PR-AUC on *tune* (mean over classes and horizons): it chose the",
+        "winner, so it flatters it.",
+        "",
+        f"| trial | state | epochs | tune PR-AUC | {' | '.join(names)} |",
+        "|---|---|---|---|" + "---|" * len(names),
+    ]
+    for trial in sorted(sweep["trials"], key=lambda each: -(each["value"] or 0)):
+        settings = [f"{v:.3g}" if isinstance(v, float) else str(v) for v in map(trial["settings"].get, names)]
+        value = "–" if trial["value"] is None else f"{trial['value']:.3f}"
+        lines.append(f"| {' | '.join([trial['trial'], trial['status'], str(trial['epochs']), value, *settings])} |")
+    return lines
+
+
+def detection(metrics: dict[str, Any]) -> dict[str, Any]:
+    """What every model found in the test part: windows told right, anomalies found, false alarms."""
+    found = {}
+    for model, parts in metrics["models"].items():
+        events = parts["test"].get("events")
+        counts = {name: events[name] for name in ("events", "found", "false_alarms", "in_alarm")} if events else None
+        found[model] = {"pr_auc": parts["test"]["windows"]["pr_auc"], "events": counts}
+    return found
+
+
+def detector_table(found: dict[str, Any]) -> list[str]:
+    lines = ["| model | PR-AUC of windows | anomalies found | false alarms |", "|---|---|---|---|"]
+    for model, test in found["detector"].items():
+        area, events = test["pr_auc"], test["events"]
+        caught = f"{events['found']} of {events['events']} | {events['false_alarms']}" if events else "– | –"
+        lines.append(f"| {model} | {'–' if area is None else f'{area:.3f}'} | {caught} |")
     return lines
 
 

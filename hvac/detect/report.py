@@ -9,11 +9,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import jinja2
-
 from hvac.detect.report_sections import events, honesty, provenance, scores, series, summary, training, windows
 from hvac.detect.texts import DetectWords
-from hvac.evaluation.report import inline
+from hvac.evaluation.report import inline, write_pages
 from hvac.evaluation.report_view import Block, View
 from hvac.evaluation.texts import LANGUAGES
 
@@ -37,12 +35,7 @@ def write_report(
     `figures` is {name: {language: path}}, names as in `figure` of texts.yaml.
     """
     order = sorted(LANGUAGES, key=lambda word: word != language)
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("hvac", "evaluation"), autoescape=True, trim_blocks=True, lstrip_blocks=True
-    )
-    pages = [page(metrics, figures, DetectWords(shown)) for shown in order]
-    html = environment.get_template("report.html.j2").render(pages=pages, language=language)
-    path.write_text(html, encoding="utf-8")
+    write_pages([page(metrics, figures, DetectWords(shown)) for shown in order], path=path, language=language)
 
 
 def page(metrics: Mapping[str, Any], figures: Mapping[str, Mapping[str, Path]], words: DetectWords) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from torch import nn
 
 from hvac.errors import ConfigError
 from hvac.features.table import Windows
-from hvac.models.losses import focal_terms
+from hvac.models.losses import Weighing, focal_terms
 
 Floats = npt.NDArray[np.float32]
 Weights = dict[str, torch.Tensor]
@@ -133,23 +133,6 @@ class Network(nn.Module):
         return bool(torch.isfinite(nn.utils.clip_grad_norm_(self.trainable(), norm)))
 
 
-class Weighing(NamedTuple):
-    """Focal gamma, and the weight of positives per horizon (None: all labels weigh the same)."""
-
-    gamma: float
-    alpha_H1: torch.Tensor | None
-
-    @classmethod
-    def make(cls, config: Any, counts: Counts, device: str) -> Weighing:
-        """From the training counts: balanced 1 − prevalence, prevalence (the seed's "auto"), or a number."""
-        if config.alpha == "none":
-            return cls(config.gamma, None)
-        prevalence_H = [p / max(n, 1) for p, n in zip(counts.positive_H, counts.known_H, strict=True)]
-        fixed = config.alpha if isinstance(config.alpha, float) else None
-        alpha_H = [fixed if fixed is not None else 1 - p if config.alpha == "balanced" else p for p in prevalence_H]
-        return cls(config.gamma, torch.tensor(alpha_H, device=device)[:, None])
-
-
 def fit_network(
     network: Network, train: Rows, tune: Rows, config: Any, *, counts: Counts, workers: Workers = Workers(),  # noqa: B008
     state: FitState | None = None, report: Callable[[FitState], None] = lambda state: None,
@@ -185,7 +168,7 @@ def fit_epochs(
     if state.epoch:
         network.take(state.module)
         optimiser.load_state_dict(state.optimiser)
-    wrapped, weighing = workers.wrap(network), Weighing.make(config, counts, workers.device)
+    wrapped, weighing = workers.wrap(network), Weighing.make(config, counts.positive_H, counts.known_H, workers.device)
     tensors = _Tensors.make(train, workers.device)
     while not state.ended(config):
         torch.manual_seed(config.seed * 100_003 + state.epoch)  # so that a resumed fit equals an undisturbed one

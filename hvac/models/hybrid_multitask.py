@@ -21,8 +21,8 @@ from torch import nn
 
 from hvac.features.table import Windows
 from hvac.models.family import Encoding
-from hvac.models.fitting import Network, Weighing
-from hvac.models.losses import focal_terms
+from hvac.models.fitting import Network
+from hvac.models.losses import Weighing, focal_terms
 from hvac.models.network import NetworkModel, Shape, TrainingConfig, side_by_side
 
 Floats = npt.NDArray[np.float32]
@@ -55,7 +55,7 @@ class MultitaskConfig(TrainingConfig):
 
 
 class Multitask(Network):
-    """Attention over tokens and a hazard head; its forward gives the log-odds of the risk within each horizon."""
+    """Attention over tokens and a hazard head; its forward gives hazards, `read_out` the risks they add up to."""
 
     def __init__(self, config: MultitaskConfig, shape: Shape) -> None:
         super().__init__()

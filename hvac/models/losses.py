@@ -1,9 +1,11 @@
 """Focal loss (Lin et al. 2017), computed from logits.
 
-Legend: B windows.
+Legend: B windows, H horizons.
 """
 
 from __future__ import annotations
+
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -36,3 +38,20 @@ def focal_loss(
     True
     """
     return focal_terms(logit_B, y_B, gamma=gamma, alpha=alpha).mean()
+
+
+class Weighing(NamedTuple):
+    """Focal gamma, and the weight of positives per horizon (None: all labels weigh the same)."""
+
+    gamma: float
+    alpha_H1: torch.Tensor | None
+
+    @classmethod
+    def make(cls, config: Any, positive_H: tuple[int, ...], known_H: tuple[int, ...], device: str) -> Weighing:
+        """From the training counts: balanced 1 − prevalence, prevalence (the seed's "auto"), or a number."""
+        if config.alpha == "none":
+            return cls(config.gamma, None)
+        prevalence_H = [p / max(n, 1) for p, n in zip(positive_H, known_H, strict=True)]
+        fixed = config.alpha if isinstance(config.alpha, float) else None
+        alpha_H = [fixed if fixed is not None else 1 - p if config.alpha == "balanced" else p for p in prevalence_H]
+        return cls(config.gamma, torch.tensor(alpha_H, device=device)[:, None])

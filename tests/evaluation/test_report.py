@@ -5,7 +5,6 @@ from __future__ import annotations
 import html
 import importlib.util
 import re
-from html.parser import HTMLParser
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -16,10 +15,10 @@ from hvac.errors import HvacError
 from hvac.evaluation.report import SECTIONS, write_report
 from hvac.evaluation.report_view import cell, number, show
 from hvac.evaluation.texts import LANGUAGES, texts
+from tests.evaluation.page_example import Page
 
 PIXEL = "data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7"
 NAMES = ("forecast_comparison", "training_history", "reliability", "pr_curves", "metric_bars")
-VOID = {"meta", "link", "img", "br", "hr", "input"}
 
 
 def _load_example() -> ModuleType:
@@ -33,30 +32,6 @@ def _load_example() -> ModuleType:
 
 
 example = _load_example()
-
-
-class Page(HTMLParser):
-    """What a browser would see: tags in balance, attributes, text of each language."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.faults: list[str] = []
-        self.feed(text)
-        self.close()
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        if not self.open or self.open.pop() != tag:
-            self.faults.append(tag)
-
-    def all(self, tag: str) -> list[dict[str, str | None]]:
-        return [attributes for name, attributes in self.tags if name == tag]
 
 
 @pytest.fixture(name="metrics")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import html
 import math
 import re
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +16,13 @@ from hvac.evaluation.sweep_figures import Axis, learning_curves, parallel_coordi
 from hvac.evaluation.sweep_importance import importance
 from hvac.evaluation.sweep_page import SECTIONS, write_sweep_page
 from hvac.evaluation.texts import Words, texts
+from tests.evaluation.page_example import Page
 
 SPACE: dict[str, Any] = {
     "learning_rate": {"loguniform": [1e-4, 1e-2]},
     "members": {"int": [1, 4]},
     "hidden": {"choice": [[128, 64], [64, 32]]},
 }
-VOID = {"meta", "link", "img", "br", "line"}
 
 
 def trial(number: int, **more: Any) -> dict[str, Any]:
@@ -63,30 +62,6 @@ def sweep(trials: int = 40, **search: Any) -> dict[str, Any]:
         "best": max(made, key=lambda each: float(each["value"]))["trial"],
         "trials": made,
     }
-
-
-class Page(HTMLParser):
-    """What a browser would see: tags in balance, attributes, and the text of every language."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.faults: list[str] = []
-        self.feed(text)
-        self.close()
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-
-    def handle_endtag(self, tag: str) -> None:
-        if not self.open or self.open.pop() != tag:
-            self.faults.append(tag)
 
 
 def written(found: dict[str, Any], folder: Path, language: str = "en") -> str:

@@ -14,8 +14,8 @@ from sklearn.metrics import average_precision_score
 
 from hvac.features.table import Windows
 from hvac.models.family import Fitting, no_encoder
-from hvac.models.fitting import Weighing
 from hvac.models.hybrid_multitask import HybridMultitask, Multitask, MultitaskConfig, log_odds_of
+from hvac.models.losses import Weighing
 from hvac.models.network import Shape
 from tests.models.models_example import windows
 from tests.reference.hazard_oracle import log_likelihood, risks
