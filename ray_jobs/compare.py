@@ -27,6 +27,7 @@ from ray_jobs.buckets import make_plan
 from ray_jobs.command import main
 from ray_jobs.contenders import Bench, Entry, Outcome, contend, read_outcome
 from ray_jobs.gate import check_trainable
+from ray_jobs.rivals import Verdict, decide
 from ray_jobs.run_config import CompareConfig, RunConfig
 from ray_jobs.trials import onsets, trial_of
 from ray_jobs.windows_table import load_recipes
@@ -43,8 +44,9 @@ def run(config: RunConfig) -> Result:
         raise ConfigError(f"{config.name}: the run file has no 'compare' section: name the models to compare there")
     workspace, wanted = workspace_of(config), config.compare
     featurized = workspace.finished("featurize")
-    table = (featurized["key"], config.encoder.model_dump(mode="json"), config.decision.model_dump(mode="json"))
-    key = content_key(table, wanted.model_dump(mode="json"), config.language)
+    table = (featurized["key"], config.encoder.model_dump(mode="json"))
+    decision = config.decision.model_dump(mode="json")
+    key = content_key(table, decision, wanted.model_dump(mode="json"), config.language)
     step = f"compare_{wanted.name}"
     return run_step(workspace, step, key, lambda: _compare(config, workspace, content_key(table)))
 
@@ -55,15 +57,16 @@ def _compare(config: RunConfig, workspace: Workspace, table_key: str) -> Result:
     check_trainable(config, workspace, wanted.models.values())
     recipes, folder = load_recipes(workspace.windows), workspace.root / "compare" / "outcomes" / table_key[:12]
     entries = list(_entries(wanted, folder, recipes))
-    _contend(Bench(str(workspace.windows), config.encoder, config.decision), recipes, entries)
+    _contend(Bench(str(workspace.windows), config.encoder), recipes, entries)
     outcomes = {(class_name, run): read_outcome(entry.path) for class_name, run, entry in entries}
     contenders = [_contender(name, model, wanted, outcomes, recipes) for name, model in wanted.models.items()]
     runs = [run for contender in contenders for run in contender.runs]
     plan = make_plan(config, workspace, recipes)
     events = onsets(plan, workspace.finished("ingest")["buckets"])
+    verdicts = _verdicts(config, workspace, recipes, contenders, outcomes)
 
     def trial(*splits: str) -> Trial:
-        return by_equipment(trial_of(workspace, recipes, outcomes, runs, events, splits=splits))
+        return by_equipment(trial_of(workspace, recipes, verdicts, runs, events, splits=splits))
 
     board = leaderboard(
         trial("test"), trial("tune", "cal"), contenders, default=wanted.default, replicates=wanted.replicates
@@ -102,6 +105,20 @@ def _contend(bench: Bench, recipes: dict[str, Recipe], entries: list[tuple[str, 
 
 def _slowness(family: str) -> int:
     return SLOW_FIRST.index(family) if family in SLOW_FIRST else len(SLOW_FIRST)
+
+
+def _verdicts(
+    config: RunConfig, workspace: Workspace, recipes: dict[str, Recipe], contenders: list[Contender],
+    outcomes: dict[tuple[str, str], Outcome],
+) -> dict[tuple[str, str], Verdict]:  # fmt: skip
+    """Risks of every run, by (class, run)."""
+    found: dict[tuple[str, str], Verdict] = {}
+    for contender in contenders:
+        for run in contender.runs:
+            own = {name: outcomes[name, run] for name in recipes}
+            decided = decide(workspace.windows, recipes, own, config.decision, contender.family)
+            found |= {(name, run): verdict for name, verdict in decided.items()}
+    return found
 
 
 def _contender(

@@ -16,8 +16,6 @@ from hvac.features.describe import Recipe
 from hvac.features.encoder import EncoderConfig, load_encoder
 from hvac.features.table import Windows
 from hvac.models.blocks import base_rates
-from hvac.models.calibration import Calibrator
-from hvac.models.decision import DecisionConfig, fit_decision
 from hvac.models.families import fit
 from hvac.models.family import Fitting, Model, columns_for, loaded_once, prepared
 from ray_jobs.rivals import EVALUATED
@@ -35,11 +33,10 @@ class Entry(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """Risks of the windows of `EVALUATED`, in the order `read_windows` gives, and what the model took."""
+    """Scores of the windows of `EVALUATED`, in the order `read_windows` gives, and what the model took."""
 
-    risk_BH: npt.NDArray[np.float64]
+    score_BH: npt.NDArray[np.floating[Any]]
     reference_H: npt.NDArray[np.float64]
-    decision: dict[str, Any]
     parameters: int
     fit_seconds: float
     microseconds_per_window: float
@@ -50,27 +47,21 @@ class Bench(NamedTuple):
 
     windows_folder: str
     encoder: EncoderConfig
-    decision: DecisionConfig
 
 
 def contend(bench: Bench, recipe: Recipe, entry: Entry) -> str:
-    """Fit on *train* (stopped on *tune*), decide on *cal*, score, and write the outcome whole or not at all."""
+    """Fit on *train* (stopped on *tune*), score, and write the outcome whole or not at all."""
     torch.set_num_threads(1)
     folder, needs = Path(bench.windows_folder), entry.config.needs
     encoder = loaded_once(lambda: load_encoder(bench.encoder))
     train = prepared_windows(folder, recipe, "train", entry.config.reads, encoder)
-    tune, cal = (prepared_windows(folder, recipe, split, needs, encoder) for split in ("tune", "cal"))
+    tune = prepared_windows(folder, recipe, "tune", needs, encoder)
     started = time.perf_counter()
     model = fit(train, tune, entry.config, Fitting(encoder))
     seconds = time.perf_counter() - started
-    horizons = recipe.windows.horizons
-    known_rate = tuple(Calibrator(method="shift") for _ in horizons) if entry.config.family == "base_rate" else None
-    decision = fit_decision(model.score(cal), cal, horizons=horizons, config=bench.decision, calibrators=known_rate)
     evaluated = prepared(read_windows(folder, recipe, EVALUATED, columns_for(needs)), needs, encoder)
-    risk_BH = decision.risk(model.score(evaluated))
-    outcome = Outcome(
-        risk_BH, base_rates(train), decision.to_json(), model.parameters, seconds, _microseconds(model, evaluated)
-    )
+    score_BH = model.score(evaluated)
+    outcome = Outcome(score_BH, base_rates(train), model.parameters, seconds, _microseconds(model, evaluated))
     _write(Path(entry.path), outcome)
     return entry.path
 
@@ -88,7 +79,7 @@ def _microseconds(model: Model, windows: Windows) -> float:
 
 def _write(path: Path, outcome: Outcome) -> None:
     facts = outcome._asdict()
-    arrays = {name: facts.pop(name) for name in ("risk_BH", "reference_H")}
+    arrays = {name: facts.pop(name) for name in ("score_BH", "reference_H")}
     path.parent.mkdir(parents=True, exist_ok=True)
     building = path.with_name(f".{path.name}.{os.getpid()}")
     with building.open("wb") as file:
@@ -100,5 +91,5 @@ def read_outcome(path: str) -> Outcome:
     """The outcome that a task wrote."""
     with np.load(path) as found:
         return Outcome(
-            risk_BH=found["risk_BH"], reference_H=found["reference_H"], **json.loads(str(found["facts"]))
+            score_BH=found["score_BH"], reference_H=found["reference_H"], **json.loads(str(found["facts"]))
         )  # fmt: skip

@@ -26,7 +26,7 @@ from ray_jobs.command import main
 from ray_jobs.forecasts import forecast_figures
 from ray_jobs.gate import check_trainable
 from ray_jobs.pictures import choose_rows, draw_rows
-from ray_jobs.rivals import ABLATION, Settings, Verdict, judge
+from ray_jobs.rivals import ABLATION, Settings, Verdict, decide, judge
 from ray_jobs.run_config import RunConfig
 from ray_jobs.summary import run_facts
 from ray_jobs.trials import onsets, trial_of
@@ -49,12 +49,12 @@ def run(config: RunConfig) -> Result:
 def _evaluate(config: RunConfig, workspace: Workspace, trained: Result) -> Result:
     recipes = load_recipes(workspace.windows)
     bundles = {name: str(workspace.bundles / bundle) for name, bundle in trained["bundles"].items()}
-    settings = Settings(str(workspace.windows), bundles, config.model, config.encoder, config.decision, config.seed)
+    settings = Settings(str(workspace.windows), bundles, config.model, config.encoder, config.seed)
     check_trainable(config, workspace, [config_of(name) for name in config.evaluate.baselines])
     default, ablation = config.model.family, ABLATION if config.evaluate.ablation else {}
     ablation = ablation if default == "hybrid" else {}
     names = list(dict.fromkeys([default, *config.evaluate.baselines, *ablation]))
-    verdicts = _judge(settings, recipes, names)
+    verdicts = _judge(settings, recipes, names, config)
     plan = make_plan(config, workspace, recipes)
     buckets = workspace.finished("ingest")["buckets"]
     trial = by_equipment(trial_of(workspace, recipes, verdicts, names, onsets(plan, buckets)))
@@ -86,7 +86,9 @@ def _command(argv: list[str]) -> list[str]:
     return ["-m", module, *argv[1:]]
 
 
-def _judge(settings: Settings, recipes: dict[str, Recipe], names: list[str]) -> dict[tuple[str, str], Verdict]:
+def _judge(
+    settings: Settings, recipes: dict[str, Recipe], names: list[str], config: RunConfig
+) -> dict[tuple[str, str], Verdict]:
     """All verdicts, by (class, model); the longest fits are started first."""
     task = ray.remote(num_cpus=1, max_retries=2)(judge)
     order = sorted(names, key=lambda name: (name not in ("gbdt_92", *ABLATION), name))
@@ -98,7 +100,12 @@ def _judge(settings: Settings, recipes: dict[str, Recipe], names: list[str]) -> 
         done, waiting = ray.wait(waiting)
         found[refs[done[0]]] = ray.get(done[0])
         log.info("evaluate: %s / %s judged, %d to go", *refs[done[0]], len(waiting))
-    return found
+    verdicts: dict[tuple[str, str], Verdict] = {}
+    for model in names:
+        opinions = {name: found[name, model] for name in recipes}
+        decided = decide(Path(settings.windows_folder), recipes, opinions, config.decision, model)
+        verdicts |= {(name, model): verdict for name, verdict in decided.items()}
+    return verdicts
 
 
 def _headline(found: dict[str, Any]) -> dict[str, Any]:

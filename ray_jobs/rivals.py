@@ -1,7 +1,8 @@
-"""One Ray task per class and model: fit (or load), calibrate on *cal*, say what it thinks of the windows to judge."""
+"""One Ray task per class and model fits (or loads) and scores; then the risks of all classes are decided at once."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,7 +16,7 @@ from hvac.features.table import Windows
 from hvac.models.blocks import base_rates
 from hvac.models.bundle import Bundle
 from hvac.models.calibration import Calibrator
-from hvac.models.decision import DecisionConfig, fit_decision
+from hvac.models.decision import Decision, DecisionConfig, Scored, fit_decisions
 from hvac.models.families import config_of, fit
 from hvac.models.family import Fitting, columns_for, loaded_once, prepared
 from ray_jobs.windows_table import read_windows
@@ -31,11 +32,17 @@ EVALUATED = ("tune", "cal", "test")
 class Verdict(NamedTuple):
     """Risks of the evaluated windows of one class, in the order `read_windows` gives, and how they came about."""
 
-    class_name: str
-    model: str
     risk_BH: npt.NDArray[np.float64]
     decision: dict[str, Any]
     reference_H: npt.NDArray[np.float64]
+
+
+class Opinion(NamedTuple):
+    """Scores of the same windows, and the decision where the model already has one (the bundle's)."""
+
+    score_BH: npt.NDArray[np.floating[Any]]
+    reference_H: npt.NDArray[np.float64]
+    decision: dict[str, Any] | None = None
 
 
 class Settings(NamedTuple):
@@ -45,12 +52,11 @@ class Settings(NamedTuple):
     bundles: dict[str, str]
     model: Any
     encoder: EncoderConfig
-    decision: DecisionConfig
     seed: int
 
 
-def judge(settings: Settings, recipe: Recipe, name: str) -> Verdict:
-    """Risks of one model (the bundle's family, a baseline, or an ablation of the family) for one class."""
+def judge(settings: Settings, recipe: Recipe, name: str) -> Opinion:
+    """Scores of one model (the bundle's family, a baseline, or an ablation of the family) for one class."""
     torch.set_num_threads(1)
     encoder = loaded_once(lambda: load_encoder(settings.encoder))
     config = _config(settings, name)
@@ -59,16 +65,41 @@ def judge(settings: Settings, recipe: Recipe, name: str) -> Verdict:
         windows = read_windows(Path(settings.windows_folder), recipe, splits, columns_for(config.reads))
         return prepared(windows, config.reads, encoder)
 
-    train, cal, evaluated = read("train"), read("cal"), read(*EVALUATED)
-    reference_H, horizons = base_rates(train), recipe.windows.horizons
+    train, evaluated = read("train"), read(*EVALUATED)
+    reference_H = base_rates(train)
     if name == settings.model.family:
         bundle = Bundle.load(settings.bundles[recipe.class_name])
-        found = bundle.predict(evaluated)
-        return Verdict(recipe.class_name, name, found.risk_BH, bundle.decision.to_json(), reference_H)
+        return Opinion(bundle.predict(evaluated).score_BH, reference_H, bundle.decision.to_json())
     model = fit(train, read("tune"), config, Fitting(encoder))
-    known_rate = tuple(Calibrator(method="shift") for _ in horizons) if name == "base_rate" else None
-    decision = fit_decision(model.score(cal), cal, horizons=horizons, config=settings.decision, calibrators=known_rate)
-    return Verdict(recipe.class_name, name, decision.risk(model.score(evaluated)), decision.to_json(), reference_H)
+    return Opinion(model.score(evaluated), reference_H)
+
+
+def decide(
+    folder: Path, recipes: Mapping[str, Recipe], opinions: Mapping[str, Any], config: DecisionConfig, family: str
+) -> dict[str, Verdict]:
+    """Risks of one model for every class: calibrated and cut on the *cal* windows among those it scored.
+
+    Args:
+        opinions: by class: an `Opinion`, or what else has `score_BH` of the windows of `EVALUATED` and `reference_H`.
+    """
+    told = {name: getattr(each, "decision", None) for name, each in opinions.items()}
+    if all(told.values()):
+        decisions = {name: Decision.from_json(each) for name, each in told.items()}
+    else:
+        scored = {name: _cal(folder, recipe, opinions[name].score_BH) for name, recipe in recipes.items()}
+        horizons = next(iter(recipes.values())).windows.horizons
+        known_rate = tuple(Calibrator(method="shift") for _ in horizons) if family == "base_rate" else None
+        decisions = fit_decisions(scored, horizons=horizons, config=config, calibrators=known_rate)
+    return {
+        name: Verdict(decisions[name].risk(each.score_BH), decisions[name].to_json(), each.reference_H)
+        for name, each in opinions.items()
+    }
+
+
+def _cal(folder: Path, recipe: Recipe, score_BH: npt.NDArray[np.floating[Any]]) -> Scored:
+    windows = read_windows(folder, recipe, EVALUATED)
+    cal_B = windows.column("split") == "cal"
+    return Scored(score_BH[cal_B], windows.take(cal_B))
 
 
 def _config(settings: Settings, name: str) -> Any:

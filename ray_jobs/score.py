@@ -17,7 +17,8 @@ import ray
 
 from hvac.features.describe import Scene
 from hvac.models.bundle import Bundle
-from hvac.models.latest import latest_rows, ranking, write_ranking
+from hvac.models.latest import latest_rows
+from hvac.models.ranking import ranking, write_ranking
 from ray_jobs.buckets import BucketPlan, actors_for, bucket_scenes, make_plan
 from ray_jobs.command import main
 from ray_jobs.run_config import RunConfig

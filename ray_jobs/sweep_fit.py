@@ -19,7 +19,7 @@ from scipy.special import expit
 from hvac.errors import HvacError
 from hvac.evaluation.metrics import pr_auc
 from hvac.features.table import Windows
-from hvac.models.decision import DecisionConfig, fit_decision
+from hvac.models.decision import DecisionConfig, Scored, fit_decisions
 from hvac.models.families import FAMILIES, fit
 from hvac.models.family import Encoding, FamilyConfig, Fitting, Model, augmented
 from hvac.models.fitting import FitState, Rows, Workers, count, fit_epochs
@@ -124,8 +124,9 @@ def fitted_row(models: Models, classes: Mapping[str, Parts], days: Iterable[int]
 
 def threshold_row(models: Models, classes: Mapping[str, Parts], days: tuple[int, ...], config: DecisionConfig) -> Row:
     """Cut-offs of the risk by the run's own policy, fitted on *cal*: means over classes."""
-    decisions = [fit_decision(models[n].score(p.cal), p.cal, horizons=days, config=config) for n, p in classes.items()]
-    return _named("threshold", _mean([decision.threshold_H for decision in decisions]), days)
+    scored = {name: Scored(models[name].score(part.cal), part.cal) for name, part in classes.items()}
+    decisions = fit_decisions(scored, horizons=days, config=config)
+    return _named("threshold", _mean([decision.threshold_H for decision in decisions.values()]), days)
 
 
 def _judged(pr_auc_H: Floats, days: Iterable[int]) -> Row:

@@ -18,7 +18,7 @@ import ray
 from hvac.features.describe import Recipe
 from hvac.features.encoder import EncoderConfig, load_encoder
 from hvac.models.bundle import Bundle
-from hvac.models.decision import fit_decision
+from hvac.models.decision import Scored, fit_decisions
 from hvac.models.families import FAMILIES, fit
 from hvac.models.family import Fitting, Model, loaded_once
 from hvac.models.fitting import FitState, count
@@ -50,11 +50,13 @@ def _train(config: RunConfig, workspace: Workspace, key: str) -> Result:
     bands = forecast_bands(config, workspace, recipes)
     encoder = loaded_once(lambda: load_encoder(config.encoder))
     shutil.rmtree(workspace.bundles, ignore_errors=True)
-    bundles, history, calibration = {}, {}, {}
+    bundles, history, calibration, scored = {}, {}, {}, {}
     for name, recipe in recipes.items():
-        model, state = fits[name]
         cal = prepared_windows(workspace.windows, recipe, "cal", config.model.needs, encoder)
-        decision = fit_decision(model.score(cal), cal, horizons=recipe.windows.horizons, config=config.decision)
+        scored[name] = Scored(fits[name][0].score(cal), cal)
+    decisions = fit_decisions(scored, horizons=config.windows.horizons, config=config.decision)
+    for name, recipe in recipes.items():
+        (model, state), decision = fits[name], decisions[name]
         bundle = Bundle(
             model=model, recipe=recipe, decision=decision, encoder_config=config.encoder,
             encoder_sha256=encoder().sha256, band=bands[name], training=_record(config, workspace, recipe, state, key),

@@ -79,6 +79,11 @@ class Bundle:
         return f"{self.recipe.class_name}-{digest.hexdigest()[:12]}"
 
     @property
+    def name(self) -> str:
+        """The id, as its folder says where there is one."""
+        return self.folder.name if self.folder else self.id
+
+    @property
     def horizons(self) -> tuple[int, ...]:
         """Days ahead, one classifier each."""
         return self.recipe.windows.horizons

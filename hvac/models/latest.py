@@ -1,20 +1,19 @@
-"""The newest window of every unit: predictions with forecast, and the ranking a facility manager opens in Excel.
+"""The newest window of every unit: windows, then risks, then forecasts; in one call, or stage by stage (serving).
 
-Legend: B windows (one per unit), C points, H horizons.
+Legend: B windows (one per unit), C points, H horizons, L lookback days, D days ahead.
 """
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from hvac.features.describe import Scene, describe
+from hvac.features.describe import Recipe, Scene, describe
 from hvac.features.table import Windows, concat
 from hvac.models.bundle import Bundle
 from hvac.models.forecast import crossing_probability
@@ -24,20 +23,90 @@ from hvac.panel.windows import LEARNING, OK, fit_scale, learning_days_left
 Floats = npt.NDArray[np.float64]
 EXTRA = ("status", "learning_days_left", "observed_share", "driving_point", "forecast", "forecast_low",
          "forecast_high", "crossing_probability")  # fmt: skip
-HEADERS = {
-    "en": ("rank", "facility", "equipment", "class", "as of", "days behind", "status", "days of learning left"),
-    "ja": ("順位", "施設", "設備", "設備分類", "評価日", "遅れ（日）", "状態", "学習の残り日数"),
-}
-PER_HORIZON = {
-    "en": ("risk within {} days", "alarm within {} days"),
-    "ja": ("{}日以内に異常が始まる確率", "{}日以内の警報"),
-}
-LAST = {"en": ("point that moved most", "observed share"), "ja": ("最も変化した点検項目", "観測率")}
-STATUS = {
-    "en": {OK: "ok", LEARNING: "learning", "insufficient_data": "insufficient data"},
-    "ja": {OK: "正常に評価", LEARNING: "学習中", "insufficient_data": "データ不足"},
-}
-YES = {"en": ("yes", "no"), "ja": ("あり", "なし")}
+MOVED_DAYS = 14
+
+
+class Frame(NamedTuple):
+    """What turns a window's last day back into physical units, and the limits that hold then."""
+
+    points: tuple[str, ...]
+    centre_C: Floats
+    spread_C: Floats
+    lower_C: Floats
+    upper_C: Floats
+
+
+@dataclass(frozen=True, kw_only=True)
+class Newest:
+    """The newest window of each unit (or point), with its frame and the days of learning left (None: not learning)."""
+
+    windows: Windows
+    frames: tuple[Frame, ...]
+    learning_left: tuple[int | None, ...]
+
+    @property
+    def ok_B(self) -> npt.NDArray[np.bool_]:
+        """Windows that can be scored."""
+        return np.asarray(self.windows.column("status") == OK)
+
+
+class PointOutlook(NamedTuple):
+    """Where one point is heading on days 1…D, in physical units, and the probability of crossing a limit (or nan)."""
+
+    point: str
+    value_D: Floats
+    low_D: Floats
+    high_D: Floats
+    crossing: float
+
+
+def newest(scenes: Sequence[Scene], recipe: Recipe, *, end_day: int | None = None) -> Newest:
+    """Windows that end on each unit's last day, or on a given one (at most the last)."""
+    ends = [scene.panel.last_day if end_day is None else min(end_day, scene.panel.last_day) for scene in scenes]
+    windows = concat(
+        [describe(s, np.array([day], dtype=np.int32), recipe) for s, day in zip(scenes, ends, strict=True)]
+    )
+    left = tuple(
+        learning_days_left(scene.panel, day) if status == LEARNING else None
+        for scene, day, status in zip(scenes, ends, windows.column("status"), strict=True)
+    )
+    frames = tuple(_frame(scene, recipe, day) for scene, day in zip(scenes, ends, strict=True))
+    return Newest(windows=windows, frames=frames, learning_left=left)
+
+
+def _frame(scene: Scene, recipe: Recipe, end_day: int) -> Frame:
+    scale, row = fit_scale(scene.panel, recipe.windows.normalise), end_day - scene.panel.first_day
+    grids = (scale.centre_TC, scale.spread_TC, scene.lower_TC, scene.upper_TC)
+    return Frame(scene.panel.points, *(np.array(grid[row]) for grid in grids))
+
+
+def driving_point(x_CL: npt.NDArray[np.floating[Any]]) -> int:
+    """The point that has moved furthest from its baseline in the last 14 days."""
+    return int(np.argmax(np.abs(np.asarray(x_CL)[:, -MOVED_DAYS:].mean(axis=1))))
+
+
+def outlooks(bundle: Bundle, x_CL: npt.NDArray[np.floating[Any]], frame: Frame, horizon: int) -> list[PointOutlook]:
+    """Forecast of every point of one window for a horizon, in physical units, with its 90 % band."""
+    parts = bundle.forecast(np.asarray(x_CL)[None], horizon)
+    value_CD, low_CD, high_CD = (p[0] * frame.spread_C[:, None] + frame.centre_C[:, None] for p in parts)
+    chance_C = crossing_probability(value_CD, (high_CD - low_CD) / 2, lower_B=frame.lower_C, upper_B=frame.upper_C)
+    return [PointOutlook(*row) for row in zip(frame.points, value_CD, low_CD, high_CD, chance_C.tolist(), strict=True)]
+
+
+def driving_outlooks(bundle: Bundle, made: Newest) -> list[dict[int, PointOutlook]]:
+    """For every window that can be scored, the outlook of its driving point for each horizon; empty for the others."""
+    return [
+        {h: outlooks(bundle, x_CL, frame, h)[driving_point(x_CL)] for h in bundle.horizons} if ok else {}
+        for x_CL, frame, ok in zip(np.asarray(made.windows.x_BCL), made.frames, made.ok_B, strict=True)
+    ]
+
+
+def newest_risks(bundle: Bundle, made: Newest) -> Floats:
+    """Risks of the windows that can be scored, nan for the others: [B, H]."""
+    risk_BH, ok_B = np.full((len(made.windows), len(bundle.horizons)), np.nan), made.ok_B
+    if ok_B.any():
+        risk_BH[ok_B] = bundle.predict(made.windows.take(ok_B)).risk_BH
+    return risk_BH
 
 
 def latest_rows(scenes: Sequence[Scene], bundle: Bundle) -> pa.Table:
@@ -47,30 +116,24 @@ def latest_rows(scenes: Sequence[Scene], bundle: Bundle) -> pa.Table:
     observed share, and for the point that has moved furthest from its baseline the forecast on days 1…h in physical
     units, its 90 % band, and the probability of crossing a limit.
     """
-    windows = concat([describe(s, np.array([s.panel.last_day], dtype=np.int32), bundle.recipe) for s in scenes])
-    ok_B = windows.column("status") == OK
-    horizons = bundle.horizons
-    risk_BH = np.full((len(windows), len(horizons)), np.nan)
-    if ok_B.any():
-        risk_BH[ok_B] = bundle.predict(windows.take(ok_B)).risk_BH
-    threshold_H = bundle.decision.threshold_H
-    name = bundle.folder.name if bundle.folder else bundle.id
-    family = bundle.family
-    table = predictions_table(windows, risk_BH, threshold_H, horizons=horizons, model=family, bundle_id=name)
-    return _with_extras(table, scenes, windows, ok_B, bundle)
+    made = newest(scenes, bundle.recipe)
+    return latest_table(made, newest_risks(bundle, made), driving_outlooks(bundle, made), bundle)
 
 
-def _with_extras(
-    table: pa.Table, scenes: Sequence[Scene], windows: Windows, ok_B: npt.NDArray[np.bool_], bundle: Bundle
+def latest_table(
+    made: Newest, risk_BH: Floats, outlook_B: Sequence[dict[int, PointOutlook]], bundle: Bundle
 ) -> pa.Table:
+    """The rows of `latest_rows` from what each stage gave."""
+    threshold_H, names = bundle.decision.threshold_H, {"model": bundle.family, "bundle_id": bundle.name}
+    table = predictions_table(made.windows, risk_BH, threshold_H, horizons=bundle.horizons, **names)
     rows: list[dict[str, Any]] = []
-    for b, scene in enumerate(scenes):
-        status = str(windows.column("status")[b])
-        left = learning_days_left(scene.panel, scene.panel.last_day) if status == LEARNING else None
-        same = {"status": status, "learning_days_left": left, "observed_share": float(windows.observed_B[b])}
-        rows += [
-            same | _outlook(scene, windows.take(np.array([b])), bundle, h) if ok_B[b] else same for h in bundle.horizons
-        ]
+    for b, outlook in enumerate(outlook_B):
+        same = {
+            "status": str(made.windows.column("status")[b]),
+            "learning_days_left": made.learning_left[b],
+            "observed_share": float(made.windows.observed_B[b]),
+        }
+        rows += [same | _forecast_columns(outlook.get(h)) for h in bundle.horizons]
     lists, number = pa.list_(pa.float32()), pa.float64()
     kinds = (pa.string(), pa.int32(), number, pa.string(), lists, lists, lists, number)
     for name, kind in zip(EXTRA, kinds, strict=True):
@@ -78,69 +141,13 @@ def _with_extras(
     return table
 
 
-def _outlook(scene: Scene, window: Windows, bundle: Bundle, horizon: int) -> dict[str, Any]:
-    x_BCL = np.asarray(window.x_BCL)
-    c = int(np.argmax(np.abs(x_BCL[0, :, -14:].mean(axis=1))))
-    scale = fit_scale(scene.panel, bundle.recipe.windows.normalise)
-    centre, spread = scale.centre_TC[-1, c], scale.spread_TC[-1, c]
-    value_D, low_D, high_D = (part[0, c] * spread + centre for part in bundle.forecast(x_BCL, horizon))
-    chance = crossing_probability(
-        value_D[None], (high_D - low_D)[None] / 2, lower_B=scene.lower_TC[-1:, c], upper_B=scene.upper_TC[-1:, c]
-    )[0]
+def _forecast_columns(outlook: PointOutlook | None) -> dict[str, Any]:
+    if outlook is None:
+        return {}
     return {
-        "driving_point": scene.panel.points[c],
-        "forecast": value_D.tolist(),
-        "forecast_low": low_D.tolist(),
-        "forecast_high": high_D.tolist(),
-        "crossing_probability": None if np.isnan(chance) else float(chance),
+        "driving_point": outlook.point,
+        "forecast": outlook.value_D.tolist(),
+        "forecast_low": outlook.low_D.tolist(),
+        "forecast_high": outlook.high_D.tolist(),
+        "crossing_probability": None if np.isnan(outlook.crossing) else outlook.crossing,
     }
-
-
-def ranking(latest: pa.Table, *, last_day: int) -> list[dict[str, Any]]:
-    """One entry per equipment, the highest risk within the shortest horizon first; no score comes last.
-
-    With `by: point`, an equipment's risk is the highest of its points' and `point` says which.
-    """
-    found: dict[tuple[str, str], dict[str, Any]] = {}
-    days = latest["end_date"].cast(pa.int32()).to_pylist()
-    for row, day in zip(latest.to_pylist(), days, strict=True):
-        unit = (row["facility_id"], row["equipment_id"])
-        entry = found.setdefault(unit, {**row, "days_behind": last_day - day, "risks": {}, "alarms": {}})
-        if row["status"] == OK and entry["status"] != OK:
-            entry |= {name: row[name] for name in ("status", "end_date", "observed_share", "learning_days_left")}
-            entry["days_behind"] = last_day - day
-        known = entry["risks"].get(row["horizon"])
-        if row["risk"] is not None and (known is None or row["risk"] > known):
-            entry["risks"][row["horizon"]] = row["risk"]
-            entry["alarms"][row["horizon"]] = row["alarm"]
-            if row["horizon"] == min(entry["risks"]):
-                entry["point"] = row["point_id"] or row["driving_point"]
-    return sorted(found.values(), key=lambda e: [-(e["risks"].get(h) or 0.0) for h in sorted(e["risks"])] or [1.0])
-
-
-def write_ranking(entries: Sequence[dict[str, Any]], path: Path, language: str) -> None:
-    """The ranking as CSV with a byte-order mark, so that Excel in Japan reads it as UTF-8."""
-    horizons = sorted({horizon for entry in entries for horizon in entry["risks"]})
-    per = [text.format(h) for h in horizons for text in PER_HORIZON[language]]
-    with path.open("w", newline="", encoding="utf-8-sig") as file:
-        writer = csv.writer(file)
-        writer.writerow([*HEADERS[language], *per, *LAST[language]])
-        for rank, entry in enumerate(entries, 1):
-            writer.writerow([rank, *_cells(entry, horizons, language)])
-
-
-def _cells(entry: dict[str, Any], horizons: Sequence[int], language: str) -> list[Any]:
-    said: list[Any] = []
-    for h in horizons:
-        risk = entry["risks"].get(h)
-        said += ["", ""] if risk is None else [f"{100 * risk:.1f}%", YES[language][0 if entry["alarms"][h] else 1]]
-    ids = [_safe(entry[name]) for name in ("facility_id", "equipment_id", "class")]
-    status = STATUS[language].get(entry["status"], entry["status"])
-    left = "" if entry["learning_days_left"] is None else entry["learning_days_left"]
-    share = f"{100 * entry['observed_share']:.0f}%"
-    return [*ids, entry["end_date"], entry["days_behind"], status, left, *said, _safe(entry.get("point") or ""), share]
-
-
-def _safe(text: str) -> str:
-    """A cell that a spreadsheet never takes for a formula."""
-    return f"'{text}" if text.lstrip("\t\r\n ")[:1] in ("=", "+", "-", "@") else text

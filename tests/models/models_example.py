@@ -17,7 +17,7 @@ from hvac.features.encoder import Encoder, EncoderConfig, load_encoder
 from hvac.features.statistics import statistics
 from hvac.features.table import KEY_SCHEMA, Windows
 from hvac.models.bundle import Bundle
-from hvac.models.decision import Decision, DecisionConfig, fit_decision
+from hvac.models.decision import Decision, DecisionConfig, Scored, fit_decisions
 from hvac.models.families import config_of, fit
 from hvac.models.family import Fitting, prepared
 from hvac.panel.labels import LabelConfig
@@ -83,7 +83,11 @@ def packaged_encoder() -> Encoder:
 
 
 def decision(score_BH: Any, cal: Windows, **more: Any) -> Decision:
-    return fit_decision(score_BH, cal, horizons=HORIZONS, config=DecisionConfig(**more))
+    return decided(score_BH, cal, config=DecisionConfig(**more))
+
+
+def decided(score_BH: Any, cal: Windows, *, config: DecisionConfig, **more: Any) -> Decision:
+    return fit_decisions({"ahu": Scored(score_BH, cal)}, horizons=HORIZONS, config=config, **more)["ahu"]
 
 
 def fit_family(name: str, train: Windows, tune: Windows, **settings: Any) -> Any:

@@ -12,8 +12,8 @@ import pytest
 from hvac.errors import SplitError
 from hvac.features.table import Windows
 from hvac.models.calibration import Calibrator
-from hvac.models.decision import Decision, DecisionConfig, fit_decision
-from tests.models.models_example import HORIZONS, decision, windows
+from hvac.models.decision import Decision, DecisionConfig
+from tests.models.models_example import decided, decision, windows
 
 CAL = windows(400, seed=5)
 COST = {"policy": "cost", "miss_cost": 5, "false_alarm_cost": 1}
@@ -84,7 +84,7 @@ def test_risks_are_near_the_share_of_positives() -> None:
 
 def test_given_calibrators_are_kept_and_thresholds_are_chosen_on_their_risks() -> None:
     given = tuple(Calibrator(method="shift", intercept=b) for b in (-1.0, 0.0, 1.0))
-    made = fit_decision(scores(), CAL, horizons=HORIZONS, config=DecisionConfig(), calibrators=given)
+    made = decided(scores(), CAL, config=DecisionConfig(), calibrators=given)
     assert made.calibrators == given
     risk_BH = made.risk(scores())
     for h in range(3):
@@ -94,7 +94,7 @@ def test_given_calibrators_are_kept_and_thresholds_are_chosen_on_their_risks() -
 def test_threshold_is_chosen_on_the_risk_after_the_running_maximum() -> None:
     """With the 30-day risk always above, all horizons share it: their thresholds are 30-day risks."""
     given = tuple(Calibrator(method="shift", intercept=b) for b in (9.0, -9.0, -9.0))
-    made = fit_decision(np.clip(scores(), -4, 4), CAL, horizons=HORIZONS, config=DecisionConfig(), calibrators=given)
+    made = decided(np.clip(scores(), -4, 4), CAL, config=DecisionConfig(), calibrators=given)
     assert np.isin(made.threshold_H, made.risk(np.clip(scores(), -4, 4))[:, 0]).all()
 
 

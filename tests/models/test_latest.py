@@ -15,8 +15,9 @@ import pytest
 from hvac.features.describe import Scene, UnitRecord, describe, scenes
 from hvac.features.table import concat
 from hvac.models.bundle import Bundle
-from hvac.models.latest import EXTRA, latest_rows, ranking, write_ranking
+from hvac.models.latest import EXTRA, latest_rows
 from hvac.models.predictions import SCHEMA
+from hvac.models.ranking import ranking, write_ranking
 from hvac.panel.grid import Unit, panels
 from tests.models.models_example import HORIZONS, bundle
 from tests.panel.panel_example import FIRST, Row, readings, series

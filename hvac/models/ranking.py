@@ -1,0 +1,77 @@
+"""The ranking a facility manager opens in Excel: which equipment to visit first."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from hvac.panel.windows import LEARNING, OK
+
+HEADERS = {
+    "en": ("rank", "facility", "equipment", "class", "as of", "days behind", "status", "days of learning left"),
+    "ja": ("順位", "施設", "設備", "設備分類", "評価日", "遅れ（日）", "状態", "学習の残り日数"),
+}
+PER_HORIZON = {
+    "en": ("risk within {} days", "alarm within {} days"),
+    "ja": ("{}日以内に異常が始まる確率", "{}日以内の警報"),
+}
+LAST = {"en": ("point that moved most", "observed share"), "ja": ("最も変化した点検項目", "観測率")}
+STATUS = {
+    "en": {OK: "ok", LEARNING: "learning", "insufficient_data": "insufficient data"},
+    "ja": {OK: "正常に評価", LEARNING: "学習中", "insufficient_data": "データ不足"},
+}
+YES = {"en": ("yes", "no"), "ja": ("あり", "なし")}
+
+
+def ranking(latest: pa.Table, *, last_day: int) -> list[dict[str, Any]]:
+    """One entry per equipment, the highest risk within the shortest horizon first; no score comes last.
+
+    With `by: point`, an equipment's risk is the highest of its points' and `point` says which.
+    """
+    found: dict[tuple[str, str], dict[str, Any]] = {}
+    days = latest["end_date"].cast(pa.int32()).to_pylist()
+    for row, day in zip(latest.to_pylist(), days, strict=True):
+        unit = (row["facility_id"], row["equipment_id"])
+        entry = found.setdefault(unit, {**row, "days_behind": last_day - day, "risks": {}, "alarms": {}})
+        if row["status"] == OK and entry["status"] != OK:
+            entry |= {name: row[name] for name in ("status", "end_date", "observed_share", "learning_days_left")}
+            entry["days_behind"] = last_day - day
+        known = entry["risks"].get(row["horizon"])
+        if row["risk"] is not None and (known is None or row["risk"] > known):
+            entry["risks"][row["horizon"]] = row["risk"]
+            entry["alarms"][row["horizon"]] = row["alarm"]
+            if row["horizon"] == min(entry["risks"]):
+                entry["point"] = row["point_id"] or row["driving_point"]
+    return sorted(found.values(), key=lambda e: [-(e["risks"].get(h) or 0.0) for h in sorted(e["risks"])] or [1.0])
+
+
+def write_ranking(entries: Sequence[dict[str, Any]], path: Path, language: str) -> None:
+    """The ranking as CSV with a byte-order mark, so that Excel in Japan reads it as UTF-8."""
+    horizons = sorted({horizon for entry in entries for horizon in entry["risks"]})
+    per = [text.format(h) for h in horizons for text in PER_HORIZON[language]]
+    with path.open("w", newline="", encoding="utf-8-sig") as file:
+        writer = csv.writer(file)
+        writer.writerow([*HEADERS[language], *per, *LAST[language]])
+        for rank, entry in enumerate(entries, 1):
+            writer.writerow([rank, *_cells(entry, horizons, language)])
+
+
+def _cells(entry: dict[str, Any], horizons: Sequence[int], language: str) -> list[Any]:
+    said: list[Any] = []
+    for h in horizons:
+        risk = entry["risks"].get(h)
+        said += ["", ""] if risk is None else [f"{100 * risk:.1f}%", YES[language][0 if entry["alarms"][h] else 1]]
+    ids = [_safe(entry[name]) for name in ("facility_id", "equipment_id", "class")]
+    status = STATUS[language].get(entry["status"], entry["status"])
+    left = "" if entry["learning_days_left"] is None else entry["learning_days_left"]
+    share = f"{100 * entry['observed_share']:.0f}%"
+    return [*ids, entry["end_date"], entry["days_behind"], status, left, *said, _safe(entry.get("point") or ""), share]
+
+
+def _safe(text: str) -> str:
+    """A cell that a spreadsheet never takes for a formula."""
+    return f"'{text}" if text.lstrip("\t\r\n ")[:1] in ("=", "+", "-", "@") else text
