@@ -83,6 +83,18 @@ def read_settings(path: str | Path, overrides: Sequence[str] = ()) -> dict[str, 
     return settings
 
 
+def read_overrides(overrides: Sequence[str]) -> dict[str, Any]:
+    """Settings from `key.sub=value` alone.
+
+    >>> read_overrides(["limits.units=10", "language=ja"])
+    {'limits': {'units': 10}, 'language': 'ja'}
+    """
+    settings: dict[str, Any] = {}
+    for override in overrides:
+        _override(settings, override)
+    return settings
+
+
 def _read_file(path: str | Path, above: tuple[Path, ...]) -> dict[str, Any]:
     own = Path(path).resolve()
     if own in above:

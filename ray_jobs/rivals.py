@@ -84,7 +84,7 @@ def decide(
     """
     told = {name: getattr(each, "decision", None) for name, each in opinions.items()}
     if all(told.values()):
-        decisions = {name: Decision.from_json(each) for name, each in told.items()}
+        decisions = {name: Decision.from_json(each) for name, each in told.items() if each}
     else:
         scored = {name: _cal(folder, recipe, opinions[name].score_BH) for name, recipe in recipes.items()}
         horizons = next(iter(recipes.values())).windows.horizons

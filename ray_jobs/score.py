@@ -5,6 +5,7 @@ python -m ray_jobs.score --config FILE [key.sub=value …]
 
 from __future__ import annotations
 
+import datetime as dt
 import logging
 import os
 from collections import defaultdict
@@ -19,6 +20,7 @@ from hvac.features.describe import Scene
 from hvac.models.bundle import Bundle
 from hvac.models.latest import latest_rows
 from hvac.models.ranking import ranking, write_ranking
+from hvac.panel.registry import EPOCH
 from ray_jobs.buckets import BucketPlan, actors_for, bucket_scenes, make_plan
 from ray_jobs.command import main
 from ray_jobs.run_config import RunConfig
@@ -59,9 +61,8 @@ def _score(config: RunConfig, workspace: Workspace, bundles: dict[str, str]) -> 
     order = [(name, "ascending") for name in ("facility_id", "equipment_id", "point_id", "horizon")]
     table = table.sort_by(order)
     _publish(table, workspace.root / "latest.parquet")
-    write_ranking(
-        ranking(table, last_day=plan.registry.days[1]), workspace.root / "latest_ranking.csv", config.language
-    )
+    entries = ranking(table.to_pylist(), last_day=EPOCH + dt.timedelta(days=plan.registry.days[1]))
+    write_ranking(entries, workspace.root / "latest_ranking.csv", config.language)
     statuses = table.group_by("status").aggregate([([], "count_all")]).to_pylist()
     horizons = len(config.windows.horizons)
     return {"units": {row["status"]: row["count_all"] // horizons for row in statuses}}

@@ -101,11 +101,12 @@ def driving_outlooks(bundle: Bundle, made: Newest) -> list[dict[int, PointOutloo
     ]
 
 
-def newest_risks(bundle: Bundle, made: Newest) -> Floats:
+def newest_risks(bundle: Bundle, windows: Windows) -> Floats:
     """Risks of the windows that can be scored, nan for the others: [B, H]."""
-    risk_BH, ok_B = np.full((len(made.windows), len(bundle.horizons)), np.nan), made.ok_B
+    ok_B = np.asarray(windows.column("status") == OK)
+    risk_BH = np.full((len(windows), len(bundle.horizons)), np.nan)
     if ok_B.any():
-        risk_BH[ok_B] = bundle.predict(made.windows.take(ok_B)).risk_BH
+        risk_BH[ok_B] = bundle.predict(windows.take(ok_B)).risk_BH
     return risk_BH
 
 
@@ -117,7 +118,7 @@ def latest_rows(scenes: Sequence[Scene], bundle: Bundle) -> pa.Table:
     units, its 90 % band, and the probability of crossing a limit.
     """
     made = newest(scenes, bundle.recipe)
-    return latest_table(made, newest_risks(bundle, made), driving_outlooks(bundle, made), bundle)
+    return latest_table(made, newest_risks(bundle, made.windows), driving_outlooks(bundle, made), bundle)
 
 
 def latest_table(

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
+import datetime as dt
+import io
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
-
-import pyarrow as pa
 
 from hvac.panel.windows import LEARNING, OK
 
@@ -27,19 +27,22 @@ STATUS = {
 YES = {"en": ("yes", "no"), "ja": ("あり", "なし")}
 
 
-def ranking(latest: pa.Table, *, last_day: int) -> list[dict[str, Any]]:
+def ranking(latest: Iterable[dict[str, Any]], *, last_day: dt.date) -> list[dict[str, Any]]:
     """One entry per equipment, the highest risk within the shortest horizon first; no score comes last.
 
     With `by: point`, an equipment's risk is the highest of its points' and `point` says which.
+
+    Args:
+        latest: rows of `latest.parquet`.
+        last_day: the newest day of the record, from which days behind are counted.
     """
     found: dict[tuple[str, str], dict[str, Any]] = {}
-    days = latest["end_date"].cast(pa.int32()).to_pylist()
-    for row, day in zip(latest.to_pylist(), days, strict=True):
-        unit = (row["facility_id"], row["equipment_id"])
-        entry = found.setdefault(unit, {**row, "days_behind": last_day - day, "risks": {}, "alarms": {}})
+    for row in latest:
+        unit, behind = (row["facility_id"], row["equipment_id"]), (last_day - row["end_date"]).days
+        entry = found.setdefault(unit, {**row, "days_behind": behind, "risks": {}, "alarms": {}})
         if row["status"] == OK and entry["status"] != OK:
             entry |= {name: row[name] for name in ("status", "end_date", "observed_share", "learning_days_left")}
-            entry["days_behind"] = last_day - day
+            entry["days_behind"] = behind
         known = entry["risks"].get(row["horizon"])
         if row["risk"] is not None and (known is None or row["risk"] > known):
             entry["risks"][row["horizon"]] = row["risk"]
@@ -51,13 +54,20 @@ def ranking(latest: pa.Table, *, last_day: int) -> list[dict[str, Any]]:
 
 def write_ranking(entries: Sequence[dict[str, Any]], path: Path, language: str) -> None:
     """The ranking as CSV with a byte-order mark, so that Excel in Japan reads it as UTF-8."""
+    path.write_text(ranking_csv(entries, language), encoding="utf-8", newline="")
+
+
+def ranking_csv(entries: Sequence[dict[str, Any]], language: str) -> str:
+    """The text of that file."""
     horizons = sorted({horizon for entry in entries for horizon in entry["risks"]})
     per = [text.format(h) for h in horizons for text in PER_HORIZON[language]]
-    with path.open("w", newline="", encoding="utf-8-sig") as file:
-        writer = csv.writer(file)
-        writer.writerow([*HEADERS[language], *per, *LAST[language]])
-        for rank, entry in enumerate(entries, 1):
-            writer.writerow([rank, *_cells(entry, horizons, language)])
+    file = io.StringIO("\ufeff", newline="")
+    file.seek(1)
+    writer = csv.writer(file)
+    writer.writerow([*HEADERS[language], *per, *LAST[language]])
+    for rank, entry in enumerate(entries, 1):
+        writer.writerow([rank, *_cells(entry, horizons, language)])
+    return file.getvalue()
 
 
 def _cells(entry: dict[str, Any], horizons: Sequence[int], language: str) -> list[Any]:

@@ -154,7 +154,8 @@ def test_by_point_every_point_has_rows_of_its_own() -> None:
     found = scenes_of({"A": series(noise(200), point="a") + series(noise(200, 1), point="b")}, made)
     rows = latest_rows(found, made).to_pylist()
     assert [row["point_id"] for row in rows] == ["a"] * 3 + ["b"] * 3
-    (entry,) = ranking(latest_rows(found, made), last_day=FIRST + 199)
+    last_day = dt.date(1970, 1, 1) + dt.timedelta(days=FIRST + 199)
+    (entry,) = ranking(latest_rows(found, made).to_pylist(), last_day=last_day)
     assert entry["risks"] == {h: max(r["risk"] for r in rows if r["horizon"] == h) for h in HORIZONS}
     assert len(concat([describe(s, np.array([FIRST + 199], np.int32), made.recipe) for s in found])) == 2
 
@@ -182,7 +183,7 @@ def learning(name: str, left: int, **more: Any) -> list[dict[str, Any]]:
 
 def ranked(*units: list[dict[str, Any]]) -> list[dict[str, Any]]:
     rows = [row for own in units for row in own]
-    return ranking(pa.Table.from_pylist(rows, schema=LATEST), last_day=LAST_DAY)
+    return ranking(rows, last_day=TODAY)
 
 
 def names(entries: list[dict[str, Any]]) -> list[str]:
@@ -308,7 +309,7 @@ def test_file_of_a_fleet_that_is_all_learning_is_written(tmp_path: Path) -> None
 
 
 def test_ranking_of_real_rows_puts_the_learning_unit_last(found: pa.Table) -> None:
-    entries = ranking(found, last_day=FIRST + 299)
+    entries = ranking(found.to_pylist(), last_day=dt.date(1970, 1, 1) + dt.timedelta(days=FIRST + 299))
     assert set(names(entries)[:2]) == {"A", "D-drift"}
     assert set(names(entries)[2:]) == {"B-new", "C-gappy"}
     risk = [entry["risks"][30] for entry in entries[:2]]

@@ -1,0 +1,78 @@
+"""Serve on this machine: `python -m serve [--port 8000] [--fast] [key=value …]` (what `make serve` runs).
+
+`--fast` turns on Serve's HAProxy and throughput mode. Settings are those of `serve/settings.py`, such as
+workspace=runs/demo language=ja layout=fused replicas=2.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import signal
+import sys
+import tempfile
+import threading
+from typing import Any
+
+from hvac.config import read_overrides
+from hvac.errors import HvacError
+
+QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "OMP_NUM_THREADS": "1", "RAY_SERVE_LOG_TO_STDERR": "0"}
+FAST = {"RAY_SERVE_ENABLE_HA_PROXY": "1", "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1"}
+
+
+def main(given: list[str] | None = None) -> int:
+    """Start, wait for a signal, stop."""
+    parser = argparse.ArgumentParser(prog="python -m serve", description=__doc__)
+    parser.add_argument(
+        "--host", default="127.0.0.1", help="address to listen on; keys are needed for any but loopback"
+    )
+    parser.add_argument("--port", type=int, default=8000)
+    parser.add_argument("--fast", action="store_true", help="HAProxy and throughput mode")
+    parser.add_argument("settings", nargs="*", metavar="key=value")
+    asked = parser.parse_args(given)
+    for name, value in (QUIET | (FAST if asked.fast else {})).items():
+        os.environ.setdefault(name, value)
+    os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", tempfile.mkdtemp(prefix="hvac-metrics-"))
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
+    stop = threading.Event()
+    for each in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(each, lambda *_: stop.set())
+    try:
+        _serve(asked.host, asked.port, read_overrides(asked.settings), stop)
+    except HvacError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 2
+    return 0
+
+
+def _serve(host: str, port: int, settings: dict[str, Any], stop: threading.Event) -> None:
+    import ray
+    from ray import serve
+
+    from serve.app import run
+    from serve.settings import read_config
+
+    config = read_config(settings)
+    environment = {name: os.environ[name] for name in ("PROMETHEUS_MULTIPROC_DIR", "OMP_NUM_THREADS")}
+    address = os.environ.get("RAY_ADDRESS", "local")
+    own: dict[str, Any] = {"include_dashboard": False, "object_store_memory": 256 * 2**20} if address == "local" else {}
+    ray.init(
+        address=address,
+        logging_level=logging.WARNING,
+        log_to_driver=False,
+        runtime_env={"env_vars": environment},
+        **own,
+    )
+    try:
+        run(config, host=host, port=port)
+        sys.stderr.write(f"ready: http://{host}:{port}/ (page) and http://{host}:{port}/v1/facilities (API)\n")
+        stop.wait()
+    finally:
+        serve.shutdown()
+        ray.shutdown()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

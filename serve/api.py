@@ -1,0 +1,290 @@
+"""The HTTP face: routes, who may use them, and what a client is told when something goes wrong."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+from typing import Annotated, Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from fastapi import APIRouter, Depends, FastAPI, Query, Request, Response
+from fastapi import Path as InPath
+from fastapi.responses import PlainTextResponse
+
+from hvac.errors import InputError
+from hvac.models.ranking import ranking_csv
+from hvac.panel.grid import Unit
+from hvac.panel.registry import EPOCH
+from serve import metrics, pages
+from serve.guard import Door, Guard, install_handlers
+from serve.keys import Caller
+from serve.problems import Refused, TooMuch, WrongKind
+from serve.schemas import (
+    DailyForecast,
+    ForecastBody,
+    Forecasts,
+    Id,
+    PredictBody,
+    Predictions,
+    Problem,
+    PromoteBody,
+    PushBody,
+    Stored,
+    unit_predictions,
+)
+from serve.service import Service
+
+ARROW, PARQUET = "application/vnd.apache.arrow.stream", "application/vnd.apache.parquet"
+NEEDED = ("facility_id", "equipment_id", "end_date", "values")
+ABOUT = (
+    "How likely an anomaly begins within 30, 60 and 90 days, for every piece of HVAC equipment. Risks are "
+    "probabilities (0 to 1); days are calendar days; values are in each point's own physical unit."
+)
+ProblemSet = {code: {"model": Problem} for code in (401, 403, 404, 413, 415, 422, 429, 503, 504)}
+FacilityId = Annotated[Id, InPath(description="facility")]
+EquipmentId = Annotated[Id, InPath(description="equipment")]
+Language = Annotated[str | None, Query(pattern="^(en|ja)$")]
+
+
+def make_api(service: Service, door: Door) -> FastAPI:
+    """The whole application over a service; `door` says who may come in."""
+    api = FastAPI(
+        title="hvac-foresight",
+        version="1",
+        description=ABOUT,
+        docs_url=None,
+        redoc_url=None,
+        responses=ProblemSet,  # type: ignore[arg-type]
+    )
+    api.state.service, api.state.door = service, door
+    install_handlers(api, service.config.language)
+    api.add_middleware(Guard, limits=service.config.limits)
+    api.include_router(_predicting(service, door))
+    api.include_router(_looking(service, door))
+    api.include_router(_operating(service, door))
+    api.include_router(pages.make_pages(service, door))
+    return api
+
+
+def _predicting(service: Service, door: Door) -> APIRouter:
+    routes = APIRouter(prefix="/v1", tags=["predict"])
+    read, push = Depends(door.may("read")), Depends(door.may("push"))
+
+    @routes.post("/predict", response_model=Predictions)
+    async def predict(body: PredictBody, caller: Caller = read) -> Predictions:
+        """How likely an anomaly begins within 30, 60 and 90 days, for one or many pieces of equipment."""
+        door.check(caller, *(unit.facility_id for unit in body.units))
+        return Predictions(predictions=unit_predictions(await service.predict(body.units)))
+
+    @routes.post(
+        "/predict/bulk",
+        response_class=Response,
+        responses={200: {"content": {ARROW: {}}}},
+        openapi_extra={"requestBody": {"required": True, "content": {ARROW: {}, PARQUET: {}}}},
+    )
+    async def bulk(request: Request, caller: Caller = read) -> Response:
+        """Thousands of ready windows, as an Arrow stream or a Parquet file; the answer is an Arrow stream.
+
+        Columns: facility_id, equipment_id, end_date (date), values (list of points × 90 normalised numbers, point after
+        point, as in the featurized table); optional class, context, point_id.
+        """
+        kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        content = await request.body()
+        table = await asyncio.to_thread(read_windows, content, kind, service.config.limits.bulk_bytes)
+        return Response(_stream(await service.bulk(table, caller.sees)), media_type=ARROW)
+
+    @routes.post("/forecast", response_model=Forecasts)
+    async def forecast(body: ForecastBody, caller: Caller = read) -> Forecasts:
+        """Where every point's value is heading, day by day, with a 90 % band."""
+        door.check(caller, body.facility_id)
+        first, found = await service.forecast(body, body.horizons)
+        same = {name: first[name] for name in ("facility_id", "equipment_id", "end_date", "status")}
+        return Forecasts(**same, forecasts=[_daily(one) for one in found])
+
+    @routes.post("/readings", response_model=Stored, status_code=202)
+    async def readings(body: PushBody, caller: Caller = push) -> Stored:
+        """Keep readings and events. Sending them twice is the same as once; the equipment is scored again at once."""
+        door.check(caller, *(unit.facility_id for unit in body.units))
+        return await asyncio.to_thread(service.push, body.units)
+
+    return routes
+
+
+def _looking(service: Service, door: Door) -> APIRouter:
+    routes = APIRouter(prefix="/v1", tags=["look"])
+    read = Depends(door.may("read"))
+
+    @routes.get("/facilities")
+    async def facilities(caller: Caller = read) -> dict[str, Any]:
+        """Every facility with its equipment in alarm."""
+        return {"facilities": await asyncio.to_thread(service.facilities, caller.sees)}
+
+    @routes.get("/facilities/{facility_id}/ranking", response_model=None)
+    async def ranked(
+        facility_id: FacilityId, caller: Caller = read,
+        form: Annotated[str, Query(alias="format", pattern="^(json|csv)$")] = "json", language: Language = None,
+    ) -> Any:  # fmt: skip
+        """Equipment of a facility, the highest risk first; `format=csv` opens in Excel."""
+        door.check(caller, facility_id)
+        entries = await asyncio.to_thread(service.ranking, facility_id)
+        if not entries and not await asyncio.to_thread(service.store.units, facility_id):
+            raise door.unknown(facility_id)
+        if form == "csv":
+            return csv_response(ranking_csv(entries, language or service.config.language), facility_id)
+        return {"facility_id": facility_id, "ranking": [_ranked(n, entry) for n, entry in enumerate(entries, 1)]}
+
+    @routes.get("/equipment/{facility_id}/{equipment_id}")
+    async def equipment(facility_id: FacilityId, equipment_id: EquipmentId, caller: Caller = read) -> dict[str, Any]:
+        """One piece of equipment: newest predictions, the last 90 days of readings, events, alarms so far."""
+        door.check(caller, facility_id)
+        unit = Unit(facility_id, equipment_id)
+        stored, table, events = await asyncio.to_thread(service.record, unit)
+        rows = await asyncio.to_thread(service.rows, facility_id, equipment_id)
+        history = await asyncio.to_thread(service.store.history, unit)
+        return {
+            "facility_id": facility_id,
+            "equipment_id": equipment_id,
+            "class": stored.class_name,
+            "install_date": _date(stored.install_day),
+            "predictions": [p.model_dump(mode="json", by_alias=True) for p in unit_predictions(rows)],
+            "readings": _last_days(table, 90),
+            "events": [{"kind": e[2], "start": _date(e[3]), "end": _date(e[4]), "point_id": e[5]} for e in events],
+            "alarms": [
+                {"end_date": _date(d), "point_id": p or None, "days": h, "risk": r} for d, p, h, r, a in history if a
+            ],
+        }
+
+    return routes
+
+
+def _operating(service: Service, door: Door) -> APIRouter:
+    routes = APIRouter(tags=["operate"])
+    read, admin = Depends(door.may("read")), Depends(door.may("admin"))
+
+    @routes.get("/v1/models")
+    async def models(caller: Caller = read) -> dict[str, Any]:
+        """Bundles, and whom each serves."""
+        return {"models": await service.models()}
+
+    @routes.post("/v1/models/{bundle_id}/promote")
+    async def promote(bundle_id: Id, body: PromoteBody | None = None, caller: Caller = admin) -> dict[str, Any]:
+        """Let a bundle serve its class from now on, in a facility or the whole fleet; no restart."""
+        facility = body.facility_id if body else None
+        door.check_promote(caller, facility)
+        return await service.promote(bundle_id, facility)
+
+    @routes.get("/healthz", include_in_schema=False)
+    async def healthz() -> dict[str, str]:
+        return {"status": "alive"}
+
+    @routes.get("/readyz", include_in_schema=False)
+    async def readyz() -> dict[str, Any]:
+        """Whether requests can be answered: the store is there, and a bundle serves."""
+        assigned = await asyncio.to_thread(service.store.assignments)
+        if not assigned:
+            raise Refused("no bundle serves yet: train one, or promote one")
+        await asyncio.wait_for(service.stages.about(next(iter(assigned.values()))), service.config.limits.timeout_s)
+        return {"status": "ready", "bundles": len(set(assigned.values()))}
+
+    @routes.get("/metrics", include_in_schema=False)
+    async def prometheus(caller: Caller = read) -> PlainTextResponse:
+        door.check_fleet(caller)
+        return PlainTextResponse(metrics.exposition(), media_type="text/plain; version=0.0.4")
+
+    return routes
+
+
+def read_windows(content: bytes, kind: str, limit: int) -> pa.Table:
+    """A bulk body as a table. Raises WrongKind, TooMuch, or InputError with a sentence."""
+    try:
+        if kind == PARQUET:
+            file = pq.ParquetFile(io.BytesIO(content))
+            unfolded = sum(file.metadata.row_group(i).total_byte_size for i in range(file.metadata.num_row_groups))
+            _check_unfolded(unfolded, limit)
+            table = file.read()
+        elif kind == ARROW:
+            table = _read_stream(content, limit)
+        else:
+            raise WrongKind(f"bulk bodies are {ARROW} or {PARQUET}, found {kind[:80] or 'no content type'}")
+    except (pa.ArrowException, OSError, ValueError) as error:
+        if isinstance(error, Refused):
+            raise
+        raise InputError(f"the body cannot be read as {kind}: {str(error).splitlines()[0][:200]}") from error
+    lacking = [name for name in NEEDED if name not in table.column_names]
+    if lacking:
+        raise InputError(f"the table lacks the column {lacking[0]}: expected {', '.join(NEEDED)}")
+    return _checked(table)
+
+
+def _check_unfolded(size: int, limit: int) -> None:
+    if size > limit:
+        raise TooMuch(f"the table unfolds to {size} bytes; at most {limit} are allowed")
+
+
+def _read_stream(content: bytes, limit: int) -> pa.Table:
+    with pa.ipc.open_stream(content) as stream:
+        batches, size = [], 0
+        for batch in stream:
+            size += batch.nbytes
+            _check_unfolded(size, limit)
+            batches.append(batch)
+        return pa.Table.from_batches(batches, schema=stream.schema)
+
+
+def _checked(table: pa.Table) -> pa.Table:
+    if not table.num_rows:
+        raise InputError("the table has no row")
+    for name in ("facility_id", "equipment_id", "class", "point_id"):
+        if name in table.column_names:
+            table = table.set_column(table.column_names.index(name), name, table[name].cast(pa.string()))
+    if table["facility_id"].null_count or table["equipment_id"].null_count or table["values"].null_count:
+        raise InputError("facility_id, equipment_id and values must not be null")
+    kind = table["values"].type
+    if not (pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)):
+        raise InputError(f"values: expected a list of numbers per row, found {kind}")
+    if not (pa.types.is_floating(kind.value_type) or pa.types.is_integer(kind.value_type)):
+        raise InputError(f"values: expected a list of numbers per row, found {kind}")
+    return table
+
+
+def _stream(table: pa.Table) -> bytes:
+    sink = io.BytesIO()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    return sink.getvalue()
+
+
+def csv_response(text: str, name: str) -> Response:
+    """A CSV download."""
+    plain = "".join(letter if letter.isascii() and letter.isalnum() else "_" for letter in name)
+    headers = {"Content-Disposition": f'attachment; filename="ranking_{plain}.csv"'}
+    return Response(text.encode(), media_type="text/csv; charset=utf-8", headers=headers)
+
+
+def _daily(one: dict[str, Any]) -> DailyForecast:
+    def plain(values: list[float]) -> list[float | None]:
+        return [value if value == value else None for value in values]
+
+    chance = one["crossing"]
+    return DailyForecast(
+        point_id=one["point"], horizon=one["horizon"], values=one["value_D"], low=plain(one["low_D"]),
+        high=plain(one["high_D"]), crossing_probability=chance if chance == chance else None,
+    )  # fmt: skip
+
+
+def _ranked(rank: int, entry: dict[str, Any]) -> dict[str, Any]:
+    same = ("facility_id", "equipment_id", "class", "end_date", "days_behind", "status", "learning_days_left")
+    told = {name: entry[name] for name in (*same, "observed_share")} | {"point_id": entry.get("point")}
+    return {"rank": rank, **told, "risks": entry["risks"], "alarms": entry["alarms"]}
+
+
+def _last_days(table: pa.Table, days: int) -> list[dict[str, Any]]:
+    rows = table.sort_by([("point_id", "ascending"), ("date", "ascending")]).to_pylist()
+    newest = max((row["date"] for row in rows), default=EPOCH)
+    names = ("point_id", "date", "value", "lower_limit", "upper_limit")
+    return [{name: row[name] for name in names} for row in rows if (newest - row["date"]).days < days]
+
+
+def _date(day: int | None) -> str | None:
+    return None if day is None else (EPOCH + pages.days(day)).isoformat()

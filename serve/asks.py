@@ -1,0 +1,47 @@
+"""What passes from the ingress to the stages: one `Ask` per piece of equipment. Imports no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+
+from hvac.panel.events import Events, events_by_unit, no_events
+from hvac.panel.grid import Unit
+
+EVENT_SCHEMA = pa.schema(
+    [(name, pa.string()) for name in ("facility_id", "equipment_id", "kind")]
+    + [("start", pa.date32()), ("end", pa.date32()), ("point_id", pa.string())]
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ask:
+    """The record of one piece of equipment, the bundle that judges it, and the day its window ends (None: the last).
+
+    `readings` is CANONICAL; `events` are rows (facility, equipment, kind, start day, end day, point).
+    """
+
+    bundle_id: str
+    unit: Unit
+    class_name: str
+    readings: pa.Table
+    events: Sequence[tuple[Any, ...]] = ()
+    install_day: int | None = None
+    end_day: int | None = None
+
+
+def events_of(ask: Ask) -> Events:
+    """The events of an ask, as the batch jobs read them from a table."""
+    if not ask.events:
+        return no_events()
+    columns: list[list[Any]] = [list(column) for column in zip(*ask.events, strict=True)]
+    arrays = [
+        pa.array(column, pa.int32()).cast(pa.date32())
+        if field.name in ("start", "end")
+        else pa.array(column, field.type)
+        for column, field in zip(columns, EVENT_SCHEMA, strict=True)
+    ]
+    return events_by_unit(pa.table(arrays, schema=EVENT_SCHEMA))[ask.unit]

@@ -1,0 +1,151 @@
+"""Line charts as inline SVG: 90 days of a point, its limits, the forecast with its band, events; no script, no font.
+
+Days are days since 1970-01-01.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from html import escape
+
+from hvac.panel.registry import EPOCH
+
+WIDTH, HEIGHT = 720, 220
+LEFT, RIGHT, TOP, BOTTOM = 56, 12, 12, 26
+Points = Sequence[tuple[int, float]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drawing:
+    """What one chart shows; `limits` are (day, value) steps, `events` (day, words)."""
+
+    title: str
+    measured: Points
+    lower: Points = ()
+    upper: Points = ()
+    forecast: Points = ()
+    band: Sequence[tuple[int, float, float]] = ()
+    events: Sequence[tuple[int, str]] = field(default=())
+
+
+def number(value: float) -> str:
+    """A value with three significant digits.
+
+    >>> number(1234.5), number(0.01234), number(-3.0)
+    ('1,234', '0.0123', '-3')
+    """
+    if value == 0 or not math.isfinite(value):
+        return "0" if value == 0 else "–"
+    digits = max(0, 2 - math.floor(math.log10(abs(value))))
+    text = f"{value:,.{min(digits, 8)}f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def draw(drawing: Drawing) -> str:
+    """The chart as an SVG element that names itself for screen readers."""
+    days = [day for day, _ in (*drawing.measured, *drawing.forecast)]
+    values = [v for _, v in (*drawing.measured, *drawing.forecast, *drawing.lower, *drawing.upper)]
+    values += [v for _, low, high in drawing.band for v in (low, high)]
+    values = [value for value in values if math.isfinite(value)]
+    if not days or not values:
+        return ""
+    frame = _Frame(min(days), max(days), *_padded(min(values), max(values)))
+    parts = [
+        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(drawing.title)}" class="chart">',
+        *_grid(frame),
+        *(_band(frame, drawing.band) if drawing.band else ()),
+        *(
+            f'<polyline class="limit" points="{_path(frame, _steps(line, frame))}"/>'
+            for line in (drawing.lower, drawing.upper)
+            if line
+        ),
+        *(_event(frame, day, words) for day, words in drawing.events if frame.first <= day <= frame.last),
+        *(f'<polyline class="measured" points="{_path(frame, run)}"/>' for run in _runs(drawing.measured)),
+        *(f'<circle class="dot" cx="{frame.x(d):.1f}" cy="{frame.y(v):.1f}" r="1.6"/>' for d, v in drawing.measured),
+        *([f'<polyline class="forecast" points="{_path(frame, drawing.forecast)}"/>'] if drawing.forecast else []),
+        "</svg>",
+    ]
+    return "".join(parts)
+
+
+@dataclass(frozen=True)
+class _Frame:
+    first: int
+    last: int
+    low: float
+    high: float
+
+    def x(self, day: float) -> float:
+        return LEFT + (day - self.first) / max(self.last - self.first, 1) * (WIDTH - LEFT - RIGHT)
+
+    def y(self, value: float) -> float:
+        share = (value - self.low) / (self.high - self.low)
+        return HEIGHT - BOTTOM - min(max(share, 0.0), 1.0) * (HEIGHT - TOP - BOTTOM)
+
+
+def _padded(low: float, high: float) -> tuple[float, float]:
+    room = (high - low) * 0.06 or abs(high) * 0.1 or 1.0
+    return low - room, high + room
+
+
+def _path(frame: _Frame, points: Points) -> str:
+    return " ".join(f"{frame.x(day):.1f},{frame.y(value):.1f}" for day, value in points)
+
+
+def _runs(points: Points) -> list[list[tuple[int, float]]]:
+    """Measured days without a gap of more than a week between them: a line does not invent what was not measured."""
+    runs: list[list[tuple[int, float]]] = []
+    for day, value in points:
+        if not runs or day - runs[-1][-1][0] > 7:
+            runs.append([])
+        runs[-1].append((day, value))
+    return runs
+
+
+def _steps(line: Points, frame: _Frame) -> Points:
+    """A limit as steps that go on to the right edge."""
+    steps: list[tuple[int, float]] = []
+    for day, value in line:
+        if steps and steps[-1][1] != value:
+            steps.append((day, steps[-1][1]))
+        if not steps or steps[-1][1] != value:
+            steps.append((day, value))
+    return [*steps, (frame.last, steps[-1][1])]
+
+
+def _grid(frame: _Frame) -> list[str]:
+    parts = []
+    for value in _ticks(frame.low, frame.high):
+        y = frame.y(value)
+        parts.append(f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>')
+        parts.append(f'<text x="{LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{number(value)}</text>')
+    step = max(30, math.ceil((frame.last - frame.first) / 6))
+    for day in range(frame.first, frame.last + 1, step):
+        words = (EPOCH + dt.timedelta(days=day)).strftime("%Y-%m-%d")
+        anchor = "start" if day == frame.first else "middle"
+        parts.append(f'<text x="{frame.x(day):.1f}" y="{HEIGHT - 8}" text-anchor="{anchor}">{words}</text>')
+    return parts
+
+
+def _ticks(low: float, high: float) -> list[float]:
+    """Three to six round values."""
+    raw = (high - low) / 4
+    size = 10 ** math.floor(math.log10(raw))
+    step = next(m * size for m in (1, 2, 5, 10) if m * size >= raw)
+    first = math.ceil(low / step)
+    return [n * step for n in range(first, math.floor(high / step) + 1)]
+
+
+def _band(frame: _Frame, band: Sequence[tuple[int, float, float]]) -> list[str]:
+    upper = [(day, high) for day, _, high in band]
+    lower = [(day, low) for day, low, _ in reversed(band)]
+    return [f'<polygon class="band" points="{_path(frame, [*upper, *lower])}"/>']
+
+
+def _event(frame: _Frame, day: int, words: str) -> str:
+    x = frame.x(day)
+    line = f'<line class="event" x1="{x:.1f}" x2="{x:.1f}" y1="{TOP}" y2="{HEIGHT - BOTTOM}"/>'
+    return f"<g>{line}<title>{escape(words)}</title></g>"

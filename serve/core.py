@@ -1,0 +1,295 @@
+"""The three stages as plain functions on bundles, the same that the batch jobs call; no Ray, no HTTP.
+
+    asks ─prepare→ Group (windows with statistics, context, embedding) ┬─risks→ risk_BH ───────┐
+                                                                       └─outlooks→ forecasts ──┴─assemble→ Arrow rows
+
+Legend: B windows, H horizons.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from hvac.errors import BundleError, HvacError, InputError
+from hvac.features.describe import Recipe, UnitRecord, scenes
+from hvac.features.statistics import statistics
+from hvac.features.table import KEY_SCHEMA, Windows, concat, matrix
+from hvac.models.bundle import Bundle as Bundle
+from hvac.models.family import NEEDS, prepared
+from hvac.models.latest import Newest, driving_outlooks, latest_table, newest, newest_risks, outlooks
+from hvac.models.predictions import predictions_table
+from hvac.panel.grid import panels
+from serve.asks import Ask, events_of
+
+Floats = Any
+
+
+class Shelf:
+    """Bundles by id, the least recently used put back when there are too many; safe among threads."""
+
+    def __init__(self, folder: Path, size: int) -> None:
+        self.folder, self.size = folder, size
+        self._bundles: OrderedDict[str, Bundle] = OrderedDict()
+        self._lock = Lock()
+
+    def __call__(self, bundle_id: str) -> Bundle:
+        """A bundle, read when it is not in memory. Raises BundleError where there is none, or it is damaged."""
+        with self._lock:
+            if bundle_id not in self._bundles:
+                self._bundles[bundle_id] = Bundle.load(bundle_path(self.folder, bundle_id))
+                while len(self._bundles) > self.size:
+                    self._bundles.popitem(last=False)
+            self._bundles.move_to_end(bundle_id)
+            return self._bundles[bundle_id]
+
+    def drop(self, bundle_id: str) -> None:
+        """Forget a bundle, so that it is read anew."""
+        with self._lock:
+            self._bundles.pop(bundle_id, None)
+
+
+def bundle_path(folder: Path, bundle_id: str) -> Path:
+    """Folder of a bundle. Raises BundleError where the id is no plain name or nothing is there."""
+    if bundle_id != Path(bundle_id).name or not (folder / bundle_id / "manifest.json").is_file():
+        raise BundleError(f"there is no bundle {bundle_id[:80]!r} here")
+    return folder / bundle_id
+
+
+@dataclass(frozen=True, kw_only=True)
+class Group:
+    """Windows of several asks that one bundle serves; `ask_B` says which ask each belongs to."""
+
+    bundle_id: str
+    made: Newest
+    ask_B: tuple[int, ...]
+
+    def of(self, first: int, last: int) -> Group | None:
+        """The part that belongs to asks first…last − 1, numbered from 0; None where there is none."""
+        rows = [b for b, ask in enumerate(self.ask_B) if first <= ask < last]
+        return (
+            replace(self, made=_take(self.made, rows), ask_B=tuple(self.ask_B[b] - first for b in rows))
+            if rows
+            else None
+        )
+
+
+def _take(made: Newest, rows: list[int]) -> Newest:
+    return Newest(
+        windows=made.windows.take(np.array(rows)),
+        frames=tuple(made.frames[b] for b in rows),
+        learning_left=tuple(made.learning_left[b] for b in rows),
+    )
+
+
+def prepare(shelf: Shelf, asks: Sequence[Ask]) -> list[Group]:
+    """The newest window of every ask (one per point where the bundle is `by: point`), embedded where needed.
+
+    Raises:
+        InputError: an ask has no reading of any of the bundle's points.
+        BundleError: a bundle is not there or damaged.
+    """
+    of_bundle: dict[tuple[str, int | None], list[int]] = defaultdict(list)
+    for number, ask in enumerate(asks):
+        of_bundle[ask.bundle_id, ask.end_day].append(number)
+    return [_group(shelf(bundle_id), [asks[n] for n in numbers], numbers, bundle_id, end_day)
+            for (bundle_id, end_day), numbers in of_bundle.items()]  # fmt: skip
+
+
+def prepare_many(shelf: Shelf, many: Sequence[Sequence[Ask]]) -> list[list[Group] | HvacError]:
+    """`prepare` for several requests at once; what is wrong with one of them is that one's answer only."""
+    try:
+        groups = prepare(shelf, [ask for asks in many for ask in asks])
+    except HvacError as error:
+        return [error] if len(many) == 1 else [each for asks in many for each in prepare_many(shelf, [asks])]
+    ends = np.cumsum([len(asks) for asks in many])
+    return [
+        [part for group in groups if (part := group.of(int(end) - len(asks), int(end)))]
+        for asks, end in zip(many, ends, strict=True)
+    ]
+
+
+def raised(found: list[Group] | HvacError) -> list[Group]:
+    """The groups of one request, or its error."""
+    if isinstance(found, HvacError):
+        raise found
+    return found
+
+
+def _group(bundle: Bundle, asks: list[Ask], numbers: list[int], bundle_id: str, end_day: int | None) -> Group:
+    found = [
+        (number, scene) for ask, number in zip(asks, numbers, strict=True) for scene in _scenes(ask, bundle.recipe)
+    ]
+    made = newest([scene for _, scene in found], bundle.recipe, end_day=end_day)
+    ready = prepared(made.windows, bundle.model.config.needs, lambda: bundle.encoder)
+    made = Newest(windows=ready, frames=made.frames, learning_left=made.learning_left)
+    return Group(bundle_id=bundle_id, made=made, ask_B=tuple(number for number, _ in found))
+
+
+def _scenes(ask: Ask, recipe: Recipe) -> list[Any]:
+    made = [
+        scene
+        for panel in panels(ask.readings, {ask.unit: recipe.points}, aggregate=recipe.windows.aggregate)
+        for scene in scenes(panel, recipe, _record(ask))
+    ]
+    if not made:
+        found = sorted(set(ask.readings["point_id"].to_pylist()))
+        raise InputError(
+            f"{ask.unit.facility_id} {ask.unit.equipment_id}: expected readings of {', '.join(recipe.points)} "
+            f"(class {recipe.class_name}), found {', '.join(found[:5]) or 'none'}"
+        )
+    return made
+
+
+def _record(ask: Ask) -> UnitRecord:
+    return UnitRecord(events=events_of(ask), install_day=ask.install_day, class_name=ask.class_name)
+
+
+def risks(bundle: Bundle, windows: Windows) -> Floats:
+    """Second stage: calibrated risks [B, H], nan where a window cannot be scored."""
+    return newest_risks(bundle, windows)
+
+
+def risks_of_many(bundle: Bundle, many: Sequence[Windows]) -> list[Floats]:
+    """`risks` of several requests in one pass."""
+    risk_BH = newest_risks(bundle, concat(many))
+    return np.split(risk_BH, np.cumsum([len(windows) for windows in many])[:-1])
+
+
+def forecasts(bundle: Bundle, made: Newest) -> list[dict[int, Any]]:
+    """Third stage: for every window the outlook of its driving point, by horizon."""
+    return driving_outlooks(bundle, made)
+
+
+def assemble(bundle: Bundle, group: Group, risk_BH: Floats, outlook_B: Sequence[dict[int, Any]]) -> pa.Table:
+    """The rows of one group, as in `latest.parquet`, with the number of the ask in `ask`."""
+    table = latest_table(group.made, risk_BH, outlook_B, bundle)
+    ask = np.repeat(np.array(group.ask_B, dtype=np.int32), len(bundle.horizons))
+    return table.append_column("ask", pa.array(ask))
+
+
+def in_order(tables: Sequence[pa.Table]) -> pa.Table:
+    """Rows of all groups, in the order of the asks."""
+    return pa.concat_tables(tables).sort_by([("ask", "ascending"), ("point_id", "ascending"), ("horizon", "ascending")])
+
+
+def all_outlooks(bundle: Bundle, made: Newest, horizons: Sequence[int]) -> list[list[dict[str, Any]]]:
+    """Every point's forecast of every window that can be scored, in physical units; [] for the others."""
+    return [
+        [
+            {"horizon": h, **{k: v.tolist() if isinstance(v, np.ndarray) else v for k, v in one._asdict().items()}}
+            for h in horizons
+            for one in outlooks(bundle, x_CL, frame, h)
+        ]
+        if ok
+        else []
+        for x_CL, frame, ok in zip(np.asarray(made.windows.x_BCL), made.frames, made.ok_B, strict=True)
+    ]
+
+
+def ready_windows(bundle: Bundle, table: pa.Table) -> Windows:
+    """Windows from a table with a list column `values` (C·L normalised values, point after point, as in `windows/`).
+
+    `context` is taken where given and unknown (nan) otherwise.
+
+    Raises:
+        InputError: a row has another number of values, or one that is not a finite number.
+    """
+    width, lookback = bundle.recipe.width, bundle.recipe.windows.lookback
+    named = f"class {bundle.recipe.class_name}"
+    expected = f"expected {width} points × {lookback} days = {width * lookback} values per row of {named}"
+    values = matrix(table["values"])
+    if values.shape[1] != width * lookback:
+        raise InputError(f"{expected}, found {values.shape[1]}")
+    x_BCL = values.astype(np.float32).reshape(len(table), width, lookback)
+    broken_B = ~np.isfinite(x_BCL).all(axis=(1, 2))
+    if broken_B.any():
+        row = int(np.flatnonzero(broken_B)[0])
+        raise InputError(f"{expected}, found values that are not finite numbers in row {row}")
+    names = bundle.recipe.context.names
+    context = matrix(table["context"]) if "context" in table.column_names else np.full((len(table), len(names)), np.nan)
+    if context.shape[1] != len(names):
+        raise InputError(
+            f"context: expected {len(names)} values per row ({', '.join(names[:4])}, …), found {context.shape[1]}"
+        )
+    windows = Windows(
+        keys=_ready_keys(table, bundle),
+        observed_B=np.ones(len(table), dtype=np.float32),
+        persistence_B=np.zeros(len(table), dtype=np.float32),
+        x_BCL=x_BCL,
+        f_BCF=statistics(x_BCL.astype(np.float64)).astype(np.float32),
+        k_BK=context.astype(np.float32),
+    )
+    return prepared(windows, bundle.model.config.needs, lambda: bundle.encoder)
+
+
+def _ready_keys(table: pa.Table, bundle: Bundle) -> pa.Table:
+    given: dict[str, Any] = {
+        "class": pa.array([bundle.recipe.class_name] * len(table)),
+        "status": pa.array(["ok"] * len(table)),
+    }
+    names = set(table.column_names)
+    columns = [
+        given[field.name] if field.name in given
+        else table[field.name].cast(field.type) if field.name in names
+        else pa.nulls(len(table), field.type)
+        for field in KEY_SCHEMA
+    ]  # fmt: skip
+    return pa.table(columns, schema=KEY_SCHEMA)
+
+
+def slim(windows: Windows, bundle: Bundle) -> Windows:
+    """Only what the bundle's family looks at: what travels to the next stage."""
+    needed = {NEEDS[need] for need in bundle.model.config.needs}
+    arrays = ("x_BCL", "f_BCF", "z_BCE", "u_BCE", "p_BCPE", "k_BK", "persistence_B")
+    dropped: dict[str, Any] = {name: None for name in arrays if name not in needed}
+    return replace(windows, **dropped)
+
+
+def values_only(made: Newest) -> Newest:
+    """What the forecast looks at."""
+    windows = Windows(keys=made.windows.keys, observed_B=made.windows.observed_B, x_BCL=made.windows.x_BCL)
+    return Newest(windows=windows, frames=made.frames, learning_left=made.learning_left)
+
+
+def ready_rows(bundle: Bundle, windows: Windows, risk_BH: Floats) -> pa.Table:
+    """Predictions of ready windows."""
+    threshold_H, names = bundle.decision.threshold_H, {"model": bundle.family, "bundle_id": bundle.name}
+    return predictions_table(windows, risk_BH, threshold_H, horizons=bundle.horizons, **names)
+
+
+def about(bundle: Bundle) -> dict[str, Any]:
+    """What is worth knowing of a bundle."""
+    thresholds = dict(zip(map(str, bundle.horizons), bundle.decision.threshold_H.tolist(), strict=True))
+    return {
+        "bundle_id": bundle.name,
+        "class": bundle.recipe.class_name,
+        "family": bundle.family,
+        "by": bundle.recipe.windows.by,
+        "points": list(bundle.recipe.points),
+        "lookback_days": bundle.recipe.windows.lookback,
+        "horizons_days": list(bundle.horizons),
+        "thresholds": thresholds,
+        "event_kinds": list(bundle.recipe.labels.kinds),
+    }
+
+
+def about_one(shelf: Shelf, bundle_id: str) -> dict[str, Any]:
+    """`about` by id."""
+    return about(shelf(bundle_id))
+
+
+def about_fresh(shelf: Shelf, bundle_id: str) -> dict[str, Any]:
+    """`about` of a bundle that is read anew with its encoder. Raises BundleError where anything of it is damaged."""
+    found = Shelf(shelf.folder, 1)(bundle_id)
+    if "embedding" in found.model.config.needs:
+        assert found.encoder.dim > 0, "an encoder has a width"
+    shelf.drop(bundle_id)
+    return about(found)

@@ -1,0 +1,185 @@
+"""The graph on Ray Serve: Ingress → Features → (RiskModel, Forecast). Thin shells over `serve.core`.
+
+Features calls the next stages itself, so that a window travels once. RiskModel holds bundles by multiplexing: Serve
+sends a bundle's requests to replicas that have it in memory, and puts the least recently used one back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+import pyarrow as pa
+from ray import serve
+from ray.serve.handle import DeploymentHandle
+
+from serve import metrics
+from serve.api import make_api
+from serve.asks import Ask
+from serve.guard import Door
+from serve.service import Service
+from serve.settings import ServeConfig
+from serve.stages import LocalStages, Part
+from serve.store import Store
+
+log = logging.getLogger(__name__)
+BUNDLES_PER_REPLICA = 32
+
+
+def _quiet_torch() -> None:
+    import torch
+
+    torch.set_num_threads(1)
+
+
+@serve.deployment
+class RiskModel:
+    """Second stage: classifier, calibration, thresholds."""
+
+    def __init__(self, config: ServeConfig) -> None:
+        _quiet_torch()
+        from serve import core
+
+        self.core, self.folder = core, config.bundle_folder
+        self._judge.set_max_batch_size(config.batch)
+        self._judge.set_batch_wait_timeout_s(config.batch_wait_s)
+
+    @serve.multiplexed(max_num_models_per_replica=BUNDLES_PER_REPLICA)
+    async def bundle(self, bundle_id: str) -> Any:
+        """A bundle, read when it is not in memory."""
+        return await asyncio.to_thread(self.core.Bundle.load, self.core.bundle_path(self.folder, bundle_id))
+
+    async def risks(self, windows: Any) -> Any:
+        """Risks [B, H] of windows; the bundle is the request's multiplexed model id."""
+        return await self._judge(windows)
+
+    @serve.batch
+    async def _judge(self, many: list[Any]) -> list[Any]:
+        metrics.BATCH_SIZE.labels("model").observe(len(many))
+        bundle = await self.bundle(serve.get_multiplexed_model_id())
+        with metrics.timed("model"):
+            return await asyncio.to_thread(self.core.risks_of_many, bundle, many)
+
+
+@serve.deployment
+class Forecast:
+    """Third stage: the damped quadratic with its band, and the probability of crossing a limit."""
+
+    def __init__(self, config: ServeConfig) -> None:
+        _quiet_torch()
+        from serve import core
+
+        self.core, self.shelf = core, core.Shelf(config.bundle_folder, config.bundles_in_memory)
+
+    async def outlooks(self, bundle_id: str, made: Any) -> Any:
+        """For every window the outlook of its driving point, by horizon."""
+        with metrics.timed("forecast"):
+            return await asyncio.to_thread(lambda: self.core.forecasts(self.shelf(bundle_id), made))
+
+    async def every_point(self, bundle_id: str, made: Any, horizons: Sequence[int]) -> list[dict[str, Any]]:
+        """Every point's forecast of one window."""
+        with metrics.timed("forecast"):
+            work = lambda: self.core.all_outlooks(self.shelf(bundle_id), made, horizons)  # noqa: E731
+            return [one for window in await asyncio.to_thread(work) for one in window]
+
+
+@serve.deployment
+class Features:
+    """First stage: 28 statistics, context, embedding; then it asks the model and the forecast at once."""
+
+    def __init__(self, config: ServeConfig, risk: DeploymentHandle, forecast: DeploymentHandle) -> None:
+        _quiet_torch()
+        from serve import core
+
+        self.core, self.shelf = core, core.Shelf(config.bundle_folder, config.bundles_in_memory)
+        self.risk, self.outlook = risk, forecast
+        self._prepare.set_max_batch_size(config.batch)
+        self._prepare.set_batch_wait_timeout_s(config.batch_wait_s)
+
+    @serve.batch
+    async def _prepare(self, many: list[Sequence[Ask]]) -> list[Any]:
+        metrics.BATCH_SIZE.labels("features").observe(len(many))
+        with metrics.timed("features"):
+            return await asyncio.to_thread(self.core.prepare_many, self.shelf, many)
+
+    async def predict(self, asks: Sequence[Ask]) -> pa.Table:
+        """See `Stages`."""
+        groups = self.core.raised(await self._prepare(asks))
+        return self.core.in_order(await asyncio.gather(*map(self._finish, groups)))
+
+    async def _finish(self, group: Any) -> pa.Table:
+        bundle = self.shelf(group.bundle_id)
+        windows = self.core.slim(group.made.windows, bundle)
+        risk_BH, outlook_B = await asyncio.gather(
+            self.risk.options(multiplexed_model_id=group.bundle_id).risks.remote(windows),
+            self.outlook.outlooks.remote(group.bundle_id, self.core.values_only(group.made)),
+        )
+        return self.core.assemble(bundle, group, risk_BH, outlook_B)
+
+    async def forecast(self, ask: Ask, horizons: Sequence[int]) -> list[dict[str, Any]]:
+        """See `Stages`."""
+        (group,) = self.core.raised(await self._prepare([ask]))
+        made = self.core.values_only(group.made)
+        found: list[dict[str, Any]] = await self.outlook.every_point.remote(group.bundle_id, made, horizons)
+        return found
+
+    async def bulk(self, part: Part) -> pa.Table:
+        """See `Stages`."""
+        bundle = self.shelf(part[0])
+        with metrics.timed("features"):
+            windows = await asyncio.to_thread(self.core.ready_windows, bundle, part[1])
+        handle = self.risk.options(multiplexed_model_id=part[0])
+        return self.core.ready_rows(bundle, windows, await handle.risks.remote(self.core.slim(windows, bundle)))
+
+    async def about(self, bundle_id: str, fresh: bool = False) -> dict[str, Any]:
+        """See `Stages`."""
+        return await asyncio.to_thread(self.core.about_fresh if fresh else self.core.about_one, self.shelf, bundle_id)
+
+
+class GraphStages:
+    """The stages behind a handle of Features."""
+
+    def __init__(self, features: DeploymentHandle) -> None:
+        self.features = features
+
+    async def predict(self, asks: Sequence[Ask]) -> pa.Table:
+        """See `Stages`."""
+        return await self.features.predict.remote(asks)
+
+    async def forecast(self, ask: Ask, horizons: Sequence[int]) -> list[dict[str, Any]]:
+        """See `Stages`."""
+        return await self.features.forecast.remote(ask, horizons)
+
+    async def bulk(self, part: Part) -> pa.Table:
+        """See `Stages`."""
+        return await self.features.bulk.remote(part)
+
+    async def about(self, bundle_id: str, *, fresh: bool = False) -> dict[str, Any]:
+        """See `Stages`."""
+        return await self.features.about.remote(bundle_id, fresh)
+
+
+@serve.deployment(max_ongoing_requests=256)
+@serve.ingress()
+class Ingress:
+    """HTTP in, HTTP out; holds no model (but all stages where the layout is fused)."""
+
+    async def __init__(self, config: ServeConfig, keys: bool, features: DeploymentHandle | None = None) -> None:
+        store = Store.open(config.store_url)
+        stages: Any = GraphStages(features) if features else LocalStages(config.bundle_folder, config.bundles_in_memory)
+        self.service, self.door = Service(config, store, stages), Door(store, keys=keys)
+        self._rescoring = asyncio.create_task(self.service.rescore_forever())
+
+    def __serve_build_asgi_app__(self) -> Any:
+        return make_api(self.service, self.door)
+
+    def reconfigure(self, user_config: dict[str, Any]) -> None:
+        """`{bundles: [{class, bundle_id, facility_id?}]}`: which bundles serve, changed without a restart."""
+        self.service.declare(user_config)
+
+    def check_health(self) -> None:
+        """Unhealthy (and replaced) where the loop that scores again has died."""
+        if self._rescoring.done():
+            raise RuntimeError("the loop that scores again has ended")

@@ -1,0 +1,63 @@
+"""What a client is told when something cannot be done: one HTTP status and one sentence each."""
+
+from __future__ import annotations
+
+from hvac.errors import HvacError
+
+
+class Refused(HvacError):  # noqa: N818
+    """A request that is answered with a sentence; `retry_after` in seconds where it is worth trying again."""
+
+    status = 422
+
+    def __init__(self, sentence: str, *, retry_after: int | None = None) -> None:
+        super().__init__(sentence)
+        self.retry_after = retry_after
+
+
+class Unknown(Refused):
+    """There is no such thing, or not for this key."""
+
+    status = 404
+
+
+class NoKey(Refused):
+    """No key, or one that is not known."""
+
+    status = 401
+
+
+class Forbidden(Refused):
+    """The key does not open this."""
+
+    status = 403
+
+
+class TooMuch(Refused):
+    """More than one request may ask."""
+
+    status = 413
+
+
+class WrongKind(Refused):
+    """A body of a kind that is not read here."""
+
+    status = 415
+
+
+class Busy(Refused):
+    """Too much is waiting already."""
+
+    status = 429
+
+
+class Away(Refused):
+    """Something the answer needs is not there now."""
+
+    status = 503
+
+
+class TooSlow(Refused):
+    """The answer took longer than allowed."""
+
+    status = 504

@@ -1,0 +1,310 @@
+"""What the endpoints do, without HTTP: it joins the store, the choice of bundles and the stages."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import hashlib
+import json
+import logging
+import time
+from collections import Counter, OrderedDict
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, TypeVar
+
+import pyarrow as pa
+
+from hvac.errors import BundleError, HvacError
+from hvac.models.ranking import ranking
+from hvac.panel.grid import Unit
+from serve import metrics
+from serve.asks import Ask
+from serve.problems import Refused, TooMuch, TooSlow, Unknown
+from serve.records import EPOCH, day_number, event_rows, merged, reading_rows_of
+from serve.schemas import AskedUnit, PushedUnit, Stored
+from serve.settings import ServeConfig
+from serve.stages import Stages
+from serve.store import FLEET, Store, StoreError, UnitRow, canonical
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+CACHED_RECORDS = 256
+ASSIGNED_FOR_S = 1.0
+RESCORED_AT_ONCE = 32
+ALL = "all"
+
+
+class Service:
+    """One service over a store and stages; its methods are the endpoints' work."""
+
+    def __init__(self, config: ServeConfig, store: Store, stages: Stages) -> None:
+        self.config, self.store, self.stages = config, store, stages
+        self._assigned: tuple[float, dict[tuple[str, str], str]] = (0.0, {})
+        self._records: OrderedDict[tuple[Unit, int], tuple[pa.Table, list[tuple[Any, ...]]]] = OrderedDict()
+
+    # Judging
+
+    async def predict(self, units: Sequence[AskedUnit]) -> list[dict[str, Any]]:
+        """Rows of `latest.parquet` for the equipment asked, in that order, with the number of the ask in `ask`."""
+        self._check_size(units)
+        asks = [await asyncio.to_thread(self._ask, unit) for unit in units]
+        rows: list[dict[str, Any]] = (await self._within(self.stages.predict(asks))).to_pylist()
+        count(rows)
+        return rows
+
+    async def forecast(
+        self, unit: AskedUnit, horizons: Sequence[int] | None
+    ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+        """The first row of the prediction (for status and date), and every point's forecast."""
+        ask = await asyncio.to_thread(self._ask, unit)
+        known = await self.stages.about(ask.bundle_id)
+        rows = (await self._within(self.stages.predict([ask]))).to_pylist()
+        found = await self._within(self.stages.forecast(ask, horizons or known["horizons_days"]))
+        return rows[0], found
+
+    async def bulk(self, table: pa.Table, sees: Callable[[str], bool]) -> pa.Table:
+        """Predictions of ready windows, in their order (columns: see `api.bulk`)."""
+        if table.num_rows > self.config.limits.windows:
+            raise TooMuch(f"{table.num_rows} windows in one request; at most {self.config.limits.windows} are allowed")
+        numbered = table.append_column("row", pa.array(range(table.num_rows), pa.int64()))
+        parts = self._by_bundle(numbered, sees)
+        found = await self._within(asyncio.gather(*(self.stages.bulk(part) for part in parts)))
+        answers = []
+        for (_, rows), answer in zip(parts, found, strict=True):
+            each = len(answer) // max(len(rows), 1)
+            answers.append(
+                answer.append_column("row", pa.array([r for r in rows["row"].to_pylist() for _ in range(each)]))
+            )
+        joined = pa.concat_tables(answers).sort_by([("row", "ascending"), ("horizon", "ascending")])
+        for facility, n in Counter(table["facility_id"].to_pylist()).items():
+            metrics.WINDOWS.labels(facility, "ok").inc(n)
+        return joined.drop_columns(["row"])
+
+    def _by_bundle(self, table: pa.Table, sees: Callable[[str], bool]) -> list[tuple[str, pa.Table]]:
+        facilities = table["facility_id"].to_pylist()
+        classes = table["class"].to_pylist() if "class" in table.column_names else [ALL] * len(facilities)
+        strangers = sorted({str(f) for f in facilities if f is None or not sees(f)})
+        if strangers:
+            raise Unknown(f"facility {strangers[0]} is not known to this key")
+        of_bundle: dict[str, list[int]] = {}
+        for row, key in enumerate(zip(facilities, classes, strict=True)):
+            of_bundle.setdefault(self.bundle_for(key[0], key[1] or ALL), []).append(row)
+        return [(bundle, table.take(pa.array(rows))) for bundle, rows in of_bundle.items()]
+
+    def _check_size(self, units: Sequence[AskedUnit]) -> None:
+        limits = self.config.limits
+        if len(units) > limits.units:
+            raise TooMuch(
+                f"{len(units)} units in one request; at most {limits.units} are allowed (use /v1/predict/bulk)"
+            )
+        self._check_readings(sum(len(unit.readings or ()) for unit in units))
+
+    def _check_readings(self, readings: int) -> None:
+        if readings > self.config.limits.readings:
+            raise TooMuch(f"{readings} readings in one request; at most {self.config.limits.readings} are allowed")
+
+    def _ask(self, asked: AskedUnit) -> Ask:
+        unit = Unit(asked.facility_id, asked.equipment_id)
+        stored = self.store.unit(unit)
+        class_name = asked.equipment_class or (stored.class_name if stored else "")
+        given = reading_rows_of(asked)
+        if stored is None and not given:
+            raise Unknown(f"{unit.facility_id} {unit.equipment_id} is not known here: send its readings, or a window")
+        bundle_id = self.bundle_for(unit.facility_id, class_name)
+        table, events = self._record(stored) if stored else (canonical(unit, [[] for _ in range(6)]), [])
+        return Ask(
+            bundle_id=bundle_id,
+            unit=unit,
+            class_name=class_name or ALL,
+            readings=merged(unit, table, given),
+            events=[*events, *(row for row in event_rows(unit, asked.events) if row not in events)],
+            install_day=day_number(asked.install_date) or (stored.install_day if stored else None),
+            end_day=day_number(asked.end_date),
+        )
+
+    def _record(self, stored: UnitRow) -> tuple[pa.Table, list[tuple[Any, ...]]]:
+        """Readings and events of stored equipment, kept in memory until the record changes."""
+        unit = Unit(stored.facility_id, stored.equipment_id)
+        key = (unit, stored.version)
+        found = self._records.get(key)
+        if found is None:
+            events = [(*row[:5], row[5] or None) for row in self.store.events(unit)]
+            found = self._records[key] = (self.store.readings(unit), events)
+            while len(self._records) > CACHED_RECORDS:
+                self._records.popitem(last=False)
+        return found
+
+    async def _within(self, work: Awaitable[T]) -> T:
+        """The result, or `TooSlow` when the time is up."""
+        try:
+            return await asyncio.wait_for(work, self.config.limits.timeout_s)
+        except TimeoutError as error:
+            raise TooSlow(
+                f"no answer within {self.config.limits.timeout_s:g} s; ask for fewer units or try again",
+                retry_after=self.config.limits.retry_after_s,
+            ) from error
+
+    # Which bundle serves whom
+
+    def bundle_for(self, facility_id: str, class_name: str) -> str:
+        """The facility's own bundle for a class, else the fleet's. Raises Unknown where there is none."""
+        since, assigned = self._assigned
+        if time.monotonic() - since > ASSIGNED_FOR_S:
+            assigned = self.store.assignments()
+            self._assigned = (time.monotonic(), assigned)
+        for key in ((facility_id, class_name), (facility_id, ALL), (FLEET, class_name), (FLEET, ALL)):
+            if key in assigned:
+                return assigned[key]
+        known = ", ".join(sorted({name for _, name in assigned})) or "none yet"
+        named = f"class {class_name!r}" if class_name else "equipment whose class is not told"
+        raise Refused(f"no bundle judges {named}; give 'class' as one of: {known}")
+
+    def declare(self, user_config: dict[str, Any] | None) -> None:
+        """Take over the bundles of a Serve `user_config` when they are others than those declared last."""
+        if not user_config:
+            return
+        wanted = {
+            (row.get("facility_id") or FLEET, row["class"]): row["bundle_id"] for row in user_config.get("bundles", [])
+        }
+        mark = hashlib.sha256(json.dumps(sorted(map(str, wanted.items()))).encode()).hexdigest()
+        if wanted and self.store.note("declared") != mark:
+            self.store.assign(wanted)
+            self.store.remember("declared", mark)
+        self._assigned = (0.0, {})
+
+    async def promote(self, bundle_id: str, facility_id: str | None) -> dict[str, Any]:
+        """Read a bundle anew, and let it serve its class. A damaged one is refused; the old one goes on serving."""
+        try:
+            found = await self.stages.about(bundle_id, fresh=True)
+        except BundleError as error:
+            status = Unknown if "there is no bundle" in str(error) else Refused
+            raise status(f"{error}; the bundle that served before goes on serving") from error
+        before = self.store.assignments().get((facility_id or FLEET, found["class"]))
+        await asyncio.to_thread(self.store.assign, {(facility_id or FLEET, found["class"]): bundle_id})
+        self._assigned = (0.0, {})
+        return {"promoted": found, "facility_id": facility_id, "before": before}
+
+    async def models(self) -> list[dict[str, Any]]:
+        """Bundles in the folder, with whom each serves."""
+        serving: dict[str, list[str]] = {}
+        for (facility, _), bundle in (await asyncio.to_thread(self.store.assignments)).items():
+            serving.setdefault(bundle, []).append(facility or "fleet")
+        folder = self.config.bundle_folder
+        names = sorted(
+            path.parent.name for path in folder.glob("*/manifest.json") if not path.parent.name.startswith(".")
+        )
+        found = []
+        for name in names:
+            try:
+                found.append({**await self.stages.about(name), "serves": sorted(serving.get(name, []))})
+            except BundleError as error:
+                found.append({"bundle_id": name, "serves": sorted(serving.get(name, [])), "damaged": str(error)})
+        return found
+
+    # Readings
+
+    def push(self, units: Sequence[PushedUnit]) -> Stored:
+        """Keep readings and events; the equipment is scored again soon."""
+        if len(units) > self.config.limits.units:
+            raise TooMuch(f"{len(units)} units in one request; at most {self.config.limits.units} are allowed")
+        self._check_readings(sum(len(unit.readings) for unit in units))
+        readings, events, rows = [], [], []
+        for unit in units:
+            key = Unit(unit.facility_id, unit.equipment_id)
+            stored = self.store.unit(key)
+            if stored is None or (unit.equipment_class and unit.equipment_class != stored.class_name):
+                self.bundle_for(unit.facility_id, unit.equipment_class or "")
+            rows.append((*key, unit.equipment_class or "", day_number(unit.install_date)))
+            readings += [(*key, *row) for row in reading_rows_of(unit)]
+            events += event_rows(key, unit.events)
+        self.store.add(units=rows, readings=readings, events=events)
+        for facility, n in Counter(row[0] for row in readings).items():
+            metrics.READINGS.labels(facility).inc(n)
+        return Stored(
+            units=len(rows), readings=len(readings), events=len(events), to_be_scored=self.store.stale_count()
+        )  # fmt: skip
+
+    async def rescore(self) -> int:
+        """Score equipment whose record, or whose bundle, has changed; how many pieces were done."""
+        claims = await asyncio.to_thread(self.store.claim_stale, RESCORED_AT_ONCE)
+        if claims:
+            await self._score(claims)
+        metrics.STALE.set(await asyncio.to_thread(self.store.stale_count))
+        return len(claims)
+
+    async def _score(self, claims: list[tuple[Unit, float]]) -> None:
+        try:
+            asks = [
+                await asyncio.to_thread(self._ask, AskedUnit(facility_id=u[0], equipment_id=u[1])) for u, _ in claims
+            ]
+            table = await self._within(self.stages.predict(asks))
+            await asyncio.to_thread(self.store.save_predictions, table, claims)
+        except (StoreError, TooSlow):
+            raise
+        except HvacError as error:
+            if len(claims) > 1:
+                for claim in claims:
+                    await self._score([claim])
+                return
+            log.warning("%s cannot be scored: %s", " ".join(claims[0][0]), error)
+            await asyncio.to_thread(self.store.give_up, claims[0], str(error))
+
+    async def rescore_forever(self) -> None:
+        """Look for changed equipment again and again; a store that is away is asked again later."""
+        while True:
+            try:
+                done = await self.rescore()
+            except asyncio.CancelledError:
+                raise
+            except Exception:
+                log.exception("scoring again failed; it is tried again")
+                done = 0
+            await asyncio.sleep(0 if done else self.config.rescore_every_s)
+
+    # Looking
+
+    def facilities(self, sees: Callable[[str], bool]) -> list[dict[str, Any]]:
+        """Every facility with how much equipment it has, how much of it is in alarm, and the newest day."""
+        units = Counter(unit.facility_id for unit in self.store.units() if sees(unit.facility_id))
+        by_facility: dict[str, list[dict[str, Any]]] = {name: [] for name in units}
+        for row in self.rows():
+            by_facility.get(row["facility_id"], []).append(row)
+        return [_facility(name, units[name], rows) for name, rows in sorted(by_facility.items())]
+
+    def ranking(self, facility_id: str | None = None) -> list[dict[str, Any]]:
+        """Equipment of a facility (or of all), the highest risk first."""
+        rows = self.rows(facility_id)
+        return ranking(rows, last_day=max((row["end_date"] for row in rows), default=EPOCH))
+
+    def rows(self, facility_id: str | None = None, equipment_id: str | None = None) -> list[dict[str, Any]]:
+        """Newest predictions, with days as dates."""
+        rows = self.store.predictions(facility_id, equipment_id)
+        return [row | {"end_date": dt.date.fromisoformat(row["end_date"])} for row in rows]
+
+    def record(self, unit: Unit) -> tuple[UnitRow, pa.Table, list[tuple[Any, ...]]]:
+        """Equipment with its readings and events. Raises Unknown."""
+        stored = self.store.unit(unit)
+        if stored is None:
+            raise Unknown(f"{unit.facility_id} {unit.equipment_id} is not known here")
+        return stored, *self._record(stored)
+
+
+def _facility(name: str, units: int, rows: list[dict[str, Any]]) -> dict[str, Any]:
+    alarms = {(row["equipment_id"], row["horizon"]) for row in rows if row["alarm"]}
+    return {
+        "facility_id": name,
+        "equipment": units,
+        "in_alarm": len({equipment for equipment, _ in alarms}),
+        "alarms": {str(h): sum(1 for _, days in alarms if days == h) for h in sorted({row["horizon"] for row in rows})},
+        "not_scored": units - len({row["equipment_id"] for row in rows if row["status"] == "ok"}),
+        "end_date": max((row["end_date"] for row in rows), default=None),
+    }
+
+
+def count(rows: list[dict[str, Any]]) -> None:
+    """Count windows and alarms."""
+    for row in rows:
+        if row["alarm"]:
+            metrics.ALARMS.labels(row["facility_id"], str(row["horizon"])).inc()
+    for key in {(row["ask"], row["point_id"], row["facility_id"], row["status"]) for row in rows}:
+        metrics.WINDOWS.labels(key[2], key[3]).inc()

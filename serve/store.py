@@ -1,0 +1,367 @@
+"""What the service remembers: readings, events, equipment, predictions, which bundle serves whom, API keys.
+
+One interface over two databases: SQLite in a file (no server; several processes of one node may share it) and
+PostgreSQL (several nodes). Every write is one transaction; readings are upserts, so that sending them twice is the same
+as once. Days are int32 days since 1970-01-01.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import threading
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+import pyarrow as pa
+
+from hvac.errors import HvacError
+from hvac.panel.grid import Unit
+from hvac.panel.readings import CANONICAL
+
+SCHEMA = Path(__file__).with_name("store.sql")
+READING = ("facility_id", "equipment_id", "point_id", "day", "value", "lower_limit", "upper_limit", "known_day")
+EVENT = ("facility_id", "equipment_id", "kind", "start_day", "end_day", "point_id")
+FLEET = ""  # the facility of an assignment, or of a key, that holds for all
+LEASE_S = 60.0
+
+
+class StoreError(HvacError):
+    """The store cannot take or give data now (full disk, lost server)."""
+
+
+class UnitRow(NamedTuple):
+    """One piece of equipment as stored; `version` rises with every change of its record."""
+
+    facility_id: str
+    equipment_id: str
+    class_name: str
+    install_day: int | None
+    version: int
+
+
+class KeyRow(NamedTuple):
+    """An API key, of which only the hash is kept; `facility_id` "" opens the whole fleet."""
+
+    hashed: str
+    name: str
+    facility_id: str
+    role: str
+
+
+class Store:
+    """SQL statements that both databases understand; `connect` gives a connection per thread."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.is_postgres = url.startswith(("postgresql://", "postgres://"))
+        self.mark = "%s" if self.is_postgres else "?"
+        self._local = threading.local()
+        with self._transaction() as run:
+            if self.is_postgres:
+                run("SELECT pg_advisory_xact_lock(7401)")  # two replicas must not create the tables at once
+            for statement in SCHEMA.read_text(encoding="utf-8").split(";"):
+                if statement.strip():
+                    run(statement)
+
+    @classmethod
+    def open(cls, url: str) -> Self:
+        """Open, and create where it does not exist.
+
+        Raises:
+            StoreError: it cannot be reached or created.
+        """
+        if "://" not in url:
+            Path(url).parent.mkdir(parents=True, exist_ok=True)
+        return cls(url)
+
+    # Units and readings
+
+    def units(self, facility_id: str | None = None) -> list[UnitRow]:
+        """All equipment, or that of one facility, by id."""
+        where, values = ("WHERE facility_id = ?", (facility_id,)) if facility_id else ("", ())
+        rows = self._rows(f"SELECT * FROM units {where} ORDER BY facility_id, equipment_id", values)
+        return [UnitRow(*row) for row in rows]
+
+    def unit(self, unit: Unit) -> UnitRow | None:
+        """One piece of equipment, None where it is not known."""
+        rows = self._rows("SELECT * FROM units WHERE facility_id = ? AND equipment_id = ?", unit)
+        return UnitRow(*rows[0]) if rows else None
+
+    def add(
+        self,
+        *,
+        units: Iterable[tuple[str, str, str, int | None]] = (),
+        readings: Sequence[Sequence[Any]] = (),
+        events: Sequence[Sequence[Any]] = (),
+        stale: bool = True,
+    ) -> None:
+        """Upsert in one transaction; the equipment touched is marked to be scored again (`stale`).
+
+        Args:
+            units: (facility, equipment, class, installation day or None); an empty class keeps what is stored.
+            readings: rows of `READING`; events: rows of `EVENT`.
+        """
+        touched = {(row[0], row[1]) for row in (*readings, *events)}
+        told = {(row[0], row[1]): row for row in units}
+        rows = [told.get(key, (*key, "", None)) for key in sorted(touched | set(told))]
+        with self._transaction() as run:
+            run.many(
+                "INSERT INTO units VALUES (?, ?, ?, ?, 1) ON CONFLICT (facility_id, equipment_id) DO UPDATE SET "
+                "class = CASE WHEN excluded.class = '' THEN units.class ELSE excluded.class END, "
+                "install_day = COALESCE(excluded.install_day, units.install_day), version = units.version + 1",
+                rows,
+            )
+            run.many(_upsert("readings", READING, keys=4), readings)
+            run.many(_upsert("events", EVENT, keys=4), [(*row[:5], row[5] or "") for row in events])
+            if stale:
+                run.many(
+                    "INSERT INTO stale VALUES (?, ?, ?, 0) ON CONFLICT (facility_id, equipment_id) DO UPDATE SET "
+                    "since = excluded.since",
+                    [(*row[:2], time.time()) for row in rows],
+                )
+
+    def readings(self, unit: Unit) -> pa.Table:
+        """The whole record of one piece of equipment as CANONICAL readings."""
+        columns = ", ".join(READING[2:])
+        rows = self._rows(f"SELECT {columns} FROM readings WHERE facility_id = ? AND equipment_id = ?", unit)
+        return canonical(unit, list(zip(*rows, strict=True)) if rows else [[] for _ in READING[2:]])
+
+    def events(self, unit: Unit) -> list[tuple[Any, ...]]:
+        """Events of one piece of equipment, oldest first: rows of `EVENT`."""
+        columns = ", ".join(EVENT)
+        where = "WHERE facility_id = ? AND equipment_id = ? ORDER BY start_day"
+        return self._rows(f"SELECT {columns} FROM events {where}", unit)
+
+    # Scoring again
+
+    def claim_stale(self, limit: int) -> list[tuple[Unit, float]]:
+        """Equipment to be scored again, with the time of its change; for a minute nobody else is given it."""
+        now = time.time()
+        with self._transaction() as run:
+            lock = " FOR UPDATE SKIP LOCKED" if self.is_postgres else ""
+            found = run(
+                f"SELECT facility_id, equipment_id, since FROM stale WHERE leased < ? ORDER BY since LIMIT ?{lock}",
+                (now - LEASE_S, limit),
+            ).fetchall()
+            run.many(
+                "UPDATE stale SET leased = ? WHERE facility_id = ? AND equipment_id = ?",
+                [(now, *row[:2]) for row in found],
+            )
+        return [(Unit(row[0], row[1]), row[2]) for row in found]
+
+    def stale_count(self) -> int:
+        """How many pieces of equipment wait to be scored again."""
+        return int(self._rows("SELECT COUNT(*) FROM stale")[0][0])
+
+    def save_predictions(self, latest: pa.Table, claims: Sequence[tuple[Unit, float]] = ()) -> None:
+        """Keep the newest predictions (rows of `latest.parquet`), and no longer hold their equipment for stale.
+
+        A claim whose equipment has changed again since stays stale, and is at once free for the next round.
+        """
+        rows = [_prediction(row) for row in latest.to_pylist()]
+        units = sorted({row[:2] for row in rows})
+        with self._transaction() as run:
+            run.many("DELETE FROM predictions WHERE facility_id = ? AND equipment_id = ?", units)
+            run.many(f"INSERT INTO predictions VALUES ({', '.join('?' * 10)})", rows)
+            history = [(*row[:5], row[6], row[7], row[8]) for row in rows]
+            columns = ("facility_id", "equipment_id", "point_id", "horizon", "end_day", "risk", "alarm", "bundle_id")
+            run.many(_upsert("history", columns, keys=5), history)
+            run.many("DELETE FROM stale WHERE facility_id = ? AND equipment_id = ? AND since <= ?",
+                     [(*unit, since) for unit, since in claims])  # fmt: skip
+            run.many("UPDATE stale SET leased = 0 WHERE facility_id = ? AND equipment_id = ?", [u for u, _ in claims])
+
+    def give_up(self, claim: tuple[Unit, float], reason: str) -> None:
+        """Equipment that cannot be scored: it waits no longer, and its last predictions are withdrawn."""
+        unit, since = claim
+        with self._transaction() as run:
+            run("DELETE FROM predictions WHERE facility_id = ? AND equipment_id = ?", unit)
+            run("DELETE FROM stale WHERE facility_id = ? AND equipment_id = ? AND since <= ?", (*unit, since))
+            run.many(_upsert("notes", ("name", "value"), keys=1), [(f"unscored {unit[0]} {unit[1]}", reason)])
+
+    def predictions(self, facility_id: str | None = None, equipment_id: str | None = None) -> list[dict[str, Any]]:
+        """Newest predictions as rows of `latest.parquet`, of all, one facility, or one equipment."""
+        given = [("facility_id", facility_id), ("equipment_id", equipment_id)]
+        where = " AND ".join(f"{name} = ?" for name, value in given if value is not None)
+        sql = f"SELECT body FROM predictions {'WHERE ' + where if where else ''}"
+        rows = self._rows(f"{sql} ORDER BY facility_id, equipment_id, point_id, horizon",
+                          [value for _, value in given if value is not None])  # fmt: skip
+        return [json.loads(row[0]) for row in rows]
+
+    def history(self, unit: Unit) -> list[tuple[int, str, int, float | None, bool]]:
+        """(end day, point, horizon, risk, alarm) of every prediction that was ever the newest, oldest first."""
+        sql = "SELECT end_day, point_id, horizon, risk, alarm FROM history WHERE facility_id = ? AND equipment_id = ?"
+        return [(r[0], r[1], r[2], r[3], bool(r[4])) for r in self._rows(f"{sql} ORDER BY end_day, horizon", unit)]
+
+    # Which bundle serves whom
+
+    def assignments(self) -> dict[tuple[str, str], str]:
+        """Bundle of every (facility, class); facility "" is the fleet's."""
+        return {(row[0], row[1]): row[2] for row in self._rows("SELECT facility_id, class, bundle_id FROM assignments")}
+
+    def load_readings(self, rows: Sequence[Sequence[Any]]) -> None:
+        """Upsert rows of `READING` of known equipment without marking it: for the first filling."""
+        with self._transaction() as run:
+            run.many(_upsert("readings", READING, keys=4), rows)
+
+    def assign(self, given: dict[tuple[str, str], str], *, stale: bool = True) -> None:
+        """Let bundles serve from now on, and (`stale`) score again what they serve."""
+        with self._transaction() as run:
+            now = time.time()
+            run.many(_upsert("assignments", ("facility_id", "class", "bundle_id", "since"), keys=2),
+                     [(*key, bundle, now) for key, bundle in given.items()])  # fmt: skip
+            for facility, name in given if stale else ():
+                run(
+                    "INSERT INTO stale SELECT facility_id, equipment_id, CAST(? AS DOUBLE PRECISION), 0 FROM units "
+                    "WHERE CAST(? AS TEXT) IN (class, 'all') AND CAST(? AS TEXT) IN (facility_id, '') "
+                    "ON CONFLICT (facility_id, equipment_id) DO UPDATE SET since = excluded.since",
+                    (now, name, facility),
+                )
+
+    def note(self, name: str) -> str | None:
+        """A remembered word (what was loaded, which configuration was declared)."""
+        rows = self._rows("SELECT value FROM notes WHERE name = ?", (name,))
+        return str(rows[0][0]) if rows else None
+
+    def remember(self, name: str, value: str) -> None:
+        """Remember a word."""
+        with self._transaction() as run:
+            run.many(_upsert("notes", ("name", "value"), keys=1), [(name, value)])
+
+    # Keys
+
+    def api_keys(self) -> list[KeyRow]:
+        """All API keys, hashed."""
+        return [
+            KeyRow(*row) for row in self._rows("SELECT hashed, name, facility_id, role FROM api_keys ORDER BY name")
+        ]
+
+    def add_key(self, key: KeyRow) -> None:
+        """Keep a key's hash."""
+        with self._transaction() as run:
+            run.many(_upsert("api_keys", ("hashed", "name", "facility_id", "role"), keys=1), [key])
+
+    def drop_keys(self, name: str) -> int:
+        """Withdraw all keys of a name; how many there were."""
+        with self._transaction() as run:
+            return int(run("DELETE FROM api_keys WHERE name = ?", (name,)).rowcount)
+
+    # Database
+
+    def _rows(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        with self._transaction(writes=False) as run:
+            return list(run(sql, values).fetchall())
+
+    def close(self) -> None:
+        """Close this thread's connection."""
+        connection = getattr(self._local, "connection", None)
+        if connection is not None:
+            connection.close()
+            self._local.connection = None
+
+    def _connection(self) -> Any:
+        connection = getattr(self._local, "connection", None)
+        if connection is None:
+            connection = self._local.connection = _postgres(self.url) if self.is_postgres else _sqlite(self.url)
+        return connection
+
+    @contextmanager
+    def _transaction(self, *, writes: bool = True) -> Iterator[_Run]:
+        """Statements that all take effect, or none."""
+        try:
+            connection = self._connection()
+            cursor = connection.cursor()
+            if not self.is_postgres:
+                cursor.execute("BEGIN IMMEDIATE" if writes else "BEGIN")
+            try:
+                yield _Run(cursor, self.mark)
+            except BaseException:
+                connection.rollback()
+                raise
+            connection.commit()
+        except _database_errors() as error:
+            self.close()
+            raise StoreError(f"the store {_without_password(self.url)} cannot do this now: {error}") from error
+
+
+class _Run:
+    """Runs statements written with `?` on either database."""
+
+    def __init__(self, cursor: Any, mark: str) -> None:
+        self.cursor, self.mark = cursor, mark
+
+    def __call__(self, sql: str, values: Sequence[Any] = ()) -> Any:
+        self.cursor.execute(sql.replace("?", self.mark), tuple(values))
+        return self.cursor
+
+    def many(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
+        """The same statement for every row."""
+        if rows:
+            self.cursor.executemany(sql.replace("?", self.mark), rows)
+
+
+def canonical(unit: Unit, columns: Sequence[Sequence[Any]]) -> pa.Table:
+    """CANONICAL readings of one unit from the columns of `READING` after its ids."""
+    point, day, value, lower, upper, known = columns
+    same = [pa.array([name] * len(point), pa.string()) for name in unit]
+    dates = [pa.array(days, pa.int32()).cast(pa.date32()) for days in (day, known)]
+    numbers = [pa.array(column, pa.float64()) for column in (value, lower, upper)]
+    return pa.table([*same, pa.array(point, pa.string()), dates[0], *numbers, dates[1]], schema=CANONICAL)
+
+
+def reading_rows(table: pa.Table) -> list[tuple[Any, ...]]:
+    """Rows of `READING` from CANONICAL readings."""
+    days = {name: table[name].cast(pa.int32()) for name in ("date", "known_at")}
+    columns = [table[name].to_pylist() for name in ("facility_id", "equipment_id", "point_id")]
+    columns += [days["date"].to_pylist()]
+    columns += [table[name].to_pylist() for name in ("value", "lower_limit", "upper_limit")]
+    return list(zip(*columns, days["known_at"].to_pylist(), strict=True))
+
+
+def _prediction(row: dict[str, Any]) -> tuple[Any, ...]:
+    """A row of `latest.parquet` as stored: what is searched for in columns, the whole as JSON."""
+    end_day = int(np.datetime64(row["end_date"], "D").astype(int))
+    body = {**row, "end_date": str(row["end_date"]), "end_day": end_day}
+    keys = (row["facility_id"], row["equipment_id"], row["point_id"] or "", row["horizon"], end_day)
+    told = (row["status"], row["risk"], int(bool(row["alarm"])), row["bundle_id"])
+    return (*keys, *told, json.dumps(body))
+
+
+def _upsert(table: str, columns: Sequence[str], *, keys: int) -> str:
+    """Insert, or put the newer values in the place of the older ones; the first `keys` columns say which row."""
+    names, marks = ", ".join(columns), ", ".join("?" * len(columns))
+    newer = ", ".join(f"{name} = excluded.{name}" for name in columns[keys:])
+    same = ", ".join(columns[:keys])
+    return f"INSERT INTO {table} ({names}) VALUES ({marks}) ON CONFLICT ({same}) DO UPDATE SET {newer}"
+
+
+def _sqlite(path: str) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, timeout=30.0, isolation_level=None)
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=FULL")  # an answered push survives a power cut
+    return connection
+
+
+def _postgres(url: str) -> Any:
+    try:
+        import psycopg
+    except ImportError as error:
+        raise StoreError("store: PostgreSQL needs psycopg: pip install 'hvac-foresight[postgres]'") from error
+    return psycopg.connect(url, connect_timeout=10)
+
+
+def _database_errors() -> tuple[type[Exception], ...]:
+    try:
+        import psycopg
+    except ImportError:
+        return (sqlite3.Error,)
+    return (sqlite3.Error, psycopg.Error)
+
+
+def _without_password(url: str) -> str:
+    head, at, tail = url.rpartition("@")
+    return f"{head.split('://')[0]}://…@{tail}" if at else url

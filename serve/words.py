@@ -1,0 +1,47 @@
+"""The words of the pages, in English and Japanese: `texts.yaml`."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+LANGUAGES = ("en", "ja")
+
+
+class Words:
+    """The texts of one language.
+
+    >>> Words("ja")("risk.within", days=30, percent=37)
+    '30 日以内に異常が始まる確率 37 %'
+    >>> Words("en").name("status", "something_else")
+    'something_else'
+    """
+
+    def __init__(self, language: str) -> None:
+        self.language = language
+
+    @property
+    def other(self) -> str:
+        """The other language."""
+        return LANGUAGES[1 - LANGUAGES.index(self.language)]
+
+    def __call__(self, key: str, **values: object) -> str:
+        """The text at a dotted key, with its {braces} filled in."""
+        leaf: Any = _texts()
+        for part in key.split("."):
+            leaf = leaf[part]
+        return str(leaf[self.language]).format(**values)
+
+    def name(self, group: str, word: str) -> str:
+        """The word for an identifier; the identifier itself where there is none."""
+        leaf = _texts()[group].get(word)
+        return str(leaf[self.language]) if leaf else word
+
+
+@cache
+def _texts() -> dict[str, Any]:
+    loaded: dict[str, Any] = yaml.safe_load(Path(__file__).with_name("texts.yaml").read_text(encoding="utf-8"))
+    return loaded
