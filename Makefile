@@ -7,7 +7,7 @@ READY  := $(VENV)/.ready
 export OMP_NUM_THREADS ?= 1
 export RAY_USAGE_STATS_ENABLED ?= 0
 
-.PHONY: setup demo test format lint types imports doctests tests bench tensorboard clean
+.PHONY: setup demo serve test format lint types imports doctests tests bench tensorboard clean
 
 setup: $(READY)
 
@@ -18,6 +18,11 @@ $(READY): pyproject.toml constraints.txt
 
 demo: setup
 	$(BIN)/python -m ray_jobs.pipeline --config ray_jobs/configs/demo.yaml
+
+# The page and the API of the demo on this machine: http://127.0.0.1:8000
+PORT ?= 8000
+serve: setup
+	$(BIN)/python -m serve --port $(PORT)
 
 test: format lint types imports tests
 

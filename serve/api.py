@@ -7,19 +7,18 @@ import io
 from typing import Annotated, Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 from fastapi import APIRouter, Depends, FastAPI, Query, Request, Response
 from fastapi import Path as InPath
 from fastapi.responses import PlainTextResponse
 
-from hvac.errors import InputError
 from hvac.models.ranking import ranking_csv
 from hvac.panel.grid import Unit
 from hvac.panel.registry import EPOCH
 from serve import metrics, pages
+from serve.bulk import ARROW, PARQUET, read_windows
 from serve.guard import Door, Guard, install_handlers
 from serve.keys import Caller
-from serve.problems import Refused, TooMuch, WrongKind
+from serve.problems import Refused
 from serve.schemas import (
     DailyForecast,
     ForecastBody,
@@ -35,8 +34,6 @@ from serve.schemas import (
 )
 from serve.service import Service
 
-ARROW, PARQUET = "application/vnd.apache.arrow.stream", "application/vnd.apache.parquet"
-NEEDED = ("facility_id", "equipment_id", "end_date", "values")
 ABOUT = (
     "How likely an anomaly begins within 30, 60 and 90 days, for every piece of HVAC equipment. Risks are "
     "probabilities (0 to 1); days are calendar days; values are in each point's own physical unit."
@@ -91,7 +88,7 @@ def _predicting(service: Service, door: Door) -> APIRouter:
         """
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         content = await request.body()
-        table = await asyncio.to_thread(read_windows, content, kind, service.config.limits.bulk_bytes)
+        table = await asyncio.to_thread(read_windows, content, kind, service.config.limits)
         return Response(_stream(await service.bulk(table, caller.sees)), media_type=ARROW)
 
     @routes.post("/forecast", response_model=Forecasts)
@@ -193,59 +190,6 @@ def _operating(service: Service, door: Door) -> APIRouter:
         return PlainTextResponse(metrics.exposition(), media_type="text/plain; version=0.0.4")
 
     return routes
-
-
-def read_windows(content: bytes, kind: str, limit: int) -> pa.Table:
-    """A bulk body as a table. Raises WrongKind, TooMuch, or InputError with a sentence."""
-    try:
-        if kind == PARQUET:
-            file = pq.ParquetFile(io.BytesIO(content))
-            unfolded = sum(file.metadata.row_group(i).total_byte_size for i in range(file.metadata.num_row_groups))
-            _check_unfolded(unfolded, limit)
-            table = file.read()
-        elif kind == ARROW:
-            table = _read_stream(content, limit)
-        else:
-            raise WrongKind(f"bulk bodies are {ARROW} or {PARQUET}, found {kind[:80] or 'no content type'}")
-    except (pa.ArrowException, OSError, ValueError) as error:
-        if isinstance(error, Refused):
-            raise
-        raise InputError(f"the body cannot be read as {kind}: {str(error).splitlines()[0][:200]}") from error
-    lacking = [name for name in NEEDED if name not in table.column_names]
-    if lacking:
-        raise InputError(f"the table lacks the column {lacking[0]}: expected {', '.join(NEEDED)}")
-    return _checked(table)
-
-
-def _check_unfolded(size: int, limit: int) -> None:
-    if size > limit:
-        raise TooMuch(f"the table unfolds to {size} bytes; at most {limit} are allowed")
-
-
-def _read_stream(content: bytes, limit: int) -> pa.Table:
-    with pa.ipc.open_stream(content) as stream:
-        batches, size = [], 0
-        for batch in stream:
-            size += batch.nbytes
-            _check_unfolded(size, limit)
-            batches.append(batch)
-        return pa.Table.from_batches(batches, schema=stream.schema)
-
-
-def _checked(table: pa.Table) -> pa.Table:
-    if not table.num_rows:
-        raise InputError("the table has no row")
-    for name in ("facility_id", "equipment_id", "class", "point_id"):
-        if name in table.column_names:
-            table = table.set_column(table.column_names.index(name), name, table[name].cast(pa.string()))
-    if table["facility_id"].null_count or table["equipment_id"].null_count or table["values"].null_count:
-        raise InputError("facility_id, equipment_id and values must not be null")
-    kind = table["values"].type
-    if not (pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)):
-        raise InputError(f"values: expected a list of numbers per row, found {kind}")
-    if not (pa.types.is_floating(kind.value_type) or pa.types.is_integer(kind.value_type)):
-        raise InputError(f"values: expected a list of numbers per row, found {kind}")
-    return table
 
 
 def _stream(table: pa.Table) -> bytes:

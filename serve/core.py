@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import OrderedDict, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -26,7 +27,8 @@ from hvac.models.bundle import Bundle as Bundle
 from hvac.models.family import NEEDS, prepared
 from hvac.models.latest import Newest, driving_outlooks, latest_table, newest, newest_risks, outlooks
 from hvac.models.predictions import predictions_table
-from hvac.panel.grid import panels
+from hvac.panel.grid import Panel, panels
+from hvac.panel.registry import EPOCH
 from serve.asks import Ask, events_of
 
 Floats = Any
@@ -134,11 +136,7 @@ def _group(bundle: Bundle, asks: list[Ask], numbers: list[int], bundle_id: str, 
 
 
 def _scenes(ask: Ask, recipe: Recipe) -> list[Any]:
-    made = [
-        scene
-        for panel in panels(ask.readings, {ask.unit: recipe.points}, aggregate=recipe.windows.aggregate)
-        for scene in scenes(panel, recipe, _record(ask))
-    ]
+    made = [scene for panel in _panels(ask, recipe) for scene in scenes(panel, recipe, _record(ask))]
     if not made:
         found = sorted(set(ask.readings["point_id"].to_pylist()))
         raise InputError(
@@ -146,6 +144,15 @@ def _scenes(ask: Ask, recipe: Recipe) -> list[Any]:
             f"(class {recipe.class_name}), found {', '.join(found[:5]) or 'none'}"
         )
     return made
+
+
+def _panels(ask: Ask, recipe: Recipe) -> list[Panel]:
+    found = list(panels(ask.readings, {ask.unit: recipe.points}, aggregate=recipe.windows.aggregate))
+    for panel in found:
+        if ask.end_day is not None and ask.end_day < panel.first_day:
+            first, wanted = (EPOCH + timedelta(days=day) for day in (panel.first_day, ask.end_day))
+            raise InputError(f"{' '.join(ask.unit)}: end_date {wanted} is before its first reading ({first})")
+    return found
 
 
 def _record(ask: Ask) -> UnitRecord:

@@ -159,23 +159,19 @@ class Guard:
             message = await receive()
             seen += len(message.get("body", b""))
             if seen > self._limit(scope):
-                raise _BodyTooLarge
+                raise OSError("the body is larger than it said")
             return message
 
         async def noticed(message: Message) -> None:
+            """Whatever the application makes of a cut body, the client is told that it was too large."""
             nonlocal begun
-            begun = True
-            await answer(message)
-
-        try:
-            await self.app(scope, counted, noticed)
-        except _BodyTooLarge:
-            if not begun:
+            if seen <= self._limit(scope):
+                await answer(message)
+            elif not begun:
+                begun = True
                 await self._too_large(scope)(scope, receive, answer)
 
-
-class _BodyTooLarge(Exception):  # noqa: N818
-    """More came than was announced."""
+        await self.app(scope, counted, noticed)
 
 
 def _route(scope: Scope) -> str:

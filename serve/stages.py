@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import pyarrow as pa
 
 from serve.asks import Ask
+from serve.metrics import timed
 
 Part = tuple[str, pa.Table]
 
@@ -53,9 +54,14 @@ class LocalStages:
     def predict_now(self, asks: Sequence[Ask]) -> pa.Table:
         """`predict` as a plain call."""
         tables = []
-        for group in self.core.prepare(self.shelf, asks):
+        with timed("features"):
+            groups = self.core.prepare(self.shelf, asks)
+        for group in groups:
             bundle = self.shelf(group.bundle_id)
-            risk_BH, outlook_B = self.core.risks(bundle, group.made.windows), self.core.forecasts(bundle, group.made)
+            with timed("model"):
+                risk_BH = self.core.risks(bundle, group.made.windows)
+            with timed("forecast"):
+                outlook_B = self.core.forecasts(bundle, group.made)
             tables.append(self.core.assemble(bundle, group, risk_BH, outlook_B))
         return self.core.in_order(tables)
 
