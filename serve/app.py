@@ -76,4 +76,5 @@ def is_loopback(host: str) -> bool:
 def run(config: ServeConfig, *, host: str, port: int) -> None:
     """Start the application on a started Ray."""
     serve.start(http_options={"host": host, "port": port, "request_timeout_s": config.limits.timeout_s + 5})
-    serve.run(build(config.model_dump(mode="json")), name="hvac", route_prefix="/", blocking=False)
+    logs = {"enable_access_log": False}  # requests are counted at /metrics
+    serve.run(build(config.model_dump(mode="json")), name="hvac", route_prefix="/", logging_config=logs)

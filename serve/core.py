@@ -34,6 +34,16 @@ from serve.asks import Ask, events_of
 Floats = Any
 
 
+def warm(folder: Path) -> None:
+    """Do once what the first request would wait for: imports, compiled functions, an encoder's first pass."""
+    for manifest in sorted(folder.glob("[!.]*/manifest.json"))[:1]:
+        bundle = Bundle.load(manifest.parent)
+        days = bundle.recipe.width * bundle.recipe.windows.lookback
+        table = pa.table({"values": pa.array([np.linspace(-1, 1, days).tolist()])})
+        bundle.predict(ready_windows(bundle, table))
+        bundle.forecast(np.zeros((1, bundle.recipe.width, bundle.recipe.windows.lookback)), bundle.horizons[0])
+
+
 class Shelf:
     """Bundles by id, the least recently used put back when there are too many; safe among threads."""
 

@@ -28,10 +28,15 @@ log = logging.getLogger(__name__)
 BUNDLES_PER_REPLICA = 32
 
 
-def _quiet_torch() -> None:
+def _core(config: ServeConfig) -> Any:
+    """The stages' functions, warmed up, so that a replica is healthy only when it answers fast."""
     import torch
 
+    from serve import core
+
     torch.set_num_threads(1)
+    core.warm(config.bundle_folder)
+    return core
 
 
 @serve.deployment
@@ -39,10 +44,7 @@ class RiskModel:
     """Second stage: classifier, calibration, thresholds."""
 
     def __init__(self, config: ServeConfig) -> None:
-        _quiet_torch()
-        from serve import core
-
-        self.core, self.folder = core, config.bundle_folder
+        self.core, self.folder = _core(config), config.bundle_folder
         self._judge.set_max_batch_size(config.batch)
         self._judge.set_batch_wait_timeout_s(config.batch_wait_s)
 
@@ -68,10 +70,8 @@ class Forecast:
     """Third stage: the damped quadratic with its band, and the probability of crossing a limit."""
 
     def __init__(self, config: ServeConfig) -> None:
-        _quiet_torch()
-        from serve import core
-
-        self.core, self.shelf = core, core.Shelf(config.bundle_folder, config.bundles_in_memory)
+        self.core = _core(config)
+        self.shelf = self.core.Shelf(config.bundle_folder, config.bundles_in_memory)
 
     async def outlooks(self, bundle_id: str, made: Any) -> Any:
         """For every window the outlook of its driving point, by horizon."""
@@ -90,10 +90,8 @@ class Features:
     """First stage: 28 statistics, context, embedding; then it asks the model and the forecast at once."""
 
     def __init__(self, config: ServeConfig, risk: DeploymentHandle, forecast: DeploymentHandle) -> None:
-        _quiet_torch()
-        from serve import core
-
-        self.core, self.shelf = core, core.Shelf(config.bundle_folder, config.bundles_in_memory)
+        self.core = _core(config)
+        self.shelf = self.core.Shelf(config.bundle_folder, config.bundles_in_memory)
         self.risk, self.outlook = risk, forecast
         self._prepare.set_max_batch_size(config.batch)
         self._prepare.set_batch_wait_timeout_s(config.batch_wait_s)

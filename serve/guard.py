@@ -238,4 +238,6 @@ def _sentence(error: RequestValidationError) -> str:
     where = ".".join(str(part) for part in first["loc"] if part not in ("body", "query", "path")) or "body"
     more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
     said = str(first["msg"]).removeprefix("Value error, ")
+    if first["type"] == "model_attributes_type" and where == "body":
+        said = "expected a JSON object (with the header content-type: application/json)"
     return f"{where[:200]}: {said[:300]}{more}".encode(errors="replace").decode()

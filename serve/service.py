@@ -228,7 +228,11 @@ class Service:
         """Score equipment whose record, or whose bundle, has changed; how many pieces were done."""
         claims = await asyncio.to_thread(self.store.claim_stale, RESCORED_AT_ONCE)
         if claims:
-            await self._score(claims)
+            try:
+                await self._score(claims)
+            except Exception:
+                await asyncio.to_thread(self.store.release, claims)
+                raise
         metrics.STALE.set(await asyncio.to_thread(self.store.stale_count))
         return len(claims)
 

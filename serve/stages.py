@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -10,10 +11,11 @@ from typing import Any, Protocol
 
 import pyarrow as pa
 
+from serve import metrics
 from serve.asks import Ask
-from serve.metrics import timed
 
 Part = tuple[str, pa.Table]
+ROUND = 16
 
 
 class Stages(Protocol):
@@ -33,7 +35,7 @@ class Stages(Protocol):
 
 
 class LocalStages:
-    """All three stages here, one request at a time (the work is on one core anyway)."""
+    """All three stages here, on one thread; requests that come while it works are done together in the next round."""
 
     def __init__(self, folder: Path, size: int) -> None:
         import torch
@@ -41,29 +43,48 @@ class LocalStages:
         from serve import core
 
         torch.set_num_threads(1)
+        core.warm(folder)
         self.core, self.shelf = core, core.Shelf(folder, size)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="stages")
+        self._waiting: deque[tuple[Sequence[Ask], asyncio.Future[pa.Table]]] = deque()
 
     async def _run(self, work: Any, *given: Any) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work, *given)
 
     async def predict(self, asks: Sequence[Ask]) -> pa.Table:
         """See `Stages`."""
-        return await self._run(self.predict_now, asks)
+        answer: asyncio.Future[pa.Table] = asyncio.get_running_loop().create_future()
+        self._waiting.append((asks, answer))
+        await self._run(self._round, asyncio.get_running_loop())
+        return await answer
 
-    def predict_now(self, asks: Sequence[Ask]) -> pa.Table:
-        """`predict` as a plain call."""
-        tables = []
-        with timed("features"):
-            groups = self.core.prepare(self.shelf, asks)
-        for group in groups:
-            bundle = self.shelf(group.bundle_id)
-            with timed("model"):
-                risk_BH = self.core.risks(bundle, group.made.windows)
-            with timed("forecast"):
-                outlook_B = self.core.forecasts(bundle, group.made)
-            tables.append(self.core.assemble(bundle, group, risk_BH, outlook_B))
-        return self.core.in_order(tables)
+    def _round(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Answer all that waits; a round that finds nothing was forestalled by the one before."""
+        taken = [self._waiting.popleft() for _ in range(min(len(self._waiting), ROUND))]
+        if not taken:
+            return
+        metrics.BATCH_SIZE.labels("features").observe(len(taken))
+        for (_, answer), found in zip(taken, self._answers([asks for asks, _ in taken]), strict=True):
+            loop.call_soon_threadsafe(_settle, answer, found)
+
+    def _answers(self, many: list[Sequence[Ask]]) -> list[pa.Table | Exception]:
+        with metrics.timed("features"):
+            prepared = self.core.prepare_many(self.shelf, many)
+        found: list[pa.Table | Exception] = []
+        for groups in prepared:
+            try:
+                found.append(self.core.in_order([self._finish(group) for group in self.core.raised(groups)]))
+            except Exception as error:
+                found.append(error)
+        return found
+
+    def _finish(self, group: Any) -> pa.Table:
+        bundle = self.shelf(group.bundle_id)
+        with metrics.timed("model"):
+            risk_BH = self.core.risks(bundle, group.made.windows)
+        with metrics.timed("forecast"):
+            outlook_B = self.core.forecasts(bundle, group.made)
+        return self.core.assemble(bundle, group, risk_BH, outlook_B)
 
     async def forecast(self, ask: Ask, horizons: Sequence[int]) -> list[dict[str, Any]]:
         """See `Stages`."""
@@ -93,3 +114,13 @@ class LocalStages:
             self.core.about_fresh if fresh else self.core.about_one, self.shelf, bundle_id
         )
         return found
+
+
+def _settle(answer: asyncio.Future[pa.Table], found: pa.Table | Exception) -> None:
+    """Give an answer to who still waits for it."""
+    if answer.done():
+        return
+    if isinstance(found, Exception):
+        answer.set_exception(found)
+    else:
+        answer.set_result(found)

@@ -175,6 +175,11 @@ class Store:
                      [(*unit, since) for unit, since in claims])  # fmt: skip
             run.many("UPDATE stale SET leased = 0 WHERE facility_id = ? AND equipment_id = ?", [u for u, _ in claims])
 
+    def release(self, claims: Sequence[tuple[Unit, float]]) -> None:
+        """Claims that came to nothing: at once free for the next round."""
+        with self._transaction() as run:
+            run.many("UPDATE stale SET leased = 0 WHERE facility_id = ? AND equipment_id = ?", [u for u, _ in claims])
+
     def give_up(self, claim: tuple[Unit, float], reason: str) -> None:
         """Equipment that cannot be scored: it waits no longer, and its last predictions are withdrawn."""
         unit, since = claim

@@ -21,7 +21,7 @@ from hvac.panel.grid import Bools, Days, Floats, Panel
 from hvac.panel.labels import LabelConfig, follow_up_end, onset_labels, value_labels
 from hvac.panel.limits import panel_limits
 from hvac.panel.splits import PURGED, Splitter
-from hvac.panel.windows import OK, Cut, WindowConfig, cut
+from hvac.panel.windows import OK, Cut, Scale, WindowConfig, cut
 
 RECENT_DAYS = 30
 EVENT_DAYS = 90
@@ -106,12 +106,12 @@ def _scene(panel: Panel, recipe: Recipe, record: UnitRecord) -> Scene:
     return Scene(panel=panel, record=record, events=events, targets=targets, lower_TC=lower_TC, upper_TC=upper_TC)
 
 
-def describe(scene: Scene, end_day_B: Days, recipe: Recipe) -> Windows:
+def describe(scene: Scene, end_day_B: Days, recipe: Recipe, scale: Scale | None = None) -> Windows:
     """Windows of a unit that end on given days: values, statistics, context; no embedding, no label.
 
     Every asked window comes back; `status` says why one has no score (`learning`, `insufficient_data`).
     """
-    made = cut(scene.panel, end_day_B, recipe.windows)
+    made = cut(scene.panel, end_day_B, recipe.windows, scale)
     return Windows(
         keys=_keys(scene, made, recipe),
         observed_B=made.observed_BCL.mean(axis=(1, 2)).astype(np.float32),

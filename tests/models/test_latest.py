@@ -25,7 +25,6 @@ from tests.panel.panel_example import FIRST, Row, readings, series
 KINDS = (pa.string(), pa.int32(), pa.float64(), pa.string(), *[pa.list_(pa.float32())] * 3, pa.float64())
 LATEST = pa.schema([*SCHEMA, *zip(EXTRA, KINDS, strict=True)])
 TODAY = dt.date(2024, 6, 30)
-LAST_DAY = (TODAY - dt.date(1970, 1, 1)).days
 
 
 def noise(days: int, seed: int = 0) -> np.ndarray:
@@ -183,7 +182,7 @@ def learning(name: str, left: int, **more: Any) -> list[dict[str, Any]]:
 
 def ranked(*units: list[dict[str, Any]]) -> list[dict[str, Any]]:
     rows = [row for own in units for row in own]
-    return ranking(rows, last_day=TODAY)
+    return ranking(pa.Table.from_pylist(rows, schema=LATEST).to_pylist(), last_day=TODAY)
 
 
 def names(entries: list[dict[str, Any]]) -> list[str]:

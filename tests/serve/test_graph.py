@@ -1,0 +1,173 @@
+"""The graph on real Ray Serve, over real HTTP: the same numbers, live promotion, killed replicas and a killed proxy."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import httpx2 as httpx
+import numpy as np
+import psutil
+import pytest
+
+from serve.service import Service
+from serve.stages import LocalStages
+from tests.models.models_example import bundle
+from tests.serve.serve_example import LAST, UNITS, body_readings, filled
+
+pytestmark = pytest.mark.slow
+E1, E2, F2 = UNITS
+ALL = {"units": [{"facility_id": u.facility_id, "equipment_id": u.equipment_id} for u in UNITS]}
+
+
+class Served(NamedTuple):
+    """A service in a process of its own, and a client of it."""
+
+    process: psutil.Process
+    client: httpx.Client
+    folder: Path
+    plain: Service
+
+    def workers(self, name: str) -> list[psutil.Process]:
+        """Ray's processes that run a deployment."""
+        return [p for p in self.process.children(recursive=True) if name in " ".join(p.cmdline())]
+
+
+def free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    folder, port = tmp_path_factory.mktemp("served"), free_port()
+    config, store, _ = filled(folder)
+    command = [sys.executable, "-m", "serve", "--port", str(port), f"workspace={folder}", f"store={config.store_url}"]
+    environment = {**os.environ, "RAY_AUTH_MODE": "disabled"}
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
+    try:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
+            _until(lambda: client.get("/readyz").status_code == 200, 90, folder / "log")
+            plain = Service(config, store, LocalStages(config.bundle_folder, 4))
+            yield Served(psutil.Process(process.pid), client, folder, plain)
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(60)
+
+
+def _until(true: Any, seconds: float, log: Path | None = None) -> None:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        try:
+            if true():
+                return
+        except httpx.HTTPError:
+            pass
+        time.sleep(0.3)
+    raise AssertionError(f"not within {seconds} s; {log.read_text()[-3000:] if log else ''}")
+
+
+def risks(answer: httpx.Response) -> list[float]:
+    return [each["risk"] for unit in answer.json()["predictions"] for each in unit["horizons"]]
+
+
+def test_graph_gives_the_numbers_of_the_plain_call(served: Served) -> None:
+    stages = served.plain.stages
+    assert isinstance(stages, LocalStages)
+    asks = [served.plain._ask(unit) for unit in _asked()]
+    rows = stages.core.in_order([stages._finish(group) for group in stages.core.prepare(stages.shelf, asks)])
+    np.testing.assert_allclose(risks(served.client.post("/v1/predict", json=ALL)), rows["risk"].to_pylist(), atol=1e-6)
+    found = served.client.post("/v1/forecast", json=ALL["units"][1]).json()["forecasts"]
+    np.testing.assert_allclose(found[0]["values"], rows["forecast"].to_pylist()[3], rtol=1e-6)
+
+
+def _asked() -> Any:
+    from serve.schemas import PredictBody
+
+    return PredictBody.model_validate(ALL).units
+
+
+def test_page_shows_what_was_scored_after_the_start(served: Served) -> None:
+    _until(lambda: len(served.client.get("/v1/facilities/F1/ranking").json()["ranking"]) == 2, 20)
+    assert "E2" in served.client.get("/", headers={"accept": "text/html"}).text
+
+
+def test_pushed_reading_is_scored_within_seconds(served: Served) -> None:
+    risen = [{**row, "value": row["value"] + 9} for row in body_readings(F2)[-40:]]
+    before = served.client.get("/v1/equipment/F2/E1").json()["predictions"][0]["horizons"][2]["risk"]
+    body = {"units": [{"facility_id": "F2", "equipment_id": "E1", "readings": risen}]}
+    assert served.client.post("/v1/readings", json=body).status_code == 202
+
+    def changed() -> bool:
+        now = served.client.get("/v1/equipment/F2/E1").json()["predictions"][0]["horizons"][2]["risk"]
+        return bool(now != before)
+
+    _until(changed, 15)
+
+
+def test_promotion_is_live_and_a_corrupt_bundle_is_refused(served: Served) -> None:
+    folder = served.folder / "bundles"
+    first = served.client.post("/v1/predict", json=ALL).json()["predictions"][0]["bundle_id"]
+    good, bad = bundle(seed=5).save(folder), bundle(seed=6).save(folder)
+    (bad / "model.safetensors").write_bytes(b"nonsense")
+    pids = {p.pid for p in served.workers("ServeReplica")}
+    told = served.client.post(f"/v1/models/{bad.name}/promote")
+    assert (told.status_code, "damaged" in told.json()["error"]) == (422, True)
+    assert served.client.post(f"/v1/models/{good.name}/promote").status_code == 200
+    now = served.client.post("/v1/predict", json=ALL).json()["predictions"][0]["bundle_id"]
+    assert now == good.name != first
+    assert {p.pid for p in served.workers("ServeReplica")} == pids
+    assert served.client.post(f"/v1/models/{first}/promote").status_code == 200
+
+
+def test_killed_replica_comes_back_and_no_answer_is_wrong(served: Served) -> None:
+    right = risks(served.client.post("/v1/predict", json=ALL))
+    (victim,) = served.workers("ServeReplica:hvac:RiskModel")
+    victim.kill()
+    statuses: list[int] = []
+
+    def whole() -> bool:
+        answer = served.client.post("/v1/predict", json=ALL)
+        statuses.append(answer.status_code)
+        if answer.status_code == 200:
+            np.testing.assert_allclose(risks(answer), right, atol=1e-6)
+        return len(statuses) > 5 and statuses[-5:] == [200] * 5
+
+    _until(whole, 60)
+    assert set(statuses) <= {200, 503, 504}
+
+
+def test_readings_pushed_while_a_replica_is_killed_are_all_there(served: Served) -> None:
+    (victim,) = served.workers("ServeReplica:hvac:Features")
+    stored = 0
+    for i in range(30):
+        if i == 5:
+            victim.kill()
+        reading = {"point_id": "p", "date": _day(LAST - 300 - i), "value": float(i)}
+        body = {"units": [{"facility_id": "F1", "equipment_id": "E1", "readings": [reading]}]}
+        stored += served.client.post("/v1/readings", json=body).status_code == 202
+    days = served.plain.store.readings(E1)["date"].to_pylist()
+    assert stored == 30
+    assert sum(1 for day in days if str(day) <= _day(LAST - 300)) == 30
+    _until(lambda: served.client.post("/v1/predict", json=ALL).status_code == 200, 60)
+
+
+def _day(number: int) -> str:
+    return str(np.datetime64(number, "D"))
+
+
+def test_killed_proxy_comes_back(served: Served) -> None:
+    proxies = served.workers("ProxyActor")
+    assert proxies
+    for proxy in proxies:
+        proxy.kill()
+    _until(lambda: served.client.get("/readyz").status_code == 200, 60, served.folder / "log")
