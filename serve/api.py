@@ -131,7 +131,7 @@ def _looking(service: Service, door: Door) -> APIRouter:
             return csv_response(ranking_csv(entries, language or service.config.language), facility_id)
         return {"facility_id": facility_id, "ranking": [_ranked(n, entry) for n, entry in enumerate(entries, 1)]}
 
-    @routes.get("/equipment/{facility_id}/{equipment_id}")
+    @routes.get("/equipment/{facility_id}/{equipment_id:path}")
     async def equipment(facility_id: FacilityId, equipment_id: EquipmentId, caller: Caller = read) -> dict[str, Any]:
         """One piece of equipment: newest predictions, the last 90 days of readings, events, alarms so far."""
         door.check(caller, facility_id)
@@ -219,7 +219,7 @@ def _daily(one: dict[str, Any]) -> DailyForecast:
 
 def _ranked(rank: int, entry: dict[str, Any]) -> dict[str, Any]:
     same = ("facility_id", "equipment_id", "class", "end_date", "days_behind", "status", "learning_days_left")
-    told = {name: entry[name] for name in (*same, "observed_share")} | {"point_id": entry.get("point")}
+    told = {name: entry[name] for name in (*same, "observed_share")} | {"point_id": entry["point"]}
     return {"rank": rank, **told, "risks": entry["risks"], "alarms": entry["alarms"]}
 
 

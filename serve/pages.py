@@ -45,7 +45,7 @@ def make_pages(service: Service, door: Door) -> APIRouter:
     async def fleet(request: Request, caller: Caller = read) -> HTMLResponse:
         found = await asyncio.to_thread(service.facilities, caller.sees)
         entries = [e for e in await asyncio.to_thread(service.ranking) if caller.sees(e["facility_id"])]
-        return show(request, "fleet.html.j2", facilities=found, entries=entries[:FIRST], horizons=_horizons(entries))
+        return show(request, "fleet.html.j2", facilities=found, entries=entries[:FIRST], **_summary(entries))
 
     @routes.get("/equipment")
     async def everything(
@@ -79,7 +79,7 @@ def make_pages(service: Service, door: Door) -> APIRouter:
         headers = {"Content-Disposition": 'attachment; filename="ranking.csv"'}
         return Response(text.encode(), media_type="text/csv; charset=utf-8", headers=headers)
 
-    @routes.get("/equipment/{facility_id}/{equipment_id}")
+    @routes.get("/equipment/{facility_id}/{equipment_id:path}")
     async def equipment(request: Request, facility_id: Id, equipment_id: Id, caller: Caller = read) -> HTMLResponse:
         door.check(caller, facility_id)
         words = Words(language_of(request, default))
@@ -92,6 +92,15 @@ def make_pages(service: Service, door: Door) -> APIRouter:
         return Response(text, media_type="text/css", headers={"Cache-Control": "max-age=3600"})
 
     return routes
+
+
+def _summary(entries: list[dict[str, Any]]) -> dict[str, Any]:
+    """Horizons, and how much equipment has an alarm within the shortest."""
+    horizons = _horizons(entries)
+    return {
+        "horizons": horizons,
+        "in_alarm": sum(bool(e["alarms"].get(horizons[0])) for e in entries) if horizons else 0,
+    }
 
 
 def _horizons(entries: list[dict[str, Any]]) -> list[int]:

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, StringConstraints, model_validator
 
 Id = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=r"^[^\x00-\x1f\x7f]+$")]
+FacilityId = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=r"^[^\x00-\x1f\x7f/]+$")]
 EARLIEST = dt.date(1970, 1, 1)
 Day = Annotated[dt.date, Field(ge=EARLIEST, description="calendar day, e.g. 2024-03-01; not in the future")]
 Value = Annotated[FiniteFloat, Field(ge=-1e15, le=1e15, description="in the point's own physical unit")]
@@ -75,9 +76,9 @@ class Window(Body):
 
 
 class UnitId(Body):
-    """One piece of equipment."""
+    """One piece of equipment. A facility's id has no slash, as it is a part of addresses."""
 
-    facility_id: Id
+    facility_id: FacilityId
     equipment_id: Id
 
 
@@ -167,7 +168,7 @@ class PushBody(Body):
 class PromoteBody(Body):
     """For whom a bundle is to serve: a facility, or (null) the whole fleet."""
 
-    facility_id: Id | None = None
+    facility_id: FacilityId | None = None
 
 
 class PointForecast(BaseModel):

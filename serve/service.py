@@ -299,7 +299,7 @@ def _facility(name: str, units: int, rows: list[dict[str, Any]]) -> dict[str, An
         "facility_id": name,
         "equipment": units,
         "in_alarm": len({equipment for equipment, _ in alarms}),
-        "alarms": {str(h): sum(1 for _, days in alarms if days == h) for h in sorted({row["horizon"] for row in rows})},
+        "alarms": {str(h): sum(days == h for _, days in alarms) for h in sorted({row["horizon"] for row in rows})},
         "not_scored": units - len({row["equipment_id"] for row in rows if row["status"] == "ok"}),
         "end_date": max((row["end_date"] for row in rows), default=None),
     }

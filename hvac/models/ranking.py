@@ -39,7 +39,7 @@ def ranking(latest: Iterable[dict[str, Any]], *, last_day: dt.date) -> list[dict
     found: dict[tuple[str, str], dict[str, Any]] = {}
     for row in latest:
         unit, behind = (row["facility_id"], row["equipment_id"]), (last_day - row["end_date"]).days
-        entry = found.setdefault(unit, {**row, "days_behind": behind, "risks": {}, "alarms": {}})
+        entry = found.setdefault(unit, {**row, "days_behind": behind, "risks": {}, "alarms": {}, "point": None})
         if row["status"] == OK and entry["status"] != OK:
             entry |= {name: row[name] for name in ("status", "end_date", "observed_share", "learning_days_left")}
             entry["days_behind"] = behind
@@ -79,7 +79,7 @@ def _cells(entry: dict[str, Any], horizons: Sequence[int], language: str) -> lis
     status = STATUS[language].get(entry["status"], entry["status"])
     left = "" if entry["learning_days_left"] is None else entry["learning_days_left"]
     share = f"{100 * entry['observed_share']:.0f}%"
-    return [*ids, entry["end_date"], entry["days_behind"], status, left, *said, _safe(entry.get("point") or ""), share]
+    return [*ids, entry["end_date"], entry["days_behind"], status, left, *said, _safe(entry["point"] or ""), share]
 
 
 def _safe(text: str) -> str:

@@ -1,0 +1,39 @@
+"""The peer: plain FastAPI + uvicorn with the same functions, no Ray: python benchmarks/serve_plain.py PORT WORKSPACE"""
+
+import asyncio
+import contextlib
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import uvicorn
+from fastapi import FastAPI
+
+from serve.api import make_api
+from serve.guard import Door
+from serve.load import fill
+from serve.service import Service
+from serve.settings import ServeConfig
+from serve.stages import LocalStages
+from serve.store import Store
+
+
+def make(workspace: Path) -> FastAPI:
+    config = ServeConfig(workspace=workspace)
+    store = Store.open(config.store_url)
+    fill(store, config)
+    service = Service(config, store, LocalStages(config.bundle_folder, config.bundles_in_memory))
+    api = make_api(service, Door(store, keys=False))
+
+    @contextlib.asynccontextmanager
+    async def rescoring(_: FastAPI) -> AsyncIterator[None]:
+        task = asyncio.create_task(service.rescore_forever())
+        yield
+        task.cancel()
+
+    api.router.lifespan_context = rescoring
+    return api
+
+
+if __name__ == "__main__":
+    uvicorn.run(make(Path(sys.argv[2])), host="127.0.0.1", port=int(sys.argv[1]), access_log=False, log_level="warning")
