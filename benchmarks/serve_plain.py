@@ -6,6 +6,7 @@ import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import support  # noqa: F401  (puts the checkout before this folder, whose serve.py is not the package)
 import uvicorn
 from fastapi import FastAPI
 

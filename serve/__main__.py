@@ -31,7 +31,7 @@ def main(given: list[str] | None = None) -> int:
     parser.add_argument("--port", type=int, default=8000)
     parser.add_argument("--fast", action="store_true", help="HAProxy and throughput mode")
     parser.add_argument("settings", nargs="*", metavar="key=value")
-    asked = parser.parse_args(given)
+    asked = parser.parse_intermixed_args(given)
     for name, value in (QUIET | (FAST if asked.fast else {})).items():
         os.environ.setdefault(name, value)
     os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", tempfile.mkdtemp(prefix="hvac-metrics-"))

@@ -38,8 +38,9 @@ def build(args: dict[str, Any]) -> Application:
     ingress = Ingress.options(num_replicas=config.replicas, ray_actor_options=LIGHT, user_config={})
     if config.layout == "fused":
         return ingress.bind(config, keys)
-    risk, forecast = RiskModel.options(**STAGE).bind(config), Forecast.options(**STAGE).bind(config)
-    return ingress.bind(config, keys, Features.options(**STAGE).bind(config, risk, forecast))
+    stage: dict[str, Any] = {**STAGE, "num_replicas": config.replicas}
+    risk, forecast = RiskModel.options(**stage).bind(config), Forecast.options(**stage).bind(config)
+    return ingress.bind(config, keys, Features.options(**stage).bind(config, risk, forecast))
 
 
 def keys_needed(config: ServeConfig) -> bool:

@@ -45,7 +45,14 @@ def make_pages(service: Service, door: Door) -> APIRouter:
     async def fleet(request: Request, caller: Caller = read) -> HTMLResponse:
         found = await asyncio.to_thread(service.facilities, caller.sees)
         entries = [e for e in await asyncio.to_thread(service.ranking) if caller.sees(e["facility_id"])]
-        return show(request, "fleet.html.j2", facilities=found, entries=entries[:FIRST], **_summary(entries))
+        return show(
+            request,
+            "fleet.html.j2",
+            today=dt.datetime.now(dt.UTC).date(),
+            facilities=found,
+            entries=entries[:FIRST],
+            **_summary(entries),
+        )
 
     @routes.get("/equipment")
     async def everything(

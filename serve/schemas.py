@@ -178,7 +178,9 @@ class PointForecast(BaseModel):
     value: float
     low: float | None
     high: float | None
-    crossing_probability: float | None = Field(description="of crossing a limit within the horizon; null: no limit")
+    crossing_probability: float | None = Field(
+        description="highest daily probability of being outside its limits; null: no limit"
+    )
 
 
 class HorizonRisk(BaseModel):
@@ -202,8 +204,8 @@ class UnitPrediction(BaseModel):
     status: Literal["ok", "learning", "insufficient_data"]
     learning_days_left: int | None
     observed_share: float = Field(description="share of the 90 days × points that were measured")
-    quality: Literal["A", "B", "C", "D"] = Field(
-        description="A: ≥ 90 % observed, B: ≥ 70 %, C: ≥ 50 %, D: less, no score"
+    quality: Literal["A", "B", "C", "D"] | None = Field(
+        description="A: ≥ 90 % observed, B: ≥ 70 %, C: ≥ 50 %, D: less, no score; null while learning"
     )
     driving_point: str | None = Field(description="the point that has moved furthest from its baseline")
     model: str
@@ -294,12 +296,14 @@ def _unit_prediction(rows: list[dict[str, Any]]) -> UnitPrediction:
     )
 
 
-def grade(observed_share: float, status: str) -> Literal["A", "B", "C", "D"]:
-    """Data quality of a window in one letter.
+def grade(observed_share: float, status: str) -> Literal["A", "B", "C", "D"] | None:
+    """Data quality of a window in one letter; none while learning, when points without a baseline do not count yet.
 
-    >>> grade(0.95, "ok"), grade(0.3, "insufficient_data")
-    ('A', 'D')
+    >>> grade(0.95, "ok"), grade(0.3, "insufficient_data"), grade(0.9, "learning")
+    ('A', 'D', None)
     """
+    if status == "learning":
+        return None
     if status == "insufficient_data" or observed_share < 0.5:
         return "D"
     return "A" if observed_share >= 0.9 else "B" if observed_share >= 0.7 else "C"

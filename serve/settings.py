@@ -30,8 +30,8 @@ class ServeConfig(Config):
 
     `workspace` is what the batch jobs wrote (its bundles, readings and predictions fill an empty store); `store` is a
     file (SQLite) or `postgresql://…`. `layout: graph` runs Features, RiskModel and Forecast as deployments of their
-    own, `fused` runs the same stages inside the ingress. `keys: auto` asks for API keys unless Serve listens on the
-    loopback address only.
+    own, `fused` runs the same stages inside the ingress; `replicas` is how many of each. `keys: auto` asks for API keys
+    unless Serve listens on the loopback address only.
     """
 
     workspace: Path = Path("runs/demo")

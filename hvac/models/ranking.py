@@ -13,7 +13,7 @@ from hvac.panel.windows import LEARNING, OK
 
 HEADERS = {
     "en": ("rank", "facility", "equipment", "class", "as of", "days behind", "status", "days of learning left"),
-    "ja": ("順位", "施設", "設備", "設備分類", "評価日", "遅れ（日）", "状態", "学習の残り日数"),
+    "ja": ("順位", "施設", "設備", "設備種別", "評価日", "遅れ（日）", "状態", "学習の残り日数"),
 }
 PER_HORIZON = {
     "en": ("risk within {} days", "alarm within {} days"),
@@ -21,8 +21,8 @@ PER_HORIZON = {
 }
 LAST = {"en": ("point that moved most", "observed share"), "ja": ("最も変化した点検項目", "観測率")}
 STATUS = {
-    "en": {OK: "ok", LEARNING: "learning", "insufficient_data": "insufficient data"},
-    "ja": {OK: "正常に評価", LEARNING: "学習中", "insufficient_data": "データ不足"},
+    "en": {OK: "judged", LEARNING: "learning", "insufficient_data": "insufficient data"},
+    "ja": {OK: "判定済み", LEARNING: "学習中", "insufficient_data": "データ不足"},
 }
 YES = {"en": ("yes", "no"), "ja": ("あり", "なし")}
 

@@ -1,0 +1,65 @@
+"""What the benchmarks of the service share: bodies to send, whether it is ready, how much memory it takes."""
+
+import io
+import json
+import socket
+from pathlib import Path
+
+import aiohttp
+import psutil
+import pyarrow as pa
+import pyarrow.dataset as pads
+
+BULK_ROWS = 512
+
+
+def free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
+def bodies(workspace: Path) -> tuple[bytes, bytes]:
+    """One unit's window as JSON, and 512 windows as an Arrow stream, from the workspace's own tables."""
+    readings = pads.dataset(workspace / "panel" / "readings")
+    name = "F001-AHU-001"
+    rows = readings.to_table(filter=pads.field("equipment_id") == name).to_pylist()
+    last = max(row["date"] for row in rows)
+    values: dict[str, list[float | None]] = {}
+    for row in rows:
+        if (last - row["date"]).days < 90:
+            values.setdefault(row["point_id"], [None] * 90)[89 - (last - row["date"]).days] = row["value"]
+    unit = {
+        "facility_id": "new",
+        "equipment_id": "one",
+        "class": "ahu",
+        "window": {"end_date": str(last), "values": values},
+    }
+    parts = sorted((workspace / "windows").glob("class=ahu/*.parquet")) or sorted(
+        (workspace / "windows").rglob("*ahu*.parquet")
+    )
+    table = pads.dataset(parts).head(BULK_ROWS, columns=["facility_id", "equipment_id", "class", "end_date", "values"])
+    sink = io.BytesIO()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    return json.dumps({"units": [unit]}).encode(), sink.getvalue()
+
+
+async def ready(session: aiohttp.ClientSession, url: str) -> bool:
+    try:
+        async with session.get(f"{url}/readyz") as answer:
+            return answer.status == 200
+    except aiohttp.ClientError:
+        return False
+
+
+def memory_mb(pid: int) -> int:
+    """Private memory of a process and all it started."""
+    parent = psutil.Process(pid)
+    total = 0
+    for process in (parent, *parent.children(recursive=True)):
+        try:
+            total += process.memory_full_info().uss
+        except psutil.Error:
+            continue
+    return round(total / 2**20)
