@@ -3,7 +3,7 @@
     python benchmarks/serve.py [--workspace runs/demo] [--seconds 10] [--only graph fused …]
 
 Every layout is started in a process of its own on a free port of 127.0.0.1, loaded, and stopped; the client runs on the
-same machine and takes its share of it. A single request is one unit of 5 points with a ready 90-day window in its body:
+same machine and takes its share of it. A single request is one unit of 5 points with 120 days in its body:
 JSON in, 28 statistics, embedding, risk and forecast, JSON out. A bulk request is an Arrow stream of 512 such windows.
 Memory is the private memory of all processes of the layout, as it was before the load and at the end of it.
 """

@@ -10,7 +10,7 @@ import psutil
 import pyarrow as pa
 import pyarrow.dataset as pads
 
-BULK_ROWS = 512
+BULK_ROWS, DAYS = 512, 120  # of a record with gaps, so that the 90 observed days of the baseline are there
 
 
 def free_port() -> int:
@@ -27,8 +27,8 @@ def bodies(workspace: Path) -> tuple[bytes, bytes]:
     last = max(row["date"] for row in rows)
     values: dict[str, list[float | None]] = {}
     for row in rows:
-        if (last - row["date"]).days < 90:
-            values.setdefault(row["point_id"], [None] * 90)[89 - (last - row["date"]).days] = row["value"]
+        if (last - row["date"]).days < DAYS:
+            values.setdefault(row["point_id"], [None] * DAYS)[DAYS - 1 - (last - row["date"]).days] = row["value"]
     unit = {
         "facility_id": "new",
         "equipment_id": "one",

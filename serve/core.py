@@ -25,7 +25,7 @@ from hvac.features.statistics import statistics
 from hvac.features.table import KEY_SCHEMA, Windows, concat, matrix
 from hvac.models.bundle import Bundle as Bundle
 from hvac.models.family import NEEDS, prepared
-from hvac.models.latest import Newest, driving_outlooks, latest_table, newest, newest_risks, outlooks
+from hvac.models.latest import Newest, driving_outlooks, latest_records, newest, newest_risks, outlooks
 from hvac.models.predictions import predictions_table
 from hvac.panel.grid import Panel, panels
 from hvac.panel.registry import EPOCH
@@ -185,16 +185,19 @@ def forecasts(bundle: Bundle, made: Newest) -> list[dict[int, Any]]:
     return driving_outlooks(bundle, made)
 
 
-def assemble(bundle: Bundle, group: Group, risk_BH: Floats, outlook_B: Sequence[dict[int, Any]]) -> pa.Table:
+def assemble(
+    bundle: Bundle, group: Group, risk_BH: Floats, outlook_B: Sequence[dict[int, Any]]
+) -> list[dict[str, Any]]:
     """The rows of one group, as in `latest.parquet`, with the number of the ask in `ask`."""
-    table = latest_table(group.made, risk_BH, outlook_B, bundle)
-    ask = np.repeat(np.array(group.ask_B, dtype=np.int32), len(bundle.horizons))
-    return table.append_column("ask", pa.array(ask))
+    rows = latest_records(group.made, risk_BH, outlook_B, bundle)
+    each = len(bundle.horizons)
+    return [{**row, "ask": group.ask_B[place // each]} for place, row in enumerate(rows)]
 
 
-def in_order(tables: Sequence[pa.Table]) -> pa.Table:
+def in_order(groups: Sequence[list[dict[str, Any]]]) -> list[dict[str, Any]]:
     """Rows of all groups, in the order of the asks."""
-    return pa.concat_tables(tables).sort_by([("ask", "ascending"), ("point_id", "ascending"), ("horizon", "ascending")])
+    rows = [row for group in groups for row in group]
+    return sorted(rows, key=lambda row: (row["ask"], row["point_id"] or "", row["horizon"]))
 
 
 def all_outlooks(bundle: Bundle, made: Newest, horizons: Sequence[int]) -> list[list[dict[str, Any]]]:

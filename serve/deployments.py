@@ -21,7 +21,7 @@ from serve.asks import Ask
 from serve.guard import Door
 from serve.service import Service
 from serve.settings import ServeConfig
-from serve.stages import LocalStages, Part
+from serve.stages import LocalStages, Part, Rows
 from serve.store import Store
 
 log = logging.getLogger(__name__)
@@ -102,12 +102,12 @@ class Features:
         with metrics.timed("features"):
             return await asyncio.to_thread(self.core.prepare_many, self.shelf, many)
 
-    async def predict(self, asks: Sequence[Ask]) -> pa.Table:
+    async def predict(self, asks: Sequence[Ask]) -> Rows:
         """See `Stages`."""
         groups = self.core.raised(await self._prepare(asks))
         return self.core.in_order(await asyncio.gather(*map(self._finish, groups)))
 
-    async def _finish(self, group: Any) -> pa.Table:
+    async def _finish(self, group: Any) -> Rows:
         bundle = self.shelf(group.bundle_id)
         windows = self.core.slim(group.made.windows, bundle)
         risk_BH, outlook_B = await asyncio.gather(
@@ -142,7 +142,7 @@ class GraphStages:
     def __init__(self, features: DeploymentHandle) -> None:
         self.features = features
 
-    async def predict(self, asks: Sequence[Ask]) -> pa.Table:
+    async def predict(self, asks: Sequence[Ask]) -> Rows:
         """See `Stages`."""
         return await self.features.predict.remote(asks)
 

@@ -35,7 +35,7 @@ def fill(store: Store, config: ServeConfig) -> bool:
         store.load_readings(reading_rows(table))
     latest = config.workspace / "latest.parquet"
     if latest.exists():
-        store.save_predictions(pq.read_table(latest))
+        store.save_predictions(pq.read_table(latest).to_pylist())
     bundles = config.workspace / "steps" / "train.json"
     if bundles.exists():
         found: dict[str, str] = json.loads(bundles.read_text(encoding="utf-8"))["bundles"]

@@ -48,7 +48,7 @@ class Service:
         """Rows of `latest.parquet` for the equipment asked, in that order, with the number of the ask in `ask`."""
         self._check_size(units)
         asks = [await asyncio.to_thread(self._ask, unit) for unit in units]
-        rows: list[dict[str, Any]] = (await self._within(self.stages.predict(asks))).to_pylist()
+        rows = await self._within(self.stages.predict(asks))
         count(rows)
         return rows
 
@@ -58,7 +58,7 @@ class Service:
         """The first row of the prediction (for status and date), and every point's forecast."""
         ask = await asyncio.to_thread(self._ask, unit)
         known = await self.stages.about(ask.bundle_id)
-        rows = (await self._within(self.stages.predict([ask]))).to_pylist()
+        rows = await self._within(self.stages.predict([ask]))
         found = await self._within(self.stages.forecast(ask, horizons or known["horizons_days"]))
         return rows[0], found
 
@@ -241,8 +241,8 @@ class Service:
             asks = [
                 await asyncio.to_thread(self._ask, AskedUnit(facility_id=u[0], equipment_id=u[1])) for u, _ in claims
             ]
-            table = await self._within(self.stages.predict(asks))
-            await asyncio.to_thread(self.store.save_predictions, table, claims)
+            rows = await self._within(self.stages.predict(asks))
+            await asyncio.to_thread(self.store.save_predictions, rows, claims)
         except (StoreError, TooSlow):
             raise
         except HvacError as error:

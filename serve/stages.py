@@ -15,13 +15,14 @@ from serve import metrics
 from serve.asks import Ask
 
 Part = tuple[str, pa.Table]
+Rows = list[dict[str, Any]]
 ROUND = 16
 
 
 class Stages(Protocol):
     """What the service asks of features, model and forecast, wherever they run."""
 
-    async def predict(self, asks: Sequence[Ask]) -> pa.Table:
+    async def predict(self, asks: Sequence[Ask]) -> Rows:
         """Rows of `latest.parquet` with the number of the ask in `ask`."""
 
     async def forecast(self, ask: Ask, horizons: Sequence[int]) -> list[dict[str, Any]]:
@@ -46,14 +47,14 @@ class LocalStages:
         core.warm(folder)
         self.core, self.shelf = core, core.Shelf(folder, size)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="stages")
-        self._waiting: deque[tuple[Sequence[Ask], asyncio.Future[pa.Table]]] = deque()
+        self._waiting: deque[tuple[Sequence[Ask], asyncio.Future[Rows]]] = deque()
 
     async def _run(self, work: Any, *given: Any) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work, *given)
 
-    async def predict(self, asks: Sequence[Ask]) -> pa.Table:
+    async def predict(self, asks: Sequence[Ask]) -> Rows:
         """See `Stages`."""
-        answer: asyncio.Future[pa.Table] = asyncio.get_running_loop().create_future()
+        answer: asyncio.Future[Rows] = asyncio.get_running_loop().create_future()
         self._waiting.append((asks, answer))
         await self._run(self._round, asyncio.get_running_loop())
         return await answer
@@ -67,10 +68,10 @@ class LocalStages:
         for (_, answer), found in zip(taken, self._answers([asks for asks, _ in taken]), strict=True):
             loop.call_soon_threadsafe(_settle, answer, found)
 
-    def _answers(self, many: list[Sequence[Ask]]) -> list[pa.Table | Exception]:
+    def _answers(self, many: list[Sequence[Ask]]) -> list[Rows | Exception]:
         with metrics.timed("features"):
             prepared = self.core.prepare_many(self.shelf, many)
-        found: list[pa.Table | Exception] = []
+        found: list[Rows | Exception] = []
         for groups in prepared:
             try:
                 found.append(self.core.in_order([self._finish(group) for group in self.core.raised(groups)]))
@@ -78,7 +79,7 @@ class LocalStages:
                 found.append(error)
         return found
 
-    def _finish(self, group: Any) -> pa.Table:
+    def _finish(self, group: Any) -> Rows:
         bundle = self.shelf(group.bundle_id)
         with metrics.timed("model"):
             risk_BH = self.core.risks(bundle, group.made.windows)
@@ -116,7 +117,7 @@ class LocalStages:
         return found
 
 
-def _settle(answer: asyncio.Future[pa.Table], found: pa.Table | Exception) -> None:
+def _settle(answer: asyncio.Future[Rows], found: Rows | Exception) -> None:
     """Give an answer to who still waits for it."""
     if answer.done():
         return

@@ -158,12 +158,12 @@ class Store:
         """How many pieces of equipment wait to be scored again."""
         return int(self._rows("SELECT COUNT(*) FROM stale")[0][0])
 
-    def save_predictions(self, latest: pa.Table, claims: Sequence[tuple[Unit, float]] = ()) -> None:
+    def save_predictions(self, latest: Iterable[dict[str, Any]], claims: Sequence[tuple[Unit, float]] = ()) -> None:
         """Keep the newest predictions (rows of `latest.parquet`), and no longer hold their equipment for stale.
 
         A claim whose equipment has changed again since stays stale, and is at once free for the next round.
         """
-        rows = [_prediction(row) for row in latest.to_pylist()]
+        rows = [_prediction(row) for row in latest]
         units = sorted({row[:2] for row in rows})
         with self._transaction() as run:
             run.many("DELETE FROM predictions WHERE facility_id = ? AND equipment_id = ?", units)

@@ -5,6 +5,7 @@ Legend: B windows, L lookback days, D future days, S steps of the fit (30).
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -33,12 +34,17 @@ def damped_quadratic(x_BL: npt.NDArray[np.floating[Any]], horizon: int) -> Float
     """
     x_BL = np.asarray(x_BL, dtype=np.float64)
     recent_BS, day_D = x_BL[:, -FIT_DAYS:], np.arange(1, horizon + 1)
-    past_S = np.arange(1 - FIT_DAYS, 1)
-    fit_SD = np.linalg.pinv(np.vander(past_S / FIT_DAYS, 3)).T @ np.vander(day_D / FIT_DAYS, 3).T
     mean_B1 = recent_BS.mean(axis=1, keepdims=True)
-    raw_BD = (recent_BS - mean_B1) @ fit_SD * np.exp(-day_D / (2 * horizon)) + mean_B1
+    raw_BD = (recent_BS - mean_B1) @ _parabola(horizon) * np.exp(-day_D / (2 * horizon)) + mean_B1
     centre_B1, reach_B1 = x_BL.mean(axis=1, keepdims=True), CLIP_STDS * x_BL.std(axis=1, keepdims=True)
     return np.asarray(np.clip(raw_BD, centre_B1 - reach_B1, centre_B1 + reach_B1))
+
+
+@cache
+def _parabola(horizon: int) -> Floats:
+    """What turns the last 30 days into the least-squares parabola's values on days 1…horizon: [S, D]."""
+    past_S, day_D = np.arange(1 - FIT_DAYS, 1), np.arange(1, horizon + 1)
+    return np.asarray(np.linalg.pinv(np.vander(past_S / FIT_DAYS, 3)).T @ np.vander(day_D / FIT_DAYS, 3).T)
 
 
 def last_value(x_BL: npt.NDArray[np.floating[Any]], horizon: int) -> Floats:

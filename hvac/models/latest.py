@@ -17,12 +17,15 @@ from hvac.features.describe import Recipe, Scene, describe
 from hvac.features.table import Windows, concat
 from hvac.models.bundle import Bundle
 from hvac.models.forecast import crossing_probability
-from hvac.models.predictions import predictions_table
+from hvac.models.predictions import SCHEMA
 from hvac.panel.windows import LEARNING, OK, Scale, fit_scale, learning_days_left
 
 Floats = npt.NDArray[np.float64]
 EXTRA = ("status", "learning_days_left", "observed_share", "driving_point", "forecast", "forecast_low",
          "forecast_high", "crossing_probability")  # fmt: skip
+_LISTS, _NUMBER = pa.list_(pa.float32()), pa.float64()
+_KINDS = (pa.string(), pa.int32(), _NUMBER, pa.string(), _LISTS, _LISTS, _LISTS, _NUMBER)
+LATEST = pa.schema([*SCHEMA, *zip(EXTRA, _KINDS, strict=True)])
 MOVED_DAYS = 14
 
 
@@ -121,33 +124,32 @@ def latest_rows(scenes: Sequence[Scene], bundle: Bundle) -> pa.Table:
     units, its 90 % band, and the probability of crossing a limit.
     """
     made = newest(scenes, bundle.recipe)
-    return latest_table(made, newest_risks(bundle, made.windows), driving_outlooks(bundle, made), bundle)
+    records = latest_records(made, newest_risks(bundle, made.windows), driving_outlooks(bundle, made), bundle)
+    return pa.Table.from_pylist(records, schema=LATEST)
 
 
-def latest_table(
+def latest_records(
     made: Newest, risk_BH: Floats, outlook_B: Sequence[dict[int, PointOutlook]], bundle: Bundle
-) -> pa.Table:
-    """The rows of `latest_rows` from what each stage gave."""
-    threshold_H, names = bundle.decision.threshold_H, {"model": bundle.family, "bundle_id": bundle.name}
-    table = predictions_table(made.windows, risk_BH, threshold_H, horizons=bundle.horizons, **names)
-    rows: list[dict[str, Any]] = []
-    for b, outlook in enumerate(outlook_B):
-        same = {
-            "status": str(made.windows.column("status")[b]),
-            "learning_days_left": made.learning_left[b],
-            "observed_share": float(made.windows.observed_B[b]),
-        }
-        rows += [same | _forecast_columns(outlook.get(h)) for h in bundle.horizons]
-    lists, number = pa.list_(pa.float32()), pa.float64()
-    kinds = (pa.string(), pa.int32(), number, pa.string(), lists, lists, lists, number)
-    for name, kind in zip(EXTRA, kinds, strict=True):
-        table = table.append_column(name, pa.array([row.get(name) for row in rows], kind))
-    return table
+) -> list[dict[str, Any]]:
+    """The rows of `latest_rows` from what each stage gave, as plain values."""
+    names = {"split": None, "label": None, "observed": False, "model": bundle.family, "bundle_id": bundle.name}
+    cuts = list(zip(bundle.horizons, bundle.decision.threshold_H.tolist(), strict=True))
+    records: list[dict[str, Any]] = []
+    for b, keys in enumerate(made.windows.keys.to_pylist()):
+        same = {**keys, **names, "learning_days_left": made.learning_left[b]}
+        same["observed_share"] = float(made.windows.observed_B[b])
+        for h, (horizon, threshold) in enumerate(cuts):
+            risk = float(risk_BH[b, h])
+            known = risk == risk
+            told = {"risk": risk if known else None, "alarm": risk >= threshold if known else None}
+            outlook = _forecast_columns(outlook_B[b].get(horizon))
+            records.append({**same, "horizon": horizon, "threshold": threshold, **told, **outlook})
+    return records
 
 
 def _forecast_columns(outlook: PointOutlook | None) -> dict[str, Any]:
     if outlook is None:
-        return {}
+        return dict.fromkeys(EXTRA[3:])
     return {
         "driving_point": outlook.point,
         "forecast": outlook.value_D.tolist(),

@@ -15,15 +15,13 @@ import pytest
 from hvac.features.describe import Scene, UnitRecord, describe, scenes
 from hvac.features.table import concat
 from hvac.models.bundle import Bundle
-from hvac.models.latest import EXTRA, latest_rows
+from hvac.models.latest import EXTRA, LATEST, latest_rows
 from hvac.models.predictions import SCHEMA
 from hvac.models.ranking import ranking, write_ranking
 from hvac.panel.grid import Unit, panels
 from tests.models.models_example import HORIZONS, bundle
 from tests.panel.panel_example import FIRST, Row, readings, series
 
-KINDS = (pa.string(), pa.int32(), pa.float64(), pa.string(), *[pa.list_(pa.float32())] * 3, pa.float64())
-LATEST = pa.schema([*SCHEMA, *zip(EXTRA, KINDS, strict=True)])
 TODAY = dt.date(2024, 6, 30)
 
 

@@ -16,6 +16,7 @@ import pyarrow as pa
 import pytest
 
 from hvac.panel.grid import Unit
+from serve.stages import Rows
 from serve.store import FLEET, KeyRow, Store, StoreError
 from tests.serve.serve_example import LAST, UNITS, reading_rows, scored, service_of
 
@@ -125,7 +126,7 @@ def test_changed_equipment_is_claimed_by_one_only(store: Store) -> None:
     assert store.claim_stale(10) == []
 
 
-def test_equipment_that_changes_while_it_is_scored_stays_stale(store: Store, latest: pa.Table) -> None:
+def test_equipment_that_changes_while_it_is_scored_stays_stale(store: Store, latest: Rows) -> None:
     store.add(readings=[row for unit in UNITS for row in reading_rows(unit, 2)])
     claims = store.claim_stale(10)
     store.add(readings=[(*E1, "p", LAST, 50.0, None, None, None)])
@@ -133,13 +134,13 @@ def test_equipment_that_changes_while_it_is_scored_stays_stale(store: Store, lat
     assert [unit for unit, _ in store.claim_stale(10)] == [E1]
 
 
-def test_predictions_come_back_and_history_keeps_one_row_per_window(store: Store, latest: pa.Table) -> None:
+def test_predictions_come_back_and_history_keeps_one_row_per_window(store: Store, latest: Rows) -> None:
     store.add(readings=[row for unit in UNITS for row in reading_rows(unit, 2)])
     for _ in range(2):
         store.save_predictions(latest)
     rows = store.predictions("F1", "E1")
     assert [row["horizon"] for row in rows] == [30, 60, 90]
-    assert [row["risk"] for row in rows] == latest["risk"].to_pylist()[:3]
+    assert [row["risk"] for row in rows] == [row["risk"] for row in latest[:3]]
     assert len(store.history(E1)) == 3
 
 
@@ -195,7 +196,7 @@ def test_password_is_not_told_in_errors() -> None:
 
 
 @pytest.fixture(scope="module")
-def latest(tmp_path_factory: pytest.TempPathFactory) -> pa.Table:
+def latest(tmp_path_factory: pytest.TempPathFactory) -> Rows:
     """Predictions of the three pieces of equipment."""
     service = scored(service_of(tmp_path_factory.mktemp("latest")))
-    return pa.Table.from_pylist(service.rows())
+    return service.rows()
