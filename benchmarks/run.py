@@ -16,7 +16,7 @@ from typing import Any
 
 from support import QUICK_RESULTS, RESULTS, ROOT, THREAD_LIMITS, parser
 
-SCRIPTS = ("features", "encoder", "train", "featurize", "serve")
+SCRIPTS = ("features", "encoder", "train", "featurize", "calibration", "serve", "serve_chaos")
 PAGE = ROOT / "benchmarks" / "RESULTS.md"
 MACHINE = ("cpu", "cpu_count", "cores_used", "load_average_before", "system", "python")
 WORDS = {True: "yes", False: "**missed**", None: "–"}
