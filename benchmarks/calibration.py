@@ -1,7 +1,7 @@
 """What pooling the calibration over classes is worth: python benchmarks/calibration.py [--workspace runs/demo]
 
-Families are fitted on *train* (stopped on *tune*). The equipment of *cal* is cut at random, eight times: on two thirds the
-calibrators are fitted, each class alone (Platt) or all together (`hvac.models.pooling`), on the last third the risks of
+Families are fitted on *train* (stopped on *tune*). The equipment of *cal* is cut at random, eight times: on two thirds
+the calibrators are fitted, each class alone (Platt) or all together (`hvac.models.pooling`), on the last third risks of
 all classes are judged together: PR-AUC and log-loss. The test part is not read.
 """
 

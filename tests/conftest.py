@@ -1,4 +1,4 @@
-"""How tests are dealt to the workers of pytest-xdist: what shares a costly fixture stays together, and the long ones come first."""
+"""How tests are dealt to the workers of pytest-xdist: what shares a costly fixture stays together; long ones first."""
 
 from __future__ import annotations
 

@@ -1,0 +1,136 @@
+"""How a service is put together: settings, keys where it listens beyond this machine, Serve's config file, filling."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import yaml
+from ray.serve.schema import ServeDeploySchema
+
+from hvac.errors import ConfigError
+from hvac.panel.grid import Unit
+from hvac.panel.registry import Registry
+from serve import app, deployments, keys
+from serve.__main__ import main as serve_main
+from serve.load import fill
+from serve.settings import ServeConfig, read_config
+from serve.store import FLEET, Store
+from tests.serve.serve_example import UNITS, body_readings, client_of, filled, scored, service_of
+
+
+def test_unknown_setting_names_the_nearest_one() -> None:
+    with pytest.raises(ConfigError, match="workspace"):
+        read_config({"workspce": "runs/demo"})
+
+
+HOSTS = {"127.0.0.1": False, "localhost": False, "::1": False, "0.0.0.0": True, "10.1.2.3": True, "plant.test": True}
+
+
+@pytest.mark.parametrize(("host", "needed"), HOSTS.items())
+def test_keys_are_needed_wherever_serve_listens_beyond_this_machine(
+    host: str, needed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(app, "_http_host", lambda: host)
+    assert app.keys_needed(ServeConfig()) == needed
+
+
+def test_unknown_host_counts_as_everywhere() -> None:
+    assert app.keys_needed(ServeConfig())  # no Serve runs here
+
+
+def test_service_beyond_this_machine_does_not_start_without_a_key(tmp_path: Path) -> None:
+    filled(tmp_path)
+    args = {"workspace": str(tmp_path), "store": str(tmp_path / "store.sqlite"), "keys": "required"}
+    with pytest.raises(ConfigError, match=r"python -m serve\.keys add"):
+        app.build(args)
+    keys.make_key(Store.open(str(tmp_path / "store.sqlite")), "me", role="admin")
+    assert app.build(args)
+
+
+def test_key_commands_add_list_and_drop(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    where = ["--store", str(tmp_path / "s.sqlite")]
+    assert keys.main(["add", "plant", "--facility", "F1", "--role", "push", *where]) == 0
+    made = capsys.readouterr().out.strip()
+    assert keys.main(["list", *where]) == 0
+    assert capsys.readouterr().out == "plant\tF1\tpush\n"
+    assert made.startswith("hvac_")
+    assert made not in (tmp_path / "s.sqlite").read_bytes().decode("latin-1")
+    assert keys.main(["drop", "plant", *where]) == 0
+    assert Store.open(str(tmp_path / "s.sqlite")).api_keys() == []
+
+
+def test_command_tells_a_wrong_setting_in_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+    assert serve_main(["--port", "0", "layuot=fused"]) == 2
+    assert "layout" in capsys.readouterr().err
+
+
+def test_serve_config_file_is_valid_and_names_our_deployments() -> None:
+    found = yaml.safe_load(Path("serve/config.yaml").read_text(encoding="utf-8"))
+    ServeDeploySchema.model_validate(found)
+    (application,) = found["applications"]
+    read_config(application["args"])
+    assert application["import_path"] == "serve.app:build"
+    named = {each["name"]: each for each in application["deployments"]}
+    assert set(named) == {"Ingress", "Features", "RiskModel", "Forecast"} <= set(vars(deployments))
+    assert all(
+        each.get("num_replicas", 0) >= 2 or each["autoscaling_config"]["min_replicas"] >= 2 for each in named.values()
+    )
+
+
+def test_empty_store_is_filled_once_from_what_the_jobs_wrote(tmp_path: Path) -> None:
+    service = scored(service_of(tmp_path / "first"))
+    workspace = tmp_path / "run"
+    write_workspace(workspace, service.rows(), service.store)
+    config = ServeConfig(workspace=workspace)
+    store = Store.open(config.store_url)
+    assert fill(store, config)
+    assert not fill(store, config)
+    assert store.readings(UNITS[0]).equals(service.store.readings(UNITS[0]))
+    assert [row["risk"] for row in store.predictions()] == [row["risk"] for row in service.store.predictions()]
+    assert store.assignments() == {(FLEET, "ahu"): "ahu-1"}
+    assert store.stale_count() == 0
+
+
+def write_workspace(folder: Path, latest: list[dict[str, Any]], store: Store) -> None:
+    """Tables as ingest, train and score leave them."""
+    (folder / "panel" / "readings").mkdir(parents=True)
+    (folder / "steps").mkdir()
+    pq.write_table(pa.concat_tables(store.readings(u) for u in UNITS), folder / "panel" / "readings" / "part.parquet")
+    pq.write_table(pa.Table.from_pylist(latest), folder / "latest.parquet")
+    (folder / "steps" / "train.json").write_text('{"bundles": {"ahu": "ahu-1"}}')
+    day = dt.date(2024, 1, 1)
+    told = {"class": "ahu", "kind": "ahu", "points": ["p"], "readings": 1, "limited": 1}
+    told |= dict.fromkeys(("install_date", "first_date", "last_date"), day)
+    units = [{"facility_id": unit.facility_id, "equipment_id": unit.equipment_id, **told} for unit in UNITS]
+    texts = ("facility_id", "equipment_id", "kind", "point_id")
+    dates = [pa.field(name, pa.date32()) for name in ("start", "end")]
+    events = pa.schema([*(pa.field(name, pa.string()) for name in texts), *dates])
+    Registry(units=pa.Table.from_pylist(units), events=events.empty_table(), points={"ahu": ("p",)}).save(
+        folder / "panel"
+    )
+
+
+def test_full_disk_is_told_and_predictions_go_on(tmp_path: Path) -> None:
+    """SQLite's own page limit gives the very error of a full disk; each thread has a connection, so all are told."""
+    service = scored(service_of(tmp_path))
+    connect = service.store._connection
+
+    def small() -> Any:
+        connection = connect()
+        connection.execute("PRAGMA max_page_count = 1")
+        return connection
+
+    service.store._connection = small  # type: ignore[method-assign]
+    unit = {"facility_id": "F1", "equipment_id": "E1"}
+    with client_of(service) as client:
+        told = client.post(
+            "/v1/readings", json={"units": [{**unit, "readings": body_readings(Unit("F1", "E9"), 5000)}]}
+        )
+        assert (told.status_code, told.headers["retry-after"]) == (503, "5")
+        assert "nothing was changed" in told.json()["error"]
+        assert client.post("/v1/predict", json={"units": [unit]}).status_code == 200
