@@ -38,7 +38,7 @@ ABOUT = (
     "How likely an anomaly begins within 30, 60 and 90 days, for every piece of HVAC equipment. Risks are "
     "probabilities (0 to 1); days are calendar days; values are in each point's own physical unit."
 )
-ProblemSet = {code: {"model": Problem} for code in (401, 403, 404, 413, 415, 422, 429, 503, 504)}
+ProblemSet = {code: {"model": Problem} for code in (400, 401, 403, 404, 413, 415, 422, 429, 503, 504)}
 FacilityId = Annotated[Id, InPath(description="facility")]
 EquipmentId = Annotated[Id, InPath(description="equipment")]
 Language = Annotated[str | None, Query(pattern="^(en|ja)$")]
@@ -117,7 +117,11 @@ def _looking(service: Service, door: Door) -> APIRouter:
         """Every facility with its equipment in alarm."""
         return {"facilities": await asyncio.to_thread(service.facilities, caller.sees)}
 
-    @routes.get("/facilities/{facility_id}/ranking", response_model=None)
+    @routes.get(
+        "/facilities/{facility_id}/ranking",
+        response_model=None,
+        responses={200: {"content": {"application/json": {}, "text/csv": {}}}},
+    )
     async def ranked(
         facility_id: FacilityId, caller: Caller = read,
         form: Annotated[str, Query(alias="format", pattern="^(json|csv)$")] = "json", language: Language = None,

@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from hvac.errors import BundleError, HvacError, InputError
 from hvac.features.describe import Recipe, UnitRecord, scenes
@@ -70,9 +71,12 @@ class Shelf:
 
 def bundle_path(folder: Path, bundle_id: str) -> Path:
     """Folder of a bundle. Raises BundleError where the id is no plain name or nothing is there."""
-    if bundle_id != Path(bundle_id).name or not (folder / bundle_id / "manifest.json").is_file():
-        raise BundleError(f"there is no bundle {bundle_id[:80]!r} here")
-    return folder / bundle_id
+    try:
+        if bundle_id == Path(bundle_id).name and (folder / bundle_id / "manifest.json").is_file():
+            return folder / bundle_id
+    except (OSError, ValueError):  # a name no folder can have
+        pass
+    raise BundleError(f"there is no bundle {bundle_id[:80]!r} here")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -225,20 +229,17 @@ def ready_windows(bundle: Bundle, table: pa.Table) -> Windows:
     width, lookback = bundle.recipe.width, bundle.recipe.windows.lookback
     named = f"class {bundle.recipe.class_name}"
     expected = f"expected {width} points × {lookback} days = {width * lookback} values per row of {named}"
+    _check_lengths("values", table["values"], width * lookback, expected)
     values = matrix(table["values"])
-    if values.shape[1] != width * lookback:
-        raise InputError(f"{expected}, found {values.shape[1]}")
     x_BCL = values.astype(np.float32).reshape(len(table), width, lookback)
     broken_B = ~np.isfinite(x_BCL).all(axis=(1, 2))
     if broken_B.any():
         row = int(np.flatnonzero(broken_B)[0])
         raise InputError(f"{expected}, found values that are not finite numbers in row {row}")
     names = bundle.recipe.context.names
+    if "context" in table.column_names:
+        _check_lengths("context", table["context"], len(names), f"expected {len(names)} context values per row")
     context = matrix(table["context"]) if "context" in table.column_names else np.full((len(table), len(names)), np.nan)
-    if context.shape[1] != len(names):
-        raise InputError(
-            f"context: expected {len(names)} values per row ({', '.join(names[:4])}, …), found {context.shape[1]}"
-        )
     windows = Windows(
         keys=_ready_keys(table, bundle),
         observed_B=np.ones(len(table), dtype=np.float32),
@@ -248,6 +249,13 @@ def ready_windows(bundle: Bundle, table: pa.Table) -> Windows:
         k_BK=context.astype(np.float32),
     )
     return prepared(windows, bundle.model.config.needs, lambda: bundle.encoder)
+
+
+def _check_lengths(name: str, column: pa.ChunkedArray, length: int, expected: str) -> None:
+    wrong_B = pc.fill_null(pc.not_equal(pc.list_value_length(column), length), True).to_numpy(zero_copy_only=False)
+    if wrong_B.any():
+        row = int(np.flatnonzero(wrong_B)[0])
+        raise InputError(f"{name}: {expected}, found {len(column[row].as_py() or ())} in row {row}")
 
 
 def _ready_keys(table: pa.Table, bundle: Bundle) -> pa.Table:

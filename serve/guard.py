@@ -137,9 +137,9 @@ class Guard:
     def _refusal(self, scope: Scope) -> Response | None:
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         length = headers.get("content-length", "0")
-        if not length.isdigit():
+        if not (length.isascii() and length.isdigit()):
             return problem(400, "content-length is not a number")
-        if int(length) > self._limit(scope):
+        if len(length) > 18 or int(length) > self._limit(scope):
             return self._too_large(scope)
         if headers.get("content-encoding", "identity").lower() != "identity":
             return problem(415, "compressed bodies are not read: send the body as it is")
@@ -236,6 +236,7 @@ def _sentence(error: RequestValidationError) -> str:
     found = error.errors()
     first = found[0]
     where = ".".join(str(part) for part in first["loc"] if part not in ("body", "query", "path")) or "body"
+    where = "".join(letter if letter.isprintable() else "?" for letter in where)
     more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
     said = str(first["msg"]).removeprefix("Value error, ")
     if first["type"] == "model_attributes_type" and where == "body":

@@ -39,6 +39,7 @@ class Service:
 
     def __init__(self, config: ServeConfig, store: Store, stages: Stages) -> None:
         self.config, self.store, self.stages = config, store, stages
+        self._known: set[str] = set()
         self._assigned: tuple[float, dict[tuple[str, str], str]] = (0.0, {})
         self._records: OrderedDict[tuple[Unit, int], tuple[pa.Table, list[tuple[Any, ...]]]] = OrderedDict()
 
@@ -49,7 +50,7 @@ class Service:
         self._check_size(units)
         asks = [await asyncio.to_thread(self._ask, unit) for unit in units]
         rows = await self._within(self.stages.predict(asks))
-        count(rows)
+        self._count(rows)
         return rows
 
     async def forecast(
@@ -77,7 +78,7 @@ class Service:
             )
         joined = pa.concat_tables(answers).sort_by([("row", "ascending"), ("horizon", "ascending")])
         for facility, n in Counter(table["facility_id"].to_pylist()).items():
-            metrics.WINDOWS.labels(facility, "ok").inc(n)
+            metrics.WINDOWS.labels(self.label(facility), "ok").inc(n)
         return joined.drop_columns(["row"])
 
     def _by_bundle(self, table: pa.Table, sees: Callable[[str], bool]) -> list[tuple[str, pa.Table]]:
@@ -108,6 +109,8 @@ class Service:
         stored = self.store.unit(unit)
         class_name = asked.equipment_class or (stored.class_name if stored else "")
         given = reading_rows_of(asked)
+        if stored is None and not given and (asked.readings or asked.window):
+            raise Refused(f"{unit.facility_id} {unit.equipment_id}: no value is given, only nulls")
         if stored is None and not given:
             raise Unknown(f"{unit.facility_id} {unit.equipment_id} is not known here: send its readings, or a window")
         bundle_id = self.bundle_for(unit.facility_id, class_name)
@@ -144,6 +147,17 @@ class Service:
                 retry_after=self.config.limits.retry_after_s,
             ) from error
 
+    def label(self, facility_id: str) -> str:
+        """A facility as metrics name it: those not in the store are "other", so that no caller makes endless series."""
+        return facility_id if facility_id in self._known else "other"
+
+    def _count(self, rows: list[dict[str, Any]]) -> None:
+        for row in rows:
+            if row["alarm"]:
+                metrics.ALARMS.labels(self.label(row["facility_id"]), str(row["horizon"])).inc()
+        for key in {(row["ask"], row["point_id"], row["facility_id"], row["status"]) for row in rows}:
+            metrics.WINDOWS.labels(self.label(key[2]), key[3]).inc()
+
     # Which bundle serves whom
 
     def bundle_for(self, facility_id: str, class_name: str) -> str:
@@ -151,6 +165,7 @@ class Service:
         since, assigned = self._assigned
         if time.monotonic() - since > ASSIGNED_FOR_S:
             assigned = self.store.assignments()
+            self._known = self.store.facilities()
             self._assigned = (time.monotonic(), assigned)
         for key in ((facility_id, class_name), (facility_id, ALL), (FLEET, class_name), (FLEET, ALL)):
             if key in assigned:
@@ -219,7 +234,7 @@ class Service:
             events += event_rows(key, unit.events)
         self.store.add(units=rows, readings=readings, events=events)
         for facility, n in Counter(row[0] for row in readings).items():
-            metrics.READINGS.labels(facility).inc(n)
+            metrics.READINGS.labels(self.label(facility)).inc(n)
         return Stored(
             units=len(rows), readings=len(readings), events=len(events), to_be_scored=self.store.stale_count()
         )  # fmt: skip
@@ -303,12 +318,3 @@ def _facility(name: str, units: int, rows: list[dict[str, Any]]) -> dict[str, An
         "not_scored": units - len({row["equipment_id"] for row in rows if row["status"] == "ok"}),
         "end_date": max((row["end_date"] for row in rows), default=None),
     }
-
-
-def count(rows: list[dict[str, Any]]) -> None:
-    """Count windows and alarms."""
-    for row in rows:
-        if row["alarm"]:
-            metrics.ALARMS.labels(row["facility_id"], str(row["horizon"])).inc()
-    for key in {(row["ask"], row["point_id"], row["facility_id"], row["status"]) for row in rows}:
-        metrics.WINDOWS.labels(key[2], key[3]).inc()

@@ -87,6 +87,10 @@ class Store:
         rows = self._rows(f"SELECT * FROM units {where} ORDER BY facility_id, equipment_id", values)
         return [UnitRow(*row) for row in rows]
 
+    def facilities(self) -> set[str]:
+        """Ids of all facilities."""
+        return {row[0] for row in self._rows("SELECT DISTINCT facility_id FROM units")}
+
     def unit(self, unit: Unit) -> UnitRow | None:
         """One piece of equipment, None where it is not known."""
         rows = self._rows("SELECT * FROM units WHERE facility_id = ? AND equipment_id = ?", unit)
