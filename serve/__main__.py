@@ -34,13 +34,14 @@ def main(given: list[str] | None = None) -> int:
     asked = parser.parse_intermixed_args(given)
     for name, value in (QUIET | (FAST if asked.fast else {})).items():
         os.environ.setdefault(name, value)
-    os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", tempfile.mkdtemp(prefix="hvac-metrics-"))
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
     stop = threading.Event()
     for each in (signal.SIGINT, signal.SIGTERM):
         signal.signal(each, lambda *_: stop.set())
     try:
-        _serve(asked.host, asked.port, read_overrides(asked.settings), stop)
+        with tempfile.TemporaryDirectory(prefix="hvac-metrics-", ignore_cleanup_errors=True) as folder:
+            os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", folder)
+            _serve(asked.host, asked.port, read_overrides(asked.settings), stop)
     except HvacError as error:
         sys.stderr.write(f"error: {error}\n")
         return 2

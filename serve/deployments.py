@@ -19,6 +19,7 @@ from serve import metrics
 from serve.api import make_api
 from serve.asks import Ask
 from serve.guard import Door
+from serve.listening import check_keys, keys_needed
 from serve.service import Service
 from serve.settings import ServeConfig
 from serve.stages import LocalStages, Part, Rows
@@ -164,8 +165,10 @@ class GraphStages:
 class Ingress:
     """HTTP in, HTTP out; holds no model (but all stages where the layout is fused)."""
 
-    async def __init__(self, config: ServeConfig, keys: bool, features: DeploymentHandle | None = None) -> None:
-        store = Store.open(config.store_url)
+    async def __init__(self, config: ServeConfig, features: DeploymentHandle | None = None) -> None:
+        store, keys = Store.open(config.store_url), keys_needed(config)
+        if keys:
+            check_keys(store, config)
         stages: Any = GraphStages(features) if features else LocalStages(config.bundle_folder, config.bundles_in_memory)
         self.service, self.door = Service(config, store, stages), Door(store, keys=keys)
         self._rescoring = asyncio.create_task(self.service.rescore_forever())

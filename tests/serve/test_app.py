@@ -15,7 +15,7 @@ from ray.serve.schema import ServeDeploySchema
 from hvac.errors import ConfigError
 from hvac.panel.grid import Unit
 from hvac.panel.registry import Registry
-from serve import app, deployments, keys
+from serve import app, deployments, keys, listening
 from serve.__main__ import main as serve_main
 from serve.load import fill
 from serve.settings import ServeConfig, read_config
@@ -35,12 +35,12 @@ HOSTS = {"127.0.0.1": False, "localhost": False, "::1": False, "0.0.0.0": True, 
 def test_keys_are_needed_wherever_serve_listens_beyond_this_machine(
     host: str, needed: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(app, "_http_host", lambda: host)
-    assert app.keys_needed(ServeConfig()) == needed
+    monkeypatch.setattr(listening, "_http_host", lambda: host)
+    assert listening.keys_needed(ServeConfig()) == needed
 
 
 def test_unknown_host_counts_as_everywhere() -> None:
-    assert app.keys_needed(ServeConfig())  # no Serve runs here
+    assert listening.keys_needed(ServeConfig())  # no Serve runs here
 
 
 def test_service_beyond_this_machine_does_not_start_without_a_key(tmp_path: Path) -> None:
