@@ -10,11 +10,7 @@ import pyarrow as pa
 
 from hvac.panel.events import Events, events_by_unit, no_events
 from hvac.panel.grid import Unit
-
-EVENT_SCHEMA = pa.schema(
-    [(name, pa.string()) for name in ("facility_id", "equipment_id", "kind")]
-    + [("start", pa.date32()), ("end", pa.date32()), ("point_id", pa.string())]
-)
+from hvac.panel.registers import EVENTS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +38,6 @@ def events_of(ask: Ask) -> Events:
         pa.array(column, pa.int32()).cast(pa.date32())
         if field.name in ("start", "end")
         else pa.array(column, field.type)
-        for column, field in zip(columns, EVENT_SCHEMA, strict=True)
+        for column, field in zip(columns, EVENTS, strict=True)
     ]
-    return events_by_unit(pa.table(arrays, schema=EVENT_SCHEMA))[ask.unit]
+    return events_by_unit(pa.table(arrays, schema=EVENTS))[ask.unit]

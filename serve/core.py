@@ -8,6 +8,7 @@ Legend: B windows, H horizons.
 
 from __future__ import annotations
 
+import logging
 from collections import OrderedDict, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -26,23 +27,34 @@ from hvac.features.statistics import statistics
 from hvac.features.table import KEY_SCHEMA, Windows, concat, matrix
 from hvac.models.bundle import Bundle as Bundle
 from hvac.models.family import NEEDS, prepared
-from hvac.models.latest import Newest, driving_outlooks, latest_records, newest, newest_risks, outlooks
+from hvac.models.latest import Newest, latest_records, newest, outlooks
+from hvac.models.latest import driving_outlooks as driving_outlooks
+from hvac.models.latest import newest_risks as newest_risks
 from hvac.models.predictions import predictions_table
 from hvac.panel.grid import Panel, panels
 from hvac.panel.registry import EPOCH
 from serve.asks import Ask, events_of
 
 Floats = Any
+log = logging.getLogger(__name__)
 
 
 def warm(folder: Path) -> None:
     """Do once what the first request would wait for: imports, compiled functions, an encoder's first pass."""
-    for manifest in sorted(folder.glob("[!.]*/manifest.json"))[:1]:
-        bundle = Bundle.load(manifest.parent)
-        days = bundle.recipe.width * bundle.recipe.windows.lookback
-        table = pa.table({"values": pa.array([np.linspace(-1, 1, days).tolist()])})
-        bundle.predict(ready_windows(bundle, table))
-        bundle.forecast(np.zeros((1, bundle.recipe.width, bundle.recipe.windows.lookback)), bundle.horizons[0])
+    for manifest in sorted(folder.glob("[!.]*/manifest.json")):
+        try:
+            return try_out(Bundle.load(manifest.parent))
+        except BundleError as error:  # it may serve nobody: the others must not wait for it
+            log.warning("%s", error)
+    return None
+
+
+def try_out(bundle: Bundle) -> None:
+    """Judge and forecast one made-up window. Raises BundleError where anything the bundle needs is damaged."""
+    width, lookback = bundle.recipe.width, bundle.recipe.windows.lookback
+    table = pa.table({"values": pa.array([np.linspace(-1, 1, width * lookback).tolist()])})
+    bundle.predict(ready_windows(bundle, table))
+    bundle.forecast(np.zeros((1, width, lookback)), bundle.horizons[0])
 
 
 class Shelf:
@@ -173,20 +185,10 @@ def _record(ask: Ask) -> UnitRecord:
     return UnitRecord(events=events_of(ask), install_day=ask.install_day, class_name=ask.class_name)
 
 
-def risks(bundle: Bundle, windows: Windows) -> Floats:
-    """Second stage: calibrated risks [B, H], nan where a window cannot be scored."""
-    return newest_risks(bundle, windows)
-
-
 def risks_of_many(bundle: Bundle, many: Sequence[Windows]) -> list[Floats]:
-    """`risks` of several requests in one pass."""
+    """Second stage: risks [B, H] of the windows of several requests, in one pass."""
     risk_BH = newest_risks(bundle, concat(many))
     return np.split(risk_BH, np.cumsum([len(windows) for windows in many])[:-1])
-
-
-def forecasts(bundle: Bundle, made: Newest) -> list[dict[int, Any]]:
-    """Third stage: for every window the outlook of its driving point, by horizon."""
-    return driving_outlooks(bundle, made)
 
 
 def assemble(
@@ -315,9 +317,8 @@ def about_one(shelf: Shelf, bundle_id: str) -> dict[str, Any]:
 
 
 def about_fresh(shelf: Shelf, bundle_id: str) -> dict[str, Any]:
-    """`about` of a bundle that is read anew with its encoder. Raises BundleError where anything of it is damaged."""
-    found = Shelf(shelf.folder, 1)(bundle_id)
-    if "embedding" in found.model.config.needs:
-        assert found.encoder.dim > 0, "an encoder has a width"
+    """`about` of a bundle that is read anew and tried out. Raises BundleError where anything of it is damaged."""
+    found = Bundle.load(bundle_path(shelf.folder, bundle_id))
+    try_out(found)
     shelf.drop(bundle_id)
     return about(found)

@@ -7,7 +7,6 @@ sends a bundle's requests to replicas that have it in memory, and puts the least
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Sequence
 from typing import Any
 
@@ -25,7 +24,6 @@ from serve.settings import ServeConfig
 from serve.stages import LocalStages, Part, Rows
 from serve.store import Store
 
-log = logging.getLogger(__name__)
 BUNDLES_PER_REPLICA = 32
 
 
@@ -77,7 +75,7 @@ class Forecast:
     async def outlooks(self, bundle_id: str, made: Any) -> Any:
         """For every window the outlook of its driving point, by horizon."""
         with metrics.timed("forecast"):
-            return await asyncio.to_thread(lambda: self.core.forecasts(self.shelf(bundle_id), made))
+            return await asyncio.to_thread(lambda: self.core.driving_outlooks(self.shelf(bundle_id), made))
 
     async def every_point(self, bundle_id: str, made: Any, horizons: Sequence[int]) -> list[dict[str, Any]]:
         """Every point's forecast of one window."""

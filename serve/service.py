@@ -48,7 +48,7 @@ class Service:
     async def predict(self, units: Sequence[AskedUnit]) -> list[dict[str, Any]]:
         """Rows of `latest.parquet` for the equipment asked, in that order, with the number of the ask in `ask`."""
         self._check_size(units)
-        asks = [await asyncio.to_thread(self._ask, unit) for unit in units]
+        asks = await asyncio.to_thread(self._asks, units)
         rows = await self._within(self.stages.predict(asks))
         self._count(rows)
         return rows
@@ -68,7 +68,7 @@ class Service:
         if table.num_rows > self.config.limits.windows:
             raise TooMuch(f"{table.num_rows} windows in one request; at most {self.config.limits.windows} are allowed")
         numbered = table.append_column("row", pa.array(range(table.num_rows), pa.int64()))
-        parts = self._by_bundle(numbered, sees)
+        parts = await asyncio.to_thread(self._by_bundle, numbered, sees)
         found = await self._within(asyncio.gather(*(self.stages.bulk(part) for part in parts)))
         answers = []
         for (_, rows), answer in zip(parts, found, strict=True):
@@ -104,6 +104,9 @@ class Service:
         if readings > self.config.limits.readings:
             raise TooMuch(f"{readings} readings in one request; at most {self.config.limits.readings} are allowed")
 
+    def _asks(self, units: Sequence[AskedUnit]) -> list[Ask]:
+        return [self._ask(unit) for unit in units]
+
     def _ask(self, asked: AskedUnit) -> Ask:
         unit = Unit(asked.facility_id, asked.equipment_id)
         stored = self.store.unit(unit)
@@ -121,7 +124,7 @@ class Service:
             class_name=class_name or ALL,
             readings=merged(unit, table, given),
             events=[*events, *(row for row in event_rows(unit, asked.events) if row not in events)],
-            install_day=day_number(asked.install_date) or (stored.install_day if stored else None),
+            install_day=stored.install_day if stored and asked.install_date is None else day_number(asked.install_date),
             end_day=day_number(asked.end_date),
         )
 
@@ -253,9 +256,8 @@ class Service:
 
     async def _score(self, claims: list[tuple[Unit, float]]) -> None:
         try:
-            asks = [
-                await asyncio.to_thread(self._ask, AskedUnit(facility_id=u[0], equipment_id=u[1])) for u, _ in claims
-            ]
+            units = [AskedUnit(facility_id=unit.facility_id, equipment_id=unit.equipment_id) for unit, _ in claims]
+            asks = await asyncio.to_thread(self._asks, units)
             rows = await self._within(self.stages.predict(asks))
             await asyncio.to_thread(self.store.save_predictions, rows, claims)
         except (StoreError, TooSlow):

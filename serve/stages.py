@@ -69,8 +69,11 @@ class LocalStages:
             loop.call_soon_threadsafe(_settle, answer, found)
 
     def _answers(self, many: list[Sequence[Ask]]) -> list[Rows | Exception]:
-        with metrics.timed("features"):
-            prepared = self.core.prepare_many(self.shelf, many)
+        try:
+            with metrics.timed("features"):
+                prepared = self.core.prepare_many(self.shelf, many)
+        except Exception as error:  # a bug: nobody of this round is left waiting
+            return [error] * len(many)
         found: list[Rows | Exception] = []
         for groups in prepared:
             try:
@@ -82,9 +85,9 @@ class LocalStages:
     def _finish(self, group: Any) -> Rows:
         bundle = self.shelf(group.bundle_id)
         with metrics.timed("model"):
-            risk_BH = self.core.risks(bundle, group.made.windows)
+            risk_BH = self.core.newest_risks(bundle, group.made.windows)
         with metrics.timed("forecast"):
-            outlook_B = self.core.forecasts(bundle, group.made)
+            outlook_B = self.core.driving_outlooks(bundle, group.made)
         return self.core.assemble(bundle, group, risk_BH, outlook_B)
 
     async def forecast(self, ask: Ask, horizons: Sequence[int]) -> list[dict[str, Any]]:

@@ -7,6 +7,7 @@ import datetime as dt
 import io
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from serve.asks import Ask, events_of
 from serve.bulk import ARROW, PARQUET
 from serve.keys import make_key
 from serve.service import Service
+from serve.stages import LocalStages
 from tests.serve.serve_example import DAYS, LAST, TODAY, UNITS, body_readings, client_of, scored, service_of
 
 E1, E2, F2 = UNITS
@@ -245,6 +247,27 @@ def test_corrupt_bundle_is_refused_and_the_old_one_goes_on(tmp_path: Path) -> No
         assert "goes on serving" in told.json()["error"]
         assert risks(predict(client, unit(E1))) == before
         assert "damaged" in str(client.get("/v1/models").json())
+
+
+def test_damaged_bundle_in_the_folder_keeps_no_service_from_starting(tmp_path: Path) -> None:
+    damaged = tmp_path / "bundles" / "aaa-first-by-name"
+    damaged.mkdir(parents=True)
+    (damaged / "manifest.json").write_text("{")
+    with client_of(service_of(tmp_path)) as client:
+        assert predict(client, unit(E1)).status_code == 200
+
+
+def test_bug_in_one_round_leaves_nobody_waiting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    own = service_of(tmp_path, limits={"timeout_s": 60})
+
+    def fail(*_: Any) -> Any:
+        raise RuntimeError("a bug")
+
+    assert isinstance(own.stages, LocalStages)
+    monkeypatch.setattr(own.stages.core, "prepare_many", fail)
+    with client_of(own) as client, ThreadPoolExecutor(4) as pool:
+        told = list(pool.map(lambda _: predict(client, unit(E1)).status_code, range(4)))
+    assert told == [500] * 4
 
 
 @pytest.mark.parametrize("name", ["nothing-here", "..", "%2e%2e%2fetc", "a%00b"])
@@ -490,7 +513,6 @@ def test_too_many_at_once_are_turned_away_with_retry_after(tmp_path: Path) -> No
     own = service_of(tmp_path, limits={"in_flight": 1, "timeout_s": 5})
     with client_of(own) as client:
         import asyncio
-        from concurrent.futures import ThreadPoolExecutor
 
         slow = own.stages.predict
 

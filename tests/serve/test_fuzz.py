@@ -587,6 +587,8 @@ def answers_of_another_process(asked: Sequence[tuple[str, bytes]]) -> tuple[list
         [sys.executable, "-c", CHILD], cwd=ROOT, capture_output=True, timeout=300, check=False,
         input=b"".join(b"%s %d\n%s" % (kind.encode(), len(body), body) for kind, body in asked),
     )  # fmt: skip
+    if told.returncode:
+        sys.stderr.write(told.stderr.decode(errors="replace")[-3000:])  # pytest shows it beside the failure
     rows = [json.loads(line[7:]) for line in told.stdout.decode().splitlines() if line.startswith("ANSWER ")]
     return [Told(status, headers, bytes.fromhex(content)) for status, headers, content in rows], told.returncode
 
