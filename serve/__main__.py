@@ -40,15 +40,14 @@ def main(given: list[str] | None = None) -> int:
         signal.signal(each, lambda *_: stop.set())
     try:
         with tempfile.TemporaryDirectory(prefix="hvac-metrics-", ignore_cleanup_errors=True) as folder:
-            os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", folder)
-            _serve(asked.host, asked.port, read_overrides(asked.settings), stop)
+            _serve(asked.host, asked.port, read_overrides(asked.settings), stop, metrics=folder)
     except HvacError as error:
         sys.stderr.write(f"error: {error}\n")
         return 2
     return 0
 
 
-def _serve(host: str, port: int, settings: dict[str, Any], stop: threading.Event) -> None:
+def _serve(host: str, port: int, settings: dict[str, Any], stop: threading.Event, *, metrics: str) -> None:
     import ray
     from ray import serve
 
@@ -56,7 +55,10 @@ def _serve(host: str, port: int, settings: dict[str, Any], stop: threading.Event
     from serve.settings import read_config
 
     config = read_config(settings)
-    environment = {name: os.environ[name] for name in ("PROMETHEUS_MULTIPROC_DIR", "OMP_NUM_THREADS")}
+    environment = {
+        "PROMETHEUS_MULTIPROC_DIR": os.environ.get("PROMETHEUS_MULTIPROC_DIR", metrics),
+        "OMP_NUM_THREADS": os.environ["OMP_NUM_THREADS"],
+    }
     address = os.environ.get("RAY_ADDRESS", "local")
     own: dict[str, Any] = {"include_dashboard": False, "object_store_memory": 256 * 2**20} if address == "local" else {}
     ray.init(

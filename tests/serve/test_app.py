@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,11 @@ def test_key_commands_add_list_and_drop(tmp_path: Path, capsys: pytest.CaptureFi
 def test_command_tells_a_wrong_setting_in_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:
     assert serve_main(["--port", "0", "layuot=fused"]) == 2
     assert "layout" in capsys.readouterr().err
+
+
+def test_command_leaves_no_setting_behind_for_the_processes_started_later() -> None:
+    assert serve_main(["--port", "0", "layuot=fused"]) == 2
+    assert "PROMETHEUS_MULTIPROC_DIR" not in os.environ
 
 
 def test_serve_config_file_is_valid_and_names_our_deployments() -> None:

@@ -105,15 +105,15 @@ def test_page_shows_what_was_scored_after_the_start(served: Served) -> None:
 
 def test_pushed_reading_is_scored_within_seconds(served: Served) -> None:
     risen = [{**row, "value": row["value"] + 9} for row in body_readings(F2)[-40:]]
-    before = served.client.get("/v1/equipment/F2/E1").json()["predictions"][0]["horizons"][2]["risk"]
+
+    def risk() -> float:
+        return float(served.client.get("/v1/equipment/F2/E1").json()["predictions"][0]["horizons"][2]["risk"])
+
+    _until(lambda: served.client.get("/v1/equipment/F2/E1").json()["predictions"], 120)
+    before = risk()
     body = {"units": [{"facility_id": "F2", "equipment_id": "E1", "readings": risen}]}
     assert served.client.post("/v1/readings", json=body).status_code == 202
-
-    def changed() -> bool:
-        now = served.client.get("/v1/equipment/F2/E1").json()["predictions"][0]["horizons"][2]["risk"]
-        return bool(now != before)
-
-    _until(changed, 90)
+    _until(lambda: risk() != before, 90)
 
 
 def test_promotion_is_live_and_a_corrupt_bundle_is_refused(served: Served) -> None:
