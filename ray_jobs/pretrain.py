@@ -36,7 +36,7 @@ def _make(config: PretrainConfig, folder: str, gpu: bool) -> dict[str, Any]:
     torch.set_num_threads(1)
     started = time.monotonic()
     model, figures = pretrain(config, device="cuda" if gpu else "cpu", report=_log_progress)
-    encoder = Encoder(model.cpu(), EncoderConfig())
+    encoder = Encoder(EncoderConfig(), model.cpu)
     encoder.save(Path(folder))
     manifest = _manifest(config, encoder, figures, time.monotonic() - started) | {
         "file_sha256": hashlib.sha256((Path(folder) / "model.safetensors").read_bytes()).hexdigest()

@@ -13,7 +13,7 @@ import hashlib
 import json
 import warnings
 from collections.abc import Callable
-from functools import cached_property
+from functools import cached_property, partial
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal
@@ -25,6 +25,7 @@ from safetensors import SafetensorError
 
 from hvac.config import Config
 from hvac.errors import EncoderError
+from hvac.features.mixer import read_mixer
 
 Floats = npt.NDArray[np.floating[Any]]
 
@@ -83,37 +84,54 @@ def load_encoder(spec: EncoderConfig | None = None) -> Encoder:
     (2, 3, 64)
     """
     spec = spec or EncoderConfig()
-    loaders = {"packaged": _load_packaged, "path": _load_path, "hub": _load_hub, "random": _load_random}
-    return Encoder(loaders[spec.source](spec), spec)
+    if spec.source == "random":
+        return Encoder(spec, partial(_make_random, spec.seed))
+    if spec.source == "hub":
+        return Encoder(spec, partial(_fetch, spec.repository, spec.revision))
+    folder, sha256 = _folder_of(spec)
+    _check_folder(folder, sha256)
+    return Encoder(spec, partial(_read_model, folder), folder if sha256 else None)
 
 
 class Encoder:
-    """A frozen TinyTimeMixer: windows in, embeddings (or its own forecast) out. It is never trained here."""
+    """A frozen TinyTimeMixer: windows in, embeddings (or its own forecast) out. It is never trained here.
 
-    def __init__(self, model: torch.nn.Module, spec: EncoderConfig) -> None:
-        self.spec = spec
-        self.model: Any = model.to(spec.device).eval().requires_grad_(False)
+    Args:
+        spec: pooling, device, batch size.
+        load: gives the library's model.
+        folder: of weights known to be whole by their SHA-256; a plain encoder among them then runs without the library
+            (`hvac.features.mixer`), which is loaded only when something else is asked for.
+    """
+
+    def __init__(self, spec: EncoderConfig, load: Callable[[], torch.nn.Module], folder: Path | None = None) -> None:
+        self.spec, self._load = spec, load
+        self._own = read_mixer(folder) if folder else None
+        self.config: dict[str, Any] = self._own.config if self._own else self.model.config.to_dict()
+
+    @cached_property
+    def model(self) -> Any:
+        """The library's model (importing it takes several seconds)."""
+        return self._load().to(self.spec.device).eval().requires_grad_(False)
 
     @property
     def dim(self) -> int:
         """E, the length of one embedding."""
-        return int(self.model.config.d_model)
+        return int(self.config["d_model"])
 
     @property
     def context(self) -> int:
         """Days (steps) the loaded model reads; windows of another length are interpolated to it."""
-        return int(self.model.config.context_length)
+        return int(self.config["context_length"])
 
     @property
     def patches(self) -> int:
         """Patches a window is cut into (a resolution prefix is none of them)."""
-        config = self.model.config
-        return int((config.context_length - config.patch_length) // config.patch_stride + 1)
+        return int((self.context - self.config["patch_length"]) // self.config["patch_stride"] + 1)
 
     @cached_property
     def sha256(self) -> str:
         """Hash of the weights: of names, shapes and bytes, whatever file they came from."""
-        return state_hash(self.model.state_dict())
+        return state_hash(self._own.state if self._own else self.model.state_dict())
 
     def embed(self, x_BCL: Floats) -> npt.NDArray[np.float32]:
         """Embed every point of every window.
@@ -144,17 +162,16 @@ class Encoder:
 
     @cached_property
     def _hidden(self) -> Callable[[torch.Tensor], torch.Tensor]:
-        """Patch tokens of standardised series; traced where that gives the same numbers, as the many small modules of
-        the library cost more than their arithmetic for a few series (measured: 2.5 → 0.9 ms alone)."""
-        config, backbone = self.model.config, self.model.backbone
-
-        def plain(batch_NL: torch.Tensor) -> torch.Tensor:
-            return hidden_tokens(backbone, config, batch_NL)
-
-        if config.resolution_prefix_tuning:
-            return plain
-        traced = _traced(_Hidden(backbone).eval(), config.context_length, self.spec.device)
-        probe_NL = torch.linspace(-2, 2, 3 * config.context_length, device=self.spec.device).reshape(3, -1)
+        """Patch tokens of standardised series; traced where that gives the same numbers, as many small operations cost
+        more than their arithmetic for a few series (benchmarks/encoder.py)."""
+        if self._own:
+            plain: Any = self._own.mixer.to(self.spec.device)
+        elif self.model.config.resolution_prefix_tuning:
+            return partial(hidden_tokens, self.model.backbone, self.model.config)
+        else:
+            plain = _Hidden(self.model.backbone).eval()
+        traced = _traced(plain, self.context, self.spec.device)
+        probe_NL = torch.linspace(-2, 2, 3 * self.context, device=self.spec.device).reshape(3, -1)
         return traced if torch.equal(traced(probe_NL), plain(probe_NL)) else plain
 
     def standardised(self, x_BCL: Floats) -> npt.NDArray[np.float32]:
@@ -187,7 +204,10 @@ class Encoder:
 
     def save(self, folder: Path) -> None:
         """Write weights and architecture in Hugging Face layout (safetensors, no pickle)."""
-        self.model.save_pretrained(folder)
+        if self._own:
+            self._own.save(folder)
+        else:
+            self.model.save_pretrained(folder)
 
 
 class _Hidden(torch.nn.Module):
@@ -258,42 +278,40 @@ def _tsfm() -> Any:
     return tinytimemixer
 
 
-def _load_random(spec: EncoderConfig) -> torch.nn.Module:
+def _make_random(seed: int) -> torch.nn.Module:
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(spec.seed)
+        torch.manual_seed(seed)
         model: torch.nn.Module = _tsfm().TinyTimeMixerForPrediction(seed_architecture())
     return model
 
 
-def _load_packaged(spec: EncoderConfig) -> torch.nn.Module:
-    folder = packaged_folder()
-    manifest = folder / "manifest.json"
-    if not manifest.exists():
-        raise EncoderError(f"no packaged weights in {folder}: make them with python -m ray_jobs.pretrain")
-    expected = json.loads(manifest.read_text(encoding="utf-8"))["file_sha256"]
-    return _from_folder(folder, spec.sha256 or expected)
-
-
-def _load_path(spec: EncoderConfig) -> torch.nn.Module:
-    if spec.path is None:
-        raise EncoderError("encoder.source is 'path' but encoder.path is not set: give a folder in Hugging Face layout")
-    return _from_folder(Path(spec.path), spec.sha256)
-
-
-def _load_hub(spec: EncoderConfig) -> torch.nn.Module:
+def _fetch(repository: str, revision: str) -> torch.nn.Module:
     try:
-        model: torch.nn.Module = _tsfm().TinyTimeMixerForPrediction.from_pretrained(
-            spec.repository, revision=spec.revision
-        )
+        model: torch.nn.Module = _tsfm().TinyTimeMixerForPrediction.from_pretrained(repository, revision=revision)
     except OSError as error:
         raise EncoderError(
-            f"cannot fetch {spec.repository} at revision {spec.revision}: {str(error).splitlines()[0]} "
+            f"cannot fetch {repository} at revision {revision}: {str(error).splitlines()[0]} "
             "Without a network, download the folder elsewhere and use encoder.source: path"
         ) from error
     return model
 
 
-def _from_folder(folder: Path, sha256: str | None) -> torch.nn.Module:
+def _folder_of(spec: EncoderConfig) -> tuple[Path, str | None]:
+    """Where the weights lie, and the SHA-256 they must have (None: any)."""
+    if spec.source == "path":
+        if spec.path is None:
+            raise EncoderError(
+                "encoder.source is 'path' but encoder.path is not set: give a folder in Hugging Face layout"
+            )
+        return Path(spec.path), spec.sha256
+    folder = packaged_folder()
+    manifest = folder / "manifest.json"
+    if not manifest.exists():
+        raise EncoderError(f"no packaged weights in {folder}: make them with python -m ray_jobs.pretrain")
+    return folder, spec.sha256 or json.loads(manifest.read_text(encoding="utf-8"))["file_sha256"]
+
+
+def _check_folder(folder: Path, sha256: str | None) -> None:
     weights = folder / "model.safetensors"
     if not weights.exists() or not (folder / "config.json").exists():
         raise EncoderError(f"{folder}: expected config.json and model.safetensors (Hugging Face layout)")
@@ -301,7 +319,6 @@ def _from_folder(folder: Path, sha256: str | None) -> torch.nn.Module:
         found = hashlib.sha256(weights.read_bytes()).hexdigest()
         if found != sha256:
             raise EncoderError(f"{weights}: SHA-256 is {found}, expected {sha256}: the file is damaged or another one")
-    return _read_model(folder)
 
 
 def _read_model(folder: Path) -> torch.nn.Module:

@@ -195,7 +195,9 @@ def _config(folder: Path, manifest: dict[str, Any]) -> FamilyConfig:
 
 def _load_encoder(config: EncoderConfig, folder: Path | None, sha256: str) -> Encoder:
     if folder is not None:
-        config = config.replace(source="path", path=str(folder / ENCODER), sha256=None)
+        weights = folder / ENCODER / "model.safetensors"  # hashed here, so that a plain encoder needs no library
+        sha256_now = hashlib.sha256(weights.read_bytes()).hexdigest() if weights.exists() else None
+        config = config.replace(source="path", path=str(folder / ENCODER), sha256=sha256_now)
     encoder = load_encoder(config)
     if encoder.sha256 != sha256:
         raise BundleError(f"{folder or config.source}: the encoder's weights are not those of training")

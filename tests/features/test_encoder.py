@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -22,12 +24,14 @@ from hvac.features.encoder import (
     HUB_REVISION,
     Encoder,
     EncoderConfig,
+    hidden_tokens,
     load_encoder,
     packaged_folder,
     seed_architecture,
     state_hash,
     weights_stamp,
 )
+from hvac.features.mixer import read_mixer
 
 SHARED = Path(__file__).resolve().parents[2].parent / "shared"
 R1, DATA = SHARED / "weights" / "ttm-r1-512-96", SHARED / "data"
@@ -257,13 +261,13 @@ def test_prefix_patch_of_a_model_with_resolution_tuning_is_left_out_of_pooling(p
     x_BCL = series(6, 1)
     tokens_NPE = hidden(prefixed, x_BCL[:, 0], freq_token=torch.full((6,), 8))
     assert tokens_NPE.shape[1] == 1 + 11
-    found = Encoder(prefixed, EncoderConfig(pooling="mean"))
+    found = Encoder(EncoderConfig(pooling="mean"), lambda: prefixed)
     np.testing.assert_allclose(found.embed(x_BCL)[:, 0], tokens_NPE[:, 1:].mean(axis=1), atol=1e-5)
     assert np.isfinite(found.forecast(x_BCL, 30)).all()
 
 
 def test_prefix_patch_is_not_one_that_a_window_is_cut_into(prefixed: Any) -> None:
-    assert Encoder(prefixed, EncoderConfig()).patches == 11
+    assert Encoder(EncoderConfig(), lambda: prefixed).patches == 11
 
 
 # Frozen
@@ -338,6 +342,38 @@ def copied(tmp_path: Path) -> Path:
 
 def test_folder_in_hugging_face_layout_loads_to_the_same_weights(copied: Path) -> None:
     assert load_encoder(EncoderConfig(source="path", path=str(copied))).sha256 == encoder().sha256
+
+
+def test_plain_encoder_gives_the_librarys_numbers_without_it() -> None:
+    series_NL = torch.from_numpy(zscore(series())[:, 0].astype(np.float32))
+    encoder = load_encoder()
+    with torch.inference_mode():
+        own = encoder._hidden(series_NL)
+        assert "model" not in vars(encoder)
+        library = hidden_tokens(encoder.model.backbone, encoder.model.config, series_NL)
+    assert torch.equal(own, library)
+    assert encoder.sha256 == state_hash(encoder.model.state_dict())
+
+
+def test_encoder_runs_in_a_process_that_never_imports_the_library() -> None:
+    program = """
+import sys, numpy as np
+from hvac.features.encoder import load_encoder
+load_encoder().embed(np.zeros((1, 1, 90)))
+print([name for name in ("tsfm_public", "transformers", "peft", "sklearn") if name in sys.modules])
+"""
+    told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert told.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    "change", [{"adaptive_patching_levels": 1}, {"scaling": "mean"}, {"use_positional_encoding": True}]
+)
+def test_other_architectures_are_left_to_the_library(copied: Path, change: dict[str, Any]) -> None:
+    config = json.loads((copied / "config.json").read_text())
+    assert read_mixer(copied) is not None
+    (copied / "config.json").write_text(json.dumps(config | change))
+    assert read_mixer(copied) is None
 
 
 def test_saved_encoder_loads_to_the_same_weights_and_embeddings(tmp_path: Path) -> None:

@@ -155,7 +155,7 @@ def test_pretraining_gives_the_packaged_architecture_in_evaluation_mode() -> Non
     config = model.config
     assert (config.d_model, config.num_layers, config.patch_length, config.num_patches) == (64, 4, 10, 9)
     assert not model.training
-    assert Encoder(model, EncoderConfig()).embed(np.zeros((2, 1, 90))).shape == (2, 1, 64)
+    assert Encoder(EncoderConfig(), lambda: model).embed(np.zeros((2, 1, 90))).shape == (2, 1, 64)
 
 
 def test_figures_name_the_encoder_and_both_naive_forecasts() -> None:

@@ -1,0 +1,118 @@
+"""The plain TinyTimeMixer encoder in torch alone: same weights, same numbers, none of the library's start-up.
+
+Importing granite-tsfm (and transformers, peft, scikit-learn with it) costs every worker process 6 to 8 s, embedding a
+window 1 ms. An encoder without adaptive patching, prefix or register tokens is a few small matrix products; this reads
+their weights from the same file. Any other encoder, the forecast head and tuning by LoRA use the library.
+
+Legend: N series, L days, P patches, S days a patch, E embedding.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch.nn import functional
+
+PLAIN = {
+    "mode": "common_channel", "adaptive_patching_levels": 0, "use_positional_encoding": False, "scaling": "std",
+    "resolution_prefix_tuning": False, "register_tokens": 0, "fft_length": 0, "multi_scale": False, "self_attn": False,
+    "enable_base_norm_always": False, "gated_attn": True, "norm_mlp": "LayerNorm", "masked_context_length": None,
+}  # fmt: skip
+CONFIG, WEIGHTS = "config.json", "model.safetensors"
+TINY_VARIANCE = 1e-5  # the library's scaler adds it
+
+
+class Mixer(torch.nn.Module):
+    """Patch tokens of standardised series, as granite-tsfm's `backbone` gives them.
+
+    Args:
+        config: the model's `config.json`.
+        state: all weights of its file, by name.
+
+    Raises:
+        KeyError, RuntimeError: weights are missing, or have another shape than the configuration says.
+    """
+
+    def __init__(self, config: Mapping[str, Any], state: Mapping[str, torch.Tensor]) -> None:
+        super().__init__()
+        length, self.patch, self.stride = (int(config[n]) for n in ("context_length", "patch_length", "patch_stride"))
+        self.start = (length - self.patch) % self.stride
+        self.eps, self.layers = float(config["norm_eps"]), int(config["num_layers"])
+        patches, dim = (length - self.patch) // self.stride + 1, int(config["d_model"])
+        wide = int(config["expansion_factor"])
+        shapes: dict[str, tuple[int, ...]] = {"patcher": (dim, self.patch)}
+        for layer in range(self.layers):
+            for name, size in (("patch_mixer", patches), ("feature_mixer", dim)):
+                place = f"mlp_mixer_encoder.mixers.{layer}.{name}."
+                shapes |= {
+                    f"{place}norm.norm": (dim,),
+                    f"{place}mlp.fc1": (wide * size, size),
+                    f"{place}mlp.fc2": (size, wide * size),
+                    f"{place}gating_block.attn_layer": (size, size),
+                }
+        for name, shape in shapes.items():
+            for kind, wanted in (("weight", shape), ("bias", shape[:1])):
+                found = state[f"backbone.encoder.{name}.{kind}"]
+                if tuple(found.shape) != wanted:
+                    raise RuntimeError(f"{name}.{kind} has shape {tuple(found.shape)}, expected {wanted}")
+                self.register_buffer(f"{name}.{kind}".replace(".", "_"), found.float().contiguous())
+
+    def forward(self, batch_NL: torch.Tensor) -> torch.Tensor:
+        """Patch tokens [N, P, E] of series of the model's own length."""
+        mean_N1 = batch_NL.mean(dim=1, keepdim=True)
+        variance_N1 = ((batch_NL - mean_N1) ** 2).mean(dim=1, keepdim=True)
+        scaled_NL = (batch_NL - mean_N1) / torch.sqrt(variance_N1 + TINY_VARIANCE)
+        hidden = self._linear(scaled_NL[:, self.start :].unfold(1, self.patch, self.stride), "patcher")
+        for layer in range(self.layers):
+            place = f"mlp_mixer_encoder_mixers_{layer}_"
+            hidden = hidden + self._mixed(hidden, f"{place}patch_mixer_", turned=True)
+            hidden = hidden + self._mixed(hidden, f"{place}feature_mixer_", turned=False)
+        return hidden
+
+    def _mixed(self, hidden: torch.Tensor, place: str, *, turned: bool) -> torch.Tensor:
+        norm = f"{place}norm_norm"
+        normed = functional.layer_norm(
+            hidden, hidden.shape[-1:], getattr(self, f"{norm}_weight"), getattr(self, f"{norm}_bias"), self.eps
+        )
+        inner = normed.transpose(1, 2) if turned else normed
+        inner = self._linear(functional.gelu(self._linear(inner, f"{place}mlp_fc1")), f"{place}mlp_fc2")
+        gated = inner * functional.softmax(self._linear(inner, f"{place}gating_block_attn_layer"), dim=-1)
+        return gated.transpose(1, 2) if turned else gated
+
+    def _linear(self, hidden: torch.Tensor, name: str) -> torch.Tensor:
+        return functional.linear(hidden, getattr(self, f"{name}_weight"), getattr(self, f"{name}_bias"))
+
+
+class Weights(NamedTuple):
+    """A folder in Hugging Face layout: configuration, all weights by name, and the encoder among them."""
+
+    config: dict[str, Any]
+    state: dict[str, torch.Tensor]
+    mixer: Mixer
+
+    def save(self, folder: Path) -> None:
+        """Write configuration and weights again."""
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / CONFIG).write_text(json.dumps(self.config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+        save_file(self.state, folder / WEIGHTS, metadata={"format": "pt"})
+
+
+def read_mixer(folder: Path) -> Weights | None:
+    """The weights of a folder; None where the library is needed to run, or to refuse, them.
+
+    The caller must know that the file is whole (by its SHA-256): only the encoder's part is looked at here.
+    """
+    try:
+        config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+        if any(config.get(name, value) != value for name, value in PLAIN.items()) or "gate_mode" in config:
+            return None
+        state = load_file(folder / WEIGHTS)
+        return Weights(config, state, Mixer(config, state).eval())
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError):
+        return None
