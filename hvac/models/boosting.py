@@ -13,7 +13,6 @@ from typing import Any, Literal, NamedTuple, Self
 import numpy as np
 import numpy.typing as npt
 from pydantic import Field
-from sklearn.ensemble import HistGradientBoostingClassifier
 
 from hvac.compiled import compiled
 from hvac.errors import BundleError
@@ -106,6 +105,8 @@ class Boosting:
 
 
 def _fit_horizon(train: Windows, tune: Windows, config: BoostingConfig, h: int) -> Forest:
+    from sklearn.ensemble import HistGradientBoostingClassifier
+
     train, tune = known(train, h), known(tune, h)
     y_B, tune_y_B = train.labels[0][:, h], tune.labels[0][:, h]
     if not two_classes(y_B):

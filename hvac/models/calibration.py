@@ -11,9 +11,7 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import brentq, minimize
 from scipy.special import expit, log_expit
-from sklearn.isotonic import IsotonicRegression
 
 from hvac.errors import BundleError, SplitError
 
@@ -136,6 +134,8 @@ def running_maximum(risk_BH: FloatArray) -> FloatArray:
 
 
 def _shift(score_B: FloatArray, y_B: FloatArray) -> Calibrator:
+    from scipy.optimize import brentq
+
     wanted = (y_B.sum() + 1) / (len(y_B) + 2)
     centre = np.log(wanted / (1 - wanted))
     intercept = brentq(
@@ -148,6 +148,8 @@ def _shift(score_B: FloatArray, y_B: FloatArray) -> Calibrator:
 
 def _platt(score_B: FloatArray, y_B: FloatArray) -> Calibrator | None:
     """Logistic regression on smoothed targets; None where the slope is not positive."""
+    from scipy.optimize import minimize
+
     centre, spread = score_B.mean(), score_B.std()
     if not spread > 1e-12 * max(1.0, abs(centre)):
         return None
@@ -169,6 +171,8 @@ def _platt(score_B: FloatArray, y_B: FloatArray) -> Calibrator | None:
 
 def _isotonic(score_B: FloatArray, y_B: FloatArray) -> Calibrator | None:
     """Isotonic blocks as (mean score, mean label); None where one block is all there is."""
+    from sklearn.isotonic import IsotonicRegression
+
     order = np.argsort(score_B, kind="stable")
     score_B, y_B = score_B[order], y_B[order]
     fitted_B = IsotonicRegression().fit_transform(score_B, y_B)

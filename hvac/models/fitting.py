@@ -18,7 +18,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 import torch
-from sklearn.metrics import average_precision_score
 from torch import nn
 
 from hvac.errors import ConfigError
@@ -261,6 +260,8 @@ def _epoch_rows(
 
 
 def _pr_auc(logit_B: Floats, y_B: npt.NDArray[np.bool_], known_B: npt.NDArray[np.bool_]) -> float:
+    from sklearn.metrics import average_precision_score
+
     y_B, logit_B = y_B[known_B], logit_B[known_B]
     defined = 0 < y_B.sum() < len(y_B) and np.isfinite(logit_B).all()
     return float(average_precision_score(y_B, logit_B)) if defined else math.nan

@@ -16,7 +16,6 @@ from typing import Any, Literal, Self
 import numpy as np
 import numpy.typing as npt
 from pydantic import Field
-from scipy.optimize import minimize
 from scipy.special import expit
 
 from hvac.features.table import Windows
@@ -137,6 +136,8 @@ def _calibrate(score_BH: Floats, train: Windows) -> Floats:
 
 def _platt(score_B: Floats, y_B: npt.NDArray[np.bool_], rate: float) -> tuple[float, float]:
     """Logistic regression of the label on the score (Platt 1999), a little penalised."""
+    from scipy.optimize import minimize
+
     spread = float(score_B.std()) if len(score_B) else 0.0
     if not two_classes(y_B) or spread < 1e-9:
         return 0.0, rate
@@ -176,6 +177,8 @@ def fit_weights(
     >>> bool(good > 1 and useless < 0.1)
     True
     """
+    from scipy.optimize import minimize
+
     count, equal = len(odds_KBH), 1 / len(odds_KBH)
     horizons = [h for h, known_B in enumerate(known_BH.T) if known_B.any()]
 

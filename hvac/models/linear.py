@@ -10,8 +10,6 @@ from typing import Literal, Self
 import numpy as np
 import numpy.typing as npt
 from pydantic import Field, PositiveFloat
-from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import average_precision_score
 
 from hvac.errors import BundleError
 from hvac.features.table import Windows
@@ -78,6 +76,9 @@ class Logistic:
 
 
 def _fit_horizon(train: Windows, tune: Windows, config: LogisticConfig, h: int) -> tuple[Scaler, Floats, float]:
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.metrics import average_precision_score
+
     if not two_classes(known(train, h).labels[0][:, h]):
         scaler = fit_scaler(inputs(train, config.needs))
         return scaler, np.zeros(len(scaler.mean_N)), constant_log_odds(train, h)

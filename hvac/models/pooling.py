@@ -15,7 +15,6 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
 from scipy.special import expit
 
 from hvac.models.calibration import ISOTONIC_GROUPS, PLATT_POSITIVES, Calibrator, fit_calibrator
@@ -91,6 +90,8 @@ def _pooled(parts: Mapping[str, CalPart]) -> dict[str, Calibrator]:
 
 def _lines(z_KB: list[FloatArray], target_KB: list[FloatArray], machines_K: FloatArray) -> FloatArray:
     """Slope and intercept of every class [K, 2] that minimise log-loss by machines plus the prior."""
+    from scipy.optimize import minimize
+
     rate = float(np.average([t.mean() for t in target_KB], weights=machines_K))
 
     def loss(at: FloatArray) -> tuple[float, FloatArray]:

@@ -11,7 +11,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import lfilter
 
 Floats = NDArray[np.float64]
 YEAR = 365.25
@@ -339,6 +338,8 @@ def operate(rng: np.random.Generator, kind: Kind, base: Base, weather: Climate, 
 
 def _memory(rng: np.random.Generator, shape: tuple[int, ...], phi: float) -> Floats:
     """Stationary AR(1) noise of unit variance along the last axis."""
+    from scipy.signal import lfilter  # slow to import; every job reads this module's settings
+
     white = rng.standard_normal(shape) * np.sqrt(1 - phi**2)
     white[..., 0] /= np.sqrt(1 - phi**2)
     return np.asarray(lfilter([1.0], [1.0, -phi], white, axis=-1), dtype=np.float64)

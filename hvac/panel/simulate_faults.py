@@ -11,8 +11,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import brentq
-from scipy.stats import gamma
 
 from hvac.panel.simulate_equipment import YEAR, Base, Climate, Floats, Mode, record
 
@@ -99,6 +97,9 @@ def fault_starts(failures: float, lemons: float) -> float:
     >>> fault_starts(0.0, lemons=0.9)
     0.0
     """
+    from scipy.optimize import brentq
+    from scipy.stats import gamma  # slow to import; every job reads this module's settings
+
     shape = 1.0 / (lemons**2 + AGE_SPREAD**2 * (1.0 + lemons**2))
     luck_Q = gamma.ppf((np.arange(64) + 0.5) / 64, shape, scale=1.0 / shape)
     luck_Q = luck_Q / luck_Q.mean()
