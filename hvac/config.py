@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, Self
 
 import yaml
@@ -12,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
 from hvac.errors import ConfigError
+from hvac.storage import AnyPath, place
 
 
 class Config(BaseModel):
@@ -71,8 +71,8 @@ def _explain(owner: str, error: ValidationError) -> str:
     return f"{owner} is not valid: " + "; ".join(lines)
 
 
-def read_settings(path: str | Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
-    """Read a YAML mapping and lay `key.sub=value` overrides over it (values are read as YAML).
+def read_settings(path: str | AnyPath, overrides: Sequence[str] = ()) -> dict[str, Any]:
+    """Read a YAML mapping (a path or URL) and lay `key.sub=value` overrides over it (values are read as YAML).
 
     `extends: other.yaml` (relative to the file) takes the other file's settings as a base: sections are merged key by
     key, everything else is replaced.
@@ -95,8 +95,8 @@ def read_overrides(overrides: Sequence[str]) -> dict[str, Any]:
     return settings
 
 
-def _read_file(path: str | Path, above: tuple[Path, ...]) -> dict[str, Any]:
-    own = Path(path).resolve()
+def _read_file(path: str | AnyPath, above: tuple[AnyPath, ...]) -> dict[str, Any]:
+    own = place(path)
     if own in above:
         way = " → ".join(each.name for each in (*above, own))
         raise ConfigError(f"{path}: 'extends' goes round in a circle: {way}")
@@ -104,7 +104,8 @@ def _read_file(path: str | Path, above: tuple[Path, ...]) -> dict[str, Any]:
     base = settings.pop("extends", None)
     if base is None:
         return settings
-    return _merged(_read_file(Path(path).parent / str(base), (*above, own)), settings)
+    found = str(base) if "://" in str(base) else own.parent / str(base)
+    return _merged(_read_file(found, (*above, own)), settings)
 
 
 def _merged(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
@@ -115,9 +116,9 @@ def _merged(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _read_mapping(path: str | Path) -> dict[str, Any]:
+def _read_mapping(path: str | AnyPath) -> dict[str, Any]:
     try:
-        settings = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        settings = yaml.safe_load(place(path).read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ConfigError(f"no config file at {path}: give an existing YAML file with --config") from None
     except yaml.YAMLError as error:

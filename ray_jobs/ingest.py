@@ -36,7 +36,8 @@ from hvac.panel.readings import (
 )
 from hvac.panel.registry import Registry, build_registry
 from hvac.panel.simulate import simulate_facilities, write_canonical
-from hvac.panel.sources import file_stamp, open_filesystem
+from hvac.panel.sources import file_stamp
+from hvac.storage import open_filesystem
 from ray_jobs.command import main
 from ray_jobs.run_config import RunConfig
 from ray_jobs.workspace import Result, Workspace, content_key, run_step, workspace_of

@@ -1,6 +1,12 @@
-"""How tests are dealt to the workers of pytest-xdist: what shares a costly fixture stays together; long ones first."""
+"""How tests are dealt to the workers of pytest-xdist (what shares a costly fixture stays together; long ones first),
+and an S3 of the tests' own."""
 
 from __future__ import annotations
+
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -16,3 +22,44 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             group = f"finished {item.path.stem in SECOND_HALF}"
         item.add_marker(pytest.mark.xdist_group(group))
     items.sort(key=lambda item: "finished" not in getattr(item, "fixturenames", ()) and item.path.stem != "test_graph")
+
+
+S3_SERVER = """
+import sys
+from moto.server import ThreadedMotoServer
+server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+server.start()
+print(server.get_host_and_port()[1], flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.fixture(scope="session")
+def s3_environment() -> Iterator[dict[str, str]]:
+    """A process that speaks S3 on a free loopback port, and the environment that leads there."""
+    server = subprocess.Popen(
+        [sys.executable, "-c", S3_SERVER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    )
+    assert server.stdin is not None
+    assert server.stdout is not None
+    try:
+        endpoint = f"http://127.0.0.1:{int(server.stdout.readline())}"
+        keys = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_REGION": "us-east-1"}
+        yield {**keys, "AWS_ENDPOINT_URL": endpoint, "AWS_EC2_METADATA_DISABLED": "true"}
+    finally:
+        server.stdin.close()  # it ends when nobody is there to read for
+        server.wait(timeout=30)
+
+
+@pytest.fixture
+def s3(s3_environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Callable[[str], str]:
+    """Makes a bucket on that S3 and gives its URL; the environment of this process leads there."""
+    for name, value in s3_environment.items():
+        monkeypatch.setenv(name, value)
+
+    def bucket(name: str) -> str:
+        request = urllib.request.Request(f"{s3_environment['AWS_ENDPOINT_URL']}/{name}", method="PUT")
+        urllib.request.urlopen(request).close()
+        return f"s3://{name}"
+
+    return bucket

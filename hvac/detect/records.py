@@ -8,7 +8,6 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -21,8 +20,9 @@ from hvac.config import Config
 from hvac.detect.series import LABELLED, Anomaly, Series, fill, reference_of
 from hvac.errors import InputError, SplitError
 from hvac.panel.files import iter_table, open_table
-from hvac.panel.sources import MISSING, SourceConfig, file_stamp, unreadable
+from hvac.panel.sources import MISSING, SourceConfig, file_stamp
 from hvac.panel.text_values import parse_numbers
+from hvac.storage import place, unreadable
 
 BATCH = 1 << 16
 Times = npt.NDArray[np.datetime64]
@@ -84,7 +84,7 @@ def stamps_of(config: RecordsConfig) -> list[str]:
 
 def _read_labels(path: str) -> dict[str, Any]:
     try:
-        found = json.loads(Path(path).read_text(encoding="utf-8"))
+        found = json.loads(place(path).read_text(encoding="utf-8"))
     except OSError as error:
         raise unreadable(path, error) from error
     except (json.JSONDecodeError, UnicodeDecodeError) as error:

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from pyarrow import fs as pafs
 
 from hvac.errors import InputError
-from hvac.panel.sources import ENCODINGS, SourceConfig, open_filesystem, unreadable
+from hvac.panel.sources import ENCODINGS, SourceConfig
+from hvac.storage import open_filesystem, unreadable
 
 BLOCK_BYTES = 4 << 20
 

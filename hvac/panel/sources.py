@@ -7,7 +7,8 @@ import glob
 import hashlib
 import os
 from collections.abc import Iterable
-from typing import Any, Literal, Self
+from dataclasses import replace
+from typing import Literal, Self
 from urllib.parse import unquote
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -16,6 +17,7 @@ from pydantic import Field, model_validator
 
 from hvac.config import Config
 from hvac.errors import InputError
+from hvac.storage import Place, as_given, open_filesystem, unreadable
 
 SUFFIXES = (".parquet", ".pq", ".csv", ".csv.gz")
 ENCODINGS = ("utf-8-sig", "utf-8", "cp932")
@@ -127,38 +129,14 @@ def source_files(source: SourceConfig) -> list[str]:
     return sorted(files)
 
 
-def open_filesystem(path: str) -> tuple[Any, str]:
-    """(pyarrow file system, path inside it) of a local path or of any URL that pyarrow or fsspec knows."""
-    if "://" not in path:
-        return pafs.LocalFileSystem(), path
-    try:
-        return pafs.FileSystem.from_uri(path)  # type: ignore[no-any-return]
-    except (ValueError, NotImplementedError):
-        pass  # a scheme that pyarrow does not know
-    except OSError as error:
-        raise unreadable(path, error) from error
-    try:
-        import fsspec  # type: ignore[import-untyped]  # slow to import: wanted only for such URLs
-
-        system, inner = fsspec.core.url_to_fs(path)
-    except (ImportError, ValueError, OSError) as error:
-        raise unreadable(path, error) from error
-    return pafs.PyFileSystem(pafs.FSSpecHandler(system)), str(inner)
-
-
-def unreadable(path: str, error: Exception) -> InputError:
-    """The sentence for a file or URL that cannot be opened."""
-    reason = " ".join(str(error).split())[:200]
-    return InputError(f"{path}: cannot be opened ({reason}): expected a readable file, folder, glob or URL")
-
-
 def hive_values(path: str) -> dict[str, str]:
     """Columns told by the folders of a hive-partitioned table.
 
     >>> hive_values("lake/facility_id=F%201/part-0.parquet")
     {'facility_id': 'F 1'}
     """
-    folders = path.split("/")[:-1]
+    found = as_given(path)
+    folders = (found.key if isinstance(found, Place) else path).split("/")[:-1]
     pairs = [folder.partition("=") for folder in folders if "=" in folder]
     return {key: unquote(value) for key, _, value in pairs if value != "__HIVE_DEFAULT_PARTITION__"}
 
@@ -200,24 +178,23 @@ def _is_table(file: str, folder: str) -> bool:
 
 
 def _with_scheme(file: str, origin: str) -> str:
-    if "://" not in origin:
+    """The path of a file that a file system listed, written as `origin` is: a URL where that is one."""
+    found = as_given(origin)
+    if not isinstance(found, Place):
         return file
-    scheme, _, rest = origin.partition("://")
-    _, mark, query = rest.partition("?")
-    return f"{scheme}://{file}{mark}{query}"
+    base = found.inner.strip("/").removesuffix(found.key).strip("/")
+    return str(replace(found, key=file.strip("/").removeprefix(base).strip("/")))
 
 
 def _glob_remote(path: str) -> list[str]:
     from fsspec.implementations.arrow import ArrowFSWrapper  # type: ignore[import-untyped]
 
-    base = path[: min(path.index(mark) for mark in "*[" if mark in path)]
-    system, inner_base = open_filesystem(base.rsplit("/", 1)[0] + "/")
-    pattern = inner_base.rstrip("/") + "/" + path[len(base.rsplit("/", 1)[0]) + 1 :]
+    system, pattern = open_filesystem(path)
     try:
         hits = ArrowFSWrapper(system).glob(pattern)
     except OSError as error:
         raise unreadable(path, error) from error
-    return [_with_scheme(str(hit), base) for hit in hits]
+    return [_with_scheme(str(hit), path) for hit in hits]
 
 
 def file_stamp(path: str) -> str:
