@@ -263,6 +263,11 @@ def _matches(name: str, wanted: Sequence[str]) -> bool:
     return len(parts) == len(wanted) and all(map(fnmatchcase, parts, wanted))
 
 
+def matching(folder: AnyPath, pattern: str) -> list[AnyPath]:
+    """What lies in a folder and matches, sorted; nothing where there is no folder."""
+    return sorted(folder.glob(pattern), key=str)
+
+
 @contextmanager
 def replacing(path: AnyPath) -> Iterator[Path]:
     """A local file to write, which takes the place of `path` when the block ends well; else nothing changes.

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from hvac.evaluation import figures
 from hvac.evaluation.comparison import Trial
 from hvac.features.describe import Recipe
 from hvac.models.predictions import predictions_table
+from hvac.storage import AnyPath, write_parquet, writing
 from ray_jobs.rivals import EVALUATED, Verdict
 from ray_jobs.run_config import RunConfig
 from ray_jobs.trials import threshold_H
@@ -61,12 +60,12 @@ def write_predictions(
                 bundle_id=bundles[name],
             )  # fmt: skip
         )
-    pq.write_table(pa.concat_tables(tables), workspace.root / "predictions.parquet")
+    write_parquet(pa.concat_tables(tables), workspace.root / "predictions.parquet")
 
 
-def write_summary(path: Path, trial: Trial, found: dict[str, Any], model: str) -> None:
+def write_summary(path: AnyPath, trial: Trial, found: dict[str, Any], model: str) -> None:
     """One row per horizon of one model; with several classes the threshold is the mean over test windows."""
-    with path.open("w", newline="", encoding="utf-8-sig") as file:
+    with writing(path, "w", newline="", encoding="utf-8-sig") as file:
         writer = csv.writer(file)
         writer.writerow(["horizon", *SUMMARY])
         for i, horizon in enumerate(trial.horizons):
@@ -77,7 +76,7 @@ def write_summary(path: Path, trial: Trial, found: dict[str, Any], model: str) -
             writer.writerow([horizon, *(row[name] for name in SUMMARY)])
 
 
-def draw(folder: Path, content: dict[str, Any], panels: Any, config: RunConfig) -> dict[str, Any]:
+def draw(folder: AnyPath, content: dict[str, Any], panels: Any, config: RunConfig) -> dict[str, Any]:
     """Every figure in both languages: as files, and for the report."""
     drawn: dict[str, Any] = {}
     horizons, default = config.windows.horizons, config.model.family

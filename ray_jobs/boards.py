@@ -4,24 +4,23 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from pathlib import Path
 
 import yaml
 
 from hvac.evaluation.leaderboard import write_leaderboard_csv
 from hvac.evaluation.leaderboard_page import write_leaderboard_page
+from hvac.storage import AnyPath, write_json, write_text
 from ray_jobs.run_config import CompareConfig, RunConfig
-from ray_jobs.workspace import Result, Workspace, write_json
+from ray_jobs.workspace import Result, Workspace
 
 
-def board_folder(workspace: Workspace, name: str) -> Path:
+def board_folder(workspace: Workspace, name: str) -> AnyPath:
     """Where everything of one comparison lies."""
     return workspace.root / "compare" / name
 
 
-def publish(config: RunConfig, wanted: CompareConfig, board: Result, folder: Path) -> Result:
+def publish(config: RunConfig, wanted: CompareConfig, board: Result, folder: AnyPath) -> Result:
     """Write leaderboard.json, .csv and .html, and champion.yaml: a run file that trains the champion."""
-    folder.mkdir(parents=True, exist_ok=True)
     _write_champion(config, wanted, board["champion"], folder / "champion.yaml")
     write_leaderboard_csv(board, folder / "leaderboard.csv")
     about = {
@@ -38,12 +37,12 @@ def publish(config: RunConfig, wanted: CompareConfig, board: Result, folder: Pat
     return {"champion": board["champion"], "folder": str(folder)}
 
 
-def _write_champion(config: RunConfig, wanted: CompareConfig, champion: str, path: Path) -> None:
+def _write_champion(config: RunConfig, wanted: CompareConfig, champion: str, path: AnyPath) -> None:
     """The run with the champion as its model, on the same table of windows (so its values are kept, or not, as now)."""
     kept = config.replace(featurize=config.featurize.replace(keep_values=config.keeps_values))
     settings = kept.model_dump(mode="json", by_alias=True, exclude={"compare"}, exclude_defaults=True)
     model = wanted.models[champion].model_dump(mode="json")
-    path.write_text(yaml.safe_dump({**settings, "model": model}, allow_unicode=True, sort_keys=False), encoding="utf-8")
+    write_text(path, yaml.safe_dump({**settings, "model": model}, allow_unicode=True, sort_keys=False))
 
 
 def finished_board(workspace: Workspace, name: str = "families") -> Result | None:

@@ -6,12 +6,10 @@ import os
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.dataset as pads
 import ray
 
 from hvac.features.describe import Recipe, Scene, UnitRecord, scenes, training_windows
@@ -20,8 +18,9 @@ from hvac.features.table import KEY_SCHEMA, Windows, to_arrow
 from hvac.panel.grid import Panel, panels
 from hvac.panel.registry import Registry
 from hvac.panel.splits import Splitter
+from hvac.storage import parquet_dataset, place, write_json
 from ray_jobs.run_config import RunConfig
-from ray_jobs.workspace import Workspace, write_json
+from ray_jobs.workspace import Workspace
 
 
 @dataclass(frozen=True)
@@ -46,11 +45,11 @@ def make_plan(
 
 def bucket_panels(panel_folder: str, bucket: int, registry: Registry, aggregate: Any) -> list[Panel]:
     """Panels of the units of one bucket."""
-    folder = Path(panel_folder) / "readings" / f"bucket-{bucket:05d}"
+    folder = place(panel_folder) / "readings" / f"bucket-{bucket:05d}"
     if not folder.exists():
         return []
     points = {unit: registry.points[name] for unit, name in registry.classes.items()}
-    return list(panels(pads.dataset(folder).to_table(), points, aggregate=aggregate))
+    return list(panels(parquet_dataset(folder).to_table(), points, aggregate=aggregate))
 
 
 def record_of(panel: Panel, registry: Registry) -> UnitRecord:
@@ -83,7 +82,7 @@ def bucket_windows(plan: BucketPlan, bucket: int) -> pa.Table:
         tables.append(to_arrow(windows, fixed=False))
     table = pa.concat_tables(tables) if tables else KEY_SCHEMA.empty_table()
     write_json(
-        Path(plan.windows_folder) / "_left_out" / f"{bucket:05d}.json",
+        place(plan.windows_folder) / "_left_out" / f"{bucket:05d}.json",
         {**{k: n for k, n in left_out.items() if n}, "rows": table.num_rows},
     )
     if not table.num_rows:
@@ -97,10 +96,10 @@ def _labelled(plan: BucketPlan, bucket: int) -> Iterator[tuple[Windows, Counter[
     assert plan.splitter is not None, "only featurize asks for training windows"
     for scene, recipe in bucket_scenes(plan, bucket):
         yield training_windows(scene, recipe, plan.splitter)
-    folder = Path(plan.panel_folder) / "readings" / f"bucket-{bucket:05d}"
+    folder = place(plan.panel_folder) / "readings" / f"bucket-{bucket:05d}"
     if plan.seed and folder.exists():
         (recipe,) = plan.recipes.values()
-        yield seed_windows(pads.dataset(folder).to_table(), recipe, plan.splitter)
+        yield seed_windows(parquet_dataset(folder).to_table(), recipe, plan.splitter)
 
 
 def _empty(table: pa.Table) -> pa.Table:

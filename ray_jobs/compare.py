@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,6 +21,7 @@ from hvac.errors import ConfigError
 from hvac.evaluation.comparison import Trial, by_equipment
 from hvac.evaluation.leaderboard import Contender, Cost, leaderboard
 from hvac.features.describe import Recipe
+from hvac.storage import AnyPath, place
 from ray_jobs.boards import board_folder, publish
 from ray_jobs.buckets import make_plan
 from ray_jobs.command import main
@@ -75,7 +75,7 @@ def _compare(config: RunConfig, workspace: Workspace, table_key: str) -> Result:
     return publish(config, wanted, named, board_folder(workspace, wanted.name))
 
 
-def _entries(wanted: CompareConfig, folder: Path, recipes: dict[str, Recipe]) -> Iterator[tuple[str, str, Entry]]:
+def _entries(wanted: CompareConfig, folder: AnyPath, recipes: dict[str, Recipe]) -> Iterator[tuple[str, str, Entry]]:
     """(class, run, entry): a run is a model with a seed; its file's name holds a hash of its settings."""
     for name, model in wanted.models.items():
         for seed in _seeds(model, wanted):
@@ -92,7 +92,7 @@ def _seeds(model: Any, wanted: CompareConfig) -> tuple[int, ...]:
 
 def _contend(bench: Bench, recipes: dict[str, Recipe], entries: list[tuple[str, str, Entry]]) -> None:
     """Fit what has no result yet, the slow families first."""
-    todo = {entry.path: (class_name, entry) for class_name, _, entry in entries if not Path(entry.path).exists()}
+    todo = {entry.path: (class_name, entry) for class_name, _, entry in entries if not place(entry.path).exists()}
     log.info("compare: %d fits, %d of them are there already", len({e.path for *_, e in entries}),
              len({e.path for *_, e in entries}) - len(todo))  # fmt: skip
     order = sorted(todo.values(), key=lambda item: _slowness(item[1].config.family))
@@ -100,7 +100,7 @@ def _contend(bench: Bench, recipes: dict[str, Recipe], entries: list[tuple[str, 
     waiting = [task.remote(bench, recipes[class_name], entry) for class_name, entry in order]
     while waiting:
         done, waiting = ray.wait(waiting)
-        log.info("compare: %s fitted, %d to go", Path(ray.get(done[0])).stem, len(waiting))
+        log.info("compare: %s fitted, %d to go", place(ray.get(done[0])).stem, len(waiting))
 
 
 def _slowness(family: str) -> int:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import time
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,6 +16,7 @@ from hvac.features.table import Windows
 from hvac.models.blocks import base_rates
 from hvac.models.families import fit
 from hvac.models.family import Fitting, Model, columns_for, loaded_once, prepared
+from hvac.storage import AnyPath, place, writing
 from ray_jobs.rivals import EVALUATED
 from ray_jobs.windows_table import prepared_windows, read_windows
 
@@ -52,7 +51,7 @@ class Bench(NamedTuple):
 def contend(bench: Bench, recipe: Recipe, entry: Entry) -> str:
     """Fit on *train* (stopped on *tune*), score, and write the outcome whole or not at all."""
     torch.set_num_threads(1)
-    folder, needs = Path(bench.windows_folder), entry.config.needs
+    folder, needs = place(bench.windows_folder), entry.config.needs
     encoder = loaded_once(lambda: load_encoder(bench.encoder))
     train = prepared_windows(folder, recipe, "train", entry.config.reads, encoder)
     tune = prepared_windows(folder, recipe, "tune", needs, encoder)
@@ -62,7 +61,7 @@ def contend(bench: Bench, recipe: Recipe, entry: Entry) -> str:
     evaluated = prepared(read_windows(folder, recipe, EVALUATED, columns_for(needs)), needs, encoder)
     score_BH = model.score(evaluated)
     outcome = Outcome(score_BH, base_rates(train), model.parameters, seconds, _microseconds(model, evaluated))
-    _write(Path(entry.path), outcome)
+    _write(place(entry.path), outcome)
     return entry.path
 
 
@@ -77,19 +76,16 @@ def _microseconds(model: Model, windows: Windows) -> float:
     return best / max(len(some), 1) * 1e6
 
 
-def _write(path: Path, outcome: Outcome) -> None:
+def _write(path: AnyPath, outcome: Outcome) -> None:
     facts = outcome._asdict()
     arrays = {name: facts.pop(name) for name in ("score_BH", "reference_H")}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    building = path.with_name(f".{path.name}.{os.getpid()}")
-    with building.open("wb") as file:
+    with writing(path) as file:
         np.savez_compressed(file, facts=np.array(json.dumps(facts)), **arrays)
-    os.replace(building, path)
 
 
 def read_outcome(path: str) -> Outcome:
     """The outcome that a task wrote."""
-    with np.load(path) as found:
+    with place(path).open("rb") as file, np.load(file) as found:
         return Outcome(
             score_BH=found["score_BH"], reference_H=found["reference_H"], **json.loads(str(found["facts"]))
         )  # fmt: skip

@@ -13,26 +13,25 @@ import json
 import sys
 from dataclasses import replace
 
-import pyarrow.parquet as pq
-
 from hvac.detect.detector import Detector
 from hvac.detect.records import read_records, stamps_of
 from hvac.detect.results import HALF, choose, judge_series
 from hvac.detect.series import Series, facts_of, from_table, of_part, to_table
 from hvac.detect.simulate import simulate
 from hvac.detect.training import training_examples
+from hvac.storage import read_parquet, write_json, write_parquet
 from ray_jobs.command import main
 from ray_jobs.detect_config import DetectConfig, load_detect
 from ray_jobs.detect_judge import DETECTOR, judge
 from ray_jobs.detect_worker import fit_on_workers
-from ray_jobs.workspace import Result, Workspace, content_key, run_step, write_json
+from ray_jobs.workspace import Result, Workspace, content_key, run_step, workspace_of
 
 SERIES = "series"
 
 
 def run(config: DetectConfig) -> Result:
     """All three steps, then a summary."""
-    workspace = Workspace(config.workspace.resolve())
+    workspace = workspace_of(config)
     made = _make_series(config, workspace)
     trained = _train(config, workspace, made)
     key = content_key(trained["key"], trained["sha256"], config.model_dump(mode="json"))
@@ -49,8 +48,7 @@ def _make_series(config: DetectConfig, workspace: Workspace) -> Result:
 
     def work() -> Result:
         made, counts = _origin(config)
-        workspace.root.mkdir(parents=True, exist_ok=True)
-        pq.write_table(to_table(made), workspace.root / f"{SERIES}.parquet")
+        write_parquet(to_table(made), workspace.root / f"{SERIES}.parquet")
         write_json(workspace.root / f"{SERIES}.json", facts_of(made))
         return {"records": counts}
 
@@ -66,7 +64,7 @@ def _origin(config: DetectConfig) -> tuple[list[Series], dict[str, Result]]:
 
 def _load_series(workspace: Workspace) -> list[Series]:
     facts = json.loads((workspace.root / f"{SERIES}.json").read_text(encoding="utf-8"))
-    return from_table(pq.read_table(workspace.root / f"{SERIES}.parquet"), facts)
+    return from_table(read_parquet(workspace.root / f"{SERIES}.parquet"), facts)
 
 
 def _train(config: DetectConfig, workspace: Workspace, made: Result) -> Result:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
@@ -15,6 +14,7 @@ from hvac.detect.simulate import RichConfig, SineConfig
 from hvac.detect.sliding import WindowConfig
 from hvac.detect.training import InjectConfig
 from hvac.models.cnn1d import Cnn1dConfig
+from hvac.storage import AnyPath, Location
 from ray_jobs.run_config import TrainConfig
 from ray_jobs.runtime import RayConfig
 
@@ -23,7 +23,7 @@ class DetectConfig(Config):
     """Everything a detection run is made of: simulated `series` or real records from a `source`, and what follows."""
 
     name: str
-    workspace: Path
+    workspace: Location
     language: Literal["en", "ja"] = "en"
     seed: int = 0
     series: Annotated[SineConfig | RichConfig, Field(discriminator="pattern")] | None = None
@@ -52,6 +52,6 @@ class DetectConfig(Config):
         return self.model if "seed" in self.model.model_fields_set else self.model.replace(seed=self.seed)
 
 
-def load_detect(path: str | Path, overrides: Sequence[str] = ()) -> DetectConfig:
+def load_detect(path: str | AnyPath, overrides: Sequence[str] = ()) -> DetectConfig:
     """Read and check a detection run's YAML file with `key.sub=value` overrides."""
     return DetectConfig(**read_settings(path, overrides))

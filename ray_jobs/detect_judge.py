@@ -9,8 +9,8 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.csv as pacsv
-import pyarrow.parquet as pq
 
 from hvac.detect.assess import assess, metrics_of
 from hvac.detect.baseline import RecordZScore, WindowZScore
@@ -21,9 +21,10 @@ from hvac.detect.report import write_report
 from hvac.detect.series import Series
 from hvac.detect.summary import summary_text
 from hvac.detect.tables import alarms_table, steps_table, windows_table
+from hvac.storage import AnyPath, write_json, write_parquet, writing
 from ray_jobs.detect_config import DetectConfig
 from ray_jobs.summary import own_version
-from ray_jobs.workspace import Result, Workspace, content_key, write_json
+from ray_jobs.workspace import Result, Workspace, content_key
 
 DETECTOR = "detector"
 
@@ -40,13 +41,18 @@ def judge(config: DetectConfig, workspace: Workspace, series: Sequence[Series], 
     found = assess(series, detector, baselines, config.alarms)
     metrics = _finite(_facts(config, steps) | metrics_of(found, series, detector.windows, seed=config.seed))
     write_json(workspace.root / "metrics.json", metrics)
-    pacsv.write_csv(windows_table(found), workspace.root / "predictions.csv")
+    _write_csv(windows_table(found), workspace.root / "predictions.csv")
     if found.outcomes:
-        pacsv.write_csv(alarms_table(found), workspace.root / "alarms.csv")
-        pq.write_table(steps_table(found), workspace.root / "scores.parquet")
+        _write_csv(alarms_table(found), workspace.root / "alarms.csv")
+        write_parquet(steps_table(found), workspace.root / "scores.parquet")
     figures = draw_figures(found, series, metrics, workspace.figures)
     write_report(metrics, figures, path=workspace.root / "report.html", language=config.language)
     return {"summary": summary_text(metrics)}
+
+
+def _write_csv(table: pa.Table, path: AnyPath) -> None:
+    with writing(path) as file:
+        pacsv.write_csv(table, file)
 
 
 def _facts(config: DetectConfig, steps: dict[str, Result]) -> dict[str, Any]:

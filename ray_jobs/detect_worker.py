@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import torch
 from ray import train as ray_train
 from ray.train.torch import get_device
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load, save_file
 
 from hvac.detect.training import Examples, settle_tie
 from hvac.models.cnn1d import Cnn1d, Cnn1dConfig
 from hvac.models.family import augmented, no_encoder
 from hvac.models.fitting import FitState, Workers, count, fit_network
+from hvac.storage import AnyPath, place, replacing
 from ray_jobs.run_config import TrainConfig
 from ray_jobs.torch_run import fit_by_workers, reporter, resumed, shard, wrap
 
@@ -21,7 +21,7 @@ NETWORK = "detector"
 
 
 def fit_on_workers(
-    train: Examples, validation: Examples, model: Cnn1dConfig, *, config: TrainConfig, folder: Path, key: str
+    train: Examples, validation: Examples, model: Cnn1dConfig, *, config: TrainConfig, folder: AnyPath, key: str
 ) -> tuple[Cnn1d, FitState]:
     """Fit by `config.workers` Ray Train workers (0: in this process); started again, it goes on where it stood.
 
@@ -46,7 +46,7 @@ def fit_worker(settings: dict[str, Any]) -> None:
     state = states.get(NETWORK)
     if state is not None and state.ended(config):
         return
-    folder, key = Path(settings["folder"]), settings["key"]
+    folder, key = place(settings["folder"]), settings["key"]
     train, validation = (_read(folder / f"{name}-{key}.safetensors").windows for name in ("train", "validation"))
     train = augmented(train, config, no_encoder)
     model = Cnn1d.start(train, config, no_encoder)
@@ -63,10 +63,10 @@ def fit_worker(settings: dict[str, Any]) -> None:
     )  # fmt: skip
 
 
-def _write(examples: Examples, path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    save_file(examples._asdict(), path)
+def _write(examples: Examples, path: AnyPath) -> None:
+    with replacing(path) as building:
+        save_file(examples._asdict(), building)
 
 
-def _read(path: Path) -> Examples:
-    return Examples(**load_file(path))
+def _read(path: AnyPath) -> Examples:
+    return Examples(**load(path.read_bytes()))

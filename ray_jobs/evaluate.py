@@ -19,6 +19,7 @@ from hvac.evaluation.comparison import apart, assess, by_equipment
 from hvac.evaluation.report import write_report
 from hvac.features.describe import Recipe
 from hvac.models.families import config_of
+from hvac.storage import place, write_json
 from ray_jobs.artifacts import calibration, draw, thresholds, write_predictions, write_summary
 from ray_jobs.boards import finished_board
 from ray_jobs.buckets import make_plan
@@ -31,7 +32,7 @@ from ray_jobs.run_config import RunConfig
 from ray_jobs.summary import run_facts
 from ray_jobs.trials import onsets, trial_of
 from ray_jobs.windows_table import load_recipes
-from ray_jobs.workspace import Result, Workspace, content_key, run_step, workspace_of, write_json
+from ray_jobs.workspace import Result, Workspace, content_key, run_step, workspace_of
 
 log = logging.getLogger(__name__)
 
@@ -103,7 +104,7 @@ def _judge(
     verdicts: dict[tuple[str, str], Verdict] = {}
     for model in names:
         opinions = {name: found[name, model] for name in recipes}
-        decided = decide(Path(settings.windows_folder), recipes, opinions, config.decision, model)
+        decided = decide(place(settings.windows_folder), recipes, opinions, config.decision, model)
         verdicts |= {(name, model): verdict for name, verdict in decided.items()}
     return verdicts
 

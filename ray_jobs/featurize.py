@@ -12,28 +12,26 @@ from __future__ import annotations
 import json
 import logging
 import os
-import shutil
 from collections import Counter
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 import ray
 from tqdm import tqdm
 
 from hvac.errors import HvacError
 from hvac.features.encoder import EncoderConfig, encoder_stamp, load_encoder, untrained
-from hvac.features.table import from_arrow
+from hvac.features.table import from_arrow, to_arrow
 from hvac.panel.registry import Registry
+from hvac.storage import AnyPath, place, remove_tree, write_json, write_parquet
 from ray_jobs.buckets import BucketPlan, actors_for, bucket_windows, make_plan
 from ray_jobs.command import main
 from ray_jobs.recipes import fit_recipes
 from ray_jobs.run_config import RunConfig
 from ray_jobs.windows_table import split_counts
-from ray_jobs.workspace import Result, Workspace, content_key, run_step, workspace_of, write_json
+from ray_jobs.workspace import Result, Workspace, content_key, run_step, workspace_of
 
 log = logging.getLogger(__name__)
 BLOCK_BYTES = 2**30
@@ -67,7 +65,7 @@ def _start_or_resume(workspace: Workspace, key: str) -> None:
     """Parts of another configuration or input go; parts of this one stay."""
     mark = workspace.windows / "_building.json"
     if not (mark.exists() and json.loads(mark.read_text(encoding="utf-8"))["key"] == key):
-        shutil.rmtree(workspace.windows, ignore_errors=True)
+        remove_tree(workspace.windows)
         write_json(mark, {"key": key})
 
 
@@ -149,21 +147,13 @@ def _write(block: pa.Table, folder: str, width: dict[str, int], keep_values: boo
         rows = rows.drop_columns(["bucket", "bucket_rows", *([] if keep_values else ["values"])])
         for name in sorted(set(rows["class"].to_pylist())):
             part = rows.filter(pc.equal(rows["class"], name))
-            _publish(part, width[name], Path(folder) / f"class={name}" / f"part-{bucket:05d}.parquet")
-        write_json(_done_file(Path(folder), bucket), {"rows": expected})
+            ready = to_arrow(from_arrow(part, points=width[name]))
+            write_parquet(ready, place(folder) / f"class={name}" / f"part-{bucket:05d}.parquet")
+        write_json(_done_file(place(folder), bucket), {"rows": expected})
     return pa.table({"bucket": sorted(set(block["bucket"].to_pylist()))})
 
 
-def _publish(part: pa.Table, points: int, path: Path) -> None:
-    from hvac.features.table import to_arrow
-
-    path.parent.mkdir(parents=True, exist_ok=True)
-    building = path.with_name(f".{path.name}.{os.getpid()}")
-    pq.write_table(to_arrow(from_arrow(part, points=points)), building)
-    os.replace(building, path)
-
-
-def _done_file(folder: Path, bucket: int) -> Path:
+def _done_file(folder: AnyPath, bucket: int) -> AnyPath:
     return folder / "_parts" / f"{bucket:05d}.json"
 
 
@@ -185,7 +175,7 @@ def _close(
     return {"left_out": dict(left_out), "borders": borders, "windows": counts, "encoder": encoder_stamp(encoder)}
 
 
-def _counts(folder: Path, recipes: dict[str, Any]) -> dict[str, Any]:
+def _counts(folder: AnyPath, recipes: dict[str, Any]) -> dict[str, Any]:
     """Windows, units, known labels and positives per split and class."""
     parts: Iterable[str] = (name for name in recipes if (folder / f"class={name}").exists())
     return {name: split_counts(folder, recipes[name]) for name in parts}

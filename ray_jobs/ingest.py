@@ -8,11 +8,10 @@ readings is needed and memory does not grow with the input.
 
 from __future__ import annotations
 
-import shutil
 import zlib
 from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
+from contextlib import ExitStack
 from typing import Any
 
 import numpy as np
@@ -37,7 +36,7 @@ from hvac.panel.readings import (
 from hvac.panel.registry import Registry, build_registry
 from hvac.panel.simulate import simulate_facilities, write_canonical
 from hvac.panel.sources import file_stamp
-from hvac.storage import open_filesystem
+from hvac.storage import matching, open_filesystem, place, read_parquet, remove_tree, replacing, write_parquet, writing
 from ray_jobs.command import main
 from ray_jobs.run_config import RunConfig
 from ray_jobs.workspace import Result, Workspace, content_key, run_step, workspace_of
@@ -63,7 +62,7 @@ def _simulated(config: RunConfig, workspace: Workspace) -> SourceConfig:
     assert fleet is not None, "only simulated runs come here"
 
     def work() -> Result:
-        shutil.rmtree(folder, ignore_errors=True)
+        remove_tree(folder)
         write_canonical(simulate_facilities(fleet), folder)
         return {"folder": str(folder)}
 
@@ -73,8 +72,7 @@ def _simulated(config: RunConfig, workspace: Workspace) -> SourceConfig:
 
 
 def _ingest(config: RunConfig, source: SourceConfig, files: list[str], workspace: Workspace) -> Result:
-    shutil.rmtree(workspace.panel, ignore_errors=True)
-    workspace.panel.mkdir(parents=True)
+    remove_tree(workspace.panel)
     buckets = config.featurize.buckets or max(MIN_BUCKETS, -(-sum(map(_size, files)) // BYTES_PER_BUCKET))
     task = ray.remote(num_cpus=1, max_retries=2)(ingest_file)
     parts = ray.get([task.remote(path, source, i, buckets, str(workspace.panel)) for i, path in enumerate(files)])
@@ -105,23 +103,21 @@ def _size(path: str) -> int:
 def ingest_file(path: str, source: SourceConfig, number: int, buckets: int, folder: str) -> dict[str, Any]:
     """Stream one file through the gate into its part of every bucket; return counts and which series it holds."""
     writers: dict[int, pq.ParquetWriter] = {}
+    panel, part = place(folder), f"part-{number:05d}.parquet"
     counts, series, classes, rejects = [], [], [CLASSES.empty_table()], []
-    for table, result in _read(path, source):
-        counts.append(result.counts)
-        rejects.append(result.rejects)
-        series.append(_series(table))
-        if isinstance(result, GateResult):
-            classes.append(result.classes)
-        for bucket, rows in _by_bucket(table, buckets):
-            if bucket not in writers:
-                part = Path(folder) / "readings" / f"bucket-{bucket:05d}" / f"part-{number:05d}.parquet"
-                part.parent.mkdir(parents=True, exist_ok=True)
-                writers[bucket] = pq.ParquetWriter(part, rows.schema)
-            writers[bucket].write_table(rows)
-    for writer in writers.values():
-        writer.close()
-    (Path(folder) / "rejects").mkdir(exist_ok=True)
-    pq.write_table(pa.concat_tables(rejects), Path(folder) / "rejects" / f"part-{number:05d}.parquet")
+    with ExitStack() as parts:  # each part appears when it is whole
+        for table, result in _read(path, source):
+            counts.append(result.counts)
+            rejects.append(result.rejects)
+            series.append(_series(table))
+            if isinstance(result, GateResult):
+                classes.append(result.classes)
+            for bucket, rows in _by_bucket(table, buckets):
+                if bucket not in writers:
+                    building = parts.enter_context(replacing(panel / "readings" / f"bucket-{bucket:05d}" / part))
+                    writers[bucket] = parts.enter_context(pq.ParquetWriter(building, rows.schema))
+                writers[bucket].write_table(rows)
+    write_parquet(pa.concat_tables(rejects), panel / "rejects" / part)
     return {"counts": add_counts(counts), "series": pa.concat_tables(series), "classes": pa.concat_tables(classes)}
 
 
@@ -162,9 +158,9 @@ def _by_bucket(readings: pa.Table, buckets: int) -> list[tuple[int, pa.Table]]:
 
 def _write_rejects(workspace: Workspace, registry: Registry) -> dict[str, int]:
     """All rejected rows in one CSV that Excel opens, and how many there are for each reason."""
-    parts = [pq.read_table(part) for part in sorted((workspace.panel / "rejects").glob("*.parquet"))]
+    parts = [read_parquet(part) for part in matching(workspace.panel / "rejects", "*.parquet")]
     rejects = pa.concat_tables([*parts, registry.rejects])
-    with (workspace.root / "rejects.csv").open("wb") as file:
+    with writing(workspace.root / "rejects.csv") as file:
         file.write(b"\xef\xbb\xbf")
         pacsv.write_csv(rejects, file)
     return dict(Counter(rejects["reason"].to_pylist()))

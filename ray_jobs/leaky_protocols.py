@@ -8,7 +8,6 @@ Writes figures only, to `leaky_protocols/` in the workspace; it loads and saves 
 from __future__ import annotations
 
 import logging
-from pathlib import Path
 from typing import Any
 
 import ray
@@ -19,11 +18,12 @@ from hvac.features.describe import Recipe
 from hvac.features.encoder import EncoderConfig, load_encoder
 from hvac.models.families import config_of
 from hvac.models.family import loaded_once
+from hvac.storage import AnyPath, write_json, write_text
 from ray_jobs.command import main
 from ray_jobs.gate import check_trainable
 from ray_jobs.run_config import RunConfig
 from ray_jobs.windows_table import load_recipes, prepared_windows
-from ray_jobs.workspace import Result, Workspace, content_key, run_step, workspace_of, write_json
+from ray_jobs.workspace import Result, Workspace, content_key, run_step, workspace_of
 
 log = logging.getLogger(__name__)
 RIVAL = "gbdt_92"
@@ -52,11 +52,13 @@ def _enact(config: RunConfig, workspace: Workspace) -> Result:
     folder = workspace.root / "leaky_protocols"
     about = {p: (deal.__doc__ or "").strip() for p, deal in PROTOCOLS.items()}
     write_json(folder / "leaky_protocols.json", {"warning": WARNING, "usable": False, "protocols": about, **found})
-    (folder / "leaky_protocols.md").write_text(_page(config, about, found), encoding="utf-8")
+    write_text(folder / "leaky_protocols.md", _page(config, about, found))
     return {"folder": str(folder), "usable": False}
 
 
-def _protocols_of_class(folder: Path, recipe: Recipe, model: Any, encoder_config: EncoderConfig) -> dict[str, Judged]:
+def _protocols_of_class(
+    folder: AnyPath, recipe: Recipe, model: Any, encoder_config: EncoderConfig
+) -> dict[str, Judged]:
     torch.set_num_threads(1)
     encoder = loaded_once(lambda: load_encoder(encoder_config))
     splits = ("train", "tune", "cal", "test")

@@ -11,6 +11,7 @@ import json
 import logging
 import platform
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -21,12 +22,13 @@ import yaml
 
 from hvac.features.encoder import Encoder, EncoderConfig, packaged_folder
 from hvac.features.pretrain import PretrainConfig, pretrain, simulated_series
+from hvac.storage import AnyPath, as_given, place, write_json, writing
 from ray_jobs.runtime import RayConfig, ray_session
 
 log = logging.getLogger(__name__)
 
 
-def run(config: PretrainConfig, folder: Path, *, gpus: int = 0) -> dict[str, Any]:
+def run(config: PretrainConfig, folder: AnyPath, *, gpus: int = 0) -> dict[str, Any]:
     """Pretrain in one Ray task (on a GPU where asked) and publish the weights with their manifest."""
     with ray_session(RayConfig()):
         return ray.get(ray.remote(num_cpus=1, num_gpus=gpus)(_make).remote(config, str(folder), bool(gpus)))  # type: ignore[no-any-return]
@@ -37,11 +39,16 @@ def _make(config: PretrainConfig, folder: str, gpu: bool) -> dict[str, Any]:
     started = time.monotonic()
     model, figures = pretrain(config, device="cuda" if gpu else "cpu", report=_log_progress)
     encoder = Encoder(EncoderConfig(), model.cpu)
-    encoder.save(Path(folder))
+    with tempfile.TemporaryDirectory(prefix="hvac-") as built:
+        encoder.save(Path(built))
+        files = {file.name: file.read_bytes() for file in Path(built).iterdir()}
+    for name, content in files.items():
+        with writing(place(folder) / name) as file:
+            file.write(content)
     manifest = _manifest(config, encoder, figures, time.monotonic() - started) | {
-        "file_sha256": hashlib.sha256((Path(folder) / "model.safetensors").read_bytes()).hexdigest()
+        "file_sha256": hashlib.sha256(files["model.safetensors"]).hexdigest()
     }
-    (Path(folder) / "manifest.json").write_text(json.dumps(manifest, indent=1, default=str) + "\n", encoding="utf-8")
+    write_json(place(folder) / "manifest.json", manifest)
     return manifest
 
 
@@ -73,7 +80,7 @@ def _manifest(config: PretrainConfig, encoder: Encoder, figures: dict[str, float
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, default=packaged_folder())
+    parser.add_argument("--out", type=as_given, default=packaged_folder())
     parser.add_argument("--gpus", type=int, default=0)
     parser.add_argument("overrides", nargs="*", help="key=value of PretrainConfig")
     arguments = parser.parse_args()

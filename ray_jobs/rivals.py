@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,6 +18,7 @@ from hvac.models.calibration import Calibrator
 from hvac.models.decision import Decision, DecisionConfig, Scored, fit_decisions
 from hvac.models.families import config_of, fit
 from hvac.models.family import Fitting, columns_for, loaded_once, prepared
+from hvac.storage import AnyPath, place
 from ray_jobs.windows_table import read_windows
 
 ABLATION: dict[str, dict[str, Any]] = {
@@ -62,7 +62,7 @@ def judge(settings: Settings, recipe: Recipe, name: str) -> Opinion:
     config = _config(settings, name)
 
     def read(*splits: str) -> Windows:
-        windows = read_windows(Path(settings.windows_folder), recipe, splits, columns_for(config.reads))
+        windows = read_windows(place(settings.windows_folder), recipe, splits, columns_for(config.reads))
         return prepared(windows, config.reads, encoder)
 
     train, evaluated = read("train"), read(*EVALUATED)
@@ -75,7 +75,7 @@ def judge(settings: Settings, recipe: Recipe, name: str) -> Opinion:
 
 
 def decide(
-    folder: Path, recipes: Mapping[str, Recipe], opinions: Mapping[str, Any], config: DecisionConfig, family: str
+    folder: AnyPath, recipes: Mapping[str, Recipe], opinions: Mapping[str, Any], config: DecisionConfig, family: str
 ) -> dict[str, Verdict]:
     """Risks of one model for every class: calibrated and cut on the *cal* windows among those it scored.
 
@@ -96,7 +96,7 @@ def decide(
     }
 
 
-def _cal(folder: Path, recipe: Recipe, score_BH: npt.NDArray[np.floating[Any]]) -> Scored:
+def _cal(folder: AnyPath, recipe: Recipe, score_BH: npt.NDArray[np.floating[Any]]) -> Scored:
     windows = read_windows(folder, recipe, EVALUATED)
     cal_B = windows.column("split") == "cal"
     return Scored(score_BH[cal_B], windows.take(cal_B))

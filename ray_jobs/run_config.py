@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
@@ -19,6 +18,7 @@ from hvac.panel.readings import SourceConfig
 from hvac.panel.simulate import SimulateConfig
 from hvac.panel.splits import SplitConfig
 from hvac.panel.windows import WindowConfig
+from hvac.storage import AnyPath, Location
 from ray_jobs.runtime import RayConfig
 from ray_jobs.sweep_config import TuneConfig
 
@@ -79,7 +79,7 @@ class RunConfig(Config):
     """Everything a run is made of."""
 
     name: str
-    workspace: Path
+    workspace: Location
     language: Literal["en", "ja"] = "en"
     seed: int = 0
     source: SourceConfig | None = None
@@ -118,6 +118,6 @@ class RunConfig(Config):
         return self
 
 
-def load_run(path: str | Path, overrides: Sequence[str] = ()) -> RunConfig:
+def load_run(path: str | AnyPath, overrides: Sequence[str] = ()) -> RunConfig:
     """Read and check a run's YAML file with `key.sub=value` overrides."""
     return RunConfig(**read_settings(path, overrides))

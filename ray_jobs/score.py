@@ -7,13 +7,10 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
-import os
 from collections import defaultdict
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 import ray
 
 from hvac.features.describe import Scene
@@ -21,6 +18,7 @@ from hvac.models.bundle import Bundle
 from hvac.models.latest import latest_rows
 from hvac.models.ranking import ranking, write_ranking
 from hvac.panel.registry import EPOCH
+from hvac.storage import write_parquet
 from ray_jobs.buckets import BucketPlan, actors_for, bucket_scenes, make_plan
 from ray_jobs.command import main
 from ray_jobs.run_config import RunConfig
@@ -60,18 +58,12 @@ def _score(config: RunConfig, workspace: Workspace, bundles: dict[str, str]) -> 
     table = pa.concat_tables([rows for rows in found if rows.num_rows])
     order = [(name, "ascending") for name in ("facility_id", "equipment_id", "point_id", "horizon")]
     table = table.sort_by(order)
-    _publish(table, workspace.root / "latest.parquet")
+    write_parquet(table, workspace.root / "latest.parquet")
     entries = ranking(table.to_pylist(), last_day=EPOCH + dt.timedelta(days=plan.registry.days[1]))
     write_ranking(entries, workspace.root / "latest_ranking.csv", config.language)
     statuses = table.group_by("status").aggregate([([], "count_all")]).to_pylist()
     horizons = len(config.windows.horizons)
     return {"units": {row["status"]: row["count_all"] // horizons for row in statuses}}
-
-
-def _publish(table: pa.Table, path: Path) -> None:
-    building = path.with_name(f".{path.name}.{os.getpid()}")
-    pq.write_table(table, building)
-    os.replace(building, path)
 
 
 class Scorer:

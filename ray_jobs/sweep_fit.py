@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import zip_longest
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -24,6 +23,7 @@ from hvac.models.families import FAMILIES, fit
 from hvac.models.family import Encoding, FamilyConfig, Fitting, Model, augmented
 from hvac.models.fitting import FitState, Rows, Workers, count, fit_epochs
 from hvac.models.thresholds import ThresholdConfig, choose_threshold
+from hvac.storage import AnyPath
 from ray_jobs.sweep_config import METRIC
 from ray_jobs.windows_table import load_recipes, prepared_windows
 
@@ -40,7 +40,7 @@ class Parts(NamedTuple):
     cal: Windows
 
 
-def read_classes(folder: Path, needs: Iterable[str], encoder: Encoding) -> dict[str, Parts]:
+def read_classes(folder: AnyPath, needs: Iterable[str], encoder: Encoding) -> dict[str, Parts]:
     """Those windows of every class in the featurized table, with all that is needed."""
     return {
         name: Parts(*(prepared_windows(folder, recipe, split, needs, encoder) for split in Parts._fields))

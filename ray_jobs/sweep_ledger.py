@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import tempfile
 import time
 from pathlib import Path
 from typing import Any, Self
@@ -16,19 +17,19 @@ from tensorboardX import SummaryWriter
 from tensorboardX.summary import hparams
 
 from hvac.models.search_space import Settings, encoded
-from ray_jobs.workspace import write_json
+from hvac.storage import AnyPath, Place, write_json, writing
 
 LEDGER = "ledger.json"
 TAGS = {"train_loss": "loss/train", "tune_loss": "loss/tune", "tune_pr_auc": "pr_auc/best"}
 Found = dict[str, Any]
 
 
-def ledger_file(sweep: Path, trial: str) -> Path:
+def ledger_file(sweep: AnyPath, trial: str) -> AnyPath:
     """Where a trial's curves lie."""
     return sweep / "trials" / f"{trial}.json"
 
 
-def read_ledger(path: Path) -> Found:
+def read_ledger(path: AnyPath) -> Found:
     """A trial's curves; nothing where there are none."""
     try:
         found: Found = json.loads(path.read_text(encoding="utf-8"))
@@ -40,14 +41,16 @@ def read_ledger(path: Path) -> Found:
 class Ledger:
     """The curves of one trial: a row per epoch, and which settings held from which epoch on (PBT changes them)."""
 
-    def __init__(self, sweep: Path, trial: str, settings: Settings, *, before: Found | None = None) -> None:
+    def __init__(self, sweep: AnyPath, trial: str, settings: Settings, *, before: Found | None = None) -> None:
         self.path = ledger_file(sweep, trial)
         before = before or {"rows": [], "seconds": 0.0, "schedule": []}
         self.found: Found = {"trial": trial, "settings": settings, **before, "ended": False}
         if not before["schedule"] or before["schedule"][-1]["settings"] != settings:
             self.found["schedule"] = [*before["schedule"], {"after_epoch": self.epoch, "settings": settings}]
         self._clock = time.monotonic() - before["seconds"]
-        self._events = SummaryWriter(str(sweep / "tensorboard" / trial), purge_step=self.epoch + 1)
+        self._curves = sweep / "tensorboard" / trial
+        self._own = tempfile.TemporaryDirectory(prefix="hvac-") if isinstance(self._curves, Place) else None
+        self._events = SummaryWriter(self._own.name if self._own else str(self._curves), purge_step=self.epoch + 1)
         if not before["rows"]:
             self._describe(settings)
 
@@ -77,6 +80,9 @@ class Ledger:
     def close(self) -> None:
         """Close the event file."""
         self._events.close()
+        self._copy_curves()
+        if self._own:
+            self._own.cleanup()
 
     def __enter__(self) -> Self:
         return self
@@ -86,8 +92,15 @@ class Ledger:
 
     def _write(self, **more: Any) -> None:
         self._events.flush()
+        self._copy_curves()
         self.found |= {"seconds": round(time.monotonic() - self._clock, 2), **more}
         write_json(self.path, self.found)
+
+    def _copy_curves(self) -> None:
+        """TensorBoard's writer knows local folders only."""
+        for file in Path(self._own.name).iterdir() if self._own else ():
+            with writing(self._curves / file.name) as copy:
+                copy.write(file.read_bytes())
 
     def _describe(self, settings: Settings) -> None:
         """The settings, for TensorBoard's HPARAMS page."""

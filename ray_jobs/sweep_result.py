@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import datetime as dt
-from pathlib import Path
+from pathlib import PurePosixPath
 from typing import Any
 
 import yaml
@@ -12,16 +12,17 @@ import yaml
 from hvac.errors import HvacError
 from hvac.evaluation.sweep_page import write_sweep_page
 from hvac.models.search_space import Settings, with_settings
+from hvac.storage import AnyPath, write_json, write_text, writing
 from ray_jobs.run_config import RunConfig
 from ray_jobs.sweep_config import TuneConfig
 from ray_jobs.sweep_ledger import ledger_file, read_ledger
 from ray_jobs.sweep_plan import tune_section
-from ray_jobs.workspace import Result, write_json
+from ray_jobs.workspace import Result
 
 Trial = dict[str, Any]
 
 
-def write_results(config: RunConfig, sweep: Path, grid: Any) -> Result:
+def write_results(config: RunConfig, sweep: AnyPath, grid: Any) -> Result:
     """Write everything; a summary of it.
 
     Raises:
@@ -47,9 +48,9 @@ def write_results(config: RunConfig, sweep: Path, grid: Any) -> Result:
     }  # fmt: skip
 
 
-def _trial(sweep: Path, result: Any, metric: str) -> Trial:
+def _trial(sweep: AnyPath, result: Any, metric: str) -> Trial:
     """One trial, from its curves; from Ray only where its process died before it wrote any."""
-    name = Path(result.path).name
+    name = PurePosixPath(result.path).name
     found = read_ledger(ledger_file(sweep, name))
     rows = found.get("rows", [])
     why = found.get("failed") or (str(result.error).strip().splitlines()[-1] if result.error else None)
@@ -76,7 +77,7 @@ def best_run(config: RunConfig, settings: Settings) -> dict[str, Any]:
     return run
 
 
-def _write_best(config: RunConfig, path: Path, best: Trial, trials: int) -> None:
+def _write_best(config: RunConfig, path: AnyPath, best: Trial, trials: int) -> None:
     search = tune_section(config)
     head = (
         f"# {best['trial']}, the best of {trials} trials ({search.algorithm}): {search.metric} {best['value']:.4f}.\n"
@@ -84,14 +85,13 @@ def _write_best(config: RunConfig, path: Path, best: Trial, trials: int) -> None
         f"#   python -m ray_jobs.pipeline --config {path}\n"
     )
     text = yaml.safe_dump(best_run(config, best["settings"]), sort_keys=False, allow_unicode=True)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(head + text, encoding="utf-8")
+    write_text(path, head + text)
 
 
-def _write_table(path: Path, trials: list[Trial], search: TuneConfig) -> None:
+def _write_table(path: AnyPath, trials: list[Trial], search: TuneConfig) -> None:
     """One row per trial, for Excel too."""
     measures = list(dict.fromkeys(name for trial in trials for name in (trial["rows"][-1:] or [{}])[0]))
-    with path.open("w", newline="", encoding="utf-8-sig") as file:
+    with writing(path, "w", newline="", encoding="utf-8-sig") as file:
         writer = csv.writer(file)
         writer.writerow(
             ["trial", "status", "epochs", "seconds", *(f"model.{key}" for key in search.space), *measures[1:], "why"]
@@ -104,7 +104,7 @@ def _write_table(path: Path, trials: list[Trial], search: TuneConfig) -> None:
                              trial["why"]])  # fmt: skip
 
 
-def _sweep(config: RunConfig, sweep: Path, trials: list[Trial], best: Trial) -> dict[str, Any]:
+def _sweep(config: RunConfig, sweep: AnyPath, trials: list[Trial], best: Trial) -> dict[str, Any]:
     search = tune_section(config)
     base = config.model.model_dump(mode="json", by_alias=True)
     return {

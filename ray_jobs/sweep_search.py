@@ -6,9 +6,7 @@ import json
 import logging
 import os
 import random
-import shutil
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,11 +15,13 @@ from ray.tune import CheckpointConfig, FailureConfig, Tuner
 from ray.tune.schedulers import ASHAScheduler, PopulationBasedTraining
 
 from hvac.models.search_space import Distribution, Space, encoded
+from hvac.storage import AnyPath, matching, remove_tree
 from ray_jobs.run_config import RunConfig
 from ray_jobs.sweep_callbacks import callbacks
 from ray_jobs.sweep_config import TuneConfig
 from ray_jobs.sweep_ledger import ledger_file, read_ledger
 from ray_jobs.sweep_plan import Plan, tune_section, workers_of
+from ray_jobs.torch_run import storage_of
 
 log = logging.getLogger(__name__)
 ENVIRONMENT = {
@@ -34,7 +34,7 @@ STATE = "ray"
 KEPT = 2  # checkpoints of a trial; PBT keeps all: others may still copy an old one
 
 
-def search(trainable: Callable[..., Any], run: RunConfig, planned: Plan, sweep: Path) -> Any:
+def search(trainable: Callable[..., Any], run: RunConfig, planned: Plan, sweep: AnyPath) -> Any:
     """Run all trials, or those that a killed sweep still owes; Ray's result grid."""
     config = tune_section(run)
     for variable, value in ENVIRONMENT.items():
@@ -43,8 +43,8 @@ def search(trainable: Callable[..., Any], run: RunConfig, planned: Plan, sweep: 
     state = sweep / STATE
     if restorable(state):
         log.info("tune: going on with %s", sweep)
-        return Tuner.restore(str(state), trainable=trainable, restart_errored=True).fit()
-    shutil.rmtree(state, ignore_errors=True)
+        return Tuner.restore(*storage_of(state).values(), trainable=trainable, restart_errored=True).fit()
+    remove_tree(state)
     random.seed(config.seed)  # PBT and ASHA draw from these
     np.random.seed(config.seed)
     first = 1 if config.algorithm == "optuna" else 0  # what Ray counts from
@@ -68,7 +68,7 @@ def search(trainable: Callable[..., Any], run: RunConfig, planned: Plan, sweep: 
         ),
         run_config=tune.RunConfig(
             name=STATE,
-            storage_path=str(sweep),
+            **storage_of(sweep),
             callbacks=callbacks(config, run.name),
             failure_config=FailureConfig(max_failures=run.train.max_failures),
             checkpoint_config=CheckpointConfig(num_to_keep=None if config.algorithm == "pbt" else KEPT),
@@ -78,10 +78,10 @@ def search(trainable: Callable[..., Any], run: RunConfig, planned: Plan, sweep: 
     return tuner.fit()
 
 
-def restorable(state: Path) -> bool:
+def restorable(state: AnyPath) -> bool:
     """Whether a whole snapshot of a sweep lies there (one that was cut while being written is none)."""
-    snapshots = sorted(state.glob("experiment_state-*.json"))
-    if not snapshots or not Tuner.can_restore(str(state)):
+    snapshots = matching(state, "experiment_state-*.json")
+    if not snapshots or not Tuner.can_restore(*storage_of(state).values()):
         return False
     try:
         json.loads(snapshots[-1].read_text(encoding="utf-8"))
@@ -120,7 +120,7 @@ def _searcher(config: TuneConfig) -> Any:
     return OptunaSearch(metric=config.metric, mode="max", seed=config.seed)
 
 
-def _scheduler(config: TuneConfig, planned: Plan, sweep: Path) -> Any:
+def _scheduler(config: TuneConfig, planned: Plan, sweep: AnyPath) -> Any:
     if config.algorithm == "asha":
         return Halving(sweep, config.metric, time_attr="epoch", max_t=planned.epochs, grace_period=config.grace_epochs)
     if config.algorithm == "pbt":
@@ -150,7 +150,7 @@ class Halving(ASHAScheduler):  # type: ignore[misc]
     Ray Tune saves no scheduler: without this, the trials after a kill would be compared with each other only.
     """
 
-    def __init__(self, sweep: Path, measure: str, **settings: Any) -> None:
+    def __init__(self, sweep: AnyPath, measure: str, **settings: Any) -> None:
         super().__init__(**settings)
         self._sweep, self._measure = sweep, measure
 

@@ -23,10 +23,10 @@ from hvac.models.families import FAMILIES
 from hvac.models.family import FamilyConfig, loaded_once
 from hvac.models.fitting import FitState, Workers
 from hvac.models.search_space import Settings, Space, decoded, with_settings
+from hvac.storage import AnyPath, write_json
 from ray_jobs.sweep_fit import Models, Parts, Row, epoch_row, fit_others, fit_side_by_side, fitted_row, threshold_row
 from ray_jobs.sweep_ledger import LEDGER, Ledger, ledger_file, read_ledger
 from ray_jobs.torch_run import load_states, save_states
-from ray_jobs.workspace import write_json
 
 FAILED = 0.0  # the score of settings that could not be fitted: no PR-AUC is below
 States = dict[str, FitState]
@@ -43,7 +43,7 @@ class Shared:
         max_failures: how often a trial whose process died is taken up again.
     """
 
-    sweep: Path
+    sweep: AnyPath
     base: FamilyConfig
     space: Space
     encoder: EncoderConfig

@@ -19,10 +19,12 @@ from hvac.features.encoder import load_encoder
 from hvac.models.family import loaded_once
 from hvac.models.fitting import Rows, Workers
 from hvac.models.search_space import decoded, with_settings
+from hvac.storage import place
 from ray_jobs.command import root_of
 from ray_jobs.sweep_fit import read_classes
 from ray_jobs.sweep_ledger import Ledger
 from ray_jobs.sweep_trial import FAILED, Shared, already_ended, follow, keep, resumed
+from ray_jobs.torch_run import storage_of
 
 
 def run_trial_of_workers(config: dict[str, Any], shared: Shared, table: str, scaling: ScalingConfig) -> None:
@@ -36,7 +38,7 @@ def run_trial_of_workers(config: dict[str, Any], shared: Shared, table: str, sca
         scaling_config=scaling,
         run_config=RayRunConfig(
             name=trial,
-            storage_path=str(shared.sweep / "ray_train"),
+            **storage_of(shared.sweep / "ray_train"),
             callbacks=[TuneReportCallback()],
             failure_config=FailureConfig(max_failures=shared.max_failures),
             checkpoint_config=CheckpointConfig(num_to_keep=1),
@@ -59,7 +61,7 @@ def fit_share(loop: dict[str, Any]) -> None:
     shared: Shared = loop["shared"]
     rank, size = ray_train.get_context().get_world_rank(), ray_train.get_context().get_world_size()
     needs = with_settings(shared.base, loop["settings"]).reads
-    classes = read_classes(Path(loop["table"]), needs, loaded_once(lambda: load_encoder(shared.encoder)))
+    classes = read_classes(place(loop["table"]), needs, loaded_once(lambda: load_encoder(shared.encoder)))
     states, before = resumed(ray_train.get_checkpoint())
     ledger = Ledger(shared.sweep, loop["trial"], loop["settings"], before=before) if rank == 0 else None
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable
-from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -22,13 +21,19 @@ from ray.train.torch import TorchTrainer, prepare_model
 
 from hvac.features.table import Windows
 from hvac.models.fitting import FitState
+from hvac.storage import AnyPath, Place, place, writing
 from ray_jobs.run_config import TrainConfig
 
 STATE = "fits.pt"
 
 
 def fit_by_workers(
-    worker: Callable[[dict[str, Any]], None], settings: dict[str, Any], *, config: TrainConfig, folder: Path, name: str
+    worker: Callable[[dict[str, Any]], None],
+    settings: dict[str, Any],
+    *,
+    config: TrainConfig,
+    folder: AnyPath,
+    name: str,
 ) -> dict[str, FitState]:
     """Run `config.workers` workers (0: this process is the worker) and return every fit by its name.
 
@@ -37,7 +42,7 @@ def fit_by_workers(
             fits lie where there is no worker that copies them, else None).
         folder: shared by all workers; checkpoints lie there under `name`, which must tell one fit from another.
     """
-    folder = folder.resolve()
+    folder = place(folder)
     local = None if config.workers else str(folder / f"local-{name}")
     trainer = TorchTrainer(
         worker,
@@ -45,17 +50,24 @@ def fit_by_workers(
         scaling_config=ScalingConfig(num_workers=config.workers, use_gpu=config.gpu),
         run_config=RayRunConfig(
             name=name,
-            storage_path=str(folder),
+            **storage_of(folder),
             failure_config=FailureConfig(max_failures=config.max_failures),
             checkpoint_config=CheckpointConfig(num_to_keep=1),
         ),
     )
     result = trainer.fit()
     if local:
-        return load_states(Path(local))
+        return load_states(place(local))
     assert result.checkpoint is not None, "the last report carries a checkpoint"
     with result.checkpoint.as_directory() as saved:
         return load_states(Path(saved))
+
+
+def storage_of(folder: AnyPath) -> dict[str, Any]:
+    """Where Ray Train and Ray Tune keep their checkpoints, as arguments of their `RunConfig`."""
+    if isinstance(folder, Place):
+        return {"storage_path": folder.inner, "storage_filesystem": folder.system}
+    return {"storage_path": str(folder)}
 
 
 def wrap(module: torch.nn.Module) -> torch.nn.Module:
@@ -80,7 +92,11 @@ def reporter(
         if state.epoch % every and not (last and state.ended(config)):
             return
         rank = ray_train.get_context().get_world_rank()
-        with nullcontext(local) if local else tempfile.TemporaryDirectory() as folder:
+        if local:
+            save_states(states, place(local))
+            ray_train.report({"class": name, "epoch": state.epoch, **row})
+            return
+        with tempfile.TemporaryDirectory() as folder:
             if rank == 0:
                 save_states(states, Path(folder))
             checkpoint = ray_train.Checkpoint.from_directory(folder) if rank == 0 else None
@@ -91,8 +107,8 @@ def reporter(
 
 def resumed(local: str | None) -> dict[str, FitState]:
     """The fits of the last checkpoint, none where there is none."""
-    if local and (Path(local) / STATE).exists():
-        return load_states(Path(local))
+    if local and (place(local) / STATE).exists():
+        return load_states(place(local))
     checkpoint = ray_train.get_checkpoint()
     if checkpoint is None:
         return {}
@@ -100,14 +116,14 @@ def resumed(local: str | None) -> dict[str, FitState]:
         return load_states(Path(folder))
 
 
-def save_states(states: dict[str, FitState], folder: Path) -> None:
+def save_states(states: dict[str, FitState], folder: AnyPath) -> None:
     """Write the fits of a checkpoint, whole or not at all."""
-    folder.mkdir(parents=True, exist_ok=True)
-    torch.save({name: asdict(state) for name, state in states.items()}, folder / f".{STATE}")
-    (folder / f".{STATE}").replace(folder / STATE)
+    with writing(folder / STATE) as file:
+        torch.save({name: asdict(state) for name, state in states.items()}, file)
 
 
-def load_states(folder: Path) -> dict[str, FitState]:
+def load_states(folder: AnyPath) -> dict[str, FitState]:
     """The fits of a checkpoint, by class (tensors and plain values only)."""
-    found = torch.load(folder / STATE, weights_only=True)
+    with (folder / STATE).open("rb") as file:
+        found = torch.load(file, weights_only=True)
     return {name: FitState(**state) for name, state in found.items()}

@@ -9,8 +9,6 @@ Ray task per class. The frozen encoder runs only for families that look at its p
 
 from __future__ import annotations
 
-import shutil
-from pathlib import Path
 from typing import Any
 
 import ray
@@ -22,6 +20,7 @@ from hvac.models.decision import Scored, fit_decisions
 from hvac.models.families import FAMILIES, fit
 from hvac.models.family import Fitting, Model, loaded_once
 from hvac.models.fitting import FitState, count
+from hvac.storage import AnyPath, remove_tree
 from ray_jobs.bands import forecast_bands
 from ray_jobs.command import main
 from ray_jobs.gate import check_trainable
@@ -49,7 +48,7 @@ def _train(config: RunConfig, workspace: Workspace, key: str) -> Result:
     fits = (_fit_networks if FAMILIES[config.model.family].network else _fit_tasks)(config, workspace, recipes, key)
     bands = forecast_bands(config, workspace, recipes)
     encoder = loaded_once(lambda: load_encoder(config.encoder))
-    shutil.rmtree(workspace.bundles, ignore_errors=True)
+    remove_tree(workspace.bundles)
     bundles, history, calibration, scored = {}, {}, {}, {}
     for name, recipe in recipes.items():
         cal = prepared_windows(workspace.windows, recipe, "cal", config.model.needs, encoder)
@@ -84,7 +83,7 @@ def _fit_tasks(config: RunConfig, workspace: Workspace, recipes: dict[str, Recip
     return {name: (model, None) for name, model in zip(recipes, ray.get(refs), strict=True)}
 
 
-def _fit_class(folder: Path, recipe: Recipe, model: Any, encoder_config: EncoderConfig) -> Model:
+def _fit_class(folder: AnyPath, recipe: Recipe, model: Any, encoder_config: EncoderConfig) -> Model:
     encoder = loaded_once(lambda: load_encoder(encoder_config))
     train, tune = (prepared_windows(folder, recipe, split, model.reads, encoder) for split in ("train", "tune"))
     return fit(train, tune, model, Fitting(encoder))
@@ -93,7 +92,7 @@ def _fit_class(folder: Path, recipe: Recipe, model: Any, encoder_config: Encoder
 def _fit_networks(config: RunConfig, workspace: Workspace, recipes: dict[str, Recipe], key: str) -> Fits:
     """All classes in one Ray Train run; its final checkpoint holds every fit."""
     settings = {
-        "folder": str(workspace.windows.resolve()),
+        "folder": str(workspace.windows),
         "model": config.model.model_dump(mode="json"),
         "encoder": config.encoder.model_dump(mode="json"),
     }

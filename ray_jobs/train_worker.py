@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -13,6 +12,7 @@ from hvac.features.encoder import EncoderConfig, load_encoder
 from hvac.models.families import FAMILIES, read_config
 from hvac.models.family import loaded_once
 from hvac.models.fitting import Workers, count, fit_network
+from hvac.storage import place
 from ray_jobs.torch_run import reporter, resumed, shard, wrap
 from ray_jobs.windows_table import load_recipes, prepared_windows, training_windows
 
@@ -29,7 +29,8 @@ def fit_worker(settings: dict[str, Any]) -> None:
     encoder = loaded_once(lambda: load_encoder(EncoderConfig(**settings["encoder"])))
     workers = Workers(context.get_world_size(), wrap, str(get_device()))
     states = resumed(settings["local"])
-    folder, recipes = Path(settings["folder"]), load_recipes(Path(settings["folder"]))
+    folder = place(settings["folder"])
+    recipes = load_recipes(folder)
     for name in recipes:
         state = states.get(name)
         if state is not None and state.ended(config):

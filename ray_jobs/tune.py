@@ -10,9 +10,7 @@ curves for TensorBoard (`make tensorboard`). Trials are fitted on *train* and ju
 from __future__ import annotations
 
 import json
-import shutil
 import sys
-from pathlib import Path
 from typing import Any
 
 from ray import tune
@@ -20,6 +18,7 @@ from ray.train import ScalingConfig
 
 from hvac.features.encoder import EncoderConfig, load_encoder
 from hvac.models.family import loaded_once, no_encoder
+from hvac.storage import AnyPath, place, remove_tree
 from ray_jobs.command import main
 from ray_jobs.run_config import RunConfig
 from ray_jobs.sweep_fit import check_judgeable, read_classes
@@ -40,13 +39,13 @@ def run(config: RunConfig) -> Result:
     key = content_key(featurized["key"], sections, config.train.workers)
     sweep = workspace.root / "sweeps" / f"{config.name}-{key[:8]}"
     result = run_step(workspace, f"tune-{key[:8]}", key, lambda: _sweep(config, workspace, sweep))
-    shutil.rmtree(sweep / STATE, ignore_errors=True)  # Ray's own state is good for resuming only
-    shutil.rmtree(sweep / "ray_train", ignore_errors=True)
+    remove_tree(sweep / STATE)  # Ray's own state is good for resuming only
+    remove_tree(sweep / "ray_train")
     sys.stdout.write(json.dumps(result, ensure_ascii=False) + "\n")
     return result
 
 
-def _sweep(config: RunConfig, workspace: Workspace, sweep: Path) -> Result:
+def _sweep(config: RunConfig, workspace: Workspace, sweep: AnyPath) -> Result:
     planned, search_config = plan(config, workspace), tune_section(config)
     check_judgeable(read_classes(workspace.windows, (), no_encoder))
     shared = Shared(
@@ -67,7 +66,7 @@ def _sweep(config: RunConfig, workspace: Workspace, sweep: Path) -> Result:
 
 def _found_anywhere(encoder: EncoderConfig) -> EncoderConfig:
     """Trials work in folders of their own: a relative path would lead nowhere."""
-    return encoder if encoder.path is None else encoder.replace(path=str(Path(encoder.path).resolve()))
+    return encoder if encoder.path is None else encoder.replace(path=str(place(encoder.path)))
 
 
 def _trainable(config: RunConfig, shared: Shared, workspace: Workspace, planned: Plan) -> Any:

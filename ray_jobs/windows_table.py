@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 import pyarrow.dataset as pads
@@ -13,9 +12,10 @@ from hvac.features.describe import Recipe
 from hvac.features.table import KEY_SCHEMA, Windows, from_arrow
 from hvac.models.family import Encoding, FamilyConfig, augmented, columns_for, prepared
 from hvac.panel.splits import SPLITS
+from hvac.storage import AnyPath, matching, parquet_dataset
 
 
-def read_windows(folder: Path, recipe: Recipe, splits: tuple[str, ...], columns: tuple[str, ...] = ()) -> Windows:
+def read_windows(folder: AnyPath, recipe: Recipe, splits: tuple[str, ...], columns: tuple[str, ...] = ()) -> Windows:
     """Windows of one class and some splits, in a fixed order (by unit, point and end date)."""
     dataset = _dataset(folder, recipe)
     wanted = [*KEY_SCHEMA.names, "observed", *columns, "labels", "known"]
@@ -24,26 +24,26 @@ def read_windows(folder: Path, recipe: Recipe, splits: tuple[str, ...], columns:
     return from_arrow(table.sort_by(order), points=recipe.width)
 
 
-def prepared_windows(folder: Path, recipe: Recipe, split: str, needs: Iterable[str], encoder: Encoding) -> Windows:
+def prepared_windows(folder: AnyPath, recipe: Recipe, split: str, needs: Iterable[str], encoder: Encoding) -> Windows:
     """Windows of one class and split with all that a family needs."""
     return prepared(read_windows(folder, recipe, (split,), columns_for(needs)), needs, encoder)
 
 
-def training_windows(folder: Path, recipe: Recipe, config: FamilyConfig, encoder: Encoding) -> Windows:
+def training_windows(folder: AnyPath, recipe: Recipe, config: FamilyConfig, encoder: Encoding) -> Windows:
     """What a network of one class is trained on: its training windows, and what `config.augment` makes of them."""
     return augmented(prepared_windows(folder, recipe, "train", config.reads, encoder), config, encoder)
 
 
-def table_columns(folder: Path, recipe: Recipe) -> set[str]:
+def table_columns(folder: AnyPath, recipe: Recipe) -> set[str]:
     """Columns of one class's part of the table."""
     return set(_dataset(folder, recipe).schema.names)
 
 
-def _dataset(folder: Path, recipe: Recipe) -> pads.Dataset:
-    return pads.dataset(sorted(map(str, (folder / f"class={recipe.class_name}").glob("part-*.parquet"))))
+def _dataset(folder: AnyPath, recipe: Recipe) -> pads.Dataset:
+    return parquet_dataset(matching(folder / f"class={recipe.class_name}", "part-*.parquet"))
 
 
-def split_counts(folder: Path, recipe: Recipe) -> dict[str, Any]:
+def split_counts(folder: AnyPath, recipe: Recipe) -> dict[str, Any]:
     """Windows, units, known labels and positives of every split."""
     windows = read_windows(folder, recipe, SPLITS)
     return {name: _count(windows.split(name), recipe.windows.horizons) for name in SPLITS}
@@ -59,7 +59,7 @@ def _count(part: Windows, horizons: tuple[int, ...]) -> dict[str, Any]:
     return {"windows": len(part), "units": len(units), "known": known, "positives": positives}
 
 
-def load_recipes(folder: Path) -> dict[str, Recipe]:
+def load_recipes(folder: AnyPath) -> dict[str, Recipe]:
     """Recipes of the featurized table, by class."""
     found = json.loads((folder / "recipes.json").read_text(encoding="utf-8"))
     return {name: Recipe.from_json(each) for name, each in found.items()}

@@ -5,48 +5,53 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import math
-import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from hvac.errors import HvacError
-from ray_jobs.run_config import RunConfig
+from hvac.storage import AnyPath, place, write_json
 
 log = logging.getLogger(__name__)
 Result = dict[str, Any]
+
+
+class HasWorkspace(Protocol):
+    """A configuration that names a workspace."""
+
+    @property
+    def workspace(self) -> AnyPath:
+        """The folder or URL, as it was given."""
 
 
 @dataclass(frozen=True)
 class Workspace:
     """Folders and files of one run."""
 
-    root: Path
+    root: AnyPath
 
     @property
-    def panel(self) -> Path:
+    def panel(self) -> AnyPath:
         """Canonical readings in buckets of equipment, with units, events and counts."""
         return self.root / "panel"
 
     @property
-    def windows(self) -> Path:
+    def windows(self) -> AnyPath:
         """The featurized table: one Parquet part per class and bucket."""
         return self.root / "windows"
 
     @property
-    def bundles(self) -> Path:
+    def bundles(self) -> AnyPath:
         """One folder per bundle."""
         return self.root / "bundles"
 
     @property
-    def figures(self) -> Path:
+    def figures(self) -> AnyPath:
         """Figures of the report, as PNG."""
         return self.root / "figures"
 
-    def state(self, step: str) -> Path:
+    def state(self, step: str) -> AnyPath:
         """The record of a finished step."""
         return self.root / "steps" / f"{step}.json"
 
@@ -61,9 +66,9 @@ class Workspace:
         return found
 
 
-def workspace_of(config: RunConfig) -> Workspace:
+def workspace_of(config: HasWorkspace) -> Workspace:
     """The workspace a run names."""
-    return Workspace(config.workspace.resolve())
+    return Workspace(place(config.workspace))
 
 
 def content_key(*parts: Any) -> str:
@@ -85,19 +90,3 @@ def run_step(workspace: Workspace, step: str, key: str, work: Callable[[], Resul
     write_json(workspace.state(step), result)
     log.info("%s: done in %.1f s", step, result["seconds"])
     return result
-
-
-def write_json(path: Path, content: Any) -> None:
-    """Write JSON atomically; what is not a number becomes null."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    building = path.with_name(f".{path.name}.{os.getpid()}")
-    building.write_text(json.dumps(_plain(content), indent=1, default=str, ensure_ascii=False) + "\n", encoding="utf-8")
-    os.replace(building, path)
-
-
-def _plain(content: Any) -> Any:
-    if isinstance(content, dict):
-        return {key: _plain(value) for key, value in content.items()}
-    if isinstance(content, list | tuple):
-        return [_plain(value) for value in content]
-    return None if isinstance(content, float) and not math.isfinite(content) else content

@@ -33,15 +33,16 @@ from hvac.models.latest import newest_risks as newest_risks
 from hvac.models.predictions import predictions_table
 from hvac.panel.grid import Panel, panels
 from hvac.panel.registry import EPOCH
+from hvac.storage import AnyPath, matching
 from serve.asks import Ask, events_of
 
 Floats = Any
 log = logging.getLogger(__name__)
 
 
-def warm(folder: Path) -> None:
+def warm(folder: AnyPath) -> None:
     """Do once what the first request would wait for: imports, compiled functions, an encoder's first pass."""
-    for manifest in sorted(folder.glob("[!.]*/manifest.json")):
+    for manifest in matching(folder, "[!.]*/manifest.json"):
         try:
             return try_out(Bundle.load(manifest.parent))
         except BundleError as error:  # it may serve nobody: the others must not wait for it
@@ -60,7 +61,7 @@ def try_out(bundle: Bundle) -> None:
 class Shelf:
     """Bundles by id, the least recently used put back when there are too many; safe among threads."""
 
-    def __init__(self, folder: Path, size: int) -> None:
+    def __init__(self, folder: AnyPath, size: int) -> None:
         self.folder, self.size = folder, size
         self._bundles: OrderedDict[str, Bundle] = OrderedDict()
         self._lock = Lock()
@@ -81,7 +82,7 @@ class Shelf:
             self._bundles.pop(bundle_id, None)
 
 
-def bundle_path(folder: Path, bundle_id: str) -> Path:
+def bundle_path(folder: AnyPath, bundle_id: str) -> AnyPath:
     """Folder of a bundle. Raises BundleError where the id is no plain name or nothing is there."""
     try:
         if bundle_id == Path(bundle_id).name and (folder / bundle_id / "manifest.json").is_file():

@@ -8,11 +8,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.dataset as pads
-import pyarrow.parquet as pq
 
 from hvac.panel.readings import CANONICAL
 from hvac.panel.registry import Registry
+from hvac.storage import parquet_dataset, place, read_parquet
 from serve.records import day_number
 from serve.settings import ServeConfig
 from serve.store import FLEET, Store, reading_rows
@@ -24,19 +23,20 @@ ROWS = 100_000
 
 def fill(store: Store, config: ServeConfig) -> bool:
     """Load the workspace's tables into a store that was never filled; False where there is nothing to do."""
-    panel = config.workspace / "panel"
+    workspace = place(config.workspace)
+    panel = workspace / "panel"
     if store.note(LOADED) or not (panel / "units.parquet").exists():
         return False
     log.info("store: loading %s", config.workspace)
     registry = Registry.load(panel)
     store.add(units=list(_units(registry)), events=list(_events(registry)), stale=False)
-    for batch in pads.dataset(panel / "readings").to_batches(batch_size=ROWS):
+    for batch in parquet_dataset(panel / "readings").to_batches(batch_size=ROWS):
         table = pa.Table.from_batches([batch]).select(CANONICAL.names)
         store.load_readings(reading_rows(table))
-    latest = config.workspace / "latest.parquet"
+    latest = workspace / "latest.parquet"
     if latest.exists():
-        store.save_predictions(pq.read_table(latest).to_pylist())
-    bundles = config.workspace / "steps" / "train.json"
+        store.save_predictions(read_parquet(latest).to_pylist())
+    bundles = workspace / "steps" / "train.json"
     if bundles.exists():
         found: dict[str, str] = json.loads(bundles.read_text(encoding="utf-8"))["bundles"]
         store.assign({(FLEET, name): bundle for name, bundle in found.items()}, stale=not latest.exists())

@@ -8,8 +8,11 @@ from typing import Any, Literal
 from pydantic import Field
 
 from hvac.config import Config
+from hvac.errors import ConfigError
+from hvac.storage import AnyPath, Location, Place, place
 
 MIB = 2**20
+DATABASES = ("postgresql://", "postgres://")
 
 
 class Limits(Config):
@@ -28,14 +31,14 @@ class Limits(Config):
 class ServeConfig(Config):
     """One service.
 
-    `workspace` is what the batch jobs wrote (its bundles, readings and predictions fill an empty store); `store` is a
-    file (SQLite) or `postgresql://…`. `layout: graph` runs Features, RiskModel and Forecast as deployments of their
-    own, `fused` runs the same stages inside the ingress; `replicas` is how many of each. `keys: auto` asks for API keys
-    unless Serve listens on the loopback address only.
+    `workspace` (a path or URL, as `bundles` is) is what the batch jobs wrote: its bundles, readings and predictions
+    fill an empty store; `store` is a local file (SQLite) or `postgresql://…`. `layout: graph` runs Features, RiskModel
+    and Forecast as deployments of their own, `fused` runs the same stages inside the ingress; `replicas` is how many
+    of each. `keys: auto` asks for API keys unless Serve listens on the loopback address only.
     """
 
-    workspace: Path = Path("runs/demo")
-    bundles: Path | None = None
+    workspace: Location = Path("runs/demo")
+    bundles: Location | None = None
     store: str | None = None
     language: Literal["en", "ja"] = "en"
     layout: Literal["graph", "fused"] = "graph"
@@ -48,14 +51,19 @@ class ServeConfig(Config):
     limits: Limits = Limits()
 
     @property
-    def bundle_folder(self) -> Path:
+    def bundle_folder(self) -> AnyPath:
         """Folder whose sub-folders are bundles."""
-        return (self.bundles or self.workspace / "bundles").resolve()
+        return place(self.bundles or self.workspace / "bundles")
 
     @property
     def store_url(self) -> str:
-        """Where readings and predictions are kept."""
-        return self.store or str((self.workspace / "serve" / "store.sqlite").resolve())
+        """Where readings and predictions are kept. Raises ConfigError where that would be a file behind a URL."""
+        if self.store and self.store.startswith(DATABASES):
+            return self.store
+        store = place(self.store or self.workspace / "serve" / "store.sqlite")
+        if isinstance(store, Place):
+            raise ConfigError(f"{store} cannot be the store, a database: set store=postgresql://… or a local file")
+        return str(store)
 
 
 def read_config(args: dict[str, Any]) -> ServeConfig:

@@ -6,11 +6,11 @@ import asyncio
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any, Protocol
 
 import pyarrow as pa
 
+from hvac.storage import AnyPath
 from serve import metrics
 from serve.asks import Ask
 
@@ -38,7 +38,7 @@ class Stages(Protocol):
 class LocalStages:
     """All three stages here, on one thread; requests that come while it works are done together in the next round."""
 
-    def __init__(self, folder: Path, size: int) -> None:
+    def __init__(self, folder: AnyPath, size: int) -> None:
         import torch
 
         from serve import core

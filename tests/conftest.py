@@ -51,11 +51,9 @@ def s3_environment() -> Iterator[dict[str, str]]:
         server.wait(timeout=30)
 
 
-@pytest.fixture
-def s3(s3_environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Callable[[str], str]:
-    """Makes a bucket on that S3 and gives its URL; the environment of this process leads there."""
-    for name, value in s3_environment.items():
-        monkeypatch.setenv(name, value)
+@pytest.fixture(scope="session")
+def s3_bucket(s3_environment: dict[str, str]) -> Callable[[str], str]:
+    """Makes a bucket on that S3 (or finds it made) and gives its URL."""
 
     def bucket(name: str) -> str:
         request = urllib.request.Request(f"{s3_environment['AWS_ENDPOINT_URL']}/{name}", method="PUT")
@@ -63,3 +61,13 @@ def s3(s3_environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Calla
         return f"s3://{name}"
 
     return bucket
+
+
+@pytest.fixture
+def s3(
+    s3_environment: dict[str, str], s3_bucket: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
+) -> Callable[[str], str]:
+    """`s3_bucket`, with the environment of this process leading there."""
+    for name, value in s3_environment.items():
+        monkeypatch.setenv(name, value)
+    return s3_bucket

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -24,6 +23,7 @@ from hvac.detect.training import as_windows
 from hvac.errors import BundleError
 from hvac.models.cnn1d import Cnn1d, Cnn1dConfig
 from hvac.models.family import no_encoder
+from hvac.storage import AnyPath, local_folder, replacing_folder
 
 Floats = npt.NDArray[np.float64]
 FORMAT, MANIFEST, WEIGHTS = 1, "manifest.json", "model.safetensors"
@@ -63,38 +63,38 @@ class Detector:
         """Window scores joined to a score per step."""
         return join_scores(self.window_scores(series, found), found.start_B, len(series), self.windows)
 
-    def save(self, folder: Path) -> str:
+    def save(self, folder: AnyPath) -> str:
         """Write the detector as a folder in place of what was there; the SHA-256 of its weights."""
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
         arrays = {name: np.ascontiguousarray(array) for name, array in self.model.state().items()}
-        save_file(arrays, folder / WEIGHTS)
-        manifest = {
-            "format": FORMAT,
-            "family": self.name,
-            "config": self.model.config.model_dump(mode="json"),
-            "windows": self.windows.model_dump(mode="json"),
-            "threshold": self.threshold,
-            "training": self.training,
-            "sha256": _hash(folder / WEIGHTS),
-        }
-        (folder / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
+        with replacing_folder(folder, last=MANIFEST) as building:
+            save_file(arrays, building / WEIGHTS)
+            manifest = {
+                "format": FORMAT,
+                "family": self.name,
+                "config": self.model.config.model_dump(mode="json"),
+                "windows": self.windows.model_dump(mode="json"),
+                "threshold": self.threshold,
+                "training": self.training,
+                "sha256": _hash(building / WEIGHTS),
+            }
+            (building / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
         return str(manifest["sha256"])
 
     @classmethod
-    def load(cls, folder: Path) -> Detector:
+    def load(cls, folder: AnyPath) -> Detector:
         """Read what `save` wrote.
 
         Raises:
             BundleError: a file is missing, damaged, or of another format.
         """
         manifest = _manifest(folder)
-        try:
-            arrays = load_file(folder / WEIGHTS)
-        except (OSError, SafetensorError) as error:
-            raise BundleError(f"{folder / WEIGHTS} cannot be read: {error}") from error
-        if _hash(folder / WEIGHTS) != manifest["sha256"]:
-            raise BundleError(f"{folder / WEIGHTS} is damaged (SHA-256 differs): train or copy the model anew")
+        with local_folder(folder) as copy:
+            try:
+                arrays = load_file(copy / WEIGHTS)
+            except (OSError, SafetensorError) as error:
+                raise BundleError(f"{folder / WEIGHTS} cannot be read: {error}") from error
+            if _hash(copy / WEIGHTS) != manifest["sha256"]:
+                raise BundleError(f"{folder / WEIGHTS} is damaged (SHA-256 differs): train or copy the model anew")
         return cls(
             model=Cnn1d.restore(Cnn1dConfig(**manifest["config"]), arrays, no_encoder),
             windows=WindowConfig(**manifest["windows"]),
@@ -103,7 +103,7 @@ class Detector:
         )
 
 
-def _manifest(folder: Path) -> dict[str, Any]:
+def _manifest(folder: AnyPath) -> dict[str, Any]:
     try:
         manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
     except FileNotFoundError:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from matplotlib.figure import Figure
@@ -14,16 +13,17 @@ from hvac.detect.series import DETECTOR, REPORTED, Series
 from hvac.detect.texts import DetectWords
 from hvac.evaluation.figures import save, training_history
 from hvac.evaluation.texts import LANGUAGES
+from hvac.storage import AnyPath
 
 SHOWN = 3
 SHOWN_STEPS = (500, 3000)
 
 
 def draw_figures(
-    found: Assessment, series: Sequence[Series], metrics: Mapping[str, Any], folder: Path
-) -> dict[str, dict[str, Path]]:
+    found: Assessment, series: Sequence[Series], metrics: Mapping[str, Any], folder: AnyPath
+) -> dict[str, dict[str, AnyPath]]:
     """Every figure of a run as PNG in both languages: {name: {language: path}}."""
-    files: dict[str, dict[str, Path]] = {}
+    files: dict[str, dict[str, AnyPath]] = {}
     for language in LANGUAGES:
         for name, figure in _figures(found, series, metrics, language).items():
             files.setdefault(name, {})[language] = save(figure, folder / f"{name}.{language}.png")

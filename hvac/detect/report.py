@@ -6,7 +6,6 @@ Each section is a function `View -> blocks`; a section without blocks is left ou
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 from hvac.detect.report_sections import events, honesty, provenance, scores, series, summary, training, windows
@@ -14,6 +13,7 @@ from hvac.detect.texts import DetectWords
 from hvac.evaluation.report import inline, write_pages
 from hvac.evaluation.report_view import Block, View
 from hvac.evaluation.texts import LANGUAGES
+from hvac.storage import AnyPath
 
 SECTIONS: dict[str, Callable[[View], list[Block]]] = {
     "summary": summary,
@@ -28,7 +28,7 @@ SECTIONS: dict[str, Callable[[View], list[Block]]] = {
 
 
 def write_report(
-    metrics: Mapping[str, Any], figures: Mapping[str, Mapping[str, Path]], *, path: Path, language: str
+    metrics: Mapping[str, Any], figures: Mapping[str, Mapping[str, AnyPath]], *, path: AnyPath, language: str
 ) -> None:
     """Write one HTML file with both languages inside; `language` is shown first, a button switches.
 
@@ -38,7 +38,9 @@ def write_report(
     write_pages([page(metrics, figures, DetectWords(shown)) for shown in order], path=path, language=language)
 
 
-def page(metrics: Mapping[str, Any], figures: Mapping[str, Mapping[str, Path]], words: DetectWords) -> dict[str, Any]:
+def page(
+    metrics: Mapping[str, Any], figures: Mapping[str, Mapping[str, AnyPath]], words: DetectWords
+) -> dict[str, Any]:
     """Everything the template needs to show one language."""
     images = {name: inline(by[words.language]) for name, by in figures.items()}
     view = View(metrics=metrics, images=images, words=words)

@@ -9,7 +9,6 @@ import base64
 import io
 import math
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -35,6 +34,7 @@ from hvac.evaluation.style import (
     style,
 )
 from hvac.evaluation.texts import Words, in_order
+from hvac.storage import AnyPath, as_given, replacing
 
 __all__ = [
     "ForecastPanel",
@@ -244,11 +244,11 @@ def _percent(axes: Axes) -> None:
         axis.set_major_formatter(PercentFormatter(1.0, decimals=0))
 
 
-def save(figure: Figure, path: str | Path) -> Path:
+def save(figure: Figure, path: str | AnyPath) -> AnyPath:
     """Write a PNG, 1,400 px wide; the same figure gives the same bytes."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, format="png", dpi=DPI, metadata={"Software": None})
+    path = as_given(path)
+    with replacing(path) as building:
+        figure.savefig(building, format="png", dpi=DPI, metadata={"Software": None})
     return path
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import csv
 import math
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,6 +16,7 @@ from sklearn.metrics import average_precision_score
 from hvac.errors import HvacError
 from hvac.evaluation.comparison import Judged, Trial, evaluations
 from hvac.evaluation.evaluate import Evaluation, compare, mean_over_seeds
+from hvac.storage import AnyPath, writing
 
 SHOWN = ("pr_auc", "roc_auc", "brier_skill", "ece", "recall_10", "event_recall", "false_alarms_per_unit_year")
 
@@ -128,9 +128,9 @@ def _defined(value: Any) -> Any:
     return None if isinstance(value, float) and math.isnan(value) else value
 
 
-def write_leaderboard_csv(board: Mapping[str, Any], path: Path) -> None:
+def write_leaderboard_csv(board: Mapping[str, Any], path: AnyPath) -> None:
     """One row per contender and horizon, with a byte-order mark so that Excel reads it."""
-    with path.open("w", newline="", encoding="utf-8-sig") as file:
+    with writing(path, "w", newline="", encoding="utf-8-sig") as file:
         writer = csv.writer(file)
         writer.writerow(
             ["rank", "model", "family", "champion", "horizon", "validation_pr_auc", "test_pr_auc", "low", "high",

@@ -7,7 +7,6 @@ Each section is a function `View -> blocks`; a section without blocks is left ou
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 from hvac.evaluation.figures import as_data_uri
@@ -17,6 +16,7 @@ from hvac.evaluation.report import write_pages
 from hvac.evaluation.report_provenance import facts
 from hvac.evaluation.report_view import Block, Note, View, image
 from hvac.evaluation.texts import LANGUAGES, Words, texts
+from hvac.storage import AnyPath
 
 
 def pictures(view: View) -> list[Block]:
@@ -52,7 +52,7 @@ SECTIONS: dict[str, Callable[[View], list[Block]]] = {
 
 
 def write_leaderboard_page(
-    board: Mapping[str, Any], *, path: str | Path, language: str, about: Mapping[str, Any]
+    board: Mapping[str, Any], *, path: str | AnyPath, language: str, about: Mapping[str, Any]
 ) -> None:
     """Write one HTML file with both languages inside; `language` is shown first, a button switches.
 

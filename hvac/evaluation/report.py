@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 import jinja2
@@ -30,6 +29,7 @@ from hvac.evaluation.report_tables import (
 )
 from hvac.evaluation.report_view import DASH, Block, View
 from hvac.evaluation.texts import LANGUAGES, Words, texts
+from hvac.storage import AnyPath, as_given, write_text
 
 SECTIONS: dict[str, Callable[[View], list[Block]]] = {
     "summary": summary,
@@ -49,9 +49,9 @@ SECTIONS: dict[str, Callable[[View], list[Block]]] = {
 
 def write_report(
     metrics: Mapping[str, Any],
-    figures: Mapping[str, Mapping[str, str | Path]],
+    figures: Mapping[str, Mapping[str, str | AnyPath]],
     *,
-    path: str | Path,
+    path: str | AnyPath,
     language: str,
 ) -> None:
     """Write one HTML file with both languages inside; `language` is shown first, a button switches.
@@ -67,16 +67,17 @@ def write_report(
     write_pages(pages, path=path, language=language)
 
 
-def write_pages(pages: list[dict[str, Any]], *, path: str | Path, language: str) -> None:
+def write_pages(pages: list[dict[str, Any]], *, path: str | AnyPath, language: str) -> None:
     """Write one HTML file from what `page` gives for every language, the first of them shown."""
     loader = jinja2.PackageLoader("hvac", "evaluation")
     environment = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
     html = environment.get_template("report.html.j2").render(pages=pages, language=language)
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
-    Path(path).write_text(html, encoding="utf-8")
+    write_text(as_given(path), html)
 
 
-def page(metrics: Mapping[str, Any], figures: Mapping[str, Mapping[str, str | Path]], words: Words) -> dict[str, Any]:
+def page(
+    metrics: Mapping[str, Any], figures: Mapping[str, Mapping[str, str | AnyPath]], words: Words
+) -> dict[str, Any]:
     """Everything the template needs to show one language."""
     images = {name: inline(by.get(words.language, next(iter(by.values())))) for name, by in figures.items() if by}
     view = View(metrics=metrics, images=images, words=words)
@@ -91,12 +92,12 @@ def page(metrics: Mapping[str, Any], figures: Mapping[str, Mapping[str, str | Pa
     }
 
 
-def inline(picture: str | Path) -> str:
+def inline(picture: str | AnyPath) -> str:
     """A data URI, made from the file where a path is given."""
     if str(picture).startswith("data:image/"):
         return str(picture)
     kinds = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg", ".webp": "webp"}
-    path = Path(picture)
+    path = as_given(picture)
     if path.suffix.lower() not in kinds or not path.is_file():
         raise HvacError(
             f"figure: expected a data URI or an existing {', '.join(kinds)} file, found {str(picture)[:80]!r}"

@@ -9,7 +9,6 @@ from __future__ import annotations
 import statistics
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import jinja2
@@ -28,6 +27,7 @@ from hvac.evaluation.sweep_figures import (
 )
 from hvac.evaluation.sweep_importance import FEW, Importance, importance
 from hvac.evaluation.texts import LANGUAGES, Words
+from hvac.storage import AnyPath, as_given, write_text
 
 Trial = Mapping[str, Any]
 
@@ -208,7 +208,7 @@ def _last(trial: Trial) -> Mapping[str, Any]:
 
 def what_next(shown: Shown) -> list[Block]:
     """Commands to go on with."""
-    words, folder = shown.words, Path(shown.sweep["folder"])
+    words, folder = shown.words, as_given(shown.sweep["folder"])
     return [
         Note(text=words("next.run")),
         Note(text=f"python -m ray_jobs.pipeline --config {folder / 'best.yaml'}", kind="code"),
@@ -228,7 +228,7 @@ SECTIONS: dict[str, Callable[[Shown], list[Any]]] = {
 }
 
 
-def write_sweep_page(sweep: Mapping[str, Any], *, path: str | Path, language: str) -> None:
+def write_sweep_page(sweep: Mapping[str, Any], *, path: str | AnyPath, language: str) -> None:
     """Write one HTML file with both languages inside; `language` is shown first, a button switches.
 
     Args:
@@ -241,7 +241,7 @@ def write_sweep_page(sweep: Mapping[str, Any], *, path: str | Path, language: st
     loader = jinja2.PackageLoader("hvac", "evaluation")
     environment = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
     html = environment.get_template("sweep.html.j2").render(pages=pages, language=language)
-    Path(path).write_text(html, encoding="utf-8")
+    write_text(as_given(path), html)
 
 
 def _page(shown: Shown) -> dict[str, Any]:

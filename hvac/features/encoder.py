@@ -26,6 +26,7 @@ from safetensors import SafetensorError
 from hvac.config import Config
 from hvac.errors import EncoderError
 from hvac.features.mixer import read_mixer
+from hvac.storage import AnyPath, as_given, local_folder
 
 Floats = npt.NDArray[np.floating[Any]]
 
@@ -89,8 +90,9 @@ def load_encoder(spec: EncoderConfig | None = None) -> Encoder:
     if spec.source == "hub":
         return Encoder(spec, partial(_fetch, spec.repository, spec.revision))
     folder, sha256 = _folder_of(spec)
-    _check_folder(folder, sha256)
-    return Encoder(spec, partial(_read_model, folder), folder if sha256 else None)
+    with local_folder(folder) as copy:
+        _check_folder(copy, sha256, folder)
+        return Encoder(spec, partial(_read_model, folder), copy if sha256 else None)
 
 
 class Encoder:
@@ -296,14 +298,14 @@ def _fetch(repository: str, revision: str) -> torch.nn.Module:
     return model
 
 
-def _folder_of(spec: EncoderConfig) -> tuple[Path, str | None]:
+def _folder_of(spec: EncoderConfig) -> tuple[AnyPath, str | None]:
     """Where the weights lie, and the SHA-256 they must have (None: any)."""
     if spec.source == "path":
         if spec.path is None:
             raise EncoderError(
                 "encoder.source is 'path' but encoder.path is not set: give a folder in Hugging Face layout"
             )
-        return Path(spec.path), spec.sha256
+        return as_given(spec.path), spec.sha256
     folder = packaged_folder()
     manifest = folder / "manifest.json"
     if not manifest.exists():
@@ -311,21 +313,25 @@ def _folder_of(spec: EncoderConfig) -> tuple[Path, str | None]:
     return folder, spec.sha256 or json.loads(manifest.read_text(encoding="utf-8"))["file_sha256"]
 
 
-def _check_folder(folder: Path, sha256: str | None) -> None:
-    weights = folder / "model.safetensors"
-    if not weights.exists() or not (folder / "config.json").exists():
+def _check_folder(copy: Path, sha256: str | None, folder: AnyPath) -> None:
+    """Look at a local copy of the folder (itself where it is local); messages name the folder."""
+    weights = copy / "model.safetensors"
+    if not weights.exists() or not (copy / "config.json").exists():
         raise EncoderError(f"{folder}: expected config.json and model.safetensors (Hugging Face layout)")
     if sha256 is not None:
         found = hashlib.sha256(weights.read_bytes()).hexdigest()
         if found != sha256:
-            raise EncoderError(f"{weights}: SHA-256 is {found}, expected {sha256}: the file is damaged or another one")
+            damage = f"SHA-256 is {found}, expected {sha256}: the file is damaged or another one"
+            raise EncoderError(f"{folder / weights.name}: {damage}")
 
 
-def _read_model(folder: Path) -> torch.nn.Module:
+def _read_model(folder: AnyPath) -> torch.nn.Module:
     """Load every weight or none: the library would fill what is missing with random numbers and only log it."""
     advice = "the file is damaged, or belongs to another model: copy the folder anew"
+    library = _tsfm().TinyTimeMixerForPrediction
     try:
-        model, info = _tsfm().TinyTimeMixerForPrediction.from_pretrained(folder, output_loading_info=True)
+        with local_folder(folder) as copy:
+            model, info = library.from_pretrained(copy, output_loading_info=True)
     except (OSError, RuntimeError, ValueError, KeyError, TypeError, AttributeError, SafetensorError) as error:
         raise EncoderError(f"{folder} cannot be loaded ({str(error).splitlines()[0]}): {advice}") from error
     amiss = [*map(str, info["missing_keys"]), *map(str, info["mismatched_keys"]), *map(str, info["unexpected_keys"])]
@@ -338,7 +344,7 @@ def _read_model(folder: Path) -> torch.nn.Module:
 def weights_stamp(spec: EncoderConfig) -> str:
     """What identifies an encoder's weights without loading them (importing the library takes seconds)."""
     if spec.source in ("packaged", "path"):
-        folder = packaged_folder() if spec.source == "packaged" else Path(spec.path or ".")
+        folder = packaged_folder() if spec.source == "packaged" else as_given(spec.path or ".")
         weights = folder / "model.safetensors"
         return hashlib.sha256(weights.read_bytes()).hexdigest() if weights.exists() else f"missing {folder}"
     return f"{spec.repository}@{spec.revision}" if spec.source == "hub" else f"random {spec.seed}"

@@ -11,8 +11,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -32,6 +30,7 @@ from hvac.models.decision import Decision
 from hvac.models.families import FAMILIES, read_config, restore
 from hvac.models.family import FamilyConfig, Model, prepared
 from hvac.models.forecast import damped_quadratic, window_spread
+from hvac.storage import AnyPath, as_given, local_folder, replacing_folder
 
 FORMAT = 2
 MANIFEST, MODEL, ENCODER = "manifest.json", "model.safetensors", "encoder"
@@ -68,7 +67,7 @@ class Bundle:
     encoder_sha256: str
     band: dict[int, Floats] = field(default_factory=dict)
     training: dict[str, Any] = field(default_factory=dict)
-    folder: Path | None = None
+    folder: AnyPath | None = None
 
     @property
     def id(self) -> str:
@@ -143,34 +142,32 @@ class Bundle:
         bands = {BAND.format(horizon): band for horizon, band in self.band.items()}
         return {name: np.ascontiguousarray(array) for name, array in (self.model.state() | bands).items()}
 
-    def save(self, parent: Path) -> Path:
+    def save(self, parent: AnyPath) -> AnyPath:
         """Write the bundle as `parent/<id>`, whole or not at all."""
-        folder, building = parent / self.id, parent / f".{self.id}.building"
-        shutil.rmtree(building, ignore_errors=True)
-        building.mkdir(parents=True)
-        save_file(self._arrays(), building / MODEL)
-        self.encoder.save(building / ENCODER)
-        manifest = {"id": self.id, **self._content(), "files": dict(_hashes(building))}
-        (building / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
-        for file in building.rglob("*.safetensors"):
-            file.chmod((building / MANIFEST).stat().st_mode)
-        shutil.rmtree(folder, ignore_errors=True)
-        os.replace(building, folder)
+        folder = parent / self.id
+        with replacing_folder(folder, last=MANIFEST) as building:
+            save_file(self._arrays(), building / MODEL)
+            self.encoder.save(building / ENCODER)
+            manifest = {"id": self.id, **self._content(), "files": dict(_hashes(building))}
+            (building / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
+            for file in building.rglob("*.safetensors"):
+                file.chmod((building / MANIFEST).stat().st_mode)
         return folder
 
     @classmethod
-    def load(cls, path: str | Path) -> Bundle:
-        """Read a bundle folder.
+    def load(cls, path: str | AnyPath) -> Bundle:
+        """Read a bundle folder, of which `path` may be a URL.
 
         Raises:
             BundleError: a file is missing or differs from its SHA-256, or the format or family is unknown.
         """
-        folder = Path(path)
-        manifest = _manifest(folder)
-        try:
-            arrays = load_file(folder / MODEL)
-        except (OSError, SafetensorError) as error:
-            raise BundleError(f"{folder / MODEL} cannot be read: {error}") from error
+        folder = as_given(path)
+        with local_folder(folder) as copy:
+            manifest = _manifest(copy, folder)
+            try:
+                arrays = load_file(copy / MODEL)
+            except (OSError, SafetensorError) as error:
+                raise BundleError(f"{folder / MODEL} cannot be read: {error}") from error
         prefix = BAND.format("")
         encoder_config, sha256 = EncoderConfig(**manifest["encoder"]), manifest["encoder_sha256"]
         own = {name: array for name, array in arrays.items() if not name.startswith(prefix)}
@@ -186,14 +183,14 @@ class Bundle:
         )
 
 
-def _config(folder: Path, manifest: dict[str, Any]) -> FamilyConfig:
+def _config(folder: AnyPath, manifest: dict[str, Any]) -> FamilyConfig:
     try:
         return read_config({**manifest["config"], "family": manifest["family"]})
     except ConfigError as error:
         raise BundleError(f"{folder / MANIFEST}: {error}") from error
 
 
-def _load_encoder(config: EncoderConfig, folder: Path | None, sha256: str) -> Encoder:
+def _load_encoder(config: EncoderConfig, folder: AnyPath | None, sha256: str) -> Encoder:
     if folder is not None:
         weights = folder / ENCODER / "model.safetensors"  # hashed here, so that a plain encoder needs no library
         sha256_now = hashlib.sha256(weights.read_bytes()).hexdigest() if weights.exists() else None
@@ -210,9 +207,10 @@ def _hashes(folder: Path) -> Iterator[tuple[str, str]]:
             yield file.relative_to(folder).as_posix(), hashlib.sha256(file.read_bytes()).hexdigest()
 
 
-def _manifest(folder: Path) -> dict[str, Any]:
+def _manifest(copy: Path, folder: AnyPath) -> dict[str, Any]:
+    """The manifest of a local copy, checked; messages name the folder it is a copy of."""
     try:
-        manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        manifest: dict[str, Any] = json.loads((copy / MANIFEST).read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise BundleError(f"{folder} is no bundle: it has no {MANIFEST}") from None
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
@@ -227,7 +225,7 @@ def _manifest(folder: Path) -> dict[str, Any]:
     lacking = [name for name in NEEDED if not isinstance(manifest.get(name), dict | str)]
     if lacking or not isinstance(manifest["files"], dict):
         raise BundleError(f"{folder / MANIFEST} is damaged: it lacks {', '.join(lacking) or 'its list of files'}")
-    found = dict(_hashes(folder))
+    found = dict(_hashes(copy))
     for name, expected in manifest["files"].items():
         if found.get(name) != expected:
             state = "is missing" if name not in found else "is damaged (SHA-256 differs)"

@@ -6,10 +6,10 @@ import csv
 import datetime as dt
 import io
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import Any
 
 from hvac.panel.windows import LEARNING, OK
+from hvac.storage import AnyPath, write_text
 
 HEADERS = {
     "en": ("rank", "facility", "equipment", "class", "as of", "days behind", "status", "days of learning left"),
@@ -52,9 +52,9 @@ def ranking(latest: Iterable[dict[str, Any]], *, last_day: dt.date) -> list[dict
     return sorted(found.values(), key=lambda e: [-(e["risks"].get(h) or 0.0) for h in sorted(e["risks"])] or [1.0])
 
 
-def write_ranking(entries: Sequence[dict[str, Any]], path: Path, language: str) -> None:
+def write_ranking(entries: Sequence[dict[str, Any]], path: AnyPath, language: str) -> None:
     """The ranking as CSV with a byte-order mark, so that Excel in Japan reads it as UTF-8."""
-    path.write_text(ranking_csv(entries, language), encoding="utf-8", newline="")
+    write_text(path, ranking_csv(entries, language), newline="")
 
 
 def ranking_csv(entries: Sequence[dict[str, Any]], language: str) -> str:

@@ -6,15 +6,14 @@ import datetime as dt
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from hvac.panel.events import Events, events_by_unit, no_events
 from hvac.panel.grid import Unit
 from hvac.panel.readings import SourceConfig, check_events, read_equipment, read_events
+from hvac.storage import AnyPath, read_parquet, write_parquet
 
 ALL = "all"
 EPOCH = dt.date(1970, 1, 1)
@@ -34,25 +33,25 @@ class Registry:
     dropped_points: dict[str, tuple[str, ...]] = field(default_factory=dict)
     rejects: Any = None
 
-    def save(self, folder: Path) -> None:
+    def save(self, folder: AnyPath) -> None:
         """Write units, events and points."""
-        pq.write_table(self.units, folder / "units.parquet")
-        pq.write_table(self.events, folder / "events.parquet")
+        write_parquet(self.units, folder / "units.parquet")
+        write_parquet(self.events, folder / "events.parquet")
         rows = [
             {"class": name, "points": list(points), "dropped": list(self.dropped_points.get(name, ()))}
             for name, points in self.points.items()
         ]
         lists = [(name, pa.list_(pa.string())) for name in ("points", "dropped")]
         schema = pa.schema([("class", pa.string()), *lists])
-        pq.write_table(pa.Table.from_pylist(rows, schema=schema), folder / "points.parquet")
+        write_parquet(pa.Table.from_pylist(rows, schema=schema), folder / "points.parquet")
 
     @classmethod
-    def load(cls, folder: Path) -> Registry:
+    def load(cls, folder: AnyPath) -> Registry:
         """Read what `save` wrote."""
-        rows = pq.read_table(folder / "points.parquet").to_pylist()
+        rows = read_parquet(folder / "points.parquet").to_pylist()
         return cls(
-            units=pq.read_table(folder / "units.parquet"),
-            events=pq.read_table(folder / "events.parquet"),
+            units=read_parquet(folder / "units.parquet"),
+            events=read_parquet(folder / "events.parquet"),
             points={row["class"]: tuple(row["points"]) for row in rows},
             dropped_points={row["class"]: tuple(row["dropped"]) for row in rows if row["dropped"]},
         )

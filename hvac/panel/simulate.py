@@ -12,13 +12,11 @@ import csv
 import zlib
 from collections.abc import Iterable, Iterator
 from datetime import date
-from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
@@ -47,6 +45,7 @@ from hvac.panel.simulate_faults import (
     live_without_memory,
     observe,
 )
+from hvac.storage import AnyPath, as_given, write_parquet, writing
 
 __all__ = ["Fleet", "SimulateConfig", "simulate", "simulate_facilities", "write_canonical", "write_inspection_csv"]
 
@@ -174,24 +173,23 @@ def simulate_facilities(config: SimulateConfig) -> Iterator[Fleet]:
         yield _join(_simulate_class(config, facility, name) for name in config.classes)
 
 
-def write_canonical(fleets: Iterable[Fleet], folder: str | Path) -> None:
+def write_canonical(fleets: Iterable[Fleet], folder: str | AnyPath) -> None:
     """Write `readings/part-<facility>.parquet`, `events.parquet`, `equipment.parquet`, one facility after the other.
 
     A fleet of several facilities goes to one part file, named after its first: pass `simulate_facilities`.
     """
-    folder = Path(folder)
-    (folder / "readings").mkdir(parents=True, exist_ok=True)
+    folder = as_given(folder)
     events, equipment = [], []
     for fleet in fleets:
         facility = fleet.equipment["facility_id"][0].as_py()
-        pq.write_table(fleet.readings, folder / "readings" / f"part-{facility}.parquet")
+        write_parquet(fleet.readings, folder / "readings" / f"part-{facility}.parquet")
         events.append(fleet.events)
         equipment.append(fleet.equipment)
-    pq.write_table(pa.concat_tables(events), folder / "events.parquet")
-    pq.write_table(pa.concat_tables(equipment), folder / "equipment.parquet")
+    write_parquet(pa.concat_tables(events), folder / "events.parquet")
+    write_parquet(pa.concat_tables(equipment), folder / "equipment.parquet")
 
 
-def write_inspection_csv(fleet: Fleet, path: str | Path, *, seed: int = 0) -> None:
+def write_inspection_csv(fleet: Fleet, path: str | AnyPath, *, seed: int = 0) -> None:
     """Write readings as one cp932 CSV: dates like 2024/3/1 5:04, some full-width digits, thousands commas, marks.
 
     Most of the missing days get a row with `－`, `欠測` or nothing as the value. Meant for small fleets (a Python
@@ -205,7 +203,7 @@ def write_inspection_csv(fleet: Fleet, path: str | Path, *, seed: int = 0) -> No
     '点検ID,共通分類コード,テナントid,設備id,チェック項目id,上限値,下限値,実施日時,実施結果の値'
     """
     rng = np.random.default_rng(seed)
-    with Path(path).open("w", encoding="cp932", newline="") as file:
+    with writing(as_given(path), "w", encoding="cp932", newline="") as file:
         writer = csv.writer(file, lineterminator="\r\n")
         writer.writerow(HEADERS)
         writer.writerows(_rows(fleet, rng))

@@ -1,0 +1,125 @@
+"""The main job where every path is a URL: the same figures as with local folders, from a real S3 interface."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+
+from hvac.models.bundle import Bundle
+from hvac.storage import AnyPath, matching, place, read_parquet, write_parquet
+from ray_jobs.run_config import RunConfig
+from ray_jobs.windows_table import load_recipes, read_windows
+
+pytestmark = pytest.mark.slow
+Finished = tuple[RunConfig, Path]
+SECTIONS = ("name", "windows", "labels", "splits", "model", "train", "evaluate", "featurize")
+
+
+def job(module: str, settings: dict[str, Any], folder: Path, environment: dict[str, str]) -> str:
+    """Run a job in a process of its own, with S3's address and keys in its environment only; what it logged."""
+    file = folder / f"{module}.yaml"
+    file.write_text(yaml.safe_dump(settings), encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-m", f"ray_jobs.{module}", "--config", str(file)],
+        env={**os.environ, **environment, "PYTHONPATH": str(Path.cwd()), "RAY_AUTH_MODE": "disabled"},
+        capture_output=True, text=True, timeout=600, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3000:]
+    return done.stderr
+
+
+@pytest.fixture(scope="module")
+def settings(finished: Finished) -> dict[str, Any]:
+    """The finished run's settings, with sources and workspace on S3."""
+    config, _ = finished
+    dumped = config.model_dump(mode="json", by_alias=True, exclude_unset=True)
+    kept = {name: dumped[name] for name in SECTIONS if name in dumped}
+    source = {
+        name: f"s3://plant/{name}{'' if name == 'readings' else '.parquet'}"
+        for name in ("readings", "events", "equipment")
+    }
+    return {**kept, "source": source, "workspace": "s3://jobs/run", "ray": {"num_cpus": 2, "object_store_mb": 200}}
+
+
+@pytest.fixture(scope="module")
+def environment(s3_environment: dict[str, str]) -> Iterator[dict[str, str]]:
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in s3_environment.items():
+            patch.setenv(name, value)
+        yield s3_environment
+
+
+@pytest.fixture(scope="module")
+def away(
+    finished: Finished, settings: dict[str, Any], environment: dict[str, str], s3_bucket: Callable[[str], str],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> AnyPath:  # fmt: skip
+    """The workspace on S3 of the pipeline that ran there."""
+    source, plant = finished[1] / "source", place(s3_bucket("plant"))
+    s3_bucket("jobs")
+    for file in source.rglob("*.parquet"):
+        write_parquet(read_parquet(file), plant / file.relative_to(source).as_posix())
+    job("pipeline", settings, tmp_path_factory.mktemp("away"), environment)
+    return place("s3://jobs/run")
+
+
+def figures(workspace: AnyPath) -> dict[str, Any]:
+    metrics = json.loads((workspace / "metrics.json").read_text(encoding="utf-8"))
+    return {name: metrics[name] for name in ("models", "differences", "ablation", "thresholds", "windows", "panel")}
+
+
+def test_figures_are_those_of_the_local_run(finished: Finished, away: AnyPath) -> None:
+    assert figures(away) == figures(finished[1])
+
+
+def test_every_promised_file_lies_on_s3(finished: Finished, away: AnyPath) -> None:
+    def names(root: AnyPath) -> set[str]:
+        return {str(path).removeprefix(str(root)) for pattern in ("*.*", "figures/*", "steps/*", "bundles/*/*")
+                for path in matching(root, pattern)}  # fmt: skip
+
+    assert names(finished[1]) - {"/steps/simulate.json"} == names(away)
+    assert not any("building" in name or "/." in name for name in names(away))
+
+
+def test_bundle_on_s3_predicts_as_the_local_one(finished: Finished, away: AnyPath) -> None:
+    ours, theirs = finished[1], away
+    recipe = load_recipes(theirs / "windows")["pump"]
+    there = read_windows(theirs / "windows", recipe, ("test",), ("features", "embedding"))
+    here = read_windows(ours / "windows", recipe, ("test",), ("features", "embedding"))
+    remote = Bundle.load(str(matching(theirs / "bundles", "pump-*")[0]))
+    local = Bundle.load(matching(ours / "bundles", "pump-*")[0])
+    np.testing.assert_array_equal(remote.predict(there).risk_BH, local.predict(here).risk_BH)
+    assert remote.encoder.sha256 == local.encoder.sha256
+    assert remote.name == remote.id or remote.name.startswith("pump-")
+
+
+def test_second_run_on_s3_skips_every_step(
+    settings: dict[str, Any], away: AnyPath, environment: dict[str, str], tmp_path: Path
+) -> None:
+    log = job("pipeline", settings, tmp_path, environment)
+    for step in ("ingest", "featurize", "train", "evaluate", "score"):
+        assert f"{step}: already done, skipped" in log
+
+
+def test_ray_train_and_the_encoder_read_and_write_s3(
+    settings: dict[str, Any], away: AnyPath, environment: dict[str, str], tmp_path: Path
+) -> None:
+    encoder = matching(away / "bundles", "pump-*")[0] / "encoder"
+    changed = {**settings, "train": {"workers": 1, "checkpoint_every": 2}}
+    job("train", changed, tmp_path, environment)
+    assert matching(away / "ray_train", "train-*/*")
+    job(
+        "featurize",
+        {**settings, "encoder": {"source": "path", "path": str(encoder)}, "workspace": str(away)},
+        tmp_path,
+        environment,
+    )
