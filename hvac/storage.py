@@ -18,7 +18,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
-from functools import lru_cache
 from pathlib import Path
 from typing import IO, Annotated, Any, TypeAlias
 from urllib.parse import quote, unquote
@@ -29,7 +28,8 @@ import pyarrow.parquet as pq
 from pyarrow import fs as pafs
 from pydantic import PlainSerializer, PlainValidator
 
-from hvac.errors import InputError
+from hvac.filesystems import opened, reached, unwritable
+from hvac.filesystems import unreadable as unreadable
 
 LOCAL = ("file://", "local://")
 UNQUOTED = "/=,;:@!$&'()*+~"
@@ -98,16 +98,16 @@ class Place:
     @property
     def system(self) -> Any:
         """The pyarrow file system behind it."""
-        return _opened(self.origin, self.query, os.environ.get("AWS_ENDPOINT_URL", ""))[0]
+        return opened(self.origin, self.query)[0]
 
     @property
     def inner(self) -> str:
         """Its path inside of `system`."""
-        base = _opened(self.origin, self.query, os.environ.get("AWS_ENDPOINT_URL", ""))[1]
+        base = opened(self.origin, self.query)[1]
         return f"{base.rstrip('/')}/{self.key}" if self.key else base
 
     def _type(self) -> Any:
-        with _reached(self):
+        with reached(self):
             return self.system.get_file_info(self.inner).type
 
     def exists(self) -> bool:
@@ -130,7 +130,7 @@ class Place:
 
     def _below(self, *, recursive: bool) -> list[tuple[str, bool]]:
         """Names relative to this folder, and whether each is a file."""
-        with _reached(self):
+        with reached(self):
             selector = pafs.FileSelector(self.inner, recursive=recursive, allow_not_found=True)
             entries = self.system.get_file_info(selector)
         start = len(self.inner.strip("/")) + 1
@@ -140,12 +140,12 @@ class Place:
         """A file to read (`rb`, `r`), or a context that gives one to write and keeps it when it ends well."""
         if "r" not in mode:
             return writing(self, mode, **text)
-        with _reached(self):
+        with reached(self):
             return self.system.open_input_file(self.inner)
 
     def read_bytes(self) -> bytes:
         """All of a file."""
-        with _reached(self), self.system.open_input_stream(self.inner, compression=None) as stream:
+        with reached(self), self.system.open_input_stream(self.inner, compression=None) as stream:
             return bytes(stream.read())
 
     def read_text(self, encoding: str = "utf-8") -> str:
@@ -168,7 +168,7 @@ class Place:
     def unlink(self, *, missing_ok: bool = False) -> None:
         """Remove a file. Raises FileNotFoundError where there is none, unless `missing_ok`."""
         try:
-            with _reached(self):
+            with reached(self):
                 self.system.delete_file(self.inner)
         except FileNotFoundError:
             if not missing_ok:
@@ -215,49 +215,6 @@ def open_filesystem(path: str) -> tuple[Any, str]:
     return (found.system, found.inner) if isinstance(found, Place) else (pafs.LocalFileSystem(), str(found))
 
 
-@lru_cache(maxsize=64)
-def _opened(origin: str, query: str, _endpoint: str) -> tuple[Any, str]:
-    url = origin + ("?" if query else "") + query
-    try:
-        found: tuple[Any, str] = pafs.FileSystem.from_uri(url)
-        return found
-    except (ValueError, NotImplementedError):
-        pass  # a scheme that pyarrow does not know
-    except OSError as error:
-        raise unreadable(url, error) from error
-    try:
-        import fsspec  # type: ignore[import-untyped]  # slow to import: wanted only for such URLs
-
-        system, inner = fsspec.core.url_to_fs(url)
-    except (ImportError, ValueError, OSError) as error:
-        raise unreadable(url, error) from error
-    return pafs.PyFileSystem(pafs.FSSpecHandler(system)), str(inner)
-
-
-def unreadable(path: object, error: Exception) -> InputError:
-    """The sentence for a file or URL that cannot be opened."""
-    return InputError(f"{path}: cannot be opened ({_short(error)}): expected a readable file, folder, glob or URL")
-
-
-def _unwritable(path: object, error: Exception) -> InputError:
-    wanted = "expected a bucket or folder that exists and that you may write to"
-    return InputError(f"{path}: cannot be written ({_short(error)}): {wanted}")
-
-
-def _short(error: Exception) -> str:
-    return " ".join(str(error).split())[:200]
-
-
-@contextmanager
-def _reached(where: Place) -> Iterator[None]:
-    try:
-        yield
-    except FileNotFoundError:
-        raise
-    except OSError as error:
-        raise unreadable(where, error) from error
-
-
 def _matches(name: str, wanted: Sequence[str]) -> bool:
     parts = name.split("/")
     return len(parts) == len(wanted) and all(map(fnmatchcase, parts, wanted))
@@ -302,7 +259,7 @@ def _upload(source: Path, target: Place) -> None:
         with source.open("rb") as file, target.system.open_output_stream(target.inner) as sink:
             shutil.copyfileobj(file, sink, BLOCK)
     except OSError as error:
-        raise _unwritable(target, error) from error
+        raise unwritable(target, error) from error
 
 
 def write_text(path: AnyPath, content: str, *, encoding: str = "utf-8", newline: str | None = None) -> None:
@@ -334,7 +291,7 @@ def read_parquet(path: AnyPath, columns: Sequence[str] | None = None) -> pa.Tabl
     """A Parquet file, or a folder of them, as one table. Raises FileNotFoundError where there is none."""
     wanted = None if columns is None else list(columns)
     if isinstance(path, Place):
-        with _reached(path):
+        with reached(path):
             return pq.read_table(path.inner, columns=wanted, filesystem=path.system)
     return pq.read_table(path, columns=wanted)
 
@@ -358,7 +315,7 @@ def remove_tree(path: AnyPath, *, first: str = "") -> None:
     if first:
         (path / first).unlink(missing_ok=True)
     if path.is_dir():
-        with _reached(path):
+        with reached(path):
             path.system.delete_dir(path.inner)
 
 

@@ -8,11 +8,9 @@ from typing import Any, Literal
 from pydantic import Field
 
 from hvac.config import Config
-from hvac.errors import ConfigError
-from hvac.storage import AnyPath, Location, Place, place
+from hvac.storage import AnyPath, Location, place
 
 MIB = 2**20
-DATABASES = ("postgresql://", "postgres://")
 
 
 class Limits(Config):
@@ -57,13 +55,8 @@ class ServeConfig(Config):
 
     @property
     def store_url(self) -> str:
-        """Where readings and predictions are kept. Raises ConfigError where that would be a file behind a URL."""
-        if self.store and self.store.startswith(DATABASES):
-            return self.store
-        store = place(self.store or self.workspace / "serve" / "store.sqlite")
-        if isinstance(store, Place):
-            raise ConfigError(f"{store} cannot be the store, a database: set store=postgresql://… or a local file")
-        return str(store)
+        """Where readings and predictions are kept."""
+        return self.store or str(place(self.workspace / "serve" / "store.sqlite"))
 
 
 def read_config(args: dict[str, Any]) -> ServeConfig:

@@ -19,10 +19,12 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 import pyarrow as pa
 
-from hvac.errors import HvacError
+from hvac.errors import ConfigError, HvacError
 from hvac.panel.grid import Unit
 from hvac.panel.readings import CANONICAL
+from hvac.storage import Place, as_given
 
+SERVERS = ("postgresql://", "postgres://")
 SCHEMA = Path(__file__).with_name("store.sql")
 READING = ("facility_id", "equipment_id", "point_id", "day", "value", "lower_limit", "upper_limit", "known_day")
 EVENT = ("facility_id", "equipment_id", "kind", "start_day", "end_day", "point_id")
@@ -58,7 +60,7 @@ class Store:
 
     def __init__(self, url: str) -> None:
         self.url = url
-        self.is_postgres = url.startswith(("postgresql://", "postgres://"))
+        self.is_postgres = url.startswith(SERVERS)
         self.mark = "%s" if self.is_postgres else "?"
         self._local = threading.local()
         with self._transaction() as run:
@@ -74,10 +76,15 @@ class Store:
 
         Raises:
             StoreError: it cannot be reached or created.
+            ConfigError: it would be a file behind a URL, where no database can live.
         """
-        if "://" not in url:
-            Path(url).parent.mkdir(parents=True, exist_ok=True)
-        return cls(url)
+        if url.startswith(SERVERS):
+            return cls(url)
+        file = as_given(url)
+        if isinstance(file, Place):
+            raise ConfigError(f"{url} cannot be the store, a database: set store=postgresql://… or a local file")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        return cls(str(file))
 
     # Units and readings
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 from hvac.detect.detector import Detector
 from hvac.detect.sliding import cut
 from hvac.errors import BundleError
+from hvac.storage import place
 from tests.detect.detect_example import SMALL, fitted, noise
 
 
@@ -22,6 +24,12 @@ def test_loaded_detector_gives_bit_equal_scores(tmp_path: Path) -> None:
     np.testing.assert_array_equal(again.step_scores(series, found), fitted().step_scores(series, found))
     assert (again.threshold, again.windows, again.training) == (0.5, SMALL, {"run": "small"})
     assert json.loads((tmp_path / "detector" / "manifest.json").read_text())["sha256"] == sha256
+
+
+def test_detector_on_s3_comes_back(tmp_path: Path, s3: Callable[[str], str]) -> None:
+    folder = place(s3("detectors")) / "detector"
+    assert fitted().save(folder) == fitted().save(tmp_path / "detector")
+    assert Detector.load(folder).threshold == Detector.load(tmp_path / "detector").threshold
 
 
 def test_model_folder_holds_json_and_safetensors_only(tmp_path: Path) -> None:

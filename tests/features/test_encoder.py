@@ -32,6 +32,7 @@ from hvac.features.encoder import (
     weights_stamp,
 )
 from hvac.features.mixer import read_mixer
+from hvac.storage import place
 
 SHARED = Path(__file__).resolve().parents[2].parent / "shared"
 R1, DATA = SHARED / "weights" / "ttm-r1-512-96", SHARED / "data"
@@ -342,6 +343,19 @@ def copied(tmp_path: Path) -> Path:
 
 def test_folder_in_hugging_face_layout_loads_to_the_same_weights(copied: Path) -> None:
     assert load_encoder(EncoderConfig(source="path", path=str(copied))).sha256 == encoder().sha256
+
+
+def test_folder_on_s3_loads_to_the_same_weights(copied: Path, s3: Callable[[str], str]) -> None:
+    away = place(s3("weights")) / "ttm"
+    spec = EncoderConfig(source="path", path=str(away))
+    assert f"{away}: expected config.json" in refused(source="path", path=str(away))
+    for file in copied.iterdir():
+        (away / file.name).write_bytes(file.read_bytes())
+    found = load_encoder(spec)
+    assert found.sha256 == encoder().sha256
+    np.testing.assert_array_equal(found.embed(series()), encoder().embed(series()))
+    assert weights_stamp(spec) == weights_stamp(EncoderConfig())
+    assert f"{away}/model.safetensors: SHA-256 is" in refused(source="path", path=str(away), sha256="0" * 64)
 
 
 def test_plain_encoder_gives_the_librarys_numbers_without_it() -> None:

@@ -17,6 +17,7 @@ from hvac.models.bundle import Bundle
 from hvac.models.calibration import running_maximum
 from hvac.models.forecast import damped_quadratic, window_spread
 from hvac.models.hybrid import Hybrid
+from hvac.storage import place
 from tests.models.models_example import HORIZONS, bundle, described, fit_family, fitted, packaged_encoder, recipe
 
 
@@ -55,6 +56,21 @@ def test_saved_bundle_predicts_bit_for_bit_what_it_predicted(points: str, tmp_pa
     assert fresh.x_BCL is not None
     for horizon in HORIZONS:
         assert_equal(again.forecast(fresh.x_BCL, horizon), made.forecast(fresh.x_BCL, horizon))
+
+
+def test_bundle_on_s3_predicts_bit_for_bit_and_is_named_where_it_is_damaged(
+    made: Bundle, s3: Callable[[str], str]
+) -> None:
+    folder = made.save(place(s3("bundles")) / "fleet")
+    again, windows = Bundle.load(str(folder)), described(5, seed=7)
+    assert_equal(again.predict(windows), made.predict(windows))
+    assert (again.name, again.encoder.sha256) == (folder.name, made.encoder_sha256)
+    (folder / "model.safetensors").write_bytes(b"cut")
+    with pytest.raises(BundleError, match=rf"^{folder}/model.safetensors is damaged"):
+        Bundle.load(folder)
+    (folder / "manifest.json").unlink()
+    with pytest.raises(BundleError, match=rf"^{folder} is no bundle"):
+        Bundle.load(folder)
 
 
 def test_everything_needed_comes_back(made: Bundle, saved: Path) -> None:

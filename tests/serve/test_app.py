@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +18,13 @@ from ray.serve.schema import ServeDeploySchema
 from hvac.errors import ConfigError
 from hvac.panel.grid import Unit
 from hvac.panel.registry import Registry
+from hvac.storage import matching, place
 from serve import app, deployments, keys, listening
 from serve.__main__ import main as serve_main
 from serve.load import fill
+from serve.service import Service
 from serve.settings import ServeConfig, read_config
+from serve.stages import LocalStages
 from serve.store import FLEET, Store
 from tests.serve.serve_example import UNITS, body_readings, client_of, filled, scored, service_of
 
@@ -100,6 +105,31 @@ def test_empty_store_is_filled_once_from_what_the_jobs_wrote(tmp_path: Path) -> 
     assert [row["risk"] for row in store.predictions()] == [row["risk"] for row in service.store.predictions()]
     assert store.assignments() == {(FLEET, "ahu"): "ahu-1"}
     assert store.stale_count() == 0
+
+
+def test_service_reads_workspace_and_bundles_from_s3(tmp_path: Path, s3: Callable[[str], str]) -> None:
+    service = scored(service_of(tmp_path / "first"))
+    write_workspace(tmp_path / "run", service.rows(), service.store)
+    workspace = place(s3("served")) / "run"
+    for folder in (tmp_path / "run", tmp_path / "first"):
+        for file in folder.rglob("*"):
+            if file.is_file() and "sqlite" not in file.name:
+                (workspace / file.relative_to(folder).as_posix()).write_bytes(file.read_bytes())
+    config = read_config({"workspace": str(workspace), "store": str(tmp_path / "other.sqlite")})
+    store = Store.open(config.store_url)
+    assert fill(store, config)
+    assert store.readings(UNITS[0]).equals(service.store.readings(UNITS[0]))
+    (name,) = (path.parent.name for path in matching(config.bundle_folder, "*/manifest.json"))
+    store.assign({(FLEET, "ahu"): name})
+    remote = Service(config, store, LocalStages(config.bundle_folder, 4))
+    assert [row["risk"] for row in scored(remote).rows()] == [row["risk"] for row in service.rows()]
+    assert [model["bundle_id"] for model in asyncio.run(remote.models())] == [name]
+
+
+def test_store_behind_a_url_is_refused_in_one_sentence() -> None:
+    config = ServeConfig(workspace="s3://jobs/run")
+    with pytest.raises(ConfigError, match=r"^s3://jobs/run/serve/store.sqlite cannot be the store.*store=postgresql"):
+        Store.open(config.store_url)
 
 
 def write_workspace(folder: Path, latest: list[dict[str, Any]], store: Store) -> None:
