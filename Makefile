@@ -7,7 +7,7 @@ READY  := $(VENV)/.ready
 export OMP_NUM_THREADS ?= 1
 export RAY_USAGE_STATS_ENABLED ?= 0
 
-.PHONY: setup demo serve test format lint types imports doctests tests bench tensorboard clean
+.PHONY: setup demo serve test format lint types imports doctests tests bench chaos tensorboard clean
 
 setup: $(READY)
 
@@ -43,6 +43,10 @@ tests: setup
 
 bench: setup
 	$(BIN)/python benchmarks/run.py
+
+# Kill workers, nodes and drivers in every step, and compare with a run that nobody disturbed (about half an hour)
+chaos: setup
+	$(BIN)/python benchmarks/chaos.py
 
 # Curves of every sweep trial of a workspace, on this machine only: http://127.0.0.1:6006
 WORKSPACE ?= runs/demo

@@ -51,6 +51,7 @@ from ray_jobs.recipes import fit_recipes  # isort: skip
 from ray_jobs.run_config import RunConfig  # isort: skip
 from ray_jobs.workspace import Workspace, workspace_of  # isort: skip
 
+Buckets = dict[str, str]
 UNITS_A_FACILITY, WINDOWS_A_UNIT = 10, 583
 DAYS, FAILURE_DAY = WINDOWS_A_UNIT + 89 + 8, 300  # the first 89 days and 8 from the failure on end no window
 SIZES, LARGE = (5_830, 58_300), 583_000
@@ -68,7 +69,7 @@ def main() -> None:
     command.add_argument("--large", action="store_true", help=f"{LARGE:,} windows too (minutes)")
     command.add_argument("--measure", type=int, help="(one size, in this process; for the script itself)")
     command.add_argument("--rounds", type=int, default=ROUNDS)
-    command.add_argument("--buckets", type=int, help="instead of the job's own choice")
+    command.add_argument("--buckets", type=int, help="of a facility, instead of the job's own choice")
     arguments = command.parse_args()
     if arguments.measure:
         print(json.dumps(measure(arguments.measure, arguments.rounds, arguments.buckets)))
@@ -106,7 +107,7 @@ def measure(size: int, rounds: int, buckets: int | None) -> dict[str, Any]:
     names = ("job", "bare", "bare_kept")
     return {
         "windows": turns[0]["windows"],
-        "buckets": count,
+        "buckets": len(count),
         "rounds": rounds,
         "seconds": {name: round(min(turn["seconds"][name] for turn in turns), 2) for name in names},
         "job_actors_ready_after": min(turns, key=lambda turn: turn["seconds"]["job"])["actors"],
@@ -174,7 +175,7 @@ def noting(embedder: type, folder: Path) -> type:
     return NotingEmbedder
 
 
-def one_round(config: RunConfig, workspace: Workspace, buckets: int, *, sample: bool) -> dict[str, Any]:
+def one_round(config: RunConfig, workspace: Workspace, buckets: Buckets, *, sample: bool) -> dict[str, Any]:
     """The job, the bare pool from its start, and the same pool once more."""
     from ray_jobs import featurize
 
@@ -198,11 +199,11 @@ def one_round(config: RunConfig, workspace: Workspace, buckets: int, *, sample: 
     return {"windows": rows, "seconds": seconds, "actors": ready, "memory": memory}
 
 
-def bare_plan(config: RunConfig, workspace: Workspace, buckets: int) -> BucketPlan:
+def bare_plan(config: RunConfig, workspace: Workspace, buckets: Buckets) -> BucketPlan:
     from hvac.panel.registry import Registry
 
     registry = Registry.load(workspace.panel)
-    recipes, splitter = fit_recipes(config, registry, workspace, buckets)
+    recipes, splitter = fit_recipes(config, registry, workspace, list(buckets))
     folder = workspace.root.parent / "bare"
     folder.mkdir(exist_ok=True)
     return BucketPlan(str(workspace.panel), str(folder), registry, recipes, splitter)
@@ -219,11 +220,11 @@ def bare_start(config: RunConfig) -> None:
     _encoder = load_encoder(config.encoder)
 
 
-def bare_run(pool: Pool, plan: BucketPlan, buckets: int) -> int:
-    return sum(pool.imap_unordered(partial(bare_bucket, plan), range(buckets)))
+def bare_run(pool: Pool, plan: BucketPlan, buckets: Buckets) -> int:
+    return sum(pool.imap_unordered(partial(bare_bucket, plan), buckets))
 
 
-def bare_bucket(plan: BucketPlan, bucket: int) -> int:
+def bare_bucket(plan: BucketPlan, bucket: str) -> int:
     """One bucket, Parquet → Parquet; returns how many windows it wrote."""
     from hvac.features.describe import training_windows
     from hvac.features.table import concat, to_arrow
@@ -234,7 +235,7 @@ def bare_bucket(plan: BucketPlan, bucket: int) -> int:
         return 0
     windows = concat(made)
     windows = replace(windows, z_BCE=_encoder.embed(windows.x_BCL), x_BCL=None)
-    pq.write_table(to_arrow(windows), Path(plan.windows_folder) / f"part-{bucket:05d}.parquet")
+    pq.write_table(to_arrow(windows), Path(plan.windows_folder) / f"part-{bucket}.parquet")
     return len(windows)
 
 

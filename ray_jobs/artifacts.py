@@ -11,11 +11,11 @@ import pyarrow as pa
 from hvac.evaluation import figures
 from hvac.evaluation.comparison import Trial
 from hvac.features.describe import Recipe
+from hvac.models.decision import Decision
 from hvac.models.predictions import predictions_table
 from hvac.storage import AnyPath, write_parquet, writing
 from ray_jobs.rivals import EVALUATED, Verdict
 from ray_jobs.run_config import RunConfig
-from ray_jobs.trials import threshold_H
 from ray_jobs.windows_table import read_windows
 from ray_jobs.workspace import Result, Workspace
 
@@ -42,6 +42,18 @@ def calibration(trained: Result, horizons: tuple[int, ...]) -> dict[str, Any]:
     return {h: {"method": ", ".join(sorted(set(each.values()))), "by_class": each} for h, each in found.items()}
 
 
+def own_decisions(trial: Trial, verdicts: dict[Any, Verdict], model: str) -> dict[str, Any]:
+    """By facility: of how many classes and horizons it has its own calibration and thresholds, not the class's."""
+    places = sorted(set(zip(*(trial.windows.column(name).tolist() for name in ("facility_id", "class")), strict=True)))
+    found: dict[str, Any] = {}
+    for facility, class_name in places:
+        told = found.setdefault(facility, {"calibration": {"own": 0, "of": 0}, "thresholds": {"own": 0, "of": 0}})
+        own = Decision.from_json(verdicts[class_name, model].decision).own(facility)
+        for part, mine in zip(told.values(), own, strict=True):
+            part["own"], part["of"] = part["own"] + sum(mine), part["of"] + len(mine)
+    return found
+
+
 def write_predictions(
     workspace: Workspace, recipes: dict[str, Recipe], verdicts: dict[Any, Verdict], bundles: dict[str, str], model: str
 ) -> None:
@@ -49,12 +61,11 @@ def write_predictions(
     tables = []
     for name, recipe in recipes.items():
         windows, verdict = read_windows(workspace.windows, recipe, EVALUATED), verdicts[name, model]
-        cuts = threshold_H(verdict)
         tables.append(
             predictions_table(
                 windows,
                 verdict.risk_BH,
-                cuts,
+                verdict.threshold_BH,
                 horizons=recipe.windows.horizons,
                 model=model,
                 bundle_id=bundles[name],

@@ -58,10 +58,9 @@ def sample_outcomes(
         ids = (picked.column(name) for name in ("facility_id", "equipment_id", "point_id"))
         for facility, equipment, point, day in zip(*ids, picked.end_day_B.tolist(), strict=True):
             chosen[facility, equipment, point].append(day)
-    plan = make_plan(config, workspace, recipes)
+    plan, days = ray.put(make_plan(config, workspace, recipes)), ray.put(dict(chosen))
     task = ray.remote(num_cpus=1, max_retries=2)(_bucket_outcomes)
-    buckets = range(workspace.finished("ingest")["buckets"])
-    parts = ray.get([task.remote(plan, bucket, dict(chosen)) for bucket in buckets])
+    parts = ray.get([task.remote(plan, bucket, days) for bucket in workspace.finished("ingest")["buckets"]])
     joined: dict[str, list[Outcome]] = defaultdict(list)
     for part in parts:
         for name, outcome in part:
@@ -69,7 +68,7 @@ def sample_outcomes(
     return {name: Outcome(*map(np.concatenate, zip(*found, strict=True))) for name, found in joined.items()}
 
 
-def _bucket_outcomes(plan: BucketPlan, bucket: int, chosen: dict[Any, list[int]]) -> list[tuple[str, Outcome]]:
+def _bucket_outcomes(plan: BucketPlan, bucket: str, chosen: dict[Any, list[int]]) -> list[tuple[str, Outcome]]:
     from hvac.panel.windows import cut
 
     found = []

@@ -1,4 +1,4 @@
-"""Where a comparison's leaderboard lies: written in every form, and found again by evaluate."""
+"""Where a comparison's leaderboard lies, written in every form; both boards are found again by evaluate."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from hvac.evaluation.leaderboard_page import write_leaderboard_page
 from hvac.storage import AnyPath, write_json, write_text
 from ray_jobs.run_config import CompareConfig, RunConfig
 from ray_jobs.workspace import Result, Workspace
+
+FACILITIES = "facilities.json"
 
 
 def board_folder(workspace: Workspace, name: str) -> AnyPath:
@@ -47,7 +49,15 @@ def _write_champion(config: RunConfig, wanted: CompareConfig, champion: str, pat
 
 def finished_board(workspace: Workspace, name: str = "families") -> Result | None:
     """The leaderboard of a finished comparison of the windows that lie there now; None where there is none."""
-    path = board_folder(workspace, name) / "leaderboard.json"
+    return _of_these_windows(workspace, board_folder(workspace, name) / "leaderboard.json")
+
+
+def finished_facilities(workspace: Workspace) -> Result | None:
+    """What `ray_jobs.facilities` found on the windows that lie there now; None where it has not been run on them."""
+    return _of_these_windows(workspace, workspace.root / FACILITIES)
+
+
+def _of_these_windows(workspace: Workspace, path: AnyPath) -> Result | None:
     if not path.exists():
         return None
     board: Result = json.loads(path.read_text(encoding="utf-8"))

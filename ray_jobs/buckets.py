@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import ray
 
 from hvac.features.describe import Recipe, Scene, UnitRecord, scenes, training_windows
@@ -18,14 +19,15 @@ from hvac.features.table import KEY_SCHEMA, Windows, to_arrow
 from hvac.panel.grid import Panel, panels
 from hvac.panel.registry import Registry
 from hvac.panel.splits import Splitter
-from hvac.storage import parquet_dataset, place, write_json
+from hvac.storage import AnyPath, place, write_json
+from ray_jobs.partitions import bucket_folder
 from ray_jobs.run_config import RunConfig
-from ray_jobs.workspace import Workspace
+from ray_jobs.workspace import Workspace, whole_table
 
 
 @dataclass(frozen=True)
 class BucketPlan:
-    """What a bucket task needs beside its number."""
+    """What a bucket task needs beside its name; `keys` are the content keys that featurize writes to."""
 
     panel_folder: str
     windows_folder: str
@@ -33,23 +35,28 @@ class BucketPlan:
     recipes: dict[str, Recipe]
     splitter: Splitter | None = None
     seed: bool = False
+    keys: Mapping[str, str] = field(default_factory=dict)
 
 
-def make_plan(
-    config: RunConfig, workspace: Workspace, recipes: dict[str, Recipe], splitter: Splitter | None = None
-) -> BucketPlan:
-    """The plan of a run; `splitter` is given where training windows are asked for."""
+def make_plan(config: RunConfig, workspace: Workspace, recipes: dict[str, Recipe]) -> BucketPlan:
+    """The plan of a run."""
     registry, seed = Registry.load(workspace.panel), config.source is not None and config.source.format == "seed"
-    return BucketPlan(str(workspace.panel), str(workspace.windows), registry, recipes, splitter, seed)
+    return BucketPlan(str(workspace.panel), str(workspace.windows), registry, recipes, None, seed)
 
 
-def bucket_panels(panel_folder: str, bucket: int, registry: Registry, aggregate: Any) -> list[Panel]:
-    """Panels of the units of one bucket."""
-    folder = place(panel_folder) / "readings" / f"bucket-{bucket:05d}"
+def bucket_panels(
+    panel_folder: str, bucket: str, registry: Registry, points: Mapping[str, tuple[str, ...]], aggregate: Any
+) -> tuple[list[Panel], Registry]:
+    """Panels of the units of one bucket, with the points of their class, and what is known of its facility.
+
+    Units of a class that is not in `points` have no panel.
+    """
+    folder = bucket_folder(place(panel_folder), bucket)
     if not folder.exists():
-        return []
-    points = {unit: registry.points[name] for unit, name in registry.classes.items()}
-    return list(panels(parquet_dataset(folder).to_table(), points, aggregate=aggregate))
+        return [], registry
+    table = whole_table(folder, "ingest")
+    own = registry.within(pc.unique(table["facility_id"]))
+    return list(panels(table, {u: points.get(c, ()) for u, c in own.classes.items()}, aggregate=aggregate)), own
 
 
 def record_of(panel: Panel, registry: Registry) -> UnitRecord:
@@ -61,19 +68,18 @@ def record_of(panel: Panel, registry: Registry) -> UnitRecord:
     )
 
 
-def bucket_scenes(plan: BucketPlan, bucket: int) -> list[tuple[Scene, Recipe]]:
+def bucket_scenes(plan: BucketPlan, bucket: str) -> list[tuple[Scene, Recipe]]:
     """All units of a bucket with the recipe of their class; none for the seed's windows, which have no record."""
     if plan.seed:
         return []
     aggregate = next(iter(plan.recipes.values())).windows.aggregate
-    found = []
-    for panel in bucket_panels(plan.panel_folder, bucket, plan.registry, aggregate):
-        recipe = plan.recipes[plan.registry.classes[panel.unit]]
-        found += [(scene, recipe) for scene in scenes(panel, recipe, record_of(panel, plan.registry))]
-    return found
+    points = {name: recipe.points for name, recipe in plan.recipes.items()}
+    found, registry = bucket_panels(plan.panel_folder, bucket, plan.registry, points, aggregate)
+    named = [(panel, plan.recipes[registry.classes[panel.unit]]) for panel in found]
+    return [(scene, recipe) for panel, recipe in named for scene in scenes(panel, recipe, record_of(panel, registry))]
 
 
-def bucket_windows(plan: BucketPlan, bucket: int) -> pa.Table:
+def bucket_windows(plan: BucketPlan, bucket: str) -> pa.Table:
     """The labelled windows of a bucket as plain lists; what was left out is counted in a file beside the table."""
     left_out: Counter[str] = Counter()
     tables = []
@@ -81,30 +87,34 @@ def bucket_windows(plan: BucketPlan, bucket: int) -> pa.Table:
         left_out.update(reasons)
         tables.append(to_arrow(windows, fixed=False))
     table = pa.concat_tables(tables) if tables else KEY_SCHEMA.empty_table()
-    write_json(
-        place(plan.windows_folder) / "_left_out" / f"{bucket:05d}.json",
-        {**{k: n for k, n in left_out.items() if n}, "rows": table.num_rows},
-    )
+    told = {**{k: n for k, n in left_out.items() if n}, "rows": table.num_rows}
+    write_json(place(plan.windows_folder) / "_left_out" / f"{bucket}.json", told)
     if not table.num_rows:
-        return _empty(table)
+        mark_done(plan, bucket, {})
+        table = table.slice(0, 0)
     rows = pa.array(np.full(table.num_rows, table.num_rows, dtype=np.int64))
-    number = pa.array(np.full(table.num_rows, bucket, dtype=np.int64))
+    number = pa.array([bucket] * table.num_rows, pa.string())
     return table.append_column("bucket", number).append_column("bucket_rows", rows)
 
 
-def _labelled(plan: BucketPlan, bucket: int) -> Iterator[tuple[Windows, Counter[str]]]:
+def mark_done(plan: BucketPlan, bucket: str, rows: Mapping[str, int]) -> None:
+    """Say that the parts of a bucket, one per class with its rows, are whole."""
+    write_json(done_file(place(plan.windows_folder), bucket), {"rows": dict(rows), "key": plan.keys[bucket]})
+
+
+def done_file(folder: AnyPath, bucket: str) -> AnyPath:
+    """Where that is said."""
+    return folder / "_parts" / f"{bucket}.json"
+
+
+def _labelled(plan: BucketPlan, bucket: str) -> Iterator[tuple[Windows, Counter[str]]]:
     assert plan.splitter is not None, "only featurize asks for training windows"
     for scene, recipe in bucket_scenes(plan, bucket):
         yield training_windows(scene, recipe, plan.splitter)
-    folder = place(plan.panel_folder) / "readings" / f"bucket-{bucket:05d}"
+    folder = bucket_folder(place(plan.panel_folder), bucket)
     if plan.seed and folder.exists():
         (recipe,) = plan.recipes.values()
-        yield seed_windows(parquet_dataset(folder).to_table(), recipe, plan.splitter)
-
-
-def _empty(table: pa.Table) -> pa.Table:
-    nothing = pa.array([], pa.int64())
-    return table.slice(0, 0).append_column("bucket", nothing).append_column("bucket_rows", nothing)
+        yield seed_windows(whole_table(folder, "ingest"), recipe, plan.splitter)
 
 
 def actors_for(buckets: int) -> int:

@@ -10,22 +10,20 @@ workspace/compare/<name>/, and champion.yaml: a run file that trains the champio
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-import ray
 
 from hvac.errors import ConfigError
 from hvac.evaluation.comparison import Trial, by_equipment
 from hvac.evaluation.leaderboard import Contender, Cost, leaderboard
 from hvac.features.describe import Recipe
-from hvac.storage import AnyPath, place
+from hvac.storage import AnyPath
 from ray_jobs.boards import board_folder, publish
 from ray_jobs.buckets import make_plan
 from ray_jobs.command import main
-from ray_jobs.contenders import Bench, Entry, Outcome, contend, read_outcome
+from ray_jobs.contenders import Bench, Entry, Outcome, contend_all, read_outcome
 from ray_jobs.gate import check_trainable
 from ray_jobs.rivals import Verdict, decide
 from ray_jobs.run_config import CompareConfig, RunConfig
@@ -33,9 +31,7 @@ from ray_jobs.trials import onsets, trial_of
 from ray_jobs.windows_table import load_recipes
 from ray_jobs.workspace import Result, Workspace, content_key, run_step, workspace_of
 
-log = logging.getLogger(__name__)
 UNSEEDED = ("base_rate", "persistence", "logistic_28")
-SLOW_FIRST = ("fusion", "ttm_lora", "lstm", "hybrid_multitask", "cnn1d", "hybrid", "gbdt_92")
 
 
 def run(config: RunConfig) -> Result:
@@ -57,7 +53,8 @@ def _compare(config: RunConfig, workspace: Workspace, table_key: str) -> Result:
     check_trainable(config, workspace, wanted.models.values())
     recipes, folder = load_recipes(workspace.windows), workspace.root / "compare" / "outcomes" / table_key[:12]
     entries = list(_entries(wanted, folder, recipes))
-    _contend(Bench(str(workspace.windows), config.encoder), recipes, entries)
+    bench = Bench(str(workspace.windows), config.encoder)
+    contend_all(bench, [(recipes[class_name], entry) for class_name, _, entry in entries], job="compare")
     outcomes = {(class_name, run): read_outcome(entry.path) for class_name, run, entry in entries}
     contenders = [_contender(name, model, wanted, outcomes, recipes) for name, model in wanted.models.items()]
     runs = [run for contender in contenders for run in contender.runs]
@@ -88,23 +85,6 @@ def _entries(wanted: CompareConfig, folder: AnyPath, recipes: dict[str, Recipe])
 
 def _seeds(model: Any, wanted: CompareConfig) -> tuple[int, ...]:
     return wanted.seeds[:1] if model.family in UNSEEDED else wanted.seeds
-
-
-def _contend(bench: Bench, recipes: dict[str, Recipe], entries: list[tuple[str, str, Entry]]) -> None:
-    """Fit what has no result yet, the slow families first."""
-    todo = {entry.path: (class_name, entry) for class_name, _, entry in entries if not place(entry.path).exists()}
-    log.info("compare: %d fits, %d of them are there already", len({e.path for *_, e in entries}),
-             len({e.path for *_, e in entries}) - len(todo))  # fmt: skip
-    order = sorted(todo.values(), key=lambda item: _slowness(item[1].config.family))
-    task = ray.remote(num_cpus=1, max_retries=2)(contend)
-    waiting = [task.remote(bench, recipes[class_name], entry) for class_name, entry in order]
-    while waiting:
-        done, waiting = ray.wait(waiting)
-        log.info("compare: %s fitted, %d to go", place(ray.get(done[0])).stem, len(waiting))
-
-
-def _slowness(family: str) -> int:
-    return SLOW_FIRST.index(family) if family in SLOW_FIRST else len(SLOW_FIRST)
 
 
 def _verdicts(

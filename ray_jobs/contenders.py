@@ -1,13 +1,16 @@
-"""What a task of compare does: fit one model with one seed for one class, and keep what it says and costs."""
+"""What a task of compare and facilities does: fit one model for one class, and keep what it says and costs."""
 
 from __future__ import annotations
 
 import json
+import logging
 import time
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+import ray
 import torch
 
 from hvac.features.describe import Recipe
@@ -20,15 +23,18 @@ from hvac.storage import AnyPath, place, writing
 from ray_jobs.rivals import EVALUATED
 from ray_jobs.windows_table import prepared_windows, read_windows
 
+log = logging.getLogger(__name__)
 TIMED_WINDOWS, TIMED_ROUNDS = 1000, 3
+SLOW_FIRST = ("fusion", "ttm_lora", "lstm", "hybrid_multitask", "cnn1d", "hybrid", "gbdt_92")
 
 
 class Entry(NamedTuple):
-    """A model with a seed, and the file that keeps its result for one class."""
+    """A model with a seed, the file that keeps its result for one class, and the facility it may not learn from."""
 
     name: str
     config: Any
     path: str
+    without: str | None = None
 
 
 class Outcome(NamedTuple):
@@ -48,13 +54,29 @@ class Bench(NamedTuple):
     encoder: EncoderConfig
 
 
+def contend_all(bench: Bench, entries: Iterable[tuple[Recipe, Entry]], *, job: str) -> None:
+    """Fit what has no result yet, one Ray task each, the slow families first."""
+    wanted = {entry.path: (recipe, entry) for recipe, entry in entries}
+    todo = [each for path, each in wanted.items() if not place(path).exists()]
+    log.info("%s: %d fits, %d of them are there already", job, len(wanted), len(wanted) - len(todo))
+    task = ray.remote(num_cpus=1, max_retries=2)(contend)
+    waiting = [task.remote(bench, *each) for each in sorted(todo, key=lambda each: _slowness(each[1].config.family))]
+    while waiting:
+        done, waiting = ray.wait(waiting)
+        log.info("%s: %s fitted, %d to go", job, place(ray.get(done[0])).stem, len(waiting))
+
+
+def _slowness(family: str) -> int:
+    return SLOW_FIRST.index(family) if family in SLOW_FIRST else len(SLOW_FIRST)
+
+
 def contend(bench: Bench, recipe: Recipe, entry: Entry) -> str:
-    """Fit on *train* (stopped on *tune*), score, and write the outcome whole or not at all."""
+    """Fit on *train* (stopped on *tune*), score all facilities, and write the outcome whole or not at all."""
     torch.set_num_threads(1)
     folder, needs = place(bench.windows_folder), entry.config.needs
     encoder = loaded_once(lambda: load_encoder(bench.encoder))
-    train = prepared_windows(folder, recipe, "train", entry.config.reads, encoder)
-    tune = prepared_windows(folder, recipe, "tune", needs, encoder)
+    train = elsewhere(prepared_windows(folder, recipe, "train", entry.config.reads, encoder), entry.without)
+    tune = elsewhere(prepared_windows(folder, recipe, "tune", needs, encoder), entry.without)
     started = time.perf_counter()
     model = fit(train, tune, entry.config, Fitting(encoder))
     seconds = time.perf_counter() - started
@@ -63,6 +85,11 @@ def contend(bench: Bench, recipe: Recipe, entry: Entry) -> str:
     outcome = Outcome(score_BH, base_rates(train), model.parameters, seconds, _microseconds(model, evaluated))
     _write(place(entry.path), outcome)
     return entry.path
+
+
+def elsewhere(windows: Windows, facility: str | None) -> Windows:
+    """The windows of all other facilities (of all, where none is left out)."""
+    return windows if facility is None else windows.take(windows.column("facility_id") != facility)
 
 
 def _microseconds(model: Model, windows: Windows) -> float:

@@ -20,8 +20,8 @@ from hvac.evaluation.report import write_report
 from hvac.features.describe import Recipe
 from hvac.models.families import config_of
 from hvac.storage import place, write_json
-from ray_jobs.artifacts import calibration, draw, thresholds, write_predictions, write_summary
-from ray_jobs.boards import finished_board
+from ray_jobs.artifacts import calibration, draw, own_decisions, thresholds, write_predictions, write_summary
+from ray_jobs.boards import finished_board, finished_facilities
 from ray_jobs.buckets import make_plan
 from ray_jobs.command import main
 from ray_jobs.forecasts import forecast_figures
@@ -42,7 +42,7 @@ def run(config: RunConfig) -> Result:
     workspace = workspace_of(config)
     trained = workspace.finished("train")
     section = config.evaluate.model_dump(mode="json")
-    boards = [board] if (board := finished_board(workspace)) else []
+    boards = [board for board in (finished_board(workspace), finished_facilities(workspace)) if board]
     key = content_key(trained["key"], trained["bundles"], section, config.language, config.seed, *boards)
     return run_step(workspace, "evaluate", key, lambda: _evaluate(config, workspace, trained))
 
@@ -71,6 +71,8 @@ def _evaluate(config: RunConfig, workspace: Workspace, trained: Result) -> Resul
         "thresholds": thresholds(trial, verdicts),
         "calibration": {default: calibration(trained, config.windows.horizons)},
         "leaderboard": finished_board(workspace),
+        "unseen": finished_facilities(workspace),
+        "own_decisions": own_decisions(trial, verdicts, default),
         "history": trained["history"],
         "forecast": forecast_figures(config, workspace, recipes, bundles),
     }

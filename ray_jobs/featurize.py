@@ -3,31 +3,32 @@
     python -m ray_jobs.featurize --config FILE [key.sub=value …]
 
 Ray Data: a CPU task per bucket cuts, describes and labels the windows; an actor pool embeds them (on GPUs where the
-config says so); a task writes the bucket's parts, whole or not at all. A bucket that is written is skipped by the next
-run with the same configuration and input, so a killed run goes on where it was.
+config says so); a task writes the bucket's parts, whole or not at all. A bucket whose readings, events, split and
+settings are as they were is left alone: a killed run goes on where it was, and new readings of one facility make that
+facility's windows again and no others.
 """
 
 from __future__ import annotations
 
 import json
 import logging
-import os
 from collections import Counter
-from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import ray
-from tqdm import tqdm
 
 from hvac.errors import HvacError
 from hvac.features.encoder import EncoderConfig, encoder_stamp, load_encoder, untrained
 from hvac.features.table import from_arrow, to_arrow
 from hvac.panel.registry import Registry
-from hvac.storage import AnyPath, place, remove_tree, write_json, write_parquet
-from ray_jobs.buckets import BucketPlan, actors_for, bucket_windows, make_plan
+from hvac.storage import AnyPath, place, write_json, write_parquet
+from ray_jobs.buckets import BucketPlan, actors_for, bucket_windows, done_file, make_plan, mark_done
 from ray_jobs.command import main
+from ray_jobs.partitions import split_keys
+from ray_jobs.progress import counted
 from ray_jobs.recipes import fit_recipes
 from ray_jobs.run_config import RunConfig
 from ray_jobs.windows_table import split_counts
@@ -41,62 +42,94 @@ def run(config: RunConfig) -> Result:
     """Featurize the ingested panel, unless the same windows were made before."""
     workspace = workspace_of(config)
     ingested = workspace.finished("ingest")
-    sections = [getattr(config, name).model_dump(mode="json") for name in ("windows", "labels", "splits")]
-    encoder = encoder_stamp(config.encoder)
-    extras = (config.keeps_values, config.evaluate.ablation)
-    key = content_key(ingested["key"], sections, encoder, extras)
-    return run_step(workspace, "featurize", key, lambda: _featurize(config, workspace, key, ingested["buckets"]))
+    rules = content_key(
+        [getattr(config, name).model_dump(mode="json") for name in ("windows", "labels", "splits")],
+        encoder_stamp(config.encoder), config.keeps_values, config.evaluate.ablation,
+    )  # fmt: skip
+    key = content_key(ingested["key"], rules)
+    return run_step(workspace, "featurize", key, lambda: _featurize(config, workspace, rules, ingested))
 
 
-def _featurize(config: RunConfig, workspace: Workspace, key: str, buckets: int) -> Result:
-    _start_or_resume(workspace, key)
+def _featurize(config: RunConfig, workspace: Workspace, rules: str, ingested: Result) -> Result:
+    buckets: dict[str, str] = ingested["buckets"]
     registry = Registry.load(workspace.panel)
-    recipes, splitter = fit_recipes(config, registry, workspace, buckets)
-    plan = make_plan(config, workspace, recipes, splitter)
-    todo = [b for b in range(buckets) if not _done_file(workspace.windows, b).exists()]
-    if len(todo) < buckets:
-        log.info("featurize: %d of %d buckets are there already", buckets - len(todo), buckets)
+    recipes, splitter = fit_recipes(config, registry, workspace, list(buckets))
+    made_by = [
+        rules,
+        {name: each.to_json() for name, each in recipes.items()},
+        splitter.t1,
+        splitter.t2,
+        splitter.purge,
+    ]
+    parts = split_keys(splitter, registry.classes, ingested["buckets_each"])
+    keys = {bucket: content_key(made_by, key, parts[bucket]) for bucket, key in buckets.items()}
+    todo = _drop_others(workspace.windows, keys)
+    if len(todo) < len(buckets):
+        log.info("featurize: %d of %d buckets are there already", len(buckets) - len(todo), len(buckets))
     if todo:
+        plan = replace(make_plan(config, workspace, recipes), splitter=splitter, keys=keys)
         _stream(config, plan, todo)
-    return _close(workspace, recipes, buckets, splitter, config.encoder)
+    write_json(workspace.windows / "recipes.json", {name: recipe.to_json() for name, recipe in recipes.items()})
+    left_out = _left_out(workspace.windows, list(buckets))
+    borders = {"t1": splitter.t1, "t2": splitter.t2, "purge": splitter.purge}
+    counts = {name: split_counts(workspace.windows, recipe) for name, recipe in recipes.items()}
+    counts = {name: count for name, count in counts.items() if any(part["windows"] for part in count.values())}
+    return {"left_out": left_out, "borders": borders, "windows": counts, "encoder": encoder_stamp(config.encoder),
+            "buckets_made": len(todo)}  # fmt: skip
 
 
-def _start_or_resume(workspace: Workspace, key: str) -> None:
-    """Parts of another configuration or input go; parts of this one stay."""
-    mark = workspace.windows / "_building.json"
-    if not (mark.exists() and json.loads(mark.read_text(encoding="utf-8"))["key"] == key):
-        remove_tree(workspace.windows)
-        write_json(mark, {"key": key})
+def _drop_others(folder: AnyPath, keys: dict[str, str]) -> list[str]:
+    """Remove parts that other readings or settings made, or a killed run left without a mark; what is to be made."""
+    parts = {(path.parent.name, path.stem): path for path in folder.glob("class=*/part-*.parquet")}
+    marks = {path.stem: _read(path) for path in (folder / "_parts").glob("*.json")}
+    whole = {
+        bucket
+        for bucket, mark in marks.items()
+        if mark["key"] == keys.get(bucket) and all((f"class={c}", f"part-{bucket}") in parts for c in mark["rows"])
+    }
+    for bucket in sorted(set(marks) - whole):
+        done_file(folder, bucket).unlink(missing_ok=True)
+    for (_, part), path in parts.items():
+        if part.removeprefix("part-") not in whole:
+            path.unlink(missing_ok=True)
+    return [bucket for bucket in keys if bucket not in whole]
 
 
-def _stream(config: RunConfig, plan: BucketPlan, todo: list[int]) -> None:
+def _read(path: AnyPath) -> dict[str, Any]:
+    return dict(json.loads(path.read_text(encoding="utf-8")))
+
+
+def _stream(config: RunConfig, plan: BucketPlan, todo: list[str]) -> None:
     """Buckets through features, embeddings and the writer."""
     context = ray.data.DataContext.get_current()
     context.target_max_block_size = BLOCK_BYTES
     encoders = config.featurize.encoders or actors_for(len(todo))
     gpus = config.featurize.encoder_gpus
-    extra = {"num_gpus": gpus} if gpus else {"num_cpus": 0.5}
+    extra: dict[str, Any] = {"num_gpus": gpus} if gpus else {"num_cpus": 0.5}
+    tasks, actors = config.featurize.resources, config.featurize.encoder_resources
     shared = ray.put(plan)
-    width = {name: recipe.width for name, recipe in plan.recipes.items()}
     written = (
         ray.data.from_items([{"bucket": b} for b in todo], override_num_blocks=len(todo))
-        .map_batches(_windows_of, batch_size=None, batch_format="pyarrow", fn_args=(shared,), num_cpus=1)
+        .map_batches(
+            _windows_of, batch_size=None, batch_format="pyarrow", fn_args=(shared,), num_cpus=1, resources=tasks
+        )
         .map_batches(
             Embedder,
             batch_size=None,
             batch_format="pyarrow",
             fn_constructor_args=(config.encoder, config.windows.lookback, config.evaluate.ablation),
             compute=ray.data.ActorPoolStrategy(min_size=encoders, max_size=encoders),
+            resources=actors,
             **extra,
         )
         .map_batches(
             _write, batch_size=None, batch_format="pyarrow", num_cpus=0.5,
-            fn_args=(plan.windows_folder, width, config.keeps_values),
+            fn_args=(shared, config.keeps_values),
         )
     )  # fmt: skip
-    with tqdm(total=len(todo), desc="featurize", unit="bucket", disable=not os.isatty(2)) as bar:
-        for rows in written.iter_batches(batch_size=None, batch_format="pyarrow"):
-            bar.update(rows.num_rows)
+    blocks = written.iter_batches(batch_size=None, batch_format="pyarrow")
+    for _ in counted("featurize", "buckets", len(todo), blocks, lambda block: block.num_rows):
+        pass
 
 
 def _windows_of(block: pa.Table, plan: Any) -> pa.Table:
@@ -137,48 +170,34 @@ def _offsets(column: pa.ListArray) -> pa.Array:
     return pc.subtract(column.offsets, column.offsets[0])
 
 
-def _write(block: pa.Table, folder: str, width: dict[str, int], keep_values: bool) -> pa.Table:
+def _write(block: pa.Table, plan: Any, keep_values: bool) -> pa.Table:
     """Write the parts of one bucket, then its mark; raise where a row is missing or doubled."""
-    for bucket in sorted(set(block["bucket"].to_pylist())):
+    found: BucketPlan = ray.get(plan) if isinstance(plan, ray.ObjectRef) else plan
+    folder, buckets = place(found.windows_folder), sorted(set(block["bucket"].to_pylist()))
+    for bucket in buckets:
         rows = block.filter(pc.equal(block["bucket"], bucket))
         expected = rows["bucket_rows"][0].as_py()
         if rows.num_rows != expected:
             raise RuntimeError(f"bucket {bucket}: {rows.num_rows} windows arrived, {expected} were cut")
         rows = rows.drop_columns(["bucket", "bucket_rows", *([] if keep_values else ["values"])])
-        for name in sorted(set(rows["class"].to_pylist())):
-            part = rows.filter(pc.equal(rows["class"], name))
-            ready = to_arrow(from_arrow(part, points=width[name]))
-            write_parquet(ready, place(folder) / f"class={name}" / f"part-{bucket:05d}.parquet")
-        write_json(_done_file(place(folder), bucket), {"rows": expected})
-    return pa.table({"bucket": sorted(set(block["bucket"].to_pylist()))})
+        counts = Counter(rows["class"].to_pylist())
+        for name in sorted(counts):
+            part = from_arrow(rows.filter(pc.equal(rows["class"], name)), points=found.recipes[name].width)
+            write_parquet(to_arrow(part), folder / f"class={name}" / f"part-{bucket}.parquet")
+        mark_done(found, bucket, counts)
+    return pa.table({"bucket": pa.array(buckets, pa.string())})
 
 
-def _done_file(folder: AnyPath, bucket: int) -> AnyPath:
-    return folder / "_parts" / f"{bucket:05d}.json"
-
-
-def _close(
-    workspace: Workspace, recipes: dict[str, Any], buckets: int, splitter: Any, encoder: EncoderConfig
-) -> Result:
-    """Check that every bucket is whole, and count windows, positives and what was left out."""
+def _left_out(folder: AnyPath, buckets: list[str]) -> dict[str, int]:
+    """What was left out, by reason; every bucket must be whole."""
     left_out: Counter[str] = Counter()
-    for bucket in range(buckets):
-        told = json.loads((workspace.windows / "_left_out" / f"{bucket:05d}.json").read_text(encoding="utf-8"))
-        rows = told.pop("rows")
-        done = _done_file(workspace.windows, bucket)
-        if rows and (not done.exists() or json.loads(done.read_text(encoding="utf-8"))["rows"] != rows):
+    for bucket in buckets:
+        told = _read(folder / "_left_out" / f"{bucket}.json")
+        rows, done = told.pop("rows"), done_file(folder, bucket)
+        if not done.exists() or sum(_read(done)["rows"].values()) != rows:
             raise HvacError(f"featurize: bucket {bucket} was not written whole; run the step again")
         left_out.update(told)
-    write_json(workspace.windows / "recipes.json", {name: recipe.to_json() for name, recipe in recipes.items()})
-    borders = {"t1": splitter.t1, "t2": splitter.t2, "purge": splitter.purge}
-    counts = _counts(workspace.windows, recipes)
-    return {"left_out": dict(left_out), "borders": borders, "windows": counts, "encoder": encoder_stamp(encoder)}
-
-
-def _counts(folder: AnyPath, recipes: dict[str, Any]) -> dict[str, Any]:
-    """Windows, units, known labels and positives per split and class."""
-    parts: Iterable[str] = (name for name in recipes if (folder / f"class={name}").exists())
-    return {name: split_counts(folder, recipes[name]) for name in parts}
+    return dict(left_out)
 
 
 if __name__ == "__main__":

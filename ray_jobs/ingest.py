@@ -3,15 +3,18 @@
     python -m ray_jobs.ingest --config FILE [key.sub=value …]
 
 Every file is one Ray task: it streams through the gate and writes its part of every bucket, so that no shuffle of all
-readings is needed and memory does not grow with the input.
+readings is needed and memory does not grow with the input. Files that were read before are not read again: a new day's
+file adds its parts to the buckets of its equipment, a file that changed or went takes its parts with it.
 """
 
 from __future__ import annotations
 
-import zlib
+import json
+import logging
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import ExitStack
+from collections.abc import Container, Generator, Iterable
+from contextlib import ExitStack, closing
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -36,13 +39,28 @@ from hvac.panel.readings import (
 from hvac.panel.registry import Registry, build_registry
 from hvac.panel.simulate import simulate_facilities, write_canonical
 from hvac.panel.sources import file_stamp
-from hvac.storage import matching, open_filesystem, place, read_parquet, remove_tree, replacing, write_parquet, writing
+from hvac.storage import (
+    AnyPath,
+    open_filesystem,
+    place,
+    read_parquet,
+    remove_tree,
+    replacing,
+    write_json,
+    write_parquet,
+    writing,
+)
 from ray_jobs.command import main
+from ray_jobs.partitions import bucket_folder, bucket_keys, by_bucket, part_keys
+from ray_jobs.progress import finished
 from ray_jobs.run_config import RunConfig
 from ray_jobs.workspace import Result, Workspace, content_key, run_step, workspace_of
 
+log = logging.getLogger(__name__)
 BYTES_PER_BUCKET = 4 * 2**20
 MIN_BUCKETS = 8
+LOOKED_AT = 8
+SERIES_KEYS = ["facility_id", "equipment_id", "point_id"]
 
 
 def run(config: RunConfig) -> Result:
@@ -51,9 +69,12 @@ def run(config: RunConfig) -> Result:
     source = _simulated(config, workspace) if config.simulate else config.source
     assert source is not None, "a run has a source or simulates one"
     files = source_files(source)
-    stamps = [file_stamp(path) for path in [*files, source.events, source.equipment] if path]
-    key = content_key(source.model_dump(mode="json"), stamps, config.windows.min_point_share, config.featurize.buckets)
-    return run_step(workspace, "ingest", key, lambda: _ingest(config, source, files, workspace))
+    stamps = {path: file_stamp(path) for path in files}
+    others = [file_stamp(path) for path in (source.events, source.equipment) if path]
+    settings = source.model_dump(mode="json")
+    key = content_key(settings, stamps, others, config.windows.min_point_share, config.windows.classes,
+                      config.featurize.buckets)  # fmt: skip
+    return run_step(workspace, "ingest", key, lambda: _ingest(config, source, stamps, workspace))
 
 
 def _simulated(config: RunConfig, workspace: Workspace) -> SourceConfig:
@@ -71,23 +92,98 @@ def _simulated(config: RunConfig, workspace: Workspace) -> SourceConfig:
     return SourceConfig(readings=str(folder / "readings"), events=events, equipment=equipment)
 
 
-def _ingest(config: RunConfig, source: SourceConfig, files: list[str], workspace: Workspace) -> Result:
-    remove_tree(workspace.panel)
-    buckets = config.featurize.buckets or max(MIN_BUCKETS, -(-sum(map(_size, files)) // BYTES_PER_BUCKET))
+def _ingest(config: RunConfig, source: SourceConfig, stamps: dict[str, str], workspace: Workspace) -> Result:
+    panel = workspace.panel
+    each = _buckets_each(config, source, list(stamps), panel)
+    rules = source.model_dump(mode="json", exclude={"readings", "events", "equipment"})
+    keys = {content_key(rules, each, path, stamp): path for path, stamp in stamps.items()}
+    there = _drop_others(panel, keys)
+    todo = {key: path for key, path in keys.items() if key not in there}
+    if len(todo) < len(keys):
+        log.info("ingest: %d of %d files are there already", len(keys) - len(todo), len(keys))
     task = ray.remote(num_cpus=1, max_retries=2)(ingest_file)
-    parts = ray.get([task.remote(path, source, i, buckets, str(workspace.panel)) for i, path in enumerate(files)])
-    counts = add_counts(part["counts"] for part in parts)
-    require_rows(counts["rows"], files)
+    refs = [task.remote(path, source, key, each, str(panel)) for key, path in todo.items()]
+    finished("ingest", "files", refs)
+    counts = add_counts(_read_json(_facts(panel, key))["counts"] for key in keys)
+    require_rows(counts["rows"], list(stamps))
     registry = build_registry(
-        pa.concat_tables([part["series"] for part in parts]),
-        pa.concat_tables([part["classes"] for part in parts]),
+        _joined_series(_tables(panel, keys, "series")),
+        _tables(panel, keys, "classes"),
         source,
         by_class=config.windows.classes == "each",
         min_point_share=config.windows.min_point_share,
     )
-    registry.save(workspace.panel)
-    rejected = _write_rejects(workspace, registry)
-    return {**registry.summary(), **_readings_summary(counts), "rejected": rejected, "buckets": buckets}
+    registry.save(panel)
+    rejected = _write_rejects(workspace, _tables(panel, keys, "rejects"), registry)
+    buckets = bucket_keys(registry, part_keys(panel), each)
+    facts = {**registry.summary(), **_readings_summary(counts), "rejected": rejected}
+    return {**facts, "buckets": buckets, "buckets_each": each, "files_read": len(todo)}
+
+
+def _buckets_each(config: RunConfig, source: SourceConfig, files: list[str], panel: AnyPath) -> int:
+    """Into how many buckets a facility is cut: as before, as asked, else by size and the facilities first seen."""
+    layout, asked = panel / "layout.json", config.featurize.buckets
+    if layout.exists():
+        before = int(_read_json(layout)["buckets_each"])
+        if asked in (None, before):
+            return before
+    each = asked or _fitting(sum(map(_size, files)), _facilities(source, files))
+    write_json(layout, {"buckets_each": each})
+    return each
+
+
+def _fitting(size: int, facilities: int) -> int:
+    return max(-(-size // (BYTES_PER_BUCKET * facilities)), -(-MIN_BUCKETS // facilities), 1)
+
+
+def _facilities(source: SourceConfig, files: list[str]) -> int:
+    """About how many facilities there are, from the first rows of a few files."""
+    looked = files[:: -(-len(files) // LOOKED_AT)]
+    seen = []
+    for path in looked:
+        with closing(_read(path, source)) as batches:
+            seen.append(
+                {name for table, _ in islice(batches, 1) for name in pc.unique(table["facility_id"]).to_pylist()}
+            )
+    union = set().union(*seen)
+    apart = sum(map(len, seen)) == len(union)  # every file has its own facilities
+    return max(len(union) * (len(files) // len(looked) if apart else 1), 1)
+
+
+def _facts(panel: AnyPath, key: str) -> AnyPath:
+    """Counts and buckets of a file that was read; written when everything else of it is."""
+    return panel / "files" / f"{key}.json"
+
+
+def _drop_others(panel: AnyPath, keys: Container[str]) -> set[str]:
+    """Remove what other files, or a killed run, left; the keys of the files that are there, whole."""
+    parts = part_keys(panel)
+    marks = {path.stem: _read_json(path)["buckets"] for path in (panel / "files").glob("*.json")}
+    whole = {key for key, own in marks.items() if key in keys and all(key in parts.get(b, ()) for b in own)}
+    for key in set(marks) - whole:
+        _facts(panel, key).unlink(missing_ok=True)
+    for bucket, found in parts.items():
+        for key in set(found) - whole:
+            (bucket_folder(panel, bucket) / f"part-{key}.parquet").unlink(missing_ok=True)
+    for path in (panel / "files").glob("*.parquet"):
+        if path.name.split(".")[0] not in whole:
+            path.unlink(missing_ok=True)
+    return whole
+
+
+def _read_json(path: AnyPath) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def _tables(panel: AnyPath, keys: Iterable[str], name: str) -> pa.Table:
+    return pa.concat_tables([read_parquet(panel / "files" / f"{key}.{name}.parquet") for key in keys])
+
+
+def _joined_series(series: pa.Table) -> pa.Table:
+    """One row per series, over all files."""
+    kinds = {"date_min": "min", "date_max": "max", "date_count": "sum", "limited_sum": "sum"}
+    found = series.group_by(SERIES_KEYS).aggregate(list(kinds.items()))
+    return found.select([*SERIES_KEYS, *(f"{n}_{k}" for n, k in kinds.items())]).rename_columns([*SERIES_KEYS, *kinds])
 
 
 def _readings_summary(counts: dict[str, int]) -> Result:
@@ -100,10 +196,9 @@ def _size(path: str) -> int:
     return int(system.get_file_info(inner).size or 0)
 
 
-def ingest_file(path: str, source: SourceConfig, number: int, buckets: int, folder: str) -> dict[str, Any]:
-    """Stream one file through the gate into its part of every bucket; return counts and which series it holds."""
-    writers: dict[int, pq.ParquetWriter] = {}
-    panel, part = place(folder), f"part-{number:05d}.parquet"
+def ingest_file(path: str, source: SourceConfig, key: str, each: int, folder: str) -> None:
+    """Stream one file through the gate into its part of every bucket; keep its counts and which series it holds."""
+    panel, writers = place(folder), dict[str, pq.ParquetWriter]()
     counts, series, classes, rejects = [], [], [CLASSES.empty_table()], []
     with ExitStack() as parts:  # each part appears when it is whole
         for table, result in _read(path, source):
@@ -112,16 +207,17 @@ def ingest_file(path: str, source: SourceConfig, number: int, buckets: int, fold
             series.append(_series(table))
             if isinstance(result, GateResult):
                 classes.append(result.classes)
-            for bucket, rows in _by_bucket(table, buckets):
+            for bucket, rows in by_bucket(table, each):
                 if bucket not in writers:
-                    building = parts.enter_context(replacing(panel / "readings" / f"bucket-{bucket:05d}" / part))
+                    building = parts.enter_context(replacing(bucket_folder(panel, bucket) / f"part-{key}.parquet"))
                     writers[bucket] = parts.enter_context(pq.ParquetWriter(building, rows.schema))
                 writers[bucket].write_table(rows)
-    write_parquet(pa.concat_tables(rejects), panel / "rejects" / part)
-    return {"counts": add_counts(counts), "series": pa.concat_tables(series), "classes": pa.concat_tables(classes)}
+    for name, tables in (("series", series), ("classes", classes), ("rejects", rejects)):
+        write_parquet(pa.concat_tables(tables), panel / "files" / f"{key}.{name}.parquet")
+    write_json(_facts(panel, key), {"counts": add_counts(counts), "buckets": sorted(writers)})
 
 
-def _read(path: str, source: SourceConfig) -> Iterator[tuple[pa.Table, GateResult | SeedBatch]]:
+def _read(path: str, source: SourceConfig) -> Generator[tuple[pa.Table, GateResult | SeedBatch], None, None]:
     """What is stored of each batch of a file: readings, or the seed's ready windows."""
     if source.format != "seed":
         yield from ((result.readings, result) for result in read_readings(path, source))
@@ -134,32 +230,16 @@ def _read(path: str, source: SourceConfig) -> Iterator[tuple[pa.Table, GateResul
 
 def _series(readings: pa.Table) -> pa.Table:
     """Days and number of readings (or ready windows) of every series."""
-    keys = ["facility_id", "equipment_id", "point_id"]
     limits = [pc.is_valid(readings[name]) for name in ("lower_limit", "upper_limit") if name in readings.column_names]
     limited = pc.or_(*limits) if limits else pa.array(np.zeros(len(readings), dtype=bool))
     table = readings.append_column("limited", pc.cast(limited, pa.int64()))
-    return table.group_by(keys).aggregate([("date", "min"), ("date", "max"), ("date", "count"), ("limited", "sum")])
+    counted = [("date", "min"), ("date", "max"), ("date", "count"), ("limited", "sum")]
+    return table.group_by(SERIES_KEYS).aggregate(counted)
 
 
-def _by_bucket(readings: pa.Table, buckets: int) -> list[tuple[int, pa.Table]]:
-    """Rows of each bucket; an equipment is always in the same one."""
-    unit = pc.binary_join_element_wise(readings["facility_id"], readings["equipment_id"], "\x1f").combine_chunks()
-    codes = unit.dictionary_encode()
-    place = np.array([zlib.crc32(name.encode()) % buckets for name in codes.dictionary.to_pylist()], dtype=np.int64)
-    if not len(place):
-        return []
-    bucket_B = place[codes.indices.to_numpy()]
-    order = np.argsort(bucket_B, kind="stable")
-    found, starts = np.unique(bucket_B[order], return_index=True)
-    ordered = readings.take(pa.array(order))
-    ends = np.append(starts[1:], len(order))
-    return [(int(b), ordered.slice(s, e - s)) for b, s, e in zip(found, starts, ends, strict=True)]
-
-
-def _write_rejects(workspace: Workspace, registry: Registry) -> dict[str, int]:
+def _write_rejects(workspace: Workspace, of_files: pa.Table, registry: Registry) -> dict[str, int]:
     """All rejected rows in one CSV that Excel opens, and how many there are for each reason."""
-    parts = [read_parquet(part) for part in matching(workspace.panel / "rejects", "*.parquet")]
-    rejects = pa.concat_tables([*parts, registry.rejects])
+    rejects = pa.concat_tables([of_files, registry.rejects])
     with writing(workspace.root / "rejects.csv") as file:
         file.write(b"\xef\xbb\xbf")
         pacsv.write_csv(rejects, file)

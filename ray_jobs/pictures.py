@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -38,7 +39,7 @@ def _outcomes(alarm_B: npt.NDArray[np.bool_], y_B: npt.NDArray[np.bool_]) -> npt
 
 
 def draw_rows(
-    trial: Trial, judged: Judged, rows: list[int], plan: BucketPlan, *, buckets: int, bundles: dict[str, str]
+    trial: Trial, judged: Judged, rows: list[int], plan: BucketPlan, *, buckets: Iterable[str], bundles: dict[str, str]
 ) -> list[ForecastPanel]:
     """Panels of the chosen rows, in their order."""
     windows = trial.windows
@@ -47,7 +48,8 @@ def draw_rows(
         (*(column[row] for column in ids), int(windows.end_day_B[row])): _said(trial, judged, row) for row in rows
     }
     task = ray.remote(num_cpus=1, max_retries=2)(_bucket_pictures)
-    parts = ray.get([task.remote(plan, bucket, wanted, bundles) for bucket in range(buckets)])
+    shared = ray.put(plan)
+    parts = ray.get([task.remote(shared, bucket, wanted, bundles) for bucket in buckets])
     found = {key: panel for part in parts for key, panel in part}
     return [found[key] for key in wanted if key in found]
 
@@ -60,7 +62,7 @@ def _said(trial: Trial, judged: Judged, row: int) -> Said:
 
 
 def _bucket_pictures(
-    plan: BucketPlan, bucket: int, wanted: dict[Any, Said], bundles: dict[str, str]
+    plan: BucketPlan, bucket: str, wanted: dict[Any, Said], bundles: dict[str, str]
 ) -> list[tuple[Any, ForecastPanel]]:
     found = []
     for scene, recipe in bucket_scenes(plan, bucket):

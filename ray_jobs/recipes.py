@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import ray
@@ -18,7 +19,7 @@ from ray_jobs.workspace import Workspace
 
 
 def fit_recipes(
-    config: RunConfig, registry: Registry, workspace: Workspace, buckets: int
+    config: RunConfig, registry: Registry, workspace: Workspace, buckets: Sequence[str]
 ) -> tuple[dict[str, Recipe], Splitter]:
     """A recipe per class and the splitter; limits are fitted on training where labels need some and there are none."""
     _check_kinds(config, registry)
@@ -59,10 +60,11 @@ def _check_kinds(config: RunConfig, registry: Registry) -> None:
 
 
 def _fitted_limits(
-    config: RunConfig, registry: Registry, splitter: Splitter, workspace: Workspace, buckets: int
+    config: RunConfig, registry: Registry, splitter: Splitter, workspace: Workspace, buckets: Sequence[str]
 ) -> dict[str, dict[str, tuple[float, float]]]:
     task = ray.remote(num_cpus=1, max_retries=2)(_sample_bucket)
-    refs = [task.remote(str(workspace.panel), b, registry, config, splitter) for b in range(buckets)]
+    shared = ray.put(registry)
+    refs = [task.remote(str(workspace.panel), b, shared, config, splitter) for b in buckets]
     samples: dict[str, list[Any]] = {name: [] for name in registry.points}
     for part in ray.get(refs):
         for name, sample in part:
@@ -71,13 +73,10 @@ def _fitted_limits(
 
 
 def _sample_bucket(
-    folder: str, bucket: int, registry: Registry, config: RunConfig, splitter: Splitter
+    folder: str, bucket: str, registry: Registry, config: RunConfig, splitter: Splitter
 ) -> list[tuple[str, Any]]:
+    found, own = bucket_panels(folder, bucket, registry, registry.points, config.windows.aggregate)
+    settings: Any = {"normalise": config.windows.normalise, "training_end": splitter.training_end}
     return [
-        (
-            registry.classes[panel.unit],
-            sample_values(panel, normalise=config.windows.normalise, training_end=splitter.training_end),
-        )
-        for panel in bucket_panels(folder, bucket, registry, config.windows.aggregate)
-        if splitter.trains(panel.unit)
+        (own.classes[panel.unit], sample_values(panel, **settings)) for panel in found if splitter.trains(panel.unit)
     ]

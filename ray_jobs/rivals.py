@@ -30,9 +30,10 @@ EVALUATED = ("tune", "cal", "test")
 
 
 class Verdict(NamedTuple):
-    """Risks of the evaluated windows of one class, in the order `read_windows` gives, and how they came about."""
+    """Risks and cut-offs of the evaluated windows of one class, in the order `read_windows` gives, and their origin."""
 
     risk_BH: npt.NDArray[np.float64]
+    threshold_BH: npt.NDArray[np.float64]
     decision: dict[str, Any]
     reference_H: npt.NDArray[np.float64]
 
@@ -75,30 +76,35 @@ def judge(settings: Settings, recipe: Recipe, name: str) -> Opinion:
 
 
 def decide(
-    folder: AnyPath, recipes: Mapping[str, Recipe], opinions: Mapping[str, Any], config: DecisionConfig, family: str
-) -> dict[str, Verdict]:
+    folder: AnyPath, recipes: Mapping[str, Recipe], opinions: Mapping[str, Any], config: DecisionConfig, family: str,
+    *, without: str | None = None,
+) -> dict[str, Verdict]:  # fmt: skip
     """Risks of one model for every class: calibrated and cut on the *cal* windows among those it scored.
 
     Args:
         opinions: by class: an `Opinion`, or what else has `score_BH` of the windows of `EVALUATED` and `reference_H`.
+        without: a facility whose *cal* windows are not looked at.
     """
+    windows = {name: read_windows(folder, recipes[name], EVALUATED) for name in opinions}
     told = {name: getattr(each, "decision", None) for name, each in opinions.items()}
     if all(told.values()):
         decisions = {name: Decision.from_json(each) for name, each in told.items() if each}
     else:
-        scored = {name: _cal(folder, recipe, opinions[name].score_BH) for name, recipe in recipes.items()}
+        scored = {name: _cal(windows[name], each.score_BH, without) for name, each in opinions.items()}
         horizons = next(iter(recipes.values())).windows.horizons
         known_rate = tuple(Calibrator(method="shift") for _ in horizons) if family == "base_rate" else None
         decisions = fit_decisions(scored, horizons=horizons, config=config, calibrators=known_rate)
-    return {
-        name: Verdict(decisions[name].risk(each.score_BH), decisions[name].to_json(), each.reference_H)
-        for name, each in opinions.items()
-    }
+    return {name: _verdict(decisions[name], each, windows[name]) for name, each in opinions.items()}
 
 
-def _cal(folder: AnyPath, recipe: Recipe, score_BH: npt.NDArray[np.floating[Any]]) -> Scored:
-    windows = read_windows(folder, recipe, EVALUATED)
-    cal_B = windows.column("split") == "cal"
+def _verdict(decision: Decision, opinion: Any, windows: Windows) -> Verdict:
+    facility_B = windows.column("facility_id")
+    risk_BH, threshold_BH = decision.risk(opinion.score_BH, facility_B), decision.threshold_BH(facility_B)
+    return Verdict(risk_BH, threshold_BH, decision.to_json(), opinion.reference_H)
+
+
+def _cal(windows: Windows, score_BH: npt.NDArray[np.floating[Any]], without: str | None) -> Scored:
+    cal_B = (windows.column("split") == "cal") & (windows.column("facility_id") != without)
     return Scored(score_BH[cal_B], windows.take(cal_B))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Sequence
 from typing import Any, Literal, Self
 
@@ -24,19 +25,29 @@ from ray_jobs.sweep_config import TuneConfig
 
 
 class FeaturizeConfig(Config):
-    """How windows are made; raw values are kept where the model needs them, unless `keep_values` says otherwise."""
+    """How windows are made; raw values are kept where the model needs them, unless `keep_values` says otherwise.
+
+    `buckets` is into how many parts the equipment of each facility is cut (default: by size). `resources` and
+    `encoder_resources` are what a task and an encoder ask of a node beside CPUs and GPUs, such as {features: 0.01}.
+    """
 
     buckets: int | None = Field(default=None, ge=1)
     encoders: int | None = Field(default=None, ge=1)
     encoder_gpus: float = Field(default=0.0, ge=0)
+    resources: dict[str, float] = Field(default_factory=dict)
+    encoder_resources: dict[str, float] = Field(default_factory=dict)
     keep_values: bool | None = None
 
 
 class TrainConfig(Config):
-    """How classifiers are fitted on Ray Train: `workers: 0` fits in the driver's process."""
+    """How classifiers are fitted on Ray Train: `workers: 0` fits in the driver's process.
+
+    `resources` is what each worker asks of a node beside its CPU and GPU, such as {encoder: 0.01}.
+    """
 
     workers: int = Field(default=1, ge=0)
     gpu: bool = False
+    resources: dict[str, float] = Field(default_factory=dict)
     checkpoint_every: int = Field(default=5, ge=1)
     max_failures: int = Field(default=2, ge=0)
 
@@ -48,6 +59,18 @@ class EvaluateConfig(Config):
     ablation: bool = True
     replicates: int = Field(default=2000, ge=100)
     forecast_windows: int = Field(default=400, ge=20)
+
+
+class ScoreConfig(Config):
+    """Which windows are scored: those that end on the newest `days` days of every unit, or one day, or some facilities.
+
+    `again` scores what has not changed as well.
+    """
+
+    days: int = Field(default=1, ge=1)
+    facilities: tuple[str, ...] = ()
+    day: dt.date | None = None
+    again: bool = False
 
 
 class CompareConfig(Config):
@@ -95,6 +118,7 @@ class RunConfig(Config):
     compare: CompareConfig | None = None
     tune: TuneConfig | None = None
     evaluate: EvaluateConfig = EvaluateConfig()
+    score: ScoreConfig = ScoreConfig()
     ray: RayConfig = RayConfig()
 
     @property

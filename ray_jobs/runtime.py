@@ -11,6 +11,7 @@ import ray
 
 from hvac.config import Config
 
+log = logging.getLogger(__name__)
 ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_DATA_USE_DATASOURCE_V2": "0",
@@ -55,4 +56,11 @@ def _connect(config: RayConfig) -> None:
             "include_dashboard": config.dashboard,
             "object_store_memory": config.object_store_mb * 2**20,
         }
-    ray.init(address=address, **options)
+    try:
+        ray.init(address=address, **options)
+    except Exception as error:
+        if address != "local" or "timed out during startup" not in str(error):
+            raise
+        log.warning("Ray did not start within its 30 s on this busy machine: once more")
+        ray.shutdown()
+        ray.init(address=address, **options)

@@ -1,89 +1,224 @@
-"""The newest window of every unit → risks, alarms, forecast: `latest.parquet` and a ranked CSV that Excel opens.
+"""Newest windows → risks, alarms, forecast: `latest.parquet`, a ranked CSV that Excel opens, and a history of scores.
 
-python -m ray_jobs.score --config FILE [key.sub=value …]
+    python -m ray_jobs.score --config FILE [key.sub=value …]
+
+Buckets whose readings and bundles are as they were are not scored again. `scores/history` keeps what was said of every
+facility on every day; `score.days` is how many of the newest days are said (again), so that readings that come late
+change them; `score.facilities`, `score.day` and `score.again` score one facility or one day and touch nothing else.
 """
 
 from __future__ import annotations
 
 import datetime as dt
+import json
 import logging
-from collections import defaultdict
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import ray
 
+from hvac.errors import InputError
 from hvac.features.describe import Scene
 from hvac.models.bundle import Bundle
-from hvac.models.latest import latest_rows
+from hvac.models.latest import LATEST, PAST, latest_rows, past_rows
 from hvac.models.ranking import ranking, write_ranking
+from hvac.panel.grid import Days
 from hvac.panel.registry import EPOCH
-from hvac.storage import write_parquet
+from hvac.panel.windows import LEARNING
+from hvac.storage import AnyPath, matching, parquet_dataset, place, replacing, write_json, write_parquet
 from ray_jobs.buckets import BucketPlan, actors_for, bucket_scenes, make_plan
 from ray_jobs.command import main
-from ray_jobs.run_config import RunConfig
-from ray_jobs.windows_table import load_recipes
+from ray_jobs.partitions import facility_folder
+from ray_jobs.progress import counted
+from ray_jobs.run_config import RunConfig, ScoreConfig
 from ray_jobs.workspace import Result, Workspace, content_key, run_step, workspace_of
 
 log = logging.getLogger(__name__)
+RANKED = ("facility_id", "equipment_id", "point_id", "class", "end_date", "horizon", "risk", "alarm", "status",
+          "learning_days_left", "observed_share", "driving_point")  # fmt: skip
 
 
 def run(config: RunConfig) -> Result:
-    """Score the newest window of every unit, unless bundle and readings are those of the last run."""
+    """Score what has changed since the last run: all of it, or the facilities or the day that were asked for."""
     workspace = workspace_of(config)
     trained, ingested = workspace.finished("train"), workspace.finished("ingest")
-    key = content_key(trained["bundles"], ingested["key"], config.language)
-    return run_step(workspace, "score", key, lambda: _score(config, workspace, trained["bundles"]))
-
-
-def _score(config: RunConfig, workspace: Workspace, bundles: dict[str, str]) -> Result:
-    plan = make_plan(config, workspace, load_recipes(workspace.windows))
-    if plan.seed:
+    bundles: dict[str, str] = trained["bundles"]
+    if config.source is not None and config.source.format == "seed":
         log.info("score: the seed's format holds ready windows and no record, so there is no newest window to score")
-        return {"units": {}}
+        return {"units": {}, "learning_days_left": None}
+    rules = content_key(bundles, config.score.days)
+    asked = config.score
+    if asked.facilities or asked.day or asked.again:
+        return _score(config, workspace, bundles, ingested["buckets"], rules)
+    key = content_key(rules, ingested["key"], config.language)
+    return run_step(workspace, "score", key, lambda: _score(config, workspace, bundles, ingested["buckets"], rules))
+
+
+def _score(
+    config: RunConfig, workspace: Workspace, bundles: dict[str, str], buckets: dict[str, str], rules: str
+) -> Result:
+    asked, folder = config.score, workspace.root / "scores"
     folders = {name: str(workspace.bundles / bundle) for name, bundle in bundles.items()}
-    buckets = workspace.finished("ingest")["buckets"]
-    found = (
-        ray.data.from_items([{"bucket": b} for b in range(buckets)], override_num_blocks=buckets)
+    recipes = {name: Bundle.load(path).recipe for name, path in folders.items()}
+    keys = {bucket: content_key(rules, key) for bucket, key in buckets.items()}
+    plan = replace(make_plan(config, workspace, recipes), keys=keys)
+    _warn_of_strangers(plan)
+    _drop_gone(folder, set(buckets))
+    wanted = _of_facilities(list(buckets), asked.facilities)
+    todo = [b for b in wanted if asked.day or asked.again or _key(folder, b) != keys[b]]
+    if len(todo) < len(wanted):
+        log.info("score: %d of %d buckets are as they were", len(wanted) - len(todo), len(wanted))
+    if todo:
+        _stream(plan, folders, str(folder), asked, todo)
+    entries = [] if asked.day else publish(config, workspace, folder, plan.registry.days[1])
+    left = [entry["learning_days_left"] for entry in entries if entry["status"] == LEARNING]
+    statuses = Counter(entry["status"] for entry in entries)
+    return {"units": dict(statuses), "learning_days_left": [min(left), max(left)] if left else None,
+            "buckets_scored": len(todo)}  # fmt: skip
+
+
+def _warn_of_strangers(plan: BucketPlan) -> None:
+    """Equipment of a class that no bundle knows is not scored, and that is said."""
+    lacking = Counter(name for name in plan.registry.units["class"].to_pylist() if name not in plan.recipes)
+    for name, count in sorted(lacking.items()):
+        log.warning("score: %d units of class '%s' are not scored: no bundle was trained for it", count, name)
+
+
+def _of_facilities(buckets: list[str], facilities: tuple[str, ...]) -> list[str]:
+    if not facilities:
+        return buckets
+    folders = {name: facility_folder(name) for name in facilities}
+    found = [bucket for bucket in buckets if bucket.rpartition(".")[0] in folders.values()]
+    known = {bucket.rpartition(".")[0] for bucket in found}
+    for name, own in folders.items():
+        if own not in known:
+            raise InputError(
+                f"score.facilities names '{name}', of which there is no reading: correct the facility's id"
+            )
+    return found
+
+
+def _stream(plan: BucketPlan, folders: dict[str, str], folder: str, asked: ScoreConfig, todo: list[str]) -> None:
+    shared = ray.put(plan)
+    blocks = (
+        ray.data.from_items([{"bucket": b} for b in todo], override_num_blocks=len(todo))
         .map_batches(
             Scorer,
             batch_size=None,
             batch_format="pyarrow",
-            fn_constructor_args=(plan, folders),
-            compute=ray.data.ActorPoolStrategy(min_size=1, max_size=actors_for(buckets // 4)),
+            fn_constructor_args=(shared, folders, folder, asked),
+            compute=ray.data.ActorPoolStrategy(min_size=1, max_size=actors_for(len(todo))),
             num_cpus=0.5,
         )
         .iter_batches(batch_size=None, batch_format="pyarrow")
     )
-    table = pa.concat_tables([rows for rows in found if rows.num_rows])
-    order = [(name, "ascending") for name in ("facility_id", "equipment_id", "point_id", "horizon")]
-    table = table.sort_by(order)
-    write_parquet(table, workspace.root / "latest.parquet")
-    entries = ranking(table.to_pylist(), last_day=EPOCH + dt.timedelta(days=plan.registry.days[1]))
-    write_ranking(entries, workspace.root / "latest_ranking.csv", config.language)
-    statuses = table.group_by("status").aggregate([([], "count_all")]).to_pylist()
-    horizons = len(config.windows.horizons)
-    return {"units": {row["status"]: row["count_all"] // horizons for row in statuses}}
+    for _ in counted("score", "buckets", len(todo), blocks, lambda block: block.num_rows):
+        pass
 
 
 class Scorer:
-    """An actor with the bundles loaded once: bucket numbers in, predictions out."""
+    """An actor with the bundles loaded once: bucket names in, parts of scores written."""
 
-    def __init__(self, plan: BucketPlan, folders: dict[str, str]) -> None:
+    def __init__(self, plan: Any, bundles: dict[str, str], folder: str, asked: ScoreConfig) -> None:
         import torch
 
         torch.set_num_threads(1)
-        self.plan, self.bundles = plan, {name: Bundle.load(folder) for name, folder in folders.items()}
+        self.plan: BucketPlan = ray.get(plan) if isinstance(plan, ray.ObjectRef) else plan
+        self.bundles = {name: Bundle.load(path) for name, path in bundles.items()}
+        self.folder, self.asked = place(folder), asked
 
     def __call__(self, block: pa.Table) -> pa.Table:
-        """Newest windows of the units of each bucket."""
-        tables: list[Any] = []
+        """Score the units of each bucket."""
         for bucket in block["bucket"].to_pylist():
-            found: dict[str, list[Scene]] = defaultdict(list)
-            for scene, recipe in bucket_scenes(self.plan, bucket):
-                found[recipe.class_name].append(scene)
-            tables += [latest_rows(scenes, self.bundles[name]) for name, scenes in found.items()]
-        return pa.concat_tables(tables) if tables else pa.table({"facility_id": pa.array([], pa.string())})
+            self._score(bucket)
+        return block.select(["bucket"])
+
+    def _score(self, bucket: str) -> None:
+        found: dict[str, list[Scene]] = defaultdict(list)
+        for scene, recipe in bucket_scenes(self.plan, bucket):
+            found[recipe.class_name].append(scene)
+        past = [past_rows(self.bundles[name], *_with_days(scenes, self.asked)) for name, scenes in found.items()]
+        if past:
+            _write_history(pa.concat_tables(past), self.folder / "history", bucket)
+        if self.asked.day:
+            return
+        latest = [latest_rows(scenes, self.bundles[name]) for name, scenes in found.items()]
+        table = pa.concat_tables([LATEST.empty_table(), *latest])
+        order = [(name, "ascending") for name in ("facility_id", "equipment_id", "point_id", "horizon")]
+        write_parquet(table.sort_by(order), self.folder / "latest" / f"part-{bucket}.parquet")
+        write_json(_mark(self.folder, bucket), {"key": self.plan.keys[bucket]})
+
+
+def _with_days(scenes: list[Scene], asked: ScoreConfig) -> tuple[list[Scene], list[Days]]:
+    """The scenes with the end days that are scored: the newest ones of each, or the one asked for."""
+    days = [_end_days(scene, asked) for scene in scenes]
+    kept = [(scene, day_B) for scene, day_B in zip(scenes, days, strict=True) if len(day_B)]
+    return [scene for scene, _ in kept], [day_B for _, day_B in kept]
+
+
+def _end_days(scene: Scene, asked: ScoreConfig) -> Days:
+    first, last = scene.panel.first_day, scene.panel.last_day
+    if asked.day:
+        day = (asked.day - EPOCH).days
+        return np.array([day] if first <= day <= last else [], dtype=np.int32)
+    return np.arange(max(first, last - asked.days + 1), last + 1, dtype=np.int32)
+
+
+def _write_history(rows: pa.Table, folder: AnyPath, bucket: str) -> None:
+    """A part per day, joined with what was said there of other units; one that would say the same stays as it is."""
+    facility, _, number = bucket.rpartition(".")
+    for day in pc.unique(rows["end_date"]).to_pylist():
+        part = rows.filter(pc.equal(rows["end_date"], day))
+        path = folder / f"facility_id={facility}" / f"end_date={day}" / f"part-{number}.parquet"
+        before = parquet_dataset([path]).to_table() if path.exists() else PAST.empty_table()
+        others = before.filter(pc.invert(pc.is_in(before["equipment_id"], pc.unique(part["equipment_id"]))))
+        order = [(name, "ascending") for name in ("equipment_id", "point_id", "horizon")]
+        now = pa.concat_tables([others, part]).sort_by(order)
+        if not now.equals(before):
+            write_parquet(now, path)
+
+
+def _mark(folder: AnyPath, bucket: str) -> AnyPath:
+    """What keeps the key of the readings and bundles that a bucket was scored with."""
+    return folder / "_parts" / f"{bucket}.json"
+
+
+def _key(folder: AnyPath, bucket: str) -> str:
+    try:
+        return str(json.loads(_mark(folder, bucket).read_text(encoding="utf-8"))["key"])
+    except FileNotFoundError:
+        return ""
+
+
+def _drop_gone(folder: AnyPath, buckets: set[str]) -> None:
+    """Units whose readings are gone have no newest window; what was said of them stays in the history."""
+    for path in matching(folder / "_parts", "*.json"):
+        if path.stem not in buckets:
+            path.unlink(missing_ok=True)
+            (folder / "latest" / f"part-{path.stem}.parquet").unlink(missing_ok=True)
+
+
+def publish(config: RunConfig, workspace: Workspace, folder: AnyPath, last_day: int) -> list[dict[str, Any]]:
+    """Join the buckets' newest scores into `latest.parquet`, part after part, and rank all equipment."""
+    ranked: list[dict[str, Any]] = []
+    with replacing(workspace.root / "latest.parquet") as building, pq.ParquetWriter(building, LATEST) as writer:
+        for table in _parts(folder):
+            writer.write_table(table)
+            ranked += table.select(RANKED).to_pylist()
+    entries = ranking(ranked, last_day=EPOCH + dt.timedelta(days=last_day))
+    write_ranking(entries, workspace.root / "latest_ranking.csv", config.language)
+    return entries
+
+
+def _parts(folder: AnyPath) -> Iterable[pa.Table]:
+    for path in matching(folder / "latest", "part-*.parquet"):
+        yield parquet_dataset([path]).to_table()
 
 
 if __name__ == "__main__":

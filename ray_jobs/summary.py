@@ -19,6 +19,7 @@ def run_facts(config: RunConfig, workspace: Workspace, command: str) -> dict[str
     """Sections `run`, `panel` and `windows` of metrics.json."""
     ingested, featurized, trained = (workspace.finished(step) for step in ("ingest", "featurize", "train"))
     dumped = config.model_dump(mode="json", by_alias=True)
+    inner = ("key", "seconds", "buckets", "buckets_each", "files_read")
     return {
         "run": {
             "name": config.name,
@@ -36,7 +37,7 @@ def run_facts(config: RunConfig, workspace: Workspace, command: str) -> dict[str
             "seed": config.seed,
             "by": config.windows.by,
         },
-        "panel": {name: value for name, value in ingested.items() if name not in ("key", "seconds", "buckets")},
+        "panel": {name: value for name, value in ingested.items() if name not in inner},
         "windows": {**window_facts(featurized), "excluded": featurized["left_out"]},
     }
 
@@ -101,6 +102,7 @@ def closing_summary(workspace: Workspace) -> str:
         f"{panel['first_date']} to {panel['last_date']}; events {_named(panel['events'])}",
         f"Windows left out {_named(windows['excluded'])}",
         *_split_lines(windows),
+        *_newest_lines(workspace),
         *_model_lines(metrics),
         "",
         *(f"  {path}" for path in sorted(map(str, workspace.root.glob("*.*")))),
@@ -120,6 +122,17 @@ def _split_lines(windows: dict[str, Any]) -> list[str]:
         rates = ", ".join(f"{h} d {_percent(rate)}" for h, rate in row["base_rate"].items())
         lines.append(f"  {split:<6}{row['windows']:>9,} windows of {row['units']:>5,} units; base rate {rates}")
     return lines
+
+
+def _newest_lines(workspace: Workspace) -> list[str]:
+    """Equipment by the state of its newest window, and how long the new ones still learn; none before score."""
+    if not workspace.state("score").exists():
+        return []
+    scored = workspace.finished("score")
+    days = scored.get("learning_days_left")
+    wait = " to ".join(map(str, sorted(set(days)))) if days else ""
+    left = f"; new equipment is judged after {wait} more days of readings" if wait else ""
+    return [f"Newest window of equipment {_named(scored['units'])}{left}"] if scored["units"] else []
 
 
 def _model_lines(metrics: dict[str, Any]) -> list[str]:

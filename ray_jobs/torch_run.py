@@ -44,10 +44,13 @@ def fit_by_workers(
     """
     folder = place(folder)
     local = None if config.workers else str(folder / f"local-{name}")
+    asked = {"CPU": 1.0, **({"GPU": 1.0} if config.gpu else {}), **config.resources} if config.resources else {}
     trainer = TorchTrainer(
         worker,
         train_loop_config={**settings, "every": config.checkpoint_every, "local": local},
-        scaling_config=ScalingConfig(num_workers=config.workers, use_gpu=config.gpu),
+        scaling_config=ScalingConfig(
+            num_workers=config.workers, use_gpu=config.gpu, resources_per_worker=asked or None
+        ),
         run_config=RayRunConfig(
             name=name,
             **storage_of(folder),

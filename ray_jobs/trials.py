@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,25 +18,21 @@ from ray_jobs.windows_table import read_windows
 from ray_jobs.workspace import Workspace
 
 
-def onsets(plan: BucketPlan, buckets: int) -> Events:
+def onsets(plan: BucketPlan, buckets: Iterable[str]) -> Events:
     """Every target onset, named by unit as windows name it."""
     task = ray.remote(num_cpus=1, max_retries=2)(_bucket_onsets)
-    rows = sorted({row for part in ray.get([task.remote(plan, b) for b in range(buckets)]) for row in part})
+    shared = ray.put(plan)
+    rows = sorted({row for part in ray.get([task.remote(shared, b) for b in buckets]) for row in part})
     units, days = zip(*rows, strict=True) if rows else ((), ())
     return Events(np.array(units, dtype=np.str_), np.array(days, dtype=np.int64))
 
 
-def _bucket_onsets(plan: BucketPlan, bucket: int) -> list[tuple[str, int]]:
+def _bucket_onsets(plan: BucketPlan, bucket: str) -> list[tuple[str, int]]:
     return [
         ("\x1f".join(scene.panel.unit), int(day))
         for scene, _ in bucket_scenes(plan, bucket)
         for day in scene.targets.start_N
     ]
-
-
-def threshold_H(verdict: Any) -> Any:
-    """Cut-offs of a verdict, one per horizon."""
-    return np.array([each["value"] for each in verdict.decision["thresholds"]])
 
 
 def trial_of(
@@ -51,7 +47,7 @@ def trial_of(
     """Windows of all classes, one after another, with the risks of every named model.
 
     Args:
-        verdicts: by (class, model): risks of the windows of `EVALUATED` in the order `read_windows` gives, `decision`,
+        verdicts: by (class, model): risks and cut-offs of the windows of `EVALUATED` in the order `read_windows` gives,
             and the training base rates `reference_H`.
     """
     windows, keep = [], {}
@@ -64,7 +60,7 @@ def trial_of(
     def judged(model: str) -> Judged:
         parts = [(verdicts[name, model], keep[name]) for name in recipes]
         risks = [verdict.risk_BH[rows] for verdict, rows in parts]
-        cuts = [np.tile(threshold_H(verdict), (int(rows.sum()), 1)) for verdict, rows in parts]
+        cuts = [verdict.threshold_BH[rows] for verdict, rows in parts]
         return Judged(np.concatenate(risks), np.concatenate(cuts))
 
     reference = [np.tile(verdicts[name, names[0]].reference_H, (int(keep[name].sum()), 1)) for name in recipes]

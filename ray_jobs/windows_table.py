@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
 import pyarrow.dataset as pads
 
 from hvac.features.describe import Recipe
@@ -13,13 +15,16 @@ from hvac.features.table import KEY_SCHEMA, Windows, from_arrow
 from hvac.models.family import Encoding, FamilyConfig, augmented, columns_for, prepared
 from hvac.panel.splits import SPLITS
 from hvac.storage import AnyPath, matching, parquet_dataset
+from ray_jobs.workspace import whole_table
+
+COUNTED = (*KEY_SCHEMA.names, "observed", "labels", "known")
 
 
 def read_windows(folder: AnyPath, recipe: Recipe, splits: tuple[str, ...], columns: tuple[str, ...] = ()) -> Windows:
     """Windows of one class and some splits, in a fixed order (by unit, point and end date)."""
-    dataset = _dataset(folder, recipe)
     wanted = [*KEY_SCHEMA.names, "observed", *columns, "labels", "known"]
-    table = dataset.to_table(columns=wanted, filter=pads.field("split").isin(list(splits)))
+    only = pads.field("split").isin(list(splits))
+    table = whole_table(_parts(folder, recipe), "featurize", columns=wanted, filter=only)
     order = [(name, "ascending") for name in ("facility_id", "equipment_id", "point_id", "end_date")]
     return from_arrow(table.sort_by(order), points=recipe.width)
 
@@ -36,27 +41,38 @@ def training_windows(folder: AnyPath, recipe: Recipe, config: FamilyConfig, enco
 
 def table_columns(folder: AnyPath, recipe: Recipe) -> set[str]:
     """Columns of one class's part of the table."""
-    return set(_dataset(folder, recipe).schema.names)
+    return set(parquet_dataset(_parts(folder, recipe)).schema.names)
 
 
-def _dataset(folder: AnyPath, recipe: Recipe) -> pads.Dataset:
-    return parquet_dataset(matching(folder / f"class={recipe.class_name}", "part-*.parquet"))
+def _parts(folder: AnyPath, recipe: Recipe) -> list[AnyPath]:
+    return matching(folder / f"class={recipe.class_name}", "part-*.parquet")
 
 
 def split_counts(folder: AnyPath, recipe: Recipe) -> dict[str, Any]:
-    """Windows, units, known labels and positives of every split."""
-    windows = read_windows(folder, recipe, SPLITS)
-    return {name: _count(windows.split(name), recipe.windows.horizons) for name in SPLITS}
-
-
-def _count(part: Windows, horizons: tuple[int, ...]) -> dict[str, Any]:
-    y_BH, known_BH = part.y_BH, part.known_BH
-    assert y_BH is not None, "the table is labelled"
-    assert known_BH is not None, "the table is labelled"
-    known = dict(zip(map(str, horizons), known_BH.sum(axis=0).tolist(), strict=True))
-    positives = dict(zip(map(str, horizons), (y_BH & known_BH).sum(axis=0).tolist(), strict=True))
-    units = sorted(set(part.units.tolist()))
-    return {"windows": len(part), "units": len(units), "known": known, "positives": positives}
+    """Windows, units, known labels and positives of every split, counted part by part."""
+    shape = (len(SPLITS), len(recipe.windows.horizons))
+    windows, units = Counter[str](), {name: set[str]() for name in SPLITS}
+    known_SH, positive_SH = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
+    for path in _parts(folder, recipe):
+        part = from_arrow(whole_table([path], "featurize", columns=list(COUNTED)), points=recipe.width)
+        y_BH, known_BH = part.labels
+        split_B = part.column("split")
+        for s, name in enumerate(SPLITS):
+            own_B = split_B == name
+            windows[name] += int(own_B.sum())
+            units[name].update(part.units[own_B].tolist())
+            known_SH[s] += known_BH[own_B].sum(axis=0)
+            positive_SH[s] += (y_BH & known_BH)[own_B].sum(axis=0)
+    days = list(map(str, recipe.windows.horizons))
+    return {
+        name: {
+            "windows": windows[name],
+            "units": len(units[name]),
+            "known": dict(zip(days, known_SH[s].tolist(), strict=True)),
+            "positives": dict(zip(days, positive_SH[s].tolist(), strict=True)),
+        }
+        for s, name in enumerate(SPLITS)
+    }
 
 
 def load_recipes(folder: AnyPath) -> dict[str, Recipe]:

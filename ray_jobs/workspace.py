@@ -6,12 +6,14 @@ import hashlib
 import json
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from hvac.errors import HvacError
-from hvac.storage import AnyPath, place, write_json
+import pyarrow as pa
+
+from hvac.errors import HvacError, InputError
+from hvac.storage import AnyPath, parquet_dataset, place, write_json
 
 log = logging.getLogger(__name__)
 Result = dict[str, Any]
@@ -83,10 +85,27 @@ def run_step(workspace: Workspace, step: str, key: str, work: Callable[[], Resul
         done = workspace.finished(step)
         if done["key"] == key:
             log.info("%s: already done, skipped (same configuration and input)", step)
-            return done
+            return {**done, "skipped": True}
     log.info("%s: started", step)
     started = time.monotonic()
+    workspace.state(step).unlink(missing_ok=True)  # what the step changes is not whole until it ends
     result = {**work(), "key": key, "seconds": round(time.monotonic() - started, 1)}
     write_json(workspace.state(step), result)
     log.info("%s: done in %.1f s", step, result["seconds"])
     return result
+
+
+def whole_table(where: AnyPath | Sequence[AnyPath], step: str, **wanted: Any) -> pa.Table:
+    """Parts that a step wrote, as one table; `wanted` goes to `Dataset.to_table`.
+
+    Raises:
+        InputError: a part is damaged.
+    """
+    try:
+        return parquet_dataset(where).to_table(**wanted)
+    except (pa.ArrowInvalid, OSError) as error:
+        reason, folder = " ".join(str(error).split())[:300], where[0].parent if isinstance(where, list) else where
+        raise InputError(
+            f"{folder}: a part cannot be read ({reason}): delete the "
+            f"damaged file and steps/{step}.json of the workspace, then run {step} again: it makes only this part anew"
+        ) from error

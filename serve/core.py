@@ -292,8 +292,9 @@ def values_only(made: Newest) -> Newest:
 
 def ready_rows(bundle: Bundle, windows: Windows, risk_BH: Floats) -> pa.Table:
     """Predictions of ready windows."""
-    threshold_H, names = bundle.decision.threshold_H, {"model": bundle.family, "bundle_id": bundle.name}
-    return predictions_table(windows, risk_BH, threshold_H, horizons=bundle.horizons, **names)
+    threshold_BH = bundle.decision.threshold_BH(windows.column("facility_id"))
+    names = {"model": bundle.family, "bundle_id": bundle.name}
+    return predictions_table(windows, risk_BH, threshold_BH, horizons=bundle.horizons, **names)
 
 
 def about(bundle: Bundle) -> dict[str, Any]:

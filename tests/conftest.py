@@ -10,18 +10,21 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-SECOND_HALF = ("test_compare", "test_gate", "test_leaky", "test_tune")
+FIRST = ("test_pipeline", "test_graph")  # while one worker makes the finished small run, the other has the longest rest
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A group per file; tests of the finished small run in two groups, so that it is made once per worker."""
+    """A group per file."""
     for item in items:
-        group = str(item.path)
-        if "finished" in getattr(item, "fixturenames", ()):
-            group = f"finished {item.path.stem in SECOND_HALF}"
-        item.add_marker(pytest.mark.xdist_group(group))
-    items.sort(key=lambda item: "finished" not in getattr(item, "fixturenames", ()) and item.path.stem != "test_graph")
+        item.add_marker(pytest.mark.xdist_group(str(item.path)))
+    items.sort(key=_turn)
+
+
+def _turn(item: pytest.Item) -> int:
+    if item.path.stem in FIRST:
+        return FIRST.index(item.path.stem)
+    return 2 if "finished" in getattr(item, "fixturenames", ()) else 3
 
 
 S3_SERVER = """

@@ -60,6 +60,13 @@ def by_equipment(trial: Trial) -> Trial:
     return replace(trial, windows=merged, judged=judged, reference_BH=trial.reference_BH[first])
 
 
+def part_of(trial: Trial, keep_B: npt.NDArray[np.bool_]) -> Trial:
+    """Some of a trial's windows."""
+    keep_B = np.asarray(keep_B, dtype=bool)
+    judged = {name: Judged(*(array[keep_B] for array in each)) for name, each in trial.judged.items()}
+    return replace(trial, windows=trial.windows.take(keep_B), judged=judged, reference_BH=trial.reference_BH[keep_B])
+
+
 def _any(flag_BH: npt.NDArray[np.bool_], group_B: npt.NDArray[np.int64], groups: int) -> npt.NDArray[np.bool_]:
     found = np.zeros((groups, flag_BH.shape[1]), dtype=bool)
     np.logical_or.at(found, group_B, flag_BH)
@@ -139,10 +146,8 @@ def _slices(trial: Trial, column: str, default: str) -> dict[str, Any]:
 
 
 def _slice(trial: Trial, keep_B: npt.NDArray[np.bool_], default: str) -> dict[str, Any]:
-    judged = trial.judged[default]
-    test = _held_out(replace(trial, windows=trial.windows.take(keep_B)), SLICE_REPLICATES, 0)
-    part = Judged(*(array[keep_B] for array in judged))
-    found = _evaluate(part, test, trial.reference_BH[keep_B]).to_json()
+    part = part_of(replace(trial, judged={default: trial.judged[default]}), keep_B)
+    found = evaluations(part, replicates=SLICE_REPLICATES)[default].to_json()
     return {
         h: {name: each["metrics"][name] for name in (*SLICE_METRICS, "base_rate", "events", "windows")}
         for h, each in found.items()

@@ -13,6 +13,7 @@ from typing import Any
 import jinja2
 
 from hvac.errors import HvacError
+from hvac.evaluation.facilities_view import facilities
 from hvac.evaluation.leaderboard_view import compact
 from hvac.evaluation.report_provenance import provenance
 from hvac.evaluation.report_summary import summary
@@ -41,6 +42,7 @@ SECTIONS: dict[str, Callable[[View], list[Block]]] = {
     "forecast": forecast,
     "ablation": ablation,
     "slices": slices,
+    "facilities": facilities,
     "provenance": provenance,
     "leakage": leakage,
     "glossary": glossary,

@@ -44,7 +44,7 @@ class Prediction(NamedTuple):
 
     score_BH: Floats
     risk_BH: Floats
-    threshold_H: Floats
+    threshold_BH: Floats
     alarm_BH: npt.NDArray[np.bool_]
 
 
@@ -102,7 +102,7 @@ class Bundle:
         return str(self.model.config.family)
 
     def predict(self, windows: Windows) -> Prediction:
-        """Scores, calibrated risks (never falling with the horizon), thresholds and alarms.
+        """Scores, calibrated risks (never falling with the horizon), thresholds and alarms, by each window's facility.
 
         Embeds the windows first where the family needs an embedding and they carry values only.
 
@@ -114,8 +114,9 @@ class Bundle:
                 raise BundleError(f"expected windows of {self.recipe.width} points, found {array.shape[1]}")
         ready = prepared(windows, self.model.config.needs, lambda: self.encoder)
         score_BH = self.model.score(ready).astype(np.float64)
-        risk_BH, threshold_H = self.decision.risk(score_BH), self.decision.threshold_H
-        return Prediction(score_BH, risk_BH, threshold_H, risk_BH >= threshold_H)
+        facility_B = windows.column("facility_id")
+        risk_BH, threshold_BH = self.decision.risk(score_BH, facility_B), self.decision.threshold_BH(facility_B)
+        return Prediction(score_BH, risk_BH, threshold_BH, risk_BH >= threshold_BH)
 
     def forecast(self, x_BCL: npt.NDArray[np.floating[Any]], horizon: int) -> Outlook:
         """Damped quadratic of every point with its band; the band is nan where it could not be calibrated."""

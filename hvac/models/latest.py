@@ -5,7 +5,7 @@ Legend: B windows (one per unit), C points, H horizons, L lookback days, D days 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -17,7 +17,8 @@ from hvac.features.describe import Recipe, Scene, describe
 from hvac.features.table import Windows, concat
 from hvac.models.bundle import Bundle
 from hvac.models.forecast import crossing_probability
-from hvac.models.predictions import SCHEMA
+from hvac.models.predictions import SCHEMA, predictions_table
+from hvac.panel.grid import Days
 from hvac.panel.windows import LEARNING, OK, Scale, fit_scale, learning_days_left
 
 Floats = npt.NDArray[np.float64]
@@ -26,7 +27,9 @@ EXTRA = ("status", "learning_days_left", "observed_share", "driving_point", "for
 _LISTS, _NUMBER = pa.list_(pa.float32()), pa.float64()
 _KINDS = (pa.string(), pa.int32(), _NUMBER, pa.string(), _LISTS, _LISTS, _LISTS, _NUMBER)
 LATEST = pa.schema([*SCHEMA, *zip(EXTRA, _KINDS, strict=True)])
+PAST = SCHEMA.append(pa.field("status", pa.string()))
 MOVED_DAYS = 14
+JUDGED_TOGETHER = 4096
 
 
 class Frame(NamedTuple):
@@ -128,17 +131,47 @@ def latest_rows(scenes: Sequence[Scene], bundle: Bundle) -> pa.Table:
     return pa.Table.from_pylist(records, schema=LATEST)
 
 
+def past_rows(bundle: Bundle, scenes: Sequence[Scene], days: Sequence[Days]) -> pa.Table:
+    """Predictions for given end days of each unit of one class, one row per window and horizon, with `status`.
+
+    Args:
+        days: end days of each scene, inside its record.
+    """
+    tables = [PAST.empty_table()]
+    for group in _groups(list(zip(scenes, days, strict=True))):
+        windows = concat([describe(scene, day_B, bundle.recipe) for scene, day_B in group])
+        table = predictions_table(
+            windows, newest_risks(bundle, windows), bundle.decision.threshold_BH(windows.column("facility_id")),
+            horizons=bundle.horizons, model=bundle.family, bundle_id=bundle.name,
+        )  # fmt: skip
+        status = np.repeat(windows.column("status"), len(bundle.horizons)).tolist()
+        tables.append(table.append_column("status", pa.array(status, pa.string())))
+    return pa.concat_tables(tables)
+
+
+def _groups(items: list[tuple[Scene, Days]]) -> Iterator[list[tuple[Scene, Days]]]:
+    """Scenes whose windows are judged together: some thousands, so that memory does not grow with the record."""
+    group: list[tuple[Scene, Days]] = []
+    for item in items:
+        group.append(item)
+        if sum(len(day_B) for _, day_B in group) >= JUDGED_TOGETHER:
+            yield group
+            group = []
+    if group:
+        yield group
+
+
 def latest_records(
     made: Newest, risk_BH: Floats, outlook_B: Sequence[dict[int, PointOutlook]], bundle: Bundle
 ) -> list[dict[str, Any]]:
     """The rows of `latest_rows` from what each stage gave, as plain values."""
     names = {"split": None, "label": None, "observed": False, "model": bundle.family, "bundle_id": bundle.name}
-    cuts = list(zip(bundle.horizons, bundle.decision.threshold_H.tolist(), strict=True))
+    threshold_BH = bundle.decision.threshold_BH(made.windows.column("facility_id")).tolist()
     records: list[dict[str, Any]] = []
     for b, keys in enumerate(made.windows.keys.to_pylist()):
         same = {**keys, **names, "learning_days_left": made.learning_left[b]}
         same["observed_share"] = float(made.windows.observed_B[b])
-        for h, (horizon, threshold) in enumerate(cuts):
+        for h, (horizon, threshold) in enumerate(zip(bundle.horizons, threshold_BH[b], strict=True)):
             risk = float(risk_BH[b, h])
             known = risk == risk
             told = {"risk": risk if known else None, "alarm": risk >= threshold if known else None}

@@ -21,19 +21,23 @@ SCHEMA = pa.schema(
 def predictions_table(
     windows: Windows,
     risk_BH: npt.NDArray[np.floating[Any]],
-    threshold_H: npt.NDArray[np.floating[Any]],
+    threshold_BH: npt.NDArray[np.floating[Any]],
     *,
     horizons: tuple[int, ...],
     model: str,
     bundle_id: str,
 ) -> pa.Table:
-    """Rows in the order of the windows, horizons within; `label` is null where it is not `observed` (known)."""
+    """Rows in the order of the windows, horizons within; `label` is null where it is not `observed` (known).
+
+    Args:
+        threshold_BH: of each window, or one per horizon for all of them.
+    """
     rows, count = np.repeat(np.arange(len(windows)), len(horizons)), len(windows) * len(horizons)
     keys = windows.keys.select(["facility_id", "equipment_id", "point_id", "class", "end_date", "split"])
     keys = keys.take(pa.array(rows))
     known = np.zeros(count, bool) if windows.known_BH is None else windows.known_BH.ravel()
     label = np.zeros(count, bool) if windows.y_BH is None else windows.y_BH.ravel()
-    risk, threshold = risk_BH.ravel(), np.tile(threshold_H, len(windows))
+    risk, threshold = risk_BH.ravel(), np.broadcast_to(threshold_BH, risk_BH.shape).ravel()
     with np.errstate(invalid="ignore"):
         alarm = pa.array(risk >= threshold, mask=np.isnan(risk))
     columns = {

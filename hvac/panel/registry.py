@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter, defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from hvac.panel.events import Events, events_by_unit, no_events
 from hvac.panel.grid import Unit
@@ -55,6 +56,13 @@ class Registry:
             points={row["class"]: tuple(row["points"]) for row in rows},
             dropped_points={row["class"]: tuple(row["dropped"]) for row in rows if row["dropped"]},
         )
+
+    def within(self, facilities: pa.Array) -> Registry:
+        """The part of some facilities."""
+        units, events = (
+            table.filter(pc.is_in(table["facility_id"], facilities)) for table in (self.units, self.events)
+        )
+        return replace(self, units=units, events=events)
 
     @cached_property
     def classes(self) -> dict[Unit, str]:

@@ -135,6 +135,43 @@ def test_section_is_left_out_when_its_numbers_are_absent(
     assert f'id="ja-{section}"' not in written(metrics, tmp_path)
 
 
+def section_of(text: str, name: str, language: str) -> str:
+    """The visible text of one section."""
+    found = re.search(rf'<h2 id="{language}-{name}".*?(?=<h2|<script>)', text, re.S)
+    return html.unescape(re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", found[0]))) if found else ""
+
+
+def test_facility_with_few_events_shows_counts_and_no_figures(metrics: dict[str, Any], tmp_path: Path) -> None:
+    text = section_of(written(metrics, tmp_path), "facilities", "en")
+    assert "<b>fukuoka</b> 3 too few to judge" + 8 * " –" + " All facilities 86 6.2%" in text
+    share = example.unseen()["facilities"]["tokyo-01"]["hybrid"]["30"]["pr_auc"]["value"]
+    assert re.search(rf"tokyo-01 44 6\.2% \[5\.6%, 6\.8%\] {share:.3f} ", text)
+    assert "tokyo-01 40 44 its own" in text
+
+
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [("en", ("its own", "its own for 4 of 9", "its own for 6 of 9", "the fleet's", "Under 30 events")),
+     ("ja", ("施設専用", "9 件中 4 件が施設専用", "全施設共通", "異常が 30 件未満"))],
+)  # fmt: skip
+def test_report_tells_whose_calibration_and_thresholds_hold_at_a_facility(
+    metrics: dict[str, Any], tmp_path: Path, language: str, words: tuple[str, ...]
+) -> None:
+    text = section_of(written(metrics, tmp_path), "facilities", language)
+    assert all(word in text for word in words)
+    assert "冷凍機" in text
+
+
+def test_facilities_are_no_section_where_none_was_left_out_and_none_has_its_own(
+    metrics: dict[str, Any], tmp_path: Path
+) -> None:
+    del metrics["unseen"]
+    assert "its own for 4 of 9" in section_of(written(metrics, tmp_path), "facilities", "en")
+    for each in metrics["own_decisions"].values():
+        each |= {"calibration": {"own": 0, "of": 9}, "thresholds": {"own": 0, "of": 9}}
+    assert not section_of(written(metrics, tmp_path), "facilities", "en")
+
+
 def test_report_of_nothing_still_explains_itself(tmp_path: Path) -> None:
     text = written({}, tmp_path, figures={})
     assert 'id="ja-glossary"' in text

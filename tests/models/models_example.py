@@ -18,6 +18,7 @@ from hvac.features.statistics import statistics
 from hvac.features.table import KEY_SCHEMA, Windows
 from hvac.models.bundle import Bundle
 from hvac.models.decision import Decision, DecisionConfig, Scored, fit_decisions
+from hvac.models.departures import shifted
 from hvac.models.families import config_of, fit
 from hvac.models.family import Fitting, prepared
 from hvac.panel.labels import LabelConfig
@@ -86,6 +87,33 @@ def decision(score_BH: Any, cal: Windows, **more: Any) -> Decision:
     return decided(score_BH, cal, config=DecisionConfig(**more))
 
 
+def fleet_of(facilities: dict[str, tuple[int, float]], *, windows: int = 8) -> tuple[Any, Windows]:
+    """Scores and *cal* windows of facilities: of each, machines and how far its log-odds lie above the scores.
+
+    Unlike the class as a whole, whose scores are right on average, a facility's are not. All labels are known.
+    """
+    rng = np.random.default_rng(0)
+    parts = []
+    for name, (machines, above) in facilities.items():
+        score_B = np.repeat(rng.normal(-0.5, 1, machines), windows)
+        y_BH = rng.random((len(score_B), 1)) < 1 / (1 + np.exp(-score_B[:, None] - above - [-0.5, 0.0, 0.5]))
+        named = [(name, f"E{k // windows}", k % windows) for k in range(len(score_B))]
+        parts.append((score_B, y_BH, named))
+    score_B, y_BH, named = (np.concatenate([part[k] for part in parts]) for k in range(3))
+    columns = {
+        "facility_id": named[:, 0].tolist(),
+        "equipment_id": named[:, 1].tolist(),
+        "end_date": [dt.date(2024, 2, 1) + dt.timedelta(days=7 * int(week)) for week in named[:, 2]],
+    }
+    same = {"point_id": None, "class": "ahu", "split": "cal", "status": "ok"}
+    columns |= {key: [value] * len(score_B) for key, value in same.items()}
+    cal = Windows(
+        keys=pa.table({field.name: columns[field.name] for field in KEY_SCHEMA}, schema=KEY_SCHEMA),
+        observed_B=np.ones(len(score_B), dtype=np.float32), y_BH=y_BH, known_BH=np.ones_like(y_BH),
+    )  # fmt: skip
+    return np.tile(score_B[:, None], (1, 3)), cal
+
+
 def decided(score_BH: Any, cal: Windows, *, config: DecisionConfig, **more: Any) -> Decision:
     return fit_decisions({"ahu": Scored(score_BH, cal)}, horizons=HORIZONS, config=config, **more)["ahu"]
 
@@ -121,3 +149,13 @@ def bundle(points: Sequence[str] = ("p",), *, seed: int = 0, **more: Any) -> Bun
     band = {h: np.tile(np.sqrt(np.arange(1.0, h + 1)), (rule.width, 1)) for h in HORIZONS}
     cal = described(200, points=rule.width, seed=3)
     return bundled(fitted(rule.width, seed), rule, cal, band=band, training={"rows": 200})
+
+
+def departing(facility: str, **more: Any) -> Bundle:
+    """A bundle whose decision departs at one facility: higher risks, and cut-offs of its own."""
+    made = bundle(**more)
+    own = Decision(
+        calibrators=tuple(shifted(each, 1.0) for each in made.decision.calibrators),
+        thresholds=tuple(each._replace(value=0.9 * each.value) for each in made.decision.thresholds),
+    )
+    return replace(made, decision=replace(made.decision, facilities={facility: own}))

@@ -18,7 +18,16 @@ from hvac.models.calibration import running_maximum
 from hvac.models.forecast import damped_quadratic, window_spread
 from hvac.models.hybrid import Hybrid
 from hvac.storage import place
-from tests.models.models_example import HORIZONS, bundle, described, fit_family, fitted, packaged_encoder, recipe
+from tests.models.models_example import (
+    HORIZONS,
+    bundle,
+    departing,
+    described,
+    fit_family,
+    fitted,
+    packaged_encoder,
+    recipe,
+)
 
 
 @pytest.fixture(scope="module")
@@ -156,7 +165,7 @@ def test_prediction_has_a_rising_risk_a_threshold_and_an_alarm_per_horizon(made:
     assert found.score_BH.shape == found.risk_BH.shape == found.alarm_BH.shape == (80, 3)
     assert ((found.risk_BH > 0) & (found.risk_BH < 1)).all()
     np.testing.assert_array_equal(found.risk_BH, running_maximum(found.risk_BH))
-    np.testing.assert_array_equal(found.alarm_BH, found.risk_BH >= found.threshold_H)
+    np.testing.assert_array_equal(found.alarm_BH, found.risk_BH >= found.threshold_BH)
     np.testing.assert_allclose(found.score_BH, made.model.score(fresh), atol=1e-6)
 
 
@@ -341,3 +350,12 @@ def test_recipe_width_is_one_by_point_and_the_number_of_points_by_equipment() ->
     assert recipe(("a", "b"), by="point").width == 1
     found = bundle(("a", "b"), by="point").predict(described(3, seed=7))
     assert found.risk_BH.shape == (3, 3)
+
+
+def test_decisions_of_facilities_are_kept_and_part_of_the_id(tmp_path: Path) -> None:
+    made, plain = departing("F1"), bundle()
+    again = Bundle.load(made.save(tmp_path))
+    assert again.decision == made.decision
+    assert made.id != plain.id
+    found, before, windows_B = again.predict(described()), plain.predict(described()), described().column("facility_id")
+    np.testing.assert_array_equal((found.risk_BH > before.risk_BH).all(axis=1), windows_B == "F1")

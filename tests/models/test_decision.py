@@ -12,8 +12,8 @@ import pytest
 from hvac.errors import SplitError
 from hvac.features.table import Windows
 from hvac.models.calibration import Calibrator
-from hvac.models.decision import Decision, DecisionConfig
-from tests.models.models_example import decided, decision, windows
+from hvac.models.decision import CUT_MACHINES, Decision, DecisionConfig
+from tests.models.models_example import decided, decision, fleet_of, windows
 
 CAL = windows(400, seed=5)
 COST = {"policy": "cost", "miss_cost": 5, "false_alarm_cost": 1}
@@ -114,3 +114,75 @@ def test_decision_does_not_depend_on_row_order() -> None:
     )
     np.testing.assert_allclose(two.risk(scores(seed=1)), one.risk(scores(seed=1)), atol=1e-6)
     np.testing.assert_allclose(two.threshold_H, one.threshold_H, atol=1e-6)
+
+
+# By facility
+
+BY_FACILITY = {"by_facility": True}
+
+
+def test_facility_with_more_events_gets_a_higher_risk_for_the_same_score() -> None:
+    score_BH, cal = fleet_of({"busy": (30, 1.0), "calm": (30, -1.0)})
+    made, same_BH = decision(score_BH, cal, **BY_FACILITY), np.zeros((1, 3))
+    busy, calm = (made.risk(same_BH, np.array([name], dtype=object)) for name in ("busy", "calm"))
+    assert (busy > 1.2 * calm).all()
+    assert ((calm < made.risk(same_BH)) & (made.risk(same_BH) < busy)).all()
+
+
+def test_each_window_is_judged_by_its_own_facility_as_if_it_stood_alone() -> None:
+    score_BH, cal = fleet_of({"busy": (30, 1.0), "calm": (30, -1.0)})
+    made, facility_B = decision(score_BH, cal, **BY_FACILITY), cal.column("facility_id")
+    risk_BH, threshold_BH = made.risk(score_BH, facility_B), made.threshold_BH(facility_B)
+    assert (np.diff(risk_BH, axis=1) >= 0).all()
+    for name, own in made.facilities.items():
+        inside_B = facility_B == name
+        np.testing.assert_array_equal(risk_BH[inside_B], own.risk(score_BH[inside_B]))
+        np.testing.assert_array_equal(threshold_BH[inside_B], np.tile(own.threshold_H, (inside_B.sum(), 1)))
+
+
+def test_facility_with_too_few_events_has_exactly_the_decision_of_its_class() -> None:
+    score_BH, cal = fleet_of({"busy": (40, 0.5), "none": (12, -30.0), "tiny": (3, 0.0)})
+    made = decision(score_BH, cal, **BY_FACILITY)
+    assert set(made.facilities) == {"busy"}
+    assert made.own("busy") == ([True] * 3, [True] * 3)
+    assert made.own("none") == ([False] * 3, [False] * 3)
+    for name in ("none", "tiny", "never seen", None):
+        facility_B = np.array([name] * len(score_BH), dtype=object)
+        np.testing.assert_array_equal(made.risk(score_BH, facility_B), made.risk(score_BH))
+        np.testing.assert_array_equal(made.threshold_BH(facility_B), np.tile(made.threshold_H, (len(score_BH), 1)))
+
+
+def test_class_itself_decides_the_same_whether_or_not_its_facilities_depart() -> None:
+    score_BH, cal = fleet_of({"busy": (30, 1.0), "calm": (30, -1.0)})
+    assert replace(decision(score_BH, cal, **BY_FACILITY), facilities={}) == decision(score_BH, cal)
+
+
+def test_facility_with_fewer_machines_than_a_threshold_needs_keeps_those_of_its_class() -> None:
+    score_BH, cal = fleet_of({"small": (CUT_MACHINES - 1, 1.0), "rest": (60, 0.0)})
+    made = decision(score_BH, cal, **BY_FACILITY)
+    assert made.own("small") == ([True] * 3, [False] * 3)
+    assert made.facilities["small"].thresholds == made.thresholds
+
+
+def test_facility_without_known_labels_of_one_horizon_is_no_error() -> None:
+    score_BH, cal = fleet_of({"busy": (40, 0.5), "rest": (40, 0.0)})
+    assert cal.known_BH is not None
+    known_BH = cal.known_BH.copy()
+    known_BH[cal.column("facility_id") == "busy", 2] = False
+    made = decision(score_BH, replace(cal, known_BH=known_BH), **BY_FACILITY)
+    assert made.own("busy") == ([True, True, False], [True, True, False])
+
+
+def test_given_calibrators_are_kept_for_facilities_too() -> None:
+    score_BH, cal = fleet_of({"busy": (30, 1.0), "calm": (30, -1.0)})
+    given = tuple(Calibrator(method="shift") for _ in range(3))
+    assert not decided(score_BH, cal, config=DecisionConfig(**BY_FACILITY), calibrators=given).facilities
+
+
+def test_decisions_of_facilities_survive_json_and_older_json_has_none() -> None:
+    score_BH, cal = fleet_of({"busy": (30, 1.0), "静岡": (30, -1.0)})
+    made = decision(score_BH, cal, **BY_FACILITY)
+    assert set(made.facilities) == {"busy", "静岡"}
+    assert Decision.from_json(json.loads(json.dumps(made.to_json()))) == made
+    assert "facilities" not in decision(score_BH, cal).to_json()
+    assert not Decision.from_json(decision(score_BH, cal).to_json()).facilities

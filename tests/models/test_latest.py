@@ -19,7 +19,7 @@ from hvac.models.latest import EXTRA, LATEST, latest_rows
 from hvac.models.predictions import SCHEMA
 from hvac.models.ranking import ranking, write_ranking
 from hvac.panel.grid import Unit, panels
-from tests.models.models_example import HORIZONS, bundle
+from tests.models.models_example import HORIZONS, bundle, departing
 from tests.panel.panel_example import FIRST, Row, readings, series
 
 TODAY = dt.date(2024, 6, 30)
@@ -77,6 +77,20 @@ def test_risk_is_what_the_bundle_predicts_for_the_newest_window(made: Bundle, fo
     np.testing.assert_allclose([row["risk"] for row in rows], expected.risk_BH[0], atol=1e-6)
     assert [row["alarm"] for row in rows] == expected.alarm_BH[0].tolist()
     assert {row["status"] for row in rows} == {"ok"}
+
+
+@pytest.mark.parametrize("facility", ["F1", "F2"])
+def test_rows_of_a_facility_with_a_decision_of_its_own_are_what_the_bundle_predicts(facility: str) -> None:
+    """The unit stands at F1: at F2's decision nothing changes for it."""
+    own = departing(facility)
+    (scene,) = scenes_of({"A": series(noise(300))}, own)
+    expected = own.predict(describe(scene, np.array([FIRST + 299], np.int32), own.recipe))
+    rows = latest_rows([scene], own).to_pylist()
+    np.testing.assert_allclose([row["risk"] for row in rows], expected.risk_BH[0], atol=1e-6)
+    assert [row["threshold"] for row in rows] == expected.threshold_BH[0].tolist()
+    assert [row["alarm"] for row in rows] == expected.alarm_BH[0].tolist()
+    departs = [row["threshold"] != cut for row, cut in zip(rows, own.decision.threshold_H, strict=True)]
+    assert departs == [facility == "F1"] * 3
 
 
 def test_learning_unit_has_no_risk_but_its_days_left(found: pa.Table) -> None:

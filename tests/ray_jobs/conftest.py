@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from filelock import FileLock
 
 from ray_jobs import evaluate, featurize, ingest, score, train
 from ray_jobs.run_config import RunConfig
@@ -19,7 +20,7 @@ SMALL: dict[str, Any] = {
     "model": {"epochs": 4},
     "train": {"workers": 0, "checkpoint_every": 2},
     "evaluate": {"replicates": 200, "forecast_windows": 40},
-    "featurize": {"buckets": 4},
+    "featurize": {"buckets": 2},
 }
 
 
@@ -39,9 +40,17 @@ def run_config(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., RunCon
 
 
 @pytest.fixture(scope="session")
-def finished(ray: None, run_config: Callable[..., RunConfig]) -> tuple[RunConfig, Path]:
-    """A small fleet through the whole pipeline, in this process."""
-    config = run_config()
-    for step in (ingest, featurize, train, evaluate, score):
-        step.run(config)
-    return config, config.workspace
+def finished(ray: None, tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> tuple[RunConfig, Path]:
+    """A small fleet through the whole pipeline, in this process or in that of the other worker of pytest-xdist.
+
+    Nobody may change its workspace.
+    """
+    base = tmp_path_factory.getbasetemp()
+    shared = base if worker_id == "master" else base.parent
+    config = RunConfig(**{**SMALL, "workspace": shared / "finished"})
+    with FileLock(shared / "finished.lock"):
+        if not (shared / "finished.done").exists():
+            for step in (ingest, featurize, train, evaluate, score):
+                step.run(config)
+            (shared / "finished.done").touch()
+    return config, shared / "finished"

@@ -12,12 +12,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 import psutil
+import pyarrow.compute as pc
+import pyarrow.dataset as pads
+import pyarrow.parquet as pq
 import pytest
 import yaml
 
+from hvac.errors import InputError
 from hvac.models.bundle import Bundle
-from ray_jobs import featurize, train
+from ray_jobs import featurize, ingest, train
 from ray_jobs.run_config import RunConfig
+from ray_jobs.windows_table import load_recipes, read_windows
 from tests.ray_jobs.conftest import SMALL
 
 pytestmark = pytest.mark.slow
@@ -25,12 +30,15 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def start(step: str, config: Path) -> subprocess.Popen[str]:
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("RAY_")}
     command = [sys.executable, "-m", f"ray_jobs.{step}", "--config", str(config)]
     pipe = subprocess.PIPE
     return subprocess.Popen(
-        command, cwd=ROOT, stderr=pipe, stdout=pipe, text=True, env=environment, start_new_session=True
+        command, cwd=ROOT, stderr=pipe, stdout=pipe, text=True, env=plain_environment(), start_new_session=True
     )
+
+
+def plain_environment() -> dict[str, str]:
+    return {k: v for k, v in os.environ.items() if not k.startswith("RAY_")}
 
 
 def finish(process: subprocess.Popen[str], seconds: float = 200) -> tuple[int, str]:
@@ -94,6 +102,76 @@ def test_killed_featurize_goes_on_where_it_was(finished: tuple[RunConfig, Path],
     featurize.run(here)
     assert all((parts / name).stat().st_mtime_ns == stamp for name, stamp in done_before.items())
     assert windows_in(here.workspace) == windows_in(finished[1])
+
+
+def test_full_disk_is_told_in_one_sentence_and_the_next_run_goes_on(
+    finished: tuple[RunConfig, Path], tmp_path: Path
+) -> None:
+    """The job sees 200 kB of room where its windows go; a name space of its own keeps that from everyone else."""
+    here = copy_of(finished, tmp_path / "run", upto="ingest")
+    room = here.workspace / "windows"
+    room.mkdir()
+    if subprocess.run(["unshare", "-rm", "true"], check=False, capture_output=True).returncode:
+        pytest.skip("needs user name spaces (unshare -rm)")
+    job = f"{sys.executable} -m ray_jobs.featurize --config {write_config(tmp_path)}"
+    told = subprocess.run(
+        ["unshare", "-rm", "sh", "-c", f"mount -t tmpfs -o size=200k tmpfs {room} && exec {job}"],
+        cwd=ROOT, env=plain_environment(), capture_output=True, text=True, timeout=240, check=False,
+    )  # fmt: skip
+    assert told.returncode == 2, told.stderr[-2000:]
+    assert "no room is left" in told.stderr.splitlines()[-1]
+    said = json.loads(told.stdout.splitlines()[-1].removeprefix("RESULT "))
+    assert (said["job"], said["exit"]) == ("ray_jobs.featurize", 2)
+    assert "no room is left" in said["error"]
+    featurize.run(here)
+    assert windows_in(here.workspace) == windows_in(finished[1])
+
+
+def test_damaged_part_is_named_and_made_anew_alone(finished: tuple[RunConfig, Path], tmp_path: Path) -> None:
+    here = copy_of(finished, tmp_path / "run", upto="featurize")
+    part = sorted((here.workspace / "windows").glob("class=pump/part-*.parquet"))[0]
+    content = part.read_bytes()
+    part.write_bytes(content[:-8] + b"garbage!")
+    with pytest.raises(InputError, match=r"a part cannot be read.*steps/featurize.json"):
+        read_windows(here.workspace / "windows", load_recipes(here.workspace / "windows")["pump"], ("train",))
+    part.unlink()
+    (here.workspace / "steps" / "featurize.json").unlink()
+    assert featurize.run(here)["buckets_made"] == 1
+    assert part.read_bytes() == content
+
+
+def test_readings_that_are_no_numbers_leave_the_other_units_as_they_are(
+    finished: tuple[RunConfig, Path], tmp_path: Path
+) -> None:
+    """A poisoned file: every value of one equipment is NaN. It is counted as missing, and nobody else notices."""
+    folder = tmp_path / "in"
+    shutil.copytree(finished[1] / "source" / "readings", folder)
+    path = sorted(folder.glob("*.parquet"))[0]
+    table = pq.read_table(path)
+    victim = table["equipment_id"][0].as_py()
+    own = pc.equal(table["equipment_id"], victim)
+    value = pc.if_else(own, float("nan"), table["value"])
+    pq.write_table(table.set_column(table.column_names.index("value"), "value", value), path)
+    source = {
+        "readings": str(folder),
+        **{n: str(finished[1] / "source" / f"{n}.parquet") for n in ("events", "equipment")},
+    }
+    settings = {**SMALL, "workspace": tmp_path / "run", "source": source}
+    settings.pop("simulate")
+    config = RunConfig(**settings)
+    assert ingest.run(config)["missing"] >= pc.sum(own).as_py()
+    featurize.run(config)
+    quiet = pads.dataset(sorted(map(str, (finished[1] / "windows").glob("class=*/part-*")))).to_table()
+    found = pads.dataset(sorted(map(str, (tmp_path / "run" / "windows").glob("class=*/part-*")))).to_table()
+    others = quiet.filter(pc.not_equal(quiet["equipment_id"], victim))
+    keys = [(name, "ascending") for name in ("facility_id", "equipment_id", "end_date")]
+    columns = ["facility_id", "equipment_id", "end_date", "split"]
+    assert (
+        found.filter(pc.not_equal(found["equipment_id"], victim))
+        .select(columns)
+        .sort_by(keys)
+        .equals(others.select(columns).sort_by(keys))
+    )
 
 
 def test_killed_training_worker_resumes_from_its_checkpoint(finished: tuple[RunConfig, Path], tmp_path: Path) -> None:

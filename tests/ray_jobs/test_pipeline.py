@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 import logging
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.dataset as pads
+import pyarrow.parquet as pq
 import pytest
 
 from hvac.features.encoder import load_encoder
@@ -153,6 +157,34 @@ def test_closing_summary_names_counts_models_and_files(finished: Finished) -> No
     text = closing_summary(Workspace(workspace))
     for word in ("Rows read", "rejected 0", "Windows left out", "gbdt_context", "report.html", "base rate"):
         assert word in text
+    assert "Newest window of equipment (ok 32)" in text
+
+
+def test_new_equipment_is_learning_in_latest_ranking_and_closing_summary(finished: Finished, tmp_path: Path) -> None:
+    """A pump whose first reading is 40 days old: no risk anywhere, days left everywhere."""
+    config, done = finished
+    workspace = tmp_path / "run"
+    for part in ("panel", "windows", "bundles", "steps"):
+        shutil.copytree(done / part, workspace / part)
+    shutil.copy(done / "metrics.json", workspace)
+    (workspace / "steps" / "score.json").unlink()
+    young, others = "F001-PMP-001", 31
+    for file in (workspace / "panel" / "readings").rglob("*.parquet"):
+        table = pq.read_table(file)
+        day = table["date"].cast(pa.int32())
+        kept = pc.or_(pc.not_equal(table["equipment_id"], young), pc.greater(day, pc.max(day).as_py() - 40))
+        pq.write_table(table.filter(kept), file)
+    score.run(config.replace(workspace=str(workspace)))
+    latest = pd.read_parquet(workspace / "latest.parquet")
+    rows = latest[latest["equipment_id"] == young]
+    assert set(rows["status"]) == {"learning"}
+    assert rows["risk"].isna().all()
+    (left,) = set(rows["learning_days_left"])
+    assert 50 <= left < 60
+    last = pd.read_csv(workspace / "latest_ranking.csv", encoding="utf-8-sig").iloc[-1]
+    assert (last["equipment"], last["status"], last["days of learning left"]) == (young, "learning", left)
+    text = closing_summary(Workspace(workspace))
+    assert f"(learning 1, ok {others}); new equipment is judged after {left:.0f} more days of readings" in text
 
 
 def test_report_tells_thresholds_of_the_model(finished: Finished) -> None:

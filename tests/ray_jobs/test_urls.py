@@ -48,7 +48,9 @@ def settings(finished: Finished) -> dict[str, Any]:
         name: f"s3://plant/{name}{'' if name == 'readings' else '.parquet'}"
         for name in ("readings", "events", "equipment")
     }
-    return {**kept, "source": source, "workspace": "s3://jobs/run", "ray": {"num_cpus": 2, "object_store_mb": 200}}
+    train = {"workers": 1, "checkpoint_every": 2}
+    ray = {"num_cpus": 2, "object_store_mb": 200}
+    return {**kept, "train": train, "source": source, "workspace": "s3://jobs/run", "ray": ray}
 
 
 @pytest.fixture(scope="module")
@@ -110,16 +112,5 @@ def test_second_run_on_s3_skips_every_step(
         assert f"{step}: already done, skipped" in log
 
 
-def test_ray_train_and_the_encoder_read_and_write_s3(
-    settings: dict[str, Any], away: AnyPath, environment: dict[str, str], tmp_path: Path
-) -> None:
-    encoder = matching(away / "bundles", "pump-*")[0] / "encoder"
-    changed = {**settings, "train": {"workers": 1, "checkpoint_every": 2}}
-    job("train", changed, tmp_path, environment)
+def test_ray_train_keeps_its_checkpoints_on_s3(away: AnyPath) -> None:
     assert matching(away / "ray_train", "train-*/*")
-    job(
-        "featurize",
-        {**settings, "encoder": {"source": "path", "path": str(encoder)}, "workspace": str(away)},
-        tmp_path,
-        environment,
-    )

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from fastapi.testclient import TestClient
 
+from hvac.models.bundle import Bundle
 from hvac.panel.grid import Unit
 from hvac.panel.registry import EPOCH
 from serve.api import make_api
@@ -53,10 +54,10 @@ def body_readings(unit: Unit, days: int = DAYS) -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
-def filled(folder: Path, **settings: Any) -> tuple[ServeConfig, Store, str]:
+def filled(folder: Path, made: Bundle | None = None, **settings: Any) -> tuple[ServeConfig, Store, str]:
     """Settings, a filled store, and the id of the bundle that serves the fleet's class ahu."""
     config = ServeConfig(workspace=folder, store=str(folder / "store.sqlite"), **settings)
-    name = bundle().save(folder / "bundles").name
+    name = (made or bundle()).save(folder / "bundles").name
     store = Store.open(config.store_url)
     store.add(
         units=[(*unit, "ahu", 10_000) for unit in UNITS],
@@ -67,8 +68,8 @@ def filled(folder: Path, **settings: Any) -> tuple[ServeConfig, Store, str]:
     return config, store, name
 
 
-def service_of(folder: Path, **settings: Any) -> Service:
-    config, store, _ = filled(folder, **settings)
+def service_of(folder: Path, made: Bundle | None = None, **settings: Any) -> Service:
+    config, store, _ = filled(folder, made, **settings)
     return Service(config, store, LocalStages(config.bundle_folder, 4))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import datetime as dt
 import io
+import itertools
 import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -28,6 +29,7 @@ from serve.bulk import ARROW, PARQUET
 from serve.keys import make_key
 from serve.service import Service
 from serve.stages import LocalStages
+from tests.models.models_example import departing
 from tests.serve.serve_example import DAYS, LAST, TODAY, UNITS, body_readings, client_of, scored, service_of
 
 E1, E2, F2 = UNITS
@@ -102,7 +104,8 @@ def test_window_with_gaps_is_the_same_as_its_readings(client: TestClient) -> Non
     np.testing.assert_allclose(risks(told, 0), risks(told, 1), atol=1e-9)
 
 
-def test_bulk_gives_the_batch_risks_in_the_order_of_the_rows(service: Service, client: TestClient) -> None:
+def bulk_windows(service: Service) -> pa.Table:
+    """The newest windows of F2, E1, E2 as a bulk body."""
     bundle = Bundle.load(next(service.config.bundle_folder.glob("ahu-*")))
     parts = []
     for name in (F2, E1, E2):
@@ -111,13 +114,37 @@ def test_bulk_gives_the_batch_risks_in_the_order_of_the_rows(service: Service, c
         parts.append(
             to_arrow(newest(scenes(panel, bundle.recipe, UnitRecord(class_name="ahu")), bundle.recipe).windows)
         )
-    windows = pa.concat_tables(parts).select(["facility_id", "equipment_id", "class", "end_date", "values"])
+    return pa.concat_tables(parts).select(["facility_id", "equipment_id", "class", "end_date", "values"])
+
+
+def test_bulk_gives_the_batch_risks_in_the_order_of_the_rows(service: Service, client: TestClient) -> None:
+    windows = bulk_windows(service)
     expected = [row["risk"] for name in (F2, E1, E2) for row in batch_rows(service, name)]
     for kind, content in ((ARROW, stream(windows)), (PARQUET, parquet(windows))):
         told = client.post("/v1/predict/bulk", content=content, headers={"content-type": kind})
         found = pa.ipc.open_stream(told.content).read_all()
         assert found["equipment_id"].to_pylist() == [n.equipment_id for n in (F2, E1, E2) for _ in range(3)]
         np.testing.assert_allclose(found["risk"].to_pylist(), expected, atol=1e-5)
+
+
+def test_facility_of_a_unit_decides_its_risk_and_threshold_in_every_answer(tmp_path: Path, service: Service) -> None:
+    """Batch job, stored rows, request and bulk alike; other facilities have the class's as before."""
+    own = scored(service_of(tmp_path, departing("F2")))
+    rows = {name: batch_rows(own, name) for name in (F2, E1, E2)}
+    for name, found in rows.items():
+        plain = batch_rows(service, name)
+        raised = [row["risk"] > before["risk"] for row, before in zip(found, plain, strict=True)]
+        lowered = [row["threshold"] < before["threshold"] for row, before in zip(found, plain, strict=True)]
+        assert raised == lowered == [name == F2] * 3
+    with client_of(own) as client:
+        for name, found in rows.items():
+            answers = predict(client, unit(name)).json()["predictions"][0]["horizons"], own.rows(*name)
+            for told, key in itertools.product(answers, ("risk", "threshold", "alarm")):
+                np.testing.assert_allclose([each[key] for each in told], [row[key] for row in found], atol=1e-6)
+        content, kind = stream(bulk_windows(own)), {"content-type": ARROW}
+        bulk = pa.ipc.open_stream(client.post("/v1/predict/bulk", content=content, headers=kind).content).read_all()
+    for key in ("risk", "threshold"):
+        np.testing.assert_allclose(bulk[key].to_pylist(), [r[key] for found in rows.values() for r in found], atol=1e-5)
 
 
 def stream(table: pa.Table, **options: Any) -> bytes:

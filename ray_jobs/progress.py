@@ -1,0 +1,44 @@
+"""How far a step is: a bar in a terminal, a line now and then where there is none (the logs of a submitted job)."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Iterable, Iterator
+from typing import Any, TypeVar
+
+import ray
+from tqdm import tqdm
+
+log = logging.getLogger(__name__)
+Item = TypeVar("Item")
+SECONDS_BETWEEN_LINES = 15.0
+
+
+def counted(step: str, what: str, total: int, items: Iterable[Item], count: Any = lambda item: 1) -> Iterator[Item]:
+    """The same items; says how many of `total` have passed, each counting for `count(item)`."""
+    done, said, terminal = 0, time.monotonic(), os.isatty(2)
+    with tqdm(total=total, desc=step, unit=what, disable=not terminal) as bar:
+        for item in items:
+            yield item
+            done += count(item)
+            bar.update(count(item))
+            if not terminal and (time.monotonic() - said > SECONDS_BETWEEN_LINES or done == total):
+                said = time.monotonic()
+                log.info("%s: %d of %d %s", step, done, total, what)
+
+
+def finished(step: str, what: str, refs: list[ray.ObjectRef]) -> list[Any]:
+    """Results of Ray tasks, in the order of `refs`; progress is told as they end."""
+    for _ in counted(step, what, len(refs), _as_they_end(refs)):
+        pass
+    return list(ray.get(refs))
+
+
+def _as_they_end(refs: list[ray.ObjectRef]) -> Iterator[ray.ObjectRef]:
+    waiting = list(refs)
+    while waiting:
+        done, waiting = ray.wait(waiting)
+        ray.get(done)
+        yield from done

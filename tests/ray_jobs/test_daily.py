@@ -1,0 +1,208 @@
+"""Day after day: only what has changed is read and scored, late readings change what was said, and nothing else."""
+
+from __future__ import annotations
+
+import datetime as dt
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.dataset as pads
+import pyarrow.parquet as pq
+import pytest
+
+from hvac.errors import HvacError, InputError
+from ray_jobs import daily, score
+from ray_jobs.run_config import RunConfig
+from tests.ray_jobs.conftest import SMALL
+
+DAYS = 7
+
+
+class Plant:
+    """A trained workspace and the folder that readings arrive in."""
+
+    def __init__(self, folder: Path, readings: pa.Table) -> None:
+        self.folder, self.readings = folder, readings
+        self.last: dt.date = pc.max(readings["date"]).as_py()
+        self.facilities = sorted(set(readings["facility_id"].to_pylist()))
+
+    @property
+    def workspace(self) -> Path:
+        return self.folder / "run"
+
+    def config(self, **changes: object) -> RunConfig:
+        source = {"readings": str(self.folder / "in"), "events": str(self.folder / "events.parquet"),
+                  "equipment": str(self.folder / "equipment.parquet")}  # fmt: skip
+        settings = {**SMALL, "source": source, "workspace": self.workspace, "score": {"days": DAYS}, **changes}
+        settings.pop("simulate")
+        return RunConfig(**settings)
+
+    def arrive(self, name: str, rows: pa.Table) -> None:
+        (self.folder / "in").mkdir(exist_ok=True)
+        pq.write_table(rows, self.folder / "in" / f"{name}.parquet")
+
+    def before(self, day: dt.date) -> pa.Table:
+        return self.readings.filter(pc.less(self.readings["date"], day))
+
+    def on(self, day: dt.date, facility: str) -> pa.Table:
+        of = pc.equal(self.readings["facility_id"], facility)
+        return self.readings.filter(pc.and_(pc.equal(self.readings["date"], day), of))
+
+    def stamps(self) -> dict[str, int]:
+        """When every file of scores was written."""
+        files = sorted((self.workspace / "scores").rglob("*.*"))
+        return {str(f.relative_to(self.workspace / "scores")): f.stat().st_mtime_ns for f in files}
+
+    def history(self) -> pa.Table:
+        found = pads.dataset(self.workspace / "scores" / "history", partitioning=None).to_table()
+        return found.sort_by([(n, "ascending") for n in ("facility_id", "equipment_id", "end_date", "horizon")])
+
+
+@pytest.fixture(scope="module")
+def trained(finished: tuple[RunConfig, Path], tmp_path_factory: pytest.TempPathFactory) -> Plant:
+    """The finished run's bundles; all readings but those of the last day have arrived, and were scored."""
+    folder = tmp_path_factory.mktemp("plant")
+    for name in ("bundles", "windows"):
+        shutil.copytree(finished[1] / name, folder / "run" / name)
+    (folder / "run" / "steps").mkdir()
+    shutil.copy(finished[1] / "steps" / "train.json", folder / "run" / "steps")
+    for name in ("events", "equipment"):
+        shutil.copy(finished[1] / "source" / f"{name}.parquet", folder)
+    plant = Plant(folder, pads.dataset(finished[1] / "source" / "readings").to_table())
+    plant.arrive("past", plant.before(plant.last))
+    told = daily.run(plant.config())
+    assert told["files_read"] == 1
+    assert told["buckets_scored"] == 4
+    return plant
+
+
+@pytest.fixture
+def plant(trained: Plant, tmp_path: Path) -> Plant:
+    shutil.copytree(trained.folder, tmp_path / "plant")
+    return Plant(tmp_path / "plant", trained.readings)
+
+
+@pytest.fixture
+def fresh(tmp_path: Path) -> Callable[[Plant], Plant]:
+    """The same readings, events and bundles in a workspace that never saw a day before."""
+
+    def make(plant: Plant) -> Plant:
+        folder = tmp_path / "fresh"
+        shutil.copytree(plant.folder, folder)
+        for name in ("scores", "panel"):
+            shutil.rmtree(folder / "run" / name)
+        for name in ("ingest", "score"):
+            (folder / "run" / "steps" / f"{name}.json").unlink()
+        return Plant(folder, plant.readings)
+
+    return make
+
+
+def changed(before: dict[str, int], after: dict[str, int]) -> set[str]:
+    return {name for name in after if before.get(name) != after[name]}
+
+
+def test_second_run_of_a_day_reads_and_scores_nothing(plant: Plant) -> None:
+    daily.run(plant.config())  # paths of the copy are new ones
+    before = plant.stamps()
+    told = daily.run(plant.config())
+    assert (told["files_read"], told["buckets_scored"]) == (0, 0)
+    assert changed(before, plant.stamps()) == set()
+
+
+def test_new_day_of_one_facility_touches_its_parts_only_and_gives_what_a_fresh_run_gives(
+    plant: Plant, fresh: Callable[[Plant], Plant]
+) -> None:
+    daily.run(plant.config())
+    first, second = plant.facilities
+    before = plant.stamps()
+    plant.arrive("new", plant.on(plant.last, first))
+    told = daily.run(plant.config())
+    assert (told["files_read"], told["buckets_scored"], told["last_date"]) == (1, 2, str(plant.last))
+    touched = changed(before, plant.stamps())
+    assert touched
+    assert not [name for name in touched if second in name]
+    days = {name.split("end_date=")[1][:10] for name in touched if "history" in name}
+    assert days == {str(plant.last)}  # what was said of the days before stays as it was
+    other = fresh(plant)
+    daily.run(other.config())
+    assert pq.read_table(other.workspace / "latest.parquet").equals(pq.read_table(plant.workspace / "latest.parquet"))
+
+
+def test_late_reading_changes_what_is_said_from_its_day_on_of_its_unit_alone(plant: Plant) -> None:
+    daily.run(plant.config())
+    before = plant.history()
+    day = plant.last - dt.timedelta(days=3)
+    row = plant.on(day, plant.facilities[1]).slice(0, 1)
+    unit, point = row["equipment_id"][0].as_py(), row["point_id"][0].as_py()
+    high = row.set_column(row.column_names.index("value"), "value", pc.multiply(row["value"], 50.0))
+    plant.arrive("late", high)
+    told = daily.run(plant.config())
+    assert told["files_read"] == 1
+    after = plant.history()
+    assert before.num_rows == after.num_rows
+    moved = pc.not_equal(before["risk"], after["risk"]).fill_null(False)
+    rows = after.filter(moved).to_pylist()
+    assert rows, point
+    assert {(r["facility_id"], r["equipment_id"]) for r in rows} == {(plant.facilities[1], unit)}
+    assert min(r["end_date"] for r in rows) >= day
+
+
+def test_file_that_went_takes_its_readings_with_it(plant: Plant) -> None:
+    daily.run(plant.config())
+    before = pq.read_table(plant.workspace / "latest.parquet")
+    plant.arrive("new", plant.on(plant.last, plant.facilities[0]))
+    daily.run(plant.config())
+    assert not pq.read_table(plant.workspace / "latest.parquet").equals(before)
+    (plant.folder / "in" / "new.parquet").unlink()
+    told = daily.run(plant.config())
+    assert told["files_read"] == 0
+    assert pq.read_table(plant.workspace / "latest.parquet").equals(before)
+
+
+def test_one_facility_and_one_day_are_scored_alone(plant: Plant) -> None:
+    daily.run(plant.config())
+    before, day = plant.stamps(), plant.last - dt.timedelta(days=30)
+    score.run(plant.config(score={"days": DAYS, "facilities": [plant.facilities[0]], "day": day}))
+    touched = changed(before, plant.stamps())
+    assert {name.rpartition("/")[0] for name in touched} == {
+        f"history/facility_id={plant.facilities[0]}/end_date={day}"
+    }
+
+
+def test_facility_without_readings_is_refused(plant: Plant) -> None:
+    daily.run(plant.config())
+    with pytest.raises(InputError, match="'nowhere'"):
+        score.run(plant.config(score={"facilities": ["nowhere"]}))
+
+
+def test_untrained_workspace_is_refused_before_anything_is_read(plant: Plant) -> None:
+    (plant.workspace / "steps" / "train.json").unlink()
+    with pytest.raises(HvacError, match="step 'train' has not been run"):
+        daily.run(plant.config())
+
+
+def test_class_without_a_bundle_is_named_and_the_others_are_scored(
+    plant: Plant, caplog: pytest.LogCaptureFixture
+) -> None:
+    equipment = pq.read_table(plant.folder / "equipment.parquet")
+    rows = equipment.to_pylist()
+    rows[0]["class"] = "boiler"
+    pq.write_table(pa.Table.from_pylist(rows, schema=equipment.schema), plant.folder / "equipment.parquet")
+    told = daily.run(plant.config())
+    assert "1 units of class 'boiler' are not scored" in caplog.text
+    assert sum(told["units"].values()) == len(rows) - 1
+
+
+def test_interrupted_ingest_leaves_nothing_that_is_read_twice(plant: Plant) -> None:
+    daily.run(plant.config())
+    before = pq.read_table(plant.workspace / "latest.parquet")
+    part = next((plant.workspace / "panel" / "readings").rglob("part-*.parquet"))
+    shutil.copy(part, part.with_name("part-0123456789abcdef01234567.parquet"))  # as a killed task leaves it
+    (plant.workspace / "steps" / "ingest.json").unlink()
+    (plant.workspace / "steps" / "score.json").unlink()
+    daily.run(plant.config(score={"days": DAYS, "again": True}))
+    assert pq.read_table(plant.workspace / "latest.parquet").equals(before)
