@@ -1,5 +1,4 @@
-"""How tests are dealt to the workers of pytest-xdist (what shares a costly fixture stays together; long ones first),
-and an S3 of the tests' own."""
+"""The order in which files of tests are dealt to the workers of pytest-xdist, and an S3 of the tests' own."""
 
 from __future__ import annotations
 
@@ -13,11 +12,8 @@ import pytest
 FIRST = ("test_pipeline", "test_graph")  # while one worker makes the finished small run, the other has the longest rest
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A group per file."""
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(str(item.path)))
+    """The longest first."""
     items.sort(key=_turn)
 
 
