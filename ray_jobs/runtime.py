@@ -40,7 +40,9 @@ def ray_session(config: RayConfig) -> Iterator[None]:
     _connect(config)
     logging.getLogger("ray").setLevel(logging.WARNING)
     logging.getLogger("ray.data").setLevel(logging.WARNING)
-    ray.data.DataContext.get_current().enable_progress_bars = os.isatty(2)
+    context = ray.data.DataContext.get_current()
+    context.enable_progress_bars = os.isatty(2)
+    context.raise_original_map_exception = True  # else the user's error arrives as text only
     try:
         yield
     finally:

@@ -9,8 +9,6 @@ curves for TensorBoard (`make tensorboard`). Trials are fitted on *train* and ju
 
 from __future__ import annotations
 
-import json
-import sys
 from typing import Any
 
 from ray import tune
@@ -31,7 +29,7 @@ from ray_jobs.workspace import Result, Workspace, content_key, run_step, workspa
 
 
 def run(config: RunConfig) -> Result:
-    """Run, or go on with, the configured sweep; the last line on stdout is what it found, as JSON."""
+    """Run, or go on with, the configured sweep; what it found."""
     workspace, search_config = workspace_of(config), tune_section(config)
     featurized = workspace.finished("featurize")
     parts = (config.model, config.decision, config.encoder, search_config)
@@ -41,7 +39,6 @@ def run(config: RunConfig) -> Result:
     result = run_step(workspace, f"tune-{key[:8]}", key, lambda: _sweep(config, workspace, sweep))
     remove_tree(sweep / STATE)  # Ray's own state is good for resuming only
     remove_tree(sweep / "ray_train")
-    sys.stdout.write(json.dumps(result, ensure_ascii=False) + "\n")
     return result
 
 
