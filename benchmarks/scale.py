@@ -27,8 +27,8 @@ from featurize import WINDOWS_A_UNIT, run_config, sampled  # isort: skip
 from ray_jobs.run_config import RunConfig  # isort: skip
 from ray_jobs.workspace import workspace_of  # isort: skip
 
-SIZES, QUICK_SIZES = (1_000, 10_000, 100_000, 1_000_000), (1_000, 6_000)
-EVERY_DAY = 100_000
+SIZES, QUICK_SIZES = (1_000, 10_000, 100_000, 1_000_000), (1_000, 8_000)
+EVERY_DAY, LEAST_UNITS = 100_000, 10  # fewer cannot be split
 TARGET_UNITS, NODE_CPUS = 10_000_000, 16
 BAR_MEMORY = 1.2
 
@@ -70,7 +70,7 @@ def trained(folder: Path) -> None:
 
 def settings(folder: Path, windows: int) -> RunConfig:
     folder.mkdir(parents=True, exist_ok=True)
-    config = run_config(folder, max(windows, 3 * WINDOWS_A_UNIT), None)
+    config = run_config(folder, max(windows, LEAST_UNITS * WINDOWS_A_UNIT), None)
     return config.replace(model={"epochs": 1}, train={"workers": 0}, labels={"events": ["failure"]})
 
 
