@@ -14,6 +14,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 KEPT, PAGE = ROOT / "benchmarks" / "results" / "leaderboards.json", ROOT / "benchmarks" / "LEADERBOARDS.md"
 SWEEP, TRIAL = ("family", "search", "before", "best"), ("trial", "status", "epochs", "value", "settings")
+TOOK = ("seconds", "fits", "fits_made")
 SHOWN = ("pr_auc", "roc_auc", "brier_skill", "base_rate")
 
 
@@ -23,7 +24,7 @@ def main() -> None:
         for path in sorted(workspace.glob("compare/*/leaderboard.json")):
             board = json.loads(path.read_text(encoding="utf-8"))
             step = json.loads((workspace / "steps" / f"compare_{path.parent.name}.json").read_text(encoding="utf-8"))
-            kept[f"{workspace.name} · {path.parent.name}"] = trimmed(board) | {"seconds": step["seconds"]}
+            kept[f"{workspace.name} · {path.parent.name}"] = trimmed(board) | {n: step[n] for n in TOOK if n in step}
         leaky = workspace / "leaky_protocols" / "leaky_protocols.json"
         if leaky.exists():
             kept[f"{workspace.name} · leaky protocols (not usable)"] = json.loads(leaky.read_text(encoding="utf-8"))
@@ -64,7 +65,10 @@ def page(kept: dict[str, Any]) -> str:
 
 
 def table(board: dict[str, Any]) -> list[str]:
-    lines = [f"Champion: **{board['champion']}**; default: {board['default']}; took {board['seconds']:.0f} s.", ""]
+    resumed = board.get("fits") != board.get("fits_made")
+    part = f" for {board['fits_made']} of {board['fits']} fits, the others were there" if resumed else ""
+    took = f"took {board['seconds']:.0f} s{part}"
+    lines = [f"Champion: **{board['champion']}**; default: {board['default']}; {took}.", ""]
     head = "".join(f" test {h} d | vs default | vs champion |" for h in board["horizons"])
     lines += [f"| model | seeds | validation |{head} parameters | fit s | µs/window |"]
     lines += ["|---|---|---|" + "---|---|---|" * len(board["horizons"]) + "---|---|---|"]

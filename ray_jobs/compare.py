@@ -54,7 +54,7 @@ def _compare(config: RunConfig, workspace: Workspace, table_key: str) -> Result:
     recipes, folder = load_recipes(workspace.windows), workspace.root / "compare" / "outcomes" / table_key[:12]
     entries = list(_entries(wanted, folder, recipes))
     bench = Bench(str(workspace.windows), config.encoder)
-    contend_all(bench, [(recipes[class_name], entry) for class_name, _, entry in entries], job="compare")
+    fits = contend_all(bench, [(recipes[class_name], entry) for class_name, _, entry in entries], job="compare")
     outcomes = {(class_name, run): read_outcome(entry.path) for class_name, run, entry in entries}
     contenders = [_contender(name, model, wanted, outcomes, recipes) for name, model in wanted.models.items()]
     runs = [run for contender in contenders for run in contender.runs]
@@ -69,7 +69,7 @@ def _compare(config: RunConfig, workspace: Workspace, table_key: str) -> Result:
         trial("test"), trial("tune", "cal"), contenders, default=wanted.default, replicates=wanted.replicates
     )
     named = {"name": wanted.name, "table": workspace.finished("featurize")["key"], **board}
-    return publish(config, wanted, named, board_folder(workspace, wanted.name))
+    return {**publish(config, wanted, named, board_folder(workspace, wanted.name)), **fits}
 
 
 def _entries(wanted: CompareConfig, folder: AnyPath, recipes: dict[str, Recipe]) -> Iterator[tuple[str, str, Entry]]:

@@ -54,8 +54,8 @@ class Bench(NamedTuple):
     encoder: EncoderConfig
 
 
-def contend_all(bench: Bench, entries: Iterable[tuple[Recipe, Entry]], *, job: str) -> None:
-    """Fit what has no result yet, one Ray task each, the slow families first."""
+def contend_all(bench: Bench, entries: Iterable[tuple[Recipe, Entry]], *, job: str) -> dict[str, int]:
+    """Fit what has no result yet, one Ray task each, the slow families first; how many fits, and how many made now."""
     wanted = {entry.path: (recipe, entry) for recipe, entry in entries}
     todo = [each for path, each in wanted.items() if not place(path).exists()]
     log.info("%s: %d fits, %d of them are there already", job, len(wanted), len(wanted) - len(todo))
@@ -64,6 +64,7 @@ def contend_all(bench: Bench, entries: Iterable[tuple[Recipe, Entry]], *, job: s
     while waiting:
         done, waiting = ray.wait(waiting)
         log.info("%s: %s fitted, %d to go", job, place(ray.get(done[0])).stem, len(waiting))
+    return {"fits": len(wanted), "fits_made": len(todo)}
 
 
 def _slowness(family: str) -> int:
