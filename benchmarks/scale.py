@@ -42,6 +42,7 @@ def main() -> None:
     command = parser(__doc__)
     command.add_argument("--largest", type=int, default=SIZES[-1])
     command.add_argument("--cpus", type=int, nargs="+", default=[2, 1])
+    command.add_argument("--units", type=int, nargs="+", default=UNITS, help="fleets of the daily score")
     command.add_argument("--measure", nargs=4, metavar=("KIND", "SIZE", "CPUS", "BUNDLES"), help="one, in this process")
     asked = command.parse_args()
     if asked.measure:
@@ -51,7 +52,7 @@ def main() -> None:
     sizes = [size for size in (QUICK_SIZES if asked.quick else SIZES) if size <= asked.largest]
     most = max(asked.cpus)
     wanted: list[Case] = [("windows", size, n) for n in asked.cpus for size in (sizes if n == most else sizes[:3])]
-    wanted += [("daily", units, most) for units in (QUICK_UNITS if asked.quick else UNITS)]
+    wanted += [("daily", units, most) for units in (QUICK_UNITS if asked.quick else asked.units)]
     where = machine(("ray", "torch", "pyarrow", "numpy"), most)
     runs = {case: run for run in kept_runs() if (case := case_of(run)) in wanted}
     todo = [case for case in wanted if case not in runs]
