@@ -28,7 +28,7 @@ def bucket_of(unit: Unit, each: int) -> str:
     """The bucket of an equipment where every facility is cut into `each`.
 
     >>> bucket_of(Unit("F001", "AHU-1"), 4), bucket_of(Unit("本社/北館", "空調1"), 1)
-    ('F001.0002', '本社%2F北館.0000')
+    ('F001.0000', '本社%2F北館.0000')
     """
     return f"{facility_folder(unit.facility_id)}.{zlib.crc32(unit.equipment_id.encode()) % each:04d}"
 

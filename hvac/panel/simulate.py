@@ -196,6 +196,7 @@ def write_inspection_csv(fleet: Fleet, path: str | AnyPath, *, seed: int = 0) ->
     string per cell).
 
     >>> import tempfile
+    >>> from pathlib import Path
     >>> fleet = simulate(SimulateConfig(facilities=1, equipment_per_class=1, classes=("pump",), days=5))
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     write_inspection_csv(fleet, Path(folder) / "record.csv")
