@@ -60,7 +60,7 @@ def sample_outcomes(
             chosen[facility, equipment, point].append(day)
     plan, days = ray.put(make_plan(config, workspace, recipes)), ray.put(dict(chosen))
     task = ray.remote(num_cpus=1, max_retries=2)(_bucket_outcomes)
-    parts = ray.get([task.remote(plan, bucket, days) for bucket in workspace.finished("ingest")["buckets"]])
+    parts = ray.get([task.remote(plan, bucket, days) for bucket in workspace.buckets])
     joined: dict[str, list[Outcome]] = defaultdict(list)
     for part in parts:
         for name, outcome in part:

@@ -27,7 +27,7 @@ from ray_jobs.workspace import Workspace, whole_table
 
 @dataclass(frozen=True)
 class BucketPlan:
-    """What a bucket task needs beside its name; `keys` are the content keys that featurize writes to."""
+    """What a bucket task needs beside its name; `keys` tell by bucket what the result of the task depends on."""
 
     panel_folder: str
     windows_folder: str
@@ -42,6 +42,11 @@ def make_plan(config: RunConfig, workspace: Workspace, recipes: dict[str, Recipe
     """The plan of a run."""
     registry, seed = Registry.load(workspace.panel), config.source is not None and config.source.format == "seed"
     return BucketPlan(str(workspace.panel), str(workspace.windows), registry, recipes, None, seed)
+
+
+def fetched(plan: Any) -> BucketPlan:
+    """A plan that Ray's object store may hold: arguments of Ray Data's functions are not fetched by Ray itself."""
+    return ray.get(plan) if isinstance(plan, ray.ObjectRef) else plan  # type: ignore[no-any-return]
 
 
 def bucket_panels(
@@ -91,7 +96,6 @@ def bucket_windows(plan: BucketPlan, bucket: str) -> pa.Table:
     write_json(place(plan.windows_folder) / "_left_out" / f"{bucket}.json", told)
     if not table.num_rows:
         mark_done(plan, bucket, {})
-        table = table.slice(0, 0)
     rows = pa.array(np.full(table.num_rows, table.num_rows, dtype=np.int64))
     number = pa.array([bucket] * table.num_rows, pa.string())
     return table.append_column("bucket", number).append_column("bucket_rows", rows)

@@ -59,7 +59,7 @@ def _compare(config: RunConfig, workspace: Workspace, table_key: str) -> Result:
     contenders = [_contender(name, model, wanted, outcomes, recipes) for name, model in wanted.models.items()]
     runs = [run for contender in contenders for run in contender.runs]
     plan = make_plan(config, workspace, recipes)
-    events = onsets(plan, workspace.finished("ingest")["buckets"])
+    events = onsets(plan, workspace.buckets)
     verdicts = _verdicts(config, workspace, recipes, contenders, outcomes)
 
     def trial(*splits: str) -> Trial:

@@ -12,14 +12,12 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
-from hvac.panel.registry import Registry
+from hvac.panel.registry import EPOCH, Registry
 from hvac.storage import write_json
 from ray_jobs import ingest, score
 from ray_jobs.command import main
 from ray_jobs.run_config import RunConfig
 from ray_jobs.workspace import Result, workspace_of
-
-EPOCH = dt.date(1970, 1, 1)
 
 
 def run(config: RunConfig) -> Result:
@@ -33,7 +31,8 @@ def run(config: RunConfig) -> Result:
         "units": scored["units"],
         "bundles": workspace.finished("train")["bundles"],
     }
-    write_json(workspace.root / "published.json", told)
+    if config.score.day is None:  # one past day goes to the history only
+        write_json(workspace.root / "published.json", told)
     done = {"files_read": (ingested, "files_read"), "buckets_scored": (scored, "buckets_scored")}
     return {**told, **{name: 0 if step.get("skipped") else step.get(key, 0) for name, (step, key) in done.items()}}
 

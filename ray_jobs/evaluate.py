@@ -57,7 +57,7 @@ def _evaluate(config: RunConfig, workspace: Workspace, trained: Result) -> Resul
     names = list(dict.fromkeys([default, *config.evaluate.baselines, *ablation]))
     verdicts = _judge(settings, recipes, names, config)
     plan = make_plan(config, workspace, recipes)
-    buckets = workspace.finished("ingest")["buckets"]
+    buckets = workspace.buckets
     trial = by_equipment(trial_of(workspace, recipes, verdicts, names, onsets(plan, buckets)))
     found = assess(trial, default=default, replicates=config.evaluate.replicates, seed=config.seed)
     write_predictions(workspace, recipes, verdicts, trained["bundles"], default)

@@ -71,7 +71,7 @@ def _leave_out(config: RunConfig, workspace: Workspace, table: str) -> Result:
                for fold in folds for name in fold.classes for model, settings in models.items()}  # fmt: skip
     bench = Bench(str(workspace.windows), config.encoder)
     contend_all(bench, [(recipes[name], entry) for (_, name, _), entry in entries.items()], job="facilities")
-    events = onsets(make_plan(config, workspace, recipes), workspace.finished("ingest")["buckets"])
+    events = onsets(make_plan(config, workspace, recipes), workspace.buckets)
     trials = {
         fold.facility: _trial(config, workspace, fold, {name: recipes[name] for name in fold.classes}, entries, events)
         for fold in folds

@@ -25,7 +25,7 @@ from hvac.features.encoder import EncoderConfig, encoder_stamp, load_encoder, un
 from hvac.features.table import from_arrow, to_arrow
 from hvac.panel.registry import Registry
 from hvac.storage import AnyPath, place, write_json, write_parquet
-from ray_jobs.buckets import BucketPlan, actors_for, bucket_windows, done_file, make_plan, mark_done
+from ray_jobs.buckets import BucketPlan, actors_for, bucket_windows, done_file, fetched, make_plan, mark_done
 from ray_jobs.command import main
 from ray_jobs.partitions import split_keys
 from ray_jobs.progress import counted
@@ -51,27 +51,21 @@ def run(config: RunConfig) -> Result:
 
 
 def _featurize(config: RunConfig, workspace: Workspace, rules: str, ingested: Result) -> Result:
-    buckets: dict[str, str] = ingested["buckets"]
+    buckets = workspace.buckets
     registry = Registry.load(workspace.panel)
     recipes, splitter = fit_recipes(config, registry, workspace, list(buckets))
-    made_by = [
-        rules,
-        {name: each.to_json() for name, each in recipes.items()},
-        splitter.t1,
-        splitter.t2,
-        splitter.purge,
-    ]
+    borders = {"t1": splitter.t1, "t2": splitter.t2, "purge": splitter.purge}
+    told = {name: recipe.to_json() for name, recipe in recipes.items()}
     parts = split_keys(splitter, registry.classes, ingested["buckets_each"])
-    keys = {bucket: content_key(made_by, key, parts[bucket]) for bucket, key in buckets.items()}
+    keys = {bucket: content_key(rules, told, borders, key, parts[bucket]) for bucket, key in buckets.items()}
     todo = _drop_others(workspace.windows, keys)
     if len(todo) < len(buckets):
         log.info("featurize: %d of %d buckets are there already", len(buckets) - len(todo), len(buckets))
     if todo:
         plan = replace(make_plan(config, workspace, recipes), splitter=splitter, keys=keys)
         _stream(config, plan, todo)
-    write_json(workspace.windows / "recipes.json", {name: recipe.to_json() for name, recipe in recipes.items()})
+    write_json(workspace.windows / "recipes.json", told)
     left_out = _left_out(workspace.windows, list(buckets))
-    borders = {"t1": splitter.t1, "t2": splitter.t2, "purge": splitter.purge}
     counts = {name: split_counts(workspace.windows, recipe) for name, recipe in recipes.items()}
     counts = {name: count for name, count in counts.items() if any(part["windows"] for part in count.values())}
     return {"left_out": left_out, "borders": borders, "windows": counts, "encoder": encoder_stamp(config.encoder),
@@ -85,7 +79,9 @@ def _drop_others(folder: AnyPath, keys: dict[str, str]) -> list[str]:
     whole = {
         bucket
         for bucket, mark in marks.items()
-        if mark["key"] == keys.get(bucket) and all((f"class={c}", f"part-{bucket}") in parts for c in mark["rows"])
+        if bucket in keys
+        and mark.get("key") == keys[bucket]
+        and all((f"class={c}", f"part-{bucket}") in parts for c in mark["rows"])
     }
     for bucket in sorted(set(marks) - whole):
         done_file(folder, bucket).unlink(missing_ok=True)
@@ -134,9 +130,8 @@ def _stream(config: RunConfig, plan: BucketPlan, todo: list[str]) -> None:
 
 def _windows_of(block: pa.Table, plan: Any) -> pa.Table:
     """The windows of the buckets of a block, as plain lists (one schema whatever C is), and each bucket's count."""
-    found = ray.get(plan) if isinstance(plan, ray.ObjectRef) else plan
-    tables = [bucket_windows(found, bucket) for bucket in block["bucket"].to_pylist()]
-    return pa.concat_tables(tables)
+    found = fetched(plan)
+    return pa.concat_tables([bucket_windows(found, bucket) for bucket in block["bucket"].to_pylist()])
 
 
 class Embedder:
@@ -172,7 +167,7 @@ def _offsets(column: pa.ListArray) -> pa.Array:
 
 def _write(block: pa.Table, plan: Any, keep_values: bool) -> pa.Table:
     """Write the parts of one bucket, then its mark; raise where a row is missing or doubled."""
-    found: BucketPlan = ray.get(plan) if isinstance(plan, ray.ObjectRef) else plan
+    found = fetched(plan)
     folder, buckets = place(found.windows_folder), sorted(set(block["bucket"].to_pylist()))
     for bucket in buckets:
         rows = block.filter(pc.equal(block["bucket"], bucket))

@@ -60,6 +60,7 @@ log = logging.getLogger(__name__)
 BYTES_PER_BUCKET = 4 * 2**20
 MIN_BUCKETS = 8
 LOOKED_AT = 8
+LAYOUT = "layout.json"
 SERIES_KEYS = ["facility_id", "equipment_id", "point_id"]
 
 
@@ -94,6 +95,8 @@ def _simulated(config: RunConfig, workspace: Workspace) -> SourceConfig:
 
 def _ingest(config: RunConfig, source: SourceConfig, stamps: dict[str, str], workspace: Workspace) -> Result:
     panel = workspace.panel
+    if not (panel / LAYOUT).exists():
+        remove_tree(panel)  # of an earlier version, or begun and left
     each = _buckets_each(config, source, list(stamps), panel)
     rules = source.model_dump(mode="json", exclude={"readings", "events", "equipment"})
     keys = {content_key(rules, each, path, stamp): path for path, stamp in stamps.items()}
@@ -122,7 +125,7 @@ def _ingest(config: RunConfig, source: SourceConfig, stamps: dict[str, str], wor
 
 def _buckets_each(config: RunConfig, source: SourceConfig, files: list[str], panel: AnyPath) -> int:
     """Into how many buckets a facility is cut: as before, as asked, else by size and the facilities first seen."""
-    layout, asked = panel / "layout.json", config.featurize.buckets
+    layout, asked = panel / LAYOUT, config.featurize.buckets
     if layout.exists():
         before = int(_read_json(layout)["buckets_each"])
         if asked in (None, before):

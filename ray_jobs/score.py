@@ -32,7 +32,7 @@ from hvac.panel.grid import Days
 from hvac.panel.registry import EPOCH
 from hvac.panel.windows import LEARNING
 from hvac.storage import AnyPath, matching, parquet_dataset, place, replacing, write_json, write_parquet
-from ray_jobs.buckets import BucketPlan, actors_for, bucket_scenes, make_plan
+from ray_jobs.buckets import BucketPlan, actors_for, bucket_scenes, fetched, make_plan
 from ray_jobs.command import main
 from ray_jobs.partitions import facility_folder
 from ray_jobs.progress import counted
@@ -55,9 +55,9 @@ def run(config: RunConfig) -> Result:
     rules = content_key(bundles, config.score.days)
     asked = config.score
     if asked.facilities or asked.day or asked.again:
-        return _score(config, workspace, bundles, ingested["buckets"], rules)
+        return _score(config, workspace, bundles, workspace.buckets, rules)
     key = content_key(rules, ingested["key"], config.language)
-    return run_step(workspace, "score", key, lambda: _score(config, workspace, bundles, ingested["buckets"], rules))
+    return run_step(workspace, "score", key, lambda: _score(config, workspace, bundles, workspace.buckets, rules))
 
 
 def _score(
@@ -129,7 +129,7 @@ class Scorer:
         import torch
 
         torch.set_num_threads(1)
-        self.plan: BucketPlan = ray.get(plan) if isinstance(plan, ray.ObjectRef) else plan
+        self.plan = fetched(plan)
         self.bundles = {name: Bundle.load(path) for name, path in bundles.items()}
         self.folder, self.asked = place(folder), asked
 

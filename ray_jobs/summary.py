@@ -8,11 +8,11 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from hvac.models.bundle import Bundle
+from hvac.panel.registry import EPOCH
 from ray_jobs.run_config import RunConfig
 from ray_jobs.workspace import Result, Workspace, content_key
 
 DISTRIBUTION = "hvac-foresight"
-EPOCH = dt.date(1970, 1, 1)
 
 
 def run_facts(config: RunConfig, workspace: Workspace, command: str) -> dict[str, Any]:

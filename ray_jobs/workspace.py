@@ -53,6 +53,16 @@ class Workspace:
         """Figures of the report, as PNG."""
         return self.root / "figures"
 
+    @property
+    def buckets(self) -> dict[str, str]:
+        """Names and content keys of the panel's buckets. Raises HvacError where `ingest` has to run (again)."""
+        found = self.finished("ingest")["buckets"]
+        if not isinstance(found, dict):
+            raise HvacError(
+                f"{self.root}: its panel is of an earlier version: run python -m ray_jobs.ingest --config … again"
+            )
+        return dict(found)
+
     def state(self, step: str) -> AnyPath:
         """The record of a finished step."""
         return self.root / "steps" / f"{step}.json"

@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from hvac.errors import InputError
+from hvac.errors import HvacError, InputError
 from hvac.models.bundle import Bundle
 from ray_jobs import featurize, ingest, train
 from ray_jobs.run_config import RunConfig
@@ -139,6 +139,27 @@ def test_damaged_part_is_named_and_made_anew_alone(finished: tuple[RunConfig, Pa
     (here.workspace / "steps" / "featurize.json").unlink()
     assert featurize.run(here)["buckets_made"] == 1
     assert part.read_bytes() == content
+
+
+def test_workspace_of_an_earlier_version_is_told_and_made_anew(
+    finished: tuple[RunConfig, Path], tmp_path: Path
+) -> None:
+    """Buckets once had numbers, marks no key, and parts of them may lie beside the new ones."""
+    here = copy_of(finished, tmp_path / "run", upto="featurize")
+    old = here.workspace / "panel" / "readings" / "bucket-00000"
+    shutil.copytree(next((here.workspace / "panel" / "readings").glob("*/bucket-*")), old)
+    (here.workspace / "panel" / "layout.json").unlink()
+    part = next((here.workspace / "windows").glob("class=pump/part-*.parquet"))
+    shutil.copy(part, part.with_name("part-00000.parquet"))
+    (here.workspace / "windows" / "_parts" / "00000.json").write_text('{"rows": 3}', encoding="utf-8")
+    state = here.workspace / "steps" / "ingest.json"
+    state.write_text(json.dumps({**json.loads(state.read_text()), "buckets": 4, "key": "old"}), encoding="utf-8")
+    with pytest.raises(HvacError, match=r"earlier version: run python -m ray_jobs\.ingest"):
+        featurize.run(here)
+    ingest.run(here)
+    featurize.run(here)
+    assert not old.exists()
+    assert windows_in(here.workspace) == windows_in(finished[1])
 
 
 def test_readings_that_are_no_numbers_leave_the_other_units_as_they_are(
