@@ -101,6 +101,18 @@ def make(name: str) -> Run:
 
 
 def onnx_session(encoder: Any) -> Run:
+    """A session per batch size: the exporter cannot cut patches out of a batch of unknown size."""
+    sessions: dict[int, Any] = {}
+
+    def run(x_NL: np.ndarray) -> np.ndarray:
+        if len(x_NL) not in sessions:
+            sessions[len(x_NL)] = exported(encoder._own.mixer, len(x_NL))
+        return np.asarray(sessions[len(x_NL)].run(None, {"series": x_NL})[0])
+
+    return run
+
+
+def exported(mixer: Any, batch: int) -> Any:
     import onnxruntime
     import torch
 
@@ -108,11 +120,8 @@ def onnx_session(encoder: Any) -> Run:
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     with tempfile.TemporaryDirectory() as folder:
         path = str(Path(folder) / "encoder.onnx")
-        axes = {"series": {0: "N"}, "tokens": {0: "N"}}
-        torch.onnx.export(encoder._own.mixer, (torch.zeros(2, 90),), path, input_names=["series"],
-                          output_names=["tokens"], dynamic_axes=axes, dynamo=False)  # fmt: skip
-        session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-    return lambda x_NL: np.asarray(session.run(None, {"series": x_NL})[0])
+        torch.onnx.export(mixer, (torch.zeros(batch, 90),), path, input_names=["series"], dynamo=False)
+        return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
 
 
 def summary(found: dict[str, Any]) -> list[Row]:

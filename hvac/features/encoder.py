@@ -165,7 +165,7 @@ class Encoder:
     @cached_property
     def _hidden(self) -> Callable[[torch.Tensor], torch.Tensor]:
         """Patch tokens of standardised series; traced where that gives the same numbers, as many small operations cost
-        more than their arithmetic for a few series (benchmarks/encoder.py)."""
+        more than their arithmetic for a few series (benchmarks/runtimes.py)."""
         if self._own:
             plain: Any = self._own.mixer.to(self.spec.device)
         elif self.model.config.resolution_prefix_tuning:
