@@ -1,8 +1,9 @@
 """The plain TinyTimeMixer encoder in torch alone: same weights, same numbers, none of the library's start-up.
 
 Importing granite-tsfm (and transformers, peft, scikit-learn with it) takes a worker process several times as long as
-all that this needs (benchmarks/runtimes.py). An encoder without adaptive patching, prefix or register tokens is a few small matrix products; this reads
-their weights from the same file. Any other encoder, the forecast head and tuning by LoRA use the library.
+all that this needs (benchmarks/runtimes.py). An encoder without adaptive patching, prefix or register tokens is a few
+small matrix products; this reads their weights from the same file. Any other encoder, the forecast head and tuning by
+LoRA use the library.
 
 Legend: N series, L days, P patches, S days a patch, E embedding.
 """
