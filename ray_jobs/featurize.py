@@ -36,6 +36,9 @@ from ray_jobs.workspace import Result, Workspace, content_key, run_step, workspa
 
 log = logging.getLogger(__name__)
 BLOCK_BYTES = 2**30
+# Encoders live as long as the job: were they to take what a task needs, on nodes of one CPU (or on those that are left
+# when others are lost) no task would ever start. A hundredth keeps them off nodes without CPUs, and ten leave room.
+ENCODER_CPUS, TASK_CPUS = 0.01, 0.9
 
 
 def run(config: RunConfig) -> Result:
@@ -101,13 +104,13 @@ def _stream(config: RunConfig, plan: BucketPlan, todo: list[str]) -> None:
     context.target_max_block_size = BLOCK_BYTES
     encoders = config.featurize.encoders or actors_for(len(todo))
     gpus = config.featurize.encoder_gpus
-    extra: dict[str, Any] = {"num_gpus": gpus} if gpus else {"num_cpus": 0.5}
+    extra: dict[str, Any] = {"num_gpus": gpus} if gpus else {"num_cpus": ENCODER_CPUS}
     tasks, actors = config.featurize.resources, config.featurize.encoder_resources
     shared = ray.put(plan)
     written = (
         ray.data.from_items([{"bucket": b} for b in todo], override_num_blocks=len(todo))
         .map_batches(
-            _windows_of, batch_size=None, batch_format="pyarrow", fn_args=(shared,), num_cpus=1, resources=tasks
+            _windows_of, batch_size=None, batch_format="pyarrow", fn_args=(shared,), num_cpus=TASK_CPUS, resources=tasks
         )
         .map_batches(
             Embedder,

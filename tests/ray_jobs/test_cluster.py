@@ -22,8 +22,8 @@ nodes_module: Any = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(nodes_module)
 
 
-def submitted(step: str, config: Path, environment: dict[str, str]) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", f"ray_jobs.{step}", "--config", str(config)]
+def submitted(step: str, config: Path, environment: dict[str, str], *changes: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", f"ray_jobs.{step}", "--config", str(config), *changes]
     pipe = subprocess.PIPE
     return subprocess.Popen(command, cwd=ROOT, stdout=pipe, stderr=pipe, text=True, env=environment)
 
@@ -32,7 +32,8 @@ def test_node_lost_in_featurize_loses_and_doubles_no_window(finished: tuple[RunC
     here = copy_of(finished, tmp_path / "run", upto="ingest")
     parts = here.workspace / "windows" / "_parts"
     with nodes_module.nodes(workers=1) as cluster:
-        process = submitted("featurize", write_config(tmp_path), cluster.environment)
+        # more encoders than CPUs in the end: they must leave room for tasks on nodes of one CPU
+        process = submitted("featurize", write_config(tmp_path), cluster.environment, "featurize.encoders=3")
         try:
             wait_for(lambda: list(parts.glob("*.json")) if parts.exists() else None)
             cluster.lose()
