@@ -43,6 +43,7 @@ RUN: dict[str, Any] = {
 }
 UNLIKE = ("created", "seconds", "command", "workspace", "config_hash", "config", "bundles", "id")
 LONGEST_STEP_S, LEAST_KILLS = 900, 20
+NOT_OURS = ("IDLE", "DashboardAgent", "RuntimeEnvAgent", "_StatsActor", "ActorLocationTracker", "Coordinator")
 
 
 def main() -> None:
@@ -57,7 +58,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="chaos-") as folder, nodes(workers=2) as cluster:
         quiet, wild = (settings_file(Path(folder), name) for name in ("quiet", "wild"))
         for step in STEPS:
-            finish(start(step, quiet, cluster), step)
+            finish(start(step, quiet, cluster), step, quiet)
             print(f"{step}: undisturbed run done", flush=True)
         for step in STEPS:
             kills += disturbed(step, wild, cluster, 1 if asked.quick else asked.kills, chance)
@@ -100,10 +101,16 @@ def start(step: str, config: Path, cluster: Nodes) -> psutil.Popen:
         return psutil.Popen(command, cwd=ROOT, env=cluster.environment, stdout=log, stderr=log)
 
 
-def finish(job: psutil.Popen, step: str) -> None:
+def finish(job: psutil.Popen, step: str, config: Path) -> None:
     """Wait for a job that must end well."""
     if job.wait(LONGEST_STEP_S) != 0:
-        raise SystemExit(f"{step} ended with status {job.returncode}: see its log")
+        raise failed(step, config, job.returncode)
+
+
+def failed(step: str, config: Path, status: int | None) -> SystemExit:
+    """What a job that did not end well said last."""
+    told = config.with_suffix(f".{step}.log").read_text(encoding="utf-8", errors="replace").splitlines()
+    return SystemExit("\n".join([*told[-60:], f"{step} ended with status {status}"]))
 
 
 def disturbed(step: str, config: Path, cluster: Nodes, wanted: int, chance: random.Random) -> list[dict[str, str]]:
@@ -113,7 +120,7 @@ def disturbed(step: str, config: Path, cluster: Nodes, wanted: int, chance: rand
     while len(kills) < wanted:
         try:
             if job.wait(chance.uniform(3, 15)) != 0:
-                raise SystemExit(f"{step} ended with status {job.returncode} after {kills}: see its log")
+                raise failed(step, config, job.returncode)
             forget(step, Path(config.with_suffix("")))
             job = start(step, config, cluster)
             continue
@@ -131,18 +138,18 @@ def disturbed(step: str, config: Path, cluster: Nodes, wanted: int, chance: rand
             job = start(step, config, cluster)
         kills.append({"step": step, "kind": kind})
         print(f"{step}: killed a {kind} ({len(kills)} of {wanted})", flush=True)
-    finish(job, step)
+    finish(job, step, config)
     return kills
 
 
 def kill_worker(cluster: Nodes, chance: random.Random) -> bool:
-    """Kill a process that runs a task or an actor of ours."""
+    """Kill a process that runs a task or an actor of ours (Ray's agents go with their node)."""
     found = []
-    for each in psutil.Process(cluster.process.pid).children(recursive=True):
+    for process in psutil.Process(cluster.process.pid).children(recursive=True):
         try:
-            name = " ".join(each.cmdline())
-            if name.startswith("ray::") and "IDLE" not in name and "Coordinator" not in name:
-                found.append(each)
+            name = " ".join(process.cmdline())
+            if name.startswith("ray::") and not any(each in name for each in NOT_OURS):
+                found.append(process)
         except psutil.Error:
             continue
     if not found:
