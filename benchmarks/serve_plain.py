@@ -12,7 +12,7 @@ from fastapi import FastAPI
 
 from serve.api import make_api
 from serve.guard import Door
-from serve.load import fill
+from serve.load import load
 from serve.service import Service
 from serve.settings import ServeConfig
 from serve.stages import LocalStages
@@ -22,7 +22,7 @@ from serve.store import Store
 def make(workspace: Path) -> FastAPI:
     config = ServeConfig(workspace=workspace)
     store = Store.open(config.store_url)
-    fill(store, config)
+    load(store, config)
     service = Service(config, store, LocalStages(config.bundle_folder, config.bundles_in_memory))
     api = make_api(service, Door(store, keys=False))
 

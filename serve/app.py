@@ -9,7 +9,7 @@ from ray.serve import Application
 
 from serve.deployments import Features, Forecast, Ingress, RiskModel
 from serve.listening import check_keys, keys_needed
-from serve.load import fill
+from serve.load import load
 from serve.settings import ServeConfig, read_config
 from serve.store import Store
 
@@ -18,7 +18,7 @@ STAGE = {"ray_actor_options": LIGHT, "max_ongoing_requests": 64, "max_queued_req
 
 
 def build(args: dict[str, Any]) -> Application:
-    """The graph (or, with `layout: fused`, one deployment that holds all stages) over an opened and filled store.
+    """The graph (or, with `layout: fused`, one deployment that holds all stages) over an opened and loaded store.
 
     Raises:
         ConfigError: keys are required and there is none. (With `keys: auto` the ingress finds out when it starts: only
@@ -26,7 +26,7 @@ def build(args: dict[str, Any]) -> Application:
     """
     config = read_config(args)
     store = Store.open(config.store_url)
-    fill(store, config)
+    load(store, config)
     if config.keys == "required":
         check_keys(store, config)
     ingress = Ingress.options(num_replicas=config.replicas, ray_actor_options=LIGHT, user_config={})

@@ -1,48 +1,100 @@
-"""Fill an empty store with what the batch jobs wrote: readings, events, equipment, newest predictions, bundles."""
+"""Take what the batch jobs wrote into the store: readings, events, equipment, newest predictions, bundles.
+
+python -m serve.load [workspace=runs/demo] [store=postgresql://…]     (after ray_jobs.daily: only what is new)
+"""
 
 from __future__ import annotations
 
+import argparse
+import hashlib
 import json
 import logging
+import sys
 from collections.abc import Iterator
-from typing import Any
+from pathlib import PurePosixPath
+from typing import Any, NamedTuple
 
 import pyarrow as pa
+import pyarrow.dataset as pads
 
+from hvac.config import read_overrides
+from hvac.errors import HvacError
 from hvac.panel.readings import CANONICAL
 from hvac.panel.registry import Registry
-from hvac.storage import parquet_dataset, place, read_parquet
+from hvac.storage import AnyPath, parquet_dataset, place, read_parquet
 from serve.records import day_number
-from serve.settings import ServeConfig
+from serve.settings import ServeConfig, read_config
 from serve.store import FLEET, Store, reading_rows
 
 log = logging.getLogger(__name__)
-LOADED = "loaded workspace"
+LOADED = "loaded"
 ROWS = 100_000
 
 
-def fill(store: Store, config: ServeConfig) -> bool:
-    """Load the workspace's tables into a store that was never filled; False where there is nothing to do."""
+class Loaded(NamedTuple):
+    """Parts of readings that were new, equipment whose predictions were taken over, equipment to be scored again."""
+
+    parts: int
+    units: int
+    to_be_scored: int
+
+
+def load(store: Store, config: ServeConfig) -> Loaded | None:
+    """Take over what the workspace has more than at the last time; None where there is nothing new.
+
+    A part of readings is a file that is never changed, so that only new ones are read. Equipment that was sent readings
+    which the files may lack (`POST /v1/readings`) keeps its predictions and is scored again, by the service, from all
+    of them. Interrupted, it is done again by the next call: readings are upserts, and what was taken is noted last.
+    """
     workspace = place(config.workspace)
-    panel = workspace / "panel"
-    if store.note(LOADED) or not (panel / "units.parquet").exists():
-        return False
-    log.info("store: loading %s", config.workspace)
-    registry = Registry.load(panel)
+    panel, told = workspace / "panel", json.loads(store.note(LOADED) or "{}")
+    if not (panel / "units.parquet").exists():
+        return None
+    parts = _parts(panel / "readings")
+    now: dict[str, Any] = {"parts": sorted(parts), "latest": _stamp(workspace / "latest.parquet"),
+           "bundles": _bundles(workspace / "steps" / "train.json")}  # fmt: skip
+    if now == told:
+        return None
+    before = set(told.get("parts", ()))
+    new, gone = sorted(set(parts) - before), len(before - set(parts))
+    log.info("store: loading %d of %d parts of %s", len(new), len(parts), config.workspace)
+    if gone:
+        log.warning("store: %d parts were replaced or are gone; readings that only they had stay in the store", gone)
+    registry, pushed = Registry.load(panel), store.pushed()
     store.add(units=list(_units(registry)), events=list(_events(registry)), stale=False)
-    for batch in parquet_dataset(panel / "readings").to_batches(batch_size=ROWS):
-        table = pa.Table.from_batches([batch]).select(CANONICAL.names)
-        store.load_readings(reading_rows(table))
-    latest = workspace / "latest.parquet"
-    if latest.exists():
-        store.save_predictions(read_parquet(latest).to_pylist())
-    bundles = workspace / "steps" / "train.json"
-    if bundles.exists():
-        found: dict[str, str] = json.loads(bundles.read_text(encoding="utf-8"))["bundles"]
-        store.assign({(FLEET, name): bundle for name, bundle in found.items()}, stale=not latest.exists())
-    store.remember(LOADED, str(config.workspace))
-    log.info("store: %d pieces of equipment loaded", len(store.units()))
-    return True
+    touched = {unit for part in new for unit in _load_part(store, parts[part])}
+    latest = read_parquet(workspace / "latest.parquet").to_pylist() if now["latest"] else []
+    taken = [row for row in latest if (row["facility_id"], row["equipment_id"]) not in pushed]
+    store.save_predictions(taken)
+    store.mark_stale((touched & pushed) if latest else touched)
+    if now["bundles"] != told.get("bundles"):
+        store.assign({(FLEET, name): bundle for name, bundle in now["bundles"].items()}, stale=not latest)
+    store.remember(LOADED, json.dumps(now))
+    return Loaded(len(new), len({(row["facility_id"], row["equipment_id"]) for row in taken}), store.stale_count())
+
+
+def _parts(readings: AnyPath) -> dict[str, pads.Fragment]:
+    """Files of readings, by their path below the folder."""
+    found = parquet_dataset(readings).get_fragments()
+    return {PurePosixPath(each.path).as_posix().rpartition("panel/readings/")[2]: each for each in found}
+
+
+def _load_part(store: Store, part: pads.Fragment) -> set[tuple[str, str]]:
+    touched: set[tuple[str, str]] = set()
+    for batch in part.to_batches(batch_size=ROWS):
+        rows = reading_rows(pa.Table.from_batches([batch]).select(CANONICAL.names))
+        store.load_readings(rows)
+        touched |= {(row[0], row[1]) for row in rows}
+    return touched
+
+
+def _stamp(file: AnyPath) -> str | None:
+    """What tells a file from the one that was there before."""
+    return hashlib.sha256(file.read_bytes()).hexdigest() if file.exists() else None
+
+
+def _bundles(file: AnyPath) -> dict[str, str]:
+    return dict(json.loads(file.read_text(encoding="utf-8"))["bundles"]) if file.exists() else {}
 
 
 def _units(registry: Registry) -> Iterator[tuple[str, str, str, int | None]]:
@@ -54,3 +106,23 @@ def _events(registry: Registry) -> Iterator[tuple[Any, ...]]:
     for row in registry.events.to_pylist():
         start, end = day_number(row["start"]), day_number(row["end"] or row["start"])
         yield (row["facility_id"], row["equipment_id"], row["kind"], start, end, row["point_id"])
+
+
+def main(given: list[str] | None = None) -> int:
+    """Load, and say what was taken over."""
+    parser = argparse.ArgumentParser(prog="python -m serve.load", description=__doc__)
+    parser.add_argument("settings", nargs="*", metavar="key=value", help="settings of the service (serve/settings.py)")
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
+    try:
+        config = read_config(read_overrides(parser.parse_args(given).settings))
+        found = load(Store.open(config.store_url), config)
+    except HvacError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 2
+    told = found._asdict() if found else {"nothing_new_in": str(config.workspace)}
+    sys.stdout.write(f"{json.dumps(told)}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

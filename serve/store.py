@@ -8,32 +8,27 @@ as once. Days are int32 days since 1970-01-01.
 from __future__ import annotations
 
 import json
-import sqlite3
-import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 import numpy as np
 import pyarrow as pa
 
-from hvac.errors import ConfigError, HvacError
+from hvac.errors import ConfigError
 from hvac.panel.grid import Unit
 from hvac.panel.readings import CANONICAL
 from hvac.storage import Place, as_given
+from serve.database import SERVERS, Database, Run, upsert
+from serve.database import StoreError as StoreError
 
-SERVERS = ("postgresql://", "postgres://")
 SCHEMA = Path(__file__).with_name("store.sql")
 READING = ("facility_id", "equipment_id", "point_id", "day", "value", "lower_limit", "upper_limit", "known_day")
 EVENT = ("facility_id", "equipment_id", "kind", "start_day", "end_day", "point_id")
 FLEET = ""  # the facility of an assignment, or of a key, that holds for all
 LEASE_S = 60.0
-
-
-class StoreError(HvacError):
-    """The store cannot take or give data now (full disk, lost server)."""
+PUSHED = "pushed "  # notes that begin so name equipment
 
 
 class UnitRow(NamedTuple):
@@ -56,19 +51,11 @@ class KeyRow(NamedTuple):
 
 
 class Store:
-    """SQL statements that both databases understand; `connect` gives a connection per thread."""
+    """What is asked and told, in SQL that both databases understand."""
 
     def __init__(self, url: str) -> None:
-        self.url = url
-        self.is_postgres = url.startswith(SERVERS)
-        self.mark = "%s" if self.is_postgres else "?"
-        self._local = threading.local()
-        with self._transaction() as run:
-            if self.is_postgres:
-                run("SELECT pg_advisory_xact_lock(7401)")  # two replicas must not create the tables at once
-            for statement in SCHEMA.read_text(encoding="utf-8").split(";"):
-                if statement.strip():
-                    run(statement)
+        self._database = Database(url, SCHEMA.read_text(encoding="utf-8"))
+        self._rows, self._transaction = self._database.rows, self._database.transaction
 
     @classmethod
     def open(cls, url: str) -> Self:
@@ -111,7 +98,7 @@ class Store:
         events: Sequence[Sequence[Any]] = (),
         stale: bool = True,
     ) -> None:
-        """Upsert in one transaction; the equipment touched is marked to be scored again (`stale`).
+        """Upsert in one transaction; the equipment touched is marked as changed here, to be scored again (`stale`).
 
         Args:
             units: (facility, equipment, class, installation day or None); an empty class keeps what is stored.
@@ -127,14 +114,21 @@ class Store:
                 "install_day = COALESCE(excluded.install_day, units.install_day), version = units.version + 1",
                 rows,
             )
-            run.many(_upsert("readings", READING, keys=4), readings)
-            run.many(_upsert("events", EVENT, keys=4), [(*row[:5], row[5] or "") for row in events])
+            run.many(upsert("readings", READING, keys=4), readings)
+            run.many(upsert("events", EVENT, keys=4), [(*row[:5], row[5] or "") for row in events])
             if stale:
-                run.many(
-                    "INSERT INTO stale VALUES (?, ?, ?, 0) ON CONFLICT (facility_id, equipment_id) DO UPDATE SET "
-                    "since = excluded.since",
-                    [(*row[:2], time.time()) for row in rows],
-                )
+                _mark(run, [(row[0], row[1]) for row in rows])
+                run.many(upsert("notes", ("name", "value"), keys=1), [(_pushed(*row[:2]), "") for row in rows])
+
+    def pushed(self) -> set[tuple[str, str]]:
+        """Equipment whose record was ever changed here, so that the files of the batch jobs may lack some of it."""
+        rows = self._rows("SELECT name FROM notes WHERE name LIKE ?", (f"{PUSHED}%",))
+        return {tuple(json.loads(row[0].removeprefix(PUSHED))) for row in rows}
+
+    def mark_stale(self, units: Collection[tuple[str, str]]) -> None:
+        """Let equipment be scored again."""
+        with self._transaction() as run:
+            _mark(run, sorted(units))
 
     def readings(self, unit: Unit) -> pa.Table:
         """The whole record of one piece of equipment as CANONICAL readings."""
@@ -154,7 +148,7 @@ class Store:
         """Equipment to be scored again, with the time of its change; for a minute nobody else is given it."""
         now = time.time()
         with self._transaction() as run:
-            lock = " FOR UPDATE SKIP LOCKED" if self.is_postgres else ""
+            lock = " FOR UPDATE SKIP LOCKED" if self._database.is_postgres else ""
             found = run(
                 f"SELECT facility_id, equipment_id, since FROM stale WHERE leased < ? ORDER BY since LIMIT ?{lock}",
                 (now - LEASE_S, limit),
@@ -181,7 +175,7 @@ class Store:
             run.many(f"INSERT INTO predictions VALUES ({', '.join('?' * 10)})", rows)
             history = [(*row[:5], row[6], row[7], row[8]) for row in rows]
             columns = ("facility_id", "equipment_id", "point_id", "horizon", "end_day", "risk", "alarm", "bundle_id")
-            run.many(_upsert("history", columns, keys=5), history)
+            run.many(upsert("history", columns, keys=5), history)
             run.many("DELETE FROM stale WHERE facility_id = ? AND equipment_id = ? AND since <= ?",
                      [(*unit, since) for unit, since in claims])  # fmt: skip
             run.many("UPDATE stale SET leased = 0 WHERE facility_id = ? AND equipment_id = ?", [u for u, _ in claims])
@@ -197,7 +191,7 @@ class Store:
         with self._transaction() as run:
             run("DELETE FROM predictions WHERE facility_id = ? AND equipment_id = ?", unit)
             run("DELETE FROM stale WHERE facility_id = ? AND equipment_id = ? AND since <= ?", (*unit, since))
-            run.many(_upsert("notes", ("name", "value"), keys=1), [(f"unscored {unit[0]} {unit[1]}", reason)])
+            run.many(upsert("notes", ("name", "value"), keys=1), [(f"unscored {unit[0]} {unit[1]}", reason)])
 
     def predictions(self, facility_id: str | None = None, equipment_id: str | None = None) -> list[dict[str, Any]]:
         """Newest predictions as rows of `latest.parquet`, of all, one facility, or one equipment."""
@@ -213,6 +207,10 @@ class Store:
         sql = "SELECT end_day, point_id, horizon, risk, alarm FROM history WHERE facility_id = ? AND equipment_id = ?"
         return [(r[0], r[1], r[2], r[3], bool(r[4])) for r in self._rows(f"{sql} ORDER BY end_day, horizon", unit)]
 
+    def close(self) -> None:
+        """Close this thread's connection."""
+        self._database.close()
+
     # Which bundle serves whom
 
     def assignments(self) -> dict[tuple[str, str], str]:
@@ -222,13 +220,13 @@ class Store:
     def load_readings(self, rows: Sequence[Sequence[Any]]) -> None:
         """Upsert rows of `READING` of known equipment without marking it: for the first filling."""
         with self._transaction() as run:
-            run.many(_upsert("readings", READING, keys=4), rows)
+            run.many(upsert("readings", READING, keys=4), rows)
 
     def assign(self, given: dict[tuple[str, str], str], *, stale: bool = True) -> None:
         """Let bundles serve from now on, and (`stale`) score again what they serve."""
         with self._transaction() as run:
             now = time.time()
-            run.many(_upsert("assignments", ("facility_id", "class", "bundle_id", "since"), keys=2),
+            run.many(upsert("assignments", ("facility_id", "class", "bundle_id", "since"), keys=2),
                      [(*key, bundle, now) for key, bundle in given.items()])  # fmt: skip
             for facility, name in given if stale else ():
                 run(
@@ -246,7 +244,7 @@ class Store:
     def remember(self, name: str, value: str) -> None:
         """Remember a word."""
         with self._transaction() as run:
-            run.many(_upsert("notes", ("name", "value"), keys=1), [(name, value)])
+            run.many(upsert("notes", ("name", "value"), keys=1), [(name, value)])
 
     # Keys
 
@@ -259,65 +257,24 @@ class Store:
     def add_key(self, key: KeyRow) -> None:
         """Keep a key's hash."""
         with self._transaction() as run:
-            run.many(_upsert("api_keys", ("hashed", "name", "facility_id", "role"), keys=1), [key])
+            run.many(upsert("api_keys", ("hashed", "name", "facility_id", "role"), keys=1), [key])
 
     def drop_keys(self, name: str) -> int:
         """Withdraw all keys of a name; how many there were."""
         with self._transaction() as run:
             return int(run("DELETE FROM api_keys WHERE name = ?", (name,)).rowcount)
 
-    # Database
 
-    def _rows(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        with self._transaction(writes=False) as run:
-            return list(run(sql, values).fetchall())
-
-    def close(self) -> None:
-        """Close this thread's connection."""
-        connection = getattr(self._local, "connection", None)
-        if connection is not None:
-            connection.close()
-            self._local.connection = None
-
-    def _connection(self) -> Any:
-        connection = getattr(self._local, "connection", None)
-        if connection is None:
-            connection = self._local.connection = _postgres(self.url) if self.is_postgres else _sqlite(self.url)
-        return connection
-
-    @contextmanager
-    def _transaction(self, *, writes: bool = True) -> Iterator[_Run]:
-        """Statements that all take effect, or none."""
-        try:
-            connection = self._connection()
-            cursor = connection.cursor()
-            if not self.is_postgres:
-                cursor.execute("BEGIN IMMEDIATE" if writes else "BEGIN")
-            try:
-                yield _Run(cursor, self.mark)
-            except BaseException:
-                connection.rollback()
-                raise
-            connection.commit()
-        except _database_errors() as error:
-            self.close()
-            raise StoreError(f"the store {_without_password(self.url)} cannot do this now: {error}") from error
+def _mark(run: Run, units: Sequence[tuple[str, str]]) -> None:
+    run.many(
+        "INSERT INTO stale VALUES (?, ?, ?, 0) ON CONFLICT (facility_id, equipment_id) DO UPDATE SET "
+        "since = excluded.since",
+        [(*unit, time.time()) for unit in units],
+    )
 
 
-class _Run:
-    """Runs statements written with `?` on either database."""
-
-    def __init__(self, cursor: Any, mark: str) -> None:
-        self.cursor, self.mark = cursor, mark
-
-    def __call__(self, sql: str, values: Sequence[Any] = ()) -> Any:
-        self.cursor.execute(sql.replace("?", self.mark), tuple(values))
-        return self.cursor
-
-    def many(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
-        """The same statement for every row."""
-        if rows:
-            self.cursor.executemany(sql.replace("?", self.mark), rows)
+def _pushed(facility_id: str, equipment_id: str) -> str:
+    return PUSHED + json.dumps([facility_id, equipment_id])
 
 
 def canonical(unit: Unit, columns: Sequence[Sequence[Any]]) -> pa.Table:
@@ -345,39 +302,3 @@ def _prediction(row: dict[str, Any]) -> tuple[Any, ...]:
     keys = (row["facility_id"], row["equipment_id"], row["point_id"] or "", row["horizon"], end_day)
     told = (row["status"], row["risk"], int(bool(row["alarm"])), row["bundle_id"])
     return (*keys, *told, json.dumps(body))
-
-
-def _upsert(table: str, columns: Sequence[str], *, keys: int) -> str:
-    """Insert, or put the newer values in the place of the older ones; the first `keys` columns say which row."""
-    names, marks = ", ".join(columns), ", ".join("?" * len(columns))
-    newer = ", ".join(f"{name} = excluded.{name}" for name in columns[keys:])
-    same = ", ".join(columns[:keys])
-    return f"INSERT INTO {table} ({names}) VALUES ({marks}) ON CONFLICT ({same}) DO UPDATE SET {newer}"
-
-
-def _sqlite(path: str) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, timeout=30.0, isolation_level=None)
-    connection.execute("PRAGMA journal_mode=WAL")
-    connection.execute("PRAGMA synchronous=FULL")  # an answered push survives a power cut
-    return connection
-
-
-def _postgres(url: str) -> Any:
-    try:
-        import psycopg
-    except ImportError as error:
-        raise StoreError("store: PostgreSQL needs psycopg: pip install 'hvac-foresight[postgres]'") from error
-    return psycopg.connect(url, connect_timeout=10)
-
-
-def _database_errors() -> tuple[type[Exception], ...]:
-    try:
-        import psycopg
-    except ImportError:
-        return (sqlite3.Error,)
-    return (sqlite3.Error, psycopg.Error)
-
-
-def _without_password(url: str) -> str:
-    head, at, tail = url.rpartition("@")
-    return f"{head.split('://')[0]}://…@{tail}" if at else url

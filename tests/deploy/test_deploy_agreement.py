@@ -10,7 +10,9 @@ import tomllib
 
 import pytest
 
+from hvac.config import read_overrides
 from ray_jobs.run_config import RunConfig, load_run
+from serve.settings import read_config
 from tests.deploy.deploy_example import (
     CRONTAB,
     EVERY,
@@ -75,7 +77,7 @@ def test_markers_are_the_only_values_left_open() -> None:
 
 def test_commands_run_modules_that_exist() -> None:
     modules = [module for command in job_commands() for module in re.findall(r"-m (\S+)", command)]
-    assert set(modules) == {"ray_jobs.pipeline", "ray_jobs.daily"}
+    assert set(modules) == {"ray_jobs.pipeline", "ray_jobs.daily", "serve.load"}
     for module in modules:
         assert importlib.util.find_spec(module)
 
@@ -83,7 +85,10 @@ def test_commands_run_modules_that_exist() -> None:
 def test_commands_give_settings_that_exist() -> None:
     for command in job_commands():
         settings = [word for word in shlex.split(command) if re.match(r"[a-z_.]+=", word)]
-        load_run(ROOT / "ray_jobs" / "configs" / "demo.yaml", settings)
+        if "serve.load" in command:
+            read_config(read_overrides(settings))
+        else:
+            load_run(ROOT / "ray_jobs" / "configs" / "demo.yaml", settings)
 
 
 def test_page_names_settings_that_exist() -> None:
@@ -108,7 +113,7 @@ def test_no_file_holds_a_secret(name: str) -> None:
 
 
 def test_cron_runs_once_at_a_time_keeps_a_log_and_the_token() -> None:
-    assert len(cron_lines()) == 2
+    assert len(cron_lines()) == 3
     for line in cron_lines():
         assert "flock --nonblock" in line
         assert line.endswith(">> runs/daily.log 2>&1")

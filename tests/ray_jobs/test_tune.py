@@ -180,7 +180,8 @@ def test_finished_sweep_is_not_done_twice_and_says_so(swept: Swept, caplog: pyte
 
 def test_pbt_goes_on_with_the_networks_of_better_trials(make: Making) -> None:
     space = {"learning_rate": {"choice": [1e-9, 1e-8, 2e-3, 3e-3]}, "weight_decay": {"uniform": [0.0, 0.1]}}
-    together = {"trials": 4, "concurrent": 4, "cpus_per_trial": 0.5}  # so that the worse ones see better ones
+    # Two of four at a time: PBT pauses each after its epoch until all had theirs, so the worse ones do see better ones
+    together = {"trials": 4, "concurrent": 4, "cpus_per_trial": 1}
     config = make({"algorithm": "pbt", "grace_epochs": 1, "space": space, **together}, model={"epochs": 5})
     result = tune.run(config)
     trials = json.loads((Path(result["sweep"]) / "sweep.json").read_text(encoding="utf-8"))["trials"]

@@ -17,16 +17,17 @@ from ray.serve.schema import ServeDeploySchema
 
 from hvac.errors import ConfigError
 from hvac.panel.grid import Unit
-from hvac.panel.registry import Registry
+from hvac.panel.registry import EPOCH, Registry
 from hvac.storage import matching, place
 from serve import app, deployments, keys, listening
 from serve.__main__ import main as serve_main
-from serve.load import fill
+from serve.load import load
+from serve.load import main as load_main
 from serve.service import Service
 from serve.settings import ServeConfig, read_config
 from serve.stages import LocalStages
-from serve.store import FLEET, Store
-from tests.serve.serve_example import UNITS, body_readings, client_of, filled, scored, service_of
+from serve.store import FLEET, Store, canonical
+from tests.serve.serve_example import LAST, UNITS, body_readings, client_of, filled, scored, service_of
 
 
 def test_unknown_setting_names_the_nearest_one() -> None:
@@ -99,12 +100,51 @@ def test_empty_store_is_filled_once_from_what_the_jobs_wrote(tmp_path: Path) -> 
     write_workspace(workspace, service.rows(), service.store)
     config = ServeConfig(workspace=workspace)
     store = Store.open(config.store_url)
-    assert fill(store, config)
-    assert not fill(store, config)
+    assert load(store, config)
+    assert load(store, config) is None
     assert store.readings(UNITS[0]).equals(service.store.readings(UNITS[0]))
     assert [row["risk"] for row in store.predictions()] == [row["risk"] for row in service.store.predictions()]
     assert store.assignments() == {(FLEET, "ahu"): "ahu-1"}
     assert store.stale_count() == 0
+
+
+def test_store_takes_over_what_a_daily_job_added_and_keeps_what_was_pushed(tmp_path: Path) -> None:
+    service = scored(service_of(tmp_path / "first"))
+    workspace, name = tmp_path / "run", service.rows()[0]["bundle_id"]
+    write_workspace(workspace, service.rows(), service.store)
+    config = ServeConfig(workspace=workspace, bundles=tmp_path / "first" / "bundles")
+    store = Store.open(config.store_url)
+    load(store, config)
+    store.assign({(FLEET, "ahu"): name}, stale=False)
+    pushed, other = UNITS[0], UNITS[1]
+    store.add(readings=[(*pushed, "p", LAST + 1, 99.0, 10.0, 30.0, None)])
+    read = pa.concat_tables(canonical(u, [["p"], [LAST + 2], [21.0], [None], [None], [None]]) for u in (pushed, other))
+    pq.write_table(read, workspace / "panel" / "readings" / "part-2.parquet")
+    latest = pq.read_table(workspace / "latest.parquet").to_pylist()
+    pq.write_table(pa.Table.from_pylist([{**row, "risk": 0.125} for row in latest]), workspace / "latest.parquet")
+    assert load(store, config) == (1, 2, 1)
+    assert {row["risk"] for row in store.predictions(*other)} == {0.125}
+    assert 0.125 not in {row["risk"] for row in store.predictions(*pushed)}
+    remote = scored(Service(config, store, LocalStages(config.bundle_folder, 4)))
+    (ends,) = {row["end_date"] for row in remote.rows(*pushed)}
+    assert ends == EPOCH + dt.timedelta(days=LAST + 2)
+    days = store.readings(pushed)["date"].cast(pa.int32()).to_pylist()
+    assert {LAST + 1, LAST + 2} <= set(days)
+    assert load(store, config) is None
+
+
+def test_load_that_was_interrupted_is_done_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    service = scored(service_of(tmp_path / "first"))
+    write_workspace(tmp_path / "run", service.rows(), service.store)
+    config = ServeConfig(workspace=tmp_path / "run")
+    store = Store.open(config.store_url)
+    with monkeypatch.context() as broken:
+        broken.setattr(store, "save_predictions", lambda _: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            load(store, config)
+    assert load_main([f"workspace={config.workspace}"]) == 0
+    assert len(store.predictions()) == len(service.store.predictions())
+    assert load(store, config) is None
 
 
 def test_service_reads_workspace_and_bundles_from_s3(tmp_path: Path, s3: Callable[[str], str]) -> None:
@@ -117,7 +157,7 @@ def test_service_reads_workspace_and_bundles_from_s3(tmp_path: Path, s3: Callabl
                 (workspace / file.relative_to(folder).as_posix()).write_bytes(file.read_bytes())
     config = read_config({"workspace": str(workspace), "store": str(tmp_path / "other.sqlite")})
     store = Store.open(config.store_url)
-    assert fill(store, config)
+    assert load(store, config)
     assert store.readings(UNITS[0]).equals(service.store.readings(UNITS[0]))
     (name,) = (path.parent.name for path in matching(config.bundle_folder, "*/manifest.json"))
     store.assign({(FLEET, "ahu"): name})
@@ -154,14 +194,14 @@ def write_workspace(folder: Path, latest: list[dict[str, Any]], store: Store) ->
 def test_full_disk_is_told_and_predictions_go_on(tmp_path: Path) -> None:
     """SQLite's own page limit gives the very error of a full disk; each thread has a connection, so all are told."""
     service = scored(service_of(tmp_path))
-    connect = service.store._connection
+    connect = service.store._database._connection
 
     def small() -> Any:
         connection = connect()
         connection.execute("PRAGMA max_page_count = 1")
         return connection
 
-    service.store._connection = small  # type: ignore[method-assign]
+    service.store._database._connection = small  # type: ignore[method-assign]
     unit = {"facility_id": "F1", "equipment_id": "E1"}
     with client_of(service) as client:
         told = client.post(

@@ -76,7 +76,7 @@ def _wait_for(url: str) -> None:
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
     url = str(tmp_path / "s.sqlite") if request.param == "sqlite" else request.getfixturevalue("postgres")
     made = Store.open(url)
-    if made.is_postgres:
+    if made._database.is_postgres:
         with made._transaction() as run:
             run("TRUNCATE units, readings, events, stale, predictions, history, assignments, notes, api_keys")
     yield made
@@ -174,8 +174,8 @@ def test_full_disk_is_one_sentence_and_loses_nothing(tmp_path: Path) -> None:
     """SQLite's own page limit gives the very error of a full disk (SQLITE_FULL)."""
     store = Store.open(str(tmp_path / "s.sqlite"))
     store.add(readings=reading_rows(E1, 50))
-    pages = store._connection().execute("PRAGMA page_count").fetchone()[0]
-    store._connection().execute(f"PRAGMA max_page_count = {pages + 1}")
+    pages = store._database._connection().execute("PRAGMA page_count").fetchone()[0]
+    store._database._connection().execute(f"PRAGMA max_page_count = {pages + 1}")
     with pytest.raises(StoreError, match="full"):
         store.add(readings=reading_rows(UNITS[1], 20_000))
     assert len(store.readings(E1)) == 50
