@@ -55,13 +55,16 @@ def main() -> None:
     where = machine(("ray", "torch"), cores=3)
     chance, started = random.Random(asked.seed), time.monotonic()
     kills: list[dict[str, str]] = []
+    took: dict[str, float] = {}
     with tempfile.TemporaryDirectory(prefix="chaos-") as folder, nodes(workers=2) as cluster:
         quiet, wild = (settings_file(Path(folder), name) for name in ("quiet", "wild"))
         for step in STEPS:
+            began = time.monotonic()
             finish(start(step, quiet, cluster), step, quiet)
-            print(f"{step}: undisturbed run done", flush=True)
+            took[step] = time.monotonic() - began
+            print(f"{step}: undisturbed run done in {took[step]:.0f} s", flush=True)
         for step in STEPS:
-            kills += disturbed(step, wild, cluster, 1 if asked.quick else asked.kills, chance)
+            kills += disturbed(step, wild, cluster, 1 if asked.quick else asked.kills, chance, took[step])
         found = compare(Path(folder) / "quiet", Path(folder) / "wild")
     told = {"kills": len(kills), "by_kind": count(kills, "kind"), "by_step": count(kills, "step"), **found,
             "seconds": round(time.monotonic() - started)}  # fmt: skip
@@ -113,13 +116,15 @@ def failed(step: str, config: Path, status: int | None) -> SystemExit:
     return SystemExit("\n".join([*told[-60:], f"{step} ended with status {status}"]))
 
 
-def disturbed(step: str, config: Path, cluster: Nodes, wanted: int, chance: random.Random) -> list[dict[str, str]]:
+def disturbed(
+    step: str, config: Path, cluster: Nodes, wanted: int, chance: random.Random, quiet_s: float
+) -> list[dict[str, str]]:  # fmt: skip
     """Run a step to its end with `wanted` kills on the way; where it ends before, its outputs go and it starts anew."""
     kills: list[dict[str, str]] = []
     job = start(step, config, cluster)
     while len(kills) < wanted:
         try:
-            if job.wait(chance.uniform(3, 15)) != 0:
+            if job.wait(chance.uniform(0.2, 0.8) * quiet_s) != 0:
                 raise failed(step, config, job.returncode)
             forget(step, Path(config.with_suffix("")))
             job = start(step, config, cluster)

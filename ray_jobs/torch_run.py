@@ -6,6 +6,7 @@ that is started again, goes on where they stood.
 
 from __future__ import annotations
 
+import logging
 import tempfile
 from collections.abc import Callable
 from dataclasses import asdict
@@ -15,6 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 from ray import train as ray_train
+from ray.exceptions import ActorDiedError
 from ray.train import CheckpointConfig, FailureConfig, ScalingConfig
 from ray.train import RunConfig as RayRunConfig
 from ray.train.torch import TorchTrainer, prepare_model
@@ -24,6 +26,7 @@ from hvac.models.fitting import FitState
 from hvac.storage import AnyPath, Place, place, writing
 from ray_jobs.run_config import TrainConfig
 
+log = logging.getLogger(__name__)
 STATE = "fits.pt"
 
 
@@ -45,25 +48,39 @@ def fit_by_workers(
     folder = place(folder)
     local = None if config.workers else str(folder / f"local-{name}")
     asked = {"CPU": 1.0, **({"GPU": 1.0} if config.gpu else {}), **config.resources} if config.resources else {}
-    trainer = TorchTrainer(
-        worker,
-        train_loop_config={**settings, "every": config.checkpoint_every, "local": local},
-        scaling_config=ScalingConfig(
-            num_workers=config.workers, use_gpu=config.gpu, resources_per_worker=asked or None
-        ),
-        run_config=RayRunConfig(
-            name=name,
-            **storage_of(folder),
-            failure_config=FailureConfig(max_failures=config.max_failures),
-            checkpoint_config=CheckpointConfig(num_to_keep=1),
-        ),
-    )
-    result = trainer.fit()
+
+    def fitted() -> ray_train.Result:
+        return TorchTrainer(
+            worker,
+            train_loop_config={**settings, "every": config.checkpoint_every, "local": local},
+            scaling_config=ScalingConfig(
+                num_workers=config.workers, use_gpu=config.gpu, resources_per_worker=asked or None
+            ),
+            run_config=RayRunConfig(
+                name=name,
+                **storage_of(folder),
+                failure_config=FailureConfig(max_failures=config.max_failures),
+                checkpoint_config=CheckpointConfig(num_to_keep=1),
+            ),
+        ).fit()
+
+    result = _led_again(fitted, config.max_failures)
     if local:
         return load_states(place(local))
     assert result.checkpoint is not None, "the last report carries a checkpoint"
     with result.checkpoint.as_directory() as saved:
         return load_states(Path(saved))
+
+
+def _led_again(fitted: Callable[[], ray_train.Result], times: int) -> ray_train.Result:
+    """Ray Train starts dead workers again, but not its own controller: that is done here, from the last checkpoint."""
+    try:
+        return fitted()
+    except ActorDiedError:
+        if not times:
+            raise
+        log.warning("train: the process that leads the workers died: going on from the last checkpoint")
+        return _led_again(fitted, times - 1)
 
 
 def storage_of(folder: AnyPath) -> dict[str, Any]:

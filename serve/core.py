@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 from collections import OrderedDict, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
@@ -21,7 +21,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from hvac.errors import BundleError, HvacError, InputError
+from hvac.errors import BundleError, InputError
 from hvac.features.describe import Recipe, UnitRecord, scenes
 from hvac.features.statistics import statistics
 from hvac.features.table import KEY_SCHEMA, Windows, concat, matrix
@@ -100,23 +100,6 @@ class Group:
     made: Newest
     ask_B: tuple[int, ...]
 
-    def of(self, first: int, last: int) -> Group | None:
-        """The part that belongs to asks first…last − 1, numbered from 0; None where there is none."""
-        rows = [b for b, ask in enumerate(self.ask_B) if first <= ask < last]
-        return (
-            replace(self, made=_take(self.made, rows), ask_B=tuple(self.ask_B[b] - first for b in rows))
-            if rows
-            else None
-        )
-
-
-def _take(made: Newest, rows: list[int]) -> Newest:
-    return Newest(
-        windows=made.windows.take(np.array(rows)),
-        frames=tuple(made.frames[b] for b in rows),
-        learning_left=tuple(made.learning_left[b] for b in rows),
-    )
-
 
 def prepare(shelf: Shelf, asks: Sequence[Ask]) -> list[Group]:
     """The newest window of every ask (one per point where the bundle is `by: point`), embedded where needed.
@@ -130,26 +113,6 @@ def prepare(shelf: Shelf, asks: Sequence[Ask]) -> list[Group]:
         of_bundle[ask.bundle_id, ask.end_day].append(number)
     return [_group(shelf(bundle_id), [asks[n] for n in numbers], numbers, bundle_id, end_day)
             for (bundle_id, end_day), numbers in of_bundle.items()]  # fmt: skip
-
-
-def prepare_many(shelf: Shelf, many: Sequence[Sequence[Ask]]) -> list[list[Group] | HvacError]:
-    """`prepare` for several requests at once; what is wrong with one of them is that one's answer only."""
-    try:
-        groups = prepare(shelf, [ask for asks in many for ask in asks])
-    except HvacError as error:
-        return [error] if len(many) == 1 else [each for asks in many for each in prepare_many(shelf, [asks])]
-    ends = np.cumsum([len(asks) for asks in many])
-    return [
-        [part for group in groups if (part := group.of(int(end) - len(asks), int(end)))]
-        for asks, end in zip(many, ends, strict=True)
-    ]
-
-
-def raised(found: list[Group] | HvacError) -> list[Group]:
-    """The groups of one request, or its error."""
-    if isinstance(found, HvacError):
-        raise found
-    return found
 
 
 def _group(bundle: Bundle, asks: list[Ask], numbers: list[int], bundle_id: str, end_day: int | None) -> Group:
@@ -187,7 +150,7 @@ def _record(ask: Ask) -> UnitRecord:
 
 
 def risks_of_many(bundle: Bundle, many: Sequence[Windows]) -> list[Floats]:
-    """Second stage: risks [B, H] of the windows of several requests, in one pass."""
+    """Second stage: risks [B, H] of several tables of windows, in one pass."""
     risk_BH = newest_risks(bundle, concat(many))
     return np.split(risk_BH, np.cumsum([len(windows) for windows in many])[:-1])
 
@@ -201,10 +164,24 @@ def assemble(
     return [{**row, "ask": group.ask_B[place // each]} for place, row in enumerate(rows)]
 
 
-def in_order(groups: Sequence[list[dict[str, Any]]]) -> list[dict[str, Any]]:
+def in_order(groups: Iterable[list[dict[str, Any]]]) -> list[dict[str, Any]]:
     """Rows of all groups, in the order of the asks."""
     rows = [row for group in groups for row in group]
     return sorted(rows, key=lambda row: (row["ask"], row["point_id"] or "", row["horizon"]))
+
+
+def shared_out(rows: Iterable[dict[str, Any]], sizes: Sequence[int]) -> list[list[dict[str, Any]]]:
+    """Rows of requests that were answered together, to each its own; `sizes` are their numbers of asks.
+
+    >>> shared_out([{"ask": 0}, {"ask": 2}], [2, 1])
+    [[{'ask': 0}], [{'ask': 0}]]
+    """
+    ends = np.cumsum(sizes)
+    found: list[list[dict[str, Any]]] = [[] for _ in sizes]
+    for row in rows:
+        request = int(np.searchsorted(ends, row["ask"], side="right"))
+        found[request].append({**row, "ask": row["ask"] - int(ends[request] - sizes[request])})
+    return found
 
 
 def all_outlooks(bundle: Bundle, made: Newest, horizons: Sequence[int]) -> list[list[dict[str, Any]]]:

@@ -14,6 +14,7 @@ import pyarrow as pa
 from ray import serve
 from ray.serve.handle import DeploymentHandle
 
+from hvac.errors import HvacError
 from serve import metrics
 from serve.api import make_api
 from serve.asks import Ask
@@ -92,19 +93,36 @@ class Features:
         self.core = _core(config)
         self.shelf = self.core.Shelf(config.bundle_folder, config.bundles_in_memory)
         self.risk, self.outlook = risk, forecast
-        self._prepare.set_max_batch_size(config.batch)
-        self._prepare.set_batch_wait_timeout_s(config.batch_wait_s)
-
-    @serve.batch
-    async def _prepare(self, many: list[Sequence[Ask]]) -> list[Any]:
-        metrics.BATCH_SIZE.labels("features").observe(len(many))
-        with metrics.timed("features"):
-            return await asyncio.to_thread(self.core.prepare_many, self.shelf, many)
+        self._together.set_max_batch_size(config.batch)
+        self._together.set_batch_wait_timeout_s(config.batch_wait_s)
 
     async def predict(self, asks: Sequence[Ask]) -> Rows:
         """See `Stages`."""
-        groups = self.core.raised(await self._prepare(asks))
+        found = await self._together(asks)
+        if isinstance(found, HvacError):
+            raise found
+        return found
+
+    @serve.batch
+    async def _together(self, many: list[Sequence[Ask]]) -> list[Rows | HvacError]:
+        metrics.BATCH_SIZE.labels("features").observe(len(many))
+        return await self._answers(many)
+
+    async def _answers(self, many: Sequence[Sequence[Ask]]) -> list[Rows | HvacError]:
+        """Answers of several requests, made in one pass; what is wrong with one of them is that one's answer only."""
+        try:
+            rows = await self._rows([ask for asks in many for ask in asks])
+        except HvacError as error:
+            return [error] if len(many) == 1 else [(await self._answers([asks]))[0] for asks in many]
+        return list(self.core.shared_out(rows, [len(asks) for asks in many]))
+
+    async def _rows(self, asks: Sequence[Ask]) -> Rows:
+        groups = await self._prepare(asks)
         return self.core.in_order(await asyncio.gather(*map(self._finish, groups)))
+
+    async def _prepare(self, asks: Sequence[Ask]) -> list[Any]:
+        with metrics.timed("features"):
+            return await asyncio.to_thread(self.core.prepare, self.shelf, asks)
 
     async def _finish(self, group: Any) -> Rows:
         bundle = self.shelf(group.bundle_id)
@@ -117,7 +135,7 @@ class Features:
 
     async def forecast(self, ask: Ask, horizons: Sequence[int]) -> list[dict[str, Any]]:
         """See `Stages`."""
-        (group,) = self.core.raised(await self._prepare([ask]))
+        (group,) = await self._prepare([ask])
         made = self.core.values_only(group.made)
         found: list[dict[str, Any]] = await self.outlook.every_point.remote(group.bundle_id, made, horizons)
         return found

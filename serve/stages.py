@@ -68,19 +68,18 @@ class LocalStages:
         for (_, answer), found in zip(taken, self._answers([asks for asks, _ in taken]), strict=True):
             loop.call_soon_threadsafe(_settle, answer, found)
 
-    def _answers(self, many: list[Sequence[Ask]]) -> list[Rows | Exception]:
+    def _answers(self, many: Sequence[Sequence[Ask]]) -> list[Rows | Exception]:
+        """Answers of several requests, made in one pass; what is wrong with one of them is that one's answer only."""
         try:
-            with metrics.timed("features"):
-                prepared = self.core.prepare_many(self.shelf, many)
-        except Exception as error:  # a bug: nobody of this round is left waiting
-            return [error] * len(many)
-        found: list[Rows | Exception] = []
-        for groups in prepared:
-            try:
-                found.append(self.core.in_order([self._finish(group) for group in self.core.raised(groups)]))
-            except Exception as error:
-                found.append(error)
-        return found
+            rows = self._rows([ask for asks in many for ask in asks])
+        except Exception as error:  # of whatever kind: nobody of this round is left waiting
+            return [error] if len(many) == 1 else [each for asks in many for each in self._answers([asks])]
+        return list(self.core.shared_out(rows, [len(asks) for asks in many]))
+
+    def _rows(self, asks: Sequence[Ask]) -> Rows:
+        with metrics.timed("features"):
+            groups = self.core.prepare(self.shelf, asks)
+        return self.core.in_order(map(self._finish, groups))
 
     def _finish(self, group: Any) -> Rows:
         bundle = self.shelf(group.bundle_id)

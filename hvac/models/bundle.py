@@ -121,11 +121,18 @@ class Bundle:
     def forecast(self, x_BCL: npt.NDArray[np.floating[Any]], horizon: int) -> Outlook:
         """Damped quadratic of every point with its band; the band is nan where it could not be calibrated."""
         shape = x_BCL.shape
-        flat = np.asarray(x_BCL, dtype=np.float64).reshape(-1, shape[-1])
-        value_BCD = damped_quadratic(flat, horizon).reshape(*shape[:2], horizon)
-        spread_BC1 = window_spread(flat).reshape(*shape[:2], 1)
-        half_BCD = spread_BC1 * self.band.get(horizon, np.full((shape[1], horizon), np.nan))
-        return Outlook(value_BCD, value_BCD - half_BCD, value_BCD + half_BCD)
+        point_N = np.tile(np.arange(shape[1]), shape[0])
+        found = self.forecast_series(x_BCL.reshape(-1, shape[-1]), point_N, horizon)
+        return Outlook(*(part_ND.reshape(*shape[:2], horizon) for part_ND in found))
+
+    def forecast_series(
+        self, x_NL: npt.NDArray[np.floating[Any]], point_N: npt.NDArray[np.integer[Any]], horizon: int
+    ) -> Outlook:
+        """The same for N series, of each of which the number of its point is told: [N, D] each."""
+        x_NL = np.asarray(x_NL, dtype=np.float64)
+        value_ND, band_CD = damped_quadratic(x_NL, horizon), self.band.get(horizon)
+        half_ND = window_spread(x_NL) * (np.nan if band_CD is None else band_CD[point_N])
+        return Outlook(value_ND, value_ND - half_ND, value_ND + half_ND)
 
     def _content(self) -> dict[str, Any]:
         return {

@@ -89,25 +89,44 @@ def _frame(scene: Scene, scale: Scale, end_day: int) -> Frame:
     return Frame(scene.panel.points, *(np.array(grid[row]) for grid in grids))
 
 
-def driving_point(x_CL: npt.NDArray[np.floating[Any]]) -> int:
-    """The point that has moved furthest from its baseline in the last 14 days."""
-    return int(np.argmax(np.abs(np.asarray(x_CL)[:, -MOVED_DAYS:].mean(axis=1))))
+def driving_points(x_BCL: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.int64]:
+    """The point of each window that has moved furthest from its baseline in the last 14 days."""
+    return np.asarray(np.abs(x_BCL[:, :, -MOVED_DAYS:].mean(axis=2)).argmax(axis=1))
+
+
+def _outlooks(
+    bundle: Bundle, x_NL: npt.NDArray[np.floating[Any]], point_N: npt.NDArray[np.int64], frames: Sequence[Frame],
+    horizon: int,
+) -> list[PointOutlook]:  # fmt: skip
+    """Forecasts of N series, each a point of a window with its frame, in physical units, with their 90 % bands."""
+    centre_N, spread_N, lower_N, upper_N = np.array(
+        [[column[c] for column in frame[1:]] for frame, c in zip(frames, point_N, strict=True)]
+    ).T
+    parts = bundle.forecast_series(x_NL, point_N, horizon)
+    value_ND, low_ND, high_ND = (part * spread_N[:, None] + centre_N[:, None] for part in parts)
+    chance_N = crossing_probability(value_ND, (high_ND - low_ND) / 2, lower_B=lower_N, upper_B=upper_N)
+    names = [frame.points[c] for frame, c in zip(frames, point_N, strict=True)]
+    return [PointOutlook(*row) for row in zip(names, value_ND, low_ND, high_ND, chance_N.tolist(), strict=True)]
 
 
 def outlooks(bundle: Bundle, x_CL: npt.NDArray[np.floating[Any]], frame: Frame, horizon: int) -> list[PointOutlook]:
-    """Forecast of every point of one window for a horizon, in physical units, with its 90 % band."""
-    parts = bundle.forecast(np.asarray(x_CL)[None], horizon)
-    value_CD, low_CD, high_CD = (p[0] * frame.spread_C[:, None] + frame.centre_C[:, None] for p in parts)
-    chance_C = crossing_probability(value_CD, (high_CD - low_CD) / 2, lower_B=frame.lower_C, upper_B=frame.upper_C)
-    return [PointOutlook(*row) for row in zip(frame.points, value_CD, low_CD, high_CD, chance_C.tolist(), strict=True)]
+    """Forecast of every point of one window for a horizon."""
+    return _outlooks(bundle, x_CL, np.arange(len(x_CL)), [frame] * len(x_CL), horizon)
 
 
 def driving_outlooks(bundle: Bundle, made: Newest) -> list[dict[int, PointOutlook]]:
     """For every window that can be scored, the outlook of its driving point for each horizon; empty for the others."""
-    return [
-        {h: outlooks(bundle, x_CL, frame, h)[driving_point(x_CL)] for h in bundle.horizons} if ok else {}
-        for x_CL, frame, ok in zip(np.asarray(made.windows.x_BCL), made.frames, made.ok_B, strict=True)
-    ]
+    found: list[dict[int, PointOutlook]] = [{} for _ in made.frames]
+    ok_N = np.flatnonzero(made.ok_B)
+    if len(ok_N):
+        x_NCL = np.asarray(made.windows.x_BCL)[ok_N]
+        point_N = driving_points(x_NCL)
+        frames = [made.frames[b] for b in ok_N]
+        for h in bundle.horizons:
+            told = _outlooks(bundle, x_NCL[np.arange(len(ok_N)), point_N], point_N, frames, h)
+            for b, one in zip(ok_N, told, strict=True):
+                found[b][h] = one
+    return found
 
 
 def newest_risks(bundle: Bundle, windows: Windows) -> Floats:

@@ -36,7 +36,7 @@ class Events(NamedTuple):
 
     def of_kinds(self, kinds: tuple[str, ...]) -> Events:
         """The events of some kinds."""
-        return self.where(np.isin(self.kind_N, list(kinds)))
+        return self.where(np.isin(self.kind_N, list(kinds))) if len(self.kind_N) else self
 
     def of_point(self, point_id: str | None) -> Events:
         """Events that concern a point: its own and those of the whole equipment."""

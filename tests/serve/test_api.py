@@ -291,7 +291,7 @@ def test_bug_in_one_round_leaves_nobody_waiting(tmp_path: Path, monkeypatch: pyt
         raise RuntimeError("a bug")
 
     assert isinstance(own.stages, LocalStages)
-    monkeypatch.setattr(own.stages.core, "prepare_many", fail)
+    monkeypatch.setattr(own.stages.core, "prepare", fail)
     with client_of(own) as client, ThreadPoolExecutor(4) as pool:
         told = list(pool.map(lambda _: predict(client, unit(E1)).status_code, range(4)))
     assert told == [500] * 4
