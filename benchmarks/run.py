@@ -16,8 +16,8 @@ from typing import Any
 
 from support import QUICK_RESULTS, RESULTS, ROOT, THREAD_LIMITS, parser
 
-SCRIPTS = ("features", "encoder", "runtimes", "train", "featurize", "scale", "chaos", "calibration", "facilities",
-           "serve", "serve_chaos")  # fmt: skip
+SCRIPTS = ("features", "encoder", "runtimes", "train", "featurize", "pipeline", "scale", "chaos", "calibration",
+           "facilities", "serve", "serve_chaos")  # fmt: skip
 PAGE = ROOT / "benchmarks" / "RESULTS.md"
 MACHINE = ("cpu", "cpu_count", "cores_used", "load_average_before", "system", "python")
 WORDS = {True: "yes", False: "**missed**", None: "–"}

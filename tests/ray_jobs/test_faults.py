@@ -194,15 +194,19 @@ def keys_in(workspace: Path, *, but: str) -> pa.Table:
     return table.filter(pc.not_equal(table["equipment_id"], but)).sort_by([(name, "ascending") for name in columns])
 
 
-def test_killed_training_worker_resumes_from_its_checkpoint(finished: tuple[RunConfig, Path], tmp_path: Path) -> None:
+def test_killed_training_worker_and_its_leader_resume_from_the_checkpoint(
+    finished: tuple[RunConfig, Path], tmp_path: Path
+) -> None:
     here = copy_of(finished, tmp_path / "run", upto="featurize")
     model = {"epochs": 12}
     process = start("train", write_config(tmp_path, train={"workers": 1, "checkpoint_every": 1}, model=model))
     try:
         storage = here.workspace / "ray_train"
         wait_for(lambda: storage.exists() and list(storage.glob("*/checkpoint_*/fits.pt")))
-        victim = wait_for(lambda: _training_worker(process))
-        victim.kill()  # type: ignore[attr-defined]
+        first = wait_for(lambda: _member(process, "RayTrainWorker"))
+        first.kill()  # type: ignore[attr-defined]
+        wait_for(lambda: _member(process, "RayTrainWorker", but=first))
+        _member(process, "TrainController").kill()  # type: ignore[union-attr]
         status, told = finish(process)
     finally:
         if process.poll() is None:
@@ -215,10 +219,11 @@ def test_killed_training_worker_resumes_from_its_checkpoint(finished: tuple[RunC
     assert {Bundle.load(f).id for f in (here.workspace / "bundles").iterdir()} == set(state["bundles"].values())
 
 
-def _training_worker(process: subprocess.Popen[str]) -> psutil.Process | None:
+def _member(process: subprocess.Popen[str], name: str, *, but: object = None) -> psutil.Process | None:
+    """A process that a job started, by its title."""
     for member in psutil.Process(process.pid).children(recursive=True):
         try:
-            if "RayTrainWorker" in " ".join(member.cmdline()):
+            if name in " ".join(member.cmdline()) and member != but:
                 return member
         except psutil.Error:
             continue
