@@ -8,6 +8,7 @@ import json
 import logging
 import shutil
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 import yaml
-from ray.tune import Checkpoint
+from ray.tune import Checkpoint, get_context
 
 from hvac.errors import ConfigError, HvacError
 from hvac.models.family import Fitting, no_encoder
@@ -29,7 +30,7 @@ from ray_jobs.sweep_fit import Parts, check_judgeable, read_classes
 from ray_jobs.sweep_ledger import Ledger
 from ray_jobs.sweep_plan import plan
 from ray_jobs.sweep_search import restorable
-from ray_jobs.sweep_trial import Shared, follow, keep, resumed
+from ray_jobs.sweep_trial import Shared, follow, keep, resumed, run_trial
 from ray_jobs.workspace import Result, workspace_of
 from tests.ray_jobs.conftest import SMALL
 from tests.ray_jobs.test_faults import kill_all, start, wait_for
@@ -178,10 +179,21 @@ def test_finished_sweep_is_not_done_twice_and_says_so(swept: Swept, caplog: pyte
     assert again == {**swept.result, "skipped": True}
 
 
-def test_pbt_goes_on_with_the_networks_of_better_trials(make: Making) -> None:
+def test_pbt_goes_on_with_the_networks_of_better_trials(
+    make: Making, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     space = {"learning_rate": {"choice": [1e-9, 1e-8, 2e-3, 3e-3]}, "weight_decay": {"uniform": [0.0, 0.1]}}
-    # Two of four at a time: PBT pauses each after its epoch until all had theirs, so the worse ones do see better ones
-    together = {"trials": 4, "concurrent": 4, "cpus_per_trial": 1}
+    together = {"trials": 4, "concurrent": 4, "cpus_per_trial": 0.5}
+
+    def once_all_are_there(config: dict[str, Any], shared: Shared, classes: Any) -> None:
+        """A machine that starts one trial when another has ended would have nothing to compare."""
+        (tmp_path / get_context().get_trial_name()).touch()
+        until = time.monotonic() + 120
+        while len(list(tmp_path.iterdir())) < 4 and time.monotonic() < until:
+            time.sleep(0.05)
+        run_trial(config, shared, classes)
+
+    monkeypatch.setattr(tune, "run_trial", once_all_are_there)
     config = make({"algorithm": "pbt", "grace_epochs": 1, "space": space, **together}, model={"epochs": 5})
     result = tune.run(config)
     trials = json.loads((Path(result["sweep"]) / "sweep.json").read_text(encoding="utf-8"))["trials"]
