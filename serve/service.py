@@ -17,6 +17,7 @@ import pyarrow as pa
 from hvac.errors import BundleError, HvacError
 from hvac.models.ranking import ranking
 from hvac.panel.grid import Unit
+from hvac.panel.readings import CANONICAL
 from serve import metrics
 from serve.asks import Ask
 from serve.problems import Refused, TooMuch, TooSlow, Unknown
@@ -24,7 +25,7 @@ from serve.records import EPOCH, day_number, event_rows, merged, reading_rows_of
 from serve.schemas import AskedUnit, PushedUnit, Stored
 from serve.settings import ServeConfig
 from serve.stages import Stages
-from serve.store import FLEET, Store, StoreError, UnitRow, canonical
+from serve.store import FLEET, Store, StoreError, UnitRow
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -117,7 +118,7 @@ class Service:
         if stored is None and not given:
             raise Unknown(f"{unit.facility_id} {unit.equipment_id} is not known here: send its readings, or a window")
         bundle_id = self.bundle_for(unit.facility_id, class_name)
-        table, events = self._record(stored) if stored else (canonical(unit, [[] for _ in range(6)]), [])
+        table, events = self._record(stored) if stored else (CANONICAL.empty_table(), [])
         return Ask(
             bundle_id=bundle_id,
             unit=unit,
