@@ -39,7 +39,7 @@ imports: setup
 	$(BIN)/lint-imports
 
 tests: setup
-	$(BIN)/pytest -n 2 --dist loadfile --durations 40
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder --durations 40
 
 bench: setup
 	$(BIN)/python benchmarks/run.py

@@ -65,9 +65,9 @@ class Ledger:
         return {name: self.found[name] for name in ("rows", "seconds", "schedule")}
 
     def add(self, row: dict[str, float], *, ended: bool = False) -> None:
-        """Write down an epoch."""
+        """Write down an epoch, in the place of what is known of it (a copied fit that had come to its end)."""
         kept = {name: value if math.isfinite(value) else None for name, value in row.items()}
-        self.found["rows"].append(kept)
+        self.found["rows"] = [*(each for each in self.found["rows"] if each["epoch"] < row["epoch"]), kept]
         for name, value in row.items():
             if name != "epoch" and math.isfinite(value):
                 self._events.add_scalar(_tag(name), value, int(row["epoch"]))

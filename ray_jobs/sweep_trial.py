@@ -62,6 +62,8 @@ def run_trial(config: dict[str, Any], shared: Shared, classes: Classes) -> None:
     if already_ended(shared, trial, settings):
         return
     states, before = resumed(tune.get_checkpoint())
+    if before and all(state.ended(with_settings(shared.base, settings)) for state in states.values()):
+        settings = before["schedule"][-1]["settings"]  # a copy of a fit at its end: nothing is trained with new ones
     with Ledger(shared.sweep, trial, settings, before=before) as ledger:
         try:
             for row, ended in follow(shared, settings, classes, states, Workers(device=shared.device)):

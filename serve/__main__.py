@@ -36,8 +36,7 @@ def main(given: list[str] | None = None) -> int:
         os.environ.setdefault(name, value)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
     stop = threading.Event()
-    for each in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(each, lambda *_: stop.set())
+    _heed_signals(stop)
     try:
         with tempfile.TemporaryDirectory(prefix="hvac-metrics-", ignore_cleanup_errors=True) as folder:
             _serve(asked.host, asked.port, read_overrides(asked.settings), stop, metrics=folder)
@@ -45,6 +44,11 @@ def main(given: list[str] | None = None) -> int:
         sys.stderr.write(f"error: {error}\n")
         return 2
     return 0
+
+
+def _heed_signals(stop: threading.Event) -> None:
+    for each in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(each, lambda *_: stop.set())
 
 
 def _serve(host: str, port: int, settings: dict[str, Any], stop: threading.Event, *, metrics: str) -> None:
@@ -68,6 +72,7 @@ def _serve(host: str, port: int, settings: dict[str, Any], stop: threading.Event
         runtime_env={"env_vars": environment},
         **own,
     )
+    _heed_signals(stop)  # Ray has put its own in their place, which abort
     try:
         run(config, host=host, port=port)
         sys.stderr.write(f"ready: http://{host}:{port}/ (page) and http://{host}:{port}/v1/facilities (API)\n")

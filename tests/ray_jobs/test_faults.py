@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pyarrow as pa
@@ -18,11 +19,13 @@ import pyarrow.dataset as pads
 import pyarrow.parquet as pq
 import pytest
 import yaml
+from ray.exceptions import ActorDiedError
 
 from hvac.errors import HvacError, InputError
 from hvac.models.bundle import Bundle
 from ray_jobs import featurize, ingest, train
 from ray_jobs.run_config import RunConfig
+from ray_jobs.torch_run import _led_again
 from ray_jobs.windows_table import load_recipes, read_windows
 from tests.ray_jobs.conftest import SMALL
 
@@ -194,19 +197,15 @@ def keys_in(workspace: Path, *, but: str) -> pa.Table:
     return table.filter(pc.not_equal(table["equipment_id"], but)).sort_by([(name, "ascending") for name in columns])
 
 
-def test_killed_training_worker_and_its_leader_resume_from_the_checkpoint(
-    finished: tuple[RunConfig, Path], tmp_path: Path
-) -> None:
+def test_killed_training_worker_resumes_from_its_checkpoint(finished: tuple[RunConfig, Path], tmp_path: Path) -> None:
     here = copy_of(finished, tmp_path / "run", upto="featurize")
     model = {"epochs": 12}
     process = start("train", write_config(tmp_path, train={"workers": 1, "checkpoint_every": 1}, model=model))
     try:
         storage = here.workspace / "ray_train"
         wait_for(lambda: storage.exists() and list(storage.glob("*/checkpoint_*/fits.pt")))
-        first = wait_for(lambda: _member(process, "RayTrainWorker"))
-        first.kill()  # type: ignore[attr-defined]
-        wait_for(lambda: _member(process, "RayTrainWorker", but=first))
-        _member(process, "TrainController").kill()  # type: ignore[union-attr]
+        victim = wait_for(lambda: _training_worker(process))
+        victim.kill()  # type: ignore[attr-defined]
         status, told = finish(process)
     finally:
         if process.poll() is None:
@@ -219,12 +218,28 @@ def test_killed_training_worker_and_its_leader_resume_from_the_checkpoint(
     assert {Bundle.load(f).id for f in (here.workspace / "bundles").iterdir()} == set(state["bundles"].values())
 
 
-def _member(process: subprocess.Popen[str], name: str, *, but: object = None) -> psutil.Process | None:
-    """A process that a job started, by its title."""
+def _training_worker(process: subprocess.Popen[str]) -> psutil.Process | None:
     for member in psutil.Process(process.pid).children(recursive=True):
         try:
-            if name in " ".join(member.cmdline()) and member != but:
+            if "RayTrainWorker" in " ".join(member.cmdline()):
                 return member
         except psutil.Error:
             continue
     return None
+
+
+def test_ray_trains_own_controller_is_started_again_as_often_as_workers_are(caplog: pytest.LogCaptureFixture) -> None:
+    """The real death of a controller is part of `make chaos`."""
+    deaths: list[str] = []
+
+    def dies_twice() -> Any:
+        if len(deaths) < 2:
+            deaths.append("died")
+            raise ActorDiedError
+        return "a result"
+
+    assert _led_again(dies_twice, 2) == "a result"
+    assert caplog.text.count("going on from the last checkpoint") == 2
+    deaths.clear()
+    with pytest.raises(ActorDiedError):
+        _led_again(dies_twice, 1)

@@ -200,6 +200,7 @@ def test_pbt_goes_on_with_the_networks_of_better_trials(
     assert [trial["status"] for trial in trials] == ["finished"] * 4
     for trial in trials:
         assert epochs_of(trial) == list(range(1, 6))
+        assert all(change["after_epoch"] < 5 for change in trial["schedule"])  # else it names what was never tried
         for change in trial["schedule"]:
             assert change["settings"]["learning_rate"] in space["learning_rate"]["choice"]
             assert 0 <= change["settings"]["weight_decay"] <= 0.1

@@ -61,7 +61,8 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
             yield Served(psutil.Process(process.pid), client, folder, plain)
     finally:
         process.send_signal(signal.SIGTERM)
-        process.wait(60)
+        status = process.wait(60)
+    assert status == 0, (folder / "log").read_text()[-3000:]
 
 
 def _until(true: Any, seconds: float, log: Path | None = None) -> None:
