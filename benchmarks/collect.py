@@ -1,6 +1,7 @@
 """Collect what finished runs found into one table: `python benchmarks/collect.py runs/demo runs/chillers …`.
 
-Reads each run's metrics.json; writes benchmarks/results/runs.json and benchmarks/RUNS.md.
+Reads each run's metrics.json; writes benchmarks/results/runs.json and benchmarks/RUNS.md. Runs that were collected before
+and are not named stay as they are.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ def section(metrics: dict[str, Any]) -> list[str]:
     lines = [
         f"## {run['name']}",
         "",
-        f"`{run['command']}` · split {run['split']['kind']} · {counts}",
+        f"`{run['command']}` · {run['created'][:10]} · split {run['split']['kind']} · {counts}",
         "",
         "| model | " + " | ".join(f"PR-AUC {h} d | ROC-AUC {h} d" for h in metrics["models"]["hybrid"]) + " |",
         "|---|" + "---|" * (2 * len(metrics["models"]["hybrid"])),
@@ -52,9 +53,11 @@ def section(metrics: dict[str, Any]) -> list[str]:
 def main() -> None:
     found = {Path(folder).name: json.loads((Path(folder) / "metrics.json").read_text()) for folder in sys.argv[1:]}
     kept = ("run", "windows", "models", "differences", "ablation", "forecast")
-    small = {name: {key: metrics.get(key) for key in kept} for name, metrics in found.items()}
-    (HERE / "results").mkdir(exist_ok=True)
-    (HERE / "results" / "runs.json").write_text(json.dumps(small, indent=1) + "\n", encoding="utf-8")
+    file = HERE / "results" / "runs.json"
+    small = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    small |= {name: {key: metrics.get(key) for key in kept} for name, metrics in found.items()}
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(json.dumps(small, indent=1) + "\n", encoding="utf-8")
     head = [
         "# What the runs found",
         "",
@@ -62,7 +65,7 @@ def main() -> None:
         "",
     ]
     head[2] += " 95 % intervals by bootstrap over equipment (B = 2,000)."
-    lines = [line for metrics in found.values() for line in section(metrics)]
+    lines = [line for metrics in small.values() for line in section(metrics)]
     (HERE / "RUNS.md").write_text("\n".join([*head, *lines]), encoding="utf-8")
 
 
