@@ -1,7 +1,7 @@
 """Collect what finished runs found into one table: `python benchmarks/collect.py runs/demo runs/chillers …`.
 
-Reads each run's metrics.json; writes benchmarks/results/runs.json and benchmarks/RUNS.md. Runs that were collected before
-and are not named stay as they are.
+Reads each run's metrics.json; writes benchmarks/results/runs.json and benchmarks/RUNS.md. Runs that were collected
+before and are not named stay as they are.
 """
 
 from __future__ import annotations
