@@ -19,7 +19,7 @@ from support import QUICK_RESULTS, RESULTS, ROOT, THREAD_LIMITS, parser
 SCRIPTS = ("features", "encoder", "runtimes", "train", "featurize", "pipeline", "scale", "chaos", "calibration",
            "facilities", "serve", "serve_chaos")  # fmt: skip
 PAGE = ROOT / "benchmarks" / "RESULTS.md"
-MACHINE = ("cpu", "cpu_count", "cores_used", "load_average_before", "system", "python")
+MACHINE = ("cpu", "cpu_count", "cores_used", "load_average_before", "million_additions_ms", "system", "python")
 WORDS = {True: "yes", False: "**missed**", None: "–"}
 
 
@@ -87,10 +87,12 @@ def line(result: dict[str, Any], row: dict[str, Any]) -> str:
 def origin(name: str, result: dict[str, Any]) -> str:
     where = result["machine"]
     versions = ", ".join(f"{key} {value or '(not installed)'}" for key, value in where.items() if key not in MACHINE)
+    pace = where.get("million_additions_ms")  # the same machine is not always as fast
+    speed = f", a million additions in Python {pace} ms" if pace else ""
     quick = ", **a smoke run, not a measurement**" if result["quick"] else ""
     return (
         f"- **{name}** ({result['date']}{quick}): `{result['command']}`; {where['cpu']}, {where['cores_used']} of "
-        f"{where['cpu_count']} cores, load before {where['load_average_before']}; {where['system']}; "
+        f"{where['cpu_count']} cores, load before {where['load_average_before']}{speed}; {where['system']}; "
         f"python {where['python']}, {versions}."
     )
 

@@ -103,7 +103,7 @@ class Features:
             raise found
         return found
 
-    @serve.batch
+    @serve.batch(max_concurrent_batches=4)  # one is prepared while another waits for the next stages
     async def _together(self, many: list[Sequence[Ask]]) -> list[Rows | HvacError]:
         metrics.BATCH_SIZE.labels("features").observe(len(many))
         return await self._answers(many)
