@@ -27,7 +27,6 @@ from ray_jobs.contenders import Bench, Entry, Outcome, contend_all, read_outcome
 from ray_jobs.gate import check_trainable
 from ray_jobs.rivals import Verdict, decide
 from ray_jobs.run_config import CompareConfig, RunConfig
-from ray_jobs.runtime import spread
 from ray_jobs.trials import onsets, trial_of
 from ray_jobs.windows_table import load_recipes
 from ray_jobs.workspace import Result, Workspace, content_key, run_step, workspace_of
@@ -67,9 +66,8 @@ def _compare(config: RunConfig, workspace: Workspace, table_key: str) -> Result:
         return by_equipment(trial_of(workspace, recipes, verdicts, runs, events, splits=splits))
 
     board = leaderboard(
-        trial("test"), trial("tune", "cal"), contenders, default=wanted.default, replicates=wanted.replicates,
-        spread=spread,
-    )  # fmt: skip
+        trial("test"), trial("tune", "cal"), contenders, default=wanted.default, replicates=wanted.replicates
+    )
     named = {"name": wanted.name, "table": workspace.finished("featurize")["key"], **board}
     return {**publish(config, wanted, named, board_folder(workspace, wanted.name)), **fits}
 

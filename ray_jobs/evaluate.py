@@ -29,7 +29,6 @@ from ray_jobs.gate import check_trainable
 from ray_jobs.pictures import choose_rows, draw_rows
 from ray_jobs.rivals import ABLATION, Settings, Verdict, decide, judge
 from ray_jobs.run_config import RunConfig
-from ray_jobs.runtime import spread
 from ray_jobs.summary import run_facts
 from ray_jobs.trials import onsets, trial_of
 from ray_jobs.windows_table import load_recipes
@@ -60,7 +59,7 @@ def _evaluate(config: RunConfig, workspace: Workspace, trained: Result) -> Resul
     plan = make_plan(config, workspace, recipes)
     buckets = workspace.buckets
     trial = by_equipment(trial_of(workspace, recipes, verdicts, names, onsets(plan, buckets)))
-    found = assess(trial, default=default, replicates=config.evaluate.replicates, seed=config.seed, spread=spread)
+    found = assess(trial, default=default, replicates=config.evaluate.replicates, seed=config.seed)
     write_predictions(workspace, recipes, verdicts, trained["bundles"], default)
     panels_trial = trial_of(workspace, recipes, verdicts, [default], trial.events)
     judged = panels_trial.judged[default]

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TypeVar
 
 import ray
 
 from hvac.config import Config
 
 log = logging.getLogger(__name__)
-T = TypeVar("T")
-R = TypeVar("R")
 ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_DATA_USE_DATASOURCE_V2": "0",
@@ -69,15 +66,3 @@ def _connect(config: RayConfig) -> None:
         log.warning("Ray did not start within its 30 s on this busy machine: once more")
         ray.shutdown()
         ray.init(address=address, **options)
-
-
-def spread(work: Callable[[T], R], items: Iterable[T]) -> list[R]:
-    """`map` with one Ray task per item; `work`, with all it holds, is sent once."""
-    task = ray.remote(num_cpus=1, max_retries=2)(_call)
-    shared = ray.put(work)
-    found: list[R] = ray.get([task.remote(shared, item) for item in items])
-    return found
-
-
-def _call(work: Callable[[T], R], item: T) -> R:
-    return work(item)

@@ -5,9 +5,8 @@ Legend: B windows, H horizons.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Collection
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,7 +18,6 @@ from hvac.evaluation.evaluate import Evaluation, HeldOut, compare, evaluate_mode
 from hvac.features.table import Windows
 
 Floats = npt.NDArray[np.float64]
-Spread = Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]]  # `map`, or one that uses more processes
 SLICE_REPLICATES = 500
 SLICE_METRICS = ("pr_auc", "roc_auc")
 
@@ -85,18 +83,13 @@ def _highest(judged: Judged, group_B: npt.NDArray[np.int64], groups: int) -> Jud
     return Judged(np.stack(risks, axis=1), np.stack(thresholds, axis=1))
 
 
-def assess(
-    trial: Trial, *, default: str, replicates: int, seed: int = 0, spread: Spread = map
-) -> dict[str, Any]:  # fmt: skip
+def assess(trial: Trial, *, default: str, replicates: int, seed: int = 0) -> dict[str, Any]:
     """Figures, differences to the default, curves, and slices by facility and class: plain values for metrics.json.
-
-    Args:
-        spread: how models and slices are gone through: `map`, or one that spreads them over processes.
 
     Returns:
         `models`, `differences` (default minus the other; "better" speaks of the default), `curves`, `slices`.
     """
-    found = evaluations(trial, replicates=replicates, seed=seed, spread=spread)
+    found = evaluations(trial, replicates=replicates, seed=seed)
     plain = {name: evaluation.to_json() for name, evaluation in found.items()}
     return {
         "models": {name: _models(each) for name, each in plain.items()},
@@ -104,14 +97,14 @@ def assess(
         "differences": {
             name: _differences(found[default], evaluation) for name, evaluation in found.items() if name != default
         },
-        "slices": _slices(replace(trial, judged={default: trial.judged[default]}), spread),
+        "slices": {key: _slices(trial, column, default) for key, column in _SLICES.items()},
     }
 
 
-def evaluations(trial: Trial, *, replicates: int, seed: int = 0, spread: Spread = map) -> dict[str, Evaluation]:
+def evaluations(trial: Trial, *, replicates: int, seed: int = 0) -> dict[str, Evaluation]:
     """Every model of a trial on the same bootstrap weights."""
-    work = partial(_evaluate, test=_held_out(trial, replicates, seed), reference_BH=trial.reference_BH)
-    return dict(zip(trial.judged, spread(work, trial.judged.values()), strict=True))
+    test = _held_out(trial, replicates, seed)
+    return {name: _evaluate(judged, test, trial.reference_BH) for name, judged in trial.judged.items()}
 
 
 def _held_out(trial: Trial, replicates: int, seed: int) -> HeldOut:
@@ -131,7 +124,7 @@ def _held_out(trial: Trial, replicates: int, seed: int) -> HeldOut:
 _SLICES = {"facility": "facility_id", "class": "class"}
 
 
-def _evaluate(judged: Judged, *, test: HeldOut, reference_BH: Floats) -> Evaluation:
+def _evaluate(judged: Judged, test: HeldOut, reference_BH: Floats) -> Evaluation:
     return evaluate_model(judged.risk_BH, test=test, threshold_H=judged.threshold_BH, reference_H=reference_BH)
 
 
@@ -147,25 +140,17 @@ def _differences(default: Evaluation, other: Evaluation) -> dict[str, Any]:
     return {str(h): {name: d._asdict() for name, d in each.items()} for h, each in compare(default, other).items()}
 
 
-def _slices(trial: Trial, spread: Spread) -> dict[str, dict[str, Any]]:
-    asked = [
-        (key, column, value)
-        for key, column in _SLICES.items()
-        for value in sorted(set(trial.windows.column(column).tolist()))
-    ]
-    found: dict[str, dict[str, Any]] = {key: {} for key in _SLICES}
-    for (key, _, value), figures in zip(asked, spread(partial(_slice, trial=trial), asked), strict=True):
-        found[key][str(value)] = figures
-    return found
+def _slices(trial: Trial, column: str, default: str) -> dict[str, Any]:
+    value_B = trial.windows.column(column)
+    return {str(value): _slice(trial, value_B == value, default) for value in sorted(set(value_B.tolist()))}
 
 
-def _slice(asked: tuple[str, str, Any], *, trial: Trial) -> dict[str, Any]:
-    _, column, value = asked
-    part = part_of(trial, trial.windows.column(column) == value)
-    (found,) = evaluations(part, replicates=SLICE_REPLICATES).values()
+def _slice(trial: Trial, keep_B: npt.NDArray[np.bool_], default: str) -> dict[str, Any]:
+    part = part_of(replace(trial, judged={default: trial.judged[default]}), keep_B)
+    found = evaluations(part, replicates=SLICE_REPLICATES)[default].to_json()
     return {
         h: {name: each["metrics"][name] for name in (*SLICE_METRICS, "base_rate", "events", "windows")}
-        for h, each in found.to_json().items()
+        for h, each in found.items()
     }
 
 

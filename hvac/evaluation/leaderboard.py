@@ -14,7 +14,7 @@ import numpy as np
 from sklearn.metrics import average_precision_score
 
 from hvac.errors import HvacError
-from hvac.evaluation.comparison import Judged, Spread, Trial, evaluations
+from hvac.evaluation.comparison import Judged, Trial, evaluations
 from hvac.evaluation.evaluate import Evaluation, compare, mean_over_seeds
 from hvac.storage import AnyPath, writing
 
@@ -39,13 +39,7 @@ class Contender(NamedTuple):
 
 
 def leaderboard(
-    test: Trial,
-    validation: Trial,
-    contenders: Sequence[Contender],
-    *,
-    default: str,
-    replicates: int,
-    spread: Spread = map,
+    test: Trial, validation: Trial, contenders: Sequence[Contender], *, default: str, replicates: int
 ) -> dict[str, Any]:
     """Rows by validation PR-AUC, best first; the champion is the first of them, chosen without looking at test.
 
@@ -60,7 +54,7 @@ def leaderboard(
     """
     _check_choosable(validation)
     chosen = {each.name: _validation(validation, each) for each in contenders}
-    found = evaluations(test, replicates=replicates, spread=spread)
+    found = evaluations(test, replicates=replicates)
     means = {each.name: mean_over_seeds([found[run] for run in each.runs]) for each in contenders}
     champion = max(chosen, key=lambda name: chosen[name]["mean"])
     rows = [
