@@ -32,12 +32,12 @@ def test_node_lost_in_featurize_loses_and_doubles_no_window(finished: tuple[RunC
     here = copy_of(finished, tmp_path / "run", upto="ingest")
     parts = here.workspace / "windows" / "_parts"
     with nodes_module.nodes(workers=1) as cluster:
-        # more encoders than CPUs in the end: they must leave room for tasks on nodes of one CPU
-        process = submitted("featurize", write_config(tmp_path), cluster.environment, "featurize.encoders=3")
+        # as many encoders as nodes: they must leave room for tasks on nodes of one CPU
+        process = submitted("featurize", write_config(tmp_path), cluster.environment, "featurize.encoders=2")
         try:
             wait_for(lambda: list(parts.glob("*.json")) if parts.exists() else None)
             cluster.lose()
-            status, told = finish(process, 180)
+            status, told = finish(process, 300)
         finally:
             if process.poll() is None:
                 kill_all(process)
