@@ -24,7 +24,7 @@ from hvac.panel.registry import Registry
 from hvac.storage import AnyPath, parquet_dataset, place, read_parquet
 from serve.records import day_number
 from serve.settings import ServeConfig, read_config
-from serve.store import FLEET, Store, reading_rows
+from serve.store import FLEET, Store, reading_rows, serving
 
 log = logging.getLogger(__name__)
 LOADED = "loaded"
@@ -42,9 +42,11 @@ class Loaded(NamedTuple):
 def load(store: Store, config: ServeConfig) -> Loaded | None:
     """Take over what the workspace has more than at the last time; None where there is nothing new.
 
-    A part of readings is a file that is never changed, so that only new ones are read. Equipment that was sent readings
-    which the files may lack (`POST /v1/readings`) keeps its predictions and is scored again, by the service, from all
-    of them. Interrupted, it is done again by the next call: readings are upserts, and what was taken is noted last.
+    A part of readings is a file that is never changed, so that only new ones are read. Predictions are taken over where
+    the service would have made the same: by the bundle that serves the equipment now (another may have been promoted),
+    and from all its readings (none were sent by `POST /v1/readings`). Other equipment keeps what it has and is scored
+    again by the service. Interrupted, it is done again by the next call: readings are upserts, and what was taken is
+    noted last.
     """
     workspace = place(config.workspace)
     panel, told = workspace / "panel", json.loads(store.note(LOADED) or "{}")
@@ -60,17 +62,33 @@ def load(store: Store, config: ServeConfig) -> Loaded | None:
     log.info("store: loading %d of %d parts of %s", len(new), len(parts), config.workspace)
     if gone:
         log.warning("store: %d parts were replaced or are gone; readings that only they had stay in the store", gone)
-    registry, pushed = Registry.load(panel), store.pushed()
+    registry, latest = Registry.load(panel), now["latest"] is not None
     store.add(units=list(_units(registry)), events=list(_events(registry)), stale=False)
-    touched = {unit for part in new for unit in _load_part(store, parts[part])}
-    latest = read_parquet(workspace / "latest.parquet").to_pylist() if now["latest"] else []
-    taken = [row for row in latest if (row["facility_id"], row["equipment_id"]) not in pushed]
-    store.save_predictions(taken)
-    store.mark_stale((touched & pushed) if latest else touched)
+    for part in new:
+        _load_part(store, parts[part])
     if now["bundles"] != told.get("bundles"):
-        store.assign({(FLEET, name): bundle for name, bundle in now["bundles"].items()}, stale=not latest)
+        store.assign({(FLEET, name): bundle for name, bundle in now["bundles"].items()}, stale=False)
+    rows = read_parquet(workspace / "latest.parquet").to_pylist() if latest else []
+    taken, others = _sorted_out(rows, store)
+    store.save_predictions(taken)
+    store.mark_stale(others if latest or not now["bundles"] else set(registry.kinds))
     store.remember(LOADED, json.dumps(now))
-    return Loaded(len(new), len({(row["facility_id"], row["equipment_id"]) for row in taken}), store.stale_count())
+    return Loaded(len(new), len({_unit(row) for row in taken}), store.stale_count())
+
+
+def _sorted_out(rows: list[dict[str, Any]], store: Store) -> tuple[list[dict[str, Any]], set[tuple[str, str]]]:
+    """Predictions that the service would have made, and the equipment of the others."""
+    assigned, pushed = store.assignments(), store.pushed()
+    others = {
+        _unit(row)
+        for row in rows
+        if _unit(row) in pushed or row["bundle_id"] != serving(assigned, row["facility_id"], row["class"])
+    }
+    return [row for row in rows if _unit(row) not in others], others
+
+
+def _unit(row: dict[str, Any]) -> tuple[str, str]:
+    return row["facility_id"], row["equipment_id"]
 
 
 def _parts(readings: AnyPath) -> dict[str, pads.Fragment]:
@@ -79,13 +97,9 @@ def _parts(readings: AnyPath) -> dict[str, pads.Fragment]:
     return {PurePosixPath(each.path).as_posix().rpartition("panel/readings/")[2]: each for each in found}
 
 
-def _load_part(store: Store, part: pads.Fragment) -> set[tuple[str, str]]:
-    touched: set[tuple[str, str]] = set()
+def _load_part(store: Store, part: pads.Fragment) -> None:
     for batch in part.to_batches(batch_size=ROWS):
-        rows = reading_rows(pa.Table.from_batches([batch]).select(CANONICAL.names))
-        store.load_readings(rows)
-        touched |= {(row[0], row[1]) for row in rows}
-    return touched
+        store.load_readings(reading_rows(pa.Table.from_batches([batch]).select(CANONICAL.names)))
 
 
 def _stamp(file: AnyPath) -> str | None:

@@ -25,14 +25,13 @@ from serve.records import EPOCH, day_number, event_rows, merged, reading_rows_of
 from serve.schemas import AskedUnit, PushedUnit, Stored
 from serve.settings import ServeConfig
 from serve.stages import Stages
-from serve.store import FLEET, Store, StoreError, UnitRow
+from serve.store import ALL, FLEET, Store, StoreError, UnitRow, serving
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 CACHED_RECORDS = 256
 ASSIGNED_FOR_S = 1.0
 RESCORED_AT_ONCE = 32
-ALL = "all"
 
 
 class Service:
@@ -171,9 +170,8 @@ class Service:
             assigned = self.store.assignments()
             self._known = self.store.facilities()
             self._assigned = (time.monotonic(), assigned)
-        for key in ((facility_id, class_name), (facility_id, ALL), (FLEET, class_name), (FLEET, ALL)):
-            if key in assigned:
-                return assigned[key]
+        if found := serving(assigned, facility_id, class_name):
+            return found
         known = ", ".join(sorted({name for _, name in assigned})) or "none yet"
         named = f"class {class_name!r}" if class_name else "equipment whose class is not told"
         raise Refused(f"no bundle judges {named}; give 'class' as one of: {known}")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
@@ -27,6 +27,7 @@ SCHEMA = Path(__file__).with_name("store.sql")
 READING = ("facility_id", "equipment_id", "point_id", "day", "value", "lower_limit", "upper_limit", "known_day")
 EVENT = ("facility_id", "equipment_id", "kind", "start_day", "end_day", "point_id")
 FLEET = ""  # the facility of an assignment, or of a key, that holds for all
+ALL = "all"  # the class of a bundle that judges every class
 LEASE_S = 60.0
 PUSHED = "pushed "  # notes that begin so name equipment
 
@@ -263,6 +264,16 @@ class Store:
         """Withdraw all keys of a name; how many there were."""
         with self._transaction() as run:
             return int(run("DELETE FROM api_keys WHERE name = ?", (name,)).rowcount)
+
+
+def serving(assigned: Mapping[tuple[str, str], str], facility_id: str, class_name: str) -> str | None:
+    """The bundle that judges a class in a facility: the facility's own, else the fleet's.
+
+    >>> serving({("", "pump"): "pump-1", ("F2", "pump"): "pump-2"}, "F1", "pump")
+    'pump-1'
+    """
+    keys = ((facility_id, class_name), (facility_id, ALL), (FLEET, class_name), (FLEET, ALL))
+    return next((assigned[key] for key in keys if key in assigned), None)
 
 
 def _mark(run: Run, units: Sequence[tuple[str, str]]) -> None:

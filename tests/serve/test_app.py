@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -104,18 +105,17 @@ def test_empty_store_is_filled_once_from_what_the_jobs_wrote(tmp_path: Path) -> 
     assert load(store, config) is None
     assert store.readings(UNITS[0]).equals(service.store.readings(UNITS[0]))
     assert [row["risk"] for row in store.predictions()] == [row["risk"] for row in service.store.predictions()]
-    assert store.assignments() == {(FLEET, "ahu"): "ahu-1"}
+    assert store.assignments() == {(FLEET, "ahu"): service.rows()[0]["bundle_id"]}
     assert store.stale_count() == 0
 
 
 def test_store_takes_over_what_a_daily_job_added_and_keeps_what_was_pushed(tmp_path: Path) -> None:
     service = scored(service_of(tmp_path / "first"))
-    workspace, name = tmp_path / "run", service.rows()[0]["bundle_id"]
+    workspace = tmp_path / "run"
     write_workspace(workspace, service.rows(), service.store)
     config = ServeConfig(workspace=workspace, bundles=tmp_path / "first" / "bundles")
     store = Store.open(config.store_url)
     load(store, config)
-    store.assign({(FLEET, "ahu"): name}, stale=False)
     pushed, other = UNITS[0], UNITS[1]
     store.add(readings=[(*pushed, "p", LAST + 1, 99.0, 10.0, 30.0, None)])
     read = pa.concat_tables(canonical(u, [["p"], [LAST + 2], [21.0], [None], [None], [None]]) for u in (pushed, other))
@@ -131,6 +131,31 @@ def test_store_takes_over_what_a_daily_job_added_and_keeps_what_was_pushed(tmp_p
     days = store.readings(pushed)["date"].cast(pa.int32()).to_pylist()
     assert {LAST + 1, LAST + 2} <= set(days)
     assert load(store, config) is None
+
+
+def test_predictions_of_a_bundle_that_serves_no_longer_are_not_taken_over(tmp_path: Path) -> None:
+    service = scored(service_of(tmp_path / "first"))
+    write_workspace(tmp_path / "run", service.rows(), service.store)
+    config = ServeConfig(workspace=tmp_path / "run")
+    store = Store.open(config.store_url)
+    assert load(store, config) == (1, 3, 0)
+    store.assign({("F2", "ahu"): "promoted"}, stale=False)
+    latest = pq.read_table(config.workspace / "latest.parquet").to_pylist()
+    pq.write_table(
+        pa.Table.from_pylist([{**row, "risk": 0.125} for row in latest]), config.workspace / "latest.parquet"
+    )
+    assert load(store, config) == (0, 2, 1)
+    assert {row["risk"] for row in store.predictions("F1")} == {0.125}
+    assert 0.125 not in {row["risk"] for row in store.predictions("F2")}
+    assert [unit for unit, _ in store.claim_stale(9)] == [UNITS[2]]
+
+
+def test_equipment_that_no_job_has_scored_is_scored_by_the_service(tmp_path: Path) -> None:
+    service = scored(service_of(tmp_path / "first"))
+    write_workspace(tmp_path / "run", service.rows(), service.store)
+    (tmp_path / "run" / "latest.parquet").unlink()
+    config = ServeConfig(workspace=tmp_path / "run")
+    assert load(Store.open(config.store_url), config) == (1, 0, 3)
 
 
 def test_load_that_was_interrupted_is_done_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -178,7 +203,7 @@ def write_workspace(folder: Path, latest: list[dict[str, Any]], store: Store) ->
     (folder / "steps").mkdir()
     pq.write_table(pa.concat_tables(store.readings(u) for u in UNITS), folder / "panel" / "readings" / "part.parquet")
     pq.write_table(pa.Table.from_pylist(latest), folder / "latest.parquet")
-    (folder / "steps" / "train.json").write_text('{"bundles": {"ahu": "ahu-1"}}')
+    (folder / "steps" / "train.json").write_text(json.dumps({"bundles": {"ahu": latest[0]["bundle_id"]}}))
     day = dt.date(2024, 1, 1)
     told = {"class": "ahu", "kind": "ahu", "points": ["p"], "readings": 1, "limited": 1}
     told |= dict.fromkeys(("install_date", "first_date", "last_date"), day)
