@@ -149,10 +149,16 @@ def _record(ask: Ask) -> UnitRecord:
     return UnitRecord(events=events_of(ask), install_day=ask.install_day, class_name=ask.class_name)
 
 
-def risks_of_many(bundle: Bundle, many: Sequence[Windows]) -> list[Floats]:
-    """Second stage: risks [B, H] of several tables of windows, in one pass."""
-    risk_BH = newest_risks(bundle, concat(many))
-    return np.split(risk_BH, np.cumsum([len(windows) for windows in many])[:-1])
+def risks_of_many(many: Sequence[tuple[Bundle, Windows]]) -> list[Floats]:
+    """Second stage: risks [B, H] of several tables of windows, those of one bundle in one pass."""
+    of_bundle: dict[str, list[int]] = defaultdict(list)
+    for number, (bundle, _) in enumerate(many):
+        of_bundle[bundle.name].append(number)
+    found: dict[int, Floats] = {}
+    for numbers in of_bundle.values():
+        risk_BH = newest_risks(many[numbers[0]][0], concat([many[n][1] for n in numbers]))
+        found |= zip(numbers, np.split(risk_BH, np.cumsum([len(many[n][1]) for n in numbers])[:-1]), strict=True)
+    return [found[number] for number in range(len(many))]
 
 
 def assemble(

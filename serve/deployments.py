@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
 from ray import serve
 from ray.serve.handle import DeploymentHandle
 
-from hvac.errors import HvacError
 from serve import metrics
 from serve.api import make_api
 from serve.asks import Ask
@@ -22,7 +22,7 @@ from serve.guard import Door
 from serve.listening import check_keys, keys_needed
 from serve.service import Service
 from serve.settings import ServeConfig
-from serve.stages import LocalStages, Part, Rows
+from serve.stages import LocalStages, Part, Rounds, Rows, each_alone
 from serve.store import Store
 
 BUNDLES_PER_REPLICA = 32
@@ -45,8 +45,7 @@ class RiskModel:
 
     def __init__(self, config: ServeConfig) -> None:
         self.core, self.folder = _core(config), config.bundle_folder
-        self._judge.set_max_batch_size(config.batch)
-        self._judge.set_batch_wait_timeout_s(config.batch_wait_s)
+        self._rounds = Rounds(self._judge, "model", most=config.batch)
 
     @serve.multiplexed(max_num_models_per_replica=BUNDLES_PER_REPLICA)
     async def bundle(self, bundle_id: str) -> Any:
@@ -55,14 +54,11 @@ class RiskModel:
 
     async def risks(self, windows: Any) -> Any:
         """Risks [B, H] of windows; the bundle is the request's multiplexed model id."""
-        return await self._judge(windows)
+        return await self._rounds((await self.bundle(serve.get_multiplexed_model_id()), windows))
 
-    @serve.batch
-    async def _judge(self, many: list[Any]) -> list[Any]:
-        metrics.BATCH_SIZE.labels("model").observe(len(many))
-        bundle = await self.bundle(serve.get_multiplexed_model_id())
+    def _judge(self, many: list[tuple[Any, Any]]) -> list[Any]:
         with metrics.timed("model"):
-            return await asyncio.to_thread(self.core.risks_of_many, bundle, many)
+            return self.core.risks_of_many(many)
 
 
 @serve.deployment
@@ -85,6 +81,15 @@ class Forecast:
             return [one for window in await asyncio.to_thread(work) for one in window]
 
 
+@dataclass
+class _Together:
+    """Requests that were prepared in one round, and the task that answers them."""
+
+    groups: list[Any]
+    sizes: list[int]
+    answers: asyncio.Task[list[Rows]] | None = None
+
+
 @serve.deployment
 class Features:
     """First stage: 28 statistics, context, embedding; then it asks the model and the forecast at once."""
@@ -93,36 +98,26 @@ class Features:
         self.core = _core(config)
         self.shelf = self.core.Shelf(config.bundle_folder, config.bundles_in_memory)
         self.risk, self.outlook = risk, forecast
-        self._together.set_max_batch_size(config.batch)
-        self._together.set_batch_wait_timeout_s(config.batch_wait_s)
+        self._rounds: Rounds[Sequence[Ask], tuple[_Together, int]] = Rounds(
+            lambda many: each_alone(self._prepared, many), "features", most=config.batch
+        )
 
     async def predict(self, asks: Sequence[Ask]) -> Rows:
         """See `Stages`."""
-        found = await self._together(asks)
-        if isinstance(found, HvacError):
-            raise found
-        return found
+        together, place = await self._rounds(asks)
+        if together.answers is None:  # who is told first asks the next stages for all of the round
+            together.answers = asyncio.create_task(self._finished(together.groups, together.sizes))
+        return (await asyncio.shield(together.answers))[place]
 
-    @serve.batch(max_concurrent_batches=4)  # one is prepared while another waits for the next stages
-    async def _together(self, many: list[Sequence[Ask]]) -> list[Rows | HvacError]:
-        metrics.BATCH_SIZE.labels("features").observe(len(many))
-        return await self._answers(many)
-
-    async def _answers(self, many: Sequence[Sequence[Ask]]) -> list[Rows | HvacError]:
-        """Answers of several requests, made in one pass; what is wrong with one of them is that one's answer only."""
-        try:
-            rows = await self._rows([ask for asks in many for ask in asks])
-        except HvacError as error:
-            return [error] if len(many) == 1 else [(await self._answers([asks]))[0] for asks in many]
-        return list(self.core.shared_out(rows, [len(asks) for asks in many]))
-
-    async def _rows(self, asks: Sequence[Ask]) -> Rows:
-        groups = await self._prepare(asks)
-        return self.core.in_order(await asyncio.gather(*map(self._finish, groups)))
-
-    async def _prepare(self, asks: Sequence[Ask]) -> list[Any]:
+    def _prepared(self, many: Sequence[Sequence[Ask]]) -> list[tuple[_Together, int]]:
         with metrics.timed("features"):
-            return await asyncio.to_thread(self.core.prepare, self.shelf, asks)
+            groups = self.core.prepare(self.shelf, [ask for asks in many for ask in asks])
+        together = _Together(groups, [len(asks) for asks in many])
+        return [(together, place) for place in range(len(many))]
+
+    async def _finished(self, groups: Sequence[Any], sizes: Sequence[int]) -> list[Rows]:
+        rows = self.core.in_order(await asyncio.gather(*map(self._finish, groups)))
+        return list(self.core.shared_out(rows, sizes))
 
     async def _finish(self, group: Any) -> Rows:
         bundle = self.shelf(group.bundle_id)
@@ -135,7 +130,7 @@ class Features:
 
     async def forecast(self, ask: Ask, horizons: Sequence[int]) -> list[dict[str, Any]]:
         """See `Stages`."""
-        (group,) = await self._prepare([ask])
+        (group,) = await self._rounds.alone(self.core.prepare, self.shelf, [ask])
         made = self.core.values_only(group.made)
         found: list[dict[str, Any]] = await self.outlook.every_point.remote(group.bundle_id, made, horizons)
         return found
@@ -144,7 +139,7 @@ class Features:
         """See `Stages`."""
         bundle = self.shelf(part[0])
         with metrics.timed("features"):
-            windows = await asyncio.to_thread(self.core.ready_windows, bundle, part[1])
+            windows = await self._rounds.alone(self.core.ready_windows, bundle, part[1])
         handle = self.risk.options(multiplexed_model_id=part[0])
         return self.core.ready_rows(bundle, windows, await handle.risks.remote(self.core.slim(windows, bundle)))
 
@@ -185,7 +180,11 @@ class Ingress:
         store, keys = Store.open(config.store_url), keys_needed(config)
         if keys:
             check_keys(store, config)
-        stages: Any = GraphStages(features) if features else LocalStages(config.bundle_folder, config.bundles_in_memory)
+        stages: Any = (
+            GraphStages(features)
+            if features
+            else LocalStages(config.bundle_folder, config.bundles_in_memory, config.batch)
+        )
         self.service, self.door = Service(config, store, stages), Door(store, keys=keys)
         self._rescoring = asyncio.create_task(self.service.rescore_forever())
 

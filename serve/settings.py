@@ -44,7 +44,6 @@ class ServeConfig(Config):
     replicas: int = Field(default=1, ge=1)
     bundles_in_memory: int = Field(default=32, ge=1)
     batch: int = Field(default=16, ge=1)
-    batch_wait_s: float = Field(default=0.002, ge=0)
     rescore_every_s: float = Field(default=0.5, gt=0)
     limits: Limits = Limits()
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Protocol
+from typing import Any, Generic, Protocol, TypeVar
 
 import pyarrow as pa
 
@@ -16,7 +16,9 @@ from serve.asks import Ask
 
 Part = tuple[str, pa.Table]
 Rows = list[dict[str, Any]]
-ROUND = 16
+Item = TypeVar("Item")
+Found = TypeVar("Found")
+Other = TypeVar("Other")
 
 
 class Stages(Protocol):
@@ -35,10 +37,81 @@ class Stages(Protocol):
         """What a bundle is; `fresh` reads it anew from its folder (BundleError where it is damaged)."""
 
 
-class LocalStages:
-    """All three stages here, on one thread; requests that come while it works are done together in the next round."""
+class Rounds(Generic[Item, Found]):
+    """Work on a thread of its own; what comes while it works is done together in the next round.
 
-    def __init__(self, folder: AnyPath, size: int) -> None:
+    Nobody waits for company: an idle stage begins at once (`serve.batch` waits, and does not add to a batch that is
+    itself waiting for its turn).
+
+    >>> async def ask() -> list[int]:
+    ...     doubled = Rounds(lambda many: [2 * each for each in many], "features", most=16)
+    ...     return await asyncio.gather(doubled(1), doubled(2))
+    >>> asyncio.run(ask())
+    [2, 4]
+
+    Args:
+        work: gives a result, or the exception to raise, for every item.
+        stage: its name in the metrics.
+        most: items in a round.
+    """
+
+    def __init__(self, work: Callable[[list[Item]], Sequence[Found | Exception]], stage: str, *, most: int) -> None:
+        self._work, self._stage, self._most = work, stage, most
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix=stage)
+        self._waiting: deque[tuple[Item, asyncio.Future[Found]]] = deque()
+
+    async def __call__(self, item: Item) -> Found:
+        """The item's own result."""
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[Found] = loop.create_future()
+        self._waiting.append((item, answer))
+        self._thread.submit(self._round, loop)
+        return await answer
+
+    async def alone(self, work: Callable[..., Other], *given: Any) -> Other:
+        """Other work on the same thread."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work, *given)
+
+    def _round(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Do all that waits; a round that finds nothing was forestalled by the one before."""
+        taken = [self._waiting.popleft() for _ in range(min(len(self._waiting), self._most))]
+        if not taken:
+            return
+        metrics.BATCH_SIZE.labels(self._stage).observe(len(taken))
+        try:
+            found = self._work([item for item, _ in taken])
+        except Exception as error:  # of whatever kind: nobody of this round is left waiting
+            found = [error] * len(taken)
+        loop.call_soon_threadsafe(_settle, [answer for _, answer in taken], found)
+
+
+def _settle(answers: Sequence[asyncio.Future[Any]], found: Sequence[Any]) -> None:
+    """Give everybody who still waits the own result."""
+    for answer, result in zip(answers, found, strict=True):
+        if answer.done():
+            continue
+        if isinstance(result, Exception):
+            answer.set_exception(result)
+        else:
+            answer.set_result(result)
+
+
+def each_alone(work: Callable[[Sequence[Item]], Sequence[Found]], many: Sequence[Item]) -> Sequence[Found | Exception]:
+    """*work* in one pass; where that fails, item by item, so that what is wrong with one is that one's result only.
+
+    >>> each_alone(lambda many: [1 / each for each in many], [2, 0])
+    [0.5, ZeroDivisionError('division by zero')]
+    """
+    try:
+        return work(many)
+    except Exception as error:
+        return [error] if len(many) == 1 else [each_alone(work, [item])[0] for item in many]
+
+
+class LocalStages:
+    """All three stages here, on one thread."""
+
+    def __init__(self, folder: AnyPath, size: int, batch: int = 16) -> None:
         import torch
 
         from serve import core
@@ -46,34 +119,17 @@ class LocalStages:
         torch.set_num_threads(1)
         core.warm(folder)
         self.core, self.shelf = core, core.Shelf(folder, size)
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="stages")
-        self._waiting: deque[tuple[Sequence[Ask], asyncio.Future[Rows]]] = deque()
-
-    async def _run(self, work: Any, *given: Any) -> Any:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, work, *given)
+        self._rounds: Rounds[Sequence[Ask], Rows] = Rounds(
+            lambda many: each_alone(self._answers, many), "features", most=batch
+        )
 
     async def predict(self, asks: Sequence[Ask]) -> Rows:
         """See `Stages`."""
-        answer: asyncio.Future[Rows] = asyncio.get_running_loop().create_future()
-        self._waiting.append((asks, answer))
-        await self._run(self._round, asyncio.get_running_loop())
-        return await answer
+        return await self._rounds(asks)
 
-    def _round(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Answer all that waits; a round that finds nothing was forestalled by the one before."""
-        taken = [self._waiting.popleft() for _ in range(min(len(self._waiting), ROUND))]
-        if not taken:
-            return
-        metrics.BATCH_SIZE.labels("features").observe(len(taken))
-        for (_, answer), found in zip(taken, self._answers([asks for asks, _ in taken]), strict=True):
-            loop.call_soon_threadsafe(_settle, answer, found)
-
-    def _answers(self, many: Sequence[Sequence[Ask]]) -> list[Rows | Exception]:
-        """Answers of several requests, made in one pass; what is wrong with one of them is that one's answer only."""
-        try:
-            rows = self._rows([ask for asks in many for ask in asks])
-        except Exception as error:  # of whatever kind: nobody of this round is left waiting
-            return [error] if len(many) == 1 else [each for asks in many for each in self._answers([asks])]
+    def _answers(self, many: Sequence[Sequence[Ask]]) -> Sequence[Rows]:
+        """Answers of several requests, made in one pass."""
+        rows = self._rows([ask for asks in many for ask in asks])
         return list(self.core.shared_out(rows, [len(asks) for asks in many]))
 
     def _rows(self, asks: Sequence[Ask]) -> Rows:
@@ -97,8 +153,7 @@ class LocalStages:
             found = self.core.all_outlooks(self.shelf(group.bundle_id), group.made, horizons)
             return [one for window in found for one in window]
 
-        found: list[dict[str, Any]] = await self._run(work)
-        return found
+        return await self._rounds.alone(work)
 
     async def bulk(self, part: Part) -> pa.Table:
         """See `Stages`."""
@@ -108,22 +163,9 @@ class LocalStages:
             windows = self.core.ready_windows(bundle, part[1])
             return self.core.ready_rows(bundle, windows, bundle.predict(windows).risk_BH)
 
-        return await self._run(work)
+        return await self._rounds.alone(work)
 
     async def about(self, bundle_id: str, *, fresh: bool = False) -> dict[str, Any]:
         """See `Stages`."""
 
-        found: dict[str, Any] = await self._run(
-            self.core.about_fresh if fresh else self.core.about_one, self.shelf, bundle_id
-        )
-        return found
-
-
-def _settle(answer: asyncio.Future[Rows], found: Rows | Exception) -> None:
-    """Give an answer to who still waits for it."""
-    if answer.done():
-        return
-    if isinstance(found, Exception):
-        answer.set_exception(found)
-    else:
-        answer.set_result(found)
+        return await self._rounds.alone(self.core.about_fresh if fresh else self.core.about_one, self.shelf, bundle_id)
