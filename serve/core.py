@@ -264,12 +264,14 @@ def slim(windows: Windows, bundle: Bundle) -> Windows:
     needed = {NEEDS[need] for need in bundle.model.config.needs}
     arrays = ("x_BCL", "f_BCF", "z_BCE", "u_BCE", "p_BCPE", "k_BK", "persistence_B")
     dropped: dict[str, Any] = {name: None for name in arrays if name not in needed}
-    return replace(windows, **dropped)
+    return replace(windows, keys=windows.keys.select(["facility_id", "status"]), **dropped)
 
 
 def values_only(made: Newest) -> Newest:
     """What the forecast looks at."""
-    windows = Windows(keys=made.windows.keys, observed_B=made.windows.observed_B, x_BCL=made.windows.x_BCL)
+    windows = Windows(
+        keys=made.windows.keys.select(["status"]), observed_B=made.windows.observed_B, x_BCL=made.windows.x_BCL
+    )
     return Newest(windows=windows, frames=made.frames, learning_left=made.learning_left)
 
 

@@ -119,7 +119,8 @@ def _codes(table: pa.Table, columns: list[str]) -> tuple[list[tuple[str, ...]], 
     for array in arrays:
         code = code * len(array.dictionary) + array.indices.to_numpy(zero_copy_only=False)
     _, first, inverse = np.unique(code, return_index=True, return_inverse=True)
-    keys = [tuple(a.dictionary[a.indices[i].as_py()].as_py() for a in arrays) for i in first]
+    columns_N = [a.take(pa.array(first)).to_pylist() for a in arrays]
+    keys = list(zip(*columns_N, strict=True))
     order = sorted(range(len(keys)), key=keys.__getitem__)
     rank = np.empty(len(order), dtype=np.int64)
     rank[order] = np.arange(len(order))

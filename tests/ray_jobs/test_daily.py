@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pyarrow as pa
@@ -79,10 +79,20 @@ def trained(finished: tuple[RunConfig, Path], tmp_path_factory: pytest.TempPathF
     return plant
 
 
+@pytest.fixture(scope="module")
+def kept(trained: Plant, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the trained plant as it was."""
+    folder = tmp_path_factory.mktemp("kept") / "plant"
+    shutil.copytree(trained.folder, folder)
+    return folder
+
+
 @pytest.fixture
-def plant(trained: Plant, tmp_path: Path) -> Plant:
-    shutil.copytree(trained.folder, tmp_path / "plant")
-    return Plant(tmp_path / "plant", trained.readings)
+def plant(trained: Plant, kept: Path) -> Iterator[Plant]:
+    """The trained plant, put back afterwards (in its own place: paths are part of what a step remembers)."""
+    yield trained
+    shutil.rmtree(trained.folder)
+    shutil.copytree(kept, trained.folder)
 
 
 @pytest.fixture
@@ -106,7 +116,6 @@ def changed(before: dict[str, int], after: dict[str, int]) -> set[str]:
 
 
 def test_second_run_of_a_day_reads_and_scores_nothing(plant: Plant) -> None:
-    daily.run(plant.config())  # paths of the copy are new ones
     before = plant.stamps()
     told = daily.run(plant.config())
     assert (told["files_read"], told["buckets_scored"]) == (0, 0)
@@ -116,7 +125,6 @@ def test_second_run_of_a_day_reads_and_scores_nothing(plant: Plant) -> None:
 def test_new_day_of_one_facility_touches_its_parts_only_and_gives_what_a_fresh_run_gives(
     plant: Plant, fresh: Callable[[Plant], Plant]
 ) -> None:
-    daily.run(plant.config())
     first, second = plant.facilities
     before = plant.stamps()
     plant.arrive("new", plant.on(plant.last, first))
@@ -133,7 +141,6 @@ def test_new_day_of_one_facility_touches_its_parts_only_and_gives_what_a_fresh_r
 
 
 def test_late_reading_changes_what_is_said_from_its_day_on_of_its_unit_alone(plant: Plant) -> None:
-    daily.run(plant.config())
     before = plant.history()
     day = plant.last - dt.timedelta(days=3)
     row = plant.on(day, plant.facilities[1]).slice(0, 1)
@@ -152,7 +159,6 @@ def test_late_reading_changes_what_is_said_from_its_day_on_of_its_unit_alone(pla
 
 
 def test_file_that_went_takes_its_readings_with_it(plant: Plant) -> None:
-    daily.run(plant.config())
     before = pq.read_table(plant.workspace / "latest.parquet")
     plant.arrive("new", plant.on(plant.last, plant.facilities[0]))
     daily.run(plant.config())
@@ -164,7 +170,6 @@ def test_file_that_went_takes_its_readings_with_it(plant: Plant) -> None:
 
 
 def test_one_facility_and_one_day_are_scored_alone(plant: Plant) -> None:
-    daily.run(plant.config())
     before, day = plant.stamps(), plant.last - dt.timedelta(days=30)
     score.run(plant.config(score={"days": DAYS, "facilities": [plant.facilities[0]], "day": day}))
     touched = changed(before, plant.stamps())
@@ -174,7 +179,6 @@ def test_one_facility_and_one_day_are_scored_alone(plant: Plant) -> None:
 
 
 def test_facility_without_readings_is_refused(plant: Plant) -> None:
-    daily.run(plant.config())
     with pytest.raises(InputError, match="'nowhere'"):
         score.run(plant.config(score={"facilities": ["nowhere"]}))
 
@@ -198,7 +202,6 @@ def test_class_without_a_bundle_is_named_and_the_others_are_scored(
 
 
 def test_interrupted_ingest_leaves_nothing_that_is_read_twice(plant: Plant) -> None:
-    daily.run(plant.config())
     before = pq.read_table(plant.workspace / "latest.parquet")
     part = next((plant.workspace / "panel" / "readings").rglob("part-*.parquet"))
     shutil.copy(part, part.with_name("part-0123456789abcdef01234567.parquet"))  # as a killed task leaves it
