@@ -13,6 +13,7 @@ from fastapi import FastAPI
 from serve.api import make_api
 from serve.guard import Door
 from serve.load import load
+from serve.rescoring import rescore_forever
 from serve.service import Service
 from serve.settings import ServeConfig
 from serve.stages import LocalStages
@@ -28,7 +29,7 @@ def make(workspace: Path) -> FastAPI:
 
     @contextlib.asynccontextmanager
     async def rescoring(_: FastAPI) -> AsyncIterator[None]:
-        task = asyncio.create_task(service.rescore_forever())
+        task = asyncio.create_task(rescore_forever(service))
         yield
         task.cancel()
 

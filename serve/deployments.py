@@ -20,6 +20,7 @@ from serve.api import make_api
 from serve.asks import Ask
 from serve.guard import Door
 from serve.listening import check_keys, keys_needed
+from serve.rescoring import rescore_forever
 from serve.service import Service
 from serve.settings import ServeConfig
 from serve.stages import LocalStages, Part, Rounds, Rows, each_alone
@@ -186,7 +187,7 @@ class Ingress:
             else LocalStages(config.bundle_folder, config.bundles_in_memory, config.batch)
         )
         self.service, self.door = Service(config, store, stages), Door(store, keys=keys)
-        self._rescoring = asyncio.create_task(self.service.rescore_forever())
+        self._rescoring = asyncio.create_task(rescore_forever(self.service))
 
     def __serve_build_asgi_app__(self) -> Any:
         return make_api(self.service, self.door)

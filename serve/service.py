@@ -6,7 +6,6 @@ import asyncio
 import datetime as dt
 import hashlib
 import json
-import logging
 import time
 from collections import Counter, OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
@@ -14,7 +13,7 @@ from typing import Any, TypeVar
 
 import pyarrow as pa
 
-from hvac.errors import BundleError, HvacError
+from hvac.errors import BundleError
 from hvac.models.ranking import ranking
 from hvac.panel.grid import Unit
 from hvac.panel.readings import CANONICAL
@@ -25,13 +24,11 @@ from serve.records import EPOCH, day_number, event_rows, merged, reading_rows_of
 from serve.schemas import AskedUnit, PushedUnit, Stored
 from serve.settings import ServeConfig
 from serve.stages import Stages
-from serve.store import ALL, FLEET, Store, StoreError, UnitRow, serving
+from serve.store import ALL, FLEET, Store, UnitRow, serving
 
-log = logging.getLogger(__name__)
 T = TypeVar("T")
 CACHED_RECORDS = 256
 ASSIGNED_FOR_S = 1.0
-RESCORED_AT_ONCE = 32
 
 
 class Service:
@@ -48,8 +45,8 @@ class Service:
     async def predict(self, units: Sequence[AskedUnit]) -> list[dict[str, Any]]:
         """Rows of `latest.parquet` for the equipment asked, in that order, with the number of the ask in `ask`."""
         self._check_size(units)
-        asks = await asyncio.to_thread(self._asks, units)
-        rows = await self._within(self.stages.predict(asks))
+        asks = await asyncio.to_thread(self.asks, units)
+        rows = await self.within(self.stages.predict(asks))
         self._count(rows)
         return rows
 
@@ -59,8 +56,8 @@ class Service:
         """The first row of the prediction (for status and date), and every point's forecast."""
         ask = await asyncio.to_thread(self._ask, unit)
         known = await self.stages.about(ask.bundle_id)
-        rows = await self._within(self.stages.predict([ask]))
-        found = await self._within(self.stages.forecast(ask, horizons or known["horizons_days"]))
+        rows = await self.within(self.stages.predict([ask]))
+        found = await self.within(self.stages.forecast(ask, horizons or known["horizons_days"]))
         return rows[0], found
 
     async def bulk(self, table: pa.Table, sees: Callable[[str], bool]) -> pa.Table:
@@ -69,7 +66,7 @@ class Service:
             raise TooMuch(f"{table.num_rows} windows in one request; at most {self.config.limits.windows} are allowed")
         numbered = table.append_column("row", pa.array(range(table.num_rows), pa.int64()))
         parts = await asyncio.to_thread(self._by_bundle, numbered, sees)
-        found = await self._within(asyncio.gather(*(self.stages.bulk(part) for part in parts)))
+        found = await self.within(asyncio.gather(*(self.stages.bulk(part) for part in parts)))
         answers = []
         for (_, rows), answer in zip(parts, found, strict=True):
             each = len(answer) // max(len(rows), 1)
@@ -104,7 +101,8 @@ class Service:
         if readings > self.config.limits.readings:
             raise TooMuch(f"{readings} readings in one request; at most {self.config.limits.readings} are allowed")
 
-    def _asks(self, units: Sequence[AskedUnit]) -> list[Ask]:
+    def asks(self, units: Sequence[AskedUnit]) -> list[Ask]:
+        """What the stages need of every unit: its record with what was sent laid over it, and its bundle."""
         return [self._ask(unit) for unit in units]
 
     def _ask(self, asked: AskedUnit) -> Ask:
@@ -140,7 +138,7 @@ class Service:
                 self._records.popitem(last=False)
         return found
 
-    async def _within(self, work: Awaitable[T]) -> T:
+    async def within(self, work: Awaitable[T]) -> T:
         """The result, or `TooSlow` when the time is up."""
         try:
             return await asyncio.wait_for(work, self.config.limits.timeout_s)
@@ -240,46 +238,6 @@ class Service:
         return Stored(
             units=len(rows), readings=len(readings), events=len(events), to_be_scored=self.store.stale_count()
         )  # fmt: skip
-
-    async def rescore(self) -> int:
-        """Score equipment whose record, or whose bundle, has changed; how many pieces were done."""
-        claims = await asyncio.to_thread(self.store.claim_stale, RESCORED_AT_ONCE)
-        if claims:
-            try:
-                await self._score(claims)
-            except Exception:
-                await asyncio.to_thread(self.store.release, claims)
-                raise
-        metrics.STALE.set(await asyncio.to_thread(self.store.stale_count))
-        return len(claims)
-
-    async def _score(self, claims: list[tuple[Unit, float]]) -> None:
-        try:
-            units = [AskedUnit(facility_id=unit.facility_id, equipment_id=unit.equipment_id) for unit, _ in claims]
-            asks = await asyncio.to_thread(self._asks, units)
-            rows = await self._within(self.stages.predict(asks))
-            await asyncio.to_thread(self.store.save_predictions, rows, claims)
-        except (StoreError, TooSlow):
-            raise
-        except HvacError as error:
-            if len(claims) > 1:
-                for claim in claims:
-                    await self._score([claim])
-                return
-            log.warning("%s cannot be scored: %s", " ".join(claims[0][0]), error)
-            await asyncio.to_thread(self.store.give_up, claims[0], str(error))
-
-    async def rescore_forever(self) -> None:
-        """Look for changed equipment again and again; a store that is away is asked again later."""
-        while True:
-            try:
-                done = await self.rescore()
-            except asyncio.CancelledError:
-                raise
-            except Exception:
-                log.exception("scoring again failed; it is tried again")
-                done = 0
-            await asyncio.sleep(0 if done else self.config.rescore_every_s)
 
     # Looking
 

@@ -17,6 +17,7 @@ from hvac.panel.grid import Unit
 from hvac.panel.registry import EPOCH
 from serve.api import make_api
 from serve.guard import Door
+from serve.rescoring import rescore
 from serve.service import Service
 from serve.settings import ServeConfig
 from serve.stages import LocalStages
@@ -75,7 +76,7 @@ def service_of(folder: Path, made: Bundle | None = None, **settings: Any) -> Ser
 
 def scored(service: Service) -> Service:
     """The same, with everything that waits scored."""
-    while asyncio.run(service.rescore()):
+    while asyncio.run(rescore(service)):
         pass
     return service
 
