@@ -140,7 +140,7 @@ class Features:
         """See `Stages`."""
         bundle = self.shelf(part[0])
         with metrics.timed("features"):
-            windows = await self._rounds.alone(self.core.ready_windows, bundle, part[1])
+            windows = await asyncio.to_thread(self.core.ready_windows, bundle, part[1])
         handle = self.risk.options(multiplexed_model_id=part[0])
         return self.core.ready_rows(bundle, windows, await handle.risks.remote(self.core.slim(windows, bundle)))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 import signal
 import socket
@@ -15,8 +16,10 @@ from typing import Any, NamedTuple
 import httpx2 as httpx
 import numpy as np
 import psutil
+import pyarrow as pa
 import pytest
 
+from serve.bulk import ARROW
 from serve.service import Service
 from serve.stages import LocalStages
 from tests.models.models_example import bundle
@@ -97,6 +100,24 @@ def _asked() -> Any:
     from serve.schemas import PredictBody
 
     return PredictBody.model_validate(ALL).units
+
+
+def test_largest_bulk_request_goes_through_the_stages(served: Served) -> None:
+    rows = served.plain.config.limits.windows
+    value_BL = np.random.default_rng(0).normal(20, 3, (rows, 90)).astype(np.float32)
+    values = pa.FixedSizeListArray.from_arrays(pa.array(value_BL.ravel()), 90)
+    table = pa.table({"facility_id": ["F1"] * rows, "equipment_id": [f"E{n}" for n in range(rows)],
+                      "class": ["ahu"] * rows, "end_date": [dt.date(2024, 5, 1)] * rows,
+                      "values": values})  # fmt: skip
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    answer = served.client.post(
+        "/v1/predict/bulk", content=sink.getvalue().to_pybytes(), headers={"content-type": ARROW}
+    )
+    assert answer.status_code == 200, answer.text
+    found = pa.ipc.open_stream(answer.content).read_all()
+    assert found["equipment_id"].to_pylist()[::3] == table["equipment_id"].to_pylist()
 
 
 def test_page_shows_what_was_scored_after_the_start(served: Served) -> None:
