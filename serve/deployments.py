@@ -88,7 +88,7 @@ class _Together:
 
     groups: list[Any]
     sizes: list[int]
-    answers: asyncio.Task[list[Rows]] | None = None
+    answers: asyncio.Task[list[Rows | BaseException]] | None = None
 
 
 @serve.deployment
@@ -108,7 +108,10 @@ class Features:
         together, place = await self._rounds(asks)
         if together.answers is None:  # who is told first asks the next stages for all of the round
             together.answers = asyncio.create_task(self._finished(together.groups, together.sizes))
-        return (await asyncio.shield(together.answers))[place]
+        answer = (await asyncio.shield(together.answers))[place]
+        if isinstance(answer, BaseException):
+            raise answer
+        return answer
 
     def _prepared(self, many: Sequence[Sequence[Ask]]) -> list[tuple[_Together, int]]:
         with metrics.timed("features"):
@@ -116,9 +119,17 @@ class Features:
         together = _Together(groups, [len(asks) for asks in many])
         return [(together, place) for place in range(len(many))]
 
-    async def _finished(self, groups: Sequence[Any], sizes: Sequence[int]) -> list[Rows]:
-        rows = self.core.in_order(await asyncio.gather(*map(self._finish, groups)))
-        return list(self.core.shared_out(rows, sizes))
+    async def _finished(self, groups: Sequence[Any], sizes: Sequence[int]) -> list[Rows | BaseException]:
+        """The answer of every request of a round; what fails with one bundle is told to those that asked for it."""
+        parts = await asyncio.gather(*map(self._finish, groups), return_exceptions=True)
+        of_group = list(zip(groups, parts, strict=True))
+        failed = {ask: part for group, part in of_group if isinstance(part, BaseException) for ask in group.ask_B}
+        rows = self.core.in_order(part for part in parts if not isinstance(part, BaseException))
+        answers: list[Rows | BaseException] = []
+        for own in self.core.shared_out(rows, sizes):
+            asks = range(sum(sizes[: len(answers)]), sum(sizes[: len(answers) + 1]))
+            answers.append(next((failed[ask] for ask in asks if ask in failed), own))
+        return answers
 
     async def _finish(self, group: Any) -> Rows:
         bundle = self.shelf(group.bundle_id)
