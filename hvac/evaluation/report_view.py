@@ -12,12 +12,12 @@ from hvac.evaluation.texts import Words, in_order
 DASH = "–"
 NBSP = "\N{NO-BREAK SPACE}"  # an interval stays on one line
 FEW_EVENTS = 30
-FORMATS = {
-    "ratio": "{:.3f}",
-    "share": "{:.1%}",
+FORMATS = {  # z: a rounded −0 is 0
+    "ratio": "{:z.3f}",
+    "share": "{:z.1%}",
     "count": "{:,.0f}",
-    "rate": "{:.2f}",
-    "signed": "{:+.3f}",
+    "rate": "{:z.2f}",
+    "signed": "{:+z.3f}",
     "days": "{:.0f}",
 }
 
@@ -145,8 +145,8 @@ def number(measured: Any, key: str = "value") -> float | None:
 def show(measured: Any, form: str = "ratio", key: str = "value") -> str:
     """A number as the report writes it, a dash where there is none.
 
-    >>> show({"value": 0.2481}), show(0.062, "share"), show(float("nan")), show(1204, "count")
-    ('0.248', '6.2%', '–', '1,204')
+    >>> show({"value": 0.2481}), show(0.062, "share"), show(float("nan")), show(1204, "count"), show(-0.0001)
+    ('0.248', '6.2%', '–', '1,204', '0.000')
     """
     found = number(measured, key)
     return DASH if found is None else FORMATS[form].format(found)
