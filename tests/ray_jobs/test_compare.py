@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 
 from hvac.errors import HvacError
 from ray_jobs import compare, evaluate, featurize
@@ -285,7 +286,7 @@ SHIPPED = sorted([*CONFIGS.glob("compare_*.yaml"), *CONFIGS.glob("ablations/*.ya
 @pytest.mark.parametrize("file", SHIPPED, ids=lambda file: file.stem)
 def test_shipped_comparison_is_a_valid_run_on_the_workspace_and_windows_of_its_base(file: Path) -> None:
     config = load_run(file)
-    base = load_run(CONFIGS / ("demo.yaml" if file.parent.name == "ablations" else file.name.removeprefix("compare_")))
+    base = load_run(file.parent / yaml.safe_load(file.read_text(encoding="utf-8"))["extends"])
     assert config.compare is not None
     assert len(config.compare.models) > 1
     assert config.replace(compare=None) == base
@@ -294,4 +295,5 @@ def test_shipped_comparison_is_a_valid_run_on_the_workspace_and_windows_of_its_b
         assert config.compare.name == f"ablation_{file.stem}"
     else:
         assert config.compare.name == "families"
+        assert f"compare_{base.name}" == file.stem
         assert list(config.compare.models) == [model.family for model in config.compare.models.values()]
