@@ -17,7 +17,8 @@ from hvac.panel.registers import EVENTS
 class Ask:
     """The record of one piece of equipment, the bundle that judges it, and the day its window ends (None: the last).
 
-    `readings` is CANONICAL; `events` are rows (facility, equipment, kind, start day, end day, point).
+    `readings` are CANONICAL without the ids and without columns that say nothing (`compact`); `events` are rows
+    (facility, equipment, kind, start day, end day, point).
     """
 
     bundle_id: str
@@ -27,6 +28,12 @@ class Ask:
     events: Sequence[tuple[Any, ...]] = ()
     install_day: int | None = None
     end_day: int | None = None
+
+
+def compact(readings: pa.Table) -> pa.Table:
+    """One unit's CANONICAL readings as they travel to the stages: a quarter of the bytes."""
+    told = [name for name in readings.column_names[3:] if readings[name].null_count < readings.num_rows]
+    return readings.select(told).add_column(0, "point_id", readings["point_id"].dictionary_encode())
 
 
 def events_of(ask: Ask) -> Events:

@@ -28,7 +28,7 @@ from hvac.models.family import NEEDS, prepared
 from hvac.models.latest import Newest, latest_records, newest, outlooks
 from hvac.models.latest import driving_outlooks as driving_outlooks
 from hvac.models.latest import newest_risks as newest_risks
-from hvac.panel.grid import Panel, panels
+from hvac.panel.grid import unit_panel
 from hvac.panel.registry import EPOCH
 from hvac.storage import AnyPath, matching
 from serve.asks import Ask, events_of
@@ -125,23 +125,18 @@ def _group(bundle: Bundle, asks: list[Ask], numbers: list[int], bundle_id: str, 
 
 
 def _scenes(ask: Ask, recipe: Recipe) -> list[Any]:
-    made = [scene for panel in _panels(ask, recipe) for scene in scenes(panel, recipe, _record(ask))]
-    if not made:
+    panel = unit_panel(ask.readings, ask.unit, recipe.points, aggregate=recipe.windows.aggregate)
+    made = [] if panel is None else scenes(panel, recipe, _record(ask))
+    if panel is None or not made:
         found = sorted(set(ask.readings["point_id"].to_pylist()))
         raise InputError(
             f"{ask.unit.facility_id} {ask.unit.equipment_id}: expected readings of {', '.join(recipe.points)} "
             f"(class {recipe.class_name}), found {', '.join(found[:5]) or 'none'}"
         )
+    if ask.end_day is not None and ask.end_day < panel.first_day:
+        first, wanted = (EPOCH + timedelta(days=day) for day in (panel.first_day, ask.end_day))
+        raise InputError(f"{' '.join(ask.unit)}: end_date {wanted} is before its first reading ({first})")
     return made
-
-
-def _panels(ask: Ask, recipe: Recipe) -> list[Panel]:
-    found = list(panels(ask.readings, {ask.unit: recipe.points}, aggregate=recipe.windows.aggregate))
-    for panel in found:
-        if ask.end_day is not None and ask.end_day < panel.first_day:
-            first, wanted = (EPOCH + timedelta(days=day) for day in (panel.first_day, ask.end_day))
-            raise InputError(f"{' '.join(ask.unit)}: end_date {wanted} is before its first reading ({first})")
-    return found
 
 
 def _record(ask: Ask) -> UnitRecord:
@@ -194,8 +189,8 @@ def all_outlooks(bundle: Bundle, made: Newest, horizons: Sequence[int]) -> list[
     return [
         [
             {"horizon": h, **{k: v.tolist() if isinstance(v, np.ndarray) else v for k, v in one._asdict().items()}}
-            for h in horizons
-            for one in outlooks(bundle, x_CL, frame, h)
+            for h, told in zip(horizons, outlooks(bundle, x_CL, frame, horizons), strict=True)
+            for one in told
         ]
         if ok
         else []

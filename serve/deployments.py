@@ -27,6 +27,25 @@ from serve.stages import LocalStages, Part, Rounds, Rows, each_alone
 from serve.store import Store
 
 BUNDLES_PER_REPLICA = 32
+PLAIN = {"request_serialization": "pickle", "response_serialization": "pickle"}  # where stages talk by gRPC
+
+
+class Methods:
+    """A deployment's methods, by name (and by bundle where they are multiplexed).
+
+    Each is made once, as every `handle.method` and every `handle.options(…)` builds a new handle.
+    """
+
+    def __init__(self, handle: DeploymentHandle) -> None:
+        self._handle = handle
+        self._made: dict[tuple[str, str], DeploymentHandle] = {}
+
+    def __call__(self, method: str, bundle_id: str = "") -> DeploymentHandle:
+        """The handle of a method."""
+        key = (method, bundle_id)
+        if key not in self._made:
+            self._made[key] = self._handle.options(method_name=method, multiplexed_model_id=bundle_id, **PLAIN)
+        return self._made[key]
 
 
 def _core(config: ServeConfig) -> Any:
@@ -98,7 +117,7 @@ class Features:
     def __init__(self, config: ServeConfig, risk: DeploymentHandle, forecast: DeploymentHandle) -> None:
         self.core = _core(config)
         self.shelf = self.core.Shelf(config.bundle_folder, config.bundles_in_memory)
-        self.risk, self.outlook = risk, forecast
+        self.risk, self.outlook = Methods(risk), Methods(forecast)
         self._rounds: Rounds[Sequence[Ask], tuple[_Together, int]] = Rounds(
             lambda many: each_alone(self._prepared, many), "features", most=config.batch
         )
@@ -135,8 +154,8 @@ class Features:
         bundle = self.shelf(group.bundle_id)
         windows = self.core.slim(group.made.windows, bundle)
         risk_BH, outlook_B = await asyncio.gather(
-            self.risk.options(multiplexed_model_id=group.bundle_id).risks.remote(windows),
-            self.outlook.outlooks.remote(group.bundle_id, self.core.values_only(group.made)),
+            self.risk("risks", group.bundle_id).remote(windows),
+            self.outlook("outlooks").remote(group.bundle_id, self.core.values_only(group.made)),
         )
         return self.core.assemble(bundle, group, risk_BH, outlook_B)
 
@@ -144,7 +163,7 @@ class Features:
         """See `Stages`."""
         (group,) = await self._rounds.alone(self.core.prepare, self.shelf, [ask])
         made = self.core.values_only(group.made)
-        found: list[dict[str, Any]] = await self.outlook.every_point.remote(group.bundle_id, made, horizons)
+        found: list[dict[str, Any]] = await self.outlook("every_point").remote(group.bundle_id, made, horizons)
         return found
 
     async def bulk(self, part: Part) -> pa.Table:
@@ -152,8 +171,8 @@ class Features:
         bundle = self.shelf(part[0])
         with metrics.timed("features"):
             windows = await asyncio.to_thread(self.core.ready_windows, bundle, part[1])
-        handle = self.risk.options(multiplexed_model_id=part[0])
-        return self.core.ready_rows(bundle, windows, await handle.risks.remote(self.core.slim(windows, bundle)))
+        risk_BH = await self.risk("risks", part[0]).remote(self.core.slim(windows, bundle))
+        return self.core.ready_rows(bundle, windows, risk_BH)
 
     async def about(self, bundle_id: str, fresh: bool = False) -> dict[str, Any]:
         """See `Stages`."""
@@ -164,23 +183,23 @@ class GraphStages:
     """The stages behind a handle of Features."""
 
     def __init__(self, features: DeploymentHandle) -> None:
-        self.features = features
+        self.features = Methods(features)
 
     async def predict(self, asks: Sequence[Ask]) -> Rows:
         """See `Stages`."""
-        return await self.features.predict.remote(asks)
+        return await self.features("predict").remote(asks)
 
     async def forecast(self, ask: Ask, horizons: Sequence[int]) -> list[dict[str, Any]]:
         """See `Stages`."""
-        return await self.features.forecast.remote(ask, horizons)
+        return await self.features("forecast").remote(ask, horizons)
 
     async def bulk(self, part: Part) -> pa.Table:
         """See `Stages`."""
-        return await self.features.bulk.remote(part)
+        return await self.features("bulk").remote(part)
 
     async def about(self, bundle_id: str, *, fresh: bool = False) -> dict[str, Any]:
         """See `Stages`."""
-        return await self.features.about.remote(bundle_id, fresh)
+        return await self.features("about").remote(bundle_id, fresh)
 
 
 @serve.deployment(max_ongoing_requests=256)

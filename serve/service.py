@@ -18,7 +18,7 @@ from hvac.models.ranking import ranking
 from hvac.panel.grid import Unit
 from hvac.panel.readings import CANONICAL
 from serve import metrics
-from serve.asks import Ask
+from serve.asks import Ask, compact
 from serve.problems import Refused, TooMuch, TooSlow, Unknown
 from serve.records import EPOCH, day_number, event_rows, merged, reading_rows_of
 from serve.schemas import AskedUnit, PushedUnit, Stored
@@ -120,7 +120,7 @@ class Service:
             bundle_id=bundle_id,
             unit=unit,
             class_name=class_name or ALL,
-            readings=merged(unit, table, given),
+            readings=compact(merged(unit, table, given)),
             events=[*events, *(row for row in event_rows(unit, asked.events) if row not in events)],
             install_day=stored.install_day if stored and asked.install_date is None else day_number(asked.install_date),
             end_day=day_number(asked.end_date),

@@ -29,7 +29,7 @@ from hvac.features.table import Windows
 from hvac.models.decision import Decision
 from hvac.models.families import FAMILIES, read_config, restore
 from hvac.models.family import FamilyConfig, Model, prepared
-from hvac.models.forecast import damped_quadratic, window_spread
+from hvac.models.forecast import Moments, damped_quadratic
 from hvac.storage import AnyPath, as_given, local_folder, replacing_folder
 
 FORMAT = 2
@@ -126,12 +126,13 @@ class Bundle:
         return Outlook(*(part_ND.reshape(*shape[:2], horizon) for part_ND in found))
 
     def forecast_series(
-        self, x_NL: npt.NDArray[np.floating[Any]], point_N: npt.NDArray[np.integer[Any]], horizon: int
-    ) -> Outlook:
+        self, x_NL: npt.NDArray[np.floating[Any]], point_N: npt.NDArray[np.integer[Any]], horizon: int,
+        moments: Moments | None = None,
+    ) -> Outlook:  # fmt: skip
         """The same for N series, of each of which the number of its point is told: [N, D] each."""
-        x_NL = np.asarray(x_NL, dtype=np.float64)
-        value_ND, band_CD = damped_quadratic(x_NL, horizon), self.band.get(horizon)
-        half_ND = window_spread(x_NL) * (np.nan if band_CD is None else band_CD[point_N])
+        moments = moments or Moments.of(x_NL)
+        value_ND, band_CD = damped_quadratic(x_NL, horizon, moments), self.band.get(horizon)
+        half_ND = moments.spread_B1 * (np.nan if band_CD is None else band_CD[point_N])
         return Outlook(value_ND, value_ND - half_ND, value_ND + half_ND)
 
     def _content(self) -> dict[str, Any]:

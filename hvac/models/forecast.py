@@ -6,7 +6,7 @@ Legend: B windows, L lookback days, D future days, S steps of the fit (30).
 from __future__ import annotations
 
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +20,25 @@ NORMAL_90 = 1.6448536269514722
 TREND_DAMPING = 0.98
 
 
-def damped_quadratic(x_BL: npt.NDArray[np.floating[Any]], horizon: int) -> Floats:
+class Moments(NamedTuple):
+    """Mean and standard deviation of each window, for callers who forecast several horizons of it."""
+
+    mean_B1: Floats
+    std_B1: Floats
+
+    @classmethod
+    def of(cls, x_BL: npt.NDArray[np.floating[Any]]) -> Self:
+        """Those of windows."""
+        x_BL = np.asarray(x_BL, dtype=np.float64)
+        return cls(x_BL.mean(axis=1, keepdims=True), x_BL.std(axis=1, keepdims=True))
+
+    @property
+    def spread_B1(self) -> Floats:
+        """Scale of each window: its standard deviation, 1 where it does not vary."""
+        return np.where(self.std_B1 > 1e-9, self.std_B1, 1.0)
+
+
+def damped_quadratic(x_BL: npt.NDArray[np.floating[Any]], horizon: int, moments: Moments | None = None) -> Floats:
     """Forecast of days 1…horizon after each window.
 
     A parabola through the last 30 days, drawn towards their mean by exp(−day / (2·horizon)), kept within mean ± 3 std
@@ -33,18 +51,19 @@ def damped_quadratic(x_BL: npt.NDArray[np.floating[Any]], horizon: int) -> Float
     [[5.0, 5.0, 5.0]]
     """
     x_BL = np.asarray(x_BL, dtype=np.float64)
-    recent_BS, day_D = x_BL[:, -FIT_DAYS:], np.arange(1, horizon + 1)
-    mean_B1 = recent_BS.mean(axis=1, keepdims=True)
-    raw_BD = (recent_BS - mean_B1) @ _parabola(horizon) * np.exp(-day_D / (2 * horizon)) + mean_B1
-    centre_B1, reach_B1 = x_BL.mean(axis=1, keepdims=True), CLIP_STDS * x_BL.std(axis=1, keepdims=True)
+    centre_B1, std_B1 = moments or Moments.of(x_BL)
+    recent_BS, (parabola_SD, damping_D) = x_BL[:, -FIT_DAYS:], _parabola(horizon)
+    mean_B1, reach_B1 = recent_BS.mean(axis=1, keepdims=True), CLIP_STDS * std_B1
+    raw_BD = (recent_BS - mean_B1) @ parabola_SD * damping_D + mean_B1
     return np.asarray(np.clip(raw_BD, centre_B1 - reach_B1, centre_B1 + reach_B1))
 
 
 @cache
-def _parabola(horizon: int) -> Floats:
-    """What turns the last 30 days into the least-squares parabola's values on days 1…horizon: [S, D]."""
+def _parabola(horizon: int) -> tuple[Floats, Floats]:
+    """What turns the last 30 days into the least-squares parabola's values on days 1…horizon, and their damping."""
     past_S, day_D = np.arange(1 - FIT_DAYS, 1), np.arange(1, horizon + 1)
-    return np.asarray(np.linalg.pinv(np.vander(past_S / FIT_DAYS, 3)).T @ np.vander(day_D / FIT_DAYS, 3).T)
+    parabola_SD = np.linalg.pinv(np.vander(past_S / FIT_DAYS, 3)).T @ np.vander(day_D / FIT_DAYS, 3).T
+    return np.asarray(parabola_SD), np.exp(-day_D / (2 * horizon))
 
 
 def last_value(x_BL: npt.NDArray[np.floating[Any]], horizon: int) -> Floats:
@@ -62,9 +81,8 @@ def damped_trend(x_BL: npt.NDArray[np.floating[Any]], horizon: int) -> Floats:
 
 
 def window_spread(x_BL: npt.NDArray[np.floating[Any]]) -> Floats:
-    """Scale of one window [B, 1]: its standard deviation, 1 where it does not vary."""
-    std_B1 = np.asarray(x_BL, dtype=np.float64).std(axis=1, keepdims=True)
-    return np.where(std_B1 > 1e-9, std_B1, 1.0)
+    """Scale of each window [B, 1] (`Moments.spread_B1`)."""
+    return Moments.of(x_BL).spread_B1
 
 
 def fit_band(actual_BD: Floats, forecast_BD: Floats, spread_B1: Floats, *, level: float = BAND_LEVEL) -> Floats:
@@ -99,10 +117,10 @@ def crossing_probability(
     sigma_BD = np.maximum(half_BD / NORMAL_90, 1e-12)
     above_BD = ndtr((forecast_BD - upper_B[:, None]) / sigma_BD)
     below_BD = ndtr((lower_B[:, None] - forecast_BD) / sigma_BD)
-    either_BD = np.nan_to_num(above_BD) + np.nan_to_num(below_BD)
-    none_BD = np.isnan(above_BD) & np.isnan(below_BD)
-    daily_BD = np.where(none_BD, np.nan, np.minimum(either_BD, 1.0))
-    return np.where(none_BD.all(axis=1), np.nan, np.fmax.reduce(daily_BD, axis=1))
+    no_upper_BD, no_lower_BD = np.isnan(above_BD), np.isnan(below_BD)
+    either_BD = np.where(no_upper_BD, 0.0, above_BD) + np.where(no_lower_BD, 0.0, below_BD)
+    daily_BD = np.where(no_upper_BD & no_lower_BD, np.nan, np.minimum(either_BD, 1.0))
+    return np.asarray(np.fmax.reduce(daily_BD, axis=1))
 
 
 def scaled_error(actual_BD: Floats, forecast_BD: Floats, x_BL: npt.NDArray[np.floating[Any]]) -> Floats:

@@ -16,7 +16,7 @@ import pyarrow as pa
 from hvac.features.describe import Recipe, Scene, describe
 from hvac.features.table import Windows, concat
 from hvac.models.bundle import Bundle
-from hvac.models.forecast import crossing_probability
+from hvac.models.forecast import Moments, crossing_probability
 from hvac.models.predictions import SCHEMA, predictions_table
 from hvac.panel.grid import Days
 from hvac.panel.windows import LEARNING, OK, Scale, fit_scale, learning_days_left
@@ -96,22 +96,25 @@ def driving_points(x_BCL: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.int64
 
 def _outlooks(
     bundle: Bundle, x_NL: npt.NDArray[np.floating[Any]], point_N: npt.NDArray[np.int64], frames: Sequence[Frame],
-    horizon: int,
-) -> list[PointOutlook]:  # fmt: skip
-    """Forecasts of N series, each a point of a window with its frame, in physical units, with their 90 % bands."""
+    horizons: Sequence[int],
+) -> Iterator[list[PointOutlook]]:  # fmt: skip
+    """For each horizon the forecasts of N series, each a point of a window with its frame, in physical units."""
+    moments, names = Moments.of(x_NL), [frame.points[c] for frame, c in zip(frames, point_N, strict=True)]
     centre_N, spread_N, lower_N, upper_N = np.array(
         [[column[c] for column in frame[1:]] for frame, c in zip(frames, point_N, strict=True)]
     ).T
-    parts = bundle.forecast_series(x_NL, point_N, horizon)
-    value_ND, low_ND, high_ND = (part * spread_N[:, None] + centre_N[:, None] for part in parts)
-    chance_N = crossing_probability(value_ND, (high_ND - low_ND) / 2, lower_B=lower_N, upper_B=upper_N)
-    names = [frame.points[c] for frame, c in zip(frames, point_N, strict=True)]
-    return [PointOutlook(*row) for row in zip(names, value_ND, low_ND, high_ND, chance_N.tolist(), strict=True)]
+    for horizon in horizons:
+        parts = bundle.forecast_series(x_NL, point_N, horizon, moments)
+        value_ND, low_ND, high_ND = (part * spread_N[:, None] + centre_N[:, None] for part in parts)
+        chance_N = crossing_probability(value_ND, (high_ND - low_ND) / 2, lower_B=lower_N, upper_B=upper_N)
+        yield [PointOutlook(*row) for row in zip(names, value_ND, low_ND, high_ND, chance_N.tolist(), strict=True)]
 
 
-def outlooks(bundle: Bundle, x_CL: npt.NDArray[np.floating[Any]], frame: Frame, horizon: int) -> list[PointOutlook]:
-    """Forecast of every point of one window for a horizon."""
-    return _outlooks(bundle, x_CL, np.arange(len(x_CL)), [frame] * len(x_CL), horizon)
+def outlooks(
+    bundle: Bundle, x_CL: npt.NDArray[np.floating[Any]], frame: Frame, horizons: Sequence[int]
+) -> Iterator[list[PointOutlook]]:
+    """For each horizon the forecast of every point of one window."""
+    return _outlooks(bundle, x_CL, np.arange(len(x_CL)), [frame] * len(x_CL), horizons)
 
 
 def driving_outlooks(bundle: Bundle, made: Newest) -> list[dict[int, PointOutlook]]:
@@ -121,9 +124,8 @@ def driving_outlooks(bundle: Bundle, made: Newest) -> list[dict[int, PointOutloo
     if len(ok_N):
         x_NCL = np.asarray(made.windows.x_BCL)[ok_N]
         point_N = driving_points(x_NCL)
-        frames = [made.frames[b] for b in ok_N]
-        for h in bundle.horizons:
-            told = _outlooks(bundle, x_NCL[np.arange(len(ok_N)), point_N], point_N, frames, h)
+        x_NL, frames = x_NCL[np.arange(len(ok_N)), point_N], [made.frames[b] for b in ok_N]
+        for h, told in zip(bundle.horizons, _outlooks(bundle, x_NL, point_N, frames, bundle.horizons), strict=True):
             for b, one in zip(ok_N, told, strict=True):
                 found[b][h] = one
     return found

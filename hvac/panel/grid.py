@@ -100,42 +100,46 @@ def panels(
     """
     if readings.num_rows == 0:
         return
-    units, unit_codes = _codes(readings, ["facility_id", "equipment_id"])
-    names, point_codes = _codes(readings, ["point_id"])
-    long = _sorted_days(readings, unit_codes, point_codes, aggregate)
+    facilities, facility_N = _codes(readings["facility_id"])
+    equipment, equipment_N = _codes(readings["equipment_id"])
+    names, point_N = _codes(readings["point_id"])
+    long = _sorted_days(readings, facility_N * len(equipment) + equipment_N, point_N, aggregate)
     bounds = np.append(np.flatnonzero(np.diff(long.unit, prepend=-1)), len(long.unit))
     for start, stop in pairwise(bounds):
-        unit = Unit(*units[long.unit[start]])
-        panel = _panel(unit, _Long(*(column[start:stop] for column in long)), [n[0] for n in names], points[unit])
+        facility, own = divmod(int(long.unit[start]), len(equipment))
+        unit = Unit(facilities[facility], equipment[own])
+        panel = _panel(unit, _Long(*(column[start:stop] for column in long)), names, points[unit])
         if panel is not None:
             yield panel
 
 
-def _codes(table: pa.Table, columns: list[str]) -> tuple[list[tuple[str, ...]], npt.NDArray[np.int64]]:
-    """Distinct keys in sorted order, and the code of each row."""
-    arrays = [table[name].combine_chunks().dictionary_encode() for name in columns]
-    arrays = [a.combine_chunks() if isinstance(a, pa.ChunkedArray) else a for a in arrays]
-    code = np.zeros(table.num_rows, dtype=np.int64)
-    for array in arrays:
-        code = code * len(array.dictionary) + array.indices.to_numpy(zero_copy_only=False)
-    _, first, inverse = np.unique(code, return_index=True, return_inverse=True)
-    columns_N = [a.take(pa.array(first)).to_pylist() for a in arrays]
-    keys = list(zip(*columns_N, strict=True))
-    order = sorted(range(len(keys)), key=keys.__getitem__)
+def unit_panel(readings: pa.Table, unit: Unit, points: Sequence[str], *, aggregate: Aggregate = "mean") -> Panel | None:
+    """The panel of one unit, of which all readings are (columns with its ids are not looked at); None without one."""
+    if readings.num_rows == 0:
+        return None
+    names, point_N = _codes(readings["point_id"])
+    return _panel(unit, _sorted_days(readings, np.zeros_like(point_N), point_N, aggregate), names, points)
+
+
+def _codes(column: pa.ChunkedArray) -> tuple[list[str], npt.NDArray[np.int64]]:
+    """Distinct texts in sorted order (others may be among them), and the code of each row."""
+    array = (column if pa.types.is_dictionary(column.type) else column.dictionary_encode()).combine_chunks()
+    names = array.dictionary.to_pylist()
+    order = sorted(range(len(names)), key=names.__getitem__)
     rank = np.empty(len(order), dtype=np.int64)
     rank[order] = np.arange(len(order))
-    return [keys[i] for i in order], rank[inverse]
+    return [names[i] for i in order], rank[array.indices.to_numpy(zero_copy_only=False)]
 
 
 def _column(table: pa.Table, name: str) -> Floats:
     if name not in table.column_names:
         return np.full(table.num_rows, np.nan)
-    return np.asarray(table[name].cast(pa.float64()).to_numpy(), dtype=np.float64)
+    return np.asarray(table[name].to_numpy(), dtype=np.float64)
 
 
 def _day_column(table: pa.Table, name: str) -> Days:
     """A date column as int32 days; nulls, or no such column, are always known."""
-    if name not in table.column_names:
+    if name not in table.column_names or table[name].null_count == table.num_rows:
         return np.full(table.num_rows, ALWAYS_KNOWN, dtype=np.int32)
     days = table[name].cast(pa.date32()).cast(pa.int32()).fill_null(int(ALWAYS_KNOWN))
     return np.asarray(days.to_numpy(), dtype=np.int32)

@@ -66,9 +66,8 @@ def fit_scale(panel: Panel, normalise: str) -> Scale:
     """
     shape = panel.value_TC.shape
     if normalise == "baseline":
-        centre, spread, ready = zip(*(_baseline(panel, c) for c in range(shape[1])), strict=True)
-        grid = [np.broadcast_to(np.array(row), shape) for row in (centre, spread)]
-        return Scale(grid[0], grid[1], np.array(ready, dtype=np.int32))
+        centre_C, spread_C, ready_C = _baseline(panel)
+        return Scale(np.broadcast_to(centre_C, shape), np.broadcast_to(spread_C, shape), ready_C)
     at_once = np.full(shape[1], np.iinfo(np.int32).min, dtype=np.int32)
     if normalise == "none":
         return Scale(np.zeros(shape), np.ones(shape), at_once)
@@ -78,23 +77,28 @@ def fit_scale(panel: Panel, normalise: str) -> Scale:
     return Scale(panel.lower_TC, np.where(usable_TC, width_TC, np.nan), ready_C)
 
 
-def _baseline(panel: Panel, c: int) -> tuple[float, float, int]:
-    rows = np.flatnonzero(panel.observed_TC[:, c])[:BASELINE_DAYS]
-    if len(rows) < BASELINE_DAYS:
-        return 0.0, 1.0, NEVER
-    value = panel.value_TC[rows, c]
-    q25, median, q75 = _quartiles(value)
-    std = float(value.std()) if value.max() > value.min() else 0.0
-    ready = max(panel.first_day + int(rows[-1]), int(panel.known_TC[rows, c].max()))
-    return float(median), float(q75 - q25) or std or 1.0, ready
+def _baseline(panel: Panel) -> tuple[Floats, Floats, Days]:
+    """Centre, spread and first day of use of every point."""
+    points = panel.observed_TC.shape[1]
+    centre_C, spread_C, ready_C = np.zeros(points), np.ones(points), np.full(points, NEVER, dtype=np.int32)
+    rows = {c: np.flatnonzero(panel.observed_TC[:, c])[:BASELINE_DAYS] for c in range(points)}
+    known = [c for c in range(points) if len(rows[c]) == BASELINE_DAYS]
+    if known:
+        value_KN = np.stack([panel.value_TC[rows[c], c] for c in known])
+        q25_K, centre_C[known], q75_K = _quartiles(value_KN).T
+        for c, value_N, iqr in zip(known, value_KN, q75_K - q25_K, strict=True):
+            std = float(value_N.std()) if iqr == 0 and value_N.max() > value_N.min() else 0.0
+            spread_C[c] = iqr or std or 1.0
+            ready_C[c] = max(panel.first_day + int(rows[c][-1]), int(panel.known_TC[rows[c], c].max()))
+    return centre_C, spread_C, ready_C
 
 
-def _quartiles(value: Floats) -> Floats:
-    """25, 50 and 75 % by linear interpolation: np.percentile's very bits, without its overhead for a short series."""
-    ordered, place = np.sort(value), QUARTILES * (len(value) - 1)
+def _quartiles(value_KN: Floats) -> Floats:
+    """25, 50 and 75 % by linear interpolation [K, 3]: the very bits of np.percentile, without its overhead."""
+    ordered_KN, place = np.sort(value_KN, axis=1), QUARTILES * (value_KN.shape[1] - 1)
     left = place.astype(np.intp)
-    share, low, high = place - left, ordered[left], ordered[np.minimum(left + 1, len(value) - 1)]
-    return np.where(share < 0.5, low + (high - low) * share, high - (high - low) * (1 - share))
+    share, low, high = place - left, ordered_KN[:, left], ordered_KN[:, np.minimum(left + 1, value_KN.shape[1] - 1)]
+    return np.asarray(np.where(share < 0.5, low + (high - low) * share, high - (high - low) * (1 - share)))
 
 
 def learning_days_left(panel: Panel, end_day: int) -> int:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hvac.panel.grid import ALWAYS_KNOWN, Aggregate, Unit, panels
+from hvac.panel.grid import ALWAYS_KNOWN, Aggregate, Unit, panels, unit_panel
 from tests.panel.panel_example import FIRST, UNIT, panel_of, reading, readings, series
 
 
@@ -111,3 +114,22 @@ def test_input_table_is_not_changed() -> None:
     before = table.to_pylist()
     list(panels(table, {UNIT: ["p"]}))
     assert table.to_pylist() == before
+
+
+def test_panel_of_one_unit_needs_no_ids_and_takes_coded_points() -> None:
+    rows = [reading(0, 1, point="b"), reading(1, 2, point="a", limits=(0.0, 4.0)), reading(1, 4, point="a", known=3)]
+    table = readings([*rows, reading(2, 7, point="stranger")])
+    (expected,) = panels(table, {UNIT: ["a", "b"]})
+    bare = table.drop_columns(["facility_id", "equipment_id"])
+    coded = bare.set_column(0, "point_id", bare["point_id"].dictionary_encode())
+    pieces = pa.concat_tables([table.slice(n, 1) for n in range(len(table))])
+    for same in (table, bare, coded, pieces):
+        found = unit_panel(same, UNIT, ["a", "b"])
+        for field in fields(expected):
+            np.testing.assert_array_equal(getattr(found, field.name), getattr(expected, field.name))
+
+
+def test_there_is_no_panel_of_one_unit_without_a_reading_of_its_points() -> None:
+    table = readings([reading(0, 1, point="a")])
+    assert unit_panel(table, UNIT, ["b"]) is None
+    assert unit_panel(table.slice(0, 0), UNIT, ["a"]) is None

@@ -24,11 +24,12 @@ class Next:
     """RiskModel and Forecast behind their handles; one bundle is damaged."""
 
     def __init__(self, stages: LocalStages, damaged: str) -> None:
-        self.stages, self.damaged, self.calls = stages, damaged, 0
-        self.outlooks = SimpleNamespace(remote=self._outlooks)
+        self.stages, self.damaged, self.calls, self.handles = stages, damaged, 0, 0
 
-    def options(self, *, multiplexed_model_id: str) -> Any:
-        return SimpleNamespace(risks=SimpleNamespace(remote=partial(self._risks, multiplexed_model_id)))
+    def options(self, *, method_name: str, multiplexed_model_id: str, **_: str) -> Any:
+        self.handles += 1
+        called = {"risks": partial(self._risks, multiplexed_model_id), "outlooks": self._outlooks}
+        return SimpleNamespace(remote=called[method_name])
 
     async def _risks(self, bundle_id: str, windows: Any) -> Any:
         self.calls += 1
@@ -84,3 +85,10 @@ def test_failure_of_one_bundle_is_told_by_request(case: tuple[Any, Next, list[An
     (together, _), *_ = features._prepared(asks)
     found = asyncio.run(features._finished(together.groups, together.sizes))
     assert [isinstance(each, BundleError) for each in found] == [False, False, True]
+
+
+def test_handle_of_a_method_is_made_once(case: tuple[Any, Next, list[Any], Service]) -> None:
+    features, following, asks, _ = case
+    for _ in range(3):
+        asyncio.run(features.predict(asks[0]))
+    assert following.handles == 2
