@@ -52,7 +52,7 @@ def measure(name: str, workspace: Path, single: bytes, bulk: bytes, seconds: flo
     port = free_port()
     peer = [str(ROOT / "benchmarks" / "serve_plain.py"), str(port), str(workspace)]
     ours = ["-m", "serve", "--port", str(port), f"workspace={workspace}", *LAYOUTS[name]]
-    environment = {**os.environ, "RAY_AUTH_MODE": "disabled", "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "0"}
+    environment = {**os.environ, "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "0"}
     started = time.perf_counter()
     process = subprocess.Popen([sys.executable, *(ours if name != "uvicorn" else peer)], cwd=ROOT, env=environment,
                                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # fmt: skip

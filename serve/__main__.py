@@ -10,13 +10,14 @@ import argparse
 import logging
 import os
 import signal
+import socket
 import sys
 import tempfile
 import threading
 from typing import Any
 
 from hvac.config import read_overrides
-from hvac.errors import HvacError
+from hvac.errors import ConfigError, HvacError
 
 QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "OMP_NUM_THREADS": "1", "RAY_SERVE_LOG_TO_STDERR": "0"}
 QUICK = {  # what Serve does beside a request costs more than our stages (docs/serving.md, "Fast mode")
@@ -27,7 +28,12 @@ QUICK = {  # what Serve does beside a request costs more than our stages (docs/s
     "RAY_SERVE_FREEZE_GC_ON_STARTUP": "1",
     "RAY_SERVE_REQUEST_PATH_LOG_BUFFER_SIZE": "1000",
 }
-FAST = {"RAY_SERVE_ENABLE_HA_PROXY": "1", "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1"}
+HAPROXY = {"RAY_SERVE_HAPROXY_METRICS_PORT": "9101", "RAY_SERVE_HAPROXY_STATS_PORT": "8404"}
+FAST = {
+    "RAY_SERVE_ENABLE_HA_PROXY": "1",
+    "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",
+    "RAY_SERVE_HAPROXY_METRICS_ENABLED": "0",  # no line per request to a reader of Ray's: ours is /metrics
+}
 
 
 def main(given: list[str] | None = None) -> int:
@@ -40,7 +46,7 @@ def main(given: list[str] | None = None) -> int:
     parser.add_argument("--fast", action="store_true", help="HAProxy and throughput mode")
     parser.add_argument("settings", nargs="*", metavar="key=value")
     asked = parser.parse_intermixed_args(given)
-    for name, value in (QUIET | QUICK | (FAST if asked.fast else {})).items():
+    for name, value in (QUIET | QUICK | (FAST | HAPROXY if asked.fast else {})).items():
         os.environ.setdefault(name, value)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
     stop = threading.Event()
@@ -52,6 +58,25 @@ def main(given: list[str] | None = None) -> int:
         sys.stderr.write(f"error: {error}\n")
         return 2
     return 0
+
+
+def _check_free(host: str, port: int) -> None:
+    """Raise ConfigError where somebody listens on a port already, which Ray would tell in a page of traceback.
+
+    A cluster that is there already may serve on it: that one is asked for.
+    """
+    if "RAY_ADDRESS" in os.environ:
+        return
+    wanted = [(host, port, "give another with --port")]
+    if os.environ.get("RAY_SERVE_ENABLE_HA_PROXY") == "1":
+        wanted += [("0.0.0.0", int(os.environ[name]), f"HAProxy's own: give another with {name}=…") for name in HAPROXY]
+    for address, number, advice in wanted:
+        with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET) as tried:
+            tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                tried.bind((address, number))
+            except OSError as error:
+                raise ConfigError(f"cannot listen on {address}:{number} ({error.strerror}); {advice}") from error
 
 
 def _heed_signals(stop: threading.Event) -> None:
@@ -67,6 +92,7 @@ def _serve(host: str, port: int, settings: dict[str, Any], stop: threading.Event
     from serve.settings import read_config
 
     config = read_config(settings)
+    _check_free(host, port)
     environment = {
         "PROMETHEUS_MULTIPROC_DIR": os.environ.get("PROMETHEUS_MULTIPROC_DIR", metrics),
         "OMP_NUM_THREADS": os.environ["OMP_NUM_THREADS"],

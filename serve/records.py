@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from hvac.panel.grid import Unit
 from hvac.panel.registry import EPOCH
-from serve.schemas import AskedUnit, Event, PushedUnit, Reading, Window
+from serve.asks import compact
+from serve.schemas import AskedUnit, Event, Reading, Window
 from serve.store import canonical
 
-__all__ = ["EPOCH", "day_number", "event_rows", "merged", "reading_rows_of"]
+__all__ = ["EPOCH", "day_number", "event_rows", "given_readings", "merged", "reading_rows"]
 Row = tuple[Any, ...]
 
 
@@ -22,15 +24,9 @@ def day_number(day: dt.date | None) -> int | None:
     return None if day is None else (day - EPOCH).days
 
 
-def reading_rows_of(asked: AskedUnit | PushedUnit) -> list[Row]:
+def reading_rows(readings: Sequence[Reading]) -> list[Row]:
     """(point, day, value, lower, upper, known day) of every value that was measured; the last of equal days holds."""
-    window = asked.window if isinstance(asked, AskedUnit) else None
-    rows = (
-        _window_rows(window)
-        if window
-        else [_reading_row(each) for each in asked.readings or () if each.value is not None]
-    )
-    return list({row[:2]: row for row in rows}.values())
+    return list({row[:2]: row for row in map(_reading_row, readings) if row[2] is not None}.values())
 
 
 def _reading_row(reading: Reading) -> Row:
@@ -38,14 +34,23 @@ def _reading_row(reading: Reading) -> Row:
     return (reading.point_id, days[0], reading.value, reading.lower_limit, reading.upper_limit, days[1])
 
 
-def _window_rows(window: Window) -> list[Row]:
-    end = (window.end_date - EPOCH).days
-    return [
-        (point, end - len(values) + 1 + i, value, None, None, None)
-        for point, values in window.values.items()
-        for i, value in enumerate(values)
-        if value is not None
-    ]
+def given_readings(asked: AskedUnit) -> pa.Table:
+    """What was sent of a unit's record, as it travels to the stages (`compact`)."""
+    if asked.window:
+        return _of_window(asked.window)
+    rows = reading_rows(asked.readings or ())
+    return compact(canonical(asked.unit, list(zip(*rows, strict=True)) if rows else [[]] * 6))
+
+
+def _of_window(window: Window) -> pa.Table:
+    series = [np.array(values, dtype=np.float64) for values in window.values.values()]
+    value_N, point_N = np.concatenate(series), np.repeat(np.arange(len(series), dtype=np.int32), [*map(len, series)])
+    last = (window.end_date - EPOCH).days
+    day_N = np.concatenate([np.arange(last - len(each) + 1, last + 1, dtype=np.int32) for each in series])
+    seen_N = ~np.isnan(value_N)
+    points = pa.DictionaryArray.from_arrays(point_N[seen_N], pa.array(window.values, pa.string()))
+    days = pa.array(day_N[seen_N]).cast(pa.date32())
+    return pa.table({"point_id": points, "date": days, "value": value_N[seen_N]})
 
 
 def event_rows(unit: Unit, events: Sequence[Event]) -> list[Row]:
@@ -53,14 +58,16 @@ def event_rows(unit: Unit, events: Sequence[Event]) -> list[Row]:
     return [(*unit, e.kind, day_number(e.start), day_number(e.end or e.start), e.point_id) for e in events]
 
 
-def merged(unit: Unit, stored: pa.Table, given: list[Row]) -> pa.Table:
+def merged(stored: pa.Table, given: pa.Table) -> pa.Table:
     """The stored record with given readings in it; a given one replaces a stored one of that point and day."""
-    if not given:
+    if not len(given):
         return stored
-    newer = canonical(unit, list(zip(*given, strict=True)))
     if not len(stored):
-        return newer
-    keys = {row[:2] for row in given}
-    days = stored["date"].cast(pa.int32()).to_pylist()
-    keep = [key not in keys for key in zip(stored["point_id"].to_pylist(), days, strict=True)]
-    return pa.concat_tables([stored.filter(pa.array(keep)), newer])
+        return given
+    replaced = set(_keys(given))
+    keep = pa.array([key not in replaced for key in _keys(stored)])
+    return pa.concat_tables([stored.filter(keep), given], promote_options="default")
+
+
+def _keys(table: pa.Table) -> Iterator[tuple[str, int]]:
+    return zip(table["point_id"].to_pylist(), table["date"].cast(pa.int32()).to_pylist(), strict=True)

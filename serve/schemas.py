@@ -7,6 +7,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, StringConstraints, model_validator
 
+from hvac.panel.grid import Unit
+
 Id = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=r"^[^\x00-\x1f\x7f]+$")]
 FacilityId = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=r"^[^\x00-\x1f\x7f/]+$")]
 EARLIEST = dt.date(1970, 1, 1)
@@ -80,6 +82,11 @@ class UnitId(Body):
 
     facility_id: FacilityId
     equipment_id: Id
+
+    @property
+    def unit(self) -> Unit:
+        """Its key."""
+        return Unit(self.facility_id, self.equipment_id)
 
 
 class AskedUnit(UnitId):

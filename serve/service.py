@@ -20,7 +20,7 @@ from hvac.panel.readings import CANONICAL
 from serve import metrics
 from serve.asks import Ask, compact
 from serve.problems import Refused, TooMuch, TooSlow, Unknown
-from serve.records import EPOCH, day_number, event_rows, merged, reading_rows_of
+from serve.records import EPOCH, day_number, event_rows, given_readings, merged, reading_rows
 from serve.schemas import AskedUnit, PushedUnit, Stored
 from serve.settings import ServeConfig
 from serve.stages import Stages
@@ -106,13 +106,13 @@ class Service:
         return [self._ask(unit) for unit in units]
 
     def _ask(self, asked: AskedUnit) -> Ask:
-        unit = Unit(asked.facility_id, asked.equipment_id)
+        unit = asked.unit
         stored = self.store.unit(unit)
         class_name = asked.equipment_class or (stored.class_name if stored else "")
-        given = reading_rows_of(asked)
-        if stored is None and not given and (asked.readings or asked.window):
+        given = given_readings(asked)
+        if stored is None and not len(given) and (asked.readings or asked.window):
             raise Refused(f"{unit.facility_id} {unit.equipment_id}: no value is given, only nulls")
-        if stored is None and not given:
+        if stored is None and not len(given):
             raise Unknown(f"{unit.facility_id} {unit.equipment_id} is not known here: send its readings, or a window")
         bundle_id = self.bundle_for(unit.facility_id, class_name)
         table, events = self._record(stored) if stored else (CANONICAL.empty_table(), [])
@@ -120,7 +120,7 @@ class Service:
             bundle_id=bundle_id,
             unit=unit,
             class_name=class_name or ALL,
-            readings=compact(merged(unit, table, given)),
+            readings=merged(compact(table), given),
             events=[*events, *(row for row in event_rows(unit, asked.events) if row not in events)],
             install_day=stored.install_day if stored and asked.install_date is None else day_number(asked.install_date),
             end_day=day_number(asked.end_date),
@@ -225,12 +225,12 @@ class Service:
         self._check_readings(sum(len(unit.readings) for unit in units))
         readings, events, rows = [], [], []
         for unit in units:
-            key = Unit(unit.facility_id, unit.equipment_id)
+            key = unit.unit
             stored = self.store.unit(key)
             if stored is None or (unit.equipment_class and unit.equipment_class != stored.class_name):
                 self.bundle_for(unit.facility_id, unit.equipment_class or "")
             rows.append((*key, unit.equipment_class or "", day_number(unit.install_date)))
-            readings += [(*key, *row) for row in reading_rows_of(unit)]
+            readings += [(*key, *row) for row in reading_rows(unit.readings)]
             events += event_rows(key, unit.events)
         self.store.add(units=rows, readings=readings, events=events)
         for facility, n in Counter(row[0] for row in readings).items():

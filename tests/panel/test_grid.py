@@ -122,8 +122,10 @@ def test_panel_of_one_unit_needs_no_ids_and_takes_coded_points() -> None:
     (expected,) = panels(table, {UNIT: ["a", "b"]})
     bare = table.drop_columns(["facility_id", "equipment_id"])
     coded = bare.set_column(0, "point_id", bare["point_id"].dictionary_encode())
-    pieces = pa.concat_tables([table.slice(n, 1) for n in range(len(table))])
-    for same in (table, bare, coded, pieces):
+    rows_alone = [table.slice(n, 1) for n in range(len(table))]
+    pieces = pa.concat_tables(rows_alone)
+    coded_apart = [t.set_column(2, "point_id", t["point_id"].dictionary_encode()) for t in rows_alone]
+    for same in (table, bare, coded, pieces, pa.concat_tables(coded_apart)):
         found = unit_panel(same, UNIT, ["a", "b"])
         for field in fields(expected):
             np.testing.assert_array_equal(getattr(found, field.name), getattr(expected, field.name))

@@ -6,6 +6,7 @@ import asyncio
 import datetime as dt
 import json
 import os
+import socket
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from hvac.panel.grid import Unit
 from hvac.panel.registry import EPOCH, Registry
 from hvac.storage import matching, place
 from serve import app, deployments, keys, listening
+from serve.__main__ import _check_free
 from serve.__main__ import main as serve_main
 from serve.load import load
 from serve.load import main as load_main
@@ -235,3 +237,24 @@ def test_full_disk_is_told_and_predictions_go_on(tmp_path: Path) -> None:
         assert (told.status_code, told.headers["retry-after"]) == (503, "5")
         assert "nothing was changed" in told.json()["error"]
         assert client.post("/v1/predict", json={"units": [unit]}).status_code == 200
+
+
+@pytest.mark.parametrize(("fast", "advice"), [(False, "--port"), (True, "RAY_SERVE_HAPROXY_STATS_PORT=")])
+def test_port_that_somebody_listens_on_is_told_before_ray_starts(
+    fast: bool, advice: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    with socket.socket() as ours, socket.socket() as free, socket.socket() as also_free:
+        for each in (ours, free, also_free):
+            each.bind(("127.0.0.1", 0))
+        ours.listen()
+        taken, *others = (each.getsockname()[1] for each in (ours, free, also_free))
+        free.close()
+        also_free.close()
+        monkeypatch.setenv("RAY_SERVE_ENABLE_HA_PROXY", str(int(fast)))
+        monkeypatch.setenv("RAY_SERVE_HAPROXY_METRICS_PORT", str(others[1]))
+        monkeypatch.setenv("RAY_SERVE_HAPROXY_STATS_PORT", str(taken))
+        with pytest.raises(ConfigError, match=rf"{taken} \(Address already in use\); .*{advice}"):
+            _check_free("127.0.0.1", others[0] if fast else taken)
+        monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:6379")
+        _check_free("127.0.0.1", taken)
