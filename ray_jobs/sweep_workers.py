@@ -24,7 +24,7 @@ from ray_jobs.command import root_of
 from ray_jobs.sweep_fit import read_classes
 from ray_jobs.sweep_ledger import Ledger
 from ray_jobs.sweep_trial import FAILED, Shared, already_ended, follow, keep, resumed
-from ray_jobs.torch_run import storage_of
+from ray_jobs.torch_run import poll_often, storage_of
 
 
 def run_trial_of_workers(config: dict[str, Any], shared: Shared, table: str, scaling: ScalingConfig) -> None:
@@ -32,6 +32,7 @@ def run_trial_of_workers(config: dict[str, Any], shared: Shared, table: str, sca
     trial, settings = tune.get_context().get_trial_name(), decoded(config["settings"], shared.space)
     if already_ended(shared, trial, settings):
         return
+    poll_often()
     trainer = TorchTrainer(
         fit_share,
         train_loop_config={"shared": shared, "trial": trial, "settings": settings, "table": table},
