@@ -28,7 +28,10 @@ QUICK = {  # what Serve does beside a request costs more than our stages (docs/s
     "RAY_SERVE_FREEZE_GC_ON_STARTUP": "1",
     "RAY_SERVE_REQUEST_PATH_LOG_BUFFER_SIZE": "1000",
 }
-HAPROXY = {"RAY_SERVE_HAPROXY_METRICS_PORT": "9101", "RAY_SERVE_HAPROXY_STATS_PORT": "8404"}
+HAPROXY = {  # ports of its own, which Ray gives it unless told otherwise
+    "RAY_SERVE_HAPROXY_METRICS_PORT": "9101",
+    "RAY_SERVE_HAPROXY_STATS_PORT": "8404",
+}
 FAST = {
     "RAY_SERVE_ENABLE_HA_PROXY": "1",
     "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",
@@ -46,7 +49,7 @@ def main(given: list[str] | None = None) -> int:
     parser.add_argument("--fast", action="store_true", help="HAProxy and throughput mode")
     parser.add_argument("settings", nargs="*", metavar="key=value")
     asked = parser.parse_intermixed_args(given)
-    for name, value in (QUIET | QUICK | (FAST | HAPROXY if asked.fast else {})).items():
+    for name, value in (QUIET | QUICK | (FAST if asked.fast else {})).items():
         os.environ.setdefault(name, value)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
     stop = threading.Event()
@@ -65,11 +68,12 @@ def _check_free(host: str, port: int) -> None:
 
     A cluster that is there already may serve on it: that one is asked for.
     """
-    if "RAY_ADDRESS" in os.environ:
+    if os.environ.get("RAY_ADDRESS", "local") != "local":
         return
     wanted = [(host, port, "give another with --port")]
     if os.environ.get("RAY_SERVE_ENABLE_HA_PROXY") == "1":
-        wanted += [("0.0.0.0", int(os.environ[name]), f"HAProxy's own: give another with {name}=…") for name in HAPROXY]
+        for name, usual in HAPROXY.items():
+            wanted.append(("0.0.0.0", int(os.environ.get(name, usual)), f"HAProxy's own: give another with {name}=…"))
     for address, number, advice in wanted:
         with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET) as tried:
             tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -22,8 +22,11 @@ def keys_needed(config: ServeConfig) -> bool:
 def _http_host() -> str:
     """Where the running Serve listens; unknown counts as everywhere."""
     try:
+        import ray
         from ray.serve.context import _get_global_client
 
+        if not ray.is_initialized():  # asking must not connect to a cluster, which takes minutes where it is dead
+            return "0.0.0.0"
         client = _get_global_client(raise_if_no_controller_running=False)
         return str(client.http_config.host) if client else "0.0.0.0"
     except Exception:

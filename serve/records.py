@@ -48,7 +48,7 @@ def _of_window(window: Window) -> pa.Table:
     last = (window.end_date - EPOCH).days
     day_N = np.concatenate([np.arange(last - len(each) + 1, last + 1, dtype=np.int32) for each in series])
     seen_N = ~np.isnan(value_N)
-    points = pa.DictionaryArray.from_arrays(point_N[seen_N], pa.array(window.values, pa.string()))
+    points = pa.DictionaryArray.from_arrays(point_N[seen_N], pa.array(list(window.values), pa.string()))
     days = pa.array(day_N[seen_N]).cast(pa.date32())
     return pa.table({"point_id": points, "date": days, "value": value_N[seen_N]})
 

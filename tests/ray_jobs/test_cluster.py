@@ -37,7 +37,7 @@ def test_node_lost_in_featurize_loses_and_doubles_no_window(finished: tuple[RunC
         try:
             wait_for(lambda: list(parts.glob("*.json")) if parts.exists() else None)
             cluster.lose()
-            status, told = finish(process, 300)
+            status, told = finish(process, 180)
         finally:
             if process.poll() is None:
                 kill_all(process)

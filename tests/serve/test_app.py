@@ -22,7 +22,7 @@ from hvac.panel.grid import Unit
 from hvac.panel.registry import EPOCH, Registry
 from hvac.storage import matching, place
 from serve import app, deployments, keys, listening
-from serve.__main__ import _check_free
+from serve.__main__ import HAPROXY, _check_free
 from serve.__main__ import main as serve_main
 from serve.load import load
 from serve.load import main as load_main
@@ -246,15 +246,18 @@ def test_port_that_somebody_listens_on_is_told_before_ray_starts(
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
     with socket.socket() as ours, socket.socket() as free, socket.socket() as also_free:
         for each in (ours, free, also_free):
+            each.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # held, but free for whoever asks likewise
             each.bind(("127.0.0.1", 0))
         ours.listen()
-        taken, *others = (each.getsockname()[1] for each in (ours, free, also_free))
-        free.close()
-        also_free.close()
+        taken, port, metrics = (each.getsockname()[1] for each in (ours, free, also_free))
         monkeypatch.setenv("RAY_SERVE_ENABLE_HA_PROXY", str(int(fast)))
-        monkeypatch.setenv("RAY_SERVE_HAPROXY_METRICS_PORT", str(others[1]))
+        monkeypatch.delenv("RAY_SERVE_HAPROXY_METRICS_PORT", raising=False)
+        monkeypatch.setitem(HAPROXY, "RAY_SERVE_HAPROXY_METRICS_PORT", str(metrics))
         monkeypatch.setenv("RAY_SERVE_HAPROXY_STATS_PORT", str(taken))
-        with pytest.raises(ConfigError, match=rf"{taken} \(Address already in use\); .*{advice}"):
-            _check_free("127.0.0.1", others[0] if fast else taken)
+        for address in (None, "local"):
+            if address:
+                monkeypatch.setenv("RAY_ADDRESS", address)
+            with pytest.raises(ConfigError, match=rf"{taken} \(Address already in use\); .*{advice}"):
+                _check_free("127.0.0.1", port if fast else taken)
         monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:6379")
         _check_free("127.0.0.1", taken)
