@@ -20,7 +20,7 @@ from typing import Any
 
 import aiohttp
 import numpy as np
-from serve_load import BULK_ROWS, bodies, free_port, memory_mb, ready
+from serve_load import BULK_ROWS, Lines, bodies, free_port, memory_mb, ready
 from support import ROOT, Row, machine, parser, record
 
 LAYOUTS: dict[str, list[str]] = {
@@ -57,40 +57,40 @@ def measure(name: str, workspace: Path, single: bytes, bulk: bytes, seconds: flo
     process = subprocess.Popen([sys.executable, *(ours if name != "uvicorn" else peer)], cwd=ROOT, env=environment,
                                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # fmt: skip
     try:
-        return asyncio.run(load(f"http://127.0.0.1:{port}", process, single, bulk, seconds, started))
+        return asyncio.run(load(port, process, single, bulk, seconds, started))
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(90)
 
 
-async def load(url: str, process: Any, single: bytes, bulk: bytes, seconds: float, started: float) -> dict[str, Any]:
-    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
-        while not await ready(session, url):
+async def load(port: int, process: Any, single: bytes, bulk: bytes, seconds: float, started: float) -> dict[str, Any]:
+    async with aiohttp.ClientSession() as session:
+        while not await ready(session, f"http://127.0.0.1:{port}"):
             assert process.poll() is None, f"{process.args} ended with {process.returncode}"
             await asyncio.sleep(0.3)
-        facts: dict[str, Any] = {"ready_s": round(time.perf_counter() - started, 1)}
-        ask = sender(session, f"{url}/v1/predict", single, JSON)
-        send = sender(session, f"{url}/v1/predict/bulk", bulk, ARROW)
-        for _ in range(5):
-            await closed(ask, CLIENTS, 0.5)
-        facts["memory_mb_before"] = memory_mb(process.pid)
-        facts["open_20"] = summary(await opened(ask, RATE, seconds), seconds)
-        facts["closed_8"] = summary(await closed(ask, CLIENTS, seconds), seconds)
-        found = summary(await closed(send, BULK_CLIENTS, seconds), seconds)
-        facts["bulk"] = found | {"windows_per_s": round(found["per_s"] * BULK_ROWS)}
-        facts["memory_mb_after"] = memory_mb(process.pid)
-        return facts
+    facts: dict[str, Any] = {"ready_s": round(time.perf_counter() - started, 1)}
+    one, many = Lines(port, "/v1/predict", single, JSON), Lines(port, "/v1/predict/bulk", bulk, ARROW)
+    ask, send = sender(one), sender(many)
+    for _ in range(5):
+        await closed(ask, CLIENTS, 0.5)
+    facts["memory_mb_before"] = memory_mb(process.pid)
+    facts["open_20"] = summary(await opened(ask, RATE, seconds), seconds)
+    facts["closed_8"] = summary(await closed(ask, CLIENTS, seconds), seconds)
+    found = summary(await closed(send, BULK_CLIENTS, seconds), seconds)
+    facts["bulk"] = found | {"windows_per_s": round(found["per_s"] * BULK_ROWS)}
+    facts["memory_mb_after"] = memory_mb(process.pid)
+    one.close()
+    many.close()
+    return facts
 
 
-def sender(session: aiohttp.ClientSession, url: str, body: bytes, kind: str) -> Callable[[], Awaitable[float]]:
+def sender(lines: Lines) -> Callable[[], Awaitable[float]]:
     async def send() -> float:
         """Milliseconds until the whole answer is there; nan where it is no answer."""
         start = time.perf_counter()
         try:
-            async with session.post(url, data=body, headers={"content-type": kind}) as answer:
-                await answer.read()
-                right = answer.status == 200
-        except aiohttp.ClientError:
+            right = await lines.ask() == 200
+        except OSError:
             right = False
         return (time.perf_counter() - start) * 1e3 if right else float("nan")
 

@@ -1,5 +1,6 @@
-"""What the benchmarks of the service share: bodies to send, whether it is ready, how much memory it takes."""
+"""What the benchmarks of the service share: bodies to send, how, whether it is ready, how much memory it takes."""
 
+import asyncio
 import io
 import json
 import socket
@@ -43,6 +44,38 @@ def bodies(workspace: Path) -> tuple[bytes, bytes]:
     with pa.ipc.new_stream(sink, table.schema) as writer:
         writer.write_table(table)
     return json.dumps({"units": [unit]}).encode(), sink.getvalue()
+
+
+class Lines:
+    """Kept connections to a port of this machine, over which a request goes whose bytes were made once.
+
+    The client shares the cores with what it measures: an HTTP library would take a good part of them for itself. So
+    this one reads no more of an answer than its status and its length.
+    """
+
+    def __init__(self, port: int, path: str, body: bytes, kind: str) -> None:
+        self.port, self._idle = port, list[tuple[asyncio.StreamReader, asyncio.StreamWriter]]()
+        head = f"POST {path} HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\ncontent-type: {kind}\r\n"
+        self.request = f"{head}content-length: {len(body)}\r\n\r\n".encode() + body
+
+    async def ask(self) -> int:
+        """The status of the answer, when all of it is there. Raises OSError where there is none."""
+        self._idle = [line for line in self._idle if not line[0].at_eof()]  # the server ends those that rest long
+        line = self._idle.pop() if self._idle else await asyncio.open_connection("127.0.0.1", self.port)
+        try:
+            line[1].write(self.request)
+            head = (await line[0].readuntil(b"\r\n\r\n")).lower()
+            await line[0].readexactly(int(head.partition(b"content-length:")[2].partition(b"\r\n")[0]))
+        except asyncio.IncompleteReadError as error:
+            line[1].close()
+            raise ConnectionError("the connection ended before the answer did") from error
+        self._idle.append(line)
+        return int(head.split(None, 2)[1])
+
+    def close(self) -> None:
+        """End all connections."""
+        for _, writer in self._idle:
+            writer.close()
 
 
 async def ready(session: aiohttp.ClientSession, url: str) -> bool:

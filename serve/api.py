@@ -69,10 +69,11 @@ def _predicting(service: Service, door: Door) -> APIRouter:
     read, push = Depends(door.may("read")), Depends(door.may("push"))
 
     @routes.post("/predict", response_model=Predictions)
-    async def predict(body: PredictBody, caller: Caller = read) -> Predictions:
+    async def predict(body: PredictBody, caller: Caller = read) -> Response:
         """How likely an anomaly begins within 30, 60 and 90 days, for one or many pieces of equipment."""
         door.check(caller, *(unit.facility_id for unit in body.units))
-        return Predictions(predictions=unit_predictions(await service.predict(body.units)))
+        found = Predictions(predictions=unit_predictions(await service.predict(body.units)))
+        return Response(found.model_dump_json(by_alias=True), media_type="application/json")
 
     @routes.post(
         "/predict/bulk",

@@ -56,8 +56,8 @@ class Database:
         try:
             connection = self._connection()
             cursor = connection.cursor()
-            if not self.is_postgres:
-                cursor.execute("BEGIN IMMEDIATE" if writes else "BEGIN")
+            if writes and not self.is_postgres:  # a query is a transaction of its own
+                cursor.execute("BEGIN IMMEDIATE")
             try:
                 yield Run(cursor, self.mark)
             except BaseException:

@@ -141,16 +141,21 @@ def _day_column(table: pa.Table, name: str) -> Days:
     """A date column as int32 days; nulls, or no such column, are always known."""
     if name not in table.column_names or table[name].null_count == table.num_rows:
         return np.full(table.num_rows, ALWAYS_KNOWN, dtype=np.int32)
-    days = table[name].cast(pa.date32()).cast(pa.int32()).fill_null(int(ALWAYS_KNOWN))
-    return np.asarray(days.to_numpy(), dtype=np.int32)
+    dates = table[name] if pa.types.is_date32(table[name].type) else table[name].cast(pa.date32())
+    days = dates.combine_chunks().view(pa.int32())
+    return np.asarray((days.fill_null(int(ALWAYS_KNOWN)) if days.null_count else days).to_numpy())
 
 
 def _sorted_days(readings: pa.Table, unit: Any, point: Any, aggregate: Aggregate) -> _Long:
     """Sort by unit, point, day and reduce several readings of a day to one."""
     day, known = _day_column(readings, "date"), _day_column(readings, "known_at")
     value, lower, upper = (_column(readings, name) for name in ("value", "lower_limit", "upper_limit"))
+    long = _Long(unit, point, day, value, lower, upper, known)
+    series = unit * (int(point.max()) + 1) + point
+    if (np.diff((series << 32) + day) > 0).all():  # in order already, one reading a day
+        return long
     order = np.lexsort((day, point, unit))
-    long = _Long(*(column[order] for column in (unit, point, day, value, lower, upper, known)))
+    long = _Long(*(column[order] for column in long))
     new = (np.diff(long.unit, prepend=-1) != 0) | (np.diff(long.point, prepend=-1) != 0)
     new |= np.diff(long.day, prepend=long.day[0] - 1) != 0
     starts = np.flatnonzero(new)
@@ -192,12 +197,14 @@ def _panel(unit: Unit, long: _Long, names: list[str], points: Sequence[str]) -> 
         return grid
 
     def lay_known(values: Any) -> Any:
-        """On the day a limit becomes known, so that no earlier window sees it."""
+        """A limit, from the day it becomes known on, so that no earlier window sees it."""
         grid, told = np.full(shape, np.nan), values[wanted]
+        if not np.isfinite(told).any():
+            return grid
         at = np.maximum(row, long.known[wanted].astype(np.int64) - first)
         keep = np.isfinite(told) & (at < shape[0])
         grid[at[keep], place[keep]] = told[keep]
-        return grid
+        return _carry(grid)
 
     value_TC = lay(long.value, np.nan)
     return Panel(
@@ -207,8 +214,8 @@ def _panel(unit: Unit, long: _Long, names: list[str], points: Sequence[str]) -> 
         value_TC=value_TC,
         observed_TC=np.isfinite(value_TC),
         known_TC=lay(long.known, ALWAYS_KNOWN),
-        lower_TC=_carry(lay_known(long.lower)),
-        upper_TC=_carry(lay_known(long.upper)),
+        lower_TC=lay_known(long.lower),
+        upper_TC=lay_known(long.upper),
     )
 
 
