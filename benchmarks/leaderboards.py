@@ -55,7 +55,7 @@ def page(kept: dict[str, Any]) -> str:
         "Made by `python benchmarks/leaderboards.py runs/…` from what `ray_jobs.compare` and",
         "`ray_jobs.leaky_protocols` wrote. Rows are ordered by PR-AUC on the validation part, which alone chooses the",
         "champion; 95 % intervals on test by bootstrap over equipment. `vs default`, `vs champion`: paired difference",
-        "of PR-AUC on test, the row minus the other.",
+        "of PR-AUC on test, the row minus the other. `test, mean`: averaged over horizons, as validation is.",
     ]  # fmt: skip
     for name, found in sorted(kept.items()):
         kinds = {"protocols": leaky_table, "trials": sweep_table, "detector": detector_table}
@@ -69,11 +69,15 @@ def table(board: dict[str, Any]) -> list[str]:
     part = f" for {board['fits_made']} of {board['fits']} fits, the others were there" if resumed else ""
     took = f"took {board['seconds']:.0f} s{part}"
     lines = [f"Champion: **{board['champion']}**; default: {board['default']}; {took}.", ""]
-    head = "".join(f" test {h} d | vs default | vs champion |" for h in board["horizons"])
+    mean = ["mean"] if "mean" in board["rows"][0] else []
+    columns = [*(["test, mean"] if mean else []), *(f"test {h} d" for h in board["horizons"])]
+    head = "".join(f" {name} | vs default | vs champion |" for name in columns)
     lines += [f"| model | seeds | validation |{head} parameters | fit s | µs/window |"]
-    lines += ["|---|---|---|" + "---|---|---|" * len(board["horizons"]) + "---|---|---|"]
+    lines += ["|---|---|---|" + "---|---|---|" * len(columns) + "---|---|---|"]
     for row in board["rows"]:
         cells = [row["name"], str(row["runs"]), f"{row['validation']['mean']:.3f}"]
+        for found in (row[name] for name in mean):
+            cells += [interval(found["pr_auc"]), verdict(found["against_default"]), verdict(found["against_champion"])]
         for h in map(str, board["horizons"]):
             cells += [
                 interval(row["test"][h]["pr_auc"]),
@@ -91,10 +95,14 @@ def interval(figure: dict[str, Any]) -> str:
 
 
 def versus(differences: dict[str, Any] | None, horizon: str) -> str:
-    if differences is None:
+    return verdict(differences and differences[horizon]["pr_auc"])
+
+
+def verdict(found: dict[str, Any] | None) -> str:
+    if not found or found["value"] is None:
         return "–"
-    found = differences[horizon]["pr_auc"]
-    return f"{found['value']:+.3f} {found['verdict']}" if found["value"] is not None else "–"
+    bounds = "" if found["low"] is None else f" [{found['low']:+.3f}, {found['high']:+.3f}]"
+    return f"{found['value']:+.3f}{bounds} {found['verdict']}"
 
 
 def leaky_table(found: dict[str, Any]) -> list[str]:

@@ -10,8 +10,8 @@ workspace/compare/<name>/, and champion.yaml: a run file that trains the champio
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -34,22 +34,47 @@ from ray_jobs.workspace import Result, Workspace, content_key, run_step, workspa
 UNSEEDED = ("base_rate", "persistence", "logistic_28")
 
 
+class Field(NamedTuple):
+    """Fitted contenders, their trial on the windows of some splits, and how many fits that took."""
+
+    contenders: list[Contender]
+    trial: Callable[..., Trial]
+    fits: dict[str, int]
+
+
 def run(config: RunConfig) -> Result:
     """Compare, unless that was done with the same configuration and windows."""
+    workspace, wanted = workspace_of(config), comparison_of(config)
+    decision = config.decision.model_dump(mode="json")
+    key = content_key(table_of(config), decision, wanted.model_dump(mode="json"), config.language)
+    return run_step(workspace, f"compare_{wanted.name}", key, lambda: _compare(config, workspace))
+
+
+def comparison_of(config: RunConfig) -> CompareConfig:
+    """The run file's `compare` section. Raises ConfigError where it has none."""
     if config.compare is None:
         raise ConfigError(f"{config.name}: the run file has no 'compare' section: name the models to compare there")
-    workspace, wanted = workspace_of(config), config.compare
-    featurized = workspace.finished("featurize")
-    table = (featurized["key"], config.encoder.model_dump(mode="json"))
-    decision = config.decision.model_dump(mode="json")
-    key = content_key(table, decision, wanted.model_dump(mode="json"), config.language)
-    step = f"compare_{wanted.name}"
-    return run_step(workspace, step, key, lambda: _compare(config, workspace, content_key(table)))
+    return config.compare
 
 
-def _compare(config: RunConfig, workspace: Workspace, table_key: str) -> Result:
-    wanted = config.compare
-    assert wanted is not None, "checked by run"
+def table_of(config: RunConfig) -> tuple[str, dict[str, Any]]:
+    """What the fits depend on beside their own settings: the windows, and the encoder."""
+    return workspace_of(config).finished("featurize")["key"], config.encoder.model_dump(mode="json")
+
+
+def _compare(config: RunConfig, workspace: Workspace) -> Result:
+    wanted, field = comparison_of(config), fitted(config)
+    board = leaderboard(
+        field.trial("test"), field.trial("tune", "cal"), field.contenders,
+        default=wanted.default, replicates=wanted.replicates,
+    )  # fmt: skip
+    named = {"name": wanted.name, "table": workspace.finished("featurize")["key"], **board}
+    return {**publish(config, wanted, named, board_folder(workspace, wanted.name)), **field.fits}
+
+
+def fitted(config: RunConfig) -> Field:
+    """Every model of the comparison, fitted on the workspace's windows (or found fitted)."""
+    wanted, workspace, table_key = comparison_of(config), workspace_of(config), content_key(table_of(config))
     check_trainable(config, workspace, wanted.models.values())
     recipes, folder = load_recipes(workspace.windows), workspace.root / "compare" / "outcomes" / table_key[:12]
     entries = list(_entries(wanted, folder, recipes))
@@ -65,11 +90,7 @@ def _compare(config: RunConfig, workspace: Workspace, table_key: str) -> Result:
     def trial(*splits: str) -> Trial:
         return by_equipment(trial_of(workspace, recipes, verdicts, runs, events, splits=splits))
 
-    board = leaderboard(
-        trial("test"), trial("tune", "cal"), contenders, default=wanted.default, replicates=wanted.replicates
-    )
-    named = {"name": wanted.name, "table": workspace.finished("featurize")["key"], **board}
-    return {**publish(config, wanted, named, board_folder(workspace, wanted.name)), **fits}
+    return Field(contenders, trial, fits)
 
 
 def _entries(wanted: CompareConfig, folder: AnyPath, recipes: dict[str, Recipe]) -> Iterator[tuple[str, str, Entry]]:

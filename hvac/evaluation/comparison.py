@@ -5,7 +5,7 @@ Legend: B windows, H horizons.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -15,7 +15,7 @@ import numpy.typing as npt
 from hvac.evaluation.alarms import Events
 from hvac.evaluation.bootstrap import unit_weights
 from hvac.evaluation.evaluate import Evaluation, HeldOut, compare, evaluate_model, held_out
-from hvac.features.table import Windows
+from hvac.features.table import Windows, concat
 
 Floats = npt.NDArray[np.float64]
 SLICE_REPLICATES = 500
@@ -58,6 +58,17 @@ def by_equipment(trial: Trial) -> Trial:
     judged = {name: _highest(each, group_B, len(first)) for name, each in trial.judged.items()}
     merged = replace(windows.take(first), y_BH=positive, known_BH=known)
     return replace(trial, windows=merged, judged=judged, reference_BH=trial.reference_BH[first])
+
+
+def pooled(trials: Sequence[Trial]) -> Trial:
+    """Trials of the same models on windows of different units, as one; what is shared is the first's."""
+    first = trials[0]
+    judged = {
+        name: Judged(*(np.concatenate(parts) for parts in zip(*(trial.judged[name] for trial in trials), strict=True)))
+        for name in first.judged
+    }
+    windows, reference_BH = concat([t.windows for t in trials]), np.concatenate([t.reference_BH for t in trials])
+    return replace(first, windows=windows, judged=judged, reference_BH=reference_BH)
 
 
 def part_of(trial: Trial, keep_B: npt.NDArray[np.bool_]) -> Trial:

@@ -180,6 +180,20 @@ def compare(a: Evaluation, b: Evaluation) -> dict[int, dict[str, Difference]]:
     }
 
 
+def mean_over_horizons(found: Evaluation, name: str = "pr_auc") -> Replicated:
+    """A figure's mean over horizons, replicate by replicate: what a model is chosen by, with its interval.
+
+    It is undefined where it is at any horizon.
+
+    >>> at = {h: {"pr_auc": Replicated(value, np.array([value, value + 0.2]))} for h, value in ((30, 0.2), (60, 0.4))}
+    >>> mean = mean_over_horizons(Evaluation(metrics={}, headline={}, curves={}, replicates=at))
+    >>> round(mean.value, 3), mean.value_R.round(3).tolist()
+    (0.3, [0.3, 0.5])
+    """
+    each = [named[name] for named in found.replicates.values()]
+    return Replicated(float(np.mean([one.value for one in each])), np.mean([one.value_R for one in each], axis=0))
+
+
 def _slice(risk_BH: NDArray[Any], test: HeldOut, i: int, threshold_B: FloatArray, reference_B: FloatArray) -> _Slice:
     known_B = test.known_BH[:, i]
     risk_B = np.asarray(risk_BH[known_B, i], np.float64)

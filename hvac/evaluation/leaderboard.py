@@ -14,8 +14,9 @@ import numpy as np
 from sklearn.metrics import average_precision_score
 
 from hvac.errors import HvacError
+from hvac.evaluation.bootstrap import interval, paired_difference
 from hvac.evaluation.comparison import Judged, Trial, evaluations
-from hvac.evaluation.evaluate import Evaluation, compare, mean_over_seeds
+from hvac.evaluation.evaluate import Evaluation, compare, mean_over_horizons, mean_over_seeds
 from hvac.storage import AnyPath, writing
 
 SHOWN = ("pr_auc", "roc_auc", "brier_skill", "ece", "recall_10", "event_recall", "false_alarms_per_unit_year")
@@ -46,33 +47,47 @@ def leaderboard(
     Returns:
         `champion`, `default`, `rows`: per contender `validation` (PR-AUC per horizon and their mean over horizons),
         `test` (figures with intervals), `seeds` (lowest and highest PR-AUC), `against_default` and `against_champion`
-        (paired differences, the row minus the other; "better" speaks of the row), and its cost. What is undefined is
-        None.
+        (paired differences, the row minus the other; "better" speaks of the row), `mean` (test PR-AUC averaged over
+        horizons, with the same two differences), and its cost. What is undefined is None.
 
     Raises:
         HvacError: no champion can be chosen, because validation has one kind of label only at every horizon.
     """
     _check_choosable(validation)
     chosen = {each.name: _validation(validation, each) for each in contenders}
+    champion = max(chosen, key=lambda name: chosen[name]["mean"])
+    beside = {"against_default": default, "against_champion": champion}
+    rows = [{**row, "validation": chosen[row["name"]]} for row in standings(test, contenders, beside, replicates)]
+    rows.sort(key=lambda row: -row["validation"]["mean"])
+    return {"champion": champion, "default": default, "horizons": list(test.horizons), "rows": rows}
+
+
+def standings(
+    test: Trial, contenders: Sequence[Contender], beside: Mapping[str, str], replicates: int
+) -> list[dict[str, Any]]:
+    """Figures on test of every contender, in the order given, and what it cost.
+
+    Args:
+        beside: a key for paired differences (the row minus the other), and the name of that other.
+    """
     found = evaluations(test, replicates=replicates)
     means = {each.name: mean_over_seeds([found[run] for run in each.runs]) for each in contenders}
-    champion = max(chosen, key=lambda name: chosen[name]["mean"])
-    rows = [
+    return [
         {
             "name": each.name,
             "family": each.family,
             "runs": len(each.runs),
             **each.cost._asdict(),
-            "validation": chosen[each.name],
             "test": _test(means[each.name]),
             "seeds": _spread([found[run] for run in each.runs]),
-            "against_default": _differences(means[each.name], means[default]) if each.name != default else None,
-            "against_champion": _differences(means[each.name], means[champion]) if each.name != champion else None,
+            **{
+                key: _differences(means[each.name], means[other]) if each.name != other else None
+                for key, other in beside.items()
+            },
+            "mean": _mean(means, each.name, beside),
         }
         for each in contenders
     ]
-    rows.sort(key=lambda row: -row["validation"]["mean"])
-    return {"champion": champion, "default": default, "horizons": list(test.horizons), "rows": rows}
 
 
 def _check_choosable(validation: Trial) -> None:
@@ -116,11 +131,22 @@ def _spread(found: Sequence[Evaluation]) -> dict[str, list[float]]:
 
 
 def _differences(one: Evaluation, other: Evaluation) -> dict[str, Any]:
-    found = {h: {name: d._asdict() for name, d in each.items()} for h, each in compare(one, other).items()}
-    return {
-        str(h): {name: {part: _defined(value) for part, value in d.items()} for name, d in each.items()}
-        for h, each in found.items()
+    found = compare(one, other)
+    return {str(h): {name: _plain(d) for name, d in each.items()} for h, each in found.items()}
+
+
+def _mean(means: Mapping[str, Evaluation], name: str, beside: Mapping[str, str]) -> dict[str, Any]:
+    """PR-AUC on test as the choice was made on validation: averaged over horizons, which tells more apart than each."""
+    own = mean_over_horizons(means[name])
+    gaps = {
+        key: _plain(paired_difference(own, mean_over_horizons(means[other]))) if name != other else None
+        for key, other in beside.items()
     }
+    return {"pr_auc": _plain(interval(own)), **gaps}
+
+
+def _plain(found: Any) -> dict[str, Any]:
+    return {part: _defined(value) for part, value in found._asdict().items()}
 
 
 def _defined(value: Any) -> Any:

@@ -11,7 +11,7 @@ from typing import Any
 
 from hvac.evaluation.figures import as_data_uri
 from hvac.evaluation.leaderboard_figures import cost, quality
-from hvac.evaluation.leaderboard_view import TEXTS, ranked, short, tables
+from hvac.evaluation.leaderboard_view import TEXTS, overall, ranked, short, tables
 from hvac.evaluation.report import write_pages
 from hvac.evaluation.report_provenance import facts
 from hvac.evaluation.report_view import Block, Note, View, image
@@ -44,6 +44,7 @@ def provenance(view: View) -> list[Block]:
 
 SECTIONS: dict[str, Callable[[View], list[Block]]] = {
     "short": short,
+    "overall": overall,
     "tables": tables,
     "figures": pictures,
     "choice": choice,

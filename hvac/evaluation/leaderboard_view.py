@@ -81,6 +81,31 @@ def _against(view: View) -> list[Note]:
     return [intro, *lines, *([Note(text=view.words("short.stands"))] if beaten else [])]
 
 
+def overall(view: View) -> list[Block]:
+    """Every model's mean over horizons, by which the champion was chosen; none where a horizon has too few events."""
+    if any(few(view, h) for h in horizons(view)) or not all(row.get("mean") for row in ranked(view)):
+        return []
+    words = view.words
+    against = [
+        words("head.against", model=words.name("model", view.at("leaderboard", m))) for m in ("default", "champion")
+    ]
+    rows = [
+        Row(
+            head=_head(view, row),
+            cells=[
+                Cell(text=show(row["validation"]["mean"])),
+                cell(row["mean"]["pr_auc"]),
+                *(difference_cell(words, row["mean"][f"against_{mark}"]) for mark in ("default", "champion")),
+            ],
+            strong=row["name"] == view.at("leaderboard", "champion"),
+        )
+        for row in ranked(view)
+    ]
+    groups = [(words("group.validation"), 1), (words("group.test"), 3)]
+    head = [words("head.model"), words("head.mean"), words("head.mean"), *against]
+    return [Table(caption=words("caption.overall"), groups=groups, head=head, rows=rows)]
+
+
 def tables(view: View) -> list[Block]:
     """A table per horizon with every model."""
     words = view.words

@@ -10,10 +10,11 @@ import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Self
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import Field, model_validator
 
 from hvac.config import Config
 from hvac.errors import SplitError
@@ -27,13 +28,25 @@ MIN_UNITS = 4
 
 
 class SplitConfig(Config):
-    """How train, tune, cal and test are told apart."""
+    """How train, tune, cal and test are told apart.
+
+    Under `equipment`, `fold` (of `folds`) says which share of the units is tested, so that in as many turns as there
+    are folds every unit is tested once; without it the last fifth is.
+    """
 
     kind: Literal["time", "equipment", "facility", "both"] = "time"
     t1: dt.date | None = None
     t2: dt.date | None = None
     test_facility: str | None = None
+    fold: int | None = Field(default=None, ge=0)
+    folds: int = Field(default=5, ge=3)
     seed: int = 0
+
+    @model_validator(mode="after")
+    def _fold_is_one_of_them(self) -> Self:
+        if self.fold is not None and (self.kind != "equipment" or self.fold >= self.folds):
+            raise ValueError(f"fold is {self.fold}: expected 0 to {self.folds - 1}, and kind: equipment")
+        return self
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,9 +149,23 @@ def _unit_parts(config: SplitConfig, classes: Mapping[Unit, str]) -> dict[Unit, 
                 f"class {name!r} has {len(units)} units; a split by {config.kind} needs at least {MIN_UNITS} "
                 "(train, tune, cal, test): use splits.kind: time, or pool classes with windows.class: all"
             )
-        cuts = _cuts(len(units))
-        parts |= {u: _part(i, cuts) for i, u in enumerate(units)}
+        if config.fold is None:
+            parts |= _in_order(units, _cuts(len(units)))
+            continue
+        if len(units) < max(config.folds, MIN_UNITS):
+            raise SplitError(
+                f"class {name!r} has {len(units)} units, too few to test some of them in each of {config.folds} turns: "
+                "set fewer splits.folds, or pool classes with windows.class: all"
+            )
+        start, stop = (round(len(units) * (config.fold + i) / config.folds) for i in (0, 1))
+        others = len(units) - (stop - start)
+        turned = [*units[stop:], *units[:start], *units[start:stop]]
+        parts |= _in_order(turned, (min(round(others * 0.75), others - 2), others))
     return parts
+
+
+def _in_order(units: list[Unit], cuts: tuple[int, int]) -> dict[Unit, Part]:
+    return {u: _part(i, cuts) for i, u in enumerate(units)}
 
 
 def _cuts(n: int) -> tuple[int, int]:

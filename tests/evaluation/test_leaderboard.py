@@ -99,6 +99,28 @@ def test_differences_are_paired_differences_of_the_row_minus_the_other() -> None
                     assert row_of(made, name)[key][str(h)][metric] == expected._asdict()
 
 
+def test_mean_over_horizons_is_compared_replicate_by_replicate() -> None:
+    made, found = board(VALIDATION, TEST), evaluations(trial(TEST, seed=2), replicates=REPLICATES)
+
+    def mean(name: str) -> Replicated:
+        each = [found[name].replicates[h]["pr_auc"] for h in HORIZONS]
+        return Replicated(sum(e.value for e in each) / 3, sum(e.value_R for e in each) / 3)
+
+    for name in VALIDATION:
+        row = row_of(made, name)["mean"]
+        expected = interval(mean(name))
+        told = {"value": expected.value, "low": expected.low, "high": expected.high}
+        assert {key: row["pr_auc"][key] for key in told} == pytest.approx(told)
+        for key, other in (("against_default", "hybrid"), ("against_champion", "fusion")):
+            expected_gap = paired_difference(mean(name), mean(other))._asdict()
+            verdict = expected_gap.pop("verdict")
+            if name == other:
+                assert row[key] is None
+            else:
+                assert {part: row[key][part] for part in expected_gap} == pytest.approx(expected_gap)
+                assert row[key]["verdict"] == verdict
+
+
 def test_rows_that_lose_to_the_default_are_called_worse() -> None:
     made = board(VALIDATION, TEST)
     for h in map(str, HORIZONS):

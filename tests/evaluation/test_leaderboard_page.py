@@ -13,7 +13,7 @@ import pytest
 from hvac.errors import HvacError
 from hvac.evaluation.leaderboard_figures import FASTEST, cost, quality
 from hvac.evaluation.leaderboard_page import SECTIONS, write_leaderboard_page
-from hvac.evaluation.leaderboard_view import TEXTS, amount, compact
+from hvac.evaluation.leaderboard_view import TEXTS, amount, compact, overall
 from hvac.evaluation.report import write_report
 from hvac.evaluation.report_view import Block, Note, Row, Table, View
 from hvac.evaluation.style import EVENT, PAST
@@ -187,6 +187,17 @@ def test_only_horizons_with_enough_events_are_claimed() -> None:
 
 
 # Tables
+
+
+def test_mean_over_horizons_has_every_model_with_its_differences() -> None:
+    shown = made()
+    (table,) = overall(view(shown))
+    assert isinstance(table, Table)
+    for row, found in zip(shown["rows"], table.rows, strict=True):
+        assert found.cells[0].text == f"{row['validation']['mean']:.3f}"
+        assert found.cells[1].text == f"{row['mean']['pr_auc']['value']:.3f}"
+        assert found.cells[2].text == (row["mean"]["against_default"] or {"verdict": "–"})["verdict"]
+    assert overall(view(made(onsets=12))) == []
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

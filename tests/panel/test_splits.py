@@ -151,6 +151,36 @@ def test_every_split_has_a_unit_where_there_are_just_enough(units: int) -> None:
     assert {word for days in found for word in SPLITS if len(days[word])} == set(SPLITS)
 
 
+@given(each=st.integers(5, 40), folds=st.integers(3, 5), seed=st.integers(0, 5))
+@settings(max_examples=40, deadline=None)
+def test_in_as_many_turns_as_there_are_folds_every_unit_is_tested_once(each: int, folds: int, seed: int) -> None:
+    classes = fleet(facilities=2, each=each, classes=2)
+    turns = [splitter("equipment", classes, fold=fold, folds=folds, seed=seed) for fold in range(folds)]
+    tested = [unit for turn in turns for unit, part in turn.part.items() if part == "test"]
+    assert sorted(tested) == sorted(classes)
+    for turn in turns:
+        for name in set(classes.values()):
+            kinds = {
+                (turn.part[u], turn.half[u] if turn.part[u] == "validation" else "")
+                for u in classes
+                if classes[u] == name
+            }
+            assert kinds == {("train", ""), ("validation", "tune"), ("validation", "cal"), ("test", "")}
+
+
+def test_last_fold_of_five_is_the_split_without_folds() -> None:
+    assert splitter("equipment", fold=4).part == splitter("equipment").part
+
+
+def test_fold_that_is_none_or_under_another_kind_is_refused() -> None:
+    with pytest.raises(ConfigError, match="fold is 5: expected 0 to 4, and kind: equipment"):
+        SplitConfig(kind="equipment", fold=5)
+    with pytest.raises(ConfigError, match="kind: equipment"):
+        SplitConfig(kind="time", fold=0)
+    with pytest.raises(SplitError, match=r"4 units, too few .* in each of 5 turns"):
+        splitter("equipment", fleet(facilities=1, each=4), fold=0)
+
+
 @pytest.mark.parametrize("facility", ["F0", "F1", "F2"])
 def test_facility_split_tests_on_the_named_facility_alone(facility: str) -> None:
     for unit, days in words(splitter("facility", test_facility=facility)).items():
