@@ -2,8 +2,8 @@
 
     python benchmarks/leaderboards.py runs/demo runs/azure_pdm …
 
-Reads compare/*/leaderboard.json, leaky_protocols/leaky_protocols.json and sweeps/*/sweep.json of every given workspace,
-and metrics.json of a workspace of ray_jobs.detect; what was kept of other workspaces stays.
+Reads compare/*/leaderboard.json and rotation.json, leaky_protocols/leaky_protocols.json, sweeps/*/sweep.json of every
+given workspace, and metrics.json of a workspace of ray_jobs.detect; what was kept of other workspaces stays.
 """
 
 import json
@@ -25,6 +25,10 @@ def main() -> None:
             board = json.loads(path.read_text(encoding="utf-8"))
             step = json.loads((workspace / "steps" / f"compare_{path.parent.name}.json").read_text(encoding="utf-8"))
             kept[f"{workspace.name} · {path.parent.name}"] = trimmed(board) | {n: step[n] for n in TOOK if n in step}
+        for path in sorted(workspace.glob("compare/*/rotation.json")):
+            board = json.loads(path.read_text(encoding="utf-8"))
+            step = json.loads((workspace / "steps" / f"rotate_{path.parent.name}.json").read_text(encoding="utf-8"))
+            kept[f"{workspace.name} · {path.parent.name} in turns"] = trimmed(board) | {n: step[n] for n in TOOK}
         leaky = workspace / "leaky_protocols" / "leaky_protocols.json"
         if leaky.exists():
             kept[f"{workspace.name} · leaky protocols (not usable)"] = json.loads(leaky.read_text(encoding="utf-8"))
@@ -52,23 +56,20 @@ def page(kept: dict[str, Any]) -> str:
     lines = [
         "# Leaderboards",
         "",
-        "Made by `python benchmarks/leaderboards.py runs/…` from what `ray_jobs.compare` and",
+        "Made by `python benchmarks/leaderboards.py runs/…` from what `ray_jobs.compare`, `ray_jobs.rotate` and",
         "`ray_jobs.leaky_protocols` wrote. Rows are ordered by PR-AUC on the validation part, which alone chooses the",
         "champion; 95 % intervals on test by bootstrap over equipment. `vs default`, `vs champion`: paired difference",
         "of PR-AUC on test, the row minus the other. `test, mean`: averaged over horizons, as validation is.",
     ]  # fmt: skip
     for name, found in sorted(kept.items()):
-        kinds = {"protocols": leaky_table, "trials": sweep_table, "detector": detector_table}
+        kinds = {"turns": turned_table, "protocols": leaky_table, "trials": sweep_table, "detector": detector_table}
         make = next((make for key, make in kinds.items() if key in found), table)
         lines += ["", f"## {name}", "", *make(found)]
     return "\n".join(lines) + "\n"
 
 
 def table(board: dict[str, Any]) -> list[str]:
-    resumed = board.get("fits") != board.get("fits_made")
-    part = f" for {board['fits_made']} of {board['fits']} fits, the others were there" if resumed else ""
-    took = f"took {board['seconds']:.0f} s{part}"
-    lines = [f"Champion: **{board['champion']}**; default: {board['default']}; {took}.", ""]
+    lines = [f"Champion: **{board['champion']}**; default: {board['default']}; {took(board)}.", ""]
     mean = ["mean"] if "mean" in board["rows"][0] else []
     columns = [*(["test, mean"] if mean else []), *(f"test {h} d" for h in board["horizons"])]
     head = "".join(f" {name} | vs default | vs champion |" for name in columns)
@@ -87,6 +88,30 @@ def table(board: dict[str, Any]) -> list[str]:
         cells += [f"{row['parameters']:,}", f"{row['fit_seconds']:.1f}", f"{row['microseconds_per_window']:.1f}"]
         lines.append(f"| {' | '.join(cells)} |")
     return lines
+
+
+def turned_table(board: dict[str, Any]) -> list[str]:
+    head = "".join(f" test {h} d | vs default |" for h in board["horizons"])
+    lines = [
+        f"Every unit is tested once, in {board['turns']} turns, by models that never saw it; nothing is chosen here.",
+        f"Default: **{board['default']}**; {took(board)}.",
+        "",
+        f"| model | seeds | test, mean | vs default |{head}",
+        "|---|---|---|---|" + "---|---|" * len(board["horizons"]),
+    ]  # fmt: skip
+    for row in board["rows"]:
+        cells = [row["name"], str(row["runs"])]
+        cells += [interval(row["mean"]["pr_auc"]), verdict(row["mean"]["against_default"])]
+        for h in map(str, board["horizons"]):
+            cells += [interval(row["test"][h]["pr_auc"]), versus(row["against_default"], h)]
+        lines.append(f"| {' | '.join(cells)} |")
+    return lines
+
+
+def took(board: dict[str, Any]) -> str:
+    resumed = board.get("fits") != board.get("fits_made")
+    part = f" for {board['fits_made']} of {board['fits']} fits, the others were there" if resumed else ""
+    return f"took {board['seconds']:.0f} s{part}"
 
 
 def interval(figure: dict[str, Any]) -> str:

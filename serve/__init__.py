@@ -1,1 +1,1 @@
-"""The Serve graph (to come)."""
+"""The API and the pages on Ray Serve: a thin layer over `hvac`."""

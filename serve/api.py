@@ -15,23 +15,12 @@ from hvac.models.ranking import ranking_csv
 from hvac.panel.grid import Unit
 from hvac.panel.registry import EPOCH
 from serve import metrics, pages
+from serve.answers import DailyForecast, Forecasts, Predictions, Problem, Stored, unit_predictions
 from serve.bulk import ARROW, PARQUET, read_windows
 from serve.guard import Door, Guard, install_handlers
 from serve.keys import Caller
 from serve.problems import Refused
-from serve.schemas import (
-    DailyForecast,
-    ForecastBody,
-    Forecasts,
-    Id,
-    PredictBody,
-    Predictions,
-    Problem,
-    PromoteBody,
-    PushBody,
-    Stored,
-    unit_predictions,
-)
+from serve.schemas import ForecastBody, Id, PredictBody, PromoteBody, PushBody
 from serve.service import Service
 
 ABOUT = (

@@ -13,11 +13,12 @@ from markupsafe import Markup
 from hvac.models.ranking import ranking_csv
 from hvac.panel.grid import Unit
 from hvac.panel.registry import EPOCH
+from serve.answers import grade
 from serve.chart import Drawing, draw, number
 from serve.guard import Door
 from serve.keys import Caller
 from serve.rendering import FOLDER, language_of, render
-from serve.schemas import Id, grade
+from serve.schemas import Id
 from serve.service import Service
 from serve.words import Words
 

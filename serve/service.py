@@ -18,10 +18,11 @@ from hvac.models.ranking import ranking
 from hvac.panel.grid import Unit
 from hvac.panel.readings import CANONICAL
 from serve import metrics
+from serve.answers import Stored
 from serve.asks import Ask, compact
 from serve.problems import Refused, TooMuch, TooSlow, Unknown
 from serve.records import EPOCH, day_number, event_rows, given_readings, merged, reading_rows
-from serve.schemas import AskedUnit, PushedUnit, Stored
+from serve.schemas import AskedUnit, PushedUnit
 from serve.settings import ServeConfig
 from serve.stages import Stages
 from serve.store import ALL, FLEET, Store, UnitRow, serving

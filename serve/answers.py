@@ -1,0 +1,146 @@
+"""What the API answers: models of the bodies, and rows of `latest.parquet` made into them."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any, Literal
+
+from pydantic import BaseModel, Field
+
+
+class PointForecast(BaseModel):
+    """Where a value is heading on the last day of the horizon, in the point's physical unit, with a 90 % band."""
+
+    point_id: str
+    value: float
+    low: float | None
+    high: float | None
+    crossing_probability: float | None = Field(
+        description="highest daily probability of being outside its limits; null: no limit"
+    )
+
+
+class HorizonRisk(BaseModel):
+    """The probability that an anomaly begins within so many days, and whether that is enough for a visit."""
+
+    days: int
+    risk: float | None = Field(description="calibrated probability, 0 to 1; never falls with the days")
+    threshold: float
+    alarm: bool | None
+    forecast: PointForecast | None
+
+
+class UnitPrediction(BaseModel):
+    """What is said of one piece of equipment (or of one of its points, where bundles judge points alone)."""
+
+    facility_id: str
+    equipment_id: str
+    point_id: str | None
+    equipment_class: str = Field(serialization_alias="class")
+    end_date: dt.date
+    status: Literal["ok", "learning", "insufficient_data"]
+    learning_days_left: int | None
+    observed_share: float = Field(description="share of the 90 days × points that were measured")
+    quality: Literal["A", "B", "C", "D"] | None = Field(
+        description="A: ≥ 90 % observed, B: ≥ 70 %, C: ≥ 50 %, D: less, no score; null while learning"
+    )
+    driving_point: str | None = Field(description="the point that has moved furthest from its baseline")
+    model: str
+    bundle_id: str
+    horizons: list[HorizonRisk]
+
+
+class Predictions(BaseModel):
+    """Answers in the order of the units asked."""
+
+    predictions: list[UnitPrediction]
+
+
+class DailyForecast(BaseModel):
+    """A point's forecast for days 1…horizon after `end_date`."""
+
+    point_id: str
+    horizon: int
+    values: list[float]
+    low: list[float | None]
+    high: list[float | None]
+    crossing_probability: float | None
+
+
+class Forecasts(BaseModel):
+    """Forecasts of every point and horizon; empty with a status that says why there is none."""
+
+    facility_id: str
+    equipment_id: str
+    end_date: dt.date
+    status: str
+    forecasts: list[DailyForecast]
+
+
+class Stored(BaseModel):
+    """What a push did."""
+
+    units: int
+    readings: int
+    events: int
+    to_be_scored: int = Field(description="pieces of equipment that now wait to be scored again")
+
+
+class Problem(BaseModel):
+    """Why a request was refused: one sentence for a person."""
+
+    error: str
+
+
+def risk_row(row: dict[str, Any]) -> HorizonRisk:
+    """One horizon out of a row of `latest.parquet`."""
+    forecast = None
+    if row["forecast"]:
+        ends = [None if row[name] is None else _number(row[name][-1]) for name in ("forecast_low", "forecast_high")]
+        forecast = PointForecast(
+            point_id=row["driving_point"], value=row["forecast"][-1], low=ends[0], high=ends[1],
+            crossing_probability=row["crossing_probability"],
+        )  # fmt: skip
+    return HorizonRisk(
+        days=row["horizon"], risk=row["risk"], threshold=row["threshold"], alarm=row["alarm"], forecast=forecast
+    )
+
+
+def _number(value: float | None) -> float | None:
+    return None if value is None or value != value else value
+
+
+def unit_predictions(rows: list[dict[str, Any]]) -> list[UnitPrediction]:
+    """Rows of `latest.parquet` (horizons of a unit one after another) as answers."""
+    found: dict[Any, list[dict[str, Any]]] = {}
+    for row in rows:
+        key = (row.get("ask"), row["facility_id"], row["equipment_id"], row["point_id"])
+        found.setdefault(key, []).append(row)
+    return [_unit_prediction(own) for own in found.values()]
+
+
+def _unit_prediction(rows: list[dict[str, Any]]) -> UnitPrediction:
+    first = rows[0]
+    same = ("facility_id", "equipment_id", "point_id", "end_date", "status", "learning_days_left", "observed_share")
+    return UnitPrediction(
+        **{name: first[name] for name in same},
+        equipment_class=first["class"],
+        quality=grade(first["observed_share"], first["status"]),
+        driving_point=first["driving_point"],
+        model=first["model"],
+        bundle_id=first["bundle_id"],
+        horizons=[risk_row(row) for row in rows],
+    )
+
+
+def grade(observed_share: float, status: str) -> Literal["A", "B", "C", "D"] | None:
+    """Data quality of a window in one letter; none while learning, when points without a baseline do not count yet.
+
+    >>> grade(0.95, "ok"), grade(0.3, "insufficient_data"), grade(0.9, "learning")
+    ('A', 'D', None)
+    """
+    if status == "learning":
+        return None
+    if status == "insufficient_data" or observed_share < 0.5:
+        return "D"
+    return "A" if observed_share >= 0.9 else "B" if observed_share >= 0.7 else "C"
