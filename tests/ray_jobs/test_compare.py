@@ -280,7 +280,9 @@ def test_names_of_a_comparison_are_families_or_of_a_family_with_settings(run_con
     assert {name: model.family for name, model in named.models.items()} == {"hybrid": "hybrid", "small": "gbdt_28"}
 
 
-SHIPPED = sorted([*CONFIGS.glob("compare_*.yaml"), *CONFIGS.glob("ablations/*.yaml")])
+SHIPPED = sorted(
+    file for pattern in ("compare_*", "rotate_*", "ablations/*") for file in CONFIGS.glob(f"{pattern}.yaml")
+)
 
 
 @pytest.mark.parametrize("file", SHIPPED, ids=lambda file: file.stem)
@@ -293,6 +295,9 @@ def test_shipped_comparison_is_a_valid_run_on_the_workspace_and_windows_of_its_b
     assert config.keeps_values == base.keeps_values
     if file.parent.name == "ablations":
         assert config.compare.name == f"ablation_{file.stem}"
+    elif file.stem.startswith("rotate_"):
+        assert (config.compare.name, config.splits.kind) == ("rotation", "equipment")
+        assert file.stem == f"rotate_{base.name}"
     else:
         assert config.compare.name == "families"
         assert f"compare_{base.name}" == file.stem
