@@ -25,7 +25,7 @@ from safetensors import SafetensorError
 
 from hvac.config import Config
 from hvac.errors import EncoderError
-from hvac.features.mixer import read_mixer
+from hvac.features.mixer import Weights, draw_mixer, read_mixer
 from hvac.storage import AnyPath, as_given, local_folder
 
 Floats = npt.NDArray[np.floating[Any]]
@@ -86,13 +86,13 @@ def load_encoder(spec: EncoderConfig | None = None) -> Encoder:
     """
     spec = spec or EncoderConfig()
     if spec.source == "random":
-        return Encoder(spec, partial(_make_random, spec.seed))
+        return Encoder(spec, partial(_make_random, spec.seed), draw_mixer(spec.seed))
     if spec.source == "hub":
         return Encoder(spec, partial(_fetch, spec.repository, spec.revision))
     folder, sha256 = _folder_of(spec)
     with local_folder(folder) as copy:
         _check_folder(copy, sha256, folder)
-        return Encoder(spec, partial(_read_model, folder), copy if sha256 else None)
+        return Encoder(spec, partial(_read_model, folder), read_mixer(copy) if sha256 else None)
 
 
 class Encoder:
@@ -101,13 +101,12 @@ class Encoder:
     Args:
         spec: pooling, device, batch size.
         load: gives the library's model.
-        folder: of weights known to be whole by their SHA-256; a plain encoder among them then runs without the library
-            (`hvac.features.mixer`), which is loaded only when something else is asked for.
+        own: a plain encoder that runs without the library (`hvac.features.mixer`), which is then loaded only when
+            something else is asked for.
     """
 
-    def __init__(self, spec: EncoderConfig, load: Callable[[], torch.nn.Module], folder: Path | None = None) -> None:
-        self.spec, self._load = spec, load
-        self._own = read_mixer(folder) if folder else None
+    def __init__(self, spec: EncoderConfig, load: Callable[[], torch.nn.Module], own: Weights | None = None) -> None:
+        self.spec, self._load, self._own = spec, load, own
         self.config: dict[str, Any] = self._own.config if self._own else self.model.config.to_dict()
 
     @cached_property
@@ -133,7 +132,7 @@ class Encoder:
     @cached_property
     def sha256(self) -> str:
         """Hash of the weights: of names, shapes and bytes, whatever file they came from."""
-        return state_hash(self._own.state if self._own else self.model.state_dict())
+        return state_hash(self._own.state if self._own and self._own.state else self.model.state_dict())
 
     def embed(self, x_BCL: Floats) -> npt.NDArray[np.float32]:
         """Embed every point of every window.
@@ -206,7 +205,7 @@ class Encoder:
 
     def save(self, folder: Path) -> None:
         """Write weights and architecture in Hugging Face layout (safetensors, no pickle)."""
-        if self._own:
+        if self._own and self._own.state:
             self._own.save(folder)
         else:
             self.model.save_pretrained(folder)

@@ -25,6 +25,10 @@ PLAIN = {
     "resolution_prefix_tuning": False, "register_tokens": 0, "fft_length": 0, "multi_scale": False, "self_attn": False,
     "enable_base_norm_always": False, "gated_attn": True, "norm_mlp": "LayerNorm", "masked_context_length": None,
 }  # fmt: skip
+SEED: dict[str, Any] = {
+    "context_length": 90, "patch_length": 8, "patch_stride": 8, "d_model": 64, "num_layers": 4, "expansion_factor": 2,
+    "norm_eps": 1e-5,
+}  # fmt: skip
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
 TINY_VARIANCE = 1e-5  # the library's scaler adds it
 
@@ -45,19 +49,7 @@ class Mixer(torch.nn.Module):
         length, self.patch, self.stride = (int(config[n]) for n in ("context_length", "patch_length", "patch_stride"))
         self.start = (length - self.patch) % self.stride
         self.eps, self.layers = float(config["norm_eps"]), int(config["num_layers"])
-        patches, dim = (length - self.patch) // self.stride + 1, int(config["d_model"])
-        wide = int(config["expansion_factor"])
-        shapes: dict[str, tuple[int, ...]] = {"patcher": (dim, self.patch)}
-        for layer in range(self.layers):
-            for name, size in (("patch_mixer", patches), ("feature_mixer", dim)):
-                place = f"mlp_mixer_encoder.mixers.{layer}.{name}."
-                shapes |= {
-                    f"{place}norm.norm": (dim,),
-                    f"{place}mlp.fc1": (wide * size, size),
-                    f"{place}mlp.fc2": (size, wide * size),
-                    f"{place}gating_block.attn_layer": (size, size),
-                }
-        for name, shape in shapes.items():
+        for name, shape in _shapes(config).items():
             for kind, wanted in (("weight", shape), ("bias", shape[:1])):
                 found = state[f"backbone.encoder.{name}.{kind}"]
                 if tuple(found.shape) != wanted:
@@ -90,8 +82,28 @@ class Mixer(torch.nn.Module):
         return functional.linear(hidden, getattr(self, f"{name}_weight"), getattr(self, f"{name}_bias"))
 
 
+def _shapes(config: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
+    """Weights of every layer of the encoder, in the order in which the library builds them."""
+    length, patch, stride = (int(config[n]) for n in ("context_length", "patch_length", "patch_stride"))
+    dim, wide = int(config["d_model"]), int(config["expansion_factor"])
+    shapes: dict[str, tuple[int, ...]] = {"patcher": (dim, patch)}
+    for layer in range(int(config["num_layers"])):
+        for name, size in (("patch_mixer", (length - patch) // stride + 1), ("feature_mixer", dim)):
+            place = f"mlp_mixer_encoder.mixers.{layer}.{name}."
+            shapes |= {
+                f"{place}norm.norm": (dim,),
+                f"{place}mlp.fc1": (wide * size, size),
+                f"{place}mlp.fc2": (size, wide * size),
+                f"{place}gating_block.attn_layer": (size, size),
+            }
+    return shapes
+
+
 class Weights(NamedTuple):
-    """A folder in Hugging Face layout: configuration, all weights by name, and the encoder among them."""
+    """A folder in Hugging Face layout: configuration, all weights by name, and the encoder among them.
+
+    Of an encoder that was drawn (`draw_mixer`) the weights by name are not kept: the library has the whole model.
+    """
 
     config: dict[str, Any]
     state: dict[str, torch.Tensor]
@@ -102,6 +114,20 @@ class Weights(NamedTuple):
         folder.mkdir(parents=True, exist_ok=True)
         (folder / CONFIG).write_text(json.dumps(self.config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
         save_file(self.state, folder / WEIGHTS, metadata={"format": "pt"})
+
+
+def draw_mixer(seed: int) -> Weights:
+    """The seed's encoder with the random weights that the library draws for it, bit by bit, without importing it.
+
+    The library leaves linear layers as PyTorch draws them, and builds the encoder's first.
+    """
+    state: dict[str, torch.Tensor] = {}
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        for name, shape in _shapes(SEED).items():
+            layer = torch.nn.Linear(shape[1], shape[0]) if len(shape) == 2 else torch.nn.LayerNorm(shape[0])
+            state |= {f"backbone.encoder.{name}.{kind}": each.detach() for kind, each in layer.named_parameters()}
+    return Weights(SEED, {}, Mixer(SEED, state).eval())
 
 
 def read_mixer(folder: Path) -> Weights | None:

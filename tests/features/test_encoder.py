@@ -358,9 +358,10 @@ def test_folder_on_s3_loads_to_the_same_weights(copied: Path, s3: Callable[[str]
     assert f"{away}/model.safetensors: SHA-256 is" in refused(source="path", path=str(away), sha256="0" * 64)
 
 
-def test_plain_encoder_gives_the_librarys_numbers_without_it() -> None:
+@pytest.mark.parametrize("spec", [EncoderConfig(), *(EncoderConfig(source="random", seed=seed) for seed in (0, 3))])
+def test_plain_encoder_gives_the_librarys_numbers_without_it(spec: EncoderConfig) -> None:
     series_NL = torch.from_numpy(zscore(series())[:, 0].astype(np.float32))
-    encoder = load_encoder()
+    encoder = load_encoder(spec)
     with torch.inference_mode():
         own = encoder._hidden(series_NL)
         assert "model" not in vars(encoder)
@@ -372,8 +373,9 @@ def test_plain_encoder_gives_the_librarys_numbers_without_it() -> None:
 def test_encoder_runs_in_a_process_that_never_imports_the_library() -> None:
     program = """
 import sys, numpy as np
-from hvac.features.encoder import load_encoder
-load_encoder().embed(np.zeros((1, 1, 90)))
+from hvac.features.encoder import EncoderConfig, load_encoder
+for source in ("packaged", "random"):
+    load_encoder(EncoderConfig(source=source)).embed(np.zeros((1, 1, 90)))
 print([name for name in ("tsfm_public", "transformers", "peft", "sklearn") if name in sys.modules])
 """
     told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
