@@ -138,8 +138,9 @@ def rows(found: dict[str, dict[str, Any]]) -> list[Row]:
             continue
         first, many, bulk = facts["open_20"], facts["closed_8"], facts["bulk"]
         told = f"p50 {first['p50_ms']} ms, p99 {first['p99_ms']} ms, {first['errors']} errors"
-        met = first["p50_ms"] <= 25 and first["p99_ms"] <= 100 if name == "graph" else None
-        bar = "p50 ≤ 25 ms, p99 ≤ 100 ms" if name == "graph" else ""
+        three = "graph" in name  # stages, each a deployment of its own
+        met = first["p50_ms"] <= 25 and first["p99_ms"] <= 100 if three else None
+        bar = "p50 ≤ 25 ms, p99 ≤ 100 ms" if three else ""
         made.append(Row(f"predict, {name}, 20 requests/s", bar, told, f"{beside('open_20', 'p50_ms')} ms", met))
         fast = name == "fast fused"
         ratio = f" ({many['per_s'] / peer['closed_8']['per_s']:.2f}× plain uvicorn)" if peer else ""
