@@ -149,23 +149,21 @@ def _unit_parts(config: SplitConfig, classes: Mapping[Unit, str]) -> dict[Unit, 
                 f"class {name!r} has {len(units)} units; a split by {config.kind} needs at least {MIN_UNITS} "
                 "(train, tune, cal, test): use splits.kind: time, or pool classes with windows.class: all"
             )
-        if config.fold is None:
-            parts |= _in_order(units, _cuts(len(units)))
-            continue
-        if len(units) < max(config.folds, MIN_UNITS):
+        if config.fold is not None and len(units) < max(config.folds, MIN_UNITS + 1):
             raise SplitError(
                 f"class {name!r} has {len(units)} units, too few to test some of them in each of {config.folds} turns: "
                 "set fewer splits.folds, or pool classes with windows.class: all"
             )
-        start, stop = (round(len(units) * (config.fold + i) / config.folds) for i in (0, 1))
-        others = len(units) - (stop - start)
-        turned = [*units[stop:], *units[:start], *units[start:stop]]
-        parts |= _in_order(turned, (min(round(others * 0.75), others - 2), others))
+        turned, cuts = (units, _cuts(len(units))) if config.fold is None else _turned(units, config.fold, config.folds)
+        parts |= {u: _part(i, cuts) for i, u in enumerate(turned)}
     return parts
 
 
-def _in_order(units: list[Unit], cuts: tuple[int, int]) -> dict[Unit, Part]:
-    return {u: _part(i, cuts) for i, u in enumerate(units)}
+def _turned(units: list[Unit], fold: int, folds: int) -> tuple[list[Unit], tuple[int, int]]:
+    """Units in an order that ends with those of the fold; where validation (a quarter of the others) and test begin."""
+    start, stop = (round(len(units) * (fold + i) / folds) for i in (0, 1))
+    others = [*units[stop:], *units[:start]]
+    return [*others, *units[start:stop]], (min(round(len(others) * 0.75), len(others) - 2), len(others))
 
 
 def _cuts(n: int) -> tuple[int, int]:

@@ -179,6 +179,8 @@ def test_fold_that_is_none_or_under_another_kind_is_refused() -> None:
         SplitConfig(kind="time", fold=0)
     with pytest.raises(SplitError, match=r"4 units, too few .* in each of 5 turns"):
         splitter("equipment", fleet(facilities=1, each=4), fold=0)
+    with pytest.raises(SplitError, match=r"4 units, too few .* in each of 3 turns"):
+        splitter("equipment", fleet(facilities=1, each=4), fold=0, folds=3)
 
 
 @pytest.mark.parametrize("facility", ["F0", "F1", "F2"])
