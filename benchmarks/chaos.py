@@ -169,7 +169,8 @@ def forget(step: str, workspace: Path) -> None:
 
     for name in OUTPUTS[step]:
         shutil.rmtree(workspace / name, ignore_errors=True)
-    (workspace / "steps" / f"{step}.json").unlink(missing_ok=True)
+    for done in (workspace / "steps").glob(f"{step}*.json"):  # a sweep's name goes on with its key
+        done.unlink()
 
 
 def compare(quiet: Path, wild: Path) -> dict[str, Any]:
