@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 import torch
 from ray import train as ray_train
-from ray.exceptions import ActorDiedError
-from ray.train import CheckpointConfig, FailureConfig, ScalingConfig
+from ray.exceptions import ActorDiedError, RayActorError
+from ray.train import CheckpointConfig, ControllerError, FailureConfig, ScalingConfig
 from ray.train import RunConfig as RayRunConfig
 from ray.train.torch import TorchTrainer, prepare_model
 
@@ -75,13 +75,16 @@ def fit_by_workers(
 
 
 def _led_again(fitted: Callable[[], ray_train.Result], times: int) -> ray_train.Result:
-    """Ray Train starts dead workers again, but not its own controller: that is done here, from the last checkpoint."""
+    """Go on from the last checkpoint where Ray Train itself does not.
+
+    It starts dead workers again, but not its own controller, nor a worker that dies while all are being started.
+    """
     try:
         return fitted()
-    except ActorDiedError:
-        if not times:
+    except (ActorDiedError, ControllerError) as error:
+        if not times or not isinstance(getattr(error, "controller_failure", error), RayActorError):
             raise
-        log.warning("train: the process that leads the workers died: going on from the last checkpoint")
+        log.warning("train: a process that leads or joins the workers died: going on from the last checkpoint")
         return _led_again(fitted, times - 1)
 
 

@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 from ray.exceptions import ActorDiedError
+from ray.train import ControllerError
 
 from hvac.errors import HvacError, InputError
 from hvac.models.bundle import Bundle
@@ -228,18 +229,33 @@ def _training_worker(process: subprocess.Popen[str]) -> psutil.Process | None:
     return None
 
 
-def test_ray_trains_own_controller_is_started_again_as_often_as_workers_are(caplog: pytest.LogCaptureFixture) -> None:
-    """The real death of a controller is part of `make chaos`."""
+@pytest.mark.parametrize("death", [ActorDiedError(), ControllerError(ActorDiedError())], ids=["controller", "starting"])
+def test_what_ray_train_does_not_start_again_is_started_again_as_often_as_workers_are(
+    death: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The real death of a controller, or of a worker while it starts, is part of `make chaos`."""
     deaths: list[str] = []
 
     def dies_twice() -> Any:
         if len(deaths) < 2:
             deaths.append("died")
-            raise ActorDiedError
+            raise death
         return "a result"
 
     assert _led_again(dies_twice, 2) == "a result"
     assert caplog.text.count("going on from the last checkpoint") == 2
     deaths.clear()
-    with pytest.raises(ActorDiedError):
+    with pytest.raises(type(death)):
         _led_again(dies_twice, 1)
+
+
+def test_error_of_ray_trains_controller_that_is_no_death_is_raised_at_once() -> None:
+    tries: list[str] = []
+
+    def cannot() -> Any:
+        tries.append("tried")
+        raise ControllerError(ValueError("no such resources"))
+
+    with pytest.raises(ControllerError, match="no such resources"):
+        _led_again(cannot, 2)
+    assert len(tries) == 1
