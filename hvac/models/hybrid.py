@@ -92,7 +92,7 @@ class Stack(Network):
 
     def forward(self, input_BSN: torch.Tensor) -> torch.Tensor:
         """Logits of every classifier: [M, H, B]."""
-        weight: Any = self._parameters
+        weight = dict(self.named_parameters())
         input_BN = torch.nan_to_num(input_BSN.flatten(1), nan=0.0, posinf=0.0, neginf=0.0)
         weight_GON, bias_GO = weight["layers_0_weight"], weight["layers_0_bias"]  # one product: all share the inputs
         hidden_BO = torch.addmm(bias_GO.flatten(), input_BN, weight_GON.flatten(0, 1).T)
