@@ -7,17 +7,21 @@ workspace=runs/demo language=ja layout=fused replicas=2.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import logging
 import os
+import random
 import signal
 import socket
 import sys
 import tempfile
 import threading
+from collections.abc import Iterator
 from typing import Any
 
 from hvac.config import read_overrides
 from hvac.errors import ConfigError, HvacError
+from serve.settings import ServeConfig, read_config
 
 QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "OMP_NUM_THREADS": "1", "RAY_SERVE_LOG_TO_STDERR": "0"}
 QUICK = {  # what Serve does beside a request costs more than our stages (docs/serving.md, "Fast mode")
@@ -37,6 +41,11 @@ FAST = {
     "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",
     "RAY_SERVE_HAPROXY_METRICS_ENABLED": "0",  # no line per request to a reader of Ray's: ours is /metrics
 }
+DIRECT = {  # the only ingress listens itself: no proxy before it that copies every request, and no ports of HAProxy's
+    "RAY_SERVE_ENABLE_DIRECT_INGRESS": "1",
+    "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "0",  # nobody in front has to be told that it goes
+    "RAY_SERVE_PORT_QUARANTINE_S": "0",  # one that takes a dead one's place takes its port
+}
 
 
 def main(given: list[str] | None = None) -> int:
@@ -49,18 +58,49 @@ def main(given: list[str] | None = None) -> int:
     parser.add_argument("--fast", action="store_true", help="HAProxy and throughput mode")
     parser.add_argument("settings", nargs="*", metavar="key=value")
     asked = parser.parse_intermixed_args(given)
-    for name, value in (QUIET | QUICK | (FAST if asked.fast else {})).items():
-        os.environ.setdefault(name, value)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
     stop = threading.Event()
     _heed_signals(stop)
     try:
         with tempfile.TemporaryDirectory(prefix="hvac-metrics-", ignore_cleanup_errors=True) as folder:
-            _serve(asked.host, asked.port, read_overrides(asked.settings), stop, metrics=folder)
+            config = read_config(read_overrides(asked.settings))
+            direct = {} if asked.fast else _direct(config, asked.port)
+            for name, value in (QUIET | QUICK | direct | (FAST if asked.fast else {})).items():
+                os.environ.setdefault(name, value)
+            _serve(asked.host, asked.port, config, stop, direct=bool(direct), metrics=folder)
     except HvacError as error:
         sys.stderr.write(f"error: {error}\n")
         return 2
     return 0
+
+
+def _direct(config: ServeConfig, port: int) -> dict[str, str]:
+    """Switches that let an only ingress listen itself, on a Ray of its own, where nobody has said otherwise."""
+    least, most = (f"RAY_SERVE_DIRECT_INGRESS_{end}_HTTP_PORT" for end in ("MIN", "MAX"))
+    said = {"RAY_SERVE_ENABLE_DIRECT_INGRESS", "RAY_SERVE_ENABLE_HA_PROXY", least, most} & set(os.environ)
+    if config.replicas > 1 or said or not _own_ray():
+        return {}
+    return DIRECT | {least: str(port), most: str(port + 1)}  # Ray leaves the last one out
+
+
+def _own_ray() -> bool:
+    return os.environ.get("RAY_ADDRESS", "local") == "local"
+
+
+def _spare_port(host: str) -> int:
+    """A free port that neither Ray's workers nor outgoing connections are given (those begin at 32768)."""
+    for port in random.sample(range(21_000, 30_000), 100):
+        with contextlib.suppress(OSError), _bound(host, port):
+            return port
+    raise ConfigError(f"cannot listen on {host}: none of a hundred ports between 21000 and 29999 is free")
+
+
+@contextlib.contextmanager
+def _bound(host: str, port: int) -> Iterator[None]:
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as tried:
+        tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        tried.bind((host, port))
+        yield
 
 
 def _check_free(host: str, port: int) -> None:
@@ -68,19 +108,18 @@ def _check_free(host: str, port: int) -> None:
 
     A cluster that is there already may serve on it: that one is asked for.
     """
-    if os.environ.get("RAY_ADDRESS", "local") != "local":
+    if not _own_ray():
         return
     wanted = [(host, port, "give another with --port")]
     if os.environ.get("RAY_SERVE_ENABLE_HA_PROXY") == "1":
         for name, usual in HAPROXY.items():
             wanted.append(("0.0.0.0", int(os.environ.get(name, usual)), f"HAProxy's own: give another with {name}=…"))
     for address, number, advice in wanted:
-        with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET) as tried:
-            tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                tried.bind((address, number))
-            except OSError as error:
-                raise ConfigError(f"cannot listen on {address}:{number} ({error.strerror}); {advice}") from error
+        try:
+            with _bound(address, number):
+                pass
+        except OSError as error:
+            raise ConfigError(f"cannot listen on {address}:{number} ({error.strerror}); {advice}") from error
 
 
 def _heed_signals(stop: threading.Event) -> None:
@@ -88,23 +127,20 @@ def _heed_signals(stop: threading.Event) -> None:
         signal.signal(each, lambda *_: stop.set())
 
 
-def _serve(host: str, port: int, settings: dict[str, Any], stop: threading.Event, *, metrics: str) -> None:
+def _serve(host: str, port: int, config: ServeConfig, stop: threading.Event, *, direct: bool, metrics: str) -> None:
     import ray
     from ray import serve
 
     from serve.app import run
-    from serve.settings import read_config
 
-    config = read_config(settings)
     _check_free(host, port)
     environment = {
         "PROMETHEUS_MULTIPROC_DIR": os.environ.get("PROMETHEUS_MULTIPROC_DIR", metrics),
         "OMP_NUM_THREADS": os.environ["OMP_NUM_THREADS"],
     }
-    address = os.environ.get("RAY_ADDRESS", "local")
-    own: dict[str, Any] = {"include_dashboard": False, "object_store_memory": 256 * 2**20} if address == "local" else {}
+    own: dict[str, Any] = {"include_dashboard": False, "object_store_memory": 256 * 2**20} if _own_ray() else {}
     ray.init(
-        address=address,
+        address=os.environ.get("RAY_ADDRESS", "local"),
         logging_level=logging.WARNING,
         log_to_driver=False,
         runtime_env={"env_vars": environment},
@@ -112,7 +148,8 @@ def _serve(host: str, port: int, settings: dict[str, Any], stop: threading.Event
     )
     _heed_signals(stop)  # Ray has put its own in their place, which abort
     try:
-        run(config, host=host, port=port)
+        # a proxy is started in any case: out of the way of an ingress that listens itself
+        run(config, host=host, port=_spare_port(host) if direct else port)
         sys.stderr.write(f"ready: http://{host}:{port}/ (page) and http://{host}:{port}/v1/facilities (API)\n")
         stop.wait()
     finally:

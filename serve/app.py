@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from ray import serve
@@ -40,6 +41,7 @@ def build(args: dict[str, Any]) -> Application:
 def run(config: ServeConfig, *, host: str, port: int) -> None:
     """Start the application on a started Ray."""
     serve.start(http_options={"host": host, "port": port, "request_timeout_s": config.limits.timeout_s + 5})
+    logging.getLogger("ray.serve").setLevel(logging.WARNING)  # it tells the proxy's address, which may not be ours
     if keys_needed(config):
         check_keys(Store.open(config.store_url), config)
     logs = {"enable_access_log": False}  # requests are counted at /metrics

@@ -24,7 +24,7 @@ from serve.problems import Refused, TooMuch, TooSlow, Unknown
 from serve.records import EPOCH, day_number, event_rows, given_readings, merged, reading_rows
 from serve.schemas import AskedUnit, PushedUnit
 from serve.settings import ServeConfig
-from serve.stages import Stages
+from serve.stages import Rounds, Stages, one_by_one
 from serve.store import ALL, FLEET, Store, UnitRow, serving
 
 T = TypeVar("T")
@@ -39,6 +39,9 @@ class Service:
         self.config, self.store, self.stages = config, store, stages
         self._known: set[str] = set()
         self._assigned: tuple[float, dict[tuple[str, str], str]] = (0.0, {})
+        self._asks: Rounds[Sequence[AskedUnit], list[Ask]] = Rounds(
+            lambda many: one_by_one(self.asks, many), "asks", most=config.limits.in_flight
+        )
         self._records: OrderedDict[tuple[Unit, int], tuple[pa.Table, list[tuple[Any, ...]]]] = OrderedDict()
 
     # Judging
@@ -46,7 +49,7 @@ class Service:
     async def predict(self, units: Sequence[AskedUnit]) -> list[dict[str, Any]]:
         """Rows of `latest.parquet` for the equipment asked, in that order, with the number of the ask in `ask`."""
         self._check_size(units)
-        asks = await asyncio.to_thread(self.asks, units)
+        asks = await self.within(self._asks(units))
         rows = await self.within(self.stages.predict(asks))
         self._count(rows)
         return rows
@@ -55,7 +58,7 @@ class Service:
         self, unit: AskedUnit, horizons: Sequence[int] | None
     ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         """The first row of the prediction (for status and date), and every point's forecast."""
-        ask = await asyncio.to_thread(self._ask, unit)
+        (ask,) = await self.within(self._asks([unit]))
         known = await self.stages.about(ask.bundle_id)
         rows = await self.within(self.stages.predict([ask]))
         found = await self.within(self.stages.forecast(ask, horizons or known["horizons_days"]))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -41,7 +41,7 @@ class Rounds(Generic[Item, Found]):
     """Work on a thread of its own; what comes while it works is done together in the next round.
 
     Nobody waits for company: an idle stage begins at once (`serve.batch` waits, and does not add to a batch that is
-    itself waiting for its turn).
+    itself waiting for its turn). What nobody waits for any more is left out.
 
     >>> async def ask() -> list[int]:
     ...     doubled = Rounds(lambda many: [2 * each for each in many], "features", most=16)
@@ -75,6 +75,7 @@ class Rounds(Generic[Item, Found]):
     def _round(self, loop: asyncio.AbstractEventLoop) -> None:
         """Do all that waits; a round that finds nothing was forestalled by the one before."""
         taken = [self._waiting.popleft() for _ in range(min(len(self._waiting), self._most))]
+        taken = [(item, answer) for item, answer in taken if not answer.done()]
         if not taken:
             return
         metrics.BATCH_SIZE.labels(self._stage).observe(len(taken))
@@ -105,7 +106,22 @@ def each_alone(work: Callable[[Sequence[Item]], Sequence[Found]], many: Sequence
     try:
         return work(many)
     except Exception as error:
-        return [error] if len(many) == 1 else [each_alone(work, [item])[0] for item in many]
+        return [error] if len(many) == 1 else one_by_one(lambda item: work([item])[0], many)
+
+
+def one_by_one(work: Callable[[Item], Found], many: Iterable[Item]) -> list[Found | Exception]:
+    """*work* on each, or what it raised.
+
+    >>> one_by_one(lambda each: 1 / each, [2, 0])
+    [0.5, ZeroDivisionError('division by zero')]
+    """
+    found: list[Found | Exception] = []
+    for item in many:
+        try:
+            found.append(work(item))
+        except Exception as error:
+            found.append(error)
+    return found
 
 
 class LocalStages:

@@ -22,7 +22,7 @@ from hvac.panel.grid import Unit
 from hvac.panel.registry import EPOCH, Registry
 from hvac.storage import matching, place
 from serve import app, deployments, keys, listening
-from serve.__main__ import HAPROXY, _check_free
+from serve.__main__ import HAPROXY, _check_free, _direct
 from serve.__main__ import main as serve_main
 from serve.load import load
 from serve.load import main as load_main
@@ -261,3 +261,19 @@ def test_port_that_somebody_listens_on_is_told_before_ray_starts(
                 _check_free("127.0.0.1", port if fast else taken)
         monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:6379")
         _check_free("127.0.0.1", taken)
+
+
+@pytest.mark.parametrize(
+    ("replicas", "environment"),
+    [(2, {}), (1, {"RAY_ADDRESS": "127.0.0.1:6379"}), (1, {"RAY_SERVE_ENABLE_HA_PROXY": "1"})],
+    ids=["several", "cluster", "haproxy"],
+)
+def test_ingress_listens_itself_only_where_nobody_has_to_choose_among_several(
+    replicas: int, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("RAY_ADDRESS", "RAY_SERVE_ENABLE_HA_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    assert _direct(ServeConfig(), 8000)["RAY_SERVE_DIRECT_INGRESS_MIN_HTTP_PORT"] == "8000"
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert _direct(ServeConfig(replicas=replicas), 8000) == {}

@@ -1,4 +1,4 @@
-"""The graph on real Ray Serve, over real HTTP: the same numbers, live promotion, killed replicas and a killed proxy."""
+"""The service on real Ray Serve, over real HTTP: the same numbers, live promotion, killed replicas, a killed proxy."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -49,14 +50,14 @@ def free_port() -> int:
         return int(found.getsockname()[1])
 
 
-@pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    folder, port = tmp_path_factory.mktemp("served"), free_port()
+@contextmanager
+def serving(folder: Path, *settings: str) -> Iterator[Served]:
+    port = free_port()
     config, store, _ = filled(folder)
     command = [sys.executable, "-m", "serve", "--port", str(port), f"workspace={folder}", f"store={config.store_url}"]
     environment = {**os.environ, "RAY_AUTH_MODE": "disabled"}
     with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
+        process = subprocess.Popen([*command, *settings], stdout=log, stderr=log, env=environment)
     try:
         with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
             _until(lambda: client.get("/readyz").status_code == 200, 300, folder / "log")
@@ -66,6 +67,12 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         process.send_signal(signal.SIGTERM)
         status = process.wait(60)
     assert status == 0, (folder / "log").read_text()[-3000:]
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    with serving(tmp_path_factory.mktemp("served")) as found:
+        yield found
 
 
 def _until(true: Any, seconds: float, log: Path | None = None) -> None:
@@ -189,9 +196,20 @@ def _day(number: int) -> str:
     return str(np.datetime64(number, "D"))
 
 
-def test_killed_proxy_comes_back(served: Served) -> None:
-    proxies = served.workers("ProxyActor")
-    assert proxies
-    for proxy in proxies:
-        proxy.kill()
+def test_only_ingress_listens_itself_and_takes_its_place_again_when_killed(served: Served) -> None:
+    (victim,) = served.workers("ServeReplica:hvac:Ingress")
+    port = served.client.base_url.port
+    assert any(line.laddr.port == port for line in victim.net_connections() if line.status == psutil.CONN_LISTEN)
+    victim.kill()
     _until(lambda: served.client.get("/readyz").status_code == 200, 150, served.folder / "log")
+
+
+def test_replicas_in_one_piece_stand_behind_a_proxy_that_comes_back(tmp_path: Path) -> None:
+    with serving(tmp_path, "layout=fused", "replicas=2") as served:
+        right = risks(served.client.post("/v1/predict", json=ALL))
+        proxies = served.workers("ProxyActor")
+        assert proxies
+        for proxy in proxies:
+            proxy.kill()
+        _until(lambda: served.client.get("/readyz").status_code == 200, 150, served.folder / "log")
+        np.testing.assert_allclose(risks(served.client.post("/v1/predict", json=ALL)), right, atol=1e-6)
