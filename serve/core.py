@@ -201,8 +201,7 @@ def all_outlooks(bundle: Bundle, made: Newest, horizons: Sequence[int]) -> list[
 def slim(windows: Windows, bundle: Bundle) -> Windows:
     """Only what the bundle's family looks at: what travels to the next stage."""
     needed = {NEEDS[need] for need in bundle.model.config.needs}
-    arrays = ("x_BCL", "f_BCF", "z_BCE", "u_BCE", "p_BCPE", "k_BK", "persistence_B")
-    dropped: dict[str, Any] = {name: None for name in arrays if name not in needed}
+    dropped: dict[str, Any] = {name: None for name in NEEDS.values() if name not in needed}
     return replace(windows, keys=windows.keys.select(["facility_id", "status"]), **dropped)
 
 

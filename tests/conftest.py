@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import urllib.request
@@ -9,6 +10,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # as `make` does: threads of two workers would wait for each other
 FIRST = ("test_pipeline", "test_graph")  # while one worker makes the finished small run, the other has the longest rest
 
 

@@ -1,6 +1,7 @@
 """`Windows`: everything the models see, as arrays; and its Arrow form, one row per window.
 
-Legend: B windows, C points, L lookback days, F statistics, P patches, E embedding, K context features, H horizons.
+Legend: B windows, C points, L lookback days, F statistics, P patches, E embedding, A activity
+features, K context features, H horizons.
 """
 
 from __future__ import annotations
@@ -37,7 +38,8 @@ class Windows:
     """Windows of one class: keys beside arrays; arrays that were not made or not read are None.
 
     `observed_B` is the observed share of each window; `persistence_B` what the persistence baseline looks at; `u_BCE`
-    the embedding of an untrained encoder, for the ablation only; `p_BCPE` its patch tokens (never stored).
+    the embedding of an untrained encoder, for the ablation only. Patch tokens `p_BCPE` and activity `a_BCA` are made
+    from values where they are needed, and never stored.
     """
 
     keys: pa.Table
@@ -48,6 +50,7 @@ class Windows:
     z_BCE: Floats | None = None
     u_BCE: Floats | None = None
     p_BCPE: Floats | None = None
+    a_BCA: Floats | None = None
     k_BK: Floats | None = None
     y_BH: Bools | None = None
     known_BH: Bools | None = None

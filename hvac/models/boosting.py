@@ -1,4 +1,4 @@
-"""Gradient boosting on blocks of a window: `gbdt_28`, `gbdt_92`, `gbdt_context`, `gbdt_full`, one model per horizon.
+"""Gradient boosting on blocks of a window: one model per horizon (the families: `BLOCKS`).
 
 Fitted by scikit-learn; kept as the plain arrays of its trees, so that a bundle holds no pickle and scoring needs no
 scikit-learn.
@@ -25,6 +25,7 @@ BLOCKS: dict[str, tuple[str, ...]] = {
     "gbdt_28": ("features",),
     "gbdt_92": ("features", "embedding"),
     "gbdt_context": ("context",),
+    "gbdt_activity": ("activity",),
     "gbdt_full": ("features", "context"),
 }
 UNSTOPPED_TREES = 60
@@ -33,7 +34,7 @@ UNSTOPPED_TREES = 60
 class BoostingConfig(FamilyConfig):
     """Trees and their shrinkage; the number of trees is chosen on *tune* by log-loss."""
 
-    family: Literal["gbdt_28", "gbdt_92", "gbdt_context", "gbdt_full"] = "gbdt_28"
+    family: Literal["gbdt_28", "gbdt_92", "gbdt_context", "gbdt_activity", "gbdt_full"] = "gbdt_28"
     learning_rate: float = Field(default=0.06, gt=0)
     trees: int = Field(default=200, ge=1)
     leaves: int = Field(default=12, ge=2)

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from hvac.config import Config
 from hvac.errors import BundleError, ConfigError
+from hvac.features.activity import activity
 from hvac.features.encoder import Encoder, load_encoder, untrained
 from hvac.features.statistics import statistics
 from hvac.features.table import Windows, concat
@@ -30,11 +31,13 @@ NEEDS = {
     "embedding": "z_BCE",
     "tokens": "p_BCPE",
     "values": "x_BCL",
+    "activity": "a_BCA",
     "context": "k_BK",
     "persistence": "persistence_B",
     "untrained": "u_BCE",
 }
-REMADE = ("f_BCF", "z_BCE", "u_BCE", "p_BCPE")  # arrays that are made from values
+REMADE = ("f_BCF", "z_BCE", "u_BCE", "p_BCPE", "a_BCA")  # arrays that are made from values
+NEVER_STORED = ("tokens", "activity")
 
 
 class FamilyConfig(Config):
@@ -81,12 +84,12 @@ class Fitting(NamedTuple):
 
 
 def columns_for(needs: Iterable[str]) -> tuple[str, ...]:
-    """Columns of the featurized table that hold what is needed (patch tokens are made from values)."""
-    return tuple(sorted({"values" if need == "tokens" else need for need in needs}))
+    """Columns of the featurized table that hold what is needed (patch tokens and activity are made from values)."""
+    return tuple(sorted({"values" if need in NEVER_STORED else need for need in needs}))
 
 
 def prepared(windows: Windows, needs: Iterable[str], encoder: Encoding) -> Windows:
-    """The windows with everything needed: embedding and patch tokens are made from values where they are not there.
+    """The windows with everything needed; embedding, patch tokens and activity are made from values if not there.
 
     Raises:
         BundleError: something is missing and cannot be made.
@@ -94,10 +97,15 @@ def prepared(windows: Windows, needs: Iterable[str], encoder: Encoding) -> Windo
     for need in needs:
         if getattr(windows, NEEDS[need]) is not None:
             continue
-        if need not in ("embedding", "tokens") or windows.x_BCL is None:
+        x_BCL = windows.x_BCL
+        if need not in ("embedding", *NEVER_STORED) or x_BCL is None:
             raise BundleError(f"the model needs the windows' {need}, which they do not carry")
-        made = encoder().embed(windows.x_BCL) if need == "embedding" else encoder().tokens(windows.x_BCL)
-        windows = replace(windows, z_BCE=made) if need == "embedding" else replace(windows, p_BCPE=made)
+        if need == "activity":
+            windows = replace(windows, a_BCA=activity(x_BCL))
+        elif need == "tokens":
+            windows = replace(windows, p_BCPE=encoder().tokens(x_BCL))
+        else:
+            windows = replace(windows, z_BCE=encoder().embed(x_BCL))
     return windows
 
 

@@ -31,11 +31,12 @@ PLATT_PENALTY = 1e-3
 
 
 def default_blocks() -> dict[str, Any]:
-    """Context, statistics, both together, and the neural member."""
+    """Context, statistics, both together, activity, and the neural member."""
     return {
         "context": BoostingConfig(family="gbdt_context"),
         "statistics": LogisticConfig(),
         "full": BoostingConfig(family="gbdt_full"),
+        "activity": BoostingConfig(family="gbdt_activity"),
         "neural": HybridConfig(members=4, epochs=12, patience=4),
     }
 

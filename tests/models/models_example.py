@@ -51,7 +51,7 @@ def keys(rows: int, *, point: str | None = None) -> pa.Table:
 
 
 def windows(rows: int = 60, *, points: int = 1, seed: int = 0, without: Sequence[str] = ()) -> Windows:
-    """Windows whose first statistic, embedding and context value each carry the label; a fifth of labels is unknown."""
+    """Windows whose first statistic, embedding, context and activity carry the label; a fifth of labels is unknown."""
     rng = np.random.default_rng(seed)
     truth_B = rng.normal(size=rows)
     x_BCL = rng.normal(20, 3, (rows, points, 90)) + np.linspace(0, 3, 90) * truth_B[:, None, None]
@@ -62,8 +62,11 @@ def windows(rows: int = 60, *, points: int = 1, seed: int = 0, without: Sequence
         "f_BCF": rng.normal(size=(rows, points, 28)),
         "z_BCE": rng.normal(size=(rows, points, 64)),
         "k_BK": rng.normal(size=(rows, 5)),
+        "a_BCA": np.random.default_rng(seed + 1).normal(size=(rows, points, 4)),
     }
-    arrays["f_BCF"][:, 0, 0] = arrays["z_BCE"][:, 0, 0] = arrays["k_BK"][:, 0] = truth_B
+    for part in ("f_BCF", "z_BCE", "a_BCA"):
+        arrays[part][:, 0, 0] = truth_B
+    arrays["k_BK"][:, 0] = truth_B
     arrays = {name: array.astype(np.float32) for name, array in arrays.items()}
     arrays["y_BH"] = truth_B[:, None] + rng.normal(0, 0.5, (rows, 3)) > np.array([1.0, 0.5, 0.0])
     arrays["known_BH"] = rng.random((rows, 3)) < 0.8

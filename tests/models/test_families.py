@@ -143,15 +143,16 @@ def test_run_configuration_survives_json(name: str) -> None:
 # What families need
 
 
-def test_tokens_are_read_as_values() -> None:
+def test_tokens_and_activity_are_read_as_values() -> None:
     assert columns_for(("tokens", "features")) == ("features", "values")
+    assert columns_for(("context", "activity")) == ("context", "values")
     assert columns_for(("tokens", "values")) == ("values",)
     assert columns_for(()) == ()
 
 
-@pytest.mark.parametrize(("need", "part"), [("embedding", "z_BCE"), ("tokens", "p_BCPE")])
-def test_embedding_and_tokens_are_made_from_values_only_where_they_are_not_there(need: str, part: str) -> None:
-    bare = windows(3, points=2, without=("z_BCE",))
+@pytest.mark.parametrize(("need", "part"), [("embedding", "z_BCE"), ("tokens", "p_BCPE"), ("activity", "a_BCA")])
+def test_parts_are_made_from_values_only_where_they_are_not_there(need: str, part: str) -> None:
+    bare = windows(3, points=2, without=("z_BCE", "a_BCA"))
     made = getattr(prepared(bare, (need,), packaged_encoder), part)
     assert made.shape[:2] == (3, 2)
     assert getattr(bare, part) is None
@@ -172,7 +173,7 @@ def test_embedding_is_the_last_token() -> None:
 
 @pytest.mark.parametrize("need", sorted(NEEDS))
 def test_what_is_missing_and_cannot_be_made_is_named(need: str) -> None:
-    bare = windows(3, without=("z_BCE", "x_BCL", "f_BCF", "k_BK", "persistence_B"))
+    bare = windows(3, without=("z_BCE", "x_BCL", "f_BCF", "k_BK", "a_BCA", "persistence_B"))
     with pytest.raises(BundleError, match=f"the windows' {need}"):
         prepared(bare, (need,), packaged_encoder)
 
