@@ -31,6 +31,7 @@ QUICK = {  # what Serve does beside a request costs more than our stages (docs/s
     "RAY_SERVE_RUN_USER_CODE_IN_SEPARATE_THREAD": "0",
     "RAY_SERVE_FREEZE_GC_ON_STARTUP": "1",
     "RAY_SERVE_REQUEST_PATH_LOG_BUFFER_SIZE": "1000",
+    "RAY_SERVE_CONTROL_LOOP_INTERVAL_S": "0.5",
 }
 HAPROXY = {  # ports of its own, which Ray gives it unless told otherwise
     "RAY_SERVE_HAPROXY_METRICS_PORT": "9101",
