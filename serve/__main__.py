@@ -32,6 +32,7 @@ QUICK = {  # what Serve does beside a request costs more than our stages (docs/s
     "RAY_SERVE_FREEZE_GC_ON_STARTUP": "1",
     "RAY_SERVE_REQUEST_PATH_LOG_BUFFER_SIZE": "1000",
     "RAY_SERVE_CONTROL_LOOP_INTERVAL_S": "0.5",
+    "RAY_SERVE_PROXY_HEALTH_CHECK_PERIOD_S": "1",  # three looks until a dead one is replaced
 }
 HAPROXY = {  # ports of its own, which Ray gives it unless told otherwise
     "RAY_SERVE_HAPROXY_METRICS_PORT": "9101",
