@@ -5,7 +5,8 @@
 Of few machines a fifth cannot tell models apart. Here each turn tests another share of them (`splits.folds`), as a run
 of its own under workspace/turns/: its models are fitted, stopped and calibrated on that turn's other machines. The
 test parts of all turns hold every machine once; differences are paired over all of them. Nothing is chosen here: models
-and `compare.default` are named beforehand. Writes workspace/compare/<name>/rotation.json; an interrupted job goes on
+and `compare.default` are named beforehand, and not by the turns' validation parts, which hold machines that other turns
+test. Writes workspace/compare/<name>/rotation.json; an interrupted job goes on
 where it was.
 """
 

@@ -39,7 +39,7 @@ class Service:
         self.config, self.store, self.stages = config, store, stages
         self._known: set[str] = set()
         self._assigned: tuple[float, dict[tuple[str, str], str]] = (0.0, {})
-        self._asks: Rounds[Sequence[AskedUnit], list[Ask]] = Rounds(
+        self._read_together: Rounds[Sequence[AskedUnit], list[Ask]] = Rounds(
             lambda many: one_by_one(self.asks, many), "asks", most=config.limits.in_flight
         )
         self._records: OrderedDict[tuple[Unit, int], tuple[pa.Table, list[tuple[Any, ...]]]] = OrderedDict()
@@ -49,8 +49,11 @@ class Service:
     async def predict(self, units: Sequence[AskedUnit]) -> list[dict[str, Any]]:
         """Rows of `latest.parquet` for the equipment asked, in that order, with the number of the ask in `ask`."""
         self._check_size(units)
-        asks = await self.within(self._asks(units))
-        rows = await self.within(self.stages.predict(asks))
+
+        async def work() -> list[dict[str, Any]]:
+            return await self.stages.predict(await self._read_together(units))
+
+        rows = await self.within(work())
         self._count(rows)
         return rows
 
@@ -58,11 +61,14 @@ class Service:
         self, unit: AskedUnit, horizons: Sequence[int] | None
     ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         """The first row of the prediction (for status and date), and every point's forecast."""
-        (ask,) = await self.within(self._asks([unit]))
-        known = await self.stages.about(ask.bundle_id)
-        rows = await self.within(self.stages.predict([ask]))
-        found = await self.within(self.stages.forecast(ask, horizons or known["horizons_days"]))
-        return rows[0], found
+
+        async def work() -> tuple[dict[str, Any], list[dict[str, Any]]]:
+            (ask,) = await self._read_together([unit])
+            known = await self.stages.about(ask.bundle_id)
+            rows = await self.stages.predict([ask])
+            return rows[0], await self.stages.forecast(ask, horizons or known["horizons_days"])
+
+        return await self.within(work())
 
     async def bulk(self, table: pa.Table, sees: Callable[[str], bool]) -> pa.Table:
         """Predictions of ready windows, in their order (columns: see `api.bulk`)."""

@@ -47,6 +47,21 @@ def test_what_comes_while_one_is_done_is_done_together() -> None:
     assert work.rounds == [[1], [2, 4, 5]]
 
 
+def test_what_nobody_waits_for_any_more_is_not_done() -> None:
+    work = Slow()
+
+    async def run() -> list[int | BaseException]:
+        tasks = await _asked(work, 1, [2, 4, 5])
+        tasks[2].cancel()
+        await asyncio.sleep(0)
+        work.go.set()
+        return await asyncio.gather(*tasks, return_exceptions=True)
+
+    found = asyncio.run(run())
+    assert [each for each in found if not isinstance(each, BaseException)] == [100, 50, 20]
+    assert work.rounds == [[1], [2, 5]]
+
+
 def test_a_round_is_no_larger_than_allowed() -> None:
     work = Slow()
 
