@@ -46,10 +46,12 @@ def main() -> None:
 
 
 def trimmed(board: dict[str, Any]) -> dict[str, Any]:
-    rows = [
-        {**row, "test": {h: {n: each[n] for n in SHOWN} for h, each in row["test"].items()}} for row in board["rows"]
-    ]
-    return {**board, "rows": rows}
+    kinds = {kind: _rows(rows) for kind, rows in board.get("kinds", {}).items()}
+    return {**board, "rows": _rows(board["rows"]), **({"kinds": kinds} if kinds else {})}
+
+
+def _rows(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [{**row, "test": {h: {n: each[n] for n in SHOWN} for h, each in row["test"].items()}} for row in rows]
 
 
 def page(kept: dict[str, Any]) -> str:
@@ -91,18 +93,29 @@ def table(board: dict[str, Any]) -> list[str]:
 
 
 def turned_table(board: dict[str, Any]) -> list[str]:
-    head = "".join(f" test {h} d | vs default |" for h in board["horizons"])
+    kinds: dict[str, Any] = board.get("kinds", {})
+    means = [f"Figures are means over {len(kinds)} kinds of events, each predicted alone."] if kinds else []
     lines = [
         f"Every unit is tested once, in {board['turns']} turns, by models that never saw it; nothing is chosen here.",
+        *means,
         f"Default: **{board['default']}**; {took(board)}.",
-        "",
-        f"| model | seeds | test, mean | vs default |{head}",
-        "|---|---|---|---|" + "---|---|" * len(board["horizons"]),
     ]  # fmt: skip
-    for row in board["rows"]:
+    lines += ["", *turned_rows(board["rows"], board["horizons"])]
+    for kind, rows in kinds.items():
+        lines += ["", f"Of them `{kind}`:", "", *turned_rows(rows, board["horizons"])]
+    return lines
+
+
+def turned_rows(rows: list[dict[str, Any]], horizons: list[int]) -> list[str]:
+    head = "".join(f" test {h} d | vs default |" for h in horizons)
+    lines = [
+        f"| model | seeds | test, mean | vs default |{head}",
+        "|---|---|---|---|" + "---|---|" * len(horizons),
+    ]
+    for row in rows:
         cells = [row["name"], str(row["runs"])]
         cells += [interval(row["mean"]["pr_auc"]), verdict(row["mean"]["against_default"])]
-        for h in map(str, board["horizons"]):
+        for h in map(str, horizons):
             cells += [interval(row["test"][h]["pr_auc"]), versus(row["against_default"], h)]
         lines.append(f"| {' | '.join(cells)} |")
     return lines

@@ -45,6 +45,10 @@ class Field(NamedTuple):
 def run(config: RunConfig) -> Result:
     """Compare, unless that was done with the same configuration and windows."""
     workspace, wanted = workspace_of(config), comparison_of(config)
+    if wanted.kinds:
+        raise ConfigError(
+            f"{config.name}: compare.kinds is for ray_jobs.rotate; here labels.events are predicted together"
+        )
     decision = config.decision.model_dump(mode="json")
     key = content_key(table_of(config), decision, wanted.model_dump(mode="json"), config.language)
     return run_step(workspace, f"compare_{wanted.name}", key, lambda: _compare(config, workspace))

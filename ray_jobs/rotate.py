@@ -6,14 +6,16 @@ Of few machines a fifth cannot tell models apart. Here each turn tests another s
 of its own under workspace/turns/: its models are fitted, stopped and calibrated on that turn's other machines. The
 test parts of all turns hold every machine once; differences are paired over all of them. Nothing is chosen here: models
 and `compare.default` are named beforehand, and not by the turns' validation parts, which hold machines that other turns
-test. Writes workspace/compare/<name>/rotation.json; an interrupted job goes on
-where it was.
+test. With `compare.kinds` every kind of events is predicted alone, in turns of its own, and figures are means over
+kinds, paired over the same machines. Writes workspace/compare/<name>/rotation.json; an interrupted job goes on where it
+was.
 """
 
 from __future__ import annotations
 
 import logging
 from typing import Any
+from urllib.parse import quote
 
 from hvac.errors import HvacError
 from hvac.evaluation.comparison import pooled
@@ -27,6 +29,7 @@ from ray_jobs.run_config import RunConfig
 from ray_jobs.workspace import Result, content_key, run_step, workspace_of
 
 log = logging.getLogger(__name__)
+ALL = "all events"
 
 
 def run(config: RunConfig) -> Result:
@@ -37,34 +40,53 @@ def run(config: RunConfig) -> Result:
             f"{config.name}: splits.kind is {config.splits.kind!r}; equipment takes turns to be tested under kind: "
             "equipment (a time split tests all of it already, and for facilities there is ray_jobs.facilities)"
         )
-    turns = [_turn(config, fold) for fold in range(config.splits.folds)]
-    for turn in turns:
+    turns = {kind: _turns(config, kind) for kind in wanted.kinds or (ALL,)}
+    every = [turn for of_kind in turns.values() for turn in of_kind]
+    for turn in every:
         ingest.run(turn)
         featurize.run(turn)
     sections = [getattr(config, name).model_dump(mode="json") for name in ("compare", "decision")]
-    key = content_key([table_of(turn) for turn in turns], sections)
+    key = content_key([table_of(turn) for turn in every], sections)
     return run_step(workspace, f"rotate_{wanted.name}", key, lambda: _rotate(config, turns))
 
 
-def _turn(config: RunConfig, fold: int) -> RunConfig:
-    root = workspace_of(config).root / "turns" / f"{fold + 1}_of_{config.splits.folds}"
-    return config.replace(workspace=str(root), splits=config.splits.replace(fold=fold))
+def _turns(config: RunConfig, kind: str) -> list[RunConfig]:
+    root, labels = workspace_of(config).root / "turns", config.labels
+    if kind != ALL:
+        root, labels = root / quote(kind, safe=""), labels.replace(events=(kind,))
+    folds = config.splits.folds
+    return [
+        config.replace(
+            workspace=str(root / f"{fold + 1}_of_{folds}"), labels=labels, splits=config.splits.replace(fold=fold)
+        )
+        for fold in range(folds)
+    ]
 
 
-def _rotate(config: RunConfig, turns: list[RunConfig]) -> Result:
+def _rotate(config: RunConfig, turns: dict[str, list[RunConfig]]) -> Result:
     wanted = comparison_of(config)
-    fields: list[Field] = []
-    for number, turn in enumerate(turns, 1):
-        log.info("rotate: turn %d of %d", number, len(turns))
-        fields.append(fitted(turn))
-    trial = pooled([field.trial("test") for field in fields])
-    rows = standings(trial, fields[0].contenders, {"against_default": wanted.default}, wanted.replicates)
-    board: dict[str, Any] = {"name": wanted.name, "default": wanted.default, "turns": len(turns),
-                             "horizons": list(trial.horizons), "rows": rows}  # fmt: skip
+    fields = {kind: [_field(turn, kind) for turn in of_kind] for kind, of_kind in turns.items()}
+    every = [field for of_kind in fields.values() for field in of_kind]
+    trials = {kind: pooled([field.trial("test") for field in of_kind]) for kind, of_kind in fields.items()}
+
+    def rows(*kinds: str) -> list[dict[str, Any]]:
+        tests, beside = [trials[kind] for kind in kinds], {"against_default": wanted.default}
+        return standings(tests, every[0].contenders, beside, wanted.replicates)
+
+    board: dict[str, Any] = {
+        "name": wanted.name, "default": wanted.default, "turns": config.splits.folds,
+        "horizons": list(trials[next(iter(trials))].horizons), "rows": rows(*trials),
+        "kinds": {kind: rows(kind) for kind in wanted.kinds},
+    }  # fmt: skip
     folder = board_folder(workspace_of(config), wanted.name)
     write_json(folder / "rotation.json", board)
-    fits = {name: sum(field.fits[name] for field in fields) for name in fields[0].fits}
+    fits = {name: sum(field.fits[name] for field in every) for name in every[0].fits}
     return {"folder": str(folder), **fits}
+
+
+def _field(turn: RunConfig, kind: str) -> Field:
+    log.info("rotate: %s, turn %d of %d", kind, (turn.splits.fold or 0) + 1, turn.splits.folds)
+    return fitted(turn)
 
 
 if __name__ == "__main__":

@@ -74,11 +74,15 @@ class ScoreConfig(Config):
 
 
 class CompareConfig(Config):
-    """Which models stand beside each other: a list of family names, or a mapping from a name to a family's settings."""
+    """Which models stand beside each other: a list of family names, or a mapping from a name to a family's settings.
+
+    `kinds` is for `ray_jobs.rotate`: each kind of events is predicted alone, and figures are means over kinds.
+    """
 
     name: str = "families"
     models: dict[str, ModelConfig]
     default: str = "hybrid"
+    kinds: tuple[str, ...] = ()
     seeds: tuple[int, ...] = Field(default=(0, 1, 2), min_length=1)
     replicates: int = Field(default=2000, ge=100)
 

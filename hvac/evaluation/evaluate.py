@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -33,6 +33,7 @@ Figure = dict[str, Any]
 
 HEADLINE_EVENTS = 30
 TOP_SHARES = (0.01, 0.05, 0.10)
+COUNTS = ("events", "windows", "units")
 COMPARED = {"pr_auc": True, "roc_auc": True, "brier": False}  # metric: is higher better
 
 
@@ -150,6 +151,38 @@ def mean_over_seeds(found: Sequence[Evaluation]) -> Evaluation:
     first = found[0]
     if len(found) == 1:
         return first
+    mean = _mean(found)
+    exact = {h: {name: each for name, each in first.metrics[h].items() if "k" in each} for h in first.metrics}
+    return replace(mean, metrics={h: {**each, **exact[h]} for h, each in mean.metrics.items()})
+
+
+def mean_over_kinds(found: Sequence[Evaluation]) -> Evaluation:
+    """One model for each of several kinds of events: every figure and count is the mean over kinds.
+
+    All must come from the same units and bootstrap weights, so that a replicate holds the same units for every kind.
+    There are no curves and no exact intervals of a mean; it is a headline where that of every kind is.
+    """
+    if len(found) == 1:
+        return found[0]
+    counts = {
+        h: {
+            name: {**each, "value": float(np.mean([one.metrics[h][name]["value"] for one in found]))}
+            for name, each in named.items()
+            if name in COUNTS
+        }
+        for h, named in found[0].metrics.items()
+    }
+    mean = _mean(found)
+    return replace(
+        mean,
+        metrics={h: {**each, **counts[h]} for h, each in mean.metrics.items()},
+        headline={h: all(each.headline[h] for each in found) for h in mean.headline},
+        curves={h: {} for h in mean.headline},
+    )
+
+
+def _mean(found: Sequence[Evaluation]) -> Evaluation:
+    first = found[0]
     replicates = {
         h: {
             name: Replicated(
@@ -161,9 +194,8 @@ def mean_over_seeds(found: Sequence[Evaluation]) -> Evaluation:
         for h, named in first.replicates.items()
     }
     averaged = {h: {name: _figure(each) for name, each in named.items()} for h, named in replicates.items()}
-    exact = {h: {name: each for name, each in first.metrics[h].items() if "k" in each} for h in averaged}
-    metrics_H = {h: {**first.metrics[h], **averaged[h], **exact[h]} for h in averaged}
-    return Evaluation(metrics=metrics_H, headline=first.headline, curves=first.curves, replicates=replicates)
+    metrics_H = {h: {**first.metrics[h], **averaged[h]} for h in averaged}
+    return replace(first, metrics=metrics_H, replicates=replicates)
 
 
 def compare(a: Evaluation, b: Evaluation) -> dict[int, dict[str, Difference]]:
@@ -275,7 +307,7 @@ def _figure(replicated: Replicated) -> Figure:
 def _counts(rows: _Slice, found: alarms.Match) -> dict[str, Figure]:
     """Sizes of the sample: facts, without an interval."""
     sizes = {"events": len(found.unit_E), "windows": len(rows.y_B), "units": len(np.unique(rows.grid.unit_B))}
-    return {name: {"value": size, "low": math.nan, "high": math.nan} for name, size in sizes.items()}
+    return {name: {"value": sizes[name], "low": math.nan, "high": math.nan} for name in COUNTS}
 
 
 def _exact(found: alarms.Match) -> dict[str, Figure]:

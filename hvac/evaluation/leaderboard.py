@@ -16,7 +16,7 @@ from sklearn.metrics import average_precision_score
 from hvac.errors import HvacError
 from hvac.evaluation.bootstrap import interval, paired_difference
 from hvac.evaluation.comparison import Judged, Trial, evaluations
-from hvac.evaluation.evaluate import Evaluation, compare, mean_over_horizons, mean_over_seeds
+from hvac.evaluation.evaluate import Evaluation, compare, mean_over_horizons, mean_over_kinds, mean_over_seeds
 from hvac.storage import AnyPath, writing
 
 SHOWN = ("pr_auc", "roc_auc", "brier_skill", "ece", "recall_10", "event_recall", "false_alarms_per_unit_year")
@@ -57,21 +57,30 @@ def leaderboard(
     chosen = {each.name: _validation(validation, each) for each in contenders}
     champion = max(chosen, key=lambda name: chosen[name]["mean"])
     beside = {"against_default": default, "against_champion": champion}
-    rows = [{**row, "validation": chosen[row["name"]]} for row in standings(test, contenders, beside, replicates)]
+    rows = [{**row, "validation": chosen[row["name"]]} for row in standings([test], contenders, beside, replicates)]
     rows.sort(key=lambda row: -row["validation"]["mean"])
     return {"champion": champion, "default": default, "horizons": list(test.horizons), "rows": rows}
 
 
 def standings(
-    test: Trial, contenders: Sequence[Contender], beside: Mapping[str, str], replicates: int
+    tests: Sequence[Trial], contenders: Sequence[Contender], beside: Mapping[str, str], replicates: int
 ) -> list[dict[str, Any]]:
     """Figures on test of every contender, in the order given, and what it cost.
 
     Args:
+        tests: one trial; or one for each kind of events, of the same units: figures are then means over kinds.
         beside: a key for paired differences (the row minus the other), and the name of that other.
+
+    Raises:
+        HvacError: the trials are of different units.
     """
-    found = evaluations(test, replicates=replicates)
-    means = {each.name: mean_over_seeds([found[run] for run in each.runs]) for each in contenders}
+    if len({tuple(np.unique(test.windows.units)) for test in tests}) > 1:
+        raise HvacError("kinds of events are compared on the same units, but not every unit has test windows for each")
+    found = [evaluations(test, replicates=replicates) for test in tests]
+    means = {
+        each.name: mean_over_kinds([mean_over_seeds([of_kind[run] for run in each.runs]) for of_kind in found])
+        for each in contenders
+    }
     return [
         {
             "name": each.name,
@@ -79,7 +88,7 @@ def standings(
             "runs": len(each.runs),
             **each.cost._asdict(),
             "test": _test(means[each.name]),
-            "seeds": _spread([found[run] for run in each.runs]),
+            "seeds": _spread([mean_over_kinds([of_kind[run] for of_kind in found]) for run in each.runs]),
             **{
                 key: _differences(means[each.name], means[other]) if each.name != other else None
                 for key, other in beside.items()

@@ -14,8 +14,8 @@ from sklearn.metrics import average_precision_score
 
 from hvac.errors import HvacError
 from hvac.evaluation.bootstrap import Replicated, interval, paired_difference
-from hvac.evaluation.comparison import Trial, evaluations
-from hvac.evaluation.leaderboard import leaderboard, pr_auc_by_horizon, write_leaderboard_csv
+from hvac.evaluation.comparison import Trial, evaluations, part_of
+from hvac.evaluation.leaderboard import leaderboard, pr_auc_by_horizon, standings, write_leaderboard_csv
 from tests.evaluation.leaderboard_example import HORIZONS, REPLICATES, board, contender, trial
 
 VALIDATION = {"hybrid": 0.3, "fusion": 0.2, "gbdt_28": 0.6, "base_rate": 5.0}
@@ -127,6 +127,31 @@ def test_rows_that_lose_to_the_default_are_called_worse() -> None:
         assert row_of(made, "gbdt_28")["against_default"][h]["pr_auc"]["verdict"] == "better"
         assert row_of(made, "fusion")["against_default"][h]["pr_auc"]["verdict"] == "worse"
         assert row_of(made, "base_rate")["against_default"][h]["brier"]["verdict"] == "worse"
+
+
+def test_kinds_are_averaged_replicate_by_replicate_on_the_same_units() -> None:
+    noise = {"fusion": 0.2, "hybrid": 0.4}
+    kinds = [trial(noise, seed=seed) for seed in (1, 2)]
+    contenders = [contender(name, (name,)) for name in noise]
+    row, _ = standings(kinds, contenders, {"against_default": "hybrid"}, REPLICATES)
+    found = [evaluations(of_kind, replicates=REPLICATES) for of_kind in kinds]
+    for h in HORIZONS:
+        fusion, hybrid = (
+            Replicated(float(np.mean([e.value for e in each])), np.mean([e.value_R for e in each], axis=0))
+            for each in ([of_kind[name].replicates[h]["pr_auc"] for of_kind in found] for name in noise)
+        )
+        told = row["test"][str(h)]["pr_auc"]
+        assert (told["value"], told["low"], told["high"]) == pytest.approx(interval(fusion)[:3])
+        assert row["against_default"][str(h)]["pr_auc"] == paired_difference(fusion, hybrid)._asdict()
+        windows = [of_kind["fusion"].metrics[h]["windows"]["value"] for of_kind in found]
+        assert row["test"][str(h)]["windows"]["value"] == np.mean(windows)
+
+
+def test_kinds_of_different_units_are_refused() -> None:
+    whole = trial(TEST, seed=1)
+    fewer = part_of(whole, whole.windows.units != whole.windows.units[0])
+    with pytest.raises(HvacError, match="same units"):
+        standings([whole, fewer], [contender("fusion", ("fusion",))], {}, REPLICATES)
 
 
 def test_seeds_are_averaged_replicate_by_replicate() -> None:

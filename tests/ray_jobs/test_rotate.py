@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hvac.errors import HvacError
-from ray_jobs import rotate
+from hvac.errors import ConfigError, HvacError
+from ray_jobs import compare, rotate
 from ray_jobs.run_config import RunConfig
 from ray_jobs.windows_table import load_recipes, read_windows
 from ray_jobs.workspace import workspace_of
@@ -51,6 +51,34 @@ def test_board_is_of_all_machines_and_pairs_every_model_with_the_default(turned:
         assert gap["value"] == pytest.approx(expected)
     values = [context["test"][str(h)]["pr_auc"]["value"] for h in board["horizons"]]
     assert context["mean"]["pr_auc"]["value"] == pytest.approx(np.mean(values))
+
+
+def test_each_kind_of_event_has_its_turns_and_the_board_is_their_mean(
+    ray: None, run_config: Callable[..., RunConfig]
+) -> None:
+    kinds = ["failure", "maintenance"]
+    section = {**SECTION, "kinds": kinds, "seeds": [0]}
+    config = run_config(simulate=FEW, splits={"kind": "equipment", "folds": 3}, compare=section)
+    rotate.run(config)
+    board = json.loads((config.workspace / "compare" / "families" / "rotation.json").read_text(encoding="utf-8"))
+    assert list(board["kinds"]) == kinds
+    h = str(board["horizons"][0])
+    context = board["rows"][0]
+    alone = [board["kinds"][kind][0] for kind in kinds]
+    values, gaps = ([row["test"][h]["pr_auc"]["value"] for row in alone],
+                    [row["against_default"][h]["pr_auc"]["value"] for row in alone])  # fmt: skip
+    assert values[0] != values[1]
+    assert context["test"][h]["pr_auc"]["value"] == pytest.approx(np.mean(values))
+    assert context["against_default"][h]["pr_auc"]["value"] == pytest.approx(np.mean(gaps))
+    for kind in kinds:
+        recipe = load_recipes(config.workspace / "turns" / kind / "1_of_3" / "windows")["pump"]
+        y_BH, known_BH = read_windows(
+            config.workspace / "turns" / kind / "1_of_3" / "windows", recipe, ("test",)
+        ).labels
+        assert board["kinds"][kind][0]["test"][h]["windows"]["value"] >= known_BH[:, 0].sum()
+        assert (y_BH & known_BH).any()
+    with pytest.raises(ConfigError, match=r"compare\.kinds is for ray_jobs\.rotate"):
+        compare.run(config)
 
 
 def test_second_run_makes_nothing_again(turned: RunConfig) -> None:
