@@ -14,8 +14,8 @@ was.
 from __future__ import annotations
 
 import logging
+import re
 from typing import Any
-from urllib.parse import quote
 
 from hvac.errors import HvacError
 from hvac.evaluation.comparison import pooled
@@ -29,7 +29,6 @@ from ray_jobs.run_config import RunConfig
 from ray_jobs.workspace import Result, content_key, run_step, workspace_of
 
 log = logging.getLogger(__name__)
-ALL = "all events"
 
 
 def run(config: RunConfig) -> Result:
@@ -40,7 +39,7 @@ def run(config: RunConfig) -> Result:
             f"{config.name}: splits.kind is {config.splits.kind!r}; equipment takes turns to be tested under kind: "
             "equipment (a time split tests all of it already, and for facilities there is ray_jobs.facilities)"
         )
-    turns = {kind: _turns(config, kind) for kind in wanted.kinds or (ALL,)}
+    turns = {kind: _turns(config, kind) for kind in wanted.kinds or (None,)}
     every = [turn for of_kind in turns.values() for turn in of_kind]
     for turn in every:
         ingest.run(turn)
@@ -50,10 +49,11 @@ def run(config: RunConfig) -> Result:
     return run_step(workspace, f"rotate_{wanted.name}", key, lambda: _rotate(config, turns))
 
 
-def _turns(config: RunConfig, kind: str) -> list[RunConfig]:
+def _turns(config: RunConfig, kind: str | None) -> list[RunConfig]:
     root, labels = workspace_of(config).root / "turns", config.labels
-    if kind != ALL:
-        root, labels = root / quote(kind, safe=""), labels.replace(events=(kind,))
+    if kind is not None:
+        place = comparison_of(config).kinds.index(kind) + 1
+        root, labels = root / f"{place}_{re.sub(r'[^A-Za-z0-9]', '_', kind)}", labels.replace(events=(kind,))
     folds = config.splits.folds
     return [
         config.replace(
@@ -63,13 +63,13 @@ def _turns(config: RunConfig, kind: str) -> list[RunConfig]:
     ]
 
 
-def _rotate(config: RunConfig, turns: dict[str, list[RunConfig]]) -> Result:
+def _rotate(config: RunConfig, turns: dict[str | None, list[RunConfig]]) -> Result:
     wanted = comparison_of(config)
-    fields = {kind: [_field(turn, kind) for turn in of_kind] for kind, of_kind in turns.items()}
+    fields = {kind: [_field(turn) for turn in of_kind] for kind, of_kind in turns.items()}
     every = [field for of_kind in fields.values() for field in of_kind]
     trials = {kind: pooled([field.trial("test") for field in of_kind]) for kind, of_kind in fields.items()}
 
-    def rows(*kinds: str) -> list[dict[str, Any]]:
+    def rows(*kinds: str | None) -> list[dict[str, Any]]:
         tests, beside = [trials[kind] for kind in kinds], {"against_default": wanted.default}
         return standings(tests, every[0].contenders, beside, wanted.replicates)
 
@@ -84,8 +84,8 @@ def _rotate(config: RunConfig, turns: dict[str, list[RunConfig]]) -> Result:
     return {"folder": str(folder), **fits}
 
 
-def _field(turn: RunConfig, kind: str) -> Field:
-    log.info("rotate: %s, turn %d of %d", kind, (turn.splits.fold or 0) + 1, turn.splits.folds)
+def _field(turn: RunConfig) -> Field:
+    log.info("rotate: %s, turn %d of %d", ", ".join(turn.labels.kinds), (turn.splits.fold or 0) + 1, turn.splits.folds)
     return fitted(turn)
 
 
