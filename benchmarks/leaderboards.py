@@ -47,7 +47,8 @@ def main() -> None:
 
 def trimmed(board: dict[str, Any]) -> dict[str, Any]:
     kinds = {kind: _rows(rows) for kind, rows in board.get("kinds", {}).items()}
-    return {**board, "rows": _rows(board["rows"]), **({"kinds": kinds} if kinds else {})}
+    parts = {"kinds": kinds, "unseen": _rows(board.get("unseen", []))}
+    return {**board, "rows": _rows(board["rows"]), **{name: part for name, part in parts.items() if part}}
 
 
 def _rows(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -101,6 +102,9 @@ def turned_table(board: dict[str, Any]) -> list[str]:
         f"Default: **{board['default']}**; {took(board)}.",
     ]  # fmt: skip
     lines += ["", *turned_rows(board["rows"], board["horizons"])]
+    if board.get("unseen"):
+        lines += ["", "Of them the units that calibrate in no turn, so that no choice made on *cal* has seen them:", ""]
+        lines += turned_rows(board["unseen"], board["horizons"])
     for kind, rows in kinds.items():
         lines += ["", f"Of them `{kind}`:", "", *turned_rows(rows, board["horizons"])]
     return lines

@@ -5,10 +5,11 @@
 Of few machines a fifth cannot tell models apart. Here each turn tests another share of them (`splits.folds`), as a run
 of its own under workspace/turns/: its models are fitted, stopped and calibrated on that turn's other machines. The
 test parts of all turns hold every machine once; differences are paired over all of them. Nothing is chosen here: models
-and `compare.default` are named beforehand, and not by the turns' validation parts, which hold machines that other turns
-test. With `compare.kinds` every kind of events is predicted alone, in turns of its own, and figures are means over
-kinds, paired over the same machines. Writes workspace/compare/<name>/rotation.json; an interrupted job goes on where it
-was.
+and `compare.default` are named beforehand. A choice that was made on the turns' *cal* parts has seen labels of machines
+that other turns test: the rows under `unseen` are of the machines that calibrate in no turn.
+
+With `compare.kinds` every kind of events is predicted alone, in turns of its own, and figures are means over kinds,
+paired over the same machines. Writes workspace/compare/<name>/rotation.json; an interrupted job goes on where it was.
 """
 
 from __future__ import annotations
@@ -17,8 +18,10 @@ import logging
 import re
 from typing import Any
 
+import numpy as np
+
 from hvac.errors import HvacError
-from hvac.evaluation.comparison import pooled
+from hvac.evaluation.comparison import Trial, part_of, pooled
 from hvac.evaluation.leaderboard import standings
 from hvac.storage import write_json
 from ray_jobs import featurize, ingest
@@ -68,15 +71,17 @@ def _rotate(config: RunConfig, turns: dict[str | None, list[RunConfig]]) -> Resu
     fields = {kind: [_field(turn) for turn in of_kind] for kind, of_kind in turns.items()}
     every = [field for of_kind in fields.values() for field in of_kind]
     trials = {kind: pooled([field.trial("test") for field in of_kind]) for kind, of_kind in fields.items()}
+    seen = np.unique(np.concatenate([field.trial("cal").windows.units for field in every]))
+    unseen = [part_of(trial, ~np.isin(trial.windows.units, seen)) for trial in trials.values()]
 
-    def rows(*kinds: str | None) -> list[dict[str, Any]]:
-        tests, beside = [trials[kind] for kind in kinds], {"against_default": wanted.default}
-        return standings(tests, every[0].contenders, beside, wanted.replicates)
+    def rows(*tests: Trial) -> list[dict[str, Any]]:
+        return standings(tests, every[0].contenders, {"against_default": wanted.default}, wanted.replicates)
 
     board: dict[str, Any] = {
         "name": wanted.name, "default": wanted.default, "turns": config.splits.folds,
-        "horizons": list(trials[next(iter(trials))].horizons), "rows": rows(*trials),
-        "kinds": {kind: rows(kind) for kind in wanted.kinds},
+        "horizons": list(unseen[0].horizons), "rows": rows(*trials.values()),
+        "kinds": {kind: rows(trials[kind]) for kind in wanted.kinds},
+        "unseen": rows(*unseen) if all(len(trial.windows) for trial in unseen) else [],
     }  # fmt: skip
     folder = board_folder(workspace_of(config), wanted.name)
     write_json(folder / "rotation.json", board)

@@ -26,6 +26,7 @@ BLOCKS: dict[str, tuple[str, ...]] = {
     "gbdt_92": ("features", "embedding"),
     "gbdt_context": ("context",),
     "gbdt_activity": ("activity",),
+    "gbdt_history": ("context", "activity"),
     "gbdt_full": ("features", "context"),
 }
 UNSTOPPED_TREES = 60
@@ -34,7 +35,7 @@ UNSTOPPED_TREES = 60
 class BoostingConfig(FamilyConfig):
     """Trees and their shrinkage; the number of trees is chosen on *tune* by log-loss."""
 
-    family: Literal["gbdt_28", "gbdt_92", "gbdt_context", "gbdt_activity", "gbdt_full"] = "gbdt_28"
+    family: Literal["gbdt_28", "gbdt_92", "gbdt_context", "gbdt_activity", "gbdt_history", "gbdt_full"] = "gbdt_28"
     learning_rate: float = Field(default=0.06, gt=0)
     trees: int = Field(default=200, ge=1)
     leaves: int = Field(default=12, ge=2)

@@ -2,15 +2,15 @@
 
 Every block model is fitted without a fold of units and scores that fold; on these out-of-fold scores each block is
 calibrated per horizon (Platt), and one weight per block, shared by all horizons and never negative, is fitted by
-log-loss. With few units the weights are shrunk to equal ones. A block that adds nothing out of fold gets weight 0, so
-that throwing in a weak block costs little. The blocks are then fitted again on all training units.
+log-loss, with an intercept per horizon: fused scores are log-odds that hold across classes. With few units the weights
+are shrunk to equal ones. A block that adds nothing out of fold gets weight 0, so that throwing in a weak block costs
+little. The blocks are then fitted again on all training units.
 
 Legend: B windows, H horizons, K blocks.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -31,12 +31,11 @@ PLATT_PENALTY = 1e-3
 
 
 def default_blocks() -> dict[str, Any]:
-    """Context, statistics, both together, activity, and the neural member."""
+    """What happened and when (context and activity), statistics, statistics with context, and the neural member."""
     return {
-        "context": BoostingConfig(family="gbdt_context"),
+        "history": BoostingConfig(family="gbdt_history"),
         "statistics": LogisticConfig(),
         "full": BoostingConfig(family="gbdt_full"),
-        "activity": BoostingConfig(family="gbdt_activity"),
         "neural": HybridConfig(members=4, epochs=12, patience=4),
     }
 
@@ -48,7 +47,7 @@ class FusionConfig(FamilyConfig):
     blocks: dict[str, MemberConfig] = Field(default_factory=default_blocks, min_length=1)
     method: Literal["stack", "mean"] = "stack"
     folds: int = Field(default=3, ge=2)
-    shrinkage: float = Field(default=0.3, ge=0)
+    shrinkage: float = Field(default=0.1, ge=0)
 
     @property
     def needs(self) -> tuple[str, ...]:
@@ -62,35 +61,41 @@ class FusionConfig(FamilyConfig):
 
 
 class Fusion:
-    """Fitted blocks with the slope and intercept of each block and horizon, and the weight of each block."""
+    """Fitted blocks, slope and intercept of each block and horizon, weights of blocks, intercepts of horizons."""
 
-    def __init__(self, config: FusionConfig, blocks: dict[str, Model], platt_KHX: Floats, weight_K: Floats) -> None:
-        self.config, self.blocks, self.platt_KHX, self.weight_K = config, blocks, platt_KHX, weight_K
+    def __init__(
+        self, config: FusionConfig, blocks: dict[str, Model], platt_KHX: Floats, weight_K: Floats, intercept_H: Floats
+    ) -> None:
+        self.config, self.blocks, self.platt_KHX = config, blocks, platt_KHX
+        self.weight_K, self.intercept_H = weight_K, intercept_H
 
     @property
     def parameters(self) -> int:
         """Those of the blocks, and the fusion's own."""
-        return sum(model.parameters for model in self.blocks.values()) + self.platt_KHX.size + self.weight_K.size
+        own = self.platt_KHX.size + self.weight_K.size + self.intercept_H.size
+        return sum(model.parameters for model in self.blocks.values()) + own
 
     def score(self, windows: Windows) -> Floats:
         """Log-odds s_BH."""
         score_KBH = np.stack([model.score(windows) for model in self.blocks.values()]).astype(np.float64)
-        return _fused(score_KBH, self.platt_KHX, self.weight_K)
+        fused_BH = np.tensordot(self.weight_K, _calibrated(score_KBH, self.platt_KHX), axes=1) + self.intercept_H
+        return np.asarray(fused_BH)
 
     def state(self) -> State:
         """The arrays of every block under its name, and the fusion's own."""
-        own: State = {"platt_KHX": self.platt_KHX, "weight_K": self.weight_K}
+        own: State = {name: getattr(self, name) for name in ("platt_KHX", "weight_K", "intercept_H")}
         return own | {f"block.{n}.{key}": a for n, model in self.blocks.items() for key, a in model.state().items()}
 
     @classmethod
     def restore(cls, config: FusionConfig, state: State, encoder: Encoding) -> Self:
-        """The model that `state` was taken from."""
+        """The model that `state` was taken from (bundles made before fusion kept its intercepts have none)."""
         blocks = {}
         for name, block in config.blocks.items():
             prefix = f"block.{name}."
             arrays = {key.removeprefix(prefix): array for key, array in state.items() if key.startswith(prefix)}
             blocks[name] = MEMBERS[block.family].model.restore(block, arrays, encoder)
-        return cls(config, blocks, state["platt_KHX"], state["weight_K"])
+        intercept_H = state.get("intercept_H", np.zeros(state["platt_KHX"].shape[1]))
+        return cls(config, blocks, state["platt_KHX"], state["weight_K"], intercept_H)
 
     @classmethod
     def fit(cls, train: Windows, tune: Windows, config: FusionConfig, fitting: Fitting) -> Self:
@@ -99,13 +104,14 @@ class Fusion:
         score_KBH = np.stack([_out_of_fold(train, tune, block, config, fitting) for block in blocks.values()])
         y_BH, known_BH = train.labels
         platt_KHX = np.stack([_calibrate(score_BH, train) for score_BH in score_KBH])
-        weight_K = np.full(len(blocks), 1 / len(blocks))
+        weight_K, intercept_H = np.full(len(blocks), 1 / len(blocks)), np.zeros(y_BH.shape[1])
         if config.method == "stack" and len(np.unique(train.units)) > 1:  # of one unit no score is out of fold
             odds_KBH = _calibrated(score_KBH, platt_KHX)
             units = len(np.unique(train.units[(y_BH & known_BH).any(axis=1)]))
-            weight_K = fit_weights(odds_KBH, y_BH, known_BH, penalty=config.shrinkage / max(units, 1))
+            penalty = config.shrinkage / max(units, 1)
+            weight_K, intercept_H = fit_weights(odds_KBH, y_BH, known_BH, penalty=penalty)
         fitted = {name: MEMBERS[block.family].fit(train, tune, block, fitting) for name, block in blocks.items()}
-        return cls(config, fitted, platt_KHX, weight_K)
+        return cls(config, fitted, platt_KHX, weight_K, intercept_H)
 
 
 def unit_folds(units_B: npt.NDArray[np.str_], *, folds: int, seed: int) -> dict[str, int]:
@@ -159,14 +165,12 @@ def _calibrated(score_KBH: Floats, platt_KHX: Floats) -> Floats:
     return platt_KHX[:, None, :, 0] * score_KBH + platt_KHX[:, None, :, 1]
 
 
-def _fused(score_KBH: Floats, platt_KHX: Floats, weight_K: Floats) -> Floats:
-    return np.asarray(np.tensordot(weight_K, _calibrated(score_KBH, platt_KHX), axes=1))
-
-
 def fit_weights(
     odds_KBH: Floats, y_BH: npt.NDArray[np.bool_], known_BH: npt.NDArray[np.bool_], *, penalty: float
-) -> Floats:
-    """Weights w_K ≥ 0 of calibrated log-odds that minimise the mean log-loss over horizons, with an intercept each.
+) -> tuple[Floats, Floats]:
+    """Weights w_K ≥ 0 of calibrated log-odds and intercepts of horizons that minimise the mean log-loss over horizons.
+
+    A horizon with one kind of label has no say; its intercept keeps the log-odds that the blocks give on average.
 
     Args:
         penalty: of the squared distance to equal weights 1/K.
@@ -174,33 +178,32 @@ def fit_weights(
     >>> rng = np.random.default_rng(0)
     >>> y_BH = rng.random((2000, 1)) < 0.3
     >>> odds_KBH = np.stack([np.where(y_BH, 2.0, -2.0) + rng.normal(size=(2000, 1)), rng.normal(size=(2000, 1))])
-    >>> good, useless = fit_weights(odds_KBH, y_BH, np.ones_like(y_BH), penalty=0.0)
+    >>> (good, useless), _ = fit_weights(odds_KBH, y_BH, np.ones_like(y_BH), penalty=0.0)
     >>> bool(good > 1 and useless < 0.1)
     True
     """
     from scipy.optimize import minimize
 
     count, equal = len(odds_KBH), 1 / len(odds_KBH)
-    horizons = [h for h, known_B in enumerate(known_BH.T) if known_B.any()]
-
-    def parts() -> Iterator[tuple[int, Floats, Floats]]:
-        for place, h in enumerate(horizons):
-            yield place, odds_KBH[:, known_BH[:, h], h], y_BH[known_BH[:, h], h].astype(float)
-
-    rows = list(parts())
+    told = [h for h, known_B in enumerate(known_BH.T) if two_classes(y_BH[known_B, h])]
+    rows = [(place, odds_KBH[:, known_BH[:, h], h], y_BH[known_BH[:, h], h]) for place, h in enumerate(told, count)]
 
     def loss(at: Floats) -> tuple[float, Floats]:
         weight_K, gradient = at[:count], np.zeros(len(at))
         value = penalty * float(((weight_K - equal) ** 2).sum())
         gradient[:count] = 2 * penalty * (weight_K - equal)
         for place, odds_KB, y_B in rows:
-            fused_B = weight_K @ odds_KB + at[count + place]
+            fused_B = weight_K @ odds_KB + at[place]
             error_B = (expit(fused_B) - y_B) / (len(y_B) * len(rows))
             value += float((np.logaddexp(0, fused_B) - y_B * fused_B).mean()) / len(rows)
             gradient[:count] += odds_KB @ error_B
-            gradient[count + place] = error_B.sum()
+            gradient[place] = error_B.sum()
         return value, gradient
 
     start = np.concatenate([np.full(count, equal), np.zeros(len(rows))])
     bounds: list[Any] = [(0, None)] * count + [(None, None)] * len(rows)
-    return np.asarray(minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds).x[:count])
+    found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds).x
+    weight_K = np.asarray(found[:count])
+    intercept_H = (1 - weight_K.sum()) * odds_KBH.mean(axis=(0, 1))
+    intercept_H[told] = found[count:]
+    return weight_K, intercept_H

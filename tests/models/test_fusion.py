@@ -65,7 +65,7 @@ def test_score_is_the_weighted_sum_of_the_blocks_calibrated_log_odds() -> None:
         weight * (platt_HX[:, 0] * block.score(fresh) + platt_HX[:, 1])
         for block, weight, platt_HX in zip(model.blocks.values(), model.weight_K, model.platt_KHX, strict=True)
     )
-    np.testing.assert_allclose(model.score(fresh), expected_BH, rtol=1e-9)
+    np.testing.assert_allclose(model.score(fresh), expected_BH + model.intercept_H, rtol=1e-9)
 
 
 def test_fusion_of_blocks_that_each_know_half_is_better_than_either() -> None:
@@ -89,7 +89,7 @@ def test_fusion_of_blocks_that_each_know_half_is_better_than_either() -> None:
 
 def test_parameters_are_those_of_the_blocks_and_the_fusions_own() -> None:
     model = fitted()
-    own = len(BLOCKS) * (3 * 2 + 1)
+    own = len(BLOCKS) * (3 * 2 + 1) + 3
     assert model.parameters == sum(block.parameters for block in model.blocks.values()) + own
 
 
@@ -107,7 +107,7 @@ def test_weights_are_never_negative_and_a_block_that_points_the_wrong_way_gets_n
     y_BH = rng.random((800, 2)) < 0.3
     signs = (1.0, -1.0, 0.0)
     odds_KBH = np.stack([sign * np.where(y_BH, 1.5, -1.5) + rng.normal(size=y_BH.shape) for sign in signs])
-    weight_K = fit_weights(odds_KBH, y_BH, rng.random(y_BH.shape) < 0.8, penalty=0.0)
+    weight_K, _ = fit_weights(odds_KBH, y_BH, rng.random(y_BH.shape) < 0.8, penalty=0.0)
     assert (weight_K >= 0).all()
     assert weight_K[0] > 0.5
     assert weight_K[1] == 0
@@ -119,7 +119,36 @@ def test_unknown_labels_have_no_say_in_the_weights() -> None:
     y_BH, known_BH, odds_KBH = rng.random((300, 3)) < 0.3, rng.random((300, 3)) < 0.7, rng.normal(size=(2, 300, 3))
     turned_BH = np.where(known_BH, y_BH, ~y_BH)
     one, other = (fit_weights(odds_KBH, each, known_BH, penalty=0.01) for each in (y_BH, turned_BH))
-    np.testing.assert_array_equal(one, other)
+    for mine, theirs in zip(one, other, strict=True):
+        np.testing.assert_array_equal(mine, theirs)
+
+
+def test_fused_log_odds_have_the_rate_of_the_labels_whatever_the_weights_add_up_to() -> None:
+    rng = np.random.default_rng(0)
+    y_BH = rng.random((4000, 2)) < (0.1, 0.3)
+    evidence_KBH = np.where(y_BH, 1.0, -1.0) + rng.normal(size=(3, *y_BH.shape))
+    odds_KBH = 2 * evidence_KBH + np.log([0.1 / 0.9, 0.3 / 0.7])  # each block calibrated, each with evidence of its own
+    weight_K, intercept_H = fit_weights(odds_KBH, y_BH, np.ones_like(y_BH), penalty=0.0)
+    assert weight_K.sum() > 2.5
+    risk_BH = expit(np.tensordot(weight_K, odds_KBH, axes=1) + intercept_H)
+    np.testing.assert_allclose(risk_BH.mean(axis=0), y_BH.mean(axis=0), atol=1e-3)
+
+
+def test_horizon_with_one_kind_of_label_keeps_the_log_odds_of_its_blocks() -> None:
+    rng = np.random.default_rng(0)
+    y_BH = np.stack([rng.random(500) < 0.3, np.zeros(500, bool)], axis=1)
+    odds_KBH = np.stack([np.where(y_BH, 2.0, -2.0) + rng.normal(size=y_BH.shape) for _ in range(2)])
+    odds_KBH[:, :, 1] = -9.0
+    weight_K, intercept_H = fit_weights(odds_KBH, y_BH, np.ones_like(y_BH), penalty=0.0)
+    assert weight_K.sum() * -9.0 + intercept_H[1] == pytest.approx(-9.0)
+
+
+def test_state_without_intercepts_of_an_earlier_version_is_restored() -> None:
+    model = fitted()
+    state = {name: array for name, array in model.state().items() if name != "intercept_H"}
+    fresh = windows(20, seed=3)
+    earlier = Fusion.restore(model.config, state, no_encoder)
+    np.testing.assert_allclose(earlier.score(fresh), model.score(fresh) - model.intercept_H)
 
 
 def test_weights_shrink_to_equal_ones_as_the_penalty_grows() -> None:
@@ -127,7 +156,7 @@ def test_weights_shrink_to_equal_ones_as_the_penalty_grows() -> None:
     y_BH = rng.random((500, 1)) < 0.3
     odds_KBH = np.stack([np.where(y_BH, 2.0, -2.0) + rng.normal(size=y_BH.shape), rng.normal(size=y_BH.shape)])
     gaps = [
-        np.abs(fit_weights(odds_KBH, y_BH, np.ones_like(y_BH), penalty=penalty) - 0.5).max()
+        np.abs(fit_weights(odds_KBH, y_BH, np.ones_like(y_BH), penalty=penalty)[0] - 0.5).max()
         for penalty in (0.0, 0.1, 1.0, 1e4)
     ]
     assert gaps == sorted(gaps, reverse=True)
