@@ -80,6 +80,14 @@ def test_board_is_the_mean_over_kinds(turned: RunConfig) -> None:
         assert board["rows"][0]["test"][h]["pr_auc"]["value"] == pytest.approx(np.mean(alone))
 
 
+def test_unseen_machines_are_those_that_calibrate_in_no_turn(turned: RunConfig) -> None:
+    folders = [folder for kind in sorted((turned.workspace / "turns").iterdir()) for folder in kind.iterdir()]
+    seen = {unit for folder in folders for unit in windows_of(folder, "cal").units}
+    assert 0 < len(seen) < 15
+    for row in board_of(turned)["unseen"]:
+        assert {found["units"]["value"] for found in row["test"].values()} == {15 - len(seen)}
+
+
 def test_without_kinds_what_is_labelled_is_predicted_in_one_row_of_turns(
     run_config: Callable[..., RunConfig], monkeypatch: pytest.MonkeyPatch
 ) -> None:
