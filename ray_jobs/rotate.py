@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from hvac.errors import HvacError
+from hvac.errors import ConfigError, HvacError
 from hvac.evaluation.comparison import Trial, part_of, pooled
 from hvac.evaluation.leaderboard import standings
 from hvac.storage import write_json
@@ -41,6 +41,11 @@ def run(config: RunConfig) -> Result:
         raise HvacError(
             f"{config.name}: splits.kind is {config.splits.kind!r}; equipment takes turns to be tested under kind: "
             "equipment (a time split tests all of it already, and for facilities there is ray_jobs.facilities)"
+        )
+    if wanted.kinds and config.labels.source == "limits":
+        raise ConfigError(
+            f"{config.name}: compare.kinds names kinds of events, but labels.source is 'limits', which makes one "
+            "of its own: remove compare.kinds, or set labels.source: events"
         )
     turns = {kind: _turns(config, kind) for kind in wanted.kinds or (None,)}
     every = [turn for of_kind in turns.values() for turn in of_kind]

@@ -299,6 +299,6 @@ def test_shipped_comparison_is_a_valid_run_on_the_workspace_and_windows_of_its_b
         assert (config.compare.name, config.splits.kind) == ("rotation", "equipment")
         assert file.stem == f"rotate_{base.name}"
     else:
-        assert config.compare.name == ("blocks" if base.name == "fleet" else "families")
+        assert config.compare.name == "families"
         assert f"compare_{base.name}" == file.stem
         assert list(config.compare.models) == [model.family for model in config.compare.models.values()]

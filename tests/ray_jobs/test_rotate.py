@@ -84,7 +84,9 @@ def test_unseen_machines_are_those_that_calibrate_in_no_turn(turned: RunConfig) 
     folders = [folder for kind in sorted((turned.workspace / "turns").iterdir()) for folder in kind.iterdir()]
     seen = {unit for folder in folders for unit in windows_of(folder, "cal").units}
     assert 0 < len(seen) < 15
-    for row in board_of(turned)["unseen"]:
+    rows = board_of(turned)["unseen"]
+    assert [row["name"] for row in rows] == MODELS
+    for row in rows:
         assert {found["units"]["value"] for found in row["test"].values()} == {15 - len(seen)}
 
 
@@ -105,6 +107,13 @@ def test_without_kinds_what_is_labelled_is_predicted_in_one_row_of_turns(
 def test_compare_says_that_kinds_are_for_rotate(turned: RunConfig) -> None:
     with pytest.raises(ConfigError, match=r"compare\.kinds is for ray_jobs\.rotate"):
         compare.run(turned)
+
+
+def test_kinds_have_no_meaning_where_limits_are_predicted(run_config: Callable[..., RunConfig]) -> None:
+    section = {**SECTION, "kinds": KINDS}
+    config = run_config(simulate=FEW, splits={"kind": "equipment"}, labels={"source": "limits"}, compare=section)
+    with pytest.raises(ConfigError, match=r"labels\.source is 'limits'"):
+        rotate.run(config)
 
 
 def test_second_run_makes_nothing_again(turned: RunConfig) -> None:
