@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
+import ray.tune
 import yaml
 from ray.tune import Checkpoint, get_context
 
@@ -185,15 +186,26 @@ def test_pbt_goes_on_with_the_networks_of_better_trials(
     space = {"learning_rate": {"choice": [1e-9, 1e-8, 2e-3, 3e-3]}, "weight_decay": {"uniform": [0.0, 0.1]}}
     together = {"trials": 4, "concurrent": 4, "cpus_per_trial": 0.5}
 
-    def once_all_are_there(config: dict[str, Any], shared: Shared, classes: Any) -> None:
-        """A machine that starts one trial when another has ended would have nothing to compare."""
-        (tmp_path / get_context().get_trial_name()).touch()
-        until = time.monotonic() + 120
-        while len(list(tmp_path.iterdir())) < 4 and time.monotonic() < until:
-            time.sleep(0.05)
-        run_trial(config, shared, classes)
+    def side_by_side(config: dict[str, Any], shared: Shared, classes: Any) -> None:
+        """On a busy machine one trial may end before another begins: nothing would be left to compare."""
+        report = ray.tune.report
 
-    monkeypatch.setattr(tune, "run_trial", once_all_are_there)
+        def with_the_others(metrics: dict[str, Any], **more: Any) -> None:
+            epoch = tmp_path / f"epoch_{metrics['epoch']}"
+            epoch.mkdir(exist_ok=True)
+            (epoch / get_context().get_trial_name()).touch()
+            until = time.monotonic() + 120
+            while len(list(epoch.iterdir())) < 4 and time.monotonic() < until:
+                time.sleep(0.05)
+            report(metrics, **more)
+
+        ray.tune.report = with_the_others
+        try:
+            run_trial(config, shared, classes)
+        finally:
+            ray.tune.report = report
+
+    monkeypatch.setattr(tune, "run_trial", side_by_side)
     config = make({"algorithm": "pbt", "grace_epochs": 1, "space": space, **together}, model={"epochs": 5})
     result = tune.run(config)
     trials = json.loads((Path(result["sweep"]) / "sweep.json").read_text(encoding="utf-8"))["trials"]
