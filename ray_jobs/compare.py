@@ -23,7 +23,7 @@ from hvac.storage import AnyPath
 from ray_jobs.boards import board_folder, publish
 from ray_jobs.buckets import make_plan
 from ray_jobs.command import main
-from ray_jobs.contenders import Bench, Entry, Outcome, contend_all, read_outcome
+from ray_jobs.contenders import Bench, Entry, Outcome, basis_of, contend_all, read_outcome
 from ray_jobs.gate import check_trainable
 from ray_jobs.rivals import Verdict, decide
 from ray_jobs.run_config import CompareConfig, RunConfig
@@ -43,14 +43,14 @@ class Field(NamedTuple):
 
 
 def run(config: RunConfig) -> Result:
-    """Compare, unless that was done with the same configuration and windows."""
+    """Compare, unless that was done with the same configuration, windows and code."""
     workspace, wanted = workspace_of(config), comparison_of(config)
     if wanted.kinds:
         raise ConfigError(
             f"{config.name}: compare.kinds is for ray_jobs.rotate; here labels.events are predicted together"
         )
     decision = config.decision.model_dump(mode="json")
-    key = content_key(table_of(config), decision, wanted.model_dump(mode="json"), config.language)
+    key = content_key(basis_of(config), decision, wanted.model_dump(mode="json"), config.language)
     return run_step(workspace, f"compare_{wanted.name}", key, lambda: _compare(config, workspace))
 
 
@@ -59,11 +59,6 @@ def comparison_of(config: RunConfig) -> CompareConfig:
     if config.compare is None:
         raise ConfigError(f"{config.name}: the run file has no 'compare' section: name the models to compare there")
     return config.compare
-
-
-def table_of(config: RunConfig) -> tuple[str, dict[str, Any]]:
-    """What the fits depend on beside their own settings: the windows, and the encoder."""
-    return workspace_of(config).finished("featurize")["key"], config.encoder.model_dump(mode="json")
 
 
 def _compare(config: RunConfig, workspace: Workspace) -> Result:
@@ -78,9 +73,9 @@ def _compare(config: RunConfig, workspace: Workspace) -> Result:
 
 def fitted(config: RunConfig) -> Field:
     """Every model of the comparison, fitted on the workspace's windows (or found fitted)."""
-    wanted, workspace, table_key = comparison_of(config), workspace_of(config), content_key(table_of(config))
+    wanted, workspace = comparison_of(config), workspace_of(config)
     check_trainable(config, workspace, wanted.models.values())
-    recipes, folder = load_recipes(workspace.windows), workspace.root / "compare" / "outcomes" / table_key[:12]
+    recipes, folder = load_recipes(workspace.windows), workspace.root / "compare" / "outcomes" / basis_of(config)[:12]
     entries = list(_entries(wanted, folder, recipes))
     bench = Bench(str(workspace.windows), config.encoder)
     fits = contend_all(bench, [(recipes[class_name], entry) for class_name, _, entry in entries], job="compare")

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import logging
 import time
 from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,6 +16,7 @@ import numpy.typing as npt
 import ray
 import torch
 
+import hvac
 from hvac.features.describe import Recipe
 from hvac.features.encoder import EncoderConfig, load_encoder
 from hvac.features.table import Windows
@@ -21,7 +25,9 @@ from hvac.models.families import fit
 from hvac.models.family import Fitting, Model, columns_for, loaded_once, prepared
 from hvac.storage import AnyPath, place, writing
 from ray_jobs.rivals import EVALUATED
+from ray_jobs.run_config import RunConfig
 from ray_jobs.windows_table import prepared_windows, read_windows
+from ray_jobs.workspace import content_key, workspace_of
 
 log = logging.getLogger(__name__)
 TIMED_WINDOWS, TIMED_ROUNDS = 1000, 3
@@ -52,6 +58,19 @@ class Bench(NamedTuple):
 
     windows_folder: str
     encoder: EncoderConfig
+
+
+def basis_of(config: RunConfig) -> str:
+    """What fits depend on beside their own settings: the windows, the encoder, and the code that fits."""
+    table = workspace_of(config).finished("featurize")["key"]
+    return content_key(table, config.encoder.model_dump(mode="json"), _code())
+
+
+@cache
+def _code() -> str:
+    """A hash of the sources of features and models, without comments and layout: other code, other figures."""
+    files = [file for part in ("features", "models") for file in Path(hvac.__path__[0], part).glob("*.py")]
+    return content_key([(file.stem, ast.dump(ast.parse(file.read_text(encoding="utf-8")))) for file in sorted(files)])
 
 
 def contend_all(bench: Bench, entries: Iterable[tuple[Recipe, Entry]], *, job: str) -> dict[str, int]:

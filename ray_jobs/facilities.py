@@ -27,7 +27,7 @@ from hvac.storage import write_json
 from ray_jobs.boards import FACILITIES
 from ray_jobs.buckets import make_plan
 from ray_jobs.command import main
-from ray_jobs.contenders import Bench, Entry, contend_all, elsewhere, read_outcome
+from ray_jobs.contenders import Bench, Entry, basis_of, contend_all, elsewhere, read_outcome
 from ray_jobs.gate import check_trainable
 from ray_jobs.rivals import Verdict, decide
 from ray_jobs.run_config import RunConfig
@@ -48,15 +48,15 @@ class Fold(NamedTuple):
 
 
 def run(config: RunConfig) -> Result:
-    """Leave every facility out once, unless that was done with the same configuration and windows."""
+    """Leave every facility out once, unless that was done with the same configuration, windows and code."""
     workspace = workspace_of(config)
-    table = content_key(workspace.finished("featurize")["key"], config.encoder.model_dump(mode="json"))
+    basis = basis_of(config)
     sections = [getattr(config, name).model_dump(mode="json") for name in ("model", "decision")]
-    key = content_key(table, sections, config.seed, config.evaluate.replicates)
-    return run_step(workspace, "facilities", key, lambda: _leave_out(config, workspace, table))
+    key = content_key(basis, sections, config.seed, config.evaluate.replicates)
+    return run_step(workspace, "facilities", key, lambda: _leave_out(config, workspace, basis))
 
 
-def _leave_out(config: RunConfig, workspace: Workspace, table: str) -> Result:
+def _leave_out(config: RunConfig, workspace: Workspace, basis: str) -> Result:
     models: dict[str, Any] = {config.model.family: config.model}
     models |= {name: config_of(name, seed=config.seed) for name in BESIDE if name not in models}
     check_trainable(config, workspace, models.values())
@@ -67,7 +67,7 @@ def _leave_out(config: RunConfig, workspace: Workspace, table: str) -> Result:
         )
     recipes = load_recipes(workspace.windows)
     folds = plan_folds({name: read_windows(workspace.windows, each, SPLITS) for name, each in recipes.items()})
-    entries = {(fold.facility, name, model): _entry(workspace, table, fold, name, model, settings)
+    entries = {(fold.facility, name, model): _entry(workspace, basis, fold, name, model, settings)
                for fold in folds for name in fold.classes for model, settings in models.items()}  # fmt: skip
     bench = Bench(str(workspace.windows), config.encoder)
     contend_all(bench, [(recipes[name], entry) for (_, name, _), entry in entries.items()], job="facilities")
@@ -125,8 +125,8 @@ def _why_not(others: Windows) -> str:
     return ""
 
 
-def _entry(workspace: Workspace, table: str, fold: Fold, class_name: str, model: str, settings: Any) -> Entry:
-    folder = workspace.root / "facilities" / "outcomes" / table[:12] / content_key(fold.facility)[:12] / class_name
+def _entry(workspace: Workspace, basis: str, fold: Fold, class_name: str, model: str, settings: Any) -> Entry:
+    folder = workspace.root / "facilities" / "outcomes" / basis[:12] / content_key(fold.facility)[:12] / class_name
     mark = content_key(settings.model_dump(mode="json"))[:12]
     return Entry(model, settings, str(folder / f"{model}-{settings.seed}-{mark}.npz"), without=fold.facility)
 

@@ -27,7 +27,8 @@ from hvac.storage import write_json
 from ray_jobs import featurize, ingest
 from ray_jobs.boards import board_folder
 from ray_jobs.command import main
-from ray_jobs.compare import Field, comparison_of, fitted, table_of
+from ray_jobs.compare import Field, comparison_of, fitted
+from ray_jobs.contenders import basis_of
 from ray_jobs.run_config import RunConfig
 from ray_jobs.workspace import Result, content_key, run_step, workspace_of
 
@@ -35,7 +36,7 @@ log = logging.getLogger(__name__)
 
 
 def run(config: RunConfig) -> Result:
-    """Turn by turn, unless that was done with the same configuration and windows."""
+    """Turn by turn, unless that was done with the same configuration, windows and code."""
     wanted, workspace = comparison_of(config), workspace_of(config)
     if config.splits.kind != "equipment":
         raise HvacError(
@@ -53,7 +54,7 @@ def run(config: RunConfig) -> Result:
         ingest.run(turn)
         featurize.run(turn)
     sections = [getattr(config, name).model_dump(mode="json") for name in ("compare", "decision")]
-    key = content_key([table_of(turn) for turn in every], sections)
+    key = content_key([basis_of(turn) for turn in every], sections)
     return run_step(workspace, f"rotate_{wanted.name}", key, lambda: _rotate(config, turns))
 
 

@@ -1,4 +1,4 @@
-"""The order in which files of tests are dealt to the workers of pytest-xdist, and an S3 of the tests' own."""
+"""The order in which files of tests are dealt to the workers of pytest-xdist, an S3 of the tests' own, no deadlines."""
 
 from __future__ import annotations
 
@@ -9,8 +9,12 @@ import urllib.request
 from collections.abc import Callable, Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # as `make` does: threads of two workers would wait for each other
+# an example may wait for a compiler or a busy machine
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 FIRST = ("test_pipeline", "test_graph")  # while one worker makes the finished small run, the other has the longest rest
 
 

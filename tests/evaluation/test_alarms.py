@@ -29,7 +29,7 @@ CASE = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(case=CASE)
 def test_match_equals_the_loop_oracle(case):
     rows, onsets, horizon = case["rows"], case["onsets"], case["horizon"]
@@ -46,7 +46,7 @@ def test_match_equals_the_loop_oracle(case):
     assert len(found.unit_E) == slow["events"]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(case=CASE)
 def test_an_episode_is_true_exactly_if_one_of_its_windows_has_label_1(case):
     rows = dict.fromkeys(case["rows"], True)
@@ -66,7 +66,7 @@ def test_an_episode_is_true_exactly_if_one_of_its_windows_has_label_1(case):
     assert found.true_A.tolist() == by_label
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(case=CASE, seed=st.integers(0, 50))
 def test_row_order_changes_nothing(case, seed):
     rows = list(case["rows"].items())
@@ -130,7 +130,7 @@ def test_a_year_of_weekly_windows_with_two_far_alarms_is_two_false_alarms():
     assert alarms.false_alarms_per_unit_year(found).value == pytest.approx(2 * 365.25 / 371)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(rows=st.lists(st.tuples(st.integers(0, 50), st.integers(0, 4)), min_size=1, max_size=12))
 def test_weighted_quantiles_equal_numpy_on_repeated_values(rows):
     value_E, w_E = np.array([v for v, _ in rows], float), np.array([w for _, w in rows])

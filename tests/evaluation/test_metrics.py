@@ -17,7 +17,7 @@ def both_classes(y_B, w_B):
     return w_B[y_B == 1].sum() > 0 and w_B[y_B == 0].sum() > 0
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(rows=SCORES)
 def test_ranking_equals_scikit_learn_with_ties_and_weights(rows):
     score_B, y_B, w_B = rows
@@ -54,7 +54,7 @@ def every_metric(risk_B, y_B, w_B=None):
     ]
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(rows=SCORES)
 def test_a_weight_of_two_is_the_row_twice(rows):
     score_B, y_B, w_B = rows
@@ -63,7 +63,7 @@ def test_a_weight_of_two_is_the_row_twice(rows):
     assert every_metric(risk_B, y_B, w_B) == pytest.approx(repeated, abs=1e-12, nan_ok=True)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(rows=SCORES, seed=st.integers(0, 100))
 def test_row_order_changes_nothing(rows, seed):
     order = np.random.default_rng(seed).permutation(len(rows[0]))

@@ -218,7 +218,7 @@ def test_flat_series_out_of_limits_has_no_days_left() -> None:
 # Contracts
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     end=st.integers(0, 259),
     seed=st.integers(0, 2**32 - 1),

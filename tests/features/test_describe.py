@@ -223,7 +223,7 @@ def assert_same_bits(one: list[Windows], other: list[Windows]) -> None:
 
 
 # The parameters are few as they are: shrinking a failure would only take time.
-@settings(max_examples=40, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate])
+@settings(max_examples=40, phases=[Phase.explicit, Phase.reuse, Phase.generate])
 @given(
     seed=st.integers(0, 2**32 - 1),
     log=st.lists(st.tuples(st.sampled_from(["failure", "maintenance"]), st.integers(0, 300)), max_size=5),
@@ -252,7 +252,7 @@ def seen_at(rows: list[Row], end: int, rule: Recipe) -> list[Windows]:
     return described(panel_of(rows, points=list(rule.points)), rule, record(), end)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(seed=st.integers(0, 2**32 - 1), end=st.integers(95, 240))
 def test_later_readings_never_change_what_is_seen_of_limit_events(seed: int, end: int) -> None:
     rng = np.random.default_rng(seed)
@@ -329,7 +329,7 @@ def test_past_of_a_point_does_not_depend_on_whether_another_point_appears_later(
 LOG = st.lists(st.tuples(st.integers(0, 420), st.one_of(st.none(), st.integers(0, 30))), max_size=6)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(log=LOG, days=st.integers(100, 360), kind=st.sampled_from(["failure", "maintenance"]))
 def test_labels_equal_the_oracle(log: list[tuple[int, int | None]], days: int, kind: str) -> None:
     rows = series(noise(days))

@@ -79,7 +79,7 @@ def test_statistics_agree_with_the_oracle(x_L: FloatArray) -> None:
     assert_agrees_with_oracle(x_L)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     seed=st.integers(0, 2**32 - 1),
     days=st.integers(60, 130),
@@ -97,7 +97,7 @@ def test_statistics_agree_with_the_oracle_whatever_the_series(
         assert_agrees_with_oracle(x_L)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.lists(st.floats(width=64), min_size=60, max_size=60))
 def test_statistics_are_finite_for_any_floats(values: list[float]) -> None:
     assert np.isfinite(statistics(np.array(values)[None, None])).all()

@@ -21,7 +21,7 @@ def fleet(rows=4000, groups=400, seed=0, slope=0.5):
     return score_B, y_B.astype(float), rng.integers(0, groups, rows)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     score_B=arrays(float, 40, elements=LOGITS),
     y_B=arrays(np.int8, 40, elements=st.integers(0, 1)),
@@ -37,7 +37,7 @@ def test_risk_never_falls_with_the_score_and_stays_off_the_walls(score_B, y_B, s
     assert risk_B.max() <= 1 - RISK_FLOOR
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(order=st.permutations(range(40)))
 def test_fit_does_not_depend_on_row_order(order):
     score_B, y_B, groups_B = (column[:40] for column in fleet(rows=40))

@@ -53,7 +53,7 @@ def test_damped_quadratic_equals_the_polyfit_oracle(horizon: int) -> None:
         )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(x_L=arrays(np.float64, 90, elements=st.floats(-1e3, 1e3)), horizon=st.sampled_from([30, 60, 90]))
 def test_damped_quadratic_stays_finite_and_within_three_standard_deviations(x_L: np.ndarray, horizon: int) -> None:
     (found_D,) = damped_quadratic(x_L[None], horizon)

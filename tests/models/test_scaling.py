@@ -83,7 +83,7 @@ def test_input_that_was_never_known_is_0() -> None:
     assert scaler.transform(normal(5))[:, 1].tolist() == [0.0] * 5
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(train_BN=arrays(np.float32, (12, 2), elements=VALUES), seen_BN=arrays(np.float32, (6, 2), elements=VALUES))
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_nothing_that_is_not_finite_ever_leaves(train_BN: np.ndarray, seen_BN: np.ndarray) -> None:

@@ -28,7 +28,7 @@ def choose(risk_B, y_B, config, *, units_B=None, end_day_B=None, horizon=30):
 ROWS = st.lists(st.tuples(st.integers(1, 19), st.booleans()), min_size=1, max_size=30)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(rows=ROWS)
 def test_f1_threshold_is_the_highest_of_the_best(rows):
     risk_B, y_B = np.array([r / 20 for r, _ in rows]), np.array([int(y) for _, y in rows])
@@ -41,7 +41,7 @@ def test_f1_threshold_is_the_highest_of_the_best(rows):
     assert found.value == max(t for t, f1 in by_hand.items() if f1 > best - 1e-12)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(rows=ROWS)
 def test_cost_threshold_is_the_highest_of_the_cheapest(rows):
     risk_B, y_B = np.array([r / 20 for r, _ in rows]), np.array([int(y) for _, y in rows])
@@ -53,7 +53,7 @@ def test_cost_threshold_is_the_highest_of_the_cheapest(rows):
     assert (risk_B >= found).tolist() == (risk_B >= cheapest).tolist()
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(
     rows=st.dictionaries(st.tuples(st.integers(0, 2), st.integers(0, 15)), st.integers(1, 6), min_size=1, max_size=30),
     onsets=st.lists(st.tuples(st.integers(0, 2), st.integers(-5, 150)), max_size=4),

@@ -133,7 +133,7 @@ def test_limit_event_is_not_known_before_its_readings_are() -> None:
     assert [known for _, known, _ in found(late)] == [30]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.lists(st.sampled_from("x-- "), min_size=1, max_size=70).map("".join).filter(str.strip))
 @example("x----- x x- -----x x")
 def test_limit_events_equal_a_plain_day_loop(marks: str) -> None:
@@ -141,7 +141,7 @@ def test_limit_events_equal_a_plain_day_loop(marks: str) -> None:
     assert found(outside(marks)) == limit_episodes(observed)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.sampled_from("x- "), min_size=1, max_size=50).map("".join).filter(str.strip), st.integers(0, 60))
 def test_what_is_known_by_a_day_does_not_depend_on_later_days(marks: str, day: int) -> None:
     past = marks[: day + 1]

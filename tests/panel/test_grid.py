@@ -93,7 +93,7 @@ def test_by_point_gives_one_panel_per_point_that_was_ever_observed() -> None:
     assert found[1].upper_TC[newest[0] - found[1].first_day, 0] == 9.0
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     st.lists(st.tuples(st.integers(0, 12), st.sampled_from("ab"), st.integers(-50, 50)), min_size=1, max_size=40),
     st.randoms(use_true_random=False),

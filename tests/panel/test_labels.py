@@ -91,7 +91,7 @@ KINDS = st.sampled_from(["failure", "trip", "maintenance"])
 LOG = st.lists(st.tuples(KINDS, st.integers(0, 330), st.one_of(st.none(), st.integers(0, 25))), max_size=8)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(log=LOG, last=st.integers(0, 250), ends=st.lists(st.integers(0, 300), min_size=1, max_size=6))
 def test_labels_and_left_out_windows_equal_the_oracle(
     log: list[tuple[str, int, int | None]], last: int, ends: list[int]

@@ -473,7 +473,7 @@ CELL = st.one_of(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(rows=st.lists(st.lists(CELL, min_size=1, max_size=6), min_size=1, max_size=12), batch_rows=st.integers(1, 5))
 def test_every_row_is_a_reading_or_missing_or_rejected(
     tmp_path_factory: pytest.TempPathFactory, rows: list[list[str]], batch_rows: int

@@ -152,7 +152,7 @@ def test_every_split_has_a_unit_where_there_are_just_enough(units: int) -> None:
 
 
 @given(each=st.integers(5, 40), folds=st.integers(3, 5), seed=st.integers(0, 5))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_in_as_many_turns_as_there_are_folds_every_unit_is_tested_once(each: int, folds: int, seed: int) -> None:
     classes = fleet(facilities=2, each=each, classes=2)
     turns = [splitter("equipment", classes, fold=fold, folds=folds, seed=seed) for fold in range(folds)]
@@ -206,7 +206,7 @@ def test_equal_equipment_ids_of_two_facilities_are_two_units() -> None:
     assert any(found.part[Unit("F0", f"E{e:03d}")] != found.part[Unit("F1", f"E{e:03d}")] for e in range(10))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     kind=st.sampled_from(KINDS),
     length=st.integers(300, 1500),

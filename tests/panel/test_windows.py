@@ -188,7 +188,7 @@ def test_baseline_is_the_median_and_iqr_of_the_first_ninety_observed_days() -> N
     np.testing.assert_allclose(windows.x_BCL[0, 0], (values[110:] - q50) / (q75 - q25), rtol=1e-12)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(seed=st.integers(0, 2**32 - 1), gap=st.integers(0, 40))
 def test_values_after_the_baseline_never_change_it(seed: int, gap: int) -> None:
     values = with_gaps(noise(260, seed), *range(20, 20 + gap))
@@ -264,7 +264,7 @@ def records(draw: st.DrawFn) -> list[Row]:
     return rows
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     rows=records(),
     ends=st.lists(st.integers(0, 300), min_size=1, max_size=4),
@@ -285,7 +285,7 @@ def test_windows_equal_a_plain_loop(
         assert windows.status_B[b] == status
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     rows=records(),
     end=st.integers(0, 259),

@@ -14,10 +14,12 @@ import numpy as np
 import pytest
 import yaml
 
+import hvac
 from hvac.errors import HvacError
-from ray_jobs import compare, evaluate, featurize
+from ray_jobs import compare, contenders, evaluate, featurize
 from ray_jobs.boards import finished_board, publish
 from ray_jobs.compare import UNSEEDED
+from ray_jobs.contenders import basis_of
 from ray_jobs.run_config import RunConfig, load_run
 from ray_jobs.workspace import Workspace, workspace_of, write_json
 from tests.evaluation.leaderboard_example import board
@@ -173,6 +175,22 @@ def test_deleted_outcome_is_made_again_alone_and_the_board_is_the_same(compared:
     for mine, theirs in zip(board_of(here)["rows"], board_of(compared)["rows"], strict=True):
         for part in ("name", "validation", "test", "seeds", "against_default", "against_champion"):
             assert mine[part] == theirs[part]
+
+
+def test_other_code_takes_no_outcome_of_before(
+    compared: RunConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(contenders, "_code", contenders._code.__wrapped__)  # not what it remembers
+    installed = basis_of(compared)
+    monkeypatch.setattr(hvac, "__path__", [str(tmp_path)])
+
+    def basis(line: str) -> str:
+        (tmp_path / "models").mkdir(exist_ok=True)
+        (tmp_path / "models" / "some.py").write_text(line, encoding="utf-8")
+        return basis_of(compared)
+
+    assert len({installed, basis("folds = 3"), basis("folds = 5")}) == 3
+    assert basis("folds = 3") == basis("folds  =  3  # how many")
 
 
 def test_changed_replicates_make_a_new_board_of_the_outcomes_that_are_there(

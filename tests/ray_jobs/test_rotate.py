@@ -97,7 +97,7 @@ def test_without_kinds_what_is_labelled_is_predicted_in_one_row_of_turns(
     made: list[RunConfig] = []
     monkeypatch.setattr(rotate.ingest, "run", made.append)
     monkeypatch.setattr(rotate.featurize, "run", lambda turn: None)
-    monkeypatch.setattr(rotate, "table_of", lambda turn: turn.workspace)
+    monkeypatch.setattr(rotate, "basis_of", lambda turn: turn.workspace)
     monkeypatch.setattr(rotate, "run_step", lambda *_: {})
     rotate.run(config)
     assert [turn.workspace for turn in made] == [config.workspace / "turns" / f"{n}_of_3" for n in (1, 2, 3)]

@@ -57,7 +57,6 @@ def many(examples: int) -> Callable[[Any], Any]:
         max_examples=examples,
         derandomize=True,
         database=None,
-        deadline=None,
         phases=[Phase.explicit, Phase.generate],
         suppress_health_check=list(HealthCheck),
     )
