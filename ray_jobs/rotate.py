@@ -66,7 +66,10 @@ def _turns(config: RunConfig, kind: str | None) -> list[RunConfig]:
     folds = config.splits.folds
     return [
         config.replace(
-            workspace=str(root / f"{fold + 1}_of_{folds}"), labels=labels, splits=config.splits.replace(fold=fold)
+            workspace=str(root / f"{fold + 1}_of_{folds}"),
+            labels=labels,
+            splits=config.splits.replace(fold=fold),
+            evaluate=config.evaluate.replace(ablation=False),
         )
         for fold in range(folds)
     ]
