@@ -4,14 +4,33 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Sequence
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
 from hvac.errors import ConfigError
 from hvac.storage import AnyPath, place
+
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+
+
+def _distinct(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    twice = sorted({str(value) for value in values if values.count(value) > 1})
+    if twice:
+        raise ValueError(f"{', '.join(twice)} stands there twice; name each once")
+    return values
+
+
+def _file_name(name: str) -> str:
+    if not name.strip(" .") or set(name) & set("/\\:?#*"):
+        raise ValueError("it names a file: expected letters, digits, '_', '-', '.' or blanks, and not dots alone")
+    return name
+
+
+Distinct = AfterValidator(_distinct)
+FileName = Annotated[str, AfterValidator(_file_name)]
 
 
 class Config(BaseModel):
@@ -42,7 +61,8 @@ class Config(BaseModel):
         try:
             super().__init__(**given)
         except ValidationError as error:
-            raise ConfigError(_explain(type(self).__name__, error)) from error
+            faults = _faults(error)
+            raise ConfigError(_told(type(self).__name__, faults), faults) from error
 
     def replace(self, **changes: Any) -> Self:
         """A checked copy with some fields changed."""
@@ -60,15 +80,23 @@ def _unknown(key: str, owner: type[Config]) -> str:
     return f"unknown key '{key}' in {owner.__name__}{hint} Known keys: {', '.join(known)}"
 
 
-def _explain(owner: str, error: ValidationError) -> str:
-    lines = []
+def _faults(error: ValidationError) -> list[tuple[str, str]]:
+    """(where, what) of every fault; those of inner sections with the whole way to them."""
+    faults = []
     for item in error.errors():
-        if item["type"] == "unknown_key":
-            return item["msg"]
-        place = ".".join(str(part) for part in item["loc"]) or owner
-        message = item["msg"].removeprefix("Value error, ")
-        lines.append(f"{place}: {message} (found {str(item['input'])[:80]!r})")
-    return f"{owner} is not valid: " + "; ".join(lines)
+        way, cause = tuple(str(part) for part in item["loc"]), item.get("ctx", {}).get("error")
+        if isinstance(cause, ConfigError) and cause.faults:
+            faults += [(".".join([*way, *filter(None, [inner])]), told) for inner, told in cause.faults]
+            continue
+        told = item["msg"].removeprefix("Value error, ")
+        shown = not isinstance(cause, ConfigError) and not isinstance(item["input"], dict)
+        faults.append((".".join(way), f"{told} (found {str(item['input'])[:80]!r})" if shown else told))
+    return faults
+
+
+def _told(owner: str, faults: list[tuple[str, str]]) -> str:
+    told = "; ".join(f"{where}: {what}" if where else what for where, what in faults)
+    return told if told.startswith("unknown key") else f"{owner} is not valid: {told}"
 
 
 def read_settings(path: str | AnyPath, overrides: Sequence[str] = ()) -> dict[str, Any]:

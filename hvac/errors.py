@@ -1,12 +1,20 @@
 """Errors a user can act on: each message says what was expected, what was found, and where."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+
 
 class HvacError(ValueError):
     """Base of every error that is the user's to mend (input, config, bundle), not a bug of ours."""
 
 
 class ConfigError(HvacError):
-    """A run configuration that cannot be read, or that contradicts itself."""
+    """A run configuration that cannot be read, or that contradicts itself; `faults` are (where, what)."""
+
+    def __init__(self, told: str, faults: Sequence[tuple[str, str]] = ()) -> None:
+        super().__init__(told)
+        self.faults = faults
 
 
 class InputError(HvacError):

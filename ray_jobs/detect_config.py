@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from hvac.config import Config, read_settings
+from hvac.config import Config, Seed, read_settings
 from hvac.detect.events import AlarmConfig
 from hvac.detect.records import RecordsConfig
 from hvac.detect.simulate import RichConfig, SineConfig
@@ -25,7 +25,7 @@ class DetectConfig(Config):
     name: str
     workspace: Location
     language: Literal["en", "ja"] = "en"
-    seed: int = 0
+    seed: Seed = 0
     series: Annotated[SineConfig | RichConfig, Field(discriminator="pattern")] | None = None
     source: RecordsConfig | None = None
     windows: WindowConfig = WindowConfig()

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from hvac.config import Config, read_settings
+from hvac.config import Config, Distinct, FileName, Seed, read_settings
+from hvac.errors import ConfigError
 from hvac.features.encoder import EncoderConfig
 from hvac.models.decision import DecisionConfig
-from hvac.models.families import BASELINES, ModelConfig
+from hvac.models.families import BASELINES, ModelConfig, config_of
 from hvac.models.family import columns_for
 from hvac.models.hybrid import HybridConfig
 from hvac.panel.labels import LabelConfig
@@ -22,6 +23,8 @@ from hvac.panel.windows import WindowConfig
 from hvac.storage import AnyPath, Location
 from ray_jobs.runtime import RayConfig
 from ray_jobs.sweep_config import TuneConfig
+
+Resources = dict[str, Annotated[float, Field(ge=0)]]
 
 
 class FeaturizeConfig(Config):
@@ -34,8 +37,8 @@ class FeaturizeConfig(Config):
     buckets: int | None = Field(default=None, ge=1)
     encoders: int | None = Field(default=None, ge=1)
     encoder_gpus: float = Field(default=0.0, ge=0)
-    resources: dict[str, float] = Field(default_factory=dict)
-    encoder_resources: dict[str, float] = Field(default_factory=dict)
+    resources: Resources = Field(default_factory=dict)
+    encoder_resources: Resources = Field(default_factory=dict)
     keep_values: bool | None = None
 
 
@@ -47,7 +50,7 @@ class TrainConfig(Config):
 
     workers: int = Field(default=1, ge=0)
     gpu: bool = False
-    resources: dict[str, float] = Field(default_factory=dict)
+    resources: Resources = Field(default_factory=dict)
     checkpoint_every: int = Field(default=5, ge=1)
     max_failures: int = Field(default=2, ge=0)
 
@@ -59,6 +62,13 @@ class EvaluateConfig(Config):
     ablation: bool = True
     replicates: int = Field(default=2000, ge=100)
     forecast_windows: int = Field(default=400, ge=20)
+
+    @field_validator("baselines")
+    @classmethod
+    def _know_the_baselines(cls, baselines: tuple[str, ...]) -> tuple[str, ...]:
+        for name in baselines:
+            config_of(name)
+        return baselines
 
 
 class ScoreConfig(Config):
@@ -79,11 +89,11 @@ class CompareConfig(Config):
     `kinds` is for `ray_jobs.rotate`: each kind of events is predicted alone, and figures are means over kinds.
     """
 
-    name: str = "families"
+    name: FileName = "families"
     models: dict[str, ModelConfig]
     default: str = "hybrid"
-    kinds: tuple[str, ...] = ()
-    seeds: tuple[int, ...] = Field(default=(0, 1, 2), min_length=1)
+    kinds: Annotated[tuple[str, ...], Distinct] = ()
+    seeds: Annotated[tuple[Seed, ...], Distinct] = Field(default=(0, 1, 2), min_length=1)
     replicates: int = Field(default=2000, ge=100)
 
     @field_validator("models", mode="before")
@@ -108,7 +118,7 @@ class RunConfig(Config):
     name: str
     workspace: Location
     language: Literal["en", "ja"] = "en"
-    seed: int = 0
+    seed: Seed = 0
     source: SourceConfig | None = None
     simulate: SimulateConfig | None = None
     windows: WindowConfig = WindowConfig()
@@ -148,4 +158,8 @@ class RunConfig(Config):
 
 def load_run(path: str | AnyPath, overrides: Sequence[str] = ()) -> RunConfig:
     """Read and check a run's YAML file with `key.sub=value` overrides."""
-    return RunConfig(**read_settings(path, overrides))
+    settings = read_settings(path, overrides)
+    try:
+        return RunConfig(**settings)
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from error

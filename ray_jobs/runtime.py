@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import ray
+from pydantic import Field
 
 from hvac.config import Config
 
@@ -24,8 +25,8 @@ class RayConfig(Config):
     """How a job gets its Ray: `address: local` starts one; a cluster's jobs join by RAY_ADDRESS."""
 
     address: str = "local"
-    num_cpus: int | None = None
-    object_store_mb: int = 512
+    num_cpus: int | None = Field(default=None, ge=1)
+    object_store_mb: int = Field(default=512, ge=80)
     dashboard: bool = False
 
 

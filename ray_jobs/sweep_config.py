@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from hvac.config import Config
+from hvac.config import Config, Seed
 from hvac.models.search_space import Space
 
 METRIC = "tune_pr_auc"
@@ -28,7 +28,7 @@ class TuneConfig(Config):
     concurrent: int = Field(default=2, ge=1)
     cpus_per_trial: float = Field(default=1.0, gt=0)
     gpus_per_trial: float = Field(default=0.0, ge=0)
-    seed: int = 0
+    seed: Seed = 0
     metric: str = METRIC
     grace_epochs: int = Field(default=3, ge=1)
     mlflow_uri: str | None = None

@@ -137,6 +137,23 @@ def test_unknown_key_is_named_with_its_nearest_neighbour() -> None:
     assert Coil(rows=3).replace(circuits=4) == Coil(rows=3, circuits=4)
 
 
+def test_every_fault_of_inner_sections_is_told_once_with_the_whole_way_to_it() -> None:
+    class Coil(Config):
+        rows: int = 2
+        circuits: int = 1
+
+    class Unit(Config):
+        coils: dict[str, Coil]
+
+    with pytest.raises(ConfigError) as refusal:
+        Unit(coils={"hot": {"rows": "many", "circuits": "few"}, "cold": {"row": 1}})  # type: ignore[dict-item]
+    whole = "Input should be a valid integer, unable to parse string as an integer"
+    assert str(refusal.value) == (
+        f"Unit is not valid: coils.hot.rows: {whole} (found 'many'); coils.hot.circuits: {whole} (found 'few'); "
+        "coils.cold: unknown key 'row' in Coil: did you mean 'rows'? Known keys: rows, circuits"
+    )
+
+
 @pytest.mark.parametrize("given", [{"rows": "many"}, {"rows": None}])
 def test_value_of_a_wrong_kind_is_named_with_its_place_and_what_was_found(given: dict[str, Any]) -> None:
     class Coil(Config):

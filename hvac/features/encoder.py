@@ -23,7 +23,7 @@ import numpy.typing as npt
 import torch
 from safetensors import SafetensorError
 
-from hvac.config import Config
+from hvac.config import Config, Seed
 from hvac.errors import EncoderError
 from hvac.features.mixer import Weights, draw_mixer, read_mixer
 from hvac.storage import AnyPath, as_given, local_folder
@@ -45,7 +45,7 @@ class EncoderConfig(Config):
     repository: str = HUB_REPOSITORY
     revision: str = HUB_REVISION
     pooling: Literal["last", "mean"] = "last"
-    seed: int = 0
+    seed: Seed = 0
     batch_size: int = 512
     device: str = "cpu"
 

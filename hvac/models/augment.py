@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
-from hvac.config import Config
+from hvac.config import Config, Seed
 
 Floats = npt.NDArray[np.floating[Any]]
 
@@ -29,7 +29,7 @@ class AugmentConfig(Config):
     scaling: float = Field(default=0.1, ge=0)
     time_mask: float = Field(default=0.1, ge=0, lt=1)
     window_slice: float = Field(default=0.9, gt=0, le=1)
-    seed: int = 0
+    seed: Seed = 0
 
 
 def changed(x_BCL: Floats, config: AugmentConfig, copy: int) -> npt.NDArray[np.float32]:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from hvac.config import Config
+from hvac.config import Config, Seed
 from hvac.errors import BundleError, ConfigError
 from hvac.features.activity import activity
 from hvac.features.encoder import Encoder, load_encoder, untrained
@@ -44,7 +44,7 @@ class FamilyConfig(Config):
     """Base of every family's configuration."""
 
     family: str
-    seed: int = 0
+    seed: Seed = 0
     augment: AugmentConfig = AugmentConfig()
 
     @property

@@ -5,12 +5,13 @@ Legend: B windows, H horizons. Days are int32 days since 1970-01-01.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import Field
 
-from hvac.config import Config
+from hvac.config import Config, Distinct
 from hvac.panel.grid import Days, Panel
 
 Flags = npt.NDArray[np.bool_]
@@ -21,7 +22,7 @@ class LabelConfig(Config):
     """What is predicted."""
 
     source: Literal["events", "limits"] = "events"
-    events: tuple[str, ...] = ("failure",)
+    events: Annotated[tuple[str, ...], Distinct] = Field(default=("failure",), min_length=1)
     label: Literal["onset", "value_at"] = "onset"
     limit_quantiles: tuple[float, float] = (0.005, 0.995)
 

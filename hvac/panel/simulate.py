@@ -20,7 +20,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
-from hvac.config import Config
+from hvac.config import Config, Seed
 from hvac.panel.simulate_equipment import (
     BUILDINGS,
     KINDS,
@@ -120,7 +120,7 @@ class SimulateConfig(Config):
     classes: tuple[str, ...] = ("ahu", "chiller", "cooling_tower", "fan_coil", "pump", "vrf_outdoor")
     start: date = date(2021, 4, 1)
     days: int = Field(1095, ge=1)
-    seed: int = Field(7, ge=0)
+    seed: Seed = 7
     failures_per_year: float = Field(1.15, ge=0, le=2.0)
     sudden_share: float = Field(0.27, ge=0, le=1)  # failures without any precursor
     no_signal: bool = False

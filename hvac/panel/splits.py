@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field, model_validator
 
-from hvac.config import Config
+from hvac.config import Config, Seed
 from hvac.errors import SplitError
 from hvac.panel.grid import Days, Unit
 
@@ -40,7 +40,7 @@ class SplitConfig(Config):
     test_facility: str | None = None
     fold: int | None = Field(default=None, ge=0)
     folds: int = Field(default=5, ge=3)
-    seed: int = 0
+    seed: Seed = 0
 
     @model_validator(mode="after")
     def _fold_is_one_of_them(self) -> Self:

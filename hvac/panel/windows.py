@@ -5,11 +5,12 @@ Legend: B windows, T days of the panel, L lookback days, C points. Days are int3
 
 from __future__ import annotations
 
+import itertools
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from hvac.compiled import compiled
 from hvac.config import Config
@@ -27,13 +28,20 @@ class WindowConfig(Config):
     by: Literal["equipment", "point"] = "equipment"
     classes: Literal["each", "all"] = Field(default="each", alias="class")
     lookback: int = Field(default=90, ge=60)
-    horizons: tuple[int, ...] = (30, 60, 90)
+    horizons: tuple[int, ...] = Field(default=(30, 60, 90), min_length=1)
     normalise: Literal["baseline", "limits", "none"] = "baseline"
     min_observed: float = Field(default=0.5, ge=0, le=1)
     min_point_share: float = Field(default=0.5, ge=0, le=1)
     train_stride: int = Field(default=1, ge=1)
     evaluation_stride: int = Field(default=7, ge=1)
     aggregate: Aggregate = "mean"
+
+    @field_validator("horizons")
+    @classmethod
+    def _rise(cls, horizons: tuple[int, ...]) -> tuple[int, ...]:
+        if any(longer <= shorter for shorter, longer in itertools.pairwise((0, *horizons))):
+            raise ValueError("expected days above 0, each horizon longer than the one before, such as [30, 60, 90]")
+        return horizons
 
 
 class Scale(NamedTuple):

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 
 from hvac.errors import ConfigError, HvacError, InputError, SplitError
 from hvac.panel.simulate import SimulateConfig, simulate, write_inspection_csv
@@ -110,6 +111,41 @@ def test_unknown_config_key_is_named_with_its_neighbour(tmp_path: Path) -> None:
     file.write_text("name: x\nworkspace: y\nsimulate: {}\nwindows: {train_strid: 3}\n", encoding="utf-8")
     with pytest.raises(ConfigError, match="unknown key 'train_strid' in WindowConfig: did you mean 'train_stride'"):
         load_run(file)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "told"),
+    [
+        ("windows.horizons", [60, 30, 90], "each horizon longer than the one before"),
+        ("windows.horizons", [0, 30], "days above 0"),
+        ("labels.events", ["failure", "failure"], "failure stands there twice; name each once"),
+        ("compare.seeds", [1, 1], "1 stands there twice"),
+        ("compare.kinds", ["failure", "failure"], "failure stands there twice"),
+        ("compare.name", "../mine", "it names a file"),
+        ("evaluate.baselines", ["gbdt28"], "unknown model family 'gbdt28': did you mean 'gbdt_28'?"),
+        ("seed", -1, "greater than or equal to 0 (found '-1')"),
+        ("tune.seed", 2**32, "less than 4294967296"),
+        ("ray.num_cpus", 0, "greater than or equal to 1"),
+        ("model.gbdt_28.seed", -1, "greater than or equal to 0"),
+    ],
+)
+def test_setting_that_makes_no_sense_is_told_with_its_file_and_the_whole_way_to_it(
+    tmp_path: Path, key: str, value: Any, told: str
+) -> None:
+    sections = {
+        "compare": {"models": ["gbdt_28"], "default": "gbdt_28"},
+        "tune": {"space": {"trees": {"int": [1, 9]}}},
+        "model": {"family": "gbdt_28"},
+    }
+    settings: dict[str, Any] = {"name": "x", "workspace": str(tmp_path), "simulate": {}, **sections}
+    section, last = key.split(".")[0], key.split(".")[-1]
+    settings[section] = value if section == last else {**sections.get(section, {}), last: value}
+    file = tmp_path / "run.yaml"
+    file.write_text(yaml.safe_dump(settings), encoding="utf-8")
+    with pytest.raises(ConfigError) as refusal:
+        load_run(file)
+    assert str(refusal.value).startswith(f"{file}: RunConfig is not valid: {key}")
+    assert told in str(refusal.value)
 
 
 def test_step_before_its_time_says_what_to_run_first(ray: None, run_config: Callable[..., RunConfig]) -> None:
