@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Sequence
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Self, TypeVar
 
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -69,6 +69,9 @@ class Config(BaseModel):
         return type(self)(**{**self.model_dump(by_alias=True), **changes})
 
 
+Kind = TypeVar("Kind", bound=Config)
+
+
 def _names(owner: type[Config]) -> list[str]:
     return [info.alias or name for name, info in owner.model_fields.items()]
 
@@ -97,6 +100,15 @@ def _faults(error: ValidationError) -> list[tuple[str, str]]:
 def _told(owner: str, faults: list[tuple[str, str]]) -> str:
     told = "; ".join(f"{where}: {what}" if where else what for where, what in faults)
     return told if told.startswith("unknown key") else f"{owner} is not valid: {told}"
+
+
+def read_config(kind: type[Kind], path: str | AnyPath, overrides: Sequence[str] = ()) -> Kind:
+    """Read and check a configuration: `read_settings`, and faults are told with the file they are in."""
+    settings = read_settings(path, overrides)
+    try:
+        return kind(**settings)
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from error
 
 
 def read_settings(path: str | AnyPath, overrides: Sequence[str] = ()) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from hvac.config import Config, Seed, read_settings
+from hvac.config import Config, Seed, read_config
 from hvac.detect.events import AlarmConfig
 from hvac.detect.records import RecordsConfig
 from hvac.detect.simulate import RichConfig, SineConfig
@@ -54,4 +54,4 @@ class DetectConfig(Config):
 
 def load_detect(path: str | AnyPath, overrides: Sequence[str] = ()) -> DetectConfig:
     """Read and check a detection run's YAML file with `key.sub=value` overrides."""
-    return DetectConfig(**read_settings(path, overrides))
+    return read_config(DetectConfig, path, overrides)

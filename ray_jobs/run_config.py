@@ -8,8 +8,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from hvac.config import Config, Distinct, FileName, Seed, read_settings
-from hvac.errors import ConfigError
+from hvac.config import Config, Distinct, FileName, Seed, read_config
 from hvac.features.encoder import EncoderConfig
 from hvac.models.decision import DecisionConfig
 from hvac.models.families import BASELINES, ModelConfig, config_of
@@ -158,8 +157,4 @@ class RunConfig(Config):
 
 def load_run(path: str | AnyPath, overrides: Sequence[str] = ()) -> RunConfig:
     """Read and check a run's YAML file with `key.sub=value` overrides."""
-    settings = read_settings(path, overrides)
-    try:
-        return RunConfig(**settings)
-    except ConfigError as error:
-        raise ConfigError(f"{path}: {error}") from error
+    return read_config(RunConfig, path, overrides)
