@@ -120,7 +120,7 @@ def confusion_figure(counts: Mapping[str, Mapping[str, int]], *, language: str) 
         figure = Figure(figsize=(WIDTH, 3.0), layout="constrained")
         for axes, (part, found) in zip(figure.subplots(1, len(counts), squeeze=False)[0], counts.items(), strict=True):
             matrix = np.array([[found["tn"], found["fp"]], [found["fn"], found["tp"]]])
-            axes.imshow(matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1), cmap="Blues", vmin=0, vmax=1.4)
+            axes.imshow(matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1), cmap="Blues", vmin=0, vmax=2)
             for (row, column), count in np.ndenumerate(matrix):
                 axes.text(column, row, f"{count:,}", ha="center", va="center", fontsize=13, color=INK)
             names = [words("axis.normal"), words("axis.anomalous")]
