@@ -81,8 +81,9 @@ def parallel_coordinates(trials: Sequence[Trial], axes: Sequence[Axis], *, best:
     shares = np.linspace(0, 1, len(scored)).tolist()
     lines = [_line(trial, every, at, _colour(trial, best, share)) for trial, share in zip(scored, shares, strict=True)]
     ruled = [_ruled(axis, x) for axis, x in zip(every, at, strict=True)]
-    return Markup('<svg class="parallel" role="img" aria-label="{}" viewBox="0 0 {} 350" width="{}">{}{}</svg>').format(
-        words("figure.parallel.alt"), f"{width:.0f}", f"{width:.0f}", Markup("").join(lines), Markup("").join(ruled)
+    head = '<svg class="parallel" role="img" aria-label="{}" viewBox="0 0 {w:.0f} 350" style="--full: {w:.0f}px">'
+    return Markup(head + "{}{}</svg>").format(
+        words("figure.parallel.alt"), Markup("").join(lines), Markup("").join(ruled), w=width
     )
 
 
