@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, Self, TypeVar
 
 import yaml
@@ -161,11 +161,24 @@ def _read_mapping(path: str | AnyPath) -> dict[str, Any]:
         settings = yaml.safe_load(place(path).read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ConfigError(f"no config file at {path}: give an existing YAML file with --config") from None
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path} is not UTF-8 ({error.reason} at byte {error.start}): save it as UTF-8") from error
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read ({error.strerror}): give a YAML file with --config") from error
     except yaml.YAMLError as error:
         raise ConfigError(f"{path} is not valid YAML: {error}") from error
     if not isinstance(settings, dict):
         raise ConfigError(f"{path}: expected a mapping of sections at the top, found {type(settings).__name__}")
+    if odd := [key for key in _keys(settings) if not isinstance(key, str)]:
+        raise ConfigError(f"{path}: expected names as keys, found {odd[0]!r}: put it in quotes")
     return settings
+
+
+def _keys(given: Any) -> Iterator[Any]:
+    inner = given.values() if isinstance(given, dict) else given if isinstance(given, list) else ()
+    yield from given if isinstance(given, dict) else ()
+    for value in inner:
+        yield from _keys(value)
 
 
 def _override(settings: dict[str, Any], override: str) -> None:
@@ -177,4 +190,7 @@ def _override(settings: dict[str, Any], override: str) -> None:
         settings = settings.setdefault(parent, {})
         if not isinstance(settings, dict):
             raise ConfigError(f"override {override!r}: '{parent}' holds a value, not a section")
-    settings[last] = yaml.safe_load(text)
+    try:
+        settings[last] = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"override {override!r}: the value is not valid YAML") from error

@@ -27,6 +27,7 @@ from hvac.panel.registry import Registry
 from hvac.storage import AnyPath, place, write_json, write_parquet
 from ray_jobs.buckets import BucketPlan, actors_for, bucket_windows, done_file, fetched, make_plan, mark_done
 from ray_jobs.command import main
+from ray_jobs.gate import ASKED
 from ray_jobs.partitions import split_keys
 from ray_jobs.progress import counted
 from ray_jobs.recipes import fit_recipes
@@ -46,7 +47,7 @@ def run(config: RunConfig) -> Result:
     workspace = workspace_of(config)
     ingested = workspace.finished("ingest")
     rules = content_key(
-        [getattr(config, name).model_dump(mode="json") for name in ("windows", "labels", "splits")],
+        [getattr(config, name).model_dump(mode="json") for name in ASKED],
         encoder_stamp(config.encoder), config.keeps_values, config.evaluate.ablation,
     )  # fmt: skip
     key = content_key(ingested["key"], rules)
@@ -72,6 +73,7 @@ def _featurize(config: RunConfig, workspace: Workspace, rules: str, ingested: Re
     counts = {name: split_counts(workspace.windows, recipe) for name, recipe in recipes.items()}
     counts = {name: count for name, count in counts.items() if any(part["windows"] for part in count.values())}
     return {"left_out": left_out, "borders": borders, "windows": counts, "encoder": encoder_stamp(config.encoder),
+            "asked": {name: getattr(config, name).model_dump(mode="json") for name in ASKED},
             "buckets_made": len(todo)}  # fmt: skip
 
 

@@ -13,16 +13,19 @@ from ray_jobs.run_config import RunConfig
 from ray_jobs.windows_table import load_recipes, table_columns
 from ray_jobs.workspace import Workspace
 
+ASKED = ("windows", "labels", "splits")  # sections of the run file that say which windows there are, and how labelled
+
 
 def check_trainable(config: RunConfig, workspace: Workspace, models: Iterable[FamilyConfig]) -> None:
     """Raise one clear sentence where a family cannot be trained on the workspace's featurized table.
 
     Raises:
-        HvacError: the table was made by another encoder, lacks a column or a class has no training window, only one
-            kind of label, or more points than a family takes.
+        HvacError: the table was made with other windows, labels or splits, or by another encoder, or lacks a column; or
+            a class has no training window, only one kind of label, or more points than a family takes.
     """
     featurized, recipes = workspace.finished("featurize"), load_recipes(workspace.windows)
     models = list(models)
+    _check_asked(config, workspace, featurized.get("asked", {}))
     _check_encoder(config, workspace, featurized.get("encoder"))
     for name, recipe in recipes.items():
         _check_labels(name, featurized["windows"].get(name))
@@ -39,6 +42,17 @@ def check_trainable(config: RunConfig, workspace: Workspace, models: Iterable[Fa
                 raise HvacError(
                     f"{model.family} takes windows of at most {most} point(s), class {name!r} has {recipe.width}: set "
                     "windows.by: point, or choose another family"
+                )
+
+
+def _check_asked(config: RunConfig, workspace: Workspace, asked: dict[str, dict[str, Any]]) -> None:
+    """Tables of before this was recorded are taken as they are."""
+    for name, before in asked.items():
+        for key, now in getattr(config, name).model_dump(mode="json").items():
+            if key in before and before[key] != now:
+                raise HvacError(
+                    f"{workspace.windows} was made with {name}.{key}: {before[key]}, the configuration says {now}: "
+                    "run featurize again"
                 )
 
 

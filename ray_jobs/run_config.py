@@ -99,6 +99,12 @@ class CompareConfig(Config):
     @classmethod
     def _by_name(cls, given: Any) -> Any:
         if isinstance(given, list | tuple):
+            if odd := [each for each in given if not isinstance(each, str)]:
+                raise ValueError(
+                    f"a list of models holds names only, found {odd[0]!r}: write 'name: {{settings}}' lines"
+                )
+            if len(set(given)) < len(given):
+                raise ValueError("a model stands in the list twice; name each once")
             return {name: {"family": name} for name in given}
         named = {name: settings or {} for name, settings in given.items()} if isinstance(given, dict) else given
         return {name: {"family": name, **settings} if isinstance(settings, dict) else settings
@@ -106,6 +112,8 @@ class CompareConfig(Config):
 
     @model_validator(mode="after")
     def _default_is_one_of_them(self) -> Self:
+        if seeded := [name for name, model in self.models.items() if "seed" in model.model_fields_set and model.seed]:
+            raise ValueError(f"models.{seeded[0]}.seed has no say here: seeds are compare.seeds, for every model alike")
         if self.default not in self.models:
             raise ValueError(f"default is {self.default!r}, which is none of the models: {', '.join(self.models)}")
         return self

@@ -32,11 +32,11 @@ class Progress(Callback):  # type: ignore[misc]
         log.warning("%s: ended with an error, see the sweep's table", trial)
 
 
-def callbacks(config: TuneConfig, experiment: str) -> list[Callback]:
+def callbacks(config: TuneConfig, experiment: str, sweep: str) -> list[Callback]:
     """All that the configuration asks for."""
     found: list[Callback] = [Progress(config.metric, config.trials)]
     if config.mlflow_uri is not None:
         from ray_jobs.sweep_mlflow import TrialRuns
 
-        found.append(TrialRuns(config.mlflow_uri, experiment))
+        found.append(TrialRuns(config.mlflow_uri, experiment, sweep))
     return found

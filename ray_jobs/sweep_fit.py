@@ -7,7 +7,7 @@ Legend: B windows, H horizons.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import zip_longest
 from typing import Any, NamedTuple
 
@@ -48,12 +48,15 @@ def read_classes(folder: AnyPath, needs: Iterable[str], encoder: Encoding) -> di
     }
 
 
-def check_judgeable(classes: Mapping[str, Parts]) -> None:
-    """Raise HvacError where *tune* holds nothing to judge trials by."""
-    if not np.isfinite(_mean([_pr_auc_H(None, part.tune) for part in classes.values()])).any():
+def check_judgeable(classes: Mapping[str, Parts], metric: str, horizons: Sequence[int]) -> None:
+    """Raise HvacError where *tune* holds nothing to judge trials by: at any horizon, or at the one `metric` names."""
+    told_H = np.isfinite(_mean([_pr_auc_H(None, part.tune) for part in classes.values()]))
+    named = [h for h in horizons if metric == f"{METRIC}_{h}"]
+    if not (told_H[list(horizons).index(named[0])] if named else told_H.any()):
+        within = f" at {named[0]} days, which tune.metric asks for" if named else ""
         raise HvacError(
-            "the tune part has labels of one kind only, so trials cannot be told apart: choose another split, or a "
-            "longer record"
+            f"the tune part has labels of one kind only{within}, so trials cannot be told apart: choose another split, "
+            "or a longer record"
         )
 
 

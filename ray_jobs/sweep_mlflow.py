@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import functools
+import logging
 import math
 import time
+from collections.abc import Callable
 from typing import Any
 
 from mlflow.entities import Metric, Param, Run
@@ -13,7 +16,8 @@ from ray.tune import Callback
 
 from hvac.errors import ConfigError
 
-TRIAL = "sweep_trial"
+TRIAL, SWEEP = "sweep_trial", "sweep"
+log = logging.getLogger(__name__)
 
 
 def check_reachable(uri: str) -> None:
@@ -26,6 +30,19 @@ def check_reachable(uri: str) -> None:
         ) from error
 
 
+def _or_warn(record: Callable[..., None]) -> Callable[..., None]:
+    """A store that fails takes no trial with it: Ray Tune would end the trial that its callback was told of."""
+
+    @functools.wraps(record)
+    def recorded(self: TrialRuns, *told: Any, **info: Any) -> None:
+        try:
+            record(self, *told, **info)
+        except MlflowException as error:
+            log.warning("MLflow did not record at %s: %s", self.uri, str(error).splitlines()[0])
+
+    return recorded
+
+
 class TrialRuns(Callback):  # type: ignore[misc]
     """One run per trial: a metric per epoch, the settings when it ends; goes on with it after a kill.
 
@@ -33,8 +50,8 @@ class TrialRuns(Callback):  # type: ignore[misc]
     second run for a trial that is taken up again.
     """
 
-    def __init__(self, uri: str, experiment: str) -> None:
-        self.uri, self.experiment = uri, experiment
+    def __init__(self, uri: str, experiment: str, sweep: str) -> None:
+        self.uri, self.experiment, self.sweep = uri, experiment, sweep
         self.run_of: dict[str, str] = {}
 
     @property
@@ -42,16 +59,19 @@ class TrialRuns(Callback):  # type: ignore[misc]
         """A client; they are cheap."""
         return MlflowClient(self.uri)
 
+    @_or_warn
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """Find or start the trial's run."""
         client, name = self.client, str(trial)
         known = client.get_experiment_by_name(self.experiment)
         experiment = known.experiment_id if known else client.create_experiment(self.experiment)
-        found: list[Run] = client.search_runs([experiment], f"tags.{TRIAL} = '{name}'")
-        run = found[0] if found else client.create_run(experiment, run_name=name, tags={TRIAL: name})
+        tags = {TRIAL: name, SWEEP: self.sweep}  # trials of another sweep of this name are called the same
+        found: list[Run] = client.search_runs([experiment], " and ".join(f"tags.{n} = '{v}'" for n, v in tags.items()))
+        run = found[0] if found else client.create_run(experiment, run_name=name, tags=tags)
         client.update_run(run.info.run_id, status="RUNNING")
         self.run_of[name] = run.info.run_id
 
+    @_or_warn
     def on_trial_result(
         self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
     ) -> None:
@@ -60,14 +80,18 @@ class TrialRuns(Callback):  # type: ignore[misc]
         own = {
             n: v for n, v in result.items() if isinstance(v, float) and math.isfinite(v) and not n.startswith("time")
         }
-        self.client.log_batch(self.run_of[str(trial)], metrics=[Metric(n, v, now, step) for n, v in own.items()])
+        if run := self.run_of.get(str(trial)):
+            self.client.log_batch(run, metrics=[Metric(n, v, now, step) for n, v in own.items()])
 
+    @_or_warn
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """Record the settings (PBT changes them on the way) and the end."""
-        run = self.run_of[str(trial)]
-        self.client.log_batch(run, params=[Param(n, str(v)) for n, v in trial.config["settings"].items()])
-        self.client.set_terminated(run)
+        if run := self.run_of.get(str(trial)):
+            self.client.log_batch(run, params=[Param(n, str(v)) for n, v in trial.config["settings"].items()])
+            self.client.set_terminated(run)
 
+    @_or_warn
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """Record that the trial failed."""
-        self.client.set_terminated(self.run_of[str(trial)], "FAILED")
+        if run := self.run_of.get(str(trial)):
+            self.client.set_terminated(run, "FAILED")

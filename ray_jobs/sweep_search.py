@@ -69,7 +69,7 @@ def search(trainable: Callable[..., Any], run: RunConfig, planned: Plan, sweep: 
         run_config=tune.RunConfig(
             name=STATE,
             **storage_of(sweep),
-            callbacks=callbacks(config, run.name),
+            callbacks=callbacks(config, run.name, sweep.name),
             failure_config=FailureConfig(max_failures=run.train.max_failures),
             checkpoint_config=CheckpointConfig(num_to_keep=None if config.algorithm == "pbt" else KEPT),
             verbose=0,

@@ -44,7 +44,8 @@ def run(config: RunConfig) -> Result:
 
 def _sweep(config: RunConfig, workspace: Workspace, sweep: AnyPath) -> Result:
     planned, search_config = plan(config, workspace), tune_section(config)
-    check_judgeable(read_classes(workspace.windows, (), no_encoder))
+    classes = read_classes(workspace.windows, (), no_encoder)
+    check_judgeable(classes, search_config.metric, config.windows.horizons)
     shared = Shared(
         sweep=sweep,
         base=config.model,

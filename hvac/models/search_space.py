@@ -101,11 +101,15 @@ def _check_range(kind: str, values: tuple[Any, ...]) -> None:
     if kind == "choice":
         if not values:
             raise ValueError("choice: the list is empty; name at least one value")
+        if any(value in values[:place] for place, value in enumerate(values)):
+            raise ValueError("choice: a value stands there twice; name each once")
         return
     wanted = int if kind == "int" else (int, float)
     if len(values) != 2 or any(isinstance(value, bool) or not isinstance(value, wanted) for value in values):
         raise ValueError(f"{kind}: expected [low, high], two {'whole ' if kind == 'int' else ''}numbers")
     low, high = values
+    if not (math.isfinite(low) and math.isfinite(high)):
+        raise ValueError(f"{kind}: expected two finite numbers, found {low} and {high}")
     if low > high or (low == high and kind != "int"):
         raise ValueError(f"{kind}: the range is empty, low ({low}) must be below high ({high})")
     if kind == "loguniform" and low <= 0:
@@ -142,6 +146,9 @@ def corners(base: Family, space: Space) -> list[Family]:
     """
     if "family" in space:
         raise ConfigError("tune.space.family: a sweep is over one family; run one sweep for each")
+    idle = next((key for key in space if key.startswith("augment.") and key != "augment.copies"), None)
+    if idle and not base.augment.copies and "augment.copies" not in space:
+        raise ConfigError(f"tune.space.{idle} changes nothing without copies: set model.augment.copies above 0")
     found = []
     for key, values in space.items():
         for value in values.edges:

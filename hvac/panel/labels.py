@@ -1,4 +1,4 @@
-"""Labels: does an onset lie in (end_date, end_date + h]; censored, per horizon, where follow-up ends earlier.
+"""Labels: does an onset lie in (end_date, end_date + h]; masked, per horizon, where follow-up ends earlier.
 
 Legend: B windows, H horizons. Days are int32 days since 1970-01-01.
 """
@@ -37,7 +37,8 @@ def onset_labels(
 ) -> tuple[Flags, Flags]:
     """Labels and whether they are known.
 
-    A positive is known as soon as its onset is recorded; a negative only where follow-up reaches end_day + h.
+    A label is known where follow-up reaches end_day + h, whatever it is: to keep the positives of the last h days of a
+    record, whose negatives nobody can know, would make "the record ends soon" tell the label.
 
     Returns:
         y_BH, known_BH.
@@ -45,17 +46,28 @@ def onset_labels(
     >>> y, known = onset_labels(np.array([0, 50], np.int32), np.array([20]), horizons=(30, 60), follow_up_end=85)
     >>> y.tolist(), known.tolist()
     ([[True, True], [False, False]], [[True, True], [True, False]])
+    >>> onset_labels(np.array([50], np.int32), np.array([70]), horizons=(30, 60), follow_up_end=85)[1].tolist()
+    [[True, False]]
     """
     onsets = np.append(np.sort(onset_N), FAR).astype(np.int64)
     next_onset_B = onsets[np.searchsorted(onsets, end_day_B, side="right")]
     reach_BH = end_day_B[:, None].astype(np.int64) + np.array(horizons)
     y_BH = next_onset_B[:, None] <= reach_BH
-    return y_BH, y_BH | (reach_BH <= follow_up_end)
+    return y_BH, reach_BH <= follow_up_end
 
 
 def follow_up_end(panel: Panel, onset_N: Days) -> int:
-    """Last reading or last recorded onset, whichever is later."""
-    return max(panel.last_day, int(onset_N.max())) if len(onset_N) else panel.last_day
+    """Last reading or last recorded onset, whichever is later; `FAR` where the record ends with an onset.
+
+    A unit that ran to failure has nothing left to follow: no reading comes after the onset, and the last came on its
+    day or the day before.
+    """
+    if not len(onset_N):
+        return panel.last_day
+    last_onset = int(onset_N.max())
+    if panel.last_day <= last_onset <= panel.last_day + 1:
+        return FAR
+    return max(panel.last_day, last_onset)
 
 
 def value_labels(

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hvac.panel.events import inside_episode
-from hvac.panel.labels import LabelConfig, follow_up_end, onset_labels, value_labels
+from hvac.panel.labels import FAR, LabelConfig, follow_up_end, onset_labels, value_labels
 from tests.panel.panel_example import FIRST, UNIT, date, event, event_table, events_of, panel_of, reading, series
 from tests.reference.labels_oracle import excluded, label
 
@@ -55,8 +55,34 @@ def test_negative_is_known_per_horizon_where_follow_up_reaches_it(last: int, exp
     assert labels_of(100, [], last) == ([False] * 3, expected)
 
 
-def test_positive_is_known_as_soon_as_its_onset_is_recorded() -> None:
-    assert labels_of(100, [140], 140) == ([False, True, True], [True, True, True])
+def test_positive_is_known_where_its_negative_would_be() -> None:
+    """Else the last days of a record would hold positives only, and the end of the record would tell the label."""
+    for onsets in ([], [140]):
+        assert labels_of(100, onsets, 170)[1] == [True, True, False]
+
+
+def test_all_is_known_of_a_unit_that_ran_to_failure() -> None:
+    panel = panel_of(series([1.0] * 50))
+    for onset, ended in ((FIRST + 48, False), (FIRST + 49, True), (FIRST + 50, True), (FIRST + 51, False)):
+        end = follow_up_end(panel, np.array([FIRST + 3, onset], np.int32))
+        assert end == (FAR if ended else max(FIRST + 49, onset))
+    y, known = onset_labels(np.array([100], np.int32), np.array([140]), horizons=HORIZONS, follow_up_end=FAR)
+    assert (y[0].tolist(), known[0].tolist()) == ([False, True, True], [True, True, True])
+
+
+def test_end_of_a_record_tells_nothing_of_the_label() -> None:
+    """Onsets by chance alone: the share of positives among known labels is the same at the end as before it."""
+    rng, days = np.random.default_rng(0), np.arange(720, dtype=np.int32)
+    tail, rest = [], []
+    for _ in range(400):
+        onsets = np.flatnonzero(rng.random(720) < 1 / 400).astype(np.int32)
+        onsets = onsets[onsets < 715]  # none ended with an onset
+        y, known = onset_labels(days, onsets, horizons=HORIZONS, follow_up_end=719)
+        tail.append((y[-150:], known[-150:]))
+        rest.append((y[:-150], known[:-150]))
+    share = [np.sum([y & known for y, known in part], axis=(0, 1)) / np.sum([known for _, known in part], axis=(0, 1))
+             for part in (tail, rest)]  # fmt: skip
+    np.testing.assert_allclose(share[0], share[1], atol=0.03)
 
 
 def test_no_negative_is_known_when_the_horizon_is_longer_than_the_record() -> None:

@@ -16,6 +16,7 @@ from ray_jobs import train
 from ray_jobs.gate import check_trainable
 from ray_jobs.run_config import RunConfig
 from ray_jobs.workspace import workspace_of
+from tests.ray_jobs.conftest import SMALL
 
 Finished = tuple[RunConfig, Path]
 EASY = ("base_rate", "persistence", "logistic_28", "gbdt_28", "gbdt_92", "gbdt_context", "gbdt_full", "hybrid")
@@ -41,6 +42,28 @@ def refused(config: RunConfig) -> str:
     message = str(caught.value)
     assert "\n" not in message
     return message
+
+
+@pytest.mark.parametrize(
+    ("section", "changes", "told"),
+    [
+        (
+            "windows",
+            {"horizons": [30, 60]},
+            "made with windows.horizons: [30, 60, 90], the configuration says [30, 60]",
+        ),
+        ("labels", {"events": ["maintenance"]}, "made with labels.events: ['failure']"),
+        (
+            "splits",
+            {"kind": "equipment"},
+            "made with splits.kind: time, the configuration says equipment: run featurize",
+        ),
+    ],
+)
+def test_table_of_other_windows_labels_or_splits_is_refused(
+    featurized: RunConfig, section: str, changes: dict[str, Any], told: str
+) -> None:
+    assert told in refused(featurized.replace(**{section: {**SMALL.get(section, {}), **changes}}))
 
 
 def recorded(config: RunConfig, change: Callable[[dict[str, Any]], None]) -> None:

@@ -418,10 +418,46 @@ def test_configuration_that_cannot_be_read_is_one_sentence(
 
 def test_tune_part_of_one_kind_of_label_cannot_judge(make: Making) -> None:
     classes = classes_of(make({}))
-    check_judgeable(classes)
-    quiet = {
-        name: part._replace(tune=replace(part.tune, y_BH=np.zeros_like(part.tune.labels[0])))
-        for name, part in classes.items()
-    }
-    with pytest.raises(HvacError, match="labels of one kind only"):
-        check_judgeable(quiet)
+
+    def quiet(*places: int) -> dict[str, Parts]:
+        """With no positive label in *tune* at some horizons."""
+        found = {}
+        for name, part in classes.items():
+            y_BH = part.tune.labels[0].copy()
+            y_BH[:, places] = False
+            found[name] = part._replace(tune=replace(part.tune, y_BH=y_BH))
+        return found
+
+    horizons = (30, 60, 90)
+    check_judgeable(classes, "tune_pr_auc_30", horizons)
+    check_judgeable(quiet(0), "tune_pr_auc", horizons)
+    check_judgeable(quiet(0), "tune_pr_auc_60", horizons)
+    with pytest.raises(HvacError, match="labels of one kind only, so"):
+        check_judgeable(quiet(0, 1, 2), "tune_pr_auc", horizons)
+    with pytest.raises(HvacError, match=r"one kind only at 30 days, which tune\.metric asks for"):
+        check_judgeable(quiet(0), "tune_pr_auc_30", horizons)
+
+
+def test_mlflow_keeps_sweeps_of_one_name_apart_and_takes_no_trial_with_it(tmp_path: Path, caplog: Any) -> None:
+    client_of = pytest.importorskip("mlflow", reason="MLflow is an optional extra").MlflowClient
+    from ray_jobs.sweep_mlflow import TrialRuns
+
+    class Trial:
+        def __init__(self, rate: float) -> None:
+            self.config = {"settings": {"learning_rate": rate}}
+
+        def __str__(self) -> str:
+            return "trial_00000"
+
+    uri = f"sqlite:///{tmp_path}/runs.db"
+    for sweep, rate in (("mine-1", 0.1), ("mine-2", 0.2)):
+        runs = TrialRuns(uri, "mine", sweep)
+        for _ in range(2):  # taken up again after a kill
+            runs.on_trial_start(0, [], Trial(rate))
+        runs.on_trial_result(0, [], Trial(rate), {"epoch": 1, "tune_pr_auc": rate})
+        runs.on_trial_complete(0, [], Trial(rate))
+    client = client_of(uri)
+    found = client.search_runs([client.get_experiment_by_name("mine").experiment_id])
+    assert sorted(float(run.data.params["learning_rate"]) for run in found) == [0.1, 0.2]
+    runs.on_trial_complete(0, [], Trial(0.3))  # the store refuses to change what was recorded
+    assert "MLflow did not record" in caplog.text

@@ -33,23 +33,25 @@ def episodes(events, kinds, facility_id, equipment_id):
 
 
 def follow_up_end(readings, events, kinds, facility_id, equipment_id):
-    """The last reading or the last recorded onset, whichever is later."""
+    """The last reading or the last recorded onset, or the end of time where they are a day apart at most."""
     seen = [
         as_date(row["date"])
         for row in rows_of(readings, facility_id, equipment_id)
         if "value" not in row or not is_missing(row["value"])
     ]
-    return max(seen + [onset for onset, _ in episodes(events, kinds, facility_id, equipment_id)])
+    onsets = [onset for onset, _ in episodes(events, kinds, facility_id, equipment_id)]
+    if onsets and (max(onsets) - max(seen)).days in (0, 1):
+        return dt.date.max
+    return max(seen + onsets)
 
 
 def label(readings, events, kinds, facility_id, equipment_id, end_date, horizon):
-    """(label, known): an onset in (end_date, end_date + horizon]; a negative counts only if follow-up gets there."""
+    """(label, known): an onset in (end_date, end_date + horizon]; known only if follow-up gets there."""
     end_date = as_date(end_date)
     border = end_date + dt.timedelta(days=int(horizon))
-    for onset, _ in episodes(events, kinds, facility_id, equipment_id):
-        if end_date < onset <= border:
-            return True, True
-    return False, follow_up_end(readings, events, kinds, facility_id, equipment_id) >= border
+    onsets = [onset for onset, _ in episodes(events, kinds, facility_id, equipment_id)]
+    known = follow_up_end(readings, events, kinds, facility_id, equipment_id) >= border
+    return any(end_date < onset <= border for onset in onsets), known
 
 
 def excluded(events, kinds, facility_id, equipment_id, end_date):
