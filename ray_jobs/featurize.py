@@ -37,6 +37,9 @@ from ray_jobs.workspace import Result, Workspace, content_key, run_step, workspa
 
 log = logging.getLogger(__name__)
 BLOCK_BYTES = 2**30
+TABLE = (
+    2  # raise where the same settings give other rows: all tables are made anew (2: labels are masked on both sides)
+)
 # Encoders live as long as the job: were they to take what a task needs, on nodes of one CPU (or on those that are left
 # when others are lost) no task would ever start. A hundredth keeps them off nodes without CPUs, and ten leave room.
 ENCODER_CPUS, TASK_CPUS = 0.01, 0.9
@@ -48,7 +51,7 @@ def run(config: RunConfig) -> Result:
     ingested = workspace.finished("ingest")
     rules = content_key(
         [getattr(config, name).model_dump(mode="json") for name in ASKED],
-        encoder_stamp(config.encoder), config.keeps_values, config.evaluate.ablation,
+        encoder_stamp(config.encoder), config.keeps_values, config.evaluate.ablation, TABLE,
     )  # fmt: skip
     key = content_key(ingested["key"], rules)
     return run_step(workspace, "featurize", key, lambda: _featurize(config, workspace, rules, ingested))

@@ -25,8 +25,8 @@ def check_trainable(config: RunConfig, workspace: Workspace, models: Iterable[Fa
     """
     featurized, recipes = workspace.finished("featurize"), load_recipes(workspace.windows)
     models = list(models)
-    _check_asked(config, workspace, featurized.get("asked", {}))
-    _check_encoder(config, workspace, featurized.get("encoder"))
+    _check_asked(config, workspace, featurized.get("asked"))
+    _check_encoder(config, workspace, featurized["encoder"])
     for name, recipe in recipes.items():
         _check_labels(name, featurized["windows"].get(name))
         there = table_columns(workspace.windows, recipe)
@@ -45,8 +45,9 @@ def check_trainable(config: RunConfig, workspace: Workspace, models: Iterable[Fa
                 )
 
 
-def _check_asked(config: RunConfig, workspace: Workspace, asked: dict[str, dict[str, Any]]) -> None:
-    """Tables of before this was recorded are taken as they are."""
+def _check_asked(config: RunConfig, workspace: Workspace, asked: dict[str, dict[str, Any]] | None) -> None:
+    if asked is None:
+        raise HvacError(f"{workspace.windows} was made by an older version: run featurize again")
     for name, before in asked.items():
         for key, now in getattr(config, name).model_dump(mode="json").items():
             if key in before and before[key] != now:
@@ -56,10 +57,8 @@ def _check_asked(config: RunConfig, workspace: Workspace, asked: dict[str, dict[
                 )
 
 
-def _check_encoder(config: RunConfig, workspace: Workspace, made_by: dict[str, Any] | None) -> None:
+def _check_encoder(config: RunConfig, workspace: Workspace, made_by: dict[str, Any]) -> None:
     asked = encoder_stamp(config.encoder)
-    if made_by is None:
-        raise HvacError(f"{workspace.windows} was made by an older version: run featurize again")
     if asked != made_by:
         (one, other) = (f"{e['source']} encoder ({e['pooling']}, {e['weights'][:12]})" for e in (made_by, asked))
         raise HvacError(
