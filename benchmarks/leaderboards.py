@@ -13,9 +13,12 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 KEPT, PAGE = ROOT / "benchmarks" / "results" / "leaderboards.json", ROOT / "benchmarks" / "LEADERBOARDS.md"
+MARKS = ("default", "champion")
 SWEEP, TRIAL = ("family", "search", "before", "best"), ("trial", "status", "epochs", "value", "settings")
 TOOK = ("seconds", "fits", "fits_made")
-SHOWN = ("pr_auc", "roc_auc", "brier_skill", "base_rate")
+SHOWN = ("pr_auc", "roc_auc", "brier_skill", "base_rate", "events", "headline")
+FEW = "too few events to say"
+STALE = "**Labels of before 2026-11-28** (docs/findings.md, first point): figures are too high, not to be compared."
 
 
 def main() -> None:
@@ -32,7 +35,7 @@ def main() -> None:
         leaky = workspace / "leaky_protocols" / "leaky_protocols.json"
         if leaky.exists():
             kept[f"{workspace.name} · leaky protocols (not usable)"] = json.loads(leaky.read_text(encoding="utf-8"))
-        for path in sorted(workspace.glob("sweeps/*/sweep.json")):
+        for path in sorted(workspace.glob("sweeps/*/sweep.json"), key=lambda file: file.stat().st_mtime):
             sweep = json.loads(path.read_text(encoding="utf-8"))
             trials = [{name: trial[name] for name in TRIAL} for trial in sweep["trials"]]
             kept[f"{workspace.name} · sweep {sweep['name']}"] = {**{n: sweep[n] for n in SWEEP}, "trials": trials}
@@ -52,7 +55,10 @@ def trimmed(board: dict[str, Any]) -> dict[str, Any]:
 
 
 def _rows(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [{**row, "test": {h: {n: each[n] for n in SHOWN} for h, each in row["test"].items()}} for row in rows]
+    return [
+        {**row, "test": {h: {n: each[n] for n in SHOWN if n in each} for h, each in row["test"].items()}}
+        for row in rows
+    ]
 
 
 def page(kept: dict[str, Any]) -> str:
@@ -67,27 +73,28 @@ def page(kept: dict[str, Any]) -> str:
     for name, found in sorted(kept.items()):
         kinds = {"turns": turned_table, "protocols": leaky_table, "trials": sweep_table, "detector": detector_table}
         make = next((make for key, make in kinds.items() if key in found), table)
-        lines += ["", f"## {name}", "", *make(found)]
+        lines += ["", f"## {name}", "", *([STALE, ""] if found.get("stale") else []), *make(found)]
     return "\n".join(lines) + "\n"
 
 
 def table(board: dict[str, Any]) -> list[str]:
     lines = [f"Champion: **{board['champion']}**; default: {board['default']}; {took(board)}.", ""]
     mean = ["mean"] if "mean" in board["rows"][0] else []
-    columns = [*(["test, mean"] if mean else []), *(f"test {h} d" for h in board["horizons"])]
+    columns = [
+        *(["test, mean"] if mean else []),
+        *(f"test {h} d{counted(board['rows'], h)}" for h in board["horizons"]),
+    ]
     head = "".join(f" {name} | vs default | vs champion |" for name in columns)
     lines += [f"| model | seeds | validation |{head} parameters | fit s | µs/window |"]
     lines += ["|---|---|---|" + "---|---|---|" * len(columns) + "---|---|---|"]
     for row in board["rows"]:
         cells = [row["name"], str(row["runs"]), f"{row['validation']['mean']:.3f}"]
         for found in (row[name] for name in mean):
-            cells += [interval(found["pr_auc"]), verdict(found["against_default"]), verdict(found["against_champion"])]
+            cells += [interval(found["pr_auc"])]
+            cells += [verdict(found[f"against_{mark}"], all(map(enough, row["test"].values()))) for mark in MARKS]
         for h in map(str, board["horizons"]):
-            cells += [
-                interval(row["test"][h]["pr_auc"]),
-                versus(row["against_default"], h),
-                versus(row["against_champion"], h),
-            ]
+            cells += [interval(row["test"][h]["pr_auc"])]
+            cells += [versus(row, f"against_{mark}", h) for mark in MARKS]
         cells += [f"{row['parameters']:,}", f"{row['fit_seconds']:.1f}", f"{row['microseconds_per_window']:.1f}"]
         lines.append(f"| {' | '.join(cells)} |")
     return lines
@@ -111,16 +118,17 @@ def turned_table(board: dict[str, Any]) -> list[str]:
 
 
 def turned_rows(rows: list[dict[str, Any]], horizons: list[int]) -> list[str]:
-    head = "".join(f" test {h} d | vs default |" for h in horizons)
+    head = "".join(f" test {h} d{counted(rows, h)} | vs default |" for h in horizons)
     lines = [
         f"| model | seeds | test, mean | vs default |{head}",
         "|---|---|---|---|" + "---|---|" * len(horizons),
     ]
     for row in rows:
         cells = [row["name"], str(row["runs"])]
-        cells += [interval(row["mean"]["pr_auc"]), verdict(row["mean"]["against_default"])]
+        cells += [interval(row["mean"]["pr_auc"])]
+        cells += [verdict(row["mean"]["against_default"], all(map(enough, row["test"].values())))]
         for h in map(str, horizons):
-            cells += [interval(row["test"][h]["pr_auc"]), versus(row["against_default"], h)]
+            cells += [interval(row["test"][h]["pr_auc"]), versus(row, "against_default", h)]
         lines.append(f"| {' | '.join(cells)} |")
     return lines
 
@@ -136,38 +144,53 @@ def interval(figure: dict[str, Any]) -> str:
     return f"{value} [{low}, {high}]"
 
 
-def versus(differences: dict[str, Any] | None, horizon: str) -> str:
-    return verdict(differences and differences[horizon]["pr_auc"])
+def counted(rows: list[dict[str, Any]], horizon: int) -> str:
+    events = rows[0]["test"][str(horizon)].get("events")
+    return f" ({events['value']:.0f} events)" if events else ""
 
 
-def verdict(found: dict[str, Any] | None) -> str:
+def enough(test: dict[str, Any]) -> bool:
+    return bool(test.get("headline", True))
+
+
+def versus(row: dict[str, Any], against: str, horizon: str) -> str:
+    differences = row[against]
+    return verdict(differences and differences[horizon]["pr_auc"], enough(row["test"][horizon]))
+
+
+def verdict(found: dict[str, Any] | None, sure: bool) -> str:
     if not found or found["value"] is None:
         return "–"
     bounds = "" if found["low"] is None else f" [{found['low']:+.3f}, {found['high']:+.3f}]"
-    return f"{found['value']:+.3f}{bounds} {found['verdict']}"
+    return f"{found['value']:+.3f}{bounds} {found['verdict'] if sure else FEW}"
 
 
 def leaky_table(found: dict[str, Any]) -> list[str]:
     lines = [
         f"**{found['warning']}**",
         "",
-        "| model | protocol | PR-AUC 30 d | ROC-AUC 30 d | F1 30 d |",
+        "| model | protocol | PR-AUC{0} | ROC-AUC{0} | F1{0} |".format(f" {_shortest(found)} d"),
         "|---|---|---|---|---|",
     ]
-    for model in (name for name in found if name not in ("warning", "usable", "protocols")):
+    for model in (name for name in found if name not in ("warning", "usable", "protocols", "stale")):
         for protocol, by_horizon in found[model].items():
-            first = by_horizon[next(iter(by_horizon))]
+            first = by_horizon[_shortest(found)]
             cells = " | ".join(f"{first[name]:.3f}" for name in ("pr_auc", "roc_auc", "f1"))
             lines.append(f"| {model} | {protocol} | {cells} |")
     return lines
+
+
+def _shortest(found: dict[str, Any]) -> str:
+    protocols = next(found[name] for name in found if name not in ("warning", "usable", "protocols", "stale"))
+    return min(next(iter(protocols.values())), key=int)
 
 
 def sweep_table(sweep: dict[str, Any]) -> list[str]:
     search = sweep["search"]
     names = list(search["space"])
     lines = [
-        f"`{sweep['family']}`, {search['algorithm']}, PR-AUC on *tune* (mean over classes and horizons): it chose the",
-        "winner, so it flatters it.",
+        f"`{sweep['family']}`, {search['algorithm']}, {search['metric']} (mean over classes): it chose the winner,",
+        "so it flatters it.",
         "",
         f"| trial | state | epochs | tune PR-AUC | {' | '.join(names)} |",
         "|---|---|---|---|" + "---|" * len(names),
