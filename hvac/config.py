@@ -14,6 +14,7 @@ from hvac.errors import ConfigError
 from hvac.storage import AnyPath, place
 
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
+Share = Annotated[float, Field(gt=0, lt=1)]
 
 
 def _distinct(values: tuple[Any, ...]) -> tuple[Any, ...]:

@@ -43,10 +43,10 @@ def run(config: RunConfig) -> Result:
             f"{config.name}: splits.kind is {config.splits.kind!r}; equipment takes turns to be tested under kind: "
             "equipment (a time split tests all of it already, and for facilities there is ray_jobs.facilities)"
         )
-    if wanted.kinds and config.labels.source == "limits":
+    if wanted.kinds and (config.labels.source, config.labels.label) != ("events", "onset"):
         raise ConfigError(
-            f"{config.name}: compare.kinds names kinds of events, but labels.source is 'limits', which makes one "
-            "of its own: remove compare.kinds, or set labels.source: events"
+            f"{config.name}: compare.kinds names kinds of events, but labels.source is {config.labels.source!r} and "
+            f"labels.label {config.labels.label!r}: remove compare.kinds, or predict onsets of events"
         )
     turns = {kind: _turns(config, kind) for kind in wanted.kinds or (None,)}
     every = [turn for of_kind in turns.values() for turn in of_kind]

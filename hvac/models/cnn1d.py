@@ -16,6 +16,7 @@ import torch
 from pydantic import Field
 from torch import nn
 
+from hvac.config import Share
 from hvac.errors import ConfigError
 from hvac.features.table import Windows
 from hvac.models.family import Encoding
@@ -39,7 +40,7 @@ class Cnn1dConfig(TrainingConfig):
     weight_decay: float = Field(default=0.0, ge=0)
     patience: int | None = Field(default=5, ge=1)
     gamma: float = Field(default=0.0, ge=0)
-    alpha: Literal["balanced", "prevalence", "none"] | float = "none"
+    alpha: Literal["balanced", "prevalence", "none"] | Share = "none"
 
     @property
     def needs(self) -> tuple[str, ...]:

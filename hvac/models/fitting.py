@@ -166,7 +166,9 @@ def fit_epochs(
     )
     if state.epoch:
         network.take(state.module)
-        optimiser.load_state_dict(state.optimiser)
+        optimiser.load_state_dict(state.optimiser)  # its paces are of the settings of then (population based search)
+        for group, (_, pace) in zip(optimiser.param_groups, network.paces(config), strict=True):
+            group["pace"] = pace
     wrapped, weighing = workers.wrap(network), Weighing.make(config, counts.positive_H, counts.known_H, workers.device)
     tensors = _Tensors.make(train, workers.device)
     while not state.ended(config):

@@ -19,6 +19,7 @@ import torch.nn.functional as F
 from pydantic import Field, model_validator
 from torch import nn
 
+from hvac.config import Share
 from hvac.features.table import Windows
 from hvac.models.family import Encoding
 from hvac.models.fitting import Network
@@ -40,7 +41,7 @@ class MultitaskConfig(TrainingConfig):
     learning_rate: float = Field(default=1e-3, gt=0)
     final_learning_rate: float = Field(default=1e-4, ge=0)
     gamma: float = Field(default=0.0, ge=0)
-    alpha: Literal["balanced", "prevalence", "none"] | float = "none"
+    alpha: Literal["balanced", "prevalence", "none"] | Share = "none"
 
     @model_validator(mode="after")
     def _heads_share_the_width(self) -> Self:

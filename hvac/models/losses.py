@@ -48,10 +48,13 @@ class Weighing(NamedTuple):
 
     @classmethod
     def make(cls, config: Any, positive_H: tuple[int, ...], known_H: tuple[int, ...], device: str) -> Weighing:
-        """From the training counts: balanced 1 − prevalence, prevalence (the seed's "auto"), or a number."""
+        """From the training counts: balanced 1 − prevalence, prevalence (the seed's "auto"), or a number.
+
+        Where labels are of one kind both count alike: a weight of 0 for all there is would teach nothing at all.
+        """
         if config.alpha == "none":
             return cls(config.gamma, None)
-        prevalence_H = [p / max(n, 1) for p, n in zip(positive_H, known_H, strict=True)]
+        prevalence_H = [p / n if 0 < p < n else 0.5 for p, n in zip(positive_H, known_H, strict=True)]
         fixed = config.alpha if isinstance(config.alpha, float) else None
         alpha_H = [fixed if fixed is not None else 1 - p if config.alpha == "balanced" else p for p in prevalence_H]
         return cls(config.gamma, torch.tensor(alpha_H, device=device)[:, None])

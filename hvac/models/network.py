@@ -13,6 +13,7 @@ import numpy.typing as npt
 import torch
 from pydantic import Field
 
+from hvac.config import Share
 from hvac.errors import BundleError
 from hvac.features.table import Windows
 from hvac.models.family import Encoding, FamilyConfig, Fitting, State
@@ -36,7 +37,7 @@ class TrainingConfig(FamilyConfig):
     windows_per_epoch: int | None = Field(default=None, ge=1)
     clip: float = Field(default=1.0, gt=0)
     gamma: float = Field(default=3.0, ge=0)
-    alpha: Literal["balanced", "prevalence", "none"] | float = "balanced"
+    alpha: Literal["balanced", "prevalence", "none"] | Share = "balanced"
 
 
 class Shape(NamedTuple):

@@ -9,7 +9,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from hvac.models.losses import focal_loss, focal_terms
+from hvac.errors import ConfigError
+from hvac.models.hybrid import HybridConfig
+from hvac.models.losses import Weighing, focal_loss, focal_terms
 
 HUGE = torch.tensor([1e4, -1e4, 1e30, -1e30, 60.0, -60.0, 0.0, 1e4, -1e4, 20.0, 17.0])
 LABEL = torch.tensor([1.0, 0.0, 1.0, 0.0, 1.0, 0.0, 1.0, 0.0, 1.0, 1.0, 1.0])
@@ -76,3 +78,17 @@ def test_alpha_may_differ_by_horizon() -> None:
     both = focal_terms(logit, y, alpha=torch.tensor([[0.1], [0.7]]))
     for h, alpha in enumerate((0.1, 0.7)):
         torch.testing.assert_close(both[h], focal_terms(logit[h], y[h], alpha=alpha))
+
+
+@pytest.mark.parametrize("alpha", ["balanced", "prevalence"])
+def test_labels_of_one_kind_weigh_alike_so_that_the_rate_is_learned(alpha: str) -> None:
+    weighing = Weighing.make(HybridConfig(alpha=alpha), (0, 8, 0, 2), (8, 8, 0, 8), "cpu")
+    assert weighing.alpha_H1 is not None
+    rare = {"balanced": 0.75, "prevalence": 0.25}[alpha]
+    assert weighing.alpha_H1[:, 0].tolist() == [0.5, 0.5, 0.5, rare]
+
+
+@pytest.mark.parametrize("alpha", [-1.0, 0.0, 1.0, 2.0])
+def test_weight_that_silences_or_turns_a_kind_of_label_is_refused(alpha: float) -> None:
+    with pytest.raises(ConfigError, match="alpha"):
+        HybridConfig(alpha=alpha)
