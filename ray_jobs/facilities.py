@@ -59,12 +59,12 @@ def run(config: RunConfig) -> Result:
 def _leave_out(config: RunConfig, workspace: Workspace, basis: str) -> Result:
     models: dict[str, Any] = {config.model.family: config.model}
     models |= {name: config_of(name, seed=config.seed) for name in BESIDE if name not in models}
-    check_trainable(config, workspace, models.values())
     if config.splits.kind == "facility":
         raise HvacError(
             "splits.kind: facility holds one facility out already, and the others have no test windows: set "
             "splits.kind: time or equipment to leave each of them out in turn"
         )
+    check_trainable(config, workspace, models.values())
     recipes = load_recipes(workspace.windows)
     folds = plan_folds({name: read_windows(workspace.windows, each, SPLITS) for name, each in recipes.items()})
     entries = {(fold.facility, name, model): _entry(workspace, basis, fold, name, model, settings)

@@ -172,13 +172,14 @@ def test_series_shorter_than_the_window_are_refused(ray: None, tmp_path: Path) -
 def test_command_line_ends_in_one_sentence_and_status_2_on_bad_input(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sys, "argv", ["detect", "--config", str(CONFIGS / "detect_seed.yaml"), "seeed=1"])
+    file = CONFIGS / "detect_seed.yaml"
+    monkeypatch.setattr(sys, "argv", ["detect", "--config", str(file), "seeed=1"])
     with pytest.raises(SystemExit) as ended:
         main(detect.run, None, load=load_detect)
     assert ended.value.code == 2
     assert capsys.readouterr().err == (
-        "error: unknown key 'seeed' in DetectConfig: did you mean 'seed'? Known keys: name, workspace, language, seed, "
-        "series, source, windows, inject, model, alarms, train, ray\n"
+        f"error: {file}: unknown key 'seeed' in DetectConfig: did you mean 'seed'? Known keys: name, workspace, language, "
+        "seed, series, source, windows, inject, model, alarms, train, ray\n"
     )
 
 
