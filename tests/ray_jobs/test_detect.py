@@ -178,8 +178,8 @@ def test_command_line_ends_in_one_sentence_and_status_2_on_bad_input(
         main(detect.run, None, load=load_detect)
     assert ended.value.code == 2
     assert capsys.readouterr().err == (
-        f"error: {file}: unknown key 'seeed' in DetectConfig: did you mean 'seed'? Known keys: name, workspace, language, "
-        "seed, series, source, windows, inject, model, alarms, train, ray\n"
+        f"error: {file}: unknown key 'seeed' in DetectConfig: did you mean 'seed'? Known keys: name, workspace, "
+        "language, seed, series, source, windows, inject, model, alarms, train, ray\n"
     )
 
 
