@@ -37,9 +37,7 @@ from ray_jobs.workspace import Result, Workspace, content_key, run_step, workspa
 
 log = logging.getLogger(__name__)
 BLOCK_BYTES = 2**30
-TABLE = (
-    2  # raise where the same settings give other rows: all tables are made anew (2: labels are masked on both sides)
-)
+TABLE = 2  # raised when the same settings give other rows, so that tables are made anew (2: masks positives too)
 # Encoders live as long as the job: were they to take what a task needs, on nodes of one CPU (or on those that are left
 # when others are lost) no task would ever start. A hundredth keeps them off nodes without CPUs, and ten leave room.
 ENCODER_CPUS, TASK_CPUS = 0.01, 0.9

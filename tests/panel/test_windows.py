@@ -259,7 +259,7 @@ def records(draw: st.DrawFn) -> list[Row]:
             if day and (day in silent or rng.random() < share):
                 continue
             for _ in range(1 + (rng.random() < 0.05)):
-                known = day + int(rng.integers(1, 60)) if day and rng.random() < late else None  # limits from day 0 on
+                known = day + int(rng.integers(1, 60)) if rng.random() < late else None
                 rows.append(reading(day, np.round(rng.normal(20, 3), 1), point=point, known=known, limits=(10.0, 32.0)))
     return rows
 

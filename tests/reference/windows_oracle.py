@@ -35,7 +35,7 @@ def baseline(values):
 
 
 def days_of(rows, point, aggregate):
-    """{date: (value, known date, lower, upper)} of a point: a day is known when its last reading is."""
+    """{date: (value, known date)} of a point: a day is known when its last reading is."""
     days = {}
     for row in rows:
         if row["point_id"] == point:
@@ -44,18 +44,33 @@ def days_of(rows, point, aggregate):
     for date, same in sorted(days.items()):
         value = AGGREGATES[aggregate]([row["value"] for row in same])
         known = max(max(row.get("known_at") or date, date) for row in same)
-        found[date] = (value, known, same[-1].get("lower_limit"), same[-1].get("upper_limit"))
+        found[date] = (value, known)
     return found
 
 
-def scaled(days, normalise, end_date):
+def limit_on(date, rows, point, side):
+    """The newest limit that was known on a date; None where there was none."""
+    told = [
+        (max(row.get("known_at") or row["date"], row["date"]), row[side])
+        for row in rows
+        if row["point_id"] == point and row.get(side) is not None
+    ]
+    known = [each for each in told if each[0] <= date]
+    return max(known, key=lambda each: each[0])[1] if known else None
+
+
+def scaled(rows, point, days, normalise, end_date):
     """{date: normalised value} of what is known on `end_date`; None while the point has no baseline."""
     known = {date: row for date, row in days.items() if date <= end_date and row[1] <= end_date}
     if normalise == "none":
         return {date: row[0] for date, row in known.items()}
     if normalise == "limits":
-        both = {date: row for date, row in known.items() if row[2] is not None and row[3] is not None}
-        return {date: (value - lower) / (upper - lower) for date, (value, _, lower, upper) in both.items()}
+        found = {}
+        for date, (value, _) in known.items():
+            lower, upper = (limit_on(date, rows, point, f"{side}_limit") for side in ("lower", "upper"))
+            if lower is not None and upper is not None:
+                found[date] = (value - lower) / (upper - lower)
+        return found
     first = sorted(days)[:90]
     if len(first) < 90 or any(days[date][1] > end_date for date in first):
         return None
@@ -80,7 +95,7 @@ def cut_window(rows, points, end_date, *, lookback=90, normalise="baseline", min
     dates = [end_date - dt.timedelta(days=back) for back in range(lookback - 1, -1, -1)]
     x, observed, ready = [], [], 0
     for point in points:
-        found = scaled(days_of(rows, point, aggregate), normalise, end_date)
+        found = scaled(rows, point, days_of(rows, point, aggregate), normalise, end_date)
         ready += found is not None
         values, seen = fill(found or {}, dates)
         x.append(values)
