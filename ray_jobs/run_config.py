@@ -110,10 +110,15 @@ class CompareConfig(Config):
         return {name: {"family": name, **settings} if isinstance(settings, dict) else settings
                 for name, settings in named.items()} if isinstance(named, dict) else named  # fmt: skip
 
+    @field_validator("models")
+    @classmethod
+    def _have_no_seeds(cls, models: dict[str, ModelConfig]) -> dict[str, ModelConfig]:
+        if seeded := [name for name, model in models.items() if model.seed]:
+            raise ValueError(f"{seeded[0]}.seed has no say here: seeds are compare.seeds, for every model alike")
+        return models
+
     @model_validator(mode="after")
     def _default_is_one_of_them(self) -> Self:
-        if seeded := [name for name, model in self.models.items() if "seed" in model.model_fields_set and model.seed]:
-            raise ValueError(f"models.{seeded[0]}.seed has no say here: seeds are compare.seeds, for every model alike")
         if self.default not in self.models:
             raise ValueError(f"default is {self.default!r}, which is none of the models: {', '.join(self.models)}")
         return self

@@ -116,6 +116,7 @@ def test_override_without_a_value_and_one_beneath_a_value_are_refused(tmp_path: 
     path = written(tmp_path, "own.yaml", "name: x\n")
     assert "expected key.sub=value" in refused(path, "name")
     assert "'name' holds a value, not a section" in refused(path, "name.sub=1")
+    assert "the value is not valid YAML" in refused(path, "name=[1")
 
 
 # Faults
@@ -125,6 +126,10 @@ def test_missing_or_broken_file_is_named(tmp_path: Path) -> None:
     assert str(tmp_path / "none.yaml") in refused(tmp_path / "none.yaml")
     assert "is not valid YAML" in refused(written(tmp_path, "own.yaml", "a: [1\n"))
     assert "found NoneType" in refused(written(tmp_path, "empty.yaml", ""))
+    (tmp_path / "windows.yaml").write_bytes("name: 空調\n".encode("cp932"))
+    assert "is not UTF-8" in refused(tmp_path / "windows.yaml")
+    assert "cannot be read" in refused(tmp_path)
+    assert "found 7: put it in quotes" in refused(written(tmp_path, "key.yaml", "a: [{b: {7: x}}]\n"))
 
 
 def test_unknown_key_is_named_with_its_nearest_neighbour() -> None:

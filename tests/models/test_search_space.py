@@ -125,6 +125,14 @@ def test_settings_replace_those_of_the_family_by_dotted_key() -> None:
     assert found == Nested(rate=0.5, heating=Heating(steps=7))
 
 
+def test_range_of_a_change_that_no_copy_gets_is_refused() -> None:
+    jitter = space(augment__jitter={"uniform": [0.0, 0.1]})
+    with pytest.raises(ConfigError, match=r"augment\.jitter changes nothing without copies"):
+        corners(HYBRID, jitter)
+    assert corners(HYBRID, jitter | space(augment__copies={"choice": [0, 1]}))
+    assert corners(config_of("hybrid", augment={"copies": 1}), jitter)
+
+
 def test_corners_hold_one_edge_each_and_leave_the_rest() -> None:
     found = corners(HYBRID, space(dropout={"uniform": [0.1, 0.6]}, hidden={"choice": [[8, 4], [4, 2]]}))
     assert [(each.dropout, each.hidden) for each in found] == [

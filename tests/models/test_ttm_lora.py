@@ -15,6 +15,7 @@ from hvac.errors import BundleError
 from hvac.features.encoder import Encoder, EncoderConfig, load_encoder, state_hash
 from hvac.features.table import Windows
 from hvac.models.family import Fitting
+from hvac.models.fitting import FitState
 from hvac.models.network import Shape
 from hvac.models.ttm_lora import Adapted, TtmLora, TtmLoraConfig
 from tests.models.models_example import packaged_encoder, windows
@@ -55,6 +56,18 @@ def test_adapters_of_the_seeds_model_have_exactly_its_number_of_parameters() -> 
     assert adapters == 29_504
     assert total - adapters == 103_934
     assert round(100 * adapters / total, 2) == 22.11
+
+
+def test_head_keeps_its_own_rate_when_the_adapters_rate_changes_between_epochs() -> None:
+    """As a population based search does, which hands on the optimiser's state with other settings."""
+    train, tune = (windows(96, points=2, seed=seed) for seed in (1, 2))
+    states: list[FitState] = []
+    model = TtmLora.start(train, TtmLoraConfig(**QUICK), packaged_encoder)
+    TtmLora.fit(train, tune, TtmLoraConfig(**QUICK), Fitting(packaged_encoder, report=states.append))
+    other = TtmLoraConfig(**{**QUICK, "epochs": 2, "learning_rate": 1e-3})
+    TtmLora.fit(train, tune, other, Fitting(packaged_encoder, state=states[0], report=states.append))
+    paces = [group["pace"] for group in states[-1].optimiser["param_groups"]]
+    assert paces == [pace for _, pace in model.network.paces(other)]
 
 
 def test_defaults_are_the_seeds_adapters() -> None:
