@@ -70,6 +70,7 @@ def record_of(panel: Panel, registry: Registry) -> UnitRecord:
         events=registry.events_of(panel.unit),
         install_day=registry.install_days[panel.unit],
         class_name=registry.kinds[panel.unit],
+        record_end=registry.last_days[panel.unit.facility_id],
     )
 
 

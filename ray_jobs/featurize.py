@@ -28,7 +28,7 @@ from hvac.storage import AnyPath, place, write_json, write_parquet
 from ray_jobs.buckets import BucketPlan, actors_for, bucket_windows, done_file, fetched, make_plan, mark_done
 from ray_jobs.command import main
 from ray_jobs.gate import ASKED
-from ray_jobs.partitions import split_keys
+from ray_jobs.partitions import label_keys
 from ray_jobs.progress import counted
 from ray_jobs.recipes import fit_recipes
 from ray_jobs.run_config import RunConfig
@@ -37,7 +37,7 @@ from ray_jobs.workspace import Result, Workspace, content_key, run_step, workspa
 
 log = logging.getLogger(__name__)
 BLOCK_BYTES = 2**30
-TABLE = 2  # raised when the same settings give other rows, so that tables are made anew (2: masks positives too)
+TABLE = 3  # raised when the same settings give other rows, so that tables are made anew (3: labels' follow-up)
 # Encoders live as long as the job: were they to take what a task needs, on nodes of one CPU (or on those that are left
 # when others are lost) no task would ever start. A hundredth keeps them off nodes without CPUs, and ten leave room.
 ENCODER_CPUS, TASK_CPUS = 0.01, 0.9
@@ -61,7 +61,7 @@ def _featurize(config: RunConfig, workspace: Workspace, rules: str, ingested: Re
     recipes, splitter = fit_recipes(config, registry, workspace, list(buckets))
     borders = {"t1": splitter.t1, "t2": splitter.t2, "purge": splitter.purge}
     told = {name: recipe.to_json() for name, recipe in recipes.items()}
-    parts = split_keys(splitter, registry.classes, ingested["buckets_each"])
+    parts = label_keys(splitter, registry, ingested["buckets_each"])
     keys = {bucket: content_key(rules, told, borders, key, parts[bucket]) for bucket, key in buckets.items()}
     todo = _drop_others(workspace.windows, keys)
     if len(todo) < len(buckets):

@@ -79,9 +79,10 @@ def bucket_keys(registry: Registry, parts: Mapping[str, Iterable[str]], each: in
     return {bucket: content_key(list(keys), known[bucket]) for bucket, keys in parts.items()}
 
 
-def split_keys(splitter: Splitter, units: Iterable[Unit], each: int) -> dict[str, list[object]]:
-    """How the units of each bucket are split."""
+def label_keys(splitter: Splitter, registry: Registry, each: int) -> dict[str, list[object]]:
+    """What splits and labels of each bucket ask of other units: its units' parts, and how far their facility goes."""
     found: dict[str, list[object]] = defaultdict(list)
-    for unit in units:
-        found[bucket_of(unit, each)].append((unit, splitter.part.get(unit), splitter.half.get(unit)))
+    for unit in registry.classes:
+        end = registry.last_days[unit.facility_id]
+        found[bucket_of(unit, each)].append((unit, splitter.part.get(unit), splitter.half.get(unit), end))
     return found

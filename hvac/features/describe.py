@@ -75,6 +75,7 @@ class UnitRecord:
     events: Events = field(default_factory=no_events)
     install_day: int | None = None
     class_name: str = ""
+    record_end: int = 0  # day of the last reading of its facility; only labels ask for it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,9 +160,8 @@ def label(scene: Scene, windows: Windows, recipe: Recipe) -> Windows:
         limits = {"lower_TC": scene.lower_TC, "upper_TC": scene.upper_TC}
         y_BH, known_BH = value_labels(end_day_B, scene.panel, horizons=horizons, **limits)
     else:
-        onset_N = scene.targets.start_N
-        end = follow_up_end(scene.panel, onset_N)
-        y_BH, known_BH = onset_labels(end_day_B, onset_N, horizons=horizons, follow_up_end=end)
+        end = follow_up_end(scene.panel, scene.targets, record_end=scene.record.record_end)
+        y_BH, known_BH = onset_labels(end_day_B, scene.targets.start_N, horizons=horizons, follow_up_end=end)
     return replace(windows, y_BH=y_BH, known_BH=known_BH)
 
 

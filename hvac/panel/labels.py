@@ -12,6 +12,7 @@ import numpy.typing as npt
 from pydantic import Field
 
 from hvac.config import Config, Distinct
+from hvac.panel.events import Events, inside_episode
 from hvac.panel.grid import Days, Panel
 
 Flags = npt.NDArray[np.bool_]
@@ -56,18 +57,22 @@ def onset_labels(
     return y_BH, reach_BH <= follow_up_end
 
 
-def follow_up_end(panel: Panel, onset_N: Days) -> int:
-    """Last reading or last recorded onset, whichever is later; `FAR` where the record ends with an onset.
+def follow_up_end(panel: Panel, targets: Events, *, record_end: int) -> int:
+    """Last reading of the unit; last of its facility where the unit's record ends with an event.
 
-    A unit that ran to failure has nothing left to follow: no reading comes after the onset, and the last came on its
-    day or the day before.
+    How far a unit is followed must not depend on what comes of it, or the end of the record would tell the label. A
+    unit that failed and was not read again is followed, like those that go on, until the facility's record ends: by
+    then it is known that it failed.
+
+    Args:
+        targets: the unit's events that are predicted.
+        record_end: day of the facility's last reading.
     """
-    if not len(onset_N):
-        return panel.last_day
-    last_onset = int(onset_N.max())
-    if panel.last_day <= last_onset <= panel.last_day + 1:
-        return FAR
-    return max(panel.last_day, last_onset)
+    onset_N, last_day = targets.start_N, panel.last_day
+    failed_later = ((onset_N > last_day) & (onset_N <= record_end)).any()
+    if failed_later or inside_episode(np.array([last_day], np.int32), targets)[0]:
+        return max(last_day, record_end)
+    return last_day
 
 
 def value_labels(

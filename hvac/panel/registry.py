@@ -100,6 +100,13 @@ class Registry:
         first, last = (self.units[name].to_pylist() for name in ("first_date", "last_date"))
         return (min(first) - EPOCH).days, (max(last) - EPOCH).days
 
+    @cached_property
+    def last_days(self) -> dict[str, int]:
+        """Day of the last reading of every facility."""
+        ends = self.units.group_by("facility_id").aggregate([("last_date", "max")])
+        days = ends["last_date_max"].cast(pa.int32())
+        return dict(zip(ends["facility_id"].to_pylist(), days.to_pylist(), strict=True))
+
     @property
     def has_limits(self) -> bool:
         """Whether any reading came with limits."""

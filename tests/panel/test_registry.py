@@ -149,3 +149,13 @@ def test_points_that_were_dropped_are_still_named_after_save_and_load(tmp_path: 
     found = build(tmp_path, equipment=REGISTER)
     found.save(tmp_path)
     assert Registry.load(tmp_path).summary()["dropped_points"] == {"ahu": ["c"]}
+
+
+def test_last_day_of_a_facility_is_the_latest_of_its_units() -> None:
+    rows = [("F", "E1", 9), ("F", "E2", 40), ("F", "E3", 20), ("G", "E1", 15)]
+    units = pa.table({
+        "facility_id": [row[0] for row in rows],
+        "equipment_id": [row[1] for row in rows],
+        "last_date": [date(row[2]) for row in rows],
+    })  # fmt: skip
+    assert Registry(units=units, events=pa.table({}), points={}).last_days == {"F": FIRST + 40, "G": FIRST + 15}

@@ -33,16 +33,18 @@ def episodes(events, kinds, facility_id, equipment_id):
 
 
 def follow_up_end(readings, events, kinds, facility_id, equipment_id):
-    """The last reading or the last recorded onset, or the end of time where they are a day apart at most."""
+    """The unit's last reading, or its facility's where the unit's record ends inside or before an episode."""
     seen = [
-        as_date(row["date"])
-        for row in rows_of(readings, facility_id, equipment_id)
-        if "value" not in row or not is_missing(row["value"])
+        (row["equipment_id"], as_date(row["date"]))
+        for row in readings.to_dict("records")
+        if row["facility_id"] == facility_id and not ("value" in row and is_missing(row["value"]))
     ]
-    onsets = [onset for onset, _ in episodes(events, kinds, facility_id, equipment_id)]
-    if onsets and (max(onsets) - max(seen)).days in (0, 1):
-        return dt.date.max
-    return max(seen + onsets)
+    own = max(date for equipment, date in seen if equipment == equipment_id)
+    facility = max(date for _, date in seen)
+    for onset, end in episodes(events, kinds, facility_id, equipment_id):
+        if own <= end + SETTLE and onset <= facility:
+            return facility
+    return own
 
 
 def label(readings, events, kinds, facility_id, equipment_id, end_date, horizon):
