@@ -46,7 +46,9 @@ def section(metrics: dict[str, Any]) -> list[str]:
     for name, found in metrics.get("ablation", {}).items():
         cells = [figure(each[metric]) for each in found.values() for metric in ("pr_auc", "roc_auc")]
         lines.append(f"| *ablation: {name}* | " + " | ".join(cells) + " |")
-    told = (f"{word}: {verdicts(metrics, word)}" for word in ("better", "worse", "no clear difference"))
+    told = (
+        f"{word}: {verdicts(metrics, word)}" for word in ("better", "worse", "no clear difference", "too few events")
+    )
     return [*lines, "", f"`hybrid` against the others by PR-AUC at {HORIZON} days: " + "; ".join(told) + ".", ""]
 
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from hvac.errors import ConfigError
 from hvac.evaluation.comparison import Trial, by_equipment
-from hvac.evaluation.leaderboard import Contender, Cost, leaderboard
+from hvac.evaluation.leaderboard import Contender, Cost, leaderboard, mean_cost
 from hvac.features.describe import Recipe
 from hvac.storage import AnyPath
 from ray_jobs.boards import board_folder, publish
@@ -75,7 +75,7 @@ def fitted(config: RunConfig) -> Field:
     """Every model of the comparison, fitted on the workspace's windows (or found fitted)."""
     wanted, workspace = comparison_of(config), workspace_of(config)
     check_trainable(config, workspace, wanted.models.values())
-    recipes, folder = load_recipes(workspace.windows), workspace.root / "compare" / "outcomes" / basis_of(config)[:12]
+    recipes, folder = load_recipes(workspace.windows), workspace.root / "outcomes" / basis_of(config)[:12]
     entries = list(_entries(wanted, folder, recipes))
     bench = Bench(str(workspace.windows), config.encoder)
     fits = contend_all(bench, [(recipes[class_name], entry) for class_name, _, entry in entries], job="compare")
@@ -125,13 +125,15 @@ def _contender(
     name: str, model: Any, wanted: CompareConfig, outcomes: dict[tuple[str, str], Outcome], recipes: dict[str, Recipe]
 ) -> Contender:
     runs = tuple(f"{name}#{seed}" for seed in _seeds(model, wanted))
-    found = [[outcomes[class_name, run] for class_name in recipes] for run in runs]
-    cost = Cost(
-        parameters=int(np.mean([sum(each.parameters for each in one) for one in found])),
-        fit_seconds=round(float(np.mean([sum(each.fit_seconds for each in one) for one in found])), 2),
-        microseconds_per_window=round(float(np.mean([each.microseconds_per_window for o in found for each in o])), 2),
+    return Contender(name, model.family, runs, mean_cost([_cost([outcomes[c, run] for c in recipes]) for run in runs]))
+
+
+def _cost(of_classes: list[Outcome]) -> Cost:
+    return Cost(
+        parameters=sum(each.parameters for each in of_classes),
+        fit_seconds=sum(each.fit_seconds for each in of_classes),
+        microseconds_per_window=float(np.mean([each.microseconds_per_window for each in of_classes])),
     )
-    return Contender(name, model.family, runs, cost)
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ def fit_recipes(
     config: RunConfig, registry: Registry, workspace: Workspace, buckets: Sequence[str]
 ) -> tuple[dict[str, Recipe], Splitter]:
     """A recipe per class and the splitter; limits are fitted on training where labels need some and there are none."""
-    _check_kinds(config, registry)
+    check_kinds(config, registry)
     splitter = make_splitter(
         config.splits,
         registry.classes,
@@ -48,7 +48,8 @@ def fit_recipes(
     return recipes, splitter
 
 
-def _check_kinds(config: RunConfig, registry: Registry) -> None:
+def check_kinds(config: RunConfig, registry: Registry) -> None:
+    """Raise InputError where a kind of events is to be predicted that the log does not have."""
     ready = config.source is not None and config.source.format == "seed"
     if config.labels.source == "events" and not ready:
         unknown = sorted(set(config.labels.events) - set(registry.event_kinds))

@@ -22,13 +22,15 @@ import numpy as np
 
 from hvac.errors import ConfigError, HvacError
 from hvac.evaluation.comparison import Trial, part_of, pooled
-from hvac.evaluation.leaderboard import standings
+from hvac.evaluation.leaderboard import mean_cost, standings
+from hvac.panel.registry import Registry
 from hvac.storage import write_json
 from ray_jobs import featurize, ingest
 from ray_jobs.boards import board_folder
 from ray_jobs.command import main
 from ray_jobs.compare import Field, comparison_of, fitted
 from ray_jobs.contenders import basis_of
+from ray_jobs.recipes import check_kinds
 from ray_jobs.run_config import RunConfig
 from ray_jobs.workspace import Result, content_key, run_step, workspace_of
 
@@ -50,6 +52,11 @@ def run(config: RunConfig) -> Result:
         )
     turns = {kind: _turns(config, kind) for kind in wanted.kinds or (None,)}
     every = [turn for of_kind in turns.values() for turn in of_kind]
+    ingest.run(every[0])
+    if wanted.kinds:
+        registry = Registry.load(workspace_of(every[0]).panel)
+        for of_kind in turns.values():
+            check_kinds(of_kind[0], registry)
     for turn in every:
         ingest.run(turn)
         featurize.run(turn)
@@ -83,8 +90,13 @@ def _rotate(config: RunConfig, turns: dict[str | None, list[RunConfig]]) -> Resu
     seen = np.unique(np.concatenate([field.trial("cal").windows.units for field in every]))
     unseen = [part_of(trial, ~np.isin(trial.windows.units, seen)) for trial in trials.values()]
 
+    contenders = [
+        of_turns[0]._replace(cost=mean_cost([each.cost for each in of_turns]))
+        for of_turns in zip(*(field.contenders for field in every), strict=True)
+    ]
+
     def rows(*tests: Trial) -> list[dict[str, Any]]:
-        return standings(tests, every[0].contenders, {"against_default": wanted.default}, wanted.replicates)
+        return standings(tests, contenders, {"against_default": wanted.default}, wanted.replicates)
 
     board: dict[str, Any] = {
         "name": wanted.name, "default": wanted.default, "turns": config.splits.folds,

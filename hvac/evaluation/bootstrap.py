@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy.stats import beta
 
 FloatArray = NDArray[np.float64]
-Verdict = Literal["better", "worse", "no clear difference"]
+Verdict = Literal["better", "worse", "no clear difference", "too few events"]
 
 UNDEFINED_SHARE = 0.05
 
@@ -103,18 +103,21 @@ def interval(replicated: Replicated) -> Interval:
     return Interval(replicated.value, float(low), float(high), undefined)
 
 
-def paired_difference(a: Replicated, b: Replicated, *, higher_is_better: bool = True) -> Difference:
+def paired_difference(
+    a: Replicated, b: Replicated, *, higher_is_better: bool = True, headline: bool = True
+) -> Difference:
     """a − b, replicate by replicate; "better" or "worse" only where the 95 % interval excludes 0.
 
-    Both must come from the same weights. An undefined interval gives no clear difference.
+    Both must come from the same weights. An undefined interval gives no clear difference; where there is no `headline`,
+    because events are too few, no verdict is given whatever the interval.
 
     >>> paired_difference(Replicated(0.9, np.array([0.8, 0.9])), Replicated(0.5, np.array([0.5, 0.5]))).verdict
     'better'
     """
     assert len(a.value_R) == len(b.value_R), "paired replicates must come from the same weights"
     found = interval(Replicated(a.value - b.value, a.value_R - b.value_R))
-    verdict: Verdict = "no clear difference"
-    if found.low > 0 or found.high < 0:
+    verdict: Verdict = "no clear difference" if headline else "too few events"
+    if headline and (found.low > 0 or found.high < 0):
         verdict = "better" if (found.low > 0) == higher_is_better else "worse"
     return Difference(found.value, found.low, found.high, verdict)
 

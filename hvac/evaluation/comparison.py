@@ -61,14 +61,17 @@ def by_equipment(trial: Trial) -> Trial:
 
 
 def pooled(trials: Sequence[Trial]) -> Trial:
-    """Trials of the same models on windows of different units, as one; what is shared is the first's."""
+    """Trials of the same models on windows of different units, as one: with every trial's events of its own units."""
     first = trials[0]
+    own = [np.isin(trial.events.unit_E, trial.windows.units) for trial in trials]
+    parts_E = [[column[keep_E] for column in trial.events] for trial, keep_E in zip(trials, own, strict=True)]
+    events = Events(*(np.concatenate(columns) for columns in zip(*parts_E, strict=True)))
     judged = {
         name: Judged(*(np.concatenate(parts) for parts in zip(*(trial.judged[name] for trial in trials), strict=True)))
         for name in first.judged
     }
     windows, reference_BH = concat([t.windows for t in trials]), np.concatenate([t.reference_BH for t in trials])
-    return replace(first, windows=windows, judged=judged, reference_BH=reference_BH)
+    return replace(first, windows=windows, judged=judged, reference_BH=reference_BH, events=events)
 
 
 def part_of(trial: Trial, keep_B: npt.NDArray[np.bool_]) -> Trial:

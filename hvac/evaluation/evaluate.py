@@ -201,11 +201,16 @@ def _mean(found: Sequence[Evaluation]) -> Evaluation:
 def compare(a: Evaluation, b: Evaluation) -> dict[int, dict[str, Difference]]:
     """a − b for PR-AUC, ROC-AUC and Brier on the same replicates; "better" means that a is better.
 
-    Both evaluations must come from the same `HeldOut`.
+    Both evaluations must come from the same `HeldOut`. There is no verdict at a horizon without a headline.
     """
     return {
         horizon: {
-            name: paired_difference(a.replicates[horizon][name], b.replicates[horizon][name], higher_is_better=higher)
+            name: paired_difference(
+                a.replicates[horizon][name],
+                b.replicates[horizon][name],
+                higher_is_better=higher,
+                headline=a.headline[horizon],
+            )
             for name, higher in COMPARED.items()
         }
         for horizon in a.replicates

@@ -30,6 +30,16 @@ class Cost(NamedTuple):
     microseconds_per_window: float
 
 
+def mean_cost(costs: Sequence[Cost]) -> Cost:
+    """What it took on average, over seeds or turns.
+
+    >>> mean_cost([Cost(10, 1.0, 3.0), Cost(21, 2.0, 4.0)])
+    Cost(parameters=15, fit_seconds=1.5, microseconds_per_window=3.5)
+    """
+    parameters, seconds, microseconds = np.mean(costs, axis=0).tolist()
+    return Cost(int(parameters), round(seconds, 2), round(microseconds, 2))
+
+
 class Contender(NamedTuple):
     """A model in the comparison: its seeds' keys in `Trial.judged`, its family, what it took."""
 
@@ -146,9 +156,11 @@ def _differences(one: Evaluation, other: Evaluation) -> dict[str, Any]:
 
 def _mean(means: Mapping[str, Evaluation], name: str, beside: Mapping[str, str]) -> dict[str, Any]:
     """PR-AUC on test as the choice was made on validation: averaged over horizons, which tells more apart than each."""
-    own = mean_over_horizons(means[name])
+    own, headline = mean_over_horizons(means[name]), all(means[name].headline.values())
     gaps = {
-        key: _plain(paired_difference(own, mean_over_horizons(means[other]))) if name != other else None
+        key: _plain(paired_difference(own, mean_over_horizons(means[other]), headline=headline))
+        if name != other
+        else None
         for key, other in beside.items()
     }
     return {"pr_auc": _plain(interval(own)), **gaps}

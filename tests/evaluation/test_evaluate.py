@@ -107,6 +107,9 @@ def test_few_events_give_no_headline_but_counts_and_exact_intervals():
     assert figure["n"] == found.metrics[30]["events"]["value"] < 30
     assert figure["value"] == figure["k"] / figure["n"]
     assert figure["low"] < figure["value"]
+    against = compare(found, evaluate(noisy(test, 5.0), test))[30]["pr_auc"]
+    assert against.low > 0
+    assert against.verdict == "too few events"
     assert all(evaluate(noisy(many := fleet(onsets=200), 0.2), many).headline.values())
 
 
@@ -126,7 +129,7 @@ def test_no_events_or_no_known_rows_give_nan_and_never_crash(known):
     assert math.isnan(found.metrics[30]["pr_auc"]["value"])
     assert math.isnan(found.metrics[30]["lead_median"]["value"])
     assert found.metrics[30]["windows"]["value"] == 10 * known
-    assert compare(found, found)[30]["pr_auc"].verdict == "no clear difference"
+    assert compare(found, found)[30]["pr_auc"].verdict == "too few events"
 
 
 def test_json_has_null_for_nan_and_thin_curves():

@@ -14,7 +14,7 @@ from sklearn.metrics import average_precision_score
 
 from hvac.errors import HvacError
 from hvac.evaluation.bootstrap import Replicated, interval, paired_difference
-from hvac.evaluation.comparison import Trial, evaluations, part_of
+from hvac.evaluation.comparison import Trial, evaluations, part_of, pooled
 from hvac.evaluation.leaderboard import leaderboard, pr_auc_by_horizon, standings, write_leaderboard_csv
 from tests.evaluation.leaderboard_example import HORIZONS, REPLICATES, board, contender, trial
 
@@ -97,6 +97,24 @@ def test_differences_are_paired_differences_of_the_row_minus_the_other() -> None
                     a, b = (found[each].replicates[h][metric] for each in (name, other))
                     expected = paired_difference(a, b, higher_is_better=higher)
                     assert row_of(made, name)[key][str(h)][metric] == expected._asdict()
+
+
+def test_pooled_trials_keep_the_events_each_has_of_its_own_units() -> None:
+    """Where limits are fitted a machine has other events in every turn; those of the turn that tests it count."""
+    first = [windows.units < "F\x1fE20" for windows in (trial(TEST, seed=seed).windows for seed in (1, 2))]
+    one, other = part_of(trial(TEST, seed=1), first[0]), part_of(trial(TEST, seed=2), ~first[1])
+    expected = [(u, d) for u, d in zip(*one.events, strict=True) if u < "F\x1fE20"]
+    expected += [(u, d) for u, d in zip(*other.events, strict=True) if u >= "F\x1fE20"]
+    assert list(zip(*pooled([one, other]).events, strict=True)) == expected
+
+
+def test_no_verdict_is_given_where_events_are_too_few() -> None:
+    for row in board(VALIDATION, {**TEST, "hybrid": 2.0}, onsets=12)["rows"]:
+        if row["against_default"]:
+            found = [row["mean"]["against_default"], *(row["against_default"][str(h)]["pr_auc"] for h in HORIZONS)]
+            assert {each["verdict"] for each in found} == {"too few events"}
+    fusion = row_of(board(VALIDATION, {**TEST, "hybrid": 2.0}, onsets=12), "fusion")["mean"]["against_default"]
+    assert fusion["low"] > 0
 
 
 def test_mean_over_horizons_is_compared_replicate_by_replicate() -> None:

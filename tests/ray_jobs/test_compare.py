@@ -63,7 +63,7 @@ def board_of(config: RunConfig) -> dict[str, Any]:
 
 def outcomes_of(config: RunConfig) -> dict[str, int]:
     """Every outcome file with the time it was written."""
-    files = (config.workspace / "compare" / "outcomes").rglob("*.npz")
+    files = (config.workspace / "outcomes").rglob("*.npz")
     return {str(file.relative_to(config.workspace)): file.stat().st_mtime_ns for file in files}
 
 

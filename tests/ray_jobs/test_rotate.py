@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hvac.errors import ConfigError, HvacError
+from hvac.errors import ConfigError, HvacError, InputError
 from hvac.features.table import Windows
 from ray_jobs import compare, rotate
+from ray_jobs.contenders import read_outcome
 from ray_jobs.run_config import RunConfig
 from ray_jobs.windows_table import load_recipes, read_windows
 from ray_jobs.workspace import workspace_of
@@ -71,6 +72,15 @@ def test_board_is_of_all_machines_and_pairs_every_model_with_the_default(turned:
         assert context["mean"]["pr_auc"]["value"] == pytest.approx(np.mean(values))
 
 
+def test_cost_is_the_mean_over_all_turns(turned: RunConfig) -> None:
+    folders = [folder for kind in (turned.workspace / "turns").iterdir() for folder in kind.iterdir()]
+    for row in board_of(turned)["rows"]:
+        paths = [path for folder in folders for path in (folder / "outcomes").rglob(f"{row['family']}-*.npz")]
+        seconds = [read_outcome(str(path)).fit_seconds for path in paths]
+        assert len(seconds) == row["runs"] * len(folders)
+        assert row["fit_seconds"] == pytest.approx(np.mean(seconds), abs=0.01)
+
+
 def test_board_is_the_mean_over_kinds(turned: RunConfig) -> None:
     board = board_of(turned)
     assert list(board["kinds"]) == KINDS
@@ -95,8 +105,8 @@ def test_without_kinds_what_is_labelled_is_predicted_in_one_row_of_turns(
 ) -> None:
     config = run_config(simulate=FEW, splits={"kind": "equipment", "folds": 3}, compare=SECTION)
     made: list[RunConfig] = []
-    monkeypatch.setattr(rotate.ingest, "run", made.append)
-    monkeypatch.setattr(rotate.featurize, "run", lambda turn: None)
+    monkeypatch.setattr(rotate.ingest, "run", lambda turn: None)
+    monkeypatch.setattr(rotate.featurize, "run", made.append)
     monkeypatch.setattr(rotate, "basis_of", lambda turn: turn.workspace)
     monkeypatch.setattr(rotate, "run_step", lambda *_: {})
     rotate.run(config)
@@ -107,6 +117,16 @@ def test_without_kinds_what_is_labelled_is_predicted_in_one_row_of_turns(
 def test_compare_says_that_kinds_are_for_rotate(turned: RunConfig) -> None:
     with pytest.raises(ConfigError, match=r"compare\.kinds is for ray_jobs\.rotate"):
         compare.run(turned)
+
+
+def test_kind_the_log_does_not_have_is_told_before_any_turn_is_featurized(
+    run_config: Callable[..., RunConfig], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    section = {**SECTION, "kinds": ["failure", "failur"]}
+    config = run_config(simulate=FEW, splits={"kind": "equipment", "folds": 3}, compare=section)
+    monkeypatch.setattr(rotate.featurize, "run", lambda _: pytest.fail("a turn was featurized"))
+    with pytest.raises(InputError, match=r"labels\.events names failur; the event log has only failure, maintenance"):
+        rotate.run(config)
 
 
 def test_kinds_have_no_meaning_where_limits_are_predicted(run_config: Callable[..., RunConfig]) -> None:
