@@ -17,10 +17,10 @@ import ray
 import torch
 
 import hvac
+from hvac.evaluation.comparison import equipment_rates
 from hvac.features.describe import Recipe
 from hvac.features.encoder import EncoderConfig, load_encoder
 from hvac.features.table import Windows
-from hvac.models.blocks import base_rates
 from hvac.models.families import fit
 from hvac.models.family import Fitting, Model, columns_for, loaded_once, prepared
 from hvac.storage import AnyPath, place, writing
@@ -102,7 +102,7 @@ def contend(bench: Bench, recipe: Recipe, entry: Entry) -> str:
     seconds = time.perf_counter() - started
     evaluated = prepared(read_windows(folder, recipe, EVALUATED, columns_for(needs)), needs, encoder)
     score_BH = model.score(evaluated)
-    outcome = Outcome(score_BH, base_rates(train), model.parameters, seconds, _microseconds(model, evaluated))
+    outcome = Outcome(score_BH, equipment_rates(train), model.parameters, seconds, _microseconds(model, evaluated))
     _write(place(entry.path), outcome)
     return entry.path
 

@@ -9,10 +9,10 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from hvac.evaluation.comparison import equipment_rates
 from hvac.features.describe import Recipe
 from hvac.features.encoder import EncoderConfig, load_encoder
 from hvac.features.table import Windows
-from hvac.models.blocks import base_rates
 from hvac.models.bundle import Bundle
 from hvac.models.calibration import Calibrator
 from hvac.models.decision import Decision, DecisionConfig, Scored, fit_decisions
@@ -67,7 +67,7 @@ def judge(settings: Settings, recipe: Recipe, name: str) -> Opinion:
         return prepared(windows, config.reads, encoder)
 
     train, evaluated = read("train"), read(*EVALUATED)
-    reference_H = base_rates(train)
+    reference_H = equipment_rates(train)
     if name == settings.model.family:
         bundle = Bundle.load(settings.bundles[recipe.class_name])
         return Opinion(bundle.predict(evaluated).score_BH, reference_H, bundle.decision.to_json())

@@ -16,6 +16,7 @@ from hvac.evaluation.alarms import Events
 from hvac.evaluation.bootstrap import unit_weights
 from hvac.evaluation.evaluate import Evaluation, HeldOut, compare, evaluate_model, held_out
 from hvac.features.table import Windows, concat
+from hvac.models.blocks import base_rates
 
 Floats = npt.NDArray[np.float64]
 SLICE_REPLICATES = 500
@@ -43,21 +44,33 @@ class Trial:
 def by_equipment(trial: Trial) -> Trial:
     """Points joined into their equipment: the risk of an equipment is the highest of its points'.
 
-    A label is positive where any point's is, and known where it is positive or known for every point. The threshold is
-    the one of the point that gave the highest risk.
+    A label is positive where any point's is, and known where it is for every point, whatever it is: positives that are
+    kept where negatives are not would tell the label. The threshold is that of the point that gave the highest risk.
     """
-    windows = trial.windows
-    if windows.keys["point_id"].null_count == len(windows):
+    if not _of_points(trial.windows):
         return trial
+    merged, first, group_B = _joined(trial.windows)
+    judged = {name: _highest(each, group_B, len(first)) for name, each in trial.judged.items()}
+    return replace(trial, windows=merged, judged=judged, reference_BH=trial.reference_BH[first])
+
+
+def equipment_rates(windows: Windows) -> Floats:
+    """Base rate of each horizon, of equipment: that of its points would flatter whoever is measured against it."""
+    return base_rates(_joined(windows)[0] if _of_points(windows) else windows)
+
+
+def _of_points(windows: Windows) -> bool:
+    return bool(windows.keys["point_id"].null_count < len(windows))
+
+
+def _joined(windows: Windows) -> tuple[Windows, npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Windows of equipment, the first window of a point that each is made of, and the place each point's goes to."""
     units_B, day_B = windows.units, windows.end_day_B
     keys = np.array([f"{unit}\x1f{day}" for unit, day in zip(units_B, day_B, strict=True)])
     _, first, group_B = np.unique(keys, return_index=True, return_inverse=True)
     y_BH, known_BH = windows.labels
-    positive = _any(y_BH & known_BH, group_B, len(first))
-    known = positive | ~_any(~known_BH, group_B, len(first))
-    judged = {name: _highest(each, group_B, len(first)) for name, each in trial.judged.items()}
-    merged = replace(windows.take(first), y_BH=positive, known_BH=known)
-    return replace(trial, windows=merged, judged=judged, reference_BH=trial.reference_BH[first])
+    positive, unknown = (_any(flag_BH, group_B, len(first)) for flag_BH in (y_BH & known_BH, ~known_BH))
+    return replace(windows.take(first), y_BH=positive, known_BH=~unknown), first, group_B
 
 
 def pooled(trials: Sequence[Trial]) -> Trial:

@@ -1,0 +1,72 @@
+"""Points joined into their equipment: the highest risk, its cut-off, and labels that are masked whatever they are."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from hvac.evaluation.alarms import Events
+from hvac.evaluation.comparison import Judged, Trial, by_equipment, equipment_rates
+from hvac.features.table import KEY_SCHEMA, Windows
+
+# equipment, point, label, known, risk, threshold; one day, one horizon
+ROWS = [
+    ("A", "p", 1, 1, 0.2, 0.5),
+    ("A", "q", 0, 1, 0.7, 0.6),
+    ("B", "p", 0, 1, 0.3, 0.5),
+    ("B", "q", 0, 1, 0.1, 0.6),
+    ("C", "p", 1, 1, 0.9, 0.5),
+    ("C", "q", 0, 0, 0.4, 0.6),
+    ("D", "p", 0, 1, 0.4, 0.5),
+    ("D", "q", 0, 0, 0.8, 0.6),
+    ("E", "p", 0, 1, 0.5, 0.5),
+]
+
+
+def windows_of(by: str) -> Windows:
+    columns = {
+        "facility_id": ["F"] * len(ROWS),
+        "equipment_id": [row[0] for row in ROWS],
+        "point_id": [row[1] if by == "point" else None for row in ROWS],
+        "class": ["ahu"] * len(ROWS),
+        "end_date": [dt.date(2024, 1, 1)] * len(ROWS),
+        "split": ["test"] * len(ROWS),
+        "status": ["ok"] * len(ROWS),
+    }
+    y_BH, known_BH = (np.array([[row[place]] for row in ROWS], dtype=bool) for place in (2, 3))
+    keys = pa.table(columns, schema=KEY_SCHEMA)
+    return Windows(keys=keys, observed_B=np.ones(len(ROWS), np.float32), y_BH=y_BH, known_BH=known_BH)
+
+
+def trial_of(by: str) -> Trial:
+    risk_BH, threshold_BH = (np.array([[row[place]] for row in ROWS]) for place in (4, 5))
+    judged, events = {"model": Judged(risk_BH, threshold_BH)}, Events(np.array([]), np.array([]))
+    reference_BH = np.full_like(risk_BH, 0.4)
+    return Trial(windows=windows_of(by), judged=judged, reference_BH=reference_BH, events=events, horizons=(30,))
+
+
+def test_equipment_has_the_highest_risk_of_its_points_and_that_points_cut_off() -> None:
+    joined = by_equipment(trial_of("point"))
+    assert joined.windows.column("equipment_id").tolist() == list("ABCDE")
+    assert joined.judged["model"].risk_BH[:, 0].tolist() == [0.7, 0.3, 0.9, 0.8, 0.5]
+    assert joined.judged["model"].threshold_BH[:, 0].tolist() == [0.6, 0.5, 0.5, 0.6, 0.5]
+
+
+def test_label_of_equipment_is_known_where_every_points_is_whatever_it_is() -> None:
+    """C's is positive and D's is not; one of their points is unknown, so both are masked."""
+    y_BH, known_BH = by_equipment(trial_of("point")).windows.labels
+    assert known_BH[:, 0].tolist() == [True, True, False, False, True]
+    assert (y_BH & known_BH)[:, 0].tolist() == [True, False, False, False, False]
+
+
+def test_base_rate_is_of_equipment_not_of_points() -> None:
+    assert equipment_rates(windows_of("point"))[0] == pytest.approx(1 / 3)
+    assert equipment_rates(windows_of("equipment"))[0] == pytest.approx(2 / 7)
+
+
+def test_windows_of_equipment_stay_as_they_are() -> None:
+    trial = trial_of("equipment")
+    assert by_equipment(trial) is trial
