@@ -15,7 +15,7 @@ from typing import Any, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import Field
+from pydantic import Field, field_validator
 from scipy.special import expit
 
 from hvac.features.table import Windows
@@ -48,6 +48,13 @@ class FusionConfig(FamilyConfig):
     method: Literal["stack", "mean"] = "stack"
     folds: int = Field(default=3, ge=2)
     shrinkage: float = Field(default=0.1, ge=0)
+
+    @field_validator("blocks")
+    @classmethod
+    def _have_no_seeds(cls, blocks: dict[str, Any]) -> dict[str, Any]:
+        if seeded := [name for name, block in blocks.items() if block.seed]:
+            raise ValueError(f"{seeded[0]}.seed has no say here: every block takes the fusion's seed")
+        return blocks
 
     @property
     def needs(self) -> tuple[str, ...]:

@@ -315,6 +315,11 @@ def test_fusion_without_blocks_or_of_fusions_is_refused() -> None:
         config_of("fusion", blocks={"again": {"family": "fusion"}})
 
 
+def test_seed_of_a_block_is_refused_as_it_would_have_no_say() -> None:
+    with pytest.raises(ConfigError, match=r"trees\.seed has no say here"):
+        config_of("fusion", blocks={"trees": {"family": "gbdt_28", "seed": 5}})
+
+
 def test_state_restores_blocks_under_their_names_and_the_same_scores() -> None:
     names = {"context": CONTEXT, "context.2": {**CONTEXT, "trees": 5}, "statistics": STATISTICS}
     model = fuse(windows(200, seed=1), windows(100, seed=2), blocks=names)
