@@ -16,7 +16,7 @@ import ray
 from hvac.features.describe import Recipe, Scene, UnitRecord, scenes, training_windows
 from hvac.features.describe_seed import seed_windows
 from hvac.features.table import KEY_SCHEMA, Windows, to_arrow
-from hvac.panel.grid import Panel, panels
+from hvac.panel.grid import Panel, Unit, panels
 from hvac.panel.registry import Registry
 from hvac.panel.splits import Splitter
 from hvac.storage import AnyPath, place, write_json
@@ -35,6 +35,7 @@ class BucketPlan:
     recipes: dict[str, Recipe]
     splitter: Splitter | None = None
     seed: bool = False
+    followed_until: Mapping[Unit, int] = field(default_factory=dict)
     keys: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -64,13 +65,13 @@ def bucket_panels(
     return list(panels(table, {u: points.get(c, ()) for u, c in own.classes.items()}, aggregate=aggregate)), own
 
 
-def record_of(panel: Panel, registry: Registry) -> UnitRecord:
+def record_of(panel: Panel, registry: Registry, followed_until: Mapping[Unit, int]) -> UnitRecord:
     """What is known of a panel's unit beside its readings."""
     return UnitRecord(
         events=registry.events_of(panel.unit),
         install_day=registry.install_days[panel.unit],
         class_name=registry.kinds[panel.unit],
-        record_end=registry.last_days[panel.unit.facility_id],
+        followed_until=followed_until.get(panel.unit),
     )
 
 
@@ -82,7 +83,11 @@ def bucket_scenes(plan: BucketPlan, bucket: str) -> list[tuple[Scene, Recipe]]:
     points = {name: recipe.points for name, recipe in plan.recipes.items()}
     found, registry = bucket_panels(plan.panel_folder, bucket, plan.registry, points, aggregate)
     named = [(panel, plan.recipes[registry.classes[panel.unit]]) for panel in found]
-    return [(scene, recipe) for panel, recipe in named for scene in scenes(panel, recipe, record_of(panel, registry))]
+    return [
+        (scene, recipe)
+        for panel, recipe in named
+        for scene in scenes(panel, recipe, record_of(panel, registry, plan.followed_until))
+    ]
 
 
 def bucket_windows(plan: BucketPlan, bucket: str) -> pa.Table:

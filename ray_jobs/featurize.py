@@ -61,13 +61,15 @@ def _featurize(config: RunConfig, workspace: Workspace, rules: str, ingested: Re
     recipes, splitter = fit_recipes(config, registry, workspace, list(buckets))
     borders = {"t1": splitter.t1, "t2": splitter.t2, "purge": splitter.purge}
     told = {name: recipe.to_json() for name, recipe in recipes.items()}
-    parts = label_keys(splitter, registry, ingested["buckets_each"])
+    followed_until = registry.followed_until(config.labels.kinds)
+    parts = label_keys(splitter, followed_until, ingested["buckets_each"])
     keys = {bucket: content_key(rules, told, borders, key, parts[bucket]) for bucket, key in buckets.items()}
     todo = _drop_others(workspace.windows, keys)
     if len(todo) < len(buckets):
         log.info("featurize: %d of %d buckets are there already", len(buckets) - len(todo), len(buckets))
     if todo:
-        plan = replace(make_plan(config, workspace, recipes), splitter=splitter, keys=keys)
+        plan = make_plan(config, workspace, recipes)
+        plan = replace(plan, splitter=splitter, followed_until=followed_until, keys=keys)
         _stream(config, plan, todo)
     write_json(workspace.windows / "recipes.json", told)
     left_out = _left_out(workspace.windows, list(buckets))

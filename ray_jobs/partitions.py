@@ -79,10 +79,9 @@ def bucket_keys(registry: Registry, parts: Mapping[str, Iterable[str]], each: in
     return {bucket: content_key(list(keys), known[bucket]) for bucket, keys in parts.items()}
 
 
-def label_keys(splitter: Splitter, registry: Registry, each: int) -> dict[str, list[object]]:
-    """What splits and labels of each bucket ask of other units: its units' parts, and how far their facility goes."""
+def label_keys(splitter: Splitter, followed_until: Mapping[Unit, int], each: int) -> dict[str, list[object]]:
+    """What splits and labels of each bucket take from other units: its units' parts, and how far they are followed."""
     found: dict[str, list[object]] = defaultdict(list)
-    for unit in registry.classes:
-        end = registry.last_days[unit.facility_id]
+    for unit, end in followed_until.items():
         found[bucket_of(unit, each)].append((unit, splitter.part.get(unit), splitter.half.get(unit), end))
     return found

@@ -46,7 +46,8 @@ def context(
     """Context features of the windows of one panel.
 
     Per event kind: days since the last one, how many in the last 90 and 365 days, how many in the record. Then days
-    since any event, age (since installation, else since the first reading), season, observed share of the window,
+    since any event, age (since installation, else since the first reading; an installation after that is of a machine
+    that replaced this one, of which nobody knew before), season, observed share of the window,
     the smallest distance of a last value to its limits (in limit ranges; negative outside) and the days until a linear
     trend of the last 30 days crosses one (at most 365). Counts over days before the record began are nan.
 
@@ -56,7 +57,8 @@ def context(
     end_B = cut.end_day_B
     columns: list[Any] = [c for k in spec.kinds for c in _history(events.of_kinds((k,)), end_B, panel.first_day)]
     columns.append(_days_since(events.of_kinds(spec.kinds), end_B))
-    columns += [end_B - float(install_day if install_day is not None else panel.first_day)]
+    built = panel.first_day if install_day is None else min(install_day, panel.first_day)
+    columns += [end_B - float(built)]
     angle_B = 2 * np.pi * (end_B % 365.25) / 365.25
     columns += [np.sin(angle_B), np.cos(angle_B), cut.observed_BCL.mean(axis=(1, 2))]
     columns.extend(_limits(panel, end_B))

@@ -18,7 +18,7 @@ from hvac.features.statistics import statistics
 from hvac.features.table import KEY_SCHEMA, Windows
 from hvac.panel.events import Events, inside_episode, limit_events, no_events
 from hvac.panel.grid import Bools, Days, Floats, Panel
-from hvac.panel.labels import LabelConfig, follow_up_end, onset_labels, value_labels
+from hvac.panel.labels import LabelConfig, onset_labels, value_labels
 from hvac.panel.limits import panel_limits
 from hvac.panel.splits import PURGED, Splitter
 from hvac.panel.windows import OK, Cut, Scale, WindowConfig, cut
@@ -75,7 +75,7 @@ class UnitRecord:
     events: Events = field(default_factory=no_events)
     install_day: int | None = None
     class_name: str = ""
-    record_end: int = 0  # day of the last reading of its facility; only labels ask for it
+    followed_until: int | None = None  # only labels of events ask for it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -160,9 +160,22 @@ def label(scene: Scene, windows: Windows, recipe: Recipe) -> Windows:
         limits = {"lower_TC": scene.lower_TC, "upper_TC": scene.upper_TC}
         y_BH, known_BH = value_labels(end_day_B, scene.panel, horizons=horizons, **limits)
     else:
-        end = follow_up_end(scene.panel, scene.targets, record_end=scene.record.record_end)
+        of_events = recipe.labels.source == "events"  # limits are told by readings, and end with them
+        end = scene.record.followed_until if of_events else scene.panel.last_day
+        assert end is not None, "a unit whose events are predicted is followed until some day"
         y_BH, known_BH = onset_labels(end_day_B, scene.targets.start_N, horizons=horizons, follow_up_end=end)
+        if not of_events:
+            known_BH &= _read_enough(scene.panel, end_day_B, recipe.windows)
     return replace(windows, y_BH=y_BH, known_BH=known_BH)
+
+
+def _read_enough(panel: Panel, end_day_B: Days, config: WindowConfig) -> npt.NDArray[np.bool_]:
+    """Whether enough days of each horizon were read to say that values were inside their limits."""
+    observed = np.concatenate([[0.0], np.cumsum(panel.observed_TC.mean(axis=1))])
+    row_B = end_day_B - panel.first_day + 1
+    stop_BH = row_B[:, None] + np.array(config.horizons)
+    seen_BH = observed[np.minimum(stop_BH, len(observed) - 1)] - observed[np.minimum(row_B, len(observed) - 1)][:, None]
+    return np.asarray(seen_BH >= config.min_observed * np.array(config.horizons))
 
 
 def training_windows(scene: Scene, recipe: Recipe, splitter: Splitter) -> tuple[Windows, Counter[str]]:

@@ -5,6 +5,8 @@ Legend: B windows, H horizons. Days are int32 days since 1970-01-01.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from itertools import groupby
 from typing import Annotated, Literal
 
 import numpy as np
@@ -12,8 +14,8 @@ import numpy.typing as npt
 from pydantic import Field
 
 from hvac.config import Config, Distinct
-from hvac.panel.events import Events, inside_episode
-from hvac.panel.grid import Days, Panel
+from hvac.panel.events import SETTLE_DAYS, Events, inside_episode
+from hvac.panel.grid import Days, Panel, Unit
 
 Flags = npt.NDArray[np.bool_]
 FAR = 2**30
@@ -57,22 +59,50 @@ def onset_labels(
     return y_BH, reach_BH <= follow_up_end
 
 
-def follow_up_end(panel: Panel, targets: Events, *, record_end: int) -> int:
-    """Last reading of the unit; last of its facility where the unit's record ends with an event.
+def follow_up_ends(last_day: Mapping[Unit, int], targets: Mapping[Unit, Events]) -> dict[Unit, int]:
+    """Day until which it is known what became of each unit.
 
-    How far a unit is followed must not depend on what comes of it, or the end of the record would tell the label. A
-    unit that failed and was not read again is followed, like those that go on, until the facility's record ends: by
-    then it is known that it failed.
+    How far a unit is followed must not depend on what comes of it, or the end of the record would tell the label. It is
+    followed until its last reading; where its record ends with an event (inside it, ≤ 7 days after, or before one),
+    until its facility's last reading, like those that go on: by then it is known that it failed. Where every unit
+    that a facility read to its end ended so, nothing says how long it would have gone on: until the fleet's last.
 
     Args:
-        targets: the unit's events that are predicted.
-        record_end: day of the facility's last reading.
+        last_day: day of each unit's last reading.
+        targets: each unit's events that are predicted.
+
+    >>> fails = Events(np.array(["failure"]), *(np.array([50], np.int32) for _ in range(3)), np.array([""]))
+    >>> follow_up_ends({Unit("f", "a"): 49, Unit("f", "b"): 90, Unit("g", "c"): 99}, {Unit("f", "a"): fails})
+    {Unit(facility_id='f', equipment_id='a'): 90, Unit(facility_id='f', equipment_id='b'): 90, \
+Unit(facility_id='g', equipment_id='c'): 99}
     """
-    onset_N, last_day = targets.start_N, panel.last_day
-    failed_later = ((onset_N > last_day) & (onset_N <= record_end)).any()
-    if failed_later or inside_episode(np.array([last_day], np.int32), targets)[0]:
-        return max(last_day, record_end)
-    return last_day
+    end = {
+        facility: max(day for unit, day in units)
+        for facility, units in groupby(sorted(last_day.items()), key=_facility)
+    }
+    fleet_end = max(end.values())
+    lasting = {
+        unit.facility_id
+        for unit, day in last_day.items()
+        if day >= end[unit.facility_id] - SETTLE_DAYS and not _ends_with_event(day, targets.get(unit), fleet_end)
+    }
+    end = {facility: day if facility in lasting else fleet_end for facility, day in end.items()}
+    return {
+        unit: end[unit.facility_id] if _ends_with_event(day, targets.get(unit), end[unit.facility_id]) else day
+        for unit, day in last_day.items()
+    }
+
+
+def _facility(item: tuple[Unit, int]) -> str:
+    return item[0].facility_id
+
+
+def _ends_with_event(last_day: int, targets: Events | None, until: int) -> bool:
+    """Whether a record ends inside an event, at most 7 days after or before one, of those that began by a day."""
+    if targets is None:
+        return False
+    begun = targets.where(targets.start_N <= until)
+    return bool((begun.start_N > last_day).any() or inside_episode(np.array([last_day], np.int32), begun)[0])
 
 
 def value_labels(

@@ -8,12 +8,15 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from hvac.panel.events import Events, events_by_unit, no_events
 from hvac.panel.grid import Unit
+from hvac.panel.labels import follow_up_ends
 from hvac.panel.readings import SourceConfig, check_events, read_equipment, read_events
+from hvac.panel.rejects import Rejects
 from hvac.storage import AnyPath, read_parquet, write_parquet
 
 ALL = "all"
@@ -100,12 +103,10 @@ class Registry:
         first, last = (self.units[name].to_pylist() for name in ("first_date", "last_date"))
         return (min(first) - EPOCH).days, (max(last) - EPOCH).days
 
-    @cached_property
-    def last_days(self) -> dict[str, int]:
-        """Day of the last reading of every facility."""
-        ends = self.units.group_by("facility_id").aggregate([("last_date", "max")])
-        days = ends["last_date_max"].cast(pa.int32())
-        return dict(zip(ends["facility_id"].to_pylist(), days.to_pylist(), strict=True))
+    def followed_until(self, kinds: tuple[str, ...]) -> dict[Unit, int]:
+        """Day until which it is known whether an event of some kinds came to each unit."""
+        last_day = {unit: (date - EPOCH).days for unit, date in self._column("last_date").items()}
+        return follow_up_ends(last_day, {unit: found.of_kinds(kinds) for unit, found in self.unit_events.items()})
 
     @property
     def has_limits(self) -> bool:
@@ -137,7 +138,8 @@ def build_registry(
     """Join the series that were read with the equipment register and the event log.
 
     A point is one of its class's points where at least `min_point_share` of the class's units have it; the others are
-    named in `dropped_points`. Events of equipment without readings are rejected as `unknown_equipment`.
+    named in `dropped_points`. Events of equipment without readings are rejected as `unknown_equipment`; an installation
+    after the first reading is listed as `installed_after_readings`.
     """
     register = read_equipment(source)
     own = {Unit(*row[:2]): row[2] for row in _rows(told_classes, "class")}
@@ -147,8 +149,20 @@ def build_registry(
     log = read_events(source)
     events, strangers = check_events(log.table, units, file=source.events or "events")
     points, dropped = _class_points(units, min_point_share)
-    rejects = pa.concat_tables([register.rejects, log.rejects, strangers])
+    late = _installed_late(units, file=source.equipment or "equipment")
+    rejects = pa.concat_tables([register.rejects, log.rejects, strangers, late])
     return Registry(units=units, events=events, points=points, dropped_points=dropped, rejects=rejects)
+
+
+def _installed_late(units: pa.Table, *, file: str) -> pa.Table:
+    """Units read before they were installed: the register tells of the machine that replaced the one that was read."""
+    late_U = pc.fill_null(pc.greater(units["install_date"], units["first_date"]), False).to_numpy()
+    rejects = Rejects(file, np.arange(1, len(units) + 1))
+    names = pa.array(
+        [f"{unit['facility_id']}/{unit['equipment_id']}: {unit['install_date']}" for unit in units.to_pylist()]
+    )
+    rejects.note(late_U, "install_date", reason="installed_after_readings", found=names)
+    return rejects.table()
 
 
 def _rows(table: pa.Table, column: str) -> list[tuple[Any, ...]]:

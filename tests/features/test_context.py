@@ -121,6 +121,12 @@ def test_end_of_an_episode_that_lies_ahead_tells_nothing() -> None:
 # Age, season, share, class
 
 
+def test_installation_after_the_first_reading_says_nothing_before_it_or_after() -> None:
+    """It is of the machine that replaced this one: a countdown to it would tell when this one fails."""
+    ages = [facts(FLAT, 400, install_day=FIRST + installed)["age_days"] for installed in (390, 410, 500)]
+    assert ages == [400] * 3
+
+
 def test_age_counts_from_the_installation_else_from_the_first_reading() -> None:
     assert facts(FLAT, 400, install_day=FIRST - 1000)["age_days"] == 1400
     assert facts(FLAT, 400)["age_days"] == 400

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from hvac.features.describe import Recipe, UnitRecord, describe, label, scenes, 
 from hvac.features.statistics import statistics
 from hvac.features.table import Windows
 from hvac.panel.grid import Panel, Unit
-from hvac.panel.labels import LabelConfig
+from hvac.panel.labels import LabelConfig, follow_up_ends
 from hvac.panel.splits import SplitConfig, Splitter, make_splitter
 from hvac.panel.windows import INSUFFICIENT, LEARNING, OK, WindowConfig
 from tests.panel.panel_example import FIRST, UNIT, Row, date, event, event_table, events_of, panel_of, reading, series
@@ -43,7 +44,7 @@ def recipe(points: str = "p", *, limits: dict[str, tuple[float, float]] | None =
 
 
 def record(*events: Row) -> UnitRecord:
-    return UnitRecord(events=events_of(*events), class_name="ahu")
+    return UnitRecord(events=events_of(*events), class_name="ahu", followed_until=FIRST + 10_000)
 
 
 def noise(days: int, seed: int = 0) -> np.ndarray:
@@ -336,13 +337,27 @@ def test_labels_equal_the_oracle(log: list[tuple[int, int | None]], days: int, k
     events = [event("failure", start, None if length is None else start + length) for start, length in log]
     events.append(event(kind, 77))
     rule = recipe()
-    (scene,) = scenes(panel_of(rows), rule, record(*events))
+    last = {UNIT: FIRST + days - 1}
+    until = follow_up_ends(last, {UNIT: events_of(*events).of_kinds(rule.labels.kinds)})[UNIT]
+    (scene,) = scenes(panel_of(rows), rule, replace(record(*events), followed_until=until))
     ends = list(range(0, days, 23))
     windows = label(scene, describe(scene, np.array([FIRST + end for end in ends], np.int32), rule), rule)
     readings_df, events_df = pd.DataFrame(rows), event_table(events).to_pandas()
     for b, end in enumerate(ends):
         told = [label_oracle(readings_df, events_df, KINDS, *UNIT, date(end), horizon) for horizon in HORIZONS]
         assert list(zip(windows.y_BH[b], windows.known_BH[b], strict=True)) == told  # type: ignore[index]
+
+
+def test_label_from_limits_is_known_where_half_of_its_horizon_was_read_until_the_last_reading() -> None:
+    """Not read from day 150 to 219, and last on day 299: 15 of the 30 days after day 134, 14 after day 135."""
+    values = noise(300)
+    values[150:220] = np.nan
+    rule = recipe(source="limits", limits={"p": (-100.0, 100.0)})
+    (scene,) = scenes(panel_of(series(values)), rule, record())
+    ends = np.array([FIRST + end for end in (134, 135, 203, 204, 205, 209, 210, 269, 270)], np.int32)
+    _, known_BH = label(scene, describe(scene, ends, rule), rule).labels
+    assert known_BH[:, 0].tolist() == [True, False, False, True, True, True, True, True, False]
+    assert known_BH[:, 2].tolist() == [False, False, True, True, True, True, False, False, False]
 
 
 # Training windows

@@ -10,11 +10,12 @@ from hypothesis import strategies as st
 
 from hvac.panel.events import inside_episode
 from hvac.panel.grid import Unit
-from hvac.panel.labels import LabelConfig, follow_up_end, onset_labels, value_labels
+from hvac.panel.labels import LabelConfig, follow_up_ends, onset_labels, value_labels
 from tests.panel.panel_example import FIRST, UNIT, date, event, event_table, events_of, panel_of, reading, series
 from tests.reference.labels_oracle import excluded, label
 
 HORIZONS = (30, 60, 90)
+NEIGHBOUR, STRANGER = Unit(UNIT.facility_id, "E2"), Unit("F2", "E1")
 NONE = np.array([], np.int32)
 
 
@@ -71,20 +72,36 @@ def test_unit_whose_record_ends_with_an_event_is_followed_as_long_as_its_facilit
     start: int, end: int, failed: bool
 ) -> None:
     """Read until day 49, its facility until day 100: known by then are events it is in, just after or goes to."""
-    targets = events_of(event("failure", start, end))
-    found = follow_up_end(panel_of(series([1.0] * 50)), targets, record_end=FIRST + 100)
-    assert found - FIRST == (100 if failed else 49)
+    last = {UNIT: FIRST + 49, NEIGHBOUR: FIRST + 100, STRANGER: FIRST + 200}
+    found = follow_up_ends(last, {UNIT: events_of(event("failure", start, end))})
+    assert found == last | {UNIT: FIRST + (100 if failed else 49)}
+
+
+@pytest.mark.parametrize(
+    ("neighbour", "fails", "until"),
+    [(None, None, 200), (49, None, 49), (41, None, 48), (40, None, 200), (49, 49, 200), (30, 31, 200), (49, 20, 49)],
+)
+def test_facility_that_ends_with_its_events_is_followed_as_long_as_the_fleet(
+    neighbour: int | None, fails: int | None, until: int
+) -> None:
+    """A unit fails on the day after its last; whether its facility would have gone on its neighbour alone tells."""
+    last, targets = {UNIT: FIRST + 48, STRANGER: FIRST + 200}, {UNIT: events_of(event("failure", 49))}
+    if neighbour is not None:
+        last[NEIGHBOUR] = FIRST + neighbour
+    if fails is not None:
+        targets[NEIGHBOUR] = events_of(event("failure", fails))
+    assert follow_up_ends(last, targets)[UNIT] - FIRST == until
 
 
 def test_end_of_a_record_tells_nothing_of_the_label() -> None:
     """Onsets by chance alone: the share of positives among known labels is the same at the end as before it."""
     rng, length = np.random.default_rng(0), 720
-    panel, day_B = panel_of([reading(0, 1), reading(length - 1, 1)]), np.arange(FIRST, FIRST + length, dtype=np.int32)
+    last, day_B = {UNIT: FIRST + length - 1}, np.arange(FIRST, FIRST + length, dtype=np.int32)
     tail, rest = [], []
     for _ in range(1000):
         onset_N = np.flatnonzero(rng.random(length) < 1 / 400)
         targets = events_of(*(event("failure", int(day)) for day in onset_N))
-        follow_up = follow_up_end(panel, targets, record_end=panel.last_day)
+        follow_up = follow_up_ends(last, {UNIT: targets})[UNIT]
         y, known = onset_labels(day_B, targets.start_N, horizons=HORIZONS, follow_up_end=follow_up)
         tail.append((y[-150:], known[-150:]))
         rest.append((y[:-150], known[:-150]))
@@ -104,7 +121,8 @@ def test_labels_of_units_that_run_to_failure_keep_the_hazard_they_fail_with() ->
         last = min(fails, length) - 1 if fails != 390 else early
         weight = (1 - hazard) ** (fails - 1) * (hazard if fails < length else 1)
         targets = events_of(event("failure", fails)) if fails < length else events_of()
-        follow_up = follow_up_end(panel_of([reading(0, 1), reading(last, 1)]), targets, record_end=FIRST + length - 1)
+        ends = {UNIT: FIRST + last, NEIGHBOUR: FIRST + length - 1}
+        follow_up = follow_up_ends(ends, {UNIT: targets})[UNIT]
         day_B = np.arange(FIRST, FIRST + min(fails, length), dtype=np.int32)
         y, known = onset_labels(day_B, targets.start_N, horizons=HORIZONS, follow_up_end=follow_up)
         counts[: len(day_B), 0] += weight * (y & known)
@@ -132,12 +150,6 @@ def test_onsets_need_no_order() -> None:
     assert labels_of(100, [300, 120, 20], 400) == labels_of(100, [20, 120, 300], 400)
 
 
-def test_follow_up_of_a_unit_without_an_event_at_its_end_is_its_last_reading() -> None:
-    panel = panel_of(series([1.0] * 50))
-    assert follow_up_end(panel, events_of(), record_end=FIRST + 100) == FIRST + 49
-    assert follow_up_end(panel, events_of(event("failure", 20)), record_end=FIRST + 100) == FIRST + 49
-
-
 def test_predicted_kinds_follow_the_source() -> None:
     assert LabelConfig(events=("failure", "trip")).kinds == ("failure", "trip")
     assert LabelConfig(source="limits").kinds == ("limit_exceedance",)
@@ -158,15 +170,15 @@ def test_labels_and_left_out_windows_equal_the_oracle(
     kinds = ("failure", "trip")
     rows = [event(kind, start, None if length is None else start + length) for kind, start, length in log]
     record = [reading(0, 1), reading(last, 1)]
-    neighbour = reading(other, 1, unit=Unit(UNIT.facility_id, "E2"))
-    stranger = reading(320, 1, unit=Unit("F2", "E1"))
+    others = [reading(other, 1, unit=NEIGHBOUR), reading(320, 1, unit=STRANGER)]
     targets = events_of(*rows).of_kinds(kinds)
     end_day_B = np.array([FIRST + end for end in ends], np.int32)
-    follow_up = follow_up_end(panel_of(record), targets, record_end=FIRST + max(last, other))
+    days = {UNIT: FIRST + last, NEIGHBOUR: FIRST + other, STRANGER: FIRST + 320}
+    follow_up = follow_up_ends(days, {UNIT: targets})[UNIT]
     y_BH, known_BH = onset_labels(end_day_B, targets.start_N, horizons=HORIZONS, follow_up_end=follow_up)
     out_B = inside_episode(end_day_B, targets)
 
-    readings_df, events_df = pd.DataFrame([*record, neighbour, stranger]), event_table(rows).to_pandas()
+    readings_df, events_df = pd.DataFrame([*record, *others]), event_table(rows).to_pandas()
     for b, end in enumerate(ends):
         assert out_B[b] == excluded(events_df, kinds, *UNIT, date(end))
         for h, horizon in enumerate(HORIZONS):

@@ -151,11 +151,21 @@ def test_points_that_were_dropped_are_still_named_after_save_and_load(tmp_path: 
     assert Registry.load(tmp_path).summary()["dropped_points"] == {"ahu": ["c"]}
 
 
-def test_last_day_of_a_facility_is_the_latest_of_its_units() -> None:
-    rows = [("F", "E1", 9), ("F", "E2", 40), ("F", "E3", 20), ("G", "E1", 15)]
-    units = pa.table({
-        "facility_id": [row[0] for row in rows],
-        "equipment_id": [row[1] for row in rows],
-        "last_date": [date(row[2]) for row in rows],
-    })  # fmt: skip
-    assert Registry(units=units, events=pa.table({}), points={}).last_days == {"F": FIRST + 40, "G": FIRST + 15}
+def test_installation_after_the_first_reading_is_listed(tmp_path: Path) -> None:
+    register = "facility_id,equipment_id,class,install_date\nF,E1,ahu,2023-02-01\nF,E2,ahu,2020-01-02\nF,E3,ahu,\n"
+    found = build(tmp_path, equipment=register).rejects.to_pylist()
+    assert [(each["reason"], each["column"], each["found"]) for each in found] == [
+        ("installed_after_readings", "install_date", "F/E1: 2023-02-01")
+    ]
+
+
+def test_units_are_followed_until_their_last_reading_or_their_facilitys(tmp_path: Path) -> None:
+    readings = series_of({**POINTS, "E9": "a"}).to_pylist()
+    rows = [row | {"date_max": date(40)} if row["equipment_id"] in ("E1", "E9") else row for row in readings]
+    log = "facility_id,equipment_id,kind,start,end\nF,E1,failure,2023-02-10,\nF,E9,maintenance,2023-02-10,\n"
+    (tmp_path / "events.csv").write_text(log, encoding="utf-8")
+    source = SourceConfig(readings="readings.csv", events=str(tmp_path / "events.csv"))
+    told = pa.Table.from_pylist([], schema=CLASSES)
+    made = build_registry(pa.Table.from_pylist(rows, schema=SERIES), told, source, by_class=False, min_point_share=0.5)
+    found = made.followed_until(("failure",))
+    assert {unit.equipment_id: day - FIRST for unit, day in found.items()} == dict.fromkeys(POINTS, 99) | {"E9": 40}

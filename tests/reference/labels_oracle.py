@@ -33,18 +33,23 @@ def episodes(events, kinds, facility_id, equipment_id):
 
 
 def follow_up_end(readings, events, kinds, facility_id, equipment_id):
-    """The unit's last reading, or its facility's where the unit's record ends inside or before an episode."""
-    seen = [
-        (row["equipment_id"], as_date(row["date"]))
-        for row in readings.to_dict("records")
-        if row["facility_id"] == facility_id and not ("value" in row and is_missing(row["value"]))
-    ]
-    own = max(date for equipment, date in seen if equipment == equipment_id)
-    facility = max(date for _, date in seen)
-    for onset, end in episodes(events, kinds, facility_id, equipment_id):
-        if own <= end + SETTLE and onset <= facility:
-            return facility
-    return own
+    """The unit's last reading; its facility's where its record ends inside or before an episode; the fleet's where all
+    that the facility read to its end ended so."""
+    last = {}
+    for row in readings.to_dict("records"):
+        if not ("value" in row and is_missing(row["value"])):
+            unit = row["facility_id"], row["equipment_id"]
+            last[unit] = max(as_date(row["date"]), last.get(unit, dt.date.min))
+
+    def ended(unit, until):
+        return any(last[unit] <= end + SETTLE and onset <= until for onset, end in episodes(events, kinds, *unit))
+
+    fleet = max(last.values())
+    border = max(day for (facility, _), day in last.items() if facility == facility_id)
+    those = [unit for unit, day in last.items() if unit[0] == facility_id and day >= border - SETTLE]
+    if all(ended(unit, fleet) for unit in those):
+        border = fleet
+    return border if ended((facility_id, equipment_id), border) else last[facility_id, equipment_id]
 
 
 def label(readings, events, kinds, facility_id, equipment_id, end_date, horizon):
