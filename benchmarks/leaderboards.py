@@ -16,8 +16,7 @@ KEPT, PAGE = ROOT / "benchmarks" / "results" / "leaderboards.json", ROOT / "benc
 MARKS = ("default", "champion")
 SWEEP, TRIAL = ("family", "search", "before", "best"), ("trial", "status", "epochs", "value", "settings")
 TOOK = ("seconds", "fits", "fits_made")
-SHOWN = ("pr_auc", "roc_auc", "brier_skill", "base_rate", "events", "headline")
-FEW = "too few events to say"
+SHOWN = ("pr_auc", "roc_auc", "brier_skill", "base_rate", "events")
 NO_MODEL = ("warning", "usable", "protocols", "stale")  # what lies beside the models of a leaky board
 
 
@@ -91,7 +90,7 @@ def table(board: dict[str, Any]) -> list[str]:
         cells = [row["name"], str(row["runs"]), f"{row['validation']['mean']:.3f}"]
         for found in (row[name] for name in mean):
             cells += [interval(found["pr_auc"])]
-            cells += [verdict(found[f"against_{mark}"], all(map(enough, row["test"].values()))) for mark in MARKS]
+            cells += [verdict(found[f"against_{mark}"]) for mark in MARKS]
         for h in map(str, board["horizons"]):
             cells += [interval(row["test"][h]["pr_auc"])]
             cells += [versus(row, f"against_{mark}", h) for mark in MARKS]
@@ -126,7 +125,7 @@ def turned_rows(rows: list[dict[str, Any]], horizons: list[int]) -> list[str]:
     for row in rows:
         cells = [row["name"], str(row["runs"])]
         cells += [interval(row["mean"]["pr_auc"])]
-        cells += [verdict(row["mean"]["against_default"], all(map(enough, row["test"].values())))]
+        cells += [verdict(row["mean"]["against_default"])]
         for h in map(str, horizons):
             cells += [interval(row["test"][h]["pr_auc"]), versus(row, "against_default", h)]
         lines.append(f"| {' | '.join(cells)} |")
@@ -149,20 +148,16 @@ def counted(rows: list[dict[str, Any]], horizon: int) -> str:
     return f" ({events['value']:.0f} events)" if events else ""
 
 
-def enough(test: dict[str, Any]) -> bool:
-    return bool(test.get("headline", True))
-
-
 def versus(row: dict[str, Any], against: str, horizon: str) -> str:
     differences = row[against]
-    return verdict(differences and differences[horizon]["pr_auc"], enough(row["test"][horizon]))
+    return verdict(differences and differences[horizon]["pr_auc"])
 
 
-def verdict(found: dict[str, Any] | None, sure: bool) -> str:
+def verdict(found: dict[str, Any] | None) -> str:
     if not found or found["value"] is None:
         return "–"
     bounds = "" if found["low"] is None else f" [{found['low']:+.3f}, {found['high']:+.3f}]"
-    return f"{found['value']:+.3f}{bounds} {found['verdict'] if sure else FEW}"
+    return f"{found['value']:+.3f}{bounds} {found['verdict']}"
 
 
 def leaky_table(found: dict[str, Any]) -> list[str]:
