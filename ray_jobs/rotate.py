@@ -52,8 +52,8 @@ def run(config: RunConfig) -> Result:
         )
     turns = {kind: _turns(config, kind) for kind in wanted.kinds or (None,)}
     every = [turn for of_kind in turns.values() for turn in of_kind]
-    ingest.run(every[0])
     if wanted.kinds:
+        ingest.run(every[0])
         registry = Registry.load(workspace_of(every[0]).panel)
         for of_kind in turns.values():
             check_kinds(of_kind[0], registry)

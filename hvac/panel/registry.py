@@ -158,10 +158,9 @@ def _installed_late(units: pa.Table, *, file: str) -> pa.Table:
     """Units read before they were installed: the register tells of the machine that replaced the one that was read."""
     late_U = pc.fill_null(pc.greater(units["install_date"], units["first_date"]), False).to_numpy()
     rejects = Rejects(file, np.arange(1, len(units) + 1))
-    names = pa.array(
-        [f"{unit['facility_id']}/{unit['equipment_id']}: {unit['install_date']}" for unit in units.to_pylist()]
-    )
-    rejects.note(late_U, "install_date", reason="installed_after_readings", found=names)
+    parts = (units["facility_id"], "/", units["equipment_id"], ": ", units["install_date"].cast(pa.string()))
+    found = pc.binary_join_element_wise(*parts, "", null_handling="replace")
+    rejects.note(late_U, "install_date", reason="installed_after_readings", found=found)
     return rejects.table()
 
 
