@@ -17,6 +17,7 @@ from hvac.panel.splits import SPLITS
 from hvac.storage import AnyPath, matching, parquet_dataset
 from ray_jobs.workspace import whole_table
 
+WEIGHTS = ("weights",)  # absent in tables made before labels had weights
 COUNTED = (*KEY_SCHEMA.names, "observed", "labels", "known")
 
 
@@ -24,7 +25,7 @@ def read_windows(folder: AnyPath, recipe: Recipe, splits: tuple[str, ...], colum
     """Windows of one class and some splits, in a fixed order (by unit, point and end date)."""
     wanted = [*KEY_SCHEMA.names, "observed", *columns, "labels", "known"]
     only = pads.field("split").isin(list(splits))
-    table = whole_table(_parts(folder, recipe), "featurize", columns=wanted, filter=only)
+    table = whole_table(_parts(folder, recipe), "featurize", columns=wanted, optional=WEIGHTS, filter=only)
     order = [(name, "ascending") for name in ("facility_id", "equipment_id", "point_id", "end_date")]
     return from_arrow(table.sort_by(order), points=recipe.width)
 

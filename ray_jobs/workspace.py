@@ -105,14 +105,26 @@ def run_step(workspace: Workspace, step: str, key: str, work: Callable[[], Resul
     return result
 
 
-def whole_table(where: AnyPath | Sequence[AnyPath], step: str, **wanted: Any) -> pa.Table:
-    """Parts that a step wrote, as one table; `wanted` goes to `Dataset.to_table`.
+def whole_table(
+    where: AnyPath | Sequence[AnyPath], step: str, *, optional: Sequence[str] = (), **wanted: Any
+) -> pa.Table:
+    """Read the parts that a step wrote as one table.
+
+    Args:
+        where: a folder, or files of one origin.
+        step: the step that wrote them, for the error message.
+        optional: columns to read beside `columns` where the parts have them.
+        wanted: arguments of `Dataset.to_table`.
 
     Raises:
         InputError: a part is damaged.
     """
     try:
-        return parquet_dataset(where).to_table(**wanted)
+        dataset = parquet_dataset(where)
+        if optional:
+            stored = dataset.schema.names
+            wanted["columns"] = [*wanted["columns"], *(name for name in optional if name in stored)]
+        return dataset.to_table(**wanted)
     except (pa.ArrowInvalid, OSError) as error:
         reason, folder = " ".join(str(error).split())[:300], where[0].parent if isinstance(where, list) else where
         raise InputError(

@@ -154,7 +154,7 @@ def _persistence(scene: Scene, made: Cut) -> Floats:
 
 
 def label(scene: Scene, windows: Windows, recipe: Recipe) -> Windows:
-    """The same windows with `y_BH` and `known_BH`."""
+    """Return the same windows with `y_BH`, `known_BH` and `w_BH`."""
     end_day_B, horizons = windows.end_day_B, recipe.windows.horizons
     if recipe.labels.label == "value_at":
         limits = {"lower_TC": scene.lower_TC, "upper_TC": scene.upper_TC}
@@ -166,7 +166,7 @@ def label(scene: Scene, windows: Windows, recipe: Recipe) -> Windows:
         y_BH, known_BH = onset_labels(end_day_B, scene.targets.start_N, horizons=horizons, follow_up_end=end)
         if not of_events:
             known_BH &= _read_enough(scene.panel, end_day_B, recipe.windows)
-    return replace(windows, y_BH=y_BH, known_BH=known_BH)
+    return replace(windows, y_BH=y_BH, known_BH=known_BH, w_BH=np.ones(y_BH.shape, np.float32))
 
 
 def _read_enough(panel: Panel, end_day_B: Days, config: WindowConfig) -> npt.NDArray[np.bool_]:

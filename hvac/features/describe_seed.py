@@ -51,6 +51,7 @@ def seed_windows(table: pa.Table, recipe: Recipe, splitter: Splitter) -> tuple[W
         k_BK=_context(table, observed_BL, recipe.context).astype(np.float32),
         y_BH=label_BH > 0.5,
         known_BH=np.isfinite(label_BH),
+        w_BH=np.ones(label_BH.shape, np.float32),
     )
     ids = zip(windows.column("facility_id"), windows.column("equipment_id"), strict=True)
     split_B = [splitter.assign(Unit(*unit), windows.end_day_B[:1])[0] for unit in ids]

@@ -29,6 +29,7 @@ VECTORS = {
     "context": ("k_BK", pa.float32()),
     "labels": ("y_BH", pa.bool_()),
     "known": ("known_BH", pa.bool_()),
+    "weights": ("w_BH", pa.float32()),
 }
 SCALARS = {"observed": "observed_B", "persistence": "persistence_B"}
 
@@ -38,7 +39,8 @@ class Windows:
     """Windows of one class: keys beside arrays; arrays that were not made or not read are None.
 
     `observed_B` is the observed share of each window; `persistence_B` what the persistence baseline looks at; `u_BCE`
-    the embedding of an untrained encoder, for the ablation only. Patch tokens `p_BCPE` and activity `a_BCA` are made
+    the embedding of an untrained encoder, for the ablation only; `w_BH` how many windows each label stands for (None:
+    one each; read it through `weights`). Patch tokens `p_BCPE` and activity `a_BCA` are made
     from values where they are needed, and never stored.
     """
 
@@ -54,6 +56,7 @@ class Windows:
     k_BK: Floats | None = None
     y_BH: Bools | None = None
     known_BH: Bools | None = None
+    w_BH: Floats | None = None
 
     def __len__(self) -> int:
         return int(self.keys.num_rows)
@@ -80,6 +83,13 @@ class Windows:
         assert self.y_BH is not None, "these windows carry no labels"
         assert self.known_BH is not None, "these windows carry no labels"
         return self.y_BH, self.known_BH
+
+    @property
+    def weights(self) -> Floats:
+        """Return how many windows each label stands for [B, H]: 0 where it is unknown, 1 where nothing else is told."""
+        _, known_BH = self.labels
+        w_BH = np.ones(known_BH.shape, np.float32) if self.w_BH is None else self.w_BH
+        return np.where(known_BH, w_BH, np.float32(0))
 
     @property
     def end_day_B(self) -> npt.NDArray[np.int32]:

@@ -32,6 +32,7 @@ def windows(rows: int = 5, *, points: int = POINTS, seed: int = 0, without: tupl
     arrays = {name: array.astype(np.float32) for name, array in arrays.items()}
     arrays["k_BK"][0, 0] = np.nan
     arrays |= {name: rng.random((rows, 3)) < 0.5 for name in ("y_BH", "known_BH")}
+    arrays["w_BH"] = (1 + rng.random((rows, 3))).astype(np.float32)
     kept = {name: array for name, array in arrays.items() if name not in without}
     return Windows(keys=pa.table(keys, schema=KEY_SCHEMA), **kept)
 
@@ -55,8 +56,20 @@ def test_windows_come_back_from_arrow_as_they_were(fixed: bool, points: int) -> 
 
 @pytest.mark.parametrize("fixed", [True, False])
 def test_arrays_that_were_not_made_stay_none(fixed: bool) -> None:
-    found = windows(without=("z_BCE", "u_BCE", "y_BH", "known_BH", "persistence_B"))
+    found = windows(without=("z_BCE", "u_BCE", "y_BH", "known_BH", "w_BH", "persistence_B"))
     assert_same(from_arrow(to_arrow(found, fixed=fixed), points=POINTS), found)
+
+
+def test_weight_of_an_unknown_label_is_zero() -> None:
+    found = windows()
+    _, known_BH = found.labels
+    np.testing.assert_array_equal(found.weights, found.w_BH * known_BH)
+    assert found.weights.dtype == np.float32
+
+
+def test_labels_without_weights_count_once_each_where_they_are_known() -> None:
+    found = windows(without=("w_BH",))
+    np.testing.assert_array_equal(found.weights, found.labels[1].astype(np.float32))
 
 
 @pytest.mark.parametrize("fixed", [True, False])
