@@ -206,8 +206,8 @@ def bare_plan(config: RunConfig, workspace: Workspace, buckets: Buckets) -> Buck
     recipes, splitter = fit_recipes(config, registry, workspace, list(buckets))
     folder = workspace.root.parent / "bare"
     folder.mkdir(exist_ok=True)
-    until = registry.followed_until(config.labels.kinds)
-    return BucketPlan(str(workspace.panel), str(folder), registry, recipes, splitter, followed_until=until)
+    follow_up = registry.follow_up(config.labels.kinds)
+    return BucketPlan(str(workspace.panel), str(folder), registry, recipes, splitter, follow_up=follow_up)
 
 
 def bare_start(config: RunConfig) -> None:

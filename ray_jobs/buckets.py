@@ -16,6 +16,7 @@ import ray
 from hvac.features.describe import Recipe, Scene, UnitRecord, scenes, training_windows
 from hvac.features.describe_seed import seed_windows
 from hvac.features.table import KEY_SCHEMA, Windows, to_arrow
+from hvac.panel.follow_up import FollowUp
 from hvac.panel.grid import Panel, Unit, panels
 from hvac.panel.registry import Registry
 from hvac.panel.splits import Splitter
@@ -35,7 +36,7 @@ class BucketPlan:
     recipes: dict[str, Recipe]
     splitter: Splitter | None = None
     seed: bool = False
-    followed_until: Mapping[Unit, int] = field(default_factory=dict)
+    follow_up: Mapping[Unit, FollowUp] = field(default_factory=dict)
     keys: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -65,13 +66,13 @@ def bucket_panels(
     return list(panels(table, {u: points.get(c, ()) for u, c in own.classes.items()}, aggregate=aggregate)), own
 
 
-def record_of(panel: Panel, registry: Registry, followed_until: Mapping[Unit, int]) -> UnitRecord:
+def record_of(panel: Panel, registry: Registry, follow_up: Mapping[Unit, FollowUp]) -> UnitRecord:
     """What is known of a panel's unit beside its readings."""
     return UnitRecord(
         events=registry.events_of(panel.unit),
         install_day=registry.install_days[panel.unit],
         class_name=registry.kinds[panel.unit],
-        followed_until=followed_until.get(panel.unit),
+        follow_up=follow_up.get(panel.unit),
     )
 
 
@@ -86,7 +87,7 @@ def bucket_scenes(plan: BucketPlan, bucket: str) -> list[tuple[Scene, Recipe]]:
     return [
         (scene, recipe)
         for panel, recipe in named
-        for scene in scenes(panel, recipe, record_of(panel, registry, plan.followed_until))
+        for scene in scenes(panel, recipe, record_of(panel, registry, plan.follow_up))
     ]
 
 

@@ -37,7 +37,7 @@ from ray_jobs.workspace import Result, Workspace, content_key, run_step, workspa
 
 log = logging.getLogger(__name__)
 BLOCK_BYTES = 2**30
-TABLE = 4  # raised when the same settings give other rows, so that tables are made anew (4: weights of labels)
+TABLE = 4  # raised when the same settings give other rows, so that tables are made anew (4: decided, weighted labels)
 # Encoders live as long as the job: were they to take what a task needs, on nodes of one CPU (or on those that are left
 # when others are lost) no task would ever start. A hundredth keeps them off nodes without CPUs, and ten leave room.
 ENCODER_CPUS, TASK_CPUS = 0.01, 0.9
@@ -61,15 +61,15 @@ def _featurize(config: RunConfig, workspace: Workspace, rules: str, ingested: Re
     recipes, splitter = fit_recipes(config, registry, workspace, list(buckets))
     borders = {"t1": splitter.t1, "t2": splitter.t2, "purge": splitter.purge}
     told = {name: recipe.to_json() for name, recipe in recipes.items()}
-    followed_until = registry.followed_until(config.labels.kinds)
-    parts = label_keys(splitter, followed_until, ingested["buckets_each"])
+    follow_up = registry.follow_up(config.labels.kinds)
+    parts = label_keys(splitter, follow_up, ingested["buckets_each"])
     keys = {bucket: content_key(rules, told, borders, key, parts[bucket]) for bucket, key in buckets.items()}
     todo = _drop_others(workspace.windows, keys)
     if len(todo) < len(buckets):
         log.info("featurize: %d of %d buckets are there already", len(buckets) - len(todo), len(buckets))
     if todo:
         plan = make_plan(config, workspace, recipes)
-        plan = replace(plan, splitter=splitter, followed_until=followed_until, keys=keys)
+        plan = replace(plan, splitter=splitter, follow_up=follow_up, keys=keys)
         _stream(config, plan, todo)
     write_json(workspace.windows / "recipes.json", told)
     left_out = _left_out(workspace.windows, list(buckets))

@@ -61,6 +61,7 @@ BYTES_PER_BUCKET = 4 * 2**20
 MIN_BUCKETS = 8
 LOOKED_AT = 8
 LAYOUT = "layout.json"
+UNITS = 2  # raised when the same files give another table of units (2: end_of_follow_up)
 SERIES_KEYS = ["facility_id", "equipment_id", "point_id"]
 
 
@@ -74,7 +75,7 @@ def run(config: RunConfig) -> Result:
     others = [file_stamp(path) for path in (source.events, source.equipment) if path]
     settings = source.model_dump(mode="json")
     key = content_key(settings, stamps, others, config.windows.min_point_share, config.windows.classes,
-                      config.featurize.buckets)  # fmt: skip
+                      config.featurize.buckets, UNITS)  # fmt: skip
     return run_step(workspace, "ingest", key, lambda: _ingest(config, source, stamps, workspace))
 
 

@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from hvac.panel.follow_up import FollowUp
 from hvac.panel.grid import Unit
 from hvac.panel.registry import Registry
 from hvac.panel.splits import Splitter
@@ -79,9 +80,13 @@ def bucket_keys(registry: Registry, parts: Mapping[str, Iterable[str]], each: in
     return {bucket: content_key(list(keys), known[bucket]) for bucket, keys in parts.items()}
 
 
-def label_keys(splitter: Splitter, followed_until: Mapping[Unit, int], each: int) -> dict[str, list[object]]:
-    """What splits and labels of each bucket take from other units: its units' parts, and how far they are followed."""
-    found: dict[str, list[object]] = defaultdict(list)
-    for unit, end in followed_until.items():
-        found[bucket_of(unit, each)].append((unit, splitter.part.get(unit), splitter.half.get(unit), end))
-    return found
+def label_keys(splitter: Splitter, follow_up: Mapping[Unit, FollowUp], each: int) -> dict[str, list[object]]:
+    """Return what splits and labels of each bucket take from other units.
+
+    These are its units' parts, how far they are followed, and the chances of departing that their weights rest on.
+    """
+    keys: dict[str, list[object]] = defaultdict(list)
+    for unit, followed in follow_up.items():
+        split = splitter.part.get(unit), splitter.half.get(unit)
+        keys[bucket_of(unit, each)].append((unit, *split, *followed.key))
+    return keys

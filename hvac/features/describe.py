@@ -17,6 +17,7 @@ from hvac.features.context import ContextSpec, context
 from hvac.features.statistics import statistics
 from hvac.features.table import KEY_SCHEMA, Windows
 from hvac.panel.events import Events, inside_episode, limit_events, no_events
+from hvac.panel.follow_up import FollowUp
 from hvac.panel.grid import Bools, Days, Floats, Panel
 from hvac.panel.labels import LabelConfig, onset_labels, value_labels
 from hvac.panel.limits import panel_limits
@@ -75,7 +76,7 @@ class UnitRecord:
     events: Events = field(default_factory=no_events)
     install_day: int | None = None
     class_name: str = ""
-    followed_until: int | None = None  # only labels of events ask for it
+    follow_up: FollowUp | None = None  # only labels of events ask for it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,14 +160,16 @@ def label(scene: Scene, windows: Windows, recipe: Recipe) -> Windows:
     if recipe.labels.label == "value_at":
         limits = {"lower_TC": scene.lower_TC, "upper_TC": scene.upper_TC}
         y_BH, known_BH = value_labels(end_day_B, scene.panel, horizons=horizons, **limits)
-    else:
-        of_events = recipe.labels.source == "events"  # limits are told by readings, and end with them
-        end = scene.record.followed_until if of_events else scene.panel.last_day
-        assert end is not None, "a unit whose events are predicted is followed until some day"
-        y_BH, known_BH = onset_labels(end_day_B, scene.targets.start_N, horizons=horizons, follow_up_end=end)
-        if not of_events:
-            known_BH &= _read_enough(scene.panel, end_day_B, recipe.windows)
-    return replace(windows, y_BH=y_BH, known_BH=known_BH, w_BH=np.ones(y_BH.shape, np.float32))
+        return replace(windows, y_BH=y_BH, known_BH=known_BH, w_BH=np.ones(y_BH.shape, np.float32))
+    of_events = recipe.labels.source == "events"
+    last_day = scene.panel.last_day  # limits are told by readings, and end with them
+    follow_up = scene.record.follow_up if of_events else FollowUp(end=last_day, until=last_day)
+    assert follow_up is not None, "a unit whose events are predicted is followed until some day"
+    onset_N = scene.targets.start_N
+    y_BH, known_BH, w_BH = onset_labels(end_day_B, onset_N, horizons=horizons, follow_up=follow_up)
+    if not of_events:
+        known_BH &= _read_enough(scene.panel, end_day_B, recipe.windows)
+    return replace(windows, y_BH=y_BH, known_BH=known_BH, w_BH=w_BH.astype(np.float32))
 
 
 def _read_enough(panel: Panel, end_day_B: Days, config: WindowConfig) -> npt.NDArray[np.bool_]:

@@ -1,12 +1,10 @@
-"""Labels: does an onset lie in (end_date, end_date + h]; masked, per horizon, where follow-up ends earlier.
+"""Labels: does an onset lie in (end_date, end_date + h]; masked, per horizon, where the record does not decide it.
 
 Legend: B windows, H horizons. Days are int32 days since 1970-01-01.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from itertools import groupby
 from typing import Annotated, Literal
 
 import numpy as np
@@ -14,10 +12,11 @@ import numpy.typing as npt
 from pydantic import Field
 
 from hvac.config import Config, Distinct
-from hvac.panel.events import SETTLE_DAYS, Events, inside_episode
-from hvac.panel.grid import Days, Panel, Unit
+from hvac.panel.follow_up import FollowUp
+from hvac.panel.grid import Days, Panel
 
 Flags = npt.NDArray[np.bool_]
+Floats = npt.NDArray[np.float64]
 FAR = 2**30
 
 
@@ -36,73 +35,31 @@ class LabelConfig(Config):
 
 
 def onset_labels(
-    end_day_B: Days, onset_N: Days, *, horizons: tuple[int, ...], follow_up_end: int
-) -> tuple[Flags, Flags]:
-    """Labels and whether they are known.
+    end_day_B: Days, onset_N: Days, *, horizons: tuple[int, ...], follow_up: FollowUp
+) -> tuple[Flags, Flags, Floats]:
+    """Return labels, whether they are known, and how many windows each stands for.
 
-    A label is known where follow-up reaches end_day + h, whatever it is: to keep the positives of the last h days of a
-    record, whose negatives nobody can know, would make "the record ends soon" tell the label.
+    A label of a window that ends on day t is known where t + h is not after the administrative end and it is decided:
+    an onset was seen in (t, t + h], or the unit was followed to t + h. After the administrative end no label counts,
+    whatever it is: positives alone would make "the record ends soon" tell the label. Before it a label weighs
+    1 / P(still followed on the day that decided it), so that those who are gone are stood for by those who are left.
 
     Returns:
-        y_BH, known_BH.
+        y_BH, known_BH, weight_BH. The weight of an unknown label means nothing.
 
-    >>> y, known = onset_labels(np.array([0, 50], np.int32), np.array([20]), horizons=(30, 60), follow_up_end=85)
-    >>> y.tolist(), known.tolist()
-    ([[True, True], [False, False]], [[True, True], [True, False]])
-    >>> onset_labels(np.array([50], np.int32), np.array([70]), horizons=(30, 60), follow_up_end=85)[1].tolist()
-    [[True, False]]
+    >>> day, stays, leaves = np.array([0, 50], np.int32), FollowUp(end=85, until=85), FollowUp(end=200, until=85)
+    >>> y, known, weight = onset_labels(day, np.array([20]), horizons=(30, 60), follow_up=stays)
+    >>> y.tolist(), known.tolist(), weight.tolist()
+    ([[True, True], [False, False]], [[True, True], [True, False]], [[1.0, 1.0], [1.0, 1.0]])
+    >>> onset_labels(day, np.array([70]), horizons=(30, 60), follow_up=leaves)[1].tolist()
+    [[True, True], [True, True]]
     """
     onsets = np.append(np.sort(onset_N), FAR).astype(np.int64)
-    next_onset_B = onsets[np.searchsorted(onsets, end_day_B, side="right")]
+    next_onset_B1 = onsets[np.searchsorted(onsets, end_day_B, side="right")][:, None]
     reach_BH = end_day_B[:, None].astype(np.int64) + np.array(horizons)
-    y_BH = next_onset_B[:, None] <= reach_BH
-    return y_BH, reach_BH <= follow_up_end
-
-
-def follow_up_ends(last_day: Mapping[Unit, int], targets: Mapping[Unit, Events]) -> dict[Unit, int]:
-    """Day until which it is known what became of each unit.
-
-    How far a unit is followed must not depend on what comes of it, or the end of the record would tell the label. It is
-    followed until its last reading; where its record ends with an event (inside it, ≤ 7 days after, or before one),
-    until its facility's last reading, like those that go on: by then it is known that it failed. Where every unit
-    that a facility read to its end ended so, nothing says how long it would have gone on: until the fleet's last.
-
-    Args:
-        last_day: day of each unit's last reading.
-        targets: each unit's events that are predicted.
-
-    >>> fails = Events(np.array(["failure"]), *(np.array([50], np.int32) for _ in range(3)), np.array([""]))
-    >>> follow_up_ends({Unit("f", "a"): 49, Unit("f", "b"): 90, Unit("g", "c"): 99}, {Unit("f", "a"): fails})
-    {Unit(facility_id='f', equipment_id='a'): 90, Unit(facility_id='f', equipment_id='b'): 90, \
-Unit(facility_id='g', equipment_id='c'): 99}
-    """
-    end = {
-        facility: max(day for unit, day in units)
-        for facility, units in groupby(sorted(last_day.items()), key=_facility)
-    }
-    fleet_end = max(end.values())
-    lasting = {
-        unit.facility_id
-        for unit, day in last_day.items()
-        if day >= end[unit.facility_id] - SETTLE_DAYS and not _ends_with_event(day, targets.get(unit), fleet_end)
-    }
-    end = {facility: day if facility in lasting else fleet_end for facility, day in end.items()}
-    return {
-        unit: end[unit.facility_id] if _ends_with_event(day, targets.get(unit), end[unit.facility_id]) else day
-        for unit, day in last_day.items()
-    }
-
-
-def _facility(item: tuple[Unit, int]) -> str:
-    return item[0].facility_id
-
-
-def _ends_with_event(last_day: int, targets: Events | None, until: int) -> bool:
-    """Whether a record ends inside an event, at most 7 days after or before one, of those that began by a day."""
-    if targets is None:
-        return False
-    begun = targets.where(targets.start_N <= until)
-    return bool((begun.start_N > last_day).any() or inside_episode(np.array([last_day], np.int32), begun)[0])
+    decided_BH = np.minimum(next_onset_B1, reach_BH)
+    known_BH = (reach_BH <= follow_up.end) & (decided_BH <= follow_up.until)
+    return next_onset_B1 <= reach_BH, known_BH, follow_up.weights(end_day_B, decided_BH)
 
 
 def value_labels(

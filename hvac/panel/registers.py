@@ -23,7 +23,8 @@ EVENTS = pa.schema(
     + [("start", pa.date32()), ("end", pa.date32()), ("point_id", pa.string())]
 )
 EQUIPMENT = pa.schema(
-    [("facility_id", pa.string()), ("equipment_id", pa.string()), ("class", pa.string()), ("install_date", pa.date32())]
+    [(name, pa.string()) for name in ("facility_id", "equipment_id", "class")]
+    + [("install_date", pa.date32()), ("end_of_follow_up", pa.date32())]
 )
 
 
@@ -53,17 +54,18 @@ def read_events(source: SourceConfig) -> TableResult:
 def read_equipment(source: SourceConfig) -> TableResult:
     """The equipment register: EQUIPMENT, then whatever else the file has, as it is; empty where the source has none.
 
-    `class` and `install_date` are null where absent. Rejected: a missing id, a second row of the same equipment.
-    An unreadable install date becomes null and is listed; the row is kept.
+    `class`, `install_date` and `end_of_follow_up` are null where absent. Rejected: a missing id, a second row of the
+    same equipment. An unreadable date becomes null and is listed; the row is kept.
     """
     if source.equipment is None:
         return TableResult(EQUIPMENT.empty_table(), REJECTS.empty_table(), {"rows": 0, "read": 0, "rejected": 0})
-    sheet = _Sheet(source.equipment, source, ("facility_id", "equipment_id"), ("class", "install_date"))
+    required, optional = EQUIPMENT.names[:2], EQUIPMENT.names[2:]
+    sheet = _Sheet(source.equipment, source, tuple(required), tuple(optional))
     facility, equipment = sheet.ids("facility_id"), sheet.ids("equipment_id")
     sheet.reject_repeated(facility, equipment)
-    installed = _date32(sheet.days("install_date", reject=False))
+    dates = [_date32(sheet.days(name, reject=False)) for name in ("install_date", "end_of_follow_up")]
     others = [name for name in sheet.table.column_names if name not in {*sheet.names.values(), *EQUIPMENT.names, ""}]
-    columns = [facility, equipment, sheet.text("class"), installed, *(flat(sheet.table[name]) for name in others)]
+    columns = [facility, equipment, sheet.text("class"), *dates, *(flat(sheet.table[name]) for name in others)]
     return sheet.result(columns, [*EQUIPMENT.names, *others])
 
 

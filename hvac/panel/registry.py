@@ -13,8 +13,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from hvac.panel.events import Events, events_by_unit, no_events
+from hvac.panel.follow_up import FollowUp, follow_ups
 from hvac.panel.grid import Unit
-from hvac.panel.labels import follow_up_ends
 from hvac.panel.readings import SourceConfig, check_events, read_equipment, read_events
 from hvac.panel.rejects import Rejects
 from hvac.storage import AnyPath, read_parquet, write_parquet
@@ -27,7 +27,8 @@ EPOCH = dt.date(1970, 1, 1)
 class Registry:
     """Units, events and the points of every class.
 
-    `units`: facility_id, equipment_id, class, install_date, first_date, last_date, points (list), readings, limited.
+    `units`: facility_id, equipment_id, class, install_date, end_of_follow_up, first_date, last_date, points (list),
+    readings, limited.
     `class` is the group a bundle is trained for ("all" where classes are pooled), `kind` the equipment's own class.
     """
 
@@ -53,8 +54,11 @@ class Registry:
     def load(cls, folder: AnyPath) -> Registry:
         """Read what `save` wrote."""
         rows = read_parquet(folder / "points.parquet").to_pylist()
+        units = read_parquet(folder / "units.parquet")
+        if "end_of_follow_up" not in units.column_names:  # of an earlier version
+            units = units.append_column("end_of_follow_up", pa.nulls(len(units), pa.date32()))
         return cls(
-            units=read_parquet(folder / "units.parquet"),
+            units=units,
             events=read_parquet(folder / "events.parquet"),
             points={row["class"]: tuple(row["points"]) for row in rows},
             dropped_points={row["class"]: tuple(row["dropped"]) for row in rows if row["dropped"]},
@@ -80,8 +84,7 @@ class Registry:
     @cached_property
     def install_days(self) -> dict[Unit, int | None]:
         """Installation day of every unit (days since 1970-01-01), None where unknown."""
-        found = self._column("install_date")
-        return {unit: None if day is None else (day - EPOCH).days for unit, day in found.items()}
+        return self._days("install_date")
 
     @cached_property
     def unit_events(self) -> dict[Unit, Events]:
@@ -103,10 +106,12 @@ class Registry:
         first, last = (self.units[name].to_pylist() for name in ("first_date", "last_date"))
         return (min(first) - EPOCH).days, (max(last) - EPOCH).days
 
-    def followed_until(self, kinds: tuple[str, ...]) -> dict[Unit, int]:
-        """Day until which it is known whether an event of some kinds came to each unit."""
-        last_day = {unit: (date - EPOCH).days for unit, date in self._column("last_date").items()}
-        return follow_up_ends(last_day, {unit: found.of_kinds(kinds) for unit, found in self.unit_events.items()})
+    def follow_up(self, kinds: tuple[str, ...]) -> dict[Unit, FollowUp]:
+        """Return how long each unit is followed for events of some kinds."""
+        first, last = (self._days(name) for name in ("first_date", "last_date"))
+        days = {unit: (first[unit] or 0, last[unit] or 0) for unit in first}
+        targets = {unit: events.of_kinds(kinds) for unit, events in self.unit_events.items()}
+        return follow_ups(days, targets, self._days("end_of_follow_up"))
 
     @property
     def has_limits(self) -> bool:
@@ -116,6 +121,10 @@ class Registry:
     def _column(self, name: str) -> dict[Unit, Any]:
         keys = (self.units[key].to_pylist() for key in ("facility_id", "equipment_id"))
         return dict(zip(map(Unit, *keys), self.units[name].to_pylist(), strict=True))
+
+    def _days(self, name: str) -> dict[Unit, int | None]:
+        """Days since 1970-01-01 of a column of dates, None where there is none."""
+        return {unit: None if date is None else (date - EPOCH).days for unit, date in self._column(name).items()}
 
     def summary(self) -> dict[str, Any]:
         """Counts for the closing summary and the report."""
@@ -144,8 +153,7 @@ def build_registry(
     register = read_equipment(source)
     own = {Unit(*row[:2]): row[2] for row in _rows(told_classes, "class")}
     own |= {Unit(*row[:2]): row[2] for row in _rows(register.table, "class") if row[2]}
-    installed = {Unit(*row[:2]): row[2] for row in _rows(register.table, "install_date")}
-    units = _units(series, own, installed, by_class)
+    units = _units(series, own, register.table, by_class)
     log = read_events(source)
     events, strangers = check_events(log.table, units, file=source.events or "events")
     points, dropped = _class_points(units, min_point_share)
@@ -169,8 +177,11 @@ def _rows(table: pa.Table, column: str) -> list[tuple[Any, ...]]:
     return list(zip(*columns, strict=True))
 
 
-def _units(series: pa.Table, own: dict[Unit, str], installed: dict[Unit, Any], by_class: bool) -> pa.Table:
-    """One row per equipment, sorted by its ids."""
+def _units(series: pa.Table, own: dict[Unit, str], register: pa.Table, by_class: bool) -> pa.Table:
+    """Return one row per equipment, sorted by its ids."""
+    installed, followed = (
+        {Unit(*row[:2]): row[2] for row in _rows(register, name)} for name in ("install_date", "end_of_follow_up")
+    )
     found: dict[Unit, list[dict[str, Any]]] = defaultdict(list)
     for row in series.to_pylist():
         found[Unit(row["facility_id"], row["equipment_id"])].append(row)
@@ -181,6 +192,7 @@ def _units(series: pa.Table, own: dict[Unit, str], installed: dict[Unit, Any], b
             "class": own.get(unit, ALL) if by_class else ALL,
             "kind": own.get(unit, ALL),
             "install_date": installed.get(unit),
+            "end_of_follow_up": followed.get(unit),
             "first_date": min(row["date_min"] for row in parts),
             "last_date": max(row["date_max"] for row in parts),
             "points": sorted({row["point_id"] for row in parts}),
@@ -189,7 +201,7 @@ def _units(series: pa.Table, own: dict[Unit, str], installed: dict[Unit, Any], b
         }
         for unit, parts in sorted(found.items())
     ]
-    dates = [(name, pa.date32()) for name in ("install_date", "first_date", "last_date")]
+    dates = [(name, pa.date32()) for name in ("install_date", "end_of_follow_up", "first_date", "last_date")]
     texts = [(name, pa.string()) for name in ("facility_id", "equipment_id", "class", "kind")]
     numbers = [("points", pa.list_(pa.string())), ("readings", pa.int64()), ("limited", pa.int64())]
     return pa.Table.from_pylist(rows, schema=pa.schema([*texts, *dates, *numbers]))

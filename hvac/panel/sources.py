@@ -26,7 +26,7 @@ MISSING = (
     *("nan", "NaN", "NAN", "null", "NULL", "None", "NaT"),
 )
 READING_FIELDS = ("facility_id", "equipment_id", "point_id", "date", "value", "lower_limit", "upper_limit", "known_at")
-OTHER_FIELDS = ("class", "kind", "start", "end", "install_date", "end_date", "values_sequence")
+OTHER_FIELDS = ("class", "kind", "start", "end", "install_date", "end_of_follow_up", "end_date", "values_sequence")
 FIELDS = (*READING_FIELDS, *OTHER_FIELDS, "label_30d", "label_60d", "label_90d")
 
 

@@ -255,7 +255,8 @@ def test_report_counts_points_when_units_are_points(metrics: dict[str, Any], tmp
 
 REJECTED = """missing_id missing_date unreadable_date date_out_of_range text_in_value infinite_value unreadable_known_at
     known_at_out_of_range field_count limits_swapped unreadable_limit end_before_start unreadable_end
-    unreadable_install_date missing_kind missing_start unreadable_start repeated_equipment unknown_equipment
+    unreadable_install_date unreadable_end_of_follow_up end_of_follow_up_out_of_range missing_kind missing_start
+    unreadable_start repeated_equipment unknown_equipment
     sequence_length text_in_sequence infinite_in_sequence label_not_0_or_1"""
 EXCLUDED = "learning insufficient_data in_episode purged"
 

@@ -17,8 +17,9 @@ from hvac.features.context import ContextSpec
 from hvac.features.describe import Recipe, UnitRecord, describe, label, scenes, training_windows, with_split
 from hvac.features.statistics import statistics
 from hvac.features.table import Windows
+from hvac.panel.follow_up import FollowUp, follow_ups
 from hvac.panel.grid import Panel, Unit
-from hvac.panel.labels import LabelConfig, follow_up_ends
+from hvac.panel.labels import LabelConfig
 from hvac.panel.splits import SplitConfig, Splitter, make_splitter
 from hvac.panel.windows import INSUFFICIENT, LEARNING, OK, WindowConfig
 from tests.panel.panel_example import FIRST, UNIT, Row, date, event, event_table, events_of, panel_of, reading, series
@@ -44,7 +45,8 @@ def recipe(points: str = "p", *, limits: dict[str, tuple[float, float]] | None =
 
 
 def record(*events: Row) -> UnitRecord:
-    return UnitRecord(events=events_of(*events), class_name="ahu", followed_until=FIRST + 10_000)
+    far = FollowUp(end=FIRST + 10_000, until=FIRST + 10_000)
+    return UnitRecord(events=events_of(*events), class_name="ahu", follow_up=far)
 
 
 def noise(days: int, seed: int = 0) -> np.ndarray:
@@ -337,9 +339,9 @@ def test_labels_equal_the_oracle(log: list[tuple[int, int | None]], days: int, k
     events = [event("failure", start, None if length is None else start + length) for start, length in log]
     events.append(event(kind, 77))
     rule = recipe()
-    last = {UNIT: FIRST + days - 1}
-    until = follow_up_ends(last, {UNIT: events_of(*events).of_kinds(rule.labels.kinds)})[UNIT]
-    (scene,) = scenes(panel_of(rows), rule, replace(record(*events), followed_until=until))
+    span, targets = {UNIT: (FIRST, FIRST + days - 1)}, {UNIT: events_of(*events).of_kinds(rule.labels.kinds)}
+    follow_up = follow_ups(span, targets)[UNIT]
+    (scene,) = scenes(panel_of(rows), rule, replace(record(*events), follow_up=follow_up))
     ends = list(range(0, days, 23))
     windows = label(scene, describe(scene, np.array([FIRST + end for end in ends], np.int32), rule), rule)
     readings_df, events_df = pd.DataFrame(rows), event_table(events).to_pandas()

@@ -1,4 +1,4 @@
-"""Labels against a slow oracle: an onset in (end_date, end_date + h], masked where follow-up ends earlier."""
+"""Labels against a slow oracle: an onset in (end_date, end_date + h], masked where the record does not decide it."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hvac.panel.events import inside_episode
+from hvac.panel.follow_up import FollowUp, follow_ups
 from hvac.panel.grid import Unit
-from hvac.panel.labels import LabelConfig, follow_up_ends, onset_labels, value_labels
+from hvac.panel.labels import LabelConfig, onset_labels, value_labels
 from tests.panel.panel_example import FIRST, UNIT, date, event, event_table, events_of, panel_of, reading, series
 from tests.reference.labels_oracle import excluded, label
 
@@ -19,10 +20,11 @@ NEIGHBOUR, STRANGER = Unit(UNIT.facility_id, "E2"), Unit("F2", "E1")
 NONE = np.array([], np.int32)
 
 
-def labels_of(end: int, onsets: list[int], last: int) -> tuple[list[bool], list[bool]]:
-    y, known = onset_labels(
-        np.array([end], np.int32), np.array(onsets, np.int32), horizons=HORIZONS, follow_up_end=last
-    )
+def labels_of(end: int, onsets: list[int], last: int, until: int | None = None) -> tuple[list[bool], list[bool]]:
+    y, known, _ = onset_labels(
+        np.array([end], np.int32), np.array(onsets, np.int32), horizons=HORIZONS,
+        follow_up=FollowUp(end=last, until=last if until is None else until),
+    )  # fmt: skip
     return y[0].tolist(), known[0].tolist()
 
 
@@ -64,45 +66,37 @@ def test_positive_is_known_where_its_negative_would_be() -> None:
 
 
 @pytest.mark.parametrize(
-    ("start", "end", "failed"),
-    [(3, 3, False), (3, 41, False), (41, 41, False), (42, 42, True), (3, 42, True), (49, 60, True), (50, 50, True),
-     (80, 80, True), (100, 100, True), (101, 101, False)],
-)  # fmt: skip
-def test_unit_whose_record_ends_with_an_event_is_followed_as_long_as_its_facility(
-    start: int, end: int, failed: bool
-) -> None:
-    """Read until day 49, its facility until day 100: known by then are events it is in, just after or goes to."""
-    last = {UNIT: FIRST + 49, NEIGHBOUR: FIRST + 100, STRANGER: FIRST + 200}
-    found = follow_up_ends(last, {UNIT: events_of(event("failure", start, end))})
-    assert found == last | {UNIT: FIRST + (100 if failed else 49)}
-
-
-@pytest.mark.parametrize(
-    ("neighbour", "fails", "until"),
-    [(None, None, 200), (49, None, 49), (41, None, 48), (40, None, 200), (49, 49, 200), (30, 31, 200), (49, 20, 49)],
+    ("onset", "until", "known"),
+    [
+        (None, 100, [False, False, False]),
+        (None, 129, [False, False, False]),
+        (None, 130, [True, False, False]),
+        (120, 120, [True, True, True]),
+        (120, 125, [True, True, True]),
+        (150, 155, [True, True, True]),
+        (170, 175, [True, True, True]),
+    ],
 )
-def test_facility_that_ends_with_its_events_is_followed_as_long_as_the_fleet(
-    neighbour: int | None, fails: int | None, until: int
+def test_label_of_a_departed_unit_is_known_where_it_was_decided(
+    onset: int | None, until: int, known: list[bool]
 ) -> None:
-    """A unit fails on the day after its last; whether its facility would have gone on its neighbour alone tells."""
-    last, targets = {UNIT: FIRST + 48, STRANGER: FIRST + 200}, {UNIT: events_of(event("failure", 49))}
-    if neighbour is not None:
-        last[NEIGHBOUR] = FIRST + neighbour
-    if fails is not None:
-        targets[NEIGHBOUR] = events_of(event("failure", fails))
-    assert follow_up_ends(last, targets)[UNIT] - FIRST == until
+    assert labels_of(100, [] if onset is None else [onset], 1000, until)[1] == known
+
+
+def test_no_label_is_known_past_the_administrative_end_decided_or_not() -> None:
+    assert labels_of(100, [120], 170, 125)[1] == [True, True, False]
 
 
 def test_end_of_a_record_tells_nothing_of_the_label() -> None:
     """Onsets by chance alone: the share of positives among known labels is the same at the end as before it."""
     rng, length = np.random.default_rng(0), 720
-    last, day_B = {UNIT: FIRST + length - 1}, np.arange(FIRST, FIRST + length, dtype=np.int32)
+    days, day_B = {UNIT: (FIRST, FIRST + length - 1)}, np.arange(FIRST, FIRST + length, dtype=np.int32)
     tail, rest = [], []
     for _ in range(1000):
         onset_N = np.flatnonzero(rng.random(length) < 1 / 400)
         targets = events_of(*(event("failure", int(day)) for day in onset_N))
-        follow_up = follow_up_ends(last, {UNIT: targets})[UNIT]
-        y, known = onset_labels(day_B, targets.start_N, horizons=HORIZONS, follow_up_end=follow_up)
+        follow_up = follow_ups(days, {UNIT: targets})[UNIT]
+        y, known, _ = onset_labels(day_B, targets.start_N, horizons=HORIZONS, follow_up=follow_up)
         tail.append((y[-150:], known[-150:]))
         rest.append((y[:-150], known[:-150]))
     share = [np.sum([y & known for y, known in part], axis=(0, 1)) / np.sum([known for _, known in part], axis=(0, 1))
@@ -121,10 +115,11 @@ def test_labels_of_units_that_run_to_failure_keep_the_hazard_they_fail_with() ->
         last = min(fails, length) - 1 if fails != 390 else early
         weight = (1 - hazard) ** (fails - 1) * (hazard if fails < length else 1)
         targets = events_of(event("failure", fails)) if fails < length else events_of()
-        ends = {UNIT: FIRST + last, NEIGHBOUR: FIRST + length - 1}
-        follow_up = follow_up_ends(ends, {UNIT: targets})[UNIT]
+        days = {UNIT: (FIRST, FIRST + last), NEIGHBOUR: (FIRST, FIRST + length - 1)}
+        follow_up = follow_ups(days, {UNIT: targets})[UNIT]
         day_B = np.arange(FIRST, FIRST + min(fails, length), dtype=np.int32)
-        y, known = onset_labels(day_B, targets.start_N, horizons=HORIZONS, follow_up_end=follow_up)
+        y, known, weight_BH = onset_labels(day_B, targets.start_N, horizons=HORIZONS, follow_up=follow_up)
+        assert (weight_BH == 1).all()
         counts[: len(day_B), 0] += weight * (y & known)
         counts[: len(day_B), 1] += weight * known
     for h, horizon in enumerate(HORIZONS):
@@ -135,14 +130,16 @@ def test_labels_of_units_that_run_to_failure_keep_the_hazard_they_fail_with() ->
 
 
 def test_no_negative_is_known_when_the_horizon_is_longer_than_the_record() -> None:
-    y, known = onset_labels(np.arange(40, dtype=np.int32), NONE, horizons=(30, 400), follow_up_end=39)
+    follow_up = FollowUp(end=39, until=39)
+    y, known, _ = onset_labels(np.arange(40, dtype=np.int32), NONE, horizons=(30, 400), follow_up=follow_up)
     assert not y.any()
     assert known[:, 0].tolist() == [end + 30 <= 39 for end in range(40)]
     assert not known[:, 1].any()
 
 
 def test_labels_of_longer_horizons_never_lose_a_positive() -> None:
-    y, _ = onset_labels(np.arange(300, dtype=np.int32), np.array([100, 250]), horizons=HORIZONS, follow_up_end=400)
+    day_B, follow_up = np.arange(300, dtype=np.int32), FollowUp(end=400, until=400)
+    y, _, _ = onset_labels(day_B, np.array([100, 250]), horizons=HORIZONS, follow_up=follow_up)
     assert (np.diff(y.astype(int), axis=1) >= 0).all()
 
 
@@ -173,9 +170,9 @@ def test_labels_and_left_out_windows_equal_the_oracle(
     others = [reading(other, 1, unit=NEIGHBOUR), reading(320, 1, unit=STRANGER)]
     targets = events_of(*rows).of_kinds(kinds)
     end_day_B = np.array([FIRST + end for end in ends], np.int32)
-    days = {UNIT: FIRST + last, NEIGHBOUR: FIRST + other, STRANGER: FIRST + 320}
-    follow_up = follow_up_ends(days, {UNIT: targets})[UNIT]
-    y_BH, known_BH = onset_labels(end_day_B, targets.start_N, horizons=HORIZONS, follow_up_end=follow_up)
+    days = {unit: (FIRST, FIRST + day) for unit, day in ((UNIT, last), (NEIGHBOUR, other), (STRANGER, 320))}
+    follow_up = follow_ups(days, {UNIT: targets})[UNIT]
+    y_BH, known_BH, _ = onset_labels(end_day_B, targets.start_N, horizons=HORIZONS, follow_up=follow_up)
     out_B = inside_episode(end_day_B, targets)
 
     readings_df, events_df = pd.DataFrame([*record, *others]), event_table(rows).to_pandas()

@@ -532,13 +532,17 @@ def test_events_of_unknown_equipment_are_rejected() -> None:
 
 
 def test_equipment_register_keeps_its_other_columns(tmp_path: Path) -> None:
-    rows = ("F,007,AHU,2019/4/1,Daikin", "F,007,AHU,2019/4/1,twice", "F,008,AHU,unknown,", ",9,AHU,,")
-    path = write(tmp_path, "facility_id,equipment_id,class,install_date,maker", *rows, name="equipment.csv")
+    rows = ("F,007,AHU,2019/4/1,2024/3/31,Daikin", "F,007,AHU,2019/4/1,,twice", "F,008,AHU,unknown,soon,", ",9,AHU,,,")
+    path = write(
+        tmp_path, "facility_id,equipment_id,class,install_date,end_of_follow_up,maker", *rows, name="equipment.csv"
+    )
     result = read_equipment(SourceConfig(readings="x", equipment=path))
     assert result.table["equipment_id"].to_pylist() == ["007", "008"]
     assert result.table["install_date"].to_pylist() == [dt.date(2019, 4, 1), None]
+    assert result.table["end_of_follow_up"].to_pylist() == [dt.date(2024, 3, 31), None]
     assert result.table["maker"].to_pylist() == ["Daikin", ""]
-    assert [one[2] for one in rejects(result)] == ["repeated_equipment", "unreadable_install_date", "missing_id"]
+    listed = ["repeated_equipment", "unreadable_install_date", "unreadable_end_of_follow_up", "missing_id"]
+    assert [one[2] for one in rejects(result)] == listed
 
 
 def test_register_without_equipment_id_is_refused(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -159,7 +160,8 @@ def test_installation_after_the_first_reading_is_listed(tmp_path: Path) -> None:
     ]
 
 
-def test_units_are_followed_until_their_last_reading_or_their_facilitys(tmp_path: Path) -> None:
+def test_unit_is_followed_until_it_departs_or_its_administrative_end(tmp_path: Path) -> None:
+    """E1 and E9 are last read on day 40: both have departed, for the register tells no end of theirs."""
     readings = series_of({**POINTS, "E9": "a"}).to_pylist()
     rows = [row | {"date_max": date(40)} if row["equipment_id"] in ("E1", "E9") else row for row in readings]
     log = "facility_id,equipment_id,kind,start,end\nF,E1,failure,2023-02-10,\nF,E9,maintenance,2023-02-10,\n"
@@ -167,5 +169,21 @@ def test_units_are_followed_until_their_last_reading_or_their_facilitys(tmp_path
     source = SourceConfig(readings="readings.csv", events=str(tmp_path / "events.csv"))
     told = pa.Table.from_pylist([], schema=CLASSES)
     made = build_registry(pa.Table.from_pylist(rows, schema=SERIES), told, source, by_class=False, min_point_share=0.5)
-    found = made.followed_until(("failure",))
-    assert {unit.equipment_id: day - FIRST for unit, day in found.items()} == dict.fromkeys(POINTS, 99) | {"E9": 40}
+    found = made.follow_up(("failure",))
+    ends = {unit.equipment_id: (each.until - FIRST, each.end - FIRST) for unit, each in found.items()}
+    assert ends == dict.fromkeys(POINTS, (99, 99)) | dict.fromkeys(("E1", "E9"), (40, 99))
+
+
+def test_end_of_follow_up_of_the_register_wins(tmp_path: Path) -> None:
+    register = "facility_id,equipment_id,end_of_follow_up\nF,E1,2023-02-10\nF,E2,\nF,E3,2024-01-01\n"
+    made = build(tmp_path, equipment=register)
+    made.save(tmp_path / "panel")
+    found = Registry.load(tmp_path / "panel").follow_up(("failure",))
+    ends = {unit.equipment_id: (each.until - FIRST, each.end - FIRST) for unit, each in found.items()}
+    assert ends == {"E1": (40, 40), "E2": (99, 99), "E3": (99, 365), "P1": (99, 99)}
+
+
+def test_panel_of_before_has_no_end_of_follow_up_in_its_register(tmp_path: Path) -> None:
+    made = build(tmp_path, equipment=REGISTER)
+    replace(made, units=made.units.drop_columns(["end_of_follow_up"])).save(tmp_path)
+    assert {each.end - FIRST for each in Registry.load(tmp_path).follow_up(("failure",)).values()} == {99}

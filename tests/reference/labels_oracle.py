@@ -32,33 +32,61 @@ def episodes(events, kinds, facility_id, equipment_id):
     return sorted(found)
 
 
-def follow_up_end(readings, events, kinds, facility_id, equipment_id):
-    """The unit's last reading; its facility's where its record ends inside or before an episode; the fleet's where all
-    that the facility read to its end ended so."""
+def last_readings(readings):
+    """{(facility, equipment): day of its last reading}."""
     last = {}
     for row in readings.to_dict("records"):
         if not ("value" in row and is_missing(row["value"])):
             unit = row["facility_id"], row["equipment_id"]
             last[unit] = max(as_date(row["date"]), last.get(unit, dt.date.min))
+    return last
 
-    def ended(unit, until):
-        return any(last[unit] <= end + SETTLE and onset <= until for onset, end in episodes(events, kinds, *unit))
 
+def administrative_end(readings, events, kinds, facility_id):
+    """The facility's last reading; the fleet's where all that the facility read to its end ended with an event."""
+    last = last_readings(readings)
     fleet = max(last.values())
+
+    def ended(unit):
+        return any(last[unit] <= end + SETTLE and onset <= fleet for onset, end in episodes(events, kinds, *unit))
+
     border = max(day for (facility, _), day in last.items() if facility == facility_id)
     those = [unit for unit, day in last.items() if unit[0] == facility_id and day >= border - SETTLE]
-    if all(ended(unit, fleet) for unit in those):
-        border = fleet
-    return border if ended((facility_id, equipment_id), border) else last[facility_id, equipment_id]
+    return fleet if all(ended(unit) for unit in those) else border
+
+
+def followed_until(readings, events, kinds, facility_id, equipment_id):
+    """The last day on which an onset would have been seen: the administrative end, or the day of departure."""
+    end = administrative_end(readings, events, kinds, facility_id)
+    day = last = last_readings(readings)[facility_id, equipment_id]
+    for onset, _ in episodes(events, kinds, facility_id, equipment_id):
+        if onset > last + SETTLE:
+            return end
+        day = max(day, onset)
+    return end if day >= end - SETTLE else day
 
 
 def label(readings, events, kinds, facility_id, equipment_id, end_date, horizon):
-    """(label, known): an onset in (end_date, end_date + horizon]; known only if follow-up gets there."""
+    """(label, known): an onset in (end_date, end_date + horizon]; known only if that was decided before the end."""
     end_date = as_date(end_date)
     border = end_date + dt.timedelta(days=int(horizon))
-    onsets = [onset for onset, _ in episodes(events, kinds, facility_id, equipment_id)]
-    known = follow_up_end(readings, events, kinds, facility_id, equipment_id) >= border
-    return any(end_date < onset <= border for onset in onsets), known
+    until = followed_until(readings, events, kinds, facility_id, equipment_id)
+    onsets = [onset for onset, _ in episodes(events, kinds, facility_id, equipment_id) if end_date < onset <= border]
+    decided = any(onset <= until for onset in onsets) or border <= until
+    return bool(onsets), decided and border <= administrative_end(readings, events, kinds, facility_id)
+
+
+def still_followed(calendar, after, onsets_ends, day, stop):
+    """P(no departure from `day` to the day before `stop`): `calendar` by date, `after` by days since the last event."""
+    day, chance = as_date(day), 1.0
+    known = [end for onset, end in onsets_ends if onset <= day]
+    while day < stop:
+        chance *= 1 - calendar.get(day, 0.0)
+        since = max((day - max(known)).days, 0) if known else None
+        if since is not None and since < len(after):
+            chance *= 1 - after[since]
+        day += dt.timedelta(days=1)
+    return chance
 
 
 def excluded(events, kinds, facility_id, equipment_id, end_date):

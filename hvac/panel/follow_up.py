@@ -1,0 +1,245 @@
+"""How long each unit is followed, and how likely it is to be followed still: labels and their weights rest on both.
+
+Every unit has an *administrative end*: its facility's last reading, or what the register says. A unit whose readings
+stop earlier has *departed*. Where units depart because they failed, a count of what was seen afterwards is wrong: the
+units that would have stayed well or failed again are no longer there. Each label that was seen is therefore weighted
+by 1 / P(still followed on the day that decided it): inverse probability of censoring (Robins and Rotnitzky 1992).
+
+Legend: B windows, H horizons, D calendar days, A days since an event, N departures. Days are int32 days since
+1970-01-01.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import groupby
+
+import numpy as np
+import numpy.typing as npt
+
+from hvac.panel.events import SETTLE_DAYS, Events, inside_episode, no_events
+from hvac.panel.grid import Days, Unit
+
+Floats = npt.NDArray[np.float64]
+Days64 = npt.NDArray[np.int64]
+
+AFTER_DAYS = 90  # a departure at most so many days after an event may be its consequence
+HIGHEST_WEIGHT = 20.0
+CERTAIN = 1 - 1e-6  # where all units at risk departed; keeps logarithms finite
+ROUNDS = 100
+
+
+@dataclass(frozen=True, kw_only=True)
+class Departures:
+    """Chance of departing at the end of a day, for each of two causes.
+
+    `calendar_D` holds departures for any reason but an event, by calendar day from `first_day`. `after_event_A` holds
+    departures as a consequence of an event, by days since the unit's last one (0 to 90).
+    """
+
+    first_day: int = 0
+    calendar_D: Floats = field(default_factory=lambda: np.zeros(0))
+    after_event_A: Floats = field(default_factory=lambda: np.zeros(AFTER_DAYS + 1))
+
+    def still_followed(self, start_B: Days64, stop_BH: Days64, since_B: Days64) -> Floats:
+        """Return P(no departure on the days from `start_B` to the day before `stop_BH`) [B, H].
+
+        Args:
+            start_B: first day on which the unit may depart.
+            stop_BH: day after the last such day; not before `start_B`.
+            since_B: days since the unit's last event on `start_B`.
+        """
+        calendar, after = self._sums
+        start_B1, since_B1 = start_B[:, None], since_B[:, None]
+        from_B1, to_BH = (np.clip(day - self.first_day, 0, len(calendar) - 1) for day in (start_B1, stop_BH))
+        soon_B1, later_BH = (np.minimum(days, AFTER_DAYS + 1) for days in (since_B1, since_B1 + stop_BH - start_B1))
+        return np.exp(calendar[to_BH] - calendar[from_B1] + after[later_BH] - after[soon_B1])
+
+    def digest(self, first: int, last: int, *, after: bool) -> str:
+        """Return a hash of the chances on some days, and of those after an event where they are asked for.
+
+        It is the same for longer curves that agree on these days.
+        """
+        days = np.clip(np.arange(first, last) - self.first_day, -1, len(self.calendar_D))
+        calendar = np.pad(self.calendar_D, 1)[days + 1]
+        content = calendar.tobytes() + (self.after_event_A.tobytes() if after else b"")
+        return hashlib.sha256(content).hexdigest()[:16]
+
+    @cached_property
+    def _sums(self) -> tuple[Floats, Floats]:
+        """Sums of log(1 - hazard) over the days before each day."""
+        logs = (np.log1p(-np.minimum(hazard, CERTAIN)) for hazard in (self.calendar_D, self.after_event_A))
+        calendar, after = (np.append(0.0, np.cumsum(each)) for each in logs)
+        return calendar, after
+
+
+@dataclass(frozen=True, kw_only=True)
+class FollowUp:
+    """How long one unit is followed.
+
+    Attributes:
+        first: day of its first reading.
+        end: its administrative end.
+        until: the last day on which an onset would have been seen: `end`, or the day of its departure.
+        targets: its events that are predicted.
+        departures: how units of its fleet depart.
+    """
+
+    first: int = 0
+    end: int
+    until: int
+    targets: Events = field(default_factory=no_events)
+    departures: Departures = field(default_factory=Departures)
+
+    @property
+    def departed(self) -> bool:
+        """Whether the unit left before its administrative end."""
+        return self.until < self.end
+
+    @property
+    def key(self) -> tuple[int, int, str]:
+        """What the unit's labels and weights depend on, beside its own events."""
+        return self.end, self.until, self.departures.digest(self.first, self.until, after=len(self.targets.start_N) > 0)
+
+    def weights(self, end_day_B: Days, decided_BH: Days64) -> Floats:
+        """Return 1 / P(followed on `decided_BH`, given that it was on `end_day_B`), at most 20 [B, H].
+
+        The last 7 days before the administrative end cannot hold a departure, so they cost nothing.
+        """
+        start_B = end_day_B.astype(np.int64)
+        stop_BH = np.maximum(np.minimum(decided_BH, self.end - SETTLE_DAYS), start_B[:, None])
+        since_B = days_since_event(end_day_B, self.targets)
+        chance_BH = self.departures.still_followed(start_B, stop_BH, since_B)
+        return 1 / np.maximum(chance_BH, 1 / HIGHEST_WEIGHT)
+
+
+def days_since_event(day_B: Days, targets: Events) -> Days64:
+    """Return the days since the last event ended, 0 inside one, more than 90 where there was none.
+
+    >>> event = Events(np.array(["failure"]), *(np.array([day], np.int32) for day in (20, 25, 20)), np.array([""]))
+    >>> days_since_event(np.array([19, 20, 25, 33], np.int32), event).tolist()
+    [91, 0, 0, 8]
+    """
+    last_end_N = np.append(-(2**40), np.maximum.accumulate(targets.end_N.astype(np.int64)))
+    place_B = np.searchsorted(targets.start_N, day_B, side="right")
+    since_B: Days64 = np.clip(day_B.astype(np.int64) - last_end_N[place_B], 0, AFTER_DAYS + 1)
+    return since_B
+
+
+def follow_ups(
+    days: Mapping[Unit, tuple[int, int]], targets: Mapping[Unit, Events], told: Mapping[Unit, int | None] | None = None
+) -> dict[Unit, FollowUp]:
+    """Return how long each unit is followed, with the departures of the whole fleet.
+
+    Departures are estimated on all units, test units too: they describe how units leave the record, not how they fail.
+
+    Args:
+        days: first and last day with a reading of each unit.
+        targets: each unit's events that are predicted.
+        told: the administrative ends that the register tells; they win.
+
+    >>> unit, other = Unit("f", "a"), Unit("f", "b")
+    >>> found = follow_ups({unit: (0, 60), other: (0, 99)}, {})
+    >>> found[unit].until, found[unit].end, found[unit].departures.calendar_D[60].item()
+    (60, 99, 0.5)
+    """
+    events = {unit: targets.get(unit) or no_events() for unit in days}
+    ends = administrative_ends({unit: last for unit, (_, last) in days.items()}, events)
+    ends |= {unit: end for unit, end in (told or {}).items() if end is not None and unit in days}
+    until = {unit: _followed_until(last, ends[unit], events[unit]) for unit, (_, last) in days.items()}
+    departures = _departures((first, ends[unit], until[unit], events[unit]) for unit, (first, _) in days.items())
+    return {
+        unit: FollowUp(first=first, end=ends[unit], until=until[unit], targets=events[unit], departures=departures)
+        for unit, (first, _) in days.items()
+    }
+
+
+def administrative_ends(last_day: Mapping[Unit, int], targets: Mapping[Unit, Events]) -> dict[Unit, int]:
+    """Return the day until which each unit would be followed, whatever comes of it: its facility's last reading.
+
+    Where every unit that a facility read to its end ended with an event (inside it, at most 7 days after or before
+    one), nothing tells how long the facility would have gone on: the fleet's last reading.
+
+    Args:
+        last_day: day of each unit's last reading.
+        targets: each unit's events that are predicted.
+
+    >>> fails = Events(np.array(["failure"]), *(np.array([50], np.int32) for _ in range(3)), np.array([""]))
+    >>> last = {Unit("f", "a"): 49, Unit("g", "b"): 90, Unit("h", "c"): 70}
+    >>> [end for _, end in sorted(administrative_ends(last, {Unit("f", "a"): fails}).items())]
+    [90, 90, 70]
+    """
+    end = {
+        facility: max(day for _, day in units)
+        for facility, units in groupby(sorted(last_day.items()), key=lambda item: item[0].facility_id)
+    }
+    fleet_end = max(end.values(), default=0)
+    lasting = {
+        unit.facility_id
+        for unit, day in last_day.items()
+        if day >= end[unit.facility_id] - SETTLE_DAYS and not _ends_with_event(day, targets.get(unit), fleet_end)
+    }
+    return {unit: end[unit.facility_id] if unit.facility_id in lasting else fleet_end for unit in last_day}
+
+
+def _ends_with_event(last_day: int, targets: Events | None, until: int) -> bool:
+    """Whether a record ends inside an event, at most 7 days after or before one, of those that began by a day."""
+    if targets is None:
+        return False
+    begun = targets.where(targets.start_N <= until)
+    return bool((begun.start_N > last_day).any() or inside_episode(np.array([last_day], np.int32), begun)[0])
+
+
+def _followed_until(last_day: int, end: int, targets: Events) -> int:
+    """Return the last day on which an onset of a unit would have been seen.
+
+    An event at most 7 days after the last reading belongs to it; a later one tells that the log goes on without
+    readings. A unit that is read until at most 7 days before its administrative end has not departed.
+    """
+    later_N = targets.start_N[targets.start_N > last_day]
+    until = int(later_N.max(initial=last_day))
+    log_goes_on = until > last_day + SETTLE_DAYS
+    return end if log_goes_on or until >= end - SETTLE_DAYS else until
+
+
+def _departures(units: Iterable[tuple[int, int, int, Events]]) -> Departures:
+    """Estimate both hazards from the (first day, administrative end, followed until, events) of each unit.
+
+    Hazards are Kaplan and Meier's: departures of a day / units at risk on it. They are not smoothed: the product over
+    days stays unbiased however few units a day has, and the cap on weights limits what a single unit can do.
+    """
+    spans = list(units)
+    first_day = min((first for first, *_ in spans), default=0)
+    risk_D = np.zeros(max((end for _, end, *_ in spans), default=0) + 1 - first_day)
+    risk_A = np.zeros(AFTER_DAYS + 2)
+    left: list[tuple[int, int]] = []
+    for first, end, until, targets in spans:
+        days = np.arange(first, min(until + 1, end - SETTLE_DAYS), dtype=np.int32)
+        since = days_since_event(days, targets)
+        risk_D[days - first_day] += 1
+        risk_A += np.bincount(since, minlength=len(risk_A))
+        if until < end:
+            left.append((until - first_day, int(since[-1])))
+    day_N, since_N = np.array(left, dtype=np.int64).reshape(-1, 2).T
+    calendar_D, after_event_A = _two_causes(day_N, since_N, risk_D, risk_A)
+    return Departures(first_day=first_day, calendar_D=calendar_D, after_event_A=after_event_A[:-1])
+
+
+def _two_causes(day_N: Days64, since_N: Days64, risk_D: Floats, risk_A: Floats) -> tuple[Floats, Floats]:
+    """Return hazards by calendar day and by days since an event, each departure shared out between both causes.
+
+    A departure more than 90 days after an event is not its consequence. An earlier one may be: its share is the ratio
+    of the two hazards, and the hazards follow from the shares (expectation-maximisation, from all to the event).
+    """
+    soon_N = since_N <= AFTER_DAYS
+    share_N = soon_N.astype(np.float64)
+    calendar_D, after_A = np.zeros_like(risk_D), np.zeros_like(risk_A)
+    for _ in range(ROUNDS if len(day_N) else 0):
+        calendar_D = np.bincount(day_N, 1 - share_N, minlength=len(risk_D)) / np.maximum(risk_D, 1)
+        after_A = np.bincount(since_N, share_N, minlength=len(risk_A)) / np.maximum(risk_A, 1)
+        event_N, other_N = after_A[since_N[soon_N]], calendar_D[day_N[soon_N]]
+        share_N[soon_N] = event_N / (event_N + other_N)
+    return calendar_D, after_A
