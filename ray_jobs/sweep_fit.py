@@ -148,11 +148,11 @@ def _mean(value_CH: Any) -> Floats:
 
 
 def _pr_auc_H(score_BH: Floats | None, windows: Windows) -> list[float]:
-    """PR-AUC over known labels (without scores: of a constant); nan with one kind of label only."""
-    y_BH, known_BH = windows.labels
+    """Return weighted PR-AUC over known labels (without scores: of a constant); nan with one kind of label only."""
+    (y_BH, known_BH), weight_BH = windows.labels, windows.weights
     score_BH = np.zeros(y_BH.shape) if score_BH is None else score_BH
     return [
-        pr_auc(score_BH[k, h], y_BH[k, h]) if 0 < y_BH[k, h].sum() < k.sum() else np.nan
+        pr_auc(score_BH[k, h], y_BH[k, h], weight_BH[k, h]) if 0 < y_BH[k, h].sum() < k.sum() else np.nan
         for h, k in enumerate(known_BH.T)
     ]
 

@@ -45,7 +45,8 @@ def by_equipment(trial: Trial) -> Trial:
     """Points joined into their equipment: the risk of an equipment is the highest of its points'.
 
     A label is positive where any point's is, and known where it is for every point, whatever it is: positives that are
-    kept where negatives are not would tell the label. The threshold is that of the point that gave the highest risk.
+    kept where negatives are not would tell the label. It weighs as much as the label of the point that weighs most, as
+    all of them must have been decided. The threshold is that of the point that gave the highest risk.
     """
     if not _of_points(trial.windows):
         return trial
@@ -70,7 +71,9 @@ def _joined(windows: Windows) -> tuple[Windows, npt.NDArray[np.int64], npt.NDArr
     _, first, group_B = np.unique(keys, return_index=True, return_inverse=True)
     y_BH, known_BH = windows.labels
     positive, unknown = (_any(flag_BH, group_B, len(first)) for flag_BH in (y_BH & known_BH, ~known_BH))
-    return replace(windows.take(first), y_BH=positive, known_BH=~unknown), first, group_B
+    w_BH = np.zeros(unknown.shape, np.float32)
+    np.maximum.at(w_BH, group_B, windows.weights)
+    return replace(windows.take(first), y_BH=positive, known_BH=~unknown, w_BH=w_BH), first, group_B
 
 
 def pooled(trials: Sequence[Trial]) -> Trial:
@@ -145,6 +148,7 @@ def _held_out(trial: Trial, replicates: int, seed: int) -> HeldOut:
         events=trial.events,
         horizons=trial.horizons,
         weights=unit_weights(windows.units, replicates=replicates, seed=seed),
+        label_weight_BH=windows.weights,
     )
 
 

@@ -49,6 +49,7 @@ class HeldOut:
     horizons: tuple[int, ...]
     weights: UnitWeights
     stride: int
+    label_weight_BH: FloatArray
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,6 +86,7 @@ class _Slice:
     events: Events
     horizon: int
     reference_B: FloatArray
+    weight_B: FloatArray
     w_RU: FloatArray
 
 
@@ -97,8 +99,14 @@ def held_out(
     events: Events,
     horizons: tuple[int, ...],
     weights: UnitWeights | None = None,
+    label_weight_BH: NDArray[Any] | None = None,
 ) -> HeldOut:
-    """Prepare a test part; `weights` come from `unit_weights(units_B)` (2,000 replicates, seed 0 by default)."""
+    """Prepare a test part.
+
+    Args:
+        weights: how often each unit is drawn, from `unit_weights(units_B)` (2,000 replicates, seed 0 by default).
+        label_weight_BH: how many windows each label stands for; one each by default.
+    """
     assert y_BH.shape == known_BH.shape == (len(units_B), len(horizons)), "one column per horizon, one row per window"
     return HeldOut(
         y_BH=y_BH,
@@ -109,6 +117,7 @@ def held_out(
         horizons=tuple(horizons),
         weights=weights or unit_weights(units_B),
         stride=infer_stride(units_B, end_day_B),
+        label_weight_BH=np.ones(y_BH.shape) if label_weight_BH is None else np.asarray(label_weight_BH, np.float64),
     )
 
 
@@ -117,7 +126,8 @@ def evaluate_model(
 ) -> Evaluation:
     """Every figure of DESIGN §10 for one model.
 
-    Masked (censored) windows are left out per horizon. `reference_H` is the training base rate (Brier skill), an
+    Masked (censored) windows are left out per horizon; a label counts as often as its weight says, while events and
+    alarms count once each. `reference_H` is the training base rate (Brier skill), an
     alarm is `risk >= threshold`; both may also be given per window ([B, H]: several bundles judged together).
     Undefined figures are nan (a class missing, no alarms, no events), never an error.
 
@@ -242,6 +252,7 @@ def _slice(risk_BH: NDArray[Any], test: HeldOut, i: int, threshold_B: FloatArray
         events=test.events,
         horizon=test.horizons[i],
         reference_B=reference_B[known_B],
+        weight_B=test.label_weight_BH[known_B, i],
         w_RU=test.weights.w_RU,
     )
 
@@ -256,7 +267,7 @@ def _replicated(value_R: FloatArray) -> Replicated:
 
 
 def _ranking(rows: _Slice) -> dict[str, Replicated]:
-    ordered = sort_scores(rows.risk_B, rows.y_B, unit_B=rows.grid.unit_B)
+    ordered = sort_scores(rows.risk_B, rows.y_B, unit_B=rows.grid.unit_B, weight_B=rows.weight_B)
     w_RU = _with_own(rows)
     found = rank_metrics(ordered, w_RU, shares=TOP_SHARES)
     named = {"pr_auc": found.pr_auc_R, "roc_auc": found.roc_auc_R, "ece": calibration_error(ordered, w_RU)}
@@ -270,7 +281,7 @@ def _probability(rows: _Slice) -> dict[str, Replicated]:
     errors_BK = np.stack(
         [np.ones(len(rows.y_B)), rows.y_B, (rows.risk_B - rows.y_B) ** 2, (rows.reference_B - rows.y_B) ** 2], axis=1
     )
-    sums_UK = unit_sums(errors_BK, rows.grid.unit_B, units=len(rows.grid.units))
+    sums_UK = unit_sums(errors_BK * rows.weight_B[:, None], rows.grid.unit_B, units=len(rows.grid.units))
     windows_R, positives_R, error_R, constant_R = (_with_own(rows) @ sums_UK).T
     named = {
         "base_rate": metrics.ratio(positives_R, windows_R),
@@ -282,7 +293,7 @@ def _probability(rows: _Slice) -> dict[str, Replicated]:
 
 def _at_threshold(rows: _Slice) -> dict[str, Replicated]:
     cells_BK = metrics.confusion_cells(rows.alarm_B, rows.y_B)
-    sums_UK = unit_sums(cells_BK, rows.grid.unit_B, units=len(rows.grid.units))
+    sums_UK = unit_sums(cells_BK * rows.weight_B[:, None], rows.grid.unit_B, units=len(rows.grid.units))
     counts = metrics.Confusion(*(_with_own(rows) @ sums_UK).T)
     named = counts._asdict() | {
         "f1": metrics.f1(counts),
@@ -329,8 +340,8 @@ def _exact(found: alarms.Match) -> dict[str, Figure]:
 
 
 def _curves(rows: _Slice) -> dict[str, dict[str, list[float]]]:
-    pr = metrics.precision_recall_curve(rows.risk_B, rows.y_B)
-    reliability = metrics.reliability_curve(rows.risk_B, rows.y_B)
+    pr = metrics.precision_recall_curve(rows.risk_B, rows.y_B, rows.weight_B)
+    reliability = metrics.reliability_curve(rows.risk_B, rows.y_B, rows.weight_B)
     return {
         "pr": {name.removesuffix("_K"): values.tolist() for name, values in pr._asdict().items()},
         "reliability": {name.removesuffix("_K"): values.tolist() for name, values in reliability._asdict().items()},

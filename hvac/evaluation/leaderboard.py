@@ -126,13 +126,14 @@ def _validation(trial: Trial, contender: Contender) -> dict[str, Any]:
 
 
 def pr_auc_by_horizon(trial: Trial, judged: Judged) -> dict[int, float]:
-    """PR-AUC over known labels; nan where only one kind of label occurs."""
-    y_BH, known_BH = trial.windows.labels
-    found = {}
+    """Return weighted PR-AUC over known labels; nan where only one kind of label occurs."""
+    (y_BH, known_BH), weight_BH = trial.windows.labels, trial.windows.weights
+    scores = {}
     for h, horizon in enumerate(trial.horizons):
-        y_B, risk_B = y_BH[known_BH[:, h], h], judged.risk_BH[known_BH[:, h], h]
-        found[horizon] = float(average_precision_score(y_B, risk_B)) if 0 < y_B.sum() < len(y_B) else np.nan
-    return found
+        y_B, risk_B, weight_B = (array[known_BH[:, h], h] for array in (y_BH, judged.risk_BH, weight_BH))
+        both = 0 < y_B.sum() < len(y_B)
+        scores[horizon] = float(average_precision_score(y_B, risk_B, sample_weight=weight_B)) if both else np.nan
+    return scores
 
 
 def _test(found: Evaluation) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hvac.evaluation.bootstrap import exact_interval
-from hvac.evaluation.ranking import calibration_error, rank_metrics, sort_scores
+from hvac.evaluation.ranking import TINY, calibration_error, rank_metrics, sort_scores
 
 FloatArray = NDArray[np.float64]
 Weights = NDArray[Any] | None
@@ -172,37 +172,44 @@ def accuracy(counts: Confusion) -> FloatArray:
     return ratio(counts.tp + counts.tn, counts.tn + counts.fp + counts.fn + counts.tp)
 
 
-def reliability_curve(risk_B: NDArray[Any], y_B: NDArray[Any], *, bins: int = 10) -> Reliability:
+def reliability_curve(risk_B: NDArray[Any], y_B: NDArray[Any], w_B: Weights = None, *, bins: int = 10) -> Reliability:
     """Observed rate against mean risk in bins of equal mass; equal risks share a bin, empty bins are left out.
 
-    The Clopper–Pearson interval takes windows as independent; overlapping ones are not, so it is too narrow.
+    The Clopper–Pearson interval takes windows as independent; overlapping ones are not, so it is too narrow. Weighted
+    windows count as Kish's effective number of them there, and one each in `count_K`.
 
     >>> curve = reliability_curve(np.array([0.1, 0.1, 0.9, 0.9]), np.array([0, 0, 1, 0]), bins=2)
     >>> curve.rate_K.tolist(), curve.count_K.tolist()
     ([0.0, 0.5], [2, 2])
     """
-    _, tie_B, size_T = np.unique(risk_B, return_inverse=True, return_counts=True)
-    middle_T = np.cumsum(size_T) - size_T / 2
-    _, bin_B = np.unique((bins * middle_T / max(len(tie_B), 1)).astype(int)[tie_B], return_inverse=True)
-    count_K = np.bincount(bin_B)
-    hits_K = np.bincount(bin_B, np.asarray(y_B, np.float64))
-    ends_K2 = np.array([exact_interval(k, n) for k, n in zip(hits_K, count_K, strict=True)]).reshape(-1, 2)
-    risk_K = np.bincount(bin_B, np.asarray(risk_B, np.float64)) / count_K
-    return Reliability(risk_K, hits_K / count_K, count_K, ends_K2[:, 0], ends_K2[:, 1])
+    w_B = _weights(y_B, w_B)
+    _, tie_B = np.unique(risk_B, return_inverse=True)
+    mass_T = np.bincount(tie_B, w_B)
+    middle_T = np.cumsum(mass_T) - mass_T / 2
+    _, bin_B = np.unique((bins * middle_T / max(mass_T.sum(), TINY)).astype(int)[tie_B], return_inverse=True)
+    mass_K, square_K = np.bincount(bin_B, w_B), np.bincount(bin_B, w_B**2)
+    hits_K = np.bincount(bin_B, w_B * np.asarray(y_B, np.float64))
+    windows_each_K = mass_K / square_K  # Kish's effective number of windows / their weight
+    effective_K2 = np.stack([hits_K, mass_K], axis=1) * windows_each_K[:, None]
+    ends_K2 = np.array([exact_interval(k, n) for k, n in effective_K2]).reshape(-1, 2)
+    risk_K = np.bincount(bin_B, w_B * np.asarray(risk_B, np.float64)) / mass_K
+    return Reliability(risk_K, hits_K / mass_K, np.bincount(bin_B), ends_K2[:, 0], ends_K2[:, 1])
 
 
-def precision_recall_curve(score_B: NDArray[Any], y_B: NDArray[Any], *, points: int = PR_POINTS) -> PrecisionRecall:
+def precision_recall_curve(
+    score_B: NDArray[Any], y_B: NDArray[Any], w_B: Weights = None, *, points: int = PR_POINTS
+) -> PrecisionRecall:
     """The precision–recall curve, thinned to at most `points` evenly over recall; empty without a positive.
 
     >>> curve = precision_recall_curve(np.array([0.9, 0.5, 0.1]), np.array([1, 0, 1]))
     >>> curve.recall_K.tolist(), curve.threshold_K.tolist()
     ([0.5, 1.0], [0.9, 0.1])
     """
-    rows = sort_scores(score_B, y_B)
+    rows = sort_scores(score_B, y_B, weight_B=w_B)
     last_K = np.flatnonzero(rows.last_B)
-    tp_K = np.cumsum(rows.y_B)[last_K]
+    tp_K, seen_K = np.cumsum(rows.weight_B * rows.y_B)[last_K], np.cumsum(rows.weight_B)[last_K]
     if not len(tp_K) or tp_K[-1] == 0:
         return PrecisionRecall(np.empty(0), np.empty(0), np.empty(0))
     recall_K = tp_K / tp_K[-1]
     keep = np.unique(np.searchsorted(recall_K, np.linspace(0, 1, points)))
-    return PrecisionRecall(recall_K[keep], (tp_K / (last_K + 1))[keep], rows.score_B[last_K][keep])
+    return PrecisionRecall(recall_K[keep], (tp_K / seen_K)[keep], rows.score_B[last_K][keep])

@@ -1,7 +1,8 @@
 """Compiled passes over sorted scores: every ranking metric for every bootstrap replicate, ties exact.
 
-A replicate weighs each window by its unit: `w_RU[r, unit_B[b]]`. A plain weighted metric is the case R = 1 with every
-window its own unit. Shapes: B windows, U units, R replicates, S top shares.
+A replicate weighs each window by its unit and by how many windows its label stands for:
+`w_RU[r, unit_B[b]] * weight_B[b]`. A plain weighted metric is the case R = 1 with every window its own unit. Shapes: B
+windows, U units, R replicates, S top shares.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ class Sorted(NamedTuple):
     y_B: FloatArray
     unit_B: IntArray
     last_B: BoolArray
+    weight_B: FloatArray
 
 
 class Ranking(NamedTuple):
@@ -37,8 +39,14 @@ class Ranking(NamedTuple):
     recall_RS: FloatArray
 
 
-def sort_scores(score_B: NDArray[Any], y_B: NDArray[Any], *, unit_B: NDArray[Any] | None = None) -> Sorted:
-    """Sort once for all replicates; without `unit_B` every window is its own unit.
+def sort_scores(
+    score_B: NDArray[Any],
+    y_B: NDArray[Any],
+    *,
+    unit_B: NDArray[Any] | None = None,
+    weight_B: NDArray[Any] | None = None,
+) -> Sorted:
+    """Sort once for all replicates; without `unit_B` every window is its own unit, without `weight_B` it counts once.
 
     >>> sort_scores(np.array([0.1, 0.3, 0.3]), np.array([0, 1, 0])).last_B.tolist()
     [False, True, True]
@@ -47,9 +55,10 @@ def sort_scores(score_B: NDArray[Any], y_B: NDArray[Any], *, unit_B: NDArray[Any
     assert not np.any(np.isnan(score_B)), "scores must not be nan"
     order = np.argsort(-score_B, kind="stable")
     unit_B = np.arange(len(score_B)) if unit_B is None else np.asarray(unit_B, np.int64)
+    weight_B = np.ones(len(score_B)) if weight_B is None else np.asarray(weight_B, np.float64)
     falling_B = score_B[order]
     last_B = np.r_[falling_B[1:] != falling_B[:-1], True][: len(order)]
-    return Sorted(falling_B, np.asarray(y_B, np.float64)[order], unit_B[order], last_B)
+    return Sorted(falling_B, np.asarray(y_B, np.float64)[order], unit_B[order], last_B, weight_B[order])
 
 
 def rank_metrics(rows: Sorted, w_RU: FloatArray, *, shares: tuple[float, ...] = ()) -> Ranking:
@@ -65,7 +74,8 @@ def rank_metrics(rows: Sorted, w_RU: FloatArray, *, shares: tuple[float, ...] = 
     """
     assert list(shares) == sorted(shares), "shares must rise"
     out_RM = np.full((len(w_RU), 2 + len(shares)), np.nan)
-    _rank_pass(rows.y_B, rows.last_B, rows.unit_B, np.asarray(w_RU, np.float64), np.array(shares, np.float64), out_RM)
+    w_RU, share_S = np.asarray(w_RU, np.float64), np.array(shares, np.float64)
+    _rank_pass(rows.y_B, rows.last_B, rows.unit_B, rows.weight_B, w_RU, share_S, out_RM)
     return Ranking(out_RM[:, 0], out_RM[:, 1], out_RM[:, 2:])
 
 
@@ -77,7 +87,8 @@ def calibration_error(rows: Sorted, w_RU: FloatArray, *, bins: int = 10) -> Floa
     [0.0]
     """
     out_R = np.full(len(w_RU), np.nan)
-    _error_pass(rows.score_B - rows.y_B, rows.last_B, rows.unit_B, np.asarray(w_RU, np.float64), bins, out_R)
+    w_RU = np.asarray(w_RU, np.float64)
+    _error_pass(rows.score_B - rows.y_B, rows.last_B, rows.unit_B, rows.weight_B, w_RU, bins, out_R)
     return out_R
 
 
@@ -91,10 +102,11 @@ def _per_unit(value_B: FloatArray, unit_B: IntArray, units: int) -> FloatArray:
 
 @compiled
 def _rank_pass(
-    y_B: FloatArray, last_B: BoolArray, unit_B: IntArray, w_RU: FloatArray, share_S: FloatArray, out_RM: FloatArray
-) -> None:
-    windows_U = _per_unit(np.ones(len(y_B)), unit_B, w_RU.shape[1])
-    positives_U = _per_unit(y_B, unit_B, w_RU.shape[1])
+    y_B: FloatArray, last_B: BoolArray, unit_B: IntArray, weight_B: FloatArray, w_RU: FloatArray, share_S: FloatArray,
+    out_RM: FloatArray,
+) -> None:  # fmt: skip
+    windows_U = _per_unit(weight_B, unit_B, w_RU.shape[1])
+    positives_U = _per_unit(weight_B * y_B, unit_B, w_RU.shape[1])
     for r in range(w_RU.shape[0]):
         w_U = w_RU[r]
         total, positives = (w_U * windows_U).sum(), (w_U * positives_U).sum()
@@ -103,7 +115,7 @@ def _rank_pass(
         tp, seen, area, steps = 0.0, 0.0, 0.0, 0.0
         tie_tp, tie, s = 0.0, 0.0, 0
         for b in range(len(y_B)):
-            w = w_U[unit_B[b]]
+            w = w_U[unit_B[b]] * weight_B[b]
             tie += w
             tie_tp += w * y_B[b]
             if last_B[b]:
@@ -123,10 +135,11 @@ def _rank_pass(
 
 @compiled
 def _error_pass(
-    error_B: FloatArray, last_B: BoolArray, unit_B: IntArray, w_RU: FloatArray, bins: int, out_R: FloatArray
-) -> None:
+    error_B: FloatArray, last_B: BoolArray, unit_B: IntArray, weight_B: FloatArray, w_RU: FloatArray, bins: int,
+    out_R: FloatArray,
+) -> None:  # fmt: skip
     """A run of equal risks goes to the bin of its middle weight: floor(bins x (before + half) / total)."""
-    windows_U = _per_unit(np.ones(len(error_B)), unit_B, w_RU.shape[1])
+    windows_U = _per_unit(weight_B, unit_B, w_RU.shape[1])
     for r in range(w_RU.shape[0]):
         w_U = w_RU[r]
         total = (w_U * windows_U).sum()
@@ -135,7 +148,7 @@ def _error_pass(
         bin_sum, absolute, upto = 0.0, 0.0, 1
         before, tie, tie_sum = 0.0, 0.0, 0.0
         for b in range(len(error_B)):
-            w = w_U[unit_B[b]]
+            w = w_U[unit_B[b]] * weight_B[b]
             tie += w
             tie_sum += w * error_B[b]
             if last_B[b]:

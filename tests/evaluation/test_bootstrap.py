@@ -34,16 +34,18 @@ def test_weights_are_counts_of_units_and_repeat_with_the_seed():
     assert not np.array_equal(drawn.w_RU, unit_weights(np.array(["a", "b", "c"]), replicates=50, seed=4).w_RU)
 
 
-def test_compiled_replicates_equal_metric_after_metric():
+@pytest.mark.parametrize("weighted", [False, True])
+def test_compiled_replicates_equal_metric_after_metric(weighted):
     units_B, risk_B, y_B = clustered()
     weights = unit_weights(units_B, replicates=40)
-    rows = sort_scores(risk_B, y_B, unit_B=weights.unit_index_B)
+    own_B = 1 + 4 * np.random.default_rng(5).random(len(y_B)) if weighted else np.ones(len(y_B))
+    rows = sort_scores(risk_B, y_B, unit_B=weights.unit_index_B, weight_B=own_B if weighted else None)
     fast = rank_metrics(rows, weights.w_RU, shares=(0.01, 0.1))
     slow = {
-        "roc": replicate(lambda w_B: metrics.roc_auc(risk_B, y_B, w_B), weights).value_R,
-        "pr": replicate(lambda w_B: metrics.pr_auc(risk_B, y_B, w_B), weights).value_R,
-        "recall": replicate(lambda w_B: metrics.recall_at(risk_B, y_B, w_B, share=0.1), weights).value_R,
-        "ece": replicate(lambda w_B: metrics.ece(risk_B, y_B, w_B), weights).value_R,
+        "roc": replicate(lambda w_B: metrics.roc_auc(risk_B, y_B, w_B * own_B), weights).value_R,
+        "pr": replicate(lambda w_B: metrics.pr_auc(risk_B, y_B, w_B * own_B), weights).value_R,
+        "recall": replicate(lambda w_B: metrics.recall_at(risk_B, y_B, w_B * own_B, share=0.1), weights).value_R,
+        "ece": replicate(lambda w_B: metrics.ece(risk_B, y_B, w_B * own_B), weights).value_R,
     }
     assert fast.roc_auc_R == pytest.approx(slow["roc"], abs=1e-12)
     assert fast.pr_auc_R == pytest.approx(slow["pr"], abs=1e-12)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -60,6 +61,16 @@ def test_label_of_equipment_is_known_where_every_points_is_whatever_it_is() -> N
     y_BH, known_BH = by_equipment(trial_of("point")).windows.labels
     assert known_BH[:, 0].tolist() == [True, True, False, False, True]
     assert (y_BH & known_BH)[:, 0].tolist() == [True, False, False, False, False]
+
+
+def test_label_of_equipment_weighs_as_much_as_the_heaviest_of_its_points() -> None:
+    trial = trial_of("point")
+    w_BH = np.arange(1, len(ROWS) + 1, dtype=np.float32)[:, None]
+    joined = by_equipment(replace(trial, windows=replace(trial.windows, w_BH=w_BH)))
+    assert (joined.windows.weights > 0).tolist() == joined.windows.labels[1].tolist()
+    for row, name in enumerate(joined.windows.column("equipment_id")):
+        own = [w_BH[k, 0] for k, each in enumerate(ROWS) if each[0] == name]
+        assert joined.windows.weights[row, 0] == (max(own) if joined.windows.labels[1][row, 0] else 0)
 
 
 def test_base_rate_is_of_equipment_not_of_points() -> None:

@@ -1,5 +1,6 @@
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -72,6 +73,47 @@ def test_values_equal_the_plain_metrics_on_known_rows():
         "windows": known_B.sum(),
     }
     assert {name: found[name]["value"] for name in expected} == pytest.approx(expected)
+
+
+def weighted(test, seed=3):
+    rng = np.random.default_rng(seed)
+    return replace(test, label_weight_BH=1 + 4 * rng.random(test.y_BH.shape))
+
+
+def test_label_weights_enter_every_figure_of_labels():
+    test = weighted(fleet())
+    risk_BH = noisy(test, 0.2)
+    found = evaluate(risk_BH, test).metrics[60]
+    known_B = test.known_BH[:, 1]
+    risk_B, y_B, w_B = (array[known_B, 1] for array in (risk_BH, test.y_BH, test.label_weight_BH))
+    counts = metrics.confusion(risk_B >= 0.5, y_B, w_B)
+    expected = {
+        "pr_auc": metrics.pr_auc(risk_B, y_B, w_B),
+        "roc_auc": metrics.roc_auc(risk_B, y_B, w_B),
+        "lift_5": metrics.lift_at(risk_B, y_B, w_B, share=0.05),
+        "recall_10": metrics.recall_at(risk_B, y_B, w_B, share=0.10),
+        "brier": metrics.brier(risk_B, y_B, w_B),
+        "brier_skill": metrics.brier_skill(risk_B, y_B, w_B, reference=0.2),
+        "ece": metrics.ece(risk_B, y_B, w_B),
+        "base_rate": np.average(y_B, weights=w_B),
+        "windows": known_B.sum(),
+        **{name: float(getattr(metrics, name)(counts)) for name in ("f1", "precision", "recall", "accuracy")},
+        **counts._asdict(),
+    }
+    assert {name: found[name]["value"] for name in expected} == pytest.approx(expected)
+
+
+def test_label_weights_of_one_change_nothing_and_events_are_never_weighted():
+    test = fleet()
+    risk_BH = noisy(test, 0.2)
+    plain = evaluate(risk_BH, test)
+    ones = replace(test, label_weight_BH=np.ones(test.y_BH.shape, np.float32))
+    assert evaluate(risk_BH, ones).to_json() == plain.to_json()
+    found = evaluate(risk_BH, weighted(test))
+    for name in ON_EVENTS | COUNTS:
+        assert found.metrics[30][name] == plain.metrics[30][name]
+    assert found.curves[30]["reliability"] != plain.curves[30]["reliability"]
+    assert found.curves[30]["pr"] != plain.curves[30]["pr"]
 
 
 def test_masked_rows_have_no_say():

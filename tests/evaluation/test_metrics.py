@@ -141,6 +141,22 @@ def test_reliability_intervals_hold_the_rate_and_ties_share_a_bin():
     assert len(metrics.reliability_curve(np.empty(0), np.empty(0)).rate_K) == 0
 
 
+def test_window_of_weight_two_counts_as_two_windows_in_curves():
+    rng = np.random.default_rng(4)
+    risk_B = rng.random(400).round(2)
+    y_B, w_B = (rng.random(400) < risk_B).astype(int), rng.integers(1, 4, 400)
+    twice = np.repeat(np.arange(400), w_B)
+    weighted, plain = (
+        metrics.precision_recall_curve(risk_B, y_B, w_B), metrics.precision_recall_curve(risk_B[twice], y_B[twice]),
+    )  # fmt: skip
+    for name in weighted._fields:
+        np.testing.assert_allclose(getattr(weighted, name), getattr(plain, name))
+    weighted, plain = metrics.reliability_curve(risk_B, y_B, w_B), metrics.reliability_curve(risk_B[twice], y_B[twice])
+    np.testing.assert_allclose([weighted.risk_K, weighted.rate_K], [plain.risk_K, plain.rate_K])
+    assert weighted.count_K.sum() == 400
+    assert np.all(weighted.high_K - weighted.low_K > plain.high_K - plain.low_K)  # fewer windows than their weights say
+
+
 def test_precision_recall_curve_is_thin_and_reaches_full_recall():
     rng = np.random.default_rng(3)
     score_B = rng.random(5000)
