@@ -7,9 +7,12 @@ import json
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+import numpy as np
+
 from hvac.models.bundle import Bundle
 from hvac.panel.registry import EPOCH
 from ray_jobs.run_config import RunConfig
+from ray_jobs.windows_table import effective
 from ray_jobs.workspace import Result, Workspace, content_key
 
 DISTRIBUTION = "hvac-foresight"
@@ -76,19 +79,34 @@ def _split_facts(config: RunConfig, featurized: Result) -> dict[str, Any]:
 
 
 def window_facts(featurized: Result) -> dict[str, Any]:
-    """Windows, units, known labels, positives and base rates per split, over all classes."""
-    found: dict[str, Any] = {}
-    for classes in featurized["windows"].values():
-        for split, row in classes.items():
-            total = found.setdefault(split, {"windows": 0, "units": 0, "known": {}, "positives": {}})
+    """Return windows, units, known labels, positives, effective numbers and base rates per split, over all classes.
+
+    Base rates are weighted. Tables made before labels had weights count each label once.
+    """
+    facts: dict[str, Any] = {}
+    for splits in featurized["windows"].values():
+        for split, row in splits.items():
+            total = facts.setdefault(split, {"windows": 0, "units": 0, "known": {}, "positives": {}, "weights": {}})
             total["windows"] += row["windows"]
             total["units"] += row["units"]
             for part in ("known", "positives"):
-                for h, n in row[part].items():
-                    total[part][h] = total[part].get(h, 0) + n
-    for row in found.values():
-        row["base_rate"] = {h: row["positives"][h] / n if n else None for h, n in row["known"].items()}
-    return found
+                counts = row[part]
+                weights = row.get("weights", {}).get(part) or {h: [n, n] for h, n in counts.items()}
+                _add(total[part], counts)
+                _add(total["weights"].setdefault(part, {}), {h: np.array(sums, float) for h, sums in weights.items()})
+    for row in facts.values():
+        weights = row.pop("weights")
+        row["effective"] = effective(weights)
+        row["base_rate"] = {
+            h: float(weights["positives"][h][0] / known[0]) if known[0] else None
+            for h, known in weights["known"].items()
+        }
+    return facts
+
+
+def _add(total: dict[str, Any], more: dict[str, Any]) -> None:
+    for key, value in more.items():
+        total[key] = total.get(key, 0) + value
 
 
 def closing_summary(workspace: Workspace) -> str:
@@ -121,7 +139,18 @@ def _split_lines(windows: dict[str, Any]) -> list[str]:
         row = windows[split]
         rates = ", ".join(f"{h} d {_percent(rate)}" for h, rate in row["base_rate"].items())
         lines.append(f"  {split:<6}{row['windows']:>9,} windows of {row['units']:>5,} units; base rate {rates}")
+        lines += _effective_lines(row)
     return lines
+
+
+def _effective_lines(row: dict[str, Any]) -> list[str]:
+    """Say how many equally weighted labels tell as much, where that is not their number."""
+    told = [
+        f"{h} d {round(known):,} ({round(row['effective']['positives'][h]):,} positive)"
+        for h, known in row.get("effective", {}).get("known", {}).items()
+        if any(round(row["effective"][part][h]) != row[part][h] for part in ("known", "positives"))
+    ]
+    return [f"        as many as, unweighted: {', '.join(told)}"] if told else []
 
 
 def _newest_lines(workspace: Workspace) -> list[str]:

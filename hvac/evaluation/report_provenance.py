@@ -134,4 +134,21 @@ def windows_table(view: View) -> list[Block]:
     pair = [words("table.positives"), words("metric.base_rate")]
     head = [words("table.part"), words("metric.windows"), words("metric.units"), *pair * len(horizons)]
     groups = [("", 2), *[(words("horizon", days=h), 2) for h in horizons]]
-    return [Table(caption=words("caption.windows"), head=head, groups=groups, rows=rows)]
+    return [Table(caption=words("caption.windows"), head=head, groups=groups, rows=rows), *_effective(view, parts)]
+
+
+def _effective(view: View, parts: list[str]) -> list[Block]:
+    """Say, part by part, how many equally weighted labels tell as much, where that is not their number."""
+    words, lines = view.words, []
+    for part in parts:
+        row = view.at("windows", part)
+        numbers = row.get("effective") or {}
+        told = [
+            words("effective_horizon", days=h, n=show(known, "count"), positives=show(numbers["positives"][h], "count"))
+            for h, known in numbers.get("known", {}).items()
+            if any(round(numbers[name][h]) != row[name][h] for name in ("known", "positives"))
+        ]
+        if told:
+            line = words("effective_line", part=words.name("part", part), numbers=words.join(told))
+            lines.append(Note(kind="verdict", text=line))
+    return [Note(text=words("note.effective")), *lines] if lines else []

@@ -280,6 +280,17 @@ def test_report_names_kinds_of_events_and_their_parts(metrics: dict[str, Any], t
     assert "故障、基準値外れ（出典：異常・保守の履歴）" in text
 
 
+def test_report_shows_effective_numbers_only_where_they_differ(metrics: dict[str, Any], tmp_path: Path) -> None:
+    train = metrics["windows"]["train"]
+    train["effective"] = {name: dict(train[name]) for name in ("known", "positives")}
+    assert "tell as much as" not in part(written(metrics, tmp_path), "en")
+    train["effective"]["known"]["90"] = 12_345.4
+    text = part(written(metrics, tmp_path), "en")
+    assert f"90 days 12,345 ({train['positives']['90']:,} positive)" in text
+    assert "60 days 58,300" not in text
+    assert "重み" in part(written(metrics, tmp_path), "ja")
+
+
 def test_report_says_how_many_readings_were_combined_and_which_points_were_dropped(
     metrics: dict[str, Any], tmp_path: Path
 ) -> None:
