@@ -8,7 +8,6 @@ import json
 import logging
 import shutil
 import sys
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -25,6 +24,7 @@ from hvac.models.family import Fitting, no_encoder
 from hvac.models.fitting import FitState, Workers
 from hvac.models.hybrid import Hybrid, HybridConfig
 from hvac.models.search_space import with_settings
+from hvac.storage import write_json
 from ray_jobs import tune
 from ray_jobs.run_config import RunConfig, load_run
 from ray_jobs.sweep_fit import Parts, check_judgeable, read_classes
@@ -41,6 +41,7 @@ SPACE: dict[str, Any] = {
     "dropout": {"uniform": [0.1, 0.6]},
     "hidden": {"choice": [[32, 16], [16, 8]]},
 }
+WAIT = 300.0  # seconds for what must come; longer means that it never will
 Finished = tuple[RunConfig, Path]
 Making = Callable[..., RunConfig]
 
@@ -180,32 +181,58 @@ def test_finished_sweep_is_not_done_twice_and_says_so(swept: Swept, caplog: pyte
     assert again == {**swept.result, "skipped": True}
 
 
+class Turns:
+    """The order in which trials report an epoch: all wait for all, then each for those before it.
+
+    PBT compares a trial that reports with what the others have reported so far, so the order decides who is copied.
+    Left to the pace of four processes it may be nobody, or every copy is itself replaced at the last epoch by a copy
+    that trains nothing more and so has no settings of its own. In the first epoch the worst reports first: nobody is
+    the worst when it reports, and the best has a checkpoint at the end. Later the best reports first and the worst
+    last: the worst, and nobody else, goes on with the best.
+    """
+
+    def __init__(self, folder: Path, trials: int) -> None:
+        self.folder, self.trials = folder, trials
+
+    def wait(self, epoch: int, trial: str, score: float) -> None:
+        """Return when it is this trial's turn; a score is best so far, so an epoch's order holds against the last's."""
+        here = self.folder / f"epoch_{epoch}"
+        here.mkdir(exist_ok=True)
+        write_json(here / f"{trial}.json", {"score": score, "trial": trial})
+        wait_for(lambda: len(list(here.glob("*.json"))) == self.trials, WAIT)
+        told = [json.loads(file.read_text(encoding="utf-8")) for file in here.glob("*.json")]
+        order = [each["trial"] for each in sorted(told, key=lambda each: (each["score"], each["trial"]))]
+        order = order if epoch == 1 else order[::-1]
+        before = order[: order.index(trial)]
+        wait_for(lambda: all((here / f"{other}.passed").exists() for other in before), WAIT)
+
+    def passed(self, epoch: int, trial: str) -> None:
+        """Let the next one report: the scheduler has seen this one, and lets it go on."""
+        (self.folder / f"epoch_{epoch}" / f"{trial}.passed").touch()
+
+
 def test_pbt_goes_on_with_the_networks_of_better_trials(
     make: Making, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     space = {"learning_rate": {"choice": [1e-9, 1e-8, 2e-3, 3e-3]}, "weight_decay": {"uniform": [0.0, 0.1]}}
     together = {"trials": 4, "concurrent": 4, "cpus_per_trial": 0.5}
+    turns = Turns(tmp_path, 4)
 
-    def side_by_side(config: dict[str, Any], shared: Shared, classes: Any) -> None:
-        """On a busy machine one trial may end before another begins: nothing would be left to compare."""
-        report = ray.tune.report
+    def in_turn(config: dict[str, Any], shared: Shared, classes: Any) -> None:
+        report, trial = ray.tune.report, get_context().get_trial_name()
 
-        def with_the_others(metrics: dict[str, Any], **more: Any) -> None:
-            epoch = tmp_path / f"epoch_{metrics['epoch']}"
-            epoch.mkdir(exist_ok=True)
-            (epoch / get_context().get_trial_name()).touch()
-            until = time.monotonic() + 120
-            while len(list(epoch.iterdir())) < 4 and time.monotonic() < until:
-                time.sleep(0.05)
+        def report_in_turn(metrics: dict[str, Any], **more: Any) -> None:
+            turns.wait(int(metrics["epoch"]), trial, metrics[shared.metric])
             report(metrics, **more)
+            turns.passed(int(metrics["epoch"]), trial)
 
-        ray.tune.report = with_the_others
+        ray.tune.report = report_in_turn
         try:
             run_trial(config, shared, classes)
         finally:
             ray.tune.report = report
 
-    monkeypatch.setattr(tune, "run_trial", side_by_side)
+    monkeypatch.setattr(tune, "run_trial", in_turn)
     config = make({"algorithm": "pbt", "grace_epochs": 1, "space": space, **together}, model={"epochs": 5})
     result = tune.run(config)
     trials = json.loads((Path(result["sweep"]) / "sweep.json").read_text(encoding="utf-8"))["trials"]
@@ -217,6 +244,14 @@ def test_pbt_goes_on_with_the_networks_of_better_trials(
             assert change["settings"]["learning_rate"] in space["learning_rate"]["choice"]
             assert 0 <= change["settings"]["weight_decay"] <= 0.1
     assert max(len(trial["schedule"]) for trial in trials) > 1
+    copied = {file.parent.name: file.stem for file in tmp_path.glob("epoch_*/*.json") if not passed(file)}
+    assert {"epoch_2", "epoch_3", "epoch_4"} <= set(copied)  # one each: the worst, which went on as a copy
+    assert "epoch_1" not in copied
+
+
+def passed(file: Path) -> bool:
+    """Whether the scheduler let a trial go on after the report that lies here."""
+    return file.with_suffix(".passed").exists()
 
 
 def test_optuna_sweeps_a_family_without_epochs(make: Making) -> None:
