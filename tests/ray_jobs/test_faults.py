@@ -35,7 +35,11 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def start(step: str, config: Path) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", f"ray_jobs.{step}", "--config", str(config)]
+    return start_python("-m", f"ray_jobs.{step}", "--config", str(config))
+
+
+def start_python(*arguments: str) -> subprocess.Popen[str]:
+    command = [sys.executable, *arguments]
     pipe = subprocess.PIPE
     return subprocess.Popen(
         command, cwd=ROOT, stderr=pipe, stdout=pipe, text=True, env=plain_environment(), start_new_session=True
@@ -95,11 +99,29 @@ def copy_of(finished: tuple[RunConfig, Path], folder: Path, *, upto: str) -> Run
     return config.replace(workspace=str(folder))
 
 
+HELD = """
+import time
+from ray_jobs import featurize
+from ray_jobs.command import main
+
+def hold(step, what, total, blocks, count):
+    running = iter(blocks)  # kept: when it goes, Ray Data kills its actors
+    next(running)
+    print("the first bucket is written", flush=True)
+    time.sleep(3600)
+
+featurize.counted = hold
+main(featurize.run, None)
+"""
+
+
 def test_killed_featurize_goes_on_where_it_was(finished: tuple[RunConfig, Path], tmp_path: Path) -> None:
+    """The job is held after its first bucket, so that it cannot end before it is killed."""
     here = copy_of(finished, tmp_path / "run", upto="ingest")
     parts = here.workspace / "windows" / "_parts"
-    process = start("featurize", write_config(tmp_path))
-    wait_for(lambda: parts.exists() and list(parts.glob("*.json")))
+    process = start_python("-c", HELD, "--config", str(write_config(tmp_path)))
+    assert process.stdout is not None
+    assert any("the first bucket is written" in line for line in process.stdout)  # Ray may write there too
     kill_all(process)
     done_before = {part.name: part.stat().st_mtime_ns for part in parts.glob("*.json")}
     assert done_before

@@ -65,7 +65,7 @@ class Browser:
         number = next(self._numbers)
         answer = self._answers[number] = asyncio.get_running_loop().create_future()
         await self._socket.send_json({"id": number, "method": method, "params": params})
-        told = await asyncio.wait_for(answer, 20)
+        told = await asyncio.wait_for(answer, 60)
         assert "error" not in told, told
         return told["result"]
 
@@ -91,7 +91,7 @@ class Browser:
 
     def wait(self, expression: str) -> None:
         """Until the page is complete and an expression is true."""
-        end = time.monotonic() + 20
+        end = time.monotonic() + 60
         while time.monotonic() < end:
             try:
                 if self.ask(f"document.readyState === 'complete' && Boolean({expression})"):
@@ -121,7 +121,7 @@ def browser() -> Iterator[Browser]:
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
         try:
-            port_file, end = Path(folder) / "DevToolsActivePort", time.monotonic() + 30
+            port_file, end = Path(folder) / "DevToolsActivePort", time.monotonic() + 60
             while not (port_file.exists() and port_file.read_text().strip()) and time.monotonic() < end:
                 time.sleep(0.1)
             tab = Browser(int(port_file.read_text().splitlines()[0]))

@@ -7,8 +7,9 @@ import datetime as dt
 import io
 import itertools
 import json
+import threading
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
 
@@ -537,20 +538,28 @@ def test_errors_tell_nothing_of_the_inside(service: Service, monkeypatch: pytest
 
 
 def test_too_many_at_once_are_turned_away_with_retry_after(tmp_path: Path) -> None:
-    own = service_of(tmp_path, limits={"in_flight": 1, "timeout_s": 5})
+    """One is let in and held until the other three have their answer."""
+    own = service_of(tmp_path, limits={"in_flight": 1, "timeout_s": 120})
     with client_of(own) as client:
         import asyncio
 
-        slow = own.stages.predict
+        predicting, go = own.stages.predict, threading.Event()
 
         async def waiting(asks: Any) -> Any:
-            await asyncio.sleep(0.5)
-            return await slow(asks)
+            await asyncio.to_thread(go.wait)
+            return await predicting(asks)
 
         own.stages.predict = waiting  # type: ignore[method-assign]
         with ThreadPoolExecutor(4) as pool:
-            told = list(pool.map(lambda _: predict(client, unit(E1)), range(4)))
-    assert sorted({each.status_code for each in told}) == [200, 429]
+            answers = [pool.submit(predict, client, unit(E1)) for _ in range(4)]
+            try:
+                assert [each.result().status_code for each in itertools.islice(as_completed(answers, 100), 3)] == [
+                    429
+                ] * 3
+            finally:
+                go.set()
+        told = [each.result() for each in answers]
+    assert sorted(each.status_code for each in told) == [200, 429, 429, 429]
     assert all(each.headers["retry-after"] for each in told if each.status_code == 429)
 
 

@@ -21,7 +21,7 @@ class Slow:
     def __call__(self, many: list[int]) -> Sequence[int | Exception]:
         self.rounds.append(many)
         self.begun.set()
-        assert self.go.wait(10)
+        assert self.go.wait(60)
         return each_alone(lambda some: [100 // each for each in some], many)
 
 
@@ -29,7 +29,7 @@ async def _asked(work: Slow, first: int, others: Sequence[int], most: int = 16) 
     """One asks; when its round has begun, the others do; then it may end."""
     rounds: Rounds[int, int] = Rounds(work, "features", most=most)
     tasks = [asyncio.create_task(rounds(first))]
-    await asyncio.to_thread(work.begun.wait, 10)
+    await asyncio.to_thread(work.begun.wait, 60)
     tasks += [asyncio.create_task(rounds(each)) for each in others]
     await asyncio.sleep(0)
     return tasks
@@ -94,7 +94,7 @@ def test_broken_work_leaves_nobody_waiting() -> None:
         raise RuntimeError("broken")
 
     async def run() -> int:
-        return await asyncio.wait_for(Rounds(broken, "features", most=16)(1), 10)
+        return await asyncio.wait_for(Rounds(broken, "features", most=16)(1), 60)
 
     with pytest.raises(RuntimeError, match="broken"):
         asyncio.run(run())

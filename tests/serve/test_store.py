@@ -63,7 +63,7 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def _wait_for(url: str) -> None:
     import psycopg
 
-    for _ in range(100):
+    for _ in range(600):
         try:
             psycopg.connect(url).close()
             return
