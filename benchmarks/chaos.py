@@ -35,7 +35,7 @@ RUN: dict[str, Any] = {
     "name": "chaos",
     "simulate": {"facilities": 3, "equipment_per_class": 8, "classes": ["pump", "chiller"], "days": 1000, "seed": 3},
     "windows": {"train_stride": 7, "evaluation_stride": 7},
-    "model": {"epochs": 12},
+    "model": {"family": "hybrid", "epochs": 12},
     "train": {"workers": 1, "checkpoint_every": 1, "max_failures": 8},
     "evaluate": {"replicates": 200, "forecast_windows": 40},
     "featurize": {"buckets": 4},

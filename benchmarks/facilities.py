@@ -18,6 +18,7 @@ from hvac.features.table import Windows
 from hvac.models.decision import DecisionConfig, Scored, fit_decisions
 from hvac.models.families import config_of, fit
 from hvac.models.family import Fitting, loaded_once
+from hvac.models.thresholds import alarms
 from hvac.panel.simulate import SimulateConfig, simulate_facilities, write_canonical
 from ray_jobs import featurize, ingest
 from ray_jobs.run_config import RunConfig
@@ -104,17 +105,18 @@ def told(
     fitted: dict[str, Scored], held: dict[str, Scored], horizons: tuple[int, ...], config: DecisionConfig
 ) -> list[list[float]]:
     decisions = fit_decisions(fitted, horizons=horizons, config=config)
-    facility = {name: part.cal.column("facility_id") for name, part in held.items()}
+    facility = {name: part.windows.column("facility_id") for name, part in held.items()}
     risk_BH = np.concatenate([decisions[n].risk(part.score_BH, facility[n]) for n, part in held.items()])
     cut_BH = np.concatenate([decisions[n].threshold_BH(facility[n]) for n in held])
-    y_BH, known_BH = (np.concatenate([part.cal.labels[k] for part in held.values()]) for k in (0, 1))
-    return [figures(risk_BH[k, h], cut_BH[k, h], y_BH[k, h].astype(float)) for h, k in enumerate(known_BH.T)]
+    alarm_BH = alarms(risk_BH, cut_BH)
+    y_BH, known_BH = (np.concatenate([part.windows.labels[k] for part in held.values()]) for k in (0, 1))
+    return [figures(risk_BH[k, h], alarm_BH[k, h], y_BH[k, h].astype(float)) for h, k in enumerate(known_BH.T)]
 
 
-def figures(risk_B: Any, cut_B: Any, y_B: Any) -> list[float]:
+def figures(risk_B: Any, alarm_B: Any, y_B: Any) -> list[float]:
     loss = -float(np.mean(y_B * np.log(risk_B) + (1 - y_B) * np.log1p(-risk_B)))
     brier = float(np.mean((risk_B - y_B) ** 2))
-    return [loss, brier, float(average_precision_score(y_B, risk_B)), float(f1_score(y_B, risk_B >= cut_B))]
+    return [loss, brier, float(average_precision_score(y_B, risk_B)), float(f1_score(y_B, alarm_B))]
 
 
 def rows(found: dict[str, Any]) -> list[Row]:

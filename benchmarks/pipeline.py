@@ -24,7 +24,13 @@ from typing import Any
 from support import ROOT, Row, machine, parser, record
 
 STEPS = ("ingest", "featurize", "train", "evaluate", "score")
-QUICK = ["simulate.equipment_per_class=6", "model.epochs=2", "evaluate.replicates=100", "simulate.classes=[pump,ahu]"]
+QUICK = [
+    "simulate.equipment_per_class=6",
+    "model.family=hybrid",
+    "model.epochs=2",
+    "evaluate.replicates=100",
+    "simulate.classes=[pump,ahu]",
+]
 STAMP, JUDGED = r"^(\d+-\d+-\d+ \d+:\d+:\d+),(\d+)", re.compile(r"evaluate: (\S+) / (\S+) judged")
 
 

@@ -99,7 +99,7 @@ def trained(folder: Path) -> None:
 def settings(folder: Path, windows: int, days: int = DAYS) -> RunConfig:
     folder.mkdir(parents=True, exist_ok=True)
     config = run_config(folder, max(windows, LEAST_UNITS * WINDOWS_A_UNIT), None, days)
-    return config.replace(model={"epochs": 1}, train={"workers": 0}, labels={"events": ["failure"]})
+    return config.replace(model={"family": "hybrid", "epochs": 1}, train={"workers": 0}, labels={"events": ["failure"]})
 
 
 def in_own_process(case: Case, bundles: Path) -> dict[str, Any]:

@@ -24,7 +24,8 @@ def make(workspace: Path) -> FastAPI:
     config = ServeConfig(workspace=workspace)
     store = Store.open(config.store_url)
     load(store, config)
-    service = Service(config, store, LocalStages(config.bundle_folder, config.bundles_in_memory))
+    stages = LocalStages(config.bundle_folder, config.bundles_in_memory, peers=config.peer_folder)
+    service = Service(config, store, stages)
     api = make_api(service, Door(store, keys=False))
 
     @contextlib.asynccontextmanager

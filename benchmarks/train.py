@@ -64,7 +64,8 @@ def simulated_rows(count: int, seed: int) -> Rows:
     input_BN = rng.normal(size=(count, INPUTS)).astype(np.float32)
     score_B = input_BN[:, :8].sum(axis=1) + 3 * rng.normal(size=count)
     y_BH = score_B[:, None] > np.array([8.0, 7.0, 6.0])
-    return Rows((input_BN[:, None],), y_BH, rng.random((count, HORIZONS)) < 0.97)
+    known_BH = rng.random((count, HORIZONS)) < 0.97
+    return Rows((input_BN[:, None],), y_BH, known_BH.astype(np.float32))
 
 
 def untrained(config: HybridConfig) -> Stack:
@@ -73,7 +74,8 @@ def untrained(config: HybridConfig) -> Stack:
 
 
 def counts_of(rows: Rows) -> Counts:
-    positive_H, known_H = (rows.y_BH & rows.known_BH).sum(axis=0), rows.known_BH.sum(axis=0)
+    known_BH = rows.w_BH > 0
+    positive_H, known_H = (rows.y_BH & known_BH).sum(axis=0), known_BH.sum(axis=0)
     return Counts(len(rows.y_BH), tuple(positive_H.tolist()), tuple(known_H.tolist()))
 
 

@@ -7,6 +7,7 @@ object store because an object appears when its upload ends; of a folder, the fi
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import os
@@ -34,6 +35,7 @@ from hvac.filesystems import unreadable as unreadable
 LOCAL = ("file://", "local://")
 UNQUOTED = "/=,;:@!$&'()*+~"
 BLOCK = 2**22
+LONGEST_NAME = 120  # bytes; file systems end names at 255
 
 
 @dataclass(frozen=True, order=True)
@@ -176,6 +178,12 @@ class Place:
 
 
 AnyPath: TypeAlias = Path | Place
+
+
+def facility_folder(facility: str) -> str:
+    """Return a facility's id, or the name of a kind of equipment, as the name of a folder."""
+    safe = "".join(c if c.isalnum() or c in "-_" else "".join(f"%{b:02X}" for b in c.encode()) for c in facility)
+    return safe if len(safe.encode()) <= LONGEST_NAME else hashlib.sha256(facility.encode()).hexdigest()[:24]
 
 
 def as_given(where: str | os.PathLike[str] | Place) -> AnyPath:

@@ -23,17 +23,20 @@ SUMMARY = ("threshold", "accuracy", "precision", "recall", "f1", "roc_auc", "pr_
 
 
 def thresholds(trial: Trial, verdicts: dict[Any, Verdict]) -> dict[str, Any]:
-    """Cut-offs by model and horizon: each class's own, and their mean over the test windows."""
+    """Return cut-offs by model and horizon: each class's own, the units behind them, and their mean over windows."""
     return {model: dict(_model_thresholds(trial, verdicts, model)) for model in trial.judged}
 
 
 def _model_thresholds(trial: Trial, verdicts: dict[Any, Verdict], model: str) -> Iterator[tuple[str, Any]]:
     for i, horizon in enumerate(trial.horizons):
-        by_class = {name: v.decision["thresholds"][i] for (name, m), v in sorted(verdicts.items()) if m == model}
+        decisions = {name: v.decision for (name, m), v in sorted(verdicts.items()) if m == model}
+        by_class = {name: each["thresholds"][i] for name, each in decisions.items()}
+        units = {name: each["units_with_event"][i] for name, each in decisions.items() if each.get("units_with_event")}
         first = next(iter(by_class.values()))
         notes = "; ".join(sorted({each["note"] for each in by_class.values() if each["note"]}))
         mean = float(trial.judged[model].threshold_BH[:, i].mean())
-        yield str(horizon), {"value": mean, "policy": first["policy"], "note": notes, "by_class": by_class}
+        told = {"value": mean, "policy": first["policy"], "note": notes, "by_class": by_class}
+        yield str(horizon), {**told, "units_with_event": units}
 
 
 def calibration(trained: Result, horizons: tuple[int, ...]) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from hvac.panel.registry import Registry
 from hvac.panel.splits import Splitter
 from hvac.storage import AnyPath, place, write_json
 from ray_jobs.partitions import bucket_folder
+from ray_jobs.peers import PeerFile, read_level
 from ray_jobs.run_config import RunConfig
 from ray_jobs.workspace import Workspace, whole_table
 
@@ -38,12 +39,18 @@ class BucketPlan:
     seed: bool = False
     follow_up: Mapping[Unit, FollowUp] = field(default_factory=dict)
     keys: Mapping[str, str] = field(default_factory=dict)
+    peers: Mapping[tuple[str, str], PeerFile] = field(default_factory=dict)
+
+
+def is_seed(config: RunConfig) -> bool:
+    """Return whether the source holds ready windows, which have no record."""
+    return config.source is not None and config.source.format == "seed"
 
 
 def make_plan(config: RunConfig, workspace: Workspace, recipes: dict[str, Recipe]) -> BucketPlan:
     """The plan of a run."""
-    registry, seed = Registry.load(workspace.panel), config.source is not None and config.source.format == "seed"
-    return BucketPlan(str(workspace.panel), str(workspace.windows), registry, recipes, None, seed)
+    registry = Registry.load(workspace.panel)
+    return BucketPlan(str(workspace.panel), str(workspace.windows), registry, recipes, None, is_seed(config))
 
 
 def fetched(plan: Any) -> BucketPlan:
@@ -66,13 +73,15 @@ def bucket_panels(
     return list(panels(table, {u: points.get(c, ()) for u, c in own.classes.items()}, aggregate=aggregate)), own
 
 
-def record_of(panel: Panel, registry: Registry, follow_up: Mapping[Unit, FollowUp]) -> UnitRecord:
+def record_of(panel: Panel, registry: Registry, plan: BucketPlan) -> UnitRecord:
     """What is known of a panel's unit beside its readings."""
+    kind = registry.kinds[panel.unit]
     return UnitRecord(
         events=registry.events_of(panel.unit),
         install_day=registry.install_days[panel.unit],
-        class_name=registry.kinds[panel.unit],
-        follow_up=follow_up.get(panel.unit),
+        class_name=kind,
+        follow_up=plan.follow_up.get(panel.unit),
+        peers=read_level(plan.peers.get((kind, panel.unit.facility_id))),
     )
 
 
@@ -85,9 +94,7 @@ def bucket_scenes(plan: BucketPlan, bucket: str) -> list[tuple[Scene, Recipe]]:
     found, registry = bucket_panels(plan.panel_folder, bucket, plan.registry, points, aggregate)
     named = [(panel, plan.recipes[registry.classes[panel.unit]]) for panel in found]
     return [
-        (scene, recipe)
-        for panel, recipe in named
-        for scene in scenes(panel, recipe, record_of(panel, registry, plan.follow_up))
+        (scene, recipe) for panel, recipe in named for scene in scenes(panel, recipe, record_of(panel, registry, plan))
     ]
 
 

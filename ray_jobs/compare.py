@@ -77,7 +77,7 @@ def fitted(config: RunConfig) -> Field:
     check_trainable(config, workspace, wanted.models.values())
     recipes, folder = load_recipes(workspace.windows), workspace.root / "outcomes" / basis_of(config)[:12]
     entries = list(_entries(wanted, folder, recipes))
-    bench = Bench(str(workspace.windows), config.encoder)
+    bench = Bench(str(workspace.windows), config.encoder, config.decision.folds)
     fits = contend_all(bench, [(recipes[class_name], entry) for class_name, _, entry in entries], job="compare")
     outcomes = {(class_name, run): read_outcome(entry.path) for class_name, run, entry in entries}
     contenders = [_contender(name, model, wanted, outcomes, recipes) for name, model in wanted.models.items()]

@@ -21,12 +21,12 @@ from hvac.evaluation.comparison import equipment_rates
 from hvac.features.describe import Recipe
 from hvac.features.encoder import EncoderConfig, load_encoder
 from hvac.features.table import Windows
-from hvac.models.families import fit
+from hvac.models.families import score_all
 from hvac.models.family import Fitting, Model, columns_for, loaded_once, prepared
+from hvac.panel.splits import SPLITS
 from hvac.storage import AnyPath, place, writing
-from ray_jobs.rivals import EVALUATED
 from ray_jobs.run_config import RunConfig
-from ray_jobs.windows_table import prepared_windows, read_windows
+from ray_jobs.windows_table import read_windows
 from ray_jobs.workspace import content_key, workspace_of
 
 log = logging.getLogger(__name__)
@@ -44,7 +44,10 @@ class Entry(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """Scores of the windows of `EVALUATED`, in the order `read_windows` gives, and what the model took."""
+    """Scores of all windows, in the order `read_windows` gives, and what the model took.
+
+    Windows that are not tested are scored by models that saw nothing of their unit.
+    """
 
     score_BH: npt.NDArray[np.floating[Any]]
     reference_H: npt.NDArray[np.float64]
@@ -58,6 +61,7 @@ class Bench(NamedTuple):
 
     windows_folder: str
     encoder: EncoderConfig
+    folds: int
 
 
 def basis_of(config: RunConfig) -> str:
@@ -91,18 +95,17 @@ def _slowness(family: str) -> int:
 
 
 def contend(bench: Bench, recipe: Recipe, entry: Entry) -> str:
-    """Fit on *train* (stopped on *tune*), score all facilities, and write the outcome whole or not at all."""
+    """Fit on everything that is not tested, score all windows, and write the outcome whole or not at all."""
     torch.set_num_threads(1)
-    folder, needs = place(bench.windows_folder), entry.config.needs
-    encoder = loaded_once(lambda: load_encoder(bench.encoder))
-    train = elsewhere(prepared_windows(folder, recipe, "train", entry.config.reads, encoder), entry.without)
-    tune = elsewhere(prepared_windows(folder, recipe, "tune", needs, encoder), entry.without)
+    folder, encoder = place(bench.windows_folder), loaded_once(lambda: load_encoder(bench.encoder))
+    needs = tuple(dict.fromkeys((*entry.config.reads, *entry.config.needs)))
+    windows = prepared(read_windows(folder, recipe, SPLITS, columns_for(needs)), needs, encoder)
+    learn_B = (windows.column("split") != "test") & (windows.column("facility_id") != entry.without)
     started = time.perf_counter()
-    model = fit(train, tune, entry.config, Fitting(encoder))
+    fit = score_all(windows, learn_B, entry.config, Fitting(encoder), folds=bench.folds)
     seconds = time.perf_counter() - started
-    evaluated = prepared(read_windows(folder, recipe, EVALUATED, columns_for(needs)), needs, encoder)
-    score_BH = model.score(evaluated)
-    outcome = Outcome(score_BH, equipment_rates(train), model.parameters, seconds, _microseconds(model, evaluated))
+    rates = equipment_rates(windows.take(learn_B & (windows.column("split") == "train")))
+    outcome = Outcome(fit.score_BH, rates, fit.model.parameters, seconds, _microseconds(fit.model, windows))
     _write(place(entry.path), outcome)
     return entry.path
 

@@ -50,7 +50,10 @@ def run(config: RunConfig) -> Result:
 def _evaluate(config: RunConfig, workspace: Workspace, trained: Result) -> Result:
     recipes = load_recipes(workspace.windows)
     bundles = {name: str(workspace.bundles / bundle) for name, bundle in trained["bundles"].items()}
-    settings = Settings(str(workspace.windows), bundles, config.model, config.encoder, config.seed)
+    settings = Settings(
+        str(workspace.windows), str(workspace.held_out), bundles, config.model, config.encoder, config.seed,
+        config.decision.folds,
+    )  # fmt: skip
     check_trainable(config, workspace, [config_of(name) for name in config.evaluate.baselines])
     default, ablation = config.model.family, ABLATION if config.evaluate.ablation else {}
     ablation = ablation if default == "hybrid" else {}
@@ -69,6 +72,7 @@ def _evaluate(config: RunConfig, workspace: Workspace, trained: Result) -> Resul
         **run_facts(config, workspace, shlex.join(["python", *_command(sys.argv)])),
         **apart(found, ABLATION, default),
         "thresholds": thresholds(trial, verdicts),
+        "fusion": trained.get("fusion", {}),
         "calibration": {default: calibration(trained, config.windows.horizons)},
         "leaderboard": finished_board(workspace),
         "unseen": finished_facilities(workspace),

@@ -69,7 +69,7 @@ def _leave_out(config: RunConfig, workspace: Workspace, basis: str) -> Result:
     folds = plan_folds({name: read_windows(workspace.windows, each, SPLITS) for name, each in recipes.items()})
     entries = {(fold.facility, name, model): _entry(workspace, basis, fold, name, model, settings)
                for fold in folds for name in fold.classes for model, settings in models.items()}  # fmt: skip
-    bench = Bench(str(workspace.windows), config.encoder)
+    bench = Bench(str(workspace.windows), config.encoder, config.decision.folds)
     contend_all(bench, [(recipes[name], entry) for (_, name, _), entry in entries.items()], job="facilities")
     events = onsets(make_plan(config, workspace, recipes), workspace.buckets)
     trials = {

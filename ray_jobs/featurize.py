@@ -25,10 +25,11 @@ from hvac.features.encoder import EncoderConfig, encoder_stamp, load_encoder, un
 from hvac.features.table import from_arrow, to_arrow
 from hvac.panel.registry import Registry
 from hvac.storage import AnyPath, place, write_json, write_parquet
-from ray_jobs.buckets import BucketPlan, actors_for, bucket_windows, done_file, fetched, make_plan, mark_done
+from ray_jobs.buckets import BucketPlan, actors_for, bucket_windows, done_file, fetched, is_seed, make_plan, mark_done
 from ray_jobs.command import main
 from ray_jobs.gate import ASKED
 from ray_jobs.partitions import label_keys
+from ray_jobs.peers import make_peers, peer_keys
 from ray_jobs.progress import counted
 from ray_jobs.recipes import fit_recipes
 from ray_jobs.run_config import RunConfig
@@ -37,7 +38,7 @@ from ray_jobs.workspace import Result, Workspace, content_key, run_step, workspa
 
 log = logging.getLogger(__name__)
 BLOCK_BYTES = 2**30
-TABLE = 4  # raised when the same settings give other rows, so that tables are made anew (4: decided, weighted labels)
+TABLE = 5  # raised when the same settings give other rows, so that tables are made anew (5: peers)
 # Encoders live as long as the job: were they to take what a task needs, on nodes of one CPU (or on those that are left
 # when others are lost) no task would ever start. A hundredth keeps them off nodes without CPUs, and ten leave room.
 ENCODER_CPUS, TASK_CPUS = 0.01, 0.9
@@ -62,14 +63,22 @@ def _featurize(config: RunConfig, workspace: Workspace, rules: str, ingested: Re
     borders = {"t1": splitter.t1, "t2": splitter.t2, "purge": splitter.purge}
     told = {name: recipe.to_json() for name, recipe in recipes.items()}
     follow_up = registry.follow_up(config.labels.kinds)
-    parts = label_keys(splitter, follow_up, ingested["buckets_each"])
-    keys = {bucket: content_key(rules, told, borders, key, parts[bucket]) for bucket, key in buckets.items()}
+    each = ingested["buckets_each"]
+    parts = label_keys(splitter, follow_up, each)
+    peers = (
+        {} if is_seed(config) else make_peers(workspace.root, workspace.panel, registry, recipes, buckets, each=each)
+    )
+    level_keys = peer_keys(peers, registry, each=each)
+    keys = {
+        bucket: content_key(rules, told, borders, key, parts[bucket], level_keys.get(bucket))
+        for bucket, key in buckets.items()
+    }
     todo = _drop_others(workspace.windows, keys)
     if len(todo) < len(buckets):
         log.info("featurize: %d of %d buckets are there already", len(buckets) - len(todo), len(buckets))
     if todo:
         plan = make_plan(config, workspace, recipes)
-        plan = replace(plan, splitter=splitter, follow_up=follow_up, keys=keys)
+        plan = replace(plan, splitter=splitter, follow_up=follow_up, keys=keys, peers=peers)
         _stream(config, plan, todo)
     write_json(workspace.windows / "recipes.json", told)
     left_out = _left_out(workspace.windows, list(buckets))

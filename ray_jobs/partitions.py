@@ -6,7 +6,6 @@ one part per source file.
 
 from __future__ import annotations
 
-import hashlib
 import zlib
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -20,9 +19,8 @@ from hvac.panel.grid import Unit
 from hvac.panel.registry import Registry
 from hvac.panel.splits import Splitter
 from hvac.storage import AnyPath
+from hvac.storage import facility_folder as facility_folder
 from ray_jobs.workspace import content_key
-
-LONGEST_NAME = 120  # bytes; file systems end names at 255
 
 
 def bucket_of(unit: Unit, each: int) -> str:
@@ -32,12 +30,6 @@ def bucket_of(unit: Unit, each: int) -> str:
     ('F001.0000', '本社%2F北館.0000')
     """
     return f"{facility_folder(unit.facility_id)}.{zlib.crc32(unit.equipment_id.encode()) % each:04d}"
-
-
-def facility_folder(facility: str) -> str:
-    """A facility's id as the name of a folder."""
-    safe = "".join(c if c.isalnum() or c in "-_" else "".join(f"%{b:02X}" for b in c.encode()) for c in facility)
-    return safe if len(safe.encode()) <= LONGEST_NAME else hashlib.sha256(facility.encode()).hexdigest()[:24]
 
 
 def bucket_folder(panel: AnyPath, bucket: str) -> AnyPath:

@@ -18,14 +18,14 @@ from ray_jobs.buckets import BucketPlan, bucket_scenes
 
 OUTCOMES = ("tn", "tp", "fp", "fn")
 ROWS = 5
-Said = dict[int, tuple[float, float, str]]
+Said = dict[int, tuple[float, float, bool, str]]  # risk, threshold, alarm, outcome of each horizon
 
 
 def choose_rows(trial: Trial, judged: Judged, seed: int) -> list[int]:
     """Up to five test windows: one of each outcome at the first horizon, the rest at random."""
     y_BH, known_BH = trial.windows.labels
     rng = np.random.default_rng(seed)
-    outcome_B = _outcomes(judged.risk_BH[:, 0] >= judged.threshold_BH[:, 0], y_BH[:, 0])
+    outcome_B = _outcomes(judged.alarm_BH[:, 0], y_BH[:, 0])
     whole_B = known_BH.all(axis=1)
     rows = [int(rng.choice(at)) for o in OUTCOMES if len(at := np.flatnonzero((outcome_B == o) & whole_B))]
     others = np.setdiff1d(np.flatnonzero(whole_B), rows)
@@ -56,9 +56,12 @@ def draw_rows(
 
 def _said(trial: Trial, judged: Judged, row: int) -> Said:
     y_H = trial.windows.labels[0][row]
-    risk_H, threshold_H = judged.risk_BH[row], judged.threshold_BH[row]
-    outcome_H = _outcomes(risk_H >= threshold_H, y_H)
-    return {h: (float(risk_H[i]), float(threshold_H[i]), str(outcome_H[i])) for i, h in enumerate(trial.horizons)}
+    risk_H, threshold_H, alarm_H = judged.risk_BH[row], judged.threshold_BH[row], judged.alarm_BH[row]
+    outcome_H = _outcomes(alarm_H, y_H)
+    return {
+        h: (float(risk_H[i]), float(threshold_H[i]), bool(alarm_H[i]), str(outcome_H[i]))
+        for i, h in enumerate(trial.horizons)
+    }
 
 
 def _bucket_pictures(
@@ -84,10 +87,10 @@ def forecast_panel(scene: Scene, recipe: Recipe, bundle: Bundle, *, end_day: int
 
     def outlook(horizon: int) -> Outlook:
         value, low, high = (part[0, c] * spread + centre for part in bundle.forecast(made.x_BCL, horizon))
-        risk, threshold, outcome = said[horizon]
+        risk, threshold, alarm, outcome = said[horizon]
         return Outlook(
             forecast_D=value, band_low_D=low, band_high_D=high, risk=risk, threshold=threshold,
-            alarm=risk >= threshold, outcome=outcome,  # type: ignore[arg-type]
+            alarm=alarm, outcome=outcome,  # type: ignore[arg-type]
         )  # fmt: skip
 
     ahead = scene.targets.where((scene.targets.end_N > end_day) & (scene.targets.start_N <= end_day + max(said)))

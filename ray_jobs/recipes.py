@@ -26,12 +26,17 @@ def fit_recipes(
     splitter = make_splitter(
         config.splits,
         registry.classes,
-        days=registry.days,
+        days=registry.unit_days,
         lookback=config.windows.lookback,
         purge=max(config.windows.horizons),
+        onsets={unit: events.of_kinds(config.labels.kinds).start_N for unit, events in registry.unit_events.items()},
     )
     pooled = sorted(set(registry.kinds.values())) if set(registry.classes.values()) == {ALL} else []
-    context = ContextSpec(kinds=registry.event_kinds, classes=tuple(pooled) if len(pooled) > 1 else ())
+    context = ContextSpec(
+        kinds=registry.event_kinds,
+        classes=tuple(pooled) if len(pooled) > 1 else (),
+        rates=registry.yearly_rates(list(filter(splitter.trains, registry.classes)), splitter.training_end),
+    )
     needs = config.labels.source == "limits" or config.labels.label == "value_at"
     limits = _fitted_limits(config, registry, splitter, workspace, buckets) if needs else {}
     recipes = {

@@ -9,16 +9,19 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from hvac.errors import HvacError
 from hvac.evaluation.comparison import equipment_rates
 from hvac.features.describe import Recipe
 from hvac.features.encoder import EncoderConfig, load_encoder
 from hvac.features.table import Windows
 from hvac.models.bundle import Bundle
 from hvac.models.calibration import Calibrator
-from hvac.models.decision import Decision, DecisionConfig, Scored, fit_decisions
-from hvac.models.families import config_of, fit
+from hvac.models.decision import Decision, DecisionConfig, Scored, fit_decisions, on_grid
+from hvac.models.families import FAMILIES, config_of, score_all
 from hvac.models.family import Fitting, columns_for, loaded_once, prepared
-from hvac.storage import AnyPath, place
+from hvac.panel.splits import SPLITS
+from hvac.storage import AnyPath, place, writing
+from ray_jobs.partitions import facility_folder
 from ray_jobs.windows_table import read_windows
 
 ABLATION: dict[str, dict[str, Any]] = {
@@ -39,7 +42,7 @@ class Verdict(NamedTuple):
 
 
 class Opinion(NamedTuple):
-    """Scores of the same windows, and the decision where the model already has one (the bundle's)."""
+    """Scores of all windows, and the decision where the model already has one (the bundle's)."""
 
     score_BH: npt.NDArray[np.floating[Any]]
     reference_H: npt.NDArray[np.float64]
@@ -50,10 +53,12 @@ class Settings(NamedTuple):
     """What every task shares."""
 
     windows_folder: str
+    held_out: str
     bundles: dict[str, str]
     model: Any
     encoder: EncoderConfig
     seed: int
+    folds: int
 
 
 def judge(settings: Settings, recipe: Recipe, name: str) -> Opinion:
@@ -61,51 +66,82 @@ def judge(settings: Settings, recipe: Recipe, name: str) -> Opinion:
     torch.set_num_threads(1)
     encoder = loaded_once(lambda: load_encoder(settings.encoder))
     config = _config(settings, name)
-
-    def read(*splits: str) -> Windows:
-        windows = read_windows(place(settings.windows_folder), recipe, splits, columns_for(config.reads))
-        return prepared(windows, config.reads, encoder)
-
-    train, evaluated = read("train"), read(*EVALUATED)
-    reference_H = equipment_rates(train)
+    needs = tuple(dict.fromkeys((*config.reads, *config.needs)))
+    folder = place(settings.windows_folder)
+    windows = prepared(read_windows(folder, recipe, SPLITS, columns_for(needs)), needs, encoder)
+    split_B = windows.column("split")
+    reference_H = equipment_rates(windows.take(split_B == "train"))
     if name == settings.model.family:
         bundle = Bundle.load(settings.bundles[recipe.class_name])
-        return Opinion(bundle.predict(evaluated).score_BH, reference_H, bundle.decision.to_json())
-    model = fit(train, read("tune"), config, Fitting(encoder))
-    return Opinion(model.score(evaluated), reference_H)
+        score_BH = np.empty((len(windows), len(bundle.horizons)))
+        score_BH[split_B != "test"] = read_held_out(place(settings.held_out), recipe.class_name)
+        score_BH[split_B == "test"] = bundle.predict(windows.take(split_B == "test")).score_BH
+        return Opinion(score_BH, reference_H, bundle.decision.to_json())
+    fit = score_all(windows, split_B != "test", config, Fitting(encoder), folds=settings.folds)
+    return Opinion(fit.score_BH, reference_H)
 
 
 def decide(
     folder: AnyPath, recipes: Mapping[str, Recipe], opinions: Mapping[str, Any], config: DecisionConfig, family: str,
     *, without: str | None = None,
 ) -> dict[str, Verdict]:  # fmt: skip
-    """Risks of one model for every class: calibrated and cut on the *cal* windows among those it scored.
+    """Risks of one model for every class and the windows of `EVALUATED`: calibrated and cut on what is not tested.
 
     Args:
-        opinions: by class: an `Opinion`, or what else has `score_BH` of the windows of `EVALUATED` and `reference_H`.
-        without: a facility whose *cal* windows are not looked at.
+        opinions: by class: an `Opinion`, or what else has `score_BH` of all windows and `reference_H`.
+        without: a facility whose windows are not looked at.
     """
-    windows = {name: read_windows(folder, recipes[name], EVALUATED) for name in opinions}
+    windows = {name: read_windows(folder, recipes[name], SPLITS) for name in opinions}
     told = {name: getattr(each, "decision", None) for name, each in opinions.items()}
     if all(told.values()):
         decisions = {name: Decision.from_json(each) for name, each in told.items() if each}
     else:
-        scored = {name: _cal(windows[name], each.score_BH, without) for name, each in opinions.items()}
+        scored = {
+            name: _calibrating(windows[name], each.score_BH, recipes[name], without) for name, each in opinions.items()
+        }
         horizons = next(iter(recipes.values())).windows.horizons
         known_rate = tuple(Calibrator(method="shift") for _ in horizons) if family == "base_rate" else None
-        decisions = fit_decisions(scored, horizons=horizons, config=config, calibrators=known_rate)
+        decisions = fit_decisions(
+            scored,
+            horizons=horizons,
+            config=config,
+            calibrators=known_rate,
+            log_odds=family in FAMILIES and FAMILIES[family].log_odds,
+        )
     return {name: _verdict(decisions[name], each, windows[name]) for name, each in opinions.items()}
 
 
 def _verdict(decision: Decision, opinion: Any, windows: Windows) -> Verdict:
-    facility_B = windows.column("facility_id")
-    risk_BH, threshold_BH = decision.risk(opinion.score_BH, facility_B), decision.threshold_BH(facility_B)
+    evaluated_B = np.isin(windows.column("split").astype(str), EVALUATED)
+    facility_B, score_BH = windows.column("facility_id")[evaluated_B], opinion.score_BH[evaluated_B]
+    risk_BH, threshold_BH = decision.risk(score_BH, facility_B), decision.threshold_BH(facility_B)
     return Verdict(risk_BH, threshold_BH, decision.to_json(), opinion.reference_H)
 
 
-def _cal(windows: Windows, score_BH: npt.NDArray[np.floating[Any]], without: str | None) -> Scored:
-    cal_B = (windows.column("split") == "cal") & (windows.column("facility_id") != without)
-    return Scored(score_BH[cal_B], windows.take(cal_B))
+def _calibrating(
+    windows: Windows, score_BH: npt.NDArray[np.floating[Any]], recipe: Recipe, without: str | None
+) -> Scored:
+    """Return the windows that are not tested, on the grid that is evaluated, and of other facilities."""
+    keep_B = (windows.column("split") != "test") & (windows.column("facility_id") != without)
+    return Scored(score_BH, windows).where(keep_B & on_grid(windows, recipe.windows.evaluation_stride))
+
+
+def write_held_out(folder: AnyPath, class_name: str, score_BH: npt.NDArray[np.floating[Any]]) -> None:
+    """Keep the cross-fitted scores of a class's windows that are not tested."""
+    with writing(folder / f"{facility_folder(class_name)}.npy") as file:
+        np.save(file, score_BH)
+
+
+def read_held_out(folder: AnyPath, class_name: str) -> npt.NDArray[np.floating[Any]]:
+    """Read what `write_held_out` kept. Raises HvacError where the bundles are of a version that kept nothing."""
+    try:
+        with (folder / f"{facility_folder(class_name)}.npy").open("rb") as file:
+            return np.asarray(np.load(file))
+    except FileNotFoundError:
+        raise HvacError(
+            f"{folder}: scores of held-out units of class '{class_name}' are not there (its bundle is of an earlier "
+            "version): run python -m ray_jobs.train --config … again"
+        ) from None
 
 
 def _config(settings: Settings, name: str) -> Any:

@@ -4,9 +4,15 @@
 
 Of few machines a fifth cannot tell models apart. Here each turn tests another share of them (`splits.folds`), as a run
 of its own under workspace/turns/: its models are fitted, stopped and calibrated on that turn's other machines. The
-test parts of all turns hold every machine once; differences are paired over all of them. Nothing is chosen here: models
-and `compare.default` are named beforehand. A choice that was made on the turns' *cal* parts has seen labels of machines
-that other turns test: the rows under `unseen` are of the machines that calibrate in no turn.
+test parts of all turns hold every machine once; differences are paired over all of them.
+
+Every turn has models of its own, so that their risks are ranked within turns only: PR-AUC, ROC-AUC and recall at the
+top are means over turns, weighted by their positives. Brier skill, calibration error and alarms are of all windows
+together. `judged` in the file says which is which.
+
+Nothing is chosen here: models and `compare.default` are named beforehand. A choice that was made on the turns' *cal*
+parts has seen labels of machines that other turns test: the rows under `unseen` are of the machines that calibrate in
+no turn.
 
 With `compare.kinds` every kind of events is predicted alone, in turns of its own, and figures are means over kinds,
 paired over the same machines. Writes workspace/compare/<name>/rotation.json; an interrupted job goes on where it was.
@@ -22,7 +28,7 @@ import numpy as np
 
 from hvac.errors import ConfigError, HvacError
 from hvac.evaluation.comparison import Trial, part_of, pooled
-from hvac.evaluation.leaderboard import mean_cost, standings
+from hvac.evaluation.leaderboard import IN_TURNS, mean_cost, standings
 from hvac.panel.registry import Registry
 from hvac.storage import write_json
 from ray_jobs import featurize, ingest
@@ -61,7 +67,7 @@ def run(config: RunConfig) -> Result:
         ingest.run(turn)
         featurize.run(turn)
     sections = [getattr(config, name).model_dump(mode="json") for name in ("compare", "decision")]
-    key = content_key([basis_of(turn) for turn in every], sections)
+    key = content_key([basis_of(turn) for turn in every], sections, IN_TURNS)
     return run_step(workspace, f"rotate_{wanted.name}", key, lambda: _rotate(config, turns))
 
 
@@ -100,7 +106,7 @@ def _rotate(config: RunConfig, turns: dict[str | None, list[RunConfig]]) -> Resu
 
     board: dict[str, Any] = {
         "name": wanted.name, "default": wanted.default, "turns": config.splits.folds,
-        "horizons": list(unseen[0].horizons), "rows": rows(*trials.values()),
+        "judged": IN_TURNS, "horizons": list(unseen[0].horizons), "rows": rows(*trials.values()),
         "kinds": {kind: rows(trials[kind]) for kind in wanted.kinds},
         "unseen": rows(*unseen) if all(len(trial.windows) for trial in unseen) else [],
     }  # fmt: skip

@@ -13,7 +13,7 @@ from hvac.features.encoder import EncoderConfig
 from hvac.models.decision import DecisionConfig
 from hvac.models.families import BASELINES, ModelConfig, config_of
 from hvac.models.family import columns_for
-from hvac.models.hybrid import HybridConfig
+from hvac.models.fusion import FusionConfig
 from hvac.panel.labels import LabelConfig
 from hvac.panel.readings import SourceConfig
 from hvac.panel.simulate import SimulateConfig
@@ -138,7 +138,7 @@ class RunConfig(Config):
     splits: SplitConfig = SplitConfig()
     encoder: EncoderConfig = EncoderConfig()
     featurize: FeaturizeConfig = FeaturizeConfig()
-    model: ModelConfig = HybridConfig()
+    model: ModelConfig = FusionConfig()
     train: TrainConfig = TrainConfig()
     decision: DecisionConfig = DecisionConfig()
     compare: CompareConfig | None = None

@@ -35,6 +35,7 @@ from hvac.storage import AnyPath, matching, parquet_dataset, place, replacing, w
 from ray_jobs.buckets import BucketPlan, actors_for, bucket_scenes, fetched, make_plan
 from ray_jobs.command import main
 from ray_jobs.partitions import facility_folder
+from ray_jobs.peers import make_peers, peer_keys
 from ray_jobs.progress import counted
 from ray_jobs.run_config import RunConfig, ScoreConfig
 from ray_jobs.workspace import Result, Workspace, content_key, run_step, workspace_of
@@ -66,8 +67,11 @@ def _score(
     asked, folder = config.score, workspace.root / "scores"
     folders = {name: str(workspace.bundles / bundle) for name, bundle in bundles.items()}
     recipes = {name: Bundle.load(path).recipe for name, path in folders.items()}
-    keys = {bucket: content_key(rules, key) for bucket, key in buckets.items()}
-    plan = replace(make_plan(config, workspace, recipes), keys=keys)
+    plan, each = make_plan(config, workspace, recipes), workspace.finished("ingest")["buckets_each"]
+    peers = make_peers(workspace.root, workspace.panel, plan.registry, recipes, buckets, each=each)
+    levels = peer_keys(peers, plan.registry, each=each)
+    keys = {bucket: content_key(rules, key, levels.get(bucket)) for bucket, key in buckets.items()}
+    plan = replace(plan, keys=keys, peers=peers)
     _warn_of_strangers(plan)
     _drop_gone(folder, set(buckets))
     wanted = _of_facilities(list(buckets), asked.facilities)

@@ -1,10 +1,11 @@
-"""Fit the configured family, calibrate and choose thresholds on *cal*, write one bundle per class.
+"""Fit the configured family, calibrate and choose thresholds on cross-fitted scores, write one bundle per class.
 
     python -m ray_jobs.train --config FILE [key.sub=value …]
 
-Networks are fitted by Ray Train's workers, which share every batch (data-parallel; GPUs where the config says so); a
-killed worker resumes from the last checkpoint, and so does a killed job that is started again. Other families are one
-Ray task per class. The frozen encoder runs only for families that look at its patch tokens or tune it.
+Networks, also those of a fusion and those that score held-out folds, are fitted by Ray Train's workers, which share
+every batch (data-parallel; GPUs where the config says so). A killed worker resumes from the last checkpoint, and so
+does a killed job that is started again. Everything else is one Ray task per class. The frozen encoder runs only for
+families that look at its patch tokens or tune it.
 """
 
 from __future__ import annotations
@@ -12,25 +13,26 @@ from __future__ import annotations
 from typing import Any
 
 import ray
+import torch
 
 from hvac.features.describe import Recipe
 from hvac.features.encoder import EncoderConfig, load_encoder
 from hvac.models.bundle import Bundle
-from hvac.models.decision import Scored, fit_decisions
-from hvac.models.families import FAMILIES, fit
-from hvac.models.family import Fitting, Model, loaded_once
+from hvac.models.decision import Scored, fit_decisions, on_grid
+from hvac.models.families import FAMILIES, cross_fit, network_fits
+from hvac.models.family import CrossFit, Fitting, loaded_once
 from hvac.models.fitting import FitState, count
+from hvac.models.network import fit_name
 from hvac.storage import AnyPath, remove_tree
 from ray_jobs.bands import forecast_bands
 from ray_jobs.command import main
 from ray_jobs.gate import check_trainable
+from ray_jobs.rivals import write_held_out
 from ray_jobs.run_config import RunConfig
 from ray_jobs.torch_run import fit_by_workers
 from ray_jobs.train_worker import fit_worker
-from ray_jobs.windows_table import load_recipes, prepared_windows, read_windows, training_windows
+from ray_jobs.windows_table import NOT_TESTED, fit_windows, load_recipes, read_windows
 from ray_jobs.workspace import Result, Workspace, content_key, run_step, workspace_of
-
-Fits = dict[str, tuple[Model, FitState | None]]
 
 
 def run(config: RunConfig) -> Result:
@@ -45,27 +47,38 @@ def run(config: RunConfig) -> Result:
 def _train(config: RunConfig, workspace: Workspace, key: str) -> Result:
     check_trainable(config, workspace, [config.model])
     recipes = load_recipes(workspace.windows)
-    fits = (_fit_networks if FAMILIES[config.model.family].network else _fit_tasks)(config, workspace, recipes, key)
+    networks = _fit_networks(config, workspace, key)
+    fits = _fit_classes(config, workspace, recipes, networks)
     bands = forecast_bands(config, workspace, recipes)
     encoder = loaded_once(lambda: load_encoder(config.encoder))
     remove_tree(workspace.bundles)
-    bundles, history, calibration, scored = {}, {}, {}, {}
+    scored = {name: _scored(config, workspace, recipe, fits[name]) for name, recipe in recipes.items()}
+    log_odds = FAMILIES[config.model.family].log_odds
+    decisions = fit_decisions(scored, horizons=config.windows.horizons, config=config.decision, log_odds=log_odds)
+    bundles, history, calibration = {}, {}, {}
     for name, recipe in recipes.items():
-        cal = prepared_windows(workspace.windows, recipe, "cal", config.model.needs, encoder)
-        scored[name] = Scored(fits[name][0].score(cal), cal)
-    decisions = fit_decisions(scored, horizons=config.windows.horizons, config=config.decision)
-    for name, recipe in recipes.items():
-        (model, state), decision = fits[name], decisions[name]
+        decision, state = decisions[name], networks.get(f"{name}/{fit_name('', None)}")
         bundle = Bundle(
-            model=model, recipe=recipe, decision=decision, encoder_config=config.encoder,
-            encoder_sha256=encoder().sha256, band=bands[name], training=_record(config, workspace, recipe, state, key),
+            model=fits[name].model, recipe=recipe, decision=decision, encoder_config=config.encoder,
+            encoder_sha256=encoder().sha256, band=bands[name],
+            training=_record(config, workspace, recipe, state, key) | fits[name].notes,
         )  # fmt: skip
         bundle.__dict__["encoder"] = encoder()
         bundles[name] = bundle.save(workspace.bundles).name
         horizons = list(map(str, recipe.windows.horizons))
         history[name] = dict(zip(horizons, state.history_H, strict=True)) if state else {}
         calibration[name] = {h: c.method for h, c in zip(horizons, decision.calibrators, strict=True)}
-    return {"bundles": bundles, "history": history, "calibration": calibration, "encoder_sha256": encoder().sha256}
+    return {
+        "bundles": bundles, "history": history, "calibration": calibration, "encoder_sha256": encoder().sha256,
+        "fusion": {name: fit.notes for name, fit in fits.items() if fit.notes},
+    }  # fmt: skip
+
+
+def _scored(config: RunConfig, workspace: Workspace, recipe: Recipe, fit: CrossFit) -> Scored:
+    """Return the cross-fitted scores of the windows that calibrate: those on the grid that is evaluated."""
+    windows = read_windows(workspace.windows, recipe, NOT_TESTED)
+    write_held_out(workspace.held_out, recipe.class_name, fit.score_BH)
+    return Scored(fit.score_BH, windows).where(on_grid(windows, recipe.windows.evaluation_stride))
 
 
 def _record(
@@ -76,35 +89,39 @@ def _record(
     return {"run": config.name, "key": key, "counts": counts._asdict(), **kept}
 
 
-def _fit_tasks(config: RunConfig, workspace: Workspace, recipes: dict[str, Recipe], key: str) -> Fits:
-    """One Ray task per class."""
-    task = ray.remote(num_cpus=1, num_gpus=1 if config.train.gpu else 0, max_retries=2)(_fit_class)
-    refs = [task.remote(workspace.windows, recipe, config.model, config.encoder) for recipe in recipes.values()]
-    return {name: (model, None) for name, model in zip(recipes, ray.get(refs), strict=True)}
+def _fit_classes(
+    config: RunConfig, workspace: Workspace, recipes: dict[str, Recipe], networks: dict[str, FitState]
+) -> dict[str, CrossFit]:
+    """Fit everything but the networks, one Ray task per class, and put it together with them."""
+    task = ray.remote(num_cpus=1, max_retries=2)(_fit_class)
+    refs = []
+    for name, recipe in recipes.items():
+        own = {fit.removeprefix(f"{name}/"): state for fit, state in networks.items() if fit.startswith(f"{name}/")}
+        refs.append(task.remote(workspace.windows, recipe, config.model, config.encoder, own, config.decision.folds))
+    return dict(zip(recipes, ray.get(refs), strict=True))
 
 
-def _fit_class(folder: AnyPath, recipe: Recipe, model: Any, encoder_config: EncoderConfig) -> Model:
+def _fit_class(
+    folder: AnyPath, recipe: Recipe, model: Any, encoder_config: EncoderConfig, states: dict[str, FitState], folds: int
+) -> CrossFit:
+    torch.set_num_threads(1)
     encoder = loaded_once(lambda: load_encoder(encoder_config))
-    train, tune = (prepared_windows(folder, recipe, split, model.reads, encoder) for split in ("train", "tune"))
-    return fit(train, tune, model, Fitting(encoder))
+    windows = fit_windows(folder, recipe, model, encoder)
+    return cross_fit(windows, model, Fitting(encoder, states=states), folds=folds)
 
 
-def _fit_networks(config: RunConfig, workspace: Workspace, recipes: dict[str, Recipe], key: str) -> Fits:
-    """All classes in one Ray Train run; its final checkpoint holds every fit."""
+def _fit_networks(config: RunConfig, workspace: Workspace, key: str) -> dict[str, FitState]:
+    """Fit the networks of all classes in one Ray Train run, whose final checkpoint holds every fit; none of trees."""
+    if not network_fits(config.model, folds=config.decision.folds):
+        return {}
     settings = {
         "folder": str(workspace.windows),
         "model": config.model.model_dump(mode="json"),
         "encoder": config.encoder.model_dump(mode="json"),
+        "folds": config.decision.folds,
     }
     folder = workspace.root / "ray_train"
-    states = fit_by_workers(fit_worker, settings, config=config.train, folder=folder, name=f"train-{key[:12]}")
-    encoder = loaded_once(lambda: load_encoder(config.encoder))
-    family = FAMILIES[config.model.family]
-    fits: Fits = {}
-    for name, recipe in recipes.items():
-        train = training_windows(workspace.windows, recipe, config.model, encoder)
-        fits[name] = (family.model.start(train, config.model, encoder).finish(states[name]), states[name])
-    return fits
+    return fit_by_workers(fit_worker, settings, config=config.train, folder=folder, name=f"train-{key[:12]}")
 
 
 if __name__ == "__main__":

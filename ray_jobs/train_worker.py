@@ -1,4 +1,4 @@
-"""What a Ray Train worker does: fit its share of every class's network, checkpoint, resume."""
+"""What a Ray Train worker does: fit its share of every network of every class, checkpoint, resume."""
 
 from __future__ import annotations
 
@@ -9,19 +9,20 @@ from ray import train as ray_train
 from ray.train.torch import get_device
 
 from hvac.features.encoder import EncoderConfig, load_encoder
-from hvac.models.families import FAMILIES, read_config
-from hvac.models.family import loaded_once
-from hvac.models.fitting import Workers, count, fit_network
+from hvac.models.families import FAMILIES, folds_of, network_fits, read_config
+from hvac.models.family import augmented, loaded_once
+from hvac.models.fitting import FitState, Workers, count, fit_network
+from hvac.models.network import network_parts
 from hvac.storage import place
 from ray_jobs.torch_run import reporter, resumed, shard, wrap
-from ray_jobs.windows_table import load_recipes, prepared_windows, training_windows
+from ray_jobs.windows_table import fit_windows, load_recipes
 
 
 def fit_worker(settings: dict[str, Any]) -> None:
     """One worker of the data-parallel fit (also the whole of it, with one worker).
 
-    Every worker reads all training windows, so that scaling and class weights are those of the whole; it then keeps its
-    share of the rows.
+    A class has a network per fold, which scores the units that it did not see, and one of all units. Every worker reads
+    all windows, so that scaling and class weights are those of the whole; it then keeps its share of the rows.
     """
     torch.set_num_threads(1)
     context = ray_train.get_context()
@@ -30,18 +31,27 @@ def fit_worker(settings: dict[str, Any]) -> None:
     workers = Workers(context.get_world_size(), wrap, str(get_device()))
     states = resumed(settings["local"])
     folder = place(settings["folder"])
+    fits = network_fits(config, folds=settings["folds"])
     recipes = load_recipes(folder)
-    for name in recipes:
-        state = states.get(name)
-        if state is not None and state.ended(config):
-            continue
-        train = training_windows(folder, recipes[name], config, encoder)
-        tune = prepared_windows(folder, recipes[name], "tune", config.needs, encoder)
-        model = FAMILIES[config.family].model.start(train, config, encoder)
-        own = shard(train, context.get_world_rank(), context.get_world_size())
-        checkpoint = reporter(name, states, config, every=settings["every"], last=name == list(recipes)[-1],
-                           local=settings["local"])  # fmt: skip
-        states[name] = fit_network(
-            model.network, model.rows(own), model.rows(tune), config, counts=count(train), workers=workers,
-            state=state, report=checkpoint,
-        )  # fmt: skip
+    names = [f"{class_name}/{fit.name}" for class_name in recipes for fit in fits]
+    for class_name, recipe in recipes.items():
+        todo = [fit for fit in fits if not _ended(states.get(f"{class_name}/{fit.name}"), fit.config)]
+        windows = fit_windows(folder, recipe, config, encoder) if todo else None
+        for fit in todo:
+            assert windows is not None
+            train, tune = network_parts(windows, folds_of(windows, config, settings["folds"]), fit.fold)
+            train = augmented(train, fit.config, encoder)
+            model = FAMILIES[fit.config.family].model.start(train, fit.config, encoder)
+            own = shard(train, context.get_world_rank(), context.get_world_size())
+            name = f"{class_name}/{fit.name}"
+            checkpoint = reporter(
+                name, states, fit.config, every=settings["every"], last=name == names[-1], local=settings["local"]
+            )
+            states[name] = fit_network(
+                model.network, model.rows(own), model.rows(tune), fit.config, counts=count(train), workers=workers,
+                state=states.get(name), report=checkpoint,
+            )  # fmt: skip
+
+
+def _ended(state: FitState | None, config: Any) -> bool:
+    return state is not None and state.ended(config)

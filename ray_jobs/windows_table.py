@@ -13,13 +13,14 @@ import pyarrow.dataset as pads
 
 from hvac.features.describe import Recipe
 from hvac.features.table import KEY_SCHEMA, Windows, from_arrow
-from hvac.models.family import Encoding, FamilyConfig, augmented, columns_for, prepared
+from hvac.models.family import Encoding, FamilyConfig, columns_for, prepared
 from hvac.panel.splits import SPLITS
 from hvac.storage import AnyPath, matching, parquet_dataset
 from ray_jobs.workspace import whole_table
 
 Sums = npt.NDArray[np.float64]
 WEIGHTS = ("weights",)  # absent in tables made before labels had weights
+NOT_TESTED = ("train", "tune", "cal")
 COUNTED = (*KEY_SCHEMA.names, "observed", "labels", "known")
 
 
@@ -37,9 +38,10 @@ def prepared_windows(folder: AnyPath, recipe: Recipe, split: str, needs: Iterabl
     return prepared(read_windows(folder, recipe, (split,), columns_for(needs)), needs, encoder)
 
 
-def training_windows(folder: AnyPath, recipe: Recipe, config: FamilyConfig, encoder: Encoding) -> Windows:
-    """What a network of one class is trained on: its training windows, and what `config.augment` makes of them."""
-    return augmented(prepared_windows(folder, recipe, "train", config.reads, encoder), config, encoder)
+def fit_windows(folder: AnyPath, recipe: Recipe, config: FamilyConfig, encoder: Encoding) -> Windows:
+    """Read all windows of one class that a family may learn from: everything but the test part."""
+    windows = read_windows(folder, recipe, NOT_TESTED, columns_for((*config.reads, *config.needs)))
+    return prepared(windows, (*config.reads, *config.needs), encoder)
 
 
 def table_columns(folder: AnyPath, recipe: Recipe) -> set[str]:

@@ -49,6 +49,11 @@ class Workspace:
         return self.root / "bundles"
 
     @property
+    def held_out(self) -> AnyPath:
+        """Cross-fitted scores of the windows that are not tested, by class: what calibrated the bundles."""
+        return self.root / "held_out"
+
+    @property
     def figures(self) -> AnyPath:
         """Figures of the report, as PNG."""
         return self.root / "figures"

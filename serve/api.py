@@ -74,7 +74,8 @@ def _predicting(service: Service, door: Door) -> APIRouter:
         """Thousands of ready windows, as an Arrow stream or a Parquet file; the answer is an Arrow stream.
 
         Columns: facility_id, equipment_id, end_date (date), values (list of points × 90 normalised numbers, point after
-        point, as in the featurized table); optional class, context, point_id.
+        point, as in the featurized table); optional class, point_id, context, and recent, raw, peers, residuals (lists
+        of points × 9 numbers, as in the featurized table), which the default family `fusion` looks at.
         """
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         content = await request.body()

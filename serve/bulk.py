@@ -19,7 +19,8 @@ from serve.settings import Limits
 ARROW, PARQUET = "application/vnd.apache.arrow.stream", "application/vnd.apache.parquet"
 NEEDED = ("facility_id", "equipment_id", "end_date", "values")
 TEXTS = ("facility_id", "equipment_id", "class", "point_id")
-OPTIONAL = ("class", "point_id", "context")
+LISTS = ("values", "context", "recent", "raw", "peers", "residuals")
+OPTIONAL = ("class", "point_id", *LISTS[1:])
 ID = re.compile(r"[^\x00-\x1f\x7f/]{1,128}")
 UNFOLDS, BATCH_ROWS = 4, 256  # a Parquet file may unfold to so many times the bytes allowed in a body
 RECORD_BATCH = 3
@@ -112,7 +113,7 @@ def _checked(table: pa.Table) -> pa.Table:
         if name in table.column_names:
             table = _cast(table, name, pa.string(), "a text")
             _check_ids(name, table[name])
-    for name in ("values", "context"):
+    for name in LISTS:
         if name in table.column_names:
             _check_list(name, table[name].type)
     table = _cast(table, "end_date", pa.date32(), "a date")

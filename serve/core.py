@@ -22,6 +22,8 @@ import pyarrow as pa
 
 from hvac.errors import BundleError, InputError
 from hvac.features.describe import Recipe, UnitRecord, scenes
+from hvac.features.peers import PeerLevel
+from hvac.features.recent import RECENT_NAMES
 from hvac.features.table import Windows, concat
 from hvac.models.bundle import Bundle as Bundle
 from hvac.models.family import NEEDS, prepared
@@ -32,8 +34,9 @@ from hvac.panel.grid import unit_panel
 from hvac.panel.registry import EPOCH
 from hvac.storage import AnyPath, matching
 from serve.asks import Ask, events_of
+from serve.peers import PeerLevels as PeerLevels
+from serve.ready import SUMMARIES, ready_windows
 from serve.ready import ready_rows as ready_rows
-from serve.ready import ready_windows
 
 Floats = Any
 log = logging.getLogger(__name__)
@@ -50,18 +53,23 @@ def warm(folder: AnyPath) -> None:
 
 
 def try_out(bundle: Bundle) -> None:
-    """Judge and forecast one made-up window. Raises BundleError where anything the bundle needs is damaged."""
+    """Predict and forecast one made-up window. Raises BundleError where anything the bundle needs is damaged."""
     width, lookback = bundle.recipe.width, bundle.recipe.windows.lookback
-    table = pa.table({"values": pa.array([np.linspace(-1, 1, width * lookback).tolist()])})
+    values = np.linspace(-1, 1, width * lookback)
+    summaries = {name: [np.zeros(width * len(RECENT_NAMES))] for name in SUMMARIES}
+    table = pa.table({"values": [values], **summaries})
     bundle.predict(ready_windows(bundle, table))
     bundle.forecast(np.zeros((1, width, lookback)), bundle.horizons[0])
 
 
 class Shelf:
-    """Bundles by id, the least recently used put back when there are too many; safe among threads."""
+    """Bundles by id, the least recently used put back when there are too many; safe among threads.
 
-    def __init__(self, folder: AnyPath, size: int) -> None:
-        self.folder, self.size = folder, size
+    `peers` gives the level that a unit is compared with; without it no unit has one.
+    """
+
+    def __init__(self, folder: AnyPath, size: int, peers: PeerLevels | None = None) -> None:
+        self.folder, self.size, self.peers = folder, size, peers
         self._bundles: OrderedDict[str, Bundle] = OrderedDict()
         self._lock = Lock()
 
@@ -110,13 +118,16 @@ def prepare(shelf: Shelf, asks: Sequence[Ask]) -> list[Group]:
     of_bundle: dict[tuple[str, int | None], list[int]] = defaultdict(list)
     for number, ask in enumerate(asks):
         of_bundle[ask.bundle_id, ask.end_day].append(number)
-    return [_group(shelf(bundle_id), [asks[n] for n in numbers], numbers, bundle_id, end_day)
+    return [_group(shelf, [asks[n] for n in numbers], numbers, bundle_id, end_day)
             for (bundle_id, end_day), numbers in of_bundle.items()]  # fmt: skip
 
 
-def _group(bundle: Bundle, asks: list[Ask], numbers: list[int], bundle_id: str, end_day: int | None) -> Group:
+def _group(shelf: Shelf, asks: list[Ask], numbers: list[int], bundle_id: str, end_day: int | None) -> Group:
+    bundle = shelf(bundle_id)
     found = [
-        (number, scene) for ask, number in zip(asks, numbers, strict=True) for scene in _scenes(ask, bundle.recipe)
+        (number, scene)
+        for ask, number in zip(asks, numbers, strict=True)
+        for scene in _scenes(ask, bundle.recipe, _level(shelf.peers, ask, bundle.recipe))
     ]
     made = newest([scene for _, scene in found], bundle.recipe, end_day=end_day)
     ready = prepared(made.windows, bundle.model.config.needs, lambda: bundle.encoder)
@@ -124,9 +135,15 @@ def _group(bundle: Bundle, asks: list[Ask], numbers: list[int], bundle_id: str, 
     return Group(bundle_id=bundle_id, made=made, ask_B=tuple(number for number, _ in found))
 
 
-def _scenes(ask: Ask, recipe: Recipe) -> list[Any]:
+def _level(peers: PeerLevels | None, ask: Ask, recipe: Recipe) -> PeerLevel | None:
+    """Return the level a unit is compared with; None where there is none of all points of the bundle."""
+    level = peers(ask.class_name, ask.unit.facility_id) if peers else None
+    return level if level and set(recipe.points) <= set(level.points) else None
+
+
+def _scenes(ask: Ask, recipe: Recipe, level: PeerLevel | None) -> list[Any]:
     panel = unit_panel(ask.readings, ask.unit, recipe.points, aggregate=recipe.windows.aggregate)
-    made = [] if panel is None else scenes(panel, recipe, _record(ask))
+    made = [] if panel is None else scenes(panel, recipe, _record(ask, level))
     if panel is None or not made:
         found = sorted(set(ask.readings["point_id"].to_pylist()))
         raise InputError(
@@ -139,8 +156,8 @@ def _scenes(ask: Ask, recipe: Recipe) -> list[Any]:
     return made
 
 
-def _record(ask: Ask) -> UnitRecord:
-    return UnitRecord(events=events_of(ask), install_day=ask.install_day, class_name=ask.class_name)
+def _record(ask: Ask, level: PeerLevel | None) -> UnitRecord:
+    return UnitRecord(events=events_of(ask), install_day=ask.install_day, class_name=ask.class_name, peers=level)
 
 
 def risks_of_many(many: Sequence[tuple[Bundle, Windows]]) -> list[Floats]:

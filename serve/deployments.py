@@ -116,7 +116,8 @@ class Features:
 
     def __init__(self, config: ServeConfig, risk: DeploymentHandle, forecast: DeploymentHandle) -> None:
         self.core = _core(config)
-        self.shelf = self.core.Shelf(config.bundle_folder, config.bundles_in_memory)
+        peers = self.core.PeerLevels(config.peer_folder)
+        self.shelf = self.core.Shelf(config.bundle_folder, config.bundles_in_memory, peers)
         self.risk, self.outlook = Methods(risk), Methods(forecast)
         self._rounds: Rounds[Sequence[Ask], tuple[_Together, int]] = Rounds(
             lambda many: each_alone(self._prepared, many), "features", most=config.batch
@@ -214,7 +215,7 @@ class Ingress:
         stages: Any = (
             GraphStages(features)
             if features
-            else LocalStages(config.bundle_folder, config.bundles_in_memory, config.batch)
+            else LocalStages(config.bundle_folder, config.bundles_in_memory, config.batch, peers=config.peer_folder)
         )
         self.service, self.door = Service(config, store, stages), Door(store, keys=keys)
         self._rescoring = asyncio.create_task(rescore_forever(self.service))

@@ -278,12 +278,15 @@ class Service:
 
 
 def _facility(name: str, units: int, rows: list[dict[str, Any]]) -> dict[str, Any]:
-    alarms = {(row["equipment_id"], row["horizon"]) for row in rows if row["alarm"]}
+    entries = ranking(rows, last_day=max((row["end_date"] for row in rows), default=EPOCH))
     return {
         "facility_id": name,
         "equipment": units,
-        "in_alarm": len({equipment for equipment, _ in alarms}),
-        "alarms": {str(h): sum(days == h for _, days in alarms) for h in sorted({row["horizon"] for row in rows})},
+        "in_alarm": sum(any(entry["alarms"].values()) for entry in entries),
+        "alarms": {
+            str(h): sum(bool(entry["alarms"].get(h)) for entry in entries)
+            for h in sorted({row["horizon"] for row in rows})
+        },
         "not_scored": units - len({row["equipment_id"] for row in rows if row["status"] == "ok"}),
         "end_date": max((row["end_date"] for row in rows), default=None),
     }

@@ -53,6 +53,11 @@ class ServeConfig(Config):
         return place(self.bundles or self.workspace / "bundles")
 
     @property
+    def peer_folder(self) -> AnyPath:
+        """Folder of the levels of peers that the batch jobs write."""
+        return place(self.workspace / "peers")
+
+    @property
     def store_url(self) -> str:
         """Where readings and predictions are kept."""
         return self.store or str(place(self.workspace / "serve" / "store.sqlite"))

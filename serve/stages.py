@@ -125,16 +125,16 @@ def one_by_one(work: Callable[[Item], Found], many: Iterable[Item]) -> list[Foun
 
 
 class LocalStages:
-    """All three stages here, on one thread."""
+    """All three stages here, on one thread; `peers` is the folder of the levels of peers, if there is one."""
 
-    def __init__(self, folder: AnyPath, size: int, batch: int = 16) -> None:
+    def __init__(self, folder: AnyPath, size: int, batch: int = 16, *, peers: AnyPath | None = None) -> None:
         import torch
 
         from serve import core
 
         torch.set_num_threads(1)
         core.warm(folder)
-        self.core, self.shelf = core, core.Shelf(folder, size)
+        self.core, self.shelf = core, core.Shelf(folder, size, core.PeerLevels(peers) if peers else None)
         self._rounds: Rounds[Sequence[Ask], Rows] = Rounds(
             lambda many: each_alone(self._answers, many), "features", most=batch
         )

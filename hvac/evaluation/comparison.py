@@ -17,6 +17,7 @@ from hvac.evaluation.bootstrap import unit_weights
 from hvac.evaluation.evaluate import Evaluation, HeldOut, compare, evaluate_model, held_out
 from hvac.features.table import Windows, concat
 from hvac.models.blocks import base_rates
+from hvac.models.thresholds import alarms
 
 Floats = npt.NDArray[np.float64]
 SLICE_REPLICATES = 500
@@ -29,16 +30,25 @@ class Judged(NamedTuple):
     risk_BH: Floats
     threshold_BH: Floats
 
+    @property
+    def alarm_BH(self) -> npt.NDArray[np.bool_]:
+        """Alarms: whoever alarms at a horizon alarms at the longer ones."""
+        return alarms(self.risk_BH, self.threshold_BH)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Trial:
-    """Held-out windows, what every model says of them, and the training base rate of each window's class."""
+    """Held-out windows, what every model says of them, and the training base rate of each window's class.
+
+    `turn_B` numbers the turn of each window where models were fitted in turns (`pooled`).
+    """
 
     windows: Windows
     judged: dict[str, Judged]
     reference_BH: Floats
     events: Events
     horizons: tuple[int, ...]
+    turn_B: npt.NDArray[np.int64] | None = None
 
 
 def by_equipment(trial: Trial) -> Trial:
@@ -46,13 +56,15 @@ def by_equipment(trial: Trial) -> Trial:
 
     A label is positive where any point's is, and known where it is for every point, whatever it is: positives that are
     kept where negatives are not would tell the label. It weighs as much as the label of the point that weighs most, as
-    all of them must have been decided. The threshold is that of the point that gave the highest risk.
+    all of them must have been decided. The threshold is that of the point that gave the highest risk, which decides
+    whether the equipment alarms at a horizon; then it alarms at the longer ones too.
     """
     if not _of_points(trial.windows):
         return trial
     merged, first, group_B = _joined(trial.windows)
     judged = {name: _highest(each, group_B, len(first)) for name, each in trial.judged.items()}
-    return replace(trial, windows=merged, judged=judged, reference_BH=trial.reference_BH[first])
+    turn_B = None if trial.turn_B is None else trial.turn_B[first]
+    return replace(trial, windows=merged, judged=judged, reference_BH=trial.reference_BH[first], turn_B=turn_B)
 
 
 def equipment_rates(windows: Windows) -> Floats:
@@ -77,7 +89,10 @@ def _joined(windows: Windows) -> tuple[Windows, npt.NDArray[np.int64], npt.NDArr
 
 
 def pooled(trials: Sequence[Trial]) -> Trial:
-    """Trials of the same models on windows of different units, as one: with every trial's events of its own units."""
+    """Trials of the same models on windows of different units, as one: with every trial's events of its own units.
+
+    Each trial is a turn, with models of its own, so that risks of different turns are never ranked together.
+    """
     first = trials[0]
     own = [np.isin(trial.events.unit_E, trial.windows.units) for trial in trials]
     parts_E = [[column[keep_E] for column in trial.events] for trial, keep_E in zip(trials, own, strict=True)]
@@ -87,14 +102,17 @@ def pooled(trials: Sequence[Trial]) -> Trial:
         for name in first.judged
     }
     windows, reference_BH = concat([t.windows for t in trials]), np.concatenate([t.reference_BH for t in trials])
-    return replace(first, windows=windows, judged=judged, reference_BH=reference_BH, events=events)
+    turn_B = np.repeat(np.arange(len(trials)), [len(trial.windows) for trial in trials])
+    return replace(first, windows=windows, judged=judged, reference_BH=reference_BH, events=events, turn_B=turn_B)
 
 
 def part_of(trial: Trial, keep_B: npt.NDArray[np.bool_]) -> Trial:
     """Some of a trial's windows."""
     keep_B = np.asarray(keep_B, dtype=bool)
     judged = {name: Judged(*(array[keep_B] for array in each)) for name, each in trial.judged.items()}
-    return replace(trial, windows=trial.windows.take(keep_B), judged=judged, reference_BH=trial.reference_BH[keep_B])
+    turn_B = None if trial.turn_B is None else trial.turn_B[keep_B]
+    windows, reference_BH = trial.windows.take(keep_B), trial.reference_BH[keep_B]
+    return replace(trial, windows=windows, judged=judged, reference_BH=reference_BH, turn_B=turn_B)
 
 
 def _any(flag_BH: npt.NDArray[np.bool_], group_B: npt.NDArray[np.int64], groups: int) -> npt.NDArray[np.bool_]:
@@ -149,6 +167,7 @@ def _held_out(trial: Trial, replicates: int, seed: int) -> HeldOut:
         horizons=trial.horizons,
         weights=unit_weights(windows.units, replicates=replicates, seed=seed),
         label_weight_BH=windows.weights,
+        turn_B=trial.turn_B,
     )
 
 
@@ -156,7 +175,7 @@ _SLICES = {"facility": "facility_id", "class": "class"}
 
 
 def _evaluate(judged: Judged, test: HeldOut, reference_BH: Floats) -> Evaluation:
-    return evaluate_model(judged.risk_BH, test=test, threshold_H=judged.threshold_BH, reference_H=reference_BH)
+    return evaluate_model(judged.risk_BH, test=test, alarm_BH=judged.alarm_BH, reference_H=reference_BH)
 
 
 def _models(found: dict[str, Any]) -> dict[str, Any]:

@@ -25,7 +25,7 @@ from hvac.evaluation.bootstrap import (
     unit_sums,
     unit_weights,
 )
-from hvac.evaluation.ranking import calibration_error, rank_metrics, sort_scores
+from hvac.evaluation.ranking import Ranking, calibration_error, mean_ranking, rank_metrics, sort_scores
 from hvac.models.alarm_episodes import infer_stride
 
 FloatArray = NDArray[np.float64]
@@ -34,12 +34,16 @@ Figure = dict[str, Any]
 HEADLINE_EVENTS = 30
 TOP_SHARES = (0.01, 0.05, 0.10)
 COUNTS = ("events", "windows", "units")
+RANKING = ("pr_auc", "roc_auc", *(f"{name}_{100 * s:.0f}" for name in ("recall", "lift") for s in TOP_SHARES))
 COMPARED = {"pr_auc": True, "roc_auc": True, "brier": False}  # metric: is higher better
 
 
 @dataclass(frozen=True, kw_only=True)
 class HeldOut:
-    """The test part, prepared once and shared by every model. Make it with `held_out`."""
+    """The test part, prepared once and shared by every model. Make it with `held_out`.
+
+    `turn_B` tells windows apart that different models score (None: one model scores all of them).
+    """
 
     y_BH: NDArray[Any]
     known_BH: NDArray[np.bool_]
@@ -50,6 +54,7 @@ class HeldOut:
     weights: UnitWeights
     stride: int
     label_weight_BH: FloatArray
+    turn_B: NDArray[np.int64] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,6 +93,7 @@ class _Slice:
     reference_B: FloatArray
     weight_B: FloatArray
     w_RU: FloatArray
+    turn_B: NDArray[np.int64]
 
 
 def held_out(
@@ -100,12 +106,15 @@ def held_out(
     horizons: tuple[int, ...],
     weights: UnitWeights | None = None,
     label_weight_BH: NDArray[Any] | None = None,
+    turn_B: NDArray[np.int64] | None = None,
 ) -> HeldOut:
     """Prepare a test part.
 
     Args:
         weights: how often each unit is drawn, from `unit_weights(units_B)` (2,000 replicates, seed 0 by default).
         label_weight_BH: how many windows each label stands for; one each by default.
+        turn_B: which model scored each window, where several did. Their risks are not on one scale, so that ranking
+            (`pr_auc`, `roc_auc`, recall and lift at the top) is judged within turns and averaged by their positives.
     """
     assert y_BH.shape == known_BH.shape == (len(units_B), len(horizons)), "one column per horizon, one row per window"
     return HeldOut(
@@ -118,31 +127,35 @@ def held_out(
         weights=weights or unit_weights(units_B),
         stride=infer_stride(units_B, end_day_B),
         label_weight_BH=np.ones(y_BH.shape) if label_weight_BH is None else np.asarray(label_weight_BH, np.float64),
+        turn_B=turn_B,
     )
 
 
 def evaluate_model(
-    risk_BH: NDArray[Any], *, test: HeldOut, threshold_H: NDArray[Any], reference_H: NDArray[Any]
+    risk_BH: NDArray[Any], *, test: HeldOut, alarm_BH: NDArray[np.bool_], reference_H: NDArray[Any]
 ) -> Evaluation:
     """Every figure of DESIGN §10 for one model.
 
     Masked (censored) windows are left out per horizon; a label counts as often as its weight says, while events and
-    alarms count once each. `reference_H` is the training base rate (Brier skill), an
-    alarm is `risk >= threshold`; both may also be given per window ([B, H]: several bundles judged together).
-    Undefined figures are nan (a class missing, no alarms, no events), never an error.
+    alarms count once each. Undefined figures are nan (a class missing, no alarms, no events), never an error.
+
+    Args:
+        alarm_BH: as `hvac.models.thresholds.alarms` gives them.
+        reference_H: the training base rate (Brier skill), also per window ([B, H]: several bundles together).
 
     >>> days = np.arange(0, 140, 7)
     >>> y_BH = ((days < 50) & (days >= 20)).astype(float)[:, None]
     >>> test = held_out(y_BH, known_BH=y_BH >= 0, units_B=np.zeros(20, int), end_day_B=days,
     ...                 events=Events(np.array([0]), np.array([50])), horizons=(30,))
-    >>> found = evaluate_model(y_BH, test=test, threshold_H=np.array([0.5]), reference_H=np.array([0.2]))
+    >>> found = evaluate_model(y_BH, test=test, alarm_BH=y_BH > 0, reference_H=np.array([0.2]))
     >>> found.metrics[30]["pr_auc"]["value"], found.metrics[30]["lead_median"]["value"], found.headline[30]
     (1.0, 29.0, False)
     """
-    threshold_BH, reference_BH = (np.broadcast_to(each, risk_BH.shape) for each in (threshold_H, reference_H))
+    assert alarm_BH.shape == risk_BH.shape, "an alarm or none for every risk"
+    reference_BH = np.broadcast_to(reference_H, risk_BH.shape)
     metrics_H, headline_H, curves_H, replicates_H = {}, {}, {}, {}
     for i, horizon in enumerate(test.horizons):
-        rows = _slice(risk_BH, test, i, threshold_BH[:, i], reference_BH[:, i])
+        rows = _slice(risk_BH, test, i, alarm_BH[:, i], reference_BH[:, i])
         found = alarms.match(rows.alarm_B, grid=rows.grid, events=rows.events, horizon=horizon)
         replicated = {**_ranking(rows), **_probability(rows), **_at_threshold(rows), **_on_events(rows, found)}
         headline = len(found.unit_E) >= HEADLINE_EVENTS
@@ -241,19 +254,20 @@ def mean_over_horizons(found: Evaluation, name: str = "pr_auc") -> Replicated:
     return Replicated(float(np.mean([one.value for one in each])), np.mean([one.value_R for one in each], axis=0))
 
 
-def _slice(risk_BH: NDArray[Any], test: HeldOut, i: int, threshold_B: FloatArray, reference_B: FloatArray) -> _Slice:
+def _slice(risk_BH: NDArray[Any], test: HeldOut, i: int, alarm_B: NDArray[np.bool_], reference_B: FloatArray) -> _Slice:
     known_B = test.known_BH[:, i]
     risk_B = np.asarray(risk_BH[known_B, i], np.float64)
     return _Slice(
         risk_B=risk_B,
         y_B=np.asarray(test.y_BH[known_B, i], np.float64),
-        alarm_B=risk_B >= threshold_B[known_B],
+        alarm_B=alarm_B[known_B],
         grid=Grid(test.weights.unit_index_B[known_B], test.end_day_B[known_B], test.units, test.stride),
         events=test.events,
         horizon=test.horizons[i],
         reference_B=reference_B[known_B],
         weight_B=test.label_weight_BH[known_B, i],
         w_RU=test.weights.w_RU,
+        turn_B=np.zeros(int(known_B.sum()), np.int64) if test.turn_B is None else test.turn_B[known_B],
     )
 
 
@@ -269,12 +283,25 @@ def _replicated(value_R: FloatArray) -> Replicated:
 def _ranking(rows: _Slice) -> dict[str, Replicated]:
     ordered = sort_scores(rows.risk_B, rows.y_B, unit_B=rows.grid.unit_B, weight_B=rows.weight_B)
     w_RU = _with_own(rows)
-    found = rank_metrics(ordered, w_RU, shares=TOP_SHARES)
+    turns = np.unique(rows.turn_B)
+    if len(turns) > 1:
+        rankings, positives = zip(*(_of_turn(rows, rows.turn_B == turn, w_RU) for turn in turns), strict=True)
+        found = mean_ranking(rankings, np.stack(positives))
+    else:
+        found = rank_metrics(ordered, w_RU, shares=TOP_SHARES)
     named = {"pr_auc": found.pr_auc_R, "roc_auc": found.roc_auc_R, "ece": calibration_error(ordered, w_RU)}
     for s, share in enumerate(TOP_SHARES):
         named[f"recall_{share * 100:.0f}"] = found.recall_RS[:, s]
         named[f"lift_{share * 100:.0f}"] = found.recall_RS[:, s] / share
     return {name: _replicated(value_R) for name, value_R in named.items()}
+
+
+def _of_turn(rows: _Slice, own_B: NDArray[np.bool_], w_RU: FloatArray) -> tuple[Ranking, FloatArray]:
+    """Rank the windows of one turn; also its positives in every replicate."""
+    y_B, unit_B, weight_B = rows.y_B[own_B], rows.grid.unit_B[own_B], rows.weight_B[own_B]
+    ordered = sort_scores(rows.risk_B[own_B], y_B, unit_B=unit_B, weight_B=weight_B)
+    positives_R = w_RU @ np.bincount(unit_B, y_B * weight_B, minlength=w_RU.shape[1])
+    return rank_metrics(ordered, w_RU, shares=TOP_SHARES), positives_R
 
 
 def _probability(rows: _Slice) -> dict[str, Replicated]:

@@ -124,8 +124,9 @@ def _draw_outlook(axes: Axes, panel: ForecastPanel, horizon: int, words: Words) 
     colour = ALARM if outlook.alarm else CALM
     axes.fill_between(days, low, high, color=colour, alpha=0.15, lw=0)
     axes.plot(days, middle, color=colour, ls=(0, (4, 1.5)), lw=1.9)
-    key = "axis.outlook_alarm" if outlook.alarm else "axis.outlook_calm"
-    text = words(key, days=horizon, risk=f"{outlook.risk:.0%}", threshold=f"{outlook.threshold:.0%}")
+    reached = outlook.risk >= outlook.threshold
+    key = ("outlook_alarm" if reached else "outlook_nested") if outlook.alarm else "outlook_calm"
+    text = words(f"axis.{key}", days=horizon, risk=f"{outlook.risk:.0%}", threshold=f"{outlook.threshold:.0%}")
     axes.set_title(text, color=colour, fontsize=8.5)
 
 

@@ -16,10 +16,16 @@ from sklearn.metrics import average_precision_score
 from hvac.errors import HvacError
 from hvac.evaluation.bootstrap import interval, paired_difference
 from hvac.evaluation.comparison import Judged, Trial, evaluations
-from hvac.evaluation.evaluate import Evaluation, compare, mean_over_horizons, mean_over_kinds, mean_over_seeds
+from hvac.evaluation.evaluate import RANKING, Evaluation, compare, mean_over_horizons, mean_over_kinds, mean_over_seeds
 from hvac.storage import AnyPath, writing
 
 SHOWN = ("pr_auc", "roc_auc", "brier_skill", "ece", "recall_10", "event_recall", "false_alarms_per_unit_year")
+
+
+IN_TURNS = {  # how figures of models that were fitted in turns are judged
+    "within_turns": [name for name in SHOWN if name in RANKING],
+    "pooled": [name for name in SHOWN if name not in RANKING],
+}
 
 
 class Cost(NamedTuple):
@@ -78,7 +84,8 @@ def standings(
     """Figures on test of every contender, in the order given, and what it cost.
 
     Args:
-        tests: one trial; or one for each kind of events, of the same units: figures are then means over kinds.
+        tests: one trial; or one for each kind of events, of the same units: figures are then means over kinds. Of
+            trials in turns (`pooled`) ranking is judged within turns, the rest over all windows (`IN_TURNS`).
         beside: a key for paired differences (the row minus the other), and the name of that other.
 
     Raises:

@@ -2,11 +2,12 @@
 
 A replicate weighs each window by its unit and by how many windows its label stands for:
 `w_RU[r, unit_B[b]] * weight_B[b]`. A plain weighted metric is the case R = 1 with every window its own unit. Shapes: B
-windows, U units, R replicates, S top shares.
+windows, U units, R replicates, S top shares, T turns.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -77,6 +78,23 @@ def rank_metrics(rows: Sorted, w_RU: FloatArray, *, shares: tuple[float, ...] = 
     w_RU, share_S = np.asarray(w_RU, np.float64), np.array(shares, np.float64)
     _rank_pass(rows.y_B, rows.last_B, rows.unit_B, rows.weight_B, w_RU, share_S, out_RM)
     return Ranking(out_RM[:, 0], out_RM[:, 1], out_RM[:, 2:])
+
+
+def mean_ranking(rankings: Sequence[Ranking], positives_TR: FloatArray) -> Ranking:
+    """Average rankings of several turns, replicate by replicate, weighted by their positives.
+
+    A turn in which a metric is undefined has no say; nan where it is undefined in every turn.
+
+    >>> one, other = (Ranking(np.array([v]), np.array([v]), np.array([[v]])) for v in (0.5, np.nan))
+    >>> mean_ranking([one, one._replace(pr_auc_R=np.array([0.9])), other], np.array([[1.0], [3.0], [5.0]])).pr_auc_R
+    array([0.8])
+    """
+    columns_TRM = np.stack([np.column_stack([r.roc_auc_R, r.pr_auc_R, r.recall_RS]) for r in rankings])
+    weight_TRM = np.where(np.isnan(columns_TRM), 0.0, positives_TR[:, :, None])
+    total_RM = weight_TRM.sum(axis=0)
+    mean_RM = np.full(total_RM.shape, np.nan)
+    np.divide((weight_TRM * np.nan_to_num(columns_TRM)).sum(axis=0), total_RM, out=mean_RM, where=total_RM > 0)
+    return Ranking(mean_RM[:, 0], mean_RM[:, 1], mean_RM[:, 2:])
 
 
 def calibration_error(rows: Sorted, w_RU: FloatArray, *, bins: int = 10) -> FloatArray:

@@ -24,6 +24,7 @@ from hvac.evaluation.report_view import (
 from hvac.evaluation.texts import Words, in_order, texts
 
 MOST_POINTS = 20
+FUSION_ROWS = (("log_loss", "rule", "ratio"), ("weights", "block", "share"))
 
 
 def provenance(view: View) -> list[Block]:
@@ -32,10 +33,25 @@ def provenance(view: View) -> list[Block]:
     blocks += counts(view, "rejected", view.at("panel", "rejected"), "rejected") + combined(view) + dropped(view)
     blocks += windows_table(view)
     blocks += counts(view, "excluded", view.at("windows", "excluded"), "excluded")
-    blocks += image(view, "training_history")
+    blocks += fusion_table(view) + image(view, "training_history")
     if command := view.at("run", "command"):
         blocks += [Note(text=view.words("caption.command")), Note(kind="code", text=str(command))]
     return blocks
+
+
+def fusion_table(view: View) -> list[Block]:
+    """Show the rule that mixes the blocks of a fusion, the log-losses it was chosen by, and the blocks' weights."""
+    words, found = view.words, {name: each for name, each in view.at("fusion").items() if "rule" in each}
+    if not found:
+        return []
+    chosen = [Cell(text=words.name("rule", str(each["rule"]))) for each in found.values()]
+    rows = [Row(head=Cell(text=words("fusion.rule")), cells=chosen, strong=True)]
+    for key, group, form in FUSION_ROWS:
+        for name in dict.fromkeys(name for each in found.values() for name in each[key]):
+            head = Cell(text=words(f"fusion.{key}", name=words.name(group, name)))
+            rows.append(Row(head=head, cells=[Cell(text=show(each[key].get(name), form)) for each in found.values()]))
+    classes = [words("table.class"), *map(str, found)]
+    return [Table(caption=words("caption.fusion"), head=classes, rows=rows), Note(text=words("note.fusion"))]
 
 
 def facts(view: View, caption: str, found: Mapping[str, Any]) -> list[Block]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from hvac.evaluation.report_view import Block, Note, View, dig, number, show
+from hvac.evaluation.report_view import FEW_UNITS, Block, Note, View, dig, number, show
 from hvac.evaluation.texts import Words, in_order
 
 
@@ -13,7 +13,7 @@ def summary(view: View) -> list[Block]:
     """What the report says in a paragraph, what it does not, the verdicts, the warnings."""
     if not view.horizons:
         return []
-    warnings = [*few_events(view), *context_warning(view)]
+    warnings = [*few_events(view), *few_units(view), *context_warning(view)]
     says, says_not = headline(view)
     gap = view.words("sentence_gap")
     return [*warnings, Note(text=gap.join(says)), Note(text=gap.join(says_not)), *verdicts(view)]
@@ -69,6 +69,21 @@ def few_events(view: View) -> list[Note]:
         if view.few(h)
     ]
     return [Note(kind="warning", text=view.words("warning.few_events", list=view.words.join(few)))] if few else []
+
+
+def few_units(view: View) -> list[Note]:
+    """Warn of classes and horizons whose calibration and thresholds rest on few units with an event."""
+    words, few = view.words, list[str]()
+    counts = {h: view.at("thresholds", view.default, h, "units_with_event") for h in view.horizons}
+    for name in dict.fromkeys(name for by_class in counts.values() for name in by_class):
+        numbers = [
+            words("warning.few_units_item", days=h, n=show(by_class[name], "count"))
+            for h, by_class in counts.items()
+            if name in by_class and by_class[name] < FEW_UNITS
+        ]
+        few += [words("warning.few_units_of", name=name, numbers=words.join(numbers))] if numbers else []
+    text = words("warning.few_units", least=FEW_UNITS, list=words("warning.few_units_list").join(few))
+    return [Note(kind="warning", text=text)] if few else []
 
 
 def context_warning(view: View) -> list[Note]:

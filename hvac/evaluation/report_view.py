@@ -12,6 +12,7 @@ from hvac.evaluation.texts import Words, in_order
 DASH = "–"
 NBSP = "\N{NO-BREAK SPACE}"  # an interval stays on one line
 FEW_EVENTS = 30
+FEW_UNITS = 20  # with an event: fewer make a rough calibration
 FORMATS = {  # z: a rounded −0 is 0
     "ratio": "{:z.3f}",
     "share": "{:z.1%}",

@@ -5,7 +5,8 @@ Legend: B windows, C points, L lookback days, K context features. Unknown or cen
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -20,14 +21,20 @@ Floats = npt.NDArray[np.float64]
 FIXED_NAMES = ("age_days", "season_sin", "season_cos", "observed_share", "limit_margin_last", "days_to_limit")
 TREND_DAYS = 30
 FAR_DAYS = 365.0
+DAYS_PER_YEAR = 365.25
+PRIOR_YEARS = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class ContextSpec:
-    """Which event kinds and classes the block covers: fixed per bundle, so that columns never shift."""
+    """Which event kinds and classes the block covers: fixed per bundle, so that columns never shift.
+
+    `rates` holds events per unit and year of the training part, for the kinds whose rate is a column.
+    """
 
     kinds: tuple[str, ...]
     classes: tuple[str, ...] = ()
+    rates: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -37,7 +44,18 @@ class ContextSpec:
         ('days_since_failure', 'failure_90d', 'failure_365d', 'failure_ever')
         """
         per_kind = [n for k in self.kinds for n in (f"days_since_{k}", f"{k}_90d", f"{k}_365d", f"{k}_ever")]
-        return (*per_kind, "days_since_any_event", *FIXED_NAMES, *(f"class_{name}" for name in self.classes))
+        rates, classes = (f"{name}_rate" for name in self.rates), (f"class_{name}" for name in self.classes)
+        return (*per_kind, "days_since_any_event", *FIXED_NAMES, *classes, *rates)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values."""
+        return {"kinds": list(self.kinds), "classes": list(self.classes), "rates": dict(self.rates)}
+
+    @classmethod
+    def from_json(cls, stored: dict[str, Any]) -> ContextSpec:
+        """Return the specification that `to_json` wrote."""
+        kinds, classes = (tuple(stored[name]) for name in ("kinds", "classes"))
+        return cls(kinds=kinds, classes=classes, rates=stored.get("rates", {}))
 
 
 def context(
@@ -49,7 +67,8 @@ def context(
     since any event, age (since installation, else since the first reading; an installation after that is of a machine
     that replaced this one, of which nobody knew before), season, observed share of the window,
     the smallest distance of a last value to its limits (in limit ranges; negative outside) and the days until a linear
-    trend of the last 30 days crosses one (at most 365). Counts over days before the record began are nan.
+    trend of the last 30 days crosses one (at most 365). Counts over days before the record began are nan. Last, the
+    rate of some kinds: events per observed year, drawn towards the fleet's where the record is short.
 
     Returns:
         k_BK.
@@ -63,6 +82,9 @@ def context(
     columns += [np.sin(angle_B), np.cos(angle_B), cut.observed_BCL.mean(axis=(1, 2))]
     columns.extend(_limits(panel, end_B))
     columns += [np.full(len(end_B), float(name == class_name)) for name in spec.classes]
+    columns += [
+        _rate(events.of_kinds((kind,)), end_B, panel.first_day, usual=usual) for kind, usual in spec.rates.items()
+    ]
     return np.column_stack(columns).astype(np.float64)
 
 
@@ -75,6 +97,13 @@ def _history(events: Events, end_B: Days, record_start: int) -> list[Floats]:
         before_B = np.searchsorted(known_N, end_B - span, side="right")
         counts.append(np.where(end_B - span + 1 >= record_start, upto_B - before_B, np.nan))
     return [_days_since(events, end_B), *counts, upto_B]
+
+
+def _rate(events: Events, end_B: Days, record_start: int, *, usual: float) -> Floats:
+    """Events per observed year, as if `PRIOR_YEARS` more had been observed at the usual rate (a gamma prior)."""
+    upto_B = np.searchsorted(np.sort(events.known_N), end_B, side="right")
+    years_B = (end_B - record_start + 1) / DAYS_PER_YEAR
+    return np.asarray((upto_B + usual * PRIOR_YEARS) / (years_B + PRIOR_YEARS))
 
 
 def _days_since(events: Events, end_B: Days) -> Floats:

@@ -14,15 +14,18 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from hvac.features.context import ContextSpec, context
+from hvac.features.peers import PeerLevel, deviations
+from hvac.features.recent import recent
+from hvac.features.residuals import residuals
 from hvac.features.statistics import statistics
 from hvac.features.table import KEY_SCHEMA, Windows
 from hvac.panel.events import Events, inside_episode, limit_events, no_events
 from hvac.panel.follow_up import FollowUp
-from hvac.panel.grid import Bools, Days, Floats, Panel
+from hvac.panel.grid import ALWAYS_KNOWN, Bools, Days, Floats, Panel
 from hvac.panel.labels import LabelConfig, onset_labels, value_labels
 from hvac.panel.limits import panel_limits
 from hvac.panel.splits import PURGED, Splitter
-from hvac.panel.windows import OK, Cut, Scale, WindowConfig, cut
+from hvac.panel.windows import OK, Cut, Scale, WindowConfig, cut, fit_scale
 
 RECENT_DAYS = 30
 EVENT_DAYS = 90
@@ -52,7 +55,7 @@ class Recipe:
             "points": list(self.points),
             "windows": self.windows.model_dump(mode="json", by_alias=True),
             "labels": self.labels.model_dump(mode="json"),
-            "context": {"kinds": list(self.context.kinds), "classes": list(self.context.classes)},
+            "context": self.context.to_json(),
             "limits": {name: list(pair) for name, pair in self.limits.items()},
         }
 
@@ -64,7 +67,7 @@ class Recipe:
             points=tuple(found["points"]),
             windows=WindowConfig(**found["windows"]),
             labels=LabelConfig(**found["labels"]),
-            context=ContextSpec(**{name: tuple(values) for name, values in found["context"].items()}),
+            context=ContextSpec.from_json(found["context"]),
             limits={name: (pair[0], pair[1]) for name, pair in found["limits"].items()},
         )
 
@@ -77,6 +80,7 @@ class UnitRecord:
     install_day: int | None = None
     class_name: str = ""
     follow_up: FollowUp | None = None  # only labels of events ask for it
+    peers: PeerLevel | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,6 +117,7 @@ def describe(scene: Scene, end_day_B: Days, recipe: Recipe, scale: Scale | None 
 
     Every asked window comes back; `status` says why one has no score (`learning`, `insufficient_data`).
     """
+    scale = scale or fit_scale(scene.panel, recipe.windows.normalise)
     made = cut(scene.panel, end_day_B, recipe.windows, scale)
     return Windows(
         keys=_keys(scene, made, recipe),
@@ -121,7 +126,27 @@ def describe(scene: Scene, end_day_B: Days, recipe: Recipe, scale: Scale | None 
         x_BCL=made.x_BCL.astype(np.float32),
         f_BCF=statistics(made.x_BCL).astype(np.float32),
         k_BK=_context(scene, made, recipe).astype(np.float32),
+        **_recent_blocks(scene, end_day_B, scale),
     )
+
+
+def _recent_blocks(scene: Scene, end_day_B: Days, scale: Scale) -> dict[str, Any]:
+    """Summarise the last days of each point in four ways: normalised, as read, against peers, against other points."""
+    panel = scene.panel
+    with np.errstate(invalid="ignore"):
+        normal_TC = (panel.value_TC - scale.centre_TC) / scale.spread_TC
+    at_once_C = np.full(len(panel.points), ALWAYS_KNOWN, dtype=np.int32)
+    peers, others = deviations(panel, scale, scene.record.peers), residuals(panel, scale)
+    series = {
+        "n_BCS": (normal_TC, panel.known_TC, scale.ready_C),
+        "r_BCS": (panel.value_TC, panel.known_TC, at_once_C),
+        "d_BCS": (peers.value_TC, panel.known_TC, peers.ready_C),
+        "e_BCS": others,
+    }
+    return {
+        name: recent(value_TC, known_TC, end_day_B, first_day=panel.first_day, from_day_C=ready_C).astype(np.float32)
+        for name, (value_TC, known_TC, ready_C) in series.items()
+    }
 
 
 def _keys(scene: Scene, made: Cut, recipe: Recipe) -> pa.Table:

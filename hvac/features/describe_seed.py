@@ -1,6 +1,8 @@
 """The seed's ready windows (`values_sequence`) → what the models see. They have no history: no baseline, no events.
 
-Legend: B windows, L lookback days, H horizons.
+Nor peers or other points, so that of the summaries of the last days only those of the values themselves are known.
+
+Legend: B windows, L lookback days, S summaries of the last days, H horizons.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ import pyarrow.compute as pc
 
 from hvac.features.context import ContextSpec
 from hvac.features.describe import Recipe, with_split
+from hvac.features.recent import recent_of_windows
 from hvac.features.statistics import statistics
 from hvac.features.table import KEY_SCHEMA, Windows, matrix
 from hvac.panel.grid import Unit
@@ -42,6 +45,8 @@ def seed_windows(table: pa.Table, recipe: Recipe, splitter: Splitter) -> tuple[W
     observed_BL = np.isfinite(raw_BL)
     status_B = np.where(observed_BL.mean(axis=1) < recipe.windows.min_observed, INSUFFICIENT, OK)
     x_B1L = _fill(raw_BL, observed_BL)[:, None, :]
+    recent_B1S = recent_of_windows(raw_BL[:, None, :]).astype(np.float32)
+    unknown_B1S = np.full_like(recent_B1S, np.nan)
     windows = Windows(
         keys=_keys(table, recipe, status_B),
         observed_B=observed_BL.mean(axis=1).astype(np.float32),
@@ -49,6 +54,10 @@ def seed_windows(table: pa.Table, recipe: Recipe, splitter: Splitter) -> tuple[W
         x_BCL=x_B1L.astype(np.float32),
         f_BCF=statistics(x_B1L).astype(np.float32),
         k_BK=_context(table, observed_BL, recipe.context).astype(np.float32),
+        n_BCS=recent_B1S,  # values come as they are: there is no baseline to normalise them by
+        r_BCS=recent_B1S,
+        d_BCS=unknown_B1S,
+        e_BCS=unknown_B1S,
         y_BH=label_BH > 0.5,
         known_BH=np.isfinite(label_BH),
         w_BH=np.ones(label_BH.shape, np.float32),

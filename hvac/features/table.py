@@ -1,7 +1,7 @@
 """`Windows`: everything the models see, as arrays; and its Arrow form, one row per window.
 
 Legend: B windows, C points, L lookback days, F statistics, P patches, E embedding, A activity
-features, K context features, H horizons.
+features, K context features, S summaries of the last days, H horizons.
 """
 
 from __future__ import annotations
@@ -27,10 +27,15 @@ VECTORS = {
     "embedding": ("z_BCE", pa.float32()),
     "untrained": ("u_BCE", pa.float32()),
     "context": ("k_BK", pa.float32()),
+    "recent": ("n_BCS", pa.float32()),
+    "raw": ("r_BCS", pa.float32()),
+    "peers": ("d_BCS", pa.float32()),
+    "residuals": ("e_BCS", pa.float32()),
     "labels": ("y_BH", pa.bool_()),
     "known": ("known_BH", pa.bool_()),
     "weights": ("w_BH", pa.float32()),
 }
+LABELS = ("labels", "known", "weights")
 SCALARS = {"observed": "observed_B", "persistence": "persistence_B"}
 
 
@@ -39,9 +44,10 @@ class Windows:
     """Windows of one class: keys beside arrays; arrays that were not made or not read are None.
 
     `observed_B` is the observed share of each window; `persistence_B` what the persistence baseline looks at; `u_BCE`
-    the embedding of an untrained encoder, for the ablation only; `w_BH` how many windows each label stands for (None:
-    one each; read it through `weights`). Patch tokens `p_BCPE` and activity `a_BCA` are made
-    from values where they are needed, and never stored.
+    the embedding of an untrained encoder, for the ablation only. `n_BCS`, `r_BCS`, `d_BCS` and `e_BCS` summarise the
+    last days of normalised values, of values as they are, of deviations from peers, and of residuals. `w_BH` is how
+    many windows each label stands for (None: one each; read it through `weights`). Patch tokens `p_BCPE` and activity
+    `a_BCA` are made from values where they are needed, and never stored.
     """
 
     keys: pa.Table
@@ -54,6 +60,10 @@ class Windows:
     p_BCPE: Floats | None = None
     a_BCA: Floats | None = None
     k_BK: Floats | None = None
+    n_BCS: Floats | None = None
+    r_BCS: Floats | None = None
+    d_BCS: Floats | None = None
+    e_BCS: Floats | None = None
     y_BH: Bools | None = None
     known_BH: Bools | None = None
     w_BH: Floats | None = None
@@ -111,6 +121,12 @@ def concat(parts: Sequence[Windows]) -> Windows:
     names = [f.name for f in fields(Windows) if f.name != "keys" and getattr(parts[0], f.name) is not None]
     arrays = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
     return Windows(keys=pa.concat_tables([part.keys for part in parts]), **arrays)
+
+
+def labels_only(windows: Windows) -> Windows:
+    """Return the same windows with keys and labels alone: windows of several classes can then be joined."""
+    dropped: dict[str, Any] = {attribute: None for name, (attribute, _) in VECTORS.items() if name not in LABELS}
+    return replace(windows, **dropped, p_BCPE=None, a_BCA=None, persistence_B=None)
 
 
 def to_arrow(windows: Windows, *, fixed: bool = True) -> pa.Table:

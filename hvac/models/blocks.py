@@ -6,18 +6,29 @@ Legend: B windows, N inputs, H horizons.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 from scipy.special import logit
 
+from hvac.config import Distinct
 from hvac.errors import BundleError
 from hvac.features.table import Windows, flat
 from hvac.models.family import NEEDS
 
 Floats = npt.NDArray[np.float64]
 RISK_FLOOR = 1e-4
+Without = Annotated[tuple[Literal["recent", "raw", "peers", "residuals", "context", "activity"], ...], Distinct]
+
+
+def remaining(blocks: tuple[str, ...], without: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the blocks that are not left out; all where that would leave nothing.
+
+    >>> remaining(("peers", "context"), ("peers",)), remaining(("peers",), ("peers",))
+    (('context',), ('peers',))
+    """
+    return tuple(block for block in blocks if block not in without) or blocks
 
 
 def inputs(windows: Windows, blocks: Sequence[str]) -> Floats:
@@ -32,6 +43,17 @@ def inputs(windows: Windows, blocks: Sequence[str]) -> Floats:
     return np.concatenate([flat(np.asarray(a, dtype=np.float64)) for a in arrays], axis=1)
 
 
+def finite_inputs(windows: Windows, blocks: Sequence[str]) -> Floats:
+    """Return the blocks side by side for a fit of trees: [B, N].
+
+    Infinite values are unknown (nan), and a column without any finite value is 0, as scikit-learn refuses it.
+    """
+    input_BN = inputs(windows, blocks)
+    input_BN[~np.isfinite(input_BN)] = np.nan
+    input_BN[:, np.isnan(input_BN).all(axis=0)] = 0.0
+    return input_BN
+
+
 def known(windows: Windows, h: int) -> Windows:
     """The windows whose label is known for one horizon."""
     return windows.take(windows.labels[1][:, h])
@@ -43,10 +65,15 @@ def two_classes(y_B: npt.NDArray[np.bool_]) -> bool:
 
 
 def base_rates(windows: Windows) -> Floats:
-    """Share of positives among known labels, per horizon; nan where none is known."""
-    y_BH, known_BH = windows.labels
+    """Share of positives among known labels, by their weights, per horizon; nan where none is known."""
+    y_BH, w_BH = windows.labels[0], windows.weights.astype(np.float64)
     with np.errstate(invalid="ignore"):
-        return np.asarray((y_BH & known_BH).sum(axis=0) / known_BH.sum(axis=0))
+        return np.asarray((y_BH * w_BH).sum(axis=0) / w_BH.sum(axis=0))
+
+
+def unit_windows(windows: Windows) -> float:
+    """Return how many windows a unit has on average: leaves of trees are counted in units, whatever the stride."""
+    return len(windows) / max(len(np.unique(windows.units)), 1)
 
 
 def log_odds(risk: Any) -> Floats:

@@ -1,24 +1,25 @@
 """Gradient boosting on blocks of a window: one model per horizon (the families: `BLOCKS`).
 
-Fitted by scikit-learn; kept as the plain arrays of its trees, so that a bundle holds no pickle and scoring needs no
-scikit-learn.
+Fitted by scikit-learn; kept as the plain arrays of its trees.
 
-Legend: B windows, N inputs, H horizons, T trees, K nodes of all trees.
+Legend: B windows, N inputs, H horizons, T trees.
 """
 
 from __future__ import annotations
 
+import itertools
 from typing import Any, Literal, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
 from pydantic import Field
+from scipy.special import log_expit
 
-from hvac.compiled import compiled
-from hvac.errors import BundleError
 from hvac.features.table import Windows
-from hvac.models.blocks import constant_log_odds, inputs, known, two_classes
-from hvac.models.family import Encoding, FamilyConfig, Fitting, State
+from hvac.models.blocks import Without, finite_inputs, log_odds, remaining, two_classes
+from hvac.models.family import CrossFit, FamilyConfig, Fitting, Folds
+from hvac.models.tree_model import TreeModel, width_of
+from hvac.models.trees import TreeNodes, Trees, join_trees
 
 Floats = npt.NDArray[np.float64]
 BLOCKS: dict[str, tuple[str, ...]] = {
@@ -28,14 +29,18 @@ BLOCKS: dict[str, tuple[str, ...]] = {
     "gbdt_activity": ("activity",),
     "gbdt_history": ("context", "activity"),
     "gbdt_full": ("features", "context"),
+    "gbdt_relative": ("peers", "residuals", "context"),
 }
 UNSTOPPED_TREES = 60
+STEP = 10  # numbers of trees that are tried: multiples of it
 
 
 class BoostingConfig(FamilyConfig):
-    """Trees and their shrinkage; the number of trees is chosen on *tune* by log-loss."""
+    """Trees and their shrinkage; the number of trees is chosen by log-loss on windows the trees have not seen."""
 
-    family: Literal["gbdt_28", "gbdt_92", "gbdt_context", "gbdt_activity", "gbdt_history", "gbdt_full"] = "gbdt_28"
+    family: Literal[
+        "gbdt_28", "gbdt_92", "gbdt_context", "gbdt_activity", "gbdt_history", "gbdt_full", "gbdt_relative"
+    ] = "gbdt_28"
     learning_rate: float = Field(default=0.06, gt=0)
     trees: int = Field(default=200, ge=1)
     leaves: int = Field(default=12, ge=2)
@@ -43,122 +48,108 @@ class BoostingConfig(FamilyConfig):
     l2: float = Field(default=5.0, ge=0)
     share_of_features: float = Field(default=0.5, gt=0, le=1)
     patience: int = Field(default=12, ge=1)
+    without: Without = ()
 
     @property
     def needs(self) -> tuple[str, ...]:
         """The family's blocks."""
-        return BLOCKS[self.family]
+        return remaining(BLOCKS[self.family], self.without)
 
 
-class Forest(NamedTuple):
-    """Trees of one horizon, node after node; `root_T` says where each begins. A leaf has feature −1."""
+class Rows(NamedTuple):
+    """Inputs, labels and weights of the rows of one horizon."""
 
-    base: npt.NDArray[np.float64]
-    root_T: npt.NDArray[np.int64]
-    feature_K: npt.NDArray[np.int32]
-    threshold_K: npt.NDArray[np.float64]
-    missing_left_K: npt.NDArray[np.uint8]
-    left_K: npt.NDArray[np.int32]
-    right_K: npt.NDArray[np.int32]
-    value_K: npt.NDArray[np.float64]
+    input_BN: Floats
+    y_B: npt.NDArray[np.bool_]
+    w_B: Floats
+
+    def known(self) -> Rows:
+        """The rows that weigh something."""
+        keep_B = self.w_B > 0
+        return Rows(self.input_BN[keep_B], self.y_B[keep_B], self.w_B[keep_B])
 
 
-class Boosting:
-    """Forests of all horizons."""
-
-    def __init__(self, config: BoostingConfig, forests: list[Forest], width: int) -> None:
-        self.config, self.forests, self.width = config, forests, width
-
-    @property
-    def parameters(self) -> int:
-        """A threshold per split and a value per leaf."""
-        return sum(len(forest.value_K) for forest in self.forests)
-
-    def score(self, windows: Windows) -> Floats:
-        """Logits s_BH."""
-        input_BN = np.ascontiguousarray(inputs(windows, self.config.needs))
-        if input_BN.shape[1] != self.width:
-            raise BundleError(f"windows have {input_BN.shape[1]} inputs, the model expects {self.width}")
-        score_BH = np.empty((len(input_BN), len(self.forests)))
-        for h, forest in enumerate(self.forests):
-            score_BH[:, h] = _sum_trees(input_BN, *forest)
-        return score_BH
-
-    def state(self) -> State:
-        """All arrays, by name."""
-        arrays: State = {"width": np.array([self.width])}
-        for h, forest in enumerate(self.forests):
-            arrays |= {f"forest.{h}.{name}": array for name, array in forest._asdict().items()}
-        return arrays
-
-    @classmethod
-    def restore(cls, config: BoostingConfig, state: State, encoder: Encoding) -> Self:
-        """The model that `state` was taken from."""
-        forests: list[Forest] = []
-        while f"forest.{len(forests)}.base" in state:
-            forests.append(Forest(*(state[f"forest.{len(forests)}.{name}"] for name in Forest._fields)))
-        return cls(config, forests, int(state["width"][0]))
+class Boosting(TreeModel):
+    """Boosted trees of all horizons."""
 
     @classmethod
     def fit(cls, train: Windows, tune: Windows, config: BoostingConfig, fitting: Fitting) -> Self:
-        """Fit one forest per horizon; a horizon with one class in training scores its base rate."""
-        width = inputs(train.take(np.arange(0)), config.needs).shape[1]
-        return cls(config, [_fit_horizon(train, tune, config, h) for h in range(train.labels[0].shape[1])], width)
+        """Fit one model per horizon; a horizon with one class in training scores its base rate."""
+        forests = [_fit_stopped(train, tune, config, h) for h in range(train.labels[0].shape[1])]
+        return cls(config, forests, width_of(train, config.needs))
+
+    @classmethod
+    def cross_fit(cls, windows: Windows, config: BoostingConfig, fitting: Fitting, folds: Folds) -> CrossFit:
+        """Choose the number of trees by the folds' log-loss, score them with it, and fit that many on all windows."""
+        input_BN = finite_inputs(windows, config.needs)
+        horizons = range(windows.labels[0].shape[1])
+        fits = [_cross_fit_horizon(input_BN, windows, config, h, folds) for h in horizons]
+        model = cls(config, [forest for forest, _ in fits], input_BN.shape[1])
+        return CrossFit(model, np.stack([score_B for _, score_B in fits], axis=1))
 
 
-def _fit_horizon(train: Windows, tune: Windows, config: BoostingConfig, h: int) -> Forest:
+def _fit_stopped(train: Windows, tune: Windows, config: BoostingConfig, h: int) -> Trees:
+    """Fit one horizon; boosting stops where *tune* gains nothing more."""
+    learned, tuning = (
+        Rows(finite_inputs(part, config.needs), part.labels[0][:, h], part.weights[:, h].astype(np.float64)).known()
+        for part in (train, tune)
+    )
+    if not two_classes(tuning.y_B):
+        return _fit_trees(learned, config.replace(trees=min(config.trees, UNSTOPPED_TREES)))
+    return _fit_trees(learned, config, until=tuning)
+
+
+def _cross_fit_horizon(
+    input_BN: Floats, windows: Windows, config: BoostingConfig, h: int, folds: Folds
+) -> tuple[Trees, Floats]:
+    y_B, w_B = windows.labels[0][:, h], windows.weights[:, h].astype(np.float64)
+    counts = np.arange(0, config.trees + STEP, STEP)
+    staged_NB = np.empty((len(counts), len(y_B)))
+    for rest_B, own_B in folds.parts:
+        learned_B = rest_B if rest_B.any() else own_B
+        learned, held_out = (Rows(input_BN[part_B], y_B[part_B], w_B[part_B]).known() for part_B in (learned_B, own_B))
+        trees = _fit_trees(learned, config, until=held_out)
+        staged_NB[:, own_B] = _staged(trees, counts, input_BN[own_B])
+    loss_N = -(w_B * np.where(y_B, log_expit(staged_NB), log_expit(-staged_NB))).sum(axis=1)
+    best = int(np.argmin(loss_N))
+    final = config.replace(trees=max(int(counts[best]), 1))
+    return _fit_trees(Rows(input_BN, y_B, w_B).known(), final), staged_NB[best]
+
+
+def _staged(trees: Trees, counts: npt.NDArray[np.int64], input_BN: Floats) -> Floats:
+    """Return the scores that the first n trees give, for every n of `counts`: [N, B]."""
+    steps = np.minimum(counts, len(trees.root_T))
+    gains = [trees.between(a, b).total(input_BN) for a, b in itertools.pairwise(steps.tolist())]
+    return np.asarray(trees.base[0] + np.cumsum([np.zeros(len(input_BN)), *gains], axis=0))
+
+
+def _fit_trees(rows: Rows, config: BoostingConfig, *, until: Rows | None = None) -> Trees:
+    """Fit `config.trees`, or fewer where other rows show that more only harm them."""
+    if not two_classes(rows.y_B):
+        rate = float(np.average(rows.y_B, weights=rows.w_B)) if len(rows.y_B) else 0.5
+        return join_trees([], base=float(log_odds(rate)))
+    if until is None or not two_classes(until.y_B):
+        model = _classifier(config, config.trees, early_stopping=False)
+        return _trees(model.fit(rows.input_BN, rows.y_B, sample_weight=rows.w_B))
+    model = _classifier(config, config.trees, early_stopping=True, n_iter_no_change=config.patience, scoring="loss")
+    stopping = {"X_val": until.input_BN, "y_val": until.y_B, "sample_weight_val": until.w_B}
+    return _trees(model.fit(rows.input_BN, rows.y_B, sample_weight=rows.w_B, **stopping))
+
+
+def _classifier(config: BoostingConfig, trees: int, **stopping: Any) -> Any:
     from sklearn.ensemble import HistGradientBoostingClassifier
 
-    train, tune = known(train, h), known(tune, h)
-    y_B, tune_y_B = train.labels[0][:, h], tune.labels[0][:, h]
-    if not two_classes(y_B):
-        return _forest([], constant_log_odds(train, h))
-    model = HistGradientBoostingClassifier(
-        learning_rate=config.learning_rate, max_iter=config.trees, max_leaf_nodes=config.leaves,
+    return HistGradientBoostingClassifier(
+        learning_rate=config.learning_rate, max_iter=trees, max_leaf_nodes=config.leaves,
         min_samples_leaf=config.min_leaf, l2_regularization=config.l2, max_features=config.share_of_features,
-        early_stopping=True, n_iter_no_change=config.patience, scoring="loss", random_state=config.seed,
+        random_state=config.seed, **stopping,
     )  # fmt: skip
-    if two_classes(tune_y_B):
-        model.fit(inputs(train, config.needs), y_B, X_val=inputs(tune, config.needs), y_val=tune_y_B)
-    else:
-        model.set_params(early_stopping=False, max_iter=min(config.trees, UNSTOPPED_TREES))
-        model.fit(inputs(train, config.needs), y_B)
-    return _forest([tree.nodes for (tree,) in model._predictors], float(model._baseline_prediction.ravel()[0]))
 
 
-def _forest(trees: list[Any], base: float) -> Forest:
-    sizes = [len(nodes) for nodes in trees]
-    root_T = np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(np.int64) if trees else np.empty(0, np.int64)
-    start_K = np.repeat(root_T, sizes)
-
-    def column(name: str, kind: Any) -> npt.NDArray[Any]:
-        return np.concatenate([nodes[name] for nodes in trees]).astype(kind) if trees else np.empty(0, kind)
-
-    leaf_K = column("is_leaf", bool)
-    return Forest(
-        base=np.array([base]),
-        root_T=root_T,
-        feature_K=np.where(leaf_K, -1, column("feature_idx", np.int32)).astype(np.int32),
-        threshold_K=column("num_threshold", np.float64),
-        missing_left_K=column("missing_go_to_left", np.uint8),
-        left_K=(column("left", np.int64) + start_K).astype(np.int32),
-        right_K=(column("right", np.int64) + start_K).astype(np.int32),
-        value_K=column("value", np.float64),
-    )
-
-
-@compiled
-def _sum_trees(
-    input_BN: Any, base: Any, root_T: Any, feature_K: Any, threshold_K: Any, missing_left_K: Any, left_K: Any,
-    right_K: Any, value_K: Any,
-) -> Any:  # fmt: skip
-    out_B = np.full(len(input_BN), base[0])
-    for b in range(len(input_BN)):
-        for root in root_T:
-            node = root
-            while feature_K[node] >= 0:
-                value = input_BN[b, feature_K[node]]
-                to_left = missing_left_K[node] != 0 if np.isnan(value) else value <= threshold_K[node]
-                node = left_K[node] if to_left else right_K[node]
-            out_B[b] += value_K[node]
-    return out_B
+def _trees(model: Any) -> Trees:
+    names = ("feature_idx", "num_threshold", "missing_go_to_left", "left", "right", "value")
+    trees = []
+    for (tree,) in model._predictors:
+        feature, *others = (tree.nodes[name] for name in names)
+        trees.append(TreeNodes(np.where(tree.nodes["is_leaf"], -1, feature.astype(np.int64)), *others))
+    return join_trees(trees, base=float(model._baseline_prediction.ravel()[0]))

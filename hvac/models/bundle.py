@@ -30,6 +30,7 @@ from hvac.models.decision import Decision
 from hvac.models.families import FAMILIES, read_config, restore
 from hvac.models.family import FamilyConfig, Model, prepared
 from hvac.models.forecast import Moments, damped_quadratic
+from hvac.models.thresholds import alarms
 from hvac.storage import AnyPath, as_given, local_folder, replacing_folder
 
 FORMAT = 2
@@ -116,7 +117,7 @@ class Bundle:
         score_BH = self.model.score(ready).astype(np.float64)
         facility_B = windows.column("facility_id")
         risk_BH, threshold_BH = self.decision.risk(score_BH, facility_B), self.decision.threshold_BH(facility_B)
-        return Prediction(score_BH, risk_BH, threshold_BH, risk_BH >= threshold_BH)
+        return Prediction(score_BH, risk_BH, threshold_BH, alarms(risk_BH, threshold_BH))
 
     def forecast(self, x_BCL: npt.NDArray[np.floating[Any]], horizon: int) -> Outlook:
         """Damped quadratic of every point with its band; the band is nan where it could not be calibrated."""

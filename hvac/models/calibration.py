@@ -6,12 +6,12 @@ Shapes: B windows, K breakpoints, H horizons.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit, log_expit
+from scipy.special import expit, log_expit, logit
 
 from hvac.errors import BundleError, SplitError
 
@@ -96,13 +96,15 @@ def fit_calibrator(
     y_B: NDArray[Any],
     *,
     groups_B: NDArray[Any],
+    w_B: NDArray[Any] | None = None,
     method: Literal["auto", "isotonic", "platt", "shift"] = "auto",
 ) -> Calibrator:
-    """Fit on known (uncensored) windows of the calibration part; `groups_B` is the equipment of each window.
+    """Fit on known (uncensored) windows; `groups_B` is the equipment of each window, `w_B` the weight of its label.
 
-    `auto`: isotonic where at least 100 groups have a positive, else Platt. Whatever was asked, it is `shift` (slope
-    1, intercept such that the mean risk is (n1 + 1) / (n + 2)) where only one class or fewer than 5 positives are
-    known, or where the risk would not rise with the score: a calibrator must not turn a ranking round.
+    `auto`: isotonic where at least 100 groups have a positive, else Platt. Whatever was asked, it is `shift` where only
+    one class or fewer than 5 positives are known, or where the risk would not rise with the score: a calibrator must
+    not turn a ranking round. `shift`: slope 1, and an intercept such that the mean risk is the weighted rate, drawn off
+    0 and 1 as (n1 + 1) / (n + 2) is.
 
     Sources: Zadrozny & Elkan 2002 (isotonic); Platt 1999 with his smoothed targets. Raises `SplitError` on no rows.
 
@@ -114,14 +116,35 @@ def fit_calibrator(
     if not len(y_B):
         raise SplitError("calibration: expected windows with a known label in the cal part, found none")
     assert np.all(np.isfinite(logit_B)), "scores must be finite before they are calibrated"
+    w_B = np.ones(len(y_B)) if w_B is None else np.asarray(w_B, np.float64)
+    w_B = w_B * (len(w_B) / w_B.sum())
     positives = int(y_B.sum())
     if method == "shift" or positives < PLATT_POSITIVES or positives == len(y_B):
-        return _shift(logit_B, y_B)
+        return _shift(logit_B, y_B, w_B)
     if method == "auto":
         many = len(np.unique(groups_B[y_B > 0])) >= ISOTONIC_GROUPS
         method = "isotonic" if many else "platt"
-    fitted = _isotonic(logit_B, y_B) if method == "isotonic" else _platt(logit_B, y_B)
-    return fitted or _shift(logit_B, y_B)
+    fitted = (_isotonic if method == "isotonic" else _platt)(logit_B, y_B, w_B)
+    return fitted or _shift(logit_B, y_B, w_B)
+
+
+def bent(calibrator: Calibrator, slope: float, intercept: float) -> Calibrator:
+    """Return the calibrator whose log-odds are slope · (its own) + intercept; isotonic breakpoints move one by one.
+
+    >>> bent(Calibrator(method="platt", slope=2.0, intercept=-1.0), 1.0, 0.5).intercept
+    -0.5
+    """
+    if (slope, intercept) == (1.0, 0.0):
+        return calibrator
+    if calibrator.method != "isotonic":
+        return replace(
+            calibrator,
+            method="platt" if slope != 1.0 else calibrator.method,
+            slope=calibrator.slope * slope,
+            intercept=calibrator.intercept * slope + intercept,
+        )
+    odds_K = logit(np.clip(calibrator.risk_K, RISK_FLOOR, 1 - RISK_FLOOR))
+    return replace(calibrator, risk_K=tuple(expit(slope * odds_K + intercept).tolist()))
 
 
 def running_maximum(risk_BH: FloatArray) -> FloatArray:
@@ -133,20 +156,20 @@ def running_maximum(risk_BH: FloatArray) -> FloatArray:
     return np.maximum.accumulate(risk_BH, axis=1)
 
 
-def _shift(score_B: FloatArray, y_B: FloatArray) -> Calibrator:
+def _shift(score_B: FloatArray, y_B: FloatArray, w_B: FloatArray) -> Calibrator:
     from scipy.optimize import brentq
 
-    wanted = (y_B.sum() + 1) / (len(y_B) + 2)
+    wanted = (y_B @ w_B + 1) / (len(y_B) + 2)
     centre = np.log(wanted / (1 - wanted))
     intercept = brentq(
-        lambda b: float(expit(score_B + b).mean() - wanted),
+        lambda b: float(np.average(expit(score_B + b), weights=w_B) - wanted),
         centre - score_B.max() - 1e-3,
         centre - score_B.min() + 1e-3,
     )
     return Calibrator(method="shift", intercept=float(intercept))
 
 
-def _platt(score_B: FloatArray, y_B: FloatArray) -> Calibrator | None:
+def _platt(score_B: FloatArray, y_B: FloatArray, w_B: FloatArray) -> Calibrator | None:
     """Logistic regression on smoothed targets; None where the slope is not positive."""
     from scipy.optimize import minimize
 
@@ -158,27 +181,27 @@ def _platt(score_B: FloatArray, y_B: FloatArray) -> Calibrator | None:
 
     def loss_and_slope(ab: FloatArray) -> tuple[float, FloatArray]:
         logit_B = ab[0] * z_B + ab[1]
-        loss = -np.mean(target_B * log_expit(logit_B) + (1 - target_B) * log_expit(-logit_B))
-        error_B = expit(logit_B) - target_B
+        loss = -np.mean(w_B * (target_B * log_expit(logit_B) + (1 - target_B) * log_expit(-logit_B)))
+        error_B = w_B * (expit(logit_B) - target_B)
         return float(loss), np.array([np.mean(error_B * z_B), error_B.mean()])
 
-    rate = target_B.mean()
+    rate = np.average(target_B, weights=w_B)
     slope, intercept = minimize(loss_and_slope, [0.0, np.log(rate / (1 - rate))], jac=True, options={"gtol": 1e-8}).x
     if not slope > 1e-6:
         return None
     return Calibrator(method="platt", slope=float(slope / spread), intercept=float(intercept - slope * centre / spread))
 
 
-def _isotonic(score_B: FloatArray, y_B: FloatArray) -> Calibrator | None:
+def _isotonic(score_B: FloatArray, y_B: FloatArray, w_B: FloatArray) -> Calibrator | None:
     """Isotonic blocks as (mean score, mean label); None where one block is all there is."""
     from sklearn.isotonic import IsotonicRegression
 
     order = np.argsort(score_B, kind="stable")
-    score_B, y_B = score_B[order], y_B[order]
-    fitted_B = IsotonicRegression().fit_transform(score_B, y_B)
+    score_B, y_B, w_B = score_B[order], y_B[order], w_B[order]
+    fitted_B = IsotonicRegression().fit_transform(score_B, y_B, sample_weight=w_B)
     starts_K = np.flatnonzero(np.r_[True, np.diff(fitted_B) > 1e-12])
     rows_K = np.diff(np.r_[starts_K, len(score_B)])
-    centre_K = np.add.reduceat(score_B, starts_K) / rows_K
+    centre_K = np.add.reduceat(score_B * w_B, starts_K) / np.add.reduceat(w_B, starts_K)
     risk_K = _off_the_walls(fitted_B[starts_K], rows_K)
     apart_K = np.r_[True, np.diff(centre_K) > 0]
     if apart_K.sum() < 2:

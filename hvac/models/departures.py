@@ -10,14 +10,10 @@ Legend: B windows, K breakpoints.
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import expit, logit
 
-from hvac.models.calibration import RISK_FLOOR, Calibrator
+from hvac.models.calibration import Calibrator
 from hvac.models.pooling import CalPart
 
 SHIFT_STD = 0.4  # of the prior of a facility's shift, in log-odds
@@ -45,21 +41,8 @@ def fit_shift(calibrator: Calibrator, part: CalPart) -> float:
 
     def slope(shift: float) -> float:
         """Of the negative log-posterior, which is convex."""
-        return float(machines * np.mean(expit(u_B + shift) - y_B) + shift / SHIFT_STD**2)
+        mean = np.average(expit(u_B + shift) - y_B, weights=part.weights)
+        return float(machines * mean + shift / SHIFT_STD**2)
 
     reach = machines * SHIFT_STD**2
     return float(brentq(slope, -reach, reach))
-
-
-def shifted(calibrator: Calibrator, shift: float) -> Calibrator:
-    """The calibrator whose log-odds lie higher by `shift`; isotonic breakpoints are moved one by one.
-
-    >>> shifted(Calibrator(method="platt", slope=2.0, intercept=-1.0), 0.5).intercept
-    -0.5
-    """
-    if not shift:
-        return calibrator
-    if calibrator.method != "isotonic":
-        return replace(calibrator, intercept=calibrator.intercept + shift)
-    risk_K: NDArray[Any] = expit(logit(np.clip(calibrator.risk_K, RISK_FLOOR, 1 - RISK_FLOOR)) + shift)
-    return replace(calibrator, risk_K=tuple(risk_K.tolist()))

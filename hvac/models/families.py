@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
+import numpy as np
+import numpy.typing as npt
 from pydantic import BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
 from hvac.errors import ConfigError
 from hvac.features.table import Windows
-from hvac.models.family import Encoding, FamilyConfig, Fitting, Model, State
+from hvac.models.family import CrossFit, Encoding, FamilyConfig, Fitting, Folds, Model, State
+from hvac.models.folds import unit_folds
 from hvac.models.fusion import Fusion, FusionConfig
 from hvac.models.members import MEMBERS, Family, OneMember, with_family
+from hvac.models.network import fit_name
 
 FAMILIES: dict[str, Family] = {"fusion": Family(FusionConfig, Fusion), **MEMBERS}
-BASELINES = ("base_rate", "persistence", "logistic_28", "gbdt_28", "gbdt_92", "gbdt_context")
+BASELINES = (
+    *("base_rate", "persistence", "logistic_28", "gbdt_28", "gbdt_92", "gbdt_context", "et_context", "et_28", "hybrid"),
+)
 ModelConfig = Annotated[
     OneMember | FusionConfig,
     Field(discriminator="family"),
@@ -49,6 +55,56 @@ def fit(train: Windows, tune: Windows, config: Any, fitting: Fitting) -> Model:
         train, tune: labelled windows that carry what `config.reads` and `config.needs` name (see `family.prepared`).
     """
     return FAMILIES[config.family].fit(train, tune, config, fitting)
+
+
+def cross_fit(windows: Windows, config: Any, fitting: Fitting, *, folds: int) -> CrossFit:
+    """Fit a family on all labelled windows it may learn from, and score each by a model blind to its unit.
+
+    Args:
+        windows: those of the train, tune and cal parts, with what `config.reads` and `config.needs` name.
+        folds: into how many the units are dealt (a fusion has its own number).
+    """
+    return FAMILIES[config.family].cross_fit(windows, config, fitting, folds_of(windows, config, folds))
+
+
+def score_all(
+    windows: Windows, learn_B: npt.NDArray[np.bool_], config: Any, fitting: Fitting, *, folds: int
+) -> CrossFit:
+    """Cross-fit on some of the windows and score all: those by their folds, the others by the final model."""
+    fit = cross_fit(windows.take(learn_B), config, fitting, folds=folds)
+    score_BH = np.empty(windows.labels[0].shape)
+    score_BH[learn_B] = fit.score_BH
+    score_BH[~learn_B] = fit.model.score(windows.take(~learn_B))
+    return fit._replace(score_BH=score_BH)
+
+
+def folds_of(windows: Windows, config: Any, folds: int) -> Folds:
+    """Deal the units of windows into the folds of a family's cross-fit."""
+    return unit_folds(windows, folds=getattr(config, "folds", folds), seed=config.seed)
+
+
+class NetworkFit(NamedTuple):
+    """One of the network fits that a cross-fit consists of; `fold` None is the fit on all units."""
+
+    name: str
+    config: Any
+    fold: int | None
+
+
+def network_fits(config: Any, *, folds: int) -> list[NetworkFit]:
+    """List the networks that a cross-fit of a family trains, in and out of folds; none for trees.
+
+    >>> [fit.name for fit in network_fits(config_of("hybrid"), folds=2)]
+    ['#0', '#1', '#all']
+    """
+    blocks = config.seeded_blocks if isinstance(config, FusionConfig) else {"": config}
+    each: list[int | None] = [*range(getattr(config, "folds", folds)), None]
+    return [
+        NetworkFit(fit_name(name, fold), block, fold)
+        for name, block in blocks.items()
+        if FAMILIES[block.family].network
+        for fold in each
+    ]
 
 
 def restore(config: Any, state: State, encoder: Encoding) -> Model:

@@ -5,7 +5,7 @@ Legend: B windows, C points, P patches, E embedding, H horizons.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import cache
 from typing import Any, NamedTuple, Protocol
@@ -21,6 +21,8 @@ from hvac.features.statistics import statistics
 from hvac.features.table import Windows, concat
 from hvac.models.augment import AugmentConfig, changed
 from hvac.models.fitting import FitState, Workers
+from hvac.models.folds import CrossFit as CrossFit
+from hvac.models.folds import Folds as Folds
 
 Floats = npt.NDArray[np.floating[Any]]
 State = dict[str, npt.NDArray[Any]]
@@ -33,6 +35,10 @@ NEEDS = {
     "values": "x_BCL",
     "activity": "a_BCA",
     "context": "k_BK",
+    "recent": "n_BCS",
+    "raw": "r_BCS",
+    "peers": "d_BCS",
+    "residuals": "e_BCS",
     "persistence": "persistence_B",
     "untrained": "u_BCE",
 }
@@ -75,12 +81,18 @@ class Model(Protocol):
 
 
 class Fitting(NamedTuple):
-    """What a fit is given beside its windows: the frozen encoder, its workers, where it stood, whom to report to."""
+    """What a fit is given beside its windows: the frozen encoder, its workers, where it stood, whom to report to.
+
+    `states` holds networks that were fitted elsewhere (by Ray Train's workers), by the names of `network_fits`; `name`
+    is the fit's own: "" or the block of a fusion.
+    """
 
     encoder: Encoding
     workers: Workers = Workers()
     state: FitState | None = None
     report: Callable[[FitState], None] = lambda state: None
+    states: Mapping[str, FitState] = {}
+    name: str = ""
 
 
 def columns_for(needs: Iterable[str]) -> tuple[str, ...]:

@@ -29,15 +29,15 @@ Weights = dict[str, torch.Tensor]
 
 
 class Rows(NamedTuple):
-    """Standardised inputs ([B, S, N] each), labels, and which labels are known."""
+    """Standardised inputs ([B, S, N] each), labels, and the weight of each label (0: unknown)."""
 
     inputs: tuple[Floats, ...]
     y_BH: npt.NDArray[np.bool_]
-    known_BH: npt.NDArray[np.bool_]
+    w_BH: Floats
 
     def take(self, rows: npt.NDArray[Any]) -> Rows:
         """Some of the rows."""
-        return Rows(tuple(each[rows] for each in self.inputs), self.y_BH[rows], self.known_BH[rows])
+        return Rows(tuple(each[rows] for each in self.inputs), self.y_BH[rows], self.w_BH[rows])
 
 
 class Counts(NamedTuple):
@@ -122,10 +122,10 @@ class Network(nn.Module):
         """Log-odds of the risks [H, B] from what forward gave: the mean over members where there are several."""
         return found if found.dim() == 2 else found.mean(dim=0)
 
-    def loss_H(self, found: torch.Tensor, y_HB: torch.Tensor, known_HB: torch.Tensor, weighing: Weighing) -> Any:
-        """Loss of each horizon over its known labels: [H], or [M, H] of M members, each of which then learns alone."""
-        terms = focal_terms(found, y_HB, gamma=weighing.gamma, alpha=weighing.alpha_H1) * known_HB
-        return terms.sum(dim=-1) / known_HB.sum(dim=-1).clamp(min=1)
+    def loss_H(self, found: torch.Tensor, y_HB: torch.Tensor, w_HB: torch.Tensor, weighing: Weighing) -> Any:
+        """Weighted loss of each horizon: [H], or [M, H] of M members, each of which then learns alone."""
+        terms = focal_terms(found, y_HB, gamma=weighing.gamma, alpha=weighing.alpha_H1) * w_HB
+        return terms.sum(dim=-1) / w_HB.sum(dim=-1).clamp(min=1)
 
     def clip_gradients(self, norm: float) -> bool:
         """Scale the gradient to a norm of at most `norm`; False where it is not finite."""
@@ -184,11 +184,11 @@ def fit_epochs(
 class _Tensors(NamedTuple):
     inputs: tuple[torch.Tensor, ...]
     y_HB: torch.Tensor
-    known_HB: torch.Tensor
+    w_HB: torch.Tensor
 
     @classmethod
     def make(cls, rows: Rows, device: str) -> _Tensors:
-        labels = (torch.from_numpy(np.ascontiguousarray(a.T, dtype=np.float32)) for a in (rows.y_BH, rows.known_BH))
+        labels = (torch.from_numpy(np.ascontiguousarray(a.T, dtype=np.float32)) for a in (rows.y_BH, rows.w_BH))
         inputs = tuple(torch.from_numpy(each).to(device) for each in rows.inputs)
         return cls(inputs, *(label.to(device) for label in labels))
 
@@ -218,7 +218,7 @@ def _epoch(
     for batch in batches:
         at = batch.to(rows.y_HB.device)
         logit = module(*(each[at] for each in rows.inputs))
-        loss = network.loss_H(logit, rows.y_HB[:, at], rows.known_HB[:, at], weighing)
+        loss = network.loss_H(logit, rows.y_HB[:, at], rows.w_HB[:, at], weighing)
         optimiser.zero_grad()
         loss.sum().backward()
         finite = network.clip_gradients(clip)
@@ -246,7 +246,7 @@ def _epoch_rows(
         batches = zip(*(each.split(size) for each in rows.inputs), strict=True) if len(tune.y_BH) else ()
         parts = [network(*batch) for batch in batches]
         found = torch.cat(parts, dim=-1) if parts else torch.empty(rows.y_HB.shape)
-        tune_loss_H = _by_horizon(network.loss_H(found, rows.y_HB, rows.known_HB, weighing))
+        tune_loss_H = _by_horizon(network.loss_H(found, rows.y_HB, rows.w_HB, weighing))
         logit_HB = network.read_out(found)
     steps = np.array(losses)
     done = np.isfinite(steps).all(axis=1)
@@ -254,19 +254,20 @@ def _epoch_rows(
         {
             "train_loss": float(steps[done, h].mean()) if done.any() else math.nan,
             "tune_loss": float(tune_loss_H[h]),
-            "tune_pr_auc": _pr_auc(logit_HB[h].cpu().numpy(), tune.y_BH[:, h], tune.known_BH[:, h]),
+            "tune_pr_auc": _pr_auc(logit_HB[h].cpu().numpy(), tune.y_BH[:, h], tune.w_BH[:, h]),
             "skipped": float((~done).sum()),
         }
         for h in range(len(logit_HB))
     ]
 
 
-def _pr_auc(logit_B: Floats, y_B: npt.NDArray[np.bool_], known_B: npt.NDArray[np.bool_]) -> float:
+def _pr_auc(logit_B: Floats, y_B: npt.NDArray[np.bool_], w_B: Floats) -> float:
     from sklearn.metrics import average_precision_score
 
+    known_B = w_B > 0
     y_B, logit_B = y_B[known_B], logit_B[known_B]
     defined = 0 < y_B.sum() < len(y_B) and np.isfinite(logit_B).all()
-    return float(average_precision_score(y_B, logit_B)) if defined else math.nan
+    return float(average_precision_score(y_B, logit_B, sample_weight=w_B[known_B])) if defined else math.nan
 
 
 def _close_epoch(

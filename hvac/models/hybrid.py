@@ -20,7 +20,8 @@ from torch import nn
 from hvac.features.table import Windows
 from hvac.models.family import NEEDS, Encoding
 from hvac.models.fitting import Network, Weights
-from hvac.models.network import NetworkModel, Shape, TrainingConfig, side_by_side
+from hvac.models.network import Chosen, NetworkModel, Shape, TrainingConfig, side_by_side
+from hvac.models.scaling import fit_scaler
 
 Floats = npt.NDArray[np.float32]
 
@@ -32,13 +33,15 @@ class HybridConfig(TrainingConfig):
     """Architecture and training of the v2.1 classifier (the seed's values are the defaults).
 
     `inputs` names blocks: `mean_tokens` is the mean over patches (the seed's pooling), `untrained` the embedding of an
-    encoder that was never trained; both are there for the ablations.
+    encoder that was never trained; both are there for the ablations. `most_inputs` keeps the inputs that go along with
+    the label most (by their correlation in training), so that many points do not drown few units.
     """
 
     family: Literal["hybrid"] = "hybrid"
     inputs: tuple[Block, ...] = Field(default=("embedding", "features"), min_length=1)
     hidden: tuple[int, int] = (128, 64)
     members: int = Field(default=1, ge=1)
+    most_inputs: int | None = Field(default=None, ge=1)
 
     @property
     def needs(self) -> tuple[str, ...]:
@@ -131,6 +134,18 @@ class Hybrid(NetworkModel):
         return (side_by_side([_block(windows, name) for name in config.inputs]),)
 
     @classmethod
+    def choose(cls, input_BSN: Floats, train: Windows, config: HybridConfig) -> Chosen:
+        """Choose the inputs of highest correlation with the label of any horizon."""
+        if config.most_inputs is None or input_BSN.shape[-1] <= config.most_inputs:
+            return None
+        scaled_BN = fit_scaler(input_BSN[:, 0]).transform(input_BSN[:, 0])
+        strength_HN = [
+            _correlation(scaled_BN, *column) for column in zip(train.labels[0].T, train.weights.T, strict=True)
+        ]
+        order = np.argsort(-np.max(strength_HN, axis=0), kind="stable")
+        return np.isin(np.arange(len(order)), order[: config.most_inputs])
+
+    @classmethod
     def build(cls, config: HybridConfig, shape: Shape, encoder: Encoding) -> Stack:
         """One classifier per member and horizon."""
         made = [
@@ -145,3 +160,13 @@ def _block(windows: Windows, name: str) -> Any:
         assert windows.p_BCPE is not None, "tokens are made before (`family.prepared`)"
         return windows.p_BCPE.mean(axis=2)
     return getattr(windows, NEEDS[name])
+
+
+def _correlation(scaled_BN: Floats, y_B: npt.NDArray[np.bool_], w_B: Floats) -> npt.NDArray[np.float64]:
+    """Return the weighted |correlation| of every standardised input with the label; 0 where there is none."""
+    if not w_B.sum() or not 0 < np.average(y_B, weights=w_B) < 1:
+        return np.zeros(scaled_BN.shape[1])
+    share_B = w_B / w_B.sum()
+    centred_BN = scaled_BN - share_B @ scaled_BN
+    covariance_N = (share_B * (y_B - share_B @ y_B)) @ centred_BN
+    return np.asarray(np.abs(covariance_N) / np.sqrt(np.maximum(share_B @ centred_BN**2, 1e-9)))

@@ -94,12 +94,12 @@ class Multitask(Network):
         """Log-odds of an onset up to the end of each interval."""
         return log_odds_of(found)
 
-    def loss_H(self, found: torch.Tensor, y_HB: torch.Tensor, known_HB: torch.Tensor, weighing: Weighing) -> Any:
+    def loss_H(self, found: torch.Tensor, y_HB: torch.Tensor, w_HB: torch.Tensor, weighing: Weighing) -> Any:
         """Negative log-likelihood per window of the intervals it was followed through, one entry per interval."""
         before_HB = torch.cat([torch.zeros_like(y_HB[:1]), y_HB[:-1]]).cummax(dim=0).values
-        at_risk_HB = known_HB.cumprod(dim=0) * (1 - before_HB)
+        at_risk_HB = (w_HB > 0).float().cumprod(dim=0) * w_HB * (1 - before_HB)
         terms_HB = focal_terms(found, y_HB, gamma=weighing.gamma, alpha=weighing.alpha_H1)
-        return (terms_HB * at_risk_HB).sum(dim=1) / known_HB[0].sum().clamp(min=1)
+        return (terms_HB * at_risk_HB).sum(dim=1) / w_HB[0].sum().clamp(min=1)
 
 
 def log_odds_of(hazard_HB: torch.Tensor) -> torch.Tensor:

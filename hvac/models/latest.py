@@ -18,6 +18,7 @@ from hvac.features.table import Windows, concat
 from hvac.models.bundle import Bundle
 from hvac.models.forecast import Moments, crossing_probability
 from hvac.models.predictions import SCHEMA, predictions_table
+from hvac.models.thresholds import alarms
 from hvac.panel.grid import Days
 from hvac.panel.windows import LEARNING, OK, Scale, fit_scale, learning_days_left
 
@@ -187,15 +188,16 @@ def latest_records(
 ) -> list[dict[str, Any]]:
     """The rows of `latest_rows` from what each stage gave, as plain values."""
     names = {"split": None, "label": None, "observed": False, "model": bundle.family, "bundle_id": bundle.name}
-    threshold_BH = bundle.decision.threshold_BH(made.windows.column("facility_id")).tolist()
+    threshold_BH = bundle.decision.threshold_BH(made.windows.column("facility_id"))
+    alarm_BH = alarms(risk_BH, threshold_BH)
     records: list[dict[str, Any]] = []
     for b, keys in enumerate(made.windows.keys.to_pylist()):
         same = {**keys, **names, "learning_days_left": made.learning_left[b]}
         same["observed_share"] = float(made.windows.observed_B[b])
-        for h, (horizon, threshold) in enumerate(zip(bundle.horizons, threshold_BH[b], strict=True)):
-            risk = float(risk_BH[b, h])
+        for h, horizon in enumerate(bundle.horizons):
+            risk, threshold = float(risk_BH[b, h]), float(threshold_BH[b, h])
             known = risk == risk
-            told = {"risk": risk if known else None, "alarm": risk >= threshold if known else None}
+            told = {"risk": risk if known else None, "alarm": bool(alarm_BH[b, h]) if known else None}
             outlook = _forecast_columns(outlook_B[b].get(horizon))
             records.append({**same, "horizon": horizon, "threshold": threshold, **told, **outlook})
     return records

@@ -1,36 +1,55 @@
-"""`logistic_28`: logistic regression on the standardised statistics, one per horizon.
+"""Logistic regression on standardised blocks of a window, one per horizon (the families: `LINEAR_BLOCKS`).
 
 Legend: B windows, N inputs, H horizons.
 """
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Literal, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
 from pydantic import Field, PositiveFloat
+from scipy.special import log_expit
 
 from hvac.errors import BundleError
 from hvac.features.table import Windows
-from hvac.models.blocks import constant_log_odds, inputs, known, two_classes
-from hvac.models.family import Encoding, FamilyConfig, Fitting, State
+from hvac.models.blocks import Without, constant_log_odds, inputs, known, remaining, two_classes
+from hvac.models.family import CrossFit, Encoding, FamilyConfig, Fitting, Folds, State
 from hvac.models.scaling import Scaler, fit_scaler
 
 Floats = npt.NDArray[np.float64]
+LINEAR_BLOCKS: dict[str, tuple[str, ...]] = {
+    "logistic_28": ("features",),
+    "logistic_recent": ("recent", "raw", "context"),
+    "logistic_full": ("recent", "raw", "peers", "residuals", "context"),
+}
 
 
 class LogisticConfig(FamilyConfig):
-    """Strengths tried (inverse of the L2 penalty); the best on *tune* by PR-AUC is kept, per horizon."""
+    """Strengths tried (inverse of the L2 penalty); the best on windows not trained on is kept, per horizon."""
 
-    family: Literal["logistic_28"] = "logistic_28"
+    family: Literal["logistic_28", "logistic_recent", "logistic_full"] = "logistic_28"
     strengths: tuple[PositiveFloat, ...] = Field(default=(0.001, 0.01, 0.1), min_length=1)
     iterations: int = Field(default=300, ge=1)
+    without: Without = ()
 
     @property
     def needs(self) -> tuple[str, ...]:
-        """The statistics."""
-        return ("features",)
+        """The family's blocks."""
+        return remaining(LINEAR_BLOCKS[self.family], self.without)
+
+
+class Line(NamedTuple):
+    """The fit of one horizon."""
+
+    scaler: Scaler
+    weight_N: Floats
+    bias: float
+
+    def score(self, input_BN: Floats) -> Floats:
+        """Logits of rows of inputs."""
+        return np.asarray((self.scaler.transform(input_BN) * self.weight_N).sum(axis=1) + self.bias)
 
 
 class Logistic:
@@ -49,9 +68,8 @@ class Logistic:
         input_BN = inputs(windows, self.config.needs)
         if input_BN.shape[1] != self.weight_HN.shape[1]:
             raise BundleError(f"windows have {input_BN.shape[1]} inputs, the model expects {self.weight_HN.shape[1]}")
-        columns = zip(self.scalers, self.weight_HN, self.bias_H, strict=True)
-        scores = [(scaler.transform(input_BN) * weight_N).sum(axis=1) + bias for scaler, weight_N, bias in columns]
-        return np.stack(scores, axis=1)
+        lines = zip(self.scalers, self.weight_HN, self.bias_H, strict=True)
+        return np.stack([Line(*line).score(input_BN) for line in lines], axis=1)
 
     def state(self) -> State:
         """All arrays, by name."""
@@ -70,27 +88,63 @@ class Logistic:
     @classmethod
     def fit(cls, train: Windows, tune: Windows, config: LogisticConfig, fitting: Fitting) -> Self:
         """Fit every strength on *train*; a horizon with one class in training scores its base rate."""
-        fits = [_fit_horizon(train, tune, config, h) for h in range(train.labels[0].shape[1])]
-        scalers, weights, biases = zip(*fits, strict=True)
+        return cls._of([_fit_horizon(train, tune, config, h) for h in range(train.labels[0].shape[1])], config)
+
+    @classmethod
+    def cross_fit(cls, windows: Windows, config: LogisticConfig, fitting: Fitting, folds: Folds) -> CrossFit:
+        """Choose the strength by the folds' log-loss, score them with it, and fit all windows with it."""
+        horizons = range(windows.labels[0].shape[1])
+        fits = [_cross_fit_horizon(windows, config, h, folds) for h in horizons]
+        return CrossFit(cls._of([line for line, _ in fits], config), np.stack([score_B for _, score_B in fits], axis=1))
+
+    @classmethod
+    def _of(cls, lines: list[Line], config: LogisticConfig) -> Self:
+        scalers, weights, biases = zip(*lines, strict=True)
         return cls(config, list(scalers), np.stack(weights), np.array(biases))
 
 
-def _fit_horizon(train: Windows, tune: Windows, config: LogisticConfig, h: int) -> tuple[Scaler, Floats, float]:
-    from sklearn.linear_model import LogisticRegression
+def _fit_horizon(train: Windows, tune: Windows, config: LogisticConfig, h: int) -> Line:
+    """Fit every strength and keep the best on *tune* by PR-AUC."""
     from sklearn.metrics import average_precision_score
 
-    if not two_classes(known(train, h).labels[0][:, h]):
+    lines = _fit_strengths(train, config, h)
+    tune = known(tune, h)
+    tune_y_B, w_B = tune.labels[0][:, h], tune.weights[:, h]
+    if len(lines) == 1 or not two_classes(tune_y_B):
+        return lines[0]
+    tune_BN = inputs(tune, config.needs)
+    scores = [average_precision_score(tune_y_B, line.score(tune_BN), sample_weight=w_B) for line in lines]
+    return lines[int(np.argmax(scores))]
+
+
+def _cross_fit_horizon(windows: Windows, config: LogisticConfig, h: int, folds: Folds) -> tuple[Line, Floats]:
+    """Choose the strength by the folds' log-loss; return the line of all windows and the folds' scores."""
+    y_B, w_B = windows.labels[0][:, h], windows.weights[:, h].astype(np.float64)
+    input_BN = inputs(windows, config.needs)
+    score_SB = np.zeros((len(config.strengths), len(windows)))
+    for rest_B, own_B in folds.parts:
+        lines = _fit_strengths(windows.take(rest_B if rest_B.any() else own_B), config, h)
+        score_SB[:, own_B] = [line.score(input_BN[own_B]) for line in lines]  # one flat line fills all strengths
+    loss_S = -(w_B * np.where(y_B, log_expit(score_SB), log_expit(-score_SB))).sum(axis=1)
+    best = int(np.argmin(loss_S))
+    return _fit_strengths(windows, config.replace(strengths=(config.strengths[best],)), h)[0], score_SB[best]
+
+
+def _fit_strengths(train: Windows, config: LogisticConfig, h: int) -> list[Line]:
+    """Fit a line per strength; where one kind of label is known, one flat line at the base rate."""
+    from sklearn.linear_model import LogisticRegression
+
+    part = known(train, h)
+    y_B, w_B = part.labels[0][:, h], part.weights[:, h]
+    if not two_classes(y_B):
         scaler = fit_scaler(inputs(train, config.needs))
-        return scaler, np.zeros(len(scaler.mean_N)), constant_log_odds(train, h)
-    train, tune = known(train, h), known(tune, h)
-    y_B, tune_y_B = train.labels[0][:, h], tune.labels[0][:, h]
-    scaler = fit_scaler(inputs(train, config.needs))
-    train_BN, tune_BN = (scaler.transform(inputs(part, config.needs)) for part in (train, tune))
+        return [Line(scaler, np.zeros(len(scaler.mean_N)), constant_log_odds(train, h))]
+    input_BN = inputs(part, config.needs)
+    scaler = fit_scaler(input_BN)
+    train_BN = scaler.transform(input_BN)
     fitted = [
-        LogisticRegression(C=strength, max_iter=config.iterations, random_state=config.seed).fit(train_BN, y_B)
+        LogisticRegression(C=strength, max_iter=config.iterations, random_state=config.seed)
+        .fit(train_BN, y_B, sample_weight=w_B)
         for strength in config.strengths
-    ]
-    both = two_classes(tune_y_B)
-    scores = [average_precision_score(tune_y_B, m.decision_function(tune_BN)) if both else 0.0 for m in fitted]
-    best = fitted[int(np.argmax(scores))]
-    return scaler, best.coef_[0], float(best.intercept_[0])
+    ]  # fmt: skip
+    return [Line(scaler, model.coef_[0], float(model.intercept_[0])) for model in fitted]

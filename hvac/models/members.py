@@ -8,17 +8,20 @@ from __future__ import annotations
 import difflib
 from typing import Annotated, Any, NamedTuple
 
+import numpy as np
 from pydantic import BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
 from hvac.features.table import Windows
 from hvac.models.boosting import BLOCKS, Boosting, BoostingConfig
+from hvac.models.catboosting import CatBoost, CatBoostConfig
 from hvac.models.cnn1d import Cnn1d, Cnn1dConfig
 from hvac.models.constant import BaseRate, BaseRateConfig, Persistence, PersistenceConfig
-from hvac.models.family import FamilyConfig, Fitting, Model, augmented
+from hvac.models.extra_trees import FOREST_BLOCKS, ExtraTrees, ExtraTreesConfig
+from hvac.models.family import CrossFit, FamilyConfig, Fitting, Folds, Model, augmented
 from hvac.models.hybrid import Hybrid, HybridConfig
 from hvac.models.hybrid_multitask import HybridMultitask, MultitaskConfig
-from hvac.models.linear import Logistic, LogisticConfig
+from hvac.models.linear import LINEAR_BLOCKS, Logistic, LogisticConfig
 from hvac.models.lstm import Lstm, LstmConfig
 from hvac.models.network import NetworkModel
 from hvac.models.ttm_lora import TtmLora, TtmLoraConfig
@@ -36,10 +39,31 @@ class Family(NamedTuple):
         """Whether it is one network, trained epoch by epoch (and so by Ray Train's workers)."""
         return isinstance(self.model, type) and issubclass(self.model, NetworkModel)
 
+    @property
+    def log_odds(self) -> bool:
+        """Whether its scores are log-odds by the way they are fitted (focal losses and shares of days are not)."""
+        return not self.network and self.model is not Persistence
+
     def fit(self, train: Windows, tune: Windows, config: Any, fitting: Fitting) -> Model:
         """Fit in this process, on the training windows and what `config.augment` makes of them."""
         model: Model = self.model.fit(augmented(train, config, fitting.encoder), tune, config, fitting)
         return model
+
+    def cross_fit(self, windows: Windows, config: Any, fitting: Fitting, folds: Folds) -> CrossFit:
+        """Fit on all labelled windows that may be learned from, and score each by a model blind to its unit.
+
+        A family that chooses something on held-out windows (strength, trees, epochs) has a `cross_fit` of its own;
+        the others are fitted without each fold, then on everything.
+        """
+        if hasattr(self.model, "cross_fit") and (self.network or not config.augment.copies):
+            own: CrossFit = self.model.cross_fit(windows, config, fitting, folds)
+            return own
+        nothing = windows.take(np.zeros(len(windows), dtype=bool))
+        score_BH = np.empty(windows.labels[0].shape)
+        for rest_B, own_B in folds.parts:
+            rest = windows.take(rest_B if rest_B.any() else own_B)
+            score_BH[own_B] = self.fit(rest, nothing, config, fitting).score(windows.take(own_B))
+        return CrossFit(self.fit(windows, nothing, config, fitting), score_BH)
 
 
 MEMBERS: dict[str, Family] = {
@@ -49,18 +73,20 @@ MEMBERS: dict[str, Family] = {
     "lstm": Family(LstmConfig, Lstm),
     "cnn1d": Family(Cnn1dConfig, Cnn1d),
     **{name: Family(BoostingConfig, Boosting) for name in BLOCKS},
-    "logistic_28": Family(LogisticConfig, Logistic),
+    **{name: Family(ExtraTreesConfig, ExtraTrees) for name in FOREST_BLOCKS},
+    **{name: Family(LogisticConfig, Logistic) for name in LINEAR_BLOCKS},
+    "catboost_full": Family(CatBoostConfig, CatBoost),
     "persistence": Family(PersistenceConfig, Persistence),
     "base_rate": Family(BaseRateConfig, BaseRate),
 }
-DEFAULT_FAMILY = "hybrid"
+DEFAULT_FAMILY, DEFAULT_MEMBER = "fusion", "hybrid"
 
 
 def with_family(given: Any, known: tuple[str, ...]) -> Any:
     """A section of a run file with its `family` filled in; an unknown one is an error that suggests the nearest."""
     if not isinstance(given, dict):
         return given
-    name = given.get("family", DEFAULT_FAMILY)
+    name = given.get("family", DEFAULT_FAMILY if DEFAULT_FAMILY in known else DEFAULT_MEMBER)
     if not isinstance(name, str) or name not in known:
         near = difflib.get_close_matches(str(name), known, n=1)
         hint = f": did you mean '{near[0]}'?" if near else "."
@@ -76,7 +102,9 @@ OneMember = (
     | LstmConfig
     | Cnn1dConfig
     | BoostingConfig
+    | ExtraTreesConfig
     | LogisticConfig
+    | CatBoostConfig
     | PersistenceConfig
     | BaseRateConfig
 )

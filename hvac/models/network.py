@@ -16,12 +16,13 @@ from pydantic import Field
 from hvac.config import Share
 from hvac.errors import BundleError
 from hvac.features.table import Windows
-from hvac.models.family import Encoding, FamilyConfig, Fitting, State
+from hvac.models.family import CrossFit, Encoding, FamilyConfig, Fitting, Folds, State, augmented
 from hvac.models.fitting import FitState, Network, Rows, count, fit_network
 from hvac.models.scaling import Scaler, fit_scaler
 
 Floats = npt.NDArray[np.float32]
 SCORE_BATCH = 4096
+Chosen = npt.NDArray[np.bool_] | None
 
 
 class TrainingConfig(FamilyConfig):
@@ -52,14 +53,21 @@ class Shape(NamedTuple):
 class NetworkModel:
     """A family whose scores come from one network on standardised inputs."""
 
-    def __init__(self, config: Any, scalers: tuple[Scaler, ...], shape: Shape, network: Network) -> None:
-        self.config, self.scalers, self.shape = config, scalers, shape
+    def __init__(
+        self, config: Any, scalers: tuple[Scaler, ...], shape: Shape, network: Network, chosen: Chosen = None
+    ) -> None:
+        self.config, self.scalers, self.shape, self.chosen_N = config, scalers, shape, chosen
         self.network = network.eval()
 
     @staticmethod
     def inputs(windows: Windows, config: Any) -> tuple[Floats, ...]:
         """The family's inputs, each [B, S, N]: columns N are standardised over windows and positions S."""
         raise NotImplementedError
+
+    @classmethod
+    def choose(cls, input_BSN: Floats, train: Windows, config: Any) -> Chosen:
+        """Tell which columns of the first input are kept, by the training windows; None keeps all."""
+        return None
 
     @staticmethod
     def scaler(input_BSN: Floats, number: int) -> Scaler:
@@ -78,7 +86,7 @@ class NetworkModel:
 
     def rows(self, windows: Windows) -> Rows:
         """Standardised inputs and labels of labelled windows."""
-        return Rows(self._scaled(windows), *windows.labels)
+        return Rows(self._scaled(windows), windows.labels[0], windows.weights)
 
     def score(self, windows: Windows) -> npt.NDArray[np.float64]:
         """Logits s_BH. Raises BundleError where the windows do not have the width the network was trained on."""
@@ -91,7 +99,7 @@ class NetworkModel:
         return np.concatenate(parts)
 
     def _scaled(self, windows: Windows) -> tuple[Floats, ...]:
-        raw = self.inputs(windows, self.config)
+        raw = _chosen(self.inputs(windows, self.config), self.chosen_N)
         for found, expected in zip(raw, self.shape.columns, strict=True):
             if found.shape[-1] != expected:
                 raise BundleError(f"windows have {found.shape[-1]} inputs, the model expects {expected}")
@@ -100,6 +108,8 @@ class NetworkModel:
     def state(self) -> State:
         """All arrays, by name (for safetensors)."""
         arrays: State = {"shape": np.array([*self.shape[:2], *self.shape.positions], dtype=np.int64)}
+        if self.chosen_N is not None:
+            arrays["chosen_N"] = self.chosen_N
         for i, scaler in enumerate(self.scalers):
             arrays |= {f"scaler.{i}.{name}": array for name, array in scaler._asdict().items()}
         return arrays | {f"network.{n}": t.detach().cpu().numpy() for n, t in self.network.kept().items()}
@@ -115,18 +125,20 @@ class NetworkModel:
         network = cls.build(config, shape, encoder)
         prefix = "network."
         network.take({n.removeprefix(prefix): torch.from_numpy(a) for n, a in state.items() if n.startswith(prefix)})
-        return cls(config, tuple(scalers), shape, network)
+        return cls(config, tuple(scalers), shape, network, state.get("chosen_N"))
 
     @classmethod
     def start(cls, train: Windows, config: Any, encoder: Encoding) -> Self:
         """The untrained model: inputs scaled by training statistics, weights drawn by the seed."""
         raw = cls.inputs(train, config)
+        chosen_N = cls.choose(raw[0], train, config)
+        raw = _chosen(raw, chosen_N)
         scalers = tuple(cls.scaler(each, number) for number, each in enumerate(raw))
         y_BH, _ = train.labels
         positions, columns = (tuple(each.shape[axis] for each in raw) for axis in (1, 2))
         shape = Shape(points_of(train), y_BH.shape[1], positions, columns)
         torch.manual_seed(config.seed)
-        return cls(config, scalers, shape, cls.build(config, shape, encoder))
+        return cls(config, scalers, shape, cls.build(config, shape, encoder), chosen_N)
 
     def finish(self, state: FitState) -> Self:
         """This model with the best epoch of a fit."""
@@ -142,6 +154,58 @@ class NetworkModel:
             workers=fitting.workers, state=fitting.state, report=fitting.report,
         )  # fmt: skip
         return model.finish(state)
+
+    @classmethod
+    def cross_fit(cls, windows: Windows, config: Any, fitting: Fitting, folds: Folds) -> CrossFit:
+        """Fit without each fold to score it, then on everything; each fit learns on *train* and stops on *tune*.
+
+        Fits that `fitting.states` holds are taken from there.
+        """
+        score_BH = np.empty(windows.labels[0].shape)
+        for number, (_, own_B) in enumerate(folds.parts):
+            fitted = cls._fit_part(windows, config, fitting, folds, number)
+            score_BH[own_B] = fitted.score(windows.take(own_B))
+        return CrossFit(cls._fit_part(windows, config, fitting, folds, None), score_BH)
+
+    @classmethod
+    def _fit_part(cls, windows: Windows, config: Any, fitting: Fitting, folds: Folds, fold: int | None) -> Self:
+        train, tune = network_parts(windows, folds, fold)
+        train = augmented(train, config, fitting.encoder)
+        state = fitting.states.get(fit_name(fitting.name, fold))
+        if state is not None:
+            return cls.start(train, config, fitting.encoder).finish(state)
+        return cls.fit(train, tune, config, fitting)
+
+
+def _chosen(inputs: tuple[Floats, ...], chosen_N: Chosen) -> tuple[Floats, ...]:
+    """Keep the chosen columns of the first input. Raises BundleError where it has another number of columns."""
+    if chosen_N is None:
+        return inputs
+    if inputs[0].shape[-1] != len(chosen_N):
+        raise BundleError(f"windows have {inputs[0].shape[-1]} inputs, the model expects {len(chosen_N)}")
+    return inputs[0][..., chosen_N], *inputs[1:]
+
+
+def network_parts(windows: Windows, folds: Folds, fold: int | None) -> tuple[Windows, Windows]:
+    """Return the training and the tuning windows outside of a fold (None: all of them).
+
+    Where no training unit is left outside the fold, as with one unit, nothing is held out.
+    """
+    split_B = windows.column("split")
+    train_B, tune_B = split_B == "train", split_B == "tune"
+    outside_B = folds.fold_B != fold if fold is not None else np.ones(len(windows), dtype=bool)
+    if not (train_B & outside_B).any():
+        outside_B = np.ones(len(windows), dtype=bool)
+    return windows.take(train_B & outside_B), windows.take(tune_B & outside_B)
+
+
+def fit_name(name: str, fold: int | None) -> str:
+    """Name one of a network's fits.
+
+    >>> fit_name("neural", 0), fit_name("", None)
+    ('neural#0', '#all')
+    """
+    return f"{name}#{'all' if fold is None else fold}"
 
 
 def points_of(windows: Windows) -> int:

@@ -9,6 +9,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from hvac.features.table import Windows
+from hvac.models.thresholds import alarms
 
 SCHEMA = pa.schema(
     [(name, pa.string()) for name in ("facility_id", "equipment_id", "point_id", "class")]
@@ -29,6 +30,8 @@ def predictions_table(
 ) -> pa.Table:
     """Rows in the order of the windows, horizons within; `label` is null where it is not `observed` (known).
 
+    `alarm` follows `hvac.models.thresholds.alarms`: who alarms at a horizon alarms at the longer ones.
+
     Args:
         threshold_BH: of each window, or one per horizon for all of them.
     """
@@ -38,14 +41,13 @@ def predictions_table(
     known = np.zeros(count, bool) if windows.known_BH is None else windows.known_BH.ravel()
     label = np.zeros(count, bool) if windows.y_BH is None else windows.y_BH.ravel()
     risk, threshold = risk_BH.ravel(), np.broadcast_to(threshold_BH, risk_BH.shape).ravel()
-    with np.errstate(invalid="ignore"):
-        alarm = pa.array(risk >= threshold, mask=np.isnan(risk))
+    alarm_BH = alarms(np.asarray(risk_BH, np.float64), np.asarray(threshold_BH, np.float64))
     columns = {
         **{name: keys[name] for name in keys.column_names},
         "horizon": pa.array(np.tile(np.array(horizons, dtype=np.int32), len(windows))),
         "risk": pa.array(risk, mask=np.isnan(risk)),
         "threshold": pa.array(threshold),
-        "alarm": alarm,
+        "alarm": pa.array(alarm_BH.ravel(), mask=np.isnan(risk)),
         "label": pa.array(label, mask=~known),
         "observed": pa.array(known),
         "model": pa.array([model] * count, pa.string()),

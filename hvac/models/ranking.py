@@ -30,7 +30,8 @@ YES = {"en": ("yes", "no"), "ja": ("あり", "なし")}
 def ranking(latest: Iterable[dict[str, Any]], *, last_day: dt.date) -> list[dict[str, Any]]:
     """One entry per equipment, the highest risk within the shortest horizon first; no score comes last.
 
-    With `by: point`, an equipment's risk is the highest of its points' and `point` says which.
+    With `by: point`, an equipment's risk is the highest of its points' and `point` says which; that point's alarm is
+    the equipment's, and holds at the longer horizons too.
 
     Args:
         latest: rows of `latest.parquet`.
@@ -49,7 +50,19 @@ def ranking(latest: Iterable[dict[str, Any]], *, last_day: dt.date) -> list[dict
             entry["alarms"][row["horizon"]] = row["alarm"]
             if row["horizon"] == min(entry["risks"]):
                 entry["point"] = row["point_id"] or row["driving_point"]
+    for entry in found.values():
+        entry["alarms"] = _nested(entry["alarms"])
     return sorted(found.values(), key=lambda e: [-(e["risks"].get(h) or 0.0) for h in sorted(e["risks"])] or [1.0])
+
+
+def _nested(alarms: dict[int, bool]) -> dict[int, bool]:
+    """Alarm at every horizon that is at least as long as one with an alarm.
+
+    >>> _nested({30: False, 60: True, 90: False})
+    {30: False, 60: True, 90: True}
+    """
+    first = min((horizon for horizon, alarm in alarms.items() if alarm), default=None)
+    return {horizon: first is not None and horizon >= first for horizon in alarms}
 
 
 def write_ranking(entries: Sequence[dict[str, Any]], path: AnyPath, language: str) -> None:

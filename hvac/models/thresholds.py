@@ -1,6 +1,9 @@
-"""Risk into alarm: one cut-off per horizon, chosen on the calibration part by F1, by cost, or by an alarm budget.
+"""Risk into alarm: one cut-off per horizon, chosen by F1, by cost, or by an alarm budget.
 
-An alarm is `risk >= threshold`. Shapes: B windows, K distinct risks in falling order.
+A horizon alarms where its risk reaches its threshold or a shorter horizon alarms: who must be visited within 30 days
+must be within 60 (`alarms`).
+
+Shapes: B windows, K distinct risks in falling order.
 """
 
 from __future__ import annotations
@@ -50,6 +53,15 @@ class _Steps(NamedTuple):
     fp_K: FloatArray
 
 
+def alarms(risk_BH: FloatArray, threshold_BH: FloatArray) -> NDArray[np.bool_]:
+    """Return the alarms [B, H]: at a horizon whose risk reaches its threshold, and at every longer one.
+
+    >>> alarms(np.array([[0.3, 0.4, 0.5]]), np.array([[0.3, 0.5, 0.9]])).tolist()
+    [[True, True, True]]
+    """
+    return np.logical_or.accumulate(risk_BH >= threshold_BH, axis=1)
+
+
 def choose_threshold(
     risk_B: FloatArray,
     y_B: NDArray[Any],
@@ -58,8 +70,9 @@ def choose_threshold(
     units_B: NDArray[Any],
     end_day_B: NDArray[Any],
     horizon: int,
+    w_B: NDArray[Any] | None = None,
 ) -> Threshold:
-    """Choose on known windows of the calibration part; never nan; raises `SplitError` on no rows.
+    """Choose on known windows, whose labels weigh `w_B`; never nan; raises `SplitError` on no rows.
 
     - `f1`: the highest F1 (equal ones: the higher threshold).
     - `cost`: the least miss_cost x FN + false_alarm_cost x FP (equal ones: the higher); may be "never alarm".
@@ -78,7 +91,7 @@ def choose_threshold(
     risk_B = np.asarray(risk_B, np.float64)
     assert np.all(np.isfinite(risk_B)), "risks must be finite before a threshold is chosen"
     if config.policy != "budget" and np.any(y_B):
-        steps = _steps(risk_B, y_B)
+        steps = _steps(risk_B, y_B, np.ones(len(y_B)) if w_B is None else np.asarray(w_B, np.float64))
         return Threshold(_best_f1(steps) if config.policy == "f1" else _least_cost(steps, config), config.policy)
     false = false_episodes(risk_B, y_B, units_B=units_B, end_day_B=end_day_B, gap_days=merge_gap(horizon))
     years = unit_years(len(risk_B), infer_stride(units_B, end_day_B))
@@ -89,17 +102,17 @@ def choose_threshold(
 def _note(config: ThresholdConfig, within_K: NDArray[np.bool_]) -> str:
     notes = []
     if config.policy != "budget":
-        notes.append(f"no positive in the cal part, so '{config.policy}' is undefined: 'budget' instead")
+        notes.append(f"no positive, so '{config.policy}' is undefined: 'budget' instead")
     if not within_K[0]:
         notes.append("even the highest risk breaks the budget: no alarms")
     return "; ".join(notes)
 
 
-def _steps(risk_B: FloatArray, y_B: NDArray[Any]) -> _Steps:
+def _steps(risk_B: FloatArray, y_B: NDArray[Any], w_B: FloatArray) -> _Steps:
     order = np.argsort(-risk_B, kind="stable")
     last_K = np.flatnonzero(np.r_[np.diff(risk_B[order]) != 0, True])
-    tp_K = np.cumsum(np.asarray(y_B, np.float64)[order])[last_K]
-    return _Steps(risk_B[order][last_K], tp_K, last_K + 1 - tp_K)
+    tp_K = np.cumsum((np.asarray(y_B, np.float64) * w_B)[order])[last_K]
+    return _Steps(risk_B[order][last_K], tp_K, np.cumsum(w_B[order])[last_K] - tp_K)
 
 
 def _best_f1(steps: _Steps) -> float:

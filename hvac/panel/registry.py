@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -21,6 +22,7 @@ from hvac.storage import AnyPath, read_parquet, write_parquet
 
 ALL = "all"
 EPOCH = dt.date(1970, 1, 1)
+DAYS_PER_YEAR = 365.25
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,6 +114,21 @@ class Registry:
         days = {unit: (first[unit] or 0, last[unit] or 0) for unit in first}
         targets = {unit: events.of_kinds(kinds) for unit, events in self.unit_events.items()}
         return follow_ups(days, targets, self._days("end_of_follow_up"))
+
+    @cached_property
+    def unit_days(self) -> dict[Unit, tuple[int, int]]:
+        """First and last day of every unit's record."""
+        first, last = (self._column(name) for name in ("first_date", "last_date"))
+        return {unit: ((first[unit] - EPOCH).days, (last[unit] - EPOCH).days) for unit in first}
+
+    def yearly_rates(self, units: Sequence[Unit], until: int) -> dict[str, float]:
+        """Count the events of each kind per unit and observed year, of some units and until a day."""
+        observed_days, counts = 0, Counter[str]()
+        for unit in units:
+            (first, last), found = self.unit_days[unit], self.events_of(unit)
+            observed_days += max(min(last, until) - first + 1, 0)
+            counts.update(found.kind_N[(found.start_N >= first) & (found.start_N <= until)].tolist())
+        return {kind: counts[kind] / max(observed_days, 1) * DAYS_PER_YEAR for kind in self.event_kinds}
 
     @property
     def has_limits(self) -> bool:

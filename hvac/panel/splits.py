@@ -8,8 +8,9 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal, Self
 
 import numpy as np
@@ -24,6 +25,7 @@ Part = Literal["train", "validation", "test"]
 SPLITS = ("train", "tune", "cal", "test")
 PURGED = "purged"
 UNIT_SHARES = (0.6, 0.8)
+EPOCH = dt.date(1970, 1, 1)
 MIN_UNITS = 4
 
 
@@ -84,36 +86,58 @@ class Splitter:
 
 
 def make_splitter(
-    config: SplitConfig, classes: Mapping[Unit, str], *, days: tuple[int, int], lookback: int, purge: int
+    config: SplitConfig,
+    classes: Mapping[Unit, str],
+    *,
+    days: Mapping[Unit, tuple[int, int]],
+    lookback: int,
+    purge: int,
+    onsets: Mapping[Unit, Days] = {},
 ) -> Splitter:
     """Decide every unit's part and the two borders.
 
     Args:
-        classes: class of every unit; units are cut within each class, by a seeded hash of their ids.
-        days: first and last day of the record.
+        classes: class of every unit; units are dealt within each class, by a seeded hash of their ids, evenly among
+            those with an event and those without, and among facilities.
+        days: first and last day of every unit's record; borders lie at 60 and 80 % of the window ends.
         lookback: days of a window.
         purge: the longest horizon.
+        onsets: days of each unit's predicted events. Under a split by time only those until T2 count.
 
     Raises:
         SplitError: the record is too short for the purge, or has too few units; the message names a split that fits.
     """
-    first, last = days
-    t1 = _border(config.t1, first, last, 0.6)
-    t2 = _border(config.t2, first, last, 0.8)
+    t1, t2 = _borders(config, days, lookback)
     smallest = min(Counter(classes.values()).values())
     if config.kind in ("time", "both"):
-        _check_days(t1, t2, days=days, lookback=lookback, purge=purge, smallest=smallest)
+        record = min(first for first, _ in days.values()), max(last for _, last in days.values())
+        _check_days(t1, t2, days=record, lookback=lookback, purge=purge, smallest=smallest)
     if config.kind == "time" and smallest < 2:
         raise SplitError(
             "a time split needs at least 2 units in every class (one to tune, one to calibrate); a class has only 1: "
             "pool classes with windows.class: all, or add equipment"
         )
-    part = _facility_parts(config, classes) if config.kind == "facility" else _unit_parts(config, classes)
-    return Splitter(config=config, part=part, half=_halves(config, classes, part), t1=t1, t2=t2, purge=purge)
+    until = t2 if config.kind in ("time", "both") else 2**30
+    failing = {unit for unit, onset_N in onsets.items() if (onset_N <= until).any()}
+    dealt = _dealt(config, classes, failing)
+    part = _facility_parts(config, classes, dealt) if config.kind == "facility" else _unit_parts(config, dealt)
+    half = _halves(config, dealt, part, failing)
+    return Splitter(config=config, part=part, half=half, t1=t1, t2=t2, purge=purge)
 
 
-def _border(given: dt.date | None, first: int, last: int, share: float) -> int:
-    return (given - dt.date(1970, 1, 1)).days if given else first + int((last - first) * share)
+def _borders(config: SplitConfig, days: Mapping[Unit, tuple[int, int]], lookback: int) -> tuple[int, int]:
+    """Return the days before which 60 and 80 % of the windows end, where the run file names none."""
+    first = min(start for start, _ in days.values())
+    change = np.zeros(max(stop for _, stop in days.values()) - first + 2, dtype=np.int64)
+    for start, stop in days.values():
+        if stop >= start + lookback - 1:
+            change[start + lookback - 1 - first] += 1
+            change[stop - first + 1] -= 1
+    ending = np.cumsum(np.cumsum(change))
+    quantiles = [first + int(np.searchsorted(ending, share * ending[-1])) for share in UNIT_SHARES]
+    given = [None if day is None else (day - EPOCH).days for day in (config.t1, config.t2)]
+    t1, t2 = (quantile if day is None else day for quantile, day in zip(quantiles, given, strict=True))
+    return t1, t2
 
 
 def _check_days(t1: int, t2: int, *, days: tuple[int, int], lookback: int, purge: int, smallest: int) -> None:
@@ -130,20 +154,51 @@ def _check_days(t1: int, t2: int, *, days: tuple[int, int], lookback: int, purge
 
 
 def _date(day: int) -> str:
-    return (dt.date(1970, 1, 1) + dt.timedelta(days=day)).isoformat()
+    return (EPOCH + dt.timedelta(days=day)).isoformat()
 
 
-def _shuffled(config: SplitConfig, classes: Mapping[Unit, str]) -> dict[str, list[Unit]]:
-    """Units of each class in a seeded order that depends on nothing but their ids."""
+def _dealt(config: SplitConfig, classes: Mapping[Unit, str], failing: Collection[Unit]) -> dict[str, list[Unit]]:
+    """Order the units of each class so that every stretch holds its share of failing units, and of each facility's.
+
+    The order depends on the seed, the units' ids, and who fails; not on the order in which units come.
+    """
     by_class: dict[str, list[Unit]] = defaultdict(list)
-    for unit in sorted(classes, key=lambda u: hashlib.sha256(f"{config.seed}\x1f{u[0]}\x1f{u[1]}".encode()).digest()):
-        by_class[classes[unit]].append(unit)
-    return by_class
+    for unit, name in classes.items():
+        by_class[name].append(unit)
+    return {name: _spread(config, units, failing) for name, units in sorted(by_class.items())}
 
 
-def _unit_parts(config: SplitConfig, classes: Mapping[Unit, str]) -> dict[Unit, Part]:
+def _spread(config: SplitConfig, units: Sequence[Unit], failing: Collection[Unit]) -> list[Unit]:
+    place: dict[Unit, float] = {}
+    for fails in (True, False):
+        stratum = [unit for unit in units if (unit in failing) == fails]
+        within: dict[Unit, float] = {}
+        for facility in sorted({unit.facility_id for unit in stratum}):
+            own = sorted((unit for unit in stratum if unit.facility_id == facility), key=partial(_hash, config))
+            within |= _even_places(own, _share(config, facility, str(fails)))
+        ordered = sorted(stratum, key=lambda unit: (within[unit], _hash(config, unit)))
+        place |= _even_places(ordered, _share(config, str(fails)))
+    return sorted(units, key=lambda unit: (place[unit], _hash(config, unit)))
+
+
+def _even_places(units: Sequence[Unit], offset: float) -> dict[Unit, float]:
+    """Return places in [0, 1), equally far apart; `offset` in [0, 1) is where the first one lies."""
+    return {unit: (rank + offset) / len(units) for rank, unit in enumerate(units)}
+
+
+def _hash(config: SplitConfig, unit: Unit) -> bytes:
+    return hashlib.sha256(f"{config.seed}\x1f{unit[0]}\x1f{unit[1]}".encode()).digest()
+
+
+def _share(config: SplitConfig, *names: str) -> float:
+    """Return a number in [0, 1) drawn by the seed and some names."""
+    digest = hashlib.sha256("\x1f".join((str(config.seed), *names)).encode()).digest()
+    return int.from_bytes(digest[:6], "big") / 2**48
+
+
+def _unit_parts(config: SplitConfig, dealt: Mapping[str, list[Unit]]) -> dict[Unit, Part]:
     parts: dict[Unit, Part] = {}
-    for name, units in _shuffled(config, classes).items():
+    for name, units in dealt.items():
         if config.kind != "time" and len(units) < MIN_UNITS:
             raise SplitError(
                 f"class {name!r} has {len(units)} units; a split by {config.kind} needs at least {MIN_UNITS} "
@@ -176,7 +231,9 @@ def _part(place: int, cuts: tuple[int, int]) -> Part:
     return "train" if place < cuts[0] else "validation" if place < cuts[1] else "test"
 
 
-def _facility_parts(config: SplitConfig, classes: Mapping[Unit, str]) -> dict[Unit, Part]:
+def _facility_parts(
+    config: SplitConfig, classes: Mapping[Unit, str], dealt: Mapping[str, list[Unit]]
+) -> dict[Unit, Part]:
     facilities = sorted({unit.facility_id for unit in classes})
     test = config.test_facility or facilities[-1]
     if len(facilities) < 2:
@@ -189,18 +246,20 @@ def _facility_parts(config: SplitConfig, classes: Mapping[Unit, str]) -> dict[Un
             f"splits.test_facility is {test!r}; expected one of {', '.join(facilities)}, with another left to train on"
         )
     parts: dict[Unit, Part] = {}
-    for units in _shuffled(config, {u: c for u, c in classes.items() if u.facility_id != test}).values():
+    for everyone in dealt.values():
+        units = [unit for unit in everyone if unit.facility_id != test]
         cut = max(len(units) - max(round(len(units) * 0.25), 2), 1)
         parts |= {u: "train" if i < cut else "validation" for i, u in enumerate(units)}
     return parts | {u: "test" for u in classes if u.facility_id == test}
 
 
 def _halves(
-    config: SplitConfig, classes: Mapping[Unit, str], part: Mapping[Unit, Part]
+    config: SplitConfig, dealt: Mapping[str, list[Unit]], part: Mapping[Unit, Part], failing: Collection[Unit]
 ) -> dict[Unit, Literal["tune", "cal"]]:
-    """Validation units alternate between tune and cal (under a time split every unit is a validation unit)."""
+    """Deal validation units to tune and cal in turn, by event and facility (by time every unit is one of them)."""
     halves: dict[Unit, Literal["tune", "cal"]] = {}
-    for units in _shuffled(config, classes).values():
+    for units in dealt.values():
         chosen = units if config.kind == "time" else [u for u in units if part[u] == "validation"]
-        halves |= {u: "tune" if i % 2 == 0 else "cal" for i, u in enumerate(chosen)}
-    return {u: halves.get(u, "tune") for u in classes}
+        ordered = sorted(chosen, key=lambda unit: (unit not in failing, unit.facility_id))  # stable: dealt order within
+        halves |= {u: "tune" if i % 2 == 0 else "cal" for i, u in enumerate(ordered)}
+    return {u: halves.get(u, "tune") for units in dealt.values() for u in units}

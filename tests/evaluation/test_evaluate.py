@@ -36,7 +36,7 @@ def fleet(units=60, weeks=26, onsets=50, seed=0):
 
 
 def evaluate(risk_BH, test):
-    return evaluate_model(risk_BH, test=test, threshold_H=np.full(3, 0.5), reference_H=np.array([0.1, 0.2, 0.3]))
+    return evaluate_model(risk_BH, test=test, alarm_BH=risk_BH >= 0.5, reference_H=np.array([0.1, 0.2, 0.3]))
 
 
 def noisy(test, noise, seed=1):

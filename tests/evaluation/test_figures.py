@@ -110,6 +110,16 @@ def test_forecast_is_red_where_an_alarm_was_raised_and_green_where_not() -> None
         assert [line.get_color() for line in dashed] == [colour]
 
 
+@pytest.mark.parametrize(("language", "words"), [("en", "alarm of a shorter horizon"), ("ja", "短い期間の警報が続く")])
+def test_forecast_says_where_an_alarm_is_that_of_a_shorter_horizon(language: str, words: str) -> None:
+    panel = example.example_panels()[1]
+    below = dataclasses.replace(panel.outlooks[60], risk=0.2, threshold=0.5)
+    panel = dataclasses.replace(panel, outlooks={**panel.outlooks, 60: below})
+    axes = figures.forecast_comparison([panel], horizons=(30, 60), language=language).axes
+    assert words not in axes[0].get_title(loc="left")
+    assert words in axes[1].get_title(loc="left")
+
+
 def test_forecast_row_names_each_outcome_when_horizons_differ() -> None:
     mixed = example.example_panels()[3]
     figure = figures.forecast_comparison([mixed], horizons=(30, 60, 90), language="ja")

@@ -103,6 +103,47 @@ def test_report_warns_when_context_was_not_compared(metrics: dict[str, Any], tmp
     assert "not compared with context alone" in part(written(metrics, tmp_path), "en")
 
 
+def test_report_names_classes_and_horizons_with_few_units_behind_calibration(
+    metrics: dict[str, Any], tmp_path: Path
+) -> None:
+    for h, pumps in (("30", 7), ("60", 12), ("90", 20)):
+        metrics["thresholds"]["hybrid"][h]["units_with_event"] = {
+            "AHU": 40,
+            "pump": pumps,
+            "冷凍機": 19 if h == "30" else 25,
+        }
+    text = written(metrics, tmp_path)
+    assert "Fewer than 20 pieces of equipment with an event" in part(text, "en")
+    assert "pump, 30 days: 7, 60 days: 12; 冷凍機, 30 days: 19." in part(text, "en")
+    assert "20 台に満たないところがあります（pump：30 日以内 7 台、60 日以内 12 台／冷凍機：30 日以内 19 台）" in part(
+        text, "ja"
+    )
+
+
+def test_report_does_not_warn_of_units_where_there_are_many_or_none_are_counted(
+    metrics: dict[str, Any], tmp_path: Path
+) -> None:
+    assert "behind calibration" not in part(written(metrics, tmp_path), "en")
+    for by_horizon in metrics["thresholds"]["hybrid"].values():
+        by_horizon["units_with_event"] = {"AHU": 20}
+    assert "behind calibration" not in part(written(metrics, tmp_path), "en")
+
+
+def test_report_shows_how_the_fusion_mixes_its_blocks(metrics: dict[str, Any], tmp_path: Path) -> None:
+    assert "mixes its blocks" not in part(written(metrics, tmp_path), "en")
+    losses = {"weights": 0.2104, "mean": 0.2151, "best_block": 0.23}
+    metrics["fusion"] = {
+        "AHU": {"rule": "weights", "weights": {"forest": 0.75, "my_block": 0.25}, "log_loss": losses},
+        "pump": {"rule": "mean", "weights": {"forest": 1.0}, "log_loss": {"mean": 0.3}},
+    }
+    text = written(metrics, tmp_path)
+    assert "Rule chosen weighted mean of the blocks plain mean of the blocks" in part(text, "en")
+    assert "Log-loss: plain mean of the blocks 0.215 0.300" in part(text, "en")
+    assert "Log-loss: best block alone 0.230 –" in part(text, "en")
+    assert "Weight: Forest, last days + peers 75.0% 100.0% Weight: my_block 25.0% –" in part(text, "en")
+    assert "採用した方法 ブロックの重み付き平均 ブロックの単純平均" in part(text, "ja")
+
+
 def test_report_gives_no_headline_when_events_are_few(metrics: dict[str, Any], tmp_path: Path) -> None:
     for measured in metrics["models"]["hybrid"].values():
         measured |= {"headline": False, "events": 7}

@@ -262,3 +262,39 @@ def test_windows_do_not_depend_on_which_others_are_asked() -> None:
 def test_context_is_never_infinite(values: list[float], limits: tuple[float, float]) -> None:
     found = np.array(list(facts(values, 199, limits=limits).values()))
     assert not np.isinf(found.astype(np.float32)).any()
+
+
+# Rates
+
+RATES = ContextSpec(kinds=("failure",), rates={"failure": 0.5})
+
+
+def rate_of(end: int, *log: Row) -> float:
+    return facts(FLAT, end, *log, spec=RATES)["failure_rate"]
+
+
+def test_rate_is_a_column_of_its_own_after_the_classes_and_survives_json() -> None:
+    spec = ContextSpec(kinds=("failure", "maintenance"), classes=("ahu",), rates={"failure": 0.5})
+    assert spec.names[-2:] == ("class_ahu", "failure_rate")
+    assert ContextSpec.from_json(spec.to_json()) == spec
+    older = {key: value for key, value in spec.to_json().items() if key != "rates"}
+    assert ContextSpec.from_json(older).names == spec.names[:-1]
+
+
+def test_rate_is_events_per_year_as_if_one_more_year_had_been_seen_at_the_usual_rate() -> None:
+    years = 701 / 365.25
+    assert rate_of(700, event("failure", 3), event("failure", 500)) == pytest.approx((2 + 0.5) / (years + 1))
+    assert rate_of(700) == pytest.approx(0.5 / (years + 1))
+
+
+def test_rate_is_drawn_towards_the_usual_one_where_the_record_is_short() -> None:
+    """One event in 100 days would be 3.7 a year."""
+    early, late = rate_of(99, event("failure", 3)), rate_of(799, *(event("failure", 100 * k) for k in range(8)))
+    assert 0.5 < early < 1.5
+    assert 2.5 < late < 3.7
+
+
+def test_rate_counts_only_events_that_are_known_and_of_its_kind() -> None:
+    before = rate_of(400, event("failure", 3))
+    assert rate_of(400, event("failure", 3), event("failure", 401), event("maintenance", 300)) == before
+    assert rate_of(401, event("failure", 3), event("failure", 401)) > before

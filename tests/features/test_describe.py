@@ -221,7 +221,7 @@ def with_another_future(rows: list[Row], log: list[Row], end: int, seed: int) ->
 def assert_same_bits(one: list[Windows], other: list[Windows]) -> None:
     for left, right in zip(one, other, strict=True):
         assert left.keys.to_pylist() == right.keys.to_pylist()
-        for name in ("x_BCL", "f_BCF", "k_BK", "persistence_B", "observed_B"):
+        for name in ("x_BCL", "f_BCF", "k_BK", "n_BCS", "r_BCS", "d_BCS", "e_BCS", "persistence_B", "observed_B"):
             assert getattr(left, name).tobytes() == getattr(right, name).tobytes(), name
 
 
@@ -368,7 +368,7 @@ def test_label_from_limits_is_known_where_half_of_its_horizon_was_read_until_the
 def splitter(kind: str = "time", days: int = 1200, units: int = 20) -> Splitter:
     classes = {UNIT: "ahu"} | {Unit("F1", f"X{k}"): "ahu" for k in range(units)}
     config = SplitConfig(kind=kind)  # type: ignore[arg-type]
-    return make_splitter(config, classes, days=(FIRST, FIRST + days - 1), lookback=90, purge=90)
+    return make_splitter(config, classes, days=dict.fromkeys(classes, (FIRST, FIRST + days - 1)), lookback=90, purge=90)
 
 
 def trained(rows: list[Row], rule: Recipe, cutter: Splitter, *events: Row) -> list[tuple[Windows, Counter[str]]]:

@@ -17,14 +17,15 @@ from hvac.features.encoder import Encoder, EncoderConfig, load_encoder
 from hvac.features.statistics import statistics
 from hvac.features.table import KEY_SCHEMA, Windows
 from hvac.models.bundle import Bundle
+from hvac.models.calibration import bent
 from hvac.models.decision import Decision, DecisionConfig, Scored, fit_decisions
-from hvac.models.departures import shifted
 from hvac.models.families import config_of, fit
 from hvac.models.family import Fitting, prepared
 from hvac.panel.labels import LabelConfig
 from hvac.panel.windows import WindowConfig
 
 HORIZONS = (30, 60, 90)
+SUMMARIES = ("n_BCS", "r_BCS", "d_BCS", "e_BCS")
 
 
 def recipe(points: Sequence[str] = ("p",), **more: Any) -> Recipe:
@@ -51,7 +52,7 @@ def keys(rows: int, *, point: str | None = None) -> pa.Table:
 
 
 def windows(rows: int = 60, *, points: int = 1, seed: int = 0, without: Sequence[str] = ()) -> Windows:
-    """Windows whose first statistic, embedding, context and activity carry the label; a fifth of labels is unknown."""
+    """Windows of which the first column of every block carries the label; a fifth of the labels is unknown."""
     rng = np.random.default_rng(seed)
     truth_B = rng.normal(size=rows)
     x_BCL = rng.normal(20, 3, (rows, points, 90)) + np.linspace(0, 3, 90) * truth_B[:, None, None]
@@ -63,8 +64,9 @@ def windows(rows: int = 60, *, points: int = 1, seed: int = 0, without: Sequence
         "z_BCE": rng.normal(size=(rows, points, 64)),
         "k_BK": rng.normal(size=(rows, 5)),
         "a_BCA": np.random.default_rng(seed + 1).normal(size=(rows, points, 4)),
+        **{part: np.random.default_rng((seed, n)).normal(size=(rows, points, 9)) for n, part in enumerate(SUMMARIES)},
     }
-    for part in ("f_BCF", "z_BCE", "a_BCA"):
+    for part in ("f_BCF", "z_BCE", "a_BCA", *SUMMARIES):
         arrays[part][:, 0, 0] = truth_B
     arrays["k_BK"][:, 0] = truth_B
     arrays = {name: array.astype(np.float32) for name, array in arrays.items()}
@@ -158,7 +160,7 @@ def departing(facility: str, **more: Any) -> Bundle:
     """A bundle whose decision departs at one facility: higher risks, and cut-offs of its own."""
     made = bundle(**more)
     own = Decision(
-        calibrators=tuple(shifted(each, 1.0) for each in made.decision.calibrators),
+        calibrators=tuple(bent(each, 1.0, 1.0) for each in made.decision.calibrators),
         thresholds=tuple(each._replace(value=0.9 * each.value) for each in made.decision.thresholds),
     )
     return replace(made, decision=replace(made.decision, facilities={facility: own}))

@@ -21,7 +21,16 @@ from hvac.models import network
 from hvac.models.bundle import Bundle
 from hvac.models.families import FAMILIES, config_of, restore
 from hvac.models.family import NEEDS, prepared
-from tests.models.models_example import HORIZONS, bundled, fit_family, keys, packaged_encoder, recipe, windows
+from tests.models.models_example import (
+    HORIZONS,
+    SUMMARIES,
+    bundled,
+    fit_family,
+    keys,
+    packaged_encoder,
+    recipe,
+    windows,
+)
 
 QUICK: dict[str, Any] = {"epochs": 1, "trees": 5, "min_leaf": 10, "folds": 2}
 TINY: dict[str, dict[str, Any]] = {
@@ -128,6 +137,7 @@ def wild() -> Windows:
         u_BCE=any_scale(1, encoder.dim),
         p_BCPE=any_scale(1, encoder.patches, encoder.dim),
         k_BK=k_BK,
+        **{part: any_scale(1, 9) for part in SUMMARIES},
     )
 
 

@@ -7,13 +7,22 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from hvac.errors import SplitError
 from hvac.features.table import Windows
 from hvac.models.calibration import Calibrator
-from hvac.models.decision import CUT_MACHINES, Decision, DecisionConfig
-from tests.models.models_example import decided, decision, fleet_of, windows
+from hvac.models.decision import (
+    CUT_MACHINES,
+    FEW_UNITS,
+    Decision,
+    DecisionConfig,
+    Scored,
+    fit_decisions,
+    on_grid,
+)
+from tests.models.models_example import HORIZONS, decided, decision, fleet_of, windows
 
 CAL = windows(400, seed=5)
 COST = {"policy": "cost", "miss_cost": 5, "false_alarm_cost": 1}
@@ -186,3 +195,73 @@ def test_decisions_of_facilities_survive_json_and_older_json_has_none() -> None:
     assert Decision.from_json(json.loads(json.dumps(made.to_json()))) == made
     assert "facilities" not in decision(score_BH, cal).to_json()
     assert not Decision.from_json(decision(score_BH, cal).to_json()).facilities
+
+
+# Evidence for thresholds
+
+
+def failing(units: int, of: int, *, above: float = 0.0, facility: str = "F") -> Scored:
+    """Units of one class of which some have events, told by their scores; all windows calibrate."""
+    score_BH, cal = fleet_of({facility: (of, 0.0)})
+    fails_B = np.repeat(np.arange(of) < units, 8)
+    known_BH, y_BH = np.ones((len(cal), 3), dtype=bool), np.tile(fails_B[:, None], (1, 3))
+    return Scored(score_BH + above + 2 * y_BH, replace(cal, y_BH=y_BH, known_BH=known_BH))
+
+
+def decide(classes: dict[str, Scored], **more: Any) -> dict[str, Decision]:
+    return fit_decisions(classes, horizons=HORIZONS, config=DecisionConfig(**more))
+
+
+def test_class_whose_units_with_events_are_enough_has_thresholds_of_its_own() -> None:
+    alone = decide({"many": failing(FEW_UNITS, 40)})["many"]
+    beside = decide(
+        {"many": failing(FEW_UNITS, 40), "other": failing(FEW_UNITS, 60, above=1.0, facility="G")}, calibration="platt"
+    )
+    assert all((each.policy, each.note) == ("f1", "") for each in alone.thresholds)
+    assert beside["many"].thresholds == decide({"many": failing(FEW_UNITS, 40)}, calibration="platt")["many"].thresholds
+    assert beside["many"].thresholds != beside["other"].thresholds
+
+
+def test_class_with_few_such_units_takes_the_thresholds_of_all_classes_together_and_says_so() -> None:
+    found = decide({"few": failing(FEW_UNITS - 1, 40), "more": failing(FEW_UNITS, 60, above=1.0, facility="G")})
+    few, more = found["few"].thresholds, found["more"].thresholds
+    assert all(each.policy == "f1" for each in few)
+    assert all(f"{FEW_UNITS - 1} units" in each.note and "all classes together" in each.note for each in few)
+    assert all(each.note == "" for each in more)
+    again = decide({"few": failing(0, 40), "twice": failing(FEW_UNITS, 60, above=1.0, facility="G")})["few"].thresholds
+    assert all("0 units" in each.note for each in again)
+
+
+def test_all_classes_with_few_such_units_alarm_by_the_budget_and_say_so() -> None:
+    found = decide({"few": failing(4, 40), "less": failing(3, 30, facility="G")})
+    for each in found.values():
+        assert all(threshold.policy == "budget" for threshold in each.thresholds)
+        assert all("7 units with an event are too few for 'f1'" in threshold.note for threshold in each.thresholds)
+    asked = decide({"few": failing(4, 40), "less": failing(3, 30, facility="G")}, threshold={"policy": "budget"})
+    for name, each in asked.items():
+        assert [t.value for t in each.thresholds] == [t.value for t in found[name].thresholds]
+        assert all("too few" not in threshold.note for threshold in each.thresholds)
+
+
+def test_evidence_is_counted_in_units_by_horizon_and_survives_json() -> None:
+    scored = failing(12, 40)
+    known_BH = scored.windows.labels[1].copy()
+    known_BH[:8, 0] = False  # all windows of the first unit
+    found = decide({"ahu": scored._replace(windows=replace(scored.windows, known_BH=known_BH))})["ahu"]
+    assert (found.units, found.units_with_event) == (40, (11, 12, 12))
+    again = Decision.from_json(json.loads(json.dumps(found.to_json())))
+    assert (again.units, again.units_with_event) == (40, (11, 12, 12))
+    assert again == found
+    older = {key: value for key, value in found.to_json().items() if not key.startswith("units")}
+    assert (Decision.from_json(older).units, Decision.from_json(older).units_with_event) == (0, ())
+
+
+def test_training_windows_off_the_grid_that_is_evaluated_do_not_calibrate() -> None:
+    made = windows(40, seed=1)
+    split = ["train"] * 20 + ["tune", "cal"] * 10
+    made = replace(made, keys=made.keys.set_column(5, "split", pa.array(split, pa.string())))
+    day_B = made.end_day_B
+    assert on_grid(made, 1).all()
+    found_B = on_grid(made, 5)
+    np.testing.assert_array_equal(found_B[:20], day_B[:20] % 5 == 0)
+    assert found_B[20:].all()

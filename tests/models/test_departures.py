@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy.special import expit, logit
 
-from hvac.models.calibration import Calibrator
-from hvac.models.departures import LEAST_MACHINES, fit_shift, shifted
+from hvac.models.calibration import Calibrator, bent
+from hvac.models.departures import LEAST_MACHINES, fit_shift
 from hvac.models.pooling import CalPart
 
 CLASS = Calibrator(method="platt", slope=1.0, intercept=-1.0)
@@ -47,14 +47,14 @@ def test_facility_without_a_known_window_does_not_depart() -> None:
 
 def test_windows_more_often_taken_of_the_same_machines_prove_nothing_more() -> None:
     once = part(20, shift=1.0)
-    often = CalPart(*(np.repeat(array, 5) for array in once))
+    often = CalPart(*(np.repeat(array, 5) for array in once[:3]))
     assert fit_shift(CLASS, often) == pytest.approx(fit_shift(CLASS, once), abs=1e-9)
 
 
 @pytest.mark.parametrize("calibrator", [CLASS, STEPS, Calibrator(method="shift", intercept=0.5)])
 def test_shifted_risks_rise_by_the_shift_and_keep_their_order(calibrator: Calibrator) -> None:
     score_B = np.linspace(-3, 3, 101)
-    before, after = calibrator.transform(score_B), shifted(calibrator, 0.7).transform(score_B)
+    before, after = calibrator.transform(score_B), bent(calibrator, 1.0, 0.7).transform(score_B)
     assert (np.diff(after) >= 0).all()
     assert (after >= before).all()
     if calibrator.method != "isotonic":
@@ -63,4 +63,4 @@ def test_shifted_risks_rise_by_the_shift_and_keep_their_order(calibrator: Calibr
 
 @pytest.mark.parametrize("calibrator", [CLASS, STEPS])
 def test_no_shift_is_the_calibrator_itself(calibrator: Calibrator) -> None:
-    assert shifted(calibrator, 0.0) is calibrator
+    assert bent(calibrator, 1.0, 0.0) is calibrator

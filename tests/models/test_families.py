@@ -11,11 +11,12 @@ import pytest
 from hvac.errors import BundleError, ConfigError
 from hvac.models.families import BASELINES, FAMILIES, config_of, read_config
 from hvac.models.family import NEEDS, columns_for, loaded_once, prepared
+from hvac.models.fusion import FusionConfig
 from hvac.models.hybrid import HybridConfig
 from hvac.models.members import DEFAULT_FAMILY
 from hvac.models.network import NetworkModel
 from ray_jobs.run_config import RunConfig, load_run
-from tests.models.models_example import packaged_encoder, windows
+from tests.models.models_example import SUMMARIES, packaged_encoder, windows
 
 every_family = pytest.mark.parametrize("name", list(FAMILIES))
 
@@ -106,10 +107,11 @@ def test_section_that_is_no_mapping_is_refused() -> None:
 # The default
 
 
-def test_default_family_is_hybrid_with_the_seeds_settings() -> None:
-    assert DEFAULT_FAMILY == "hybrid"
-    assert RunConfig(name="x", workspace="y", simulate={}).model == HybridConfig()
-    assert run(epochs=3).model == HybridConfig(epochs=3)
+def test_default_family_is_fusion_and_that_of_a_block_is_hybrid() -> None:
+    assert DEFAULT_FAMILY == "fusion"
+    assert RunConfig(name="x", workspace="y", simulate={}).model == FusionConfig()
+    assert run(folds=3).model == FusionConfig(folds=3)
+    assert FusionConfig(blocks={"neural": {"epochs": 3}}).blocks["neural"] == HybridConfig(epochs=3)
 
 
 def test_override_of_the_family_alone_takes_the_familys_own_defaults(tmp_path: Path) -> None:
@@ -120,7 +122,7 @@ def test_override_of_the_family_alone_takes_the_familys_own_defaults(tmp_path: P
 
 
 def test_model_section_can_be_replaced_by_that_of_another_family() -> None:
-    changed = run(epochs=3).replace(model={"family": "gbdt_28", "trees": 9})
+    changed = run(folds=3).replace(model={"family": "gbdt_28", "trees": 9})
     assert changed.model == config_of("gbdt_28", trees=9)
     assert run(family="gbdt_28", trees=9).replace(name="z").model == changed.model
 
@@ -173,7 +175,7 @@ def test_embedding_is_the_last_token() -> None:
 
 @pytest.mark.parametrize("need", sorted(NEEDS))
 def test_what_is_missing_and_cannot_be_made_is_named(need: str) -> None:
-    bare = windows(3, without=("z_BCE", "x_BCL", "f_BCF", "k_BK", "a_BCA", "persistence_B"))
+    bare = windows(3, without=("z_BCE", "x_BCL", "f_BCF", "k_BK", "a_BCA", "persistence_B", *SUMMARIES))
     with pytest.raises(BundleError, match=f"the windows' {need}"):
         prepared(bare, (need,), packaged_encoder)
 

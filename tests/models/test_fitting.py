@@ -30,11 +30,11 @@ def rows(number: int = 300, *, seed: int = 0, horizons: int = 3) -> Rows:
     rng = np.random.default_rng(seed)
     input_BN = rng.normal(size=(number, INPUTS)).astype(np.float32)
     y_BH = input_BN[:, :1] + rng.normal(0, 0.5, (number, horizons)) > np.array([1.0, 0.5, 0.0])[:horizons]
-    return Rows((input_BN[:, None],), y_BH, rng.random((number, horizons)) < 0.8)
+    return Rows((input_BN[:, None],), y_BH, (rng.random((number, horizons)) < 0.8).astype(np.float32))
 
 
 def counts(train: Rows) -> Counts:
-    positive_H, known_H = (train.y_BH & train.known_BH).sum(axis=0), train.known_BH.sum(axis=0)
+    positive_H, known_H = (train.y_BH & (train.w_BH > 0)).sum(axis=0), (train.w_BH > 0).sum(axis=0)
     return Counts(len(train.y_BH), tuple(positive_H.tolist()), tuple(known_H.tolist()))
 
 
@@ -69,7 +69,7 @@ def logits(made: Network, source: Rows) -> npt.NDArray[np.float32]:
 
 
 def pr_auc(logit_B: npt.NDArray[np.float32], source: Rows, h: int) -> float:
-    known_B = source.known_BH[:, h]
+    known_B = source.w_BH[:, h] > 0
     return float(average_precision_score(source.y_BH[known_B, h], logit_B[known_B]))
 
 
@@ -91,7 +91,7 @@ def assert_same(one: FitState, other: FitState, *, atol: float = 0.0) -> None:
 
 
 def only(source: Rows, h: int) -> Rows:
-    return Rows(source.inputs, source.y_BH[:, h : h + 1], source.known_BH[:, h : h + 1])
+    return Rows(source.inputs, source.y_BH[:, h : h + 1], source.w_BH[:, h : h + 1])
 
 
 class Line(Network):
@@ -192,7 +192,7 @@ def test_fitting_stacked_gives_what_fitting_each_alone_gives(h: int) -> None:
 
 def plain_fit(train: Rows, h: int, setting: HybridConfig, start: HybridClassifier) -> HybridClassifier:
     """The slow, obvious fit of one horizon: one batch an epoch, torch's own schedule and clipping."""
-    known_B = train.known_BH[:, h]
+    known_B = train.w_BH[:, h] > 0
     y_B = torch.from_numpy(train.y_BH[known_B, h].astype(np.float32))
     input_BN = torch.from_numpy(train.inputs[0][known_B, 0])
     classifier = copy.deepcopy(start)
@@ -247,7 +247,7 @@ def test_planted_signal_raises_tune_pr_auc_well_above_the_base_rate() -> None:
     train, tune = rows(600), rows(400, seed=1)
     state = fit(train, tune, epochs=8, dropout=0.3)
     for h in range(3):
-        base = tune.y_BH[tune.known_BH[:, h], h].mean()
+        base = tune.y_BH[tune.w_BH[:, h] > 0, h].mean()
         assert state.best_score[h] > base + 0.6 * (1 - base)
         assert state.history_H[h][-1]["train_loss"] < state.history_H[h][0]["train_loss"]
 
@@ -487,15 +487,15 @@ def test_workers_with_shards_of_unequal_size_take_the_same_number_of_steps(windo
 def test_unknown_labels_have_no_influence(part: str) -> None:
     parts = {"train": rows(), "tune": rows(200, seed=1)}
     plain = fit(**parts)
-    parts[part] = parts[part]._replace(y_BH=parts[part].y_BH ^ ~parts[part].known_BH)
+    parts[part] = parts[part]._replace(y_BH=parts[part].y_BH ^ (parts[part].w_BH == 0))
     assert_same(fit(**parts), plain)
 
 
 def test_horizon_without_any_known_label_stays_finite() -> None:
     train = rows()
-    known_BH = train.known_BH.copy()
-    known_BH[:, 1] = False
-    state = fit(train._replace(known_BH=known_BH))
+    w_BH = train.w_BH.copy()
+    w_BH[:, 1] = 0
+    state = fit(train._replace(w_BH=w_BH))
     assert all(torch.isfinite(tensor).all() for best in state.best for tensor in best.values())
 
 

@@ -203,7 +203,7 @@ def test_rows_are_standardised_inputs_beside_their_labels() -> None:
     (input_BSN,) = Hybrid.inputs(made, model.config)
     np.testing.assert_array_equal(found.inputs[0], model.scalers[0].transform(input_BSN))
     assert found.y_BH is made.y_BH
-    assert found.known_BH is made.known_BH
+    np.testing.assert_array_equal(found.w_BH > 0, made.known_BH)
 
 
 def test_fitted_model_is_the_best_epoch_of_every_horizon() -> None:
@@ -215,3 +215,49 @@ def test_fitted_model_is_the_best_epoch_of_every_horizon() -> None:
         found = average_precision_score(y_BH[known_B, h], model.score(tune)[known_B, h])
         assert found == pytest.approx(seen[-1].best_score[h], abs=1e-6)
     assert min(seen[-1].best_epoch) < 8, "the example must have a best epoch before the last"
+
+
+# The inputs that go along with the label most
+
+
+def test_the_inputs_that_carry_the_label_are_kept() -> None:
+    """The first statistic and the first number of the embedding carry it; the rest is noise."""
+    model = fit_family("hybrid", windows(300, seed=1), windows(100, seed=2), epochs=2, most_inputs=4)
+    assert model.chosen_N is not None
+    assert (len(model.chosen_N), model.chosen_N.sum()) == (92, 4)
+    assert model.chosen_N[[0, 64]].all()
+    assert model.shape.columns == (4,)
+
+
+def test_model_of_chosen_inputs_looks_at_no_other_and_restores_to_the_same_scores() -> None:
+    model = fit_family("hybrid", windows(300, seed=1), windows(100, seed=2), epochs=2, most_inputs=4)
+    fresh = windows(50, seed=3)
+    again = Hybrid.restore(model.config, {n: np.array(a) for n, a in model.state().items()}, no_encoder)
+    np.testing.assert_array_equal(again.chosen_N, model.chosen_N)
+    np.testing.assert_array_equal(again.score(fresh), model.score(fresh))
+    assert model.chosen_N is not None
+    f_BCF = np.where(model.chosen_N[64:], np.asarray(fresh.f_BCF), 9.0).astype(np.float32)
+    np.testing.assert_array_equal(model.score(replace(fresh, f_BCF=f_BCF)), model.score(fresh))
+
+
+def test_model_of_chosen_inputs_refuses_windows_of_another_number_of_points() -> None:
+    model = fit_family("hybrid", windows(300, points=2, seed=1), windows(60, points=2, seed=2), epochs=1, most_inputs=4)
+    for points in (1, 3):
+        with pytest.raises(BundleError, match=f"windows have {92 * points} inputs, the model expects 184"):
+            model.score(windows(3, points=points))
+
+
+def test_all_inputs_are_kept_where_there_are_no_more_than_asked_for() -> None:
+    settings = {"epochs": 1}
+    few, all_of = (fit_family("hybrid", windows(200, seed=1), windows(60, seed=2), **settings, **more)
+                   for more in ({"most_inputs": 92}, {}))  # fmt: skip
+    assert few.chosen_N is None
+    np.testing.assert_array_equal(few.score(windows(20, seed=3)), all_of.score(windows(20, seed=3)))
+
+
+def test_unknown_labels_have_no_say_in_the_choice_of_inputs() -> None:
+    train = windows(300, seed=1)
+    flipped = replace(train, y_BH=train.labels[0] ^ ~train.labels[1])
+    config = HybridConfig(most_inputs=4)
+    one, two = (Hybrid.choose(Hybrid.inputs(each, config)[0], each, config) for each in (train, flipped))
+    np.testing.assert_array_equal(one, two)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy.special import expit
+from scipy.special import expit, logit
 
-from hvac.models.calibration import fit_calibrator
-from hvac.models.pooling import CalPart, fit_calibrators
+from hvac.models.calibration import Calibrator, fit_calibrator
+from hvac.models.pooling import CalPart, correct, fit_calibrators
 
 
 def part(machines: int, *, shift: float = 0.0, seed: int = 0, windows: int = 10) -> CalPart:
@@ -77,3 +77,54 @@ def test_scores_that_rank_the_wrong_way_round_are_not_turned() -> None:
 def test_fleet_with_too_few_positives_falls_back_to_a_shift() -> None:
     none = {f"c{i}": CalPart(np.linspace(-2, 2, 20), np.zeros(20), np.arange(20)) for i in range(3)}
     assert {each.method for each in fit_calibrators(none).values()} == {"shift"}
+
+
+# What a held-back part corrects
+
+
+def held_back(units: int, rate: float, *, windows: int = 4) -> CalPart:
+    """Units of which a share has events in all windows, all scored at even odds."""
+    y_B = np.repeat(np.arange(units) < round(rate * units), windows).astype(float)
+    return CalPart(np.zeros(len(y_B)), y_B, np.repeat(np.arange(units), windows))
+
+
+EVEN = Calibrator(method="shift")
+
+
+def corrected(held: CalPart) -> float:
+    """The risk that stood at one half, in log-odds."""
+    return float(logit(rate(correct({"pump": EVEN}, {"pump": held})["pump"], 0.0)))
+
+
+def test_five_machines_move_next_to_nothing_and_many_what_they_prove() -> None:
+    told = float(logit(0.8))
+    five, forty, many = (corrected(held_back(units, 0.8)) for units in (5, 40, 4000))
+    assert 0 < five < 0.05 * told
+    assert five < forty < many
+    assert many == pytest.approx(told, rel=0.1)
+
+
+def test_correction_counts_units_and_not_their_windows() -> None:
+    assert corrected(held_back(40, 0.8, windows=50)) == pytest.approx(corrected(held_back(40, 0.8)), abs=1e-4)
+
+
+@pytest.mark.parametrize("rate", [0.0, 1.0])
+def test_held_back_part_with_one_kind_of_unit_corrects_nothing(rate: float) -> None:
+    assert correct({"pump": EVEN}, {"pump": held_back(40, rate)}) == {"pump": EVEN}
+
+
+def test_correction_is_the_same_for_all_classes_and_turns_no_order_round() -> None:
+    """Even where the held-back part says that high scores are the safe ones."""
+    wrong = part(60, seed=1)
+    fleet = {"a": Calibrator(method="platt", slope=0.8, intercept=-1.0), "b": Calibrator(method="platt", slope=1.3)}
+    found = correct(fleet, {"a": wrong._replace(score_B=-wrong.score_B), "b": held_back(10, 0.5)})
+    at_B = np.linspace(-4, 4, 50)
+    before_B, after_B = (np.concatenate([each[name].transform(at_B) for name in fleet]) for each in (fleet, found))
+    assert np.abs(after_B - before_B).max() > 0.01
+    np.testing.assert_array_equal(np.argsort(after_B, kind="stable"), np.argsort(before_B, kind="stable"))
+
+
+def test_class_without_held_back_windows_is_corrected_by_the_others() -> None:
+    nothing = CalPart(np.empty(0), np.empty(0), np.empty(0))
+    found = correct({"pump": EVEN, "fan": EVEN}, {"pump": held_back(200, 0.8), "fan": nothing})
+    assert found["fan"] == found["pump"] != EVEN

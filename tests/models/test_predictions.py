@@ -100,3 +100,8 @@ def test_table_survives_parquet(tmp_path: Path) -> None:
     found = table(windows(5))
     pq.write_table(found, tmp_path / "predictions.parquet")
     assert pq.read_table(tmp_path / "predictions.parquet").equals(found)
+
+
+def test_alarm_of_a_horizon_is_one_of_the_longer_ones() -> None:
+    found = table(windows(1), np.array([[0.3, 0.4, 0.5]]))
+    assert found["alarm"].to_pylist() == [True] * 3

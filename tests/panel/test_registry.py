@@ -187,3 +187,37 @@ def test_panel_of_before_has_no_end_of_follow_up_in_its_register(tmp_path: Path)
     made = build(tmp_path, equipment=REGISTER)
     replace(made, units=made.units.drop_columns(["end_of_follow_up"])).save(tmp_path)
     assert {each.end - FIRST for each in Registry.load(tmp_path).follow_up(("failure",)).values()} == {99}
+
+
+# How often events come
+
+
+LOG = """facility_id,equipment_id,kind,start,end
+F,E1,failure,{0},
+F,E1,failure,{1},
+F,E2,failure,{2},
+F,E3,maintenance,{2},
+F,P1,failure,{2},
+""".format(date(10), date(60), date(20))
+
+
+def rates(folder: Path, units: str, until: int) -> dict[str, float]:
+    found = build(folder, equipment=REGISTER, events=LOG)
+    return found.yearly_rates([Unit("F", name) for name in units.split()], FIRST + until)
+
+
+def test_yearly_rates_are_events_per_observed_year_of_the_given_units(tmp_path: Path) -> None:
+    days = {unit: last - first + 1 for unit, (first, last) in build(tmp_path, equipment=REGISTER).unit_days.items()}
+    both = days[Unit("F", "E1")] + days[Unit("F", "E2")]
+    assert rates(tmp_path, "E1 E2", 99) == pytest.approx({"failure": 3 / both * 365.25, "maintenance": 0.0})
+
+
+def test_yearly_rates_know_nothing_after_their_day(tmp_path: Path) -> None:
+    first = build(tmp_path, equipment=REGISTER).unit_days[Unit("F", "E1")][0]
+    assert rates(tmp_path, "E1", 59)["failure"] == pytest.approx(1 / (FIRST + 59 - first + 1) * 365.25)
+    assert rates(tmp_path, "E1", 60)["failure"] == pytest.approx(2 / (FIRST + 60 - first + 1) * 365.25)
+
+
+def test_yearly_rates_of_no_units_are_0(tmp_path: Path) -> None:
+    assert rates(tmp_path, "", 99) == {"failure": 0.0, "maintenance": 0.0}
+    assert rates(tmp_path, "E1 E2", -50) == {"failure": 0.0, "maintenance": 0.0}

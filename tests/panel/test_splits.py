@@ -27,8 +27,10 @@ def fleet(facilities: int = 3, each: int = 12, classes: int = 1) -> dict[Unit, s
 
 def splitter(kind: str, classes: dict[Unit, str] | None = None, **more: object) -> Splitter:
     days = more.pop("days", DAYS)
-    config = SplitConfig(kind=kind, **more)
-    return make_splitter(config, classes or fleet(), days=days, lookback=90, purge=PURGE)  # type: ignore[arg-type]
+    onsets = more.pop("onsets", {})
+    config, units = SplitConfig(kind=kind, **more), classes or fleet()
+    days_of = dict.fromkeys(units, days)
+    return make_splitter(config, units, days=days_of, lookback=90, purge=PURGE, onsets=onsets)  # type: ignore[arg-type]
 
 
 def words(found: Splitter, units: list[Unit] | None = None) -> dict[Unit, dict[str, np.ndarray]]:
@@ -72,11 +74,52 @@ def test_time_split_leaves_out_only_the_purged_days() -> None:
         assert days[PURGED].tolist() == borders
 
 
-def test_borders_lie_at_60_and_80_percent_of_the_dates() -> None:
+def test_borders_lie_at_60_and_80_percent_of_the_window_ends() -> None:
     found = splitter("time")
-    length = DAYS[1] - DAYS[0]
-    assert abs(found.t1 - (DAYS[0] + 0.6 * length)) <= 1
-    assert abs(found.t2 - (DAYS[0] + 0.8 * length)) <= 1
+    first_end = DAYS[0] + 89
+    length = DAYS[1] - first_end
+    assert abs(found.t1 - (first_end + 0.6 * length)) <= 1
+    assert abs(found.t2 - (first_end + 0.8 * length)) <= 1
+
+
+def test_one_unit_with_an_early_record_hardly_moves_the_borders() -> None:
+    """Of 101 units one is read from long before the others: by the calendar T1 would lie before all others' windows."""
+    units = fleet(facilities=1, each=101)
+    days = dict.fromkeys(units, DAYS)
+    stray = dict(days)
+    stray[next(iter(units))] = (DAYS[0] - 1200, DAYS[1])
+    plain, moved = (make_splitter(SplitConfig(), units, days=each, lookback=90, purge=90) for each in (days, stray))
+    assert 0 <= plain.t1 - moved.t1 <= 15
+    assert 0 <= plain.t2 - moved.t2 <= 15
+
+
+def failing(units: dict[Unit, str], every: int, day: int = DAYS[0] + 200) -> dict[Unit, np.ndarray]:
+    return {unit: np.array([day]) for k, unit in enumerate(units) if k % every == 0}
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_units_with_an_event_are_dealt_evenly_over_the_parts_and_over_tune_and_cal(seed: int) -> None:
+    units = fleet(facilities=4, each=25)
+    onsets = failing(units, 5)
+    found = splitter("equipment", units, onsets=onsets, seed=seed)
+    parts = [found.part[unit] for unit in onsets]
+    assert [parts.count(name) for name in ("train", "validation", "test")] == pytest.approx([12, 4, 4], abs=1)
+    halves = [found.half[unit] for unit in onsets if found.part[unit] == "validation"]
+    assert abs(halves.count("tune") - halves.count("cal")) <= 1
+
+
+def test_facilities_are_dealt_evenly_over_the_parts() -> None:
+    units = fleet(facilities=2, each=50)
+    found = splitter("equipment", units, onsets=failing(units, 5))
+    tested = [unit.facility_id for unit, part in found.part.items() if part == "test"]
+    assert tested.count("F0") == pytest.approx(len(tested) / 2, abs=2)
+
+
+def test_events_after_the_second_border_have_no_say_in_a_split_by_time() -> None:
+    units = fleet(facilities=2, each=30)
+    late = failing(units, 3, day=DAYS[1] - 1)
+    assert splitter("time", units, onsets=late).half == splitter("time", units).half
+    assert splitter("time", units, onsets=failing(units, 3)).half != splitter("time", units).half
 
 
 def test_given_borders_are_used() -> None:

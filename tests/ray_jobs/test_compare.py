@@ -19,7 +19,8 @@ from hvac.errors import HvacError
 from ray_jobs import compare, contenders, evaluate, featurize
 from ray_jobs.boards import finished_board, publish
 from ray_jobs.compare import UNSEEDED
-from ray_jobs.contenders import basis_of
+from ray_jobs.contenders import basis_of, read_outcome
+from ray_jobs.rivals import read_held_out
 from ray_jobs.run_config import RunConfig, load_run
 from ray_jobs.workspace import Workspace, workspace_of, write_json
 from tests.evaluation.leaderboard_example import board
@@ -83,7 +84,9 @@ def test_board_names_its_table_and_has_a_row_per_model_with_its_seeds(compared: 
     assert {row["name"]: row["runs"] for row in made["rows"]} == {"gbdt_context": 2, "logistic_28": 1, "base_rate": 1}
     for row in made["rows"]:
         assert row["parameters"] > 0
-        assert row["microseconds_per_window"] > 0
+        assert row["microseconds_per_window"] > 0 or row["name"] == "base_rate"  # looks at no window: 0.00
+    kept = [read_outcome(str(compared.workspace / name)) for name in outcomes_of(compared)]
+    assert all(outcome.microseconds_per_window > 0 for outcome in kept)
     with (folder_of(compared) / "leaderboard.csv").open(encoding="utf-8-sig", newline="") as file:
         assert len(list(csv.DictReader(file))) == 3 * len(MODELS)
 
@@ -218,7 +221,7 @@ def test_board_is_found_only_for_the_windows_it_was_made_of(compared: RunConfig,
 
 
 def test_report_of_evaluate_shows_the_leaderboard(finished: Finished, compared: RunConfig, tmp_path: Path) -> None:
-    config = copied(finished, tmp_path / "run", "bundles", steps=("ingest", "featurize", "train"))
+    config = copied(finished, tmp_path / "run", "bundles", "held_out", steps=("ingest", "featurize", "train"))
     few = {"baselines": ["base_rate"], "ablation": False, "replicates": 100, "forecast_windows": 20}
     config = config.replace(evaluate=few)
     shutil.copytree(folder_of(compared), folder_of(config))
@@ -232,6 +235,12 @@ def test_report_of_evaluate_shows_the_leaderboard(finished: Finished, compared: 
 
 
 # What is refused
+
+
+def test_bundles_without_scores_of_held_out_units_are_refused_in_one_sentence(tmp_path: Path) -> None:
+    told = refused(lambda: read_held_out(tmp_path, "pump"))
+    assert "'pump'" in told
+    assert "run python -m ray_jobs.train" in told
 
 
 def refused(call: Callable[[], Any]) -> str:

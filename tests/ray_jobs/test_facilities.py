@@ -25,9 +25,9 @@ from hvac.panel.splits import SPLITS
 from ray_jobs import evaluate, facilities, score, train
 from ray_jobs.boards import finished_facilities
 from ray_jobs.contenders import Bench, Entry, contend, read_outcome
-from ray_jobs.rivals import EVALUATED, decide
+from ray_jobs.rivals import EVALUATED, decide, read_held_out
 from ray_jobs.run_config import RunConfig
-from ray_jobs.windows_table import load_recipes, read_windows
+from ray_jobs.windows_table import NOT_TESTED, load_recipes, read_windows
 from ray_jobs.workspace import workspace_of
 
 Finished = tuple[RunConfig, Path]
@@ -99,7 +99,7 @@ def test_nothing_of_the_facility_left_out_is_learned_from(left_out: RunConfig, t
 
     def told(folder: Path) -> tuple[Any, Any]:
         entry = Entry("gbdt_context", config_of("gbdt_context"), str(tmp_path / f"{folder.parent.name}.npz"), LEFT_OUT)
-        contend(Bench(str(folder), EncoderConfig()), recipe, entry)
+        contend(Bench(str(folder), EncoderConfig(), folds=2), recipe, entry)
         outcome = read_outcome(entry.path)
         verdicts = decide(folder, {name: recipe}, {name: outcome}, left_out.decision, "gbdt_context", without=LEFT_OUT)
         return outcome, verdicts[name]
@@ -140,15 +140,21 @@ def test_evaluate_shows_the_facilities_and_the_newest_of_them(left_out: RunConfi
 
 
 def _check_predictions(config: RunConfig) -> None:
-    """The same windows through the plain call of a bundle."""
+    """Tested windows go through the plain call of a bundle, the others through models that did not see their unit."""
     rows = pq.read_table(config.workspace / "predictions.parquet").to_pylist()
     bundles = workspace_of(config).finished("train")["bundles"]
     for name, recipe in load_recipes(workspace_of(config).windows).items():
         bundle = Bundle.load(workspace_of(config).bundles / bundles[name])
         windows = read_windows(workspace_of(config).windows, recipe, EVALUATED, ("context",))
-        expected = bundle.predict(windows)
+        expected, tested_B = bundle.predict(windows), windows.column("split") == "test"
+        held_out_BH = read_held_out(workspace_of(config).held_out, name)
+        calibrating = read_windows(workspace_of(config).windows, recipe, NOT_TESTED)
+        held_out_BH = held_out_BH[np.isin(calibrating.column("split").astype(str), EVALUATED)]
+        assert not np.allclose(held_out_BH, expected.score_BH[~tested_B])
+        risk_BH = expected.risk_BH.copy()
+        risk_BH[~tested_B] = bundle.decision.risk(held_out_BH, windows.column("facility_id")[~tested_B])
         own = [row for row in rows if row["class"] == name]
-        np.testing.assert_allclose([row["risk"] for row in own], expected.risk_BH.ravel(), atol=1e-9)
+        np.testing.assert_allclose([row["risk"] for row in own], risk_BH.ravel(), atol=1e-9)
         np.testing.assert_array_equal([row["threshold"] for row in own], expected.threshold_BH.ravel())
 
 

@@ -222,7 +222,7 @@ def keys_in(workspace: Path, *, but: str) -> pa.Table:
 
 def test_killed_training_worker_resumes_from_its_checkpoint(finished: tuple[RunConfig, Path], tmp_path: Path) -> None:
     here = copy_of(finished, tmp_path / "run", upto="featurize")
-    model = {"epochs": 6}
+    model = {"family": "hybrid", "epochs": 6}
     process = start("train", write_config(tmp_path, train={"workers": 1, "checkpoint_every": 1}, model=model))
     try:
         storage = here.workspace / "ray_train"

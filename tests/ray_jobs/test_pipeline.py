@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -17,15 +18,20 @@ import pytest
 
 from hvac.features.encoder import load_encoder
 from hvac.models.bundle import Bundle
+from hvac.models.families import cross_fit
+from hvac.models.family import Fitting, loaded_once
 from ray_jobs import evaluate, featurize, ingest, score, train
+from ray_jobs.rivals import read_held_out
 from ray_jobs.run_config import RunConfig
 from ray_jobs.summary import closing_summary
-from ray_jobs.windows_table import load_recipes, read_windows
+from ray_jobs.windows_table import fit_windows, load_recipes, read_windows
 from ray_jobs.workspace import Workspace
 from tests.reference.labels_oracle import label
 
 Finished = tuple[RunConfig, Path]
-BASELINES = {"base_rate", "persistence", "logistic_28", "gbdt_28", "gbdt_92", "gbdt_context"}
+BASELINES = {
+    *("base_rate", "persistence", "logistic_28", "gbdt_28", "gbdt_92", "gbdt_context", "et_context", "et_28", "hybrid"),
+}
 
 
 def windows_of(workspace: Path) -> pd.DataFrame:
@@ -80,13 +86,17 @@ def test_windows_in_and_left_out_add_up_to_the_grid(finished: Finished) -> None:
     assert done["left_out"]["purged"] > 0
 
 
-def test_risks_never_fall_with_the_horizon(finished: Finished) -> None:
+def test_risks_never_fall_and_alarms_never_vanish_with_the_horizon(finished: Finished) -> None:
     _, workspace = finished
     predictions = pd.read_parquet(workspace / "predictions.parquet")
-    wide = predictions.pivot_table(index=["facility_id", "equipment_id", "end_date"], columns="horizon", values="risk")
-    assert (np.diff(wide.to_numpy(), axis=1) >= 0).all()
+    by_horizon = {
+        name: predictions.pivot(index=["facility_id", "equipment_id", "end_date"], columns="horizon", values=name)
+        for name in ("risk", "threshold", "alarm")
+    }
+    risk_BH, threshold_BH, alarm_BH = (table.to_numpy() for table in by_horizon.values())
+    assert (np.diff(risk_BH, axis=1) >= 0).all()
     assert ((predictions["risk"] > 0) & (predictions["risk"] < 1)).all()
-    assert (predictions["alarm"] == (predictions["risk"] >= predictions["threshold"])).all()
+    assert (alarm_BH == np.logical_or.accumulate(risk_BH >= threshold_BH, axis=1)).all()
 
 
 def test_plain_call_of_the_bundle_gives_the_predictions_of_the_job(finished: Finished) -> None:
@@ -103,8 +113,8 @@ def test_plain_call_of_the_bundle_gives_the_predictions_of_the_job(finished: Fin
 def test_every_baseline_stands_beside_the_model_with_intervals(finished: Finished) -> None:
     _, workspace = finished
     metrics = json.loads((workspace / "metrics.json").read_text())
-    assert set(metrics["models"]) == BASELINES | {"hybrid"}
-    assert set(metrics["differences"]) == BASELINES
+    assert set(metrics["models"]) == BASELINES
+    assert set(metrics["differences"]) == BASELINES - {"hybrid"}  # the model itself
     assert set(metrics["ablation"]) == {"features_only", "embedding_only", "both", "untrained_encoder"}
     for found in metrics["models"].values():
         for horizon in ("30", "60", "90"):
@@ -193,3 +203,44 @@ def test_report_tells_thresholds_of_the_model(finished: Finished) -> None:
     assert 0 < metrics["thresholds"]["hybrid"]["30"]["value"] < 1
     assert set(metrics["thresholds"]["hybrid"]["30"]["by_class"]) == {"pump", "chiller"}
     assert metrics["calibration"]["hybrid"]["30"]["method"]
+
+
+# The default: a fusion
+
+
+@pytest.fixture(scope="module")
+def fused(ray: None, run_config: Callable[..., RunConfig]) -> RunConfig:
+    """The same fleet through the pipeline with the family that stands in no file."""
+    config = run_config(
+        model={}, evaluate={"baselines": ["base_rate"], "ablation": False, "replicates": 100, "forecast_windows": 20}
+    )
+    assert config.model.family == "fusion"
+    for step in (ingest, featurize, train, evaluate, score):
+        step.run(config)
+    return config
+
+
+def test_default_fusion_tells_how_it_mixes_and_judges_every_unit(fused: RunConfig) -> None:
+    workspace = Path(fused.workspace)
+    told = json.loads((workspace / "steps" / "train.json").read_text())["fusion"]
+    assert set(told) == {"pump", "chiller"}
+    for each in told.values():
+        assert each["rule"] in ("weights", "mean", "best_block")
+        assert set(each["weights"]) == set(fused.model.blocks)
+        assert sum(each["weights"].values()) == pytest.approx(1, abs=1e-3)
+    assert set(json.loads((workspace / "metrics.json").read_text())["models"]) == {"fusion", "base_rate"}
+    latest = pd.read_parquet(workspace / "latest.parquet")
+    assert (set(latest["model"]), set(latest["status"])) == ({"fusion"}, {"ok"})
+    assert latest["risk"].notna().all()
+
+
+def test_networks_of_the_fusion_were_fitted_by_ray_trains_workers_and_lie_in_the_bundle(fused: RunConfig) -> None:
+    """The scores that calibrated are those of a cross-fit whose networks are all fitted in this process."""
+    workspace = Path(fused.workspace)
+    recipe, encoder = load_recipes(workspace / "windows")["pump"], loaded_once(load_encoder)
+    windows = fit_windows(workspace / "windows", recipe, fused.model, encoder)
+    here = cross_fit(windows, fused.model, Fitting(encoder), folds=fused.decision.folds)
+    np.testing.assert_allclose(read_held_out(workspace / "held_out", "pump"), here.score_BH, atol=1e-4)
+    bundle = Bundle.load(next((workspace / "bundles").glob("pump-*")))
+    np.testing.assert_allclose(bundle.model.score(windows), here.model.score(windows), atol=1e-4)
+    assert bundle.training["rule"] == here.notes["rule"]

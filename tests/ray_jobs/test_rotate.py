@@ -61,6 +61,8 @@ def test_every_machine_is_tested_in_one_turn_of_each_kind_and_in_no_other_part_o
 def test_board_is_of_all_machines_and_pairs_every_model_with_the_default(turned: RunConfig) -> None:
     board = board_of(turned)
     assert (board["turns"], board["default"], [row["name"] for row in board["rows"]]) == (3, "logistic_28", MODELS)
+    assert board["judged"]["within_turns"] == ["pr_auc", "roc_auc", "recall_10"]
+    assert {"brier_skill", "ece"} <= set(board["judged"]["pooled"])
     for context, logistic in (board["rows"], *board["kinds"].values()):
         assert logistic["against_default"] is None
         for h in map(str, board["horizons"]):

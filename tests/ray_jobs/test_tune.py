@@ -57,7 +57,9 @@ def make(finished: Finished, tmp_path_factory: pytest.TempPathFactory) -> Making
 
     def made(search: dict[str, Any] | None, **changes: Any) -> RunConfig:
         given = {"space": SPACE, "trials": 3, "concurrent": 1, **search} if search is not None else None
-        return RunConfig(**{**SMALL, "workspace": folder, "model": {"epochs": 2}, "tune": given, **changes})
+        return RunConfig(
+            **{**SMALL, "workspace": folder, "model": {"family": "hybrid", "epochs": 2}, "tune": given, **changes}
+        )
 
     return made
 
@@ -233,7 +235,9 @@ def test_pbt_goes_on_with_the_networks_of_better_trials(
             ray.tune.report = report
 
     monkeypatch.setattr(tune, "run_trial", in_turn)
-    config = make({"algorithm": "pbt", "grace_epochs": 1, "space": space, **together}, model={"epochs": 5})
+    config = make(
+        {"algorithm": "pbt", "grace_epochs": 1, "space": space, **together}, model={"family": "hybrid", "epochs": 5}
+    )
     result = tune.run(config)
     trials = json.loads((Path(result["sweep"]) / "sweep.json").read_text(encoding="utf-8"))["trials"]
     assert [trial["status"] for trial in trials] == ["finished"] * 4
@@ -286,7 +290,7 @@ def test_killed_sweep_goes_on_and_ends_with_every_trial_once(
     here = make(None)
     shutil.copytree(here.workspace, tmp_path / "run", ignore=shutil.ignore_patterns("sweeps", "tune-*"))
     search = {"algorithm": "asha", "trials": 4, "concurrent": 1, "grace_epochs": 2, "space": SPACE}
-    content = {**SMALL, "workspace": str(tmp_path / "run"), "model": {"epochs": 6}, "tune": search,
+    content = {**SMALL, "workspace": str(tmp_path / "run"), "model": {"family": "hybrid", "epochs": 6}, "tune": search,
                "ray": {"num_cpus": 2, "object_store_mb": 150}}  # fmt: skip
     (tmp_path / "run.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
 
@@ -332,7 +336,7 @@ def shared_by(config: RunConfig, folder: Path) -> Shared:
 
 
 def test_trial_resumed_from_a_checkpoint_ends_as_the_undisturbed_one(make: Making, tmp_path: Path) -> None:
-    config = make({}, model={"epochs": 4, "hidden": (8, 4)})
+    config = make({}, model={"family": "hybrid", "epochs": 4, "hidden": (8, 4)})
     shared, classes = shared_by(config, tmp_path), classes_of(config)
     whole = [row for row, _ in follow(shared, {"dropout": 0.4}, classes, {}, Workers())]
 
@@ -358,7 +362,7 @@ def test_trial_looks_at_train_tune_and_cal_only(make: Making) -> None:
 
 
 def test_score_is_the_mean_over_classes_and_horizons_of_each_best_epoch(make: Making, tmp_path: Path) -> None:
-    config = make({}, model={"epochs": 3})
+    config = make({}, model={"family": "hybrid", "epochs": 3})
     states: dict[str, FitState] = {}
     rows = [row for row, _ in follow(shared_by(config, tmp_path), {}, classes_of(config), states, Workers())]
     best = [max(row["tune_pr_auc"] for row in rows) for state in states.values() for rows in state.history_H]

@@ -427,6 +427,7 @@ COLUMNS: dict[str, Callable[[int], list[Any]]] = {
 }  # fmt: skip
 MORE: dict[str, Callable[[int], list[Any]]] = {
     "point_id": texts, "context": contexts, "split": texts, "status": texts, "row": texts, "horizon": texts,
+    "peers": contexts, "recent": contexts,
     "ask": texts, "risk": texts, "": texts, "label": dates, "class": texts, "facility_id": texts, "values": windows,
 }  # fmt: skip
 

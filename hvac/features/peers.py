@@ -1,0 +1,135 @@
+"""Peers: how far each point lies from the median of the same point of other equipment of its class on the same day.
+
+The largest nuisance in buildings is what all machines share: weather, season, load. The median of the peers' normalised
+values on a day takes it out. Peers are the units of the same class and facility where there are at least 5, else those
+of the whole fleet; below that there is nothing to compare with, and the columns are nan.
+
+Legend: U units, T days, C points. Days are int32 days since 1970-01-01.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from hvac.panel.grid import Days, Panel
+from hvac.panel.windows import NEVER, Scale
+
+LEAST_PEERS: Final = 5
+PEERS: Final = "peers"
+MOST_PEERS: Final = 128  # units of a group whose values are looked at; more would cost memory and change little
+Floats = npt.NDArray[np.float64]
+
+
+class PeerSeries(NamedTuple):
+    """Normalised values of one unit, nan where not read in time; they count from `ready_C` on."""
+
+    first_day: int
+    value_TC: npt.NDArray[np.float32]
+    ready_C: Days
+
+
+class PeerLevel(NamedTuple):
+    """Median of a group on each day, nan where fewer than 5 units report; for windows that end from `ready_C` on."""
+
+    points: tuple[str, ...]
+    first_day: int
+    median_TC: npt.NDArray[np.float32]
+    ready_C: Days
+
+
+def level_to_arrow(level: PeerLevel) -> pa.Table:
+    """Return a level as a table: one row per day, the medians as a list, the rest as metadata."""
+    days = pa.array(level.first_day + np.arange(len(level.median_TC)), pa.int32()).cast(pa.date32())
+    flat = pa.array(np.ascontiguousarray(level.median_TC).ravel(), pa.float32())
+    medians = pa.FixedSizeListArray.from_arrays(flat, len(level.points))
+    facts = json.dumps({"points": level.points, "ready": level.ready_C.tolist()})
+    return pa.table({"date": days, "median": medians}).replace_schema_metadata({PEERS: facts})
+
+
+def level_from_arrow(table: pa.Table) -> PeerLevel:
+    """Return the level that `level_to_arrow` wrote."""
+    facts = json.loads(table.schema.metadata[PEERS.encode()])
+    first_day = int(table["date"].cast(pa.int32())[0].as_py())
+    medians = table["median"].combine_chunks().flatten().to_numpy(zero_copy_only=False)
+    median_TC = np.asarray(medians, dtype=np.float32).reshape(len(table), len(facts["points"]))
+    return PeerLevel(tuple(facts["points"]), first_day, median_TC, np.array(facts["ready"], dtype=np.int32))
+
+
+def peer_series(panel: Panel, scale: Scale) -> PeerSeries:
+    """Normalise a unit's values for its peers; readings that became known after their day are left out."""
+    with np.errstate(invalid="ignore"):
+        value_TC = (panel.value_TC - scale.centre_TC) / scale.spread_TC
+    day_T1 = (panel.first_day + np.arange(len(value_TC)))[:, None]
+    in_time_TC = panel.observed_TC & (panel.known_TC <= day_T1)
+    return PeerSeries(panel.first_day, np.where(in_time_TC, value_TC, np.nan).astype(np.float32), scale.ready_C)
+
+
+def peer_level(points: tuple[str, ...], series: Sequence[PeerSeries]) -> PeerLevel | None:
+    """Take the median of a group day by day; None where it has fewer than 5 units.
+
+    A unit's scale is known from its `ready_C` on. The group can speak once 5 units are ready: these founders count on
+    all their days, since no window before that day looks at the group; every other unit counts from its own day on.
+    So what a window sees of the group depends on nothing later than its end.
+
+    >>> unit = PeerSeries(10, np.array([[1.0], [3.0]], np.float32), np.array([0], np.int32))
+    >>> level = peer_level(("p",), [unit] * 4 + [unit._replace(value_TC=unit.value_TC + 5)])
+    >>> level.first_day, level.median_TC.ravel().tolist()
+    (10, [1.0, 3.0])
+    """
+    if len(series) < LEAST_PEERS:
+        return None
+    ready_UC = np.stack([each.ready_C for each in series])
+    ready_C = np.sort(ready_UC, axis=0)[LEAST_PEERS - 1].astype(np.int32)
+    first = min(each.first_day for each in series)
+    last = max(each.first_day + len(each.value_TC) for each in series)
+    value_UTC = np.full((len(series), last - first, len(points)), np.nan, np.float32)
+    day_T1 = np.arange(first, last)[:, None]
+    for value_TC, each in zip(value_UTC, series, strict=True):
+        start = each.first_day - first
+        value_TC[start : start + len(each.value_TC)] = each.value_TC
+        value_TC[each.ready_C > np.maximum(day_T1, ready_C)] = np.nan
+    return PeerLevel(points, first, _medians(value_UTC), ready_C)
+
+
+def _medians(value_UTC: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Median over units; nan where fewer than 5 units have a value."""
+    ordered_UTC = np.sort(value_UTC, axis=0)  # nan goes last
+    count_TC = np.isfinite(value_UTC).sum(axis=0)
+    last_TC = np.maximum(count_TC - 1, 0)
+    low, high = (
+        np.take_along_axis(ordered_UTC, at_TC[None], axis=0)[0] for at_TC in (last_TC // 2, (last_TC + 1) // 2)
+    )
+    median_TC = np.float32(0.5) * (low + high)
+    return np.where(count_TC >= LEAST_PEERS, median_TC, np.float32(np.nan))
+
+
+class Deviations(NamedTuple):
+    """A unit's normalised values minus its peers' median of the day; silent before `ready_C`."""
+
+    value_TC: Floats
+    ready_C: Days
+
+
+def deviations(panel: Panel, scale: Scale, level: PeerLevel | None) -> Deviations:
+    """Subtract the peers' median of the day from each normalised value; nan on days without one.
+
+    Args:
+        level: of the unit's group, whose points are the panel's; None where it has none.
+    """
+    days, points = panel.value_TC.shape
+    if level is None:
+        return Deviations(np.full((days, points), np.nan), np.full(points, NEVER, dtype=np.int32))
+    columns = [level.points.index(point) for point in panel.points]
+    row_T = panel.first_day + np.arange(days) - level.first_day
+    inside_T = (row_T >= 0) & (row_T < len(level.median_TC))
+    laid_TC = level.median_TC[np.clip(row_T, 0, len(level.median_TC) - 1)][:, columns]
+    median_TC = np.where(inside_T[:, None], laid_TC.astype(np.float64), np.nan)
+    with np.errstate(invalid="ignore"):
+        value_TC = (panel.value_TC - scale.centre_TC) / scale.spread_TC - median_TC
+    return Deviations(value_TC, np.maximum(level.ready_C[columns], scale.ready_C).astype(np.int32))

@@ -1,0 +1,107 @@
+"""Summaries of the last days of each point: short, few, and with missing days left missing.
+
+The 28 statistics describe a filled window. These columns describe only the days that were read, over several spans, so
+that a forest sees at which level a point stands now, how it moves, and where it was silent. The same columns are made
+of several series of a point: its values as they are, normalised values, deviations from peers, and residuals.
+
+Legend: B windows, T days of the panel, C points, S summaries. Days are int32 days since 1970-01-01.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from hvac.compiled import compiled
+from hvac.panel.grid import Days
+
+SPANS: Final = (3, 7, 14, 30, 90)
+SLOPE_DAYS: Final = 30
+RECENT_NAMES: Final = (*(f"mean_{days}d" for days in SPANS), "std_30d", "std_90d", "slope_30d", "last")
+STD_30, STD_90, SLOPE, LAST = (RECENT_NAMES.index(name) for name in ("std_30d", "std_90d", "slope_30d", "last"))
+
+
+def recent(
+    value_TC: npt.NDArray[np.float64], known_TC: Days, end_day_B: Days, *, first_day: int, from_day_C: Days
+) -> npt.NDArray[np.float64]:
+    """Summarise each point over the days before each window's end: `RECENT_NAMES`, in that order.
+
+    Means over the last 3, 7, 14, 30 and 90 days, standard deviations (population) over the last 30 and 90, the least
+    squares slope over the last 30 (per day), and the last value within 90 days.
+
+    Args:
+        value_TC: one series per point, nan where a day was not read.
+        known_TC: day on which each value became known; a window sees values known by its end.
+        end_day_B: last day of each window.
+        first_day: day of the first row.
+        from_day_C: first end day of windows that may look at the point (before it, its scale is not known).
+
+    Returns:
+        float64 [B, C, 9]; nan where no day of a span was read (the slope: fewer than two days).
+
+    >>> value_TC = np.array([[1.0], [np.nan], [3.0], [5.0]])
+    >>> known, start = np.zeros((4, 1), np.int32), np.zeros(1, np.int32)
+    >>> found = recent(value_TC, known, np.array([13], np.int32), first_day=10, from_day_C=start)
+    >>> dict(zip(RECENT_NAMES, found[0, 0].round(2).tolist(), strict=True))["mean_3d"]
+    4.0
+    """
+    out_BCS = np.full((len(end_day_B), value_TC.shape[1], len(RECENT_NAMES)), np.nan)
+    value_CT, known_CT = np.ascontiguousarray(value_TC.T), np.ascontiguousarray(known_TC.T)
+    row_B = np.asarray(end_day_B, dtype=np.int64) - first_day
+    _summarise(value_CT, known_CT, row_B, np.asarray(end_day_B), np.asarray(from_day_C), out_BCS)
+    return out_BCS
+
+
+def recent_of_windows(x_BCL: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.float64]:
+    """Summarise windows of which nothing but their own days is known, as `recent` does: [B, C, 9].
+
+    A nan is a day that was not read; where gaps have been filled, the filled days count as read.
+
+    >>> recent_of_windows(np.arange(90.0)[None, None])[0, 0, :2].tolist()
+    [88.0, 86.0]
+    """
+    windows, points, days = x_BCL.shape
+    series = x_BCL.reshape(windows * points, days).T.astype(np.float64)
+    start, last_day = np.zeros(windows * points, np.int32), np.array([days - 1], np.int32)
+    found = recent(series, np.zeros(series.shape, np.int32), last_day, first_day=0, from_day_C=start)
+    return found.reshape(windows, points, len(RECENT_NAMES))
+
+
+@compiled
+def _summarise(value_CT: Any, known_CT: Any, row_B: Any, end_B: Any, from_C: Any, out_BCS: Any) -> None:
+    points, days = value_CT.shape
+    for b in range(len(row_B)):
+        for c in range(points):
+            if from_C[c] > end_B[b]:
+                continue
+            count, total, squares, span, origin = 0, 0.0, 0.0, 0, np.nan
+            time_sum, time_squares, products = 0.0, 0.0, 0.0
+            for back in range(SPANS[-1]):
+                t = row_B[b] - back
+                if 0 <= t < days and np.isfinite(value_CT[c, t]) and known_CT[c, t] <= end_B[b]:
+                    if count == 0:
+                        origin = value_CT[c, t]
+                        out_BCS[b, c, LAST] = origin
+                    deviation = value_CT[c, t] - origin  # from the newest value: exact where the level is high
+                    count, total, squares = count + 1, total + deviation, squares + deviation * deviation
+                    time_sum, time_squares = time_sum - back, time_squares + back * back
+                    products -= back * deviation
+                if back + 1 == SPANS[span]:
+                    if count > 0:
+                        out_BCS[b, c, span] = origin + total / count
+                    if back + 1 == SLOPE_DAYS:
+                        width = count * time_squares - time_sum * time_sum
+                        if width > 0:
+                            out_BCS[b, c, SLOPE] = (count * products - time_sum * total) / width
+                        out_BCS[b, c, STD_30] = _deviation(count, total, squares)
+                    span += 1
+            out_BCS[b, c, STD_90] = _deviation(count, total, squares)
+
+
+@compiled
+def _deviation(count: int, total: float, squares: float) -> float:
+    if count == 0:
+        return np.nan
+    return np.sqrt(max(squares / count - (total / count) ** 2, 0.0))  # type: ignore[no-any-return]

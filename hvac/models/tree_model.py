@@ -1,0 +1,52 @@
+"""What all families of trees share: trees of every horizon, their inputs, saving and restoring.
+
+Legend: B windows, N inputs, H horizons.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from hvac.errors import BundleError
+from hvac.features.table import Windows
+from hvac.models.blocks import inputs
+from hvac.models.family import Encoding, State
+from hvac.models.trees import Trees, restored_trees, tree_arrays
+
+Floats = npt.NDArray[np.float64]
+
+
+class TreeModel:
+    """Trees of all horizons on blocks of a window; the score of a window is the sum over its leaves."""
+
+    def __init__(self, config: Any, forests: list[Trees], width: int) -> None:
+        self.config, self.forests, self.width = config, forests, width
+
+    @property
+    def parameters(self) -> int:
+        """A threshold per split and a value per leaf."""
+        return sum(forest.parameters for forest in self.forests)
+
+    def score(self, windows: Windows) -> Floats:
+        """Logits s_BH. Raises BundleError where the windows have another number of inputs."""
+        input_BN = np.ascontiguousarray(inputs(windows, self.config.needs))
+        if input_BN.shape[1] != self.width:
+            raise BundleError(f"windows have {input_BN.shape[1]} inputs, the model expects {self.width}")
+        return np.stack([forest.total(input_BN) for forest in self.forests], axis=1)
+
+    def state(self) -> State:
+        """All arrays, by name."""
+        return {"width": np.array([self.width]), **tree_arrays(self.forests)}
+
+    @classmethod
+    def restore(cls, config: Any, state: State, encoder: Encoding) -> Self:
+        """The model that `state` was taken from."""
+        return cls(config, restored_trees(state), int(state["width"][0]))
+
+
+def width_of(windows: Windows, needs: tuple[str, ...]) -> int:
+    """Return how many inputs the windows have."""
+    return int(inputs(windows.take(np.arange(0)), needs).shape[1])

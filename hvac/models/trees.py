@@ -1,0 +1,153 @@
+"""Decision trees as plain arrays, so that a bundle holds no pickle and scoring needs no scikit-learn.
+
+Nodes lie in preorder: the left child follows its parent, and only the way to the right one is kept. A node takes eight
+bytes or a little more, so that forests of some hundred thousand nodes fit into a bundle.
+
+Legend: B windows, N inputs, T trees, K nodes of all trees.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from hvac.compiled import compiled
+
+Floats = npt.NDArray[np.float64]
+LEAF = -1
+
+
+class Trees(NamedTuple):
+    """Trees of one horizon, node after node; `root_T` says where each begins.
+
+    `split_K` is 2 · input + 1 where missing values go left, 2 · input where they go right, and −1 in a leaf;
+    `number_K` the threshold of a split (at most: left) or the value of a leaf; `right_K` how many nodes further the
+    right child lies.
+    """
+
+    base: npt.NDArray[np.float64]
+    root_T: npt.NDArray[np.int64]
+    split_K: npt.NDArray[np.signedinteger[Any]]
+    number_K: npt.NDArray[np.float32]
+    right_K: npt.NDArray[np.unsignedinteger[Any]]
+
+    def total(self, input_BN: Floats) -> Floats:
+        """Add up the leaves that each row reaches, and the base: [B]."""
+        return np.asarray(_sum_trees(np.ascontiguousarray(input_BN), *self))
+
+    @property
+    def parameters(self) -> int:
+        """A threshold per split and a value per leaf."""
+        return len(self.number_K)
+
+    def between(self, start: int, stop: int) -> Trees:
+        """Keep some of the trees, one after another, without the base."""
+        bounds = np.append(self.root_T, len(self.split_K))[[start, stop]]
+        nodes = slice(*bounds.tolist())
+        zero, root_T = np.zeros(1), self.root_T[start:stop] - bounds[0]
+        return Trees(zero, root_T, self.split_K[nodes], self.number_K[nodes], self.right_K[nodes])
+
+
+class TreeNodes(NamedTuple):
+    """The nodes of one tree in any order, the root first; children are numbered within the tree, leaves have −1."""
+
+    feature_K: npt.NDArray[Any]
+    threshold_K: npt.NDArray[Any]
+    missing_left_K: npt.NDArray[Any]
+    left_K: npt.NDArray[Any]
+    right_K: npt.NDArray[Any]
+    value_K: npt.NDArray[Any]
+
+
+def join_trees(trees: Sequence[TreeNodes], *, base: float) -> Trees:
+    """Lay the nodes of trees one after another; no tree at all gives `base` for every row.
+
+    Thresholds are kept as float32, rounded down: windows carry float32, so every comparison stays as it was.
+
+    >>> stump = TreeNodes(*map(np.array, ([0, -1, -1], [0.5, 0, 0], [1, 0, 0], [1, 0, 0], [2, 0, 0], [0.0, -1, 1])))
+    >>> join_trees([stump, stump], base=10.0).total(np.array([[0.2], [0.7], [np.nan]])).tolist()
+    [8.0, 12.0, 8.0]
+    """
+    ordered = [_preorder(tree) for tree in trees]
+    sizes = [len(tree.feature_K) for tree in ordered]
+    root_T = np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(np.int64) if trees else np.empty(0, np.int64)
+
+    def column(place: int) -> npt.NDArray[Any]:
+        return np.concatenate([tree[place] for tree in ordered]) if trees else np.empty(0)
+
+    feature_K, right_K = column(0).astype(np.int64), column(4).astype(np.int64)
+    split_K = np.where(feature_K < 0, LEAF, 2 * feature_K + (column(2) != 0))
+    threshold_K = _rounded_down(column(1).astype(np.float64))
+    return Trees(
+        base=np.array([base]),
+        root_T=root_T,
+        split_K=split_K.astype(np.int16 if split_K.max(initial=0) < 2**15 else np.int32),
+        number_K=np.where(feature_K < 0, column(5), threshold_K).astype(np.float32),
+        right_K=right_K.astype(np.uint16 if right_K.max(initial=0) < 2**16 else np.uint32),
+    )
+
+
+def _preorder(tree: TreeNodes) -> TreeNodes:
+    """Put every left child behind its parent; `right_K` becomes the distance to the right child."""
+    order, waiting = [], [0]
+    while waiting:
+        node = waiting.pop()
+        order.append(node)
+        if tree.feature_K[node] >= 0:
+            waiting += [int(tree.right_K[node]), int(tree.left_K[node])]
+    place = np.empty(len(tree.feature_K), dtype=np.int64)
+    place[order] = np.arange(len(order))
+    columns = TreeNodes(*(np.asarray(column)[order] for column in tree))
+    inner_K = columns.feature_K >= 0
+    distance_K = np.where(inner_K, place[np.where(inner_K, columns.right_K, 0)] - np.arange(len(order)), 0)
+    return columns._replace(right_K=distance_K)
+
+
+def _rounded_down(threshold_K: Floats) -> npt.NDArray[np.float32]:
+    near_K = threshold_K.astype(np.float32)
+    with np.errstate(over="ignore"):  # below the smallest number of a float32 lies -inf, where only -inf goes left
+        below_K = np.nextafter(near_K, np.float32(-np.inf))
+    return np.where(near_K > threshold_K, below_K, near_K).astype(np.float32)
+
+
+def tree_arrays(forests: Sequence[Trees]) -> dict[str, npt.NDArray[Any]]:
+    """Return the arrays of every horizon's trees, by name."""
+    return {f"forest.{h}.{name}": array for h, trees in enumerate(forests) for name, array in trees._asdict().items()}
+
+
+def restored_trees(state: Mapping[str, npt.NDArray[Any]]) -> list[Trees]:
+    """Return the trees that `tree_arrays` named, those of older bundles (a column per fact of a node) too."""
+    forests: list[Trees] = []
+    while f"forest.{len(forests)}.base" in state:
+        prefix = f"forest.{len(forests)}."
+        own = {name.removeprefix(prefix): array for name, array in state.items() if name.startswith(prefix)}
+        forests.append(Trees(**own) if "split_K" in own else _of_older(own))
+    return forests
+
+
+def _of_older(own: Mapping[str, npt.NDArray[Any]]) -> Trees:
+    bounds = np.append(own["root_T"], len(own["feature_K"]))
+    trees = []
+    for start, stop in itertools.pairwise(bounds):
+        columns = {name: own[name][start:stop] for name in TreeNodes._fields}
+        columns |= {name: columns[name] - start for name in ("left_K", "right_K")}
+        trees.append(TreeNodes(**columns))
+    return join_trees(trees, base=float(own["base"][0]))
+
+
+@compiled
+def _sum_trees(input_BN: Any, base: Any, root_T: Any, split_K: Any, number_K: Any, right_K: Any) -> Any:
+    out_B = np.full(len(input_BN), base[0])
+    for b in range(len(input_BN)):
+        for root in root_T:
+            node = root
+            while split_K[node] >= 0:
+                value = input_BN[b, split_K[node] >> 1]
+                to_left = split_K[node] & 1 if np.isnan(value) else value <= number_K[node]
+                node += 1 if to_left else right_K[node]
+            out_B[b] += number_K[node]
+    return out_B
