@@ -70,11 +70,14 @@ def shown(seed: int, level: float) -> dict[str, float]:
 def main() -> None:
     asked = parser(__doc__).parse_args()
     splits = 10 if asked.quick else 200
-    found: dict[str, Any] = {"splits": splits, "units": UNITS, "cal_units": CAL, "rates": {}}
+    found: dict[str, Any] = {"splits": splits, "units": UNITS, "cal_units": CAL, "true_rate": {}, "rates": {}}
     rows = []
     for name, level in RATES.items():
         ratios = [shown(seed, level) for seed in range(splits)]
         found["rates"][name] = {method: summary([each[method] for each in ratios]) for method in ratios[0]}
+        found["true_rate"][name] = round(
+            float(np.mean([fleet(seed, level)[1].labels[0].mean() for seed in range(splits)])), 3
+        )
         ours, before = (found["rates"][name][method] for method in ("cross_fitted", "five_cal_units"))
         bar = "0.8 to 1.2"
         told, peer = (f"{each['mean']} ({each['from_5_to_95_percent']})" for each in (ours, before))

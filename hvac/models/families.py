@@ -19,7 +19,15 @@ from hvac.models.network import fit_name
 
 FAMILIES: dict[str, Family] = {"fusion": Family(FusionConfig, Fusion), **MEMBERS}
 BASELINES = (
-    *("base_rate", "persistence", "logistic_28", "gbdt_28", "gbdt_92", "gbdt_context", "et_context", "et_28", "hybrid"),
+    "base_rate",
+    "persistence",
+    "logistic_28",
+    "gbdt_28",
+    "gbdt_92",
+    "gbdt_context",
+    "et_context",
+    "et_28",
+    "hybrid",
 )
 ModelConfig = Annotated[
     OneMember | FusionConfig,

@@ -169,7 +169,7 @@ def correct(calibrators: Mapping[str, Calibrator], parts: Mapping[str, CalPart])
     """
     odds_B, y_B, w_B = (np.concatenate(columns) for columns in zip(*map(_calibrated, calibrators.values(),
                         (parts[name] for name in calibrators)), strict=True))  # fmt: skip
-    groups = [f"{name}\x1f{group}" for name, part in parts.items() for group in part.groups_B]
+    groups = [f"{name}\x1f{group}" for name in calibrators for group in parts[name].groups_B]
     strength = balanced_units(np.array(groups), y_B)
     if not strength:
         return dict(calibrators)
