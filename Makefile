@@ -7,7 +7,7 @@ READY  := $(VENV)/.ready
 export OMP_NUM_THREADS ?= 1
 export RAY_USAGE_STATS_ENABLED ?= 0
 
-.PHONY: setup demo serve test format lint types imports doctests tests bench chaos tensorboard clean
+.PHONY: setup demo serve test format lint types imports doctests tests explore bench chaos tensorboard clean
 
 setup: $(READY)
 
@@ -40,6 +40,12 @@ imports: setup
 
 tests: setup
 	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder --durations 40
+
+# Twenty rounds of new examples for every property (in `make test` they are the same each time)
+explore: setup
+	for round in $$(seq 20); do \
+	  HYPOTHESIS_PROFILE=explore $(BIN)/pytest -n 2 -q -m hypothesis || exit 1; \
+	done
 
 bench: setup
 	$(BIN)/python benchmarks/run.py

@@ -1,4 +1,8 @@
-"""The order in which files of tests are dealt to the workers of pytest-xdist, an S3 of the tests' own, no deadlines."""
+"""The order in which files of tests are dealt to the workers of pytest-xdist, an S3 of the tests' own, how Hypothesis
+draws.
+
+No test hangs on luck: the same examples are drawn in every run. `make explore` draws new ones, twenty times as many.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +17,10 @@ from hypothesis import HealthCheck, settings
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # as `make` does: threads of two workers would wait for each other
 # an example may wait for a compiler or a busy machine
-settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("untimed")
+UNTIMED = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
+settings.register_profile("same", derandomize=True, **UNTIMED)
+settings.register_profile("explore", **UNTIMED)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 FIRST = ("test_pipeline", "test_graph")  # while one worker makes the finished small run, the other has the longest rest
 
 

@@ -48,7 +48,7 @@ class Departures:
         """Return P(no departure on the days from `start_B` to the day before `stop_BH`) [B, H].
 
         Args:
-            start_B: first day on which the unit may depart.
+            start_B: first day on which the unit may depart; it lies inside no event.
             stop_BH: day after the last such day; not before `start_B`.
             since_B: days since the unit's last event on `start_B`.
         """
