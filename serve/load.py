@@ -19,7 +19,6 @@ import pyarrow.dataset as pads
 
 from hvac.config import read_overrides
 from hvac.errors import HvacError
-from hvac.panel.readings import CANONICAL
 from hvac.panel.registry import Registry
 from hvac.storage import AnyPath, parquet_dataset, place, read_parquet
 from serve.records import day_number
@@ -99,7 +98,7 @@ def _parts(readings: AnyPath) -> dict[str, pads.Fragment]:
 
 def _load_part(store: Store, part: pads.Fragment) -> None:
     for batch in part.to_batches(batch_size=ROWS):
-        store.load_readings(reading_rows(pa.Table.from_batches([batch]).select(CANONICAL.names)))
+        store.load_readings(reading_rows(pa.Table.from_batches([batch])))
 
 
 def _stamp(file: AnyPath) -> str | None:

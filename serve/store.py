@@ -294,7 +294,8 @@ def canonical(unit: Unit, columns: Sequence[Sequence[Any]]) -> pa.Table:
     same = [pa.array([name] * len(point), pa.string()) for name in unit]
     dates = [pa.array(days, pa.int32()).cast(pa.date32()) for days in (day, known)]
     numbers = [pa.array(column, pa.float64()) for column in (value, lower, upper)]
-    return pa.table([*same, pa.array(point, pa.string()), dates[0], *numbers, dates[1]], schema=CANONICAL)
+    no_time = pa.nulls(len(point), pa.int32())  # a day has one value here
+    return pa.table([*same, pa.array(point, pa.string()), dates[0], *numbers, dates[1], no_time], schema=CANONICAL)
 
 
 def reading_rows(table: pa.Table) -> list[tuple[Any, ...]]:

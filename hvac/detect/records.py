@@ -20,8 +20,8 @@ from hvac.config import Config
 from hvac.detect.series import LABELLED, Anomaly, Series, fill, reference_of
 from hvac.errors import InputError, SplitError
 from hvac.panel.files import iter_table, open_table
+from hvac.panel.number_texts import parse_numbers
 from hvac.panel.sources import MISSING, SourceConfig, file_stamp
-from hvac.panel.text_values import parse_numbers
 from hvac.storage import place, unreadable
 
 BATCH = 1 << 16

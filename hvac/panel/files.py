@@ -6,6 +6,7 @@ import codecs
 import csv
 import io
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,10 +17,11 @@ from numpy.typing import NDArray
 from pyarrow import fs as pafs
 
 from hvac.errors import InputError
+from hvac.panel.encodings import BLOCK_BYTES, settle_encoding
 from hvac.panel.sources import ENCODINGS, SourceConfig
 from hvac.storage import open_filesystem, unreadable
 
-BLOCK_BYTES = 4 << 20
+DELIMITERS = (",", ";", "\t", "|")
 
 
 class Ragged(NamedTuple):
@@ -38,12 +40,18 @@ class FileBatch(NamedTuple):
 
 
 class TableFile(NamedTuple):
-    """An opened table: its column names in file order; `encoding` is None for Parquet."""
+    """An opened table: its column names in file order; `encoding` is None for Parquet.
+
+    `header_lines` end with the header, `skipped` of them lie above it. `notes`: what was guessed, for the summary.
+    """
 
     path: str
     columns: list[str]
     encoding: str | None
     header_lines: int = 0
+    skipped: int = 0
+    delimiter: str = ","
+    notes: tuple[str, ...] = ()
 
 
 def open_table(path: str, source: SourceConfig) -> TableFile:
@@ -53,7 +61,7 @@ def open_table(path: str, source: SourceConfig) -> TableFile:
     """
     system, inner = open_filesystem(path)
     try:
-        _check_size(system, inner, path)
+        _check_size(system, inner, path, source)
         with system.open_input_stream(inner, compression=None) as stream:
             magic = stream.read(4)
         if magic == b"PAR1":
@@ -62,17 +70,17 @@ def open_table(path: str, source: SourceConfig) -> TableFile:
             raise InputError(f"{path}: expected Parquet or CSV, found an Excel or zip file: save the sheet as CSV")
         if source.encoding is None and magic[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
             raise InputError(f"{path}: expected {', '.join(ENCODINGS)}, found UTF-16 text: set source.encoding: utf-16")
-        return _open_csv(path, _encoding(path, source.encoding))
+        return _open_csv(path, source)
     except OSError as error:
         raise unreadable(path, error) from error
 
 
-def _check_size(system: Any, inner: str, path: str) -> None:
-    info = system.get_file_info(inner)
+def _check_size(system: Any, inner: str, path: str, source: SourceConfig) -> None:
+    info, setting = system.get_file_info(inner), setting_of(path, source)
     if info.type == pafs.FileType.NotFound:
-        raise InputError(f"{path}: no such file: expected a Parquet or CSV file; correct the path")
+        raise InputError(f"{path}: no such file: expected a Parquet or CSV file; correct {setting}")
     if info.type == pafs.FileType.Directory:
-        raise InputError(f"{path}: expected a file, found a folder; list its files with source_files")
+        raise InputError(f"{path}: expected a file, found a folder: name a file in {setting}")
     if info.size == 0:
         raise InputError(f"{path}: the file is empty (0 bytes): expected a table with a header; export it again")
 
@@ -85,51 +93,73 @@ def _open_parquet(system: Any, inner: str, path: str) -> TableFile:
         raise InputError(f"{path}: damaged Parquet file ({str(error)[:200]}): write or copy it again") from error
 
 
-def _open_csv(path: str, encoding: str) -> TableFile:
+def _open_csv(path: str, source: SourceConfig) -> TableFile:
+    encoding = settle_encoding(path, source.encoding)
+    skipped = 0 if setting_of(path, source) != "source.readings" else source.skip_rows
+    first = _header(path, encoding.name, skipped, "\0").names[0] if skipped == 0 else ""
+    said = first[4] if len(first) == 5 and first.startswith("sep=") else ""  # as Excel writes it above the header
+    skipped += bool(said)
+    header = _parted(path, encoding.name, skipped, source.delimiter or said or ",")
+    if not any(header.names):
+        raise InputError(
+            f"{path}, row {skipped + 1}: expected a header with the column names, found an empty row: set "
+            "source.skip_rows to the rows above the header"
+        )
+    notes = [encoding.note] if encoding.note else []
+    if header.delimiter != (source.delimiter or ","):
+        notes.append(f"separated by {header.delimiter!r}, as its header is (source.delimiter)")
+    return TableFile(path, header.names, encoding.name, header.lines, skipped, header.delimiter, tuple(notes))
+
+
+def setting_of(path: str, source: SourceConfig) -> str:
+    """The setting that names a file."""
+    named = {source.equipment: "source.equipment", source.events: "source.events"}
+    return named.get(path, "source.readings")
+
+
+class _Header(NamedTuple):
+    names: list[str]
+    lines: int
+    delimiter: str
+
+
+def _parted(path: str, encoding: str, skipped: int, delimiter: str) -> _Header:
+    """The header, read with another delimiter where that one leaves it whole."""
+    header = _header(path, encoding, skipped, delimiter)
+    if len(header.names) > 1:
+        return header
+    others = [_header(path, encoding, skipped, other) for other in DELIMITERS if other != delimiter]
+    return max([header, *others], key=lambda one: len(one.names))
+
+
+def _header(path: str, encoding: str, skipped: int, delimiter: str) -> _Header:
     system, inner = open_filesystem(path)
     with system.open_input_stream(inner) as stream:
-        reader = csv.reader(io.TextIOWrapper(stream, encoding, newline=""))
+        lines = io.TextIOWrapper(stream, encoding, newline="")
+        for _ in range(skipped):
+            lines.readline()
+        if delimiter == "\0":
+            return _Header([lines.readline().strip()], 1, delimiter)
+        reader = csv.reader(lines, delimiter=delimiter)
         try:
-            header = [name.strip() for name in next(reader, [])]
+            names = [name.strip() for name in next(reader, [])]
         except csv.Error as error:
-            raise InputError(f"{path}, row 1: expected a CSV header, found no text ({error})") from error
-        if not any(header):
-            raise InputError(f"{path}, row 1: expected a header with the column names, found an empty row")
-        return TableFile(path, header, encoding, reader.line_num)
+            raise InputError(f"{path}, row {skipped + 1}: expected a CSV header, found no text ({error})") from error
+        return _Header(names, skipped + reader.line_num, delimiter)
 
 
-def _encoding(path: str, given: str | None) -> str:
-    """The first encoding in which the whole file decodes without error."""
-    tried = (given,) if given else ENCODINGS
-    failures = []
-    for encoding in tried:
-        failure = _first_undecodable(path, encoding)
-        if failure is None:
-            return encoding
-        failures.append(f"{encoding}: {failure}")
-    if given is None:
-        raise InputError(f"{path}: none of the encodings fits ({'; '.join(failures)}); name it in source.encoding")
-    fits = next((other for other in ENCODINGS if _first_undecodable(path, other) is None), None)
-    hint = f"it reads as {fits}: set source.encoding: {fits}" if fits else "name another in source.encoding"
-    raise InputError(f"{path}: expected text in {given}, found {failures[0].partition(': ')[2]}; {hint}")
-
-
-def _first_undecodable(path: str, encoding: str) -> str | None:
-    system, inner = open_filesystem(path)
-    decoder = codecs.getincrementaldecoder(encoding)("strict")
-    done, line = 0, 1
+def header_below(file: TableFile, wanted: str) -> int | None:
+    """How many rows lie above the first row that has a cell of that name; None where none of the first 30 has one."""
+    if file.encoding is None:
+        return None
+    system, inner = open_filesystem(file.path)
     with system.open_input_stream(inner) as stream:
-        while True:
-            chunk = stream.read(BLOCK_BYTES)
-            try:
-                decoder.decode(chunk, final=not chunk)
-            except UnicodeDecodeError as error:
-                start = done - (len(error.object) - len(chunk)) + error.start
-                row = line + error.object[: error.start].count(b"\n")
-                return f"byte 0x{error.object[error.start]:02x} at position {start} (row {row})"
-            if not chunk:
-                return None
-            done, line = done + len(chunk), line + chunk.count(b"\n")
+        lines = io.TextIOWrapper(stream, file.encoding, newline="")
+        for above, line in enumerate(islice(lines, 30)):
+            cells = [cell.strip(' "\r\n') for sign in DELIMITERS for cell in line.split(sign)]
+            if above > file.skipped and wanted in cells:
+                return above
+    return None
 
 
 def iter_table(file: TableFile, wanted: list[str], *, batch_rows: int) -> Iterator[FileBatch]:
@@ -168,15 +198,16 @@ def _iter_csv(file: TableFile, wanted: list[str], batch_rows: int) -> Iterator[F
 
     def keep_ragged(row: Any) -> str:
         skipped.append(row.number - file.header_lines + 1)
+        number = skipped[-1] + file.skipped
         text = f"{row.actual_columns} fields instead of {row.expected_columns}: {row.text[:120]}"
-        ragged.append(Ragged(skipped[-1], text))
+        ragged.append(Ragged(number, text))
         if "\n" in row.text and row.text.count('"') % 2:
-            unclosed.append(skipped[-1])
+            unclosed.append(number)
         return "skip"
 
     done = 0
     for table in _rebatch(_csv_reader(file, wanted, keep_ragged), batch_rows):
-        row = _row_numbers(done, table.num_rows, skipped)
+        row = file.skipped + _row_numbers(done, table.num_rows, skipped)
         done += table.num_rows
         yield FileBatch(table.rename_columns(wanted), row, ragged[:])
         ragged.clear()
@@ -202,7 +233,10 @@ def _csv_reader(file: TableFile, wanted: list[str], keep_ragged: Any) -> Any:
             encoding=encoding,
         ),
         parse_options=pacsv.ParseOptions(
-            newlines_in_values=True, ignore_empty_lines=False, invalid_row_handler=keep_ragged
+            delimiter=file.delimiter,
+            newlines_in_values=True,
+            ignore_empty_lines=False,
+            invalid_row_handler=keep_ragged,
         ),
         convert_options=pacsv.ConvertOptions(
             include_columns=picked, column_types=dict.fromkeys(picked, pa.string()), strings_can_be_null=False

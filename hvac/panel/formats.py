@@ -12,7 +12,16 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from hvac.errors import InputError
-from hvac.panel.files import FileBatch, Ragged, TableFile, iter_table, open_table
+from hvac.panel.files import (
+    DELIMITERS,
+    FileBatch,
+    Ragged,
+    TableFile,
+    header_below,
+    iter_table,
+    open_table,
+    setting_of,
+)
 from hvac.panel.sources import SourceConfig, WideConfig, hive_values
 from hvac.panel.text_values import as_text, flat
 
@@ -27,6 +36,7 @@ INSPECTION = {
     "upper_limit": "上限値",
 }
 REQUIRED = ("facility_id", "equipment_id", "point_id", "date", "value")
+WIDE_SETTINGS = {"date": "date_column", "facility_id": "facility_column", "equipment_id": "equipment_column"}
 OPTIONAL = ("lower_limit", "upper_limit", "known_at", "class")
 
 
@@ -50,7 +60,7 @@ def read_raw(path: str, source: SourceConfig, *, batch_rows: int) -> Iterator[Ra
     """Stream one readings file of any format but the seed's; at most `batch_rows` readings per batch."""
     file = open_table(path, source)
     if source.format == "seed":
-        raise InputError(f"{path}: the seed format holds windows, not readings: read it with read_seed")
+        raise InputError(f"{path}: the seed's format holds windows, not readings: set another source.format")
     if source.format == "wide":
         assert source.wide is not None
         yield from _read_wide(file, source.wide, batch_rows)
@@ -88,7 +98,7 @@ def find_columns(
         if name is not None:
             found[ours] = name
         elif ours in required or ours in source.columns:
-            raise InputError(_missing(file, ours, wanted, known))
+            raise InputError(_missing(file, ours, wanted, known) + _how_else(file, source, wanted))
     return found
 
 
@@ -104,13 +114,23 @@ def _fold(name: str) -> str:
     return unicodedata.normalize("NFKC", name).strip().casefold()
 
 
-def _missing(file: TableFile, ours: str, wanted: str, known: Sequence[str]) -> str:
+def _how_else(file: TableFile, source: SourceConfig, wanted: str) -> str:
+    """What else may mend a missing column: another delimiter, or the rows above the header."""
+    apart = next((sign for sign in DELIMITERS if any(sign in name for name in file.columns)), None)
+    if apart and file.encoding:
+        return f"; or, as the columns are separated by {apart!r}, set source.delimiter: {apart!r}"
+    above = header_below(file, wanted) if setting_of(file.path, source) == "source.readings" else None
+    return f"; or, as row {above + 1} has it, set source.skip_rows: {above}" if above else ""
+
+
+def _missing(file: TableFile, ours: str, wanted: str, known: Sequence[str], *, setting: str = "") -> str:
     near = difflib.get_close_matches(wanted, known, n=1, cutoff=0.5)
     hint = f"; did you mean '{near[0]}'?" if near else ";"
+    name = near[0] if near else "<name in the file>"
     told = f"'{wanted}'" if wanted == ours else f"'{wanted}' (our {ours})"
     return (
         f"{file.path}: expected a column {told}, found columns: {', '.join(known)}{hint} "
-        f"Name it in source.columns: {{{ours}: {near[0] if near else '<name in the file>'}}}"
+        f"Name it in {setting or f'source.columns: {{{ours}: {name}}}'}"
     )
 
 
@@ -129,7 +149,8 @@ def _wide_names(file: TableFile, wide: WideConfig) -> dict[str, str]:
         if wanted is not None:
             name = match_column(wanted, file.columns, file.path)
             if name is None:
-                raise InputError(_missing(file, ours, wanted, file.columns).replace("source.columns", "source.wide"))
+                setting = f"source.wide: {{{WIDE_SETTINGS[ours]}: <name in the file>}}"
+                raise InputError(_missing(file, ours, wanted, file.columns, setting=setting))
             found[ours] = name
     return found
 
@@ -139,7 +160,8 @@ def _wide_points(file: TableFile, wide: WideConfig, names: Mapping[str, str]) ->
     points = wide.points or {name: name for name in file.columns if name and name not in names.values()}
     for name in points:
         if match_column(name, file.columns, file.path) != name:
-            raise InputError(_missing(file, "points", name, file.columns).replace("source.columns", "source.wide"))
+            setting = "source.wide: {points: {<name in the file>: <point id>}}"
+            raise InputError(_missing(file, name, name, file.columns, setting=setting))
     if not points:
         raise InputError(f"{file.path}: expected value columns beside {', '.join(names.values())}, found none")
     return dict(points)

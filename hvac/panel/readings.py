@@ -17,7 +17,10 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from hvac.errors import InputError
-from hvac.panel.formats import RawBatch, read_raw
+from hvac.panel.date_texts import NO_TIME, DateStyle, Days
+from hvac.panel.formats import RawBatch
+from hvac.panel.notation import PLAIN, Notation, read_days, read_numbers, read_settled
+from hvac.panel.number_texts import Numbers
 from hvac.panel.registers import (
     TableResult,
     check_events,
@@ -28,7 +31,7 @@ from hvac.panel.registers import (
 from hvac.panel.rejects import REASONS, REJECTS, Rejects, add_counts, count_reasons, require_some_read
 from hvac.panel.seed_format import SeedBatch, read_seed
 from hvac.panel.sources import SourceConfig, WideConfig, source_files
-from hvac.panel.text_values import MISSING, READ, TEXT, Clock, Days, as_text, parse_days, parse_numbers
+from hvac.panel.text_values import MISSING, MIXED_UNIT, READ, TEXT, as_text
 
 __all__ = [
     "CANONICAL",
@@ -55,7 +58,7 @@ _IDS = ("facility_id", "equipment_id", "point_id")
 CANONICAL = pa.schema(
     [(name, pa.string()) for name in _IDS]
     + [("date", pa.date32()), ("value", pa.float64()), ("lower_limit", pa.float64()), ("upper_limit", pa.float64())]
-    + [("known_at", pa.date32())]
+    + [("known_at", pa.date32()), ("second", pa.int32())]
 )
 CLASSES = pa.schema([("facility_id", pa.string()), ("equipment_id", pa.string()), ("class", pa.string())])
 
@@ -63,9 +66,11 @@ CLASSES = pa.schema([("facility_id", pa.string()), ("equipment_id", pa.string())
 class GateResult(NamedTuple):
     """What one batch gave.
 
-    `readings`: CANONICAL, in file order. `rejects`: REJECTS (file, row, column, reason, found).
+    `readings`: CANONICAL, in file order; `second` of the day is null where no time was written.
+    `rejects`: REJECTS (file, row, column, reason, found).
     `counts`: rows = read + missing + rejected; repeated_unit_days (readings beyond the first of a unit's day, within
-    the batch); and the number of offenders per reason. `classes`: CLASSES, the distinct classes that the readings
+    the batch); read_with_unit and read_as_word where values had units or were words such as 良; and the number of
+    offenders per reason. `classes`: CLASSES, the distinct classes that the readings
     themselves tell (the inspection format's 共通分類コード), empty where they tell none.
     """
 
@@ -107,13 +112,15 @@ def require_rows(rows: int, files: list[str]) -> None:
 def read_readings(path: str, source: SourceConfig, *, batch_rows: int = 1_000_000) -> Iterator[GateResult]:
     """Stream one readings file through the gate; memory is bounded by `batch_rows`, whatever the file's size.
 
-    A file with a header and no rows gives one empty result. Raises InputError for what concerns the whole file: absent,
-    empty, of another kind, another encoding, a missing column, and, at its end, where not one row could be read.
+    How numbers and dates are written is settled over the whole file first (`notation`). A file with a header and no
+    rows gives one empty result. Raises InputError for what concerns the whole file: absent, empty, of another kind,
+    another encoding, a missing column, a notation that cannot be told, and, at its end, where no row could be read.
     """
     counts: dict[str, int] = {}
     offenders = REJECTS.empty_table()
-    for raw in read_raw(path, source, batch_rows=batch_rows):
-        result = gate(raw, source, file=path)
+    notation, batches = read_settled(path, source, batch_rows=batch_rows)
+    for raw in batches:
+        result = gate(raw, source, file=path, notation=notation)
         counts = add_counts([counts, result.counts])
         if len(offenders) < 5:
             offenders = pa.concat_tables([offenders, result.rejects.slice(0, 5)])
@@ -123,27 +130,28 @@ def read_readings(path: str, source: SourceConfig, *, batch_rows: int = 1_000_00
     require_some_read(path, counts, offenders)
 
 
-def gate(raw: RawBatch, source: SourceConfig, *, file: str) -> GateResult:
-    """Check one raw batch of any format."""
+def gate(raw: RawBatch, source: SourceConfig, *, file: str, notation: Notation = PLAIN) -> GateResult:
+    """Check one raw batch of any format, of a file that is written as `notation` says."""
     rejects = Rejects(file, raw.row)
     rejects.ragged(raw.ragged)
     ids = {name: as_text(raw.columns[name]) for name in _IDS}
-    number = parse_numbers(raw.columns["value"], source.missing_values)
-    date = _days(raw, "date", ids, source)
+    number = read_numbers(raw, "value", source, notation)
+    date = _days(raw, "date", ids, rejects.file, source, notation)
     blank = (number.state == MISSING) & (date.state == MISSING) & _all_blank(ids)
     _reject_ids(rejects, raw, ids, blank)
     _reject_days(rejects, raw, date, column="date", blank=blank)
-    known = _known_at(rejects, raw, ids, source)
+    known = _known_at(rejects, raw, ids, source, notation)
     for state, reason in REASONS.items():
         rejects.reject(number.state == state, raw.file_name("value"), reason=reason, found=raw.columns["value"])
     keep = (number.state == READ) & ~rejects.rejected
-    limits = _limits(rejects, raw, keep, source)
+    limits = _limits(rejects, raw, keep, source, notation)
     full = pa.table(
-        [*ids.values(), _date32(date), pa.array(number.value), *limits, _date32(known)],
+        [*ids.values(), _date32(date), pa.array(number.value), *limits, _date32(known), _second(date)],
         schema=CANONICAL,
     )
     readings = full.filter(pa.array(keep))
-    return GateResult(readings, rejects.table(), _counts(raw, rejects, readings), _classes(raw, ids, keep))
+    counts = {**_counts(raw, rejects, readings), **_read_otherwise(number)}
+    return GateResult(readings, rejects.table(), counts, _classes(raw, ids, keep))
 
 
 def _empty() -> GateResult:
@@ -151,9 +159,10 @@ def _empty() -> GateResult:
     return GateResult(CANONICAL.empty_table(), REJECTS.empty_table(), counts, CLASSES.empty_table())
 
 
-def _days(raw: RawBatch, column: str, ids: dict[str, Any], source: SourceConfig) -> Days:
-    clock = Clock(source.time_zone, source.facility_time_zones)
-    return parse_days(raw.columns[column], ids["facility_id"], clock=clock, missing=source.missing_values)
+def _days(raw: RawBatch, column: str, ids: dict[str, Any], file: str, source: SourceConfig, notation: Notation) -> Days:
+    name = raw.names.get(column, column)
+    where, style = f"{file}, column {name}", notation.dates.get(name, DateStyle(source.date_format))
+    return read_days(raw.columns[column], ids["facility_id"], source, where=where, style=style)
 
 
 def _blank(text: Any) -> NDArray[np.bool_]:
@@ -177,24 +186,26 @@ def _reject_days(rejects: Rejects, raw: RawBatch, days: Days, *, column: str, bl
         rejects.reject(days.state == state, name, reason=reason.replace("date", column), found=found)
 
 
-def _known_at(rejects: Rejects, raw: RawBatch, ids: dict[str, Any], source: SourceConfig) -> Days:
+def _known_at(rejects: Rejects, raw: RawBatch, ids: dict[str, Any], source: SourceConfig, notation: Notation) -> Days:
     """The day on which a reading became known; unreadable rejects the row: a guess could leak the future."""
     count = len(raw.row)
     if "known_at" not in raw.columns:
         return Days(np.zeros(count, dtype=np.int32), np.full(count, MISSING, dtype=np.int8))
-    known = _days(raw, "known_at", ids, source)
+    known = _days(raw, "known_at", ids, rejects.file, source, notation)
     _reject_days(rejects, raw, known, column="known_at", blank=np.ones(count, dtype=bool))
     return known
 
 
-def _limits(rejects: Rejects, raw: RawBatch, keep: NDArray[np.bool_], source: SourceConfig) -> list[Any]:
+def _limits(
+    rejects: Rejects, raw: RawBatch, keep: NDArray[np.bool_], source: SourceConfig, notation: Notation
+) -> list[Any]:
     pair = []
     for column in ("lower_limit", "upper_limit"):
         if column not in raw.columns:
             pair.append(np.full(len(raw.row), np.nan))
             continue
-        limit = parse_numbers(raw.columns[column], source.missing_values)
-        text = keep & (limit.state == TEXT)
+        limit = read_numbers(raw, column, source, notation)
+        text = keep & ((limit.state == TEXT) | (limit.state == MIXED_UNIT))
         rejects.note(text, raw.file_name(column), reason="unreadable_limit", found=raw.columns[column])
         pair.append(limit.value)
     swapped = keep & (pair[0] > pair[1])
@@ -207,6 +218,17 @@ def _limits(rejects: Rejects, raw: RawBatch, keep: NDArray[np.bool_], source: So
 
 def _date32(days: Days) -> Any:
     return pa.array(days.day, pa.int32(), mask=days.state != READ).cast(pa.date32())
+
+
+def _second(days: Days) -> Any:
+    assert days.second is not None, "parse_days tells it"
+    return pa.array(days.second, pa.int32(), mask=days.second == NO_TIME)
+
+
+def _read_otherwise(number: Numbers) -> dict[str, int]:
+    """How many values were read in another way than as plain numbers."""
+    counts = {"read_with_unit": number.with_unit, "read_as_word": number.as_word}
+    return {name: count for name, count in counts.items() if count}
 
 
 def _counts(raw: RawBatch, rejects: Rejects, readings: Any) -> dict[str, int]:

@@ -12,11 +12,13 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from hvac.errors import InputError
+from hvac.panel.date_texts import Days
 from hvac.panel.files import TableFile, iter_table, open_table
 from hvac.panel.formats import INSPECTION, find_columns, match_column
+from hvac.panel.notation import read_table_days
 from hvac.panel.rejects import REASONS, REJECTS, Rejects, count_reasons, require_some_read
 from hvac.panel.sources import SourceConfig
-from hvac.panel.text_values import MISSING, READ, Clock, Days, as_text, flat, parse_days
+from hvac.panel.text_values import MISSING, READ, as_text, flat
 
 EVENTS = pa.schema(
     [(name, pa.string()) for name in ("facility_id", "equipment_id", "kind")]
@@ -156,9 +158,8 @@ class _Sheet:
         if name not in self.names:
             return Days(np.zeros(count, dtype=np.int32), np.full(count, MISSING, dtype=np.int8))
         column, theirs = flat(self.table[self.names[name]]), self.names[name]
-        clock = Clock(self.source.time_zone, self.source.facility_time_zones)
         facility = pc.fill_null(self.text("facility_id"), "")
-        days = parse_days(column, facility, clock=clock, missing=self.source.missing_values)
+        days = read_table_days(column, facility, self.source, where=f"{self.rejects.file}, column {theirs}")
         act = self.rejects.reject if reject else self._note_kept
         if reject:
             act(days.state == MISSING, theirs, reason=f"missing_{name}", found=column)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from hvac.errors import InputError
 from hvac.panel.files import Ragged
-from hvac.panel.text_values import INFINITE, OUT_OF_RANGE, TEXT, UNREADABLE, as_text
+from hvac.panel.text_values import DAY_OR_MONTH, INFINITE, MIXED_UNIT, OUT_OF_RANGE, TEXT, UNREADABLE, as_text
 
 REJECTS = pa.schema(
     [
@@ -24,8 +24,13 @@ REJECTS = pa.schema(
     ]
 )
 REASONS = {TEXT: "text_in_value", INFINITE: "infinite_value", UNREADABLE: "unreadable_date"}
-REASONS[OUT_OF_RANGE] = "date_out_of_range"
+REASONS |= {OUT_OF_RANGE: "date_out_of_range", MIXED_UNIT: "mixed_units", DAY_OR_MONTH: "day_or_month_first_in_date"}
 FOUND_CHARACTERS = 200
+MENDED_BY = {
+    "unreadable_date": "source.date_format (such as '%d/%m/%Y')",
+    "day_or_month_first_in_date": "source.date_format (such as '%d/%m/%Y')",
+    "field_count": "source.delimiter and source.skip_rows",
+}
 
 
 class Rejects:
@@ -107,5 +112,11 @@ def require_some_read(file: str, counts: Mapping[str, int], offenders: Any) -> N
     what = f"column {', '.join(sorted(columns))} holds text only" if wholly else "every row was rejected"
     raise InputError(
         f"{file}: expected readable rows, found that {what} ({counts['rejected']} rows; first: "
-        f"{first_offenders(offenders)}); check source.format and source.columns"
+        f"{first_offenders(offenders)}); {_what_mends(counts)}"
     )
+
+
+def _what_mends(counts: Mapping[str, int]) -> str:
+    """The settings that mend the most frequent reason."""
+    often = max((name for name in MENDED_BY if name in counts), key=lambda name: counts[name], default="")
+    return f"set {MENDED_BY[often]}, or check source.columns" if often else "check source.format and source.columns"

@@ -14,11 +14,14 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from hvac.errors import InputError
+from hvac.panel.date_texts import DateStyle
 from hvac.panel.files import FileBatch, TableFile, iter_table, open_table
 from hvac.panel.formats import find_columns
+from hvac.panel.notation import read_days
+from hvac.panel.number_texts import parse_numbers
 from hvac.panel.rejects import REASONS, REJECTS, Rejects, add_counts, count_reasons, require_some_read
 from hvac.panel.sources import SourceConfig
-from hvac.panel.text_values import INFINITE, MISSING, READ, TEXT, Clock, as_text, flat, parse_days, parse_numbers
+from hvac.panel.text_values import INFINITE, MISSING, READ, TEXT, as_text, flat
 
 LOOKBACK = 90
 HORIZONS = (30, 60, 90)
@@ -117,8 +120,8 @@ def _ids(raw: FileBatch, source: SourceConfig, *, names: dict[str, str], rejects
 def _end_dates(raw: FileBatch, source: SourceConfig, name: str | None, rejects: Rejects, facility: Any) -> Any:
     if name is None:
         return pa.nulls(len(raw.row), pa.date32())
-    clock = Clock(source.time_zone, source.facility_time_zones)
-    days = parse_days(raw.table[name], facility, clock=clock, missing=source.missing_values)
+    style = DateStyle(source.date_format)
+    days = read_days(raw.table[name], facility, source, where=f"{rejects.file}, column {name}", style=style)
     for state, reason in REASONS.items():
         found = flat(raw.table[name])
         rejects.reject(days.state == state, name, reason=reason.replace("date", "end_date"), found=found)

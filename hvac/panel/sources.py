@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import difflib
 import glob
 import hashlib
 import os
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import Literal, Self
+from typing import Any, Literal, Self
 from urllib.parse import unquote
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pyarrow import fs as pafs
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from hvac.config import Config
 from hvac.errors import InputError
@@ -21,6 +22,7 @@ from hvac.storage import Place, as_given, open_filesystem, unreadable
 
 SUFFIXES = (".parquet", ".pq", ".csv", ".csv.gz")
 ENCODINGS = ("utf-8-sig", "utf-8", "cp932")
+SEPARATORS = (",", ".", "'", "’", " ")  # what may part the thousands of a number
 MISSING = (
     *("", "-", "--", "---", "－", "ー", "―", "−", "欠測", "欠損", "未測定", "NA", "N/A", "#N/A", "n/a"),
     *("nan", "NaN", "NAN", "null", "NULL", "None", "NaT"),
@@ -61,11 +63,20 @@ class SourceConfig(Config):
     """The tables to read and how their files are written.
 
     `columns` maps our names to the file's (`{"value": "測定値"}`). `encoding` None tries utf-8-sig, utf-8, cp932, each
-    strictly. Timestamps that carry a time zone become the local day of their facility (`facility_time_zones`, else
-    `time_zone`); those without one are local already.
+    strictly; files that are UTF-8 are read as such whatever it says. `delimiter` None is taken from the header (`,`,
+    else `;`, tab or `|`). `skip_rows` lines above the header of readings files are left out.
+
+    `decimal` and `thousands` tell how numbers are written; None settles it per column of a file, and refuses a column
+    that can be read both ways. `missing_values` adds texts and numbers to the marks that say "not measured".
+    `date_format` is the strptime format of dates (such as `%d/%m/%Y`); the usual notations are read beside it.
+
+    Timestamps that carry a time zone become the local day of their facility (`facility_time_zones`, else `time_zone`,
+    which is required for them); those without one are local already.
 
     >>> SourceConfig(readings="readings.parquet").format
     'canonical'
+    >>> SourceConfig(readings="a.csv", missing_values=[-9999]).missing_values[-1]
+    '-9999'
     >>> SourceConfig(readings="a.csv", columns={"valeu": "v"})
     Traceback (most recent call last):
     ...
@@ -78,16 +89,29 @@ class SourceConfig(Config):
     equipment: str | None = None
     columns: dict[str, str] = Field(default_factory=dict)
     encoding: str | None = None
-    time_zone: str = "Asia/Tokyo"
+    delimiter: str | None = Field(default=None, min_length=1, max_length=1)
+    skip_rows: int = Field(default=0, ge=0)
+    decimal: Literal[".", ","] | None = None
+    thousands: str | None = Field(default=None, max_length=1)
+    date_format: str | None = None
+    time_zone: str | None = None
     facility_time_zones: dict[str, str] = Field(default_factory=dict)
     missing_values: tuple[str, ...] = MISSING
     wide: WideConfig | None = None
 
+    @field_validator("missing_values", mode="before")
+    @classmethod
+    def _add_to_the_defaults(cls, given: Any) -> tuple[str, ...]:
+        marks = given if isinstance(given, list | tuple) else [given]
+        return tuple(dict.fromkeys([*MISSING, *map(_mark, marks)]))
+
     @model_validator(mode="after")
     def _is_consistent(self) -> Self:
         _check_names(self.columns)
-        _check_zones((self.time_zone, *self.facility_time_zones.values()))
+        _check_zones(zone for zone in (self.time_zone, *self.facility_time_zones.values()) if zone)
         _check_encoding(self.encoding)
+        _check_separators(self.decimal, self.thousands)
+        _check_date_format(self.date_format)
         if self.format == "wide" and self.wide is None:
             raise ValueError("format 'wide' needs the section 'wide' (facility, equipment, date_column, points)")
         return self
@@ -114,6 +138,35 @@ def _check_encoding(encoding: str | None) -> None:
         "".encode(encoding or "utf-8")
     except LookupError:
         raise ValueError(f"unknown encoding '{encoding}': expected a name such as utf-8, utf-8-sig, cp932") from None
+
+
+def _mark(given: Any) -> str:
+    """Return a missing mark as text; YAML may have read it as a number or as null."""
+    if isinstance(given, bool):
+        raise ValueError(f"{given} is yes or no in YAML: write the mark in quotes")
+    return "" if given is None else str(given)
+
+
+def _check_separators(decimal: str | None, thousands: str | None) -> None:
+    if thousands and thousands not in SEPARATORS:
+        known = ", ".join(map(repr, SEPARATORS))
+        raise ValueError(f"unknown thousands {thousands!r}: expected one of {known}, or '' for none")
+    if decimal and decimal == thousands:
+        raise ValueError(f"decimal and thousands are both {decimal!r}: a number cannot be read so")
+
+
+def _check_date_format(given: str | None) -> None:
+    if given is None:
+        return
+    day = dt.datetime(2024, 3, 19, tzinfo=dt.UTC)
+    try:
+        read = dt.datetime.strptime(day.strftime(given), given)
+    except ValueError as error:
+        raise ValueError(
+            f"date_format {given!r} is no strptime format ({error}): expected one such as %d/%m/%Y"
+        ) from None
+    if read.date() != day.date():
+        raise ValueError(f"date_format {given!r} tells no day: expected year, month and day, e.g. %d/%m/%Y")
 
 
 def source_files(source: SourceConfig) -> list[str]:

@@ -131,7 +131,8 @@ def test_encodings_are_detected_and_give_equal_tables(tmp_path: Path, encoding: 
 def test_cp932_is_decoded_whole_when_characters_straddle_blocks(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("hvac.panel.files.BLOCK_BYTES", 101)
+    for module in ("files", "encodings"):
+        monkeypatch.setattr(f"hvac.panel.{module}.BLOCK_BYTES", 101)
     rows = [f"東京本社ビル,空調機{i % 7},温度,2024-03-{1 + i % 28:02d},{i}" for i in range(200)]
     result = read(write(tmp_path, HEADER, *rows, encoding="cp932"))
     assert values(result) == list(range(200))
@@ -218,8 +219,8 @@ def test_date_that_is_none_is_rejected_with_its_place(tmp_path: Path) -> None:
 
 
 def test_text_in_a_value_is_rejected_and_counted(tmp_path: Path) -> None:
-    result = read(write(tmp_path, HEADER, "F,e,p,2024-03-01,abc", "F,e,p,2024-03-02,1", '"F",e,p,2024-03-03,"1,5"'))
-    assert rejects(result) == [(2, "value", "text_in_value", "abc"), (4, "value", "text_in_value", "1,5")]
+    result = read(write(tmp_path, HEADER, "F,e,p,2024-03-01,abc", "F,e,p,2024-03-02,1", '"F",e,p,2024-03-03,"1 5"'))
+    assert rejects(result) == [(2, "value", "text_in_value", "abc"), (4, "value", "text_in_value", "1 5")]
     assert (result.counts["rejected"], result.counts["text_in_value"]) == (2, 2)
     assert result.rejects["file"].to_pylist() == [str(tmp_path / "readings.csv")] * 2
 
@@ -310,7 +311,7 @@ def test_unreadable_known_at_is_rejected_and_a_blank_one_is_null(tmp_path: Path)
     ],
 )
 def test_number_is_read(tmp_path: Path, text: str, value: float) -> None:
-    assert values(read(write(tmp_path, HEADER, f"F,e,p,2024-03-01,{text}"))) == [value]
+    assert values(read(write(tmp_path, HEADER, f"F,e,p,2024-03-01,{text}"), decimal=".")) == [value]
 
 
 @pytest.mark.parametrize("text", ["", "－", "-", "欠測", "NA", "nan", "　", "N/A"])
@@ -337,7 +338,7 @@ def test_missing_mark_is_counted_and_is_no_reading(tmp_path: Path, text: str) ->
     ],
 )
 def test_date_is_read_as_the_local_day(tmp_path: Path, text: str) -> None:
-    result = read(write(tmp_path, HEADER, f"F,e,p,{text},1"))
+    result = read(write(tmp_path, HEADER, f"F,e,p,{text},1"), time_zone="Asia/Tokyo")
     assert result.readings["date"].to_pylist() == [dt.date(2024, 3, 1)]
 
 
@@ -354,7 +355,7 @@ def test_timestamps_with_a_zone_become_the_local_day_of_their_facility(tmp_path:
     table = canonical([1.0, 2.0], pa.array(late, pa.timestamp(unit, tz="UTC")))
     table = table.set_column(0, "facility_id", pa.array(["Osaka", "Paris"]))
     pq.write_table(table, tmp_path / "a.parquet")
-    result = read(str(tmp_path), facility_time_zones={"Paris": "Europe/Paris"})
+    result = read(str(tmp_path), time_zone="Asia/Tokyo", facility_time_zones={"Paris": "Europe/Paris"})
     assert result.readings["date"].to_pylist() == [dt.date(2024, 3, 2), dt.date(2024, 3, 1)]
 
 
@@ -379,6 +380,7 @@ def test_leading_zeros_of_ids_are_kept(tmp_path: Path) -> None:
         "lower_limit": None,
         "upper_limit": None,
         "known_at": None,
+        "second": None,
     }
     assert result.readings.schema.equals(CANONICAL)
 
@@ -402,6 +404,7 @@ def test_inspection_file_is_read_as_it_comes(tmp_path: Path) -> None:
         "lower_limit": 10.0,
         "upper_limit": 30.0,
         "known_at": None,
+        "second": 18_240,
     }
     assert values(result) == [21.5, 0.0]
     assert [tuple(one.values()) for one in result.classes.to_pylist()] == [("T1", "007", "AHU"), ("T1", "008", "PUMP")]
@@ -480,7 +483,8 @@ def test_every_row_is_a_reading_or_missing_or_rejected(
 ) -> None:
     cells = [["".join(c for c in cell if c not in '\r\n"\x00' and c.isprintable()) for cell in row] for row in rows]
     lines = [",".join(f'"{cell}"' for cell in row) for row in cells] + ["F,e,p,2024-03-01,1"]
-    result = read(write(tmp_path_factory.mktemp("rows"), HEADER, *lines), batch_rows=batch_rows)
+    settled = {"decimal": ".", "date_format": "%Y/%m/%d", "time_zone": "Asia/Tokyo"}
+    result = read(write(tmp_path_factory.mktemp("rows"), HEADER, *lines), batch_rows=batch_rows, **settled)
     counts = result.counts
     assert counts["rows"] == len(lines)
     assert counts["rows"] == counts["read"] + counts["missing"] + counts["rejected"]

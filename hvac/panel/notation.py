@@ -1,0 +1,130 @@
+"""How the columns of one readings file are written, settled over the file as a whole before any of it is read.
+
+One light pass over the texts of the number and date columns; what is kept of them does not grow with the file. A column
+that can be read both ways takes the decimal sign that the file's other columns prove; where none does it is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import chain, islice
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from hvac.errors import InputError
+from hvac.panel.date_survey import DateSurvey
+from hvac.panel.date_texts import Clock, DateStyle, Days, parse_days
+from hvac.panel.formats import RawBatch, read_raw
+from hvac.panel.number_survey import NumberSurvey, refuse_either
+from hvac.panel.number_texts import Numbers, NumberStyle, parse_numbers
+from hvac.panel.sources import SourceConfig
+from hvac.panel.text_values import MISSING, is_number, is_text
+
+NUMBERS = ("value", "lower_limit", "upper_limit")
+DATES = ("date", "known_at")
+
+
+class Notation(NamedTuple):
+    """Styles by the file's names of its columns; a column that is not named is written plainly."""
+
+    numbers: dict[str, NumberStyle]
+    dates: dict[str, DateStyle]
+
+
+PLAIN = Notation({}, {})
+
+
+def read_settled(path: str, source: SourceConfig, *, batch_rows: int) -> tuple[Notation, Iterator[RawBatch]]:
+    """Return how a file is written, and its batches; a file of one batch is read once, a longer one twice."""
+    batches = read_raw(path, source, batch_rows=batch_rows)
+    first = list(islice(batches, 2))
+    if len(first) < 2 or not _surveyed(first[0]):
+        return settle(first, source, path), chain(first, batches)
+    notation = settle(chain(first, batches), source, path)
+    return notation, read_raw(path, source, batch_rows=batch_rows)
+
+
+def settle(batches: Iterable[RawBatch], source: SourceConfig, path: str) -> Notation:
+    """Return how the columns are written. Raises InputError that names the setting where that cannot be told."""
+    numbers: dict[str, NumberSurvey] = {}
+    dates: dict[str, DateSurvey] = {}
+    for raw in batches:
+        for column in NUMBERS:
+            for name, part in _parts(raw, column):
+                numbers.setdefault(name, NumberSurvey(source)).add(part)
+        for column in DATES:
+            if column in raw.columns and not pa.types.is_temporal(raw.columns[column].type):
+                dates.setdefault(raw.names.get(column, column), DateSurvey(source)).add(raw.columns[column])
+    return Notation(
+        number_styles(numbers, path), {name: survey.style(f"{path}, column {name}") for name, survey in dates.items()}
+    )
+
+
+def number_styles(surveys: dict[str, NumberSurvey], path: str) -> dict[str, NumberStyle]:
+    """Return the styles of a file's number columns. Raises InputError where a decimal sign cannot be told."""
+    signs = {name: survey.decimal(f"{path}, column {name}") for name, survey in surveys.items()}
+    proven = {survey.proven for survey in surveys.values() if survey.proven}
+    (common,) = proven if len(proven) == 1 else ("",)
+    styles = {}
+    for name, survey in surveys.items():
+        sign = signs[name] or common
+        if not sign:
+            raise refuse_either(f"{path}, column {name}", survey.either)
+        styles[name] = survey.style(sign)
+    return styles
+
+
+def _surveyed(raw: RawBatch) -> bool:
+    """Whether a batch has a column whose notation depends on the file as a whole."""
+    texts = [raw.columns[name] for name in (*NUMBERS, *DATES) if name in raw.columns]
+    dates = [raw.columns[name] for name in DATES if name in raw.columns]
+    return any(is_text(column.type) for column in texts) or any(is_number(column.type) for column in dates)
+
+
+def _parts(raw: RawBatch, column: str) -> Iterator[tuple[str, Any]]:
+    """The text columns of the file behind one of ours: one, or the value columns of a wide table."""
+    if column not in raw.columns or not is_text(raw.columns[column].type):
+        return
+    if column != "value" or raw.value_names is None:
+        yield raw.names.get(column, column), raw.columns[column]
+        return
+    for name in pc.unique(raw.value_names).to_pylist():
+        yield name, raw.columns[column].filter(pc.equal(raw.value_names, name))
+
+
+def read_numbers(raw: RawBatch, column: str, source: SourceConfig, notation: Notation) -> Numbers:
+    """Parse one of our number columns, each column of a wide table in its own style."""
+    found, names = raw.columns[column], [raw.names.get(column, column)]
+    if column == "value" and raw.value_names is not None:
+        names = pc.unique(raw.value_names).to_pylist()
+    styles = {name: notation.numbers.get(name, NumberStyle()) for name in names}
+    if len(set(styles.values())) <= 1:
+        return parse_numbers(found, source.missing_values, next(iter(styles.values()), NumberStyle()))
+    value, state = np.full(len(found), np.nan), np.full(len(found), MISSING, dtype=np.int8)
+    units = words = 0
+    for name, style in styles.items():
+        own = pc.equal(raw.value_names, name)
+        part = parse_numbers(found.filter(own), source.missing_values, style)
+        rows = own.to_numpy(zero_copy_only=False)
+        value[rows], state[rows] = part.value, part.state
+        units, words = units + part.with_unit, words + part.as_word
+    return Numbers(value, state, units, words)
+
+
+def read_days(column: Any, facility: Any, source: SourceConfig, *, where: str, style: DateStyle) -> Days:
+    """Parse a date column. Raises InputError, which begins with `where`, if stamps carry a zone and none is given."""
+    clock = Clock(source.time_zone, source.facility_time_zones)
+    try:
+        return parse_days(column, facility, clock=clock, missing=source.missing_values, style=style)
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from None
+
+
+def read_table_days(column: Any, facility: Any, source: SourceConfig, *, where: str) -> Days:
+    """Settle and parse a date column of a table that is held whole (events, equipment)."""
+    survey = DateSurvey(source)
+    survey.add(column)
+    return read_days(column, facility, source, where=where, style=survey.style(where))
