@@ -19,7 +19,6 @@ from hvac.panel.files import (
     TableFile,
     header_below,
     iter_table,
-    open_table,
     setting_of,
 )
 from hvac.panel.sources import SourceConfig, WideConfig, hive_values
@@ -56,11 +55,10 @@ class RawBatch(NamedTuple):
         return self.names.get(column, column)
 
 
-def read_raw(path: str, source: SourceConfig, *, batch_rows: int) -> Iterator[RawBatch]:
+def read_raw(file: TableFile, source: SourceConfig, *, batch_rows: int) -> Iterator[RawBatch]:
     """Stream one readings file of any format but the seed's; at most `batch_rows` readings per batch."""
-    file = open_table(path, source)
     if source.format == "seed":
-        raise InputError(f"{path}: the seed's format holds windows, not readings: set another source.format")
+        raise InputError(f"{file.path}: the seed's format holds windows, not readings: set another source.format")
     if source.format == "wide":
         assert source.wide is not None
         yield from _read_wide(file, source.wide, batch_rows)

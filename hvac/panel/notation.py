@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 from hvac.errors import InputError
 from hvac.panel.date_survey import DateSurvey
 from hvac.panel.date_texts import Clock, DateStyle, Days, parse_days
+from hvac.panel.files import open_table
 from hvac.panel.formats import RawBatch, read_raw
 from hvac.panel.number_survey import NumberSurvey, refuse_either
 from hvac.panel.number_texts import Numbers, NumberStyle, parse_numbers
@@ -37,14 +38,23 @@ class Notation(NamedTuple):
 PLAIN = Notation({}, {})
 
 
-def read_settled(path: str, source: SourceConfig, *, batch_rows: int) -> tuple[Notation, Iterator[RawBatch]]:
-    """Return how a file is written, and its batches; a file of one batch is read once, a longer one twice."""
-    batches = read_raw(path, source, batch_rows=batch_rows)
+class SettledFile(NamedTuple):
+    """A readings file of which is known how it is written; `notes`: what was guessed, for the summary."""
+
+    notation: Notation
+    batches: Iterator[RawBatch]
+    notes: tuple[str, ...]
+
+
+def read_settled(path: str, source: SourceConfig, *, batch_rows: int) -> SettledFile:
+    """Settle how a file is written, and stream its batches; a file of one batch is read once, a longer one twice."""
+    file = open_table(path, source)
+    batches = read_raw(file, source, batch_rows=batch_rows)
     first = list(islice(batches, 2))
     if len(first) < 2 or not _surveyed(first[0]):
-        return settle(first, source, path), chain(first, batches)
+        return SettledFile(settle(first, source, path), chain(first, batches), file.notes)
     notation = settle(chain(first, batches), source, path)
-    return notation, read_raw(path, source, batch_rows=batch_rows)
+    return SettledFile(notation, read_raw(file, source, batch_rows=batch_rows), file.notes)
 
 
 def settle(batches: Iterable[RawBatch], source: SourceConfig, path: str) -> Notation:

@@ -70,14 +70,17 @@ class GateResult(NamedTuple):
     `rejects`: REJECTS (file, row, column, reason, found).
     `counts`: rows = read + missing + rejected; repeated_unit_days (readings beyond the first of a unit's day, within
     the batch); read_with_unit and read_as_word where values had units or were words such as 良; and the number of
-    offenders per reason. `classes`: CLASSES, the distinct classes that the readings
-    themselves tell (the inspection format's 共通分類コード), empty where they tell none.
+    offenders per reason.
+    `classes`: CLASSES, the distinct classes that the readings themselves tell (the inspection format's 共通分類コード),
+    empty where they tell none.
+    `notes`: what was guessed of the file as a whole, such as its encoding.
     """
 
     readings: Any
     rejects: Any
     counts: dict[str, int]
     classes: Any
+    notes: tuple[str, ...] = ()
 
 
 def read_all(source: SourceConfig, *, batch_rows: int = 1_000_000) -> Iterator[GateResult]:
@@ -118,9 +121,9 @@ def read_readings(path: str, source: SourceConfig, *, batch_rows: int = 1_000_00
     """
     counts: dict[str, int] = {}
     offenders = REJECTS.empty_table()
-    notation, batches = read_settled(path, source, batch_rows=batch_rows)
-    for raw in batches:
-        result = gate(raw, source, file=path, notation=notation)
+    settled = read_settled(path, source, batch_rows=batch_rows)
+    for raw in settled.batches:
+        result = gate(raw, source, file=path, notation=settled.notation)._replace(notes=settled.notes)
         counts = add_counts([counts, result.counts])
         if len(offenders) < 5:
             offenders = pa.concat_tables([offenders, result.rejects.slice(0, 5)])
