@@ -144,7 +144,7 @@ def test_recipe_is_the_same_after_json() -> None:
 
 
 def test_unit_with_ten_readings_is_never_scored() -> None:
-    panel = panel_of([reading(30 * k, 20 + k) for k in range(10)])
+    panel = panel_of([reading(100 * k, 20 + k) for k in range(10)])
     (windows,) = described(panel, recipe(), record(), *range(0, 400, 10))
     assert set(status(windows)) == {LEARNING}
 
