@@ -180,10 +180,14 @@ class Place:
 AnyPath: TypeAlias = Path | Place
 
 
-def facility_folder(facility: str) -> str:
-    """Return a facility's id, or the name of a kind of equipment, as the name of a folder."""
-    safe = "".join(c if c.isalnum() or c in "-_" else "".join(f"%{b:02X}" for b in c.encode()) for c in facility)
-    return safe if len(safe.encode()) <= LONGEST_NAME else hashlib.sha256(facility.encode()).hexdigest()[:24]
+def folder_name(given: str) -> str:
+    """Return an id or the name of a class as the name of a folder or file, whatever characters it has.
+
+    >>> folder_name("AHU/外調機"), folder_name("../../escape")
+    ('AHU%2F外調機', '%2E%2E%2F%2E%2E%2Fescape')
+    """
+    safe = "".join(c if c.isalnum() or c in "-_" else "".join(f"%{b:02X}" for b in c.encode()) for c in given)
+    return safe if len(safe.encode()) <= LONGEST_NAME else hashlib.sha256(given.encode()).hexdigest()[:24]
 
 
 def as_given(where: str | os.PathLike[str] | Place) -> AnyPath:

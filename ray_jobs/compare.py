@@ -19,7 +19,7 @@ from hvac.errors import ConfigError
 from hvac.evaluation.comparison import Trial, by_equipment
 from hvac.evaluation.leaderboard import Contender, Cost, leaderboard, mean_cost
 from hvac.features.describe import Recipe
-from hvac.storage import AnyPath
+from hvac.storage import AnyPath, folder_name
 from ray_jobs.boards import board_folder, publish
 from ray_jobs.buckets import make_plan
 from ray_jobs.command import main
@@ -99,7 +99,7 @@ def _entries(wanted: CompareConfig, folder: AnyPath, recipes: dict[str, Recipe])
             config = model.replace(seed=seed)
             mark = content_key(config.model_dump(mode="json"))[:12]
             for class_name in recipes:
-                path = folder / class_name / f"{config.family}-{seed}-{mark}.npz"
+                path = folder / folder_name(class_name) / f"{config.family}-{seed}-{mark}.npz"
                 yield class_name, f"{name}#{seed}", Entry(name, config, str(path))
 
 

@@ -23,7 +23,7 @@ from hvac.features.table import Windows
 from hvac.models.blocks import known, two_classes
 from hvac.models.families import config_of
 from hvac.panel.splits import SPLITS
-from hvac.storage import write_json
+from hvac.storage import folder_name, write_json
 from ray_jobs.boards import FACILITIES
 from ray_jobs.buckets import make_plan
 from ray_jobs.command import main
@@ -126,7 +126,14 @@ def _why_not(others: Windows) -> str:
 
 
 def _entry(workspace: Workspace, basis: str, fold: Fold, class_name: str, model: str, settings: Any) -> Entry:
-    folder = workspace.root / "facilities" / "outcomes" / basis[:12] / content_key(fold.facility)[:12] / class_name
+    folder = (
+        workspace.root
+        / "facilities"
+        / "outcomes"
+        / basis[:12]
+        / content_key(fold.facility)[:12]
+        / folder_name(class_name)
+    )
     mark = content_key(settings.model_dump(mode="json"))[:12]
     return Entry(model, settings, str(folder / f"{model}-{settings.seed}-{mark}.npz"), without=fold.facility)
 

@@ -33,7 +33,7 @@ from ray_jobs.peers import make_peers, peer_keys
 from ray_jobs.progress import counted
 from ray_jobs.recipes import fit_recipes
 from ray_jobs.run_config import RunConfig
-from ray_jobs.windows_table import split_counts
+from ray_jobs.windows_table import class_folder, split_counts
 from ray_jobs.workspace import Result, Workspace, content_key, run_step, workspace_of
 
 log = logging.getLogger(__name__)
@@ -98,7 +98,7 @@ def _drop_others(folder: AnyPath, keys: dict[str, str]) -> list[str]:
         for bucket, mark in marks.items()
         if bucket in keys
         and mark.get("key") == keys[bucket]
-        and all((f"class={c}", f"part-{bucket}") in parts for c in mark["rows"])
+        and all((class_folder(folder, c).name, f"part-{bucket}") in parts for c in mark["rows"])
     }
     for bucket in sorted(set(marks) - whole):
         done_file(folder, bucket).unlink(missing_ok=True)
@@ -195,7 +195,7 @@ def _write(block: pa.Table, plan: Any, keep_values: bool) -> pa.Table:
         counts = Counter(rows["class"].to_pylist())
         for name in sorted(counts):
             part = from_arrow(rows.filter(pc.equal(rows["class"], name)), points=found.recipes[name].width)
-            write_parquet(to_arrow(part), folder / f"class={name}" / f"part-{bucket}.parquet")
+            write_parquet(to_arrow(part), class_folder(folder, name) / f"part-{bucket}.parquet")
         mark_done(found, bucket, counts)
     return pa.table({"bucket": pa.array(buckets, pa.string())})
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterable
 from typing import Any
 
@@ -9,10 +10,13 @@ from hvac.errors import HvacError
 from hvac.features.encoder import encoder_stamp
 from hvac.models.families import FAMILIES
 from hvac.models.family import FamilyConfig, columns_for
+from hvac.panel.accepted import EPOCH
+from hvac.panel.splits import SPLITS
 from ray_jobs.run_config import RunConfig
 from ray_jobs.windows_table import load_recipes, table_columns
 from ray_jobs.workspace import Workspace
 
+PURPOSE = {"train": "train", "tune": "tune", "cal": "calibrate", "test": "test"}
 ASKED = ("windows", "labels", "splits")  # sections of the run file that say which windows there are, and how labelled
 
 
@@ -27,6 +31,7 @@ def check_trainable(config: RunConfig, workspace: Workspace, models: Iterable[Fa
     models = list(models)
     _check_asked(config, workspace, featurized.get("asked"))
     _check_encoder(config, workspace, featurized["encoder"])
+    _check_parts(featurized)
     for name, recipe in recipes.items():
         _check_labels(name, featurized["windows"].get(name))
         there = table_columns(workspace.windows, recipe)
@@ -63,6 +68,19 @@ def _check_encoder(config: RunConfig, workspace: Workspace, made_by: dict[str, A
         (one, other) = (f"{e['source']} encoder ({e['pooling']}, {e['weights'][:12]})" for e in (made_by, asked))
         raise HvacError(
             f"{workspace.windows} was made by the {one}, the configuration asks for the {other}: run featurize again"
+        )
+
+
+def _check_parts(featurized: dict[str, Any]) -> None:
+    """Raise where all classes together have no window to train, tune, calibrate or test on."""
+    counts = {split: sum(of_class[split]["windows"] for of_class in featurized["windows"].values()) for split in SPLITS}
+    empty = [split for split, windows in counts.items() if not windows]
+    if empty:
+        borders = {name: EPOCH + dt.timedelta(days=featurized["borders"][name]) for name in ("t1", "t2")}
+        raise HvacError(
+            f"no windows to {', '.join(PURPOSE[split] for split in empty)} on (windows by part: {counts}; t1 is "
+            f"{borders['t1']}, t2 {borders['t2']}): set splits.t1 and splits.t2 to days between which windows end, or "
+            "use splits.kind: equipment"
         )
 
 

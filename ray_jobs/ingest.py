@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import logging
 from collections import Counter
-from collections.abc import Container, Generator, Iterable
+from collections.abc import Container, Generator, Iterable, Mapping
 from contextlib import ExitStack, closing
 from itertools import islice
 from typing import Any
@@ -38,7 +38,8 @@ from hvac.panel.readings import (
 )
 from hvac.panel.registry import Registry, build_registry
 from hvac.panel.simulate import simulate_facilities, write_canonical
-from hvac.panel.sources import file_stamp
+from hvac.panel.sources import SUFFIXES, file_stamp, passed_over, table_files
+from hvac.panel.spans import readings_by_month
 from hvac.storage import (
     AnyPath,
     open_filesystem,
@@ -61,7 +62,9 @@ BYTES_PER_BUCKET = 4 * 2**20
 MIN_BUCKETS = 8
 LOOKED_AT = 8
 LAYOUT = "layout.json"
-UNITS = 2  # raised when the same files give another table of units (2: end_of_follow_up)
+UNITS = 3  # raised when the same files give another table of units (3: joined by spelling, open events)
+MUCH = 0.1  # of the rows of a file rejected: worth a sentence of its own
+NAMED_FILES = 5
 SERIES_KEYS = ["facility_id", "equipment_id", "point_id"]
 
 
@@ -72,7 +75,11 @@ def run(config: RunConfig) -> Result:
     assert source is not None, "a run has a source or simulates one"
     files = source_files(source)
     stamps = {path: file_stamp(path) for path in files}
-    others = [file_stamp(path) for path in (source.events, source.equipment) if path]
+    others = [
+        file_stamp(path)
+        for name, given in (("events", source.events), ("equipment", source.equipment))
+        for path in table_files(given, f"source.{name}")
+    ]
     settings = source.model_dump(mode="json")
     key = content_key(settings, stamps, others, config.windows.min_point_share, config.windows.classes,
                       config.featurize.buckets, UNITS)  # fmt: skip
@@ -100,7 +107,7 @@ def _ingest(config: RunConfig, source: SourceConfig, stamps: dict[str, str], wor
         remove_tree(panel)  # of an earlier version, or begun and left
     each = _buckets_each(config, source, list(stamps), panel)
     rules = source.model_dump(mode="json", exclude={"readings", "events", "equipment"})
-    keys = {content_key(rules, each, path, stamp): path for path, stamp in stamps.items()}
+    keys = {content_key(rules, each, path, stamp, UNITS): path for path, stamp in stamps.items()}
     there = _drop_others(panel, keys)
     todo = {key: path for key, path in keys.items() if key not in there}
     if len(todo) < len(keys):
@@ -116,12 +123,31 @@ def _ingest(config: RunConfig, source: SourceConfig, stamps: dict[str, str], wor
         source,
         by_class=config.windows.classes == "each",
         min_point_share=config.windows.min_point_share,
+        months=_tables(panel, keys, "months"),
     )
     registry.save(panel)
     rejected = _write_rejects(workspace, _tables(panel, keys, "rejects"), registry)
     buckets = bucket_keys(registry, part_keys(panel), each)
     facts = {**registry.summary(), **_readings_summary(counts), "rejected": rejected}
-    return {**facts, "buckets": buckets, "buckets_each": each, "files_read": len(todo)}
+    told = [*_told_of_files(source, panel, keys), *registry.told]
+    for sentence in told:
+        log.warning("%s", sentence)
+    return {**facts, "warnings": told, "buckets": buckets, "buckets_each": each, "files_read": len(todo)}
+
+
+def _told_of_files(source: SourceConfig, panel: AnyPath, keys: Mapping[str, str]) -> list[str]:
+    """Return sentences on files that were not read, and on those of which much could not be."""
+    others = passed_over(source.readings)
+    told = []
+    if others:
+        more = len(others) - NAMED_FILES
+        names = ", ".join(others[:NAMED_FILES]) + (f" and {more} more" if more > 0 else "")
+        told.append(f"{len(others)} files were passed over, as their endings are not {', '.join(SUFFIXES)}: {names}")
+    for key, path in keys.items():
+        counts = _read_json(_facts(panel, key))["counts"]
+        if counts.get("rejected", 0) >= MUCH * max(counts["rows"], 1):
+            told.append(f"{path}: {counts['rejected']} of {counts['rows']} rows could not be read: see rejects.csv")
+    return told
 
 
 def _buckets_each(config: RunConfig, source: SourceConfig, files: list[str], panel: AnyPath) -> int:
@@ -203,12 +229,13 @@ def _size(path: str) -> int:
 def ingest_file(path: str, source: SourceConfig, key: str, each: int, folder: str) -> None:
     """Stream one file through the gate into its part of every bucket; keep its counts and which series it holds."""
     panel, writers = place(folder), dict[str, pq.ParquetWriter]()
-    counts, series, classes, rejects = [], [], [CLASSES.empty_table()], []
+    counts, series, months, classes, rejects = [], [], [], [CLASSES.empty_table()], []
     with ExitStack() as parts:  # each part appears when it is whole
         for table, result in _read(path, source):
             counts.append(result.counts)
             rejects.append(result.rejects)
             series.append(_series(table))
+            months.append(readings_by_month(table))
             if isinstance(result, GateResult):
                 classes.append(result.classes)
             for bucket, rows in by_bucket(table, each):
@@ -216,7 +243,7 @@ def ingest_file(path: str, source: SourceConfig, key: str, each: int, folder: st
                     building = parts.enter_context(replacing(bucket_folder(panel, bucket) / f"part-{key}.parquet"))
                     writers[bucket] = parts.enter_context(pq.ParquetWriter(building, rows.schema))
                 writers[bucket].write_table(rows)
-    for name, tables in (("series", series), ("classes", classes), ("rejects", rejects)):
+    for name, tables in (("series", series), ("months", months), ("classes", classes), ("rejects", rejects)):
         write_parquet(pa.concat_tables(tables), panel / "files" / f"{key}.{name}.parquet")
     write_json(_facts(panel, key), {"counts": add_counts(counts), "buckets": sorted(writers)})
 

@@ -19,7 +19,7 @@ from hvac.panel.grid import Unit
 from hvac.panel.registry import Registry
 from hvac.panel.splits import Splitter
 from hvac.storage import AnyPath
-from hvac.storage import facility_folder as facility_folder
+from hvac.storage import folder_name as folder_name
 from ray_jobs.workspace import content_key
 
 
@@ -29,7 +29,7 @@ def bucket_of(unit: Unit, each: int) -> str:
     >>> bucket_of(Unit("F001", "AHU-1"), 4), bucket_of(Unit("本社/北館", "空調1"), 1)
     ('F001.0000', '本社%2F北館.0000')
     """
-    return f"{facility_folder(unit.facility_id)}.{zlib.crc32(unit.equipment_id.encode()) % each:04d}"
+    return f"{folder_name(unit.facility_id)}.{zlib.crc32(unit.equipment_id.encode()) % each:04d}"
 
 
 def bucket_folder(panel: AnyPath, bucket: str) -> AnyPath:

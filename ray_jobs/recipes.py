@@ -10,6 +10,7 @@ import ray
 from hvac.errors import InputError
 from hvac.features.context import ContextSpec
 from hvac.features.describe import Recipe
+from hvac.panel.joins import folded
 from hvac.panel.limits import fit_limits, sample_values
 from hvac.panel.registry import ALL, Registry
 from hvac.panel.splits import Splitter, make_splitter
@@ -26,7 +27,7 @@ def fit_recipes(
     splitter = make_splitter(
         config.splits,
         registry.classes,
-        days=registry.unit_days,
+        spans=registry.unit_spans,
         lookback=config.windows.lookback,
         purge=max(config.windows.horizons),
         onsets={unit: events.of_kinds(config.labels.kinds).start_N for unit, events in registry.unit_events.items()},
@@ -56,13 +57,19 @@ def fit_recipes(
 def check_kinds(config: RunConfig, registry: Registry) -> None:
     """Raise InputError where a kind of events is to be predicted that the log does not have."""
     ready = config.source is not None and config.source.format == "seed"
-    if config.labels.source == "events" and not ready:
-        unknown = sorted(set(config.labels.events) - set(registry.event_kinds))
-        if unknown:
-            raise InputError(
-                f"labels.events names {', '.join(unknown)}; the event log has only "
-                f"{', '.join(registry.event_kinds) or 'no events'}: correct labels.events, or set labels.source: limits"
-            )
+    if config.labels.source != "events" or ready:
+        return
+    if not registry.event_kinds:
+        without_log = config.source is not None and not config.source.events
+        what = "source.events is not set" if without_log else "the event log has no events"
+        raise InputError(f"{what}: name a log with failures in source.events, or set labels.source: limits")
+    there = set(map(folded, registry.event_kinds))
+    unknown = [kind for kind in config.labels.events if folded(kind) not in there]
+    if unknown:
+        raise InputError(
+            f"labels.events names {', '.join(unknown)}; the event log has only {', '.join(registry.event_kinds)}: "
+            "correct labels.events, or set labels.source: limits"
+        )
 
 
 def _fitted_limits(

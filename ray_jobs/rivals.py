@@ -21,7 +21,7 @@ from hvac.models.families import FAMILIES, config_of, score_all
 from hvac.models.family import Fitting, columns_for, loaded_once, prepared
 from hvac.panel.splits import SPLITS
 from hvac.storage import AnyPath, place, writing
-from ray_jobs.partitions import facility_folder
+from ray_jobs.partitions import folder_name
 from ray_jobs.windows_table import read_windows
 
 ABLATION: dict[str, dict[str, Any]] = {
@@ -128,14 +128,14 @@ def _calibrating(
 
 def write_held_out(folder: AnyPath, class_name: str, score_BH: npt.NDArray[np.floating[Any]]) -> None:
     """Keep the cross-fitted scores of a class's windows that are not tested."""
-    with writing(folder / f"{facility_folder(class_name)}.npy") as file:
+    with writing(folder / f"{folder_name(class_name)}.npy") as file:
         np.save(file, score_BH)
 
 
 def read_held_out(folder: AnyPath, class_name: str) -> npt.NDArray[np.floating[Any]]:
     """Read what `write_held_out` kept. Raises HvacError where the bundles are of a version that kept nothing."""
     try:
-        with (folder / f"{facility_folder(class_name)}.npy").open("rb") as file:
+        with (folder / f"{folder_name(class_name)}.npy").open("rb") as file:
             return np.asarray(np.load(file))
     except FileNotFoundError:
         raise HvacError(

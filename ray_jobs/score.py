@@ -34,7 +34,7 @@ from hvac.panel.windows import LEARNING
 from hvac.storage import AnyPath, matching, parquet_dataset, place, replacing, write_json, write_parquet
 from ray_jobs.buckets import BucketPlan, actors_for, bucket_scenes, fetched, make_plan
 from ray_jobs.command import main
-from ray_jobs.partitions import facility_folder
+from ray_jobs.partitions import folder_name
 from ray_jobs.peers import make_peers, peer_keys
 from ray_jobs.progress import counted
 from ray_jobs.run_config import RunConfig, ScoreConfig
@@ -97,7 +97,7 @@ def _warn_of_strangers(plan: BucketPlan) -> None:
 def _of_facilities(buckets: list[str], facilities: tuple[str, ...]) -> list[str]:
     if not facilities:
         return buckets
-    folders = {name: facility_folder(name) for name in facilities}
+    folders = {name: folder_name(name) for name in facilities}
     found = [bucket for bucket in buckets if bucket.rpartition(".")[0] in folders.values()]
     known = {bucket.rpartition(".")[0] for bucket in found}
     for name, own in folders.items():

@@ -118,6 +118,7 @@ def closing_summary(workspace: Workspace) -> str:
         f"rejected {sum(panel['rejected'].values()):,} {_named(panel['rejected'])}",
         f"{panel['equipment']} pieces of equipment in {panel['facilities']} facilities, {panel['points']} points, "
         f"{panel['first_date']} to {panel['last_date']}; events {_named(panel['events'])}",
+        *(f"Warning: {sentence}" for sentence in workspace.finished("ingest").get("warnings", ())),
         f"Windows left out {_named(windows['excluded'])}",
         *_split_lines(windows),
         *_newest_lines(workspace),

@@ -15,7 +15,7 @@ from hvac.features.describe import Recipe
 from hvac.features.table import KEY_SCHEMA, Windows, from_arrow
 from hvac.models.family import Encoding, FamilyConfig, columns_for, prepared
 from hvac.panel.splits import SPLITS
-from hvac.storage import AnyPath, matching, parquet_dataset
+from hvac.storage import AnyPath, folder_name, matching, parquet_dataset
 from ray_jobs.workspace import whole_table
 
 Sums = npt.NDArray[np.float64]
@@ -49,8 +49,13 @@ def table_columns(folder: AnyPath, recipe: Recipe) -> set[str]:
     return set(parquet_dataset(_parts(folder, recipe)).schema.names)
 
 
+def class_folder(folder: AnyPath, class_name: str) -> AnyPath:
+    """Return where the parts of one class of the table lie."""
+    return folder / f"class={folder_name(class_name)}"
+
+
 def _parts(folder: AnyPath, recipe: Recipe) -> list[AnyPath]:
-    return matching(folder / f"class={recipe.class_name}", "part-*.parquet")
+    return matching(class_folder(folder, recipe.class_name), "part-*.parquet")
 
 
 def split_counts(folder: AnyPath, recipe: Recipe) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from hvac.panel.follow_up import FollowUp
 from hvac.panel.grid import ALWAYS_KNOWN, Bools, Days, Floats, Panel
 from hvac.panel.labels import LabelConfig, onset_labels, value_labels
 from hvac.panel.limits import panel_limits
+from hvac.panel.rhythm import Rhythm, rhythm
 from hvac.panel.splits import PURGED, Splitter
 from hvac.panel.windows import OK, Cut, Scale, WindowConfig, cut, fit_scale
 
@@ -121,7 +122,7 @@ def describe(scene: Scene, end_day_B: Days, recipe: Recipe, scale: Scale | None 
     made = cut(scene.panel, end_day_B, recipe.windows, scale)
     return Windows(
         keys=_keys(scene, made, recipe),
-        observed_B=made.observed_BCL.mean(axis=(1, 2)).astype(np.float32),
+        observed_B=made.share_B.astype(np.float32),
         persistence_B=_persistence(scene, made).astype(np.float32),
         x_BCL=made.x_BCL.astype(np.float32),
         f_BCF=statistics(made.x_BCL).astype(np.float32),
@@ -198,12 +199,26 @@ def label(scene: Scene, windows: Windows, recipe: Recipe) -> Windows:
 
 
 def _read_enough(panel: Panel, end_day_B: Days, config: WindowConfig) -> npt.NDArray[np.bool_]:
-    """Whether enough days of each horizon were read to say that values were inside their limits."""
+    """Whether enough of what is read in each horizon was, to say that values were inside their limits."""
+    often = rhythm(panel)
+    if often.sparse_C.any():
+        return _read_by_rhythm(panel, end_day_B, config, often)
     observed = np.concatenate([[0.0], np.cumsum(panel.observed_TC.mean(axis=1))])
     row_B = end_day_B - panel.first_day + 1
     stop_BH = row_B[:, None] + np.array(config.horizons)
     seen_BH = observed[np.minimum(stop_BH, len(observed) - 1)] - observed[np.minimum(row_B, len(observed) - 1)][:, None]
     return np.asarray(seen_BH >= config.min_observed * np.array(config.horizons))
+
+
+def _read_by_rhythm(panel: Panel, end_day_B: Days, config: WindowConfig, often: Rhythm) -> npt.NDArray[np.bool_]:
+    seen_TC = np.concatenate([np.zeros((1, len(panel.points))), np.cumsum(panel.observed_TC, axis=0)])
+    start_B = np.minimum(end_day_B - panel.first_day + 1, len(seen_TC) - 1)
+    enough = []
+    for days in config.horizons:
+        stop_B = np.minimum(start_B + days, len(seen_TC) - 1)
+        share_B = often.expected((seen_TC[stop_B] - seen_TC[start_B]) / days, end_day_B + days)
+        enough.append(share_B >= config.min_observed)
+    return np.stack(enough, axis=1)
 
 
 def training_windows(scene: Scene, recipe: Recipe, splitter: Splitter) -> tuple[Windows, Counter[str]]:

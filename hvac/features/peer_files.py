@@ -11,7 +11,7 @@ import json
 from functools import lru_cache
 
 from hvac.features.peers import PeerLevel, level_from_arrow
-from hvac.storage import AnyPath, facility_folder, place, read_parquet
+from hvac.storage import AnyPath, folder_name, place, read_parquet
 
 FLEET = ""  # in place of a facility: units of all of them
 
@@ -23,8 +23,8 @@ def level_path(folder: AnyPath, kind: str, facility: str) -> AnyPath:
     >>> level_path(Path("peers"), "pump", "F001").as_posix(), level_path(Path("peers"), "pump", FLEET).as_posix()
     ('peers/pump/F001.parquet', 'peers/pump/_fleet.parquet')
     """
-    name = facility_folder(facility) if facility else "_fleet"
-    return folder / facility_folder(kind) / f"{name}.parquet"
+    name = folder_name(facility) if facility else "_fleet"
+    return folder / folder_name(kind) / f"{name}.parquet"
 
 
 def mark_of(path: AnyPath) -> AnyPath:

@@ -31,7 +31,7 @@ from hvac.models.families import FAMILIES, read_config, restore
 from hvac.models.family import FamilyConfig, Model, prepared
 from hvac.models.forecast import Moments, damped_quadratic
 from hvac.models.thresholds import alarms
-from hvac.storage import AnyPath, as_given, local_folder, replacing_folder
+from hvac.storage import AnyPath, as_given, folder_name, local_folder, replacing_folder
 
 FORMAT = 2
 MANIFEST, MODEL, ENCODER = "manifest.json", "model.safetensors", "encoder"
@@ -76,7 +76,7 @@ class Bundle:
         digest = hashlib.sha256(json.dumps(self._content(), sort_keys=True).encode())
         for name, array in sorted(self._arrays().items()):
             digest.update(name.encode() + array.tobytes())
-        return f"{self.recipe.class_name}-{digest.hexdigest()[:12]}"
+        return f"{folder_name(self.recipe.class_name)}-{digest.hexdigest()[:12]}"
 
     @property
     def name(self) -> str:

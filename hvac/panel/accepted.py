@@ -8,12 +8,17 @@ finite and at most 1e15 in size.
 from __future__ import annotations
 
 import datetime as dt
+import math
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
+
+from hvac.panel.date_texts import Days
+from hvac.panel.text_values import READ, as_text, flat
 
 ID_CHARACTERS = 128
 ID_PATTERN = r"^[^\x00-\x1f\x7f-\x9f]+$"
@@ -22,6 +27,40 @@ EPOCH = dt.date(1970, 1, 1)
 LARGEST_VALUE = 1e15
 
 ID_READ, NO_ID, LONG_ID, ODD_ID = range(4)
+ID_REASONS = {NO_ID: "missing_id", LONG_ID: "id_too_long", ODD_ID: "control_character_in_id"}
+
+
+def id_text(column: Any) -> Any:
+    """Return a column of ids as a person wrote them: a string array, trimmed, '' where there is none.
+
+    Whole numbers have no decimal point or exponent, bytes are UTF-8; what is no single value is ''.
+
+    >>> id_text(pa.array([7.0, 1e15])).to_pylist(), id_text(pa.array([b"AHU-1", b"\\xff"])).to_pylist()
+    (['7', '1000000000000000'], ['AHU-1', ''])
+    """
+    column = flat(column)
+    kind = column.type
+    if pa.types.is_nested(kind):
+        return pa.array([""] * len(column), pa.string())
+    if pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_fixed_size_binary(kind):
+        return as_text(pa.array(map(_utf8, column.to_pylist()), pa.string()))
+    if pa.types.is_floating(kind) or pa.types.is_decimal(kind):
+        return pa.array(map(_number_text, column.to_pylist()), pa.string())
+    return as_text(column)
+
+
+def _utf8(given: bytes | None) -> str | None:
+    try:
+        return None if given is None else given.decode()
+    except UnicodeDecodeError:
+        return None
+
+
+def _number_text(given: Any) -> str:
+    """Write a number without exponent and without zeros after the point; '' where there is none."""
+    if given is None or not math.isfinite(given):
+        return ""
+    return str(int(given)) if given == int(given) else format(Decimal(str(given)).normalize(), "f")
 
 
 def id_states(text: Any) -> NDArray[np.int8]:
@@ -35,6 +74,12 @@ def id_states(text: Any) -> NDArray[np.int8]:
     odd = pc.match_substring_regex(text, r"\p{Cc}")
     absent_B, long_B, odd_B = (np.asarray(flags.to_numpy(zero_copy_only=False), bool) for flags in (absent, long, odd))
     return np.select([absent_B, long_B, odd_B], [NO_ID, LONG_ID, ODD_ID], ID_READ).astype(np.int8)
+
+
+def days_ahead(days: Days) -> NDArray[np.bool_]:
+    """Tell which days lie after tomorrow [n]."""
+    newest = (newest_day() - EPOCH).days
+    return np.asarray((days.state == READ) & (days.day > newest))
 
 
 def newest_day(now: dt.datetime | None = None) -> dt.date:

@@ -13,6 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from hvac.panel.grid import Days, Panel, Unit
+from hvac.panel.joins import folded
 
 RUN_DAYS = 7
 RUN_OUTSIDE = 3
@@ -35,8 +36,9 @@ class Events(NamedTuple):
         return Events(*columns)
 
     def of_kinds(self, kinds: tuple[str, ...]) -> Events:
-        """The events of some kinds."""
-        return self.where(np.isin(self.kind_N, list(kinds))) if len(self.kind_N) else self
+        """The events of some kinds, however they are spelled."""
+        wanted = set(map(folded, kinds))
+        return self.where(np.array([folded(kind) in wanted for kind in self.kind_N.tolist()], dtype=bool))
 
     def of_point(self, point_id: str | None) -> Events:
         """Events that concern a point: its own and those of the whole equipment."""

@@ -21,6 +21,7 @@ from hvac.panel.encodings import BLOCK_BYTES, settle_encoding
 from hvac.panel.sources import ENCODINGS, SourceConfig
 from hvac.storage import open_filesystem, unreadable
 
+READINGS = "source.readings"
 DELIMITERS = (",", ";", "\t", "|")
 
 
@@ -52,16 +53,17 @@ class TableFile(NamedTuple):
     skipped: int = 0
     delimiter: str = ","
     notes: tuple[str, ...] = ()
+    setting: str = READINGS
 
 
-def open_table(path: str, source: SourceConfig) -> TableFile:
-    """Look at a file's kind, encoding and header.
+def open_table(path: str, source: SourceConfig, *, setting: str = READINGS) -> TableFile:
+    """Look at a file's kind, encoding and header; `setting` is the one that leads to it.
 
     Raises InputError for a file that is absent, empty, of another kind, or not in the expected encoding.
     """
     system, inner = open_filesystem(path)
     try:
-        _check_size(system, inner, path, source)
+        _check_size(system, inner, path, setting)
         with system.open_input_stream(inner, compression=None) as stream:
             magic = stream.read(4)
         if magic == b"PAR1":
@@ -70,13 +72,13 @@ def open_table(path: str, source: SourceConfig) -> TableFile:
             raise InputError(f"{path}: expected Parquet or CSV, found an Excel or zip file: save the sheet as CSV")
         if source.encoding is None and magic[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
             raise InputError(f"{path}: expected {', '.join(ENCODINGS)}, found UTF-16 text: set source.encoding: utf-16")
-        return _open_csv(path, source)
+        return _open_csv(path, source, setting)
     except OSError as error:
         raise unreadable(path, error) from error
 
 
-def _check_size(system: Any, inner: str, path: str, source: SourceConfig) -> None:
-    info, setting = system.get_file_info(inner), setting_of(path, source)
+def _check_size(system: Any, inner: str, path: str, setting: str) -> None:
+    info = system.get_file_info(inner)
     if info.type == pafs.FileType.NotFound:
         raise InputError(f"{path}: no such file: expected a Parquet or CSV file; correct {setting}")
     if info.type == pafs.FileType.Directory:
@@ -93,9 +95,9 @@ def _open_parquet(system: Any, inner: str, path: str) -> TableFile:
         raise InputError(f"{path}: damaged Parquet file ({str(error)[:200]}): write or copy it again") from error
 
 
-def _open_csv(path: str, source: SourceConfig) -> TableFile:
+def _open_csv(path: str, source: SourceConfig, setting: str) -> TableFile:
     encoding = settle_encoding(path, source.encoding)
-    skipped = 0 if setting_of(path, source) != "source.readings" else source.skip_rows
+    skipped = source.skip_rows if setting == READINGS else 0
     first = _header(path, encoding.name, skipped, "\0").names[0] if skipped == 0 else ""
     said = first[4] if len(first) == 5 and first.startswith("sep=") else ""  # as Excel writes it above the header
     skipped += bool(said)
@@ -108,13 +110,7 @@ def _open_csv(path: str, source: SourceConfig) -> TableFile:
     notes = [encoding.note] if encoding.note else []
     if header.delimiter != (source.delimiter or ","):
         notes.append(f"separated by {header.delimiter!r}, as its header is (source.delimiter)")
-    return TableFile(path, header.names, encoding.name, header.lines, skipped, header.delimiter, tuple(notes))
-
-
-def setting_of(path: str, source: SourceConfig) -> str:
-    """The setting that names a file."""
-    named = {source.equipment: "source.equipment", source.events: "source.events"}
-    return named.get(path, "source.readings")
+    return TableFile(path, header.names, encoding.name, header.lines, skipped, header.delimiter, tuple(notes), setting)
 
 
 class _Header(NamedTuple):

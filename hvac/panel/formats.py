@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 from hvac.errors import InputError
 from hvac.panel.files import (
     DELIMITERS,
+    READINGS,
     FileBatch,
     Ragged,
     TableFile,
     header_below,
     iter_table,
-    setting_of,
 )
 from hvac.panel.sources import SourceConfig, WideConfig, hive_values
 from hvac.panel.text_values import as_text, flat
@@ -96,7 +96,7 @@ def find_columns(
         if name is not None:
             found[ours] = name
         elif ours in required or ours in source.columns:
-            raise InputError(_missing(file, ours, wanted, known) + _how_else(file, source, wanted))
+            raise InputError(_missing(file, ours, wanted, known) + _how_else(file, wanted))
     return found
 
 
@@ -112,12 +112,12 @@ def _fold(name: str) -> str:
     return unicodedata.normalize("NFKC", name).strip().casefold()
 
 
-def _how_else(file: TableFile, source: SourceConfig, wanted: str) -> str:
+def _how_else(file: TableFile, wanted: str) -> str:
     """What else may mend a missing column: another delimiter, or the rows above the header."""
     apart = next((sign for sign in DELIMITERS if any(sign in name for name in file.columns)), None)
     if apart and file.encoding:
         return f"; or, as the columns are separated by {apart!r}, set source.delimiter: {apart!r}"
-    above = header_below(file, wanted) if setting_of(file.path, source) == "source.readings" else None
+    above = header_below(file, wanted) if file.setting == READINGS else None
     return f"; or, as row {above + 1} has it, set source.skip_rows: {above}" if above else ""
 
 

@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from hvac.errors import InputError
+from hvac.panel.accepted import ID_REASONS, days_ahead, id_states, id_text
 from hvac.panel.date_texts import NO_TIME, DateStyle, Days
 from hvac.panel.formats import RawBatch
 from hvac.panel.notation import PLAIN, Notation, read_days, read_numbers, read_settled
@@ -137,7 +138,7 @@ def gate(raw: RawBatch, source: SourceConfig, *, file: str, notation: Notation =
     """Check one raw batch of any format, of a file that is written as `notation` says."""
     rejects = Rejects(file, raw.row)
     rejects.ragged(raw.ragged)
-    ids = {name: as_text(raw.columns[name]) for name in _IDS}
+    ids = {name: id_text(raw.columns[name]) for name in _IDS}
     number = read_numbers(raw, "value", source, notation)
     date = _days(raw, "date", ids, rejects.file, source, notation)
     blank = (number.state == MISSING) & (date.state == MISSING) & _all_blank(ids)
@@ -179,12 +180,15 @@ def _all_blank(ids: dict[str, Any]) -> NDArray[np.bool_]:
 
 def _reject_ids(rejects: Rejects, raw: RawBatch, ids: dict[str, Any], blank: NDArray[np.bool_]) -> None:
     for name in _IDS:
-        rejects.reject(_blank(ids[name]) & ~blank, raw.file_name(name), reason="missing_id", found=ids[name])
+        states = id_states(ids[name])
+        for state, reason in ID_REASONS.items():
+            rejects.reject((states == state) & ~blank, raw.file_name(name), reason=reason, found=raw.columns[name])
 
 
 def _reject_days(rejects: Rejects, raw: RawBatch, days: Days, *, column: str, blank: NDArray[np.bool_]) -> None:
     name, found = raw.file_name(column), raw.columns[column]
     rejects.reject((days.state == MISSING) & ~blank, name, reason=f"missing_{column}", found=found)
+    rejects.reject(days_ahead(days), name, reason=f"{column}_in_the_future", found=found)
     for state, reason in REASONS.items():
         rejects.reject(days.state == state, name, reason=reason.replace("date", column), found=found)
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,13 +14,14 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from hvac.errors import InputError
+from hvac.panel.accepted import EPOCH, ID_REASONS, days_ahead, id_states, id_text
 from hvac.panel.date_texts import Days
 from hvac.panel.files import TableFile, iter_table, open_table
 from hvac.panel.formats import INSPECTION, find_columns, match_column
 from hvac.panel.notation import read_table_days
-from hvac.panel.rejects import REASONS, REJECTS, Rejects, count_reasons, require_some_read
-from hvac.panel.sources import SourceConfig
-from hvac.panel.text_values import MISSING, READ, as_text, flat
+from hvac.panel.rejects import REASONS, REJECTS, Rejects, add_counts, count_reasons, require_some_read
+from hvac.panel.sources import SourceConfig, table_files
+from hvac.panel.text_values import MISSING, OUT_OF_RANGE, READ, as_text, flat
 
 EVENTS = pa.schema(
     [(name, pa.string()) for name in ("facility_id", "equipment_id", "kind")]
@@ -28,6 +31,9 @@ EQUIPMENT = pa.schema(
     [(name, pa.string()) for name in ("facility_id", "equipment_id", "class")]
     + [("install_date", pa.date32()), ("end_of_follow_up", pa.date32())]
 )
+
+OPEN_END = dt.date(2100, 12, 31)  # of an event that is not over
+FAR_YEAR = r"(2[1-9]|[3-9]\d)\d\d"
 
 
 class TableResult(NamedTuple):
@@ -41,16 +47,44 @@ class TableResult(NamedTuple):
 def read_events(source: SourceConfig) -> TableResult:
     """The event log: EVENTS, `end` and `point_id` null where absent; empty where the source has none.
 
-    Rejected: a missing id or kind, a missing or unreadable start. An end that is unreadable or before the start
-    becomes null and is listed; the event is kept. Raises InputError as `read_readings` does.
+    Rejected: a missing id or kind, a missing or unreadable start, or one after tomorrow. An end that is unreadable or
+    before the start becomes null and is listed; the event is kept. An end after 2100 (9999-12-31) says that the event
+    is still open: it becomes `OPEN_END`. Raises InputError as `read_readings` does.
     """
-    if source.events is None:
-        return TableResult(EVENTS.empty_table(), REJECTS.empty_table(), {"rows": 0, "read": 0, "rejected": 0})
-    sheet = _Sheet(source.events, source, ("facility_id", "equipment_id", "kind", "start"), ("end", "point_id"))
+    return _joined([_events_of(file, source) for file in table_files(source.events, "source.events")], EVENTS)
+
+
+def _events_of(file: str, source: SourceConfig) -> TableResult:
+    sheet = _Sheet(file, source, ("facility_id", "equipment_id", "kind", "start"), ("end", "point_id"))
     ids = [sheet.ids(name) for name in ("facility_id", "equipment_id", "kind")]
     start = sheet.days("start", reject=True)
-    end = _ends_after(sheet, start, sheet.days("end", reject=False))
+    end = _ends_after(sheet, start, sheet.days("end", reject=False, open_end=True))
     return sheet.result([*ids, _date32(start), _date32(end), sheet.text("point_id")], EVENTS.names)
+
+
+def with_open_ends(events: pa.Table) -> tuple[pa.Table, int]:
+    """Give an event that is still open the end `OPEN_END`; and how many there are.
+
+    An event without an end is open where half of its kind or more have one and no later one of its kind is known of its
+    equipment. Where a log keeps no ends, an event lasts its first day.
+
+    >>> rows = {"facility_id": ["F"] * 3, "equipment_id": ["a", "a", "b"], "kind": ["failure"] * 3,
+    ...         "start": [dt.date(2024, 1, 1), dt.date(2024, 5, 1), dt.date(2024, 2, 1)],
+    ...         "end": [dt.date(2024, 1, 9), None, dt.date(2024, 2, 3)]}
+    >>> table, count = with_open_ends(pa.table(rows))
+    >>> table["end"].to_pylist()[1].year, count
+    (2100, 1)
+    """
+    if not len(events):
+        return events, 0
+    rows = events.select(["facility_id", "equipment_id", "kind", "start", "end"]).to_pandas()
+    blank = rows["end"].isna()
+    mostly = (~blank).groupby(rows["kind"]).transform("mean") >= 0.5
+    newest = rows.groupby(["facility_id", "equipment_id", "kind"])["start"].transform("max") == rows["start"]
+    opened = np.asarray(blank & mostly & newest, dtype=bool)
+    end = pc.if_else(pa.array(opened), pa.scalar(OPEN_END, pa.date32()), events["end"])
+    far = pc.equal(end, pa.scalar(OPEN_END, pa.date32()))
+    return events.set_column(events.column_names.index("end"), "end", end), pc.sum(far).as_py() or 0
 
 
 def read_equipment(source: SourceConfig) -> TableResult:
@@ -59,16 +93,37 @@ def read_equipment(source: SourceConfig) -> TableResult:
     `class`, `install_date` and `end_of_follow_up` are null where absent. Rejected: a missing id, a second row of the
     same equipment. An unreadable date becomes null and is listed; the row is kept.
     """
-    if source.equipment is None:
-        return TableResult(EQUIPMENT.empty_table(), REJECTS.empty_table(), {"rows": 0, "read": 0, "rejected": 0})
+    files = table_files(source.equipment, "source.equipment")
+    return _once(_joined([_equipment_of(file, source) for file in files], EQUIPMENT), ", ".join(files))
+
+
+def _equipment_of(file: str, source: SourceConfig) -> TableResult:
     required, optional = EQUIPMENT.names[:2], EQUIPMENT.names[2:]
-    sheet = _Sheet(source.equipment, source, tuple(required), tuple(optional))
+    sheet = _Sheet(file, source, tuple(required), tuple(optional))
     facility, equipment = sheet.ids("facility_id"), sheet.ids("equipment_id")
     sheet.reject_repeated(facility, equipment)
     dates = [_date32(sheet.days(name, reject=False)) for name in ("install_date", "end_of_follow_up")]
     others = [name for name in sheet.table.column_names if name not in {*sheet.names.values(), *EQUIPMENT.names, ""}]
     columns = [facility, equipment, sheet.text("class"), *dates, *(flat(sheet.table[name]) for name in others)]
     return sheet.result(columns, [*EQUIPMENT.names, *others])
+
+
+def _joined(parts: Sequence[TableResult], schema: pa.Schema) -> TableResult:
+    """Join what the files of a table gave."""
+    tables, rejects = [part.table for part in parts], [part.rejects for part in parts]
+    counts = {"rows": 0, "read": 0, "rejected": 0} | add_counts(part.counts for part in parts)
+    table = pa.concat_tables(tables, promote_options="permissive") if tables else schema.empty_table()
+    return TableResult(table, pa.concat_tables(rejects) if rejects else REJECTS.empty_table(), counts)
+
+
+def _once(found: TableResult, files: str) -> TableResult:
+    """Keep the first row of equipment that stands in several files of the register; name the others."""
+    again = np.asarray(found.table.select(EQUIPMENT.names[:2]).to_pandas().duplicated(), dtype=bool)
+    rejects = Rejects(files, np.arange(1, len(again) + 1))
+    rejects.reject(again, "equipment_id", reason="repeated_equipment", found=found.table["equipment_id"])
+    table = rejects.table()
+    counts = add_counts([found.counts, count_reasons(table), {"rejected": len(table), "read": -len(table)}])
+    return TableResult(found.table.filter(pa.array(~again)), pa.concat_tables([found.rejects, table]), counts)
 
 
 def unknown_equipment(events: Any, units: Any) -> dict[tuple[str, str], int]:
@@ -126,7 +181,7 @@ class _Sheet:
 
     def __init__(self, path: str, source: SourceConfig, required: tuple[str, ...], optional: tuple[str, ...]) -> None:
         self.source = source
-        file = open_table(path, source)
+        file = open_table(path, source, setting="source.events" if "kind" in required else "source.equipment")
         self.names = _names(file, source, required, optional)
         wanted = list(dict.fromkeys(name for name in file.columns if name))
         batches = list(iter_table(file, wanted, batch_rows=1_000_000))
@@ -146,14 +201,20 @@ class _Sheet:
         return pc.if_else(pc.equal(text, ""), None, text)
 
     def ids(self, name: str) -> Any:
-        """A required text column; a blank rejects the row."""
-        text = self.text(name)
-        reason = "missing_kind" if name == "kind" else "missing_id"
-        self.rejects.reject(_nulls(text), self.names[name], reason=reason, found=text)
+        """A required column of ids or kinds; what is none rejects the row."""
+        column = self.table[self.names[name]]
+        text = id_text(column)
+        states = id_states(text)
+        for state, reason in ID_REASONS.items():
+            said = reason.replace("id", "kind") if name == "kind" else reason
+            self.rejects.reject(states == state, self.names[name], reason=said, found=column)
         return text
 
-    def days(self, name: str, *, reject: bool) -> Days:
-        """A date column; what cannot be read rejects the row, or becomes missing and is listed."""
+    def days(self, name: str, *, reject: bool, open_end: bool = False) -> Days:
+        """A date column; what cannot be read rejects the row, or becomes missing and is listed.
+
+        Where rows are rejected, a day after tomorrow is one that cannot be.
+        """
         count = len(self.table)
         if name not in self.names:
             return Days(np.zeros(count, dtype=np.int32), np.full(count, MISSING, dtype=np.int8))
@@ -163,6 +224,9 @@ class _Sheet:
         act = self.rejects.reject if reject else self._note_kept
         if reject:
             act(days.state == MISSING, theirs, reason=f"missing_{name}", found=column)
+            act(days_ahead(days), theirs, reason=f"{name}_in_the_future", found=column)
+        if open_end:
+            days = _opened(days, as_text(column))
         for state, reason in REASONS.items():
             act(days.state == state, theirs, reason=reason.replace("date", name), found=column)
         return days
@@ -186,8 +250,11 @@ class _Sheet:
         return TableResult(kept, table, counts)
 
 
-def _nulls(column: Any) -> NDArray[np.bool_]:
-    return np.asarray(column.is_null().to_numpy(zero_copy_only=False), dtype=bool)
+def _opened(days: Days, text: Any) -> Days:
+    """Let an end after 2100 be `OPEN_END`."""
+    far = (days.state == OUT_OF_RANGE) & pc.match_substring_regex(text, FAR_YEAR).to_numpy(zero_copy_only=False)
+    day = np.where(far, np.int32((OPEN_END - EPOCH).days), days.day)
+    return Days(day.astype(np.int32), np.where(far, READ, days.state).astype(np.int8))
 
 
 def _names(

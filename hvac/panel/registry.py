@@ -16,8 +16,11 @@ import pyarrow.compute as pc
 from hvac.panel.events import Events, events_by_unit, no_events
 from hvac.panel.follow_up import FollowUp, follow_ups
 from hvac.panel.grid import Unit
+from hvac.panel.joins import join_units, one_spelling, require_matches, told_of_join, told_of_spellings, with_column
 from hvac.panel.readings import SourceConfig, check_events, read_equipment, read_events
+from hvac.panel.registers import with_open_ends
 from hvac.panel.rejects import Rejects
+from hvac.panel.spans import spans_of, with_spans
 from hvac.storage import AnyPath, read_parquet, write_parquet
 
 ALL = "all"
@@ -31,6 +34,7 @@ class Registry:
 
     `units`: facility_id, equipment_id, class, install_date, end_of_follow_up, first_date, last_date, points (list),
     readings, limited.
+    `told`: sentences on what did not fit together.
     `class` is the group a bundle is trained for ("all" where classes are pooled), `kind` the equipment's own class.
     """
 
@@ -39,6 +43,7 @@ class Registry:
     points: dict[str, tuple[str, ...]]
     dropped_points: dict[str, tuple[str, ...]] = field(default_factory=dict)
     rejects: Any = None
+    told: tuple[str, ...] = ()
 
     def save(self, folder: AnyPath) -> None:
         """Write units, events and points."""
@@ -116,18 +121,20 @@ class Registry:
         return follow_ups(days, targets, self._days("end_of_follow_up"))
 
     @cached_property
-    def unit_days(self) -> dict[Unit, tuple[int, int]]:
-        """First and last day of every unit's record."""
+    def unit_spans(self) -> dict[Unit, list[tuple[int, int]]]:
+        """First and last days of the stretches of every unit's record between which lies a year or more."""
+        if "spans" in self.units.column_names:
+            return {unit: spans_of(dates) for unit, dates in self._column("spans").items()}
         first, last = (self._column(name) for name in ("first_date", "last_date"))
-        return {unit: ((first[unit] - EPOCH).days, (last[unit] - EPOCH).days) for unit in first}
+        return {unit: spans_of([first[unit], last[unit]]) for unit in first}
 
     def yearly_rates(self, units: Sequence[Unit], until: int) -> dict[str, float]:
         """Count the events of each kind per unit and observed year, of some units and until a day."""
         observed_days, counts = 0, Counter[str]()
         for unit in units:
-            (first, last), found = self.unit_days[unit], self.events_of(unit)
-            observed_days += max(min(last, until) - first + 1, 0)
-            counts.update(found.kind_N[(found.start_N >= first) & (found.start_N <= until)].tolist())
+            spans, found = self.unit_spans[unit], self.events_of(unit)
+            observed_days += sum(max(min(last, until) - first + 1, 0) for first, last in spans)
+            counts.update(found.kind_N[(found.start_N >= spans[0][0]) & (found.start_N <= until)].tolist())
         return {kind: counts[kind] / max(observed_days, 1) * DAYS_PER_YEAR for kind in self.event_kinds}
 
     @property
@@ -159,24 +166,78 @@ class Registry:
 
 
 def build_registry(
-    series: pa.Table, told_classes: pa.Table, source: SourceConfig, *, by_class: bool, min_point_share: float
+    series: pa.Table,
+    told_classes: pa.Table,
+    source: SourceConfig,
+    *,
+    by_class: bool,
+    min_point_share: float,
+    months: pa.Table | None = None,
 ) -> Registry:
     """Join the series that were read with the equipment register and the event log.
 
     A point is one of its class's points where at least `min_point_share` of the class's units have it; the others are
     named in `dropped_points`. Events of equipment without readings are rejected as `unknown_equipment`; an installation
-    after the first reading is listed as `installed_after_readings`.
+    after the first reading is listed as `installed_after_readings`. What did not fit is told in `told`, in sentences.
+
+    Args:
+        series: a row per point of a unit: ids, date_min, date_max, date_count, limited_sum.
+        months: readings of every unit by month (`facility_id`, `equipment_id`, `month`, `readings`): between which
+            months there are none for a year or more.
+
+    Raises:
+        InputError: less than `source.min_matching` of the events are of equipment that has readings.
     """
-    register = read_equipment(source)
-    own = {Unit(*row[:2]): row[2] for row in _rows(told_classes, "class")}
-    own |= {Unit(*row[:2]): row[2] for row in _rows(register.table, "class") if row[2]}
-    units = _units(series, own, register.table, by_class)
-    log = read_events(source)
-    events, strangers = check_events(log.table, units, file=source.events or "events")
+    known = [Unit(*pair) for pair in zip(*(series[name].to_pylist() for name in Unit._fields), strict=True)]
+    units, register, told = _joined_register(series, sorted(set(known)), told_classes, source, by_class)
+    if months is not None:
+        units, gaps = with_spans(units, months)
+        told += gaps
+    events, log_rejects, log_told = _joined_events(sorted(set(known)), source)
     points, dropped = _class_points(units, min_point_share)
-    late = _installed_late(units, file=source.equipment or "equipment")
-    rejects = pa.concat_tables([register.rejects, log.rejects, strangers, late])
-    return Registry(units=units, events=events, points=points, dropped_points=dropped, rejects=rejects)
+    late = _installed_late(units, file=_named(source.equipment, "equipment"))
+    rejects = pa.concat_tables([register, log_rejects, late])
+    return Registry(
+        units=units, events=events, points=points, dropped_points=dropped, rejects=rejects, told=(*told, *log_told)
+    )
+
+
+def _joined_register(
+    series: pa.Table, known: Sequence[Unit], told_classes: pa.Table, source: SourceConfig, by_class: bool
+) -> tuple[pa.Table, pa.Table, list[str]]:
+    """Return the units with what the register knows of them, its rejects, and what is to be told."""
+    register, file = read_equipment(source), _named(source.equipment, "equipment")
+    joined = join_units(register.table, known, once=True)
+    own = {Unit(*row[:2]): row[2] for row in _rows(told_classes, "class")}
+    own |= {Unit(*row[:2]): row[2] for row in _rows(joined.table, "class") if row[2]}
+    spelled = one_spelling(own[unit] for unit in known if unit in own)
+    own = {unit: spelled.get(name, name) for unit, name in own.items()}
+    told = told_of_join(joined, known, file=file, rows="rows")
+    told += told_of_spellings(spelled, file=file, what="classes")
+    without = sum(unit not in own for unit in known)
+    if own and without:
+        told.append(f"{file}: {without} of {len(known)} pieces of equipment have no class: they form the class '{ALL}'")
+    return _units(series, own, joined.table, by_class), register.rejects, told
+
+
+def _joined_events(known: Sequence[Unit], source: SourceConfig) -> tuple[pa.Table, pa.Table, list[str]]:
+    """Return the events of known equipment, what was rejected, and what is to be told."""
+    log, file = read_events(source), _named(source.events, "events")
+    joined = join_units(log.table, known)
+    require_matches(joined, known, file=file, share=source.min_matching)
+    spelled = one_spelling(joined.table["kind"].to_pylist())
+    table = with_column(joined.table, "kind", [spelled[kind] for kind in joined.table["kind"].to_pylist()])
+    table, still_open = with_open_ends(table)
+    events, strangers = check_events(table, set(known), file=file)
+    told = told_of_join(joined, known, file=file, rows="events") + told_of_spellings(spelled, file=file, what="kinds")
+    if still_open:
+        told.append(f"{file}: {still_open} events have no end yet and are taken as still open")
+    return events, pa.concat_tables([log.rejects, strangers]), told
+
+
+def _named(files: str | Sequence[str] | None, else_: str) -> str:
+    """Name the files of a table in a sentence."""
+    return files if isinstance(files, str) else ", ".join(files) if files else else_
 
 
 def _installed_late(units: pa.Table, *, file: str) -> pa.Table:

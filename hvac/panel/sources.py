@@ -7,7 +7,7 @@ import difflib
 import glob
 import hashlib
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any, Literal, Self
 from urllib.parse import unquote
@@ -20,7 +20,8 @@ from hvac.config import Config
 from hvac.errors import InputError
 from hvac.storage import Place, as_given, open_filesystem, unreadable
 
-SUFFIXES = (".parquet", ".pq", ".csv", ".csv.gz")
+SUFFIXES = (".parquet", ".pq", ".csv", ".csv.gz", ".csv.bz2", ".csv.zst")
+NO_VALUE = "__HIVE_DEFAULT_PARTITION__"  # the folder of rows whose partition column is null
 ENCODINGS = ("utf-8-sig", "utf-8", "cp932")
 SEPARATORS = (",", ".", "'", "’", " ")  # what may part the thousands of a number
 MISSING = (
@@ -73,6 +74,8 @@ class SourceConfig(Config):
     Timestamps that carry a time zone become the local day of their facility (`facility_time_zones`, else `time_zone`,
     which is required for them); those without one are local already.
 
+    `min_matching`: the share of the events that must be of equipment which has readings; below it nothing is read.
+
     >>> SourceConfig(readings="readings.parquet").format
     'canonical'
     >>> SourceConfig(readings="a.csv", missing_values=[-9999]).missing_values[-1]
@@ -85,8 +88,8 @@ class SourceConfig(Config):
 
     format: Literal["canonical", "inspection", "wide", "seed"] = "canonical"
     readings: str | tuple[str, ...]
-    events: str | None = None
-    equipment: str | None = None
+    events: str | tuple[str, ...] | None = None
+    equipment: str | tuple[str, ...] | None = None
     columns: dict[str, str] = Field(default_factory=dict)
     encoding: str | None = None
     delimiter: str | None = Field(default=None, min_length=1, max_length=1)
@@ -97,6 +100,7 @@ class SourceConfig(Config):
     time_zone: str | None = None
     facility_time_zones: dict[str, str] = Field(default_factory=dict)
     missing_values: tuple[str, ...] = MISSING
+    min_matching: float = Field(default=0.9, ge=0, le=1)
     wide: WideConfig | None = None
 
     @field_validator("missing_values", mode="before")
@@ -172,14 +176,28 @@ def _check_date_format(given: str | None) -> None:
 def source_files(source: SourceConfig) -> list[str]:
     """The readings files of a source, sorted, without repeats; each can be given to `read_readings`.
 
-    Folders are searched through all levels for .parquet, .pq, .csv and .csv.gz; names that begin with '_' or '.' are
-    left out. Raises InputError where a path, folder, glob or URL leads to no file.
+    Folders are searched through all levels for the endings of `SUFFIXES`; names that begin with '_' or '.' are left
+    out. Raises InputError where a path, folder, glob or URL leads to no file.
     """
-    given = (source.readings,) if isinstance(source.readings, str) else source.readings
-    files = {file for path in given for file in _expand(path)}
+    files = table_files(source.readings, "source.readings")
     if not files:
         raise InputError("source.readings names no file: expected a file, folder, glob or URL")
-    return sorted(files)
+    return files
+
+
+def table_files(given: str | Sequence[str] | None, setting: str) -> list[str]:
+    """The files that a setting leads to, sorted, without repeats: those of a file, folder, glob or URL; [] for None.
+
+    Raises InputError, which names the setting, where a path leads to no file.
+    """
+    paths = (given,) if isinstance(given, str) else given or ()
+    return sorted({file for path in paths for file in _expand(path, setting)})
+
+
+def passed_over(given: str | Sequence[str] | None) -> list[str]:
+    """Files in the folders of a setting that are no tables by their endings, and so are not read."""
+    paths = (given,) if isinstance(given, str) else given or ()
+    return sorted({file for path in paths for file in _listed(path) if not file.lower().endswith(SUFFIXES)})
 
 
 def hive_values(path: str) -> dict[str, str]:
@@ -191,43 +209,58 @@ def hive_values(path: str) -> dict[str, str]:
     found = as_given(path)
     folders = (found.key if isinstance(found, Place) else path).split("/")[:-1]
     pairs = [folder.partition("=") for folder in folders if "=" in folder]
-    return {key: unquote(value) for key, _, value in pairs if value != "__HIVE_DEFAULT_PARTITION__"}
+    return {key: "" if value == NO_VALUE else unquote(value) for key, _, value in pairs}
 
 
-def _expand(path: str) -> list[str]:
+def _expand(path: str, setting: str) -> list[str]:
     remote = "://" in path
     wild = any(mark in path for mark in ("*[" if remote else "*?["))
     if wild and not os.path.exists(path):
         files = _glob_remote(path) if remote else [os.path.normpath(hit) for hit in glob.glob(path, recursive=True)]
-        found = [file for hit in files for file in _walk(hit, named=True)]
+        found = [file for hit in files for file in _walk(hit)]
     else:
-        found = _walk(path, named=False)
+        found = _walk(path)
     if not found:
-        raise InputError(f"{path}: no file found: expected {', '.join(SUFFIXES)} files there; correct source.readings")
+        others = [file.rpartition("/")[2] for file in _listed(path)[:3]]
+        there = f", there are {', '.join(others)}" if others else ""
+        raise InputError(f"{path}: no file found: expected {', '.join(SUFFIXES)}{there}; correct {setting}")
     return found
 
 
-def _walk(path: str, *, named: bool) -> list[str]:
-    """The file itself, or the table files below a folder; `named` files come from a glob, so any suffix will do."""
+def _walk(path: str) -> list[str]:
+    """The file itself, whatever its ending, or the table files below a folder; [] where there is nothing."""
+    kind, _ = _look(path)
+    if kind == pafs.FileType.File:
+        return [path]
+    return [file for file in _listed(path) if file.lower().endswith(SUFFIXES)]
+
+
+def _listed(path: str) -> list[str]:
+    """All files below a folder but those whose name, or a folder's on the way, begins with '_' or '.'."""
+    kind, inner = _look(path)
+    if kind != pafs.FileType.Directory:
+        return []
     system, inner = open_filesystem(path)
     try:
-        info = system.get_file_info(inner)
-        if info.type == pafs.FileType.File:
-            return [path]
-        if info.type == pafs.FileType.NotFound:
-            if named:
-                return []
-            raise InputError(f"{path}: no file found: expected a file, folder, glob or URL; correct source.readings")
         entries = system.get_file_info(pafs.FileSelector(inner, recursive=True))
     except OSError as error:
         raise unreadable(path, error) from error
     files = [entry.path for entry in entries if entry.type == pafs.FileType.File]
-    return [_with_scheme(file, path) for file in files if _is_table(file, inner)]
+    return [_with_scheme(file, path) for file in files if not _hidden(file, inner)]
 
 
-def _is_table(file: str, folder: str) -> bool:
+def _look(path: str) -> tuple[pafs.FileType, str]:
+    """What lies at a path, and the path as its file system writes it."""
+    system, inner = open_filesystem(path)
+    try:
+        return system.get_file_info(inner).type, inner
+    except OSError as error:
+        raise unreadable(path, error) from error
+
+
+def _hidden(file: str, folder: str) -> bool:
     parts = file.removeprefix(folder).strip("/").split("/")
-    return file.lower().endswith(SUFFIXES) and not any(part.startswith(("_", ".")) for part in parts)
+    return any(part.startswith(("_", ".")) for part in parts)
 
 
 def _with_scheme(file: str, origin: str) -> str:

@@ -89,7 +89,7 @@ def make_splitter(
     config: SplitConfig,
     classes: Mapping[Unit, str],
     *,
-    days: Mapping[Unit, tuple[int, int]],
+    spans: Mapping[Unit, Sequence[tuple[int, int]]],
     lookback: int,
     purge: int,
     onsets: Mapping[Unit, Days] = {},
@@ -99,7 +99,8 @@ def make_splitter(
     Args:
         classes: class of every unit; units are dealt within each class, by a seeded hash of their ids, evenly among
             those with an event and those without, and among facilities.
-        days: first and last day of every unit's record; borders lie at 60 and 80 % of the window ends.
+        spans: first and last days of the stretches of every unit's record; borders lie at 60 and 80 % of the window
+            ends in them.
         lookback: days of a window.
         purge: the longest horizon.
         onsets: days of each unit's predicted events. Under a split by time only those until T2 count.
@@ -107,10 +108,11 @@ def make_splitter(
     Raises:
         SplitError: the record is too short for the purge, or has too few units; the message names a split that fits.
     """
+    days = [span for found in spans.values() for span in found]
     t1, t2 = _borders(config, days, lookback)
     smallest = min(Counter(classes.values()).values())
     if config.kind in ("time", "both"):
-        record = min(first for first, _ in days.values()), max(last for _, last in days.values())
+        record = min(first for first, _ in days), max(last for _, last in days)
         _check_days(t1, t2, days=record, lookback=lookback, purge=purge, smallest=smallest)
     if config.kind == "time" and smallest < 2:
         raise SplitError(
@@ -125,11 +127,11 @@ def make_splitter(
     return Splitter(config=config, part=part, half=half, t1=t1, t2=t2, purge=purge)
 
 
-def _borders(config: SplitConfig, days: Mapping[Unit, tuple[int, int]], lookback: int) -> tuple[int, int]:
+def _borders(config: SplitConfig, days: Sequence[tuple[int, int]], lookback: int) -> tuple[int, int]:
     """Return the days before which 60 and 80 % of the windows end, where the run file names none."""
-    first = min(start for start, _ in days.values())
-    change = np.zeros(max(stop for _, stop in days.values()) - first + 2, dtype=np.int64)
-    for start, stop in days.values():
+    first = min(start for start, _ in days)
+    change = np.zeros(max(stop for _, stop in days) - first + 2, dtype=np.int64)
+    for start, stop in days:
         if stop >= start + lookback - 1:
             change[start + lookback - 1 - first] += 1
             change[stop - first + 1] -= 1

@@ -15,6 +15,7 @@ from pydantic import Field, field_validator
 from hvac.compiled import compiled
 from hvac.config import Config
 from hvac.panel.grid import Aggregate, Bools, Days, Floats, Panel
+from hvac.panel.rhythm import Rhythm, days_left, rhythm
 
 OK, LEARNING, INSUFFICIENT = "ok", "learning", "insufficient_data"
 BASELINE_DAYS = 90
@@ -45,20 +46,28 @@ class WindowConfig(Config):
 
 
 class Scale(NamedTuple):
-    """How a panel is normalised: (value − centre) / spread; a point is silent in windows that end before `ready_C`."""
+    """How a panel is normalised: (value − centre) / spread; a point is silent in windows that end before `ready_C`.
+
+    `rhythm` tells how often each point is read.
+    """
 
     centre_TC: Floats
     spread_TC: Floats
     ready_C: Days
+    rhythm: Rhythm
 
 
 class Cut(NamedTuple):
-    """Windows cut from one panel, filled and normalised, with why some have no score."""
+    """Windows cut from one panel, filled and normalised, with why some have no score.
+
+    `share_B`: of the readings that each point's rhythm promises (one a day, or one a month), the share that is there.
+    """
 
     end_day_B: Days
     x_BCL: Floats
     observed_BCL: Bools
     status_B: npt.NDArray[np.str_]
+    share_B: Floats
 
     def take(self, keep: npt.NDArray[Any]) -> Cut:
         """Some of the windows."""
@@ -69,28 +78,29 @@ def fit_scale(panel: Panel, normalise: str) -> Scale:
     """Centre and spread of every point, from nothing later than its first 90 observed days.
 
     `baseline`: median and IQR (where 0: the std; where 0: 1) of those days; ready on the day the last of them is known.
+    A point that is read every few days or rarer has its first 180 days (at least 6 readings) for a baseline.
     `limits`: lower limit and limit range of each day, so that 0 and 1 are the limits; a day without both is treated as
     unobserved. `none`: values as they are.
     """
-    shape = panel.value_TC.shape
+    shape, often = panel.value_TC.shape, rhythm(panel)
     if normalise == "baseline":
-        centre_C, spread_C, ready_C = _baseline(panel)
-        return Scale(np.broadcast_to(centre_C, shape), np.broadcast_to(spread_C, shape), ready_C)
+        centre_C, spread_C, ready_C = _baseline(panel, often)
+        return Scale(np.broadcast_to(centre_C, shape), np.broadcast_to(spread_C, shape), ready_C, often)
     at_once = np.full(shape[1], np.iinfo(np.int32).min, dtype=np.int32)
     if normalise == "none":
-        return Scale(np.zeros(shape), np.ones(shape), at_once)
+        return Scale(np.zeros(shape), np.ones(shape), at_once, often)
     width_TC = panel.upper_TC - panel.lower_TC
     usable_TC = np.nan_to_num(width_TC) > 0
     ready_C = np.where(usable_TC.any(axis=0), panel.first_day + usable_TC.argmax(axis=0), NEVER).astype(np.int32)
-    return Scale(panel.lower_TC, np.where(usable_TC, width_TC, np.nan), ready_C)
+    return Scale(panel.lower_TC, np.where(usable_TC, width_TC, np.nan), ready_C, often)
 
 
-def _baseline(panel: Panel) -> tuple[Floats, Floats, Days]:
+def _baseline(panel: Panel, often: Rhythm) -> tuple[Floats, Floats, Days]:
     """Centre, spread and first day of use of every point."""
     points = panel.observed_TC.shape[1]
     centre_C, spread_C, ready_C = np.zeros(points), np.ones(points), np.full(points, NEVER, dtype=np.int32)
     rows = {c: np.flatnonzero(panel.observed_TC[:, c])[:BASELINE_DAYS] for c in range(points)}
-    known = [c for c in range(points) if len(rows[c]) == BASELINE_DAYS]
+    known = [c for c in range(points) if len(rows[c]) == BASELINE_DAYS and not often.sparse_C[c]]
     if known:
         value_KN = np.stack([panel.value_TC[rows[c], c] for c in known])
         q25_K, centre_C[known], q75_K = _quartiles(value_KN).T
@@ -98,6 +108,11 @@ def _baseline(panel: Panel) -> tuple[Floats, Floats, Days]:
             std = float(value_N.std()) if iqr == 0 and value_N.max() > value_N.min() else 0.0
             spread_C[c] = iqr or std or 1.0
             ready_C[c] = max(panel.first_day + int(rows[c][-1]), int(panel.known_TC[rows[c], c].max()))
+    for c in map(int, np.flatnonzero(often.sparse_C)):
+        value_N = panel.value_TC[often.first_TC[:, c], c]
+        q25, centre_C[c], q75 = _quartiles(value_N[None])[0]
+        spread = float(value_N.std()) if value_N.max() > value_N.min() else 0.0
+        spread_C[c], ready_C[c] = q75 - q25 or spread or 1.0, often.known_C[c]
     return centre_C, spread_C, ready_C
 
 
@@ -110,11 +125,17 @@ def _quartiles(value_KN: Floats) -> Floats:
 
 
 def learning_days_left(panel: Panel, end_day: int) -> int:
-    """Observed days still missing before half of the points the unit has shown have their baseline."""
+    """Days still missing before half of the points the unit has shown have their baseline.
+
+    Observed days where a point is read daily, calendar days where it is read every few days or rarer.
+    """
     rows = max(end_day - panel.first_day + 1, 0)
     seen_C = panel.observed_TC[:rows].sum(axis=0)
-    left_C = np.sort(np.maximum(BASELINE_DAYS - seen_C[seen_C > 0], 0))
-    return int(left_C[(len(left_C) - 1) // 2]) if len(left_C) else BASELINE_DAYS
+    left = sorted(
+        max(BASELINE_DAYS - int(seen_C[c]), 0) if (days := days_left(panel, int(c), end_day)) is None else days
+        for c in np.flatnonzero(seen_C)
+    )
+    return left[(len(left) - 1) // 2] if left else BASELINE_DAYS
 
 
 def cut(panel: Panel, end_day_B: Days, config: WindowConfig, scale: Scale | None = None) -> Cut:
@@ -140,9 +161,11 @@ def cut(panel: Panel, end_day_B: Days, config: WindowConfig, scale: Scale | None
     observed_TC = panel.observed_TC & np.isfinite(value_TC)
     _fill(value_TC, observed_TC, panel.known_TC, scale.ready_C, end_day_B, panel.first_day, x_BCL, observed_BCL)
     ready_B = _ready_share(panel, scale.ready_C, end_day_B)
-    observed_B = observed_BCL.mean(axis=(1, 2))
-    status_B = np.select([ready_B < 0.5, observed_B < config.min_observed], [LEARNING, INSUFFICIENT], OK)
-    return Cut(end_day_B, x_BCL, observed_BCL, status_B)
+    share_B = observed_BCL.mean(axis=(1, 2))
+    if scale.rhythm.sparse_C.any():
+        share_B = scale.rhythm.expected(observed_BCL.mean(axis=2), end_day_B)
+    status_B = np.select([ready_B < 0.5, share_B < config.min_observed], [LEARNING, INSUFFICIENT], OK)
+    return Cut(end_day_B, x_BCL, observed_BCL, status_B, share_B)
 
 
 def _ready_share(panel: Panel, ready_C: Days, end_day_B: Days) -> Floats:

@@ -144,7 +144,7 @@ def test_recipe_is_the_same_after_json() -> None:
 
 
 def test_unit_with_ten_readings_is_never_scored() -> None:
-    panel = panel_of([reading(30 * k, 20 + k) for k in range(10)])
+    panel = panel_of([reading(100 * k, 20 + k) for k in range(10)])
     (windows,) = described(panel, recipe(), record(), *range(0, 400, 10))
     assert set(status(windows)) == {LEARNING}
 
@@ -368,7 +368,8 @@ def test_label_from_limits_is_known_where_half_of_its_horizon_was_read_until_the
 def splitter(kind: str = "time", days: int = 1200, units: int = 20) -> Splitter:
     classes = {UNIT: "ahu"} | {Unit("F1", f"X{k}"): "ahu" for k in range(units)}
     config = SplitConfig(kind=kind)  # type: ignore[arg-type]
-    return make_splitter(config, classes, days=dict.fromkeys(classes, (FIRST, FIRST + days - 1)), lookback=90, purge=90)
+    spans = dict.fromkeys(classes, ((FIRST, FIRST + days - 1),))
+    return make_splitter(config, classes, spans=spans, lookback=90, purge=90)
 
 
 def trained(rows: list[Row], rule: Recipe, cutter: Splitter, *events: Row) -> list[tuple[Windows, Counter[str]]]:

@@ -239,7 +239,7 @@ def test_rows_of_another_length_are_rejected_and_do_not_shift_row_numbers(tmp_pa
             (2, "field_count"),
             (4, "field_count"),
             (5, "text_in_value"),
-            (6, "unreadable_date"),
+            (6, "control_character_in_id"),
             (7, "field_count"),
         ]
         assert (result.counts["rows"], result.counts["read"], result.counts["rejected"]) == (6, 1, 5)

@@ -49,7 +49,7 @@ def build(
     return build_registry(
         series_of(points, limited=int(more.pop("limited", 0))),
         pa.Table.from_pylist(classes, schema=CLASSES),
-        SourceConfig(readings="readings.csv", **paths),
+        SourceConfig(readings="readings.csv", min_matching=more.pop("min_matching", 0.5), **paths),
         by_class=bool(more.pop("by_class", True)),
         min_point_share=more.pop("min_point_share", 0.5),
     )
@@ -207,13 +207,13 @@ def rates(folder: Path, units: str, until: int) -> dict[str, float]:
 
 
 def test_yearly_rates_are_events_per_observed_year_of_the_given_units(tmp_path: Path) -> None:
-    days = {unit: last - first + 1 for unit, (first, last) in build(tmp_path, equipment=REGISTER).unit_days.items()}
+    days = {unit: last - first + 1 for unit, ((first, last),) in build(tmp_path, equipment=REGISTER).unit_spans.items()}
     both = days[Unit("F", "E1")] + days[Unit("F", "E2")]
     assert rates(tmp_path, "E1 E2", 99) == pytest.approx({"failure": 3 / both * 365.25, "maintenance": 0.0})
 
 
 def test_yearly_rates_know_nothing_after_their_day(tmp_path: Path) -> None:
-    first = build(tmp_path, equipment=REGISTER).unit_days[Unit("F", "E1")][0]
+    first = build(tmp_path, equipment=REGISTER).unit_spans[Unit("F", "E1")][0][0]
     assert rates(tmp_path, "E1", 59)["failure"] == pytest.approx(1 / (FIRST + 59 - first + 1) * 365.25)
     assert rates(tmp_path, "E1", 60)["failure"] == pytest.approx(2 / (FIRST + 60 - first + 1) * 365.25)
 

@@ -29,8 +29,8 @@ def splitter(kind: str, classes: dict[Unit, str] | None = None, **more: object) 
     days = more.pop("days", DAYS)
     onsets = more.pop("onsets", {})
     config, units = SplitConfig(kind=kind, **more), classes or fleet()
-    days_of = dict.fromkeys(units, days)
-    return make_splitter(config, units, days=days_of, lookback=90, purge=PURGE, onsets=onsets)  # type: ignore[arg-type]
+    spans = dict.fromkeys(units, (days,))
+    return make_splitter(config, units, spans=spans, lookback=90, purge=PURGE, onsets=onsets)  # type: ignore[arg-type]
 
 
 def words(found: Splitter, units: list[Unit] | None = None) -> dict[Unit, dict[str, np.ndarray]]:
@@ -85,10 +85,10 @@ def test_borders_lie_at_60_and_80_percent_of_the_window_ends() -> None:
 def test_one_unit_with_an_early_record_hardly_moves_the_borders() -> None:
     """Of 101 units one is read from long before the others: by the calendar T1 would lie before all others' windows."""
     units = fleet(facilities=1, each=101)
-    days = dict.fromkeys(units, DAYS)
+    days = dict.fromkeys(units, (DAYS,))
     stray = dict(days)
-    stray[next(iter(units))] = (DAYS[0] - 1200, DAYS[1])
-    plain, moved = (make_splitter(SplitConfig(), units, days=each, lookback=90, purge=90) for each in (days, stray))
+    stray[next(iter(units))] = ((DAYS[0] - 1200, DAYS[1]),)
+    plain, moved = (make_splitter(SplitConfig(), units, spans=each, lookback=90, purge=90) for each in (days, stray))
     assert 0 <= plain.t1 - moved.t1 <= 15
     assert 0 <= plain.t2 - moved.t2 <= 15
 

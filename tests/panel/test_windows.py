@@ -138,10 +138,10 @@ def test_days_left_to_learn_are_those_not_yet_observed() -> None:
 
 
 def test_unit_with_ten_readings_is_never_scored() -> None:
-    rows = [reading(40 * k, 20 + k) for k in range(10)]
-    windows = cut_at(panel_of(rows), *range(0, 400, 7))
+    rows = [reading(100 * k, 20 + k) for k in range(10)]
+    windows = cut_at(panel_of(rows), *range(0, 900, 7))
     assert set(windows.status_B.tolist()) == {LEARNING}
-    assert learning_days_left(panel_of(rows), FIRST + 399) == 80
+    assert learning_days_left(panel_of(rows), FIRST + 900) == 80
 
 
 def test_unit_learns_nothing_without_a_baseline_to_learn() -> None:

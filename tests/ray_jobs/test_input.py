@@ -47,7 +47,7 @@ def messy(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     events = pd.DataFrame({"facility_id": "F", "equipment_id": [*(f"u{i}" for i in range(5)), "nobody"],
                            "kind": "failure", "start": starts})  # fmt: skip
     events.to_csv(folder / "events.csv", index=False)
-    return {"readings": str(folder / "readings.csv"), "events": str(folder / "events.csv")}
+    return {"readings": str(folder / "readings.csv"), "events": str(folder / "events.csv"), "min_matching": 0.8}
 
 
 def test_messy_record_is_counted_and_nothing_is_lost(

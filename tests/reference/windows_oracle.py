@@ -5,6 +5,7 @@ known_at (python dates, None where unknown).
 """
 
 import datetime as dt
+import itertools
 
 AGGREGATES = {
     "mean": lambda found: sum(found) / len(found),
@@ -59,6 +60,25 @@ def limit_on(date, rows, point, side):
     return max(known, key=lambda each: each[0])[1] if known else None
 
 
+def inspections(days):
+    """The dates of a point's first 180 days (at least 6) where these lie 2 to 45 days apart; None where they do not."""
+    dates = sorted(days)
+    if len(dates) < 6:
+        return None
+    first = [date for date in dates if date < dates[0] + dt.timedelta(days=180)]
+    first = first if len(first) >= 6 else dates[:6]
+    gap = quantile([(later - date).days for date, later in itertools.pairwise(first)], 0.5)
+    return first if 2 < gap <= 45 else None
+
+
+def gap_of(days, end_date):
+    """Days between two readings of a point, as known on a date: 1 but for inspections."""
+    first = inspections(days)
+    if not first or max(first[0] + dt.timedelta(days=179), *first, *(days[date][1] for date in first)) > end_date:
+        return 1
+    return quantile([(later - date).days for date, later in itertools.pairwise(first)], 0.5)
+
+
 def scaled(rows, point, days, normalise, end_date):
     """{date: normalised value} of what is known on `end_date`; None while the point has no baseline."""
     known = {date: row for date, row in days.items() if date <= end_date and row[1] <= end_date}
@@ -71,8 +91,13 @@ def scaled(rows, point, days, normalise, end_date):
             if lower is not None and upper is not None:
                 found[date] = (value - lower) / (upper - lower)
         return found
-    first = sorted(days)[:90]
-    if len(first) < 90 or any(days[date][1] > end_date for date in first):
+    first = inspections(days) or sorted(days)[:90]
+    if inspections(days):
+        if first[0] + dt.timedelta(days=179) > end_date:
+            return None
+    elif len(first) < 90:
+        return None
+    if any(days[date][1] > end_date for date in first):
         return None
     centre, spread = baseline([days[date][0] for date in first])
     return {date: (row[0] - centre) / spread for date, row in known.items()}
@@ -100,7 +125,11 @@ def cut_window(rows, points, end_date, *, lookback=90, normalise="baseline", min
         values, seen = fill(found or {}, dates)
         x.append(values)
         observed.append(seen)
-    share = sum(sum(seen) for seen in observed) / (len(points) * lookback)
+    shares = []
+    for point, seen in zip(points, observed, strict=True):
+        days = days_of(rows, point, aggregate)
+        shares.append(min(sum(seen) * gap_of(days, end_date) / lookback, 1))
+    share = sum(shares) / len(points)
     if 2 * ready < len(points):
         return x, observed, "learning"
     return x, observed, "insufficient_data" if share < min_observed else "ok"

@@ -1,0 +1,233 @@
+"""Tables whose ids, kinds, classes, ends or files do not quite fit: joined, or refused with the nearest, and told."""
+
+from __future__ import annotations
+
+import bz2
+import datetime as dt
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from hvac.errors import InputError
+from hvac.panel.accepted import newest_day
+from hvac.panel.events import inside_episode
+from hvac.panel.files import open_table
+from hvac.panel.formats import read_raw
+from hvac.panel.grid import Unit
+from hvac.panel.readings import CLASSES, GateResult, SourceConfig, gate, read_all, source_files
+from hvac.panel.registers import OPEN_END
+from hvac.panel.registry import Registry, build_registry
+from hvac.panel.sources import passed_over, table_files
+from tests.panel.panel_example import date
+
+HEADER = "facility_id,equipment_id,kind,start,end"
+KNOWN = ["AHU-01", "AHU-02", "007", "008"]
+
+
+def joined(folder: Path, events: str = "", equipment: str = "", paths: Any = None, **source: Any) -> Registry:
+    source |= paths or {}
+    rows = [
+        {"facility_id": "S1", "equipment_id": e, "point_id": "p", "date_min": date(0), "date_max": date(99)}
+        | {"date_count": 100, "limited_sum": 0}
+        for e in KNOWN
+    ]
+    for name, text in (("events", events), ("equipment", equipment)):
+        if text:
+            (folder / f"{name}.csv").write_text(text, encoding="utf-8")
+            source[name] = str(folder / f"{name}.csv")
+    config = SourceConfig(readings="readings.csv", **source)
+    return build_registry(pa.Table.from_pylist(rows), CLASSES.empty_table(), config, by_class=True, min_point_share=0.5)
+
+
+def log(*equipment: str, kind: str = "failure") -> str:
+    return "\n".join([HEADER, *(f"S1,{one},{kind},2023-02-0{n},2023-02-09" for n, one in enumerate(equipment, 1))])
+
+
+@pytest.mark.parametrize("written", ["ＡＨＵ－01", "ahu-01", " AHU-01 ", "AHU‐01", "ahu- 01"])
+def test_id_written_otherwise_is_joined_and_told(tmp_path: Path, written: str) -> None:
+    found = joined(tmp_path, log(written, "AHU-02"))
+    assert found.events["equipment_id"].to_pylist() == ["AHU-01", "AHU-02"]
+    if written.strip() != "AHU-01":
+        (sentence,) = found.told
+        assert "the ids of 1 pieces of equipment are written otherwise" in sentence
+        assert f"S1/{written.strip()} is S1/AHU-01" in sentence
+
+
+def test_id_that_two_units_share_but_for_case_is_not_guessed(tmp_path: Path) -> None:
+    KNOWN.append("ahu-02")
+    try:
+        with pytest.raises(InputError, match="0 of them of equipment that has readings"):
+            joined(tmp_path, log("Ahu-02"))
+    finally:
+        KNOWN.pop()
+
+
+def test_events_of_other_ids_are_refused_with_the_nearest(tmp_path: Path) -> None:
+    with pytest.raises(InputError) as refused:
+        joined(tmp_path, log("7", "8"))
+    assert "2 events were read, 0 of them of equipment that has readings (0%, expected at least 90%)" in str(
+        refused.value
+    )
+    assert "S1/7 (nearest: S1/007)" in str(refused.value)
+    assert "source.min_matching" in str(refused.value)
+
+
+def test_share_of_events_that_must_match_can_be_set(tmp_path: Path) -> None:
+    found = joined(tmp_path, log("AHU-01", "GHOST"), min_matching=0.5)
+    assert found.rejects["reason"].to_pylist() == ["unknown_equipment"]
+    assert "1 of 2 events are of equipment that has readings; without readings: S1/GHOST" in found.told[0]
+
+
+def test_kinds_in_several_spellings_are_one_and_told(tmp_path: Path) -> None:
+    text = log("AHU-01", "AHU-02") + "\nS1,007,FAILURE,2023-03-01,2023-03-02\nS1,008,Failure ,2023-03-01,2023-03-02"
+    found = joined(tmp_path, text)
+    assert found.event_kinds == ("failure",)
+    assert "kinds written in several ways were taken for one (FAILURE is failure, Failure is failure)" in found.told[0]
+    assert len(found.events_of(Unit("S1", "008")).of_kinds(("FAILURE",)).start_N) == 1
+
+
+def test_classes_in_several_spellings_are_one_and_units_without_one_are_counted(tmp_path: Path) -> None:
+    found = joined(tmp_path, equipment="facility_id,equipment_id,class\nS1,AHU-01,AHU\nS1,AHU-02,ＡＨＵ\nS1,007,\n")
+    assert set(found.classes.values()) == {"AHU", "all"}
+    assert any("2 of 4 pieces of equipment have no class: they form the class 'all'" in one for one in found.told)
+    assert any("classes written in several ways" in one for one in found.told)
+
+
+def test_register_rows_without_readings_are_counted(tmp_path: Path) -> None:
+    found = joined(tmp_path, equipment="facility_id,equipment_id,class\nS1,AHU-01,AHU\nS1,AHU-03,AHU\n")
+    assert (
+        "1 of 2 rows are of equipment that has readings; without readings: S1/AHU-03 (nearest: S1/AHU-0"
+        in found.told[0]
+    )
+
+
+def test_register_that_has_both_spellings_keeps_the_exact_one(tmp_path: Path) -> None:
+    found = joined(tmp_path, equipment="facility_id,equipment_id,class\nS1,ahu-01,wrong\nS1,AHU-01,AHU\n")
+    assert found.classes[Unit("S1", "AHU-01")] == "AHU"
+
+
+@pytest.mark.parametrize("end", ["9999-12-31", "2999/12/31 23:59", ""])
+def test_open_event_keeps_its_unit_inside_the_episode(tmp_path: Path, end: str) -> None:
+    """Without an end it is open where others of its kind have one and no later one came."""
+    text = log("AHU-01", "AHU-02") + f"\nS1,AHU-01,failure,2023-03-01,{end}"
+    found = joined(tmp_path, text)
+    events = found.events_of(Unit("S1", "AHU-01"))
+    assert inside_episode(events.start_N[1:] + 500, events).all()
+    assert "1 events have no end yet and are taken as still open" in found.told[0]
+    assert found.rejects.num_rows == 0
+
+
+def test_event_without_end_lasts_its_day_where_the_log_keeps_no_ends_or_a_later_one_came(tmp_path: Path) -> None:
+    no_ends = joined(tmp_path, f"{HEADER}\nS1,AHU-01,failure,2023-02-01,\nS1,AHU-02,failure,2023-02-02,")
+    assert no_ends.events["end"].to_pylist() == [None, None]
+    text = (
+        f"{HEADER}\nS1,AHU-01,failure,2023-02-01,\nS1,AHU-01,failure,2023-03-01,2023-03-02\n"
+        + log("007")[len(HEADER) :]
+    )
+    assert OPEN_END not in joined(tmp_path, text).events["end"].to_pylist()
+
+
+def test_event_after_tomorrow_is_rejected(tmp_path: Path) -> None:
+    text = log("AHU-01") + f"\nS1,AHU-02,failure,{newest_day() + dt.timedelta(days=1)},"
+    found = joined(tmp_path, text)
+    assert found.rejects["reason"].to_pylist() == ["start_in_the_future"]
+
+
+def test_log_and_register_may_be_folders_or_globs(tmp_path: Path) -> None:
+    folder = tmp_path / "log"
+    folder.mkdir()
+    for name, one in (("a", "AHU-01"), ("b", "AHU-02")):
+        (folder / f"{name}.csv").write_text(log(one), encoding="utf-8")
+        (folder / f"{name}.reg.csv").write_text(f"facility_id,equipment_id,class\nS1,{one},AHU\nS1,007,pump\n")
+    found = joined(tmp_path, paths={"events": str(folder / "?.csv"), "equipment": str(folder / "*.reg.csv")})
+    assert found.events["equipment_id"].to_pylist() == ["AHU-01", "AHU-02"]
+    assert found.classes[Unit("S1", "AHU-02")] == "AHU"
+    assert found.rejects["reason"].to_pylist() == ["repeated_equipment"]
+
+
+@pytest.mark.parametrize("name", ["absent.csv", "empty"])
+@pytest.mark.parametrize("setting", ["events", "equipment"])
+def test_table_that_is_not_there_is_named_with_its_setting(tmp_path: Path, name: str, setting: str) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match=rf"{name}: no file found: .*correct source\.{setting}"):
+        joined(tmp_path, paths={setting: str(tmp_path / name)})
+    with pytest.raises(InputError, match=rf"correct source\.{setting}"):
+        table_files(str(tmp_path / name), f"source.{setting}")
+
+
+# Readings
+
+
+def reading_file(path: Path, *rows: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("\n".join(["facility_id,equipment_id,point_id,date,value", *rows]), encoding="utf-8")
+
+
+def test_files_that_are_no_tables_are_named_and_compressed_ones_are_read(tmp_path: Path) -> None:
+    reading_file(tmp_path / "a.csv", "F,e,p,2024-01-01,1")
+    (tmp_path / "b.csv.bz2").write_bytes(bz2.compress((tmp_path / "a.csv").read_bytes().replace(b"-01,1", b"-02,2")))
+    for name in ("c.txt", "d.csv.zip", "e.xlsx", "_hidden.txt"):
+        (tmp_path / name).write_text("x")
+    source = SourceConfig(readings=str(tmp_path))
+    assert [Path(one).name for one in source_files(source)] == ["a.csv", "b.csv.bz2"]
+    assert [value for result in read_all(source) for value in result.readings["value"].to_pylist()] == [1.0, 2.0]
+    assert [Path(one).name for one in passed_over(source.readings)] == ["c.txt", "d.csv.zip", "e.xlsx"]
+
+
+def test_rows_in_the_folder_of_no_partition_are_rejected_and_others_read(tmp_path: Path) -> None:
+    for value in ("F1", "__HIVE_DEFAULT_PARTITION__"):
+        path = tmp_path / f"facility_id={value}" / "year=2024" / "month=3" / "a.csv"
+        path.parent.mkdir(parents=True)
+        path.write_text("equipment_id,point_id,date,value\ne,p,2024-03-01,1\n")
+    results = list(gated(tmp_path))
+    assert [one.readings["facility_id"].to_pylist() for one in results] == [["F1"], []]
+    assert results[1].counts["missing_id"] == 1
+
+
+def gated(folder: Path) -> Iterator[GateResult]:
+    source = SourceConfig(readings=str(folder))
+    for path in source_files(source):
+        for raw in read_raw(open_table(path, source), source, batch_rows=10):
+            yield gate(raw, source, file=path)
+
+
+def test_reading_after_tomorrow_is_rejected_as_by_the_api(tmp_path: Path) -> None:
+    tomorrow = newest_day()
+    reading_file(
+        tmp_path / "a.csv", f"F,e,p,{tomorrow},1", f"F,e,p,{tomorrow + dt.timedelta(days=1)},1", "F,e,p,2042-03-01,1"
+    )
+    (found,) = read_all(SourceConfig(readings=str(tmp_path / "a.csv")))
+    assert found.readings["date"].to_pylist() == [tomorrow]
+    assert found.counts["date_in_the_future"] == 2
+
+
+@pytest.mark.parametrize(
+    ("ids", "read"),
+    [
+        (pa.array([b"AHU-1", b"\xff"]), ["AHU-1"]),
+        (pa.array([7.0, 1e15]), ["7", "1000000000000000"]),
+        (pa.array([1.5, float("nan")]), ["1.5"]),
+        (pa.array([dt.date(2024, 1, 1), None]), ["2024-01-01"]),
+        (pa.array(["nan", "None"]), []),
+        (pa.array(["a\x07", "x" * 129]), []),
+        (pa.array(["本社/北館", "x" * 128]), ["本社/北館", "x" * 128]),
+        (pa.array([["a"], ["b"]]), []),
+    ],
+)
+def test_ids_of_any_type_are_rendered_as_a_person_wrote_them_or_rejected(
+    tmp_path: Path, ids: Any, read: list[str]
+) -> None:
+    columns = {"facility_id": ["F"] * 3, "equipment_id": pa.concat_arrays([ids, ids[:1]]), "point_id": ["p"] * 3}
+    table = pa.table(columns | {"date": [dt.date(2024, 1, 1)] * 3, "value": [1.0, 2.0, 3.0]}).slice(0, 2)
+    pq.write_table(table, tmp_path / "a.parquet")
+    found = []
+    try:
+        for result in read_all(SourceConfig(readings=str(tmp_path / "a.parquet"))):
+            found += result.readings["equipment_id"].to_pylist()
+    except InputError as error:
+        assert "every row was rejected" in str(error)  # noqa: PT017 - some of these have nothing to read
+    assert found == read
