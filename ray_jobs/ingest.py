@@ -25,6 +25,9 @@ import pyarrow.parquet as pq
 import ray
 
 from hvac.features.describe_seed import seed_table
+from hvac.panel.accepted import id_text
+from hvac.panel.files import open_table
+from hvac.panel.formats import read_raw
 from hvac.panel.readings import (
     CLASSES,
     GateResult,
@@ -52,6 +55,8 @@ from hvac.storage import (
     writing,
 )
 from ray_jobs.command import main
+from ray_jobs.ingest_notes import TOLD, told_of_counts, told_of_notes
+from ray_jobs.overlaps import count_overlaps
 from ray_jobs.partitions import bucket_folder, bucket_keys, by_bucket, part_keys
 from ray_jobs.progress import finished
 from ray_jobs.run_config import RunConfig
@@ -61,8 +66,9 @@ log = logging.getLogger(__name__)
 BYTES_PER_BUCKET = 4 * 2**20
 MIN_BUCKETS = 8
 LOOKED_AT = 8
+FIRST_ROWS = 100_000
 LAYOUT = "layout.json"
-UNITS = 3  # raised when the same files give another table of units (3: joined by spelling, open events)
+UNITS = 4  # raised when the same files give other tables (4: time of day and file of each reading)
 MUCH = 0.1  # of the rows of a file rejected: worth a sentence of its own
 NAMED_FILES = 5
 SERIES_KEYS = ["facility_id", "equipment_id", "point_id"]
@@ -126,10 +132,13 @@ def _ingest(config: RunConfig, source: SourceConfig, stamps: dict[str, str], wor
         months=_tables(panel, keys, "months"),
     )
     registry.save(panel)
+    if source.format != "seed":
+        counts |= count_overlaps(panel, {key: _tables(panel, [key], "series") for key in keys}, each)
     rejected = _write_rejects(workspace, _tables(panel, keys, "rejects"), registry)
     buckets = bucket_keys(registry, part_keys(panel), each)
     facts = {**registry.summary(), **_readings_summary(counts), "rejected": rejected}
-    told = [*_told_of_files(source, panel, keys), *registry.told]
+    told = [*_told_of_files(source, panel, keys), *told_of_notes(source, _notes(panel, keys)), *registry.told]
+    told += told_of_counts(counts)
     for sentence in told:
         log.warning("%s", sentence)
     return {**facts, "warnings": told, "buckets": buckets, "buckets_each": each, "files_read": len(todo)}
@@ -171,13 +180,20 @@ def _facilities(source: SourceConfig, files: list[str]) -> int:
     looked = files[:: -(-len(files) // LOOKED_AT)]
     seen = []
     for path in looked:
-        with closing(_read(path, source)) as batches:
-            seen.append(
-                {name for table, _ in islice(batches, 1) for name in pc.unique(table["facility_id"]).to_pylist()}
-            )
+        with closing(_first_ids(path, source)) as batches:
+            seen.append({name for ids in islice(batches, 1) for name in pc.unique(ids).to_pylist()})
     union = set().union(*seen)
     apart = sum(map(len, seen)) == len(union)  # every file has its own facilities
     return max(len(union) * (len(files) // len(looked) if apart else 1), 1)
+
+
+def _first_ids(path: str, source: SourceConfig) -> Generator[Any, None, None]:
+    """Facility ids of the batches of a file, before its notation is settled."""
+    if source.format == "seed":
+        yield from (table["facility_id"] for table, _ in _read(path, source))
+        return
+    raws = read_raw(open_table(path, source), source, batch_rows=FIRST_ROWS)
+    yield from (id_text(raw.columns["facility_id"]) for raw in raws)
 
 
 def _facts(panel: AnyPath, key: str) -> AnyPath:
@@ -216,9 +232,15 @@ def _joined_series(series: pa.Table) -> pa.Table:
     return found.select([*SERIES_KEYS, *(f"{n}_{k}" for n, k in kinds.items())]).rename_columns([*SERIES_KEYS, *kinds])
 
 
+def _notes(panel: AnyPath, keys: Mapping[str, str]) -> dict[str, list[str]]:
+    """What was guessed of each source file."""
+    return {path: _read_json(_facts(panel, key)).get("notes", []) for key, path in keys.items()}
+
+
 def _readings_summary(counts: dict[str, int]) -> Result:
     named = {"rows": "rows_read", "read": "readings", "missing": "missing", "repeated_unit_days": "repeated_unit_days"}
-    return {ours: counts.get(theirs, 0) for theirs, ours in named.items()}
+    told = {name: counts[name] for name in TOLD if counts.get(name)}
+    return {**{ours: counts.get(theirs, 0) for theirs, ours in named.items()}, **told}
 
 
 def _size(path: str) -> int:
@@ -230,6 +252,7 @@ def ingest_file(path: str, source: SourceConfig, key: str, each: int, folder: st
     """Stream one file through the gate into its part of every bucket; keep its counts and which series it holds."""
     panel, writers = place(folder), dict[str, pq.ParquetWriter]()
     counts, series, months, classes, rejects = [], [], [], [CLASSES.empty_table()], []
+    notes: tuple[str, ...] = ()
     with ExitStack() as parts:  # each part appears when it is whole
         for table, result in _read(path, source):
             counts.append(result.counts)
@@ -238,6 +261,8 @@ def ingest_file(path: str, source: SourceConfig, key: str, each: int, folder: st
             months.append(readings_by_month(table))
             if isinstance(result, GateResult):
                 classes.append(result.classes)
+                notes = result.notes
+                table = table.append_column("file", pa.array([path] * len(table), pa.string()).dictionary_encode())
             for bucket, rows in by_bucket(table, each):
                 if bucket not in writers:
                     building = parts.enter_context(replacing(bucket_folder(panel, bucket) / f"part-{key}.parquet"))
@@ -245,7 +270,7 @@ def ingest_file(path: str, source: SourceConfig, key: str, each: int, folder: st
                 writers[bucket].write_table(rows)
     for name, tables in (("series", series), ("months", months), ("classes", classes), ("rejects", rejects)):
         write_parquet(pa.concat_tables(tables), panel / "files" / f"{key}.{name}.parquet")
-    write_json(_facts(panel, key), {"counts": add_counts(counts), "buckets": sorted(writers)})
+    write_json(_facts(panel, key), {"counts": add_counts(counts), "buckets": sorted(writers), "notes": notes})
 
 
 def _read(path: str, source: SourceConfig) -> Generator[tuple[pa.Table, GateResult | SeedBatch], None, None]:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from hvac.errors import InputError
 from hvac.panel.date_words import day_or_month_first, rewritten
 from hvac.panel.number_texts import numeric_marks, text_marks
+from hvac.panel.overlap import NO_TIME
 from hvac.panel.text_values import (
     DAY_OR_MONTH,
     MISSING,
@@ -30,7 +31,6 @@ from hvac.panel.text_values import (
 )
 
 FIRST_DAY, LAST_DAY = 0, 47_846  # 1970-01-01 … 2100-12-31
-NO_TIME = -1
 DAY_SECONDS = 86_400
 SERIAL_EPOCH = 25_569  # 1970-01-01 as Excel counts days
 FIRST_SERIAL, LAST_SERIAL = 20_000, 80_000

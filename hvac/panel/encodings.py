@@ -138,7 +138,7 @@ class _Letters:
             return
         code = np.frombuffer(text.encode("utf-32-le"), dtype=np.uint32)
         half, private = _within(code, _HALF_WIDTH), _within(code, _PRIVATE)
-        common = _common()[np.minimum(code, 0xFFFF)]
+        common = _common()[np.minimum(code, 0xFFFF)] & ~(half | private)
         rare = (code > 0x7F) & ~(half | private | common)
         lone = _lone(code, half)
         for name, flags in (("common", common), ("rare", rare), ("private", private), ("half", half), ("lone", lone)):
@@ -173,8 +173,7 @@ def _common() -> NDArray[np.bool_]:
     known = np.zeros(0x10000, dtype=bool)
     for pair in pairs:
         sign = pair.decode("cp932", "ignore")
-        if sign:
-            known[ord(sign)] = True
+        known[[ord(one) for one in sign if not one.isascii()]] = True
     return known
 
 

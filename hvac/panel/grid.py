@@ -13,6 +13,9 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
+
+from hvac.panel.overlap import NO_TIME, Moments, find_overlap
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
@@ -89,6 +92,7 @@ def panels(
     """Lay canonical readings on daily grids, one panel per equipment, in the order of ids.
 
     Several readings of a point on a day become one by `aggregate`; that day is known when its last reading is.
+    `last` is the last by the clock (`second`); moments that several files (`file`) tell of count once: see `overlap`.
     Readings of points that are not in `points[unit]` are left out (the caller counts them at ingest).
 
     >>> import datetime as dt
@@ -147,14 +151,14 @@ def _day_column(table: pa.Table, name: str) -> Days:
 
 
 def _sorted_days(readings: pa.Table, unit: Any, point: Any, aggregate: Aggregate) -> _Long:
-    """Sort by unit, point, day and reduce several readings of a day to one."""
+    """Sort by unit, point, day and time, leave out what does not count, and reduce several readings of a day to one."""
     day, known = _day_column(readings, "date"), _day_column(readings, "known_at")
     value, lower, upper = (_column(readings, name) for name in ("value", "lower_limit", "upper_limit"))
     long = _Long(unit, point, day, value, lower, upper, known)
     series = unit * (int(point.max()) + 1) + point
     if (np.diff((series << 32) + day) > 0).all():  # in order already, one reading a day
         return long
-    order = np.lexsort((day, point, unit))
+    order = _counted_order(readings, series, day, value)
     long = _Long(*(column[order] for column in long))
     new = (np.diff(long.unit, prepend=-1) != 0) | (np.diff(long.point, prepend=-1) != 0)
     new |= np.diff(long.day, prepend=long.day[0] - 1) != 0
@@ -169,6 +173,53 @@ def _sorted_days(readings: pa.Table, unit: Any, point: Any, aggregate: Aggregate
         long.upper[ends],
         np.maximum.reduceat(long.known, starts),
     )
+
+
+def _counted_order(readings: pa.Table, series: Any, day: Any, value: Floats) -> Any:
+    """The places of the readings that count, by series, day, time of day, file and row."""
+    second, file = _seconds(readings), _files(readings)
+    if second is None and file is None:
+        return np.lexsort((day, series))
+    second = np.full(len(day), NO_TIME, dtype=np.int32) if second is None else second
+    file = np.zeros(len(day), dtype=np.int64) if file is None else file
+    order = np.lexsort((file, np.maximum(second, 0), day, series))
+    moments = Moments(*(column[order] for column in (series, day, second, file, value)))
+    return order[~find_overlap(moments).dropped]
+
+
+def count_overlap(readings: pa.Table) -> dict[str, int]:
+    """Count the readings that do not count because another file tells of the same moment.
+
+    `repeated_across_files`: it tells the same; `replaced_by_later_files`: it tells another value.
+    """
+    file = _files(readings)
+    if file is None:
+        return {}
+    _, unit_N = _codes(pc.binary_join_element_wise(readings["facility_id"], readings["equipment_id"], "\x1f"))
+    _, point_N = _codes(readings["point_id"])
+    series = unit_N * (int(point_N.max()) + 1) + point_N
+    day, second = _day_column(readings, "date"), _seconds(readings)
+    second = np.full(len(day), NO_TIME, dtype=np.int32) if second is None else second
+    order = np.lexsort((file, np.maximum(second, 0), day, series))
+    rows = (series, day, second, file, _column(readings, "value"))
+    found = find_overlap(Moments(*(column[order] for column in rows)))
+    counts = {"repeated_across_files": found.repeated, "replaced_by_later_files": found.replaced}
+    return {name: int(flags.sum()) for name, flags in counts.items()}
+
+
+def _seconds(readings: pa.Table) -> Any:
+    """Seconds of the day, NO_TIME where none was written; None where none was at all."""
+    if "second" not in readings.column_names or readings["second"].null_count == readings.num_rows:
+        return None
+    return np.asarray(pc.fill_null(readings["second"], NO_TIME).to_numpy())
+
+
+def _files(readings: pa.Table) -> Any:
+    """The rank of each reading's file in the order of paths; None where there is but one."""
+    if "file" not in readings.column_names:
+        return None
+    names, file_N = _codes(readings["file"])
+    return file_N if len(names) > 1 else None
 
 
 def _reduce(value: Floats, starts: Any, ends: Any, aggregate: Aggregate) -> Floats:

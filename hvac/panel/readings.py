@@ -18,10 +18,11 @@ from numpy.typing import NDArray
 
 from hvac.errors import InputError
 from hvac.panel.accepted import ID_REASONS, days_ahead, id_states, id_text
-from hvac.panel.date_texts import NO_TIME, DateStyle, Days
+from hvac.panel.date_texts import DateStyle, Days
 from hvac.panel.formats import RawBatch
 from hvac.panel.notation import PLAIN, Notation, read_days, read_numbers, read_settled
 from hvac.panel.number_texts import Numbers
+from hvac.panel.overlap import NO_TIME
 from hvac.panel.registers import (
     TableResult,
     check_events,
@@ -70,8 +71,8 @@ class GateResult(NamedTuple):
     `readings`: CANONICAL, in file order; `second` of the day is null where no time was written.
     `rejects`: REJECTS (file, row, column, reason, found).
     `counts`: rows = read + missing + rejected; repeated_unit_days (readings beyond the first of a unit's day, within
-    the batch); read_with_unit and read_as_word where values had units or were words such as 良; and the number of
-    offenders per reason.
+    the batch); the number of offenders per reason; and, where there are any, repeated_readings (of the same second and
+    value, within the batch: they count once), read_with_unit and read_as_word (21.5℃, 良).
     `classes`: CLASSES, the distinct classes that the readings themselves tell (the inspection format's 共通分類コード),
     empty where they tell none.
     `notes`: what was guessed of the file as a whole, such as its encoding.
@@ -242,7 +243,8 @@ def _counts(raw: RawBatch, rejects: Rejects, readings: Any) -> dict[str, int]:
     rows, rejected = len(raw.row) + len(raw.ragged), int(rejects.rejected.sum()) + len(raw.ragged)
     read = len(readings)
     counts = {"rows": rows, "read": read, "missing": rows - read - rejected, "rejected": rejected}
-    return {**counts, "repeated_unit_days": _repeated(readings), **count_reasons(rejects.table())}
+    repeated = {"repeated_unit_days": _repeated(readings), **_repeated_readings(readings)}
+    return {**counts, **repeated, **count_reasons(rejects.table())}
 
 
 def _repeated(readings: Any) -> int:
@@ -251,6 +253,14 @@ def _repeated(readings: Any) -> int:
         coded = readings[name].combine_chunks().dictionary_encode()
         key = key * max(1, len(coded.dictionary)) + coded.indices.to_numpy()
     return int(pd.Series(key).duplicated().sum())
+
+
+def _repeated_readings(readings: Any) -> dict[str, int]:
+    """Count the readings that repeat one of the same point, second and value; they count once."""
+    timed = readings.filter(pc.is_valid(readings["second"]))
+    keys = [*_IDS, "date", "second", "value"]
+    count = len(timed) - len(timed.group_by(keys).aggregate([])) if len(timed) else 0
+    return {"repeated_readings": count} if count else {}
 
 
 def _classes(raw: RawBatch, ids: dict[str, Any], keep: NDArray[np.bool_]) -> Any:
