@@ -7,6 +7,7 @@ are counted from 1970-01-01, and a time of day that is not written is NO_TIME.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -107,15 +108,30 @@ def parse_days(
 def _moments(column: Any, missing: tuple[str, ...], style: DateStyle) -> _Moments:
     kind = column.type
     if pa.types.is_timestamp(kind):
-        return _timestamps(column)
+        return _unmarked(_timestamps(column), missing)
     if pa.types.is_date(kind):
         days = pc.cast(pc.cast(column, pa.date32()), pa.int32())
         state = np.where(days.is_null().to_numpy(zero_copy_only=False), MISSING, READ).astype(np.int8)
         day = pc.fill_null(days, 0).to_numpy(zero_copy_only=False).astype(np.int64)
-        return _Moments(day, day, np.zeros(len(day), dtype=bool), state, np.full(len(day), NO_TIME, dtype=np.int64))
+        no_time = np.full(len(day), NO_TIME, dtype=np.int64)
+        return _unmarked(_Moments(day, day, np.zeros(len(day), dtype=bool), state, no_time), missing)
     if is_number(kind):
         return _numbers(column, missing, style)
     return _texts(as_text(column), missing, style)
+
+
+def _unmarked(moments: _Moments, missing: tuple[str, ...]) -> _Moments:
+    """Make missing what is one of the marks, such as 1970-01-01 or 9999-12-31."""
+    marks = _marked_days(missing)
+    if len(marks):
+        moments.state[np.isin(moments.day, marks) & (moments.second <= 0)] = MISSING
+    return moments
+
+
+@lru_cache(maxsize=64)
+def _marked_days(missing: tuple[str, ...]) -> NDArray[np.int64]:
+    found = _dates(pa.array(missing, pa.string()), WRITTEN)
+    return np.asarray(found.day[found.state == READ], dtype=np.int64)
 
 
 def _timestamps(column: Any) -> _Moments:
@@ -154,15 +170,23 @@ def _texts(text: Any, missing: tuple[str, ...], style: DateStyle) -> _Moments:
     """Days of texts; a local time of day is set apart first, so that each distinct date is read once."""
     if style.format:
         coded = text.dictionary_encode()
-        return _taken(_distinct(coded.dictionary, missing, style), coded.indices)
+        moments = _taken(_distinct(coded.dictionary, style), coded.indices)
+        moments.state[_marked(text, missing)] = MISSING
+        return moments
     timed = pc.match_substring_regex(text, _LOCAL_TIME)
     coded = pc.replace_substring_regex(text, _LOCAL_TIME, r"\1").dictionary_encode()
-    moments = _taken(_distinct(coded.dictionary, missing, style), coded.indices)
+    moments = _taken(_distinct(coded.dictionary, style), coded.indices)
     clocks = pc.replace_substring_regex(text.filter(timed), _LOCAL_TIME, r"\2").dictionary_encode()
     seconds = np.array([_clock(one) for one in clocks.dictionary.to_pylist()], dtype=np.int64)
     if len(seconds):
         moments.second[timed.to_numpy(zero_copy_only=False)] = seconds[clocks.indices.to_numpy()]
+    moments.state[_marked(text, missing)] = MISSING
     return moments
+
+
+def _marked(text: Any, missing: tuple[str, ...]) -> NDArray[np.bool_]:
+    marks = pa.array(sorted(text_marks(missing)), pa.string())
+    return np.asarray(pc.is_in(text, marks).to_numpy(zero_copy_only=False))
 
 
 def _taken(moments: _Moments, index: Any) -> _Moments:
@@ -175,7 +199,7 @@ def _clock(time: str) -> int:
     return hour * 3_600 + minute * 60 + second
 
 
-def _distinct(text: Any, missing: tuple[str, ...], style: DateStyle) -> _Moments:
+def _distinct(text: Any, style: DateStyle) -> _Moments:
     """Try one notation after the other on what is not read yet."""
     found = _unread(len(text))
     for notation in (_formatted, _dates, _digits, _epochs, _serials, _written):
@@ -186,8 +210,6 @@ def _distinct(text: Any, missing: tuple[str, ...], style: DateStyle) -> _Moments
         pairs: Any = zip(found, read, strict=True)
         for part, better in pairs:
             part[left] = better
-    absent = pc.is_in(text, pa.array(sorted(text_marks(missing)), pa.string())).to_numpy(zero_copy_only=False)
-    found.state[absent & (found.state != READ)] = MISSING
     return found
 
 

@@ -49,6 +49,7 @@ _NAMED = tuple(
         r"(?P<year>\d{4})[\s./-]*(?P<month>[a-z]{3,9})\.?[\s./-]*(?P<day>\d{1,2})",
     )
 )
+_CTIME = re.compile(r"^([a-z]{3,9})\s+(\d{1,2})\s+(\d{1,2}:\d\d(?::\d\d)?)\s+(\d{4})$", re.IGNORECASE | re.ASCII)
 _HALF = re.compile(r"\s*(午前|午後|[AP]\.?M\.?(?![A-Z]))\s*", re.IGNORECASE)
 _HOUR = re.compile(r"(?<=[\sT])(\d{1,2})(?=[:時]|$)", re.ASCII)
 _REGION = re.compile(r"\s*(?:\[(?P<bracket>[\w/+-]+)\]|\s(?P<bare>[A-Z][A-Za-z_]+/[A-Za-z_/]+))$", re.ASCII)
@@ -64,10 +65,12 @@ def rewritten(text: str) -> str:
     ['2024-3-1', '2019-5-1 17:00', '2024-3-1', '2024/3/1 17:04']
     """
     plain = re.sub(r"\s*\([^)]*\)", "", normal(text))  # 2024/3/1(金)
+    plain = re.sub(r"日\s*(?=[\d午])", "日 ", plain)
+    plain = re.sub(r"^(\d{4})\.\s*(\d{1,2})\.\s*(\d{1,2})\.(?=\s|$)", r"\1-\2-\3", plain)
+    plain = re.sub(r"^(\d{4})(\d{2})(\d{2})(?=[ T]+\d{1,2}:)", r"\1-\2-\3", plain)
     plain, zone = _without_region(plain)
     plain = _halves(_month_names(_era(plain)))
     plain = re.sub(r"\s*([年月])\s*", r"\1", plain)
-    plain = re.sub(r"日\s*(?=\d)", "日 ", plain)
     plain = re.sub(r"(\d{1,2})時(?!\d)", r"\1:00", plain)
     plain = re.sub(r",\s*", " ", plain) if plain.count(",") == 1 and ", " in plain else plain
     plain = re.sub(r"\s*(UTC|GMT)(?=[+-]\d)", "", plain)
@@ -118,6 +121,7 @@ def _era(plain: str) -> str:
 def _month_names(plain: str) -> str:
     """Rewrite English month names; a year of two digits stays unread, as it could be the day."""
     dated = _WEEKDAY.sub("", plain, count=1) if _WEEKDAY.match(plain) else plain
+    dated = _CTIME.sub(r"\1 \2, \4 \3", dated)
     for pattern in _NAMED:
         found = pattern.fullmatch(dated)
         month = MONTHS.get(found["month"].lower()) if found else None

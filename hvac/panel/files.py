@@ -103,9 +103,9 @@ def _open_csv(path: str, source: SourceConfig, setting: str) -> TableFile:
     skipped += bool(said)
     header = _parted(path, encoding.name, skipped, source.delimiter or said or ",")
     if not any(header.names):
+        mend = "set source.skip_rows to the rows above it" if setting == READINGS else "remove the rows above it"
         raise InputError(
-            f"{path}, row {skipped + 1}: expected a header with the column names, found an empty row: set "
-            "source.skip_rows to the rows above the header"
+            f"{path}, row {skipped + 1}: expected a header with the column names, found an empty row: {mend}"
         )
     notes = [encoding.note] if encoding.note else []
     if header.delimiter != (source.delimiter or ","):

@@ -28,9 +28,10 @@ UNITS = frozenset(unit for family in QUANTITIES for unit in family)
 PLAIN_DOT = r"^[+-]?\d{1,40}(\.\d{0,40})?([eE][+-]?\d{1,2})?$"
 _PLAIN_COMMA = r"^[+-]?\d{1,40}(,\d{0,40})?([eE][+-]?\d{1,2})?$"
 _INFINITE = re.compile(r"[+-]?(inf(inity)?|∞)", re.IGNORECASE)
-_DIGITS = r"[+-]?[\d.,'’ ]*?\d[.,]?(?:[eE][+-]?\d+)?"
-_BARE = re.compile(_DIGITS, re.ASCII)
-_WITH_UNIT = re.compile(rf"(?P<number>{_DIGITS})\s*(?P<unit>[^\d\s.,+\-'’]\S{{0,11}})", re.ASCII)
+_DIGITS = r"[+-]?[0-9.,'’ ]*?[0-9][.,]?(?:[eE][+-]?[0-9]+)?"
+_BARE = re.compile(_DIGITS)
+_UNIT = r"(?:[^\W\d_]|[°%€$¥£/])+(?:[23](?:/(?:h|min|s))?)?"  # letters and signs; m2 and m3/h, but not 12:30 or 0x10
+_WITH_UNIT = re.compile(rf"(?P<number>{_DIGITS})\s*(?P<unit>{_UNIT})")
 
 
 class NumberStyle(NamedTuple):

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from hvac.errors import InputError
 from hvac.panel.accepted import ID_REASONS, days_ahead, id_states, id_text
-from hvac.panel.date_texts import DateStyle, Days
+from hvac.panel.date_texts import DAY_SECONDS, DateStyle, Days
 from hvac.panel.formats import RawBatch
 from hvac.panel.notation import PLAIN, Notation, read_days, read_numbers, read_settled
 from hvac.panel.number_texts import Numbers
@@ -243,24 +243,28 @@ def _counts(raw: RawBatch, rejects: Rejects, readings: Any) -> dict[str, int]:
     rows, rejected = len(raw.row) + len(raw.ragged), int(rejects.rejected.sum()) + len(raw.ragged)
     read = len(readings)
     counts = {"rows": rows, "read": read, "missing": rows - read - rejected, "rejected": rejected}
-    repeated = {"repeated_unit_days": _repeated(readings), **_repeated_readings(readings)}
-    return {**counts, **repeated, **count_reasons(rejects.table())}
+    return {**counts, **_repeated(readings), **count_reasons(rejects.table())}
 
 
-def _repeated(readings: Any) -> int:
+def _unit_days(readings: Any) -> NDArray[np.int64]:
+    """One number for the point and day of each reading."""
     key = readings["date"].cast(pa.int32()).to_numpy().astype(np.int64)
     for name in _IDS:
         coded = readings[name].combine_chunks().dictionary_encode()
         key = key * max(1, len(coded.dictionary)) + coded.indices.to_numpy()
-    return int(pd.Series(key).duplicated().sum())
+    return np.asarray(key, dtype=np.int64)
 
 
-def _repeated_readings(readings: Any) -> dict[str, int]:
-    """Count the readings that repeat one of the same point, second and value; they count once."""
-    timed = readings.filter(pc.is_valid(readings["second"]))
-    keys = [*_IDS, "date", "second", "value"]
-    count = len(timed) - len(timed.group_by(keys).aggregate([])) if len(timed) else 0
-    return {"repeated_readings": count} if count else {}
+def _repeated(readings: Any) -> dict[str, int]:
+    """Count the readings beyond the first of a unit's day, and those that repeat a second's value: they count once."""
+    key = _unit_days(readings)
+    counts = {"repeated_unit_days": int(pd.Series(key).duplicated().sum())}
+    second = readings["second"].fill_null(NO_TIME).to_numpy()
+    same = pd.Series(key * (DAY_SECONDS + 1) + second).duplicated(keep=False).to_numpy() & (second != NO_TIME)
+    if same.any():
+        rows = readings.filter(pa.array(same))
+        counts["repeated_readings"] = len(rows) - len(rows.group_by([*_IDS, "date", "second", "value"]).aggregate([]))
+    return {name: count for name, count in counts.items() if count or name == "repeated_unit_days"}
 
 
 def _classes(raw: RawBatch, ids: dict[str, Any], keep: NDArray[np.bool_]) -> Any:

@@ -162,6 +162,15 @@ def test_missing_values_hold_for_limits(tmp_path: Path) -> None:
     assert (found["lower_limit"].to_pylist(), found["upper_limit"].to_pylist()) == ([None], [None])
 
 
+@pytest.mark.parametrize("kind", [pa.string(), pa.date32(), pa.timestamp("us")])
+def test_missing_mark_that_reads_as_a_date_is_missing(tmp_path: Path, kind: Any) -> None:
+    ids = {name: ["a"] * 2 for name in ("facility_id", "equipment_id", "point_id")}
+    date = pa.array(["1970-01-01", "2024-03-01"]).cast(kind)
+    pq.write_table(pa.table({**ids, "date": date, "value": [1.0, 2.0]}), tmp_path / "a.parquet")
+    found = read(str(tmp_path), missing_values=["1970-01-01"])
+    assert (days(found), found.rejects["reason"].to_pylist()) == ([DAY], ["missing_date"])
+
+
 def test_missing_value_may_be_one_number_and_not_yes_or_no() -> None:
     assert SourceConfig(readings="a", missing_values=-9999).missing_values[-1] == "-9999"
     assert "欠測" in SourceConfig(readings="a", missing_values=[None]).missing_values
@@ -198,9 +207,10 @@ def test_units_of_one_quantity_beside_each_other_are_rejected(tmp_path: Path) ->
     assert reasons(found) == [("mixed_units", "1.2 kPa"), ("mixed_units", "1200 Pa")]
 
 
-def test_letter_that_multiplies_is_no_unit(tmp_path: Path) -> None:
+@pytest.mark.parametrize("texts", [["5k", "6k"], ["1_000", "2_000"], ["12:30", "13:30"], ["0x10", "0x20"], ["3万"]])
+def test_what_changes_the_number_is_no_unit(tmp_path: Path, texts: list[str]) -> None:
     with pytest.raises(InputError, match="holds text only"):
-        of_values(tmp_path, ["5k", "6k"])
+        of_values(tmp_path, texts)
 
 
 @pytest.mark.parametrize("texts", [["良", "否", "欠測", "良"], ["○", "×", "", "〇"], ["正常", "異常", "-", "正常"]])
@@ -229,6 +239,7 @@ def test_words_beside_numbers_are_rejected(tmp_path: Path) -> None:
         "2024-03-01 12:30:00 AM",
         "1 Mar 2024", "Mar 1, 2024", "1-Mar-2024", "01-MAR-2024 05:04", "March 1st, 2024", "2024-Mar-01",
         "Fri, 1 Mar 2024",
+        "令和6年3月1日午後5時4分", "20240301 05:04", "20240301 24:00", "2024. 3. 1. 5:04", "Fri Mar  1 05:04:00 2024",
         "2024.3.1", "2024/3/1 24:00", "2024-03-01T24:00:00", "2024-03-01 05:04:07.123",
     ],
 )  # fmt: skip
