@@ -109,8 +109,13 @@ def _open_csv(path: str, source: SourceConfig, setting: str) -> TableFile:
         )
     notes = [encoding.note] if encoding.note else []
     if header.delimiter != (source.delimiter or ","):
-        notes.append(f"separated by {header.delimiter!r}, as its header is (source.delimiter)")
+        notes.append(f"separated by {sign_name(header.delimiter)}, as its header is (source.delimiter)")
     return TableFile(path, header.names, encoding.name, header.lines, skipped, header.delimiter, tuple(notes), setting)
+
+
+def sign_name(sign: str) -> str:
+    """How a sign is written in a run file."""
+    return "tab" if sign == "\t" else repr(sign)
 
 
 class _Header(NamedTuple):

@@ -20,6 +20,7 @@ from hvac.panel.files import (
     TableFile,
     header_below,
     iter_table,
+    sign_name,
 )
 from hvac.panel.sources import SourceConfig, WideConfig, hive_values
 from hvac.panel.text_values import as_text, flat
@@ -116,7 +117,7 @@ def _how_else(file: TableFile, wanted: str) -> str:
     """What else may mend a missing column: another delimiter, or the rows above the header."""
     apart = next((sign for sign in DELIMITERS if any(sign in name for name in file.columns)), None)
     if apart and file.encoding:
-        return f"; or, as the columns are separated by {apart!r}, set source.delimiter: {apart!r}"
+        return f"; or, as the columns are separated by {sign_name(apart)}, set source.delimiter: {sign_name(apart)}"
     above = header_below(file, wanted) if file.setting == READINGS else None
     return f"; or, as row {above + 1} has it, set source.skip_rows: {above}" if above else ""
 

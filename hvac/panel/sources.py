@@ -23,6 +23,14 @@ from hvac.storage import Place, as_given, open_filesystem, unreadable
 SUFFIXES = (".parquet", ".pq", ".csv", ".csv.gz", ".csv.bz2", ".csv.zst")
 NO_VALUE = "__HIVE_DEFAULT_PARTITION__"  # the folder of rows whose partition column is null
 ENCODINGS = ("utf-8-sig", "utf-8", "cp932")
+SIGNS = {
+    "comma": ",",
+    "point": ".",
+    "semicolon": ";",
+    "tab": "\t",
+    "bar": "|",
+    "space": " ",
+}  # easier on a command line
 SEPARATORS = (",", ".", "'", "’", " ")  # what may part the thousands of a number
 MISSING = (
     *("", "-", "--", "---", "－", "ー", "―", "−", "欠測", "欠損", "未測定", "NA", "N/A", "#N/A", "n/a"),
@@ -68,8 +76,9 @@ class SourceConfig(Config):
     else `;`, tab or `|`). `skip_rows` lines above the header of readings files are left out.
 
     `decimal` and `thousands` tell how numbers are written; None settles it per column of a file, and refuses a column
-    that can be read both ways. `missing_values` adds texts and numbers to the marks that say "not measured".
-    `date_format` is the strptime format of dates (such as `%d/%m/%Y`); the usual notations are read beside it.
+    that can be read both ways. Signs may be named: comma, point, semicolon, tab, bar, space. `missing_values` adds
+    texts and numbers to the marks that say "not measured". `date_format` is the strptime format of dates (such as
+    `%d/%m/%Y`); the usual notations are read beside it.
 
     Timestamps that carry a time zone become the local day of their facility (`facility_time_zones`, else `time_zone`,
     which is required for them); those without one are local already.
@@ -102,6 +111,11 @@ class SourceConfig(Config):
     missing_values: tuple[str, ...] = MISSING
     min_matching: float = Field(default=0.9, ge=0, le=1)
     wide: WideConfig | None = None
+
+    @field_validator("decimal", "thousands", "delimiter", mode="before")
+    @classmethod
+    def _take_signs_by_name(cls, given: Any) -> Any:
+        return SIGNS.get(given, given) if isinstance(given, str) else given
 
     @field_validator("missing_values", mode="before")
     @classmethod

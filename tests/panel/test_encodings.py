@@ -105,7 +105,8 @@ def test_separator_is_taken_from_the_header_and_told(tmp_path: Path, sign: str) 
     path = write(tmp_path, HEADER.replace(",", sign), sign.join(["F", "e", "p", "2024-03-01", "0,125"]))
     result = read(path)
     assert result.readings["value"].to_pylist() == [0.125]
-    assert result.notes == (f"separated by {sign!r}, as its header is (source.delimiter)",)
+    name = "tab" if sign == "\t" else repr(sign)
+    assert result.notes == (f"separated by {name}, as its header is (source.delimiter)",)
     assert read(path, delimiter=sign).notes == ()
 
 

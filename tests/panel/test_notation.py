@@ -106,6 +106,11 @@ def test_thousands_sign_settles_the_decimal(tmp_path: Path) -> None:
     assert values(of_values(tmp_path, ["13.612"], thousands=".")) == [13612.0]
 
 
+def test_signs_may_be_named() -> None:
+    source = SourceConfig(readings="a", decimal="comma", thousands="space", delimiter="tab")
+    assert (source.decimal, source.thousands, source.delimiter) == (",", " ", "\t")
+
+
 def test_decimal_and_thousands_that_are_equal_or_odd_are_refused() -> None:
     with pytest.raises(ConfigError, match="decimal and thousands are both ','"):
         SourceConfig(readings="a", decimal=",", thousands=",")
