@@ -20,7 +20,7 @@ from hvac.panel.sources import ENCODINGS
 from hvac.storage import open_filesystem
 
 BLOCK_BYTES = 4 << 20
-OTHERS = ("cp1252", "euc_jp", "gb18030", "big5")
+OTHERS = ("cp1252", "mac_roman", "euc_jp", "gb18030", "big5")
 _HALF_WIDTH = (0xFF61, 0xFFA0)
 _PRIVATE = (0xE000, 0xF900)
 _OF_ITS_OWN = ("utf", "iso2022", "iso-2022", "hz", "ascii", "us-ascii")  # no other text is read in these without error
@@ -159,11 +159,15 @@ def _within(code: NDArray[np.uint32], bounds: tuple[int, int]) -> NDArray[np.boo
 
 
 def _lone(code: NDArray[np.uint32], half: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Half-width katakana that stand alone beside a Latin letter: `21ｰC` is no Japanese, `3ｶ月` and `ﾎﾟﾝﾌﾟA` are."""
-    lower = code | 0x20
-    latin = np.pad((lower >= ord("a")) & (lower <= ord("z")), 1)
+    """Signs that stand alone in or at a Latin word: `21ｰC` and `K獲te` are no Japanese.
+
+    These are half-width katakana beside a letter, and any sign between a letter and a small letter.
+    """
+    small = np.pad((code >= ord("a")) & (code <= ord("z")), 1)
+    latin = small | np.pad((code >= ord("A")) & (code <= ord("Z")), 1)
     beside = np.pad(half, 1)
-    return half & ~(beside[:-2] | beside[2:]) & (latin[:-2] | latin[2:])
+    katakana = half & ~(beside[:-2] | beside[2:]) & (latin[:-2] | latin[2:])
+    return katakana | ((code > 0x7F) & latin[:-2] & small[2:])
 
 
 @lru_cache(maxsize=1)

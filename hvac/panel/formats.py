@@ -149,7 +149,7 @@ def _wide_names(file: TableFile, wide: WideConfig) -> dict[str, str]:
             name = match_column(wanted, file.columns, file.path)
             if name is None:
                 setting = f"source.wide: {{{WIDE_SETTINGS[ours]}: <name in the file>}}"
-                raise InputError(_missing(file, ours, wanted, file.columns, setting=setting))
+                raise InputError(_missing(file, ours, wanted, file.columns, setting=setting) + _how_else(file, wanted))
             found[ours] = name
     return found
 

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from hvac.errors import InputError
 from hvac.panel.date_survey import DateSurvey
@@ -101,24 +101,31 @@ def _parts(raw: RawBatch, column: str) -> Iterator[tuple[str, Any]]:
     if column != "value" or raw.value_names is None:
         yield raw.names.get(column, column), raw.columns[column]
         return
-    for name in pc.unique(raw.value_names).to_pylist():
-        yield name, raw.columns[column].filter(pc.equal(raw.value_names, name))
+    for name, rows in _rows_by_name(raw.value_names):
+        yield name, raw.columns[column].take(pa.array(rows))
+
+
+def _rows_by_name(names: Any) -> Iterator[tuple[str, NDArray[np.int64]]]:
+    """The rows of each value column of a wide table."""
+    coded = names.dictionary_encode()
+    order = np.argsort(coded.indices.to_numpy(), kind="stable")
+    ends = np.cumsum(np.bincount(coded.indices.to_numpy(), minlength=len(coded.dictionary)))
+    yield from zip(coded.dictionary.to_pylist(), np.split(order, ends[:-1]), strict=True)
 
 
 def read_numbers(raw: RawBatch, column: str, source: SourceConfig, notation: Notation) -> Numbers:
     """Parse one of our number columns, each column of a wide table in its own style."""
-    found, names = raw.columns[column], [raw.names.get(column, column)]
-    if column == "value" and raw.value_names is not None:
-        names = pc.unique(raw.value_names).to_pylist()
-    styles = {name: notation.numbers.get(name, NumberStyle()) for name in names}
-    if len(set(styles.values())) <= 1:
-        return parse_numbers(found, source.missing_values, next(iter(styles.values()), NumberStyle()))
+    found = raw.columns[column]
+    if column != "value" or raw.value_names is None:
+        style = notation.numbers.get(raw.names.get(column, column), NumberStyle())
+        return parse_numbers(found, source.missing_values, style)
+    if len(set(notation.numbers.values())) <= 1:
+        return parse_numbers(found, source.missing_values, next(iter(notation.numbers.values()), NumberStyle()))
     value, state = np.full(len(found), np.nan), np.full(len(found), MISSING, dtype=np.int8)
     units = words = 0
-    for name, style in styles.items():
-        own = pc.equal(raw.value_names, name)
-        part = parse_numbers(found.filter(own), source.missing_values, style)
-        rows = own.to_numpy(zero_copy_only=False)
+    for name, rows in _rows_by_name(raw.value_names):
+        style = notation.numbers.get(name, NumberStyle())
+        part = parse_numbers(found.take(pa.array(rows)), source.missing_values, style)
         value[rows], state[rows] = part.value, part.state
         units, words = units + part.with_unit, words + part.as_word
     return Numbers(value, state, units, words)

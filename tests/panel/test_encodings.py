@@ -65,6 +65,14 @@ def test_text_of_another_encoding_is_refused_and_read_when_it_is_named(
     assert equipment(read(path, encoding=encoding)) == [name]
 
 
+def test_sign_inside_a_latin_word_is_no_japanese(tmp_path: Path) -> None:
+    path = write(tmp_path, HEADER, "S1,Kältemaschine,t,2024-03-01,1", encoding="mac_roman")
+    with pytest.raises(InputError, match="'K獲temaschine' as cp932"):
+        read(path)
+    plain = write(tmp_path, HEADER, "S1,A棟B系,t,2024-03-01,1", encoding="cp932")
+    assert equipment(read(plain)) == ["A棟B系"]
+
+
 @pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
 def test_utf16_without_a_mark_is_told_with_its_order(tmp_path: Path, encoding: str) -> None:
     path = write(tmp_path, *rows("空調機"), encoding=encoding)
