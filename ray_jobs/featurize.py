@@ -38,7 +38,7 @@ from ray_jobs.workspace import Result, Workspace, content_key, run_step, workspa
 
 log = logging.getLogger(__name__)
 BLOCK_BYTES = 2**30
-TABLE = 5  # raised when the same settings give other rows, so that tables are made anew (5: peers)
+TABLE = 6  # raised when the same settings give other rows, so that tables are made anew (6: inspections)
 # Encoders live as long as the job: were they to take what a task needs, on nodes of one CPU (or on those that are left
 # when others are lost) no task would ever start. A hundredth keeps them off nodes without CPUs, and ten leave room.
 ENCODER_CPUS, TASK_CPUS = 0.01, 0.9

@@ -42,7 +42,7 @@ from ray_jobs.workspace import Result, Workspace, content_key, run_step, workspa
 
 log = logging.getLogger(__name__)
 RANKED = ("facility_id", "equipment_id", "point_id", "class", "end_date", "horizon", "risk", "alarm", "status",
-          "learning_days_left", "observed_share", "driving_point")  # fmt: skip
+          "learning_days_left", "observed_share", "doubts", "driving_point")  # fmt: skip
 
 
 def run(config: RunConfig) -> Result:
