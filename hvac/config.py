@@ -70,6 +70,7 @@ class Config(BaseModel):
         return type(self)(**{**self.model_dump(by_alias=True), **changes})
 
 
+MOST_VALUES = 100_000  # of a configuration; more is an attack or a mistake
 Kind = TypeVar("Kind", bound=Config)
 
 
@@ -159,7 +160,7 @@ def _merged(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
 
 def _read_mapping(path: str | AnyPath) -> dict[str, Any]:
     try:
-        settings = yaml.safe_load(place(path).read_text(encoding="utf-8"))
+        settings = _plain_yaml(place(path).read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ConfigError(f"no config file at {path}: give an existing YAML file with --config") from None
     except UnicodeDecodeError as error:
@@ -168,6 +169,8 @@ def _read_mapping(path: str | AnyPath) -> dict[str, Any]:
         raise ConfigError(f"{path} cannot be read ({error.strerror}): give a YAML file with --config") from error
     except yaml.YAMLError as error:
         raise ConfigError(f"{path} is not valid YAML: {error}") from error
+    except _TooLargeError as error:
+        raise ConfigError(f"{path}: {error}") from None
     if not isinstance(settings, dict):
         raise ConfigError(f"{path}: expected a mapping of sections at the top, found {type(settings).__name__}")
     if odd := [key for key in _keys(settings) if not isinstance(key, str)]:
@@ -192,6 +195,34 @@ def _override(settings: dict[str, Any], override: str) -> None:
         if not isinstance(settings, dict):
             raise ConfigError(f"override {override!r}: '{parent}' holds a value, not a section")
     try:
-        settings[last] = yaml.safe_load(text)
+        settings[last] = _plain_yaml(text)
     except yaml.YAMLError as error:
         raise ConfigError(f"override {override!r}: the value is not valid YAML") from error
+    except _TooLargeError as error:
+        raise ConfigError(f"override {dotted[:80]!r}: {error}") from None
+
+
+class _TooLargeError(Exception):
+    """A YAML text that is small and means a lot."""
+
+
+def _plain_yaml(text: str) -> Any:
+    """Read YAML whose aliases do not multiply it beyond what a person would write."""
+    try:
+        found = yaml.safe_load(text)
+        values = _size(found, {})
+    except RecursionError:
+        raise _TooLargeError("sections lie too deep in each other, or an alias names what it lies in") from None
+    if values > MOST_VALUES:
+        raise _TooLargeError(f"its aliases stand for more than {MOST_VALUES:,} values: write them out, or fewer")
+    return found
+
+
+def _size(given: Any, known: dict[int, int]) -> int:
+    """Count values as if every alias were written out."""
+    if not isinstance(given, dict | list):
+        return 1
+    if id(given) not in known:
+        inner = given.values() if isinstance(given, dict) else given
+        known[id(given)] = 1 + sum(_size(value, known) for value in inner)
+    return known[id(given)]

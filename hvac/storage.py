@@ -12,6 +12,7 @@ import json
 import math
 import os
 import posixpath
+import re
 import shutil
 import tempfile
 import uuid
@@ -35,6 +36,7 @@ from hvac.filesystems import unreadable as unreadable
 LOCAL = ("file://", "local://")
 UNQUOTED = "/=,;:@!$&'()*+~"
 BLOCK = 2**22
+LEFTOVER = re.compile(r"\..+\.[0-9a-f]{8}")  # what `replacing` calls a file that is being written
 LONGEST_NAME = 120  # bytes; file systems end names at 255
 
 
@@ -254,9 +256,32 @@ def replacing(path: AnyPath) -> Iterator[Path]:
     building = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
     try:
         yield building
+        _to_disk(building)
         os.replace(building, path)
     finally:
         building.unlink(missing_ok=True)
+
+
+def _to_disk(path: Path) -> None:
+    """Wait until a file or a folder's content is on the disk: a power cut leaves the old or the new, whole."""
+    for file in path.rglob("*") if path.is_dir() else (path,):
+        if file.is_file():
+            with file.open("rb") as opened:
+                os.fsync(opened.fileno())
+
+
+def remove_leftovers(folder: Path) -> int:
+    """Remove the files that killed writers began in a folder and below, and return how many.
+
+    Nobody may be writing there.
+    """
+    found = [path for path in folder.rglob(".*") if LEFTOVER.fullmatch(path.name)]
+    for path in found:
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+    return len(found)
 
 
 @contextmanager
@@ -283,6 +308,15 @@ def write_text(path: AnyPath, content: str, *, encoding: str = "utf-8", newline:
 def write_json(path: AnyPath, content: Any) -> None:
     """Write JSON, whole or not at all; what is not a number becomes null."""
     write_text(path, json.dumps(_plain(content), indent=1, default=str, ensure_ascii=False) + "\n")
+
+
+def read_mark(path: AnyPath) -> dict[str, Any]:
+    """Read a small record in JSON; {} where it is absent, cut off, or no mapping: what it marks counts as not done."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _plain(content: Any) -> Any:
@@ -350,6 +384,7 @@ def replacing_folder(target: AnyPath, *, last: str) -> Iterator[Path]:
     building.mkdir(parents=True)
     try:
         yield building
+        _to_disk(building)
         shutil.rmtree(target, ignore_errors=True)
         os.replace(building, target)
     finally:

@@ -16,6 +16,7 @@ from ray.exceptions import RayError
 
 from hvac.errors import HvacError
 from hvac.storage import place
+from ray_jobs.lock import held
 from ray_jobs.run_config import load_run
 from ray_jobs.runtime import ray_session
 
@@ -44,7 +45,7 @@ def main(work: Callable[[Any], Any], about: str | None, load: Callable[..., Any]
     started = time.monotonic()
     try:
         config = load(arguments.config, arguments.overrides)
-        with ray_session(config.ray):
+        with held(place(config.workspace), _job()), ray_session(config.ray):
             found = work(config)
     except (HvacError, RayError, OSError) as error:
         told = root_of(error)
@@ -57,10 +58,14 @@ def main(work: Callable[[Any], Any], about: str | None, load: Callable[..., Any]
     return found
 
 
-def _tell(started: float, status: int, **facts: Any) -> None:
+def _job() -> str:
+    """Return the name of the job that runs, such as ray_jobs.train."""
     spec = getattr(sys.modules["__main__"], "__spec__", None)
-    job = spec.name if spec else Path(sys.argv[0]).stem
-    told = {"job": job, "exit": status, "seconds": round(time.monotonic() - started, 1), **facts}
+    return spec.name if spec else Path(sys.argv[0]).stem
+
+
+def _tell(started: float, status: int, **facts: Any) -> None:
+    told = {"job": _job(), "exit": status, "seconds": round(time.monotonic() - started, 1), **facts}
     sys.stdout.write(f"RESULT {json.dumps(told, default=str, ensure_ascii=False)}\n")
     sys.stdout.flush()
 

@@ -10,7 +10,6 @@ facility's windows again and no others.
 
 from __future__ import annotations
 
-import json
 import logging
 from collections import Counter
 from dataclasses import replace
@@ -24,7 +23,7 @@ from hvac.errors import HvacError
 from hvac.features.encoder import EncoderConfig, encoder_stamp, load_encoder, untrained
 from hvac.features.table import from_arrow, to_arrow
 from hvac.panel.registry import Registry
-from hvac.storage import AnyPath, place, write_json, write_parquet
+from hvac.storage import AnyPath, place, read_mark, write_json, write_parquet
 from ray_jobs.buckets import BucketPlan, actors_for, bucket_windows, done_file, fetched, is_seed, make_plan, mark_done
 from ray_jobs.command import main
 from ray_jobs.gate import ASKED
@@ -38,7 +37,7 @@ from ray_jobs.workspace import Result, Workspace, content_key, run_step, workspa
 
 log = logging.getLogger(__name__)
 BLOCK_BYTES = 2**30
-TABLE = 5  # raised when the same settings give other rows, so that tables are made anew (5: peers)
+TABLE = 6  # raised when the same settings give other rows, so that tables are made anew (6: inspections)
 # Encoders live as long as the job: were they to take what a task needs, on nodes of one CPU (or on those that are left
 # when others are lost) no task would ever start. A hundredth keeps them off nodes without CPUs, and ten leave room.
 ENCODER_CPUS, TASK_CPUS = 0.01, 0.9
@@ -92,13 +91,13 @@ def _featurize(config: RunConfig, workspace: Workspace, rules: str, ingested: Re
 def _drop_others(folder: AnyPath, keys: dict[str, str]) -> list[str]:
     """Remove parts that other readings or settings made, or a killed run left without a mark; what is to be made."""
     parts = {(path.parent.name, path.stem): path for path in folder.glob("class=*/part-*.parquet")}
-    marks = {path.stem: _read(path) for path in (folder / "_parts").glob("*.json")}
+    marks = {path.stem: read_mark(path) for path in (folder / "_parts").glob("*.json")}
     whole = {
         bucket
         for bucket, mark in marks.items()
         if bucket in keys
         and mark.get("key") == keys[bucket]
-        and all((class_folder(folder, c).name, f"part-{bucket}") in parts for c in mark["rows"])
+        and all((class_folder(folder, c).name, f"part-{bucket}") in parts for c in mark.get("rows", ()))
     }
     for bucket in sorted(set(marks) - whole):
         done_file(folder, bucket).unlink(missing_ok=True)
@@ -106,10 +105,6 @@ def _drop_others(folder: AnyPath, keys: dict[str, str]) -> list[str]:
         if part.removeprefix("part-") not in whole:
             path.unlink(missing_ok=True)
     return [bucket for bucket in keys if bucket not in whole]
-
-
-def _read(path: AnyPath) -> dict[str, Any]:
-    return dict(json.loads(path.read_text(encoding="utf-8")))
 
 
 def _stream(config: RunConfig, plan: BucketPlan, todo: list[str]) -> None:
@@ -204,9 +199,9 @@ def _left_out(folder: AnyPath, buckets: list[str]) -> dict[str, int]:
     """What was left out, by reason; every bucket must be whole."""
     left_out: Counter[str] = Counter()
     for bucket in buckets:
-        told = _read(folder / "_left_out" / f"{bucket}.json")
-        rows, done = told.pop("rows"), done_file(folder, bucket)
-        if not done.exists() or sum(_read(done)["rows"].values()) != rows:
+        told = read_mark(folder / "_left_out" / f"{bucket}.json")
+        rows, done = told.pop("rows", None), read_mark(done_file(folder, bucket))
+        if "rows" not in done or sum(done["rows"].values()) != rows:
             raise HvacError(f"featurize: bucket {bucket} was not written whole; run the step again")
         left_out.update(told)
     return dict(left_out)

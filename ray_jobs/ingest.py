@@ -24,6 +24,7 @@ import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 import ray
 
+from hvac.errors import InputError
 from hvac.features.describe_seed import seed_table
 from hvac.panel.accepted import id_text
 from hvac.panel.files import open_table
@@ -47,6 +48,7 @@ from hvac.storage import (
     AnyPath,
     open_filesystem,
     place,
+    read_mark,
     read_parquet,
     remove_tree,
     replacing,
@@ -163,8 +165,8 @@ def _buckets_each(config: RunConfig, source: SourceConfig, files: list[str], pan
     """Into how many buckets a facility is cut: as before, as asked, else by size and the facilities first seen."""
     layout, asked = panel / LAYOUT, config.featurize.buckets
     if layout.exists():
-        before = int(_read_json(layout)["buckets_each"])
-        if asked in (None, before):
+        before = read_mark(layout).get("buckets_each")
+        if isinstance(before, int) and asked in (None, before):
             return before
     each = asked or _fitting(sum(map(_size, files)), _facilities(source, files))
     write_json(layout, {"buckets_each": each})
@@ -204,8 +206,12 @@ def _facts(panel: AnyPath, key: str) -> AnyPath:
 def _drop_others(panel: AnyPath, keys: Container[str]) -> set[str]:
     """Remove what other files, or a killed run, left; the keys of the files that are there, whole."""
     parts = part_keys(panel)
-    marks = {path.stem: _read_json(path)["buckets"] for path in (panel / "files").glob("*.json")}
-    whole = {key for key, own in marks.items() if key in keys and all(key in parts.get(b, ()) for b in own)}
+    marks = {path.stem: read_mark(path).get("buckets") for path in (panel / "files").glob("*.json")}
+    whole = {
+        key
+        for key, own in marks.items()
+        if key in keys and own is not None and all(key in parts.get(b, ()) for b in own)
+    }
     for key in set(marks) - whole:
         _facts(panel, key).unlink(missing_ok=True)
     for bucket, found in parts.items():
@@ -248,8 +254,20 @@ def _size(path: str) -> int:
     return int(system.get_file_info(inner).size or 0)
 
 
+def _version(path: str) -> tuple[int | None, int | None]:
+    """Size and time of change of a file."""
+    system, inner = open_filesystem(path)
+    info = system.get_file_info(inner)
+    return info.size, info.mtime_ns
+
+
 def ingest_file(path: str, source: SourceConfig, key: str, each: int, folder: str) -> None:
-    """Stream one file through the gate into its part of every bucket; keep its counts and which series it holds."""
+    """Stream one file through the gate into its part of every bucket; keep its counts and which series it holds.
+
+    Raises:
+        InputError: the file changed while it was read.
+    """
+    before = _version(path)
     panel, writers = place(folder), dict[str, pq.ParquetWriter]()
     counts, series, months, classes, rejects = [], [], [], [CLASSES.empty_table()], []
     notes: tuple[str, ...] = ()
@@ -268,6 +286,8 @@ def ingest_file(path: str, source: SourceConfig, key: str, each: int, folder: st
                     building = parts.enter_context(replacing(bucket_folder(panel, bucket) / f"part-{key}.parquet"))
                     writers[bucket] = parts.enter_context(pq.ParquetWriter(building, rows.schema))
                 writers[bucket].write_table(rows)
+    if _version(path) != before:
+        raise InputError(f"{path} changed while it was read: run the job again when nobody writes to it")
     for name, tables in (("series", series), ("months", months), ("classes", classes), ("rejects", rejects)):
         write_parquet(pa.concat_tables(tables), panel / "files" / f"{key}.{name}.parquet")
     write_json(_facts(panel, key), {"counts": add_counts(counts), "buckets": sorted(writers), "notes": notes})

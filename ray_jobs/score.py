@@ -10,7 +10,6 @@ change them; `score.facilities`, `score.day` and `score.again` score one facilit
 from __future__ import annotations
 
 import datetime as dt
-import json
 import logging
 from collections import Counter, defaultdict
 from collections.abc import Iterable
@@ -31,7 +30,7 @@ from hvac.models.ranking import ranking, write_ranking
 from hvac.panel.grid import Days
 from hvac.panel.registry import EPOCH
 from hvac.panel.windows import LEARNING
-from hvac.storage import AnyPath, matching, parquet_dataset, place, replacing, write_json, write_parquet
+from hvac.storage import AnyPath, matching, parquet_dataset, place, read_mark, replacing, write_json, write_parquet
 from ray_jobs.buckets import BucketPlan, actors_for, bucket_scenes, fetched, make_plan
 from ray_jobs.command import main
 from ray_jobs.partitions import folder_name
@@ -42,7 +41,7 @@ from ray_jobs.workspace import Result, Workspace, content_key, run_step, workspa
 
 log = logging.getLogger(__name__)
 RANKED = ("facility_id", "equipment_id", "point_id", "class", "end_date", "horizon", "risk", "alarm", "status",
-          "learning_days_left", "observed_share", "driving_point")  # fmt: skip
+          "learning_days_left", "observed_share", "doubts", "driving_point")  # fmt: skip
 
 
 def run(config: RunConfig) -> Result:
@@ -194,10 +193,7 @@ def _mark(folder: AnyPath, bucket: str) -> AnyPath:
 
 
 def _key(folder: AnyPath, bucket: str) -> str:
-    try:
-        return str(json.loads(_mark(folder, bucket).read_text(encoding="utf-8"))["key"])
-    except FileNotFoundError:
-        return ""
+    return str(read_mark(_mark(folder, bucket)).get("key", ""))
 
 
 def _drop_gone(folder: AnyPath, buckets: set[str]) -> None:

@@ -124,7 +124,7 @@ def closing_summary(workspace: Workspace) -> str:
         *_newest_lines(workspace),
         *_model_lines(metrics),
         "",
-        *(f"  {path}" for path in sorted(map(str, workspace.root.glob("*.*")))),
+        *(f"  {path}" for path in sorted(map(str, workspace.root.glob("[!.]*.*")))),
         f"Report: {workspace.root / 'report.html'}",
     ]
     return "\n".join(lines)

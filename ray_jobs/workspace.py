@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import pyarrow as pa
 
 from hvac.errors import HvacError, InputError
-from hvac.storage import AnyPath, parquet_dataset, place, write_json
+from hvac.storage import AnyPath, parquet_dataset, place, read_mark, write_json
 
 log = logging.getLogger(__name__)
 Result = dict[str, Any]
@@ -74,12 +74,9 @@ class Workspace:
 
     def finished(self, step: str) -> Result:
         """What a finished step recorded. Raises HvacError where the step has not run."""
-        try:
-            found: Result = json.loads(self.state(step).read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            raise HvacError(
-                f"{self.root}: step '{step}' has not been run here: python -m ray_jobs.{step} --config …"
-            ) from None
+        found = read_mark(self.state(step))
+        if not found:
+            raise HvacError(f"{self.root}: step '{step}' has not been run here: python -m ray_jobs.{step} --config …")
         return found
 
 
@@ -96,11 +93,10 @@ def content_key(*parts: Any) -> str:
 
 def run_step(workspace: Workspace, step: str, key: str, work: Callable[[], Result]) -> Result:
     """Do a step's work unless it was already done with the same key; record what it says, whole or not at all."""
-    if workspace.state(step).exists():
-        done = workspace.finished(step)
-        if done["key"] == key:
-            log.info("%s: already done, skipped (same configuration and input)", step)
-            return {**done, "skipped": True}
+    done = read_mark(workspace.state(step))
+    if done.get("key") == key:
+        log.info("%s: already done, skipped (same configuration and input)", step)
+        return {**done, "skipped": True}
     log.info("%s: started", step)
     started = time.monotonic()
     workspace.state(step).unlink(missing_ok=True)  # what the step changes is not whole until it ends

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from typing import Any, Literal
 
 from pydantic import BaseModel, Field
@@ -30,6 +31,13 @@ class HorizonRisk(BaseModel):
     forecast: PointForecast | None
 
 
+class PointDoubt(BaseModel):
+    """What is odd about one point: it stands still, jumped alone, or holds a mark that devices write for no value."""
+
+    point_id: str
+    kind: Literal["flat", "jump", "sentinel"]
+
+
 class UnitPrediction(BaseModel):
     """What is said of one piece of equipment (or of one of its points, where bundles judge points alone)."""
 
@@ -42,8 +50,9 @@ class UnitPrediction(BaseModel):
     learning_days_left: int | None
     observed_share: float = Field(description="share of the 90 days × points that were measured")
     quality: Literal["A", "B", "C", "D"] | None = Field(
-        description="A: ≥ 90 % observed, B: ≥ 70 %, C: ≥ 50 %, D: less, no score; null while learning"
+        description="A: ≥ 90 % observed, B: ≥ 70 %, C: ≥ 50 % or a doubt, D: less, no score; null while learning"
     )
+    doubts: list[PointDoubt] = Field(description="what is odd about the readings: check these before walking there")
     driving_point: str | None = Field(description="the point that has moved furthest from its baseline")
     model: str
     bundle_id: str
@@ -125,7 +134,8 @@ def _unit_prediction(rows: list[dict[str, Any]]) -> UnitPrediction:
     return UnitPrediction(
         **{name: first[name] for name in same},
         equipment_class=first["class"],
-        quality=grade(first["observed_share"], first["status"]),
+        quality=grade(first["observed_share"], first["status"], first.get("doubts")),
+        doubts=first.get("doubts") or [],
         driving_point=first["driving_point"],
         model=first["model"],
         bundle_id=first["bundle_id"],
@@ -133,14 +143,20 @@ def _unit_prediction(rows: list[dict[str, Any]]) -> UnitPrediction:
     )
 
 
-def grade(observed_share: float, status: str) -> Literal["A", "B", "C", "D"] | None:
+def grade(
+    observed_share: float, status: str, doubts: Sequence[Any] | None = None
+) -> Literal["A", "B", "C", "D"] | None:
     """Data quality of a window in one letter; none while learning, when points without a baseline do not count yet.
 
-    >>> grade(0.95, "ok"), grade(0.3, "insufficient_data"), grade(0.9, "learning")
-    ('A', 'D', None)
+    A doubt about a point's readings makes it C at best.
+
+    >>> grade(0.95, "ok"), grade(0.3, "insufficient_data"), grade(0.9, "learning"), grade(0.95, "ok", ["flow is flat"])
+    ('A', 'D', None, 'C')
     """
     if status == "learning":
         return None
     if status == "insufficient_data" or observed_share < 0.5:
         return "D"
+    if doubts:
+        return "C"
     return "A" if observed_share >= 0.9 else "B" if observed_share >= 0.7 else "C"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 import io
 from typing import Annotated, Any
 
@@ -13,6 +14,7 @@ from fastapi.responses import PlainTextResponse
 
 from hvac.models.ranking import ranking_csv
 from hvac.panel.grid import Unit
+from hvac.panel.registers import OPEN_END
 from hvac.panel.registry import EPOCH
 from serve import metrics, pages
 from serve.answers import DailyForecast, Forecasts, Predictions, Problem, Stored, unit_predictions
@@ -141,7 +143,7 @@ def _looking(service: Service, door: Door) -> APIRouter:
             "install_date": _date(stored.install_day),
             "predictions": [p.model_dump(mode="json", by_alias=True) for p in unit_predictions(rows)],
             "readings": _last_days(table, 90),
-            "events": [{"kind": e[2], "start": _date(e[3]), "end": _date(e[4]), "point_id": e[5]} for e in events],
+            "events": [{"kind": e[2], "start": _date(e[3]), "end": _end(e[4]), "point_id": e[5]} for e in events],
             "alarms": [
                 {"end_date": _date(d), "point_id": p or None, "days": h, "risk": r} for d, p, h, r, a in history if a
             ],
@@ -223,6 +225,11 @@ def _last_days(table: pa.Table, days: int) -> list[dict[str, Any]]:
     newest = max((row["date"] for row in rows), default=EPOCH)
     names = ("point_id", "date", "value", "lower_limit", "upper_limit")
     return [{name: row[name] for name in names} for row in rows if (newest - row["date"]).days < days]
+
+
+def _end(day: int) -> str | None:
+    """The last day of an event; None where it is still open."""
+    return None if EPOCH + dt.timedelta(days=day) >= OPEN_END else _date(day)
 
 
 def _date(day: int | None) -> str | None:

@@ -131,7 +131,7 @@ def _group(shelf: Shelf, asks: list[Ask], numbers: list[int], bundle_id: str, en
     ]
     made = newest([scene for _, scene in found], bundle.recipe, end_day=end_day)
     ready = prepared(made.windows, bundle.model.config.needs, lambda: bundle.encoder)
-    made = Newest(windows=ready, frames=made.frames, learning_left=made.learning_left)
+    made = replace(made, windows=ready)
     return Group(bundle_id=bundle_id, made=made, ask_B=tuple(number for number, _ in found))
 
 
@@ -227,7 +227,7 @@ def values_only(made: Newest) -> Newest:
     windows = Windows(
         keys=made.windows.keys.select(["status"]), observed_B=made.windows.observed_B, x_BCL=made.windows.x_BCL
     )
-    return Newest(windows=windows, frames=made.frames, learning_left=made.learning_left)
+    return replace(made, windows=windows)
 
 
 def about(bundle: Bundle) -> dict[str, Any]:

@@ -10,8 +10,9 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import HTMLResponse
 from markupsafe import Markup
 
-from hvac.models.ranking import ranking_csv
+from hvac.models.ranking import doubts_text, ranking_csv
 from hvac.panel.grid import Unit
+from hvac.panel.registers import OPEN_END
 from hvac.panel.registry import EPOCH
 from serve.answers import grade
 from serve.chart import Drawing, draw, number
@@ -124,6 +125,12 @@ def _fits(entry: dict[str, Any], q: str, kind: str, alarms: str) -> bool:
     )
 
 
+def _until(end_day: int, words: Words) -> str:
+    """The last day of an event, or that it is not over."""
+    end = EPOCH + days(end_day)
+    return words("equipment.ongoing") if end >= OPEN_END else end.isoformat()
+
+
 def equipment_view(service: Service, unit: Unit, words: Words) -> dict[str, Any]:
     """What the page of one equipment shows. Raises Unknown."""
     stored, table, events = service.record(unit)
@@ -140,11 +147,12 @@ def equipment_view(service: Service, unit: Unit, words: Words) -> dict[str, Any]
         "best": best,
         "rows": own,
         "behind": entry[0]["days_behind"] if entry else 0,
-        "grade": grade(best["observed_share"], best["status"]) if best else None,
+        "grade": grade(best["observed_share"], best["status"], best.get("doubts")) if best else None,
+        "doubts": doubts_text(best, words.language) if best else "",
         "outlook": _outlook(own),
         "charts": [(point, Markup(_chart(point, rows_of, own, events, words))) for point, rows_of in readings.items()],
         "readings": readings,
-        "events": [(EPOCH + days(e[3]), words.name("kind", e[2]), EPOCH + days(e[4]), e[5]) for e in reversed(events)],
+        "events": [(EPOCH + days(e[3]), words.name("kind", e[2]), _until(e[4], words), e[5]) for e in reversed(events)],
         "alarms": [(EPOCH + days(d), h, r) for d, _, h, r, alarm in reversed(history) if alarm],
     }
 

@@ -7,11 +7,10 @@
 
 from __future__ import annotations
 
-import json
 from functools import lru_cache
 
 from hvac.features.peers import PeerLevel, level_from_arrow
-from hvac.storage import AnyPath, folder_name, place, read_parquet
+from hvac.storage import AnyPath, folder_name, place, read_mark, read_parquet
 
 FLEET = ""  # in place of a facility: units of all of them
 
@@ -34,10 +33,7 @@ def mark_of(path: AnyPath) -> AnyPath:
 
 def key_of(path: AnyPath) -> str:
     """Read what a level depends on; empty where no level was ever made."""
-    try:
-        return str(json.loads(mark_of(path).read_text(encoding="utf-8"))["key"])
-    except FileNotFoundError:
-        return ""
+    return str(read_mark(mark_of(path)).get("key", ""))
 
 
 @lru_cache(maxsize=256)

@@ -46,12 +46,20 @@ def inputs(windows: Windows, blocks: Sequence[str]) -> Floats:
 def finite_inputs(windows: Windows, blocks: Sequence[str]) -> Floats:
     """Return the blocks side by side for a fit of trees: [B, N].
 
-    Infinite values are unknown (nan), and a column without any finite value is 0, as scikit-learn refuses it.
+    Infinite values are unknown (nan), and a column without any finite value is 0 (`without_empty_columns`).
     """
     input_BN = inputs(windows, blocks)
     input_BN[~np.isfinite(input_BN)] = np.nan
-    input_BN[:, np.isnan(input_BN).all(axis=0)] = 0.0
-    return input_BN
+    return without_empty_columns(input_BN)
+
+
+def without_empty_columns(input_BN: Floats) -> Floats:
+    """Return the same columns, with 0 in those that hold no value at all: scikit-learn 1.9 refuses these.
+
+    No tree splits on a column that says the same everywhere, so scores do not change.
+    """
+    empty_N = np.isnan(input_BN).all(axis=0)
+    return np.where(empty_N, 0.0, input_BN) if empty_N.any() else input_BN
 
 
 def known(windows: Windows, h: int) -> Windows:

@@ -16,7 +16,7 @@ from pydantic import Field
 from scipy.special import log_expit
 
 from hvac.features.table import Windows
-from hvac.models.blocks import Without, finite_inputs, log_odds, remaining, two_classes
+from hvac.models.blocks import Without, finite_inputs, log_odds, remaining, two_classes, without_empty_columns
 from hvac.models.family import CrossFit, FamilyConfig, Fitting, Folds
 from hvac.models.tree_model import TreeModel, width_of
 from hvac.models.trees import TreeNodes, Trees, join_trees
@@ -128,6 +128,7 @@ def _fit_trees(rows: Rows, config: BoostingConfig, *, until: Rows | None = None)
     if not two_classes(rows.y_B):
         rate = float(np.average(rows.y_B, weights=rows.w_B)) if len(rows.y_B) else 0.5
         return join_trees([], base=float(log_odds(rate)))
+    rows = rows._replace(input_BN=without_empty_columns(rows.input_BN))
     if until is None or not two_classes(until.y_B):
         model = _classifier(config, config.trees, early_stopping=False)
         return _trees(model.fit(rows.input_BN, rows.y_B, sample_weight=rows.w_B))

@@ -20,13 +20,15 @@ from hvac.models.forecast import Moments, crossing_probability
 from hvac.models.predictions import SCHEMA, predictions_table
 from hvac.models.thresholds import alarms
 from hvac.panel.grid import Days
+from hvac.panel.quality import Doubt, doubts
 from hvac.panel.windows import LEARNING, OK, Scale, fit_scale, learning_days_left
 
 Floats = npt.NDArray[np.float64]
-EXTRA = ("status", "learning_days_left", "observed_share", "driving_point", "forecast", "forecast_low",
+EXTRA = ("status", "learning_days_left", "observed_share", "doubts", "driving_point", "forecast", "forecast_low",
          "forecast_high", "crossing_probability")  # fmt: skip
 _LISTS, _NUMBER = pa.list_(pa.float32()), pa.float64()
-_KINDS = (pa.string(), pa.int32(), _NUMBER, pa.string(), _LISTS, _LISTS, _LISTS, _NUMBER)
+_DOUBTS = pa.list_(pa.struct([("point_id", pa.string()), ("kind", pa.string())]))
+_KINDS = (pa.string(), pa.int32(), _NUMBER, _DOUBTS, pa.string(), _LISTS, _LISTS, _LISTS, _NUMBER)
 LATEST = pa.schema([*SCHEMA, *zip(EXTRA, _KINDS, strict=True)])
 PAST = SCHEMA.append(pa.field("status", pa.string()))
 MOVED_DAYS = 14
@@ -45,11 +47,15 @@ class Frame(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Newest:
-    """The newest window of each unit (or point), with its frame and the days of learning left (None: not learning)."""
+    """The newest window of each unit (or point), with its frame.
+
+    `learning_left`: days of learning left, None where it does not learn. `doubts`: what is odd about its readings.
+    """
 
     windows: Windows
     frames: tuple[Frame, ...]
     learning_left: tuple[int | None, ...]
+    doubts: tuple[tuple[Doubt, ...], ...]
 
     @property
     def ok_B(self) -> npt.NDArray[np.bool_]:
@@ -81,7 +87,8 @@ def newest(scenes: Sequence[Scene], recipe: Recipe, *, end_day: int | None = Non
         for scene, day, status in zip(scenes, ends, windows.column("status"), strict=True)
     )
     frames = tuple(_frame(scene, scale, day) for scene, scale, day in zip(scenes, scales, ends, strict=True))
-    return Newest(windows=windows, frames=frames, learning_left=left)
+    odd = tuple(tuple(doubts(scene.panel, day, scale)) for scene, day, scale in zip(scenes, ends, scales, strict=True))
+    return Newest(windows=windows, frames=frames, learning_left=left, doubts=odd)
 
 
 def _frame(scene: Scene, scale: Scale, end_day: int) -> Frame:
@@ -145,7 +152,8 @@ def latest_rows(scenes: Sequence[Scene], bundle: Bundle) -> pa.Table:
     """Predictions for the newest window of each unit of one class, one row per unit and horizon.
 
     Beside the predictions' columns: `status` (risk, alarm and forecast are null unless "ok"), days of learning left,
-    observed share, and for the point that has moved furthest from its baseline the forecast on days 1…h in physical
+    observed share, doubts about its readings, and for the point that has moved furthest from its baseline the forecast
+    on days 1…h in physical
     units, its 90 % band, and the probability of crossing a limit.
     """
     made = newest(scenes, bundle.recipe)
@@ -194,6 +202,7 @@ def latest_records(
     for b, keys in enumerate(made.windows.keys.to_pylist()):
         same = {**keys, **names, "learning_days_left": made.learning_left[b]}
         same["observed_share"] = float(made.windows.observed_B[b])
+        same["doubts"] = [doubt._asdict() for doubt in made.doubts[b]]
         for h, horizon in enumerate(bundle.horizons):
             risk, threshold = float(risk_BH[b, h]), float(threshold_BH[b, h])
             known = risk == risk
@@ -205,7 +214,7 @@ def latest_records(
 
 def _forecast_columns(outlook: PointOutlook | None) -> dict[str, Any]:
     if outlook is None:
-        return dict.fromkeys(EXTRA[3:])
+        return dict.fromkeys(EXTRA[4:])
     return {
         "driving_point": outlook.point,
         "forecast": outlook.value_D.tolist(),

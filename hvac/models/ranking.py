@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import datetime as dt
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from hvac.panel.windows import LEARNING, OK
@@ -19,7 +19,14 @@ PER_HORIZON = {
     "en": ("risk within {} days", "alarm within {} days"),
     "ja": ("{}日以内に異常が始まる確率", "{}日以内の警報"),
 }
-LAST = {"en": ("point that moved most", "observed share"), "ja": ("最も変化した点検項目", "観測率")}
+LAST = {
+    "en": ("point that moved most", "observed share", "readings to check"),
+    "ja": ("最も変化した点検項目", "観測率", "確認すべき測定値"),
+}
+DOUBTS = {
+    "en": {"flat": "stands still", "jump": "jumped alone", "sentinel": "a mark for no value"},
+    "ja": {"flat": "値が動いていない", "jump": "この項目だけ急変", "sentinel": "欠測を表す値の疑い"},
+}
 STATUS = {
     "en": {OK: "judged", LEARNING: "learning", "insufficient_data": "insufficient data"},
     "ja": {OK: "判定済み", LEARNING: "学習中", "insufficient_data": "データ不足"},
@@ -43,6 +50,7 @@ def ranking(latest: Iterable[dict[str, Any]], *, last_day: dt.date) -> list[dict
         entry = found.setdefault(unit, {**row, "days_behind": behind, "risks": {}, "alarms": {}, "point": None})
         if row["status"] == OK and entry["status"] != OK:
             entry |= {name: row[name] for name in ("status", "end_date", "observed_share", "learning_days_left")}
+            entry["doubts"] = row.get("doubts")
             entry["days_behind"] = behind
         known = entry["risks"].get(row["horizon"])
         if row["risk"] is not None and (known is None or row["risk"] > known):
@@ -53,6 +61,17 @@ def ranking(latest: Iterable[dict[str, Any]], *, last_day: dt.date) -> list[dict
     for entry in found.values():
         entry["alarms"] = _nested(entry["alarms"])
     return sorted(found.values(), key=lambda e: [-(e["risks"].get(h) or 0.0) for h in sorted(e["risks"])] or [1.0])
+
+
+def doubts_text(row: Mapping[str, Any], language: str) -> str:
+    """Say in words what is odd about the readings of a row of `latest.parquet`; empty where nothing is.
+
+    >>> doubts_text({"doubts": [{"point_id": "flow", "kind": "flat"}]}, "en")
+    'flow: stands still'
+    """
+    said = DOUBTS[language]
+    odd = row.get("doubts") or ()  # predictions stored by an earlier version have none
+    return "; ".join(f"{doubt['point_id']}: {said.get(doubt['kind'], doubt['kind'])}" for doubt in odd)
 
 
 def _nested(alarms: dict[int, bool]) -> dict[int, bool]:
@@ -92,7 +111,8 @@ def _cells(entry: dict[str, Any], horizons: Sequence[int], language: str) -> lis
     status = STATUS[language].get(entry["status"], entry["status"])
     left = "" if entry["learning_days_left"] is None else entry["learning_days_left"]
     share = f"{100 * entry['observed_share']:.0f}%"
-    return [*ids, entry["end_date"], entry["days_behind"], status, left, *said, _safe(entry["point"] or ""), share]
+    last = [_safe(entry["point"] or ""), share, _safe(doubts_text(entry, language))]
+    return [*ids, entry["end_date"], entry["days_behind"], status, left, *said, *last]
 
 
 def _safe(text: str) -> str:

@@ -131,6 +131,7 @@ class SimulateConfig(Config):
     gap_share: float = Field(0.03, ge=0, lt=1)  # readings missing: half single days, half spells of a whole unit
     stuck_per_year: float = Field(0.15, ge=0)  # spells of a constant value, per point
     outlier_share: float = Field(0.0005, ge=0, le=1)
+    read_every: int = Field(1, ge=1)  # days between readings: 30 for monthly inspections
 
     @model_validator(mode="after")
     def _know_the_classes(self) -> Self:
@@ -327,6 +328,7 @@ def _readings(group: _Group, weather: Climate, lives: list[Life]) -> pa.Table:
     x_UPD, observed_UPD = observe(
         group.stream("trouble"), x_UPD, base, trouble, lives=lives, weather=weather, fault_size=config.fault_size
     )
+    observed_UPD &= np.arange(config.days) % config.read_every == 0
     return _table(group, x_UPD, observed_UPD, lower_UP=base.lower_UP, upper_UP=base.upper_UP)
 
 

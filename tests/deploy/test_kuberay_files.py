@@ -130,3 +130,21 @@ def test_service_is_accepted_by_serve_and_by_our_settings() -> None:
     config = yaml.safe_load(manifests()["RayService"]["spec"]["serveConfigV2"])
     application = ServeDeploySchema(**config).applications[0]
     assert read_config(application.args).store_url == "postgresql://hvac@your-database-host/hvac"
+
+
+@pytest.mark.parametrize("number", range(len(containers())))
+def test_container_has_a_read_only_root_and_may_write_where_ray_does(number: int) -> None:
+    container = containers()[number]
+    context = container["securityContext"]
+    assert context["readOnlyRootFilesystem"]
+    assert context["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert {"/tmp", "/home/ray"} <= {mount["mountPath"] for mount in container["volumeMounts"]}
+
+
+def test_network_policy_covers_every_ray_pod_and_opens_only_dashboard_and_service() -> None:
+    (policy,) = documents("deploy/kuberay/network.yaml")
+    assert (policy["kind"], policy["spec"]["policyTypes"]) == ("NetworkPolicy", ["Ingress"])
+    inner, outer = policy["spec"]["ingress"]
+    assert "ports" not in inner
+    assert inner["from"] == [{"podSelector": policy["spec"]["podSelector"]}]
+    assert [port["port"] for port in outer["ports"]] == [8265, 8000]

@@ -13,8 +13,8 @@ from sklearn.metrics import roc_auc_score
 
 from hvac.errors import BundleError, ConfigError
 from hvac.features.table import Windows
-from hvac.models.blocks import inputs, known
-from hvac.models.boosting import BLOCKS, UNSTOPPED_TREES, Boosting, BoostingConfig
+from hvac.models.blocks import inputs, known, without_empty_columns
+from hvac.models.boosting import BLOCKS, UNSTOPPED_TREES, Boosting, BoostingConfig, Rows, _fit_trees
 from hvac.models.family import Fitting, no_encoder
 from hvac.models.folds import unit_folds
 from hvac.models.trees import LEAF, TreeNodes, join_trees, restored_trees
@@ -55,7 +55,7 @@ def of_scikit_learn(config: BoostingConfig, train: Windows, tune: Windows, h: in
         random_state=config.seed,
     )
     return model.fit(
-        inputs(train, config.needs),
+        without_empty_columns(inputs(train, config.needs)),
         train.labels[0][:, h],
         X_val=inputs(tune, config.needs),
         y_val=tune.labels[0][:, h],
@@ -246,3 +246,15 @@ def test_windows_without_a_block_are_refused_in_one_sentence() -> None:
 def test_settings_out_of_range_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match=next(iter(wrong))):
         BoostingConfig(**wrong)
+
+
+def test_column_that_is_empty_in_one_fold_is_no_obstacle() -> None:
+    """scikit-learn 1.9 refuses a column without any value, which a fold may have where the whole has not."""
+    rng = np.random.default_rng(0)
+    input_BN = np.column_stack([rng.normal(size=80), np.r_[np.full(40, np.nan), rng.normal(size=40)]])
+    y_B = input_BN[:, 0] > 0
+    rows = Rows(input_BN[:40], y_B[:40], np.ones(40))
+    without = Rows(input_BN[:40, :1], y_B[:40], np.ones(40))
+    config = BoostingConfig(trees=5, min_leaf=2, share_of_features=1.0)
+    expected = _fit_trees(without, config).total(input_BN[:, :1])
+    np.testing.assert_array_equal(_fit_trees(rows, config).total(input_BN), expected)

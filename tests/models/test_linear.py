@@ -80,7 +80,7 @@ def test_horizon_whose_labels_are_all_censored_in_training_scores_even_odds() ->
     assert constant_log_odds(censored, 2) == 0.0
     score_BH = fit(censored).score(FRESH)
     np.testing.assert_array_equal(score_BH[:, 2], 0.0)
-    np.testing.assert_array_equal(score_BH[:, :2], fit().score(FRESH)[:, :2])
+    np.testing.assert_allclose(score_BH[:, :2], fit().score(FRESH)[:, :2], rtol=0, atol=1e-5)  # its solver stops there
 
 
 def test_tune_with_one_class_still_fits() -> None:

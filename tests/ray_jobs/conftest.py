@@ -18,6 +18,7 @@ SMALL: dict[str, Any] = {
     "simulate": {"facilities": 2, "equipment_per_class": 8, "classes": ["pump", "chiller"], "days": 1000, "seed": 3},
     "windows": {"train_stride": 14, "evaluation_stride": 7},
     "model": {"family": "hybrid", "epochs": 4},
+    "decision": {"folds": 2},
     "train": {"workers": 0, "checkpoint_every": 2},
     "evaluate": {"replicates": 200, "forecast_windows": 40},
     "featurize": {"buckets": 2},

@@ -23,7 +23,7 @@ from ray_jobs.windows_table import load_recipes, read_windows
 pytestmark = pytest.mark.slow
 Finished = tuple[RunConfig, Path]
 BASELINES = ["base_rate", "gbdt_28"]
-SECTIONS = ("name", "windows", "labels", "splits", "model", "train", "evaluate", "featurize")
+SECTIONS = ("name", "windows", "labels", "splits", "model", "decision", "train", "evaluate", "featurize")
 
 
 def job(module: str, settings: dict[str, Any], folder: Path, environment: dict[str, str]) -> str:
