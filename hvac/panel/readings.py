@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from hvac.errors import InputError
-from hvac.panel.accepted import ID_REASONS, days_ahead, id_states, id_text
+from hvac.panel.accepted import ID_REASONS, LARGEST_VALUE, days_ahead, id_states, id_text
 from hvac.panel.date_texts import DAY_SECONDS, DateStyle, Days
 from hvac.panel.formats import RawBatch
 from hvac.panel.notation import PLAIN, Notation, read_days, read_numbers, read_settled
@@ -148,6 +148,8 @@ def gate(raw: RawBatch, source: SourceConfig, *, file: str, notation: Notation =
     known = _known_at(rejects, raw, ids, source, notation)
     for state, reason in REASONS.items():
         rejects.reject(number.state == state, raw.file_name("value"), reason=reason, found=raw.columns["value"])
+    large = np.abs(np.nan_to_num(number.value)) > LARGEST_VALUE
+    rejects.reject(large, raw.file_name("value"), reason="value_too_large", found=raw.columns["value"])
     keep = (number.state == READ) & ~rejects.rejected
     limits = _limits(rejects, raw, keep, source, notation)
     full = pa.table(

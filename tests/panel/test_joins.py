@@ -231,3 +231,9 @@ def test_ids_of_any_type_are_rendered_as_a_person_wrote_them_or_rejected(
     except InputError as error:
         assert "every row was rejected" in str(error)  # noqa: PT017 - some of these have nothing to read
     assert found == read
+
+
+def test_value_beyond_1e15_is_rejected_as_by_the_api(tmp_path: Path) -> None:
+    reading_file(tmp_path / "a.csv", "F,e,p,2024-01-01,1e15", "F,e,p,2024-01-02,-1.1e15")
+    (found,) = read_all(SourceConfig(readings=str(tmp_path / "a.csv")))
+    assert (found.readings["value"].to_pylist(), found.counts["value_too_large"]) == ([1e15], 1)
