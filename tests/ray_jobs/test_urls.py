@@ -83,6 +83,8 @@ def figures(workspace: AnyPath) -> dict[str, Any]:
     for name in ("models", "differences", "thresholds"):
         kept[name] = {model: found for model, found in metrics[name].items() if model in ("hybrid", *BASELINES)}
     assert set(kept["models"]) == {"hybrid", *BASELINES}
+    told = [sentence.rpartition("/")[2] for sentence in kept["panel"]["warnings"]]  # without the folder of the file
+    kept["panel"] = {**kept["panel"], "warnings": told}
     return kept
 
 
