@@ -12,6 +12,7 @@ NAMED_FILES = 3
 TOLD = {
     "read_with_unit": "{n:,} values had a unit behind the number, which was cut off (such as 21.5℃)",
     "read_as_word": "{n:,} values were words, read as 1 (良, ○, 正常) or 0 (否, ×, 異常)",
+    "days_as_written": "{n:,} stamps carry an offset and source.time_zone is not set: their day is the one written",
     "repeated_readings": "{n:,} readings repeat one of the same second and value in their file: they count once",
     "repeated_across_files": "{n:,} readings stand in several files alike: they count once",
     "replaced_by_later_files": "{n:,} readings differ from those of a later file for the same moment: the later file "

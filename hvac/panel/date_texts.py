@@ -51,11 +51,15 @@ _FIRST_HOUR = 1_970_010_100  # a number of ten digits from here on is yyyymmddHH
 
 
 class Days(NamedTuple):
-    """`day` int32 [n], days since 1970-01-01 (0 unless READ), `state` int8 [n], `second` int32 [n] of the local day."""
+    """`day` int32 [n], days since 1970-01-01 (0 unless READ), `state` int8 [n], `second` int32 [n] of the local day.
+
+    `as_written` counts stamps with an offset whose day is the one that stands there, as no time zone was given.
+    """
 
     day: NDArray[np.int32]
     state: NDArray[np.int8]
     second: NDArray[np.int32] | None = None
+    as_written: int = 0
 
 
 class Clock(NamedTuple):
@@ -89,8 +93,9 @@ def parse_days(
     """Calendar days of a column: `2024/3/1 5:04`, `20240301`, ISO 8601, `令和6年3月1日`, `1 Mar 2024`, epochs, serials.
 
     What carries a time zone, or counts seconds since 1970, becomes the local day of its facility (`facility`: string
-    array of the same length). States: READ, MISSING, UNREADABLE, DAY_OR_MONTH (either may come first), OUT_OF_RANGE
-    (outside 1970-2100). Raises InputError where a stamp carries a zone and its facility has none.
+    array of the same length). Where its facility has no zone, a stamp such as 2024-03-01 05:04+09 keeps the day that
+    stands there; UTC tells no local day. States: READ, MISSING, UNREADABLE, DAY_OR_MONTH (either may come first),
+    OUT_OF_RANGE (outside 1970-2100). Raises InputError where a stamp is in UTC and its facility has no zone.
 
     >>> text, facility = pa.array(["2024/3/1 5:04", "2024-02-29T15:00:00Z", "2024-02-30"]), pa.array(["F", "F", "F"])
     >>> days = parse_days(text, facility, clock=Clock("Asia/Tokyo", {}), missing=())
@@ -98,11 +103,12 @@ def parse_days(
     ([19783, 19783, 0], [0, 0, 4], [18240, 0, -1])
     """
     moments = _moments(flat(column), missing, style)
-    day, second = _local(moments, facility, clock)
+    day, second, as_written = _local(moments, facility, clock)
     outside = (moments.state == READ) & ((day < FIRST_DAY) | (day > LAST_DAY))
     state = np.where(outside, OUT_OF_RANGE, moments.state).astype(np.int8)
     read = state == READ
-    return Days(np.where(read, day, 0).astype(np.int32), state, np.where(read, second, NO_TIME).astype(np.int32))
+    read_second = np.where(read, second, NO_TIME).astype(np.int32)
+    return Days(np.where(read, day, 0).astype(np.int32), state, read_second, as_written)
 
 
 def _moments(column: Any, missing: tuple[str, ...], style: DateStyle) -> _Moments:
@@ -140,7 +146,14 @@ def _timestamps(column: Any) -> _Moments:
     ticks = pc.fill_null(pc.cast(column, pa.int64()), 0).to_numpy(zero_copy_only=False)
     instant = ticks // per_second
     aware = np.full(len(instant), column.type.tz is not None)
-    return _Moments(instant // DAY_SECONDS, instant, aware, state, instant % DAY_SECONDS)
+    local = _of_column(instant, column.type.tz) if column.type.tz else instant
+    return _Moments(local // DAY_SECONDS, instant, aware, state, local % DAY_SECONDS)
+
+
+def _of_column(instant: NDArray[np.int64], zone: str) -> NDArray[np.int64]:
+    """Local seconds in the zone that a column of stamps names."""
+    stamps = pd.DatetimeIndex(instant.astype("datetime64[s]"), tz="UTC").tz_convert(zone).tz_localize(None)
+    return stamps.to_numpy().astype("datetime64[s]").astype(np.int64)
 
 
 def _numbers(column: Any, missing: tuple[str, ...], style: DateStyle) -> _Moments:
@@ -285,7 +298,8 @@ def _epochs(text: Any, style: DateStyle) -> _Moments:
     moments = _unread(len(text))
     valid = safe.to_numpy(zero_copy_only=False)
     state = np.where(valid, READ, UNREADABLE).astype(np.int8)
-    return moments._replace(day=instant // DAY_SECONDS, instant=instant, aware=valid, state=state, second=instant * 0)
+    day, second = np.divmod(instant, DAY_SECONDS)
+    return moments._replace(day=day, instant=instant, aware=valid, state=state, second=second)
 
 
 def _serials(text: Any, style: DateStyle) -> _Moments:
@@ -332,28 +346,30 @@ def _offset(zone: str) -> int:
     return (1 if zone[0] == "+" else -1) * (int(hours) * 3_600 + int(minutes) * 60)
 
 
-def _local(moments: _Moments, facility: Any, clock: Clock) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Day and second of the day at the facility."""
+def _local(moments: _Moments, facility: Any, clock: Clock) -> tuple[NDArray[np.int64], NDArray[np.int64], int]:
+    """Day and second of the day at the facility, and how many were left as they are written."""
     aware = moments.aware & (moments.state == READ)
     if not aware.any():
-        return moments.day, moments.second
+        return moments.day, moments.second, 0
     day, second, left = moments.day.copy(), moments.second.copy(), aware.copy()
     for name, zone in clock.zones.items():
         theirs = aware & pc.equal(facility, name).to_numpy(zero_copy_only=False)
         day[theirs], second[theirs] = _in_zone(moments, theirs, zone)
         left &= ~theirs
-    if left.any():
-        if clock.default is None:
-            _refuse_without_zone(facility, int(np.flatnonzero(left)[0]), clock)
-        day[left], second[left] = _in_zone(moments, left, str(clock.default))
-    return day, second
+    if clock.default is None:
+        in_utc = left & (moments.day * DAY_SECONDS + moments.second == moments.instant)
+        if in_utc.any():
+            _refuse_without_zone(facility, int(np.flatnonzero(in_utc)[0]), clock)
+        return day, second, int(left.sum())
+    day[left], second[left] = _in_zone(moments, left, clock.default)
+    return day, second, 0
 
 
 def _refuse_without_zone(facility: Any, row: int, clock: Clock) -> None:
     name = facility[row].as_py()
     others = " (source.facility_time_zones does not name it)" if clock.zones else ""
     raise InputError(
-        f"stamps carry a time zone or count seconds since 1970; the zone of facility {name!r} is not given{others}: "
+        f"stamps are in UTC or count seconds since 1970; the zone of facility {name!r} is not given{others}: "
         "set source.time_zone, such as Asia/Tokyo, so that they become days there"
     )
 

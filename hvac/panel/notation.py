@@ -29,10 +29,14 @@ DATES = ("date", "known_at")
 
 
 class Notation(NamedTuple):
-    """Styles by the file's names of its columns; a column that is not named is written plainly."""
+    """Styles by the file's names of its columns; a column that is not named is written plainly.
+
+    `notes`: what was guessed.
+    """
 
     numbers: dict[str, NumberStyle]
     dates: dict[str, DateStyle]
+    notes: tuple[str, ...] = ()
 
 
 PLAIN = Notation({}, {})
@@ -52,13 +56,17 @@ def read_settled(path: str, source: SourceConfig, *, batch_rows: int) -> Settled
     batches = read_raw(file, source, batch_rows=batch_rows)
     first = list(islice(batches, 2))
     if len(first) < 2 or not _surveyed(first[0]):
-        return SettledFile(settle(first, source, path), chain(first, batches), file.notes)
-    notation = settle(chain(first, batches), source, path)
-    return SettledFile(notation, read_raw(file, source, batch_rows=batch_rows), file.notes)
+        notation = settle(first, source, path, delimiter=file.delimiter)
+        return SettledFile(notation, chain(first, batches), (*file.notes, *notation.notes))
+    notation = settle(chain(first, batches), source, path, delimiter=file.delimiter)
+    return SettledFile(notation, read_raw(file, source, batch_rows=batch_rows), (*file.notes, *notation.notes))
 
 
-def settle(batches: Iterable[RawBatch], source: SourceConfig, path: str) -> Notation:
-    """Return how the columns are written. Raises InputError that names the setting where that cannot be told."""
+def settle(batches: Iterable[RawBatch], source: SourceConfig, path: str, *, delimiter: str = ",") -> Notation:
+    """Return how the columns are written. Raises InputError that names the setting where that cannot be told.
+
+    Where `;` parts the columns, a comma that may be either is a decimal comma: that is why they are parted so.
+    """
     numbers: dict[str, NumberSurvey] = {}
     dates: dict[str, DateSurvey] = {}
     for raw in batches:
@@ -68,19 +76,27 @@ def settle(batches: Iterable[RawBatch], source: SourceConfig, path: str) -> Nota
         for column in DATES:
             if column in raw.columns and not pa.types.is_temporal(raw.columns[column].type):
                 dates.setdefault(raw.names.get(column, column), DateSurvey(source)).add(raw.columns[column])
+    usual = "," if delimiter == ";" else ""
+    open_ones = [survey for survey in numbers.values() if not survey.proven and not survey.given and survey.either]
+    notes = [f"{survey.either} was read with a decimal comma, as ; parts the columns" for survey in open_ones[:1]]
     return Notation(
-        number_styles(numbers, path), {name: survey.style(f"{path}, column {name}") for name, survey in dates.items()}
+        number_styles(numbers, path, usual),
+        {name: survey.style(f"{path}, column {name}") for name, survey in dates.items()},
+        tuple(notes) if usual else (),
     )
 
 
-def number_styles(surveys: dict[str, NumberSurvey], path: str) -> dict[str, NumberStyle]:
-    """Return the styles of a file's number columns. Raises InputError where a decimal sign cannot be told."""
+def number_styles(surveys: dict[str, NumberSurvey], path: str, usual: str = "") -> dict[str, NumberStyle]:
+    """Return the styles of a file's number columns; `usual` is the decimal sign of what cannot be told.
+
+    Raises InputError where a decimal sign cannot be told and none is usual.
+    """
     signs = {name: survey.decimal(f"{path}, column {name}") for name, survey in surveys.items()}
     proven = {survey.proven for survey in surveys.values() if survey.proven}
     (common,) = proven if len(proven) == 1 else ("",)
     styles = {}
     for name, survey in surveys.items():
-        sign = signs[name] or common
+        sign = signs[name] or common or usual
         if not sign:
             raise refuse_either(f"{path}, column {name}", survey.either)
         styles[name] = survey.style(sign)

@@ -157,7 +157,7 @@ def gate(raw: RawBatch, source: SourceConfig, *, file: str, notation: Notation =
         schema=CANONICAL,
     )
     readings = full.filter(pa.array(keep))
-    counts = {**_counts(raw, rejects, readings), **_read_otherwise(number)}
+    counts = {**_counts(raw, rejects, readings), **_read_otherwise(number, date)}
     return GateResult(readings, rejects.table(), counts, _classes(raw, ids, keep))
 
 
@@ -235,9 +235,9 @@ def _second(days: Days) -> Any:
     return pa.array(days.second, pa.int32(), mask=days.second == NO_TIME)
 
 
-def _read_otherwise(number: Numbers) -> dict[str, int]:
-    """How many values were read in another way than as plain numbers."""
-    counts = {"read_with_unit": number.with_unit, "read_as_word": number.as_word}
+def _read_otherwise(number: Numbers, date: Days) -> dict[str, int]:
+    """How many values and days were read in another way than they plainly say."""
+    counts = {"read_with_unit": number.with_unit, "read_as_word": number.as_word, "days_as_written": date.as_written}
     return {name: count for name, count in counts.items() if count}
 
 
