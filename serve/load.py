@@ -69,8 +69,9 @@ def load(store: Store, config: ServeConfig) -> Loaded | None:
     if now["bundles"] != told.get("bundles"):
         store.assign({(FLEET, name): bundle for name, bundle in now["bundles"].items()}, stale=False)
     rows = read_parquet(workspace / "latest.parquet").to_pylist() if latest else []
+    versions = store.versions()
     taken, others = _sorted_out(rows, store)
-    store.save_predictions(taken)
+    store.take_predictions(taken, versions)
     store.mark_stale(others if latest or not now["bundles"] else set(registry.kinds))
     store.remember(LOADED, json.dumps(now))
     return Loaded(len(new), len({_unit(row) for row in taken}), store.stale_count())

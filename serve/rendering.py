@@ -11,6 +11,7 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse
 
 from serve.chart import number
+from serve.ids import segment
 from serve.words import LANGUAGES, Words
 
 FOLDER = Path(__file__).parent / "templates"
@@ -19,10 +20,12 @@ A_YEAR = 31_536_000
 
 @cache
 def _templates() -> jinja2.Environment:
-    return jinja2.Environment(
+    made = jinja2.Environment(
         loader=jinja2.FileSystemLoader(FOLDER), autoescape=True, trim_blocks=True, lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )  # fmt: skip
+    made.filters["segment"] = segment
+    return made
 
 
 def render(request: Request, name: str, *, default: str, status: int = 200, **more: Any) -> HTMLResponse:

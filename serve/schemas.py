@@ -3,27 +3,48 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, StringConstraints, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from hvac.panel.accepted import EPOCH, LARGEST_VALUE, newest_day
 from hvac.panel.grid import Unit
+from serve.ids import Id
 
-Id = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=r"^[^\x00-\x1f\x7f]+$")]
-FacilityId = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=r"^[^\x00-\x1f\x7f/]+$")]
-EARLIEST = dt.date(1970, 1, 1)
-Day = Annotated[dt.date, Field(ge=EARLIEST, description="calendar day, e.g. 2024-03-01; not in the future")]
-Value = Annotated[FiniteFloat, Field(ge=-1e15, le=1e15, description="in the point's own physical unit")]
+DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+
+
+def _day(given: Any) -> Any:
+    """Take a text such as 2024-03-01, and nothing else: a number would be read as seconds since 1970."""
+    if isinstance(given, dt.date) and not isinstance(given, dt.datetime):
+        return given
+    if not isinstance(given, str) or not DAY.fullmatch(given):
+        raise ValueError(f"expected a date such as 2024-03-01, found {str(given)[:40]!r}")
+    return given
+
+
+Day = Annotated[
+    dt.date, BeforeValidator(_day), Field(ge=EPOCH, description="calendar day, e.g. 2024-03-01; not in the future")
+]
+Value = Annotated[
+    float,
+    Field(
+        strict=True, allow_inf_nan=False, ge=-LARGEST_VALUE, le=LARGEST_VALUE,
+        description="in the point's own physical unit",
+    ),
+]  # fmt: skip
+Whole = Annotated[int, Field(strict=True, ge=1, le=365)]
 
 
 class Body(BaseModel):
-    """Unknown fields are errors; texts are not taken for numbers."""
+    """Unknown fields are errors; texts and booleans are not taken for numbers, nor numbers for dates."""
 
     model_config = ConfigDict(extra="forbid")
 
 
 def _not_in_the_future(name: str, day: dt.date | None) -> None:
-    newest = dt.datetime.now(dt.UTC).date() + dt.timedelta(days=1)  # somewhere it is already tomorrow
+    newest = newest_day()
     if day is not None and day > newest:
         raise ValueError(f"{name} {day} lies in the future (today is {newest - dt.timedelta(days=1)})")
 
@@ -78,9 +99,9 @@ class Window(Body):
 
 
 class UnitId(Body):
-    """One piece of equipment. A facility's id has no slash, as it is a part of addresses."""
+    """One piece of equipment. In addresses ids are percent-encoded, a slash too."""
 
-    facility_id: FacilityId
+    facility_id: Id
     equipment_id: Id
 
     @property
@@ -147,7 +168,7 @@ class PredictBody(Body):
 class ForecastBody(AskedUnit):
     """One piece of equipment whose values are to be forecast."""
 
-    horizons: list[Annotated[int, Field(ge=1, le=365)]] | None = Field(
+    horizons: list[Whole] | None = Field(
         default=None, min_length=1, max_length=10, description="days ahead; default: the bundle's (30, 60, 90)"
     )
 
@@ -171,8 +192,31 @@ class PushBody(Body):
 
     units: list[PushedUnit] = Field(min_length=1)
 
+    @model_validator(mode="after")
+    def _agree(self) -> Self:
+        """Two parts of a body that name one unit must not contradict each other."""
+        parts: dict[Unit, list[PushedUnit]] = {}
+        for part in self.units:
+            parts.setdefault(part.unit, []).append(part)
+        for unit, named in parts.items():
+            if len(named) > 1:
+                _one_unit(unit, named)
+        return self
+
+
+def _one_unit(unit: Unit, parts: list[PushedUnit]) -> None:
+    named = f"{unit.facility_id} {unit.equipment_id} is named {len(parts)} times"
+    for name in ("equipment_class", "install_date"):
+        found = {getattr(part, name) for part in parts} - {None}
+        if len(found) > 1:
+            raise ValueError(f"{named}, with {' and '.join(sorted(map(str, found)))} as {name}")
+    try:
+        _contradictions([reading for part in parts for reading in part.readings])
+    except ValueError as error:
+        raise ValueError(f"{named}: {error}") from None
+
 
 class PromoteBody(Body):
     """For whom a bundle is to serve: a facility, or (null) the whole fleet."""
 
-    facility_id: FacilityId | None = None
+    facility_id: Id | None = None

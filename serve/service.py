@@ -6,6 +6,7 @@ import asyncio
 import datetime as dt
 import hashlib
 import json
+import logging
 import time
 from collections import Counter, OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
@@ -13,13 +14,15 @@ from typing import Any, TypeVar
 
 import pyarrow as pa
 
-from hvac.errors import BundleError
+from hvac.errors import BundleError, HvacError
 from hvac.models.ranking import ranking
 from hvac.panel.grid import Unit
 from hvac.panel.readings import CANONICAL
 from serve import metrics
-from serve.answers import Stored
+from serve.answers import Stored, UnknownPoint
 from serve.asks import Ask, compact
+from serve.ids import is_id
+from serve.keys import ANYONE, Caller
 from serve.problems import Refused, TooMuch, TooSlow, Unknown
 from serve.records import EPOCH, day_number, event_rows, given_readings, merged, reading_rows
 from serve.schemas import AskedUnit, PushedUnit
@@ -27,6 +30,7 @@ from serve.settings import ServeConfig
 from serve.stages import Rounds, Stages, one_by_one
 from serve.store import ALL, FLEET, Store, UnitRow, serving
 
+log = logging.getLogger(__name__)
 T = TypeVar("T")
 CACHED_RECORDS = 256
 ASSIGNED_FOR_S = 1.0
@@ -38,6 +42,8 @@ class Service:
     def __init__(self, config: ServeConfig, store: Store, stages: Stages) -> None:
         self.config, self.store, self.stages = config, store, stages
         self._known: set[str] = set()
+        self._points: dict[str, set[str]] = {}
+        self.rescoring_fails = False
         self._assigned: tuple[float, dict[tuple[str, str], str]] = (0.0, {})
         self._read_together: Rounds[Sequence[AskedUnit], list[Ask]] = Rounds(
             lambda many: one_by_one(self.asks, many), "asks", most=config.limits.in_flight
@@ -111,6 +117,24 @@ class Service:
         if readings > self.config.limits.readings:
             raise TooMuch(f"{readings} readings in one request; at most {self.config.limits.readings} are allowed")
 
+    def stored_ask(self, unit: Unit) -> Ask:
+        """What the stages need to score a unit of the store. Raises Unknown, Refused: it cannot be scored."""
+        stored = self.store.unit(unit)
+        if stored is None:
+            raise Unknown("it is not in the store any more")
+        if not (is_id(unit.facility_id) and is_id(unit.equipment_id)):
+            raise Refused("its id is none that is accepted: expected 1 to 128 characters, none a control character")
+        bundle_id = self.bundle_for(unit.facility_id, stored.class_name)
+        table, events = self._record(stored)
+        return Ask(
+            bundle_id=bundle_id,
+            unit=unit,
+            class_name=stored.class_name or ALL,
+            readings=compact(table),
+            events=events,
+            install_day=stored.install_day,
+        )
+
     def asks(self, units: Sequence[AskedUnit]) -> list[Ask]:
         """What the stages need of every unit: its record with what was sent laid over it, and its bundle."""
         return [self._ask(unit) for unit in units]
@@ -169,6 +193,11 @@ class Service:
         for key in {(row["ask"], row["point_id"], row["facility_id"], row["status"]) for row in rows}:
             metrics.WINDOWS.labels(self.label(key[2]), key[3]).inc()
 
+    def plain(self, error: Exception) -> str:
+        """What an error says, without the folder in which the bundles lie."""
+        folder = str(self.config.bundle_folder)
+        return str(error).replace(f"{folder}/", "").replace(folder, "the folder of bundles")
+
     # Which bundle serves whom
 
     def bundle_for(self, facility_id: str, class_name: str) -> str:
@@ -180,9 +209,11 @@ class Service:
             self._assigned = (time.monotonic(), assigned)
         if found := serving(assigned, facility_id, class_name):
             return found
-        known = ", ".join(sorted({name for _, name in assigned})) or "none yet"
+        known = {name for facility, name in assigned if facility == facility_id}
+        known |= {unit.class_name for unit in self.store.units(facility_id)} & {name for _, name in assigned}
         named = f"class {class_name!r}" if class_name else "equipment whose class is not told"
-        raise Refused(f"no bundle judges {named}; give 'class' as one of: {known}")
+        listed = ", ".join(sorted(known)) or "those that GET /v1/models lists"
+        raise Refused(f"no bundle judges {named}; give 'class' as one of: {listed}")
 
     def declare(self, user_config: dict[str, Any] | None) -> None:
         """Take over the bundles of a Serve `user_config` when they are others than those declared last."""
@@ -203,33 +234,116 @@ class Service:
             found = await self.stages.about(bundle_id, fresh=True)
         except BundleError as error:
             status = Unknown if "there is no bundle" in str(error) else Refused
-            raise status(f"{error}; the bundle that served before goes on serving") from error
+            raise status(f"{self.plain(error)}; the bundle that served before goes on serving") from error
         before = self.store.assignments().get((facility_id or FLEET, found["class"]))
         await asyncio.to_thread(self.store.assign, {(facility_id or FLEET, found["class"]): bundle_id})
         self._assigned = (0.0, {})
         return {"promoted": found, "facility_id": facility_id, "before": before}
 
-    async def models(self) -> list[dict[str, Any]]:
-        """Bundles in the folder, with whom each serves."""
-        serving: dict[str, list[str]] = {}
-        for (facility, _), bundle in (await asyncio.to_thread(self.store.assignments)).items():
-            serving.setdefault(bundle, []).append(facility or "fleet")
-        folder = self.config.bundle_folder
-        names = sorted(
-            path.parent.name for path in folder.glob("*/manifest.json") if not path.parent.name.startswith(".")
-        )
+    async def models(self, caller: Caller = ANYONE) -> list[dict[str, Any]]:
+        """Bundles in the folder, with whom each serves; to a key of one facility, those that serve it."""
+        assigned = await asyncio.to_thread(self.store.assignments)
+        serves: dict[str, list[str]] = {}
+        for (facility, _), bundle in assigned.items():
+            if caller.sees(facility) or facility == FLEET:
+                serves.setdefault(bundle, []).append(facility or "fleet")
+        names = await asyncio.to_thread(self._bundle_names)
+        if caller.facility_id != FLEET:
+            names &= await asyncio.to_thread(self._bundles_of, caller.facility_id, assigned)
         found = []
-        for name in names:
+        for name in sorted(names):
+            told = {"bundle_id": name, "serves": sorted(serves.get(name, []))}
             try:
-                found.append({**await self.stages.about(name), "serves": sorted(serving.get(name, []))})
+                found.append({**await self.stages.about(name), "serves": told["serves"]})
             except BundleError as error:
-                found.append({"bundle_id": name, "serves": sorted(serving.get(name, [])), "damaged": str(error)})
+                found.append({**told, "damaged": self.plain(error)})
         return found
+
+    def _bundle_names(self) -> set[str]:
+        manifests = self.config.bundle_folder.glob("*/manifest.json")
+        return {path.parent.name for path in manifests if not path.parent.name.startswith(".")}
+
+    def _bundles_of(self, facility_id: str, assigned: dict[tuple[str, str], str]) -> set[str]:
+        """Bundles that judge the equipment of a facility."""
+        classes = {unit.class_name for unit in self.store.units(facility_id)}
+        served = {serving(assigned, facility_id, name) for name in classes}
+        return {bundle for bundle in served if bundle}
+
+    async def ready(self, caller: Caller | None) -> dict[str, Any]:
+        """Whether requests can be answered; to a caller also how much waits, and what cannot be scored and why."""
+        assigned = await asyncio.to_thread(self.store.assignments)
+        if not assigned:
+            raise Refused("no bundle serves yet: train one, or promote one")
+        serving_now = set(assigned.values())
+        await self.within(self._any_answers(sorted(serving_now)))
+        if caller is None:
+            return {"status": "ready"}
+        aside = await asyncio.to_thread(self.store.aside)
+        if caller.facility_id != FLEET:
+            serving_now = await asyncio.to_thread(self._bundles_of, caller.facility_id, assigned)
+        return {
+            "status": "ready",
+            "bundles": len(serving_now),
+            "rescoring": "failing" if self.rescoring_fails else "going on",
+            "waiting": await asyncio.to_thread(self.store.stale_count, caller.sees),
+            "set_aside": [
+                {**unit._asdict(), "reason": reason} for unit, reason in aside.items() if caller.sees(unit.facility_id)
+            ],
+        }
+
+    async def _any_answers(self, bundles: Sequence[str]) -> None:
+        """Raise Refused where none of the bundles can be read."""
+        for bundle in bundles:
+            try:
+                await self.stages.about(bundle)
+                return
+            except BundleError as error:
+                told = error
+        raise Refused(f"no bundle that serves can be read: {self.plain(told)}")
 
     # Readings
 
-    def push(self, units: Sequence[PushedUnit]) -> Stored:
-        """Keep readings and events; the equipment is scored again soon."""
+    async def push(self, units: Sequence[PushedUnit], sees: Callable[[str], bool]) -> Stored:
+        """Keep readings and events; the equipment is scored again soon. Points that nobody looks at are told."""
+        told = await asyncio.to_thread(self._push, units, sees)
+        try:
+            unknown = await self.within(self._unknown_points(units))
+        except Exception:  # the readings are kept: what is merely told beside must not make it look otherwise
+            log.warning("which points the bundles know cannot be told now", exc_info=True)
+            return told
+        return told.model_copy(update={"unknown_points": unknown})
+
+    async def _unknown_points(self, units: Sequence[PushedUnit]) -> list[UnknownPoint]:
+        """Points of pushed units that no bundle of their class looks at."""
+        counts = Counter((unit.unit, reading.point_id) for unit in units for reading in unit.readings)
+        classes = {unit: await asyncio.to_thread(self._class_of, unit) for unit in {unit for unit, _ in counts}}
+        points = {name: await self._points_of(name) for name in set(classes.values())}
+        found = []
+        for (unit, point), n in counts.items():
+            known = points[classes[unit]]
+            if known is not None and point not in known:
+                found.append(UnknownPoint(**unit._asdict(), point_id=point, readings=n))
+        return found
+
+    def _class_of(self, unit: Unit) -> str:
+        stored = self.store.unit(unit)
+        return stored.class_name if stored else ""
+
+    async def _points_of(self, class_name: str) -> set[str] | None:
+        """Points that the bundles of a class look at; None where one of them cannot be read."""
+        assigned = await asyncio.to_thread(self.store.assignments)
+        bundles = {bundle for (_, name), bundle in assigned.items() if name in (class_name, ALL)}
+        found: set[str] = set()
+        for bundle in bundles:
+            if bundle not in self._points:
+                try:
+                    self._points[bundle] = set((await self.stages.about(bundle))["points"])
+                except HvacError:
+                    return None
+            found |= self._points[bundle]
+        return found
+
+    def _push(self, units: Sequence[PushedUnit], sees: Callable[[str], bool]) -> Stored:
         if len(units) > self.config.limits.units:
             raise TooMuch(f"{len(units)} units in one request; at most {self.config.limits.units} are allowed")
         self._check_readings(sum(len(unit.readings) for unit in units))
@@ -246,8 +360,11 @@ class Service:
         for facility, n in Counter(row[0] for row in readings).items():
             metrics.READINGS.labels(self.label(facility)).inc(n)
         return Stored(
-            units=len(rows), readings=len(readings), events=len(events), to_be_scored=self.store.stale_count()
-        )  # fmt: skip
+            units=len(rows),
+            readings=len(readings),
+            events=len(events),
+            to_be_scored=self.store.stale_count(sees),
+        )
 
     # Looking
 
