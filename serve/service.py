@@ -28,6 +28,7 @@ from serve.records import EPOCH, day_number, event_rows, given_readings, merged,
 from serve.schemas import AskedUnit, PushedUnit
 from serve.settings import ServeConfig
 from serve.stages import Rounds, Stages, one_by_one
+from serve.step_records import read_user_config
 from serve.store import ALL, FLEET, Store, UnitRow, serving
 
 log = logging.getLogger(__name__)
@@ -216,12 +217,15 @@ class Service:
         raise Refused(f"no bundle judges {named}; give 'class' as one of: {listed}")
 
     def declare(self, user_config: dict[str, Any] | None) -> None:
-        """Take over the bundles of a Serve `user_config` when they are others than those declared last."""
+        """Take over the bundles of a Serve `user_config` when they are others than those declared last.
+
+        Raises:
+            ConfigError: it is not such a configuration.
+        """
         if not user_config:
             return
-        wanted = {
-            (row.get("facility_id") or FLEET, row["class"]): row["bundle_id"] for row in user_config.get("bundles", [])
-        }
+        declared = read_user_config(user_config).bundles
+        wanted = {(row.facility_id or FLEET, row.equipment_class): row.bundle_id for row in declared}
         mark = hashlib.sha256(json.dumps(sorted(map(str, wanted.items()))).encode()).hexdigest()
         if wanted and self.store.note("declared") != mark:
             self.store.assign(wanted)
