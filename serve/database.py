@@ -8,10 +8,10 @@ import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 from hvac.errors import HvacError
+from hvac.private import keep_private
 from serve.redact import without_secrets
 
 SERVERS = ("postgresql://", "postgres://")
@@ -65,7 +65,8 @@ class Database:
         except _errors() as error:
             self.close()
             told = without_secrets(f"the store {self.url} cannot do this now: {error}", self.url)
-            raise StoreError(told) from error
+            hidden = without_secrets(str(error), self.url) != str(error)
+            raise StoreError(told) from (None if hidden else error)
 
 
 class Run:
@@ -105,10 +106,7 @@ def _keep_private(path: str) -> None:
     """Let nobody else read the file (readings and hashes of keys); the files SQLite lays beside it follow it."""
     with contextlib.suppress(OSError):  # what cannot be opened is told by SQLite
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-        for beside in ("", "-wal", "-shm"):
-            file = Path(path + beside)
-            if file.is_file() and file.stat().st_mode & 0o077:
-                file.chmod(0o600)
+    keep_private(path, f"{path}-wal", f"{path}-shm")
 
 
 def _postgres(url: str) -> Any:

@@ -31,7 +31,8 @@ def hidden(text: str) -> str:
 
 
 def _secrets(url: str) -> set[str]:
-    """Return the passwords of a URL, as written and as meant."""
+    """Return the passwords of a URL, as written and as meant; their parts too, where a database divides them."""
     found = {each["value"].strip("'") for each in SETTING.finditer(url)}
     found |= {each["login"].partition(":")[2] for each in LOGIN.finditer(url)}
+    found |= {part for secret in found for part in re.split(r"[@/?#:]", secret)}
     return {form for secret in found for form in (secret, unquote(secret)) if len(form) > 2}
