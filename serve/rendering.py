@@ -32,7 +32,8 @@ def render(request: Request, name: str, *, default: str, status: int = 200, **mo
     """A page in the reader's language; a chosen language is remembered in a cookie."""
     words = Words(language_of(request, default))
     switch = str(request.url.include_query_params(lang=words.other).query)
-    same = {"t": words, "here": request.url.path, "query": switch, "percent": percent, "number": number}
+    here = f"/{request.scope['path'].lstrip('/')}"  # never //another.host
+    same = {"t": words, "here": here, "query": switch, "percent": percent, "number": number}
     response = HTMLResponse(_templates().get_template(name).render(**same, **more), status_code=status)
     if request.query_params.get("lang") in LANGUAGES:
         response.set_cookie("lang", words.language, max_age=A_YEAR, samesite="strict", httponly=True)

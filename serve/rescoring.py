@@ -12,7 +12,7 @@ from hvac.errors import HvacError
 from serve import metrics
 from serve.asks import Ask
 from serve.problems import TooSlow, is_passing
-from serve.service import Service
+from serve.service import Service, checked_rows
 from serve.stages import one_by_one
 from serve.store import Claim, StoreError
 
@@ -56,7 +56,7 @@ async def _score(service: Service, claims: Sequence[Claim]) -> None:
 
 
 async def _score_together(service: Service, claims: list[Claim]) -> None:
-    found = await asyncio.to_thread(one_by_one, service.stored_ask, [unit for unit, _ in claims])
+    found = await asyncio.to_thread(_stored_asks, service, claims)
     asks: list[Ask] = []
     sound: list[Claim] = []
     for claim, ask in zip(claims, found, strict=True):
@@ -68,8 +68,14 @@ async def _score_together(service: Service, claims: list[Claim]) -> None:
             asks.append(ask)
             sound.append(claim)
     if asks:
-        rows = await service.within(service.stages.predict(asks))
+        rows = checked_rows(await service.within(service.stages.predict(asks)))
         await asyncio.to_thread(service.store.save_predictions, rows, sound)
+
+
+def _stored_asks(service: Service, claims: Sequence[Claim]) -> list[Ask | Exception]:
+    """Asks by the bundles that serve now: whoever promotes one marks its equipment in the same transaction."""
+    assigned = service.store.assignments()
+    return one_by_one(lambda unit: service.stored_ask(unit, assigned), [unit for unit, _ in claims])
 
 
 async def _set_aside(service: Service, claim: Claim, error: Exception) -> None:

@@ -9,7 +9,7 @@ import json
 import logging
 import time
 from collections import Counter, OrderedDict
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import pyarrow as pa
@@ -18,6 +18,7 @@ from hvac.errors import BundleError, HvacError
 from hvac.models.ranking import ranking
 from hvac.panel.grid import Unit
 from hvac.panel.readings import CANONICAL
+from hvac.panel.windows import OK
 from serve import metrics
 from serve.answers import Stored, UnknownPoint
 from serve.asks import Ask, compact
@@ -58,7 +59,7 @@ class Service:
         self._check_size(units)
 
         async def work() -> list[dict[str, Any]]:
-            return await self.stages.predict(await self._read_together(units))
+            return checked_rows(await self.stages.predict(await self._read_together(units)))
 
         rows = await self.within(work())
         self._count(rows)
@@ -90,6 +91,8 @@ class Service:
             answers.append(
                 answer.append_column("row", pa.array([r for r in rows["row"].to_pylist() for _ in range(each)]))
             )
+        for answer in answers:
+            _check_risks(answer["risk"].to_pylist(), answer["bundle_id"])
         joined = pa.concat_tables(answers).sort_by([("row", "ascending"), ("horizon", "ascending")])
         for facility, n in Counter(table["facility_id"].to_pylist()).items():
             metrics.WINDOWS.labels(self.label(facility), "ok").inc(n)
@@ -118,14 +121,18 @@ class Service:
         if readings > self.config.limits.readings:
             raise TooMuch(f"{readings} readings in one request; at most {self.config.limits.readings} are allowed")
 
-    def stored_ask(self, unit: Unit) -> Ask:
-        """What the stages need to score a unit of the store. Raises Unknown, Refused: it cannot be scored."""
+    def stored_ask(self, unit: Unit, assigned: Mapping[tuple[str, str], str]) -> Ask:
+        """What the stages need to score a unit of the store, by the bundles that serve now.
+
+        Raises:
+            Unknown, Refused: it cannot be scored.
+        """
         stored = self.store.unit(unit)
         if stored is None:
             raise Unknown("it is not in the store any more")
         if not (is_id(unit.facility_id) and is_id(unit.equipment_id)):
             raise Refused("its id is none that is accepted: expected 1 to 128 characters, none a control character")
-        bundle_id = self.bundle_for(unit.facility_id, stored.class_name)
+        bundle_id = self._bundle_of(assigned, unit.facility_id, stored.class_name)
         table, events = self._record(stored)
         return Ask(
             bundle_id=bundle_id,
@@ -208,6 +215,9 @@ class Service:
             assigned = self.store.assignments()
             self._known = self.store.facilities()
             self._assigned = (time.monotonic(), assigned)
+        return self._bundle_of(assigned, facility_id, class_name)
+
+    def _bundle_of(self, assigned: Mapping[tuple[str, str], str], facility_id: str, class_name: str) -> str:
         if found := serving(assigned, facility_id, class_name):
             return found
         known = {name for facility, name in assigned if facility == facility_id}
@@ -396,6 +406,20 @@ class Service:
         if stored is None:
             raise Unknown(f"{unit.facility_id} {unit.equipment_id} is not known here")
         return stored, *self._record(stored)
+
+
+def checked_rows(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return rows of `latest.parquet`. Raises Refused where a risk is no probability: the bundle is damaged."""
+    for row in rows:
+        if row["status"] == OK:
+            _check_risks([row["risk"]], [row["bundle_id"]])
+    return rows
+
+
+def _check_risks(risks: Sequence[float | None], bundles: Any) -> None:
+    for risk, bundle in zip(risks, bundles, strict=True):
+        if risk is None or not 0 <= risk <= 1:
+            raise Refused(f"bundle {bundle} gave a risk that is no probability: promote another")
 
 
 def _facility(name: str, units: int, rows: list[dict[str, Any]]) -> dict[str, Any]:

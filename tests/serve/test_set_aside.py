@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from hvac.errors import ConfigError
@@ -19,6 +20,7 @@ from serve.rescoring import rescore
 from serve.service import Service
 from serve.store import FLEET, Store
 from tests.models.models_example import bundle
+from tests.serve.damaged_bundles import weights
 from tests.serve.serve_example import LAST, UNITS, body_readings, client_of, filled, reading_rows, scored, service_of
 
 BAD = Unit("F2", "bad")
@@ -61,6 +63,15 @@ def whose_bundle_raises(service: Service) -> Unit:
     return BAD
 
 
+def whose_bundle_gives_nan(service: Service) -> Unit:
+    """Assigned by the batch jobs, so that no promotion looked at it."""
+    folder = bundle(seed=9).save(service.config.bundle_folder)
+    weights(lambda array: array * np.nan)(folder)
+    service.store.add(units=[(*BAD, "boiler", None)], readings=as_bad(BAD))
+    service.store.assign({("F2", "boiler"): folder.name})
+    return BAD
+
+
 def that_takes_too_long(service: Service) -> Unit:
     predict = service.stages.predict
 
@@ -80,8 +91,8 @@ def without_readings_of_its_points(service: Service) -> Unit:
 
 
 WAYS = (
-    with_odd_id, without_a_bundle, with_a_damaged_bundle, whose_bundle_raises, that_takes_too_long,
-    without_readings_of_its_points,
+    with_odd_id, without_a_bundle, with_a_damaged_bundle, whose_bundle_raises, whose_bundle_gives_nan,
+    that_takes_too_long, without_readings_of_its_points,
 )  # fmt: skip
 
 
@@ -132,7 +143,6 @@ def test_unit_set_aside_is_tried_again_when_its_record_changes_or_a_bundle_is_pr
     scored(service)
     assert list(store.aside()) == [other]
     store.assign({(FLEET, "fan"): service.rows(*BAD)[0]["bundle_id"]})
-    service.declare({"bundles": []})  # forgets which bundles served a second ago
     scored(service)
     assert store.aside() == {}
 
@@ -175,6 +185,16 @@ def test_key_of_a_facility_sees_only_its_own_units_set_aside(tmp_path: Path) -> 
         assert client.get("/readyz").json() == {"status": "ready"}
     assert told["F1"]["set_aside"] == []
     assert told["F2"]["set_aside"][0]["equipment_id"] == "bad"
+
+
+def test_promotion_by_another_replica_counts_at_once(tmp_path: Path) -> None:
+    """Though this one still remembers which bundles served a second ago."""
+    service = scored(service_of(tmp_path))
+    other = bundle(seed=7).save(service.config.bundle_folder).name
+    service.bundle_for("F1", "ahu")
+    Store.open(service.config.store_url).assign({(FLEET, "ahu"): other})
+    scored(service)
+    assert {row["bundle_id"] for row in service.rows()} == {other}
 
 
 # Versions

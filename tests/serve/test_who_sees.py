@@ -283,6 +283,9 @@ def test_no_answer_sends_a_browser_to_the_host_that_a_request_named(
     told = locked.get(path, headers=own, follow_redirects=False)
     assert told.status_code in (200, 404)
     assert "evil.example" not in str(dict(told.headers))
+    page = locked.get(path, headers={**own, "accept": "text/html"}, follow_redirects=False)
+    assert 'href="//' not in page.text
+    assert "http://evil.example" not in page.text
 
 
 # Methods
