@@ -25,7 +25,7 @@ TEXTS = ("facility_id", "equipment_id", "class", "point_id")
 LISTS = ("values", "context", "recent", "raw", "peers", "residuals")
 OPTIONAL = ("class", "point_id", *LISTS[1:])
 WANTED = (*NEEDED, *OPTIONAL)
-UNFOLDS, ANYHOW = 8, 64 * MIB  # a body may unfold to so many times its bytes, and to so much anyhow
+UNFOLDS, ANYHOW = 8, 32 * MIB  # a body may unfold to so many times its bytes, and to so much anyhow
 MOST_UNFOLDS = 4  # times the bytes allowed in a body
 NUMBER_BYTES = 8
 BATCH_ROWS = 256
@@ -36,7 +36,7 @@ def unfolded_bytes(size: int, limits: Limits) -> int:
     """Return how many bytes a body of some size may unfold to.
 
     >>> unfolded_bytes(2000, Limits()) // MIB, unfolded_bytes(60 * MIB, Limits()) // MIB
-    (64, 256)
+    (32, 256)
     """
     return min(UNFOLDS * size + ANYHOW, MOST_UNFOLDS * limits.bulk_bytes)
 

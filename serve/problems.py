@@ -5,8 +5,9 @@ from __future__ import annotations
 from hvac.errors import HvacError
 
 NOBODY_FREE = {  # Ray's errors, by name: this module knows no Ray
-    "ActorDiedError", "ActorUnavailableError", "BackPressureError", "DeploymentUnavailableError", "RayActorError",
-    "ReplicaUnavailableError",
+    "ActorDiedError", "ActorUnavailableError", "BackPressureError", "DeploymentUnavailableError", "GetTimeoutError",
+    "LocalRayletDiedError", "NodeDiedError", "ObjectLostError", "OutOfMemoryError", "OwnerDiedError", "RayActorError",
+    "RaySystemError", "ReplicaUnavailableError", "RequestCancelledError", "TaskCancelledError", "WorkerCrashedError",
 }  # fmt: skip
 
 

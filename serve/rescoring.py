@@ -18,6 +18,7 @@ from serve.store import Claim, StoreError
 
 log = logging.getLogger(__name__)
 AT_ONCE = 32
+FOR_MANY = 0.25  # share of the time for an answer that a group has, before it is halved
 
 
 async def rescore(service: Service) -> int:
@@ -48,11 +49,24 @@ async def _score(service: Service, claims: Sequence[Claim]) -> None:
             if is_passing(error) and not isinstance(error, TooSlow):
                 raise
             if len(group) == 1:
+                if isinstance(error, TooSlow):
+                    await _check_alive(service)
                 await _set_aside(service, group[0], error)
                 continue
             half = len(group) // 2
             waiting += [group[:half], group[half:]]
             await asyncio.to_thread(service.store.renew, [claim for part in waiting for claim in part])
+
+
+async def _check_alive(service: Service) -> None:
+    """Raise TooSlow where the stages answer nothing at all: then it is not the unit that is slow."""
+    assigned = await asyncio.to_thread(service.store.assignments)
+    for bundle in sorted(set(assigned.values()))[:1]:
+        try:
+            await service.within(service.stages.about(bundle))
+        except HvacError as error:
+            if isinstance(error, TooSlow):
+                raise
 
 
 async def _score_together(service: Service, claims: list[Claim]) -> None:
@@ -68,7 +82,8 @@ async def _score_together(service: Service, claims: list[Claim]) -> None:
             asks.append(ask)
             sound.append(claim)
     if asks:
-        rows = checked_rows(await service.within(service.stages.predict(asks)))
+        seconds = service.config.limits.timeout_s * (FOR_MANY if len(asks) > 1 else 1)
+        rows = checked_rows(await service.within(service.stages.predict(asks), seconds))
         await asyncio.to_thread(service.store.save_predictions, rows, sound)
 
 
@@ -91,9 +106,16 @@ async def _set_aside(service: Service, claim: Claim, error: Exception) -> None:
 
 
 async def rescore_forever(service: Service) -> None:
-    """Look for changed equipment again and again; a store that is away is asked again later."""
+    """Look for changed equipment again and again; a store that is away is asked again later.
+
+    What was set aside before this start is tried once more: what was in its way may be mended.
+    """
+    begun = False
     while True:
         try:
+            if not begun:
+                await asyncio.to_thread(lambda: service.store.mark_stale(service.store.aside()))
+                begun = True
             done = await rescore(service)
             service.rescoring_fails = False
         except asyncio.CancelledError:

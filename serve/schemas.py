@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Self, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
@@ -37,10 +37,30 @@ Value = Annotated[
 Whole = Annotated[int, Field(strict=True, ge=1, le=365)]
 
 
+MOST_KEYS = 32  # of one object: with more, all that is wrong would fill gigabytes
+MOST_POINTS = 512
+Item = TypeVar("Item")
+Items = Annotated[list[Item], Field(fail_fast=True)]  # the first fault is enough: eight million of them fill gigabytes
+
+
+def _few_points(given: Any) -> Any:
+    if isinstance(given, dict) and len(given) > MOST_POINTS:
+        raise ValueError(f"expected at most {MOST_POINTS} points, found {len(given)}")
+    return given
+
+
 class Body(BaseModel):
     """Unknown fields are errors; texts and booleans are not taken for numbers, nor numbers for dates."""
 
     model_config = ConfigDict(extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _few_keys(cls, given: Any) -> Any:
+        if isinstance(given, dict) and len(given) > MOST_KEYS:
+            known = ", ".join(info.alias or name for name, info in cls.model_fields.items())
+            raise ValueError(f"expected no other fields than {known}, found {len(given)} fields")
+        return given
 
 
 def _not_in_the_future(name: str, day: dt.date | None) -> None:
@@ -88,8 +108,12 @@ class Window(Body):
     """A ready window in physical units: per point one value a day, oldest first, null where none was measured."""
 
     end_date: Day
-    values: dict[Id, Annotated[list[Value | None], Field(min_length=1, max_length=3660)]] = Field(
-        min_length=1, max_length=512, description="per point the values of consecutive days, the last on end_date"
+    values: Annotated[
+        dict[Id, Annotated[Items[Value | None], Field(min_length=1, max_length=3660)]], BeforeValidator(_few_points)
+    ] = Field(
+        min_length=1,
+        max_length=MOST_POINTS,
+        description="per point the values of consecutive days, the last on end_date",
     )
 
     @model_validator(mode="after")
@@ -118,9 +142,9 @@ class AskedUnit(UnitId):
     """
 
     equipment_class: Id | None = Field(default=None, alias="class", description="needed where it is not stored")
-    readings: list[Reading] | None = None
+    readings: Items[Reading] | None = None
     window: Window | None = None
-    events: list[Event] = Field(default=[], max_length=10_000)
+    events: Items[Event] = Field(default=[], max_length=10_000)
     install_date: Day | None = None
     end_date: Day | None = Field(default=None, description="last day of the 90 that are looked at; default: the newest")
 
@@ -134,7 +158,7 @@ class AskedUnit(UnitId):
         return self
 
 
-def _contradictions(readings: list[Reading]) -> None:
+def _contradictions(readings: Items[Reading]) -> None:
     """Two values for one point and day: which one holds?"""
     seen: dict[tuple[str, dt.date], float | None] = {}
     for reading in readings:
@@ -162,13 +186,13 @@ class PredictBody(Body):
     """Equipment to be judged."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"example": PREDICT_EXAMPLE})
-    units: list[AskedUnit] = Field(min_length=1)
+    units: Items[AskedUnit] = Field(min_length=1)
 
 
 class ForecastBody(AskedUnit):
     """One piece of equipment whose values are to be forecast."""
 
-    horizons: list[Whole] | None = Field(
+    horizons: Items[Whole] | None = Field(
         default=None, min_length=1, max_length=10, description="days ahead; default: the bundle's (30, 60, 90)"
     )
 
@@ -178,8 +202,8 @@ class PushedUnit(UnitId):
 
     equipment_class: Id | None = Field(default=None, alias="class")
     install_date: Day | None = None
-    readings: list[Reading] = Field(default=[])
-    events: list[Event] = Field(default=[], max_length=10_000)
+    readings: Items[Reading] = Field(default=[])
+    events: Items[Event] = Field(default=[], max_length=10_000)
 
     @model_validator(mode="after")
     def _agree(self) -> Self:
@@ -190,7 +214,7 @@ class PushedUnit(UnitId):
 class PushBody(Body):
     """Readings to be kept; sending them twice is the same as once, and later values replace earlier ones."""
 
-    units: list[PushedUnit] = Field(min_length=1)
+    units: Items[PushedUnit] = Field(min_length=1)
 
     @model_validator(mode="after")
     def _agree(self) -> Self:

@@ -180,13 +180,14 @@ class Service:
                 self._records.popitem(last=False)
         return found
 
-    async def within(self, work: Awaitable[T]) -> T:
-        """The result, or `TooSlow` when the time is up."""
+    async def within(self, work: Awaitable[T], seconds: float | None = None) -> T:
+        """The result, or `TooSlow` when the time is up (as configured, unless told otherwise)."""
+        seconds = seconds or self.config.limits.timeout_s
         try:
-            return await asyncio.wait_for(work, self.config.limits.timeout_s)
+            return await asyncio.wait_for(work, seconds)
         except TimeoutError as error:
             raise TooSlow(
-                f"no answer within {self.config.limits.timeout_s:g} s; ask for fewer units or try again",
+                f"no answer within {seconds:g} s; ask for fewer units or try again",
                 retry_after=self.config.limits.retry_after_s,
             ) from error
 

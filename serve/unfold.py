@@ -25,11 +25,11 @@ import pyarrow as pa
 
 from hvac.errors import HvacError, InputError
 from serve.bulk import read_windows, unfolded_bytes
-from serve.problems import TooMuch, TooSlow, WrongKind
+from serve.problems import TooMuch, WrongKind
 from serve.settings import MIB, Limits
 
 AT_ONCE = 2
-SLACK = 192 * MIB  # stacks, code loaded late
+SLACK = 64 * MIB  # stacks, code loaded late
 COPIES = 3  # of what is unfolded, while it is checked
 ERRORS: dict[str, type[HvacError]] = {kind.__name__: kind for kind in (InputError, TooMuch, WrongKind)}
 QUIET = {
@@ -45,7 +45,7 @@ _own = threading.local()
 
 
 async def windows(content: bytes, kind: str, limits: Limits) -> pa.Table:
-    """`bulk.read_windows` in another process. Raises what that raises, and TooSlow."""
+    """`bulk.read_windows` in another process. Raises what that raises, and TooMuch where it takes too long."""
     return await asyncio.get_running_loop().run_in_executor(_threads, _in_child, content, kind, limits)
 
 
@@ -92,14 +92,15 @@ class Child:
             late.set()
             self._process.kill()
 
-        timer = threading.Timer(limits.timeout_s, stop)
+        seconds = limits.timeout_s / 2  # half is left for the stages
+        timer = threading.Timer(seconds, stop)
         timer.start()
         try:
             told, table = self._exchange(content, kind, limits)
         except (OSError, ValueError) as error:
             self.end()
             if late.is_set():
-                raise TooSlow(f"the body could not be unfolded within {limits.timeout_s:g} s") from error
+                raise TooMuch(f"the body could not be unfolded within {seconds:g} s: send it in parts") from error
             raise InputError(f"the body cannot be read as {kind}: it is damaged, or unfolds to too much") from error
         finally:
             timer.cancel()

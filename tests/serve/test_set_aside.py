@@ -16,7 +16,8 @@ from hvac.errors import ConfigError
 from hvac.panel.grid import Unit
 from serve import metrics
 from serve.keys import make_key
-from serve.rescoring import rescore
+from serve.problems import TooSlow
+from serve.rescoring import rescore, rescore_forever
 from serve.service import Service
 from serve.store import FLEET, Store
 from tests.models.models_example import bundle
@@ -173,6 +174,37 @@ def test_store_that_is_away_or_a_worker_that_died_sets_nobody_aside(tmp_path: Pa
     service.stages.predict = predict  # type: ignore[method-assign]
     scored(service)
     assert len({row["equipment_id"] + row["facility_id"] for row in service.rows()}) == 3
+
+
+def test_what_was_set_aside_is_tried_once_more_after_a_start(tmp_path: Path) -> None:
+    service = service_of(tmp_path)
+    for claim in service.store.claim_stale(10):
+        service.store.set_aside(claim, "the bundles could not be reached")
+
+    async def a_while() -> None:
+        loop = asyncio.create_task(rescore_forever(service))
+        for _ in range(200):
+            await asyncio.sleep(0.05)
+            if len(service.rows()) == 9:
+                break
+        loop.cancel()
+
+    asyncio.run(a_while())
+    assert service.store.aside() == {}
+
+
+def test_stages_that_answer_nothing_set_nobody_aside(tmp_path: Path) -> None:
+    """As while a cluster is still starting."""
+    service = service_of(tmp_path, limits={"timeout_s": 0.2})
+
+    async def hang(*_: Any, **__: Any) -> Any:
+        await asyncio.sleep(60)
+
+    service.stages.predict = service.stages.about = hang  # type: ignore[method-assign]
+    with pytest.raises(TooSlow):
+        asyncio.run(rescore(service))
+    assert service.store.aside() == {}
+    assert len(service.store.claim_stale(10)) == 3
 
 
 def test_key_of_a_facility_sees_only_its_own_units_set_aside(tmp_path: Path) -> None:
