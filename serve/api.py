@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import math
 from typing import Annotated, Any
 
 import pyarrow as pa
@@ -223,7 +224,12 @@ def _last_days(table: pa.Table, days: int) -> list[dict[str, Any]]:
     rows = table.sort_by([("point_id", "ascending"), ("date", "ascending")]).to_pylist()
     newest = max((row["date"] for row in rows), default=EPOCH)
     names = ("point_id", "date", "value", "lower_limit", "upper_limit")
-    return [{name: row[name] for name in names} for row in rows if (newest - row["date"]).days < days]
+    return [{name: _known(row[name]) for name in names} for row in rows if (newest - row["date"]).days < days]
+
+
+def _known(value: Any) -> Any:
+    """The value, None for a number that JSON does not know."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _date(day: int | None) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import dataclass
 
 from fastapi import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -17,8 +18,8 @@ from serve.settings import Limits, ServeConfig
 
 ALIVE = "/healthz"
 BULK = "/v1/predict/bulk"
-READING_AT_ONCE = 1024  # bodies that may be on their way, however slowly
-READING_BODIES = 4  # times the bytes of the largest body that all of them may hold
+AT_ONCE, AT_ONCE_EACH = 4096, 1024  # bodies that may be on their way, of all callers and of one
+BODIES, BODIES_EACH = 6, 2  # times the largest body that these may hold
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -69,12 +70,13 @@ class Guard:
         if not self.door.keys and scope["path"] != ALIVE:
             check_host(headers.get("host", []), headers.get("origin", []), self.config.hosts)
         first = {name: values[0] for name, values in headers.items()}
-        scope["state"] = {**scope.get("state", {}), "caller": await self.door.enter(scope, first)}
+        caller = await self.door.enter(scope, first)
+        scope["state"] = {**scope.get("state", {}), "caller": caller}
         limit = self.limits.bulk_bytes if scope["path"] == BULK else self.limits.body_bytes
         _check_headers(first, limit)
         if scope["method"] == "POST":
             self._check_free()
-            receive = await self.bodies.read(receive, limit)
+            receive = await self.bodies.read(receive, limit, caller.name if caller else "")
             self._check_free()
         self.in_flight += 1
         metrics.IN_FLIGHT.set(self.in_flight)
@@ -108,29 +110,44 @@ class Answer:
         await self._send(message)
 
 
+@dataclass
+class Load:
+    """Bodies on their way, and the bytes they hold."""
+
+    count: int = 0
+    held: int = 0
+
+
 class Bodies:
-    """Bodies on their way: each has its time and its size, all together too; none counts as a request in flight."""
+    """Bodies on their way: each has its time and its size, so has each caller; none counts as a request in flight."""
 
     def __init__(self, limits: Limits) -> None:
-        self.limits, self.count, self.held = limits, 0, 0
+        self.limits, self._all, self._each = limits, Load(), dict[str, Load]()
 
-    async def read(self, receive: Receive, limit: int) -> Receive:
+    async def read(self, receive: Receive, limit: int, caller: str) -> Receive:
         """Read a body whole; what the application then receives. Raises TooMuch, TooLate, Busy, Gone."""
-        if self.count >= READING_AT_ONCE:
-            raise Busy(f"{self.count} bodies are on their way already; try again soon", retry_after=1)
-        self.count += 1
+        own = self._each.setdefault(caller, Load())
+        if self._all.count >= AT_ONCE or own.count >= AT_ONCE_EACH:
+            raise Busy(f"{own.count} bodies of this caller are on their way already; try again soon", retry_after=1)
         parts: list[bytes] = []
+        self._add(own, count=1)
         try:
-            await asyncio.wait_for(self._collect(receive, limit, parts), self.limits.timeout_s)
+            await asyncio.wait_for(self._collect(receive, limit, parts, own), self.limits.timeout_s)
         except TimeoutError as error:
             seconds = f"{self.limits.timeout_s:g} s"
             raise TooLate(f"the body did not come within {seconds}; send it faster, or in parts") from error
         finally:
-            self.count -= 1
-            self.held -= sum(map(len, parts))
+            self._add(own, count=-1, held=-sum(map(len, parts)))
+            if not own.count:
+                self._each.pop(caller, None)
         return _replay(b"".join(parts), receive)
 
-    async def _collect(self, receive: Receive, limit: int, parts: list[bytes]) -> None:
+    def _add(self, own: Load, *, count: int = 0, held: int = 0) -> None:
+        for load in (self._all, own):
+            load.count += count
+            load.held += held
+
+    async def _collect(self, receive: Receive, limit: int, parts: list[bytes], own: Load) -> None:
         size, more = 0, True
         while more:
             message = await receive()
@@ -138,11 +155,11 @@ class Bodies:
                 raise Gone("the caller has gone")
             part = message.get("body", b"")
             size += len(part)
-            self.held += len(part)
+            self._add(own, held=len(part))
             parts.append(part)
             if size > limit:
                 raise _too_large(limit)
-            if self.held > READING_BODIES * self.limits.bulk_bytes:
+            if self._all.held > BODIES * self.limits.bulk_bytes or own.held > BODIES_EACH * self.limits.bulk_bytes:
                 raise Busy("too many large bodies are on their way already; try again soon", retry_after=1)
             more = message.get("more_body", False)
 

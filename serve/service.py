@@ -7,6 +7,7 @@ import datetime as dt
 import hashlib
 import json
 import logging
+import math
 import time
 from collections import Counter, OrderedDict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -290,7 +291,11 @@ class Service:
         if not assigned:
             raise Refused("no bundle serves yet: train one, or promote one")
         serving_now = set(assigned.values())
-        await self.within(self._any_answers(sorted(serving_now)))
+        try:
+            await self.within(self._any_answers(sorted(serving_now)))
+        except BundleError as error:
+            told = f": {self.plain(error)}" if caller and caller.facility_id == FLEET else ""
+            raise Refused(f"no bundle that serves can be read{told}") from error
         if caller is None:
             return {"status": "ready"}
         aside = await asyncio.to_thread(self.store.aside)
@@ -307,14 +312,14 @@ class Service:
         }
 
     async def _any_answers(self, bundles: Sequence[str]) -> None:
-        """Raise Refused where none of the bundles can be read."""
-        for bundle in bundles:
+        """Raise BundleError where none of the bundles can be read."""
+        for number, bundle in enumerate(bundles, 1):
             try:
                 await self.stages.about(bundle)
                 return
-            except BundleError as error:
-                told = error
-        raise Refused(f"no bundle that serves can be read: {self.plain(told)}")
+            except BundleError:
+                if number == len(bundles):
+                    raise
 
     # Readings
 
@@ -397,9 +402,9 @@ class Service:
         return ranking(rows, last_day=max((row["end_date"] for row in rows), default=EPOCH))
 
     def rows(self, facility_id: str | None = None, equipment_id: str | None = None) -> list[dict[str, Any]]:
-        """Newest predictions, with days as dates."""
+        """Newest predictions, with days as dates; without what an earlier version kept of a damaged bundle."""
         rows = self.store.predictions(facility_id, equipment_id)
-        return [row | {"end_date": dt.date.fromisoformat(row["end_date"])} for row in rows]
+        return [row | {"end_date": dt.date.fromisoformat(row["end_date"])} for row in rows if _is_sound(row)]
 
     def record(self, unit: Unit) -> tuple[UnitRow, pa.Table, list[tuple[Any, ...]]]:
         """Equipment with its readings and events. Raises Unknown."""
@@ -409,18 +414,29 @@ class Service:
         return stored, *self._record(stored)
 
 
+def _is_sound(row: dict[str, Any]) -> bool:
+    """Whether the risk is a probability where there is one, and the forecast numbers."""
+    risk, forecast = row["risk"], row["forecast"] or ()
+    judged = row["status"] != OK or (risk is not None and 0 <= risk <= 1)
+    return judged and all(map(math.isfinite, forecast))
+
+
 def checked_rows(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return rows of `latest.parquet`. Raises Refused where a risk is no probability: the bundle is damaged."""
     for row in rows:
-        if row["status"] == OK:
-            _check_risks([row["risk"]], [row["bundle_id"]])
+        if not _is_sound(row):
+            raise Refused(_no_probability(row["bundle_id"]))
     return rows
+
+
+def _no_probability(bundle: str) -> str:
+    return f"bundle {bundle} gave a risk that is no probability, or a forecast that is no number: promote another"
 
 
 def _check_risks(risks: Sequence[float | None], bundles: Any) -> None:
     for risk, bundle in zip(risks, bundles, strict=True):
         if risk is None or not 0 <= risk <= 1:
-            raise Refused(f"bundle {bundle} gave a risk that is no probability: promote another")
+            raise Refused(_no_probability(bundle))
 
 
 def _facility(name: str, units: int, rows: list[dict[str, Any]]) -> dict[str, Any]:

@@ -229,6 +229,18 @@ def test_promotion_by_another_replica_counts_at_once(tmp_path: Path) -> None:
     assert {row["bundle_id"] for row in service.rows()} == {other}
 
 
+def test_rows_of_an_older_version_that_hold_no_number_are_shown_as_unknown(tmp_path: Path) -> None:
+    service = scored(service_of(tmp_path))
+    inf, nan = float("inf"), float("nan")
+    service.store.save_predictions([{**row, "risk": nan, "forecast": [inf] * 3} for row in service.rows(*UNITS[0])])
+    service.store.load_readings([(*UNITS[0], "p", LAST, inf, None, inf, None)])
+    with client_of(service) as client:
+        for path in ("/", "/equipment", "/facility/F1", "/equipment/F1/E1", "/ranking.csv", "/v1/facilities",
+                     "/v1/facilities/F1/ranking", "/v1/equipment/F1/E1"):  # fmt: skip
+            told = client.get(path, headers={"accept": "text/html"})
+            assert told.status_code == 200, (path, told.text)
+
+
 # Versions
 
 
