@@ -44,7 +44,7 @@ DAMAGE = (
     KeyError,
     MemoryError,
     OSError,
-    OverflowError,
+    ArithmeticError,
     RuntimeError,
     TypeError,
     ValueError,
@@ -89,7 +89,7 @@ class Bundle:
     def id(self) -> str:
         """Name of the bundle: its class and a hash of its content, so that equal training gives an equal id."""
         digest = hashlib.sha256(json.dumps(self._content(), sort_keys=True).encode())
-        for name, array in sorted(self._arrays().items()):
+        for name, array in sorted(self.arrays().items()):
             digest.update(name.encode() + array.tobytes())
         return f"{self.recipe.class_name}-{digest.hexdigest()[:12]}"
 
@@ -163,7 +163,8 @@ class Bundle:
             "training": self.training,
         }
 
-    def _arrays(self) -> dict[str, npt.NDArray[Any]]:
+    def arrays(self) -> dict[str, npt.NDArray[Any]]:
+        """The model's arrays and the forecast's bands, by name."""
         bands = {BAND.format(horizon): band for horizon, band in self.band.items()}
         return {name: np.ascontiguousarray(array) for name, array in (self.model.state() | bands).items()}
 
@@ -171,7 +172,7 @@ class Bundle:
         """Write the bundle as `parent/<id>`, whole or not at all."""
         folder = parent / self.id
         with replacing_folder(folder, last=MANIFEST) as building:
-            save_file(self._arrays(), building / MODEL)
+            save_file(self.arrays(), building / MODEL)
             self.encoder.save(building / ENCODER)
             content = self._content()
             if golden := golden_arrays(self, content):

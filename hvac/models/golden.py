@@ -44,6 +44,14 @@ def content_digest(manifest: Mapping[str, Any]) -> npt.NDArray[np.uint8]:
     return np.frombuffer(hashlib.sha256(text).digest(), dtype=np.uint8)
 
 
+def weights_digest(arrays: Mapping[str, npt.NDArray[Any]]) -> npt.NDArray[np.uint8]:
+    """Return the SHA-256 of a model's arrays [32]."""
+    digest = hashlib.sha256()
+    for name, array in sorted(arrays.items()):
+        digest.update(f"{name} {array.dtype} {array.shape}".encode() + array.tobytes())
+    return np.frombuffer(digest.digest(), dtype=np.uint8)
+
+
 def golden_arrays(bundle: Bundle, manifest: Mapping[str, Any]) -> Arrays:
     """Return windows, scores and risks to keep; nothing where the family looks at what cannot be made up."""
     made = _made_up(bundle)
@@ -52,7 +60,8 @@ def golden_arrays(bundle: Bundle, manifest: Mapping[str, Any]) -> Arrays:
     except HvacError:
         return {}
     inputs: Arrays = {name: np.ascontiguousarray(getattr(made, name)) for name in INPUTS}
-    return inputs | {"score_BH": score_BH, "risk_BH": risk_BH, "content": content_digest(manifest).copy()}
+    digests = {"content": content_digest(manifest).copy(), "weights": weights_digest(bundle.arrays()).copy()}
+    return inputs | digests | {"score_BH": score_BH, "risk_BH": risk_BH}
 
 
 def check_answers(bundle: Bundle, arrays: Arrays, manifest: Mapping[str, Any]) -> None:
@@ -61,6 +70,8 @@ def check_answers(bundle: Bundle, arrays: Arrays, manifest: Mapping[str, Any]) -
     Raises:
         BundleError: risks that are no probabilities, forecasts that are no numbers, or other answers than were kept.
     """
+    if arrays:
+        _check_digests(bundle, arrays, manifest)
     windows = _kept(bundle, arrays) if arrays else _made_up(bundle)
     score_BH, risk_BH = _judged(bundle, windows)
     if not np.isfinite(score_BH).all() or not (np.isfinite(risk_BH) & (risk_BH >= 0) & (risk_BH <= 1)).all():
@@ -68,8 +79,14 @@ def check_answers(bundle: Bundle, arrays: Arrays, manifest: Mapping[str, Any]) -
     _check_forecasts(bundle, windows)
     if arrays:
         _check_kept(bundle, arrays, score_BH, risk_BH)
-        if not np.array_equal(arrays["content"], content_digest(manifest)):
-            raise BundleError("its manifest is not the one that was saved with its golden windows")
+
+
+def _check_digests(bundle: Bundle, arrays: Arrays, manifest: Mapping[str, Any]) -> None:
+    """Refuse what was changed, before it is asked: damaged trees need not end anywhere."""
+    if not np.array_equal(arrays.get("content", ()), content_digest(manifest)):
+        raise BundleError("its manifest is not the one that was saved with its golden windows")
+    if not np.array_equal(arrays.get("weights", ()), weights_digest(bundle.arrays())):
+        raise BundleError("its weights are not those that were saved with its golden windows")
 
 
 def _check_kept(bundle: Bundle, arrays: Arrays, score_BH: Floats, risk_BH: Floats) -> None:
@@ -123,7 +140,7 @@ def _made_up(bundle: Bundle) -> Windows:
 
 
 def _kept(bundle: Bundle, arrays: Arrays) -> Windows:
-    lacking = [name for name in (*INPUTS, "score_BH", "risk_BH", "content") if name not in arrays]
+    lacking = [name for name in (*INPUTS, "score_BH", "risk_BH") if name not in arrays]
     if lacking or not 1 <= len(arrays["x_BCL"]) <= WINDOWS:
         raise BundleError(f"its golden windows are damaged: expected {', '.join(INPUTS)} of up to {WINDOWS} windows")
     return _windows(bundle, {name: arrays[name] for name in INPUTS})
