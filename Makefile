@@ -7,7 +7,7 @@ READY  := $(VENV)/.ready
 export OMP_NUM_THREADS ?= 1
 export RAY_USAGE_STATS_ENABLED ?= 0
 
-.PHONY: setup lock newest licences demo serve test format lint types imports doctests tests explore bench chaos tensorboard clean
+.PHONY: setup lock newest licences demo serve test format lint types imports doctests tests explore hostile bench chaos tensorboard clean
 
 setup: $(READY)
 
@@ -67,6 +67,10 @@ explore: setup
 	for round in $$(seq 20); do \
 	  HYPOTHESIS_PROFILE=explore $(BIN)/pytest -n 2 -q -m hypothesis || exit 1; \
 	done
+
+# What nobody should send to the service: requests, bundles, bodies that unfold, slow ones, every route with every key
+hostile: setup
+	$(BIN)/python -m tests.serve.hostile
 
 bench: setup
 	$(BIN)/python benchmarks/run.py

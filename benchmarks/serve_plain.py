@@ -11,7 +11,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from serve.api import make_api
-from serve.guard import Door
+from serve.door import Door
 from serve.load import load
 from serve.rescoring import rescore_forever
 from serve.service import Service

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator
 from typing import Any
 
 import pyarrow as pa
 
+from hvac.cells import SafeWriter
 from hvac.evaluation import figures
 from hvac.evaluation.comparison import Trial
 from hvac.features.describe import Recipe
@@ -80,7 +80,7 @@ def write_predictions(
 def write_summary(path: AnyPath, trial: Trial, found: dict[str, Any], model: str) -> None:
     """One row per horizon of one model; with several classes the threshold is the mean over test windows."""
     with writing(path, "w", newline="", encoding="utf-8-sig") as file:
-        writer = csv.writer(file)
+        writer = SafeWriter(file)
         writer.writerow(["horizon", *SUMMARY])
         for i, horizon in enumerate(trial.horizons):
             row = {

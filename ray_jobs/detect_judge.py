@@ -12,6 +12,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.csv as pacsv
 
+from hvac.cells import safe_table
 from hvac.detect.assess import assess, metrics_of
 from hvac.detect.baseline import RecordZScore, WindowZScore
 from hvac.detect.detector import Detector, Judge
@@ -52,7 +53,7 @@ def judge(config: DetectConfig, workspace: Workspace, series: Sequence[Series], 
 
 def _write_csv(table: pa.Table, path: AnyPath) -> None:
     with writing(path) as file:
-        pacsv.write_csv(table, file)
+        pacsv.write_csv(safe_table(table), file)
 
 
 def _facts(config: DetectConfig, steps: dict[str, Result]) -> dict[str, Any]:

@@ -24,6 +24,7 @@ import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 import ray
 
+from hvac.cells import safe_table
 from hvac.errors import InputError
 from hvac.features.describe_seed import seed_table
 from hvac.panel.accepted import id_text
@@ -318,7 +319,7 @@ def _write_rejects(workspace: Workspace, of_files: pa.Table, registry: Registry)
     rejects = pa.concat_tables([of_files, registry.rejects])
     with writing(workspace.root / "rejects.csv") as file:
         file.write(b"\xef\xbb\xbf")
-        pacsv.write_csv(rejects, file)
+        pacsv.write_csv(safe_table(rejects), file)
     return dict(Counter(rejects["reason"].to_pylist()))
 
 

@@ -11,6 +11,7 @@ import ray
 from pydantic import Field
 
 from hvac.config import Config
+from hvac.private import keep_private, ray_token_file
 
 log = logging.getLogger(__name__)
 ENVIRONMENT = {
@@ -61,9 +62,11 @@ def _connect(config: RayConfig) -> None:
         }
     try:
         ray.init(address=address, **options)
+        keep_private(ray_token_file())
     except Exception as error:
         if address != "local" or "timed out during startup" not in str(error):
             raise
         log.warning("Ray did not start within its 30 s on this busy machine: once more")
         ray.shutdown()
         ray.init(address=address, **options)
+        keep_private(ray_token_file())

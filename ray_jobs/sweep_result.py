@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 import datetime as dt
 from pathlib import PurePosixPath
 from typing import Any
 
 import yaml
 
+from hvac.cells import SafeWriter
 from hvac.errors import HvacError
 from hvac.evaluation.sweep_page import write_sweep_page
 from hvac.models.search_space import Settings, with_settings
@@ -92,7 +92,7 @@ def _write_table(path: AnyPath, trials: list[Trial], search: TuneConfig) -> None
     """One row per trial, for Excel too."""
     measures = list(dict.fromkeys(name for trial in trials for name in (trial["rows"][-1:] or [{}])[0]))
     with writing(path, "w", newline="", encoding="utf-8-sig") as file:
-        writer = csv.writer(file)
+        writer = SafeWriter(file)
         writer.writerow(
             ["trial", "status", "epochs", "seconds", *(f"model.{key}" for key in search.space), *measures[1:], "why"]
         )

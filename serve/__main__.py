@@ -21,6 +21,7 @@ from typing import Any
 
 from hvac.config import read_overrides
 from hvac.errors import ConfigError, HvacError
+from hvac.private import keep_private, ray_token_file
 from serve.settings import ServeConfig, read_config
 
 QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "OMP_NUM_THREADS": "1", "RAY_SERVE_LOG_TO_STDERR": "0"}
@@ -140,6 +141,7 @@ def _serve(host: str, port: int, config: ServeConfig, stop: threading.Event, *, 
         "PROMETHEUS_MULTIPROC_DIR": os.environ.get("PROMETHEUS_MULTIPROC_DIR", metrics),
         "OMP_NUM_THREADS": os.environ["OMP_NUM_THREADS"],
     }
+    keep_private(ray_token_file())
     own: dict[str, Any] = {"include_dashboard": False, "object_store_memory": 256 * 2**20} if _own_ray() else {}
     ray.init(
         address=os.environ.get("RAY_ADDRESS", "local"),
@@ -148,6 +150,7 @@ def _serve(host: str, port: int, config: ServeConfig, stop: threading.Event, *, 
         runtime_env={"env_vars": environment},
         **own,
     )
+    keep_private(ray_token_file())
     _heed_signals(stop)  # Ray has put its own in their place, which abort
     try:
         # a proxy is started in any case: out of the way of an ingress that listens itself

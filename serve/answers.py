@@ -86,13 +86,25 @@ class Forecasts(BaseModel):
     forecasts: list[DailyForecast]
 
 
+class UnknownPoint(BaseModel):
+    """A point that no bundle of the equipment's class looks at: its readings are kept, and change no risk."""
+
+    facility_id: str
+    equipment_id: str
+    point_id: str
+    readings: int
+
+
 class Stored(BaseModel):
     """What a push did."""
 
     units: int
     readings: int
     events: int
-    to_be_scored: int = Field(description="pieces of equipment that now wait to be scored again")
+    to_be_scored: int = Field(description="pieces of equipment (of your facilities) that now wait to be scored again")
+    unknown_points: list[UnknownPoint] = Field(
+        default=[], description="points that no bundle of the class looks at: check how they are spelt"
+    )
 
 
 class Problem(BaseModel):

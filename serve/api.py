@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import io
+import math
 from typing import Annotated, Any
 
 import pyarrow as pa
@@ -16,22 +17,25 @@ from hvac.models.ranking import ranking_csv
 from hvac.panel.grid import Unit
 from hvac.panel.registers import OPEN_END
 from hvac.panel.registry import EPOCH
-from serve import metrics, pages
+from serve import metrics, pages, unfold
 from serve.answers import DailyForecast, Forecasts, Predictions, Problem, Stored, unit_predictions
-from serve.bulk import ARROW, PARQUET, read_windows
-from serve.guard import Door, Guard, install_handlers
+from serve.bulk import ARROW, PARQUET, check_kind
+from serve.door import Door
+from serve.errors import install_handlers
+from serve.guard import Guard
+from serve.ids import SentId
 from serve.keys import Caller
-from serve.problems import Refused
-from serve.schemas import ForecastBody, Id, PredictBody, PromoteBody, PushBody
+from serve.schemas import ForecastBody, PredictBody, PromoteBody, PushBody
 from serve.service import Service
 
 ABOUT = (
     "How likely an anomaly begins within 30, 60 and 90 days, for every piece of HVAC equipment. Risks are "
     "probabilities (0 to 1); days are calendar days; values are in each point's own physical unit."
 )
-ProblemSet = {code: {"model": Problem} for code in (400, 401, 403, 404, 413, 415, 422, 429, 503, 504)}
-FacilityId = Annotated[Id, InPath(description="facility")]
-EquipmentId = Annotated[Id, InPath(description="equipment")]
+ProblemSet = {code: {"model": Problem} for code in (400, 401, 403, 404, 405, 408, 413, 415, 421, 422, 429, 503, 504)}
+FacilityId = Annotated[SentId, InPath(description="facility; a slash in it is sent as %2F")]
+EquipmentId = Annotated[SentId, InPath(description="equipment; percent-encoded like the facility")]
+BundleId = Annotated[SentId, InPath(description="bundle")]
 Language = Annotated[str | None, Query(pattern="^(en|ja)$")]
 
 
@@ -43,11 +47,12 @@ def make_api(service: Service, door: Door) -> FastAPI:
         description=ABOUT,
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,  # a redirect would name whatever host the request named
         responses=ProblemSet,  # type: ignore[arg-type]
     )
     api.state.service, api.state.door = service, door
     install_handlers(api, service.config.language)
-    api.add_middleware(Guard, limits=service.config.limits)
+    api.add_middleware(Guard, door=door, config=service.config)
     api.include_router(_predicting(service, door))
     api.include_router(_looking(service, door))
     api.include_router(_operating(service, door))
@@ -80,8 +85,8 @@ def _predicting(service: Service, door: Door) -> APIRouter:
         of points × 9 numbers, as in the featurized table), which the default family `fusion` looks at.
         """
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-        content = await request.body()
-        table = await asyncio.to_thread(read_windows, content, kind, service.config.limits)
+        check_kind(kind)
+        table = await service.within(unfold.windows(await request.body(), kind, service.config.limits))
         return Response(_stream(await service.bulk(table, caller.sees)), media_type=ARROW)
 
     @routes.post("/forecast", response_model=Forecasts)
@@ -96,7 +101,7 @@ def _predicting(service: Service, door: Door) -> APIRouter:
     async def readings(body: PushBody, caller: Caller = push) -> Stored:
         """Keep readings and events. Sending them twice is the same as once; the equipment is scored again at once."""
         door.check(caller, *(unit.facility_id for unit in body.units))
-        return await asyncio.to_thread(service.push, body.units)
+        return await service.push(body.units, caller.sees)
 
     return routes
 
@@ -141,6 +146,7 @@ def _looking(service: Service, door: Door) -> APIRouter:
             "equipment_id": equipment_id,
             "class": stored.class_name,
             "install_date": _date(stored.install_day),
+            "set_aside": (await asyncio.to_thread(service.store.aside, unit)).get(unit),
             "predictions": [p.model_dump(mode="json", by_alias=True) for p in unit_predictions(rows)],
             "readings": _last_days(table, 90),
             "events": [{"kind": e[2], "start": _date(e[3]), "end": _end(e[4]), "point_id": e[5]} for e in events],
@@ -159,10 +165,10 @@ def _operating(service: Service, door: Door) -> APIRouter:
     @routes.get("/v1/models")
     async def models(caller: Caller = read) -> dict[str, Any]:
         """Bundles, and whom each serves."""
-        return {"models": await service.models()}
+        return {"models": await service.models(caller)}
 
     @routes.post("/v1/models/{bundle_id}/promote")
-    async def promote(bundle_id: Id, body: PromoteBody | None = None, caller: Caller = admin) -> dict[str, Any]:
+    async def promote(bundle_id: BundleId, body: PromoteBody | None = None, caller: Caller = admin) -> dict[str, Any]:
         """Let a bundle serve its class from now on, in a facility or the whole fleet; no restart."""
         facility = body.facility_id if body else None
         door.check_promote(caller, facility)
@@ -173,13 +179,9 @@ def _operating(service: Service, door: Door) -> APIRouter:
         return {"status": "alive"}
 
     @routes.get("/readyz", include_in_schema=False)
-    async def readyz() -> dict[str, Any]:
-        """Whether requests can be answered: the store is there, and a bundle serves."""
-        assigned = await asyncio.to_thread(service.store.assignments)
-        if not assigned:
-            raise Refused("no bundle serves yet: train one, or promote one")
-        await asyncio.wait_for(service.stages.about(next(iter(assigned.values()))), service.config.limits.timeout_s)
-        return {"status": "ready", "bundles": len(set(assigned.values()))}
+    async def readyz(request: Request) -> dict[str, Any]:
+        """Whether requests can be answered (the store is there, and a bundle serves), and what cannot be scored."""
+        return await service.ready(request.scope["state"]["caller"])
 
     @routes.get("/metrics", include_in_schema=False)
     async def prometheus(caller: Caller = read) -> PlainTextResponse:
@@ -224,7 +226,12 @@ def _last_days(table: pa.Table, days: int) -> list[dict[str, Any]]:
     rows = table.sort_by([("point_id", "ascending"), ("date", "ascending")]).to_pylist()
     newest = max((row["date"] for row in rows), default=EPOCH)
     names = ("point_id", "date", "value", "lower_limit", "upper_limit")
-    return [{name: row[name] for name in names} for row in rows if (newest - row["date"]).days < days]
+    return [{name: _known(row[name]) for name in names} for row in rows if (newest - row["date"]).days < days]
+
+
+def _known(value: Any) -> Any:
+    """The value, None for a number that JSON does not know."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _end(day: int) -> str | None:

@@ -8,12 +8,14 @@ from typing import Any
 from ray import serve
 from ray.serve import Application
 
+from hvac.errors import InputError
 from serve.deployments import Features, Forecast, Ingress, RiskModel
 from serve.listening import check_keys, keys_needed
 from serve.load import load
 from serve.settings import ServeConfig, read_config
 from serve.store import Store
 
+log = logging.getLogger(__name__)
 LIGHT = {"num_cpus": 0.1}
 STAGE = {"ray_actor_options": LIGHT, "max_ongoing_requests": 64, "max_queued_requests": 512}
 
@@ -27,7 +29,10 @@ def build(args: dict[str, Any]) -> Application:
     """
     config = read_config(args)
     store = Store.open(config.store_url)
-    load(store, config)
+    try:
+        load(store, config)
+    except InputError as error:  # what is in the store can serve all the same
+        log.error("the workspace was not loaded: %s", error)
     if config.keys == "required":
         check_keys(store, config)
     ingress = Ingress.options(num_replicas=config.replicas, ray_actor_options=LIGHT, user_config={})

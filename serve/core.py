@@ -18,12 +18,10 @@ from threading import Lock
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 
 from hvac.errors import BundleError, InputError
 from hvac.features.describe import Recipe, UnitRecord, scenes
 from hvac.features.peers import PeerLevel
-from hvac.features.recent import RECENT_NAMES
 from hvac.features.table import Windows, concat
 from hvac.models.bundle import Bundle as Bundle
 from hvac.models.family import NEEDS, prepared
@@ -35,8 +33,8 @@ from hvac.panel.registry import EPOCH
 from hvac.storage import AnyPath, matching
 from serve.asks import Ask, events_of
 from serve.peers import PeerLevels as PeerLevels
-from serve.ready import SUMMARIES, ready_windows
 from serve.ready import ready_rows as ready_rows
+from serve.ready import ready_windows as ready_windows
 
 Floats = Any
 log = logging.getLogger(__name__)
@@ -53,13 +51,8 @@ def warm(folder: AnyPath) -> None:
 
 
 def try_out(bundle: Bundle) -> None:
-    """Predict and forecast one made-up window. Raises BundleError where anything the bundle needs is damaged."""
-    width, lookback = bundle.recipe.width, bundle.recipe.windows.lookback
-    values = np.linspace(-1, 1, width * lookback)
-    summaries = {name: [np.zeros(width * len(RECENT_NAMES))] for name in SUMMARIES}
-    table = pa.table({"values": [values], **summaries})
-    bundle.predict(ready_windows(bundle, table))
-    bundle.forecast(np.zeros((1, width, lookback)), bundle.horizons[0])
+    """Judge and forecast a few windows. Raises BundleError where anything the bundle needs is damaged."""
+    bundle.check()
 
 
 class Shelf:

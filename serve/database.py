@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
@@ -9,6 +11,8 @@ from contextlib import contextmanager
 from typing import Any
 
 from hvac.errors import HvacError
+from hvac.private import keep_private
+from serve.redact import without_secrets
 
 SERVERS = ("postgresql://", "postgres://")
 
@@ -20,17 +24,11 @@ class StoreError(HvacError):
 class Database:
     """A database by its URL; statements are written with `?`."""
 
-    def __init__(self, url: str, schema: str) -> None:
+    def __init__(self, url: str) -> None:
         self.url = url
         self.is_postgres = url.startswith(SERVERS)
         self.mark = "%s" if self.is_postgres else "?"
         self._local = threading.local()
-        with self.transaction() as run:
-            if self.is_postgres:
-                run("SELECT pg_advisory_xact_lock(7401)")  # two replicas must not create the tables at once
-            for statement in schema.split(";"):
-                if statement.strip():
-                    run(statement)
 
     def rows(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """All rows of a query."""
@@ -66,7 +64,9 @@ class Database:
             connection.commit()
         except _errors() as error:
             self.close()
-            raise StoreError(f"the store {_without_password(self.url)} cannot do this now: {error}") from error
+            told = without_secrets(f"the store {self.url} cannot do this now: {error}", self.url)
+            hidden = without_secrets(str(error), self.url) != str(error)
+            raise StoreError(told) from (None if hidden else error)
 
 
 class Run:
@@ -95,10 +95,18 @@ def upsert(table: str, columns: Sequence[str], *, keys: int) -> str:
 
 
 def _sqlite(path: str) -> sqlite3.Connection:
+    _keep_private(path)
     connection = sqlite3.connect(path, timeout=30.0, isolation_level=None)
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=FULL")  # an answered push survives a power cut
     return connection
+
+
+def _keep_private(path: str) -> None:
+    """Let nobody else read the file (readings and hashes of keys); the files SQLite lays beside it follow it."""
+    with contextlib.suppress(OSError):  # what cannot be opened is told by SQLite
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+    keep_private(path, f"{path}-wal", f"{path}-shm")
 
 
 def _postgres(url: str) -> Any:
@@ -115,8 +123,3 @@ def _errors() -> tuple[type[Exception], ...]:
     except ImportError:
         return (sqlite3.Error,)
     return (sqlite3.Error, psycopg.Error)
-
-
-def _without_password(url: str) -> str:
-    head, at, tail = url.rpartition("@")
-    return f"{head.split('://')[0]}://…@{tail}" if at else url

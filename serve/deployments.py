@@ -18,7 +18,7 @@ from ray.serve.handle import DeploymentHandle
 from serve import metrics
 from serve.api import make_api
 from serve.asks import Ask
-from serve.guard import Door
+from serve.door import Door
 from serve.listening import check_keys, keys_needed
 from serve.rescoring import rescore_forever
 from serve.service import Service

@@ -1,34 +1,25 @@
-"""At the door: keys, sizes, how many at once, headers; and errors as one sentence that tells nothing of the inside."""
+"""At the door: who asks, sizes, how many at once, headers; and every answer to an error as one sentence."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
-import uuid
-from collections.abc import Callable
-from typing import Any
+from dataclasses import dataclass
 
-from fastapi import FastAPI, Request, Response
-from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
-from starlette.exceptions import HTTPException
+from fastapi import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from hvac.errors import HvacError
 from serve import metrics
-from serve.keys import ANYONE, Caller, given_key, hash_key
-from serve.problems import Forbidden, NoKey, Refused, Unknown
-from serve.rendering import render, wants_page
-from serve.settings import Limits
-from serve.store import FLEET, Store, StoreError
+from serve.door import Door, check_host
+from serve.errors import answer_to
+from serve.ids import sent_path
+from serve.problems import BadLength, Busy, Gone, TooLate, TooMuch, WrongKind
+from serve.settings import Limits, ServeConfig
 
-log = logging.getLogger(__name__)
-KEYS_FOR_S = 2.0
-NOBODY_FREE = {  # Ray's errors, by name: this module knows no Ray
-    "ActorDiedError", "ActorUnavailableError", "BackPressureError", "DeploymentUnavailableError", "RayActorError",
-    "ReplicaUnavailableError",
-}  # fmt: skip
+ALIVE = "/healthz"
+BULK = "/v1/predict/bulk"
+AT_ONCE, AT_ONCE_EACH = 4096, 1024  # bodies that may be on their way, of all callers and of one
+BODIES, BODIES_EACH = 6, 2  # times the largest body that these may hold
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -41,204 +32,179 @@ HEADERS = {
 }
 
 
-class Door:
-    """Who may come in: anyone where keys are off (loopback only), else whoever has a key of the store."""
-
-    def __init__(self, store: Store, *, keys: bool) -> None:
-        self.store, self.keys = store, keys
-        self._known: tuple[float, dict[str, Caller]] = (0.0, {})
-
-    def may(self, role: str) -> Callable[[Request], Any]:
-        """A dependency that gives the caller. Raises NoKey, Forbidden."""
-
-        async def caller(request: Request) -> Caller:
-            if not self.keys:
-                return ANYONE
-            key = given_key(dict(request.headers), browser=request.method in ("GET", "HEAD"))
-            if key is None:
-                raise NoKey("an API key is needed: send it as X-API-Key")
-            found = (await asyncio.to_thread(self._callers)).get(hash_key(key))
-            if found is None:
-                raise NoKey("this API key is not known")
-            if not found.may(role):
-                raise Forbidden(f"this API key may {found.role}; {role} is needed")
-            return found
-
-        return caller
-
-    def _callers(self) -> dict[str, Caller]:
-        since, known = self._known
-        if time.monotonic() - since > KEYS_FOR_S:
-            known = {row.hashed: Caller(row.name, row.facility_id, row.role) for row in self.store.api_keys()}
-            self._known = (time.monotonic(), known)
-        return known
-
-    def check(self, caller: Caller, *facilities: str) -> None:
-        """Raise Unknown for a facility that is not the caller's: it learns not even whether there is one."""
-        for facility in facilities:
-            if not caller.sees(facility):
-                raise self.unknown(facility)
-
-    def check_promote(self, caller: Caller, facility_id: str | None) -> None:
-        """Only a key of the whole fleet changes what the fleet is judged by."""
-        if facility_id is None:
-            self.check_fleet(caller)
-        else:
-            self.check(caller, facility_id)
-
-    def check_fleet(self, caller: Caller) -> None:
-        """Raise Forbidden where the key is one facility's."""
-        if caller.facility_id != FLEET:
-            raise Forbidden("this API key is one facility's; a key of the whole fleet is needed")
-
-    def unknown(self, facility_id: str) -> Unknown:
-        """What is said of a facility that is not there, or not for this caller."""
-        return Unknown(f"facility {facility_id[:128]!r} is not known here")
-
-
 class Guard:
-    """Middleware: body size, content encoding, requests in flight, security headers, counts and times."""
+    """Middleware: host, key, then the body, then the place among the requests in flight; headers, counts and times."""
 
-    def __init__(self, app: ASGIApp, limits: Limits) -> None:
-        self.app, self.limits, self.in_flight = app, limits, 0
+    def __init__(self, app: ASGIApp, door: Door, config: ServeConfig) -> None:
+        self.app, self.door, self.config = app, door, config
+        self.in_flight, self.bodies = 0, Bodies(config.limits)
+
+    @property
+    def limits(self) -> Limits:
+        """What a request may ask for."""
+        return self.config.limits
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        started, told = time.perf_counter(), {"status": 500}
+        started, answer = time.perf_counter(), Answer(send, head=scope["method"] == "HEAD")
+        scope = _as_sent(scope)
+        try:
+            await self._handle(scope, receive, answer)
+        except Gone:
+            pass
+        except Exception as error:
+            if answer.status is not None:
+                raise  # half an answer is out: the connection must break
+            request = Request(scope)
+            await answer_to(request, error, self.config.language)(scope, receive, answer)
+        finally:
+            route = _route(scope)
+            metrics.REQUESTS.labels(route, str(answer.status or 499)).inc()
+            metrics.REQUEST_SECONDS.labels(route).observe(time.perf_counter() - started)
 
-        async def answer(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                told["status"] = message["status"]
-                extra = [(name.lower().encode(), value.encode()) for name, value in HEADERS.items()]
-                message = {**message, "headers": [*message.get("headers", []), *extra]}
-            await send(message)
-
-        refusal = self._refusal(scope)
+    async def _handle(self, scope: Scope, receive: Receive, answer: Answer) -> None:
+        headers = _headers(scope)
+        if not self.door.keys and scope["path"] != ALIVE:
+            check_host(headers.get("host", []), headers.get("origin", []), self.config.hosts)
+        first = {name: values[0] for name, values in headers.items()}
+        caller = await self.door.enter(scope, first)
+        scope["state"] = {**scope.get("state", {}), "caller": caller}
+        limit = self.limits.bulk_bytes if scope["path"] == BULK else self.limits.body_bytes
+        _check_headers(first, limit)
+        if scope["method"] == "POST":
+            self._check_free()
+            receive = await self.bodies.read(receive, limit, caller.name if caller else "")
+            self._check_free()
         self.in_flight += 1
         metrics.IN_FLIGHT.set(self.in_flight)
         try:
-            if refusal is not None:
-                await refusal(scope, receive, answer)
-            else:
-                await self._pass_on(scope, receive, answer)
+            await self.app(scope, receive, answer)
         finally:
             self.in_flight -= 1
             metrics.IN_FLIGHT.set(self.in_flight)
-            route = _route(scope)
-            metrics.REQUESTS.labels(route, str(told["status"])).inc()
-            metrics.REQUEST_SECONDS.labels(route).observe(time.perf_counter() - started)
 
-    def _limit(self, scope: Scope) -> int:
-        return self.limits.bulk_bytes if scope["path"] == "/v1/predict/bulk" else self.limits.body_bytes
-
-    def _refusal(self, scope: Scope) -> Response | None:
-        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-        length = headers.get("content-length", "0")
-        if not (length.isascii() and length.isdigit()):
-            return problem(400, "content-length is not a number")
-        if len(length) > 18 or int(length) > self._limit(scope):
-            return self._too_large(scope)
-        if headers.get("content-encoding", "identity").lower() != "identity":
-            return problem(415, "compressed bodies are not read: send the body as it is")
-        if scope["method"] == "POST" and self.in_flight >= self.limits.in_flight:
+    def _check_free(self) -> None:
+        if self.in_flight >= self.limits.in_flight:
             sentence = f"{self.in_flight} requests are being worked on already; try again soon"
-            return problem(429, sentence, retry_after=self.limits.retry_after_s)
-        return None
+            raise Busy(sentence, retry_after=self.limits.retry_after_s)
 
-    def _too_large(self, scope: Scope) -> Response:
-        return problem(413, f"the body is larger than the {self._limit(scope)} bytes allowed")
 
-    async def _pass_on(self, scope: Scope, receive: Receive, answer: Send) -> None:
-        seen, begun = 0, False
+class Answer:
+    """Passes an answer on, with the headers that all have; a HEAD request gets no body."""
 
-        async def counted() -> Message:
-            nonlocal seen
+    def __init__(self, send: Send, *, head: bool) -> None:
+        self._send, self._head = send, head
+        self.status: int | None = None
+
+    async def __call__(self, message: Message) -> None:
+        """Pass one message on."""
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            extra = [(name.lower().encode(), value.encode()) for name, value in HEADERS.items()]
+            message = {**message, "headers": [*message.get("headers", []), *extra]}
+        elif self._head and message["type"] == "http.response.body":
+            message = {**message, "body": b""}
+        await self._send(message)
+
+
+@dataclass
+class Load:
+    """Bodies on their way, and the bytes they hold."""
+
+    count: int = 0
+    held: int = 0
+
+
+class Bodies:
+    """Bodies on their way: each has its time and its size, so has each caller; none counts as a request in flight."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits, self._all, self._each = limits, Load(), dict[str, Load]()
+
+    async def read(self, receive: Receive, limit: int, caller: str) -> Receive:
+        """Read a body whole; what the application then receives. Raises TooMuch, TooLate, Busy, Gone."""
+        own = self._each.setdefault(caller, Load())
+        if self._all.count >= AT_ONCE or own.count >= AT_ONCE_EACH:
+            raise Busy(f"{own.count} bodies of this caller are on their way already; try again soon", retry_after=1)
+        parts: list[bytes] = []
+        self._add(own, count=1)
+        try:
+            await asyncio.wait_for(self._collect(receive, limit, parts, own), self.limits.timeout_s)
+        except TimeoutError as error:
+            seconds = f"{self.limits.timeout_s:g} s"
+            raise TooLate(f"the body did not come within {seconds}; send it faster, or in parts") from error
+        finally:
+            self._add(own, count=-1, held=-sum(map(len, parts)))
+            if not own.count:
+                self._each.pop(caller, None)
+        return _replay(b"".join(parts), receive)
+
+    def _add(self, own: Load, *, count: int = 0, held: int = 0) -> None:
+        for load in (self._all, own):
+            load.count += count
+            load.held += held
+
+    async def _collect(self, receive: Receive, limit: int, parts: list[bytes], own: Load) -> None:
+        size, more = 0, True
+        while more:
             message = await receive()
-            seen += len(message.get("body", b""))
-            if seen > self._limit(scope):
-                raise OSError("the body is larger than it said")
-            return message
+            if message["type"] == "http.disconnect":
+                raise Gone("the caller has gone")
+            part = message.get("body", b"")
+            size += len(part)
+            self._add(own, held=len(part))
+            parts.append(part)
+            if size > limit:
+                raise _too_large(limit)
+            if self._all.held > BODIES * self.limits.bulk_bytes or own.held > BODIES_EACH * self.limits.bulk_bytes:
+                raise Busy("too many large bodies are on their way already; try again soon", retry_after=1)
+            more = message.get("more_body", False)
 
-        async def noticed(message: Message) -> None:
-            """Whatever the application makes of a cut body, the client is told that it was too large."""
-            nonlocal begun
-            if seen <= self._limit(scope):
-                await answer(message)
-            elif not begun:
-                begun = True
-                await self._too_large(scope)(scope, receive, answer)
 
-        await self.app(scope, counted, noticed)
+def _replay(body: bytes, receive: Receive) -> Receive:
+    given = False
+
+    async def again() -> Message:
+        nonlocal given
+        if given:
+            return await receive()
+        given = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return again
+
+
+def _as_sent(scope: Scope) -> Scope:
+    """The request with its address as it was sent (`serve.ids`), and HEAD as the GET that it asks about."""
+    path = sent_path(scope["path"], scope.get("raw_path"))
+    method = "GET" if scope["method"] == "HEAD" else scope["method"]
+    return {**scope, "path": path, "method": method}
+
+
+def _headers(scope: Scope) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for name, value in scope["headers"]:
+        found.setdefault(name.decode("latin-1").lower(), []).append(value.decode("latin-1"))
+    return found
+
+
+def _check_headers(headers: dict[str, str], limit: int) -> None:
+    length = headers.get("content-length", "0")
+    if not (length.isascii() and length.isdigit()):
+        raise BadLength("content-length is not a number")
+    if len(length) > 18 or int(length) > limit:
+        raise _too_large(limit)
+    if headers.get("content-encoding", "identity").lower() != "identity":
+        raise WrongKind("compressed bodies are not read: send the body as it is")
+
+
+def _too_large(limit: int) -> TooMuch:
+    return TooMuch(f"the body is larger than the {limit} bytes allowed")
 
 
 def _route(scope: Scope) -> str:
     """The route's pattern, so that ids do not multiply the series."""
     return str(getattr(scope.get("route"), "path", "other"))
-
-
-def problem(status: int, sentence: str, *, retry_after: int | None = None) -> JSONResponse:
-    """An error as JSON."""
-    headers = {} if retry_after is None else {"Retry-After": str(retry_after)}
-    if status == 401:
-        headers["WWW-Authenticate"] = 'Basic realm="hvac-foresight", charset="UTF-8"'
-    return JSONResponse({"error": sentence}, status_code=status, headers=headers)
-
-
-def install_handlers(api: FastAPI, language: str) -> None:
-    """Turn every error into a sentence with the right status: JSON, or a page where a browser asks."""
-
-    def say(request: Request, status: int, sentence: str, *, retry_after: int | None = None) -> Response:
-        told = problem(status, sentence, retry_after=retry_after)
-        if not wants_page(request):
-            return told
-        page = render(request, "error.html.j2", default=language, status=status, sentence=sentence)
-        page.headers.update(
-            {name: told.headers[name] for name in ("retry-after", "www-authenticate") if name in told.headers}
-        )
-        return page
-
-    @api.exception_handler(Refused)
-    async def refused(request: Request, error: Refused) -> Response:
-        return say(request, error.status, str(error), retry_after=error.retry_after)
-
-    @api.exception_handler(StoreError)
-    async def store(request: Request, error: StoreError) -> Response:
-        log.error("%s", error)
-        sentence = "the store cannot take or give data now; nothing was changed; try again"
-        return say(request, 503, sentence, retry_after=5)
-
-    @api.exception_handler(HvacError)
-    async def wrong(request: Request, error: HvacError) -> Response:
-        return say(request, 422, str(error))
-
-    @api.exception_handler(RequestValidationError)
-    async def invalid(request: Request, error: RequestValidationError) -> Response:
-        return say(request, 422, _sentence(error))
-
-    @api.exception_handler(HTTPException)
-    async def http(request: Request, error: HTTPException) -> Response:
-        return say(request, error.status_code, str(error.detail))
-
-    @api.exception_handler(Exception)
-    async def bug(request: Request, error: Exception) -> Response:
-        if {type(error).__name__, type(getattr(error, "cause", None)).__name__} & NOBODY_FREE:
-            return say(request, 503, "no worker is free now; try again soon", retry_after=2)
-        number = uuid.uuid4().hex[:8]
-        log.error("error %s", number, exc_info=error)
-        return say(request, 500, f"something is wrong on our side (number {number} in the log)")
-
-
-def _sentence(error: RequestValidationError) -> str:
-    """The first offender in words: where, what; and how many more."""
-    found = error.errors()
-    first = found[0]
-    where = ".".join(str(part) for part in first["loc"] if part not in ("body", "query", "path")) or "body"
-    where = "".join(letter if letter.isprintable() else "?" for letter in where)
-    more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
-    said = str(first["msg"]).removeprefix("Value error, ")
-    if first["type"] == "model_attributes_type" and where == "body":
-        said = "expected a JSON object (with the header content-type: application/json)"
-    return f"{where[:200]}: {said[:300]}{more}".encode(errors="replace").decode()

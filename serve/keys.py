@@ -12,8 +12,11 @@ import binascii
 import hashlib
 import secrets
 import sys
+from collections.abc import Mapping
 from typing import NamedTuple
 
+from hvac.errors import HvacError
+from serve.ids import is_id
 from serve.store import FLEET, KeyRow, Store
 
 ROLES = ("read", "push", "admin")
@@ -50,7 +53,7 @@ def make_key(store: Store, name: str, *, facility_id: str = FLEET, role: str = "
     return key
 
 
-def given_key(headers: dict[str, str], *, browser: bool) -> str | None:
+def given_key(headers: Mapping[str, str], *, browser: bool) -> str | None:
     """The key of a request: X-API-Key, Bearer, or (browsers, reading only) Basic with any user name."""
     if "x-api-key" in headers:
         return headers["x-api-key"]
@@ -71,14 +74,24 @@ def main(given: list[str] | None = None) -> int:
     parser.add_argument("do", choices=["add", "list", "drop"])
     parser.add_argument("name", nargs="?")
     parser.add_argument("--store", default="runs/demo/serve/store.sqlite")
-    parser.add_argument("--facility", default=FLEET, help="the one facility the key opens; default: all")
+    parser.add_argument("--facility", help="the one facility the key opens; default: all")
     parser.add_argument("--role", choices=ROLES, default="read")
     asked = parser.parse_args(given)
     if asked.do != "list" and not asked.name:
         parser.error(f"{asked.do} needs a name")
-    store = Store.open(asked.store)
+    facility = FLEET if asked.facility is None else asked.facility.strip()
+    if asked.facility is not None and not is_id(facility):
+        parser.error(f"--facility {asked.facility!r} is no id of a facility: leave it out for a key of all facilities")
+    try:
+        return _do(Store.open(asked.store), asked, facility)
+    except HvacError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 2
+
+
+def _do(store: Store, asked: argparse.Namespace, facility: str) -> int:
     if asked.do == "add":
-        sys.stdout.write(make_key(store, asked.name, facility_id=asked.facility, role=asked.role) + "\n")
+        sys.stdout.write(make_key(store, asked.name, facility_id=facility, role=asked.role) + "\n")
     elif asked.do == "drop":
         sys.stdout.write(f"{store.drop_keys(asked.name)} withdrawn\n")
     else:

@@ -6,6 +6,7 @@ import ipaddress
 import logging
 
 from hvac.errors import ConfigError
+from serve.redact import without_secrets
 from serve.settings import ServeConfig
 from serve.store import Store
 
@@ -51,5 +52,5 @@ def check_keys(store: Store, config: ServeConfig) -> None:
     if not store.api_keys():
         raise ConfigError(
             "API keys are required (Serve does not listen on the loopback address only) and there is none: "
-            f"python -m serve.keys add NAME --role admin --store {config.store_url}"
+            f"python -m serve.keys add NAME --role admin --store {without_secrets(config.store_url)}"
         )

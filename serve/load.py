@@ -23,6 +23,8 @@ from hvac.panel.registry import Registry
 from hvac.storage import AnyPath, parquet_dataset, place, read_parquet
 from serve.records import day_number
 from serve.settings import ServeConfig, read_config
+from serve.step_records import Loaded as LoadedBefore
+from serve.step_records import read_note, trained_bundles
 from serve.store import FLEET, Store, reading_rows, serving
 
 log = logging.getLogger(__name__)
@@ -48,30 +50,31 @@ def load(store: Store, config: ServeConfig) -> Loaded | None:
     noted last.
     """
     workspace = place(config.workspace)
-    panel, told = workspace / "panel", json.loads(store.note(LOADED) or "{}")
+    panel, told = workspace / "panel", read_note(LoadedBefore, store.note(LOADED))
     if not (panel / "units.parquet").exists():
         return None
     parts = _parts(panel / "readings")
-    now: dict[str, Any] = {"parts": sorted(parts), "latest": _stamp(workspace / "latest.parquet"),
-           "bundles": _bundles(workspace / "steps" / "train.json")}  # fmt: skip
+    latest_file, trained = workspace / "latest.parquet", trained_bundles(workspace / "steps" / "train.json")
+    now = LoadedBefore(parts=sorted(parts), latest=_stamp(latest_file), bundles=trained)
     if now == told:
         return None
-    before = set(told.get("parts", ()))
+    before = set(told.parts)
     new, gone = sorted(set(parts) - before), len(before - set(parts))
     log.info("store: loading %d of %d parts of %s", len(new), len(parts), config.workspace)
     if gone:
         log.warning("store: %d parts were replaced or are gone; readings that only they had stay in the store", gone)
-    registry, latest = Registry.load(panel), now["latest"] is not None
+    registry, latest = Registry.load(panel), now.latest is not None
     store.add(units=list(_units(registry)), events=list(_events(registry)), stale=False)
     for part in new:
         _load_part(store, parts[part])
-    if now["bundles"] != told.get("bundles"):
-        store.assign({(FLEET, name): bundle for name, bundle in now["bundles"].items()}, stale=False)
-    rows = read_parquet(workspace / "latest.parquet").to_pylist() if latest else []
+    if trained != told.bundles:
+        store.assign({(FLEET, name): bundle for name, bundle in trained.items()}, stale=False)
+    rows = read_parquet(latest_file).to_pylist() if latest else []
+    versions = store.versions()
     taken, others = _sorted_out(rows, store)
-    store.save_predictions(taken)
-    store.mark_stale(others if latest or not now["bundles"] else set(registry.kinds))
-    store.remember(LOADED, json.dumps(now))
+    store.take_predictions(taken, versions)
+    store.mark_stale(others if latest or not trained else set(registry.kinds))
+    store.remember(LOADED, now.model_dump_json())
     return Loaded(len(new), len({_unit(row) for row in taken}), store.stale_count())
 
 
@@ -104,10 +107,6 @@ def _load_part(store: Store, part: pads.Fragment) -> None:
 def _stamp(file: AnyPath) -> str | None:
     """What tells a file from the one that was there before."""
     return hashlib.sha256(file.read_bytes()).hexdigest() if file.exists() else None
-
-
-def _bundles(file: AnyPath) -> dict[str, str]:
-    return dict(json.loads(file.read_text(encoding="utf-8"))["bundles"]) if file.exists() else {}
 
 
 def _units(registry: Registry) -> Iterator[tuple[str, str, str, int | None]]:

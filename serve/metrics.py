@@ -28,6 +28,9 @@ READINGS = Counter("hvac_readings", "Readings stored, by facility.", ["facility"
 IN_FLIGHT = Gauge("hvac_in_flight", "Requests being worked on.", registry=REGISTRY, multiprocess_mode="livesum")
 STALE = Gauge("hvac_stale", "Equipment that waits to be scored again.", registry=REGISTRY, multiprocess_mode="max")
 
+ASIDE = Gauge("hvac_set_aside", "Equipment that cannot be scored.", registry=REGISTRY, multiprocess_mode="mostrecent")
+ROUNDS_FAILED = Counter("hvac_rescoring_failed", "Rounds of scoring again that failed whole.", registry=REGISTRY)
+
 
 @contextmanager
 def timed(stage: str) -> Iterator[None]:

@@ -16,10 +16,10 @@ from hvac.panel.registers import OPEN_END
 from hvac.panel.registry import EPOCH
 from serve.answers import grade
 from serve.chart import Drawing, draw, number
-from serve.guard import Door
+from serve.door import Door
+from serve.ids import SentId
 from serve.keys import Caller
 from serve.rendering import FOLDER, language_of, render
-from serve.schemas import Id
 from serve.service import Service
 from serve.words import Words
 
@@ -65,7 +65,7 @@ def make_pages(service: Service, door: Door) -> APIRouter:
 
     @routes.get("/facility/{facility_id}")
     async def facility(
-        request: Request, facility_id: Id, caller: Caller = read, q: Text = "", kind: Text = "", alarms: Flag = ""
+        request: Request, facility_id: SentId, caller: Caller = read, q: Text = "", kind: Text = "", alarms: Flag = ""
     ) -> HTMLResponse:
         door.check(caller, facility_id)
         entries = await asyncio.to_thread(service.ranking, facility_id)
@@ -89,7 +89,9 @@ def make_pages(service: Service, door: Door) -> APIRouter:
         return Response(text.encode(), media_type="text/csv; charset=utf-8", headers=headers)
 
     @routes.get("/equipment/{facility_id}/{equipment_id:path}")
-    async def equipment(request: Request, facility_id: Id, equipment_id: Id, caller: Caller = read) -> HTMLResponse:
+    async def equipment(
+        request: Request, facility_id: SentId, equipment_id: SentId, caller: Caller = read
+    ) -> HTMLResponse:
         door.check(caller, facility_id)
         words = Words(language_of(request, default))
         found = await asyncio.to_thread(equipment_view, service, Unit(facility_id, equipment_id), words)
@@ -144,6 +146,7 @@ def equipment_view(service: Service, unit: Unit, words: Words) -> dict[str, Any]
         "unit": unit,
         "class_name": stored.class_name,
         "installed": None if stored.install_day is None else EPOCH + days(stored.install_day),
+        "set_aside": service.store.aside(unit).get(unit),
         "best": best,
         "rows": own,
         "behind": entry[0]["days_behind"] if entry else 0,

@@ -4,6 +4,12 @@ from __future__ import annotations
 
 from hvac.errors import HvacError
 
+NOBODY_FREE = {  # Ray's errors, by name: this module knows no Ray
+    "ActorDiedError", "ActorUnavailableError", "BackPressureError", "DeploymentUnavailableError", "GetTimeoutError",
+    "LocalRayletDiedError", "NodeDiedError", "ObjectLostError", "OutOfMemoryError", "OwnerDiedError", "RayActorError",
+    "RaySystemError", "ReplicaUnavailableError", "RequestCancelledError", "TaskCancelledError", "WorkerCrashedError",
+}  # fmt: skip
+
 
 class Refused(HvacError):  # noqa: N818
     """A request that is answered with a sentence; `retry_after` in seconds where it is worth trying again."""
@@ -61,3 +67,31 @@ class TooSlow(Refused):
     """The answer took longer than allowed."""
 
     status = 504
+
+
+def is_passing(error: BaseException) -> bool:
+    """Tell whether an error says only that nobody could do the work now: it is worth trying again."""
+    names = {type(error).__name__, type(getattr(error, "cause", None)).__name__}
+    return isinstance(error, TooSlow | Busy | Away) or bool(names & NOBODY_FREE)
+
+
+class BadHost(Refused):
+    """A request that names another host than this service, or comes from another site's page."""
+
+    status = 421
+
+
+class TooLate(Refused):
+    """A body that did not come in time."""
+
+    status = 408
+
+
+class BadLength(Refused):
+    """A request that contradicts itself."""
+
+    status = 400
+
+
+class Gone(Exception):  # noqa: N818
+    """The caller went away before the body was whole: nobody waits for an answer."""

@@ -94,7 +94,8 @@ def _check_lengths(name: str, column: pa.ChunkedArray, length: int, expected: st
     wrong_B = pc.fill_null(pc.not_equal(pc.list_value_length(column), length), True).to_numpy(zero_copy_only=False)
     if wrong_B.any():
         row = int(np.flatnonzero(wrong_B)[0])
-        raise InputError(f"{name}: {expected}, found {len(column[row].as_py() or ())} in row {row}")
+        found = pc.list_value_length(column)[row].as_py() or 0
+        raise InputError(f"{name}: {expected}, found {found} in row {row}")
 
 
 def _ready_keys(table: pa.Table, bundle: Bundle) -> pa.Table:

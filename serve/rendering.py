@@ -11,6 +11,7 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse
 
 from serve.chart import number
+from serve.ids import segment
 from serve.words import LANGUAGES, Words
 
 FOLDER = Path(__file__).parent / "templates"
@@ -19,17 +20,20 @@ A_YEAR = 31_536_000
 
 @cache
 def _templates() -> jinja2.Environment:
-    return jinja2.Environment(
+    made = jinja2.Environment(
         loader=jinja2.FileSystemLoader(FOLDER), autoescape=True, trim_blocks=True, lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )  # fmt: skip
+    made.filters["segment"] = segment
+    return made
 
 
 def render(request: Request, name: str, *, default: str, status: int = 200, **more: Any) -> HTMLResponse:
     """A page in the reader's language; a chosen language is remembered in a cookie."""
     words = Words(language_of(request, default))
     switch = str(request.url.include_query_params(lang=words.other).query)
-    same = {"t": words, "here": request.url.path, "query": switch, "percent": percent, "number": number}
+    here = f"/{request.scope['path'].lstrip('/')}"  # never //another.host
+    same = {"t": words, "here": here, "query": switch, "percent": percent, "number": number}
     response = HTMLResponse(_templates().get_template(name).render(**same, **more), status_code=status)
     if request.query_params.get("lang") in LANGUAGES:
         response.set_cookie("lang", words.language, max_age=A_YEAR, samesite="strict", httponly=True)

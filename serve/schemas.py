@@ -3,27 +3,68 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Annotated, Any, Self
+import re
+from typing import Annotated, Any, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, StringConstraints, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from hvac.panel.accepted import EPOCH, LARGEST_VALUE, newest_day
 from hvac.panel.grid import Unit
+from serve.ids import Id
 
-Id = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=r"^[^\x00-\x1f\x7f]+$")]
-FacilityId = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=r"^[^\x00-\x1f\x7f/]+$")]
-EARLIEST = dt.date(1970, 1, 1)
-Day = Annotated[dt.date, Field(ge=EARLIEST, description="calendar day, e.g. 2024-03-01; not in the future")]
-Value = Annotated[FiniteFloat, Field(ge=-1e15, le=1e15, description="in the point's own physical unit")]
+DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+
+
+def _day(given: Any) -> Any:
+    """Take a text such as 2024-03-01, and nothing else: a number would be read as seconds since 1970."""
+    if isinstance(given, dt.date) and not isinstance(given, dt.datetime):
+        return given
+    if not isinstance(given, str) or not DAY.fullmatch(given):
+        raise ValueError(f"expected a date such as 2024-03-01, found {str(given)[:40]!r}")
+    return given
+
+
+Day = Annotated[
+    dt.date, BeforeValidator(_day), Field(ge=EPOCH, description="calendar day, e.g. 2024-03-01; not in the future")
+]
+Value = Annotated[
+    float,
+    Field(
+        strict=True, allow_inf_nan=False, ge=-LARGEST_VALUE, le=LARGEST_VALUE,
+        description="in the point's own physical unit",
+    ),
+]  # fmt: skip
+Whole = Annotated[int, Field(strict=True, ge=1, le=365)]
+
+
+MOST_KEYS = 32  # of one object: with more, all that is wrong would fill gigabytes
+MOST_POINTS = 512
+Item = TypeVar("Item")
+Items = Annotated[list[Item], Field(fail_fast=True)]  # the first fault is enough: eight million of them fill gigabytes
+
+
+def _few_points(given: Any) -> Any:
+    if isinstance(given, dict) and len(given) > MOST_POINTS:
+        raise ValueError(f"expected at most {MOST_POINTS} points, found {len(given)}")
+    return given
 
 
 class Body(BaseModel):
-    """Unknown fields are errors; texts are not taken for numbers."""
+    """Unknown fields are errors; texts and booleans are not taken for numbers, nor numbers for dates."""
 
     model_config = ConfigDict(extra="forbid")
 
+    @model_validator(mode="before")
+    @classmethod
+    def _few_keys(cls, given: Any) -> Any:
+        if isinstance(given, dict) and len(given) > MOST_KEYS:
+            known = ", ".join(info.alias or name for name, info in cls.model_fields.items())
+            raise ValueError(f"expected no other fields than {known}, found {len(given)} fields")
+        return given
+
 
 def _not_in_the_future(name: str, day: dt.date | None) -> None:
-    newest = dt.datetime.now(dt.UTC).date() + dt.timedelta(days=1)  # somewhere it is already tomorrow
+    newest = newest_day()
     if day is not None and day > newest:
         raise ValueError(f"{name} {day} lies in the future (today is {newest - dt.timedelta(days=1)})")
 
@@ -67,8 +108,12 @@ class Window(Body):
     """A ready window in physical units: per point one value a day, oldest first, null where none was measured."""
 
     end_date: Day
-    values: dict[Id, Annotated[list[Value | None], Field(min_length=1, max_length=3660)]] = Field(
-        min_length=1, max_length=512, description="per point the values of consecutive days, the last on end_date"
+    values: Annotated[
+        dict[Id, Annotated[Items[Value | None], Field(min_length=1, max_length=3660)]], BeforeValidator(_few_points)
+    ] = Field(
+        min_length=1,
+        max_length=MOST_POINTS,
+        description="per point the values of consecutive days, the last on end_date",
     )
 
     @model_validator(mode="after")
@@ -78,9 +123,9 @@ class Window(Body):
 
 
 class UnitId(Body):
-    """One piece of equipment. A facility's id has no slash, as it is a part of addresses."""
+    """One piece of equipment. In addresses ids are percent-encoded, a slash too."""
 
-    facility_id: FacilityId
+    facility_id: Id
     equipment_id: Id
 
     @property
@@ -97,9 +142,9 @@ class AskedUnit(UnitId):
     """
 
     equipment_class: Id | None = Field(default=None, alias="class", description="needed where it is not stored")
-    readings: list[Reading] | None = None
+    readings: Items[Reading] | None = None
     window: Window | None = None
-    events: list[Event] = Field(default=[], max_length=10_000)
+    events: Items[Event] = Field(default=[], max_length=10_000)
     install_date: Day | None = None
     end_date: Day | None = Field(default=None, description="last day of the 90 that are looked at; default: the newest")
 
@@ -113,7 +158,7 @@ class AskedUnit(UnitId):
         return self
 
 
-def _contradictions(readings: list[Reading]) -> None:
+def _contradictions(readings: Items[Reading]) -> None:
     """Two values for one point and day: which one holds?"""
     seen: dict[tuple[str, dt.date], float | None] = {}
     for reading in readings:
@@ -141,13 +186,13 @@ class PredictBody(Body):
     """Equipment to be judged."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"example": PREDICT_EXAMPLE})
-    units: list[AskedUnit] = Field(min_length=1)
+    units: Items[AskedUnit] = Field(min_length=1)
 
 
 class ForecastBody(AskedUnit):
     """One piece of equipment whose values are to be forecast."""
 
-    horizons: list[Annotated[int, Field(ge=1, le=365)]] | None = Field(
+    horizons: Items[Whole] | None = Field(
         default=None, min_length=1, max_length=10, description="days ahead; default: the bundle's (30, 60, 90)"
     )
 
@@ -157,8 +202,8 @@ class PushedUnit(UnitId):
 
     equipment_class: Id | None = Field(default=None, alias="class")
     install_date: Day | None = None
-    readings: list[Reading] = Field(default=[])
-    events: list[Event] = Field(default=[], max_length=10_000)
+    readings: Items[Reading] = Field(default=[])
+    events: Items[Event] = Field(default=[], max_length=10_000)
 
     @model_validator(mode="after")
     def _agree(self) -> Self:
@@ -169,10 +214,33 @@ class PushedUnit(UnitId):
 class PushBody(Body):
     """Readings to be kept; sending them twice is the same as once, and later values replace earlier ones."""
 
-    units: list[PushedUnit] = Field(min_length=1)
+    units: Items[PushedUnit] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _agree(self) -> Self:
+        """Two parts of a body that name one unit must not contradict each other."""
+        parts: dict[Unit, list[PushedUnit]] = {}
+        for part in self.units:
+            parts.setdefault(part.unit, []).append(part)
+        for unit, named in parts.items():
+            if len(named) > 1:
+                _one_unit(unit, named)
+        return self
+
+
+def _one_unit(unit: Unit, parts: list[PushedUnit]) -> None:
+    named = f"{unit.facility_id} {unit.equipment_id} is named {len(parts)} times"
+    for name in ("equipment_class", "install_date"):
+        found = {getattr(part, name) for part in parts} - {None}
+        if len(found) > 1:
+            raise ValueError(f"{named}, with {' and '.join(sorted(map(str, found)))} as {name}")
+    try:
+        _contradictions([reading for part in parts for reading in part.readings])
+    except ValueError as error:
+        raise ValueError(f"{named}: {error}") from None
 
 
 class PromoteBody(Body):
     """For whom a bundle is to serve: a facility, or (null) the whole fleet."""
 
-    facility_id: FacilityId | None = None
+    facility_id: Id | None = None

@@ -32,15 +32,17 @@ class ServeConfig(Config):
     `workspace` (a path or URL, as `bundles` is) is what the batch jobs wrote: its bundles, readings and predictions
     fill an empty store; `store` is a local file (SQLite) or `postgresql://…`. `layout: graph` runs Features, RiskModel
     and Forecast as deployments of their own, `fused` runs the same stages inside the ingress; `replicas` is how many
-    of each. `keys: auto` asks for API keys unless Serve listens on the loopback address only.
+    of each. `keys: auto` asks for API keys unless Serve listens on the loopback address only. Without keys only
+    requests to this machine are answered, and to `hosts`: names under which a reverse proxy serves.
     """
 
     workspace: Location = Path("runs/demo")
     bundles: Location | None = None
-    store: str | None = None
+    store: str | None = Field(default=None, repr=False)  # it may hold a password
     language: Literal["en", "ja"] = "en"
     layout: Literal["graph", "fused"] = "graph"
     keys: Literal["auto", "required", "off"] = "auto"
+    hosts: tuple[str, ...] = ()
     replicas: int = Field(default=1, ge=1)
     bundles_in_memory: int = Field(default=32, ge=1)
     batch: int = Field(default=16, ge=1)

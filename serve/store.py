@@ -9,27 +9,34 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, Self
 
 import numpy as np
 import pyarrow as pa
 
-from hvac.errors import ConfigError
+from hvac.errors import ConfigError, HvacError
 from hvac.panel.grid import Unit
 from hvac.panel.readings import CANONICAL
 from hvac.storage import Place, as_given
 from serve.database import SERVERS, Database, Run, upsert
 from serve.database import StoreError as StoreError
+from serve.redact import without_secrets
+from serve.schema import make_tables
 
-SCHEMA = Path(__file__).with_name("store.sql")
 READING = ("facility_id", "equipment_id", "point_id", "day", "value", "lower_limit", "upper_limit", "known_day")
 EVENT = ("facility_id", "equipment_id", "kind", "start_day", "end_day", "point_id")
 FLEET = ""  # the facility of an assignment, or of a key, that holds for all
 ALL = "all"  # the class of a bundle that judges every class
 LEASE_S = 60.0
 PUSHED = "pushed "  # notes that begin so name equipment
+NEXT_VERSION = "UPDATE units SET version = version + 1 WHERE facility_id = ? AND equipment_id = ?"
+AGAIN = "ON CONFLICT (facility_id, equipment_id) DO UPDATE SET version = excluded.version, since = excluded.since"
+LEASE = "UPDATE waiting SET leased = ? WHERE facility_id = ? AND equipment_id = ?"
+VERSIONS = "SELECT facility_id, equipment_id, version FROM units"
+LAST_DAYS = "SELECT facility_id, equipment_id, MAX(end_day) FROM predictions GROUP BY facility_id, equipment_id"
+Claim = tuple[Unit, int]  # equipment to be scored, in this version
+Row = tuple[Any, ...]
 
 
 class UnitRow(NamedTuple):
@@ -55,7 +62,8 @@ class Store:
     """What is asked and told, in SQL that both databases understand."""
 
     def __init__(self, url: str) -> None:
-        self._database = Database(url, SCHEMA.read_text(encoding="utf-8"))
+        self._database = Database(url)
+        make_tables(self._database, f"the store {without_secrets(url)}")
         self._rows, self._transaction = self._database.rows, self._database.transaction
 
     @classmethod
@@ -64,13 +72,17 @@ class Store:
 
         Raises:
             StoreError: it cannot be reached or created.
-            ConfigError: it would be a file behind a URL, where no database can live.
+            ConfigError: it would be a file behind a URL, where no database can live; or it holds other tables.
         """
         if url.startswith(SERVERS):
             return cls(url)
-        file = as_given(url)
+        try:
+            file = as_given(url)
+        except HvacError as error:
+            raise ConfigError(without_secrets(str(error), url)) from None
         if isinstance(file, Place):
-            raise ConfigError(f"{url} cannot be the store, a database: set store=postgresql://… or a local file")
+            told = without_secrets(url)
+            raise ConfigError(f"{told} cannot be the store, a database: set store=postgresql://… or a local file")
         file.parent.mkdir(parents=True, exist_ok=True)
         return cls(str(file))
 
@@ -118,7 +130,7 @@ class Store:
             run.many(upsert("readings", READING, keys=4), readings)
             run.many(upsert("events", EVENT, keys=4), [(*row[:5], row[5] or "") for row in events])
             if stale:
-                _mark(run, [(row[0], row[1]) for row in rows])
+                _wait(run, [(row[0], row[1]) for row in rows])
                 run.many(upsert("notes", ("name", "value"), keys=1), [(_pushed(*row[:2]), "") for row in rows])
 
     def pushed(self) -> set[tuple[str, str]]:
@@ -129,7 +141,8 @@ class Store:
     def mark_stale(self, units: Collection[tuple[str, str]]) -> None:
         """Let equipment be scored again."""
         with self._transaction() as run:
-            _mark(run, sorted(units))
+            run.many(NEXT_VERSION, sorted(units))
+            _wait(run, sorted(units))
 
     def readings(self, unit: Unit) -> pa.Table:
         """The whole record of one piece of equipment as CANONICAL readings."""
@@ -145,54 +158,94 @@ class Store:
 
     # Scoring again
 
-    def claim_stale(self, limit: int) -> list[tuple[Unit, float]]:
-        """Equipment to be scored again, with the time of its change; for a minute nobody else is given it."""
+    def claim_stale(self, limit: int) -> list[Claim]:
+        """Equipment to be scored again, with its version; for a minute nobody else is given it."""
         now = time.time()
         with self._transaction() as run:
             lock = " FOR UPDATE SKIP LOCKED" if self._database.is_postgres else ""
             found = run(
-                f"SELECT facility_id, equipment_id, since FROM stale WHERE leased < ? ORDER BY since LIMIT ?{lock}",
-                (now - LEASE_S, limit),
+                "SELECT facility_id, equipment_id, version FROM waiting WHERE leased < ? OR leased > ? "
+                f"ORDER BY since LIMIT ?{lock}",
+                (now - LEASE_S, now + LEASE_S, limit),  # a lease from the future is one of a clock that was put back
             ).fetchall()
-            run.many(
-                "UPDATE stale SET leased = ? WHERE facility_id = ? AND equipment_id = ?",
-                [(now, *row[:2]) for row in found],
-            )
-        return [(Unit(row[0], row[1]), row[2]) for row in found]
+            run.many(LEASE, [(now, *row[:2]) for row in found])
+        return [(Unit(row[0], row[1]), int(row[2])) for row in found]
 
-    def stale_count(self) -> int:
-        """How many pieces of equipment wait to be scored again."""
-        return int(self._rows("SELECT COUNT(*) FROM stale")[0][0])
+    def renew(self, claims: Sequence[Claim]) -> None:
+        """Hold claims for another minute."""
+        with self._transaction() as run:
+            run.many(LEASE, [(time.time(), *unit) for unit, _ in claims])
 
-    def save_predictions(self, latest: Iterable[dict[str, Any]], claims: Sequence[tuple[Unit, float]] = ()) -> None:
+    def stale_count(self, sees: Callable[[str], bool] | None = None) -> int:
+        """How many pieces of equipment wait to be scored again (of the facilities that `sees` is true of)."""
+        if sees is None:
+            return int(self._rows("SELECT COUNT(*) FROM waiting")[0][0])
+        rows = self._rows("SELECT facility_id, COUNT(*) FROM waiting GROUP BY facility_id")
+        return sum(int(count) for facility, count in rows if sees(facility))
+
+    def save_predictions(self, latest: Iterable[dict[str, Any]], claims: Sequence[Claim] = ()) -> None:
         """Keep the newest predictions (rows of `latest.parquet`), and no longer hold their equipment for stale.
 
-        A claim whose equipment has changed again since stays stale, and is at once free for the next round.
+        A claim whose equipment has changed again since stays stale, and is at once free for the next round. One of
+        which a later version has been scored is left out.
         """
         rows = [_prediction(row) for row in latest]
-        units = sorted({row[:2] for row in rows})
         with self._transaction() as run:
-            run.many("DELETE FROM predictions WHERE facility_id = ? AND equipment_id = ?", units)
-            run.many(f"INSERT INTO predictions VALUES ({', '.join('?' * 10)})", rows)
-            history = [(*row[:5], row[6], row[7], row[8]) for row in rows]
-            columns = ("facility_id", "equipment_id", "point_id", "horizon", "end_day", "risk", "alarm", "bundle_id")
-            run.many(upsert("history", columns, keys=5), history)
-            run.many("DELETE FROM stale WHERE facility_id = ? AND equipment_id = ? AND since <= ?",
-                     [(*unit, since) for unit, since in claims])  # fmt: skip
-            run.many("UPDATE stale SET leased = 0 WHERE facility_id = ? AND equipment_id = ?", [u for u, _ in claims])
+            self._lock(run, [unit for unit, _ in claims])
+            late = {tuple(unit) for unit, version in claims if _scored(run, unit) > version}
+            _replace(run, [row for row in rows if row[:2] not in late])
+            _remember_scored(run, [claim for claim in claims if tuple(claim[0]) not in late])
+            _done(run, claims)
 
-    def release(self, claims: Sequence[tuple[Unit, float]]) -> None:
+    def take_predictions(self, latest: Iterable[dict[str, Any]], versions: Mapping[tuple[str, str], int]) -> None:
+        """Keep predictions made elsewhere, of equipment that still has the version and no prediction of a later day."""
+        rows = [_prediction(row) for row in latest]
+        last_of: dict[tuple[str, str], int] = {}
+        for row in rows:
+            last_of[row[:2]] = max(row[4], last_of.get(row[:2], row[4]))
+        with self._transaction() as run:
+            self._lock(run, [Unit(*unit) for unit in sorted(last_of)])
+            now = {row[:2]: int(row[2]) for row in run(VERSIONS).fetchall()}
+            days = {row[:2]: row[2] for row in run(LAST_DAYS).fetchall()}
+            taken = {
+                unit: versions[unit]
+                for unit, last in last_of.items()
+                if unit in versions and now.get(unit) == versions[unit] and days.get(unit, last) <= last
+            }
+            _replace(run, [row for row in rows if row[:2] in taken])
+            _remember_scored(run, [(Unit(*unit), version) for unit, version in taken.items()])
+
+    def versions(self) -> dict[tuple[str, str], int]:
+        """Version of every record."""
+        return {(row[0], row[1]): int(row[2]) for row in self._rows(VERSIONS)}
+
+    def _lock(self, run: Run, units: Sequence[Unit]) -> None:
+        """Let nobody else write of these units until the end (SQLite has one writer anyhow)."""
+        if self._database.is_postgres:
+            lock = "SELECT version FROM units WHERE facility_id = ? AND equipment_id = ? FOR UPDATE"
+            run.many(lock, sorted(units))
+
+    def release(self, claims: Sequence[Claim]) -> None:
         """Claims that came to nothing: at once free for the next round."""
         with self._transaction() as run:
-            run.many("UPDATE stale SET leased = 0 WHERE facility_id = ? AND equipment_id = ?", [u for u, _ in claims])
+            run.many(LEASE, [(0, *unit) for unit, _ in claims])
 
-    def give_up(self, claim: tuple[Unit, float], reason: str) -> None:
-        """Equipment that cannot be scored: it waits no longer, and its last predictions are withdrawn."""
-        unit, since = claim
+    def set_aside(self, claim: Claim, reason: str) -> None:
+        """Equipment that cannot be scored: it waits no longer until it changes; its predictions are withdrawn."""
+        unit, version = claim
         with self._transaction() as run:
+            self._lock(run, [unit])
+            if _scored(run, unit) > version:
+                return
             run("DELETE FROM predictions WHERE facility_id = ? AND equipment_id = ?", unit)
-            run("DELETE FROM stale WHERE facility_id = ? AND equipment_id = ? AND since <= ?", (*unit, since))
-            run.many(upsert("notes", ("name", "value"), keys=1), [(f"unscored {unit[0]} {unit[1]}", reason)])
+            run.many(upsert("set_aside", ("facility_id", "equipment_id", "reason"), keys=2), [(*unit, reason)])
+            _done(run, [claim])
+
+    def aside(self, unit: Unit | None = None) -> dict[Unit, str]:
+        """Equipment that cannot be scored, and why."""
+        where = "WHERE facility_id = ? AND equipment_id = ? " if unit else ""
+        sql = f"SELECT facility_id, equipment_id, reason FROM set_aside {where}ORDER BY facility_id, equipment_id"
+        return {Unit(row[0], row[1]): str(row[2]) for row in self._rows(sql, unit or ())}
 
     def predictions(self, facility_id: str | None = None, equipment_id: str | None = None) -> list[dict[str, Any]]:
         """Newest predictions as rows of `latest.parquet`, of all, one facility, or one equipment."""
@@ -219,8 +272,9 @@ class Store:
         return {(row[0], row[1]): row[2] for row in self._rows("SELECT facility_id, class, bundle_id FROM assignments")}
 
     def load_readings(self, rows: Sequence[Sequence[Any]]) -> None:
-        """Upsert rows of `READING` of known equipment without marking it: for the first filling."""
+        """Upsert rows of `READING` of known equipment without marking it, each with a new version of its record."""
         with self._transaction() as run:
+            run.many(NEXT_VERSION, sorted({(row[0], row[1]) for row in rows}))
             run.many(upsert("readings", READING, keys=4), rows)
 
     def assign(self, given: dict[tuple[str, str], str], *, stale: bool = True) -> None:
@@ -230,10 +284,11 @@ class Store:
             run.many(upsert("assignments", ("facility_id", "class", "bundle_id", "since"), keys=2),
                      [(*key, bundle, now) for key, bundle in given.items()])  # fmt: skip
             for facility, name in given if stale else ():
+                served = "CAST(? AS TEXT) IN (class, 'all') AND CAST(? AS TEXT) IN (facility_id, '')"
+                run(f"UPDATE units SET version = version + 1 WHERE {served}", (name, facility))
                 run(
-                    "INSERT INTO stale SELECT facility_id, equipment_id, CAST(? AS DOUBLE PRECISION), 0 FROM units "
-                    "WHERE CAST(? AS TEXT) IN (class, 'all') AND CAST(? AS TEXT) IN (facility_id, '') "
-                    "ON CONFLICT (facility_id, equipment_id) DO UPDATE SET since = excluded.since",
+                    "INSERT INTO waiting SELECT facility_id, equipment_id, version, CAST(? AS DOUBLE PRECISION), 0 "
+                    f"FROM units WHERE {served} {AGAIN}",
                     (now, name, facility),
                 )
 
@@ -276,12 +331,43 @@ def serving(assigned: Mapping[tuple[str, str], str], facility_id: str, class_nam
     return next((assigned[key] for key in keys if key in assigned), None)
 
 
-def _mark(run: Run, units: Sequence[tuple[str, str]]) -> None:
+def _wait(run: Run, units: Sequence[tuple[str, str]]) -> None:
+    """Let equipment wait to be scored again, in its present version."""
     run.many(
-        "INSERT INTO stale VALUES (?, ?, ?, 0) ON CONFLICT (facility_id, equipment_id) DO UPDATE SET "
-        "since = excluded.since",
-        [(*unit, time.time()) for unit in units],
+        "INSERT INTO waiting SELECT facility_id, equipment_id, version, CAST(? AS DOUBLE PRECISION), 0 FROM units "
+        f"WHERE facility_id = ? AND equipment_id = ? {AGAIN}",
+        [(time.time(), *unit) for unit in units],
     )
+
+
+def _done(run: Run, claims: Sequence[Claim]) -> None:
+    """Let equipment wait no longer, unless it has changed again; then it is free for the next round."""
+    gone = "DELETE FROM waiting WHERE facility_id = ? AND equipment_id = ? AND version <= ?"
+    run.many(gone, [(*unit, version) for unit, version in claims])
+    run.many(LEASE, [(0, *unit) for unit, _ in claims])
+
+
+def _scored(run: Run, unit: Unit) -> int:
+    """Return the version of a unit that was scored last."""
+    sql = "SELECT version FROM scored WHERE facility_id = ? AND equipment_id = ?"
+    row = run(sql, unit).fetchone()
+    return int(row[0]) if row else 0
+
+
+def _remember_scored(run: Run, claims: Sequence[Claim]) -> None:
+    columns = ("facility_id", "equipment_id", "version")
+    run.many(upsert("scored", columns, keys=2), [(*unit, version) for unit, version in claims])
+
+
+def _replace(run: Run, rows: Sequence[Row]) -> None:
+    """Put rows of `predictions` in the place of those of their units, and into the history."""
+    units = sorted({row[:2] for row in rows})
+    run.many("DELETE FROM predictions WHERE facility_id = ? AND equipment_id = ?", units)
+    run.many(f"INSERT INTO predictions VALUES ({', '.join('?' * 10)})", rows)
+    history = [(*row[:5], row[6], row[7], row[8]) for row in rows]
+    columns = ("facility_id", "equipment_id", "point_id", "horizon", "end_day", "risk", "alarm", "bundle_id")
+    run.many(upsert("history", columns, keys=5), history)
+    run.many("DELETE FROM set_aside WHERE facility_id = ? AND equipment_id = ?", units)
 
 
 def _pushed(facility_id: str, equipment_id: str) -> str:

@@ -8,8 +8,15 @@ CREATE TABLE IF NOT EXISTS readings (
 CREATE TABLE IF NOT EXISTS events (
     facility_id TEXT, equipment_id TEXT, kind TEXT, start_day INTEGER, end_day INTEGER, point_id TEXT NOT NULL,
     PRIMARY KEY (facility_id, equipment_id, kind, start_day));
-CREATE TABLE IF NOT EXISTS stale (
-    facility_id TEXT, equipment_id TEXT, since DOUBLE PRECISION NOT NULL, leased DOUBLE PRECISION NOT NULL,
+CREATE TABLE IF NOT EXISTS waiting (
+    facility_id TEXT, equipment_id TEXT, version BIGINT NOT NULL, since DOUBLE PRECISION NOT NULL,
+    leased DOUBLE PRECISION NOT NULL,
+    PRIMARY KEY (facility_id, equipment_id));
+CREATE TABLE IF NOT EXISTS scored (
+    facility_id TEXT, equipment_id TEXT, version BIGINT NOT NULL,
+    PRIMARY KEY (facility_id, equipment_id));
+CREATE TABLE IF NOT EXISTS set_aside (
+    facility_id TEXT, equipment_id TEXT, reason TEXT NOT NULL,
     PRIMARY KEY (facility_id, equipment_id));
 CREATE TABLE IF NOT EXISTS predictions (
     facility_id TEXT, equipment_id TEXT, point_id TEXT, horizon INTEGER, end_day INTEGER NOT NULL, status TEXT NOT NULL,

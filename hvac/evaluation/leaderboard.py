@@ -5,7 +5,6 @@ Legend: B windows, H horizons.
 
 from __future__ import annotations
 
-import csv
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -13,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from sklearn.metrics import average_precision_score
 
+from hvac.cells import SafeWriter
 from hvac.errors import HvacError
 from hvac.evaluation.bootstrap import interval, paired_difference
 from hvac.evaluation.comparison import Judged, Trial, evaluations
@@ -186,7 +186,7 @@ def _defined(value: Any) -> Any:
 def write_leaderboard_csv(board: Mapping[str, Any], path: AnyPath) -> None:
     """One row per contender and horizon, with a byte-order mark so that Excel reads it."""
     with writing(path, "w", newline="", encoding="utf-8-sig") as file:
-        writer = csv.writer(file)
+        writer = SafeWriter(file)
         writer.writerow(
             ["rank", "model", "family", "champion", "horizon", "validation_pr_auc", "test_pr_auc", "low", "high",
              "base_rate", "against_default", "difference", "difference_low", "difference_high", "parameters",

@@ -2,6 +2,7 @@
 
     <id>/manifest.json      family, recipe, decision, training record, SHA-256 of every other file
     <id>/model.safetensors  the family's arrays, and the forecast's band
+    <id>/golden.safetensors a few made-up windows, and what the bundle gave for them (older bundles have none)
     <id>/encoder/           the encoder's architecture and weights (Hugging Face layout)
 
 Legend: B windows, C points, H horizons, D days ahead.
@@ -30,14 +31,26 @@ from hvac.models.decision import Decision
 from hvac.models.families import FAMILIES, read_config, restore
 from hvac.models.family import FamilyConfig, Model, prepared
 from hvac.models.forecast import Moments, damped_quadratic
+from hvac.models.golden import check_answers, golden_arrays
+from hvac.models.manifest import FORMAT, MANIFEST, read_manifest
 from hvac.models.thresholds import alarms
 from hvac.storage import AnyPath, as_given, folder_name, local_folder, replacing_folder
 
-FORMAT = 2
-MANIFEST, MODEL, ENCODER = "manifest.json", "model.safetensors", "encoder"
+MODEL, GOLDEN, ENCODER = "model.safetensors", "golden.safetensors", "encoder"
 BAND = "forecast.band_{}"
-NEEDED = ("config", "recipe", "decision", "encoder", "encoder_sha256", "training", "files")
+DAMAGE = (
+    AttributeError,
+    IndexError,
+    KeyError,
+    MemoryError,
+    OSError,
+    ArithmeticError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
 Floats = npt.NDArray[np.float64]
+Arrays = dict[str, npt.NDArray[Any]]
 
 
 class Prediction(NamedTuple):
@@ -69,12 +82,14 @@ class Bundle:
     band: dict[int, Floats] = field(default_factory=dict)
     training: dict[str, Any] = field(default_factory=dict)
     folder: AnyPath | None = None
+    golden: dict[str, npt.NDArray[Any]] = field(default_factory=dict, repr=False, compare=False)
+    manifest: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def id(self) -> str:
         """Name of the bundle: its class and a hash of its content, so that equal training gives an equal id."""
         digest = hashlib.sha256(json.dumps(self._content(), sort_keys=True).encode())
-        for name, array in sorted(self._arrays().items()):
+        for name, array in sorted(self.arrays().items()):
             digest.update(name.encode() + array.tobytes())
         return f"{folder_name(self.recipe.class_name)}-{digest.hexdigest()[:12]}"
 
@@ -148,7 +163,8 @@ class Bundle:
             "training": self.training,
         }
 
-    def _arrays(self) -> dict[str, npt.NDArray[Any]]:
+    def arrays(self) -> dict[str, npt.NDArray[Any]]:
+        """The model's arrays and the forecast's bands, by name."""
         bands = {BAND.format(horizon): band for horizon, band in self.band.items()}
         return {name: np.ascontiguousarray(array) for name, array in (self.model.state() | bands).items()}
 
@@ -156,9 +172,12 @@ class Bundle:
         """Write the bundle as `parent/<id>`, whole or not at all."""
         folder = parent / self.id
         with replacing_folder(folder, last=MANIFEST) as building:
-            save_file(self._arrays(), building / MODEL)
+            save_file(self.arrays(), building / MODEL)
             self.encoder.save(building / ENCODER)
-            manifest = {"id": self.id, **self._content(), "files": dict(_hashes(building))}
+            content = self._content()
+            if golden := golden_arrays(self, content):
+                save_file(golden, building / GOLDEN)
+            manifest = {"id": self.id, **content, "files": dict(_hashes(building))}
             (building / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
             for file in building.rglob("*.safetensors"):
                 file.chmod((building / MANIFEST).stat().st_mode)
@@ -173,11 +192,20 @@ class Bundle:
         """
         folder = as_given(path)
         with local_folder(folder) as copy:
-            manifest = _manifest(copy, folder)
-            try:
-                arrays = load_file(copy / MODEL)
-            except (OSError, SafetensorError) as error:
-                raise BundleError(f"{folder / MODEL} cannot be read: {error}") from error
+            manifest = read_manifest(copy, folder, tuple(FAMILIES))
+            _check_files(copy, folder, manifest["files"])
+            arrays = _arrays(copy, folder, MODEL)
+            golden = _arrays(copy, folder, GOLDEN) if GOLDEN in manifest["files"] else {}
+        try:
+            return cls._restored(folder, manifest, arrays, golden)
+        except BundleError:
+            raise
+        except DAMAGE as error:
+            told = (str(error).splitlines() or [type(error).__name__])[0][:200]
+            raise BundleError(f"{folder} is damaged: its parts do not fit each other ({told})") from error
+
+    @classmethod
+    def _restored(cls, folder: AnyPath, manifest: dict[str, Any], arrays: Arrays, golden: Arrays) -> Bundle:
         prefix = BAND.format("")
         encoder_config, sha256 = EncoderConfig(**manifest["encoder"]), manifest["encoder_sha256"]
         own = {name: array for name, array in arrays.items() if not name.startswith(prefix)}
@@ -190,7 +218,42 @@ class Bundle:
             band={int(name.removeprefix(prefix)): a for name, a in arrays.items() if name.startswith(prefix)},
             training=manifest["training"],
             folder=folder,
+            golden=golden,
+            manifest=manifest,
         )
+
+    def check(self) -> None:
+        """Ask about golden windows (`hvac.models.golden`): before a bundle serves.
+
+        Raises:
+            BundleError: it cannot judge them, or its answers are not those of the bundle that was saved.
+        """
+        try:
+            check_answers(self, self.golden, self.manifest)
+        except BundleError as error:
+            raise BundleError(f"{self.folder or self.name} is damaged: {error}") from error
+        except DAMAGE as error:
+            told = (str(error).splitlines() or [type(error).__name__])[0][:200]
+            raise BundleError(f"{self.folder or self.name} is damaged: it cannot judge a window ({told})") from error
+
+
+def _arrays(copy: Path, folder: AnyPath, name: str) -> Arrays:
+    try:
+        return dict(load_file(copy / name))
+    except (*DAMAGE, SafetensorError) as error:
+        raise BundleError(f"{folder / name} cannot be read: {str(error)[:200]}") from error
+
+
+def _check_files(copy: Path, folder: AnyPath, listed: dict[str, str]) -> None:
+    """Refuse files that are missing, damaged, or not listed though the bundle is read from them."""
+    found = dict(_hashes(copy))
+    for name, expected in listed.items():
+        if found.get(name) != expected:
+            state = "is missing" if name not in found else "is damaged (SHA-256 differs)"
+            raise BundleError(f"{folder / name[:200]} {state}: train or copy the bundle anew")
+    for name in (MODEL, *found):
+        if name not in listed and (name in (MODEL, GOLDEN) or name.startswith(f"{ENCODER}/")):
+            raise BundleError(f"{folder / MANIFEST} is damaged: its list of files lacks {name}")
 
 
 def _config(folder: AnyPath, manifest: dict[str, Any]) -> FamilyConfig:
@@ -215,29 +278,3 @@ def _hashes(folder: Path) -> Iterator[tuple[str, str]]:
     for file in sorted(folder.rglob("*")):
         if file.is_file() and file.name != MANIFEST:
             yield file.relative_to(folder).as_posix(), hashlib.sha256(file.read_bytes()).hexdigest()
-
-
-def _manifest(copy: Path, folder: AnyPath) -> dict[str, Any]:
-    """The manifest of a local copy, checked; messages name the folder it is a copy of."""
-    try:
-        manifest: dict[str, Any] = json.loads((copy / MANIFEST).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise BundleError(f"{folder} is no bundle: it has no {MANIFEST}") from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise BundleError(f"{folder / MANIFEST} is damaged: {error}") from error
-    if not isinstance(manifest, dict):
-        raise BundleError(f"{folder / MANIFEST} is damaged: expected a mapping, found {type(manifest).__name__}")
-    if manifest.get("format") != FORMAT or str(manifest.get("family")) not in FAMILIES:
-        raise BundleError(
-            f"{folder}: format {manifest.get('format')} of family {manifest.get('family')!r} cannot be read; expected "
-            f"format {FORMAT} and one of {', '.join(FAMILIES)}"
-        )
-    lacking = [name for name in NEEDED if not isinstance(manifest.get(name), dict | str)]
-    if lacking or not isinstance(manifest["files"], dict):
-        raise BundleError(f"{folder / MANIFEST} is damaged: it lacks {', '.join(lacking) or 'its list of files'}")
-    found = dict(_hashes(copy))
-    for name, expected in manifest["files"].items():
-        if found.get(name) != expected:
-            state = "is missing" if name not in found else "is damaged (SHA-256 differs)"
-            raise BundleError(f"{folder / name} {state}: train or copy the bundle anew")
-    return manifest

@@ -22,6 +22,7 @@ from hvac.models.scaling import Scaler, fit_scaler
 
 Floats = npt.NDArray[np.float32]
 SCORE_BATCH = 4096
+SMALL = 4096  # sizes of a network that any may have
 Chosen = npt.NDArray[np.bool_] | None
 
 
@@ -48,6 +49,15 @@ class Shape(NamedTuple):
     horizons: int
     positions: tuple[int, ...]
     columns: tuple[int, ...]
+
+
+def _checked_shape(state: State) -> list[int]:
+    """Return the sizes that a state was taken from. Raises BundleError where they would only take memory."""
+    sizes = [int(size) for size in state["shape"].tolist()]
+    numbers = sum(array.size for name, array in state.items() if name.startswith("network."))
+    if len(sizes) < 2 or min(sizes) < 0 or max(sizes) > max(numbers, SMALL):
+        raise BundleError(f"its network is damaged: sizes {sizes[:8]} do not belong to {numbers} weights")
+    return sizes
 
 
 class NetworkModel:
@@ -120,7 +130,7 @@ class NetworkModel:
         scalers: list[Scaler] = []
         while f"scaler.{len(scalers)}.mean_N" in state:
             scalers.append(Scaler(*(state[f"scaler.{len(scalers)}.{name}"] for name in Scaler._fields)))
-        points, horizons, *positions = state["shape"].tolist()
+        points, horizons, *positions = _checked_shape(state)
         shape = Shape(points, horizons, tuple(positions), tuple(len(scaler.mean_N) for scaler in scalers))
         network = cls.build(config, shape, encoder)
         prefix = "network."

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 import datetime as dt
 import io
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from hvac.cells import SafeWriter
 from hvac.panel.windows import LEARNING, OK
 from hvac.storage import AnyPath, write_text
 
@@ -95,7 +95,7 @@ def ranking_csv(entries: Sequence[dict[str, Any]], language: str) -> str:
     per = [text.format(h) for h in horizons for text in PER_HORIZON[language]]
     file = io.StringIO("\ufeff", newline="")
     file.seek(1)
-    writer = csv.writer(file)
+    writer = SafeWriter(file)
     writer.writerow([*HEADERS[language], *per, *LAST[language]])
     for rank, entry in enumerate(entries, 1):
         writer.writerow([rank, *_cells(entry, horizons, language)])
@@ -107,14 +107,9 @@ def _cells(entry: dict[str, Any], horizons: Sequence[int], language: str) -> lis
     for h in horizons:
         risk = entry["risks"].get(h)
         said += ["", ""] if risk is None else [f"{100 * risk:.1f}%", YES[language][0 if entry["alarms"][h] else 1]]
-    ids = [_safe(entry[name]) for name in ("facility_id", "equipment_id", "class")]
+    ids = [entry[name] for name in ("facility_id", "equipment_id", "class")]
     status = STATUS[language].get(entry["status"], entry["status"])
     left = "" if entry["learning_days_left"] is None else entry["learning_days_left"]
     share = f"{100 * entry['observed_share']:.0f}%"
-    last = [_safe(entry["point"] or ""), share, _safe(doubts_text(entry, language))]
+    last = [entry["point"] or "", share, doubts_text(entry, language)]
     return [*ids, entry["end_date"], entry["days_behind"], status, left, *said, *last]
-
-
-def _safe(text: str) -> str:
-    """A cell that a spreadsheet never takes for a formula."""
-    return f"'{text}" if text.lstrip("\t\r\n ")[:1] in ("=", "+", "-", "@") else text

@@ -14,7 +14,7 @@ from hvac.errors import BundleError
 from hvac.features.table import Windows
 from hvac.models.blocks import inputs
 from hvac.models.family import Encoding, State
-from hvac.models.trees import Trees, restored_trees, tree_arrays
+from hvac.models.trees import Trees, check_trees, restored_trees, tree_arrays
 
 Floats = npt.NDArray[np.float64]
 
@@ -44,7 +44,10 @@ class TreeModel:
     @classmethod
     def restore(cls, config: Any, state: State, encoder: Encoding) -> Self:
         """The model that `state` was taken from."""
-        return cls(config, restored_trees(state), int(state["width"][0]))
+        forests, width = restored_trees(state), int(state["width"][0])
+        for forest in forests:
+            check_trees(forest, width)
+        return cls(config, forests, width)
 
 
 def width_of(windows: Windows, needs: tuple[str, ...]) -> int:

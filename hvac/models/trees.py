@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hvac.compiled import compiled
+from hvac.errors import BundleError
 
 Floats = npt.NDArray[np.float64]
 LEAF = -1
@@ -97,6 +98,8 @@ def _preorder(tree: TreeNodes) -> TreeNodes:
     while waiting:
         node = waiting.pop()
         order.append(node)
+        if len(order) > len(tree.feature_K):
+            raise BundleError("its trees are damaged: the nodes lead back")
         if tree.feature_K[node] >= 0:
             waiting += [int(tree.right_K[node]), int(tree.left_K[node])]
     place = np.empty(len(tree.feature_K), dtype=np.int64)
@@ -117,6 +120,26 @@ def _rounded_down(threshold_K: Floats) -> npt.NDArray[np.float32]:
 def tree_arrays(forests: Sequence[Trees]) -> dict[str, npt.NDArray[Any]]:
     """Return the arrays of every horizon's trees, by name."""
     return {f"forest.{h}.{name}": array for h, trees in enumerate(forests) for name, array in trees._asdict().items()}
+
+
+def check_trees(trees: Trees, width: int) -> None:
+    """Refuse nodes that lead outside or back: whoever follows them would never come to a leaf.
+
+    Raises:
+        BundleError: the arrays are not those of trees on `width` inputs.
+    """
+    base, root_T, split_K, number_K, right_K = trees
+    nodes = np.arange(len(number_K))
+    whole = all(np.issubdtype(array.dtype, np.integer) for array in (root_T, split_K, right_K))
+    flat = all(array.shape == number_K.shape and array.ndim == 1 for array in (split_K, right_K))
+    if not (whole and flat and base.shape == (1,) and root_T.ndim == 1):
+        raise BundleError("its trees are damaged: expected a split, a number and a way to the right for every node")
+    inner_K = split_K >= 0
+    ahead_K = right_K.astype(np.int64)
+    inside_K = (ahead_K > 0) & (ahead_K < len(nodes) - nodes) & (nodes + 1 < len(nodes)) & (split_K >> 1 < width)
+    roots_inside = bool(((root_T >= 0) & (root_T < len(nodes))).all())
+    if not (roots_inside and inside_K[inner_K].all() and (split_K[~inner_K] == LEAF).all()):
+        raise BundleError("its trees are damaged: a node leads back, or outside")
 
 
 def restored_trees(state: Mapping[str, npt.NDArray[Any]]) -> list[Trees]:

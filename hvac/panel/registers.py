@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from hvac.errors import InputError
-from hvac.panel.accepted import EPOCH, ID_REASONS, days_ahead, id_states, id_text
+from hvac.panel.accepted import EPOCH, ID_READ, ID_REASONS, LONG_ID, ODD_ID, days_ahead, id_states, id_text
 from hvac.panel.date_texts import Days
 from hvac.panel.files import TableFile, iter_table, open_table
 from hvac.panel.formats import INSPECTION, find_columns, match_column
@@ -33,6 +33,7 @@ EQUIPMENT = pa.schema(
 )
 
 OPEN_END = dt.date(2100, 12, 31)  # of an event that is not over
+CLASS_REASONS = {LONG_ID: "class_too_long", ODD_ID: "control_character_in_class"}
 FAR_YEAR = r"(2[1-9]|[3-9]\d)\d\d"
 
 
@@ -104,7 +105,7 @@ def _equipment_of(file: str, source: SourceConfig) -> TableResult:
     sheet.reject_repeated(facility, equipment)
     dates = [_date32(sheet.days(name, reject=False)) for name in ("install_date", "end_of_follow_up")]
     others = [name for name in sheet.table.column_names if name not in {*sheet.names.values(), *EQUIPMENT.names, ""}]
-    columns = [facility, equipment, sheet.text("class"), *dates, *(flat(sheet.table[name]) for name in others)]
+    columns = [facility, equipment, sheet.class_names(), *dates, *(flat(sheet.table[name]) for name in others)]
     return sheet.result(columns, [*EQUIPMENT.names, *others])
 
 
@@ -209,6 +210,14 @@ class _Sheet:
             said = reason.replace("id", "kind") if name == "kind" else reason
             self.rejects.reject(states == state, self.names[name], reason=said, found=column)
         return text
+
+    def class_names(self) -> Any:
+        """The column of classes; what cannot be a name is listed, and there is none."""
+        text = self.text("class")
+        states = id_states(pc.fill_null(text, ""))
+        for state, reason in CLASS_REASONS.items():
+            self._note_kept(states == state, self.names.get("class", "class"), reason=reason, found=text)
+        return pc.if_else(pa.array(states == ID_READ), text, None)
 
     def days(self, name: str, *, reject: bool, open_end: bool = False) -> Days:
         """A date column; what cannot be read rejects the row, or becomes missing and is listed.

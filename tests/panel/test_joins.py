@@ -237,3 +237,12 @@ def test_value_beyond_1e15_is_rejected_as_by_the_api(tmp_path: Path) -> None:
     reading_file(tmp_path / "a.csv", "F,e,p,2024-01-01,1e15", "F,e,p,2024-01-02,-1.1e15")
     (found,) = read_all(SourceConfig(readings=str(tmp_path / "a.csv")))
     assert (found.readings["value"].to_pylist(), found.counts["value_too_large"]) == ([1e15], 1)
+
+
+def test_class_that_can_be_no_name_is_listed_and_the_unit_has_none(tmp_path: Path) -> None:
+    long = "x" * 129
+    text = f"facility_id,equipment_id,class\nS1,AHU-01,{long}\nS1,AHU-02,AHU/外調機\nS1,007,nan\n"
+    found = joined(tmp_path, equipment=text)
+    assert found.classes[Unit("S1", "AHU-02")] == "AHU/外調機"
+    assert [found.classes[Unit("S1", each)] for each in ("AHU-01", "007")] == ["all", "all"]
+    assert found.rejects["reason"].to_pylist() == ["class_too_long"]

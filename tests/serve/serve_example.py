@@ -16,7 +16,7 @@ from hvac.models.bundle import Bundle
 from hvac.panel.grid import Unit
 from hvac.panel.registry import EPOCH
 from serve.api import make_api
-from serve.guard import Door
+from serve.door import Door
 from serve.rescoring import rescore
 from serve.service import Service
 from serve.settings import ServeConfig
@@ -83,5 +83,6 @@ def scored(service: Service) -> Service:
 
 @contextmanager
 def client_of(service: Service, *, keys: bool = False) -> Iterator[TestClient]:
-    with TestClient(make_api(service, Door(service.store, keys=keys)), raise_server_exceptions=False) as client:
+    api = make_api(service, Door(service.store, keys=keys))
+    with TestClient(api, base_url="http://127.0.0.1", raise_server_exceptions=False) as client:
         yield client

@@ -166,7 +166,7 @@ def test_load_that_was_interrupted_is_done_again(tmp_path: Path, monkeypatch: py
     config = ServeConfig(workspace=tmp_path / "run")
     store = Store.open(config.store_url)
     with monkeypatch.context() as broken:
-        broken.setattr(store, "save_predictions", lambda _: 1 / 0)
+        broken.setattr(store, "take_predictions", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             load(store, config)
     assert load_main([f"workspace={config.workspace}"]) == 0

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.parse import quote
 
 import httpx2 as httpx
 import numpy as np
@@ -24,7 +25,7 @@ from serve.bulk import ARROW
 from serve.service import Service
 from serve.stages import LocalStages
 from tests.models.models_example import bundle
-from tests.serve.serve_example import LAST, UNITS, body_readings, filled
+from tests.serve.serve_example import LAST, UNITS, body_readings, filled, reading_rows
 
 pytestmark = pytest.mark.slow
 E1, E2, F2 = UNITS
@@ -145,6 +146,38 @@ def test_pushed_reading_is_scored_within_seconds(served: Served) -> None:
     _until(lambda: risk() != before, 90)
 
 
+def _odd_ids_are_reached(client: httpx.Client) -> None:
+    unit = {"facility_id": "本社/北館", "equipment_id": "a/b", "class": "ahu", "readings": body_readings(E1, 3)}
+    assert client.post("/v1/readings", json={"units": [unit]}).status_code == 202
+    path = f"/v1/equipment/{quote('本社/北館', safe='')}/{quote('a/b', safe='')}"
+    assert client.get(path).json()["facility_id"] == "本社/北館"
+    assert (client.head(path).status_code, client.head(path).content) == (200, b"")
+    assert client.get("/", headers={"host": "evil.example"}).status_code == 421
+
+
+def test_slash_in_an_id_and_head_come_through_to_the_ingress(served: Served) -> None:
+    _odd_ids_are_reached(served.client)
+
+
+def test_unit_whose_bundle_is_damaged_is_set_aside_and_the_reason_tells_nothing_of_the_inside(served: Served) -> None:
+    folder = bundle(seed=9).save(served.plain.config.bundle_folder)
+    (folder / "model.safetensors").write_bytes(b"nothing")
+    rows = [("F8", "E", *row[2:]) for row in reading_rows(E1)]
+    store = served.plain.store
+    store.assign({("F8", "ahu"): folder.name})
+    store.add(units=[("F8", "E", "ahu", None), ("F7", "E", "ahu", None)],
+              readings=[*rows, *(("F7", *row[1:]) for row in rows)])  # fmt: skip
+    _until(lambda: served.client.get("/readyz").json()["set_aside"], 60)
+    _until(lambda: served.client.get("/v1/equipment/F7/E").json()["predictions"], 60)
+    (aside,) = served.client.get("/readyz").json()["set_aside"]
+    assert aside["facility_id"] == "F8"
+    assert "damaged" in aside["reason"]
+    for inside in ("Traceback", str(served.folder), "ray::"):
+        assert inside not in aside["reason"]
+    store.assign({("F8", "ahu"): store.assignments()["", "ahu"]})
+    _until(lambda: not served.client.get("/readyz").json()["set_aside"], 60)
+
+
 def test_promotion_is_live_and_a_corrupt_bundle_is_refused(served: Served) -> None:
     folder = served.folder / "bundles"
     first = served.client.post("/v1/predict", json=ALL).json()["predictions"][0]["bundle_id"]
@@ -213,3 +246,4 @@ def test_replicas_in_one_piece_stand_behind_a_proxy_that_comes_back(tmp_path: Pa
             proxy.kill()
         _until(lambda: served.client.get("/readyz").status_code == 200, 150, served.folder / "log")
         np.testing.assert_allclose(risks(served.client.post("/v1/predict", json=ALL)), right, atol=1e-6)
+        _odd_ids_are_reached(served.client)

@@ -18,7 +18,7 @@ from fastapi.testclient import TestClient
 from hvac.panel.grid import Unit
 from serve.api import make_api
 from serve.chart import Drawing, draw
-from serve.guard import Door
+from serve.door import Door
 from serve.keys import make_key
 from serve.service import Service
 from tests.serve.browser_example import Browser, browser

@@ -15,6 +15,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
+from hvac.errors import ConfigError
 from hvac.panel.grid import Unit
 from serve.stages import Rows
 from serve.store import FLEET, KeyRow, Store, StoreError
@@ -78,7 +79,9 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
     made = Store.open(url)
     if made._database.is_postgres:
         with made._transaction() as run:
-            run("TRUNCATE units, readings, events, stale, predictions, history, assignments, notes, api_keys")
+            kept = "units, readings, events, predictions, history, assignments, api_keys"
+            run(f"TRUNCATE waiting, scored, set_aside, {kept}")
+            run("DELETE FROM notes WHERE name <> 'schema'")
     yield made
     made.close()
 
@@ -142,6 +145,62 @@ def test_predictions_come_back_and_history_keeps_one_row_per_window(store: Store
     assert [row["horizon"] for row in rows] == [30, 60, 90]
     assert [row["risk"] for row in rows] == [row["risk"] for row in latest[:3]]
     assert len(store.history(E1)) == 3
+
+
+def test_equipment_set_aside_has_no_predictions_until_it_is_scored(store: Store, latest: Rows) -> None:
+    store.add(units=[(*unit, "ahu", None) for unit in UNITS], readings=reading_rows(E1, 2))
+    store.save_predictions(latest)
+    store.set_aside(store.claim_stale(1)[0], "because")
+    (unit,) = store.aside()
+    assert store.aside(unit) == {unit: "because"}
+    assert store.predictions(*unit) == []
+    assert store.stale_count() == 2
+    assert store.stale_count(lambda facility: facility == "F2") <= 1
+    store.mark_stale([unit])
+    claims = [claim for claim in store.claim_stale(10) if claim[0] == unit]
+    store.save_predictions([row for row in latest if row["equipment_id"] == unit.equipment_id
+                            and row["facility_id"] == unit.facility_id], claims)  # fmt: skip
+    assert store.aside() == {}
+
+
+def test_change_and_promotion_while_equipment_is_scored_are_not_lost(store: Store, latest: Rows) -> None:
+    store.add(units=[(*unit, "ahu", None) for unit in UNITS])
+    for change in (lambda: store.add(readings=reading_rows(E1, 1)), lambda: store.assign({(FLEET, "ahu"): "other"})):
+        claims = store.claim_stale(10)
+        change()
+        store.save_predictions(latest, claims)
+        assert E1 in [unit for unit, _ in store.claim_stale(10)]
+        store.release(claims)
+
+
+def test_late_answer_does_not_replace_a_newer_one(store: Store, latest: Rows) -> None:
+    store.add(units=[(*unit, "ahu", None) for unit in UNITS])
+    late = store.claim_stale(10)
+    store.mark_stale(UNITS)
+    store.release(late)
+    store.save_predictions(latest, store.claim_stale(10))
+    store.save_predictions([{**row, "risk": 0.125} for row in latest], late)
+    store.set_aside(late[0], "too late")
+    assert [row["risk"] for row in store.predictions()] == [row["risk"] for row in latest]
+    store.take_predictions([{**row, "risk": 0.25} for row in latest], {tuple(u): v - 1 for u, v in late})  # type: ignore[misc]
+    assert [row["risk"] for row in store.predictions()] == [row["risk"] for row in latest]
+    store.take_predictions([{**row, "risk": 0.25} for row in latest], store.versions())
+    assert {row["risk"] for row in store.predictions()} == {0.25}
+
+
+def test_schema_before_is_migrated_and_a_later_one_refused(store: Store) -> None:
+    url = store._database.url
+    store.add(units=[(*E1, "ahu", None)])
+    with store._transaction() as run:
+        run("DROP TABLE waiting")
+        run("DELETE FROM notes WHERE name = 'schema'")
+        run("CREATE TABLE stale (facility_id TEXT, equipment_id TEXT, since DOUBLE PRECISION, leased DOUBLE PRECISION)")
+        run("INSERT INTO stale VALUES (?, ?, 1, 2)", E1)
+    assert [unit for unit, _ in Store.open(url).claim_stale(10)] == [E1]
+    store.remember("schema", "99")
+    with pytest.raises(ConfigError, match="schema 99"):
+        Store.open(url)
+    store.remember("schema", "2")
 
 
 def test_assigning_a_bundle_marks_what_it_serves(store: Store) -> None:

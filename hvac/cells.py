@@ -1,0 +1,51 @@
+"""CSV for people: no cell is taken for a formula by a spreadsheet (files that are read again keep what they have)."""
+
+from __future__ import annotations
+
+import csv
+import unicodedata
+from collections.abc import Iterable
+from typing import Any
+
+import pyarrow as pa
+
+SIGNS = "=+-@−"
+BLANK = {"Cc", "Cf", "Zl", "Zp", "Zs"}  # categories of what is not seen before a sign
+
+
+def safe_cell(value: Any) -> Any:
+    """Return a text with an apostrophe before it where it begins like a formula; anything else as it is.
+
+    Full-width signs count as well, and blanks before a sign do not help: spreadsheets take both off.
+
+    >>> safe_cell("=1+1"), safe_cell("\\u00a0\\t＝1"), safe_cell("AHU-1"), safe_cell(-1.5)
+    ("'=1+1", "'\\xa0\\t＝1", 'AHU-1', -1.5)
+    """
+    if not isinstance(value, str):
+        return value
+    first = next((letter for letter in value if unicodedata.category(letter) not in BLANK), "")
+    return f"'{value}" if first and unicodedata.normalize("NFKC", first)[:1] in SIGNS else value
+
+
+class SafeWriter:
+    """`csv.writer` whose cells are safe."""
+
+    def __init__(self, file: Any) -> None:
+        self._writer = csv.writer(file)
+
+    def writerow(self, cells: Iterable[Any]) -> None:
+        """Write one row."""
+        self._writer.writerow([safe_cell(cell) for cell in cells])
+
+
+def safe_table(table: pa.Table) -> pa.Table:
+    """Return a table whose texts are safe cells.
+
+    >>> safe_table(pa.table({"id": ["@a", None], "n": [-1, 2]})).to_pydict()
+    {'id': ["'@a", None], 'n': [-1, 2]}
+    """
+    for place, field in enumerate(table.schema):
+        if pa.types.is_string(field.type) or pa.types.is_large_string(field.type):
+            texts = pa.array([safe_cell(text) for text in table[place].to_pylist()], field.type)
+            table = table.set_column(place, field, texts)
+    return table
