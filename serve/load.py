@@ -10,17 +10,20 @@ import hashlib
 import json
 import logging
 import sys
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import PurePosixPath
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.dataset as pads
 
 from hvac.config import read_overrides
 from hvac.errors import HvacError
+from hvac.panel.grid import Aggregate, daily
 from hvac.panel.registry import Registry
-from hvac.storage import AnyPath, parquet_dataset, place, read_parquet
+from hvac.storage import AnyPath, parquet_dataset, place, read_mark, read_parquet
 from serve.records import day_number
 from serve.settings import ServeConfig, read_config
 from serve.step_records import Loaded as LoadedBefore
@@ -65,8 +68,10 @@ def load(store: Store, config: ServeConfig) -> Loaded | None:
         log.warning("store: %d parts were replaced or are gone; readings that only they had stay in the store", gone)
     registry, latest = Registry.load(panel), now.latest is not None
     store.add(units=list(_units(registry)), events=list(_events(registry)), stale=False)
-    for part in new:
-        _load_part(store, parts[part])
+    aggregate = _aggregate(workspace)
+    for bucket, names in _by_bucket(new).items():
+        every = [part for name, part in parts.items() if _bucket(name) == bucket]
+        _load_bucket(store, every, [parts[name] for name in names], aggregate)
     if trained != told.bundles:
         store.assign({(FLEET, name): bundle for name, bundle in trained.items()}, stale=False)
     rows = read_parquet(latest_file).to_pylist() if latest else []
@@ -99,9 +104,36 @@ def _parts(readings: AnyPath) -> dict[str, pads.Fragment]:
     return {PurePosixPath(each.path).as_posix().rpartition("panel/readings/")[2]: each for each in found}
 
 
-def _load_part(store: Store, part: pads.Fragment) -> None:
-    for batch in part.to_batches(batch_size=ROWS):
-        store.load_readings(reading_rows(pa.Table.from_batches([batch])))
+def _by_bucket(names: Iterable[str]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = defaultdict(list)
+    for name in names:
+        found[_bucket(name)].append(name)
+    return found
+
+
+def _bucket(part: str) -> str:
+    return part.rpartition("/")[0]
+
+
+def _load_bucket(
+    store: Store, every: Sequence[pads.Fragment], new: Sequence[pads.Fragment], aggregate: Aggregate
+) -> None:
+    """Upsert the days from the first that new parts tell of, each as the jobs see it: from all parts of the bucket."""
+    days = [pc.min(part.to_table(columns=["date"])["date"]).as_py() for part in new]
+    first = min((day for day in days if day is not None), default=None)
+    if first is None:
+        return
+    tables = [part.to_table(filter=pads.field("date") >= first) for part in every]
+    table = daily(pa.concat_tables(tables, promote_options="default"), aggregate)
+    for start in range(0, len(table), ROWS):
+        store.load_readings(reading_rows(table.slice(start, ROWS)))
+
+
+def _aggregate(workspace: AnyPath) -> Aggregate:
+    """How the jobs make one reading of a day's several; their default where they have not got that far."""
+    record = read_mark(workspace / "steps" / "featurize.json")
+    told = record.get("asked", {}).get("windows", {}).get("aggregate")
+    return next((known for known in get_args(Aggregate) if known == told), "mean")
 
 
 def _stamp(file: AnyPath) -> str | None:

@@ -117,6 +117,31 @@ def panels(
             yield panel
 
 
+def daily(readings: pa.Table, aggregate: Aggregate) -> pa.Table:
+    """Return one reading of each unit, point and day, as `panels` lays it on the grid.
+
+    >>> import datetime as dt
+    >>> rows = {"facility_id": ["f"] * 2, "equipment_id": ["e"] * 2, "point_id": ["p"] * 2, "value": [1.0, 3.0],
+    ...         "date": [dt.date(2024, 1, 1)] * 2}
+    >>> daily(pa.table(rows), "sum")["value"].to_pylist()
+    [4.0]
+    """
+    codes = {name: _codes(readings[name]) for name in ("facility_id", "equipment_id", "point_id")}
+    (facilities, facility_N), (equipment, equipment_N), (points, point_N) = codes.values()
+    long = _sorted_days(readings, facility_N * len(equipment) + equipment_N, point_N, aggregate)
+    facility, own = np.divmod(long.unit, max(len(equipment), 1))
+    named = ((facilities, facility), (equipment, own), (points, long.point))
+    columns = {
+        name: pa.array(np.asarray(texts, dtype=object)[place], pa.string())
+        for name, (texts, place) in zip(codes, named, strict=True)
+    }
+    numbers = {"value": long.value, "lower_limit": long.lower, "upper_limit": long.upper}
+    columns |= {"date": pa.array(long.day, pa.int32()).cast(pa.date32())}
+    columns |= {name: pa.array(column, pa.float64(), mask=np.isnan(column)) for name, column in numbers.items()}
+    known = pa.array(long.known, pa.int32(), mask=long.known == ALWAYS_KNOWN)
+    return pa.table({**columns, "known_at": known.cast(pa.date32())})
+
+
 def unit_panel(readings: pa.Table, unit: Unit, points: Sequence[str], *, aggregate: Aggregate = "mean") -> Panel | None:
     """The panel of one unit, of which all readings are (columns with its ids are not looked at); None without one."""
     if readings.num_rows == 0:

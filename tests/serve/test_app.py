@@ -19,6 +19,7 @@ from ray.serve.schema import ServeDeploySchema
 
 from hvac.errors import ConfigError
 from hvac.panel.grid import Unit
+from hvac.panel.readings import CANONICAL
 from hvac.panel.registry import EPOCH, Registry
 from hvac.storage import matching, place
 from serve import app, deployments, keys, listening
@@ -31,6 +32,8 @@ from serve.settings import ServeConfig, read_config
 from serve.stages import LocalStages
 from serve.store import FLEET, Store, canonical
 from tests.serve.serve_example import LAST, UNITS, body_readings, client_of, filled, scored, service_of
+
+READING_IDS = ("facility_id", "equipment_id", "point_id")
 
 
 def test_unknown_setting_names_the_nearest_one() -> None:
@@ -133,6 +136,29 @@ def test_store_takes_over_what_a_daily_job_added_and_keeps_what_was_pushed(tmp_p
     days = store.readings(pushed)["date"].cast(pa.int32()).to_pylist()
     assert {LAST + 1, LAST + 2} <= set(days)
     assert load(store, config) is None
+
+
+@pytest.mark.parametrize(("aggregate", "value"), [("mean", 14.0), ("sum", 42.0), ("last", 20.0), (None, 14.0)])
+def test_several_readings_of_a_day_become_the_one_that_the_jobs_make(
+    tmp_path: Path, aggregate: str | None, value: float
+) -> None:
+    """Also where a later part tells more of a day that was loaded before."""
+    service = scored(service_of(tmp_path / "first"))
+    workspace = tmp_path / "run"
+    write_workspace(workspace, service.rows(), service.store)
+    if aggregate:
+        asked = {"asked": {"windows": {"aggregate": aggregate}}}
+        (workspace / "steps" / "featurize.json").write_text(json.dumps(asked))
+    store = Store.open(ServeConfig(workspace=workspace).store_url)
+    for number, told in enumerate([((3600, 10.0), (7200, 12.0)), ((9000, 20.0),)]):
+        day = LAST + 1
+        rows = [{**dict(zip(READING_IDS, (*UNITS[0], "p"), strict=True)), "second": second, "value": found}
+                for second, found in told]  # fmt: skip
+        table = pa.Table.from_pylist([{**row, "date": EPOCH + dt.timedelta(days=day)} for row in rows], CANONICAL)
+        pq.write_table(table, workspace / "panel" / "readings" / f"part-{number}.parquet")
+        load(store, ServeConfig(workspace=workspace))
+    found = store.readings(UNITS[0]).to_pylist()
+    assert [row["value"] for row in found if row["date"] == EPOCH + dt.timedelta(days=day)] == [value]
 
 
 def test_predictions_of_a_bundle_that_serves_no_longer_are_not_taken_over(tmp_path: Path) -> None:
