@@ -13,7 +13,7 @@ TABLES = Path(__file__).with_name("store.sql")
 NUMBER = 2
 NOTE = "schema"
 FROM_1 = (  # `stale` told changes apart by the clock, `waiting` does by the version of the unit
-    "INSERT INTO waiting SELECT s.facility_id, s.equipment_id, u.version, s.since, 0 FROM stale s JOIN units u "
+    "INSERT INTO waiting SELECT s.facility_id, s.equipment_id, u.version, s.since, 0, '' FROM stale s JOIN units u "
     "ON u.facility_id = s.facility_id AND u.equipment_id = s.equipment_id",
     "DROP TABLE stale",
     "DELETE FROM notes WHERE substr(name, 1, 9) = 'unscored '",

@@ -21,6 +21,7 @@ from hvac.panel.readings import CANONICAL
 from hvac.storage import Place, as_given
 from serve.database import SERVERS, Database, Run, upsert
 from serve.database import StoreError as StoreError
+from serve.holder import is_gone, this_process
 from serve.redact import without_secrets
 from serve.schema import make_tables
 
@@ -32,7 +33,7 @@ LEASE_S = 60.0
 PUSHED = "pushed "  # notes that begin so name equipment
 NEXT_VERSION = "UPDATE units SET version = version + 1 WHERE facility_id = ? AND equipment_id = ?"
 AGAIN = "ON CONFLICT (facility_id, equipment_id) DO UPDATE SET version = excluded.version, since = excluded.since"
-LEASE = "UPDATE waiting SET leased = ? WHERE facility_id = ? AND equipment_id = ?"
+LEASE = "UPDATE waiting SET leased = ?, holder = ? WHERE facility_id = ? AND equipment_id = ?"
 VERSIONS = "SELECT facility_id, equipment_id, version FROM units"
 LAST_DAYS = "SELECT facility_id, equipment_id, MAX(end_day) FROM predictions GROUP BY facility_id, equipment_id"
 Claim = tuple[Unit, int]  # equipment to be scored, in this version
@@ -159,22 +160,29 @@ class Store:
     # Scoring again
 
     def claim_stale(self, limit: int) -> list[Claim]:
-        """Equipment to be scored again, with its version; for a minute nobody else is given it."""
+        """Equipment to be scored again, with its version; for a minute nobody else is given it.
+
+        What a process of this machine held that runs no longer is free at once.
+        """
         now = time.time()
         with self._transaction() as run:
             lock = " FOR UPDATE SKIP LOCKED" if self._database.is_postgres else ""
+            holders = [row[0] for row in run("SELECT DISTINCT holder FROM waiting WHERE leased > 0").fetchall()]
+            gone = [holder for holder in holders if is_gone(holder)]
+            free = "".join(" OR holder = ?" for _ in gone)
             found = run(
-                "SELECT facility_id, equipment_id, version FROM waiting WHERE leased < ? OR leased > ? "
+                f"SELECT facility_id, equipment_id, version FROM waiting WHERE leased < ? OR leased > ?{free} "
                 f"ORDER BY since LIMIT ?{lock}",
-                (now - LEASE_S, now + LEASE_S, limit),  # a lease from the future is one of a clock that was put back
+                # a lease from the future is one of a clock that was put back
+                (now - LEASE_S, now + LEASE_S, *gone, limit),
             ).fetchall()
-            run.many(LEASE, [(now, *row[:2]) for row in found])
+            run.many(LEASE, [(now, this_process(), *row[:2]) for row in found])
         return [(Unit(row[0], row[1]), int(row[2])) for row in found]
 
     def renew(self, claims: Sequence[Claim]) -> None:
         """Hold claims for another minute."""
         with self._transaction() as run:
-            run.many(LEASE, [(time.time(), *unit) for unit, _ in claims])
+            run.many(LEASE, [(time.time(), this_process(), *unit) for unit, _ in claims])
 
     def stale_count(self, sees: Callable[[str], bool] | None = None) -> int:
         """How many pieces of equipment wait to be scored again (of the facilities that `sees` is true of)."""
@@ -228,7 +236,7 @@ class Store:
     def release(self, claims: Sequence[Claim]) -> None:
         """Claims that came to nothing: at once free for the next round."""
         with self._transaction() as run:
-            run.many(LEASE, [(0, *unit) for unit, _ in claims])
+            run.many(LEASE, [(0, "", *unit) for unit, _ in claims])
 
     def set_aside(self, claim: Claim, reason: str) -> None:
         """Equipment that cannot be scored: it waits no longer until it changes; its predictions are withdrawn."""
@@ -287,7 +295,7 @@ class Store:
                 served = "CAST(? AS TEXT) IN (class, 'all') AND CAST(? AS TEXT) IN (facility_id, '')"
                 run(f"UPDATE units SET version = version + 1 WHERE {served}", (name, facility))
                 run(
-                    "INSERT INTO waiting SELECT facility_id, equipment_id, version, CAST(? AS DOUBLE PRECISION), 0 "
+                    "INSERT INTO waiting SELECT facility_id, equipment_id, version, CAST(? AS DOUBLE PRECISION), 0, '' "
                     f"FROM units WHERE {served} {AGAIN}",
                     (now, name, facility),
                 )
@@ -334,7 +342,7 @@ def serving(assigned: Mapping[tuple[str, str], str], facility_id: str, class_nam
 def _wait(run: Run, units: Sequence[tuple[str, str]]) -> None:
     """Let equipment wait to be scored again, in its present version."""
     run.many(
-        "INSERT INTO waiting SELECT facility_id, equipment_id, version, CAST(? AS DOUBLE PRECISION), 0 FROM units "
+        "INSERT INTO waiting SELECT facility_id, equipment_id, version, CAST(? AS DOUBLE PRECISION), 0, '' FROM units "
         f"WHERE facility_id = ? AND equipment_id = ? {AGAIN}",
         [(time.time(), *unit) for unit in units],
     )
@@ -344,7 +352,7 @@ def _done(run: Run, claims: Sequence[Claim]) -> None:
     """Let equipment wait no longer, unless it has changed again; then it is free for the next round."""
     gone = "DELETE FROM waiting WHERE facility_id = ? AND equipment_id = ? AND version <= ?"
     run.many(gone, [(*unit, version) for unit, version in claims])
-    run.many(LEASE, [(0, *unit) for unit, _ in claims])
+    run.many(LEASE, [(0, "", *unit) for unit, _ in claims])
 
 
 def _scored(run: Run, unit: Unit) -> int:

@@ -10,7 +10,7 @@ CREATE TABLE IF NOT EXISTS events (
     PRIMARY KEY (facility_id, equipment_id, kind, start_day));
 CREATE TABLE IF NOT EXISTS waiting (
     facility_id TEXT, equipment_id TEXT, version BIGINT NOT NULL, since DOUBLE PRECISION NOT NULL,
-    leased DOUBLE PRECISION NOT NULL,
+    leased DOUBLE PRECISION NOT NULL, holder TEXT NOT NULL,
     PRIMARY KEY (facility_id, equipment_id));
 CREATE TABLE IF NOT EXISTS scored (
     facility_id TEXT, equipment_id TEXT, version BIGINT NOT NULL,

@@ -6,6 +6,7 @@ import os
 import shutil
 import socket
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -259,3 +260,25 @@ def latest(tmp_path_factory: pytest.TempPathFactory) -> Rows:
     """Predictions of the three pieces of equipment."""
     service = scored(service_of(tmp_path_factory.mktemp("latest")))
     return service.rows()
+
+
+CLAIM = """
+import sys, time
+from serve.store import Store
+print(len(Store.open(sys.argv[1]).claim_stale(10)), flush=True)
+time.sleep(60)
+"""
+
+
+def test_claims_of_a_process_that_was_killed_are_free_at_once(tmp_path: Path) -> None:
+    url = str(tmp_path / "store.sqlite")
+    store = Store.open(url)
+    store.add(units=[("F", f"E{k}", "ahu", None) for k in range(3)])
+    holder = subprocess.Popen([sys.executable, "-c", CLAIM, url], stdout=subprocess.PIPE, text=True)
+    assert holder.stdout is not None
+    assert holder.stdout.readline() == "3\n"
+    assert store.claim_stale(10) == []
+    holder.kill()
+    holder.wait()
+    assert len(store.claim_stale(10)) == 3
+    assert store.claim_stale(10) == []

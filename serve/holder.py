@@ -1,0 +1,55 @@
+"""Who holds a claim: a process of a machine, and whether it still runs. Imports nothing of the service."""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+
+PROCESSES, GONE = Path("/proc"), "gone"
+
+
+def this_process() -> str:
+    """Return what names this process as long as it runs, and no other afterwards: host, number and start.
+
+    >>> is_gone(this_process())
+    False
+    """
+    return f"{socket.gethostname()} {os.getpid()} {_started(os.getpid())}"
+
+
+def is_gone(holder: str) -> bool:
+    """Return whether a holder was a process of this machine that runs no longer; of another machine nobody knows.
+
+    >>> import socket
+    >>> is_gone(f"{socket.gethostname()} {2**22 + 1} 0"), is_gone("another-machine 1 0")
+    (True, False)
+    """
+    host, _, rest = holder.rpartition(" ")[0].rpartition(" ")
+    if host != socket.gethostname() or not rest.isdigit():
+        return False
+    return _started(int(rest)) != holder.rpartition(" ")[2]
+
+
+def _started(number: int) -> str:
+    """When a process of this machine started, in the kernel's ticks; `GONE` where there is none.
+
+    Machines without /proc tell no start: there a number that is taken again counts as the same process.
+    """
+    if not PROCESSES.exists():
+        return "unknown" if _runs(number) else GONE
+    try:
+        text = (PROCESSES / str(number) / "stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return GONE
+    return text.rpartition(")")[2].split()[19]
+
+
+def _runs(number: int) -> bool:
+    try:
+        os.kill(number, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
