@@ -1,6 +1,6 @@
 """Kill workers, nodes and drivers in every step, run it again, and compare with a run that nobody disturbed.
 
-    make chaos        (python benchmarks/chaos.py [--kills 4] [--seed 0])
+    make chaos        (python benchmarks/chaos.py [--kills 4] [--steps featurize,train] [--seed 0])
 
 A small fleet goes through ingest, featurize, train, a sweep, evaluate and score on three nodes of this machine. In
 each step `--kills` things are killed at random moments, in turn: a worker process, a node (another one joins), the
@@ -50,6 +50,7 @@ def main() -> None:
     """Both runs, the comparison, the file."""
     command = parser(__doc__)
     command.add_argument("--kills", type=int, default=4, help="per step")
+    command.add_argument("--steps", default=",".join(STEPS), help="those in which there are kills")
     command.add_argument("--seed", type=int, default=0)
     asked = command.parse_args()
     where = machine(("ray", "torch"), cores=3)
@@ -64,7 +65,8 @@ def main() -> None:
             took[step] = time.monotonic() - began
             print(f"{step}: undisturbed run done in {took[step]:.0f} s", flush=True)
         for step in STEPS:
-            kills += disturbed(step, wild, cluster, 1 if asked.quick else asked.kills, chance, took[step])
+            wanted = (1 if asked.quick else asked.kills) if step in asked.steps.split(",") else 0
+            kills += disturbed(step, wild, cluster, wanted, chance, took[step])
         found = compare(Path(folder) / "quiet", Path(folder) / "wild")
     told = {"kills": len(kills), "by_kind": count(kills, "kind"), "by_step": count(kills, "step"), **found,
             "seconds": round(time.monotonic() - started)}  # fmt: skip
