@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from hvac.errors import ConfigError, InputError
+from hvac.panel.notation import read_settled
 from hvac.panel.readings import GateResult, SourceConfig, add_counts, read_all, read_equipment, read_events
 
 HEADER = "facility_id,equipment_id,point_id,date,value"
@@ -97,6 +98,13 @@ def test_column_that_proves_both_notations_is_refused_and_settled_by_the_decimal
     found = of_values(tmp_path, texts, decimal=".")
     assert values(found) == [21.5]
     assert reasons(found) == [("text_in_value", "21,5")]
+
+
+def test_comma_between_semicolons_is_a_decimal_comma(tmp_path: Path) -> None:
+    path = write(tmp_path, HEADER.replace(",", ";"), "F;e;p;2024-03-01;13,612", "F;e;p;2024-03-02;4,250")
+    assert values(read(path)) == [13.612, 4.25]
+    settled = read_settled(path, SourceConfig(readings=path), batch_rows=10)
+    assert any("13,612 was read with a decimal comma" in note for note in settled.notes)
 
 
 def test_thousands_sign_settles_the_decimal(tmp_path: Path) -> None:

@@ -173,6 +173,51 @@ def test_inspection_csv_in_cp932_goes_through(ray: None, run_config: Callable[..
     assert counts["train"]["windows"] > 0
 
 
+def test_odd_names_and_spellings_go_through_every_step(
+    ray: None, run_config: Callable[..., RunConfig], tmp_path: Path
+) -> None:
+    """A facility and classes with slashes, one that leads out of the folder, kinds and ids spelled in several ways."""
+    fleet = simulate(SimulateConfig(facilities=1, equipment_per_class=6, classes=("pump", "ahu"), days=700, seed=2))
+    tables = {name: getattr(fleet, name).to_pandas() for name in ("readings", "events", "equipment")}
+    for table in tables.values():
+        table["facility_id"] = "本社/北館"
+    tables["equipment"]["class"] = tables["equipment"]["class"].map({"pump": "../../escape", "ahu": "AHU/外調機"})
+    events = tables["events"]
+    events["kind"] = [kind.upper() if n % 2 else kind for n, kind in enumerate(events["kind"])]
+    events["equipment_id"] = [each.lower() if n % 3 else each for n, each in enumerate(events["equipment_id"])]
+    source = {}
+    for name, table in tables.items():
+        table.to_csv(tmp_path / f"{name}.csv", index=False)
+        source[name] = str(tmp_path / f"{name}.csv")
+    (tmp_path / "runs").mkdir()
+    quick = {"ablation": False, "replicates": 100, "baselines": ["base_rate"], "forecast_windows": 20}
+    windows = {"train_stride": 14}
+    config = run_config(workspace=tmp_path / "runs" / "odd", simulate=None, source=source, evaluate=quick,
+                        windows=windows, model={"family": "logistic_28"})  # fmt: skip
+    told = ingest.run(config)["warnings"]
+    assert len(told) == 2, told
+    assert "written otherwise" in told[0]
+    assert "kinds written in several ways" in told[1]
+    for step in (featurize, train, evaluate, score):
+        step.run(config)
+    latest = pd.read_parquet(config.workspace / "latest.parquet")
+    assert set(latest["class"]) == {"../../escape", "AHU/外調機"}
+    assert latest["risk"].notna().any()
+    assert [path.name for path in (tmp_path / "runs").iterdir()] == ["odd"]
+
+
+def test_log_without_events_is_told_as_it_is(ray: None, run_config: Callable[..., RunConfig], tmp_path: Path) -> None:
+    series("E", "p", np.arange(DAYS)).to_csv(tmp_path / "readings.csv", index=False)
+    (tmp_path / "events.csv").write_text("facility_id,equipment_id,kind,start\n")
+    source = {"readings": str(tmp_path / "readings.csv")}
+    for more, told in (({"events": str(tmp_path / "events.csv")}, "the event log has no events"),
+                       ({}, r"source\.events is not set")):  # fmt: skip
+        config = run_config(simulate=None, source=source | more)
+        ingest.run(config)
+        with pytest.raises(InputError, match=f"^{told}: .*set labels.source: limits"):
+            featurize.run(config)
+
+
 def test_points_are_pooled_by_point_and_joined_into_their_equipment(
     ray: None, run_config: Callable[..., RunConfig]
 ) -> None:
@@ -180,14 +225,15 @@ def test_points_are_pooled_by_point_and_joined_into_their_equipment(
     windows = {"by": "point", "class": "all", "train_stride": 21}
     labels = {"source": "limits"}
     quick = {"ablation": False, "replicates": 100, "baselines": ["base_rate", "gbdt_28"], "forecast_windows": 20}
-    config = run_config(simulate=fleet, windows=windows, labels=labels, evaluate=quick)
+    model = {"family": "logistic_28"}
+    config = run_config(simulate=fleet, windows=windows, labels=labels, evaluate=quick, model=model)
     for step in (ingest, featurize, train, evaluate, score):
         step.run(config)
     metrics = json.loads((config.workspace / "metrics.json").read_text())
     predictions = pd.read_parquet(config.workspace / "predictions.parquet")
     test = predictions[(predictions["split"] == "test") & (predictions["horizon"] == 30)]
     known = test.groupby(["equipment_id", "end_date"])["observed"].all()
-    assert metrics["models"]["hybrid"]["30"]["windows"]["value"] == known.sum()
+    assert metrics["models"]["logistic_28"]["30"]["windows"]["value"] == known.sum()
     ranking = pd.read_csv(config.workspace / "latest_ranking.csv", encoding="utf-8-sig")
     assert len(ranking) == 12
     assert ranking["point that moved most"].notna().all()
