@@ -126,6 +126,11 @@ def _ingest(config: RunConfig, source: SourceConfig, stamps: dict[str, str], wor
     finished("ingest", "files", refs)
     counts = add_counts(_read_json(_facts(panel, key))["counts"] for key in keys)
     require_rows(counts["rows"], list(stamps))
+    if not counts["read"]:
+        raise InputError(
+            f"{', '.join(list(stamps)[:NAMED_FILES])}: {counts['rows']} rows were read, and none holds a value: "
+            "correct source.columns or source.missing_values"
+        )
     registry = build_registry(
         _joined_series(_tables(panel, keys, "series")),
         _tables(panel, keys, "classes"),

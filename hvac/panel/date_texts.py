@@ -151,8 +151,12 @@ def _timestamps(column: Any) -> _Moments:
 
 
 def _of_column(instant: NDArray[np.int64], zone: str) -> NDArray[np.int64]:
-    """Local seconds in the zone that a column of stamps names."""
-    stamps = pd.DatetimeIndex(instant.astype("datetime64[s]"), tz="UTC").tz_convert(zone).tz_localize(None)
+    """Local seconds in the zone that a column of stamps names; seconds in UTC where nobody knows that zone."""
+    stamps = pd.DatetimeIndex(instant.astype("datetime64[s]"), tz="UTC")
+    try:
+        stamps = stamps.tz_convert(zone).tz_localize(None)
+    except (KeyError, ValueError):
+        return instant
     return stamps.to_numpy().astype("datetime64[s]").astype(np.int64)
 
 
@@ -247,7 +251,11 @@ def _formatted(text: Any, style: DateStyle) -> _Moments:
         seconds = np.array([_clock(one.replace("T", " ").split()[-1].split(".")[0]) for one in clocks], dtype=np.int64)
         written = pc.match_substring_regex(plain, tail).to_numpy(zero_copy_only=False)
         plain = pc.replace_substring_regex(plain, tail, "")
-    parsed = pd.to_datetime(pd.Series(plain.to_pylist(), dtype=object), format=style.format, errors="coerce", utc=aware)
+    texts = pd.Series(plain.to_pylist(), dtype=object)
+    try:
+        parsed = pd.to_datetime(texts, format=style.format, errors="coerce", utc=aware)
+    except ValueError as error:
+        raise InputError(f"source.date_format {style.format!r} cannot be used here ({error}): correct it") from error
     valid = parsed.notna().to_numpy()
     naive = parsed.dt.tz_localize(None) if aware else parsed
     instant = naive.fillna(pd.Timestamp(0)).to_numpy().astype("datetime64[s]").astype(np.int64)

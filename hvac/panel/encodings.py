@@ -60,6 +60,8 @@ def _expected() -> str:
 
 def _given(path: str, given: str) -> Encoding:
     """The named encoding, but for a file that is UTF-8 beyond doubt (events beside readings of another system)."""
+    if given.lower().startswith(("utf-16", "utf16", "utf-32", "utf32")) and _is_plain_utf8(path):
+        return Encoding("utf-8-sig", f"read as utf-8, which it is, and not as {given}")
     failure = first_undecodable(path, given)
     if failure is None:
         if given.lower().startswith(_OF_ITS_OWN):
@@ -73,6 +75,13 @@ def _given(path: str, given: str) -> Encoding:
     raise InputError(f"{path}: expected text in {given}, found {failure}; {hint}")
 
 
+def _is_plain_utf8(path: str) -> bool:
+    """Whether a file is UTF-8 without NUL bytes, which UTF-16 and UTF-32 are full of."""
+    zeros: list[bool] = []
+    failure = first_undecodable(path, "utf-8-sig", lambda block, _: zeros.append(b"\0" in block))
+    return failure is None and not any(zeros)
+
+
 def first_undecodable(path: str, encoding: str, watch: Watch | None = None) -> str | None:
     """Decode a whole file block by block, and return where that fails; `watch` sees every block and its text."""
     system, inner = open_filesystem(path)
@@ -83,9 +92,11 @@ def first_undecodable(path: str, encoding: str, watch: Watch | None = None) -> s
             chunk = stream.read(BLOCK_BYTES)
             try:
                 text = decoder.decode(chunk, final=not chunk)
-            except UnicodeDecodeError as error:
+            except UnicodeError as error:
                 if watch:
                     watch(chunk, "")
+                if not isinstance(error, UnicodeDecodeError):  # UTF-16 without its mark
+                    return f"no text in it ({error})"
                 start = done - (len(error.object) - len(chunk)) + error.start
                 row = line + error.object[: error.start].count(b"\n")
                 return f"byte 0x{error.object[error.start]:02x} at position {start} (row {row})"

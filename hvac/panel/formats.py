@@ -23,7 +23,7 @@ from hvac.panel.files import (
     sign_name,
 )
 from hvac.panel.sources import SourceConfig, WideConfig, hive_values
-from hvac.panel.text_values import as_text, flat
+from hvac.panel.text_values import as_text, flat, is_number
 
 INSPECTION = {
     "class": "共通分類コード",
@@ -156,7 +156,7 @@ def _wide_names(file: TableFile, wide: WideConfig) -> dict[str, str]:
 
 def _wide_points(file: TableFile, wide: WideConfig, names: Mapping[str, str]) -> dict[str, str]:
     """Value column → point id."""
-    points = wide.points or {name: name for name in file.columns if name and name not in names.values()}
+    points = wide.points or {name: name for name in file.columns if _holds_values(name, names)}
     for name in points:
         if match_column(name, file.columns, file.path) != name:
             setting = "source.wide: {points: {<name in the file>: <point id>}}"
@@ -164,6 +164,11 @@ def _wide_points(file: TableFile, wide: WideConfig, names: Mapping[str, str]) ->
     if not points:
         raise InputError(f"{file.path}: expected value columns beside {', '.join(names.values())}, found none")
     return dict(points)
+
+
+def _holds_values(name: str, names: Mapping[str, str]) -> bool:
+    """Whether a column that nobody named is a point: not an id or date, and not pandas' row number."""
+    return bool(name) and name not in names.values() and not name.startswith("__index_level_")
 
 
 def _melt(batch: FileBatch, wide: WideConfig, *, names: dict[str, str], points: dict[str, str]) -> RawBatch:
@@ -185,6 +190,6 @@ def _melt(batch: FileBatch, wide: WideConfig, *, names: dict[str, str], points: 
 def _alike(columns: list[Any]) -> list[Any]:
     if len({column.type for column in columns}) == 1:
         return columns
-    if any(pa.types.is_string(column.type) or pa.types.is_large_string(column.type) for column in columns):
+    if not all(is_number(column.type) or pa.types.is_null(column.type) for column in columns):
         return [as_text(column) for column in columns]
     return [column.cast(pa.float64(), safe=False) for column in columns]

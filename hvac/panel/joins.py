@@ -8,6 +8,7 @@ its windows would all be labelled 0.
 from __future__ import annotations
 
 import difflib
+import re
 import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping
@@ -31,8 +32,31 @@ def folded(text: str) -> str:
     >>> folded("ＡＨＵ－ 01"), folded("Failure ")
     ('ahu-01', 'failure')
     """
-    plain = unicodedata.normalize("NFKC", text).translate(_DASHES)
-    return "".join(plain.casefold().split())
+    plain = unicodedata.normalize("NFKC", text).translate(_DASHES).replace("\u200b", "")
+    return re.sub(r" ?([-_/.:]) ?", r"\1", " ".join(plain.casefold().split()))
+
+
+def told_of_twins(units: Collection[Unit]) -> list[str]:
+    """Return a sentence on equipment of the readings whose ids differ only in case, width or spaces."""
+    twins = [sorted(found) for found in _by_folded(units).values() if len(found) > 1]
+    if not twins:
+        return []
+    named = ", ".join(" and ".join(map(_name, found)) for found in sorted(twins)[:NAMED])
+    return [
+        f"readings: {len(twins)} ids are written in several ways, each taken for equipment of its own ({named}): write "
+        "them in one way"
+    ]
+
+
+def told_of_zones(zones: Mapping[str, str], units: Collection[Unit]) -> list[str]:
+    """Return a sentence on facilities of `source.facility_time_zones` that no reading is of, with the nearest."""
+    there = sorted({unit.facility_id for unit in units})
+    told = []
+    for name in sorted(set(zones) - set(there)):
+        near = [each for each in there if folded(each) == folded(name)] or difflib.get_close_matches(name, there, n=1)
+        hint = f" (nearest: {near[0]})" if near else ""
+        told.append(f"source.facility_time_zones names {name}, and no reading is of that facility{hint}")
+    return told
 
 
 class Joined(NamedTuple):

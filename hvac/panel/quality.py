@@ -22,8 +22,9 @@ HISTORY: Final = 400  # days before the end that tell what is usual
 FLAT_READINGS: Final = 14
 RARELY: Final = 0.1  # of the readings equal to the one before
 JUMP_DAYS, JUMP_READINGS = 30, 5  # a jump lies in the last 30 days, and 5 readings follow it
-JUMP_SPREADS: Final = 8.0  # robust spreads of the readings before and after it
+JUMP_SPREADS, AFTER_SPREADS = 6.0, 3.0  # robust spreads of the readings before and after it
 TOGETHER_DAYS: Final = 2  # points that jump within so many days tell of the machine, not of a sensor
+SURE: Final = 900.0
 FAR: Final = 10.0  # spreads from the baseline beyond which a mark is no value
 SENTINELS: Final = (-9999.0, 9999.0, -999.0, 999.0, -99.0, 99999.0, -32768.0, 32767.0, 65535.0, 255.0, -1.0)
 Values = npt.NDArray[np.float64]
@@ -40,7 +41,7 @@ def doubts(panel: Panel, end_day: int, scale: Scale) -> list[Doubt]:
     """Return what is odd about the readings of the 90 days up to a day, by point.
 
     - `flat`: the last 14 readings or more are one value, at a point that hardly ever shows a value twice running.
-    - `jump`: in the last 30 days the level moved from one reading to the next by 8 spreads or more, further than
+    - `jump`: in the last 30 days the level moved from one reading to the next by 6 spreads or more, further than
       it ever moved before, and no other point moved with it.
     - `sentinel`: a value that devices write for "no value" (-9999, 65535, …), far from the point's baseline.
     """
@@ -71,7 +72,8 @@ def _is_marked(value_N: Values, panel: Panel, scale: Scale, c: int, row: int) ->
     if not marked_N.any():
         return False
     away_N = np.abs(value_N[marked_N] - scale.centre_TC[row, c]) / scale.spread_TC[row, c]
-    return bool((away_N > FAR).any())
+    usual_N = np.abs(value_N[marked_N]) < SURE  # 255 may be a value: it must come twice
+    return bool((away_N > FAR)[~usual_N].any() or ((away_N > FAR) & usual_N).sum() > 1)
 
 
 def _is_flat(value_N: Values) -> bool:
@@ -99,9 +101,8 @@ def _jump(day_N: npt.NDArray[np.intp], value_N: Values, row: int) -> int | None:
     if len(before) < FLAT_READINGS:
         return None
     moved = float(np.median(after) - np.median(before))
-    noise = max(_spread(before), _spread(after))
     largest = float(np.abs(np.diff(before)).max())
-    far = abs(moved) > max(JUMP_SPREADS * noise, 1.5 * largest, 1e-9)
+    far = abs(moved) > max(JUMP_SPREADS * _spread(before), AFTER_SPREADS * _spread(after), 1.5 * largest, 1e-9)
     return int(day_N[at + 1]) if far and abs(step_N[at]) > 0.7 * abs(moved) else None
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -33,6 +33,7 @@ EQUIPMENT = pa.schema(
 )
 
 OPEN_END = dt.date(2100, 12, 31)  # of an event that is not over
+OWN_COLUMNS = ("end", "install_date", "end_of_follow_up")  # of no other table: where they are named, they must be there
 CLASS_REASONS = {LONG_ID: "class_too_long", ODD_ID: "control_character_in_class"}
 FAR_YEAR = r"(2[1-9]|[3-9]\d)\d\d"
 
@@ -49,8 +50,8 @@ def read_events(source: SourceConfig) -> TableResult:
     """The event log: EVENTS, `end` and `point_id` null where absent; empty where the source has none.
 
     Rejected: a missing id or kind, a missing or unreadable start, or one after tomorrow. An end that is unreadable or
-    before the start becomes null and is listed; the event is kept. An end after 2100 (9999-12-31) says that the event
-    is still open: it becomes `OPEN_END`. Raises InputError as `read_readings` does.
+    before the start is listed, and the event lasts its first day. An end after tomorrow (9999-12-31) says that the
+    event is still open: it becomes `OPEN_END`. Raises InputError as `read_readings` does.
     """
     return _joined([_events_of(file, source) for file in table_files(source.events, "source.events")], EVENTS)
 
@@ -60,7 +61,7 @@ def _events_of(file: str, source: SourceConfig) -> TableResult:
     ids = [sheet.ids(name) for name in ("facility_id", "equipment_id", "kind")]
     start = sheet.days("start", reject=True)
     end = _ends_after(sheet, start, sheet.days("end", reject=False, open_end=True))
-    return sheet.result([*ids, _date32(start), _date32(end), sheet.text("point_id")], EVENTS.names)
+    return sheet.result([*ids, _date32(start), _date32(end), sheet.text("point_id", ids=True)], EVENTS.names)
 
 
 def with_open_ends(events: pa.Table) -> tuple[pa.Table, int]:
@@ -109,12 +110,42 @@ def _equipment_of(file: str, source: SourceConfig) -> TableResult:
     return sheet.result(columns, [*EQUIPMENT.names, *others])
 
 
+def distinct_events(events: pa.Table) -> tuple[pa.Table, int]:
+    """Keep an event that the log tells several times once, with its latest end; and how many rows fell away.
+
+    >>> rows = {"facility_id": ["F"] * 2, "equipment_id": ["a"] * 2, "kind": ["failure"] * 2, "point_id": [None] * 2,
+    ...         "start": [dt.date(2024, 1, 1)] * 2, "end": [None, dt.date(2024, 1, 9)]}
+    >>> table, again = distinct_events(pa.table(rows))
+    >>> table["end"].to_pylist(), again
+    ([datetime.date(2024, 1, 9)], 1)
+    """
+    keys = ["facility_id", "equipment_id", "kind", "start"]
+    rows = events.select([*keys, "end"]).to_pandas().assign(point=events["point_id"].to_pylist())
+    rows["point"] = rows["point"].fillna("")
+    last = rows.sort_values("end", kind="stable", na_position="first").drop_duplicates([*keys, "point"], keep="last")
+    kept = events.take(pa.array(np.sort(last.index.to_numpy())))
+    return kept, len(events) - len(kept)
+
+
 def _joined(parts: Sequence[TableResult], schema: pa.Schema) -> TableResult:
     """Join what the files of a table gave."""
-    tables, rejects = [part.table for part in parts], [part.rejects for part in parts]
+    tables, rejects = _alike([part.table for part in parts]), [part.rejects for part in parts]
     counts = {"rows": 0, "read": 0, "rejected": 0} | add_counts(part.counts for part in parts)
     table = pa.concat_tables(tables, promote_options="permissive") if tables else schema.empty_table()
     return TableResult(table, pa.concat_tables(rejects) if rejects else REJECTS.empty_table(), counts)
+
+
+def _alike(tables: Sequence[pa.Table]) -> list[pa.Table]:
+    """Let columns that are of several types in several files be texts."""
+    types: dict[str, set[Any]] = defaultdict(set)
+    for table in tables:
+        for field in table.schema:
+            types[field.name].add(field.type)
+    mixed = {name for name, found in types.items() if len(found) > 1}
+    return [
+        pa.table({name: as_text(table[name]) if name in mixed else table[name] for name in table.column_names})
+        for table in tables
+    ]
 
 
 def _once(found: TableResult, files: str) -> TableResult:
@@ -172,9 +203,11 @@ def _date32(days: Days) -> Any:
 
 
 def _ends_after(sheet: _Sheet, start: Days, end: Days) -> Days:
+    """Let an end that cannot be (before its start, unreadable) be the start's day: such an event is not open."""
     backwards = (start.state == READ) & (end.state == READ) & (end.day < start.day) & ~sheet.rejects.rejected
     sheet.rejects.note(backwards, sheet.names.get("end", "end"), reason="end_before_start", found=sheet.text("end"))
-    return Days(end.day, np.where(backwards, MISSING, end.state).astype(np.int8))
+    wrong = backwards | ((end.state != READ) & (end.state != MISSING))
+    return Days(np.where(wrong, start.day, end.day).astype(np.int32), np.where(wrong, READ, end.state).astype(np.int8))
 
 
 class _Sheet:
@@ -184,7 +217,8 @@ class _Sheet:
         self.source = source
         file = open_table(path, source, setting="source.events" if "kind" in required else "source.equipment")
         self.names = _names(file, source, required, optional)
-        wanted = list(dict.fromkeys(name for name in file.columns if name))
+        once = [name for name in file.columns if name and file.columns.count(name) == 1]
+        wanted = list(dict.fromkeys([*self.names.values(), *once]))
         batches = list(iter_table(file, wanted, batch_rows=1_000_000))
         tables = [batch.table for batch in batches]
         empty = pa.table({name: pa.array([], pa.string()) for name in wanted})
@@ -194,11 +228,12 @@ class _Sheet:
         self.ragged = [one for batch in batches for one in batch.ragged]
         self.rejects.ragged(self.ragged)
 
-    def text(self, name: str) -> Any:
-        """A text column, blanks as null; all null where the table has no such column."""
+    def text(self, name: str, *, ids: bool = False) -> Any:
+        """A text column (of ids), blanks as null; all null where the table has no such column."""
         if name not in self.names:
             return pa.nulls(len(self.table), pa.string())
-        text = as_text(self.table[self.names[name]])
+        column = self.table[self.names[name]]
+        text = id_text(column) if ids else as_text(column)
         return pc.if_else(pc.equal(text, ""), None, text)
 
     def ids(self, name: str) -> Any:
@@ -213,7 +248,8 @@ class _Sheet:
 
     def class_names(self) -> Any:
         """The column of classes; what cannot be a name is listed, and there is none."""
-        text = self.text("class")
+        text = self.text("class", ids=True)
+        text = pc.if_else(pc.is_in(text, pa.array(self.source.missing_values)), None, text)
         states = id_states(pc.fill_null(text, ""))
         for state, reason in CLASS_REASONS.items():
             self._note_kept(states == state, self.names.get("class", "class"), reason=reason, found=text)
@@ -260,8 +296,9 @@ class _Sheet:
 
 
 def _opened(days: Days, text: Any) -> Days:
-    """Let an end after 2100 be `OPEN_END`."""
+    """Let an end after tomorrow be `OPEN_END`."""
     far = (days.state == OUT_OF_RANGE) & pc.match_substring_regex(text, FAR_YEAR).to_numpy(zero_copy_only=False)
+    far |= days_ahead(days)
     day = np.where(far, np.int32((OPEN_END - EPOCH).days), days.day)
     return Days(day.astype(np.int32), np.where(far, READ, days.state).astype(np.int8))
 
@@ -277,6 +314,8 @@ def _names(
             if name is not None:
                 found[ours] = name
                 break
+        if ours not in found and ours in OWN_COLUMNS and ours in source.columns:
+            find_columns(file, source, required=[ours])  # says what is there instead
     if any(ours not in found for ours in required):
         plain = source.replace(columns={}, format="canonical")
         find_columns(file, plain, required=[ours for ours in required if ours not in found])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -16,14 +16,24 @@ import pyarrow.compute as pc
 from hvac.panel.events import Events, events_by_unit, no_events
 from hvac.panel.follow_up import FollowUp, follow_ups
 from hvac.panel.grid import Unit
-from hvac.panel.joins import join_units, one_spelling, require_matches, told_of_join, told_of_spellings, with_column
+from hvac.panel.joins import (
+    join_units,
+    one_spelling,
+    require_matches,
+    told_of_join,
+    told_of_spellings,
+    told_of_twins,
+    told_of_zones,
+    with_column,
+)
 from hvac.panel.readings import SourceConfig, check_events, read_equipment, read_events
-from hvac.panel.registers import with_open_ends
+from hvac.panel.registers import distinct_events, with_open_ends
 from hvac.panel.rejects import Rejects
 from hvac.panel.spans import spans_of, with_spans
 from hvac.storage import AnyPath, read_parquet, write_parquet
 
 ALL = "all"
+MUCH = 0.1  # of the rows of a table rejected: worth a sentence of its own
 EPOCH = dt.date(1970, 1, 1)
 DAYS_PER_YEAR = 365.25
 
@@ -190,6 +200,7 @@ def build_registry(
     """
     known = [Unit(*pair) for pair in zip(*(series[name].to_pylist() for name in Unit._fields), strict=True)]
     units, register, told = _joined_register(series, sorted(set(known)), told_classes, source, by_class)
+    told = [*told_of_twins(sorted(set(known))), *told_of_zones(source.facility_time_zones, known), *told]
     if months is not None:
         units, gaps = with_spans(units, months)
         told += gaps
@@ -212,7 +223,7 @@ def _joined_register(
     own |= {Unit(*row[:2]): row[2] for row in _rows(joined.table, "class") if row[2]}
     spelled = one_spelling(own[unit] for unit in known if unit in own)
     own = {unit: spelled.get(name, name) for unit, name in own.items()}
-    told = told_of_join(joined, known, file=file, rows="rows")
+    told = told_of_join(joined, known, file=file, rows="rows") + _told_of_rejects(register.counts, file)
     told += told_of_spellings(spelled, file=file, what="classes")
     without = sum(unit not in own for unit in known)
     if own and without:
@@ -227,12 +238,23 @@ def _joined_events(known: Sequence[Unit], source: SourceConfig) -> tuple[pa.Tabl
     require_matches(joined, known, file=file, share=source.min_matching)
     spelled = one_spelling(joined.table["kind"].to_pylist())
     table = with_column(joined.table, "kind", [spelled[kind] for kind in joined.table["kind"].to_pylist()])
+    table, again = distinct_events(table)
     table, still_open = with_open_ends(table)
     events, strangers = check_events(table, set(known), file=file)
     told = told_of_join(joined, known, file=file, rows="events") + told_of_spellings(spelled, file=file, what="kinds")
+    told += _told_of_rejects(log.counts, file)
+    if again:
+        told.append(f"{file}: {again} rows tell of an event that another row tells too: it counts once")
     if still_open:
         told.append(f"{file}: {still_open} events have no end yet and are taken as still open")
     return events, pa.concat_tables([log.rejects, strangers]), told
+
+
+def _told_of_rejects(counts: Mapping[str, int], file: str) -> list[str]:
+    """Return a sentence where a tenth of a table or more could not be read."""
+    if counts["rejected"] < MUCH * max(counts["rows"], 1):
+        return []
+    return [f"{file}: {counts['rejected']} of {counts['rows']} rows could not be read: see rejects.csv"]
 
 
 def _named(files: str | Sequence[str] | None, else_: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import datetime as dt
 import difflib
 import glob
@@ -21,6 +22,7 @@ from hvac.errors import InputError
 from hvac.storage import Place, as_given, open_filesystem, unreadable
 
 SUFFIXES = (".parquet", ".pq", ".csv", ".csv.gz", ".csv.bz2", ".csv.zst")
+NO_TABLES = ("punycode", "idna", "unicode_escape", "raw_unicode_escape", "undefined")
 NO_VALUE = "__HIVE_DEFAULT_PARTITION__"  # the folder of rows whose partition column is null
 ENCODINGS = ("utf-8-sig", "utf-8", "cp932")
 SIGNS = {
@@ -65,6 +67,9 @@ class WideConfig(Config):
             given = [getattr(self, f"{owner}_column") is not None, getattr(self, f"{owner}_id") is not None]
             if sum(given) != 1:
                 raise ValueError(f"wide tables need either {owner}_column or {owner}_id (one of the two)")
+        names = list(self.points.values())
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"points: {', '.join(twice)} stands for several columns: give each its own point id")
         return self
 
 
@@ -128,7 +133,7 @@ class SourceConfig(Config):
         _check_names(self.columns)
         _check_zones(zone for zone in (self.time_zone, *self.facility_time_zones.values()) if zone)
         _check_encoding(self.encoding)
-        _check_separators(self.decimal, self.thousands)
+        _check_separators(self.decimal, self.thousands, self.delimiter)
         _check_date_format(self.date_format)
         if self.format == "wide" and self.wide is None:
             raise ValueError("format 'wide' needs the section 'wide' (facility, equipment, date_column, points)")
@@ -153,9 +158,12 @@ def _check_zones(zones: Iterable[str]) -> None:
 
 def _check_encoding(encoding: str | None) -> None:
     try:
+        known = codecs.lookup(encoding or "utf-8").name not in NO_TABLES
         "".encode(encoding or "utf-8")
-    except LookupError:
-        raise ValueError(f"unknown encoding '{encoding}': expected a name such as utf-8, utf-8-sig, cp932") from None
+    except (LookupError, UnicodeError):
+        known = False
+    if not known:
+        raise ValueError(f"unknown encoding '{encoding}': expected a name such as utf-8, utf-8-sig, cp932")
 
 
 def _mark(given: Any) -> str:
@@ -165,7 +173,9 @@ def _mark(given: Any) -> str:
     return "" if given is None else str(given)
 
 
-def _check_separators(decimal: str | None, thousands: str | None) -> None:
+def _check_separators(decimal: str | None, thousands: str | None, delimiter: str | None) -> None:
+    if delimiter and not delimiter.isascii():
+        raise ValueError(f"delimiter {delimiter!r}: expected one ASCII sign such as ',', ';' or tab")
     if thousands and thousands not in SEPARATORS:
         known = ", ".join(map(repr, SEPARATORS))
         raise ValueError(f"unknown thousands {thousands!r}: expected one of {known}, or '' for none")

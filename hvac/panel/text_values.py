@@ -26,8 +26,8 @@ def as_text(column: Any) -> Any:
     column = flat(column)
     if pa.types.is_null(column.type):
         return pa.array([""] * len(column), pa.string())
-    if pa.types.is_nested(column.type) or pa.types.is_binary(column.type):
-        return pa.array([str(item) for item in column.to_pylist()], pa.string())
+    if pa.types.is_nested(column.type) or pa.types.is_binary(column.type) or pa.types.is_duration(column.type):
+        return pa.array(["" if item is None else str(item) for item in column.to_pylist()], pa.string())
     return pc.utf8_trim_whitespace(pc.fill_null(pc.cast(column, pa.string()), ""))
 
 

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from hvac.errors import InputError
+from hvac.errors import ConfigError, InputError
 from hvac.panel.accepted import newest_day
 from hvac.panel.events import inside_episode
 from hvac.panel.files import open_table
@@ -21,7 +21,7 @@ from hvac.panel.grid import Unit
 from hvac.panel.readings import CLASSES, GateResult, SourceConfig, gate, read_all, source_files
 from hvac.panel.registers import OPEN_END
 from hvac.panel.registry import Registry, build_registry
-from hvac.panel.sources import passed_over, table_files
+from hvac.panel.sources import WideConfig, passed_over, table_files
 from tests.panel.panel_example import date
 
 HEADER = "facility_id,equipment_id,kind,start,end"
@@ -246,3 +246,112 @@ def test_class_that_can_be_no_name_is_listed_and_the_unit_has_none(tmp_path: Pat
     assert found.classes[Unit("S1", "AHU-02")] == "AHU/外調機"
     assert [found.classes[Unit("S1", each)] for each in ("AHU-01", "007")] == ["all", "all"]
     assert found.rejects["reason"].to_pylist() == ["class_too_long"]
+
+
+# What a tester with fresh eyes found
+
+
+def test_event_that_is_told_twice_counts_once_and_the_closed_one_holds(tmp_path: Path) -> None:
+    text = log("AHU-01", "AHU-02") + "\nS1,ahu-01,FAILURE,2023-02-01,\nS1,AHU-02,failure,2023-02-02,2023-02-09"
+    found = joined(tmp_path, text)
+    assert found.events["end"].to_pylist() == [dt.date(2023, 2, 9)] * 2
+    assert any("2 rows tell of an event that another row tells too" in one for one in found.told)
+
+
+@pytest.mark.parametrize("end", ["2023-02-20", "2023-02-31", "soon"])
+def test_end_that_cannot_be_opens_no_event(tmp_path: Path, end: str) -> None:
+    found = joined(tmp_path, log("AHU-01", "AHU-02") + f"\nS1,007,failure,2023-03-01,{end}")
+    assert found.events_of(Unit("S1", "007")).end_N.tolist() == [(dt.date(2023, 3, 1) - dt.date(1970, 1, 1)).days]
+    assert found.rejects["reason"].to_pylist() in (["end_before_start"], ["unreadable_end"])
+
+
+def test_end_after_tomorrow_is_open_and_told(tmp_path: Path) -> None:
+    found = joined(tmp_path, log("AHU-01") + "\nS1,AHU-02,failure,2023-03-01,2042-02-03")
+    assert found.events["end"].to_pylist()[1] == OPEN_END
+    assert "1 events have no end yet" in found.told[0]
+
+
+def test_named_column_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="expected a column '終了'"):
+        joined(tmp_path, log("AHU-01").replace(",end", ",終了日"), columns={"end": "終了"})
+
+
+def test_ids_of_readings_in_several_spellings_are_told(tmp_path: Path) -> None:
+    KNOWN.append("ahu-02")
+    try:
+        (sentence,) = joined(tmp_path).told
+    finally:
+        KNOWN.pop()
+    assert (
+        "1 ids are written in several ways, each taken for equipment of its own (S1/AHU-02 and S1/ahu-02)" in sentence
+    )
+
+
+def test_zone_of_a_facility_that_is_not_there_is_told_with_the_nearest(tmp_path: Path) -> None:
+    (sentence,) = joined(tmp_path, facility_time_zones={"s1": "Europe/Paris"}).told
+    assert "source.facility_time_zones names s1, and no reading is of that facility (nearest: S1)" in sentence
+
+
+def test_log_of_which_much_cannot_be_read_is_told(tmp_path: Path) -> None:
+    found = joined(tmp_path, log("AHU-01") + "\nS1,AHU-02,failure,2023-13-01,\nS1,007,failure,2023-14-01,")
+    assert any("2 of 3 rows could not be read: see rejects.csv" in one for one in found.told)
+
+
+def test_ids_that_differ_by_more_than_a_blank_are_not_joined(tmp_path: Path) -> None:
+    KNOWN.append("AHU 1 11")
+    try:
+        with pytest.raises(InputError, match="0 of them"):
+            joined(tmp_path, log("AHU 11 1", "AHU 111"))
+    finally:
+        KNOWN.pop()
+
+
+def test_registers_of_several_types_and_odd_classes_are_read(tmp_path: Path) -> None:
+    for name, floor, found in (("a", pa.array([1]), b"AHU"), ("b", pa.array(["2F"]), b"NA")):
+        ids = {"facility_id": ["S1"], "equipment_id": ["AHU-01" if name == "a" else "AHU-02"]}
+        pq.write_table(pa.table({**ids, "class": [found], "floor": floor}), tmp_path / f"{name}.reg.parquet")
+    found = joined(tmp_path, paths={"equipment": str(tmp_path / "*.reg.parquet")})
+    assert found.classes[Unit("S1", "AHU-01")] == "AHU"
+    assert found.classes[Unit("S1", "AHU-02")] == "all"
+
+
+def test_wide_table_with_a_column_of_another_kind_rejects_its_values_only(tmp_path: Path) -> None:
+    stamps = pa.array([dt.datetime(2024, 1, 1)], pa.timestamp("us"))
+    table = {"date": ["2024-01-01"], "t": [21.5], "seen": stamps, "__index_level_0__": [0]}
+    pq.write_table(pa.table(table), tmp_path / "wide.parquet")
+    wide = WideConfig(facility_id="F", equipment_id="e")
+    (found,) = read_all(SourceConfig(readings=str(tmp_path / "wide.parquet"), format="wide", wide=wide))
+    assert found.readings["point_id"].to_pylist() == ["t"]
+    assert found.counts["text_in_value"] == 1
+
+
+def test_two_columns_of_a_wide_table_cannot_be_one_point() -> None:
+    with pytest.raises(ConfigError, match="t stands for several columns"):
+        WideConfig(facility_id="F", equipment_id="e", points={"a": "t", "b": "t"})
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"delimiter": "、"}, {"encoding": "punycode"}, {"encoding": "no-such"}],
+    ids=["delimiter", "puny", "none"],
+)
+def test_setting_that_no_table_can_have_is_refused(settings: dict[str, str]) -> None:
+    with pytest.raises(ConfigError, match=r"expected (one ASCII sign|a name such as utf-8)"):
+        SourceConfig(readings="a.csv", **settings)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-32"])
+def test_plain_file_is_read_beside_utf_16(tmp_path: Path, encoding: str) -> None:
+    reading_file(tmp_path / "a.csv", "F,e,p,2024-01-01,1")
+    (found,) = read_all(SourceConfig(readings=str(tmp_path / "a.csv"), encoding=encoding))
+    assert len(found.readings) == 1
+
+
+def test_stamps_in_a_zone_that_nobody_knows_need_the_time_zone(tmp_path: Path) -> None:
+    stamps = pa.array([dt.datetime(2024, 1, 1, 20)]).cast(pa.timestamp("us")).view(pa.timestamp("us", tz="JST"))
+    ids = {"facility_id": ["F"], "equipment_id": ["e"], "point_id": ["p"], "value": [1.0]}
+    pq.write_table(pa.table({**ids, "date": stamps}), tmp_path / "a.parquet")
+    with pytest.raises(InputError, match=r"set source\.time_zone"):
+        list(read_all(SourceConfig(readings=str(tmp_path / "a.parquet"))))
+    (found,) = read_all(SourceConfig(readings=str(tmp_path / "a.parquet"), time_zone="Asia/Tokyo"))
+    assert found.readings["date"].to_pylist() == [dt.date(2024, 1, 2)]

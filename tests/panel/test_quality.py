@@ -33,9 +33,10 @@ def test_readings_in_fahrenheit_are_a_jump_of_one_point(days: int) -> None:
     assert found(a=values, b=temperature(seed=1)) == [("a", "jump")]
 
 
-@pytest.mark.parametrize("factor", [10.0, 0.001, 1000.0])
-def test_readings_in_another_scale_are_a_jump(factor: float) -> None:
-    values = temperature()
+@pytest.mark.parametrize("factor", [10.0, 0.1, 0.001, 1000.0])
+@pytest.mark.parametrize("variation", [0.03, 0.12])
+def test_readings_in_another_scale_are_a_jump(factor: float, variation: float) -> None:
+    values = 40 * (1 + variation * np.random.default_rng(3).normal(size=400))
     values[-12:] *= factor
     assert found(a=values, b=temperature(seed=1)) == [("a", "jump")]
 
@@ -74,6 +75,12 @@ def test_mark_for_no_value_is_told(mark: float) -> None:
     values = temperature()
     values[[-40, -7]] = mark
     assert found(a=values, b=temperature(seed=1)) == [("a", "sentinel")]
+
+
+def test_single_value_that_may_be_one_is_no_mark() -> None:
+    values = temperature()
+    values[-20] = 255.0
+    assert found(a=values, b=temperature(seed=1)) == []
 
 
 def test_value_that_is_usual_is_no_mark() -> None:

@@ -509,7 +509,7 @@ def test_events_are_read_and_bad_ones_rejected(tmp_path: Path) -> None:
         dict(zip(result.table.column_names, one, strict=True))
         for one in (
             ("F", "a", "failure", dt.date(2024, 3, 1), dt.date(2024, 3, 5), "p"),
-            ("F", "b", "repair", dt.date(2024, 3, 9), None, None),
+            ("F", "b", "repair", dt.date(2024, 3, 9), dt.date(2024, 3, 9), None),
         )
     ]
     assert [one[:3] for one in rejects(result)] == [

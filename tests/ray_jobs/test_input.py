@@ -206,6 +206,15 @@ def test_odd_names_and_spellings_go_through_every_step(
     assert [path.name for path in (tmp_path / "runs").iterdir()] == ["odd"]
 
 
+def test_readings_without_any_value_are_refused(
+    ray: None, run_config: Callable[..., RunConfig], tmp_path: Path
+) -> None:
+    file = tmp_path / "readings.csv"
+    file.write_text("facility_id,equipment_id,point_id,date,value\nF,e,p,2024-01-01,欠測\nF,e,p,2024-01-02,-\n")
+    with pytest.raises(InputError, match=r"2 rows were read, and none holds a value: correct source\.columns"):
+        ingest.run(run_config(simulate=None, source={"readings": str(file)}))
+
+
 def test_log_without_events_is_told_as_it_is(ray: None, run_config: Callable[..., RunConfig], tmp_path: Path) -> None:
     series("E", "p", np.arange(DAYS)).to_csv(tmp_path / "readings.csv", index=False)
     (tmp_path / "events.csv").write_text("facility_id,equipment_id,kind,start\n")
