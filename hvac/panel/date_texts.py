@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from hvac.errors import InputError
-from hvac.panel.date_words import day_or_month_first, rewritten
+from hvac.panel.date_words import by_24_hours, day_or_month_first, rewritten
 from hvac.panel.number_texts import numeric_marks, text_marks
 from hvac.panel.overlap import NO_TIME
 from hvac.panel.text_values import (
@@ -246,16 +246,17 @@ def _formatted(text: Any, style: DateStyle) -> _Moments:
     plain = pc.replace_substring_regex(plain, r"\b24(:00(:00)?)$", r"00\1")
     aware, timed = "%z" in style.format, any(sign in style.format for sign in ("%H", "%I", "%X", "%c", "%T"))
     if not timed:
+        plain = pa.array([by_24_hours(one) for one in plain.to_pylist()], pa.string())
         tail = r"[T ]+" + _TIME
         clocks = pc.if_else(pc.match_substring_regex(plain, tail), plain, "0:0").to_pylist()
         seconds = np.array([_clock(one.replace("T", " ").split()[-1].split(".")[0]) for one in clocks], dtype=np.int64)
         written = pc.match_substring_regex(plain, tail).to_numpy(zero_copy_only=False)
         plain = pc.replace_substring_regex(plain, tail, "")
     texts = pd.Series(plain.to_pylist(), dtype=object)
-    try:
-        parsed = pd.to_datetime(texts, format=style.format, errors="coerce", utc=aware)
-    except ValueError as error:
-        raise InputError(f"source.date_format {style.format!r} cannot be used here ({error}): correct it") from error
+    parsed = _parsed(texts, style.format, aware=aware)
+    date_alone = style.format.split()[0]
+    if timed and not aware and date_alone != style.format:  # Excel leaves out the time of midnights
+        parsed = parsed.fillna(_parsed(texts, date_alone, aware=False))
     valid = parsed.notna().to_numpy()
     naive = parsed.dt.tz_localize(None) if aware else parsed
     instant = naive.fillna(pd.Timestamp(0)).to_numpy().astype("datetime64[s]").astype(np.int64)
@@ -264,6 +265,14 @@ def _formatted(text: Any, style: DateStyle) -> _Moments:
     second = np.where(late & valid, DAY_SECONDS, second)
     state = np.where(valid, READ, UNREADABLE).astype(np.int8)
     return _Moments(day, instant + DAY_SECONDS * late, np.full(len(day), aware), state, second)
+
+
+def _parsed(texts: pd.Series, form: str, *, aware: bool) -> pd.Series:
+    """Read texts by a strptime format, nothing where it does not fit."""
+    try:
+        return pd.to_datetime(texts, format=form, errors="coerce", utc=aware)
+    except ValueError as error:
+        raise InputError(f"source.date_format {form!r} cannot be used here ({error}): correct it") from error
 
 
 def _dates(text: Any, style: DateStyle) -> _Moments:

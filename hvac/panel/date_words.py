@@ -69,7 +69,7 @@ def rewritten(text: str) -> str:
     plain = re.sub(r"^(\d{4})\.\s*(\d{1,2})\.\s*(\d{1,2})\.(?=\s|$)", r"\1-\2-\3", plain)
     plain = re.sub(r"^(\d{4})(\d{2})(\d{2})(?=[ T]+\d{1,2}:)", r"\1-\2-\3", plain)
     plain, zone = _without_region(plain)
-    plain = _halves(_month_names(_era(plain)))
+    plain = by_24_hours(_month_names(_era(plain)))
     plain = re.sub(r"\s*([年月])\s*", r"\1", plain)
     plain = re.sub(r"(\d{1,2})時(?!\d)", r"\1:00", plain)
     plain = re.sub(r",\s*", " ", plain) if plain.count(",") == 1 and ", " in plain else plain
@@ -131,7 +131,7 @@ def _month_names(plain: str) -> str:
     return plain
 
 
-def _halves(plain: str) -> str:
+def by_24_hours(plain: str) -> str:
     """Rewrite 午前/午後 and AM/PM as hours of 24; 12 AM is midnight, 12 PM noon."""
     half = _HALF.search(plain)
     if not half:

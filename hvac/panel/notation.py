@@ -97,6 +97,8 @@ def number_styles(surveys: dict[str, NumberSurvey], path: str, usual: str = "") 
     styles = {}
     for name, survey in surveys.items():
         sign = signs[name] or common or usual
+        if survey.dotted and not (survey.proven or survey.given) and common == ",":
+            sign = ","
         if not sign:
             raise refuse_either(f"{path}, column {name}", survey.either)
         styles[name] = survey.style(sign)

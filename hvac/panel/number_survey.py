@@ -50,6 +50,7 @@ class NumberSurvey:
             self.given = self.given or ("," if source.thousands == "." else ".")
         self.point = self.comma = self.either = ""
         self.bare = self.words = self.texts = False
+        self.dotted = False  # 1.234, which a decimal comma beside it makes 1234
         self.units: set[str] = set()
 
     def add(self, column: Any) -> None:
@@ -67,7 +68,9 @@ class NumberSurvey:
         if not self.point:
             dotted = text.filter(pc.match_substring(text, "."))
             if "." in self.thousands[","]:
-                dotted = dotted.filter(pc.invert(pc.match_substring_regex(dotted, _EITHER_WAY)))
+                either = pc.match_substring_regex(dotted, _EITHER_WAY)
+                self.dotted = self.dotted or bool(pc.any(either).as_py())
+                dotted = dotted.filter(pc.invert(either))
             self.point = dotted[0].as_py() if len(dotted) else ""
 
     def _add_odd(self, text: str) -> None:

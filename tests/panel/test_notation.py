@@ -418,3 +418,23 @@ def test_dates_of_events_and_equipment_follow_the_same_rules(tmp_path: Path) -> 
 def test_file_of_unreadable_dates_names_the_setting(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"every row was rejected .*set source\.date_format"):
         of_dates(tmp_path, ["24/3/1"])
+
+
+def test_dots_that_may_part_thousands_follow_the_files_proven_comma(tmp_path: Path) -> None:
+    path = write(
+        tmp_path, HEADER + ",upper_limit", 'F,e,p,2024-03-01,987,"2.500,5"', 'F,e,p,2024-03-02,1.234,"2.500,5"'
+    )
+    assert values(read(path)) == [987.0, 1234.0]
+    assert values(of_values(tmp_path, ["987", "1.234"])) == [987.0, 1.234]
+
+
+@pytest.mark.parametrize(
+    ("form", "text", "second"),
+    [("%m/%d/%Y", "03/01/2024 5:04 PM", 61_440), ("%m/%d/%Y", "03/01/2024 12:00 AM", 0),
+     ("%d/%m/%Y %H:%M", "01/03/2024 5:04", 18_240), ("%d/%m/%Y %H:%M", "01/03/2024", 0)],
+)  # fmt: skip
+def test_format_of_the_date_leaves_the_clock_to_what_is_written(
+    tmp_path: Path, form: str, text: str, second: int
+) -> None:
+    found = of_dates(tmp_path, [text], date_format=form)
+    assert (days(found), found.readings["second"].to_pylist()) == ([DAY], [second])
