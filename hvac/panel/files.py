@@ -24,6 +24,8 @@ from hvac.storage import open_filesystem, unreadable
 READINGS = "source.readings"
 DELIMITERS = (",", ";", "\t", "|")
 
+LOOKED_AT = 5  # rows below the header
+
 
 class Ragged(NamedTuple):
     """A CSV row whose number of fields is not that of the header."""
@@ -146,7 +148,17 @@ def _header(path: str, encoding: str, skipped: int, delimiter: str) -> _Header:
             names = [name.strip() for name in next(reader, [])]
         except csv.Error as error:
             raise InputError(f"{path}, row {skipped + 1}: expected a CSV header, found no text ({error})") from error
-        return _Header(names, skipped + reader.line_num, delimiter)
+        height = skipped + reader.line_num
+        return _Header([*names, ""] if _ends_with_a_sign(reader, len(names)) else names, height, delimiter)
+
+
+def _ends_with_a_sign(rows: Iterator[list[str]], width: int) -> bool:
+    """Whether the first rows end in a delimiter that the header does not, and so have an empty last field."""
+    try:
+        first = list(islice(rows, LOOKED_AT))
+    except (csv.Error, UnicodeError):
+        return False
+    return width > 1 and len(first) > 1 and all(len(row) == width + 1 and not row[-1].strip() for row in first)
 
 
 def header_below(file: TableFile, wanted: str) -> int | None:

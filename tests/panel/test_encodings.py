@@ -160,3 +160,9 @@ def test_folder_or_absent_file_names_its_setting(tmp_path: Path) -> None:
         read(str(tmp_path / "absent.csv"))
     with pytest.raises(InputError, match=r"found a folder: name a file in source\.readings"):
         read(str(tmp_path))
+
+
+def test_rows_that_end_in_a_delimiter_are_read(tmp_path: Path) -> None:
+    path = write(tmp_path, HEADER, "F,e,p,2024-03-01,5,", "F,e,p,2024-03-02,6,")
+    found = read(path)
+    assert (found.readings["value"].to_pylist(), found.counts["rejected"]) == ([5.0, 6.0], 0)
