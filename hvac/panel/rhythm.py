@@ -17,6 +17,7 @@ import numpy.typing as npt
 from hvac.panel.grid import Bools, Days, Floats, Panel
 
 LONGEST_DAILY_GAP, LONGEST_GAP = 2.0, 45.0  # days; readings between these apart follow a rhythm of their own
+RARE = 0.25  # of the days read: visits, even where each takes several days
 FIRST_DAYS = 180
 LEAST_READINGS = 6
 NEVER = 2**30
@@ -53,11 +54,19 @@ def rhythm(panel: Panel) -> Rhythm:
     first_TC = np.zeros_like(panel.observed_TC)
     for c in range(points):
         rows = first_rows(panel, c)
-        gap = float(np.median(np.diff(rows))) if len(rows) >= LEAST_READINGS else 1.0
+        gap = _gap(rows) if len(rows) >= LEAST_READINGS else 1.0
         if LONGEST_DAILY_GAP < gap <= LONGEST_GAP:
             gap_C[c], first_TC[rows, c] = gap, True
             known_C[c] = max(_over(panel, rows), int(panel.known_TC[rows, c].max()))
     return Rhythm(gap_C, known_C, first_TC)
+
+
+def _gap(rows: npt.NDArray[np.intp]) -> float:
+    """Days between two readings: the median, or the mean where visits take several days running."""
+    gaps = np.diff(rows)
+    share, visits = len(rows) / (rows[-1] - rows[0] + 1), 1 + int((gaps > LONGEST_DAILY_GAP).sum())
+    in_visits = share < RARE and visits >= LEAST_READINGS
+    return float(1 / share) if in_visits and np.median(gaps) <= LONGEST_DAILY_GAP else float(np.median(gaps))
 
 
 def first_rows(panel: Panel, c: int) -> npt.NDArray[np.intp]:
@@ -77,7 +86,7 @@ def days_left(panel: Panel, c: int, end_day: int) -> int | None:
     rows = np.flatnonzero(panel.observed_TC[: max(end_day - panel.first_day + 1, 0), c])
     if len(rows) < 2:
         return None
-    gap = float(np.median(np.diff(rows[: LEAST_READINGS * 5])))
+    gap = _gap(rows[: LEAST_READINGS * 5])
     if not LONGEST_DAILY_GAP < gap <= LONGEST_GAP:
         return None
     missing = max(LEAST_READINGS - len(rows), 0)

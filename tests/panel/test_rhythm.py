@@ -61,3 +61,17 @@ def test_rhythm_is_told_from_nothing_later_than_its_day() -> None:
         one, other = rhythm(whole), rhythm(part)
         assert (one.gap_C == other.gap_C).all()
         assert (one.known_C == other.known_C).all()
+
+
+@pytest.mark.parametrize("running", [2, 3])
+def test_visits_that_take_days_running_are_inspections_too(running: int) -> None:
+    rng = np.random.default_rng(0)
+    days = [start + extra for start in range(0, 720, 30) for extra in range(running)]
+    panel = panel_of([reading(day, rng.normal(20, 2)) for day in days])
+    windows = cut(panel, FIRST + np.array([100, 185, 600], np.int32), WindowConfig())
+    assert windows.status_B.tolist() == [LEARNING, OK, OK]
+
+
+def test_daily_readings_after_an_early_pause_are_daily() -> None:
+    days = [0, 1, *range(170, 600)]
+    assert rhythm(panel_of([reading(day, 20 + day % 7) for day in days])).gap_C.tolist() == [1.0]

@@ -67,8 +67,15 @@ def inspections(days):
         return None
     first = [date for date in dates if date < dates[0] + dt.timedelta(days=180)]
     first = first if len(first) >= 6 else dates[:6]
-    gap = quantile([(later - date).days for date, later in itertools.pairwise(first)], 0.5)
-    return first if 2 < gap <= 45 else None
+    return first if 2 < rhythm_gap(first) <= 45 else None
+
+
+def rhythm_gap(dates):
+    """The median gap; where visits take several days running, the mean days per reading."""
+    gaps = [(later - date).days for date, later in itertools.pairwise(dates)]
+    median, share = quantile(gaps, 0.5), len(dates) / ((dates[-1] - dates[0]).days + 1)
+    visits = 1 + sum(gap > 2 for gap in gaps)
+    return 1 / share if median <= 2 and share < 0.25 and visits >= 6 else median
 
 
 def gap_of(days, end_date):
@@ -76,7 +83,7 @@ def gap_of(days, end_date):
     first = inspections(days)
     if not first or max(first[0] + dt.timedelta(days=179), *first, *(days[date][1] for date in first)) > end_date:
         return 1
-    return quantile([(later - date).days for date, later in itertools.pairwise(first)], 0.5)
+    return rhythm_gap(first)
 
 
 def scaled(rows, point, days, normalise, end_date):
