@@ -162,6 +162,8 @@ def _told_of_files(source: SourceConfig, panel: AnyPath, keys: Mapping[str, str]
         told.append(f"{len(others)} files were passed over, as their endings are not {', '.join(SUFFIXES)}: {names}")
     for key, path in keys.items():
         counts = _read_json(_facts(panel, key))["counts"]
+        if ahead := counts.get("date_in_the_future"):
+            told.append(f"{path}: {ahead} readings are dated after tomorrow and were rejected: see rejects.csv")
         if counts.get("rejected", 0) >= MUCH * max(counts["rows"], 1):
             told.append(f"{path}: {counts['rejected']} of {counts['rows']} rows could not be read: see rejects.csv")
     return told

@@ -216,13 +216,15 @@ def test_readings_without_any_value_are_refused(
 
 
 def test_log_without_events_is_told_as_it_is(ray: None, run_config: Callable[..., RunConfig], tmp_path: Path) -> None:
-    series("E", "p", np.arange(DAYS)).to_csv(tmp_path / "readings.csv", index=False)
+    table = series("E", "p", np.arange(DAYS))
+    table.loc[3, "date"] = dt.date(2042, 3, 1)
+    table.to_csv(tmp_path / "readings.csv", index=False)
     (tmp_path / "events.csv").write_text("facility_id,equipment_id,kind,start\n")
     source = {"readings": str(tmp_path / "readings.csv")}
     for more, told in (({"events": str(tmp_path / "events.csv")}, "the event log has no events"),
                        ({}, r"source\.events is not set")):  # fmt: skip
         config = run_config(simulate=None, source=source | more)
-        ingest.run(config)
+        assert "readings are dated after tomorrow" in ingest.run(config)["warnings"][0]
         with pytest.raises(InputError, match=f"^{told}: .*set labels.source: limits"):
             featurize.run(config)
 
