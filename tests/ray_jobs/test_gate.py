@@ -125,6 +125,20 @@ def test_class_without_training_windows_is_refused(featurized: RunConfig) -> Non
     assert "class 'pump' has no training window" in refused(featurized)
 
 
+@pytest.mark.parametrize(("part", "purpose"), [("tune", "tune"), ("cal", "calibrate"), ("test", "test")])
+def test_part_that_is_empty_in_every_class_is_refused_before_a_fit(
+    featurized: RunConfig, part: str, purpose: str
+) -> None:
+    file = featurized.workspace / "steps" / "featurize.json"
+    done = json.loads(file.read_text(encoding="utf-8"))
+    for of_class in done["windows"].values():
+        of_class[part]["windows"] = 0
+    file.write_text(json.dumps(done), encoding="utf-8")
+    told = refused(featurized)
+    assert told.startswith(f"no windows to {purpose} on")
+    assert "set splits.t1 and splits.t2" in told
+
+
 def test_class_that_featurize_never_saw_is_refused(featurized: RunConfig) -> None:
     file = featurized.workspace / "steps" / "featurize.json"
     done = json.loads(file.read_text(encoding="utf-8"))
