@@ -11,7 +11,7 @@ export RAY_USAGE_STATS_ENABLED ?= 0
 
 setup: $(READY)
 
-# Every file that is installed is checked by its hash. uv is about six times as fast; where it cannot reach the registry, pip.
+# Every file that is installed is checked by its hash. uv is much the faster; where it cannot reach the registry, pip.
 LOCKED := --quiet --no-deps --require-hashes -r requirements.lock
 UV     := uv==0.13.9
 $(READY): pyproject.toml requirements.lock

@@ -67,8 +67,9 @@ def _events_of(file: str, source: SourceConfig) -> TableResult:
 def with_open_ends(events: pa.Table) -> tuple[pa.Table, int]:
     """Give an event that is still open the end `OPEN_END`; and how many there are.
 
-    An event without an end is open where half of its kind or more have one and no later one of its kind is known of its
-    equipment. Where a log keeps no ends, an event lasts its first day.
+    An event without an end is open where half of its kind or more have one, and it began no longer before the log's
+    last day than the longest of its kind lasted. Whether another one follows must not tell: windows after the event
+    would be left out just where none did. Where a log keeps no ends, an event lasts its first day.
 
     >>> rows = {"facility_id": ["F"] * 3, "equipment_id": ["a", "a", "b"], "kind": ["failure"] * 3,
     ...         "start": [dt.date(2024, 1, 1), dt.date(2024, 5, 1), dt.date(2024, 2, 1)],
@@ -79,11 +80,13 @@ def with_open_ends(events: pa.Table) -> tuple[pa.Table, int]:
     """
     if not len(events):
         return events, 0
-    rows = events.select(["facility_id", "equipment_id", "kind", "start", "end"]).to_pandas()
-    blank = rows["end"].isna()
-    mostly = (~blank).groupby(rows["kind"]).transform("mean") >= 0.5
-    newest = rows.groupby(["facility_id", "equipment_id", "kind"])["start"].transform("max") == rows["start"]
-    opened = np.asarray(blank & mostly & newest, dtype=bool)
+    rows = pd.DataFrame({name: pd.to_datetime(events[name].to_pandas()) for name in ("start", "end")})
+    kind, blank = pd.Series(events["kind"].to_pylist()), rows["end"].isna()
+    closed = rows["end"].where(rows["end"] < pd.Timestamp(OPEN_END))
+    last_day = max(rows["start"].max(), closed.max()) if closed.notna().any() else rows["start"].max()
+    longest = (closed - rows["start"]).groupby(kind).transform("max")
+    mostly = (~blank).groupby(kind).transform("mean") >= 0.5
+    opened = np.asarray(blank & mostly & (last_day - rows["start"] <= longest), dtype=bool)
     end = pc.if_else(pa.array(opened), pa.scalar(OPEN_END, pa.date32()), events["end"])
     far = pc.equal(end, pa.scalar(OPEN_END, pa.date32()))
     return events.set_column(events.column_names.index("end"), "end", end), pc.sum(far).as_py() or 0

@@ -198,13 +198,13 @@ def build_registry(
     Raises:
         InputError: less than `source.min_matching` of the events are of equipment that has readings.
     """
-    known = [Unit(*pair) for pair in zip(*(series[name].to_pylist() for name in Unit._fields), strict=True)]
-    units, register, told = _joined_register(series, sorted(set(known)), told_classes, source, by_class)
-    told = [*told_of_twins(sorted(set(known))), *told_of_zones(source.facility_time_zones, known), *told]
+    known = sorted({Unit(*pair) for pair in zip(*(series[name].to_pylist() for name in Unit._fields), strict=True)})
+    units, register, told = _joined_register(series, known, told_classes, source, by_class)
+    told = [*told_of_twins(known), *told_of_zones(source.facility_time_zones, known), *told]
     if months is not None:
         units, gaps = with_spans(units, months)
         told += gaps
-    events, log_rejects, log_told = _joined_events(sorted(set(known)), source)
+    events, log_rejects, log_told = _joined_events(known, source)
     points, dropped = _class_points(units, min_point_share)
     late = _installed_late(units, file=_named(source.equipment, "equipment"))
     rejects = pa.concat_tables([register, log_rejects, late])

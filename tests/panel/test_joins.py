@@ -112,7 +112,7 @@ def test_register_that_has_both_spellings_keeps_the_exact_one(tmp_path: Path) ->
 
 @pytest.mark.parametrize("end", ["9999-12-31", "2999/12/31 23:59", ""])
 def test_open_event_keeps_its_unit_inside_the_episode(tmp_path: Path, end: str) -> None:
-    """Without an end it is open where others of its kind have one and no later one came."""
+    """Without an end it is open where others of its kind have one and it began at the end of the log."""
     text = log("AHU-01", "AHU-02") + f"\nS1,AHU-01,failure,2023-03-01,{end}"
     found = joined(tmp_path, text)
     events = found.events_of(Unit("S1", "AHU-01"))
@@ -121,7 +121,7 @@ def test_open_event_keeps_its_unit_inside_the_episode(tmp_path: Path, end: str) 
     assert found.rejects.num_rows == 0
 
 
-def test_event_without_end_lasts_its_day_where_the_log_keeps_no_ends_or_a_later_one_came(tmp_path: Path) -> None:
+def test_event_without_end_lasts_its_day_where_the_log_keeps_no_ends_or_it_is_long_ago(tmp_path: Path) -> None:
     no_ends = joined(tmp_path, f"{HEADER}\nS1,AHU-01,failure,2023-02-01,\nS1,AHU-02,failure,2023-02-02,")
     assert no_ends.events["end"].to_pylist() == [None, None]
     text = (
@@ -129,6 +129,15 @@ def test_event_without_end_lasts_its_day_where_the_log_keeps_no_ends_or_a_later_
         + log("007")[len(HEADER) :]
     )
     assert OPEN_END not in joined(tmp_path, text).events["end"].to_pylist()
+
+
+@pytest.mark.parametrize("fails_again", [False, True])
+def test_event_that_nobody_closed_is_open_or_not_whatever_comes_later(tmp_path: Path, fails_again: bool) -> None:
+    """Were it open only where no other one came, windows without an onset would be left out and others kept."""
+    text = log("AHU-01", "AHU-02") + "\nS1,007,failure,2023-02-01,\nS1,008,failure,2023-06-01,2023-06-05"
+    text += "\nS1,007,failure,2023-05-01,2023-05-03" if fails_again else ""
+    found = joined(tmp_path, text)
+    assert found.events_of(Unit("S1", "007")).end_N[0] == found.events_of(Unit("S1", "007")).start_N[0]
 
 
 def test_event_after_tomorrow_is_rejected(tmp_path: Path) -> None:

@@ -57,7 +57,7 @@ def test_lock_of_a_killed_job_falls_at_once(holder: subprocess.Popen[str], tmp_p
 def test_lock_is_free_after_the_job(tmp_path: Path) -> None:
     for job in ("one", "two"):
         with held(tmp_path, job):
-            pass
+            assert json.loads((tmp_path / LOCK).read_text())["job"] == job
 
 
 def test_workspace_that_cannot_be_written_is_told(tmp_path: Path) -> None:
