@@ -1,7 +1,7 @@
 """What pooling the calibration over classes is worth: python benchmarks/calibration.py [--workspace runs/demo]
 
 Families are fitted on *train* (stopped on *tune*). The equipment of *cal* is cut at random, eight times: on two thirds
-the calibrators are fitted, each class alone (Platt) or all together (`hvac.models.pooling`), on the last third risks of
+the calibrators are fitted, each class alone (Platt) or all together (`hvac.decision.pooling`), on the last third risks of
 all classes are judged together: PR-AUC and log-loss. The test part is not read.
 """
 
@@ -12,12 +12,12 @@ import numpy as np
 from sklearn.metrics import average_precision_score
 from support import Row, machine, parser, record
 
+from hvac.decision.calibration import fit_calibrator
+from hvac.decision.pooling import CalPart, fit_calibrators
 from hvac.features.encoder import EncoderConfig, load_encoder
-from hvac.models.calibration import fit_calibrator
 from hvac.models.families import config_of, fit
 from hvac.models.family import Fitting, loaded_once
-from hvac.models.pooling import CalPart, fit_calibrators
-from ray_jobs.windows_table import load_recipes, prepared_windows
+from ray_jobs.tables.windows_table import load_recipes, prepared_windows
 
 FAMILIES, CUTS, SHARE = ("gbdt_full", "gbdt_context", "hybrid"), 8, 2 / 3
 

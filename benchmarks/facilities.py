@@ -13,17 +13,17 @@ import numpy as np
 from sklearn.metrics import average_precision_score, f1_score
 from support import Row, machine, parser, record
 
+from hvac.decision.decision import DecisionConfig, Scored, fit_decisions
+from hvac.decision.thresholds import alarms
 from hvac.features.encoder import EncoderConfig, load_encoder
 from hvac.features.table import Windows
-from hvac.models.decision import DecisionConfig, Scored, fit_decisions
 from hvac.models.families import config_of, fit
 from hvac.models.family import Fitting, loaded_once
-from hvac.models.thresholds import alarms
-from hvac.panel.simulate import SimulateConfig, simulate_facilities, write_canonical
+from hvac.simulate.fleet import SimulateConfig, simulate_facilities, write_canonical
 from ray_jobs import featurize, ingest
-from ray_jobs.run_config import RunConfig
-from ray_jobs.runtime import ray_session
-from ray_jobs.windows_table import load_recipes, prepared_windows
+from ray_jobs.run.run_config import RunConfig
+from ray_jobs.run.runtime import ray_session
+from ray_jobs.tables.windows_table import load_recipes, prepared_windows
 
 RATES = (0.3, 0.7, 1.3, 2.0)  # failures per unit and year
 CLASSES = ("ahu", "chiller", "pump")

@@ -45,11 +45,11 @@ import psutil  # isort: skip
 import pyarrow as pa  # isort: skip
 import pyarrow.parquet as pq  # isort: skip
 
-from hvac.panel.readings import SourceConfig  # isort: skip
-from ray_jobs.buckets import BucketPlan, bucket_scenes  # isort: skip
-from ray_jobs.recipes import fit_recipes  # isort: skip
-from ray_jobs.run_config import RunConfig  # isort: skip
-from ray_jobs.workspace import Workspace, workspace_of  # isort: skip
+from hvac.readings.gate import SourceConfig  # isort: skip
+from ray_jobs.tables.buckets import BucketPlan, bucket_scenes  # isort: skip
+from ray_jobs.tables.recipes import fit_recipes  # isort: skip
+from ray_jobs.run.run_config import RunConfig  # isort: skip
+from ray_jobs.run.workspace import Workspace, workspace_of  # isort: skip
 
 Buckets = dict[str, str]
 UNITS_A_FACILITY, WINDOWS_A_UNIT = 10, 583
@@ -95,7 +95,7 @@ def in_own_process(size: int, rounds: int, buckets: int | None) -> dict[str, Any
 
 def measure(size: int, rounds: int, buckets: int | None) -> dict[str, Any]:
     from ray_jobs import featurize, ingest
-    from ray_jobs.runtime import RayConfig, ray_session
+    from ray_jobs.run.runtime import RayConfig, ray_session
 
     with tempfile.TemporaryDirectory(prefix="hvac-bench-") as folder:
         config = run_config(Path(folder), size, buckets)

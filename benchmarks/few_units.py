@@ -18,9 +18,9 @@ import numpy as np
 import pyarrow as pa
 from scipy.special import expit
 
+from hvac.decision.calibration import fit_calibrator
+from hvac.decision.decision import DecisionConfig, Scored, fit_decisions
 from hvac.features.table import KEY_SCHEMA, Windows
-from hvac.models.calibration import fit_calibrator
-from hvac.models.decision import DecisionConfig, Scored, fit_decisions
 
 UNITS, CAL, TESTED, WINDOWS = 60, 5, 40, 30
 RATES = {"rare": -3.2, "usual": -2.2, "often": -0.5}

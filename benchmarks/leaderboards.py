@@ -66,7 +66,7 @@ def page(kept: dict[str, Any]) -> str:
         "# Leaderboards",
         "",
         "Made by `python benchmarks/leaderboards.py runs/…` from what `ray_jobs.compare`, `ray_jobs.rotate` and",
-        "`ray_jobs.leaky_protocols` wrote. Rows are ordered by PR-AUC on the validation part, which alone chooses the",
+        "`benchmarks.leaky.job` wrote. Rows are ordered by PR-AUC on the validation part, which alone chooses the",
         "champion; 95 % intervals on test by bootstrap over equipment. `vs default`, `vs champion`: paired difference",
         "of PR-AUC on test, the row minus the other. `test, mean`: averaged over horizons, as validation is.",
     ]  # fmt: skip

@@ -25,8 +25,8 @@ from support import QUICK_RESULTS, Row, machine, parser, record, timed
 
 import numpy as np  # isort: skip  (after the thread limits that support sets)
 from featurize import DAYS, WINDOWS_A_UNIT, run_config, sampled  # isort: skip
-from ray_jobs.run_config import RunConfig  # isort: skip
-from ray_jobs.workspace import workspace_of  # isort: skip
+from ray_jobs.run.run_config import RunConfig  # isort: skip
+from ray_jobs.run.workspace import workspace_of  # isort: skip
 
 SIZES, QUICK_SIZES = (1_000, 10_000, 100_000, 1_000_000), (1_000, 8_000)
 UNITS, QUICK_UNITS = (1_000, 4_000, 16_000), (100, 200)
@@ -86,7 +86,7 @@ def keep_run(run: dict[str, Any]) -> None:
 def trained(folder: Path) -> None:
     """Bundles that score, made of the smallest fleet."""
     from ray_jobs import featurize, ingest, train
-    from ray_jobs.runtime import RayConfig, ray_session
+    from ray_jobs.run.runtime import RayConfig, ray_session
 
     config = settings(folder / "small", 30 * WINDOWS_A_UNIT)
     with ray_session(RayConfig(num_cpus=2)):
@@ -111,7 +111,7 @@ def in_own_process(case: Case, bundles: Path) -> dict[str, Any]:
 
 def measure(kind: str, size: int, cpus: int, bundles: Path) -> dict[str, Any]:
     from ray_jobs import featurize, ingest, score
-    from ray_jobs.runtime import RayConfig, ray_session
+    from ray_jobs.run.runtime import RayConfig, ray_session
 
     with tempfile.TemporaryDirectory(prefix="hvac-scale-") as folder:
         config = settings(Path(folder), size) if kind == "windows" else settings(

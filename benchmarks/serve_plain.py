@@ -10,14 +10,14 @@ import support  # noqa: F401  (puts the checkout before this folder, whose serve
 import uvicorn
 from fastapi import FastAPI
 
-from serve.api import make_api
-from serve.door import Door
+from serve.graph.stages import LocalStages
+from serve.http.api import make_api
+from serve.http.door import Door
 from serve.load import load
+from serve.memory.store import Store
 from serve.rescoring import rescore_forever
 from serve.service import Service
 from serve.settings import ServeConfig
-from serve.stages import LocalStages
-from serve.store import Store
 
 
 def make(workspace: Path) -> FastAPI:

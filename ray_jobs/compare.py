@@ -20,16 +20,16 @@ from hvac.evaluation.comparison import Trial, by_equipment
 from hvac.evaluation.leaderboard import Contender, Cost, leaderboard, mean_cost
 from hvac.features.describe import Recipe
 from hvac.storage import AnyPath, folder_name
-from ray_jobs.boards import board_folder, publish
-from ray_jobs.buckets import make_plan
-from ray_jobs.command import main
-from ray_jobs.contenders import Bench, Entry, Outcome, basis_of, contend_all, read_outcome
-from ray_jobs.gate import check_trainable
-from ray_jobs.rivals import Verdict, decide
-from ray_jobs.run_config import CompareConfig, RunConfig
-from ray_jobs.trials import onsets, trial_of
-from ray_jobs.windows_table import load_recipes
-from ray_jobs.workspace import Result, Workspace, content_key, run_step, workspace_of
+from ray_jobs.assess.decided import Verdict, decide
+from ray_jobs.assess.evaluation_sets import onsets, trial_of
+from ray_jobs.assess.leaderboard_files import board_folder, publish
+from ray_jobs.fit.candidates import Bench, Entry, Outcome, basis_of, contend_all, read_outcome
+from ray_jobs.run.command import main
+from ray_jobs.run.run_config import CompareConfig, RunConfig
+from ray_jobs.run.workspace import Result, Workspace, content_key, run_step, workspace_of
+from ray_jobs.tables.buckets import make_plan
+from ray_jobs.tables.trainable import check_trainable
+from ray_jobs.tables.windows_table import load_recipes
 
 UNSEEDED = ("base_rate", "persistence", "logistic_28")
 

@@ -15,9 +15,9 @@ from typing import Any
 from hvac.panel.registry import EPOCH, Registry
 from hvac.storage import write_json
 from ray_jobs import ingest, score
-from ray_jobs.command import main
-from ray_jobs.run_config import RunConfig
-from ray_jobs.workspace import Result, workspace_of
+from ray_jobs.run.command import main
+from ray_jobs.run.run_config import RunConfig
+from ray_jobs.run.workspace import Result, workspace_of
 
 
 def run(config: RunConfig) -> Result:

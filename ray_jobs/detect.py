@@ -13,18 +13,18 @@ import json
 import sys
 from dataclasses import replace
 
+from hvac.detect.detection_metrics import HALF, choose, judge_series
 from hvac.detect.detector import Detector
-from hvac.detect.records import read_records, stamps_of
-from hvac.detect.results import HALF, choose, judge_series
+from hvac.detect.labelled_records import read_records, stamps_of
 from hvac.detect.series import Series, facts_of, from_table, of_part, to_table
-from hvac.detect.simulate import simulate
+from hvac.detect.simulated_series import simulate
 from hvac.detect.training import training_examples
 from hvac.storage import read_parquet, write_json, write_parquet
-from ray_jobs.command import main
-from ray_jobs.detect_config import DetectConfig, load_detect
-from ray_jobs.detect_judge import DETECTOR, judge
-from ray_jobs.detect_worker import fit_on_workers
-from ray_jobs.workspace import Result, Workspace, content_key, run_step, workspace_of
+from ray_jobs.detector.detect_config import DetectConfig, load_detect
+from ray_jobs.detector.detect_evaluation import DETECTOR, judge
+from ray_jobs.detector.detect_worker import fit_on_workers
+from ray_jobs.run.command import main
+from ray_jobs.run.workspace import Result, Workspace, content_key, run_step, workspace_of
 
 SERIES = "series"
 

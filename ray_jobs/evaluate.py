@@ -16,23 +16,23 @@ from typing import Any
 import ray
 
 from hvac.evaluation.comparison import apart, assess, by_equipment
-from hvac.evaluation.report import write_report
 from hvac.features.describe import Recipe
 from hvac.models.families import config_of
+from hvac.report.page import write_report
 from hvac.storage import place, write_json
-from ray_jobs.artifacts import calibration, draw, own_decisions, thresholds, write_predictions, write_summary
-from ray_jobs.boards import finished_board, finished_facilities
-from ray_jobs.buckets import make_plan
-from ray_jobs.command import main
-from ray_jobs.forecasts import forecast_figures
-from ray_jobs.gate import check_trainable
-from ray_jobs.pictures import choose_rows, draw_rows
-from ray_jobs.rivals import ABLATION, Settings, Verdict, decide, judge
-from ray_jobs.run_config import RunConfig
-from ray_jobs.summary import run_facts
-from ray_jobs.trials import onsets, trial_of
-from ray_jobs.windows_table import load_recipes
-from ray_jobs.workspace import Result, Workspace, content_key, run_step, workspace_of
+from ray_jobs.assess.artifacts import calibration, draw, own_decisions, thresholds, write_predictions, write_summary
+from ray_jobs.assess.decided import ABLATION, Settings, Verdict, decide, judge
+from ray_jobs.assess.evaluation_sets import onsets, trial_of
+from ray_jobs.assess.example_windows import choose_rows, draw_rows
+from ray_jobs.assess.forecast_figures import forecast_figures
+from ray_jobs.assess.leaderboard_files import finished_board, finished_facilities
+from ray_jobs.assess.run_facts import run_facts
+from ray_jobs.run.command import main
+from ray_jobs.run.run_config import RunConfig
+from ray_jobs.run.workspace import Result, Workspace, content_key, run_step, workspace_of
+from ray_jobs.tables.buckets import make_plan
+from ray_jobs.tables.trainable import check_trainable
+from ray_jobs.tables.windows_table import load_recipes
 
 log = logging.getLogger(__name__)
 

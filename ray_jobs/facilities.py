@@ -24,16 +24,16 @@ from hvac.models.blocks import known, two_classes
 from hvac.models.families import config_of
 from hvac.panel.splits import SPLITS
 from hvac.storage import folder_name, write_json
-from ray_jobs.boards import FACILITIES
-from ray_jobs.buckets import make_plan
-from ray_jobs.command import main
-from ray_jobs.contenders import Bench, Entry, basis_of, contend_all, elsewhere, read_outcome
-from ray_jobs.gate import check_trainable
-from ray_jobs.rivals import Verdict, decide
-from ray_jobs.run_config import RunConfig
-from ray_jobs.trials import onsets, trial_of
-from ray_jobs.windows_table import load_recipes, read_windows
-from ray_jobs.workspace import Result, Workspace, content_key, run_step, workspace_of
+from ray_jobs.assess.decided import Verdict, decide
+from ray_jobs.assess.evaluation_sets import onsets, trial_of
+from ray_jobs.assess.leaderboard_files import FACILITIES
+from ray_jobs.fit.candidates import Bench, Entry, basis_of, contend_all, elsewhere, read_outcome
+from ray_jobs.run.command import main
+from ray_jobs.run.run_config import RunConfig
+from ray_jobs.run.workspace import Result, Workspace, content_key, run_step, workspace_of
+from ray_jobs.tables.buckets import make_plan
+from ray_jobs.tables.trainable import check_trainable
+from ray_jobs.tables.windows_table import load_recipes, read_windows
 
 log = logging.getLogger(__name__)
 BESIDE = ("gbdt_full", "base_rate")

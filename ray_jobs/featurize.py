@@ -24,16 +24,25 @@ from hvac.features.encoder import EncoderConfig, encoder_stamp, load_encoder, un
 from hvac.features.table import from_arrow, to_arrow
 from hvac.panel.registry import Registry
 from hvac.storage import AnyPath, place, read_mark, write_json, write_parquet
-from ray_jobs.buckets import BucketPlan, actors_for, bucket_windows, done_file, fetched, is_seed, make_plan, mark_done
-from ray_jobs.command import main
-from ray_jobs.gate import ASKED
-from ray_jobs.partitions import label_keys
-from ray_jobs.peers import make_peers, peer_keys
-from ray_jobs.progress import counted
-from ray_jobs.recipes import fit_recipes
-from ray_jobs.run_config import RunConfig
-from ray_jobs.windows_table import class_folder, split_counts
-from ray_jobs.workspace import Result, Workspace, content_key, run_step, workspace_of
+from ray_jobs.run.command import main
+from ray_jobs.run.progress import counted
+from ray_jobs.run.run_config import RunConfig
+from ray_jobs.run.workspace import Result, Workspace, content_key, run_step, workspace_of
+from ray_jobs.tables.buckets import (
+    BucketPlan,
+    actors_for,
+    bucket_windows,
+    done_file,
+    fetched,
+    is_seed,
+    make_plan,
+    mark_done,
+)
+from ray_jobs.tables.partitions import label_keys
+from ray_jobs.tables.peer_levels import make_peers, peer_keys
+from ray_jobs.tables.recipes import fit_recipes
+from ray_jobs.tables.trainable import ASKED
+from ray_jobs.tables.windows_table import class_folder, split_counts
 
 log = logging.getLogger(__name__)
 BLOCK_BYTES = 2**30

@@ -26,11 +26,13 @@ import ray
 
 from hvac.cells import safe_table
 from hvac.errors import InputError
-from hvac.features.describe_seed import seed_table
-from hvac.panel.accepted import id_text
-from hvac.panel.files import open_table
-from hvac.panel.formats import read_raw
-from hvac.panel.readings import (
+from hvac.features.describe_predecessor import seed_table
+from hvac.panel.registry import Registry, build_registry
+from hvac.panel.spans import readings_by_month
+from hvac.readings.accepted import id_text
+from hvac.readings.files import open_table
+from hvac.readings.formats import read_raw
+from hvac.readings.gate import (
     CLASSES,
     GateResult,
     SeedBatch,
@@ -41,10 +43,9 @@ from hvac.panel.readings import (
     require_rows,
     source_files,
 )
-from hvac.panel.registry import Registry, build_registry
-from hvac.panel.simulate import simulate_facilities, write_canonical
-from hvac.panel.sources import SUFFIXES, file_stamp, passed_over, table_files
-from hvac.panel.spans import readings_by_month
+from hvac.readings.notation_notes import TOLD, told_of_counts, told_of_notes
+from hvac.readings.sources import SUFFIXES, file_stamp, passed_over, table_files
+from hvac.simulate.fleet import simulate_facilities, write_canonical
 from hvac.storage import (
     AnyPath,
     open_filesystem,
@@ -57,13 +58,12 @@ from hvac.storage import (
     write_parquet,
     writing,
 )
-from ray_jobs.command import main
-from ray_jobs.ingest_notes import TOLD, told_of_counts, told_of_notes
-from ray_jobs.overlaps import count_overlaps
-from ray_jobs.partitions import bucket_folder, bucket_keys, by_bucket, part_keys
-from ray_jobs.progress import finished
-from ray_jobs.run_config import RunConfig
-from ray_jobs.workspace import Result, Workspace, content_key, run_step, workspace_of
+from ray_jobs.run.command import main
+from ray_jobs.run.progress import finished
+from ray_jobs.run.run_config import RunConfig
+from ray_jobs.run.workspace import Result, Workspace, content_key, run_step, workspace_of
+from ray_jobs.tables.overlap_counts import count_overlaps
+from ray_jobs.tables.partitions import bucket_folder, bucket_keys, by_bucket, part_keys
 
 log = logging.getLogger(__name__)
 BYTES_PER_BUCKET = 4 * 2**20

@@ -10,10 +10,10 @@ from __future__ import annotations
 import sys
 
 from ray_jobs import evaluate, featurize, ingest, score, train
-from ray_jobs.command import main
-from ray_jobs.run_config import RunConfig
-from ray_jobs.summary import closing_summary
-from ray_jobs.workspace import Result, workspace_of
+from ray_jobs.assess.run_facts import closing_summary
+from ray_jobs.run.command import main
+from ray_jobs.run.run_config import RunConfig
+from ray_jobs.run.workspace import Result, workspace_of
 
 STEPS = (ingest, featurize, train, evaluate, score)
 

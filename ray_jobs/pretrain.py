@@ -21,9 +21,9 @@ import torch
 import yaml
 
 from hvac.features.encoder import Encoder, EncoderConfig, packaged_folder
-from hvac.features.pretrain import PretrainConfig, pretrain, simulated_series
+from hvac.features.self_supervised import PretrainConfig, pretrain, simulated_series
 from hvac.storage import AnyPath, as_given, place, write_json, writing
-from ray_jobs.runtime import RayConfig, ray_session
+from ray_jobs.run.runtime import RayConfig, ray_session
 
 log = logging.getLogger(__name__)
 

@@ -32,13 +32,13 @@ from hvac.evaluation.leaderboard import IN_TURNS, mean_cost, standings
 from hvac.panel.registry import Registry
 from hvac.storage import write_json
 from ray_jobs import featurize, ingest
-from ray_jobs.boards import board_folder
-from ray_jobs.command import main
+from ray_jobs.assess.leaderboard_files import board_folder
 from ray_jobs.compare import Field, comparison_of, fitted
-from ray_jobs.contenders import basis_of
-from ray_jobs.recipes import check_kinds
-from ray_jobs.run_config import RunConfig
-from ray_jobs.workspace import Result, content_key, run_step, workspace_of
+from ray_jobs.fit.candidates import basis_of
+from ray_jobs.run.command import main
+from ray_jobs.run.run_config import RunConfig
+from ray_jobs.run.workspace import Result, content_key, run_step, workspace_of
+from ray_jobs.tables.recipes import check_kinds
 
 log = logging.getLogger(__name__)
 

@@ -24,20 +24,20 @@ import ray
 
 from hvac.errors import InputError
 from hvac.features.describe import Scene
-from hvac.models.bundle import Bundle
-from hvac.models.latest import LATEST, PAST, latest_rows, past_rows
-from hvac.models.ranking import ranking, write_ranking
 from hvac.panel.grid import Days
 from hvac.panel.registry import EPOCH
 from hvac.panel.windows import LEARNING
+from hvac.scoring.bundle import Bundle
+from hvac.scoring.latest import LATEST, PAST, latest_rows, past_rows
+from hvac.scoring.worklist import ranking, write_ranking
 from hvac.storage import AnyPath, matching, parquet_dataset, place, read_mark, replacing, write_json, write_parquet
-from ray_jobs.buckets import BucketPlan, actors_for, bucket_scenes, fetched, make_plan
-from ray_jobs.command import main
-from ray_jobs.partitions import folder_name
-from ray_jobs.peers import make_peers, peer_keys
-from ray_jobs.progress import counted
-from ray_jobs.run_config import RunConfig, ScoreConfig
-from ray_jobs.workspace import Result, Workspace, content_key, run_step, workspace_of
+from ray_jobs.run.command import main
+from ray_jobs.run.progress import counted
+from ray_jobs.run.run_config import RunConfig, ScoreConfig
+from ray_jobs.run.workspace import Result, Workspace, content_key, run_step, workspace_of
+from ray_jobs.tables.buckets import BucketPlan, actors_for, bucket_scenes, fetched, make_plan
+from ray_jobs.tables.partitions import folder_name
+from ray_jobs.tables.peer_levels import make_peers, peer_keys
 
 log = logging.getLogger(__name__)
 RANKED = ("facility_id", "equipment_id", "point_id", "class", "end_date", "horizon", "risk", "alarm", "status",

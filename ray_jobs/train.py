@@ -15,24 +15,24 @@ from typing import Any
 import ray
 import torch
 
+from hvac.decision.decision import Scored, fit_decisions, on_grid
 from hvac.features.describe import Recipe
 from hvac.features.encoder import EncoderConfig, load_encoder
-from hvac.models.bundle import Bundle
-from hvac.models.decision import Scored, fit_decisions, on_grid
 from hvac.models.families import FAMILIES, cross_fit, network_fits
 from hvac.models.family import CrossFit, Fitting, loaded_once
 from hvac.models.fitting import FitState, count
 from hvac.models.network import fit_name
+from hvac.scoring.bundle import Bundle
 from hvac.storage import AnyPath, remove_tree
-from ray_jobs.bands import forecast_bands
-from ray_jobs.command import main
-from ray_jobs.gate import check_trainable
-from ray_jobs.rivals import write_held_out
-from ray_jobs.run_config import RunConfig
-from ray_jobs.torch_run import fit_by_workers
-from ray_jobs.train_worker import fit_worker
-from ray_jobs.windows_table import NOT_TESTED, fit_windows, load_recipes, read_windows
-from ray_jobs.workspace import Result, Workspace, content_key, run_step, workspace_of
+from ray_jobs.assess.decided import write_held_out
+from ray_jobs.assess.forecast_windows import forecast_bands
+from ray_jobs.fit.torch_run import fit_by_workers
+from ray_jobs.fit.train_worker import fit_worker
+from ray_jobs.run.command import main
+from ray_jobs.run.run_config import RunConfig
+from ray_jobs.run.workspace import Result, Workspace, content_key, run_step, workspace_of
+from ray_jobs.tables.trainable import check_trainable
+from ray_jobs.tables.windows_table import NOT_TESTED, fit_windows, load_recipes, read_windows
 
 
 def run(config: RunConfig) -> Result:

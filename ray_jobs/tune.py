@@ -17,15 +17,15 @@ from ray.train import ScalingConfig
 from hvac.features.encoder import EncoderConfig, load_encoder
 from hvac.models.family import loaded_once, no_encoder
 from hvac.storage import AnyPath, place, remove_tree
-from ray_jobs.command import main
-from ray_jobs.run_config import RunConfig
-from ray_jobs.sweep_fit import check_judgeable, read_classes
-from ray_jobs.sweep_plan import Plan, plan, tune_section, workers_of
-from ray_jobs.sweep_result import write_results
-from ray_jobs.sweep_search import STATE, search
-from ray_jobs.sweep_trial import Shared, run_trial
-from ray_jobs.sweep_workers import run_trial_of_workers
-from ray_jobs.workspace import Result, Workspace, content_key, run_step, workspace_of
+from ray_jobs.run.command import main
+from ray_jobs.run.run_config import RunConfig
+from ray_jobs.run.workspace import Result, Workspace, content_key, run_step, workspace_of
+from ray_jobs.sweep.plan import Plan, plan, tune_section, workers_of
+from ray_jobs.sweep.search import STATE, search
+from ray_jobs.sweep.sweep_files import write_results
+from ray_jobs.sweep.trial import Shared, run_trial
+from ray_jobs.sweep.trial_fits import check_judgeable, read_classes
+from ray_jobs.sweep.trial_workers import run_trial_of_workers
 
 
 def run(config: RunConfig) -> Result:

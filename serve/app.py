@@ -10,10 +10,10 @@ from ray.serve import Application
 
 from hvac.errors import InputError
 from serve.deployments import Features, Forecast, Ingress, RiskModel
-from serve.listening import check_keys, keys_needed
+from serve.http.listening import check_keys, keys_needed
 from serve.load import load
+from serve.memory.store import Store
 from serve.settings import ServeConfig, read_config
-from serve.store import Store
 
 log = logging.getLogger(__name__)
 LIGHT = {"num_cpus": 0.1}

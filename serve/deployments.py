@@ -1,4 +1,4 @@
-"""The graph on Ray Serve: Ingress → Features → (RiskModel, Forecast). Thin shells over `serve.core`.
+"""The graph on Ray Serve: Ingress → Features → (RiskModel, Forecast). Thin shells over `serve.graph.core`.
 
 Features calls the next stages itself, so that a window travels once. RiskModel holds bundles by multiplexing: Serve
 sends a bundle's requests to replicas that have it in memory, and puts the least recently used one back.
@@ -15,16 +15,16 @@ import pyarrow as pa
 from ray import serve
 from ray.serve.handle import DeploymentHandle
 
-from serve import metrics
-from serve.api import make_api
-from serve.asks import Ask
-from serve.door import Door
-from serve.listening import check_keys, keys_needed
+from serve import service_metrics
+from serve.graph.asks import Ask
+from serve.graph.stages import LocalStages, Part, Rounds, Rows, each_alone
+from serve.http.api import make_api
+from serve.http.door import Door
+from serve.http.listening import check_keys, keys_needed
+from serve.memory.store import Store
 from serve.rescoring import rescore_forever
 from serve.service import Service
 from serve.settings import ServeConfig
-from serve.stages import LocalStages, Part, Rounds, Rows, each_alone
-from serve.store import Store
 
 BUNDLES_PER_REPLICA = 32
 PLAIN = {"request_serialization": "pickle", "response_serialization": "pickle"}  # where stages talk by gRPC
@@ -52,7 +52,7 @@ def _core(config: ServeConfig) -> Any:
     """The stages' functions, warmed up, so that a replica is healthy only when it answers fast."""
     import torch
 
-    from serve import core
+    from serve.graph import core
 
     torch.set_num_threads(1)
     core.warm(config.bundle_folder)
@@ -77,7 +77,7 @@ class RiskModel:
         return await self._rounds((await self.bundle(serve.get_multiplexed_model_id()), windows))
 
     def _judge(self, many: list[tuple[Any, Any]]) -> list[Any]:
-        with metrics.timed("model"):
+        with service_metrics.timed("model"):
             return self.core.risks_of_many(many)
 
 
@@ -91,12 +91,12 @@ class Forecast:
 
     async def outlooks(self, bundle_id: str, made: Any) -> Any:
         """For every window the outlook of its driving point, by horizon."""
-        with metrics.timed("forecast"):
+        with service_metrics.timed("forecast"):
             return await asyncio.to_thread(lambda: self.core.driving_outlooks(self.shelf(bundle_id), made))
 
     async def every_point(self, bundle_id: str, made: Any, horizons: Sequence[int]) -> list[dict[str, Any]]:
         """Every point's forecast of one window."""
-        with metrics.timed("forecast"):
+        with service_metrics.timed("forecast"):
             work = lambda: self.core.all_outlooks(self.shelf(bundle_id), made, horizons)  # noqa: E731
             return [one for window in await asyncio.to_thread(work) for one in window]
 
@@ -134,7 +134,7 @@ class Features:
         return answer
 
     def _prepared(self, many: Sequence[Sequence[Ask]]) -> list[tuple[_Together, int]]:
-        with metrics.timed("features"):
+        with service_metrics.timed("features"):
             groups = self.core.prepare(self.shelf, [ask for asks in many for ask in asks])
         together = _Together(groups, [len(asks) for asks in many])
         return [(together, place) for place in range(len(many))]
@@ -170,7 +170,7 @@ class Features:
     async def bulk(self, part: Part) -> pa.Table:
         """See `Stages`."""
         bundle = self.shelf(part[0])
-        with metrics.timed("features"):
+        with service_metrics.timed("features"):
             windows = await asyncio.to_thread(self.core.ready_windows, bundle, part[1])
         risk_BH = await self.risk("risks", part[0]).remote(self.core.slim(windows, bundle))
         return self.core.ready_rows(bundle, windows, risk_BH)

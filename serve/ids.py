@@ -1,4 +1,4 @@
-"""Ids in bodies and addresses: the one rule of `hvac.panel.accepted`, and how an id stands in a URL.
+"""Ids in bodies and addresses: the one rule of `hvac.readings.accepted`, and how an id stands in a URL.
 
 Routes match the address as it was sent; the ids in it are decoded one by one, so that `%2F` belongs to an id and `/`
 ends it.
@@ -11,7 +11,7 @@ from urllib.parse import quote, unquote_to_bytes
 
 from pydantic import AfterValidator, BeforeValidator, StringConstraints, TypeAdapter, ValidationError
 
-from hvac.panel.accepted import ID_CHARACTERS, ID_PATTERN, NO_IDS
+from hvac.readings.accepted import ID_CHARACTERS, ID_PATTERN, NO_IDS
 
 
 def _is_one(text: str) -> str:

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from hvac.errors import HvacError
 from serve.ids import is_id
-from serve.store import FLEET, KeyRow, Store
+from serve.memory.store import FLEET, KeyRow, Store
 
 ROLES = ("read", "push", "admin")
 

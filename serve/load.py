@@ -24,11 +24,11 @@ from hvac.errors import HvacError
 from hvac.panel.grid import Aggregate, daily
 from hvac.panel.registry import Registry
 from hvac.storage import AnyPath, parquet_dataset, place, read_mark, read_parquet
-from serve.records import day_number
+from serve.bodies.body_rows import day_number
+from serve.memory.step_records import Loaded as LoadedBefore
+from serve.memory.step_records import read_note, trained_bundles
+from serve.memory.store import FLEET, Store, reading_rows, serving
 from serve.settings import ServeConfig, read_config
-from serve.step_records import Loaded as LoadedBefore
-from serve.step_records import read_note, trained_bundles
-from serve.store import FLEET, Store, reading_rows, serving
 
 log = logging.getLogger(__name__)
 LOADED = "loaded"

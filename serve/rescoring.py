@@ -9,12 +9,12 @@ from collections import deque
 from collections.abc import Sequence
 
 from hvac.errors import HvacError
-from serve import metrics
-from serve.asks import Ask
-from serve.problems import TooSlow, is_passing
+from serve import service_metrics
+from serve.bodies.problems import TooSlow, is_passing
+from serve.graph.asks import Ask
+from serve.graph.stages import one_by_one
+from serve.memory.store import Claim, StoreError
 from serve.service import Service, checked_rows
-from serve.stages import one_by_one
-from serve.store import Claim, StoreError
 
 log = logging.getLogger(__name__)
 AT_ONCE = 32
@@ -31,8 +31,8 @@ async def rescore(service: Service) -> int:
         except BaseException:
             await asyncio.to_thread(store.release, claims)
             raise
-    metrics.STALE.set(await asyncio.to_thread(store.stale_count))
-    metrics.ASIDE.set(len(await asyncio.to_thread(store.aside)))
+    service_metrics.STALE.set(await asyncio.to_thread(store.stale_count))
+    service_metrics.ASIDE.set(len(await asyncio.to_thread(store.aside)))
     return len(claims)
 
 
@@ -122,7 +122,7 @@ async def rescore_forever(service: Service) -> None:
             raise
         except Exception:
             log.exception("scoring again failed; it is tried again")
-            metrics.ROUNDS_FAILED.inc()
+            service_metrics.ROUNDS_FAILED.inc()
             service.rescoring_fails = True
             done = 0
         await asyncio.sleep(0 if done else service.config.rescore_every_s)

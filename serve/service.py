@@ -16,22 +16,22 @@ from typing import Any, TypeVar
 import pyarrow as pa
 
 from hvac.errors import BundleError, HvacError
-from hvac.models.ranking import ranking
 from hvac.panel.grid import Unit
-from hvac.panel.readings import CANONICAL
 from hvac.panel.windows import OK
-from serve import metrics
-from serve.answers import Stored, UnknownPoint
-from serve.asks import Ask, compact
+from hvac.readings.gate import CANONICAL
+from hvac.scoring.worklist import ranking
+from serve import service_metrics
+from serve.bodies.answers import Stored, UnknownPoint
+from serve.bodies.body_rows import EPOCH, day_number, event_rows, given_readings, merged, reading_rows
+from serve.bodies.problems import Refused, TooMuch, TooSlow, Unknown
+from serve.bodies.schemas import AskedUnit, PushedUnit
+from serve.graph.asks import Ask, compact
+from serve.graph.stages import Rounds, Stages, one_by_one
 from serve.ids import is_id
 from serve.keys import ANYONE, Caller
-from serve.problems import Refused, TooMuch, TooSlow, Unknown
-from serve.records import EPOCH, day_number, event_rows, given_readings, merged, reading_rows
-from serve.schemas import AskedUnit, PushedUnit
+from serve.memory.step_records import read_user_config
+from serve.memory.store import ALL, FLEET, Store, UnitRow, serving
 from serve.settings import ServeConfig
-from serve.stages import Rounds, Stages, one_by_one
-from serve.step_records import read_user_config
-from serve.store import ALL, FLEET, Store, UnitRow, serving
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -96,7 +96,7 @@ class Service:
             _check_risks(answer["risk"].to_pylist(), answer["bundle_id"])
         joined = pa.concat_tables(answers).sort_by([("row", "ascending"), ("horizon", "ascending")])
         for facility, n in Counter(table["facility_id"].to_pylist()).items():
-            metrics.WINDOWS.labels(self.label(facility), "ok").inc(n)
+            service_metrics.WINDOWS.labels(self.label(facility), "ok").inc(n)
         return joined.drop_columns(["row"])
 
     def _by_bundle(self, table: pa.Table, sees: Callable[[str], bool]) -> list[tuple[str, pa.Table]]:
@@ -199,9 +199,9 @@ class Service:
     def _count(self, rows: list[dict[str, Any]]) -> None:
         for row in rows:
             if row["alarm"]:
-                metrics.ALARMS.labels(self.label(row["facility_id"]), str(row["horizon"])).inc()
+                service_metrics.ALARMS.labels(self.label(row["facility_id"]), str(row["horizon"])).inc()
         for key in {(row["ask"], row["point_id"], row["facility_id"], row["status"]) for row in rows}:
-            metrics.WINDOWS.labels(self.label(key[2]), key[3]).inc()
+            service_metrics.WINDOWS.labels(self.label(key[2]), key[3]).inc()
 
     def plain(self, error: Exception) -> str:
         """What an error says, without the folder in which the bundles lie."""
@@ -378,7 +378,7 @@ class Service:
             events += event_rows(key, unit.events)
         self.store.add(units=rows, readings=readings, events=events)
         for facility, n in Counter(row[0] for row in readings).items():
-            metrics.READINGS.labels(self.label(facility)).inc(n)
+            service_metrics.READINGS.labels(self.label(facility)).inc(n)
         return Stored(
             units=len(rows),
             readings=len(readings),

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from hvac.cells import SafeWriter, safe_cell, safe_table
-from hvac.models.ranking import ranking_csv
+from hvac.scoring.worklist import ranking_csv
 
 FORMULAS = ["=1+1", "+1", "-1", "@SUM(A1)", "＝1", "＋1", "－1", "＠A", "\u00a0=1", "\t=1", " \r\n=1", "\u3000＝1",
             "\u200b=1", "\ufeff@A", "\u202f+1", "﹦1"]  # fmt: skip

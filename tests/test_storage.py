@@ -15,7 +15,7 @@ import pytest
 
 from hvac.config import Config, read_settings
 from hvac.errors import ConfigError, InputError
-from hvac.panel.sources import SourceConfig, hive_values, source_files
+from hvac.readings.sources import SourceConfig, hive_values, source_files
 from hvac.storage import (
     AnyPath,
     Location,

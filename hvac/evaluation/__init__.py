@@ -1,1 +1,1 @@
-"""Metrics with intervals, alarms, figures, report."""
+"""Measure predictions against events: metrics, intervals over units, comparisons."""

@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from hvac.decision.alarm_episodes import GAP_DAYS, alarm_episodes, merge_gap, unit_years
 from hvac.evaluation.bootstrap import Replicated
 from hvac.evaluation.metrics import ratio
-from hvac.models.alarm_episodes import GAP_DAYS, alarm_episodes, merge_gap, unit_years
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]

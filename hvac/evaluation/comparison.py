@@ -12,12 +12,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from hvac.decision.thresholds import alarms
 from hvac.evaluation.alarms import Events
 from hvac.evaluation.bootstrap import unit_weights
-from hvac.evaluation.evaluate import Evaluation, HeldOut, compare, evaluate_model, held_out
+from hvac.evaluation.model_metrics import Evaluation, HeldOut, compare, evaluate_model, held_out
 from hvac.features.table import Windows, concat
 from hvac.models.blocks import base_rates
-from hvac.models.thresholds import alarms
 
 Floats = npt.NDArray[np.float64]
 SLICE_REPLICATES = 500

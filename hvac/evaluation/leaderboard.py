@@ -16,7 +16,14 @@ from hvac.cells import SafeWriter
 from hvac.errors import HvacError
 from hvac.evaluation.bootstrap import interval, paired_difference
 from hvac.evaluation.comparison import Judged, Trial, evaluations
-from hvac.evaluation.evaluate import RANKING, Evaluation, compare, mean_over_horizons, mean_over_kinds, mean_over_seeds
+from hvac.evaluation.model_metrics import (
+    RANKING,
+    Evaluation,
+    compare,
+    mean_over_horizons,
+    mean_over_kinds,
+    mean_over_seeds,
+)
 from hvac.storage import AnyPath, writing
 
 SHOWN = ("pr_auc", "roc_auc", "brier_skill", "ece", "recall_10", "event_recall", "false_alarms_per_unit_year")

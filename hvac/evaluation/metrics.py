@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hvac.evaluation.bootstrap import exact_interval
-from hvac.evaluation.ranking import TINY, calibration_error, rank_metrics, sort_scores
+from hvac.evaluation.ranks import TINY, calibration_error, rank_metrics, sort_scores
 
 FloatArray = NDArray[np.float64]
 Weights = NDArray[Any] | None

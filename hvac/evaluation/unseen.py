@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from hvac.evaluation.comparison import Judged, Trial, evaluations
-from hvac.evaluation.evaluate import HEADLINE_EVENTS
+from hvac.evaluation.model_metrics import HEADLINE_EVENTS
 from hvac.features.table import concat
 
 SHOWN = ("pr_auc", "roc_auc", "brier_skill", "base_rate", "events", "windows", "units")

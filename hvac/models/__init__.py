@@ -1,1 +1,1 @@
-"""Families of models, calibration, thresholds, forecast, bundle."""
+"""Fit and restore model families: one file per family, behind one interface."""

@@ -1,1 +1,1 @@
-"""Readings of any format to windows, labels and splits."""
+"""Put readings on a daily grid and cut windows: events, labels, follow-up, splits, the registry of units."""

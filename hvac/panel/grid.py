@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from hvac.panel.overlap import NO_TIME, Moments, find_overlap
+from hvac.readings.overlap import NO_TIME, Moments, find_overlap
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]

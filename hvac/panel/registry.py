@@ -26,10 +26,10 @@ from hvac.panel.joins import (
     told_of_zones,
     with_column,
 )
-from hvac.panel.readings import SourceConfig, check_events, read_equipment, read_events
-from hvac.panel.registers import distinct_events, with_open_ends
-from hvac.panel.rejects import Rejects
 from hvac.panel.spans import spans_of, with_spans
+from hvac.readings.gate import SourceConfig, check_events, read_equipment, read_events
+from hvac.readings.registers import distinct_events, with_open_ends
+from hvac.readings.rejects import Rejects
 from hvac.storage import AnyPath, read_parquet, write_parquet
 
 ALL = "all"

@@ -13,8 +13,8 @@ from itertools import pairwise
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from hvac.panel.accepted import EPOCH
 from hvac.panel.grid import Unit
+from hvac.readings.accepted import EPOCH
 
 APART = 12  # months without a reading that end a stretch
 NAMED = 3

@@ -11,7 +11,7 @@ import tomllib
 import pytest
 
 from hvac.config import read_overrides
-from ray_jobs.run_config import RunConfig, load_run
+from ray_jobs.run.run_config import RunConfig, load_run
 from serve.settings import read_config
 from tests.deploy.deploy_example import (
     CRONTAB,

@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from hvac.detect.assess import Assessment, assess
 from hvac.detect.baseline import WindowZScore
+from hvac.detect.detection_metrics import HALF
+from hvac.detect.detections import AlarmConfig
 from hvac.detect.detector import Detector
-from hvac.detect.events import AlarmConfig
-from hvac.detect.results import HALF
+from hvac.detect.part_scores import Assessment, assess
 from hvac.detect.series import Anomaly, Series, plain_series
-from hvac.detect.simulate import SineConfig, sines
+from hvac.detect.simulated_series import SineConfig, sines
 from hvac.detect.sliding import WindowConfig
 from hvac.detect.training import training_examples
 from hvac.models.cnn1d import Cnn1d, Cnn1dConfig

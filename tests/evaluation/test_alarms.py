@@ -3,10 +3,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hvac.decision.alarm_episodes import alarm_episodes, infer_stride
 from hvac.evaluation import alarms
 from hvac.evaluation.alarms import Events, Grid, match
 from hvac.evaluation.bootstrap import unit_weights
-from hvac.models.alarm_episodes import alarm_episodes, infer_stride
 from tests.reference import alarms_oracle
 
 

@@ -14,7 +14,7 @@ from hvac.evaluation.bootstrap import (
     unit_sums,
     unit_weights,
 )
-from hvac.evaluation.ranking import calibration_error, rank_metrics, sort_scores
+from hvac.evaluation.ranks import calibration_error, rank_metrics, sort_scores
 
 
 def clustered(seed=0, units=40, windows=10):

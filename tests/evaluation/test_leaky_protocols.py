@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score, f1_score, roc_auc_score
 
+from benchmarks.leaky.protocols import PROTOCOLS, Judged, claims, enact
 from hvac.evaluation.bootstrap import unit_weights
-from hvac.evaluation.leaky_protocols import PROTOCOLS, Judged, claims, enact
-from hvac.evaluation.ranking import rank_metrics, sort_scores
+from hvac.evaluation.ranks import rank_metrics, sort_scores
 from hvac.features.table import Windows
 from hvac.models.families import config_of
 from hvac.models.family import no_encoder

@@ -13,21 +13,21 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.special import logit
 
+from hvac.decision.calibration import Calibrator
+from hvac.decision.decision import Decision
+from hvac.decision.thresholds import Threshold, alarms
 from hvac.evaluation.alarms import Events
 from hvac.evaluation.comparison import Judged, Trial, by_equipment, evaluations
 from hvac.features.context import ContextSpec
 from hvac.features.describe import Recipe
 from hvac.features.encoder import EncoderConfig
 from hvac.features.table import KEY_SCHEMA, Windows
-from hvac.models.bundle import Bundle
-from hvac.models.calibration import Calibrator
-from hvac.models.decision import Decision
-from hvac.models.latest import Frame, Newest, latest_records
-from hvac.models.predictions import predictions_table
-from hvac.models.ranking import ranking
-from hvac.models.thresholds import Threshold, alarms
 from hvac.panel.labels import LabelConfig
 from hvac.panel.windows import WindowConfig
+from hvac.scoring.bundle import Bundle
+from hvac.scoring.latest import Frame, Newest, latest_records
+from hvac.scoring.predictions import predictions_table
+from hvac.scoring.worklist import ranking
 
 HORIZONS = (30, 60, 90)
 ROWS = 8

@@ -11,8 +11,8 @@ import pytest
 from hvac.evaluation import metrics
 from hvac.evaluation.bootstrap import replicate, unit_weights
 from hvac.evaluation.comparison import Judged, Trial, evaluations, part_of, pooled
-from hvac.evaluation.evaluate import RANKING, Evaluation, compare
 from hvac.evaluation.leaderboard import IN_TURNS, SHOWN, standings
+from hvac.evaluation.model_metrics import RANKING, Evaluation, compare
 from tests.evaluation.leaderboard_example import HORIZONS, contender, trial
 
 REPLICATES = 30

@@ -11,18 +11,18 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from hvac.decision.calibration import bent
+from hvac.decision.decision import Decision, DecisionConfig, Scored, fit_decisions
 from hvac.features.context import ContextSpec
 from hvac.features.describe import Recipe
 from hvac.features.encoder import Encoder, EncoderConfig, load_encoder
 from hvac.features.statistics import statistics
 from hvac.features.table import KEY_SCHEMA, Windows
-from hvac.models.bundle import Bundle
-from hvac.models.calibration import bent
-from hvac.models.decision import Decision, DecisionConfig, Scored, fit_decisions
 from hvac.models.families import config_of, fit
 from hvac.models.family import Fitting, prepared
 from hvac.panel.labels import LabelConfig
 from hvac.panel.windows import WindowConfig
+from hvac.scoring.bundle import Bundle
 
 HORIZONS = (30, 60, 90)
 SUMMARIES = ("n_BCS", "r_BCS", "d_BCS", "e_BCS")

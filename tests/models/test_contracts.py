@@ -18,9 +18,9 @@ import torch
 from hvac.errors import BundleError
 from hvac.features.table import Windows
 from hvac.models import network
-from hvac.models.bundle import Bundle
 from hvac.models.families import FAMILIES, config_of, restore
 from hvac.models.family import NEEDS, prepared
+from hvac.scoring.bundle import Bundle
 from tests.models.models_example import (
     HORIZONS,
     SUMMARIES,

@@ -15,7 +15,7 @@ from hvac.models.fusion import FusionConfig
 from hvac.models.hybrid import HybridConfig
 from hvac.models.members import DEFAULT_FAMILY
 from hvac.models.network import NetworkModel
-from ray_jobs.run_config import RunConfig, load_run
+from ray_jobs.run.run_config import RunConfig, load_run
 from tests.models.models_example import SUMMARIES, packaged_encoder, windows
 
 every_family = pytest.mark.parametrize("name", list(FAMILIES))

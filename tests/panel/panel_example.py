@@ -11,8 +11,8 @@ import pyarrow as pa
 
 from hvac.panel.events import Events, events_by_unit, no_events
 from hvac.panel.grid import Panel, Unit, panels
-from hvac.panel.readings import CANONICAL
-from hvac.panel.registers import EVENTS
+from hvac.readings.gate import CANONICAL
+from hvac.readings.registers import EVENTS
 
 UNIT = Unit("F1", "E1")
 START = dt.date(2023, 1, 1)

@@ -13,15 +13,15 @@ import pyarrow.parquet as pq
 import pytest
 
 from hvac.errors import ConfigError, InputError
-from hvac.panel.accepted import newest_day
 from hvac.panel.events import inside_episode
-from hvac.panel.files import open_table
-from hvac.panel.formats import read_raw
 from hvac.panel.grid import Unit
-from hvac.panel.readings import CLASSES, GateResult, SourceConfig, gate, read_all, source_files
-from hvac.panel.registers import OPEN_END
 from hvac.panel.registry import Registry, build_registry
-from hvac.panel.sources import WideConfig, passed_over, table_files
+from hvac.readings.accepted import newest_day
+from hvac.readings.files import open_table
+from hvac.readings.formats import read_raw
+from hvac.readings.gate import CLASSES, GateResult, SourceConfig, gate, read_all, source_files
+from hvac.readings.registers import OPEN_END
+from hvac.readings.sources import WideConfig, passed_over, table_files
 from tests.panel.panel_example import date
 
 HEADER = "facility_id,equipment_id,kind,start,end"

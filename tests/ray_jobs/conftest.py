@@ -10,8 +10,8 @@ import pytest
 from filelock import FileLock
 
 from ray_jobs import evaluate, featurize, ingest, score, train
-from ray_jobs.run_config import RunConfig
-from ray_jobs.runtime import RayConfig, ray_session
+from ray_jobs.run.run_config import RunConfig
+from ray_jobs.run.runtime import RayConfig, ray_session
 
 SMALL: dict[str, Any] = {
     "name": "small",

@@ -18,7 +18,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from ray_jobs.run_config import RunConfig
+from ray_jobs.run.run_config import RunConfig
 from tests.ray_jobs.test_faults import (
     ROOT,
     copy_of,

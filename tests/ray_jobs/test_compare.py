@@ -16,13 +16,14 @@ import yaml
 
 import hvac
 from hvac.errors import HvacError
-from ray_jobs import compare, contenders, evaluate, featurize
-from ray_jobs.boards import finished_board, publish
+from ray_jobs import compare, evaluate, featurize
+from ray_jobs.assess.decided import read_held_out
+from ray_jobs.assess.leaderboard_files import finished_board, publish
 from ray_jobs.compare import UNSEEDED
-from ray_jobs.contenders import basis_of, read_outcome
-from ray_jobs.rivals import read_held_out
-from ray_jobs.run_config import RunConfig, load_run
-from ray_jobs.workspace import Workspace, workspace_of, write_json
+from ray_jobs.fit import candidates
+from ray_jobs.fit.candidates import basis_of, read_outcome
+from ray_jobs.run.run_config import RunConfig, load_run
+from ray_jobs.run.workspace import Workspace, workspace_of, write_json
 from tests.evaluation.leaderboard_example import board
 from tests.models.models_example import fit_family, windows
 
@@ -183,7 +184,7 @@ def test_deleted_outcome_is_made_again_alone_and_the_board_is_the_same(compared:
 def test_other_code_takes_no_outcome_of_before(
     compared: RunConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(contenders, "_code", contenders._code.__wrapped__)  # not what it remembers
+    monkeypatch.setattr(candidates, "_code", candidates._code.__wrapped__)  # not what it remembers
     installed = basis_of(compared)
     monkeypatch.setattr(hvac, "__path__", [str(tmp_path)])
 

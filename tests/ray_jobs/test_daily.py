@@ -15,7 +15,7 @@ import pytest
 
 from hvac.errors import HvacError, InputError
 from ray_jobs import daily, score
-from ray_jobs.run_config import RunConfig
+from ray_jobs.run.run_config import RunConfig
 from tests.ray_jobs.conftest import SMALL
 
 DAYS = 7

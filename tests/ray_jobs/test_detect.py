@@ -19,9 +19,9 @@ from hvac.detect.sliding import cut
 from hvac.detect.training import training_examples
 from hvac.errors import ConfigError, HvacError, InputError
 from ray_jobs import detect
-from ray_jobs.command import main
-from ray_jobs.detect_config import DetectConfig, load_detect
-from ray_jobs.detect_worker import fit_on_workers
+from ray_jobs.detector.detect_config import DetectConfig, load_detect
+from ray_jobs.detector.detect_worker import fit_on_workers
+from ray_jobs.run.command import main
 from tests.detect.detect_example import SMALL, small_fleet
 
 CONFIGS = Path(__file__).parents[2] / "ray_jobs" / "configs"

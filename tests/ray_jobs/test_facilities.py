@@ -14,21 +14,21 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from hvac.decision.decision import Decision
 from hvac.errors import HvacError
 from hvac.features.encoder import EncoderConfig
 from hvac.features.table import Windows
 from hvac.models.blocks import base_rates
-from hvac.models.bundle import Bundle
-from hvac.models.decision import Decision
 from hvac.models.families import config_of
 from hvac.panel.splits import SPLITS
+from hvac.scoring.bundle import Bundle
 from ray_jobs import evaluate, facilities, score, train
-from ray_jobs.boards import finished_facilities
-from ray_jobs.contenders import Bench, Entry, contend, read_outcome
-from ray_jobs.rivals import EVALUATED, decide, read_held_out
-from ray_jobs.run_config import RunConfig
-from ray_jobs.windows_table import NOT_TESTED, load_recipes, read_windows
-from ray_jobs.workspace import workspace_of
+from ray_jobs.assess.decided import EVALUATED, decide, read_held_out
+from ray_jobs.assess.leaderboard_files import finished_facilities
+from ray_jobs.fit.candidates import Bench, Entry, contend, read_outcome
+from ray_jobs.run.run_config import RunConfig
+from ray_jobs.run.workspace import workspace_of
+from ray_jobs.tables.windows_table import NOT_TESTED, load_recipes, read_windows
 
 Finished = tuple[RunConfig, Path]
 LEFT_OUT = "F001"

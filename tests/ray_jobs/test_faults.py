@@ -23,11 +23,11 @@ from ray.exceptions import ActorDiedError
 from ray.train import ControllerError
 
 from hvac.errors import HvacError, InputError
-from hvac.models.bundle import Bundle
+from hvac.scoring.bundle import Bundle
 from ray_jobs import featurize, ingest, train
-from ray_jobs.run_config import RunConfig
-from ray_jobs.torch_run import _led_again
-from ray_jobs.windows_table import load_recipes, read_windows
+from ray_jobs.fit.torch_run import _led_again
+from ray_jobs.run.run_config import RunConfig
+from ray_jobs.tables.windows_table import load_recipes, read_windows
 from tests.ray_jobs.conftest import SMALL
 
 pytestmark = pytest.mark.slow
@@ -102,7 +102,7 @@ def copy_of(finished: tuple[RunConfig, Path], folder: Path, *, upto: str) -> Run
 HELD = """
 import time
 from ray_jobs import featurize
-from ray_jobs.command import main
+from ray_jobs.run.command import main
 
 def hold(step, what, total, blocks, count):
     running = iter(blocks)  # kept: when it goes, Ray Data kills its actors

@@ -13,9 +13,9 @@ import pytest
 from hvac.errors import HvacError
 from hvac.models.families import FAMILIES, config_of
 from ray_jobs import train
-from ray_jobs.gate import check_trainable
-from ray_jobs.run_config import RunConfig
-from ray_jobs.workspace import workspace_of
+from ray_jobs.run.run_config import RunConfig
+from ray_jobs.run.workspace import workspace_of
+from ray_jobs.tables.trainable import check_trainable
 from tests.ray_jobs.conftest import SMALL
 
 Finished = tuple[RunConfig, Path]

@@ -14,10 +14,10 @@ import pytest
 import yaml
 
 from hvac.errors import ConfigError, HvacError, InputError, SplitError
-from hvac.panel.simulate import SimulateConfig, simulate, write_inspection_csv
+from hvac.simulate.fleet import SimulateConfig, simulate, write_inspection_csv
 from ray_jobs import evaluate, featurize, ingest, score, train
-from ray_jobs.command import root_of
-from ray_jobs.run_config import RunConfig, load_run
+from ray_jobs.run.command import root_of
+from ray_jobs.run.run_config import RunConfig, load_run
 
 DAYS = 700
 START = dt.date(2021, 1, 1)

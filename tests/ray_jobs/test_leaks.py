@@ -12,14 +12,14 @@ import pytest
 from scipy.stats import norm
 
 from hvac.evaluation.bootstrap import unit_weights
-from hvac.evaluation.ranking import rank_metrics, sort_scores
+from hvac.evaluation.ranks import rank_metrics, sort_scores
 from hvac.features.table import Windows
 from hvac.models.families import config_of, cross_fit, fit
 from hvac.models.family import Fitting, no_encoder
 from hvac.panel.splits import SPLITS
 from ray_jobs import evaluate, featurize, ingest, train
-from ray_jobs.run_config import RunConfig
-from ray_jobs.windows_table import load_recipes, read_windows
+from ray_jobs.run.run_config import RunConfig
+from ray_jobs.tables.windows_table import load_recipes, read_windows
 
 COLUMNS = ("features", "embedding", "context", "persistence")
 

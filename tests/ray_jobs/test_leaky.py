@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 
 import ray_jobs
-from hvac.evaluation.leaky_protocols import PROTOCOLS
-from ray_jobs import leaky_protocols
-from ray_jobs.run_config import RunConfig
+from benchmarks.leaky import job
+from benchmarks.leaky.protocols import PROTOCOLS
+from ray_jobs.run.run_config import RunConfig
 
 Finished = tuple[RunConfig, Path]
 COPIED = ("windows", "bundles", "steps")
-SOURCES = ("hvac/evaluation/leaky_protocols.py", "ray_jobs/leaky_protocols.py")
+SOURCES = ("benchmarks/leaky/protocols.py", "benchmarks/leaky/job.py")
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -42,7 +42,7 @@ def enacted(finished: Finished, tmp_path_factory: pytest.TempPathFactory) -> tup
     """The job on a copy of the finished run, and what lay there before."""
     config = copied(finished, tmp_path_factory.mktemp("leaky") / "run", family="base_rate")
     before = contents(config.workspace)
-    leaky_protocols.run(config)
+    job.run(config)
     return config, before
 
 
@@ -99,14 +99,14 @@ def test_bundles_steps_and_windows_stay_as_they_were_to_the_byte(enacted: tuple[
 
 def test_second_run_is_skipped(enacted: tuple[RunConfig, dict[str, bytes]], caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO):
-        leaky_protocols.run(enacted[0])
+        job.run(enacted[0])
     assert "leaky_protocols: already done, skipped" in caplog.text
 
 
 def test_run_whose_model_is_the_trees_is_enacted_with_its_own_settings(finished: Finished, tmp_path: Path) -> None:
     one, three = (copied(finished, tmp_path / str(n), family="gbdt_92", trees=n) for n in (1, 3))
     for config in (one, three):
-        leaky_protocols.run(config)
+        job.run(config)
     assert set(report(one)) - {"warning", "usable", "protocols"} == {"gbdt_92"}
     assert report(one)["gbdt_92"] != report(three)["gbdt_92"]
 
@@ -115,11 +115,11 @@ def test_no_other_module_knows_of_it() -> None:
     root = Path(str(ray_jobs.__file__)).parents[1]
     sources = [file for package in ("hvac", "ray_jobs", "serve") for file in (root / package).rglob("*.*")]
     named = [file for file in sources if "__pycache__" not in file.parts and b"leaky_protocols" in file.read_bytes()]
-    assert [str(file.relative_to(root)) for file in named] == ["ray_jobs/leaky_protocols.py"]
+    assert [str(file.relative_to(root)) for file in named] == []
 
 
 @pytest.mark.parametrize("name", SOURCES)
 def test_it_neither_loads_nor_saves_a_bundle(name: str) -> None:
     source = (Path(str(ray_jobs.__file__)).parents[1] / name).read_text(encoding="utf-8")
-    assert "hvac.models.bundle" not in source
+    assert "hvac.scoring.bundle" not in source
     assert "workspace.bundles" not in source

@@ -14,17 +14,17 @@ from pathlib import Path
 import pytest
 
 from hvac.errors import ConfigError, HvacError, InputError
-from hvac.panel.readings import SourceConfig
+from hvac.readings.gate import SourceConfig
 from hvac.storage import place, read_mark, remove_leftovers, replacing
 from ray_jobs import ingest
-from ray_jobs.lock import LOCK, held
-from ray_jobs.run_config import RunConfig, load_run
-from ray_jobs.workspace import Workspace, run_step
+from ray_jobs.run.lock import LOCK, held
+from ray_jobs.run.run_config import RunConfig, load_run
+from ray_jobs.run.workspace import Workspace, run_step
 
 HOLD = """
 import sys, time
 from pathlib import Path
-from ray_jobs.lock import held
+from ray_jobs.run.lock import held
 with held(Path(sys.argv[1]), "ray_jobs.train"):
     print("held", flush=True)
     time.sleep(60)

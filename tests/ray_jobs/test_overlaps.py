@@ -13,11 +13,11 @@ from hvac.errors import InputError
 from hvac.panel.grid import Panel
 from hvac.panel.registry import Registry
 from ray_jobs import ingest
-from ray_jobs.buckets import bucket_panels
-from ray_jobs.command import root_of
-from ray_jobs.overlaps import overlapping_buckets
-from ray_jobs.run_config import RunConfig
-from ray_jobs.workspace import workspace_of
+from ray_jobs.run.command import root_of
+from ray_jobs.run.run_config import RunConfig
+from ray_jobs.run.workspace import workspace_of
+from ray_jobs.tables.buckets import bucket_panels
+from ray_jobs.tables.overlap_counts import overlapping_buckets
 
 HEADER = "facility_id,equipment_id,point_id,date,value"
 START = dt.date(2023, 12, 1)

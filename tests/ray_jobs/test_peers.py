@@ -19,8 +19,8 @@ from hvac.panel.labels import LabelConfig
 from hvac.panel.registry import Registry
 from hvac.panel.windows import WindowConfig, fit_scale
 from hvac.storage import write_parquet
-from ray_jobs.partitions import bucket_folder, bucket_of
-from ray_jobs.peers import PeerFile, make_peers, peer_groups, peer_keys, read_level
+from ray_jobs.tables.partitions import bucket_folder, bucket_of
+from ray_jobs.tables.peer_levels import PeerFile, make_peers, peer_groups, peer_keys, read_level
 from tests.panel.panel_example import event_table, readings, series
 
 DAYS = 200

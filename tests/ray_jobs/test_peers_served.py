@@ -15,23 +15,23 @@ from hvac.features.describe import UnitRecord, describe, scenes
 from hvac.features.peer_files import level_path, mark_of
 from hvac.features.peers import PeerLevel, level_from_arrow, level_to_arrow, peer_level, peer_series
 from hvac.features.table import to_arrow
-from hvac.models.bundle import Bundle
 from hvac.panel.grid import Panel, Unit, panels
 from hvac.panel.registry import Registry
-from hvac.panel.simulate import SimulateConfig, simulate_facilities, write_canonical
 from hvac.panel.windows import fit_scale
+from hvac.scoring.bundle import Bundle
+from hvac.simulate.fleet import SimulateConfig, simulate_facilities, write_canonical
 from hvac.storage import write_json
 from ray_jobs import featurize, ingest, score, train
-from ray_jobs.run_config import RunConfig
-from ray_jobs.workspace import whole_table
-from serve.core import try_out
+from ray_jobs.run.run_config import RunConfig
+from ray_jobs.run.workspace import whole_table
+from serve.bodies.schemas import AskedUnit
+from serve.graph.core import try_out
+from serve.graph.published_peers import PeerLevels
+from serve.graph.stages import LocalStages
 from serve.load import load
-from serve.peers import PeerLevels
-from serve.schemas import AskedUnit
+from serve.memory.store import Store
 from serve.service import Service
 from serve.settings import ServeConfig
-from serve.stages import LocalStages
-from serve.store import Store
 
 pytestmark = pytest.mark.slow
 STRAY, LONE = Unit("F009", "STRAY"), Unit("F001", "LONE")  # a pump at a facility of its own; a kind of its own

@@ -17,15 +17,15 @@ import pyarrow.parquet as pq
 import pytest
 
 from hvac.features.encoder import load_encoder
-from hvac.models.bundle import Bundle
 from hvac.models.families import cross_fit
 from hvac.models.family import Fitting, loaded_once
+from hvac.scoring.bundle import Bundle
 from ray_jobs import evaluate, featurize, ingest, score, train
-from ray_jobs.rivals import read_held_out
-from ray_jobs.run_config import RunConfig
-from ray_jobs.summary import closing_summary
-from ray_jobs.windows_table import fit_windows, load_recipes, read_windows
-from ray_jobs.workspace import Workspace
+from ray_jobs.assess.decided import read_held_out
+from ray_jobs.assess.run_facts import closing_summary
+from ray_jobs.run.run_config import RunConfig
+from ray_jobs.run.workspace import Workspace
+from ray_jobs.tables.windows_table import fit_windows, load_recipes, read_windows
 from tests.reference.labels_oracle import label
 
 Finished = tuple[RunConfig, Path]

@@ -13,10 +13,10 @@ import pytest
 from hvac.errors import ConfigError, HvacError, InputError
 from hvac.features.table import Windows
 from ray_jobs import compare, rotate
-from ray_jobs.contenders import read_outcome
-from ray_jobs.run_config import RunConfig
-from ray_jobs.windows_table import load_recipes, read_windows
-from ray_jobs.workspace import workspace_of
+from ray_jobs.fit.candidates import read_outcome
+from ray_jobs.run.run_config import RunConfig
+from ray_jobs.run.workspace import workspace_of
+from ray_jobs.tables.windows_table import load_recipes, read_windows
 
 MODELS = ["gbdt_context", "logistic_28"]
 KINDS = ["failure", "maintenance"]

@@ -26,13 +26,13 @@ from hvac.models.hybrid import Hybrid, HybridConfig
 from hvac.models.search_space import with_settings
 from hvac.storage import write_json
 from ray_jobs import tune
-from ray_jobs.run_config import RunConfig, load_run
-from ray_jobs.sweep_fit import Parts, check_judgeable, read_classes
-from ray_jobs.sweep_ledger import Ledger
-from ray_jobs.sweep_plan import plan
-from ray_jobs.sweep_search import restorable
-from ray_jobs.sweep_trial import Shared, follow, keep, resumed, run_trial
-from ray_jobs.workspace import Result, workspace_of
+from ray_jobs.run.run_config import RunConfig, load_run
+from ray_jobs.run.workspace import Result, workspace_of
+from ray_jobs.sweep.plan import plan
+from ray_jobs.sweep.search import restorable
+from ray_jobs.sweep.trial import Shared, follow, keep, resumed, run_trial
+from ray_jobs.sweep.trial_curves import Ledger
+from ray_jobs.sweep.trial_fits import Parts, check_judgeable, read_classes
 from tests.ray_jobs.conftest import SMALL
 from tests.ray_jobs.test_faults import kill_all, start, wait_for
 
@@ -479,7 +479,7 @@ def test_tune_part_of_one_kind_of_label_cannot_judge(make: Making) -> None:
 
 def test_mlflow_keeps_sweeps_of_one_name_apart_and_takes_no_trial_with_it(tmp_path: Path, caplog: Any) -> None:
     client_of = pytest.importorskip("mlflow", reason="MLflow is an optional extra").MlflowClient
-    from ray_jobs.sweep_mlflow import TrialRuns
+    from ray_jobs.sweep.mlflow_runs import TrialRuns
 
     class Trial:
         def __init__(self, rate: float) -> None:

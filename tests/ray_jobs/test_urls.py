@@ -15,10 +15,10 @@ import numpy as np
 import pytest
 import yaml
 
-from hvac.models.bundle import Bundle
+from hvac.scoring.bundle import Bundle
 from hvac.storage import AnyPath, matching, place, read_parquet, write_parquet
-from ray_jobs.run_config import RunConfig
-from ray_jobs.windows_table import load_recipes, read_windows
+from ray_jobs.run.run_config import RunConfig
+from ray_jobs.tables.windows_table import load_recipes, read_windows
 
 pytestmark = pytest.mark.slow
 Finished = tuple[RunConfig, Path]

@@ -14,8 +14,8 @@ from hvac.features.table import Windows, to_arrow
 from hvac.panel.labels import LabelConfig
 from hvac.panel.windows import WindowConfig
 from hvac.storage import write_parquet
-from ray_jobs.summary import _effective_lines, window_facts
-from ray_jobs.windows_table import read_windows, split_counts
+from ray_jobs.assess.run_facts import _effective_lines, window_facts
+from ray_jobs.tables.windows_table import read_windows, split_counts
 from tests.features.test_table import windows
 
 SPLITS = ("train", "tune", "cal", "test")

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from serve.bulk import ARROW, PARQUET
+from serve.bodies.bulk import ARROW, PARQUET
 
 TODAY = dt.datetime.now(dt.UTC).date()
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from safetensors.numpy import load_file, save_file
 
-from hvac.models.bundle import Bundle, _hashes
+from hvac.scoring.bundle import Bundle, _hashes
 
 Change = Callable[[Path], None]
 ODD: dict[str, Any] = {

@@ -12,16 +12,16 @@ from typing import Any
 import numpy as np
 from fastapi.testclient import TestClient
 
-from hvac.models.bundle import Bundle
 from hvac.panel.grid import Unit
 from hvac.panel.registry import EPOCH
-from serve.api import make_api
-from serve.door import Door
+from hvac.scoring.bundle import Bundle
+from serve.graph.stages import LocalStages
+from serve.http.api import make_api
+from serve.http.door import Door
+from serve.memory.store import FLEET, Store
 from serve.rescoring import rescore
 from serve.service import Service
 from serve.settings import ServeConfig
-from serve.stages import LocalStages
-from serve.store import FLEET, Store
 from tests.models.models_example import bundle
 
 TODAY = dt.datetime.now(dt.UTC).date()

@@ -11,7 +11,7 @@ from urllib.parse import quote
 import pytest
 from fastapi.testclient import TestClient
 
-from hvac.panel.accepted import NO_IDS
+from hvac.readings.accepted import NO_IDS
 from serve.ids import segment
 from serve.service import Service
 from tests.serve.serve_example import TODAY, UNITS, body_readings, client_of, scored, service_of

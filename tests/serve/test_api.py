@@ -21,15 +21,15 @@ from fastapi.testclient import TestClient
 
 from hvac.features.describe import UnitRecord, scenes
 from hvac.features.table import to_arrow
-from hvac.models.bundle import Bundle
-from hvac.models.latest import latest_rows, newest
 from hvac.panel.grid import panels
 from hvac.panel.registry import EPOCH
-from serve.asks import Ask, events_of
-from serve.bulk import ARROW, PARQUET
+from hvac.scoring.bundle import Bundle
+from hvac.scoring.latest import latest_rows, newest
+from serve.bodies.bulk import ARROW, PARQUET
+from serve.graph.asks import Ask, events_of
+from serve.graph.stages import LocalStages
 from serve.keys import make_key
 from serve.service import Service
-from serve.stages import LocalStages
 from tests.models.models_example import departing
 from tests.serve.serve_example import DAYS, LAST, TODAY, UNITS, body_readings, client_of, scored, service_of
 

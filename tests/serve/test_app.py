@@ -19,18 +19,19 @@ from ray.serve.schema import ServeDeploySchema
 
 from hvac.errors import ConfigError
 from hvac.panel.grid import Unit
-from hvac.panel.readings import CANONICAL
 from hvac.panel.registry import EPOCH, Registry
+from hvac.readings.gate import CANONICAL
 from hvac.storage import matching, place
-from serve import app, deployments, keys, listening
+from serve import app, deployments, keys
 from serve.__main__ import HAPROXY, _check_free, _direct
 from serve.__main__ import main as serve_main
+from serve.graph.stages import LocalStages
+from serve.http import listening
 from serve.load import load
 from serve.load import main as load_main
+from serve.memory.store import FLEET, Store, canonical
 from serve.service import Service
 from serve.settings import ServeConfig, read_config
-from serve.stages import LocalStages
-from serve.store import FLEET, Store, canonical
 from tests.serve.serve_example import LAST, UNITS, body_readings, client_of, filled, scored, service_of
 
 READING_IDS = ("facility_id", "equipment_id", "point_id")

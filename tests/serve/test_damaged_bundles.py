@@ -11,13 +11,13 @@ import pytest
 from fastapi.testclient import TestClient
 
 from hvac.errors import BundleError, ConfigError, InputError
-from hvac.models.bundle import Bundle
+from hvac.scoring.bundle import Bundle
+from serve.graph.stages import LocalStages
 from serve.load import load
+from serve.memory.step_records import trained_bundles
+from serve.memory.store import Store
 from serve.service import Service
 from serve.settings import ServeConfig
-from serve.stages import LocalStages
-from serve.step_records import trained_bundles
-from serve.store import Store
 from tests.models.models_example import bundle, departing
 from tests.serve.damaged_bundles import damaged, damages, older, signed, text_of
 from tests.serve.serve_example import UNITS, client_of, scored, service_of

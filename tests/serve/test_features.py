@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 
 from hvac.errors import BundleError
+from serve.bodies.schemas import AskedUnit
 from serve.deployments import Features
-from serve.schemas import AskedUnit
+from serve.graph.stages import LocalStages
 from serve.service import Service
-from serve.stages import LocalStages
 from tests.models.models_example import bundle
 from tests.serve.serve_example import UNITS, filled
 

@@ -21,9 +21,9 @@ import psutil
 import pyarrow as pa
 import pytest
 
-from serve.bulk import ARROW
+from serve.bodies.bulk import ARROW
+from serve.graph.stages import LocalStages
 from serve.service import Service
-from serve.stages import LocalStages
 from tests.models.models_example import bundle
 from tests.serve.serve_example import LAST, UNITS, body_readings, filled, reading_rows
 
@@ -105,7 +105,7 @@ def test_graph_gives_the_numbers_of_the_plain_call(served: Served) -> None:
 
 
 def _asked() -> Any:
-    from serve.schemas import PredictBody
+    from serve.bodies.schemas import PredictBody
 
     return PredictBody.model_validate(ALL).units
 

@@ -16,9 +16,9 @@ import yaml
 from fastapi.testclient import TestClient
 
 from hvac.panel.grid import Unit
-from serve.api import make_api
-from serve.chart import Drawing, draw
-from serve.door import Door
+from serve.http.api import make_api
+from serve.http.chart import Drawing, draw
+from serve.http.door import Door
 from serve.keys import make_key
 from serve.service import Service
 from tests.serve.browser_example import Browser, browser
@@ -112,8 +112,8 @@ def test_errors_are_pages_for_browsers_and_json_for_programs(client: TestClient)
 
 
 def test_empty_service_says_how_to_begin(tmp_path: Path) -> None:
+    from serve.memory.store import Store
     from serve.settings import ServeConfig
-    from serve.store import Store
 
     config = ServeConfig(workspace=tmp_path, store=str(tmp_path / "s.sqlite"))
     empty = Service(config, Store.open(config.store_url), None)  # type: ignore[arg-type]
@@ -173,7 +173,7 @@ def test_every_text_is_there_in_both_languages() -> None:
             for name, part in group.items():
                 yield from leaves(part, f"{path}.{name}")
 
-    for path, leaf in leaves(yaml.safe_load(Path("serve/texts.yaml").read_text(encoding="utf-8"))):
+    for path, leaf in leaves(yaml.safe_load(Path("serve/http/texts.yaml").read_text(encoding="utf-8"))):
         marks = [sorted(re.findall(r"{(\w+)}", leaf[language])) for language in ("en", "ja")]
         assert marks[0] == marks[1], path
 

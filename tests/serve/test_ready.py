@@ -19,8 +19,8 @@ from hvac.features.table import Windows, to_arrow
 from hvac.panel.grid import Unit, panels
 from hvac.panel.labels import LabelConfig
 from hvac.panel.windows import WindowConfig
-from serve.bulk import ARROW, read_windows
-from serve.ready import SUMMARIES, ready_windows
+from serve.bodies.bulk import ARROW, read_windows
+from serve.graph.ready import SUMMARIES, ready_windows
 from serve.settings import Limits
 from tests.panel.panel_example import readings, series
 

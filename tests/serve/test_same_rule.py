@@ -14,13 +14,13 @@ import pytest
 from fastapi.testclient import TestClient
 
 from hvac.errors import InputError
-from hvac.panel.accepted import newest_day
 from hvac.panel.grid import Unit
-from hvac.panel.readings import CANONICAL, SourceConfig, read_all
+from hvac.readings.accepted import newest_day
+from hvac.readings.gate import CANONICAL, SourceConfig, read_all
 from serve.load import load
+from serve.memory.store import Store
 from serve.service import Service
 from serve.settings import ServeConfig
-from serve.store import Store
 from tests.serve.serve_example import client_of, scored, service_of
 from tests.serve.test_app import write_workspace
 

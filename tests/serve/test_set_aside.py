@@ -14,12 +14,12 @@ import pytest
 
 from hvac.errors import ConfigError
 from hvac.panel.grid import Unit
-from serve import metrics
+from serve import service_metrics
+from serve.bodies.problems import TooSlow
 from serve.keys import make_key
-from serve.problems import TooSlow
+from serve.memory.store import FLEET, Store
 from serve.rescoring import rescore, rescore_forever
 from serve.service import Service
-from serve.store import FLEET, Store
 from tests.models.models_example import bundle
 from tests.serve.damaged_bundles import weights
 from tests.serve.serve_example import LAST, UNITS, body_readings, client_of, filled, reading_rows, scored, service_of
@@ -339,7 +339,7 @@ def test_store_of_another_schema_is_refused_in_a_sentence(tmp_path: Path, script
 
 
 def test_metrics_know_of_failed_rounds() -> None:
-    assert b"hvac_rescoring_failed_total" in metrics.exposition()
+    assert b"hvac_rescoring_failed_total" in service_metrics.exposition()
 
 
 def test_pushed_readings_of_a_unit_set_aside_are_still_shown(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from serve.stages import Rounds, each_alone
+from serve.graph.stages import Rounds, each_alone
 
 
 class Slow:

@@ -18,8 +18,8 @@ import pytest
 
 from hvac.errors import ConfigError
 from hvac.panel.grid import Unit
-from serve.stages import Rows
-from serve.store import FLEET, KeyRow, Store, StoreError
+from serve.graph.stages import Rows
+from serve.memory.store import FLEET, KeyRow, Store, StoreError
 from tests.serve.serve_example import LAST, UNITS, reading_rows, scored, service_of
 
 E1 = UNITS[0]
@@ -264,7 +264,7 @@ def latest(tmp_path_factory: pytest.TempPathFactory) -> Rows:
 
 CLAIM = """
 import sys, time
-from serve.store import Store
+from serve.memory.store import Store
 print(len(Store.open(sys.argv[1]).claim_stale(10)), flush=True)
 time.sleep(60)
 """

@@ -16,10 +16,10 @@ import pytest
 from pydantic import BaseModel, ValidationError
 
 from hvac.errors import InputError
-from serve import unfold
-from serve.bulk import ARROW, PARQUET
-from serve.problems import TooMuch
-from serve.schemas import PredictBody, PushBody
+from serve.bodies import unfold
+from serve.bodies.bulk import ARROW, PARQUET
+from serve.bodies.problems import TooMuch
+from serve.bodies.schemas import PredictBody, PushBody
 from serve.settings import Limits
 from tests.serve.bulk_bodies import UNFOLDING, stream, windows
 

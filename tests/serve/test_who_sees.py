@@ -21,16 +21,16 @@ from fastapi.testclient import TestClient
 
 from hvac.errors import ConfigError
 from serve import keys as key_commands
-from serve import listening
-from serve.api import make_api
-from serve.bulk import ARROW
-from serve.database import StoreError
-from serve.door import Door
+from serve.bodies.bulk import ARROW
+from serve.http import listening
+from serve.http.api import make_api
+from serve.http.door import Door
 from serve.keys import make_key
-from serve.redact import without_secrets
+from serve.memory.database import StoreError
+from serve.memory.redact import without_secrets
+from serve.memory.store import FLEET, Store
 from serve.service import Service
 from serve.settings import ServeConfig
-from serve.store import FLEET, Store
 from tests.models.models_example import bundle
 from tests.serve.bulk_bodies import stream, windows
 from tests.serve.serve_example import UNITS, body_readings, client_of, reading_rows, scored, service_of

@@ -1,0 +1,1 @@
+"""Turn scores into risks and alarms: calibration, thresholds, alarm episodes."""

@@ -1,0 +1,90 @@
+"""The seed's ready windows (`values_sequence`) → what the models see. They have no history: no baseline, no events.
+
+Nor peers or other points, so that of the summaries of the last days only those of the values themselves are known.
+
+Legend: B windows, L lookback days, S summaries of the last days, H horizons.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from hvac.features.context import ContextSpec
+from hvac.features.describe import Recipe, with_split
+from hvac.features.recent import recent_of_windows
+from hvac.features.statistics import statistics
+from hvac.features.table import KEY_SCHEMA, Windows, matrix
+from hvac.panel.grid import Unit
+from hvac.panel.splits import Splitter
+from hvac.panel.windows import INSUFFICIENT, OK
+from hvac.readings.predecessor_csv import SeedBatch
+
+Floats = npt.NDArray[np.float64]
+
+
+def seed_table(batch: SeedBatch, *, first_row: int) -> pa.Table:
+    """A batch of the seed's file as rows of ids, date, values, labels.
+
+    A file without `end_date` gets one day per row, in file order: splits by equipment do not look at it.
+    """
+    days = pa.array(np.arange(first_row, first_row + len(batch.x_BL), dtype=np.int32)).cast(pa.date32())
+    date = pc.coalesce(batch.ids["end_date"].combine_chunks(), days)
+    ids = [batch.ids[name] for name in ("facility_id", "equipment_id", "point_id")]
+    columns = [*ids, date, pa.array(list(batch.x_BL)), pa.array(list(batch.y_BH))]
+    return pa.table(columns, names=["facility_id", "equipment_id", "point_id", "date", "values", "labels"])
+
+
+def seed_windows(table: pa.Table, recipe: Recipe, splitter: Splitter) -> tuple[Windows, Counter[str]]:
+    """Windows of one bucket of the seed's rows, with statistics and labels; and how many were left out."""
+    raw_BL, label_BH = (matrix(table[name]).astype(np.float64) for name in ("values", "labels"))
+    observed_BL = np.isfinite(raw_BL)
+    status_B = np.where(observed_BL.mean(axis=1) < recipe.windows.min_observed, INSUFFICIENT, OK)
+    x_B1L = _fill(raw_BL, observed_BL)[:, None, :]
+    recent_B1S = recent_of_windows(raw_BL[:, None, :]).astype(np.float32)
+    unknown_B1S = np.full_like(recent_B1S, np.nan)
+    windows = Windows(
+        keys=_keys(table, recipe, status_B),
+        observed_B=observed_BL.mean(axis=1).astype(np.float32),
+        persistence_B=np.zeros(len(table), dtype=np.float32),
+        x_BCL=x_B1L.astype(np.float32),
+        f_BCF=statistics(x_B1L).astype(np.float32),
+        k_BK=_context(table, observed_BL, recipe.context).astype(np.float32),
+        n_BCS=recent_B1S,  # values come as they are: there is no baseline to normalise them by
+        r_BCS=recent_B1S,
+        d_BCS=unknown_B1S,
+        e_BCS=unknown_B1S,
+        y_BH=label_BH > 0.5,
+        known_BH=np.isfinite(label_BH),
+        w_BH=np.ones(label_BH.shape, np.float32),
+    )
+    ids = zip(windows.column("facility_id"), windows.column("equipment_id"), strict=True)
+    split_B = [splitter.assign(Unit(*unit), windows.end_day_B[:1])[0] for unit in ids]
+    keep_B = status_B == OK
+    return with_split(windows, np.array(split_B, dtype=np.str_)).take(keep_B), Counter(status_B[~keep_B].tolist())
+
+
+def _fill(raw_BL: Floats, observed_BL: npt.NDArray[np.bool_]) -> Floats:
+    """The last observed value before a gap; before the first one, that one; nothing observed: 0."""
+    place_BL = np.maximum.accumulate(np.where(observed_BL, np.arange(raw_BL.shape[1]), -1), axis=1)
+    place_BL = np.where(place_BL < 0, observed_BL.argmax(axis=1)[:, None], place_BL)
+    return np.nan_to_num(np.take_along_axis(raw_BL, place_BL, axis=1), nan=0.0)
+
+
+def _keys(table: pa.Table, recipe: Recipe, status_B: npt.NDArray[np.str_]) -> pa.Table:
+    ids = [table[name] for name in ("facility_id", "equipment_id", "point_id")]
+    names = pa.array([recipe.class_name] * len(table), pa.string())
+    columns = [*ids, names, table["date"], pa.nulls(len(table), pa.string()), pa.array(status_B.tolist(), pa.string())]
+    return pa.table(columns, schema=KEY_SCHEMA)
+
+
+def _context(table: pa.Table, observed_BL: npt.NDArray[np.bool_], spec: ContextSpec) -> Floats:
+    """Season and observed share; everything else is unknown (nan)."""
+    day_B = np.asarray(table["date"].cast(pa.int32()).to_numpy(), dtype=np.float64)
+    angle_B = 2 * np.pi * (day_B % 365.25) / 365.25
+    known = {"season_sin": np.sin(angle_B), "season_cos": np.cos(angle_B), "observed_share": observed_BL.mean(axis=1)}
+    return np.column_stack([known.get(name, np.full(len(table), np.nan)) for name in spec.names])

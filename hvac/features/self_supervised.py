@@ -1,0 +1,201 @@
+"""Self-supervised pretraining of the packaged encoder: forecast the next 90 days of simulated series, judged by MAE.
+
+Legend: N series, T days, B windows, L lookback days, D future days.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import torch.nn.functional as F
+
+from hvac.config import Config
+from hvac.features.encoder import packaged_architecture
+from hvac.panel.grid import Unit, panels
+from hvac.simulate.fleet import SimulateConfig, simulate
+
+Floats = npt.NDArray[np.float32]
+Report = Callable[[dict[str, float]], None]
+LOOKBACK = DAYS = 90
+HELD_OUT = 0.15
+MIN_OBSERVED = 0.6
+
+
+class PretrainConfig(Config):
+    """What the encoder is pretrained on, and for how long."""
+
+    seed: int = 20260215
+    fleets: tuple[SimulateConfig, ...] = (
+        SimulateConfig(seed=101),
+        SimulateConfig(seed=102, failures_per_year=2.0),
+        SimulateConfig(seed=103, no_signal=True),
+    )
+    shapes: int = 3000
+    steps: int = 4000
+    batch_size: int = 256
+    learning_rate: float = 2e-3
+    report_every: int = 100
+    held_out_windows: int = 20_000
+
+
+class Series(NamedTuple):
+    """Series filled forward, with the days that were really observed."""
+
+    value_NT: Floats
+    observed_NT: npt.NDArray[np.bool_]
+
+    def take(self, rows: npt.NDArray[Any]) -> Series:
+        """Some of the series."""
+        return Series(self.value_NT[rows], self.observed_NT[rows])
+
+
+class Batch(NamedTuple):
+    """Past and future of windows, both in units of the past's mean and standard deviation."""
+
+    past_BL: Floats
+    future_BD: Floats
+    observed_BD: npt.NDArray[np.bool_]
+
+
+def simulated_series(config: PretrainConfig) -> tuple[Series, Series]:
+    """Series of the simulated fleets, and generic shapes, cut by equipment into training and held-out.
+
+    Returns:
+        (training series, held-out series); held-out equipment is never seen in training.
+    """
+    rng = np.random.default_rng(config.seed)
+    fleets = [_fleet_series(fleet) for fleet in config.fleets]
+    value_NT = np.concatenate([f[0] for f in fleets])
+    observed_NT = np.concatenate([f[1] for f in fleets])
+    held_N = np.concatenate([f[2] for f in fleets])
+    extra_NT = shape_series(rng, config.shapes, value_NT.shape[1])
+    fleet = Series(value_NT, observed_NT)
+    train, shapes = fleet.take(~held_N), Series(extra_NT, np.ones(extra_NT.shape, dtype=bool))
+    return Series(*(np.concatenate(pair) for pair in zip(train, shapes, strict=True))), fleet.take(held_N)
+
+
+def _fleet_series(config: SimulateConfig) -> tuple[Floats, npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+    fleet = simulate(config)
+    units = fleet.readings.group_by(["facility_id", "equipment_id"]).aggregate([("point_id", "distinct")]).to_pylist()
+    points = {Unit(u["facility_id"], u["equipment_id"]): sorted(u["point_id_distinct"]) for u in units}
+    values, masks, held = [], [], []
+    for panel in panels(fleet.readings, points):
+        short = config.days - len(panel.value_TC)
+        values.append(np.pad(panel.value_TC, ((0, short), (0, 0)), constant_values=np.nan).T)
+        masks.append(np.pad(panel.observed_TC, ((0, short), (0, 0))).T)
+        held += [_held_out(panel.unit, config.seed)] * len(panel.points)
+    mask_NT = np.concatenate(masks)
+    return _fill_forward(np.concatenate(values), mask_NT), mask_NT, np.array(held)
+
+
+def _held_out(unit: Unit, seed: int) -> bool:
+    digest = hashlib.sha256(f"{seed}\x1f{unit.facility_id}\x1f{unit.equipment_id}".encode()).digest()
+    return digest[0] / 256 < HELD_OUT
+
+
+def _fill_forward(value_NT: npt.NDArray[np.float64], observed_NT: npt.NDArray[np.bool_]) -> Floats:
+    place_NT = np.maximum.accumulate(np.where(observed_NT, np.arange(value_NT.shape[1]), 0), axis=1)
+    filled_NT = np.take_along_axis(value_NT, place_NT, axis=1)
+    first_N1 = np.take_along_axis(value_NT, observed_NT.argmax(axis=1)[:, None], axis=1)
+    return np.where(np.isfinite(filled_NT), filled_NT, first_N1).astype(np.float32)
+
+
+def shape_series(rng: np.random.Generator, series: int, days: int) -> Floats:
+    """Generic shapes beside the fleets: seasons, weeks, walks, ramps, level shifts and counts, mixed at random."""
+    t_T = np.arange(days)
+
+    def weight() -> npt.NDArray[np.float64]:
+        return rng.exponential(1.0, (series, 1)) * (rng.random((series, 1)) < 0.4)
+
+    def wave(period: Any) -> npt.NDArray[np.float64]:
+        return np.asarray(np.sin(2 * np.pi * (t_T + rng.uniform(0, 365, (series, 1))) / period))
+
+    noise_NT = rng.normal(size=(series, days))
+    walk_NT = np.cumsum(rng.normal(size=(series, days)), axis=1) / np.sqrt(30)
+    knee_NT = np.maximum(t_T - rng.uniform(0, days, (series, 1)), 0) / rng.uniform(30, 300, (series, 1))
+    step_NT = np.sign(t_T - rng.uniform(0, days, (series, 1)))
+    count_NT = rng.poisson(rng.exponential(0.3, (series, 1)), (series, days))
+    parts = (wave(365.0), wave(7.0), wave(rng.uniform(10, 200, (series, 1))), walk_NT, step_NT, count_NT)
+    signed_NT = knee_NT * rng.choice((-1.0, 1.0), (series, 1)) * weight()
+    mixed_NT = sum((part * weight() for part in parts), signed_NT) + noise_NT * rng.exponential(0.3, (series, 1))
+    return np.asarray(mixed_NT, dtype=np.float32)
+
+
+def draw(rng: np.random.Generator, series: Series, windows: int) -> Batch:
+    """Random windows with a mostly observed past that varies."""
+    rows, days = series.value_NT.shape
+    row_B = rng.integers(0, rows, windows)
+    day_B = rng.integers(0, days - LOOKBACK - DAYS + 1, windows)
+    place_BL = day_B[:, None] + np.arange(LOOKBACK + DAYS)
+    value_BL, observed_BL = series.value_NT[row_B[:, None], place_BL], series.observed_NT[row_B[:, None], place_BL]
+    past_BL, future_BD = value_BL[:, :LOOKBACK], value_BL[:, LOOKBACK:]
+    mean_B1, std_B1 = past_BL.mean(axis=1, keepdims=True), past_BL.std(axis=1, keepdims=True)
+    keep_B = (observed_BL[:, :LOOKBACK].mean(axis=1) >= MIN_OBSERVED) & (std_B1[:, 0] > 1e-6)
+    scaled = [((part - mean_B1) / np.maximum(std_B1, 1e-6))[keep_B] for part in (past_BL, future_BD)]
+    return Batch(scaled[0], scaled[1], observed_BL[keep_B, LOOKBACK:])
+
+
+def pretrain(config: PretrainConfig, *, device: str = "cpu", report: Report = lambda row: None) -> Any:
+    """Train a TinyTimeMixer forecaster on simulated series (MAE, one cosine over all steps).
+
+    Returns:
+        the trained `TinyTimeMixerForPrediction`, and its held-out figures (see `held_out_figures`).
+    """
+    torch.manual_seed(config.seed)
+    rng = np.random.default_rng(config.seed)
+    train, held = simulated_series(config)
+    from tsfm_public.models.tinytimemixer import TinyTimeMixerForPrediction
+
+    model = TinyTimeMixerForPrediction(packaged_architecture()).to(device).train()
+    optimiser = torch.optim.AdamW(model.parameters(), lr=config.learning_rate, weight_decay=0.01)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _warm_cosine(step, config.steps))
+    losses = []
+    for step in range(1, config.steps + 1):
+        loss = _masked_mae(model, draw(rng, train, config.batch_size), device)
+        optimiser.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimiser.step()
+        schedule.step()
+        losses.append(float(loss.detach()))
+        if step % config.report_every == 0:
+            report({"step": step, "train_mae": float(np.mean(losses[-config.report_every :]))})
+    return model, held_out_figures(model.eval(), draw(np.random.default_rng(1), held, config.held_out_windows), device)
+
+
+def _warm_cosine(step: int, steps: int) -> float:
+    warm = min(step / 100, 1.0)
+    return warm * (0.5 * (1 + math.cos(math.pi * step / steps)) * 0.99 + 0.01)
+
+
+def _masked_mae(model: Any, batch: Batch, device: str) -> torch.Tensor:
+    forecast_BD = model(torch.from_numpy(batch.past_BL).to(device).unsqueeze(-1)).prediction_outputs[..., 0]
+    future_BD, observed_BD = torch.from_numpy(batch.future_BD).to(device), torch.from_numpy(batch.observed_BD)
+    return F.l1_loss(forecast_BD, future_BD, reduction="none")[observed_BD.to(device)].clamp(max=20).mean()
+
+
+def held_out_figures(model: Any, batch: Batch, device: str) -> dict[str, float]:
+    """MAE on held-out equipment, in past standard deviations, beside last value and seasonal-naive (7 days)."""
+    with torch.inference_mode():
+        parts = [
+            model(torch.from_numpy(batch.past_BL[i : i + 1024]).to(device).unsqueeze(-1)).prediction_outputs[..., 0]
+            for i in range(0, len(batch.past_BL), 1024)
+        ]
+    week_BD = np.tile(batch.past_BL[:, -7:], (1, DAYS // 7 + 1))[:, :DAYS]
+    rivals = {
+        "encoder": torch.cat(parts).cpu().numpy(),
+        "last_value": batch.past_BL[:, -1:],
+        "seasonal_naive_7": week_BD,
+    }
+    figures = {name: _mae(forecast_BD, batch) for name, forecast_BD in rivals.items()}
+    return {**figures, "windows": float(len(batch.past_BL))}
+
+
+def _mae(forecast_BD: Any, batch: Batch) -> float:
+    return float(np.abs(forecast_BD - batch.future_BD)[batch.observed_BD].mean())

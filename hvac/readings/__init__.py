@@ -1,0 +1,1 @@
+"""From files of any notation to checked tables: formats, the one gate, rejects, the registers."""

@@ -1,0 +1,91 @@
+"""What an id, a day and a number may be: one rule for files, the HTTP API and the store.
+
+Ids are texts of 1 to 128 characters after trimming, without control characters; a text that only says that nothing was
+there (`nan`, `None`) is none. Days lie between 1970-01-01 and tomorrow (somewhere it is already tomorrow). Numbers are
+finite and at most 1e15 in size.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from hvac.readings.date_texts import Days
+from hvac.readings.text_values import READ, as_text, flat
+
+ID_CHARACTERS = 128
+ID_PATTERN = r"^[^\x00-\x1f\x7f-\x9f]+$"
+NO_IDS = ("nan", "NaN", "NAN", "None", "null", "NULL", "<NA>", "NaT")
+EPOCH = dt.date(1970, 1, 1)
+LARGEST_VALUE = 1e15
+
+ID_READ, NO_ID, LONG_ID, ODD_ID = range(4)
+ID_REASONS = {NO_ID: "missing_id", LONG_ID: "id_too_long", ODD_ID: "control_character_in_id"}
+
+
+def id_text(column: Any) -> Any:
+    """Return a column of ids as a person wrote them: a string array, trimmed, '' where there is none.
+
+    Whole numbers have no decimal point or exponent, bytes are UTF-8; what is no single value is ''.
+
+    >>> id_text(pa.array([7.0, 1e15])).to_pylist(), id_text(pa.array([b"AHU-1", b"\\xff"])).to_pylist()
+    (['7', '1000000000000000'], ['AHU-1', ''])
+    """
+    column = flat(column)
+    kind = column.type
+    if pa.types.is_nested(kind):
+        return pa.array([""] * len(column), pa.string())
+    if pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_fixed_size_binary(kind):
+        return as_text(pa.array(map(_utf8, column.to_pylist()), pa.string()))
+    if pa.types.is_floating(kind) or pa.types.is_decimal(kind):
+        return pa.array(map(_number_text, column.to_pylist()), pa.string())
+    return as_text(column)
+
+
+def _utf8(given: bytes | None) -> str | None:
+    try:
+        return None if given is None else given.decode()
+    except UnicodeDecodeError:
+        return None
+
+
+def _number_text(given: Any) -> str:
+    """Write a number without exponent and without zeros after the point; '' where there is none."""
+    if given is None or not math.isfinite(given):
+        return ""
+    return str(int(given)) if given == int(given) else format(Decimal(str(given)).normalize(), "f")
+
+
+def id_states(text: Any) -> NDArray[np.int8]:
+    """Tell for each trimmed text of a string array whether it is an id: ID_READ, NO_ID, LONG_ID or ODD_ID [n].
+
+    >>> id_states(pa.array(["本社/北館", "", "nan", "a\\x00b", "x" * 129])).tolist()
+    [0, 1, 1, 3, 2]
+    """
+    absent = pc.or_(pc.equal(text, ""), pc.is_in(text, pa.array(NO_IDS)))
+    long = pc.greater(pc.utf8_length(text), ID_CHARACTERS)
+    odd = pc.match_substring_regex(text, r"\p{Cc}")
+    absent_B, long_B, odd_B = (np.asarray(flags.to_numpy(zero_copy_only=False), bool) for flags in (absent, long, odd))
+    return np.select([absent_B, long_B, odd_B], [NO_ID, LONG_ID, ODD_ID], ID_READ).astype(np.int8)
+
+
+def days_ahead(days: Days) -> NDArray[np.bool_]:
+    """Tell which days lie after tomorrow [n]."""
+    newest = (newest_day() - EPOCH).days
+    return np.asarray((days.state == READ) & (days.day > newest))
+
+
+def newest_day(now: dt.datetime | None = None) -> dt.date:
+    """Return the latest day that can have been: tomorrow in UTC.
+
+    >>> newest_day(dt.datetime(2024, 3, 1, 23, tzinfo=dt.UTC))
+    datetime.date(2024, 3, 2)
+    """
+    return (now or dt.datetime.now(dt.UTC)).astimezone(dt.UTC).date() + dt.timedelta(days=1)

@@ -1,0 +1,69 @@
+"""What the dates of a whole column prove: whether all are Excel's serial days, and that their order can be told."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from hvac.errors import InputError
+from hvac.readings.date_texts import FIRST_SERIAL, LAST_SERIAL, DateStyle
+from hvac.readings.date_words import day_or_month_first
+from hvac.readings.number_texts import numeric_marks, text_marks
+from hvac.readings.sources import SourceConfig
+from hvac.readings.text_values import as_text, flat, is_number, is_text
+
+_SERIAL = r"^[2-7]\d{4}(\.\d+)?$"
+_DAY_OR_MONTH = r"^[0-9０-９]{1,2}[/.\-／．－][0-9０-９]{1,2}[/.\-／．－][0-9０-９]{4}"
+
+
+class DateSurvey:
+    """Looks at one date column batch by batch.
+
+    >>> survey = DateSurvey(SourceConfig(readings="a.csv"))
+    >>> survey.add(pa.array(["45292", "45293.5"]))
+    >>> survey.style("a.csv, column date")
+    DateStyle(format=None, serials=True)
+    """
+
+    def __init__(self, source: SourceConfig) -> None:
+        self.format, self.missing = source.date_format, source.missing_values
+        self.serial = self.other = False
+        self.either = ""
+
+    def add(self, column: Any) -> None:
+        """Look at a batch."""
+        column = flat(column)
+        if is_number(column.type):
+            self._add_numbers(column)
+        elif is_text(column.type):
+            self._add_texts(as_text(column))
+
+    def _add_numbers(self, column: Any) -> None:
+        value = np.array(pc.cast(pc.drop_null(column), pa.float64(), safe=False), dtype=np.float64)
+        value = value[~np.isin(value, numeric_marks(self.missing)) & np.isfinite(value)]
+        serial = (value >= FIRST_SERIAL) & (value < LAST_SERIAL)
+        self.serial |= bool(serial.any())
+        self.other |= not serial.all()
+
+    def _add_texts(self, text: Any) -> None:
+        marks = pa.array(sorted(text_marks(self.missing)), pa.string())
+        serial = pc.match_substring_regex(text, _SERIAL)
+        self.serial |= bool(pc.any(serial).as_py())
+        self.other |= not pc.all(pc.or_(serial, pc.is_in(text, marks))).as_py()
+        if not self.either:
+            doubtful = text.filter(pc.match_substring_regex(text, _DAY_OR_MONTH))
+            self.either = next((one for one in pc.unique(doubtful).to_pylist() if day_or_month_first(one)), "")
+
+    def style(self, where: str) -> DateStyle:
+        """Return how the column is read. Raises InputError where day and month can be taken for each other."""
+        if self.either and self.format is None:
+            day_first = day_or_month_first(self.either)
+            month_first = day_first.replace("%d", "%_").replace("%m", "%d").replace("%_", "%m")
+            raise InputError(
+                f"{where}: {self.either!r} may begin with the day or the month, which is never guessed: set "
+                f"source.date_format: '{day_first}' or '{month_first}'"
+            )
+        return DateStyle(self.format, self.serial and not self.other)

@@ -1,0 +1,149 @@
+"""What the texts of a whole column prove about how its numbers are written.
+
+A comma is a decimal sign or parts thousands; `13,612` alone does not tell. What cannot be thousands (`0,125`, `21,5`,
+`1.234,5`) proves a decimal comma, what cannot be decimals (`1,234.5`, `1,234,567`, `21.5`) a decimal point.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from hvac.errors import InputError
+from hvac.readings.number_texts import (
+    FACTORS,
+    PLAIN_DOT,
+    QUANTITIES,
+    SPACED,
+    UNITS,
+    WORDS,
+    NumberStyle,
+    is_infinite,
+    number_pattern,
+    numeric_marks,
+    split_unit,
+    text_marks,
+)
+from hvac.readings.sources import SourceConfig
+from hvac.readings.text_values import as_text, normal
+
+MOST_UNITS = 50  # of distinct texts behind numbers that are remembered of a column
+_EITHER_WAY = r"^[+-]?[1-9]\d{0,2}\.\d{3}$"
+
+
+class NumberSurvey:
+    """Looks at one column batch by batch, and remembers an example of each proof.
+
+    >>> survey = NumberSurvey(SourceConfig(readings="a.csv"))
+    >>> survey.add(pa.array(["13,612", "0,125"]))
+    >>> survey.decimal("a.csv, column value")
+    ','
+    """
+
+    def __init__(self, source: SourceConfig) -> None:
+        self.given, self.missing = source.decimal, source.missing_values
+        self.thousands = {sign: _thousands(sign, source.thousands) for sign in ".,"}
+        if source.thousands in (".", ","):
+            self.given = self.given or ("," if source.thousands == "." else ".")
+        self.point = self.comma = self.either = ""
+        self.bare = self.words = self.texts = False
+        self.dotted = False  # 1.234, which a decimal comma beside it makes 1234
+        self.units: set[str] = set()
+
+    def add(self, column: Any) -> None:
+        """Look at the texts of a batch."""
+        text = as_text(column)
+        plain = pc.match_substring_regex(text, PLAIN_DOT)
+        self._add_plain(text.filter(plain))
+        for one in pc.unique(text.filter(pc.invert(plain))).to_pylist():
+            self._add_odd(one)
+
+    def _add_plain(self, text: Any) -> None:
+        if not self.bare and len(text):
+            value = np.array(pc.cast(text, pa.float64()))
+            self.bare = not np.isin(value, numeric_marks(self.missing)).all()
+        if not self.point:
+            dotted = text.filter(pc.match_substring(text, "."))
+            if "." in self.thousands[","]:
+                either = pc.match_substring_regex(dotted, _EITHER_WAY)
+                self.dotted = self.dotted or bool(pc.any(either).as_py())
+                dotted = dotted.filter(pc.invert(either))
+            self.point = dotted[0].as_py() if len(dotted) else ""
+
+    def _add_odd(self, text: str) -> None:
+        plain, marks = normal(text), text_marks(self.missing)
+        if text in marks or plain in marks or is_infinite(plain):
+            return
+        if plain in WORDS:
+            self.words = True
+            return
+        number, unit = split_unit(plain)
+        fits = {sign: bool(number_pattern(sign, self.thousands[sign]).fullmatch(number)) for sign in ".,"}
+        if not any(fits.values()):
+            self.texts = True
+            return
+        self._remember(number, fits)
+        self.bare = self.bare or not unit
+        if unit and len(self.units) < MOST_UNITS:
+            self.units.add(unit)
+
+    def _remember(self, number: str, fits: dict[str, bool]) -> None:
+        if not fits[","]:
+            self.point = self.point or number
+        elif not fits["."]:
+            self.comma = self.comma or number
+        elif "," in number:
+            self.either = self.either or number
+
+    def decimal(self, where: str) -> str:
+        """Return the decimal sign that is given or proven; '' where commas can be read both ways.
+
+        Raises InputError where both signs are proven.
+        """
+        if self.given:
+            return self.given
+        if self.point and self.comma:
+            raise InputError(
+                f"{where}: {self.comma!r} has a decimal comma and {self.point!r} a decimal point: set source.decimal "
+                "to the one that holds, and what is written otherwise is rejected"
+            )
+        if self.comma:
+            return ","
+        return "." if self.point or not self.either else ""
+
+    @property
+    def proven(self) -> str:
+        """The decimal sign that the column's own texts prove, or ''."""
+        return "," if self.comma else "." if self.point else ""
+
+    def style(self, decimal: str) -> NumberStyle:
+        """Return how the column is read."""
+        numbers = self.bare or bool(self.units)
+        units, mixed = self._readable_units()
+        words = self.words and not (numbers or self.texts)
+        return NumberStyle(decimal, self.thousands[decimal], units, mixed, words)
+
+    def _readable_units(self) -> tuple[frozenset[str], frozenset[str]]:
+        """Return the units to read, and those that stand beside others of their quantity."""
+        families = [self.units & set(family) for family in QUANTITIES]
+        mixed = frozenset(unit for family in families if len(family) > 1 for unit in family)
+        alone = len(self.units) == 1 and not (self.bare or self.words or self.texts or self.units & FACTORS)
+        return (frozenset(self.units) if alone else (UNITS & self.units) - mixed), mixed
+
+
+def _thousands(decimal: str, given: str | None) -> str:
+    other = "." if decimal == "," else ","
+    allowed = other + SPACED if given is None else given
+    return allowed.replace(decimal, "")
+
+
+def refuse_either(where: str, example: str) -> InputError:
+    """Return the refusal of a column whose commas can be read both ways."""
+    thousands, decimals = example.replace(",", ""), example.replace(",", ".")
+    return InputError(
+        f"{where}: {example!r} may be {thousands} or {decimals}, and no other text there tells which: set "
+        "source.decimal: ',' (a decimal comma) or source.decimal: '.' (commas part thousands)"
+    )

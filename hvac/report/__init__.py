@@ -1,0 +1,1 @@
+"""Write figures and pages from metrics, in English and Japanese."""

@@ -1,0 +1,280 @@
+"""A bundle: everything needed to predict for one class of equipment, as a folder of JSON and safetensors (no pickle).
+
+    <id>/manifest.json      family, recipe, decision, training record, SHA-256 of every other file
+    <id>/model.safetensors  the family's arrays, and the forecast's band
+    <id>/golden.safetensors a few made-up windows, and what the bundle gave for them (older bundles have none)
+    <id>/encoder/           the encoder's architecture and weights (Hugging Face layout)
+
+Legend: B windows, C points, H horizons, D days ahead.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
+
+from hvac.decision.decision import Decision
+from hvac.decision.thresholds import alarms
+from hvac.errors import BundleError, ConfigError
+from hvac.features.describe import Recipe
+from hvac.features.encoder import Encoder, EncoderConfig, load_encoder
+from hvac.features.table import Windows
+from hvac.models.families import FAMILIES, read_config, restore
+from hvac.models.family import FamilyConfig, Model, prepared
+from hvac.scoring.forecast import Moments, damped_quadratic
+from hvac.scoring.golden import check_answers, golden_arrays
+from hvac.scoring.manifest import FORMAT, MANIFEST, read_manifest
+from hvac.storage import AnyPath, as_given, folder_name, local_folder, replacing_folder
+
+MODEL, GOLDEN, ENCODER = "model.safetensors", "golden.safetensors", "encoder"
+BAND = "forecast.band_{}"
+DAMAGE = (
+    AttributeError,
+    IndexError,
+    KeyError,
+    MemoryError,
+    OSError,
+    ArithmeticError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
+Floats = npt.NDArray[np.float64]
+Arrays = dict[str, npt.NDArray[Any]]
+
+
+class Prediction(NamedTuple):
+    """What a bundle says of windows."""
+
+    score_BH: Floats
+    risk_BH: Floats
+    threshold_BH: Floats
+    alarm_BH: npt.NDArray[np.bool_]
+
+
+class Outlook(NamedTuple):
+    """Forecast of every point for one horizon, with a 90 % band, in the window's (normalised) units."""
+
+    value_BCD: Floats
+    low_BCD: Floats
+    high_BCD: Floats
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bundle:
+    """A fitted family with its recipe, decision, forecast band and encoder."""
+
+    model: Model
+    recipe: Recipe
+    decision: Decision
+    encoder_config: EncoderConfig
+    encoder_sha256: str
+    band: dict[int, Floats] = field(default_factory=dict)
+    training: dict[str, Any] = field(default_factory=dict)
+    folder: AnyPath | None = None
+    golden: dict[str, npt.NDArray[Any]] = field(default_factory=dict, repr=False, compare=False)
+    manifest: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
+
+    @property
+    def id(self) -> str:
+        """Name of the bundle: its class and a hash of its content, so that equal training gives an equal id."""
+        digest = hashlib.sha256(json.dumps(self._content(), sort_keys=True).encode())
+        for name, array in sorted(self.arrays().items()):
+            digest.update(name.encode() + array.tobytes())
+        return f"{folder_name(self.recipe.class_name)}-{digest.hexdigest()[:12]}"
+
+    @property
+    def name(self) -> str:
+        """The id, as its folder says where there is one."""
+        return self.folder.name if self.folder else self.id
+
+    @property
+    def horizons(self) -> tuple[int, ...]:
+        """Days ahead, one classifier each."""
+        return self.recipe.windows.horizons
+
+    @cached_property
+    def encoder(self) -> Encoder:
+        """The encoder, loaded when first needed.
+
+        Raises:
+            BundleError: its weights are not those the bundle was trained with.
+        """
+        return _load_encoder(self.encoder_config, self.folder, self.encoder_sha256)
+
+    @property
+    def family(self) -> str:
+        """Name of the model's family."""
+        return str(self.model.config.family)
+
+    def predict(self, windows: Windows) -> Prediction:
+        """Scores, calibrated risks (never falling with the horizon), thresholds and alarms, by each window's facility.
+
+        Embeds the windows first where the family needs an embedding and they carry values only.
+
+        Raises:
+            BundleError: the windows lack something the family needs, or have another number of points.
+        """
+        for array in (windows.f_BCF, windows.x_BCL, windows.z_BCE):
+            if array is not None and array.shape[1] != self.recipe.width:
+                raise BundleError(f"expected windows of {self.recipe.width} points, found {array.shape[1]}")
+        ready = prepared(windows, self.model.config.needs, lambda: self.encoder)
+        score_BH = self.model.score(ready).astype(np.float64)
+        facility_B = windows.column("facility_id")
+        risk_BH, threshold_BH = self.decision.risk(score_BH, facility_B), self.decision.threshold_BH(facility_B)
+        return Prediction(score_BH, risk_BH, threshold_BH, alarms(risk_BH, threshold_BH))
+
+    def forecast(self, x_BCL: npt.NDArray[np.floating[Any]], horizon: int) -> Outlook:
+        """Damped quadratic of every point with its band; the band is nan where it could not be calibrated."""
+        shape = x_BCL.shape
+        point_N = np.tile(np.arange(shape[1]), shape[0])
+        found = self.forecast_series(x_BCL.reshape(-1, shape[-1]), point_N, horizon)
+        return Outlook(*(part_ND.reshape(*shape[:2], horizon) for part_ND in found))
+
+    def forecast_series(
+        self, x_NL: npt.NDArray[np.floating[Any]], point_N: npt.NDArray[np.integer[Any]], horizon: int,
+        moments: Moments | None = None,
+    ) -> Outlook:  # fmt: skip
+        """The same for N series, of each of which the number of its point is told: [N, D] each."""
+        moments = moments or Moments.of(x_NL)
+        value_ND, band_CD = damped_quadratic(x_NL, horizon, moments), self.band.get(horizon)
+        half_ND = moments.spread_B1 * (np.nan if band_CD is None else band_CD[point_N])
+        return Outlook(value_ND, value_ND - half_ND, value_ND + half_ND)
+
+    def _content(self) -> dict[str, Any]:
+        return {
+            "format": FORMAT,
+            "family": self.family,
+            "config": self.model.config.model_dump(mode="json"),
+            "recipe": self.recipe.to_json(),
+            "decision": self.decision.to_json(),
+            "encoder": self.encoder_config.model_dump(mode="json"),
+            "encoder_sha256": self.encoder_sha256,
+            "training": self.training,
+        }
+
+    def arrays(self) -> dict[str, npt.NDArray[Any]]:
+        """The model's arrays and the forecast's bands, by name."""
+        bands = {BAND.format(horizon): band for horizon, band in self.band.items()}
+        return {name: np.ascontiguousarray(array) for name, array in (self.model.state() | bands).items()}
+
+    def save(self, parent: AnyPath) -> AnyPath:
+        """Write the bundle as `parent/<id>`, whole or not at all."""
+        folder = parent / self.id
+        with replacing_folder(folder, last=MANIFEST) as building:
+            save_file(self.arrays(), building / MODEL)
+            self.encoder.save(building / ENCODER)
+            content = self._content()
+            if golden := golden_arrays(self, content):
+                save_file(golden, building / GOLDEN)
+            manifest = {"id": self.id, **content, "files": dict(_hashes(building))}
+            (building / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
+            for file in building.rglob("*.safetensors"):
+                file.chmod((building / MANIFEST).stat().st_mode)
+        return folder
+
+    @classmethod
+    def load(cls, path: str | AnyPath) -> Bundle:
+        """Read a bundle folder, of which `path` may be a URL.
+
+        Raises:
+            BundleError: a file is missing or differs from its SHA-256, or the format or family is unknown.
+        """
+        folder = as_given(path)
+        with local_folder(folder) as copy:
+            manifest = read_manifest(copy, folder, tuple(FAMILIES))
+            _check_files(copy, folder, manifest["files"])
+            arrays = _arrays(copy, folder, MODEL)
+            golden = _arrays(copy, folder, GOLDEN) if GOLDEN in manifest["files"] else {}
+        try:
+            return cls._restored(folder, manifest, arrays, golden)
+        except BundleError:
+            raise
+        except DAMAGE as error:
+            told = (str(error).splitlines() or [type(error).__name__])[0][:200]
+            raise BundleError(f"{folder} is damaged: its parts do not fit each other ({told})") from error
+
+    @classmethod
+    def _restored(cls, folder: AnyPath, manifest: dict[str, Any], arrays: Arrays, golden: Arrays) -> Bundle:
+        prefix = BAND.format("")
+        encoder_config, sha256 = EncoderConfig(**manifest["encoder"]), manifest["encoder_sha256"]
+        own = {name: array for name, array in arrays.items() if not name.startswith(prefix)}
+        return cls(
+            model=restore(_config(folder, manifest), own, lambda: _load_encoder(encoder_config, folder, sha256)),
+            recipe=Recipe.from_json(manifest["recipe"]),
+            decision=Decision.from_json(manifest["decision"]),
+            encoder_config=encoder_config,
+            encoder_sha256=sha256,
+            band={int(name.removeprefix(prefix)): a for name, a in arrays.items() if name.startswith(prefix)},
+            training=manifest["training"],
+            folder=folder,
+            golden=golden,
+            manifest=manifest,
+        )
+
+    def check(self) -> None:
+        """Ask about golden windows (`hvac.scoring.golden`): before a bundle serves.
+
+        Raises:
+            BundleError: it cannot judge them, or its answers are not those of the bundle that was saved.
+        """
+        try:
+            check_answers(self, self.golden, self.manifest)
+        except BundleError as error:
+            raise BundleError(f"{self.folder or self.name} is damaged: {error}") from error
+        except DAMAGE as error:
+            told = (str(error).splitlines() or [type(error).__name__])[0][:200]
+            raise BundleError(f"{self.folder or self.name} is damaged: it cannot judge a window ({told})") from error
+
+
+def _arrays(copy: Path, folder: AnyPath, name: str) -> Arrays:
+    try:
+        return dict(load_file(copy / name))
+    except (*DAMAGE, SafetensorError) as error:
+        raise BundleError(f"{folder / name} cannot be read: {str(error)[:200]}") from error
+
+
+def _check_files(copy: Path, folder: AnyPath, listed: dict[str, str]) -> None:
+    """Refuse files that are missing, damaged, or not listed though the bundle is read from them."""
+    found = dict(_hashes(copy))
+    for name, expected in listed.items():
+        if found.get(name) != expected:
+            state = "is missing" if name not in found else "is damaged (SHA-256 differs)"
+            raise BundleError(f"{folder / name[:200]} {state}: train or copy the bundle anew")
+    for name in (MODEL, *found):
+        if name not in listed and (name in (MODEL, GOLDEN) or name.startswith(f"{ENCODER}/")):
+            raise BundleError(f"{folder / MANIFEST} is damaged: its list of files lacks {name}")
+
+
+def _config(folder: AnyPath, manifest: dict[str, Any]) -> FamilyConfig:
+    try:
+        return read_config({**manifest["config"], "family": manifest["family"]})
+    except ConfigError as error:
+        raise BundleError(f"{folder / MANIFEST}: {error}") from error
+
+
+def _load_encoder(config: EncoderConfig, folder: AnyPath | None, sha256: str) -> Encoder:
+    if folder is not None:
+        weights = folder / ENCODER / "model.safetensors"  # hashed here, so that a plain encoder needs no library
+        sha256_now = hashlib.sha256(weights.read_bytes()).hexdigest() if weights.exists() else None
+        config = config.replace(source="path", path=str(folder / ENCODER), sha256=sha256_now)
+    encoder = load_encoder(config)
+    if encoder.sha256 != sha256:
+        raise BundleError(f"{folder or config.source}: the encoder's weights are not those of training")
+    return encoder
+
+
+def _hashes(folder: Path) -> Iterator[tuple[str, str]]:
+    for file in sorted(folder.rglob("*")):
+        if file.is_file() and file.name != MANIFEST:
+            yield file.relative_to(folder).as_posix(), hashlib.sha256(file.read_bytes()).hexdigest()

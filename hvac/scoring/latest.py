@@ -1,0 +1,224 @@
+"""The newest window of every unit: windows, then risks, then forecasts; in one call, or stage by stage (serving).
+
+Legend: B windows (one per unit), C points, H horizons, L lookback days, D days ahead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from hvac.decision.thresholds import alarms
+from hvac.features.describe import Recipe, Scene, describe
+from hvac.features.table import Windows, concat
+from hvac.panel.grid import Days
+from hvac.panel.quality import Doubt, doubts
+from hvac.panel.windows import LEARNING, OK, Scale, fit_scale, learning_days_left
+from hvac.scoring.bundle import Bundle
+from hvac.scoring.forecast import Moments, crossing_probability
+from hvac.scoring.predictions import SCHEMA, predictions_table
+
+Floats = npt.NDArray[np.float64]
+EXTRA = ("status", "learning_days_left", "observed_share", "doubts", "driving_point", "forecast", "forecast_low",
+         "forecast_high", "crossing_probability")  # fmt: skip
+_LISTS, _NUMBER = pa.list_(pa.float32()), pa.float64()
+_DOUBTS = pa.list_(pa.struct([("point_id", pa.string()), ("kind", pa.string())]))
+_KINDS = (pa.string(), pa.int32(), _NUMBER, _DOUBTS, pa.string(), _LISTS, _LISTS, _LISTS, _NUMBER)
+LATEST = pa.schema([*SCHEMA, *zip(EXTRA, _KINDS, strict=True)])
+PAST = SCHEMA.append(pa.field("status", pa.string()))
+MOVED_DAYS = 14
+JUDGED_TOGETHER = 4096
+
+
+class Frame(NamedTuple):
+    """What turns a window's last day back into physical units, and the limits that hold then."""
+
+    points: tuple[str, ...]
+    centre_C: Floats
+    spread_C: Floats
+    lower_C: Floats
+    upper_C: Floats
+
+
+@dataclass(frozen=True, kw_only=True)
+class Newest:
+    """The newest window of each unit (or point), with its frame.
+
+    `learning_left`: days of learning left, None where it does not learn. `doubts`: what is odd about its readings.
+    """
+
+    windows: Windows
+    frames: tuple[Frame, ...]
+    learning_left: tuple[int | None, ...]
+    doubts: tuple[tuple[Doubt, ...], ...]
+
+    @property
+    def ok_B(self) -> npt.NDArray[np.bool_]:
+        """Windows that can be scored."""
+        return np.asarray(self.windows.column("status") == OK)
+
+
+class PointOutlook(NamedTuple):
+    """Where one point is heading on days 1…D, in physical units, and the probability of crossing a limit (or nan)."""
+
+    point: str
+    value_D: Floats
+    low_D: Floats
+    high_D: Floats
+    crossing: float
+
+
+def newest(scenes: Sequence[Scene], recipe: Recipe, *, end_day: int | None = None) -> Newest:
+    """Windows that end on each unit's last day, or on a given one (at most the last)."""
+    ends = [scene.panel.last_day if end_day is None else min(end_day, scene.panel.last_day) for scene in scenes]
+    scales = [fit_scale(scene.panel, recipe.windows.normalise) for scene in scenes]
+    parts = [
+        describe(scene, np.array([day], dtype=np.int32), recipe, scale)
+        for scene, day, scale in zip(scenes, ends, scales, strict=True)
+    ]
+    windows = concat(parts)
+    left = tuple(
+        learning_days_left(scene.panel, day) if status == LEARNING else None
+        for scene, day, status in zip(scenes, ends, windows.column("status"), strict=True)
+    )
+    frames = tuple(_frame(scene, scale, day) for scene, scale, day in zip(scenes, scales, ends, strict=True))
+    odd = tuple(tuple(doubts(scene.panel, day, scale)) for scene, day, scale in zip(scenes, ends, scales, strict=True))
+    return Newest(windows=windows, frames=frames, learning_left=left, doubts=odd)
+
+
+def _frame(scene: Scene, scale: Scale, end_day: int) -> Frame:
+    row = end_day - scene.panel.first_day
+    grids = (scale.centre_TC, scale.spread_TC, scene.lower_TC, scene.upper_TC)
+    return Frame(scene.panel.points, *(np.array(grid[row]) for grid in grids))
+
+
+def driving_points(x_BCL: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.int64]:
+    """The point of each window that has moved furthest from its baseline in the last 14 days."""
+    return np.asarray(np.abs(x_BCL[:, :, -MOVED_DAYS:].mean(axis=2)).argmax(axis=1))
+
+
+def _outlooks(
+    bundle: Bundle, x_NL: npt.NDArray[np.floating[Any]], point_N: npt.NDArray[np.int64], frames: Sequence[Frame],
+    horizons: Sequence[int],
+) -> Iterator[list[PointOutlook]]:  # fmt: skip
+    """For each horizon the forecasts of N series, each a point of a window with its frame, in physical units."""
+    moments, names = Moments.of(x_NL), [frame.points[c] for frame, c in zip(frames, point_N, strict=True)]
+    centre_N, spread_N, lower_N, upper_N = np.array(
+        [[column[c] for column in frame[1:]] for frame, c in zip(frames, point_N, strict=True)]
+    ).T
+    for horizon in horizons:
+        parts = bundle.forecast_series(x_NL, point_N, horizon, moments)
+        value_ND, low_ND, high_ND = (part * spread_N[:, None] + centre_N[:, None] for part in parts)
+        chance_N = crossing_probability(value_ND, (high_ND - low_ND) / 2, lower_B=lower_N, upper_B=upper_N)
+        yield [PointOutlook(*row) for row in zip(names, value_ND, low_ND, high_ND, chance_N.tolist(), strict=True)]
+
+
+def outlooks(
+    bundle: Bundle, x_CL: npt.NDArray[np.floating[Any]], frame: Frame, horizons: Sequence[int]
+) -> Iterator[list[PointOutlook]]:
+    """For each horizon the forecast of every point of one window."""
+    return _outlooks(bundle, x_CL, np.arange(len(x_CL)), [frame] * len(x_CL), horizons)
+
+
+def driving_outlooks(bundle: Bundle, made: Newest) -> list[dict[int, PointOutlook]]:
+    """For every window that can be scored, the outlook of its driving point for each horizon; empty for the others."""
+    found: list[dict[int, PointOutlook]] = [{} for _ in made.frames]
+    ok_N = np.flatnonzero(made.ok_B)
+    if len(ok_N):
+        x_NCL = np.asarray(made.windows.x_BCL)[ok_N]
+        point_N = driving_points(x_NCL)
+        x_NL, frames = x_NCL[np.arange(len(ok_N)), point_N], [made.frames[b] for b in ok_N]
+        for h, told in zip(bundle.horizons, _outlooks(bundle, x_NL, point_N, frames, bundle.horizons), strict=True):
+            for b, one in zip(ok_N, told, strict=True):
+                found[b][h] = one
+    return found
+
+
+def newest_risks(bundle: Bundle, windows: Windows) -> Floats:
+    """Risks of the windows that can be scored, nan for the others: [B, H]."""
+    ok_B = np.asarray(windows.column("status") == OK)
+    risk_BH = np.full((len(windows), len(bundle.horizons)), np.nan)
+    if ok_B.any():
+        risk_BH[ok_B] = bundle.predict(windows if ok_B.all() else windows.take(ok_B)).risk_BH
+    return risk_BH
+
+
+def latest_rows(scenes: Sequence[Scene], bundle: Bundle) -> pa.Table:
+    """Predictions for the newest window of each unit of one class, one row per unit and horizon.
+
+    Beside the predictions' columns: `status` (risk, alarm and forecast are null unless "ok"), days of learning left,
+    observed share, doubts about its readings, and for the point that has moved furthest from its baseline the forecast
+    on days 1…h in physical
+    units, its 90 % band, and the probability of crossing a limit.
+    """
+    made = newest(scenes, bundle.recipe)
+    records = latest_records(made, newest_risks(bundle, made.windows), driving_outlooks(bundle, made), bundle)
+    return pa.Table.from_pylist(records, schema=LATEST)
+
+
+def past_rows(bundle: Bundle, scenes: Sequence[Scene], days: Sequence[Days]) -> pa.Table:
+    """Predictions for given end days of each unit of one class, one row per window and horizon, with `status`.
+
+    Args:
+        days: end days of each scene, inside its record.
+    """
+    tables = [PAST.empty_table()]
+    for group in _groups(list(zip(scenes, days, strict=True))):
+        windows = concat([describe(scene, day_B, bundle.recipe) for scene, day_B in group])
+        table = predictions_table(
+            windows, newest_risks(bundle, windows), bundle.decision.threshold_BH(windows.column("facility_id")),
+            horizons=bundle.horizons, model=bundle.family, bundle_id=bundle.name,
+        )  # fmt: skip
+        status = np.repeat(windows.column("status"), len(bundle.horizons)).tolist()
+        tables.append(table.append_column("status", pa.array(status, pa.string())))
+    return pa.concat_tables(tables)
+
+
+def _groups(items: list[tuple[Scene, Days]]) -> Iterator[list[tuple[Scene, Days]]]:
+    """Scenes whose windows are judged together: some thousands, so that memory does not grow with the record."""
+    group: list[tuple[Scene, Days]] = []
+    for item in items:
+        group.append(item)
+        if sum(len(day_B) for _, day_B in group) >= JUDGED_TOGETHER:
+            yield group
+            group = []
+    if group:
+        yield group
+
+
+def latest_records(
+    made: Newest, risk_BH: Floats, outlook_B: Sequence[dict[int, PointOutlook]], bundle: Bundle
+) -> list[dict[str, Any]]:
+    """The rows of `latest_rows` from what each stage gave, as plain values."""
+    names = {"split": None, "label": None, "observed": False, "model": bundle.family, "bundle_id": bundle.name}
+    threshold_BH = bundle.decision.threshold_BH(made.windows.column("facility_id"))
+    alarm_BH = alarms(risk_BH, threshold_BH)
+    records: list[dict[str, Any]] = []
+    for b, keys in enumerate(made.windows.keys.to_pylist()):
+        same = {**keys, **names, "learning_days_left": made.learning_left[b]}
+        same["observed_share"] = float(made.windows.observed_B[b])
+        same["doubts"] = [doubt._asdict() for doubt in made.doubts[b]]
+        for h, horizon in enumerate(bundle.horizons):
+            risk, threshold = float(risk_BH[b, h]), float(threshold_BH[b, h])
+            known = risk == risk
+            told = {"risk": risk if known else None, "alarm": bool(alarm_BH[b, h]) if known else None}
+            outlook = _forecast_columns(outlook_B[b].get(horizon))
+            records.append({**same, "horizon": horizon, "threshold": threshold, **told, **outlook})
+    return records
+
+
+def _forecast_columns(outlook: PointOutlook | None) -> dict[str, Any]:
+    if outlook is None:
+        return dict.fromkeys(EXTRA[4:])
+    return {
+        "driving_point": outlook.point,
+        "forecast": outlook.value_D.tolist(),
+        "forecast_low": outlook.low_D.tolist(),
+        "forecast_high": outlook.high_D.tolist(),
+        "crossing_probability": None if np.isnan(outlook.crossing) else outlook.crossing,
+    }

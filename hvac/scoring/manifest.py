@@ -1,0 +1,187 @@
+"""What a bundle's manifest must say, as types: a damaged one is refused in a sentence, whatever is wrong with it."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from hvac.errors import BundleError
+from hvac.readings.accepted import ID_CHARACTERS
+from hvac.storage import AnyPath, folder_name
+
+MANIFEST = "manifest.json"
+FORMAT = 2
+MOST_BYTES = 16 * 2**20
+MOST_DAYS, MOST_HORIZONS, MOST_POINTS = 3660, 16, 4096
+LARGEST_SETTING = 1_000_000  # of a family or an encoder; a seed may be larger
+Name = Annotated[str, Field(strict=True, min_length=1, max_length=ID_CHARACTERS)]
+Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+Count = Annotated[int, Field(strict=True, ge=0)]
+Digest = Annotated[str, Field(strict=True, pattern=r"^[0-9a-f]{64}$")]
+
+
+class Section(BaseModel):
+    """Base of the parts: what they do not know is left to those who read the settings."""
+
+    model_config = ConfigDict(extra="allow")
+
+
+class CalibratorPart(Section):
+    """One calibrator."""
+
+    method: str = Field(strict=True)
+    slope: Number
+    intercept: Number
+    score_K: list[Number]
+    risk_K: list[Annotated[Number, Field(ge=0, le=1)]]
+
+
+class ThresholdPart(Section):
+    """One cut-off; infinite where nothing is to alarm."""
+
+    model_config = ConfigDict(extra="forbid")
+    value: Annotated[float, Field(strict=True, ge=0)]
+    policy: str = Field(strict=True)
+    note: str = Field(default="", strict=True)
+
+
+class DecisionPart(Section):
+    """Calibrators and cut-offs, one of each per horizon."""
+
+    calibrators: list[CalibratorPart] = Field(min_length=1)
+    thresholds: list[ThresholdPart] = Field(min_length=1)
+    facilities: dict[str, DecisionPart] = {}
+    units: Count = 0
+    units_with_event: list[Count] = []
+
+    def check_horizons(self, horizons: int) -> None:
+        """Raise ValueError where there is another number of them than horizons."""
+        if not len(self.calibrators) == len(self.thresholds) == horizons:
+            found = f"{len(self.calibrators)} calibrators and {len(self.thresholds)} thresholds"
+            raise ValueError(f"decision: expected one of each for {horizons} horizons, found {found}")
+        for own in self.facilities.values():
+            own.check_horizons(horizons)
+
+
+class WindowsPart(Section):
+    """How windows are cut: what the memory that they take depends on."""
+
+    lookback: Annotated[int, Field(strict=True, ge=1, le=MOST_DAYS)]
+    horizons: list[Annotated[int, Field(strict=True, ge=1, le=MOST_DAYS)]] = Field(
+        min_length=1, max_length=MOST_HORIZONS
+    )
+
+
+class ContextPart(Section):
+    """Which kinds of events and which classes the context has columns for."""
+
+    kinds: list[Name] = Field(max_length=MOST_POINTS)
+    classes: list[Name] = Field(max_length=MOST_POINTS)
+    rates: dict[Name, Number] = {}
+
+
+class RecipePart(Section):
+    """All that turns a panel into windows."""
+
+    class_name: Name
+    points: list[Name] = Field(min_length=1, max_length=MOST_POINTS)
+    windows: WindowsPart
+    labels: dict[str, Any]
+    context: ContextPart
+    limits: dict[Name, Annotated[list[Number], Field(min_length=2, max_length=2)]]
+
+    @field_validator("points")
+    @classmethod
+    def _once(cls, points: list[str]) -> list[str]:
+        if len(set(points)) < len(points):
+            raise ValueError("a point stands there twice")
+        return points
+
+
+class Manifest(Section):
+    """A whole manifest of the format that is read here."""
+
+    id: Name
+    family: Name
+    config: dict[str, Any]
+    recipe: RecipePart
+    decision: DecisionPart
+    encoder: dict[str, Any]
+    encoder_sha256: Digest
+    training: dict[str, Any]
+    files: dict[str, Digest] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _agree(self) -> Self:
+        self.decision.check_horizons(len(self.recipe.windows.horizons))
+        for name in ("config", "encoder"):
+            _check_settings(name, getattr(self, name))
+        if not re.fullmatch(re.escape(folder_name(self.recipe.class_name)) + "-[0-9a-f]{12}", self.id):
+            raise ValueError(f"id {self.id[:80]!r} is not one of class {self.recipe.class_name!r}")
+        return self
+
+
+def _check_settings(where: str, value: Any) -> None:
+    """Refuse numbers that would only take memory."""
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, each in inner:
+        if key != "seed":
+            _check_settings(f"{where}.{key}", each)
+    if isinstance(value, int) and abs(value) > LARGEST_SETTING:
+        raise ValueError(f"{where}: expected at most {LARGEST_SETTING}, found {str(value)[:40]}")
+
+
+def read_manifest(copy: Path, folder: AnyPath, families: tuple[str, ...]) -> dict[str, Any]:
+    """Read and check the manifest of a local copy; messages name the folder it is a copy of.
+
+    Raises:
+        BundleError: there is none, or it is damaged, or of another format or family.
+    """
+    found = _read(copy, folder)
+    if found.get("format") != FORMAT or found.get("family") not in families:
+        raise BundleError(
+            f"{folder}: format {_short(found.get('format'))} of family {_short(found.get('family'))} cannot be read; "
+            f"expected format {FORMAT} and one of {', '.join(families)}"
+        )
+    try:
+        Manifest.model_validate(found)
+    except ValidationError as error:
+        raise BundleError(f"{folder / MANIFEST} is damaged: {_first(error)}") from error
+    return found
+
+
+def _short(value: Any) -> str:
+    return repr(value)[:80]
+
+
+def _read(copy: Path, folder: AnyPath) -> dict[str, Any]:
+    file = copy / MANIFEST
+    try:
+        if file.stat().st_size > MOST_BYTES:
+            raise BundleError(f"{folder / MANIFEST} is damaged: it is larger than {MOST_BYTES} bytes")
+        found = json.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise BundleError(f"{folder} is no bundle: it has no {MANIFEST}") from None
+    except OSError as error:
+        raise BundleError(f"{folder / MANIFEST} cannot be read: {error.strerror}") from error
+    except (ValueError, RecursionError) as error:
+        if isinstance(error, BundleError):
+            raise
+        raise BundleError(f"{folder / MANIFEST} is damaged: {str(error)[:200]}") from error
+    if not isinstance(found, dict):
+        raise BundleError(f"{folder / MANIFEST} is damaged: expected a mapping, found {type(found).__name__}")
+    return found
+
+
+def _first(error: ValidationError) -> str:
+    """Return the first fault: where, what."""
+    first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+    where = ".".join(str(part) for part in first["loc"])
+    said = first["msg"].removeprefix("Value error, ")
+    lacking = first["type"] == "missing"
+    told = f"it lacks {where}" if lacking else f"{where}: {said}" if where else said
+    return told.replace("\n", " ")[:300]

@@ -1,0 +1,56 @@
+"""The predictions table: one row per window and horizon (DESIGN §4)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from hvac.decision.thresholds import alarms
+from hvac.features.table import Windows
+
+SCHEMA = pa.schema(
+    [(name, pa.string()) for name in ("facility_id", "equipment_id", "point_id", "class")]
+    + [("end_date", pa.date32()), ("horizon", pa.int32()), ("risk", pa.float64()), ("threshold", pa.float64())]
+    + [("alarm", pa.bool_()), ("split", pa.string()), ("label", pa.bool_()), ("observed", pa.bool_())]
+    + [("model", pa.string()), ("bundle_id", pa.string())]
+)
+
+
+def predictions_table(
+    windows: Windows,
+    risk_BH: npt.NDArray[np.floating[Any]],
+    threshold_BH: npt.NDArray[np.floating[Any]],
+    *,
+    horizons: tuple[int, ...],
+    model: str,
+    bundle_id: str,
+) -> pa.Table:
+    """Rows in the order of the windows, horizons within; `label` is null where it is not `observed` (known).
+
+    `alarm` follows `hvac.decision.thresholds.alarms`: who alarms at a horizon alarms at the longer ones.
+
+    Args:
+        threshold_BH: of each window, or one per horizon for all of them.
+    """
+    rows, count = np.repeat(np.arange(len(windows)), len(horizons)), len(windows) * len(horizons)
+    keys = windows.keys.select(["facility_id", "equipment_id", "point_id", "class", "end_date", "split"])
+    keys = keys.take(pa.array(rows))
+    known = np.zeros(count, bool) if windows.known_BH is None else windows.known_BH.ravel()
+    label = np.zeros(count, bool) if windows.y_BH is None else windows.y_BH.ravel()
+    risk, threshold = risk_BH.ravel(), np.broadcast_to(threshold_BH, risk_BH.shape).ravel()
+    alarm_BH = alarms(np.asarray(risk_BH, np.float64), np.asarray(threshold_BH, np.float64))
+    columns = {
+        **{name: keys[name] for name in keys.column_names},
+        "horizon": pa.array(np.tile(np.array(horizons, dtype=np.int32), len(windows))),
+        "risk": pa.array(risk, mask=np.isnan(risk)),
+        "threshold": pa.array(threshold),
+        "alarm": pa.array(alarm_BH.ravel(), mask=np.isnan(risk)),
+        "label": pa.array(label, mask=~known),
+        "observed": pa.array(known),
+        "model": pa.array([model] * count, pa.string()),
+        "bundle_id": pa.array([bundle_id] * count, pa.string()),
+    }
+    return pa.table([columns[name] for name in SCHEMA.names], schema=SCHEMA)

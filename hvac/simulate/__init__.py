@@ -1,0 +1,1 @@
+"""Make a fleet of HVAC equipment with weather, faults that grow, visits and sensor trouble."""

@@ -1,0 +1,1 @@
+"""Evaluate fitted models and write what a report is made of."""

@@ -1,0 +1,1 @@
+"""Steps of the 1D-CNN detector's own workflow."""

@@ -1,0 +1,72 @@
+"""The detector's network on Ray Train: what a worker does, and the run around it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from ray import train as ray_train
+from ray.train.torch import get_device
+from safetensors.numpy import load, save_file
+
+from hvac.detect.training import Examples, settle_tie
+from hvac.models.cnn1d import Cnn1d, Cnn1dConfig
+from hvac.models.family import augmented, no_encoder
+from hvac.models.fitting import FitState, Workers, count, fit_network
+from hvac.storage import AnyPath, place, replacing
+from ray_jobs.fit.torch_run import fit_by_workers, reporter, resumed, shard, wrap
+from ray_jobs.run.run_config import TrainConfig
+
+NETWORK = "detector"
+
+
+def fit_on_workers(
+    train: Examples, validation: Examples, model: Cnn1dConfig, *, config: TrainConfig, folder: AnyPath, key: str
+) -> tuple[Cnn1d, FitState]:
+    """Fit by `config.workers` Ray Train workers (0: in this process); started again, it goes on where it stood.
+
+    Args:
+        folder: shared by all workers; `key` names the fit in it.
+    """
+    for name, part in (("train", train), ("validation", validation)):
+        _write(part, folder / f"{name}-{key}.safetensors")
+    settings = {"folder": str(folder), "key": key, "model": model.model_dump(mode="json")}
+    states = fit_by_workers(fit_worker, settings, config=config, folder=folder, name=f"detect-{key}")
+    windows = augmented(train.windows, model, no_encoder)
+    return Cnn1d.start(windows, model, no_encoder).finish(states[NETWORK]), states[NETWORK]
+
+
+def fit_worker(settings: dict[str, Any]) -> None:
+    """One worker of the data-parallel fit: it reads all examples, for their statistics, and learns from its share."""
+    torch.set_num_threads(1)
+    context = ray_train.get_context()
+    config = Cnn1dConfig(**settings["model"])
+    workers = Workers(context.get_world_size(), wrap, str(get_device()))
+    states = resumed(settings["local"])
+    state = states.get(NETWORK)
+    if state is not None and state.ended(config):
+        return
+    folder, key = place(settings["folder"]), settings["key"]
+    train, validation = (_read(folder / f"{name}-{key}.safetensors").windows for name in ("train", "validation"))
+    train = augmented(train, config, no_encoder)
+    model = Cnn1d.start(train, config, no_encoder)
+    own = shard(train, context.get_world_rank(), context.get_world_size())
+    checkpoint = reporter(NETWORK, states, config, every=settings["every"], last=True, local=settings["local"])
+
+    def report(found: FitState) -> None:
+        settle_tie(found)
+        checkpoint(found)
+
+    fit_network(
+        model.network, model.rows(own), model.rows(validation), config, counts=count(train), workers=workers,
+        state=state, report=report,
+    )  # fmt: skip
+
+
+def _write(examples: Examples, path: AnyPath) -> None:
+    with replacing(path) as building:
+        save_file(examples._asdict(), building)
+
+
+def _read(path: AnyPath) -> Examples:
+    return Examples(**load(path.read_bytes()))

@@ -1,0 +1,1 @@
+"""Fit models: networks on Ray Train, everything else as Ray tasks."""

@@ -1,0 +1,57 @@
+"""What a Ray Train worker does: fit its share of every network of every class, checkpoint, resume."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from ray import train as ray_train
+from ray.train.torch import get_device
+
+from hvac.features.encoder import EncoderConfig, load_encoder
+from hvac.models.families import FAMILIES, folds_of, network_fits, read_config
+from hvac.models.family import augmented, loaded_once
+from hvac.models.fitting import FitState, Workers, count, fit_network
+from hvac.models.network import network_parts
+from hvac.storage import place
+from ray_jobs.fit.torch_run import reporter, resumed, shard, wrap
+from ray_jobs.tables.windows_table import fit_windows, load_recipes
+
+
+def fit_worker(settings: dict[str, Any]) -> None:
+    """One worker of the data-parallel fit (also the whole of it, with one worker).
+
+    A class has a network per fold, which scores the units that it did not see, and one of all units. Every worker reads
+    all windows, so that scaling and class weights are those of the whole; it then keeps its share of the rows.
+    """
+    torch.set_num_threads(1)
+    context = ray_train.get_context()
+    config = read_config(settings["model"])
+    encoder = loaded_once(lambda: load_encoder(EncoderConfig(**settings["encoder"])))
+    workers = Workers(context.get_world_size(), wrap, str(get_device()))
+    states = resumed(settings["local"])
+    folder = place(settings["folder"])
+    fits = network_fits(config, folds=settings["folds"])
+    recipes = load_recipes(folder)
+    names = [f"{class_name}/{fit.name}" for class_name in recipes for fit in fits]
+    for class_name, recipe in recipes.items():
+        todo = [fit for fit in fits if not _ended(states.get(f"{class_name}/{fit.name}"), fit.config)]
+        windows = fit_windows(folder, recipe, config, encoder) if todo else None
+        for fit in todo:
+            assert windows is not None
+            train, tune = network_parts(windows, folds_of(windows, config, settings["folds"]), fit.fold)
+            train = augmented(train, fit.config, encoder)
+            model = FAMILIES[fit.config.family].model.start(train, fit.config, encoder)
+            own = shard(train, context.get_world_rank(), context.get_world_size())
+            name = f"{class_name}/{fit.name}"
+            checkpoint = reporter(
+                name, states, fit.config, every=settings["every"], last=name == names[-1], local=settings["local"]
+            )
+            states[name] = fit_network(
+                model.network, model.rows(own), model.rows(tune), fit.config, counts=count(train), workers=workers,
+                state=states.get(name), report=checkpoint,
+            )  # fmt: skip
+
+
+def _ended(state: FitState | None, config: Any) -> bool:
+    return state is not None and state.ended(config)

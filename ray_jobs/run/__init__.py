@@ -1,0 +1,1 @@
+"""What every job shares: configuration, command line, workspace, Ray session, progress, lock."""

@@ -1,0 +1,1 @@
+"""Search a family's settings on Ray Tune."""

@@ -1,0 +1,1 @@
+"""Read and write the panel's buckets and the table of windows."""

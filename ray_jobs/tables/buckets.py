@@ -1,0 +1,141 @@
+"""What the tasks of featurize and score do with one bucket of equipment."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import ray
+
+from hvac.features.describe import Recipe, Scene, UnitRecord, scenes, training_windows
+from hvac.features.describe_predecessor import seed_windows
+from hvac.features.table import KEY_SCHEMA, Windows, to_arrow
+from hvac.panel.follow_up import FollowUp
+from hvac.panel.grid import Panel, Unit, panels
+from hvac.panel.registry import Registry
+from hvac.panel.splits import Splitter
+from hvac.storage import AnyPath, place, write_json
+from ray_jobs.run.run_config import RunConfig
+from ray_jobs.run.workspace import Workspace, whole_table
+from ray_jobs.tables.partitions import bucket_folder
+from ray_jobs.tables.peer_levels import PeerFile, read_level
+
+
+@dataclass(frozen=True)
+class BucketPlan:
+    """What a bucket task needs beside its name; `keys` tell by bucket what the result of the task depends on."""
+
+    panel_folder: str
+    windows_folder: str
+    registry: Registry
+    recipes: dict[str, Recipe]
+    splitter: Splitter | None = None
+    seed: bool = False
+    follow_up: Mapping[Unit, FollowUp] = field(default_factory=dict)
+    keys: Mapping[str, str] = field(default_factory=dict)
+    peers: Mapping[tuple[str, str], PeerFile] = field(default_factory=dict)
+
+
+def is_seed(config: RunConfig) -> bool:
+    """Return whether the source holds ready windows, which have no record."""
+    return config.source is not None and config.source.format == "seed"
+
+
+def make_plan(config: RunConfig, workspace: Workspace, recipes: dict[str, Recipe]) -> BucketPlan:
+    """The plan of a run."""
+    registry = Registry.load(workspace.panel)
+    return BucketPlan(str(workspace.panel), str(workspace.windows), registry, recipes, None, is_seed(config))
+
+
+def fetched(plan: Any) -> BucketPlan:
+    """A plan that Ray's object store may hold: arguments of Ray Data's functions are not fetched by Ray itself."""
+    return ray.get(plan) if isinstance(plan, ray.ObjectRef) else plan  # type: ignore[no-any-return]
+
+
+def bucket_panels(
+    panel_folder: str, bucket: str, registry: Registry, points: Mapping[str, tuple[str, ...]], aggregate: Any
+) -> tuple[list[Panel], Registry]:
+    """Panels of the units of one bucket, with the points of their class, and what is known of its facility.
+
+    Units of a class that is not in `points` have no panel.
+    """
+    folder = bucket_folder(place(panel_folder), bucket)
+    if not folder.exists():
+        return [], registry
+    table = whole_table(folder, "ingest")
+    own = registry.within(pc.unique(table["facility_id"]))
+    return list(panels(table, {u: points.get(c, ()) for u, c in own.classes.items()}, aggregate=aggregate)), own
+
+
+def record_of(panel: Panel, registry: Registry, plan: BucketPlan) -> UnitRecord:
+    """What is known of a panel's unit beside its readings."""
+    kind = registry.kinds[panel.unit]
+    return UnitRecord(
+        events=registry.events_of(panel.unit),
+        install_day=registry.install_days[panel.unit],
+        class_name=kind,
+        follow_up=plan.follow_up.get(panel.unit),
+        peers=read_level(plan.peers.get((kind, panel.unit.facility_id))),
+    )
+
+
+def bucket_scenes(plan: BucketPlan, bucket: str) -> list[tuple[Scene, Recipe]]:
+    """All units of a bucket with the recipe of their class; none for the seed's windows, which have no record."""
+    if plan.seed:
+        return []
+    aggregate = next(iter(plan.recipes.values())).windows.aggregate
+    points = {name: recipe.points for name, recipe in plan.recipes.items()}
+    found, registry = bucket_panels(plan.panel_folder, bucket, plan.registry, points, aggregate)
+    named = [(panel, plan.recipes[registry.classes[panel.unit]]) for panel in found]
+    return [
+        (scene, recipe) for panel, recipe in named for scene in scenes(panel, recipe, record_of(panel, registry, plan))
+    ]
+
+
+def bucket_windows(plan: BucketPlan, bucket: str) -> pa.Table:
+    """The labelled windows of a bucket as plain lists; what was left out is counted in a file beside the table."""
+    left_out: Counter[str] = Counter()
+    tables = []
+    for windows, reasons in _labelled(plan, bucket):
+        left_out.update(reasons)
+        tables.append(to_arrow(windows, fixed=False))
+    table = pa.concat_tables(tables) if tables else KEY_SCHEMA.empty_table()
+    told = {**{k: n for k, n in left_out.items() if n}, "rows": table.num_rows}
+    write_json(place(plan.windows_folder) / "_left_out" / f"{bucket}.json", told)
+    if not table.num_rows:
+        mark_done(plan, bucket, {})
+    rows = pa.array(np.full(table.num_rows, table.num_rows, dtype=np.int64))
+    number = pa.array([bucket] * table.num_rows, pa.string())
+    return table.append_column("bucket", number).append_column("bucket_rows", rows)
+
+
+def mark_done(plan: BucketPlan, bucket: str, rows: Mapping[str, int]) -> None:
+    """Say that the parts of a bucket, one per class with its rows, are whole."""
+    write_json(done_file(place(plan.windows_folder), bucket), {"rows": dict(rows), "key": plan.keys[bucket]})
+
+
+def done_file(folder: AnyPath, bucket: str) -> AnyPath:
+    """Where that is said."""
+    return folder / "_parts" / f"{bucket}.json"
+
+
+def _labelled(plan: BucketPlan, bucket: str) -> Iterator[tuple[Windows, Counter[str]]]:
+    assert plan.splitter is not None, "only featurize asks for training windows"
+    for scene, recipe in bucket_scenes(plan, bucket):
+        yield training_windows(scene, recipe, plan.splitter)
+    folder = bucket_folder(place(plan.panel_folder), bucket)
+    if plan.seed and folder.exists():
+        (recipe,) = plan.recipes.values()
+        yield seed_windows(whole_table(folder, "ingest"), recipe, plan.splitter)
+
+
+def actors_for(buckets: int) -> int:
+    """Actors that are worth their start (importing an encoder takes seconds): one per 4 buckets, at most one a CPU."""
+    cpus = int(ray.cluster_resources().get("CPU", os.cpu_count() or 1))
+    return max(min(cpus, buckets // 4), 1)

@@ -1,0 +1,84 @@
+"""How a panel is cut: by facility, and a facility by its equipment. A bucket's key tells what its content depends on.
+
+Legend: a bucket is named `<facility>.<number>`; its readings lie in `readings/facility_id=<facility>/bucket-<number>/`,
+one part per source file.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from hvac.panel.follow_up import FollowUp
+from hvac.panel.grid import Unit
+from hvac.panel.registry import Registry
+from hvac.panel.splits import Splitter
+from hvac.storage import AnyPath
+from hvac.storage import folder_name as folder_name
+from ray_jobs.run.workspace import content_key
+
+
+def bucket_of(unit: Unit, each: int) -> str:
+    """The bucket of an equipment where every facility is cut into `each`.
+
+    >>> bucket_of(Unit("F001", "AHU-1"), 4), bucket_of(Unit("本社/北館", "空調1"), 1)
+    ('F001.0000', '本社%2F北館.0000')
+    """
+    return f"{folder_name(unit.facility_id)}.{zlib.crc32(unit.equipment_id.encode()) % each:04d}"
+
+
+def bucket_folder(panel: AnyPath, bucket: str) -> AnyPath:
+    """Where the readings of a bucket lie."""
+    facility, _, number = bucket.rpartition(".")
+    return panel / "readings" / f"facility_id={facility}" / f"bucket-{number}"
+
+
+def part_keys(panel: AnyPath) -> dict[str, list[str]]:
+    """Keys of the source files that have a part in each bucket."""
+    found = defaultdict(list)
+    for path in (panel / "readings").glob("facility_id=*/bucket-*/part-*.parquet"):
+        facility = path.parent.parent.name.removeprefix("facility_id=")
+        found[f"{facility}.{path.parent.name.removeprefix('bucket-')}"].append(path.stem.removeprefix("part-"))
+    return {bucket: sorted(found[bucket]) for bucket in sorted(found)}
+
+
+def by_bucket(readings: pa.Table, each: int) -> list[tuple[str, pa.Table]]:
+    """Rows of each bucket; an equipment is always in the same one."""
+    unit = pc.binary_join_element_wise(readings["facility_id"], readings["equipment_id"], "\x1f").combine_chunks()
+    codes = unit.dictionary_encode()
+    names = [bucket_of(Unit(*name.split("\x1f", 1)), each) for name in codes.dictionary.to_pylist()]
+    if not names:
+        return []
+    found, place = np.unique(np.array(names), return_inverse=True)
+    bucket_B = place[codes.indices.to_numpy()]
+    order = np.argsort(bucket_B, kind="stable")
+    starts = np.searchsorted(bucket_B[order], np.arange(len(found)))
+    ordered = readings.take(pa.array(order))
+    ends = np.append(starts[1:], len(order))
+    return [(str(b), ordered.slice(s, e - s)) for b, s, e in zip(found, starts, ends, strict=True)]
+
+
+def bucket_keys(registry: Registry, parts: Mapping[str, Iterable[str]], each: int) -> dict[str, str]:
+    """What the content of each bucket depends on: its parts, and what is known of its units and their events."""
+    known: dict[str, list[object]] = defaultdict(list)
+    for table in (registry.units, registry.events):
+        for row in table.to_pylist():
+            known[bucket_of(Unit(row["facility_id"], row["equipment_id"]), each)].append(row)
+    return {bucket: content_key(list(keys), known[bucket]) for bucket, keys in parts.items()}
+
+
+def label_keys(splitter: Splitter, follow_up: Mapping[Unit, FollowUp], each: int) -> dict[str, list[object]]:
+    """Return what splits and labels of each bucket take from other units.
+
+    These are its units' parts, how far they are followed, and the chances of departing that their weights rest on.
+    """
+    keys: dict[str, list[object]] = defaultdict(list)
+    for unit, followed in follow_up.items():
+        split = splitter.part.get(unit), splitter.half.get(unit)
+        keys[bucket_of(unit, each)].append((unit, *split, *followed.key))
+    return keys

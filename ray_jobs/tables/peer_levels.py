@@ -1,0 +1,154 @@
+"""The levels of peers: for each kind of equipment and facility the median of every point, day by day.
+
+They lie in workspace/peers/<kind>/<facility>.parquet, or `_fleet.parquet` for facilities with too few units of a kind,
+and are made anew where the readings they come from have changed. Featurize, score and the service read them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import pyarrow.dataset as pads
+import ray
+
+from hvac.features import peer_files
+from hvac.features.describe import Recipe
+from hvac.features.peer_files import FLEET, key_of, level_path, mark_of
+from hvac.features.peers import (
+    LEAST_PEERS,
+    MOST_PEERS,
+    PeerLevel,
+    PeerSeries,
+    level_to_arrow,
+    peer_level,
+    peer_series,
+)
+from hvac.panel.grid import Unit, panels
+from hvac.panel.registry import Registry
+from hvac.panel.windows import fit_scale
+from hvac.storage import AnyPath, matching, place, write_json, write_parquet
+from ray_jobs.run.workspace import content_key, whole_table
+from ray_jobs.tables.partitions import bucket_folder, bucket_of
+
+log = logging.getLogger(__name__)
+VERSION = 1
+
+
+class PeerFile(NamedTuple):
+    """Where a level lies, and what it depends on."""
+
+    path: str
+    key: str
+
+
+class PeerGroup(NamedTuple):
+    """Units of one kind whose median is one level; `facility` is empty where they are of the whole fleet."""
+
+    kind: str
+    facility: str
+    units: tuple[Unit, ...]
+
+
+def peer_groups(registry: Registry) -> dict[tuple[str, str], PeerGroup]:
+    """Choose the group of every (kind, facility): its own units where there are at least 5, else the fleet's.
+
+    A group takes at most 128 units, by a hash of their ids.
+    """
+    by_facility: dict[tuple[str, str], list[Unit]] = defaultdict(list)
+    by_kind: dict[str, list[Unit]] = defaultdict(list)
+    for unit, kind in registry.kinds.items():
+        by_facility[kind, unit.facility_id].append(unit)
+        by_kind[kind].append(unit)
+    groups = {}
+    for (kind, facility), units in by_facility.items():
+        if len(units) >= LEAST_PEERS:
+            groups[kind, facility] = PeerGroup(kind, facility, _some(units))
+        elif len(by_kind[kind]) >= LEAST_PEERS:
+            groups[kind, facility] = PeerGroup(kind, FLEET, _some(by_kind[kind]))
+    return groups
+
+
+def _some(units: Sequence[Unit]) -> tuple[Unit, ...]:
+    def place_of(unit: Unit) -> bytes:
+        return hashlib.sha256("\x1f".join(unit).encode()).digest()
+
+    return tuple(sorted(sorted(units, key=place_of)[:MOST_PEERS]))
+
+
+def make_peers(
+    workspace_root: AnyPath, panel: AnyPath, registry: Registry, recipes: Mapping[str, Recipe],
+    buckets: Mapping[str, str], *, each: int,
+) -> dict[tuple[str, str], PeerFile]:  # fmt: skip
+    """Make the levels that are not there yet, one Ray task each, and return the file of every (kind, facility).
+
+    Args:
+        buckets: content keys of the panel's buckets.
+        each: into how many buckets every facility is cut.
+    """
+    folder, known = workspace_root / "peers", {u: c for u, c in registry.classes.items() if c in recipes}
+    files, todo = {}, {}
+    for place_of, group in peer_groups(registry).items():
+        units = tuple(unit for unit in group.units if unit in known)
+        if len(units) < LEAST_PEERS:
+            continue
+        recipe = recipes[known[units[0]]]
+        content = sorted({(name, buckets[name]) for name in (bucket_of(u, each) for u in units) if name in buckets})
+        settings = recipe.points, recipe.windows.normalise, recipe.windows.aggregate
+        key = content_key(content, units, settings, VERSION)
+        file = PeerFile(str(level_path(folder, group.kind, group.facility)), key)
+        files[place_of] = file
+        if key_of(place(file.path)) != key:
+            todo[file] = (units, recipe)
+    _remove_others(folder, {file.path for file in files.values()})
+    task, folder_of_panel = ray.remote(num_cpus=1, max_retries=2)(_make_level), str(panel)
+    ray.get([task.remote(folder_of_panel, *each_group, file, each) for file, each_group in todo.items()])
+    if todo:
+        log.info("peers: %d of %d levels made", len(todo), len(set(files.values())))
+    return files
+
+
+def _remove_others(folder: AnyPath, kept: Collection[str]) -> None:
+    """Remove the levels of groups that are no more, so that the service does not go on with them."""
+    for path in matching(folder, "*/*.parquet"):
+        if str(path) not in kept:
+            mark_of(path).unlink(missing_ok=True)
+            path.unlink(missing_ok=True)
+
+
+def _make_level(panel: str, units: Sequence[Unit], recipe: Recipe, file: PeerFile, each: int) -> None:
+    """Write the level of one group, then what it depends on."""
+    series: list[PeerSeries] = []
+    wanted = set(units)
+    for bucket in sorted({bucket_of(unit, each) for unit in units}):
+        folder = bucket_folder(place(panel), bucket)
+        if folder.exists():
+            points = dict.fromkeys(wanted, recipe.points)
+            only = pads.field("equipment_id").isin([unit.equipment_id for unit in units])
+            table = whole_table(folder, "ingest", filter=only)
+            for found in panels(table, defaultdict(tuple, points), aggregate=recipe.windows.aggregate):
+                series.append(peer_series(found, fit_scale(found, recipe.windows.normalise)))
+    level, path = peer_level(recipe.points, series), place(file.path)
+    if level is None:
+        path.unlink(missing_ok=True)
+    else:
+        write_parquet(level_to_arrow(level), path)
+    write_json(mark_of(path), {"key": file.key, "there": level is not None})
+
+
+def peer_keys(files: Mapping[tuple[str, str], PeerFile], registry: Registry, *, each: int) -> dict[str, list[str]]:
+    """Return the keys of the levels that the units of each bucket are compared with."""
+    keys: dict[str, set[str]] = defaultdict(set)
+    for unit, kind in registry.kinds.items():
+        file = files.get((kind, unit.facility_id))
+        if file is not None:
+            keys[bucket_of(unit, each)].add(file.key)
+    return {bucket: sorted(found) for bucket, found in keys.items()}
+
+
+def read_level(file: Any) -> PeerLevel | None:
+    """Read a level; None where there is none."""
+    return None if file is None else peer_files.read_level(*file)

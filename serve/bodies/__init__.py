@@ -1,0 +1,1 @@
+"""Check what is asked and shape what is answered, as types; no HTTP."""

@@ -1,0 +1,177 @@
+"""Unfold bulk bodies in processes of their own, whose memory is bounded; a body that ends one harms nobody.
+
+parent → child:  {"kind", "size", "limits"} as a line of JSON, then the body
+child → parent:  {"size"} or {"error", "sentence"} as a line of JSON, then the table as an Arrow stream
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import contextlib
+import ctypes
+import json
+import os
+import resource
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import pyarrow as pa
+
+from hvac.errors import HvacError, InputError
+from serve.bodies.bulk import read_windows, unfolded_bytes
+from serve.bodies.problems import TooMuch, WrongKind
+from serve.settings import MIB, Limits
+
+AT_ONCE = 2
+SLACK = 64 * MIB  # stacks, code loaded late
+COPIES = 3  # of what is unfolded, while it is checked
+ERRORS: dict[str, type[HvacError]] = {kind.__name__: kind for kind in (InputError, TooMuch, WrongKind)}
+QUIET = {
+    "ARROW_DEFAULT_MEMORY_POOL": "system",
+    "MALLOC_ARENA_MAX": "1",
+    "OMP_NUM_THREADS": "1",
+    "ARROW_IO_THREADS": "1",
+}
+CODE = "from serve.bodies.unfold import serve_parent; serve_parent()"
+
+_threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="unfold")
+_own = threading.local()
+
+
+async def windows(content: bytes, kind: str, limits: Limits) -> pa.Table:
+    """`bulk.read_windows` in another process. Raises what that raises, and TooMuch where it takes too long."""
+    return await asyncio.get_running_loop().run_in_executor(_threads, _in_child, content, kind, limits)
+
+
+def _in_child(content: bytes, kind: str, limits: Limits) -> pa.Table:
+    child = getattr(_own, "child", None)
+    if child is None or child.has_ended:
+        child = _own.child = Child()
+    return child.windows(content, kind, limits)
+
+
+class Child:
+    """One process that unfolds one body after another."""
+
+    def __init__(self) -> None:
+        root = str(Path(__file__).parents[2])
+        path = os.pathsep.join([root, *filter(None, [os.environ.get("PYTHONPATH")])])
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", CODE],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+            env={**os.environ, **QUIET, "PYTHONPATH": path},
+        )  # fmt: skip
+        atexit.register(self.end)
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether another one is needed."""
+        return self._process.poll() is not None
+
+    def end(self) -> None:
+        """Stop it at once."""
+        atexit.unregister(self.end)
+        self._process.kill()
+        self._process.wait()
+        for pipe in (self._process.stdin, self._process.stdout):
+            with contextlib.suppress(OSError):
+                if pipe:
+                    pipe.close()
+
+    def windows(self, content: bytes, kind: str, limits: Limits) -> pa.Table:
+        """Send a body, take the table."""
+        late = threading.Event()
+
+        def stop() -> None:
+            late.set()
+            self._process.kill()
+
+        seconds = limits.timeout_s / 2  # half is left for the stages
+        timer = threading.Timer(seconds, stop)
+        timer.start()
+        try:
+            told, table = self._exchange(content, kind, limits)
+        except (OSError, ValueError) as error:
+            self.end()
+            if late.is_set():
+                raise TooMuch(f"the body could not be unfolded within {seconds:g} s: send it in parts") from error
+            raise InputError(f"the body cannot be read as {kind}: it is damaged, or unfolds to too much") from error
+        finally:
+            timer.cancel()
+        if "error" in told:
+            raise ERRORS.get(told["error"], InputError)(told["sentence"])
+        return pa.ipc.open_stream(pa.py_buffer(table)).read_all()
+
+    def _exchange(self, content: bytes, kind: str, limits: Limits) -> tuple[dict[str, Any], bytes]:
+        to_child, from_child = self._process.stdin, self._process.stdout
+        assert to_child is not None
+        assert from_child is not None
+        head = {"kind": kind, "size": len(content), "limits": limits.model_dump(mode="json")}
+        _send(to_child, head, content)
+        told = json.loads(from_child.readline())
+        table = from_child.read(told.get("size", 0))
+        if len(table) != told.get("size", 0):
+            raise ValueError("the process ended while it answered")
+        return told, table
+
+
+def _send(pipe: BinaryIO | Any, head: dict[str, Any], content: bytes | memoryview) -> None:
+    pipe.write(json.dumps(head).encode() + b"\n")
+    pipe.write(content)
+    pipe.flush()
+
+
+def serve_parent() -> None:
+    """Unfold what comes on standard input, until it ends."""
+    given, answers = sys.stdin.buffer, sys.stdout.buffer
+    while line := given.readline():
+        head = json.loads(line)
+        _answer(answers, given.read(head["size"]), head["kind"], Limits(**head["limits"]))
+        _give_back()
+
+
+def _answer(answers: BinaryIO, content: bytes, kind: str, limits: Limits) -> None:
+    allowed = unfolded_bytes(len(content), limits)
+    try:
+        with _bounded(SLACK + COPIES * allowed):
+            sink = pa.BufferOutputStream()
+            table = read_windows(content, kind, limits)
+            with pa.ipc.new_stream(sink, table.schema) as writer:
+                writer.write_table(table)
+            found = sink.getvalue()
+    except MemoryError:
+        sentence = f"the table unfolds to more than the {allowed} bytes allowed for a body of this size"
+        _send(answers, {"error": "TooMuch", "sentence": sentence}, b"")
+    except HvacError as error:
+        _send(answers, {"error": type(error).__name__, "sentence": str(error)}, b"")
+    else:
+        _send(answers, {"size": found.size}, memoryview(found))
+
+
+@contextlib.contextmanager
+def _bounded(more: int) -> Iterator[None]:
+    """Let this process take only so much more memory (where the system knows how)."""
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    with contextlib.suppress(OSError, ValueError):
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
+        soft = pages * resource.getpagesize() + more
+        known = [each for each in before if each != resource.RLIM_INFINITY]
+        resource.setrlimit(resource.RLIMIT_AS, (min([soft, *known]), before[1]))
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_AS, before)
+
+
+def _give_back() -> None:
+    """Return free memory to the system."""
+    pa.default_memory_pool().release_unused()
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)

@@ -1,0 +1,1 @@
+"""The three stages (features, risks, forecasts) as plain functions and in one process."""

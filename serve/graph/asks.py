@@ -1,0 +1,50 @@
+"""What passes from the ingress to the stages: one `Ask` per piece of equipment. Imports no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+
+from hvac.panel.events import Events, events_by_unit, no_events
+from hvac.panel.grid import Unit
+from hvac.readings.registers import EVENTS
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ask:
+    """The record of one piece of equipment, the bundle that judges it, and the day its window ends (None: the last).
+
+    `readings` are CANONICAL without the ids and without columns that say nothing (`compact`); `events` are rows
+    (facility, equipment, kind, start day, end day, point).
+    """
+
+    bundle_id: str
+    unit: Unit
+    class_name: str
+    readings: pa.Table
+    events: Sequence[tuple[Any, ...]] = ()
+    install_day: int | None = None
+    end_day: int | None = None
+
+
+def compact(readings: pa.Table) -> pa.Table:
+    """One unit's CANONICAL readings as they travel to the stages: no ids, no empty columns, points as codes."""
+    told = [name for name in readings.column_names[3:] if readings[name].null_count < readings.num_rows]
+    return readings.select(told).add_column(0, "point_id", readings["point_id"].dictionary_encode())
+
+
+def events_of(ask: Ask) -> Events:
+    """The events of an ask, as the batch jobs read them from a table."""
+    if not ask.events:
+        return no_events()
+    columns: list[list[Any]] = [list(column) for column in zip(*ask.events, strict=True)]
+    arrays = [
+        pa.array(column, pa.int32()).cast(pa.date32())
+        if field.name in ("start", "end")
+        else pa.array(column, field.type)
+        for column, field in zip(columns, EVENTS, strict=True)
+    ]
+    return events_by_unit(pa.table(arrays, schema=EVENTS))[ask.unit]

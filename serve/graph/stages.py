@@ -1,0 +1,187 @@
+"""The stages in one process, as the fused layout, plain uvicorn and tests run them; the graph has the same methods."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Generic, Protocol, TypeVar
+
+import pyarrow as pa
+
+from hvac.storage import AnyPath
+from serve import service_metrics
+from serve.graph.asks import Ask
+
+Part = tuple[str, pa.Table]
+Rows = list[dict[str, Any]]
+Item = TypeVar("Item")
+Found = TypeVar("Found")
+Other = TypeVar("Other")
+
+
+class Stages(Protocol):
+    """What the service asks of features, model and forecast, wherever they run."""
+
+    async def predict(self, asks: Sequence[Ask]) -> Rows:
+        """Rows of `latest.parquet` with the number of the ask in `ask`."""
+
+    async def forecast(self, ask: Ask, horizons: Sequence[int]) -> list[dict[str, Any]]:
+        """Every point's forecast for each horizon."""
+
+    async def bulk(self, part: Part) -> pa.Table:
+        """Predictions of ready windows that one bundle judges, in their order."""
+
+    async def about(self, bundle_id: str, *, fresh: bool = False) -> dict[str, Any]:
+        """What a bundle is; `fresh` reads it anew from its folder (BundleError where it is damaged)."""
+
+
+class Rounds(Generic[Item, Found]):
+    """Work on a thread of its own; what comes while it works is done together in the next round.
+
+    Nobody waits for company: an idle stage begins at once (`serve.batch` waits, and does not add to a batch that is
+    itself waiting for its turn). What nobody waits for any more is left out.
+
+    >>> async def ask() -> list[int]:
+    ...     doubled = Rounds(lambda many: [2 * each for each in many], "features", most=16)
+    ...     return await asyncio.gather(doubled(1), doubled(2))
+    >>> asyncio.run(ask())
+    [2, 4]
+
+    Args:
+        work: gives a result, or the exception to raise, for every item.
+        stage: its name in the metrics.
+        most: items in a round.
+    """
+
+    def __init__(self, work: Callable[[list[Item]], Sequence[Found | Exception]], stage: str, *, most: int) -> None:
+        self._work, self._stage, self._most = work, stage, most
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix=stage)
+        self._waiting: deque[tuple[Item, asyncio.Future[Found]]] = deque()
+
+    async def __call__(self, item: Item) -> Found:
+        """The item's own result."""
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[Found] = loop.create_future()
+        self._waiting.append((item, answer))
+        self._thread.submit(self._round, loop)
+        return await answer
+
+    async def alone(self, work: Callable[..., Other], *given: Any) -> Other:
+        """Other work on the same thread."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work, *given)
+
+    def _round(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Do all that waits; a round that finds nothing was forestalled by the one before."""
+        taken = [self._waiting.popleft() for _ in range(min(len(self._waiting), self._most))]
+        taken = [(item, answer) for item, answer in taken if not answer.done()]
+        if not taken:
+            return
+        service_metrics.BATCH_SIZE.labels(self._stage).observe(len(taken))
+        try:
+            found = self._work([item for item, _ in taken])
+        except Exception as error:  # of whatever kind: nobody of this round is left waiting
+            found = [error] * len(taken)
+        loop.call_soon_threadsafe(_settle, [answer for _, answer in taken], found)
+
+
+def _settle(answers: Sequence[asyncio.Future[Any]], found: Sequence[Any]) -> None:
+    """Give everybody who still waits the own result."""
+    for answer, result in zip(answers, found, strict=True):
+        if answer.done():
+            continue
+        if isinstance(result, Exception):
+            answer.set_exception(result)
+        else:
+            answer.set_result(result)
+
+
+def each_alone(work: Callable[[Sequence[Item]], Sequence[Found]], many: Sequence[Item]) -> Sequence[Found | Exception]:
+    """*work* in one pass; where that fails, item by item, so that what is wrong with one is that one's result only.
+
+    >>> each_alone(lambda many: [1 / each for each in many], [2, 0])
+    [0.5, ZeroDivisionError('division by zero')]
+    """
+    try:
+        return work(many)
+    except Exception as error:
+        return [error] if len(many) == 1 else one_by_one(lambda item: work([item])[0], many)
+
+
+def one_by_one(work: Callable[[Item], Found], many: Iterable[Item]) -> list[Found | Exception]:
+    """*work* on each, or what it raised.
+
+    >>> one_by_one(lambda each: 1 / each, [2, 0])
+    [0.5, ZeroDivisionError('division by zero')]
+    """
+    found: list[Found | Exception] = []
+    for item in many:
+        try:
+            found.append(work(item))
+        except Exception as error:
+            found.append(error)
+    return found
+
+
+class LocalStages:
+    """All three stages here, on one thread; `peers` is the folder of the levels of peers, if there is one."""
+
+    def __init__(self, folder: AnyPath, size: int, batch: int = 16, *, peers: AnyPath | None = None) -> None:
+        import torch
+
+        from serve.graph import core
+
+        torch.set_num_threads(1)
+        core.warm(folder)
+        self.core, self.shelf = core, core.Shelf(folder, size, core.PeerLevels(peers) if peers else None)
+        self._rounds: Rounds[Sequence[Ask], Rows] = Rounds(
+            lambda many: each_alone(self._answers, many), "features", most=batch
+        )
+
+    async def predict(self, asks: Sequence[Ask]) -> Rows:
+        """See `Stages`."""
+        return await self._rounds(asks)
+
+    def _answers(self, many: Sequence[Sequence[Ask]]) -> Sequence[Rows]:
+        """Answers of several requests, made in one pass."""
+        rows = self._rows([ask for asks in many for ask in asks])
+        return list(self.core.shared_out(rows, [len(asks) for asks in many]))
+
+    def _rows(self, asks: Sequence[Ask]) -> Rows:
+        with service_metrics.timed("features"):
+            groups = self.core.prepare(self.shelf, asks)
+        return self.core.in_order(map(self._finish, groups))
+
+    def _finish(self, group: Any) -> Rows:
+        bundle = self.shelf(group.bundle_id)
+        with service_metrics.timed("model"):
+            risk_BH = self.core.newest_risks(bundle, group.made.windows)
+        with service_metrics.timed("forecast"):
+            outlook_B = self.core.driving_outlooks(bundle, group.made)
+        return self.core.assemble(bundle, group, risk_BH, outlook_B)
+
+    async def forecast(self, ask: Ask, horizons: Sequence[int]) -> list[dict[str, Any]]:
+        """See `Stages`."""
+
+        def work() -> list[dict[str, Any]]:
+            (group,) = self.core.prepare(self.shelf, [ask])
+            found = self.core.all_outlooks(self.shelf(group.bundle_id), group.made, horizons)
+            return [one for window in found for one in window]
+
+        return await self._rounds.alone(work)
+
+    async def bulk(self, part: Part) -> pa.Table:
+        """See `Stages`."""
+
+        def work() -> pa.Table:
+            bundle = self.shelf(part[0])
+            windows = self.core.ready_windows(bundle, part[1])
+            return self.core.ready_rows(bundle, windows, bundle.predict(windows).risk_BH)
+
+        return await self._rounds.alone(work)
+
+    async def about(self, bundle_id: str, *, fresh: bool = False) -> dict[str, Any]:
+        """See `Stages`."""
+
+        return await self._rounds.alone(self.core.about_fresh if fresh else self.core.about_one, self.shelf, bundle_id)

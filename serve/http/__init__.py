@@ -1,0 +1,1 @@
+"""Answer HTTP: routes, pages, who may come in, errors as sentences."""

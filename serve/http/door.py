@@ -1,0 +1,122 @@
+"""Who may come in: keys, hosts, other sites' pages; all of it is looked at before a body is read."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from collections.abc import Callable, Collection, Mapping
+from typing import Any
+
+from fastapi import Request
+from starlette.types import Scope
+
+from serve.bodies.problems import BadHost, Forbidden, NoKey, Unknown
+from serve.keys import ANYONE, Caller, given_key, hash_key
+from serve.memory.store import FLEET, Store
+
+KEYS_FOR_S = 2.0
+OPEN = ("/healthz", "/readyz", "/static/app.css", "/openapi.json")  # shown without a key
+PUSH = "/v1/readings"
+PROMOTE = re.compile(r"/v1/models/[^/]+/promote")
+LOCAL_HOSTS = ("127.0.0.1", "localhost", "[::1]")
+HOST = re.compile(r"(?P<name>\[[0-9a-fA-F:.]+\]|[^\s:/@?#\[\]]+)(:[0-9]{1,5})?")
+
+
+class Door:
+    """Who may come in: anyone of this machine where keys are off, else whoever has a key of the store."""
+
+    def __init__(self, store: Store, *, keys: bool) -> None:
+        self.store, self.keys = store, keys
+        self._known: tuple[float, dict[str, Caller]] = (0.0, {})
+
+    async def enter(self, scope: Scope, headers: Mapping[str, str]) -> Caller | None:
+        """The caller of a request; None for a stranger where no key is needed. Raises NoKey, Forbidden."""
+        if not self.keys:
+            return ANYONE
+        path, method = scope["path"], scope["method"]
+        key = given_key(headers, browser=method in ("GET", "HEAD"))
+        found = (await asyncio.to_thread(self._callers)).get(hash_key(key)) if key else None
+        if found is None and path in OPEN:
+            return None
+        if found is None:
+            raise NoKey("this API key is not known" if key else "an API key is needed: send it as X-API-Key")
+        return _allowed(found, needed_role(method, path))
+
+    def may(self, role: str) -> Callable[[Request], Any]:
+        """A dependency that gives the caller whom the guard let in. Raises NoKey, Forbidden."""
+
+        async def caller(request: Request) -> Caller:
+            found = request.scope.get("state", {}).get("caller")
+            if found is None:
+                raise NoKey("an API key is needed: send it as X-API-Key")
+            return _allowed(found, role)
+
+        return caller
+
+    def _callers(self) -> dict[str, Caller]:
+        since, known = self._known
+        if time.monotonic() - since > KEYS_FOR_S:
+            known = {row.hashed: Caller(row.name, row.facility_id, row.role) for row in self.store.api_keys()}
+            self._known = (time.monotonic(), known)
+        return known
+
+    def check(self, caller: Caller, *facilities: str) -> None:
+        """Raise Unknown for a facility that is not the caller's: it learns not even whether there is one."""
+        for facility in facilities:
+            if not caller.sees(facility):
+                raise self.unknown(facility)
+
+    def check_promote(self, caller: Caller, facility_id: str | None) -> None:
+        """Only a key of the whole fleet changes what the fleet is judged by."""
+        if facility_id is None:
+            self.check_fleet(caller)
+        else:
+            self.check(caller, facility_id)
+
+    def check_fleet(self, caller: Caller) -> None:
+        """Raise Forbidden where the key is one facility's."""
+        if caller.facility_id != FLEET:
+            raise Forbidden("this API key is one facility's; a key of the whole fleet is needed")
+
+    def unknown(self, facility_id: str) -> Unknown:
+        """What is said of a facility that is not there, or not for this caller."""
+        return Unknown(f"facility {facility_id[:128]!r} is not known here")
+
+
+def _allowed(caller: Caller, role: str) -> Caller:
+    if not caller.may(role):
+        raise Forbidden(f"this API key may {caller.role}; {role} is needed")
+    return caller
+
+
+def needed_role(method: str, path: str) -> str:
+    """Return the role that a request needs, known before its body is read.
+
+    >>> needed_role("POST", "/v1/readings"), needed_role("POST", "/v1/models/a/promote"), needed_role("GET", "/")
+    ('push', 'admin', 'read')
+    """
+    if method == "POST" and path == PUSH:
+        return "push"
+    return "admin" if method == "POST" and PROMOTE.fullmatch(path) else "read"
+
+
+def check_host(hosts: list[str], origins: list[str], also: Collection[str]) -> None:
+    """Refuse what another site's page can make a browser send to a service without keys.
+
+    `hosts` and `origins` are the headers of a request; `also` are names under which a reverse proxy serves.
+
+    Raises:
+        BadHost: the request names another host (DNS rebinding). Forbidden: it comes from another site's page.
+    """
+    found = HOST.fullmatch(hosts[0]) if len(hosts) == 1 else None
+    name = found["name"].lower() if found else ""
+    if name not in (*LOCAL_HOSTS, *(each.lower() for each in also)):
+        served = ", ".join([*LOCAL_HOSTS, *also])
+        raise BadHost(f"without API keys only requests to {served} are answered (setting: hosts); found another Host")
+    if not all(_is_same(origin, hosts[0]) for origin in origins):
+        raise Forbidden("without API keys requests from pages of another site are not answered (header Origin)")
+
+
+def _is_same(origin: str, host: str) -> bool:
+    return origin.lower() in (f"http://{host}".lower(), f"https://{host}".lower())

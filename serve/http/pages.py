@@ -1,0 +1,212 @@
+"""The pages a facility manager reads: fleet → facility → equipment; rendered here, no script, no outside network."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi.responses import HTMLResponse
+from markupsafe import Markup
+
+from hvac.panel.grid import Unit
+from hvac.panel.registry import EPOCH
+from hvac.readings.registers import OPEN_END
+from hvac.scoring.worklist import doubts_text, ranking_csv
+from serve.bodies.answers import grade
+from serve.http.chart import Drawing, draw, number
+from serve.http.door import Door
+from serve.http.page_words import Words
+from serve.http.rendering import FOLDER, language_of, render
+from serve.ids import SentId
+from serve.keys import Caller
+from serve.service import Service
+
+FIRST = 15
+SHOWN_DAYS = 90
+Text = Annotated[str, Query(max_length=128)]
+Flag = Annotated[str, Query(pattern="^(1|)$")]
+
+
+def days(number_of: int) -> dt.timedelta:
+    """So many days."""
+    return dt.timedelta(days=number_of)
+
+
+def make_pages(service: Service, door: Door) -> APIRouter:
+    """Routes of the pages."""
+    routes = APIRouter(include_in_schema=False)
+    read = Depends(door.may("read"))
+    default = service.config.language
+
+    def show(request: Request, name: str, **more: Any) -> HTMLResponse:
+        return render(request, name, default=default, **more)
+
+    @routes.get("/")
+    async def fleet(request: Request, caller: Caller = read) -> HTMLResponse:
+        found = await asyncio.to_thread(service.facilities, caller.sees)
+        entries = [e for e in await asyncio.to_thread(service.ranking) if caller.sees(e["facility_id"])]
+        return show(
+            request,
+            "fleet.html.j2",
+            today=dt.datetime.now(dt.UTC).date(),
+            facilities=found,
+            entries=entries[:FIRST],
+            **_summary(entries),
+        )
+
+    @routes.get("/equipment")
+    async def everything(
+        request: Request, caller: Caller = read, q: Text = "", kind: Text = "", alarms: Flag = ""
+    ) -> HTMLResponse:
+        entries = [e for e in await asyncio.to_thread(service.ranking) if caller.sees(e["facility_id"])]
+        return ranked(request, None, entries, q, kind, alarms)
+
+    @routes.get("/facility/{facility_id}")
+    async def facility(
+        request: Request, facility_id: SentId, caller: Caller = read, q: Text = "", kind: Text = "", alarms: Flag = ""
+    ) -> HTMLResponse:
+        door.check(caller, facility_id)
+        entries = await asyncio.to_thread(service.ranking, facility_id)
+        if not entries and not await asyncio.to_thread(service.store.units, facility_id):
+            raise door.unknown(facility_id)
+        return ranked(request, facility_id, entries, q, kind, alarms)
+
+    def ranked(
+        request: Request, facility_id: str | None, entries: list[dict[str, Any]], q: str, kind: str, alarms: str
+    ) -> HTMLResponse:
+        shown = [(rank, e) for rank, e in enumerate(entries, 1) if _fits(e, q, kind, alarms)]
+        told = {"q": q, "kind": kind, "alarms": alarms, "kinds": sorted({e["class"] for e in entries})}
+        return show(request, "ranking.html.j2", facility_id=facility_id, shown=shown, all=len(entries),
+                    horizons=_horizons(entries), **told)  # fmt: skip
+
+    @routes.get("/ranking.csv")
+    async def csv(request: Request, caller: Caller = read) -> Response:
+        entries = [e for e in await asyncio.to_thread(service.ranking) if caller.sees(e["facility_id"])]
+        text = ranking_csv(entries, language_of(request, default))
+        headers = {"Content-Disposition": 'attachment; filename="ranking.csv"'}
+        return Response(text.encode(), media_type="text/csv; charset=utf-8", headers=headers)
+
+    @routes.get("/equipment/{facility_id}/{equipment_id:path}")
+    async def equipment(
+        request: Request, facility_id: SentId, equipment_id: SentId, caller: Caller = read
+    ) -> HTMLResponse:
+        door.check(caller, facility_id)
+        words = Words(language_of(request, default))
+        found = await asyncio.to_thread(equipment_view, service, Unit(facility_id, equipment_id), words)
+        return show(request, "equipment.html.j2", **found)
+
+    @routes.get("/static/app.css")
+    async def css() -> Response:
+        text = (FOLDER / "app.css").read_text(encoding="utf-8")
+        return Response(text, media_type="text/css", headers={"Cache-Control": "max-age=3600"})
+
+    return routes
+
+
+def _summary(entries: list[dict[str, Any]]) -> dict[str, Any]:
+    """Horizons, and how much equipment has an alarm within the shortest."""
+    horizons = _horizons(entries)
+    return {
+        "horizons": horizons,
+        "in_alarm": sum(bool(e["alarms"].get(horizons[0])) for e in entries) if horizons else 0,
+    }
+
+
+def _horizons(entries: list[dict[str, Any]]) -> list[int]:
+    return sorted({h for entry in entries for h in entry["risks"]})
+
+
+def _fits(entry: dict[str, Any], q: str, kind: str, alarms: str) -> bool:
+    told = f"{entry['facility_id']} {entry['equipment_id']} {entry.get('point') or ''}".casefold()
+    return (
+        q.strip().casefold() in told
+        and (not kind or entry["class"] == kind)
+        and (not alarms or any(entry["alarms"].values()))
+    )
+
+
+def _until(end_day: int, words: Words) -> str:
+    """The last day of an event, or that it is not over."""
+    end = EPOCH + days(end_day)
+    return words("equipment.ongoing") if end >= OPEN_END else end.isoformat()
+
+
+def equipment_view(service: Service, unit: Unit, words: Words) -> dict[str, Any]:
+    """What the page of one equipment shows. Raises Unknown."""
+    stored, table, events = service.record(unit)
+    rows = service.rows(*unit)
+    best = max(rows, key=lambda row: (row["status"] == "ok", row["risk"] or 0.0), default=None)
+    own = [row for row in rows if best and row["point_id"] == best["point_id"]]
+    readings = _by_point(table)
+    history = service.store.history(unit)
+    entry = [e for e in service.ranking(unit.facility_id) if e["equipment_id"] == unit.equipment_id]
+    return {
+        "unit": unit,
+        "class_name": stored.class_name,
+        "installed": None if stored.install_day is None else EPOCH + days(stored.install_day),
+        "set_aside": service.store.aside(unit).get(unit),
+        "best": best,
+        "rows": own,
+        "behind": entry[0]["days_behind"] if entry else 0,
+        "grade": grade(best["observed_share"], best["status"], best.get("doubts")) if best else None,
+        "doubts": doubts_text(best, words.language) if best else "",
+        "outlook": _outlook(own),
+        "charts": [(point, Markup(_chart(point, rows_of, own, events, words))) for point, rows_of in readings.items()],
+        "readings": readings,
+        "events": [(EPOCH + days(e[3]), words.name("kind", e[2]), _until(e[4], words), e[5]) for e in reversed(events)],
+        "alarms": [(EPOCH + days(d), h, r) for d, _, h, r, alarm in reversed(history) if alarm],
+    }
+
+
+def _by_point(table: Any) -> dict[str, list[dict[str, Any]]]:
+    """Readings of the last 90 days of every point, oldest first."""
+    rows = table.sort_by([("point_id", "ascending"), ("date", "ascending")]).to_pylist()
+    newest = max((row["date"] for row in rows), default=EPOCH)
+    found: dict[str, list[dict[str, Any]]] = {}
+    for row in rows:
+        if (newest - row["date"]).days < SHOWN_DAYS:
+            found.setdefault(row["point_id"], []).append(row)
+    return found
+
+
+def _outlook(rows: list[dict[str, Any]]) -> dict[str, Any] | None:
+    """The forecast for the shortest horizon, in words."""
+    known = [row for row in rows if row["forecast"]]
+    if not known:
+        return None
+    row = min(known, key=lambda r: r["horizon"])
+    return {
+        "point": row["driving_point"], "date": row["end_date"] + days(row["horizon"]), "value": row["forecast"][-1],
+        "low": row["forecast_low"][-1], "high": row["forecast_high"][-1], "crossing": row["crossing_probability"],
+    }  # fmt: skip
+
+
+def _chart(point: str, readings: list[dict[str, Any]], rows: list[dict[str, Any]], events: Any, words: Words) -> str:
+    measured = [((row["date"] - EPOCH).days, row["value"]) for row in readings]
+    limits = {
+        name: [((row["date"] - EPOCH).days, row[name]) for row in readings if row[name] is not None]
+        for name in ("lower_limit", "upper_limit")
+    }
+    outlook = [row for row in rows if row["forecast"] and row["driving_point"] == point]
+    forecast, band = [], []
+    if outlook:
+        row = min(outlook, key=lambda r: r["horizon"])
+        end = (row["end_date"] - EPOCH).days
+        forecast = [(end + i, value) for i, value in enumerate(row["forecast"], 1)]
+        edges = zip(row["forecast_low"], row["forecast_high"], strict=True)
+        band = [(end + i, low, high) for i, (low, high) in enumerate(edges, 1) if low == low and high == high]
+    ends = [number(each[-1][1]) if each else "–" for each in limits.values()]
+    told = words("chart.limits", low=ends[0], high=ends[1]) if any(limits.values()) else words("chart.no_limits")
+    title = words(
+        "chart.alt", point=point, first=number(measured[0][1]), last=number(measured[-1][1]), start=readings[0]["date"],
+        end=readings[-1]["date"], limits=told,
+    )  # fmt: skip
+    if forecast:
+        title += words("chart.alt_forecast", value=number(forecast[-1][1]), date=EPOCH + days(forecast[-1][0]))
+    marks = [(e[3], words.name("kind", e[2])) for e in events if e[5] in (None, "", point)]
+    return draw(
+        Drawing(title=title, measured=measured, lower=limits["lower_limit"], upper=limits["upper_limit"],
+                forecast=forecast, band=band, events=marks)
+    )  # fmt: skip

@@ -1,0 +1,1 @@
+"""Remember readings, events, predictions and keys in SQLite or PostgreSQL."""
