@@ -1,8 +1,8 @@
 """What pooling the calibration over classes is worth: python benchmarks/calibration.py [--workspace runs/demo]
 
 Families are fitted on *train* (stopped on *tune*). The equipment of *cal* is cut at random, eight times: on two thirds
-the calibrators are fitted, each class alone (Platt) or all together (`hvac.decision.pooling`), on the last third risks of
-all classes are judged together: PR-AUC and log-loss. The test part is not read.
+the calibrators are fitted, each class alone (Platt) or all together (`hvac.decision.pooling`), on the last third risks
+of all classes are judged together: PR-AUC and log-loss. The test part is not read.
 """
 
 from pathlib import Path
@@ -29,9 +29,16 @@ def main() -> None:
     where = machine(["scikit-learn", "torch"], 1)
     encoder = loaded_once(lambda: load_encoder(EncoderConfig()))
     found = {
-        family: judged(given.workspace / "windows", family, encoder) for family in FAMILIES[: 1 if given.quick else 3]
+        family: judged(given.workspace / "windows", family, encoder)
+        for family in FAMILIES[: 1 if given.quick else 3]
     }
-    record("calibration", where, rows(found), {"workspace": given.workspace.name, "families": found}, given.quick)
+    record(
+        "calibration",
+        where,
+        rows(found),
+        {"workspace": given.workspace.name, "families": found},
+        given.quick,
+    )
 
 
 def judged(folder: Path, family: str, encoder: Any) -> dict[str, Any]:
@@ -40,7 +47,8 @@ def judged(folder: Path, family: str, encoder: Any) -> dict[str, Any]:
     cal: dict[str, tuple[Any, ...]] = {}
     for name, recipe in load_recipes(folder).items():
         train, tune, held = (
-            prepared_windows(folder, recipe, s, config.needs, encoder) for s in ("train", "tune", "cal")
+            prepared_windows(folder, recipe, s, config.needs, encoder)
+            for s in ("train", "tune", "cal")
         )
         model = fit(train, tune, config, Fitting(encoder))
         cal[name] = (model.score(held).astype(float), *held.labels, held.units)
@@ -50,7 +58,9 @@ def judged(folder: Path, family: str, encoder: Any) -> dict[str, Any]:
         seen = [cut(cal, h, seed) for seed in range(CUTS)]
         for way in told:
             for figure in ("pr_auc", "log_loss"):
-                told[way][figure].append(round(float(np.mean([each[way][figure] for each in seen])), 4))
+                told[way][figure].append(
+                    round(float(np.mean([each[way][figure] for each in seen])), 4)
+                )
     return told
 
 
@@ -61,13 +71,20 @@ def cut(cal: dict[str, tuple[Any, ...]], h: int, seed: int) -> dict[str, dict[st
         units = np.unique(units_B)
         inside = np.random.default_rng(seed).permutation(units)[: int(SHARE * len(units))]
         fit_B, known_B = np.isin(units_B, inside), known_BH[:, h]
-        parts[name] = CalPart(score_BH[fit_B & known_B, h], y_BH[fit_B & known_B, h], units_B[fit_B & known_B])
+        parts[name] = CalPart(
+            score_BH[fit_B & known_B, h], y_BH[fit_B & known_B, h], units_B[fit_B & known_B]
+        )
         held[name] = (score_BH[~fit_B & known_B, h], y_BH[~fit_B & known_B, h])
-    alone = {name: fit_calibrator(part.score_B, part.y_B, groups_B=part.groups_B) for name, part in parts.items()}
+    alone = {
+        name: fit_calibrator(part.score_B, part.y_B, groups_B=part.groups_B)
+        for name, part in parts.items()
+    }
     y_B = np.concatenate([y for _, y in held.values()]).astype(float)
     found = {}
     for way, calibrators in (("alone", alone), ("pooled", fit_calibrators(parts))):
-        risk_B = np.concatenate([calibrators[name].transform(score) for name, (score, _) in held.items()])
+        risk_B = np.concatenate(
+            [calibrators[name].transform(score) for name, (score, _) in held.items()]
+        )
         loss = -float(np.mean(y_B * np.log(risk_B) + (1 - y_B) * np.log1p(-risk_B)))
         found[way] = {"pr_auc": float(average_precision_score(y_B, risk_B)), "log_loss": loss}
     return found

@@ -41,7 +41,15 @@ def main() -> None:
                 "error {ece:.3f}; by chance {mean:.3f} on average, at most {most:.3f} in 95 of 100; "
                 "slope {slope:.2f} [{slope_low:.2f}, {slope_high:.2f}]"
             ).format(**told)
-            rows.append(Row(f"{workspace.name}, {days} days, {told['units']} machines", "", measured, "chance", None))
+            rows.append(
+                Row(
+                    f"{workspace.name}, {days} days, {told['units']} machines",
+                    "",
+                    measured,
+                    "chance",
+                    None,
+                )
+            )
     record("calibration_chance", machine(("numpy",), cores=1), rows, {"found": found}, asked.quick)
 
 
@@ -75,7 +83,11 @@ def slopes(risk_B: Any, y_B: Any, unit_B: Any) -> dict[str, float]:
     units = int(unit_B.max()) + 1
     drawn = [rng.multinomial(units, np.full(units, 1 / units))[unit_B] for _ in range(RESAMPLES)]
     low, high = np.quantile([slope(odds_B, y_B, weight_B) for weight_B in drawn], [0.025, 0.975])
-    return {"slope": slope(odds_B, y_B, np.ones(len(y_B))), "slope_low": float(low), "slope_high": float(high)}
+    return {
+        "slope": slope(odds_B, y_B, np.ones(len(y_B))),
+        "slope_low": float(low),
+        "slope_high": float(high),
+    }
 
 
 def slope(odds_B: Any, y_B: Any, weight_B: Any) -> float:

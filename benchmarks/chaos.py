@@ -33,7 +33,13 @@ OUTPUTS = {"ingest": ("panel",), "featurize": ("windows",), "train": ("bundles",
            "evaluate": (), "score": ("scores",)}  # fmt: skip
 RUN: dict[str, Any] = {
     "name": "chaos",
-    "simulate": {"facilities": 3, "equipment_per_class": 8, "classes": ["pump", "chiller"], "days": 1000, "seed": 3},
+    "simulate": {
+        "facilities": 3,
+        "equipment_per_class": 8,
+        "classes": ["pump", "chiller"],
+        "days": 1000,
+        "seed": 3,
+    },
     "windows": {"train_stride": 7, "evaluation_stride": 7},
     "model": {"family": "hybrid", "epochs": 12},
     "train": {"workers": 1, "checkpoint_every": 1, "max_failures": 8},
@@ -43,7 +49,14 @@ RUN: dict[str, Any] = {
 }
 UNLIKE = ("created", "seconds", "command", "workspace", "config_hash", "config", "bundles", "id")
 LONGEST_STEP_S, LEAST_KILLS = 900, 20
-NOT_OURS = ("IDLE", "DashboardAgent", "RuntimeEnvAgent", "_StatsActor", "ActorLocationTracker", "Coordinator")
+NOT_OURS = (
+    "IDLE",
+    "DashboardAgent",
+    "RuntimeEnvAgent",
+    "_StatsActor",
+    "ActorLocationTracker",
+    "Coordinator",
+)
 
 
 def main() -> None:
@@ -114,7 +127,11 @@ def finish(job: psutil.Popen, step: str, config: Path) -> None:
 
 def failed(step: str, config: Path, status: int | None) -> SystemExit:
     """What a job that did not end well said last."""
-    told = config.with_suffix(f".{step}.log").read_text(encoding="utf-8", errors="replace").splitlines()
+    told = (
+        config.with_suffix(f".{step}.log")
+        .read_text(encoding="utf-8", errors="replace")
+        .splitlines()
+    )
     return SystemExit("\n".join([*told[-60:], f"{step} ended with status {status}"]))
 
 
@@ -178,9 +195,17 @@ def forget(step: str, workspace: Path) -> None:
 def compare(quiet: Path, wild: Path) -> dict[str, Any]:
     """Windows lost or doubled, parts that differ, numbers that differ."""
     keys = [sorted(map(str, window_keys(folder))) for folder in (quiet, wild)]
-    parts = [{p.relative_to(f): p.read_bytes() for p in (f / "windows").glob("class=*/part-*")} for f in (quiet, wild)]
-    metrics = [json.loads((folder / "metrics.json").read_text(encoding="utf-8")) for folder in (quiet, wild)]
-    sweeps = [sorted(trial["trial"] for trial in sweep(folder)["trials"]) for folder in (quiet, wild)]
+    parts = [
+        {p.relative_to(f): p.read_bytes() for p in (f / "windows").glob("class=*/part-*")}
+        for f in (quiet, wild)
+    ]
+    metrics = [
+        json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+        for folder in (quiet, wild)
+    ]
+    sweeps = [
+        sorted(trial["trial"] for trial in sweep(folder)["trials"]) for folder in (quiet, wild)
+    ]
     return {
         "windows": len(keys[0]),
         "windows_lost": len(set(keys[0]) - set(keys[1])),
@@ -189,14 +214,17 @@ def compare(quiet: Path, wild: Path) -> dict[str, Any]:
         "sweep_trials_once_each": sweeps[0] == sweeps[1],
         "numbers_compared": sum(1 for _ in numbers(metrics[0])),
         "numbers_unlike": unlike(metrics[0], metrics[1]),
-        "latest_equal": (quiet / "latest_ranking.csv").read_bytes() == (wild / "latest_ranking.csv").read_bytes(),
+        "latest_equal": (quiet / "latest_ranking.csv").read_bytes()
+        == (wild / "latest_ranking.csv").read_bytes(),
     }
 
 
 def window_keys(folder: Path) -> list[tuple[Any, ...]]:
     """What names each window of the table."""
     names = ["facility_id", "equipment_id", "point_id", "end_date"]
-    table = pads.dataset(sorted(map(str, (folder / "windows").glob("class=*/part-*")))).to_table(columns=names)
+    table = pads.dataset(sorted(map(str, (folder / "windows").glob("class=*/part-*")))).to_table(
+        columns=names
+    )
     return list(zip(*(table[name].to_pylist() for name in names), strict=True))
 
 
@@ -231,7 +259,10 @@ def unlike(first: Any, second: Any) -> list[str]:
 
 def count(kills: list[dict[str, str]], name: str) -> dict[str, int]:
     """How many of each."""
-    return {value: sum(each[name] == value for each in kills) for value in sorted({each[name] for each in kills})}
+    return {
+        value: sum(each[name] == value for each in kills)
+        for value in sorted({each[name] for each in kills})
+    }
 
 
 if __name__ == "__main__":

@@ -23,37 +23,56 @@ def figure(found: dict[str, Any]) -> str:
 
 
 def verdicts(metrics: dict[str, Any], word: str) -> str:
-    pairs = ((name, found[HORIZON]["pr_auc"]["verdict"]) for name, found in metrics["differences"].items())
+    pairs = (
+        (name, found[HORIZON]["pr_auc"]["verdict"])
+        for name, found in metrics["differences"].items()
+    )
     return ", ".join(name for name, verdict in pairs if verdict == word) or "none"
 
 
 def section(metrics: dict[str, Any]) -> list[str]:
     run, windows = metrics["run"], metrics["windows"]
     counts = ", ".join(
-        f"{s} {windows[s]['windows']:,} windows / {windows[s]['units']} units" for s in ("train", "test")
+        f"{s} {windows[s]['windows']:,} windows / {windows[s]['units']} units"
+        for s in ("train", "test")
     )
     lines = [
         f"## {run['name']}",
         "",
         f"`{run['command']}` · {run['created'][:10]} · split {run['split']['kind']} · {counts}",
         "",
-        "| model | " + " | ".join(f"PR-AUC {h} d | ROC-AUC {h} d" for h in metrics["models"]["hybrid"]) + " |",
+        "| model | "
+        + " | ".join(f"PR-AUC {h} d | ROC-AUC {h} d" for h in metrics["models"]["hybrid"])
+        + " |",
         "|---|" + "---|" * (2 * len(metrics["models"]["hybrid"])),
     ]
     for name, found in metrics["models"].items():
-        cells = [figure(each[metric]) for each in found.values() for metric in ("pr_auc", "roc_auc")]
+        cells = [
+            figure(each[metric]) for each in found.values() for metric in ("pr_auc", "roc_auc")
+        ]
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
     for name, found in metrics.get("ablation", {}).items():
-        cells = [figure(each[metric]) for each in found.values() for metric in ("pr_auc", "roc_auc")]
+        cells = [
+            figure(each[metric]) for each in found.values() for metric in ("pr_auc", "roc_auc")
+        ]
         lines.append(f"| *ablation: {name}* | " + " | ".join(cells) + " |")
     told = (
-        f"{word}: {verdicts(metrics, word)}" for word in ("better", "worse", "no clear difference", "too few events")
+        f"{word}: {verdicts(metrics, word)}"
+        for word in ("better", "worse", "no clear difference", "too few events")
     )
-    return [*lines, "", f"`hybrid` against the others by PR-AUC at {HORIZON} days: " + "; ".join(told) + ".", ""]
+    return [
+        *lines,
+        "",
+        f"`hybrid` against the others by PR-AUC at {HORIZON} days: " + "; ".join(told) + ".",
+        "",
+    ]
 
 
 def main() -> None:
-    found = {Path(folder).name: json.loads((Path(folder) / "metrics.json").read_text()) for folder in sys.argv[1:]}
+    found = {
+        Path(folder).name: json.loads((Path(folder) / "metrics.json").read_text())
+        for folder in sys.argv[1:]
+    }
     kept = ("run", "windows", "models", "differences", "ablation", "forecast")
     file = HERE / "results" / "runs.json"
     small = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}

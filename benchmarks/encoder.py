@@ -35,10 +35,14 @@ def main() -> None:
     torch.set_num_threads(1)
     where = machine(PACKAGES, cores=1)
     encoder = load_encoder()
-    found = measure(encoder, simulated_windows(512 if quick else SERIES), rounds=2 if quick else ROUNDS)
+    found = measure(
+        encoder, simulated_windows(512 if quick else SERIES), rounds=2 if quick else ROUNDS
+    )
     found["alone_microseconds"] = measure_alone(encoder, rounds=20 if quick else SINGLE_ROUNDS)
     print_table(found)
-    record("encoder", where, summary(found), {"days": DAYS, "embedding": encoder.dim, **found}, quick)
+    record(
+        "encoder", where, summary(found), {"days": DAYS, "embedding": encoder.dim, **found}, quick
+    )
 
 
 def simulated_windows(series: int) -> Floats:
@@ -51,7 +55,9 @@ def simulated_windows(series: int) -> Floats:
 def standardised(x_NCL: Floats) -> torch.Tensor:
     """What the bare loop is fed: [N, L, 1]."""
     series_NL = x_NCL[:, 0]
-    scaled_NL = (series_NL - series_NL.mean(axis=1, keepdims=True)) / series_NL.std(axis=1, keepdims=True)
+    scaled_NL = (series_NL - series_NL.mean(axis=1, keepdims=True)) / series_NL.std(
+        axis=1, keepdims=True
+    )
     return torch.from_numpy(scaled_NL.astype(np.float32)).unsqueeze(-1)
 
 
@@ -64,7 +70,9 @@ def bare_loop(encoder: Encoder, x_NLC: torch.Tensor, batch: int) -> None:
 def measure(encoder: Encoder, x_NCL: Floats, rounds: int) -> dict[str, Any]:
     bare_NLC = standardised(x_NCL)
     calls: dict[str, Callable[[], object]] = {"embed": partial(encoder.embed, x_NCL)}
-    calls |= {f"backbone_{batch}": partial(bare_loop, encoder, bare_NLC, batch) for batch in BATCHES}
+    calls |= {
+        f"backbone_{batch}": partial(bare_loop, encoder, bare_NLC, batch) for batch in BATCHES
+    }
     for call in calls.values():
         call()
     seconds = shortest(calls, rounds)
@@ -93,7 +101,11 @@ def measure_alone(encoder: Encoder, rounds: int) -> dict[str, float]:
 
 
 def summary(found: dict[str, Any]) -> list[Row]:
-    each, best, alone = found["microseconds_per_series"], found["best_backbone"], found["alone_microseconds"]
+    each, best, alone = (
+        found["microseconds_per_series"],
+        found["best_backbone"],
+        found["alone_microseconds"],
+    )
     return [
         Row(
             what="embedding, one core, packaged encoder, beside the bare backbone loop",

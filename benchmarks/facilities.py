@@ -35,7 +35,10 @@ Cal = dict[str, tuple[Windows, Any]]
 def main() -> None:
     command = parser(__doc__)
     command.add_argument(
-        "--runs", type=Path, default=Path("runs"), help="where the simulated fleets are built and kept"
+        "--runs",
+        type=Path,
+        default=Path("runs"),
+        help="where the simulated fleets are built and kept",
     )
     command.add_argument("--workspace", type=Path, nargs="*", default=[])
     command.add_argument("--families", nargs="+", default=["gbdt_full"])
@@ -45,7 +48,8 @@ def main() -> None:
     folders |= {workspace.name: workspace / "windows" for workspace in given.workspace}
     encoder = loaded_once(lambda: load_encoder(EncoderConfig()))
     found = {
-        name: {family: judged(folder, family, encoder) for family in given.families} for name, folder in folders.items()
+        name: {family: judged(folder, family, encoder) for family in given.families}
+        for name, folder in folders.items()
     }
     record("facilities", where, rows(found), {"rates": RATES, "fleets": found}, given.quick)
 
@@ -54,7 +58,13 @@ def featurized(workspace: Path) -> Path:
     """Windows of a fleet whose facilities fail at different rates."""
     source = workspace / "fleet"
     if not (source / "events.parquet").exists():
-        size = {"facilities": len(RATES), "equipment_per_class": 16, "classes": CLASSES, "days": 1095, "seed": 11}
+        size = {
+            "facilities": len(RATES),
+            "equipment_per_class": 16,
+            "classes": CLASSES,
+            "days": 1095,
+            "seed": 11,
+        }
         fleets = [
             list(simulate_facilities(SimulateConfig(**size, failures_per_year=rate)))[place]
             for place, rate in enumerate(RATES)
@@ -76,13 +86,16 @@ def judged(folder: Path, family: str, encoder: Any) -> dict[str, Any]:
     config, cal, horizons = config_of(family), {}, ()
     for name, recipe in load_recipes(folder).items():
         train, tune, held = (
-            prepared_windows(folder, recipe, s, config.needs, encoder) for s in ("train", "tune", "cal")
+            prepared_windows(folder, recipe, s, config.needs, encoder)
+            for s in ("train", "tune", "cal")
         )
         cal[name] = (held, fit(train, tune, config, Fitting(encoder)).score(held).astype(float))
         horizons = recipe.windows.horizons
     told_CWHK = np.array([cut(cal, horizons, seed) for seed in range(CUTS)])
     off_HK, on_HK = told_CWHK.mean(axis=0)
-    gain_CHK = (told_CWHK[:, 1] - told_CWHK[:, 0]) * np.where(np.isin(FIGURES, ("log_loss", "brier")), -1, 1)
+    gain_CHK = (told_CWHK[:, 1] - told_CWHK[:, 0]) * np.where(
+        np.isin(FIGURES, ("log_loss", "brier")), -1, 1
+    )
     return {
         figure: {"off": off_HK[:, k].round(4).tolist(), "on": on_HK[:, k].round(4).tolist(),
                  "cuts_better": (gain_CHK[:, :, k] > 0).sum(axis=0).tolist()}
@@ -95,22 +108,34 @@ def cut(cal: Cal, horizons: tuple[int, ...], seed: int) -> list[Any]:
     fitted, held = {}, {}
     for name, (windows, score_BH) in cal.items():
         units = np.unique(windows.units)
-        inside_B = np.isin(windows.units, np.random.default_rng(seed).permutation(units)[: int(SHARE * len(units))])
+        inside_B = np.isin(
+            windows.units, np.random.default_rng(seed).permutation(units)[: int(SHARE * len(units))]
+        )
         fitted[name] = Scored(score_BH[inside_B], windows.take(inside_B))
         held[name] = Scored(score_BH[~inside_B], windows.take(~inside_B))
     return [told(fitted, held, horizons, DecisionConfig(by_facility=on)) for on in (False, True)]
 
 
 def told(
-    fitted: dict[str, Scored], held: dict[str, Scored], horizons: tuple[int, ...], config: DecisionConfig
+    fitted: dict[str, Scored],
+    held: dict[str, Scored],
+    horizons: tuple[int, ...],
+    config: DecisionConfig,
 ) -> list[list[float]]:
     decisions = fit_decisions(fitted, horizons=horizons, config=config)
     facility = {name: part.windows.column("facility_id") for name, part in held.items()}
-    risk_BH = np.concatenate([decisions[n].risk(part.score_BH, facility[n]) for n, part in held.items()])
+    risk_BH = np.concatenate(
+        [decisions[n].risk(part.score_BH, facility[n]) for n, part in held.items()]
+    )
     cut_BH = np.concatenate([decisions[n].threshold_BH(facility[n]) for n in held])
     alarm_BH = alarms(risk_BH, cut_BH)
-    y_BH, known_BH = (np.concatenate([part.windows.labels[k] for part in held.values()]) for k in (0, 1))
-    return [figures(risk_BH[k, h], alarm_BH[k, h], y_BH[k, h].astype(float)) for h, k in enumerate(known_BH.T)]
+    y_BH, known_BH = (
+        np.concatenate([part.windows.labels[k] for part in held.values()]) for k in (0, 1)
+    )
+    return [
+        figures(risk_BH[k, h], alarm_BH[k, h], y_BH[k, h].astype(float))
+        for h, k in enumerate(known_BH.T)
+    ]
 
 
 def figures(risk_B: Any, alarm_B: Any, y_B: Any) -> list[float]:
@@ -121,7 +146,9 @@ def figures(risk_B: Any, alarm_B: Any, y_B: Any) -> list[float]:
 
 def rows(found: dict[str, Any]) -> list[Row]:
     def said(each: dict[str, Any], way: str) -> str:
-        return ", ".join(f"{name} {' / '.join(f'{v:.3f}' for v in each[name][way])}" for name in FIGURES)
+        return ", ".join(
+            f"{name} {' / '.join(f'{v:.3f}' for v in each[name][way])}" for name in FIGURES
+        )
 
     return [
         Row(

@@ -48,7 +48,9 @@ def main() -> None:
 def summary(rows: dict[str, dict[str, Any]]) -> list[Row]:
     ours, ratio = rows["ours"]["microseconds_per_series"], rows["scipy_oracle"]["times_ours"]
     peers = ("numpy_vectorised", "pandas_loop", "pycatch22", "tsfresh_minimal")
-    others = [f"{name} {rows[name].get('microseconds_per_series', 'not installed')}" for name in peers]
+    others = [
+        f"{name} {rows[name].get('microseconds_per_series', 'not installed')}" for name in peers
+    ]
     return [
         Row(
             what=f"28 features, float64, {DAYS} days, one core",
@@ -70,7 +72,9 @@ def summary(rows: dict[str, dict[str, Any]]) -> list[Row]:
 def simulated_series() -> FloatArray:
     """Random walks with daily noise: neither sorted nor smooth, as readings of equipment are."""
     rng = np.random.default_rng(0)
-    return 20 + 0.1 * rng.normal(size=(SERIES, DAYS)).cumsum(axis=1) + rng.normal(size=(SERIES, DAYS))
+    return (
+        20 + 0.1 * rng.normal(size=(SERIES, DAYS)).cumsum(axis=1) + rng.normal(size=(SERIES, DAYS))
+    )
 
 
 def measure(x_NL: FloatArray, rounds: int) -> dict[str, dict[str, Any]]:
@@ -141,11 +145,19 @@ def numpy_features(x_NL: FloatArray) -> FloatArray:
     slope = x_NL @ day_L / (day_L @ day_L)
     recent, past = x_NL[:, -30:].mean(1), x_NL[:, -60:-30].mean(1)
     step_NL, drawdown_NL = np.diff(x_NL, axis=1), np.maximum.accumulate(x_NL, axis=1) - x_NL
-    windows = (np.lib.stride_tricks.sliding_window_view(x_NL, days, axis=1).std(-1) for days in (7, 14, 30))
+    windows = (
+        np.lib.stride_tricks.sliding_window_view(x_NL, days, axis=1).std(-1) for days in (7, 14, 30)
+    )
     columns = [
         *(mean, std, low, high, median, high - low, q25, q75, q75 - q25),
         *((z_NL**3).mean(1), (z_NL**4).mean(1) - 3, std / np.abs(mean)),
-        *(slope, mean + slope * day_L[0], recent / past, recent - past, (x_NL[:, -1] - x_NL[:, -10]) / 10),
+        *(
+            slope,
+            mean + slope * day_L[0],
+            recent / past,
+            recent - past,
+            (x_NL[:, -1] - x_NL[:, -10]) / 10,
+        ),
         *(step_NL.mean(1), step_NL.std(1), np.abs(step_NL).mean(1)),
         *(figure for std_NW in windows for figure in (std_NW.mean(1), std_NW.max(1))),
         *(drawdown_NL.max(1), drawdown_NL.mean(1)),
@@ -164,7 +176,12 @@ def tsfresh_minimal() -> tuple[Run, int]:
     from tsfresh.feature_extraction import MinimalFCParameters
 
     def run(x_NL: FloatArray) -> object:
-        long = pd.DataFrame({"id": np.repeat(np.arange(len(x_NL)), DAYS), "day": np.tile(np.arange(DAYS), len(x_NL))})
+        long = pd.DataFrame(
+            {
+                "id": np.repeat(np.arange(len(x_NL)), DAYS),
+                "day": np.tile(np.arange(DAYS), len(x_NL)),
+            }
+        )
         long["value"] = x_NL.ravel()
         return extract_features(
             long,

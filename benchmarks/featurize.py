@@ -53,7 +53,10 @@ from ray_jobs.run.workspace import Workspace, workspace_of  # isort: skip
 
 Buckets = dict[str, str]
 UNITS_A_FACILITY, WINDOWS_A_UNIT = 10, 583
-DAYS, FAILURE_DAY = WINDOWS_A_UNIT + 89 + 8, 300  # the first 89 days and 8 from the failure on end no window
+DAYS, FAILURE_DAY = (
+    WINDOWS_A_UNIT + 89 + 8,
+    300,
+)  # the first 89 days and 8 from the failure on end no window
 SIZES, LARGE = (5_830, 58_300), 583_000
 QUICK_SIZES = (5_830, 11_660)
 PROCESSES, ROUNDS = 2, 3
@@ -67,9 +70,13 @@ _encoder: Any = None  # of a process of the bare pool
 def main() -> None:
     command = parser(__doc__)
     command.add_argument("--large", action="store_true", help=f"{LARGE:,} windows too (minutes)")
-    command.add_argument("--measure", type=int, help="(one size, in this process; for the script itself)")
+    command.add_argument(
+        "--measure", type=int, help="(one size, in this process; for the script itself)"
+    )
     command.add_argument("--rounds", type=int, default=ROUNDS)
-    command.add_argument("--buckets", type=int, help="of a facility, instead of the job's own choice")
+    command.add_argument(
+        "--buckets", type=int, help="of a facility, instead of the job's own choice"
+    )
     arguments = command.parse_args()
     if arguments.measure:
         print(json.dumps(measure(arguments.measure, arguments.rounds, arguments.buckets)))
@@ -103,7 +110,9 @@ def measure(size: int, rounds: int, buckets: int | None) -> dict[str, Any]:
         featurize.Embedder = noting(featurize.Embedder, Path(folder) / "actors")
         with ray_session(RayConfig(num_cpus=PROCESSES)):
             count = ingest.run(config)["buckets"]
-            turns = [one_round(config, workspace, count, sample=turn == 0) for turn in range(rounds)]
+            turns = [
+                one_round(config, workspace, count, sample=turn == 0) for turn in range(rounds)
+            ]
     names = ("job", "bare", "bare_kept")
     return {
         "windows": turns[0]["windows"],
@@ -134,21 +143,31 @@ def write_source(folder: Path, units: int, days: int = DAYS) -> SourceConfig:
     rng = np.random.default_rng(0)
     for facility in range(0, units, UNITS_A_FACILITY):
         count = min(UNITS_A_FACILITY, units - facility)
-        value_UT = 20 + 0.1 * rng.normal(size=(count, days)).cumsum(axis=1) + rng.normal(size=(count, days))
+        value_UT = (
+            20
+            + 0.1 * rng.normal(size=(count, days)).cumsum(axis=1)
+            + rng.normal(size=(count, days))
+        )
         table = pa.table(
             {
                 **keys_of(facility, count, days),
                 "point_id": ["value"] * (count * days),
-                "date": pa.array(np.tile(first_day() + np.arange(days), count), pa.int32()).cast(pa.date32()),
+                "date": pa.array(np.tile(first_day() + np.arange(days), count), pa.int32()).cast(
+                    pa.date32()
+                ),
                 "value": value_UT.ravel(),
             }
         )
         pq.write_table(table, folder / "readings" / f"part-{facility:05d}.parquet")
     failed = first_day() + min(FAILURE_DAY, days - 60)
     start = pa.array(np.full(units, failed), pa.int32()).cast(pa.date32())
-    events = [keys_of(f, min(UNITS_A_FACILITY, units - f), 1) for f in range(0, units, UNITS_A_FACILITY)]
+    events = [
+        keys_of(f, min(UNITS_A_FACILITY, units - f), 1) for f in range(0, units, UNITS_A_FACILITY)
+    ]
     keys = {name: [key for part in events for key in part[name]] for name in events[0]}
-    pq.write_table(pa.table({**keys, "kind": ["failure"] * units, "start": start}), folder / "events.parquet")
+    pq.write_table(
+        pa.table({**keys, "kind": ["failure"] * units, "start": start}), folder / "events.parquet"
+    )
     return SourceConfig(readings=str(folder / "readings"), events=str(folder / "events.parquet"))
 
 
@@ -175,7 +194,9 @@ def noting(embedder: type, folder: Path) -> type:
     return NotingEmbedder
 
 
-def one_round(config: RunConfig, workspace: Workspace, buckets: Buckets, *, sample: bool) -> dict[str, Any]:
+def one_round(
+    config: RunConfig, workspace: Workspace, buckets: Buckets, *, sample: bool
+) -> dict[str, Any]:
     """The job, the bare pool from its start, and the same pool once more."""
     from ray_jobs import featurize
 
@@ -187,8 +208,12 @@ def one_round(config: RunConfig, workspace: Workspace, buckets: Buckets, *, samp
     began = time.time()
     with sampled(memory) if sample else without():
         seconds["job"] = timed(lambda: featurize.run(config))
-    actors = sorted(float(mark.name) - began for mark in (workspace.root.parent / "actors").iterdir())
-    rows = sum(pq.read_metadata(part).num_rows for part in workspace.windows.glob("class=*/part-*.parquet"))
+    actors = sorted(
+        float(mark.name) - began for mark in (workspace.root.parent / "actors").iterdir()
+    )
+    rows = sum(
+        pq.read_metadata(part).num_rows for part in workspace.windows.glob("class=*/part-*.parquet")
+    )
     start = time.perf_counter()
     with get_context("spawn").Pool(PROCESSES, bare_start, (config,)) as pool:
         written = bare_run(pool, plan, buckets)
@@ -207,7 +232,9 @@ def bare_plan(config: RunConfig, workspace: Workspace, buckets: Buckets) -> Buck
     folder = workspace.root.parent / "bare"
     folder.mkdir(exist_ok=True)
     follow_up = registry.follow_up(config.labels.kinds)
-    return BucketPlan(str(workspace.panel), str(folder), registry, recipes, splitter, follow_up=follow_up)
+    return BucketPlan(
+        str(workspace.panel), str(folder), registry, recipes, splitter, follow_up=follow_up
+    )
 
 
 def bare_start(config: RunConfig) -> None:
@@ -231,7 +258,10 @@ def bare_bucket(plan: BucketPlan, bucket: str) -> int:
     from hvac.features.table import concat, to_arrow
 
     assert plan.splitter is not None, "made by fit_recipes"
-    made = [training_windows(scene, recipe, plan.splitter)[0] for scene, recipe in bucket_scenes(plan, bucket)]
+    made = [
+        training_windows(scene, recipe, plan.splitter)[0]
+        for scene, recipe in bucket_scenes(plan, bucket)
+    ]
     if not made:
         return 0
     windows = concat(made)
@@ -293,19 +323,32 @@ def add(one: tuple[float, float], other: tuple[float, float]) -> tuple[float, fl
 def compare(runs: dict[int, dict[str, Any]]) -> dict[str, Any]:
     """Ratios of whole runs and of further windows; growth of memory from each size to the next."""
     sizes = sorted(runs)
-    whole = {str(size): round(runs[size]["seconds"]["job"] / runs[size]["seconds"]["bare"], 2) for size in sizes}
+    whole = {
+        str(size): round(runs[size]["seconds"]["job"] / runs[size]["seconds"]["bare"], 2)
+        for size in sizes
+    }
     further, growth = {}, {}
     for small, large in pairwise(sizes):
-        added = {n: runs[large]["seconds"][n] - runs[small]["seconds"][n] for n in runs[small]["seconds"]}
+        added = {
+            n: runs[large]["seconds"][n] - runs[small]["seconds"][n] for n in runs[small]["seconds"]
+        }
         windows = runs[large]["windows"] - runs[small]["windows"]
         each = {name: round(seconds / windows * 1e6, 1) for name, seconds in added.items()}
         name = f"{small} to {large}"
-        ratios = {f"ratio_to_{peer}": round(each["job"] / each[peer], 2) for peer in ("bare", "bare_kept")}
+        ratios = {
+            f"ratio_to_{peer}": round(each["job"] / each[peer], 2) for peer in ("bare", "bare_kept")
+        }
         further[name] = {"microseconds_per_window": each, **ratios}
         peaks = (runs[size]["memory_mb"] for size in (large, small))
         after, before = ({part: peak["private"] for part, peak in found.items()} for found in peaks)
-        growth[name] = {part: round(after[part] / before[part], 2) for part in before if before[part]}
-    return {"ratio_of_whole_runs": whole, "further_windows": further, "growth_of_private_memory": growth}
+        growth[name] = {
+            part: round(after[part] / before[part], 2) for part in before if before[part]
+        }
+    return {
+        "ratio_of_whole_runs": whole,
+        "further_windows": further,
+        "growth_of_private_memory": growth,
+    }
 
 
 def summary(runs: dict[int, dict[str, Any]], found: dict[str, Any]) -> list[Row]:

@@ -33,7 +33,9 @@ def fleet(seed: int, level: float) -> tuple[Any, Windows]:
     odds_B = np.repeat(level + rng.normal(0, 0.8, units), WINDOWS) + np.repeat(
         rng.normal(0, 0.5, units * 5), WINDOWS // 5
     )
-    failing_B = np.repeat(rng.random(units * 5), WINDOWS // 5) < expit(odds_B)  # windows overlap: labels come in runs
+    failing_B = np.repeat(rng.random(units * 5), WINDOWS // 5) < expit(
+        odds_B
+    )  # windows overlap: labels come in runs
     score_B = odds_B + rng.normal(0, 0.3, len(odds_B))
     unit_B = np.repeat(np.arange(units), WINDOWS)
     split_B = np.where(unit_B >= UNITS, "test", np.where(unit_B >= UNITS - CAL, "cal", "train"))
@@ -55,10 +57,16 @@ def shown(seed: int, level: float) -> dict[str, float]:
     score_BH, windows = fleet(seed, level)
     split_B = windows.column("split")
     test_B, cal_B = split_B == "test", split_B == "cal"
-    rate = float(np.mean([fleet(10_000 + seed * 20 + k, level)[1].labels[0].mean() for k in range(5)]))
-    five = fit_calibrator(score_BH[cal_B, 0], windows.labels[0][cal_B, 0], groups_B=windows.units[cal_B])
+    rate = float(
+        np.mean([fleet(10_000 + seed * 20 + k, level)[1].labels[0].mean() for k in range(5)])
+    )
+    five = fit_calibrator(
+        score_BH[cal_B, 0], windows.labels[0][cal_B, 0], groups_B=windows.units[cal_B]
+    )
     learned = Scored(score_BH, windows).where(~test_B)
-    everyone = fit_decisions({"ahu": learned}, horizons=(30,), config=DecisionConfig(), log_odds=True)["ahu"]
+    everyone = fit_decisions(
+        {"ahu": learned}, horizons=(30,), config=DecisionConfig(), log_odds=True
+    )["ahu"]
     risks = {
         "five_cal_units": five.transform(score_BH[test_B, 0]),
         "cross_fitted": everyone.risk(score_BH[test_B])[:, 0],
@@ -70,18 +78,30 @@ def shown(seed: int, level: float) -> dict[str, float]:
 def main() -> None:
     asked = parser(__doc__).parse_args()
     splits = 10 if asked.quick else 200
-    found: dict[str, Any] = {"splits": splits, "units": UNITS, "cal_units": CAL, "true_rate": {}, "rates": {}}
+    found: dict[str, Any] = {
+        "splits": splits,
+        "units": UNITS,
+        "cal_units": CAL,
+        "true_rate": {},
+        "rates": {},
+    }
     rows = []
     for name, level in RATES.items():
         ratios = [shown(seed, level) for seed in range(splits)]
-        found["rates"][name] = {method: summary([each[method] for each in ratios]) for method in ratios[0]}
+        found["rates"][name] = {
+            method: summary([each[method] for each in ratios]) for method in ratios[0]
+        }
         found["true_rate"][name] = round(
             float(np.mean([fleet(seed, level)[1].labels[0].mean() for seed in range(splits)])), 3
         )
-        ours, before = (found["rates"][name][method] for method in ("cross_fitted", "five_cal_units"))
+        ours, before = (
+            found["rates"][name][method] for method in ("cross_fitted", "five_cal_units")
+        )
         bar = "0.8 to 1.2"
         told, peer = (f"{each['mean']} ({each['from_5_to_95_percent']})" for each in (ours, before))
-        rows.append(Row(f"shown mean risk / true rate, {name}", bar, told, peer, 0.8 <= ours["mean"] <= 1.2))
+        rows.append(
+            Row(f"shown mean risk / true rate, {name}", bar, told, peer, 0.8 <= ours["mean"] <= 1.2)
+        )
     record("few_units", machine(["numpy", "scipy"], 1), rows, found, asked.quick)
 
 
@@ -90,7 +110,9 @@ def summary(ratios: list[float]) -> dict[str, Any]:
         "mean": round(float(np.mean(ratios)), 3),
         "from_5_to_95_percent": np.quantile(ratios, (0.05, 0.95)).round(3).tolist(),
         "share_within_20_percent": round(float(np.mean(np.abs(np.array(ratios) - 1) <= 0.2)), 3),
-        "share_off_by_2_or_more": round(float(np.mean([not 0.5 <= ratio <= 2 for ratio in ratios])), 3),
+        "share_off_by_2_or_more": round(
+            float(np.mean([not 0.5 <= ratio <= 2 for ratio in ratios])), 3
+        ),
     }
 
 

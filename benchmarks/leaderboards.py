@@ -12,13 +12,24 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
-KEPT, PAGE = ROOT / "benchmarks" / "results" / "leaderboards.json", ROOT / "benchmarks" / "LEADERBOARDS.md"
+KEPT, PAGE = (
+    ROOT / "benchmarks" / "results" / "leaderboards.json",
+    ROOT / "benchmarks" / "LEADERBOARDS.md",
+)
 MARKS = ("default", "champion")
-SWEEP, TRIAL = ("family", "search", "before", "best"), ("trial", "status", "epochs", "value", "settings")
+SWEEP, TRIAL = (
+    ("family", "search", "before", "best"),
+    ("trial", "status", "epochs", "value", "settings"),
+)
 TOOK = ("seconds", "fits", "fits_made")
 SHOWN = ("pr_auc", "roc_auc", "brier_skill", "ece", "base_rate", "events")
 NEW_BASELINES = ("et_context", "et_28", "catboost_full")
-NO_MODEL = ("warning", "usable", "protocols", "stale")  # what lies beside the models of a leaky board
+NO_MODEL = (
+    "warning",
+    "usable",
+    "protocols",
+    "stale",
+)  # what lies beside the models of a leaky board
 
 
 def main() -> None:
@@ -26,24 +37,45 @@ def main() -> None:
     for workspace in map(Path, sys.argv[1:]):
         for path in sorted(workspace.glob("compare/*/leaderboard.json")):
             board = json.loads(path.read_text(encoding="utf-8"))
-            step = json.loads((workspace / "steps" / f"compare_{path.parent.name}.json").read_text(encoding="utf-8"))
-            kept[f"{workspace.name} · {path.parent.name}"] = trimmed(board) | {n: step[n] for n in TOOK if n in step}
+            step = json.loads(
+                (workspace / "steps" / f"compare_{path.parent.name}.json").read_text(
+                    encoding="utf-8"
+                )
+            )
+            kept[f"{workspace.name} · {path.parent.name}"] = trimmed(board) | {
+                n: step[n] for n in TOOK if n in step
+            }
         for path in sorted(workspace.glob("compare/*/rotation.json")):
             board = json.loads(path.read_text(encoding="utf-8"))
-            step = json.loads((workspace / "steps" / f"rotate_{path.parent.name}.json").read_text(encoding="utf-8"))
-            kept[f"{workspace.name} · {path.parent.name} in turns"] = trimmed(board) | {n: step[n] for n in TOOK}
+            step = json.loads(
+                (workspace / "steps" / f"rotate_{path.parent.name}.json").read_text(
+                    encoding="utf-8"
+                )
+            )
+            kept[f"{workspace.name} · {path.parent.name} in turns"] = trimmed(board) | {
+                n: step[n] for n in TOOK
+            }
         leaky = workspace / "leaky_protocols" / "leaky_protocols.json"
         if leaky.exists():
-            kept[f"{workspace.name} · leaky protocols (not usable)"] = json.loads(leaky.read_text(encoding="utf-8"))
-        for path in sorted(workspace.glob("sweeps/*/sweep.json"), key=lambda file: file.stat().st_mtime):
+            kept[f"{workspace.name} · leaky protocols (not usable)"] = json.loads(
+                leaky.read_text(encoding="utf-8")
+            )
+        for path in sorted(
+            workspace.glob("sweeps/*/sweep.json"), key=lambda file: file.stat().st_mtime
+        ):
             sweep = json.loads(path.read_text(encoding="utf-8"))
             trials = [{name: trial[name] for name in TRIAL} for trial in sweep["trials"]]
-            kept[f"{workspace.name} · sweep {sweep['name']}"] = {**{n: sweep[n] for n in SWEEP}, "trials": trials}
+            kept[f"{workspace.name} · sweep {sweep['name']}"] = {
+                **{n: sweep[n] for n in SWEEP},
+                "trials": trials,
+            }
         metrics = workspace / "metrics.json"
         detected = json.loads(metrics.read_text(encoding="utf-8")) if metrics.exists() else {}
         if "detector" in detected:
             kept[f"{detected['run']['name']} · 1D-CNN detector"] = {"detector": detection(detected)}
-    KEPT.write_text(json.dumps(kept, indent=1, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
+    KEPT.write_text(
+        json.dumps(kept, indent=1, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8"
+    )
     PAGE.write_text(page(kept), encoding="utf-8")
     print(f"written to {PAGE.relative_to(ROOT)}")
 
@@ -51,12 +83,21 @@ def main() -> None:
 def trimmed(board: dict[str, Any]) -> dict[str, Any]:
     kinds = {kind: _rows(rows) for kind, rows in board.get("kinds", {}).items()}
     parts = {"kinds": kinds, "unseen": _rows(board.get("unseen", []))}
-    return {**board, "rows": _rows(board["rows"]), **{name: part for name, part in parts.items() if part}}
+    return {
+        **board,
+        "rows": _rows(board["rows"]),
+        **{name: part for name, part in parts.items() if part},
+    }
 
 
 def _rows(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [
-        {**row, "test": {h: {n: each[n] for n in SHOWN if n in each} for h, each in row["test"].items()}}
+        {
+            **row,
+            "test": {
+                h: {n: each[n] for n in SHOWN if n in each} for h, each in row["test"].items()
+            },
+        }
         for row in rows
     ]
 
@@ -72,9 +113,20 @@ def page(kept: dict[str, Any]) -> str:
     ]  # fmt: skip
     lines += ["", *defaults_table(kept)]
     for name, found in sorted(kept.items()):
-        kinds = {"turns": turned_table, "protocols": leaky_table, "trials": sweep_table, "detector": detector_table}
+        kinds = {
+            "turns": turned_table,
+            "protocols": leaky_table,
+            "trials": sweep_table,
+            "detector": detector_table,
+        }
         make = next((make for key, make in kinds.items() if key in found), table)
-        lines += ["", f"## {name}", "", *([found["stale"], ""] if "stale" in found else []), *make(found)]
+        lines += [
+            "",
+            f"## {name}",
+            "",
+            *([found["stale"], ""] if "stale" in found else []),
+            *make(found),
+        ]
     return "\n".join(lines) + "\n"
 
 
@@ -92,7 +144,12 @@ def defaults_table(kept: dict[str, Any]) -> list[str]:
     ]
     for name, board in sorted(kept.items()):
         rows = {row["name"]: row for row in board.get("rows", [])}
-        if "fusion" in rows and board.get("default") == "fusion" and "stale" not in board and name.endswith("families"):
+        if (
+            "fusion" in rows
+            and board.get("default") == "fusion"
+            and "stale" not in board
+            and name.endswith("families")
+        ):
             lines.append(f"| {' | '.join(default_cells(name, rows))} |")
     return lines
 
@@ -105,11 +162,27 @@ def default_cells(name: str, rows: dict[str, Any]) -> list[str]:
         " / ".join(f"{each[figure]['value']:{form}}" for each in own["test"].values())
         for figure, form in (("events", ".0f"), ("ece", ".3f"))
     )
-    counts = " / ".join(str(verdicts.count(word)) for word in ("better", "no clear difference", "worse"))
-    counts += f" ({verdicts.count('too few events')} untold)" if "too few events" in verdicts else ""
+    counts = " / ".join(
+        str(verdicts.count(word)) for word in ("better", "no clear difference", "worse")
+    )
+    counts += (
+        f" ({verdicts.count('too few events')} untold)" if "too few events" in verdicts else ""
+    )
     leads = [lead(rows[key]) if key in rows else "–" for key in NEW_BASELINES]
-    mean, rival = interval(own["mean"]["pr_auc"]), f"`{best['name']}` {best['mean']['pr_auc']['value']:.3f}"
-    return [name.removesuffix(" · families"), events, mean, rival, lead(best), *leads, counts, errors]
+    mean, rival = (
+        interval(own["mean"]["pr_auc"]),
+        f"`{best['name']}` {best['mean']['pr_auc']['value']:.3f}",
+    )
+    return [
+        name.removesuffix(" · families"),
+        events,
+        mean,
+        rival,
+        lead(best),
+        *leads,
+        counts,
+        errors,
+    ]
 
 
 def lead(row: dict[str, Any]) -> str:
@@ -136,14 +209,22 @@ def table(board: dict[str, Any]) -> list[str]:
         for h in map(str, board["horizons"]):
             cells += [interval(row["test"][h]["pr_auc"])]
             cells += [versus(row, f"against_{mark}", h) for mark in MARKS]
-        cells += [f"{row['parameters']:,}", f"{row['fit_seconds']:.1f}", f"{row['microseconds_per_window']:.1f}"]
+        cells += [
+            f"{row['parameters']:,}",
+            f"{row['fit_seconds']:.1f}",
+            f"{row['microseconds_per_window']:.1f}",
+        ]
         lines.append(f"| {' | '.join(cells)} |")
     return lines
 
 
 def turned_table(board: dict[str, Any]) -> list[str]:
     kinds: dict[str, Any] = board.get("kinds", {})
-    means = [f"Figures are means over {len(kinds)} kinds of events, each predicted alone."] if kinds else []
+    means = (
+        [f"Figures are means over {len(kinds)} kinds of events, each predicted alone."]
+        if kinds
+        else []
+    )
     lines = [
         f"Every unit is tested once, in {board['turns']} turns, by models that never saw it; nothing is chosen here.",
         *means,
@@ -151,7 +232,11 @@ def turned_table(board: dict[str, Any]) -> list[str]:
     ]  # fmt: skip
     lines += ["", *turned_rows(board["rows"], board["horizons"])]
     if board.get("unseen"):
-        lines += ["", "Of them the units that calibrate in no turn, so that no choice made on *cal* has seen them:", ""]
+        lines += [
+            "",
+            "Of them the units that calibrate in no turn, so that no choice made on *cal* has seen them:",
+            "",
+        ]
         lines += turned_rows(board["unseen"], board["horizons"])
     for kind, rows in kinds.items():
         lines += ["", f"Of them `{kind}`:", "", *turned_rows(rows, board["horizons"])]
@@ -176,12 +261,18 @@ def turned_rows(rows: list[dict[str, Any]], horizons: list[int]) -> list[str]:
 
 def took(board: dict[str, Any]) -> str:
     resumed = board.get("fits") != board.get("fits_made")
-    part = f" for {board['fits_made']} of {board['fits']} fits, the others were there" if resumed else ""
+    part = (
+        f" for {board['fits_made']} of {board['fits']} fits, the others were there"
+        if resumed
+        else ""
+    )
     return f"took {board['seconds']:.0f} s{part}"
 
 
 def interval(figure: dict[str, Any]) -> str:
-    value, low, high = ("–" if figure[n] is None else f"{figure[n]:.3f}" for n in ("value", "low", "high"))
+    value, low, high = (
+        "–" if figure[n] is None else f"{figure[n]:.3f}" for n in ("value", "low", "high")
+    )
     return f"{value} [{low}, {high}]"
 
 
@@ -233,9 +324,14 @@ def sweep_table(sweep: dict[str, Any]) -> list[str]:
         "|---|---|---|---|" + "---|" * len(names),
     ]
     for trial in sorted(sweep["trials"], key=lambda each: -(each["value"] or 0)):
-        settings = [f"{v:.3g}" if isinstance(v, float) else str(v) for v in map(trial["settings"].get, names)]
+        settings = [
+            f"{v:.3g}" if isinstance(v, float) else str(v)
+            for v in map(trial["settings"].get, names)
+        ]
         value = "–" if trial["value"] is None else f"{trial['value']:.3f}"
-        lines.append(f"| {' | '.join([trial['trial'], trial['status'], str(trial['epochs']), value, *settings])} |")
+        lines.append(
+            f"| {' | '.join([trial['trial'], trial['status'], str(trial['epochs']), value, *settings])} |"
+        )
     return lines
 
 
@@ -244,7 +340,11 @@ def detection(metrics: dict[str, Any]) -> dict[str, Any]:
     found = {}
     for model, parts in metrics["models"].items():
         events = parts["test"].get("events")
-        counts = {name: events[name] for name in ("events", "found", "false_alarms", "in_alarm")} if events else None
+        counts = (
+            {name: events[name] for name in ("events", "found", "false_alarms", "in_alarm")}
+            if events
+            else None
+        )
         found[model] = {"pr_auc": parts["test"]["windows"]["pr_auc"], "events": counts}
     return found
 
@@ -253,7 +353,11 @@ def detector_table(found: dict[str, Any]) -> list[str]:
     lines = ["| model | PR-AUC of windows | anomalies found | false alarms |", "|---|---|---|---|"]
     for model, test in found["detector"].items():
         area, events = test["pr_auc"], test["events"]
-        caught = f"{events['found']} of {events['events']} | {events['false_alarms']}" if events else "– | –"
+        caught = (
+            f"{events['found']} of {events['events']} | {events['false_alarms']}"
+            if events
+            else "– | –"
+        )
         lines.append(f"| {model} | {'–' if area is None else f'{area:.3f}'} | {caught} |")
     return lines
 

@@ -68,7 +68,12 @@ def _await(process: subprocess.Popen[str], word: str) -> str:
 def nodes(workers: int = 1, cpus: int = 1) -> Iterator[Nodes]:
     """A head with one CPU and `workers` nodes of `cpus` CPUs each."""
     base = {k: v for k, v in os.environ.items() if not k.startswith("RAY_")}
-    environment = {**base, **SETTINGS, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
+    environment = {
+        **base,
+        **SETTINGS,
+        "RAY_AUTH_MODE": "token",
+        "RAY_AUTH_TOKEN": secrets.token_hex(32),
+    }
     pipe = subprocess.PIPE
     process = subprocess.Popen(
         [sys.executable, "-c", PROGRAM, str(workers), str(cpus)], stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL,

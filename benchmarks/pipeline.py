@@ -44,23 +44,46 @@ def main() -> None:
             name: run(Path(folder) / name, revision, asked.quick)
             for name, revision in (("before", asked.before), ("now", "HEAD"))
         }
-    record("pipeline", where, rows(found, asked.before), {"before_revision": asked.before, **found}, asked.quick)
+    record(
+        "pipeline",
+        where,
+        rows(found, asked.before),
+        {"before_revision": asked.before, **found},
+        asked.quick,
+    )
 
 
 def run(folder: Path, revision: str, quick: bool) -> dict[str, Any]:
     """A whole run of a revision: seconds in all, of each step, and of what evaluate does."""
-    packed = subprocess.run(["git", "archive", revision], cwd=ROOT, check=True, capture_output=True).stdout
+    packed = subprocess.run(
+        ["git", "archive", revision], cwd=ROOT, check=True, capture_output=True
+    ).stdout
     with tarfile.open(fileobj=io.BytesIO(packed)) as files:
         files.extractall(folder, filter="data")
-    command = [sys.executable, "-m", "ray_jobs.pipeline", "--config", "ray_jobs/configs/demo.yaml", *QUICK * quick]
+    command = [
+        sys.executable,
+        "-m",
+        "ray_jobs.pipeline",
+        "--config",
+        "ray_jobs/configs/demo.yaml",
+        *QUICK * quick,
+    ]
     started = time.monotonic()
     told = subprocess.run(
-        command, cwd=folder, env={**os.environ, "PYTHONPATH": str(folder)}, capture_output=True, text=True, check=False
+        command,
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(folder)},
+        capture_output=True,
+        text=True,
+        check=False,
     )
     seconds = time.monotonic() - started
     if told.returncode:
         raise SystemExit(f"{revision} ended with {told.returncode}:\n{told.stderr[-3000:]}")
-    states = {name: json.loads((folder / "runs" / "demo" / "steps" / f"{name}.json").read_text()) for name in STEPS}
+    states = {
+        name: json.loads((folder / "runs" / "demo" / "steps" / f"{name}.json").read_text())
+        for name in STEPS
+    }
     steps = {name: state["seconds"] for name, state in states.items()}
     return {"revision": revision, "seconds": round(seconds, 1), "steps": steps,
             "evaluate": evaluation(told.stderr.splitlines())}  # fmt: skip
@@ -96,11 +119,19 @@ def rows(found: dict[str, Any], before: str) -> list[Row]:
     ]  # fmt: skip
     parts = {name: (one["steps"][name], other["steps"][name]) for name in STEPS}
     for name in ("fitting_and_scoring", "bootstrap_and_report"):
-        parts[f"evaluate, {name.replace('_', ' ')}"] = (one["evaluate"][name], other["evaluate"][name])
+        parts[f"evaluate, {name.replace('_', ' ')}"] = (
+            one["evaluate"][name],
+            other["evaluate"][name],
+        )
     start = [each["seconds"] - sum(each["steps"].values()) for each in (one, other)]
     parts["start and end of Ray, imports"] = (start[0], start[1])
-    share = {name: f"{mine:.1f} s ({mine / one['seconds']:.0%})" for name, (mine, _) in parts.items()}
-    told += [Row(f"– of it {name}", "", share[name], f"{theirs:.1f} s", None) for name, (_, theirs) in parts.items()]
+    share = {
+        name: f"{mine:.1f} s ({mine / one['seconds']:.0%})" for name, (mine, _) in parts.items()
+    }
+    told += [
+        Row(f"– of it {name}", "", share[name], f"{theirs:.1f} s", None)
+        for name, (_, theirs) in parts.items()
+    ]
     return told
 
 

@@ -19,21 +19,35 @@ from support import QUICK_RESULTS, RESULTS, ROOT, THREAD_LIMITS, parser
 SCRIPTS = ("features", "encoder", "runtimes", "train", "featurize", "pipeline", "scale", "chaos", "calibration",
            "few_units", "facilities", "serve", "serve_chaos")  # fmt: skip
 PAGE = ROOT / "benchmarks" / "RESULTS.md"
-MACHINE = ("cpu", "cpu_count", "cores_used", "load_average_before", "million_additions_ms", "system", "python")
+MACHINE = (
+    "cpu",
+    "cpu_count",
+    "cores_used",
+    "load_average_before",
+    "million_additions_ms",
+    "system",
+    "python",
+)
 WORDS = {True: "yes", False: "**missed**", None: "–"}
 
 
 def main() -> None:
     command = parser(__doc__)
-    command.add_argument("--large", action="store_true", help="featurize at 583,000 windows too (minutes)")
+    command.add_argument(
+        "--large", action="store_true", help="featurize at 583,000 windows too (minutes)"
+    )
     command.add_argument("--only", nargs="+", choices=SCRIPTS, default=SCRIPTS)
     command.add_argument("--report", action="store_true", help="run nothing, write the page")
     arguments = command.parse_args()
-    failed = [] if arguments.report else [name for name in arguments.only if not run(name, arguments)]
+    failed = (
+        [] if arguments.report else [name for name in arguments.only if not run(name, arguments)]
+    )
     folder = QUICK_RESULTS if arguments.quick else RESULTS
     page = folder / "RESULTS.md" if arguments.quick else PAGE
     found = {name: read(folder / f"{name}.json") for name in SCRIPTS}
-    page.write_text(report({name: result for name, result in found.items() if result}), encoding="utf-8")
+    page.write_text(
+        report({name: result for name, result in found.items() if result}), encoding="utf-8"
+    )
     print(f"written to {page.relative_to(ROOT)}")
     if failed:
         sys.exit(f"failed: {', '.join(failed)} (their rows, if any, are of an earlier run)")
@@ -86,7 +100,9 @@ def line(result: dict[str, Any], row: dict[str, Any]) -> str:
 
 def origin(name: str, result: dict[str, Any]) -> str:
     where = result["machine"]
-    versions = ", ".join(f"{key} {value or '(not installed)'}" for key, value in where.items() if key not in MACHINE)
+    versions = ", ".join(
+        f"{key} {value or '(not installed)'}" for key, value in where.items() if key not in MACHINE
+    )
     pace = where.get("million_additions_ms")  # the same machine is not always as fast
     speed = f", a million additions in Python {pace} ms" if pace else ""
     quick = ", **a smoke run, not a measurement**" if result["quick"] else ""

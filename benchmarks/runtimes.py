@@ -31,7 +31,9 @@ Run = Callable[[np.ndarray], np.ndarray]
 
 def main() -> None:
     command = parser(__doc__)
-    command.add_argument("--ready", choices=NAMES, help="seconds until this one has given its first embedding")
+    command.add_argument(
+        "--ready", choices=NAMES, help="seconds until this one has given its first embedding"
+    )
     asked = command.parse_args()
     if asked.ready:
         started = time.perf_counter()
@@ -48,7 +50,11 @@ def main() -> None:
             left_out[name] = f"{type(error).__name__}: {str(error).splitlines()[0]}"
     x_NL = series(512)
     expected = runs["library"](x_NL)
-    found: dict[str, Any] = {"left_out": left_out, "furthest_from_library": {}, "microseconds_per_series": {}}
+    found: dict[str, Any] = {
+        "left_out": left_out,
+        "furthest_from_library": {},
+        "microseconds_per_series": {},
+    }
     for name, run in runs.items():
         found["furthest_from_library"][name] = float(np.abs(run(x_NL) - expected).max())
     for batch in BATCHES:
@@ -57,10 +63,18 @@ def main() -> None:
         for call in calls.values():
             call()
         seconds = shortest(calls, rounds)
-        found["microseconds_per_series"][str(batch)] = {n: round(s / batch * 1e6, 1) for n, s in seconds.items()}
+        found["microseconds_per_series"][str(batch)] = {
+            n: round(s / batch * 1e6, 1) for n, s in seconds.items()
+        }
     found["seconds_to_get_ready"] = {name: round(ready(name), 1) for name in runs}
     print(json.dumps(found, indent=1))
-    record("runtimes", machine(("torch", "onnxruntime", "granite-tsfm"), cores=1), summary(found), found, asked.quick)
+    record(
+        "runtimes",
+        machine(("torch", "onnxruntime", "granite-tsfm"), cores=1),
+        summary(found),
+        found,
+        asked.quick,
+    )
 
 
 def series(count: int) -> np.ndarray:
@@ -70,7 +84,9 @@ def series(count: int) -> np.ndarray:
 
 def ready(name: str) -> float:
     """Seconds in a fresh process, its Python started."""
-    done = subprocess.run([sys.executable, __file__, "--ready", name], check=True, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, __file__, "--ready", name], check=True, capture_output=True, text=True
+    )
     return float(json.loads(done.stdout.splitlines()[-1]))
 
 
@@ -86,7 +102,9 @@ def make(name: str) -> Run:
         return onnx_session(encoder)
     mixer = encoder._own.mixer
     modules: dict[str, Callable[[], Any]] = {
-        "library": lambda: lambda batch: hidden_tokens(encoder.model.backbone, encoder.model.config, batch),
+        "library": lambda: (
+            lambda batch: hidden_tokens(encoder.model.backbone, encoder.model.config, batch)
+        ),
         "plain": lambda: mixer,
         "traced": lambda: encoder._hidden,
         "compiled": lambda: torch.compile(mixer, dynamic=True),
@@ -120,7 +138,9 @@ def exported(mixer: Any, batch: int) -> Any:
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     with tempfile.TemporaryDirectory() as folder:
         path = str(Path(folder) / "encoder.onnx")
-        torch.onnx.export(mixer, (torch.zeros(batch, 90),), path, input_names=["series"], dynamo=False)
+        torch.onnx.export(
+            mixer, (torch.zeros(batch, 90),), path, input_names=["series"], dynamo=False
+        )
         return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
 
 
@@ -133,7 +153,9 @@ def summary(found: dict[str, Any]) -> list[Row]:
                 what=f"encoder runtimes, batches of {batch}, parity ≤ {PARITY:g}",
                 bar="",
                 measured=f"traced (ours) {each['traced']:.1f} µs a series; fastest: {min(near, key=near.__getitem__)}",
-                peer=", ".join(f"{name} {time_:.1f}" for name, time_ in each.items() if name != "traced"),
+                peer=", ".join(
+                    f"{name} {time_:.1f}" for name, time_ in each.items() if name != "traced"
+                ),
                 met=None,
             )
         )
@@ -143,7 +165,9 @@ def summary(found: dict[str, Any]) -> list[Row]:
             what="encoder runtimes, seconds until a fresh process embeds",
             bar="",
             measured=f"traced (ours) {ready_in['traced']:.1f} s",
-            peer=", ".join(f"{name} {seconds:.1f} s" for name, seconds in ready_in.items() if name != "traced"),
+            peer=", ".join(
+                f"{name} {seconds:.1f} s" for name, seconds in ready_in.items() if name != "traced"
+            ),
             met=None,
         )
     )

@@ -42,8 +42,15 @@ def main() -> None:
     command = parser(__doc__)
     command.add_argument("--largest", type=int, default=SIZES[-1])
     command.add_argument("--cpus", type=int, nargs="+", default=[2, 1])
-    command.add_argument("--units", type=int, nargs="+", default=UNITS, help="fleets of the daily score")
-    command.add_argument("--measure", nargs=4, metavar=("KIND", "SIZE", "CPUS", "BUNDLES"), help="one, in this process")
+    command.add_argument(
+        "--units", type=int, nargs="+", default=UNITS, help="fleets of the daily score"
+    )
+    command.add_argument(
+        "--measure",
+        nargs=4,
+        metavar=("KIND", "SIZE", "CPUS", "BUNDLES"),
+        help="one, in this process",
+    )
     asked = command.parse_args()
     if asked.measure:
         kind, size, cpus, bundles = asked.measure
@@ -51,7 +58,9 @@ def main() -> None:
         return
     sizes = [size for size in (QUICK_SIZES if asked.quick else SIZES) if size <= asked.largest]
     most = max(asked.cpus)
-    wanted: list[Case] = [("windows", size, n) for n in asked.cpus for size in (sizes if n == most else sizes[:3])]
+    wanted: list[Case] = [
+        ("windows", size, n) for n in asked.cpus for size in (sizes if n == most else sizes[:3])
+    ]
     wanted += [("daily", units, most) for units in (QUICK_UNITS if asked.quick else asked.units)]
     where = machine(("ray", "torch", "pyarrow", "numpy"), most)
     runs = {case: run for run in kept_runs() if (case := case_of(run)) in wanted}
@@ -62,7 +71,9 @@ def main() -> None:
         for case in todo:
             runs[case] = in_own_process(case, Path(folder))
             keep_run(runs[case])
-    windows, daily = ([run for run in runs.values() if run["kind"] == kind] for kind in ("windows", "daily"))
+    windows, daily = (
+        [run for run in runs.values() if run["kind"] == kind] for kind in ("windows", "daily")
+    )
     found = {"windows": windows, "daily": daily, "model": model(windows, daily, most)}
     record("scale", where, summary(windows, found["model"]), found, asked.quick)
 
@@ -99,7 +110,11 @@ def trained(folder: Path) -> None:
 def settings(folder: Path, windows: int, days: int = DAYS) -> RunConfig:
     folder.mkdir(parents=True, exist_ok=True)
     config = run_config(folder, max(windows, LEAST_UNITS * WINDOWS_A_UNIT), None, days)
-    return config.replace(model={"family": "hybrid", "epochs": 1}, train={"workers": 0}, labels={"events": ["failure"]})
+    return config.replace(
+        model={"family": "hybrid", "epochs": 1},
+        train={"workers": 0},
+        labels={"events": ["failure"]},
+    )
 
 
 def in_own_process(case: Case, bundles: Path) -> dict[str, Any]:
@@ -181,11 +196,22 @@ def model(windows: list[dict[str, Any]], daily: list[dict[str, Any]], cpus: int)
 
 def line(runs: list[dict[str, Any]], amount: str, step: str) -> dict[str, float]:
     """Start and cost of one more; and how the cost of the last step in size compares with the one before."""
-    amounts, cpu_seconds = [run[amount] for run in runs], [run["seconds"][step] * run["cpus"] for run in runs]
+    amounts, cpu_seconds = (
+        [run[amount] for run in runs],
+        [run["seconds"][step] * run["cpus"] for run in runs],
+    )
     slope, start = np.polyfit(amounts, cpu_seconds, 1)
     steps = np.diff(cpu_seconds) / np.diff(amounts)
-    growth = {"cost_of_last_step_to_the_one_before": round(float(steps[-1] / steps[-2]), 2)} if len(steps) > 1 else {}
-    return {"cpu_seconds_to_start": round(float(start), 1), "cpu_seconds_each": float(slope), **growth}
+    growth = (
+        {"cost_of_last_step_to_the_one_before": round(float(steps[-1] / steps[-2]), 2)}
+        if len(steps) > 1
+        else {}
+    )
+    return {
+        "cpu_seconds_to_start": round(float(start), 1),
+        "cpu_seconds_each": float(slope),
+        **growth,
+    }
 
 
 def efficiency(runs: list[dict[str, Any]], step: str, cpus: int) -> dict[str, float]:

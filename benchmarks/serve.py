@@ -43,11 +43,15 @@ def main() -> None:
     where = machine(["ray", "fastapi", "uvicorn", "torch", "granite-tsfm"], 2)
     single, bulk = bodies(given.workspace.resolve())
     seconds = 2.0 if given.quick else given.seconds
-    found = {name: measure(name, given.workspace.resolve(), single, bulk, seconds) for name in given.only}
+    found = {
+        name: measure(name, given.workspace.resolve(), single, bulk, seconds) for name in given.only
+    }
     record("serve", where, rows(found), {"layouts": found, "seconds": seconds}, given.quick)
 
 
-def measure(name: str, workspace: Path, single: bytes, bulk: bytes, seconds: float) -> dict[str, Any]:
+def measure(
+    name: str, workspace: Path, single: bytes, bulk: bytes, seconds: float
+) -> dict[str, Any]:
     """Start a layout, load it, stop it."""
     port = free_port()
     peer = [str(ROOT / "benchmarks" / "serve_plain.py"), str(port), str(workspace)]
@@ -63,13 +67,18 @@ def measure(name: str, workspace: Path, single: bytes, bulk: bytes, seconds: flo
         process.wait(90)
 
 
-async def load(port: int, process: Any, single: bytes, bulk: bytes, seconds: float, started: float) -> dict[str, Any]:
+async def load(
+    port: int, process: Any, single: bytes, bulk: bytes, seconds: float, started: float
+) -> dict[str, Any]:
     async with aiohttp.ClientSession() as session:
         while not await ready(session, f"http://127.0.0.1:{port}"):
             assert process.poll() is None, f"{process.args} ended with {process.returncode}"
             await asyncio.sleep(0.3)
     facts: dict[str, Any] = {"ready_s": round(time.perf_counter() - started, 1)}
-    one, many = Lines(port, "/v1/predict", single, JSON), Lines(port, "/v1/predict/bulk", bulk, ARROW)
+    one, many = (
+        Lines(port, "/v1/predict", single, JSON),
+        Lines(port, "/v1/predict/bulk", bulk, ARROW),
+    )
     ask, send = sender(one), sender(many)
     for _ in range(5):
         await closed(ask, CLIENTS, 0.5)
@@ -141,13 +150,31 @@ def rows(found: dict[str, dict[str, Any]]) -> list[Row]:
         three = "graph" in name  # stages, each a deployment of its own
         met = first["p50_ms"] <= 25 and first["p99_ms"] <= 100 if three else None
         bar = "p50 ≤ 25 ms, p99 ≤ 100 ms" if three else ""
-        made.append(Row(f"predict, {name}, 20 requests/s", bar, told, f"{beside('open_20', 'p50_ms')} ms", met))
+        made.append(
+            Row(
+                f"predict, {name}, 20 requests/s",
+                bar,
+                told,
+                f"{beside('open_20', 'p50_ms')} ms",
+                met,
+            )
+        )
         fast = name == "fast fused"
         ratio = f" ({many['per_s'] / peer['closed_8']['per_s']:.2f}× plain uvicorn)" if peer else ""
-        told = f"{many['per_s']} requests/s{ratio}, p50 {many['p50_ms']} ms, p99 {many['p99_ms']} ms"
+        told = (
+            f"{many['per_s']} requests/s{ratio}, p50 {many['p50_ms']} ms, p99 {many['p99_ms']} ms"
+        )
         told += f", {many['errors']} errors"
         bar, met = ("≥ 250 requests/s", many["per_s"] >= 250) if fast else ("", None)
-        made.append(Row(f"predict, {name}, 8 clients", bar, told, f"{beside('closed_8', 'per_s')} requests/s", met))
+        made.append(
+            Row(
+                f"predict, {name}, 8 clients",
+                bar,
+                told,
+                f"{beside('closed_8', 'per_s')} requests/s",
+                met,
+            )
+        )
         told = f"{bulk['windows_per_s']} windows/s of 5 points"
         made.append(Row(f"bulk, {name}", "≥ 1,500 windows/s", told, f"{beside('bulk', 'windows_per_s')} windows/s",
                         bulk["windows_per_s"] >= 1500))  # fmt: skip

@@ -59,15 +59,31 @@ def main() -> None:
         f"{facts['errors']} of {facts['requests']} requests failed "
         f"({facts['statuses']}), longest gap {facts['longest_gap_s']} s, memory {facts['memory_mb']} MB"
     )
-    row = Row("mixed load, a process killed every minute, 2 replicas", "0 wrong, 0 lost", told, "", bad == 0)
+    row = Row(
+        "mixed load, a process killed every minute, 2 replicas",
+        "0 wrong, 0 lost",
+        told,
+        "",
+        bad == 0,
+    )
     record("serve_chaos", where, [row], facts, given.quick)
 
 
 def run(workspace: Path, minutes: float) -> dict[str, Any]:
     port = free_port()
-    command = [sys.executable, "-m", "serve", "--port", str(port), f"workspace={workspace}", "replicas=2"]
+    command = [
+        sys.executable,
+        "-m",
+        "serve",
+        "--port",
+        str(port),
+        f"workspace={workspace}",
+        "replicas=2",
+    ]
     environment = {**os.environ, "RAY_AUTH_MODE": "disabled"}
-    process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     try:
         return asyncio.run(storm(f"http://127.0.0.1:{port}", process.pid, workspace, minutes))
     finally:
@@ -81,12 +97,20 @@ async def storm(url: str, pid: int, workspace: Path, minutes: float) -> dict[str
     async with aiohttp.ClientSession(timeout=timeout) as session:
         while not await ready(session, url):
             await asyncio.sleep(0.5)
-        expected = risks(json.loads(await (await session.post(f"{url}/v1/predict", data=body, headers=JSON)).text()))
+        expected = risks(
+            json.loads(
+                await (await session.post(f"{url}/v1/predict", data=body, headers=JSON)).text()
+            )
+        )
         seen.last_right, end = time.monotonic(), time.monotonic() + 60 * minutes
         clients = [asker(session, url, body, expected, seen, end) for _ in range(6)]
         killing = killer(pid, end)
         _, _, kills, memory, *_ = await asyncio.gather(
-            pusher(session, url, seen, end), reader(session, url, seen, end), killing, watch(pid, end), *clients
+            pusher(session, url, seen, end),
+            reader(session, url, seen, end),
+            killing,
+            watch(pid, end),
+            *clients,
         )
         await asyncio.sleep(10)
         while not await ready(session, url):
@@ -107,7 +131,9 @@ def risks(answer: dict[str, Any]) -> list[float]:
     return [each["risk"] for unit in answer["predictions"] for each in unit["horizons"]]
 
 
-async def send(session: aiohttp.ClientSession, seen: Seen, method: str, url: str, **more: Any) -> tuple[str, str]:
+async def send(
+    session: aiohttp.ClientSession, seen: Seen, method: str, url: str, **more: Any
+) -> tuple[str, str]:
     try:
         async with session.request(method, url, **more) as answer:
             text, status = await answer.text(), str(answer.status)
@@ -121,7 +147,9 @@ async def asker(
     session: aiohttp.ClientSession, url: str, body: bytes, expected: list[float], seen: Seen, end: float
 ) -> None:  # fmt: skip
     while time.monotonic() < end:
-        status, text = await send(session, seen, "POST", f"{url}/v1/predict", data=body, headers=JSON)
+        status, text = await send(
+            session, seen, "POST", f"{url}/v1/predict", data=body, headers=JSON
+        )
         if status == "200":
             found = risks(json.loads(text))
             seen.wrong += any(abs(a - b) > 1e-6 for a, b in zip(found, expected, strict=True))
@@ -156,7 +184,9 @@ async def killer(pid: int, end: float) -> list[str]:
     while time.monotonic() + 60 < end + 1:
         await asyncio.sleep(60 if killed else 20)
         name = VICTIMS[len(killed) % len(VICTIMS)]
-        found = [p for p in psutil.Process(pid).children(recursive=True) if name in " ".join(p.cmdline())]
+        found = [
+            p for p in psutil.Process(pid).children(recursive=True) if name in " ".join(p.cmdline())
+        ]
         if found:
             random.choice(found).kill()
             killed.append(name)
@@ -175,7 +205,9 @@ async def watch(pid: int, end: float) -> list[int]:
 def lost_readings(workspace: Path, seen: Seen) -> int:
     """Readings that were taken and are not what the store holds."""
     with sqlite3.connect(workspace / "serve" / "store.sqlite") as store:
-        held = dict(store.execute("SELECT day, value FROM readings WHERE facility_id = 'F900'").fetchall())
+        held = dict(
+            store.execute("SELECT day, value FROM readings WHERE facility_id = 'F900'").fetchall()
+        )
     return sum(held.get(day) != value for day, value in seen.taken.items())
 
 

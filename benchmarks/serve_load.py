@@ -11,7 +11,10 @@ import psutil
 import pyarrow as pa
 import pyarrow.dataset as pads
 
-BULK_ROWS, DAYS = 512, 120  # of a record with gaps, so that the 90 observed days of the baseline are there
+BULK_ROWS, DAYS = (
+    512,
+    120,
+)  # of a record with gaps, so that the 90 observed days of the baseline are there
 
 
 def free_port() -> int:
@@ -29,7 +32,9 @@ def bodies(workspace: Path) -> tuple[bytes, bytes]:
     values: dict[str, list[float | None]] = {}
     for row in rows:
         if (last - row["date"]).days < DAYS:
-            values.setdefault(row["point_id"], [None] * DAYS)[DAYS - 1 - (last - row["date"]).days] = row["value"]
+            values.setdefault(row["point_id"], [None] * DAYS)[
+                DAYS - 1 - (last - row["date"]).days
+            ] = row["value"]
     unit = {
         "facility_id": "new",
         "equipment_id": "one",
@@ -39,7 +44,9 @@ def bodies(workspace: Path) -> tuple[bytes, bytes]:
     parts = sorted((workspace / "windows").glob("class=ahu/*.parquet")) or sorted(
         (workspace / "windows").rglob("*ahu*.parquet")
     )
-    table = pads.dataset(parts).head(BULK_ROWS, columns=["facility_id", "equipment_id", "class", "end_date", "values"])
+    table = pads.dataset(parts).head(
+        BULK_ROWS, columns=["facility_id", "equipment_id", "class", "end_date", "values"]
+    )
     sink = io.BytesIO()
     with pa.ipc.new_stream(sink, table.schema) as writer:
         writer.write_table(table)
@@ -60,12 +67,20 @@ class Lines:
 
     async def ask(self) -> int:
         """The status of the answer, when all of it is there. Raises OSError where there is none."""
-        self._idle = [line for line in self._idle if not line[0].at_eof()]  # the server ends those that rest long
-        line = self._idle.pop() if self._idle else await asyncio.open_connection("127.0.0.1", self.port)
+        self._idle = [
+            line for line in self._idle if not line[0].at_eof()
+        ]  # the server ends those that rest long
+        line = (
+            self._idle.pop()
+            if self._idle
+            else await asyncio.open_connection("127.0.0.1", self.port)
+        )
         try:
             line[1].write(self.request)
             head = (await line[0].readuntil(b"\r\n\r\n")).lower()
-            await line[0].readexactly(int(head.partition(b"content-length:")[2].partition(b"\r\n")[0]))
+            await line[0].readexactly(
+                int(head.partition(b"content-length:")[2].partition(b"\r\n")[0])
+            )
         except asyncio.IncompleteReadError as error:
             line[1].close()
             raise ConnectionError("the connection ended before the answer did") from error

@@ -39,4 +39,10 @@ def make(workspace: Path) -> FastAPI:
 
 
 if __name__ == "__main__":
-    uvicorn.run(make(Path(sys.argv[2])), host="127.0.0.1", port=int(sys.argv[1]), access_log=False, log_level="warning")
+    uvicorn.run(
+        make(Path(sys.argv[2])),
+        host="127.0.0.1",
+        port=int(sys.argv[1]),
+        access_log=False,
+        log_level="warning",
+    )

@@ -18,11 +18,15 @@ from typing import Any, NamedTuple
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
-QUICK_RESULTS = ROOT / "build" / "benchmarks"  # ignored by git: smoke runs never overwrite measurements
+QUICK_RESULTS = (
+    ROOT / "build" / "benchmarks"
+)  # ignored by git: smoke runs never overwrite measurements
 THREAD_LIMITS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 
 sys.path.insert(0, str(ROOT))
-os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")]))
+os.environ["PYTHONPATH"] = os.pathsep.join(
+    filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")])
+)
 for _limit in THREAD_LIMITS:
     os.environ.setdefault(_limit, "1")
 
@@ -38,8 +42,14 @@ class Row(NamedTuple):
 
 
 def parser(about: str | None) -> argparse.ArgumentParser:
-    made = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
-    made.add_argument("--quick", action="store_true", help="a smoke run: small, not a measurement, kept under build/")
+    made = argparse.ArgumentParser(
+        description=about, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    made.add_argument(
+        "--quick",
+        action="store_true",
+        help="a smoke run: small, not a measurement, kept under build/",
+    )
     return made
 
 
@@ -61,7 +71,9 @@ def machine(packages: Sequence[str], cores: int) -> dict[str, object]:
         "cpu_count": os.cpu_count(),
         "cores_used": cores,
         "load_average_before": round(os.getloadavg()[0], 2),
-        "million_additions_ms": round(1000 * min(timed(lambda: sum(range(10**6))) for _ in range(5)), 1),
+        "million_additions_ms": round(
+            1000 * min(timed(lambda: sum(range(10**6))) for _ in range(5)), 1
+        ),
         "system": platform.platform(),
         "python": platform.python_version(),
         **{name: version(name) for name in packages},
@@ -71,7 +83,10 @@ def machine(packages: Sequence[str], cores: int) -> dict[str, object]:
 def cpu_name() -> str:
     cpuinfo = Path("/proc/cpuinfo")
     lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
-    return next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), platform.processor())
+    return next(
+        (line.split(":")[1].strip() for line in lines if line.startswith("model name")),
+        platform.processor(),
+    )
 
 
 def version(package: str) -> str | None:
@@ -81,7 +96,9 @@ def version(package: str) -> str | None:
         return None
 
 
-def record(name: str, where: dict[str, object], rows: Sequence[Row], found: dict[str, Any], quick: bool) -> None:
+def record(
+    name: str, where: dict[str, object], rows: Sequence[Row], found: dict[str, Any], quick: bool
+) -> None:
     """Write the result of a script, and say where."""
     arguments = " ".join([Path(sys.argv[0]).name, *sys.argv[1:]])
     content = {
@@ -102,4 +119,6 @@ def record(name: str, where: dict[str, object], rows: Sequence[Row], found: dict
 def print_rows(rows: Sequence[Row]) -> None:
     word = {True: "met", False: "MISSED", None: ""}
     for row in rows:
-        print(f"{word[row.met]:<7} {row.what}: {row.measured} (bar: {row.bar or 'none'}; peer: {row.peer or 'none'})")
+        print(
+            f"{word[row.met]:<7} {row.what}: {row.measured} (bar: {row.bar or 'none'}; peer: {row.peer or 'none'})"
+        )

@@ -39,8 +39,13 @@ def main() -> None:
     quick = parser(__doc__).parse_args().quick
     where = machine(PACKAGES, cores=2)
     config = HybridConfig(epochs=2 if quick else HybridConfig().epochs)
-    train, tune = simulated_rows(5_000 if quick else WINDOWS, seed=0), simulated_rows(TUNE_WINDOWS, seed=1)
-    timed_fit(*(rows.take(np.arange(512)) for rows in (train, tune)), config, threads=1, limit=0)  # warm up
+    train, tune = (
+        simulated_rows(5_000 if quick else WINDOWS, seed=0),
+        simulated_rows(TUNE_WINDOWS, seed=1),
+    )
+    timed_fit(
+        *(rows.take(np.arange(512)) for rows in (train, tune)), config, threads=1, limit=0
+    )  # warm up
     one = timed_fit(train, tune, config, threads=1, limit=math.inf)
     two = timed_fit(train, tune, config, threads=2, limit=2 * one["seconds"])
     encoded = encode_every_step(train, tune, config, steps=20 if quick else ENCODED_STEPS)
@@ -52,7 +57,9 @@ def main() -> None:
         "fit": {"one_thread": one, "two_threads": two},
         "encoder_every_step": encoded,
         "ratio": round(encoded["seconds_extrapolated"] / one["seconds"], 2),
-        "ratio_each_horizon_by_itself": round(encoded["seconds_each_horizon_by_itself"] / one["seconds"], 2),
+        "ratio_each_horizon_by_itself": round(
+            encoded["seconds_each_horizon_by_itself"] / one["seconds"], 2
+        ),
     }
     print_table(found)
     record("train", where, summary(found), found, quick)
@@ -83,7 +90,9 @@ class GivenUpError(Exception):
     """Raised from a fit's report to end it."""
 
 
-def timed_fit(train: Rows, tune: Rows, config: HybridConfig, threads: int, limit: float) -> dict[str, Any]:
+def timed_fit(
+    train: Rows, tune: Rows, config: HybridConfig, threads: int, limit: float
+) -> dict[str, Any]:
     torch.set_num_threads(threads)
     scores: list[list[float]] = []
     start = time.perf_counter()
@@ -117,7 +126,9 @@ class EncodedEveryStep(nn.Module):
 
     def forward(self, input_BSN: torch.Tensor) -> torch.Tensor:
         start = time.perf_counter()
-        rows = np.random.default_rng(len(self.seconds)).integers(0, len(self._x_BCL), len(input_BSN))
+        rows = np.random.default_rng(len(self.seconds)).integers(
+            0, len(self._x_BCL), len(input_BSN)
+        )
         z_BSE = torch.from_numpy(self._encoder.embed(self._x_BCL[rows]))
         self.seconds.append(time.perf_counter() - start)
         return self.module(torch.cat([z_BSE, input_BSN[:, :, z_BSE.shape[2] :]], dim=2))
@@ -146,7 +157,9 @@ def encode_every_step(train: Rows, tune: Rows, config: HybridConfig, steps: int)
         "milliseconds_per_step": round(per_step * 1e3, 3),
         "of_which_encoder": round(encoding * 1e3, 3),
         "seconds_extrapolated": round(per_step * all_steps, 1),
-        "seconds_each_horizon_by_itself": round((per_step + (HORIZONS - 1) * encoding) * all_steps, 1),
+        "seconds_each_horizon_by_itself": round(
+            (per_step + (HORIZONS - 1) * encoding) * all_steps, 1
+        ),
     }
 
 
@@ -182,7 +195,9 @@ def summary(found: dict[str, Any]) -> list[Row]:
 def print_table(found: dict[str, Any]) -> None:
     print(f"{'':<22}{'seconds':>10}{'s/epoch':>10}")
     for name, fit in found["fit"].items():
-        print(f"{name:<22}{fit['seconds']:>10.1f}{float(np.median(fit['seconds_per_epoch'])):>10.2f}")
+        print(
+            f"{name:<22}{fit['seconds']:>10.1f}{float(np.median(fit['seconds_per_epoch'])):>10.2f}"
+        )
     encoded = found["encoder_every_step"]["seconds_extrapolated"]
     print(f"{'encoder every step':<22}{encoded:>10.1f}{encoded / found['epochs']:>10.2f}")
 

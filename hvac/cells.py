@@ -1,4 +1,6 @@
-"""CSV for people: no cell is taken for a formula by a spreadsheet (files that are read again keep what they have)."""
+"""CSV for people: no cell is taken for a formula by a spreadsheet (files that are read again keep
+what they have).
+"""
 
 from __future__ import annotations
 
@@ -14,9 +16,11 @@ BLANK = {"Cc", "Cf", "Zl", "Zp", "Zs"}  # categories of what is not seen before 
 
 
 def safe_cell(value: Any) -> Any:
-    """Return a text with an apostrophe before it where it begins like a formula; anything else as it is.
+    """Return a text with an apostrophe before it where it begins like a formula; anything else as
+    it is.
 
-    Full-width signs count as well, and blanks before a sign do not help: spreadsheets take both off.
+    Full-width signs count as well, and blanks before a sign do not help: spreadsheets take both
+    off.
 
     >>> safe_cell("=1+1"), safe_cell("\\u00a0\\t＝1"), safe_cell("AHU-1"), safe_cell(-1.5)
     ("'=1+1", "'\\xa0\\t＝1", 'AHU-1', -1.5)

@@ -1,4 +1,6 @@
-"""One typed door to numba, so that compiled kernels keep their signatures under a strict type checker."""
+"""One typed door to numba, so that compiled kernels keep their signatures under a strict type
+checker.
+"""
 
 from __future__ import annotations
 

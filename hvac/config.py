@@ -1,4 +1,6 @@
-"""Typed, frozen configuration: one YAML file, dotted overrides, unknown keys named with their nearest neighbour."""
+"""Typed, frozen configuration: one YAML file, dotted overrides, unknown keys named with their
+nearest neighbour.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,9 @@ def _distinct(values: tuple[Any, ...]) -> tuple[Any, ...]:
 
 def _file_name(name: str) -> str:
     if not name.strip(" .") or set(name) & set("/\\:?#*"):
-        raise ValueError("it names a file: expected letters, digits, '_', '-', '.' or blanks, and not dots alone")
+        raise ValueError(
+            "it names a file: expected letters, digits, '_', '-', '.' or blanks, and not dots alone"
+        )
     return name
 
 
@@ -55,7 +59,9 @@ class Config(BaseModel):
         if isinstance(given, dict):
             for key in given:
                 if key not in _names(cls):
-                    raise PydanticCustomError("unknown_key", "{message}", {"message": _unknown(str(key), cls)})
+                    raise PydanticCustomError(
+                        "unknown_key", "{message}", {"message": _unknown(str(key), cls)}
+                    )
         return given
 
     def __init__(self, **given: Any) -> None:
@@ -91,11 +97,15 @@ def _faults(error: ValidationError) -> list[tuple[str, str]]:
     for item in error.errors():
         way, cause = tuple(str(part) for part in item["loc"]), item.get("ctx", {}).get("error")
         if isinstance(cause, ConfigError) and cause.faults:
-            faults += [(".".join([*way, *filter(None, [inner])]), told) for inner, told in cause.faults]
+            faults += [
+                (".".join([*way, *filter(None, [inner])]), told) for inner, told in cause.faults
+            ]
             continue
         told = item["msg"].removeprefix("Value error, ")
         shown = not isinstance(cause, ConfigError) and not isinstance(item["input"], dict)
-        faults.append((".".join(way), f"{told} (found {str(item['input'])[:80]!r})" if shown else told))
+        faults.append(
+            (".".join(way), f"{told} (found {str(item['input'])[:80]!r})" if shown else told)
+        )
     return faults
 
 
@@ -105,7 +115,9 @@ def _told(owner: str, faults: list[tuple[str, str]]) -> str:
 
 
 def read_config(kind: type[Kind], path: str | AnyPath, overrides: Sequence[str] = ()) -> Kind:
-    """Read and check a configuration: `read_settings`, and faults are told with the file they are in."""
+    """Read and check a configuration: `read_settings`, and faults are told with the file they are
+    in.
+    """
     settings = read_settings(path, overrides)
     try:
         return kind(**settings)
@@ -114,11 +126,11 @@ def read_config(kind: type[Kind], path: str | AnyPath, overrides: Sequence[str] 
 
 
 def read_settings(path: str | AnyPath, overrides: Sequence[str] = ()) -> dict[str, Any]:
-    """Read a YAML mapping (a path or URL) and lay `key.sub=value` overrides over it (values are read as YAML).
+    """Read a YAML mapping (a path or URL) and lay `key.sub=value` overrides over it (values are
+    read as YAML).
 
-    `extends: other.yaml` (relative to the file) takes the other file's settings as a base: sections are merged key by
-    key, everything else is replaced.
-    """
+    `extends: other.yaml` (relative to the file) takes the other file's settings as a base: sections
+    are merged key by key, everything else is replaced."""
     settings = _read_file(path, ())
     for override in overrides:
         _override(settings, override)
@@ -162,17 +174,25 @@ def _read_mapping(path: str | AnyPath) -> dict[str, Any]:
     try:
         settings = _plain_yaml(place(path).read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise ConfigError(f"no config file at {path}: give an existing YAML file with --config") from None
+        raise ConfigError(
+            f"no config file at {path}: give an existing YAML file with --config"
+        ) from None
     except UnicodeDecodeError as error:
-        raise ConfigError(f"{path} is not UTF-8 ({error.reason} at byte {error.start}): save it as UTF-8") from error
+        raise ConfigError(
+            f"{path} is not UTF-8 ({error.reason} at byte {error.start}): save it as UTF-8"
+        ) from error
     except OSError as error:
-        raise ConfigError(f"{path} cannot be read ({error.strerror}): give a YAML file with --config") from error
+        raise ConfigError(
+            f"{path} cannot be read ({error.strerror}): give a YAML file with --config"
+        ) from error
     except yaml.YAMLError as error:
         raise ConfigError(f"{path} is not valid YAML: {error}") from error
     except _TooLargeError as error:
         raise ConfigError(f"{path}: {error}") from None
     if not isinstance(settings, dict):
-        raise ConfigError(f"{path}: expected a mapping of sections at the top, found {type(settings).__name__}")
+        raise ConfigError(
+            f"{path}: expected a mapping of sections at the top, found {type(settings).__name__}"
+        )
     if odd := [key for key in _keys(settings) if not isinstance(key, str)]:
         raise ConfigError(f"{path}: expected names as keys, found {odd[0]!r}: put it in quotes")
     return settings
@@ -212,9 +232,13 @@ def _plain_yaml(text: str) -> Any:
         found = yaml.safe_load(text)
         values = _size(found, {})
     except RecursionError:
-        raise _TooLargeError("sections lie too deep in each other, or an alias names what it lies in") from None
+        raise _TooLargeError(
+            "sections lie too deep in each other, or an alias names what it lies in"
+        ) from None
     if values > MOST_VALUES:
-        raise _TooLargeError(f"its aliases stand for more than {MOST_VALUES:,} values: write them out, or fewer")
+        raise _TooLargeError(
+            f"its aliases stand for more than {MOST_VALUES:,} values: write them out, or fewer"
+        )
     return found
 
 

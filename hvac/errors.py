@@ -10,7 +10,9 @@ class HvacError(ValueError):
 
 
 class ConfigError(HvacError):
-    """A run configuration that cannot be read, or that contradicts itself; `faults` are (where, what)."""
+    """A run configuration that cannot be read, or that contradicts itself; `faults` are (where,
+    what).
+    """
 
     def __init__(self, told: str, faults: Sequence[tuple[str, str]] = ()) -> None:
         super().__init__(told)

@@ -1,4 +1,6 @@
-"""The file systems behind URLs (pyarrow's own, else fsspec's), opened once each, and what is said where they fail."""
+"""The file systems behind URLs (pyarrow's own, else fsspec's), opened once each, and what is said
+where they fail.
+"""
 
 from __future__ import annotations
 
@@ -16,9 +18,9 @@ from hvac.errors import InputError
 def opened(origin: str, query: str) -> tuple[Any, str]:
     """(pyarrow file system, path inside it) of a bucket or host: `s3://lake` with the URL's query.
 
-    Keys and endpoint of S3 come from the environment (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION,
-    AWS_ENDPOINT_URL) or the query. Raises InputError for a scheme that neither pyarrow nor fsspec knows.
-    """
+    Keys and endpoint of S3 come from the environment (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY,
+    AWS_REGION, AWS_ENDPOINT_URL) or the query. Raises InputError for a scheme that neither pyarrow
+    nor fsspec knows."""
     return _opened(origin + ("?" if query else "") + query, os.environ.get("AWS_ENDPOINT_URL", ""))
 
 
@@ -42,7 +44,9 @@ def _opened(url: str, _endpoint: str) -> tuple[Any, str]:
 
 def unreadable(path: object, error: Exception) -> InputError:
     """The sentence for a file or URL that cannot be opened."""
-    return InputError(f"{path}: cannot be opened ({_short(error)}): expected a readable file, folder, glob or URL")
+    return InputError(
+        f"{path}: cannot be opened ({_short(error)}): expected a readable file, folder, glob or URL"
+    )
 
 
 def unwritable(path: object, error: Exception) -> InputError:
@@ -57,7 +61,9 @@ def _short(error: Exception) -> str:
 
 @contextmanager
 def reached(where: object) -> Iterator[None]:
-    """Turns what a store says (but not that a file is missing) into one sentence that names the URL."""
+    """Turns what a store says (but not that a file is missing) into one sentence that names the
+    URL.
+    """
     try:
         yield
     except FileNotFoundError:

@@ -1,9 +1,10 @@
-"""Files and folders by local path or URL (`s3://`, `gs://`, `file://`, whatever fsspec knows), by the same calls.
+"""Files and folders by local path or URL (`s3://`, `gs://`, `file://`, whatever fsspec knows), by
+the same calls.
 
-`place` makes a path of a text: a `pathlib.Path` where it is local, a `Place` where it is a URL; a `Place` has the part
-of `Path`'s interface that our code uses. Whatever is written appears whole or not at all: locally by a rename, on an
-object store because an object appears when its upload ends; of a folder, the file named last is uploaded last.
-"""
+`place` makes a path of a text: a `pathlib.Path` where it is local, a `Place` where it is a URL; a
+`Place` has the part of `Path`'s interface that our code uses. Whatever is written appears whole or
+not at all: locally by a rename, on an object store because an object appears when its upload ends;
+of a folder, the file named last is uploaded last."""
 
 from __future__ import annotations
 
@@ -42,10 +43,12 @@ LONGEST_NAME = 120  # bytes; file systems end names at 255
 
 @dataclass(frozen=True, order=True)
 class Place:
-    """A file or folder behind a URL: `origin` (scheme and bucket or host), `key` inside it, `query` of the URL.
+    """A file or folder behind a URL: `origin` (scheme and bucket or host), `key` inside it, `query`
+    of the URL.
 
-    The query (`?endpoint_override=host:port&scheme=http`) goes along with `/`. Reading raises FileNotFoundError where
-    nothing is there and InputError where the store cannot be reached or refuses.
+    The query (`?endpoint_override=host:port&scheme=http`) goes along with `/`. Reading raises
+    FileNotFoundError where nothing is there and InputError where the store cannot be reached or
+    refuses.
 
     >>> table = Place.at("s3://lake/run?region=eu-west-1") / "panel" / "units.parquet"
     >>> str(table), table.name, table.suffix, str(table.parent.parent)
@@ -129,7 +132,9 @@ class Place:
     def glob(self, pattern: str) -> list[Place]:
         """What matches, sorted; a `*` matches inside of one level, as in `*/manifest.json`."""
         wanted = pattern.split("/")
-        found = [entry for entry in self._below(recursive=len(wanted) > 1) if _matches(entry[0], wanted)]
+        found = [
+            entry for entry in self._below(recursive=len(wanted) > 1) if _matches(entry[0], wanted)
+        ]
         return sorted(self / name for name, _ in found)
 
     def _below(self, *, recursive: bool) -> list[tuple[str, bool]]:
@@ -138,10 +143,14 @@ class Place:
             selector = pafs.FileSelector(self.inner, recursive=recursive, allow_not_found=True)
             entries = self.system.get_file_info(selector)
         start = len(self.inner.strip("/")) + 1
-        return [(entry.path.strip("/")[start:], entry.type == pafs.FileType.File) for entry in entries]
+        return [
+            (entry.path.strip("/")[start:], entry.type == pafs.FileType.File) for entry in entries
+        ]
 
     def open(self, mode: str = "rb", **text: Any) -> Any:
-        """A file to read (`rb`, `r`), or a context that gives one to write and keeps it when it ends well."""
+        """A file to read (`rb`, `r`), or a context that gives one to write and keeps it when it
+        ends well.
+        """
         if "r" not in mode:
             return writing(self, mode, **text)
         with reached(self):
@@ -183,13 +192,20 @@ AnyPath: TypeAlias = Path | Place
 
 
 def folder_name(given: str) -> str:
-    """Return an id or the name of a class as the name of a folder or file, whatever characters it has.
+    """Return an id or the name of a class as the name of a folder or file, whatever characters it
+    has.
 
     >>> folder_name("AHU/外調機"), folder_name("../../escape")
     ('AHU%2F外調機', '%2E%2E%2F%2E%2E%2Fescape')
     """
-    safe = "".join(c if c.isalnum() or c in "-_" else "".join(f"%{b:02X}" for b in c.encode()) for c in given)
-    return safe if len(safe.encode()) <= LONGEST_NAME else hashlib.sha256(given.encode()).hexdigest()[:24]
+    safe = "".join(
+        c if c.isalnum() or c in "-_" else "".join(f"%{b:02X}" for b in c.encode()) for c in given
+    )
+    return (
+        safe
+        if len(safe.encode()) <= LONGEST_NAME
+        else hashlib.sha256(given.encode()).hexdigest()[:24]
+    )
 
 
 def as_given(where: str | os.PathLike[str] | Place) -> AnyPath:
@@ -204,7 +220,8 @@ def as_given(where: str | os.PathLike[str] | Place) -> AnyPath:
 
 
 def place(where: str | os.PathLike[str] | Place) -> AnyPath:
-    """The path of a text: absolute where it is local or `file://…`, a `Place` where it is another URL.
+    """The path of a text: absolute where it is local or `file://…`, a `Place` where it is another
+    URL.
 
     >>> place("file:///data/run"), place("gs://lake/run")
     (PosixPath('/data/run'), Place(origin='gs://lake', key='run', query=''))
@@ -224,9 +241,15 @@ Location = Annotated[Path | Place, PlainValidator(_checked), PlainSerializer(str
 
 
 def open_filesystem(path: str) -> tuple[Any, str]:
-    """(pyarrow file system, path inside it) of a local path or of any URL that pyarrow or fsspec knows."""
+    """(pyarrow file system, path inside it) of a local path or of any URL that pyarrow or fsspec
+    knows.
+    """
     found = as_given(path)
-    return (found.system, found.inner) if isinstance(found, Place) else (pafs.LocalFileSystem(), str(found))
+    return (
+        (found.system, found.inner)
+        if isinstance(found, Place)
+        else (pafs.LocalFileSystem(), str(found))
+    )
 
 
 def _matches(name: str, wanted: Sequence[str]) -> bool:
@@ -241,7 +264,8 @@ def matching(folder: AnyPath, pattern: str) -> list[AnyPath]:
 
 @contextmanager
 def replacing(path: AnyPath) -> Iterator[Path]:
-    """A local file to write, which takes the place of `path` when the block ends well; else nothing changes.
+    """A local file to write, which takes the place of `path` when the block ends well; else nothing
+    changes.
 
     Raises:
         InputError: the store refuses the file (no such bucket, no right to write).
@@ -263,7 +287,9 @@ def replacing(path: AnyPath) -> Iterator[Path]:
 
 
 def _to_disk(path: Path) -> None:
-    """Wait until a file or a folder's content is on the disk: a power cut leaves the old or the new, whole."""
+    """Wait until a file or a folder's content is on the disk: a power cut leaves the old or the
+    new, whole.
+    """
     for file in path.rglob("*") if path.is_dir() else (path,):
         if file.is_file():
             with file.open("rb") as opened:
@@ -286,7 +312,9 @@ def remove_leftovers(folder: Path) -> int:
 
 @contextmanager
 def writing(path: AnyPath, mode: str = "wb", **text: Any) -> Iterator[IO[Any]]:
-    """A file open for writing, which takes the place of `path` when the block ends well (see `replacing`)."""
+    """A file open for writing, which takes the place of `path` when the block ends well (see
+    `replacing`).
+    """
     with replacing(path) as building, building.open(mode, **text) as file:
         yield file
 
@@ -299,7 +327,9 @@ def _upload(source: Path, target: Place) -> None:
         raise unwritable(target, error) from error
 
 
-def write_text(path: AnyPath, content: str, *, encoding: str = "utf-8", newline: str | None = None) -> None:
+def write_text(
+    path: AnyPath, content: str, *, encoding: str = "utf-8", newline: str | None = None
+) -> None:
     """Write a text file, whole or not at all."""
     with writing(path, "w", encoding=encoding, newline=newline) as file:
         file.write(content)
@@ -311,7 +341,9 @@ def write_json(path: AnyPath, content: Any) -> None:
 
 
 def read_mark(path: AnyPath) -> dict[str, Any]:
-    """Read a small record in JSON; {} where it is absent, cut off, or no mapping: what it marks counts as not done."""
+    """Read a small record in JSON; {} where it is absent, cut off, or no mapping: what it marks
+    counts as not done.
+    """
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):
@@ -334,7 +366,9 @@ def write_parquet(table: pa.Table, path: AnyPath) -> None:
 
 
 def read_parquet(path: AnyPath, columns: Sequence[str] | None = None) -> pa.Table:
-    """A Parquet file, or a folder of them, as one table. Raises FileNotFoundError where there is none."""
+    """A Parquet file, or a folder of them, as one table. Raises FileNotFoundError where there is
+    none.
+    """
     wanted = None if columns is None else list(columns)
     if isinstance(path, Place):
         with reached(path):
@@ -354,7 +388,9 @@ def parquet_dataset(where: AnyPath | Sequence[AnyPath]) -> pads.Dataset:
 
 
 def remove_tree(path: AnyPath, *, first: str = "") -> None:
-    """Remove a folder and all below it, `first` (what marks it as whole) before the rest; nothing where it is not."""
+    """Remove a folder and all below it, `first` (what marks it as whole) before the rest; nothing
+    where it is not.
+    """
     if not isinstance(path, Place):
         shutil.rmtree(path, ignore_errors=True)
         return
@@ -370,7 +406,8 @@ def replacing_folder(target: AnyPath, *, last: str) -> Iterator[Path]:
     """A local folder to fill, which takes the place of `target` when the block ends well.
 
     Args:
-        last: the file without which nobody takes the folder for whole (its manifest); an object store gets it last.
+        last: the file without which nobody takes the folder for whole (its manifest); an object
+            store gets it last.
     """
     if isinstance(target, Place):
         with tempfile.TemporaryDirectory(prefix="hvac-") as folder:
@@ -393,7 +430,9 @@ def replacing_folder(target: AnyPath, *, last: str) -> Iterator[Path]:
 
 @contextmanager
 def local_folder(path: AnyPath) -> Iterator[Path]:
-    """The folder itself where it is local, else a copy that lives as long as the block. Empty where there is none."""
+    """The folder itself where it is local, else a copy that lives as long as the block. Empty where
+    there is none.
+    """
     if not isinstance(path, Place):
         yield path
         return

@@ -1,12 +1,13 @@
-"""All chosen models × horizons × seeds on one featurized table: a leaderboard with intervals, and the champion.
+"""All chosen models × horizons × seeds on one featurized table: a leaderboard with intervals, and
+the champion.
 
     python -m ray_jobs.compare --config FILE [key.sub=value …]
 
-Every (class, model, seed) is one Ray task whose result is kept, so an interrupted comparison goes on where it was. The
-champion is the model with the highest PR-AUC on the validation part (mean over horizons and seeds); the test part
-judges it and everything else afterwards and has no say in the choice. Writes leaderboard.html, .json and .csv into
-workspace/compare/<name>/, and champion.yaml: a run file that trains the champion.
-"""
+Every (class, model, seed) is one Ray task whose result is kept, so an interrupted comparison goes
+on where it was. The champion is the model with the highest PR-AUC on the validation part (mean over
+horizons and seeds); the test part judges it and everything else afterwards and has no say in the
+choice. Writes leaderboard.html, .json and .csv into workspace/compare/<name>/, and champion.yaml: a
+run file that trains the champion."""
 
 from __future__ import annotations
 
@@ -47,7 +48,8 @@ def run(config: RunConfig) -> Result:
     workspace, wanted = workspace_of(config), comparison_of(config)
     if wanted.kinds:
         raise ConfigError(
-            f"{config.name}: compare.kinds is for ray_jobs.rotate; here labels.events are predicted together"
+            f"{config.name}: compare.kinds is for ray_jobs.rotate; here labels.events are predicted"
+            " together"
         )
     decision = config.decision.model_dump(mode="json")
     key = content_key(basis_of(config), decision, wanted.model_dump(mode="json"), config.language)
@@ -57,16 +59,22 @@ def run(config: RunConfig) -> Result:
 def comparison_of(config: RunConfig) -> CompareConfig:
     """The run file's `compare` section. Raises ConfigError where it has none."""
     if config.compare is None:
-        raise ConfigError(f"{config.name}: the run file has no 'compare' section: name the models to compare there")
+        raise ConfigError(
+            f"{config.name}: the run file has no 'compare' section: name the models to compare"
+            " there"
+        )
     return config.compare
 
 
 def _compare(config: RunConfig, workspace: Workspace) -> Result:
     wanted, field = comparison_of(config), fitted(config)
     board = leaderboard(
-        field.trial("test"), field.trial("tune", "cal"), field.contenders,
-        default=wanted.default, replicates=wanted.replicates,
-    )  # fmt: skip
+        field.trial("test"),
+        field.trial("tune", "cal"),
+        field.contenders,
+        default=wanted.default,
+        replicates=wanted.replicates,
+    )
     named = {"name": wanted.name, "table": workspace.finished("featurize")["key"], **board}
     return {**publish(config, wanted, named, board_folder(workspace, wanted.name)), **field.fits}
 
@@ -75,12 +83,19 @@ def fitted(config: RunConfig) -> Field:
     """Every model of the comparison, fitted on the workspace's windows (or found fitted)."""
     wanted, workspace = comparison_of(config), workspace_of(config)
     check_trainable(config, workspace, wanted.models.values())
-    recipes, folder = load_recipes(workspace.windows), workspace.root / "outcomes" / basis_of(config)[:12]
+    recipes, folder = (
+        load_recipes(workspace.windows),
+        workspace.root / "outcomes" / basis_of(config)[:12],
+    )
     entries = list(_entries(wanted, folder, recipes))
     bench = Bench(str(workspace.windows), config.encoder, config.decision.folds)
-    fits = contend_all(bench, [(recipes[class_name], entry) for class_name, _, entry in entries], job="compare")
+    fits = contend_all(
+        bench, [(recipes[class_name], entry) for class_name, _, entry in entries], job="compare"
+    )
     outcomes = {(class_name, run): read_outcome(entry.path) for class_name, run, entry in entries}
-    contenders = [_contender(name, model, wanted, outcomes, recipes) for name, model in wanted.models.items()]
+    contenders = [
+        _contender(name, model, wanted, outcomes, recipes) for name, model in wanted.models.items()
+    ]
     runs = [run for contender in contenders for run in contender.runs]
     plan = make_plan(config, workspace, recipes)
     events = onsets(plan, workspace.buckets)
@@ -92,8 +107,12 @@ def fitted(config: RunConfig) -> Field:
     return Field(contenders, trial, fits)
 
 
-def _entries(wanted: CompareConfig, folder: AnyPath, recipes: dict[str, Recipe]) -> Iterator[tuple[str, str, Entry]]:
-    """(class, run, entry): a run is a model with a seed; its file's name holds a hash of its settings."""
+def _entries(
+    wanted: CompareConfig, folder: AnyPath, recipes: dict[str, Recipe]
+) -> Iterator[tuple[str, str, Entry]]:
+    """(class, run, entry): a run is a model with a seed; its file's name holds a hash of its
+    settings.
+    """
     for name, model in wanted.models.items():
         for seed in _seeds(model, wanted):
             config = model.replace(seed=seed)
@@ -108,9 +127,12 @@ def _seeds(model: Any, wanted: CompareConfig) -> tuple[int, ...]:
 
 
 def _verdicts(
-    config: RunConfig, workspace: Workspace, recipes: dict[str, Recipe], contenders: list[Contender],
+    config: RunConfig,
+    workspace: Workspace,
+    recipes: dict[str, Recipe],
+    contenders: list[Contender],
     outcomes: dict[tuple[str, str], Outcome],
-) -> dict[tuple[str, str], Verdict]:  # fmt: skip
+) -> dict[tuple[str, str], Verdict]:
     """Risks of every run, by (class, run)."""
     found: dict[tuple[str, str], Verdict] = {}
     for contender in contenders:
@@ -122,17 +144,28 @@ def _verdicts(
 
 
 def _contender(
-    name: str, model: Any, wanted: CompareConfig, outcomes: dict[tuple[str, str], Outcome], recipes: dict[str, Recipe]
+    name: str,
+    model: Any,
+    wanted: CompareConfig,
+    outcomes: dict[tuple[str, str], Outcome],
+    recipes: dict[str, Recipe],
 ) -> Contender:
     runs = tuple(f"{name}#{seed}" for seed in _seeds(model, wanted))
-    return Contender(name, model.family, runs, mean_cost([_cost([outcomes[c, run] for c in recipes]) for run in runs]))
+    return Contender(
+        name,
+        model.family,
+        runs,
+        mean_cost([_cost([outcomes[c, run] for c in recipes]) for run in runs]),
+    )
 
 
 def _cost(of_classes: list[Outcome]) -> Cost:
     return Cost(
         parameters=sum(each.parameters for each in of_classes),
         fit_seconds=sum(each.fit_seconds for each in of_classes),
-        microseconds_per_window=float(np.mean([each.microseconds_per_window for each in of_classes])),
+        microseconds_per_window=float(
+            np.mean([each.microseconds_per_window for each in of_classes])
+        ),
     )
 
 

@@ -1,11 +1,12 @@
-"""The daily job: new readings → panel → scores → published tables. What has not changed is skipped: run it at will.
+"""The daily job: new readings → panel → scores → published tables. What has not changed is skipped:
+run it at will.
 
     python -m ray_jobs.daily --config FILE [key.sub=value …]
 
-It needs a trained workspace (`python -m ray_jobs.pipeline`), whose bundles go on judging; nothing is trained here. New
-and changed files are ingested, the buckets of their equipment are scored for the newest `score.days` days, and
-`latest.parquet`, `latest_ranking.csv` and `published.json` are replaced.
-"""
+It needs a trained workspace (`python -m ray_jobs.pipeline`), whose bundles go on judging; nothing
+is trained here. New and changed files are ingested, the buckets of their equipment are scored for
+the newest `score.days` days, and `latest.parquet`, `latest_ranking.csv` and `published.json` are
+replaced."""
 
 from __future__ import annotations
 
@@ -34,7 +35,13 @@ def run(config: RunConfig) -> Result:
     if config.score.day is None:  # one past day goes to the history only
         write_json(workspace.root / "published.json", told)
     done = {"files_read": (ingested, "files_read"), "buckets_scored": (scored, "buckets_scored")}
-    return {**told, **{name: 0 if step.get("skipped") else step.get(key, 0) for name, (step, key) in done.items()}}
+    return {
+        **told,
+        **{
+            name: 0 if step.get("skipped") else step.get(key, 0)
+            for name, (step, key) in done.items()
+        },
+    }
 
 
 if __name__ == "__main__":

@@ -2,10 +2,10 @@
 
     python -m ray_jobs.detect --config ray_jobs/configs/detect_seed.yaml [key.sub=value …]
 
-Three steps, each skipped where it was done with the same configuration and input: series (simulate them, or read
-records), train (sliding windows, the `cnn1d` network on Ray Train, its threshold on validation, a model folder) and
-judge (load the model anew, judge the test part beside the robust z-score, metrics, figures, report).
-"""
+Three steps, each skipped where it was done with the same configuration and input: series (simulate
+them, or read records), train (sliding windows, the `cnn1d` network on Ray Train, its threshold on
+validation, a model folder) and judge (load the model anew, judge the test part beside the robust
+z-score, metrics, figures, report)."""
 
 from __future__ import annotations
 
@@ -36,7 +36,9 @@ def run(config: DetectConfig) -> Result:
     trained = _train(config, workspace, made)
     key = content_key(trained["key"], trained["sha256"], config.model_dump(mode="json"))
     steps = {"series": made, "train": trained}
-    done = run_step(workspace, "judge", key, lambda: judge(config, workspace, _load_series(workspace), steps))
+    done = run_step(
+        workspace, "judge", key, lambda: judge(config, workspace, _load_series(workspace), steps)
+    )
     sys.stdout.write(f"{done['summary']}\n\nReport: {workspace.root / 'report.html'}\n")
     return done
 
@@ -69,14 +71,21 @@ def _load_series(workspace: Workspace) -> list[Series]:
 
 def _train(config: DetectConfig, workspace: Workspace, made: Result) -> Result:
     """Fit the network, choose its threshold on validation, keep both as a model folder."""
-    sections = config.model_dump(mode="json", include={"windows", "inject", "model", "alarms", "seed"})
+    sections = config.model_dump(
+        mode="json", include={"windows", "inject", "model", "alarms", "seed"}
+    )
     key = content_key(made["key"], sections, config.train.workers)
 
     def work() -> Result:
         series = _load_series(workspace)
         train, validation = training_examples(series, config.windows, config.inject, config.seed)
         model, state = fit_on_workers(
-            train, validation, config.network, config=config.train, folder=workspace.root / "ray_train", key=key[:12]
+            train,
+            validation,
+            config.network,
+            config=config.train,
+            folder=workspace.root / "ray_train",
+            key=key[:12],
         )
         detector = Detector(model=model, windows=config.windows, threshold=HALF)
         judged = judge_series(detector, of_part(series, "validation"), config.windows)
@@ -91,7 +100,11 @@ def _train(config: DetectConfig, workspace: Workspace, made: Result) -> Result:
             "examples": {"train": train.counts, "validation": validation.counts},
         }
         detector = replace(detector, threshold=threshold, training=facts)
-        return {**facts, "sha256": detector.save(workspace.root / DETECTOR), "history": state.history_H[0]}
+        return {
+            **facts,
+            "sha256": detector.save(workspace.root / DETECTOR),
+            "history": state.history_H[0],
+        }
 
     return run_step(workspace, "train", key, work)
 

@@ -20,7 +20,14 @@ from hvac.features.describe import Recipe
 from hvac.models.families import config_of
 from hvac.report.page import write_report
 from hvac.storage import place, write_json
-from ray_jobs.assess.artifacts import calibration, draw, own_decisions, thresholds, write_predictions, write_summary
+from ray_jobs.assess.artifacts import (
+    calibration,
+    draw,
+    own_decisions,
+    thresholds,
+    write_predictions,
+    write_summary,
+)
 from ray_jobs.assess.decided import ABLATION, Settings, Verdict, decide, judge
 from ray_jobs.assess.evaluation_sets import onsets, trial_of
 from ray_jobs.assess.example_windows import choose_rows, draw_rows
@@ -42,8 +49,12 @@ def run(config: RunConfig) -> Result:
     workspace = workspace_of(config)
     trained = workspace.finished("train")
     section = config.evaluate.model_dump(mode="json")
-    boards = [board for board in (finished_board(workspace), finished_facilities(workspace)) if board]
-    key = content_key(trained["key"], trained["bundles"], section, config.language, config.seed, *boards)
+    boards = [
+        board for board in (finished_board(workspace), finished_facilities(workspace)) if board
+    ]
+    key = content_key(
+        trained["key"], trained["bundles"], section, config.language, config.seed, *boards
+    )
     return run_step(workspace, "evaluate", key, lambda: _evaluate(config, workspace, trained))
 
 
@@ -51,9 +62,14 @@ def _evaluate(config: RunConfig, workspace: Workspace, trained: Result) -> Resul
     recipes = load_recipes(workspace.windows)
     bundles = {name: str(workspace.bundles / bundle) for name, bundle in trained["bundles"].items()}
     settings = Settings(
-        str(workspace.windows), str(workspace.held_out), bundles, config.model, config.encoder, config.seed,
+        str(workspace.windows),
+        str(workspace.held_out),
+        bundles,
+        config.model,
+        config.encoder,
+        config.seed,
         config.decision.folds,
-    )  # fmt: skip
+    )
     check_trainable(config, workspace, [config_of(name) for name in config.evaluate.baselines])
     default, ablation = config.model.family, ABLATION if config.evaluate.ablation else {}
     ablation = ablation if default == "hybrid" else {}
@@ -89,7 +105,11 @@ def _evaluate(config: RunConfig, workspace: Workspace, trained: Result) -> Resul
 
 def _command(argv: list[str]) -> list[str]:
     """The command as a person would type it."""
-    module = f"ray_jobs.{Path(argv[0]).stem}" if argv and argv[0].endswith(".py") else "ray_jobs.evaluate"
+    module = (
+        f"ray_jobs.{Path(argv[0]).stem}"
+        if argv and argv[0].endswith(".py")
+        else "ray_jobs.evaluate"
+    )
     return ["-m", module, *argv[1:]]
 
 
@@ -100,7 +120,9 @@ def _judge(
     task = ray.remote(num_cpus=1, max_retries=2)(judge)
     order = sorted(names, key=lambda name: (name not in ("gbdt_92", *ABLATION), name))
     refs = {
-        task.remote(settings, recipe, name): (recipe.class_name, name) for name in order for recipe in recipes.values()
+        task.remote(settings, recipe, name): (recipe.class_name, name)
+        for name in order
+        for recipe in recipes.values()
     }
     found, waiting = {}, list(refs)
     while waiting:
@@ -118,7 +140,10 @@ def _judge(
 def _headline(found: dict[str, Any]) -> dict[str, Any]:
     """Figures for the closing summary."""
     return {
-        model: {h: {name: each[name] for name in ("pr_auc", "roc_auc", "base_rate")} for h, each in by_horizon.items()}
+        model: {
+            h: {name: each[name] for name in ("pr_auc", "roc_auc", "base_rate")}
+            for h, each in by_horizon.items()
+        }
         for model, by_horizon in found["models"].items()
     }
 

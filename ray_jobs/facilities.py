@@ -1,12 +1,13 @@
-"""Leave one facility out: how good is the model at a facility it has seen nothing of, and later in time?
+"""Leave one facility out: how good is the model at a facility it has seen nothing of, and later in
+time?
 
     python -m ray_jobs.facilities --config FILE [key.sub=value …]
 
-For every facility the run's model, and beside it a strong and a trivial baseline, are fitted on the training windows of
-the other facilities, stopped on their tune part, calibrated on their cal part, and judged on the test windows of the
-facility left out. Every (facility, class, model) is one Ray task whose result is kept, so an interrupted job goes on
-where it was. Writes facilities.json, which evaluate shows in the report; the test part has no say in anything.
-"""
+For every facility the run's model, and beside it a strong and a trivial baseline, are fitted on the
+training windows of the other facilities, stopped on their tune part, calibrated on their cal part,
+and judged on the test windows of the facility left out. Every (facility, class, model) is one Ray
+task whose result is kept, so an interrupted job goes on where it was. Writes facilities.json, which
+evaluate shows in the report; the test part has no say in anything."""
 
 from __future__ import annotations
 
@@ -40,7 +41,9 @@ BESIDE = ("gbdt_full", "base_rate")
 
 
 class Fold(NamedTuple):
-    """A facility left out: its classes that the others teach, and why any other class is not judged there."""
+    """A facility left out: its classes that the others teach, and why any other class is not judged
+    there.
+    """
 
     facility: str
     classes: tuple[str, ...]
@@ -48,7 +51,9 @@ class Fold(NamedTuple):
 
 
 def run(config: RunConfig) -> Result:
-    """Leave every facility out once, unless that was done with the same configuration, windows and code."""
+    """Leave every facility out once, unless that was done with the same configuration, windows and
+    code.
+    """
     workspace = workspace_of(config)
     basis = basis_of(config)
     sections = [getattr(config, name).model_dump(mode="json") for name in ("model", "decision")]
@@ -61,26 +66,41 @@ def _leave_out(config: RunConfig, workspace: Workspace, basis: str) -> Result:
     models |= {name: config_of(name, seed=config.seed) for name in BESIDE if name not in models}
     if config.splits.kind == "facility":
         raise HvacError(
-            "splits.kind: facility holds one facility out already, and the others have no test windows: set "
-            "splits.kind: time or equipment to leave each of them out in turn"
+            "splits.kind: facility holds one facility out already, and the others have no test"
+            " windows: set splits.kind: time or equipment to leave each of them out in turn"
         )
     check_trainable(config, workspace, models.values())
     recipes = load_recipes(workspace.windows)
-    folds = plan_folds({name: read_windows(workspace.windows, each, SPLITS) for name, each in recipes.items()})
-    entries = {(fold.facility, name, model): _entry(workspace, basis, fold, name, model, settings)
-               for fold in folds for name in fold.classes for model, settings in models.items()}  # fmt: skip
+    folds = plan_folds(
+        {name: read_windows(workspace.windows, each, SPLITS) for name, each in recipes.items()}
+    )
+    entries = {
+        (fold.facility, name, model): _entry(workspace, basis, fold, name, model, settings)
+        for fold in folds
+        for name in fold.classes
+        for model, settings in models.items()
+    }
     bench = Bench(str(workspace.windows), config.encoder, config.decision.folds)
-    contend_all(bench, [(recipes[name], entry) for (_, name, _), entry in entries.items()], job="facilities")
+    contend_all(
+        bench, [(recipes[name], entry) for (_, name, _), entry in entries.items()], job="facilities"
+    )
     events = onsets(make_plan(config, workspace, recipes), workspace.buckets)
     trials = {
-        fold.facility: _trial(config, workspace, fold, {name: recipes[name] for name in fold.classes}, entries, events)
+        fold.facility: _trial(
+            config, workspace, fold, {name: recipes[name] for name in fold.classes}, entries, events
+        )
         for fold in folds
     }
     board = unseen_board(trials, replicates=config.evaluate.replicates)
-    board |= {"table": workspace.finished("featurize")["key"], "model": config.model.family,
-              "left_out": {fold.facility: fold.left_out for fold in folds if fold.left_out}}  # fmt: skip
+    board |= {
+        "table": workspace.finished("featurize")["key"],
+        "model": config.model.family,
+        "left_out": {fold.facility: fold.left_out for fold in folds if fold.left_out},
+    }
     write_json(workspace.root / FACILITIES, board)
-    log.info("facilities: %d facilities left out in turn: %s", len(folds), workspace.root / FACILITIES)
+    log.info(
+        "facilities: %d facilities left out in turn: %s", len(folds), workspace.root / FACILITIES
+    )
     return {"facilities": len(folds), "files": [str(workspace.root / FACILITIES)]}
 
 
@@ -91,23 +111,33 @@ def plan_folds(windows: Mapping[str, Windows]) -> list[Fold]:
         windows: by class, of all splits.
 
     Raises:
-        HvacError: there is one facility only, or a facility of whose classes none can be learned elsewhere.
+        HvacError: there is one facility only, or a facility of whose classes none can be learned
+            elsewhere.
     """
     facilities = sorted({each for part in windows.values() for each in part.column("facility_id")})
     if len(facilities) < 2:
         found = ", ".join(facilities) or "none"
-        raise HvacError(f"leaving one facility out needs at least 2 facilities with windows, found {found}")
+        raise HvacError(
+            f"leaving one facility out needs at least 2 facilities with windows, found {found}"
+        )
     return [fold for facility in facilities if (fold := _fold(facility, windows)).classes]
 
 
 def _fold(facility: str, windows: Mapping[str, Windows]) -> Fold:
-    present = [name for name, part in windows.items() if facility in part.split("test").column("facility_id")]
-    left_out = {name: reason for name in present if (reason := _why_not(elsewhere(windows[name], facility)))}
+    present = [
+        name
+        for name, part in windows.items()
+        if facility in part.split("test").column("facility_id")
+    ]
+    left_out = {
+        name: reason for name in present if (reason := _why_not(elsewhere(windows[name], facility)))
+    }
     if present and len(left_out) == len(present):
         told = "; ".join(f"class {name!r}: {reason}" for name, reason in left_out.items())
         raise HvacError(
-            f"facility {facility!r} cannot be left out, the other facilities do not teach its classes ({told}): pool "
-            " classes with windows.class: all, or bring the record of another facility"
+            f"facility {facility!r} cannot be left out, the other facilities do not teach its"
+            f" classes ({told}): pool  classes with windows.class: all, or bring the record of"
+            " another facility"
         )
     return Fold(facility, tuple(name for name in present if name not in left_out), left_out)
 
@@ -125,7 +155,9 @@ def _why_not(others: Windows) -> str:
     return ""
 
 
-def _entry(workspace: Workspace, basis: str, fold: Fold, class_name: str, model: str, settings: Any) -> Entry:
+def _entry(
+    workspace: Workspace, basis: str, fold: Fold, class_name: str, model: str, settings: Any
+) -> Entry:
     folder = (
         workspace.root
         / "facilities"
@@ -135,19 +167,29 @@ def _entry(workspace: Workspace, basis: str, fold: Fold, class_name: str, model:
         / folder_name(class_name)
     )
     mark = content_key(settings.model_dump(mode="json"))[:12]
-    return Entry(model, settings, str(folder / f"{model}-{settings.seed}-{mark}.npz"), without=fold.facility)
+    return Entry(
+        model, settings, str(folder / f"{model}-{settings.seed}-{mark}.npz"), without=fold.facility
+    )
 
 
 def _trial(
-    config: RunConfig, workspace: Workspace, fold: Fold, recipes: dict[str, Recipe],
-    entries: Mapping[tuple[str, str, str], Entry], events: Events,
-) -> Trial:  # fmt: skip
+    config: RunConfig,
+    workspace: Workspace,
+    fold: Fold,
+    recipes: dict[str, Recipe],
+    entries: Mapping[tuple[str, str, str], Entry],
+    events: Events,
+) -> Trial:
     """The facility's test windows, with what the models say that did not see it."""
     names = list(dict.fromkeys(model for _, _, model in entries))
     verdicts: dict[tuple[str, str], Verdict] = {}
     for model in names:
-        opinions = {name: read_outcome(entries[fold.facility, name, model].path) for name in recipes}
-        decided = decide(workspace.windows, recipes, opinions, config.decision, model, without=fold.facility)
+        opinions = {
+            name: read_outcome(entries[fold.facility, name, model].path) for name in recipes
+        }
+        decided = decide(
+            workspace.windows, recipes, opinions, config.decision, model, without=fold.facility
+        )
         verdicts |= {(name, model): verdict for name, verdict in decided.items()}
     trial = trial_of(workspace, recipes, verdicts, names, events)
     return by_equipment(part_of(trial, trial.windows.column("facility_id") == fold.facility))

@@ -2,11 +2,10 @@
 
     python -m ray_jobs.featurize --config FILE [key.sub=value …]
 
-Ray Data: a CPU task per bucket cuts, describes and labels the windows; an actor pool embeds them (on GPUs where the
-config says so); a task writes the bucket's parts, whole or not at all. A bucket whose readings, events, split and
-settings are as they were is left alone: a killed run goes on where it was, and new readings of one facility make that
-facility's windows again and no others.
-"""
+Ray Data: a CPU task per bucket cuts, describes and labels the windows; an actor pool embeds them
+(on GPUs where the config says so); a task writes the bucket's parts, whole or not at all. A bucket
+whose readings, events, split and settings are as they were is left alone: a killed run goes on
+where it was, and new readings of one facility make that facility's windows again and no others."""
 
 from __future__ import annotations
 
@@ -47,8 +46,9 @@ from ray_jobs.tables.windows_table import class_folder, split_counts
 log = logging.getLogger(__name__)
 BLOCK_BYTES = 2**30
 TABLE = 6  # raised when the same settings give other rows, so that tables are made anew (6: inspections)
-# Encoders live as long as the job: were they to take what a task needs, on nodes of one CPU (or on those that are left
-# when others are lost) no task would ever start. A hundredth keeps them off nodes without CPUs, and ten leave room.
+# Encoders live as long as the job: were they to take what a task needs, on nodes of one CPU (or on
+# those that are left when others are lost) no task would ever start. A hundredth keeps them off
+# nodes without CPUs, and ten leave room.
 ENCODER_CPUS, TASK_CPUS = 0.01, 0.9
 
 
@@ -58,10 +58,15 @@ def run(config: RunConfig) -> Result:
     ingested = workspace.finished("ingest")
     rules = content_key(
         [getattr(config, name).model_dump(mode="json") for name in ASKED],
-        encoder_stamp(config.encoder), config.keeps_values, config.evaluate.ablation, TABLE,
-    )  # fmt: skip
+        encoder_stamp(config.encoder),
+        config.keeps_values,
+        config.evaluate.ablation,
+        TABLE,
+    )
     key = content_key(ingested["key"], rules)
-    return run_step(workspace, "featurize", key, lambda: _featurize(config, workspace, rules, ingested))
+    return run_step(
+        workspace, "featurize", key, lambda: _featurize(config, workspace, rules, ingested)
+    )
 
 
 def _featurize(config: RunConfig, workspace: Workspace, rules: str, ingested: Result) -> Result:
@@ -74,7 +79,9 @@ def _featurize(config: RunConfig, workspace: Workspace, rules: str, ingested: Re
     each = ingested["buckets_each"]
     parts = label_keys(splitter, follow_up, each)
     peers = (
-        {} if is_seed(config) else make_peers(workspace.root, workspace.panel, registry, recipes, buckets, each=each)
+        {}
+        if is_seed(config)
+        else make_peers(workspace.root, workspace.panel, registry, recipes, buckets, each=each)
     )
     level_keys = peer_keys(peers, registry, each=each)
     keys = {
@@ -83,7 +90,9 @@ def _featurize(config: RunConfig, workspace: Workspace, rules: str, ingested: Re
     }
     todo = _drop_others(workspace.windows, keys)
     if len(todo) < len(buckets):
-        log.info("featurize: %d of %d buckets are there already", len(buckets) - len(todo), len(buckets))
+        log.info(
+            "featurize: %d of %d buckets are there already", len(buckets) - len(todo), len(buckets)
+        )
     if todo:
         plan = make_plan(config, workspace, recipes)
         plan = replace(plan, splitter=splitter, follow_up=follow_up, keys=keys, peers=peers)
@@ -91,14 +100,25 @@ def _featurize(config: RunConfig, workspace: Workspace, rules: str, ingested: Re
     write_json(workspace.windows / "recipes.json", told)
     left_out = _left_out(workspace.windows, list(buckets))
     counts = {name: split_counts(workspace.windows, recipe) for name, recipe in recipes.items()}
-    counts = {name: count for name, count in counts.items() if any(part["windows"] for part in count.values())}
-    return {"left_out": left_out, "borders": borders, "windows": counts, "encoder": encoder_stamp(config.encoder),
-            "asked": {name: getattr(config, name).model_dump(mode="json") for name in ASKED},
-            "buckets_made": len(todo)}  # fmt: skip
+    counts = {
+        name: count
+        for name, count in counts.items()
+        if any(part["windows"] for part in count.values())
+    }
+    return {
+        "left_out": left_out,
+        "borders": borders,
+        "windows": counts,
+        "encoder": encoder_stamp(config.encoder),
+        "asked": {name: getattr(config, name).model_dump(mode="json") for name in ASKED},
+        "buckets_made": len(todo),
+    }
 
 
 def _drop_others(folder: AnyPath, keys: dict[str, str]) -> list[str]:
-    """Remove parts that other readings or settings made, or a killed run left without a mark; what is to be made."""
+    """Remove parts that other readings or settings made, or a killed run left without a mark; what
+    is to be made.
+    """
     parts = {(path.parent.name, path.stem): path for path in folder.glob("class=*/part-*.parquet")}
     marks = {path.stem: read_mark(path) for path in (folder / "_parts").glob("*.json")}
     whole = {
@@ -106,7 +126,9 @@ def _drop_others(folder: AnyPath, keys: dict[str, str]) -> list[str]:
         for bucket, mark in marks.items()
         if bucket in keys
         and mark.get("key") == keys[bucket]
-        and all((class_folder(folder, c).name, f"part-{bucket}") in parts for c in mark.get("rows", ()))
+        and all(
+            (class_folder(folder, c).name, f"part-{bucket}") in parts for c in mark.get("rows", ())
+        )
     }
     for bucket in sorted(set(marks) - whole):
         done_file(folder, bucket).unlink(missing_ok=True)
@@ -128,7 +150,12 @@ def _stream(config: RunConfig, plan: BucketPlan, todo: list[str]) -> None:
     written = (
         ray.data.from_items([{"bucket": b} for b in todo], override_num_blocks=len(todo))
         .map_batches(
-            _windows_of, batch_size=None, batch_format="pyarrow", fn_args=(shared,), num_cpus=TASK_CPUS, resources=tasks
+            _windows_of,
+            batch_size=None,
+            batch_format="pyarrow",
+            fn_args=(shared,),
+            num_cpus=TASK_CPUS,
+            resources=tasks,
         )
         .map_batches(
             Embedder,
@@ -140,19 +167,26 @@ def _stream(config: RunConfig, plan: BucketPlan, todo: list[str]) -> None:
             **extra,
         )
         .map_batches(
-            _write, batch_size=None, batch_format="pyarrow", num_cpus=0.5,
+            _write,
+            batch_size=None,
+            batch_format="pyarrow",
+            num_cpus=0.5,
             fn_args=(shared, config.keeps_values),
         )
-    )  # fmt: skip
+    )
     blocks = written.iter_batches(batch_size=None, batch_format="pyarrow")
     for _ in counted("featurize", "buckets", len(todo), blocks, lambda block: block.num_rows):
         pass
 
 
 def _windows_of(block: pa.Table, plan: Any) -> pa.Table:
-    """The windows of the buckets of a block, as plain lists (one schema whatever C is), and each bucket's count."""
+    """The windows of the buckets of a block, as plain lists (one schema whatever C is), and each
+    bucket's count.
+    """
     found = fetched(plan)
-    return pa.concat_tables([bucket_windows(found, bucket) for bucket in block["bucket"].to_pylist()])
+    return pa.concat_tables(
+        [bucket_windows(found, bucket) for bucket in block["bucket"].to_pylist()]
+    )
 
 
 class Embedder:
@@ -177,7 +211,9 @@ class Embedder:
         for name, encoder in self.encoders.items():
             flat = pa.array(encoder.embed(series_NL).ravel())
             offsets = pc.multiply(pc.divide(_offsets(values), self.lookback), encoder.dim)
-            block = block.append_column(name, pa.ListArray.from_arrays(offsets.cast(pa.int32()), flat))
+            block = block.append_column(
+                name, pa.ListArray.from_arrays(offsets.cast(pa.int32()), flat)
+            )
         return block
 
 
@@ -194,11 +230,15 @@ def _write(block: pa.Table, plan: Any, keep_values: bool) -> pa.Table:
         rows = block.filter(pc.equal(block["bucket"], bucket))
         expected = rows["bucket_rows"][0].as_py()
         if rows.num_rows != expected:
-            raise RuntimeError(f"bucket {bucket}: {rows.num_rows} windows arrived, {expected} were cut")
+            raise RuntimeError(
+                f"bucket {bucket}: {rows.num_rows} windows arrived, {expected} were cut"
+            )
         rows = rows.drop_columns(["bucket", "bucket_rows", *([] if keep_values else ["values"])])
         counts = Counter(rows["class"].to_pylist())
         for name in sorted(counts):
-            part = from_arrow(rows.filter(pc.equal(rows["class"], name)), points=found.recipes[name].width)
+            part = from_arrow(
+                rows.filter(pc.equal(rows["class"], name)), points=found.recipes[name].width
+            )
             write_parquet(to_arrow(part), class_folder(folder, name) / f"part-{bucket}.parquet")
         mark_done(found, bucket, counts)
     return pa.table({"bucket": pa.array(buckets, pa.string())})

@@ -1,11 +1,12 @@
-"""Readings of any format → canonical Parquet in buckets of equipment, units, events, rejects and counts.
+"""Readings of any format → canonical Parquet in buckets of equipment, units, events, rejects and
+counts.
 
     python -m ray_jobs.ingest --config FILE [key.sub=value …]
 
-Every file is one Ray task: it streams through the gate and writes its part of every bucket, so that no shuffle of all
-readings is needed and memory does not grow with the input. Files that were read before are not read again: a new day's
-file adds its parts to the buckets of its equipment, a file that changed or went takes its parts with it.
-"""
+Every file is one Ray task: it streams through the gate and writes its part of every bucket, so that
+no shuffle of all readings is needed and memory does not grow with the input. Files that were read
+before are not read again: a new day's file adds its parts to the buckets of its equipment, a file
+that changed or went takes its parts with it."""
 
 from __future__ import annotations
 
@@ -90,8 +91,15 @@ def run(config: RunConfig) -> Result:
         for path in table_files(given, f"source.{name}")
     ]
     settings = source.model_dump(mode="json")
-    key = content_key(settings, stamps, others, config.windows.min_point_share, config.windows.classes,
-                      config.featurize.buckets, UNITS)  # fmt: skip
+    key = content_key(
+        settings,
+        stamps,
+        others,
+        config.windows.min_point_share,
+        config.windows.classes,
+        config.featurize.buckets,
+        UNITS,
+    )
     return run_step(workspace, "ingest", key, lambda: _ingest(config, source, stamps, workspace))
 
 
@@ -110,7 +118,9 @@ def _simulated(config: RunConfig, workspace: Workspace) -> SourceConfig:
     return SourceConfig(readings=str(folder / "readings"), events=events, equipment=equipment)
 
 
-def _ingest(config: RunConfig, source: SourceConfig, stamps: dict[str, str], workspace: Workspace) -> Result:
+def _ingest(
+    config: RunConfig, source: SourceConfig, stamps: dict[str, str], workspace: Workspace
+) -> Result:
     panel = workspace.panel
     if not (panel / LAYOUT).exists():
         remove_tree(panel)  # of an earlier version, or begun and left
@@ -128,8 +138,8 @@ def _ingest(config: RunConfig, source: SourceConfig, stamps: dict[str, str], wor
     require_rows(counts["rows"], list(stamps))
     if not counts["read"]:
         raise InputError(
-            f"{', '.join(list(stamps)[:NAMED_FILES])}: {counts['rows']} rows were read, and none holds a value: "
-            "correct source.columns or source.missing_values"
+            f"{', '.join(list(stamps)[:NAMED_FILES])}: {counts['rows']} rows were read, and none"
+            " holds a value: correct source.columns or source.missing_values"
         )
     registry = build_registry(
         _joined_series(_tables(panel, keys, "series")),
@@ -141,15 +151,27 @@ def _ingest(config: RunConfig, source: SourceConfig, stamps: dict[str, str], wor
     )
     registry.save(panel)
     if source.format != "seed":
-        counts |= count_overlaps(panel, {key: _tables(panel, [key], "series") for key in keys}, each)
+        counts |= count_overlaps(
+            panel, {key: _tables(panel, [key], "series") for key in keys}, each
+        )
     rejected = _write_rejects(workspace, _tables(panel, keys, "rejects"), registry)
     buckets = bucket_keys(registry, part_keys(panel), each)
     facts = {**registry.summary(), **_readings_summary(counts), "rejected": rejected}
-    told = [*_told_of_files(source, panel, keys), *told_of_notes(source, _notes(panel, keys)), *registry.told]
+    told = [
+        *_told_of_files(source, panel, keys),
+        *told_of_notes(source, _notes(panel, keys)),
+        *registry.told,
+    ]
     told += told_of_counts(counts)
     for sentence in told:
         log.warning("%s", sentence)
-    return {**facts, "warnings": told, "buckets": buckets, "buckets_each": each, "files_read": len(todo)}
+    return {
+        **facts,
+        "warnings": told,
+        "buckets": buckets,
+        "buckets_each": each,
+        "files_read": len(todo),
+    }
 
 
 def _told_of_files(source: SourceConfig, panel: AnyPath, keys: Mapping[str, str]) -> list[str]:
@@ -159,18 +181,29 @@ def _told_of_files(source: SourceConfig, panel: AnyPath, keys: Mapping[str, str]
     if others:
         more = len(others) - NAMED_FILES
         names = ", ".join(others[:NAMED_FILES]) + (f" and {more} more" if more > 0 else "")
-        told.append(f"{len(others)} files were passed over, as their endings are not {', '.join(SUFFIXES)}: {names}")
+        told.append(
+            f"{len(others)} files were passed over, as their endings are not {', '.join(SUFFIXES)}:"
+            f" {names}"
+        )
     for key, path in keys.items():
         counts = _read_json(_facts(panel, key))["counts"]
         if ahead := counts.get("date_in_the_future"):
-            told.append(f"{path}: {ahead} readings are dated after tomorrow and were rejected: see rejects.csv")
+            told.append(
+                f"{path}: {ahead} readings are dated after tomorrow and were rejected: see"
+                " rejects.csv"
+            )
         if counts.get("rejected", 0) >= MUCH * max(counts["rows"], 1):
-            told.append(f"{path}: {counts['rejected']} of {counts['rows']} rows could not be read: see rejects.csv")
+            told.append(
+                f"{path}: {counts['rejected']} of {counts['rows']} rows could not be read: see"
+                " rejects.csv"
+            )
     return told
 
 
 def _buckets_each(config: RunConfig, source: SourceConfig, files: list[str], panel: AnyPath) -> int:
-    """Into how many buckets a facility is cut: as before, as asked, else by size and the facilities first seen."""
+    """Into how many buckets a facility is cut: as before, as asked, else by size and the facilities
+    first seen.
+    """
     layout, asked = panel / LAYOUT, config.featurize.buckets
     if layout.exists():
         before = read_mark(layout).get("buckets_each")
@@ -236,14 +269,18 @@ def _read_json(path: AnyPath) -> Any:
 
 
 def _tables(panel: AnyPath, keys: Iterable[str], name: str) -> pa.Table:
-    return pa.concat_tables([read_parquet(panel / "files" / f"{key}.{name}.parquet") for key in keys])
+    return pa.concat_tables(
+        [read_parquet(panel / "files" / f"{key}.{name}.parquet") for key in keys]
+    )
 
 
 def _joined_series(series: pa.Table) -> pa.Table:
     """One row per series, over all files."""
     kinds = {"date_min": "min", "date_max": "max", "date_count": "sum", "limited_sum": "sum"}
     found = series.group_by(SERIES_KEYS).aggregate(list(kinds.items()))
-    return found.select([*SERIES_KEYS, *(f"{n}_{k}" for n, k in kinds.items())]).rename_columns([*SERIES_KEYS, *kinds])
+    return found.select([*SERIES_KEYS, *(f"{n}_{k}" for n, k in kinds.items())]).rename_columns(
+        [*SERIES_KEYS, *kinds]
+    )
 
 
 def _notes(panel: AnyPath, keys: Mapping[str, str]) -> dict[str, list[str]]:
@@ -252,7 +289,12 @@ def _notes(panel: AnyPath, keys: Mapping[str, str]) -> dict[str, list[str]]:
 
 
 def _readings_summary(counts: dict[str, int]) -> Result:
-    named = {"rows": "rows_read", "read": "readings", "missing": "missing", "repeated_unit_days": "repeated_unit_days"}
+    named = {
+        "rows": "rows_read",
+        "read": "readings",
+        "missing": "missing",
+        "repeated_unit_days": "repeated_unit_days",
+    }
     told = {name: counts[name] for name in TOLD if counts.get(name)}
     return {**{ours: counts.get(theirs, 0) for theirs, ours in named.items()}, **told}
 
@@ -270,7 +312,8 @@ def _version(path: str) -> tuple[int | None, int | None]:
 
 
 def ingest_file(path: str, source: SourceConfig, key: str, each: int, folder: str) -> None:
-    """Stream one file through the gate into its part of every bucket; keep its counts and which series it holds.
+    """Stream one file through the gate into its part of every bucket; keep its counts and which
+    series it holds.
 
     Raises:
         InputError: the file changed while it was read.
@@ -288,20 +331,36 @@ def ingest_file(path: str, source: SourceConfig, key: str, each: int, folder: st
             if isinstance(result, GateResult):
                 classes.append(result.classes)
                 notes = result.notes
-                table = table.append_column("file", pa.array([path] * len(table), pa.string()).dictionary_encode())
+                table = table.append_column(
+                    "file", pa.array([path] * len(table), pa.string()).dictionary_encode()
+                )
             for bucket, rows in by_bucket(table, each):
                 if bucket not in writers:
-                    building = parts.enter_context(replacing(bucket_folder(panel, bucket) / f"part-{key}.parquet"))
+                    building = parts.enter_context(
+                        replacing(bucket_folder(panel, bucket) / f"part-{key}.parquet")
+                    )
                     writers[bucket] = parts.enter_context(pq.ParquetWriter(building, rows.schema))
                 writers[bucket].write_table(rows)
     if _version(path) != before:
-        raise InputError(f"{path} changed while it was read: run the job again when nobody writes to it")
-    for name, tables in (("series", series), ("months", months), ("classes", classes), ("rejects", rejects)):
+        raise InputError(
+            f"{path} changed while it was read: run the job again when nobody writes to it"
+        )
+    for name, tables in (
+        ("series", series),
+        ("months", months),
+        ("classes", classes),
+        ("rejects", rejects),
+    ):
         write_parquet(pa.concat_tables(tables), panel / "files" / f"{key}.{name}.parquet")
-    write_json(_facts(panel, key), {"counts": add_counts(counts), "buckets": sorted(writers), "notes": notes})
+    write_json(
+        _facts(panel, key),
+        {"counts": add_counts(counts), "buckets": sorted(writers), "notes": notes},
+    )
 
 
-def _read(path: str, source: SourceConfig) -> Generator[tuple[pa.Table, GateResult | SeedBatch], None, None]:
+def _read(
+    path: str, source: SourceConfig
+) -> Generator[tuple[pa.Table, GateResult | SeedBatch], None, None]:
     """What is stored of each batch of a file: readings, or the seed's ready windows."""
     if source.format != "seed":
         yield from ((result.readings, result) for result in read_readings(path, source))
@@ -314,7 +373,11 @@ def _read(path: str, source: SourceConfig) -> Generator[tuple[pa.Table, GateResu
 
 def _series(readings: pa.Table) -> pa.Table:
     """Days and number of readings (or ready windows) of every series."""
-    limits = [pc.is_valid(readings[name]) for name in ("lower_limit", "upper_limit") if name in readings.column_names]
+    limits = [
+        pc.is_valid(readings[name])
+        for name in ("lower_limit", "upper_limit")
+        if name in readings.column_names
+    ]
     limited = pc.or_(*limits) if limits else pa.array(np.zeros(len(readings), dtype=bool))
     table = readings.append_column("limited", pc.cast(limited, pa.int64()))
     counted = [("date", "min"), ("date", "max"), ("date", "count"), ("limited", "sum")]

@@ -19,7 +19,9 @@ STEPS = (ingest, featurize, train, evaluate, score)
 
 
 def run(config: RunConfig) -> Result:
-    """Run every step, then say what was read, left out and found; returns the seconds each step took."""
+    """Run every step, then say what was read, left out and found; returns the seconds each step
+    took.
+    """
     found = {step.__name__.rpartition(".")[2]: step.run(config) for step in STEPS}
     sys.stdout.write(closing_summary(workspace_of(config)) + "\n")
     return {"seconds": {name: each.get("seconds") for name, each in found.items()}}

@@ -31,7 +31,9 @@ log = logging.getLogger(__name__)
 def run(config: PretrainConfig, folder: AnyPath, *, gpus: int = 0) -> dict[str, Any]:
     """Pretrain in one Ray task (on a GPU where asked) and publish the weights with their manifest."""
     with ray_session(RayConfig()):
-        return ray.get(ray.remote(num_cpus=1, num_gpus=gpus)(_make).remote(config, str(folder), bool(gpus)))  # type: ignore[no-any-return]
+        task = ray.remote(num_cpus=1, num_gpus=gpus)(_make)
+        manifest: dict[str, Any] = ray.get(task.remote(config, str(folder), bool(gpus)))
+        return manifest
 
 
 def _make(config: PretrainConfig, folder: str, gpu: bool) -> dict[str, Any]:
@@ -53,10 +55,14 @@ def _make(config: PretrainConfig, folder: str, gpu: bool) -> dict[str, Any]:
 
 
 def _log_progress(row: dict[str, float]) -> None:
-    print(f"step {row['step']:.0f}: training MAE {row['train_mae']:.4f}", file=sys.stderr, flush=True)
+    print(
+        f"step {row['step']:.0f}: training MAE {row['train_mae']:.4f}", file=sys.stderr, flush=True
+    )
 
 
-def _manifest(config: PretrainConfig, encoder: Encoder, figures: dict[str, float], seconds: float) -> dict[str, Any]:
+def _manifest(
+    config: PretrainConfig, encoder: Encoder, figures: dict[str, float], seconds: float
+) -> dict[str, Any]:
     train, held = simulated_series(config)
     digest = hashlib.sha256()
     for array in (*train, *held):
@@ -70,7 +76,10 @@ def _manifest(config: PretrainConfig, encoder: Encoder, figures: dict[str, float
         "series_sha256": digest.hexdigest(),
         "weights_sha256": encoder.sha256,
         "held_out_mae": figures,
-        "held_out": "90-day forecast on equipment never seen in training, in standard deviations of the past 90 days",
+        "held_out": (
+            "90-day forecast on equipment never seen in training, in standard deviations of the"
+            " past 90 days"
+        ),
         "minutes": round(seconds / 60, 1),
         "torch": torch.__version__,
         "machine": f"{platform.machine()}, 1 thread",
@@ -79,12 +88,17 @@ def _manifest(config: PretrainConfig, encoder: Encoder, figures: dict[str, float
 
 def main() -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--out", type=as_given, default=packaged_folder())
     parser.add_argument("--gpus", type=int, default=0)
     parser.add_argument("overrides", nargs="*", help="key=value of PretrainConfig")
     arguments = parser.parse_args()
-    settings = {key: yaml.safe_load(text) for key, _, text in (o.partition("=") for o in arguments.overrides)}
+    settings = {
+        key: yaml.safe_load(text)
+        for key, _, text in (o.partition("=") for o in arguments.overrides)
+    }
     manifest = run(PretrainConfig(**settings), arguments.out, gpus=arguments.gpus)
     print(json.dumps(manifest["held_out_mae"], indent=1))
 

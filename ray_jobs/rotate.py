@@ -1,22 +1,24 @@
-"""Every piece of equipment judged once, by models that never saw it: a comparison in turns, one per fold.
+"""Every piece of equipment judged once, by models that never saw it: a comparison in turns, one per
+fold.
 
     python -m ray_jobs.rotate --config FILE [key.sub=value …]
 
-Of few machines a fifth cannot tell models apart. Here each turn tests another share of them (`splits.folds`), as a run
-of its own under workspace/turns/: its models are fitted, stopped and calibrated on that turn's other machines. The
-test parts of all turns hold every machine once; differences are paired over all of them.
+Of few machines a fifth cannot tell models apart. Here each turn tests another share of them
+(`splits.folds`), as a run of its own under workspace/turns/: its models are fitted, stopped and
+calibrated on that turn's other machines. The test parts of all turns hold every machine once;
+differences are paired over all of them.
 
-Every turn has models of its own, so that their risks are ranked within turns only: PR-AUC, ROC-AUC and recall at the
-top are means over turns, weighted by their positives. Brier skill, calibration error and alarms are of all windows
-together. `judged` in the file says which is which.
+Every turn has models of its own, so that their risks are ranked within turns only: PR-AUC, ROC-AUC
+and recall at the top are means over turns, weighted by their positives. Brier skill, calibration
+error and alarms are of all windows together. `judged` in the file says which is which.
 
-Nothing is chosen here: models and `compare.default` are named beforehand. A choice that was made on the turns' *cal*
-parts has seen labels of machines that other turns test: the rows under `unseen` are of the machines that calibrate in
-no turn.
+Nothing is chosen here: models and `compare.default` are named beforehand. A choice that was made on
+the turns' *cal* parts has seen labels of machines that other turns test: the rows under `unseen`
+are of the machines that calibrate in no turn.
 
-With `compare.kinds` every kind of events is predicted alone, in turns of its own, and figures are means over kinds,
-paired over the same machines. Writes workspace/compare/<name>/rotation.json; an interrupted job goes on where it was.
-"""
+With `compare.kinds` every kind of events is predicted alone, in turns of its own, and figures are
+means over kinds, paired over the same machines. Writes workspace/compare/<name>/rotation.json; an
+interrupted job goes on where it was."""
 
 from __future__ import annotations
 
@@ -48,13 +50,15 @@ def run(config: RunConfig) -> Result:
     wanted, workspace = comparison_of(config), workspace_of(config)
     if config.splits.kind != "equipment":
         raise HvacError(
-            f"{config.name}: splits.kind is {config.splits.kind!r}; equipment takes turns to be tested under kind: "
-            "equipment (a time split tests all of it already, and for facilities there is ray_jobs.facilities)"
+            f"{config.name}: splits.kind is {config.splits.kind!r}; equipment takes turns to be"
+            " tested under kind: equipment (a time split tests all of it already, and for"
+            " facilities there is ray_jobs.facilities)"
         )
     if wanted.kinds and (config.labels.source, config.labels.label) != ("events", "onset"):
         raise ConfigError(
-            f"{config.name}: compare.kinds names kinds of events, but labels.source is {config.labels.source!r} and "
-            f"labels.label {config.labels.label!r}: remove compare.kinds, or predict onsets of events"
+            f"{config.name}: compare.kinds names kinds of events, but labels.source is"
+            f" {config.labels.source!r} and labels.label {config.labels.label!r}: remove"
+            " compare.kinds, or predict onsets of events"
         )
     turns = {kind: _turns(config, kind) for kind in wanted.kinds or (None,)}
     every = [turn for of_kind in turns.values() for turn in of_kind]
@@ -75,7 +79,10 @@ def _turns(config: RunConfig, kind: str | None) -> list[RunConfig]:
     root, labels = workspace_of(config).root / "turns", config.labels
     if kind is not None:
         place = comparison_of(config).kinds.index(kind) + 1
-        root, labels = root / f"{place}_{re.sub(r'[^A-Za-z0-9]', '_', kind)}", labels.replace(events=(kind,))
+        root, labels = (
+            root / f"{place}_{re.sub(r'[^A-Za-z0-9]', '_', kind)}",
+            labels.replace(events=(kind,)),
+        )
     folds = config.splits.folds
     return [
         config.replace(
@@ -92,7 +99,9 @@ def _rotate(config: RunConfig, turns: dict[str | None, list[RunConfig]]) -> Resu
     wanted = comparison_of(config)
     fields = {kind: [_field(turn) for turn in of_kind] for kind, of_kind in turns.items()}
     every = [field for of_kind in fields.values() for field in of_kind]
-    trials = {kind: pooled([field.trial("test") for field in of_kind]) for kind, of_kind in fields.items()}
+    trials = {
+        kind: pooled([field.trial("test") for field in of_kind]) for kind, of_kind in fields.items()
+    }
     seen = np.unique(np.concatenate([field.trial("cal").windows.units for field in every]))
     unseen = [part_of(trial, ~np.isin(trial.windows.units, seen)) for trial in trials.values()]
 
@@ -105,11 +114,15 @@ def _rotate(config: RunConfig, turns: dict[str | None, list[RunConfig]]) -> Resu
         return standings(tests, contenders, {"against_default": wanted.default}, wanted.replicates)
 
     board: dict[str, Any] = {
-        "name": wanted.name, "default": wanted.default, "turns": config.splits.folds,
-        "judged": IN_TURNS, "horizons": list(unseen[0].horizons), "rows": rows(*trials.values()),
+        "name": wanted.name,
+        "default": wanted.default,
+        "turns": config.splits.folds,
+        "judged": IN_TURNS,
+        "horizons": list(unseen[0].horizons),
+        "rows": rows(*trials.values()),
         "kinds": {kind: rows(trials[kind]) for kind in wanted.kinds},
         "unseen": rows(*unseen) if all(len(trial.windows) for trial in unseen) else [],
-    }  # fmt: skip
+    }
     folder = board_folder(workspace_of(config), wanted.name)
     write_json(folder / "rotation.json", board)
     fits = {name: sum(field.fits[name] for field in every) for name in every[0].fits}
@@ -117,7 +130,12 @@ def _rotate(config: RunConfig, turns: dict[str | None, list[RunConfig]]) -> Resu
 
 
 def _field(turn: RunConfig) -> Field:
-    log.info("rotate: %s, turn %d of %d", ", ".join(turn.labels.kinds), (turn.splits.fold or 0) + 1, turn.splits.folds)
+    log.info(
+        "rotate: %s, turn %d of %d",
+        ", ".join(turn.labels.kinds),
+        (turn.splits.fold or 0) + 1,
+        turn.splits.folds,
+    )
     return fitted(turn)
 
 

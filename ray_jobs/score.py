@@ -1,11 +1,12 @@
-"""Newest windows → risks, alarms, forecast: `latest.parquet`, a ranked CSV that Excel opens, and a history of scores.
+"""Newest windows → risks, alarms, forecast: `latest.parquet`, a ranked CSV that Excel opens, and a
+history of scores.
 
     python -m ray_jobs.score --config FILE [key.sub=value …]
 
-Buckets whose readings and bundles are as they were are not scored again. `scores/history` keeps what was said of every
-facility on every day; `score.days` is how many of the newest days are said (again), so that readings that come late
-change them; `score.facilities`, `score.day` and `score.again` score one facility or one day and touch nothing else.
-"""
+Buckets whose readings and bundles are as they were are not scored again. `scores/history` keeps
+what was said of every facility on every day; `score.days` is how many of the newest days are said
+(again), so that readings that come late change them; `score.facilities`, `score.day` and
+`score.again` score one facility or one day and touch nothing else."""
 
 from __future__ import annotations
 
@@ -30,7 +31,16 @@ from hvac.panel.windows import LEARNING
 from hvac.scoring.bundle import Bundle
 from hvac.scoring.latest import LATEST, PAST, latest_rows, past_rows
 from hvac.scoring.worklist import ranking, write_ranking
-from hvac.storage import AnyPath, matching, parquet_dataset, place, read_mark, replacing, write_json, write_parquet
+from hvac.storage import (
+    AnyPath,
+    matching,
+    parquet_dataset,
+    place,
+    read_mark,
+    replacing,
+    write_json,
+    write_parquet,
+)
 from ray_jobs.run.command import main
 from ray_jobs.run.progress import counted
 from ray_jobs.run.run_config import RunConfig, ScoreConfig
@@ -40,28 +50,55 @@ from ray_jobs.tables.partitions import folder_name
 from ray_jobs.tables.peer_levels import make_peers, peer_keys
 
 log = logging.getLogger(__name__)
-RANKED = ("facility_id", "equipment_id", "point_id", "class", "end_date", "horizon", "risk", "alarm", "status",
-          "learning_days_left", "observed_share", "doubts", "driving_point")  # fmt: skip
+RANKED = (
+    "facility_id",
+    "equipment_id",
+    "point_id",
+    "class",
+    "end_date",
+    "horizon",
+    "risk",
+    "alarm",
+    "status",
+    "learning_days_left",
+    "observed_share",
+    "doubts",
+    "driving_point",
+)
 
 
 def run(config: RunConfig) -> Result:
-    """Score what has changed since the last run: all of it, or the facilities or the day that were asked for."""
+    """Score what has changed since the last run: all of it, or the facilities or the day that were
+    asked for.
+    """
     workspace = workspace_of(config)
     trained, ingested = workspace.finished("train"), workspace.finished("ingest")
     bundles: dict[str, str] = trained["bundles"]
     if config.source is not None and config.source.format == "seed":
-        log.info("score: the seed's format holds ready windows and no record, so there is no newest window to score")
+        log.info(
+            "score: the seed's format holds ready windows and no record, so there is no newest"
+            " window to score"
+        )
         return {"units": {}, "learning_days_left": None}
     rules = content_key(bundles, config.score.days)
     asked = config.score
     if asked.facilities or asked.day or asked.again:
         return _score(config, workspace, bundles, workspace.buckets, rules)
     key = content_key(rules, ingested["key"], config.language)
-    return run_step(workspace, "score", key, lambda: _score(config, workspace, bundles, workspace.buckets, rules))
+    return run_step(
+        workspace,
+        "score",
+        key,
+        lambda: _score(config, workspace, bundles, workspace.buckets, rules),
+    )
 
 
 def _score(
-    config: RunConfig, workspace: Workspace, bundles: dict[str, str], buckets: dict[str, str], rules: str
+    config: RunConfig,
+    workspace: Workspace,
+    bundles: dict[str, str],
+    buckets: dict[str, str],
+    rules: str,
 ) -> Result:
     asked, folder = config.score, workspace.root / "scores"
     folders = {name: str(workspace.bundles / bundle) for name, bundle in bundles.items()}
@@ -82,15 +119,24 @@ def _score(
     entries = [] if asked.day else publish(config, workspace, folder, plan.registry.days[1])
     left = [entry["learning_days_left"] for entry in entries if entry["status"] == LEARNING]
     statuses = Counter(entry["status"] for entry in entries)
-    return {"units": dict(statuses), "learning_days_left": [min(left), max(left)] if left else None,
-            "buckets_scored": len(todo)}  # fmt: skip
+    return {
+        "units": dict(statuses),
+        "learning_days_left": [min(left), max(left)] if left else None,
+        "buckets_scored": len(todo),
+    }
 
 
 def _warn_of_strangers(plan: BucketPlan) -> None:
     """Equipment of a class that no bundle knows is not scored, and that is said."""
-    lacking = Counter(name for name in plan.registry.units["class"].to_pylist() if name not in plan.recipes)
+    lacking = Counter(
+        name for name in plan.registry.units["class"].to_pylist() if name not in plan.recipes
+    )
     for name, count in sorted(lacking.items()):
-        log.warning("score: %d units of class '%s' are not scored: no bundle was trained for it", count, name)
+        log.warning(
+            "score: %d units of class '%s' are not scored: no bundle was trained for it",
+            count,
+            name,
+        )
 
 
 def _of_facilities(buckets: list[str], facilities: tuple[str, ...]) -> list[str]:
@@ -102,12 +148,15 @@ def _of_facilities(buckets: list[str], facilities: tuple[str, ...]) -> list[str]
     for name, own in folders.items():
         if own not in known:
             raise InputError(
-                f"score.facilities names '{name}', of which there is no reading: correct the facility's id"
+                f"score.facilities names '{name}', of which there is no reading: correct the"
+                " facility's id"
             )
     return found
 
 
-def _stream(plan: BucketPlan, folders: dict[str, str], folder: str, asked: ScoreConfig, todo: list[str]) -> None:
+def _stream(
+    plan: BucketPlan, folders: dict[str, str], folder: str, asked: ScoreConfig, todo: list[str]
+) -> None:
     shared = ray.put(plan)
     blocks = (
         ray.data.from_items([{"bucket": b} for b in todo], override_num_blocks=len(todo))
@@ -146,14 +195,19 @@ class Scorer:
         found: dict[str, list[Scene]] = defaultdict(list)
         for scene, recipe in bucket_scenes(self.plan, bucket):
             found[recipe.class_name].append(scene)
-        past = [past_rows(self.bundles[name], *_with_days(scenes, self.asked)) for name, scenes in found.items()]
+        past = [
+            past_rows(self.bundles[name], *_with_days(scenes, self.asked))
+            for name, scenes in found.items()
+        ]
         if past:
             _write_history(pa.concat_tables(past), self.folder / "history", bucket)
         if self.asked.day:
             return
         latest = [latest_rows(scenes, self.bundles[name]) for name, scenes in found.items()]
         table = pa.concat_tables([LATEST.empty_table(), *latest])
-        order = [(name, "ascending") for name in ("facility_id", "equipment_id", "point_id", "horizon")]
+        order = [
+            (name, "ascending") for name in ("facility_id", "equipment_id", "point_id", "horizon")
+        ]
         write_parquet(table.sort_by(order), self.folder / "latest" / f"part-{bucket}.parquet")
         write_json(_mark(self.folder, bucket), {"key": self.plan.keys[bucket]})
 
@@ -174,13 +228,17 @@ def _end_days(scene: Scene, asked: ScoreConfig) -> Days:
 
 
 def _write_history(rows: pa.Table, folder: AnyPath, bucket: str) -> None:
-    """A part per day, joined with what was said there of other units; one that would say the same stays as it is."""
+    """A part per day, joined with what was said there of other units; one that would say the same
+    stays as it is.
+    """
     facility, _, number = bucket.rpartition(".")
     for day in pc.unique(rows["end_date"]).to_pylist():
         part = rows.filter(pc.equal(rows["end_date"], day))
         path = folder / f"facility_id={facility}" / f"end_date={day}" / f"part-{number}.parquet"
         before = parquet_dataset([path]).to_table() if path.exists() else PAST.empty_table()
-        others = before.filter(pc.invert(pc.is_in(before["equipment_id"], pc.unique(part["equipment_id"]))))
+        others = before.filter(
+            pc.invert(pc.is_in(before["equipment_id"], pc.unique(part["equipment_id"])))
+        )
         order = [(name, "ascending") for name in ("equipment_id", "point_id", "horizon")]
         now = pa.concat_tables([others, part]).sort_by(order)
         if not now.equals(before):
@@ -197,17 +255,26 @@ def _key(folder: AnyPath, bucket: str) -> str:
 
 
 def _drop_gone(folder: AnyPath, buckets: set[str]) -> None:
-    """Units whose readings are gone have no newest window; what was said of them stays in the history."""
+    """Units whose readings are gone have no newest window; what was said of them stays in the
+    history.
+    """
     for path in matching(folder / "_parts", "*.json"):
         if path.stem not in buckets:
             path.unlink(missing_ok=True)
             (folder / "latest" / f"part-{path.stem}.parquet").unlink(missing_ok=True)
 
 
-def publish(config: RunConfig, workspace: Workspace, folder: AnyPath, last_day: int) -> list[dict[str, Any]]:
-    """Join the buckets' newest scores into `latest.parquet`, part after part, and rank all equipment."""
+def publish(
+    config: RunConfig, workspace: Workspace, folder: AnyPath, last_day: int
+) -> list[dict[str, Any]]:
+    """Join the buckets' newest scores into `latest.parquet`, part after part, and rank all
+    equipment.
+    """
     ranked: list[dict[str, Any]] = []
-    with replacing(workspace.root / "latest.parquet") as building, pq.ParquetWriter(building, LATEST) as writer:
+    with (
+        replacing(workspace.root / "latest.parquet") as building,
+        pq.ParquetWriter(building, LATEST) as writer,
+    ):
         for table in _parts(folder):
             writer.write_table(table)
             ranked += table.select(RANKED).to_pylist()

@@ -1,12 +1,13 @@
-"""Fit the configured family, calibrate and choose thresholds on cross-fitted scores, write one bundle per class.
+"""Fit the configured family, calibrate and choose thresholds on cross-fitted scores, write one
+bundle per class.
 
     python -m ray_jobs.train --config FILE [key.sub=value …]
 
-Networks, also those of a fusion and those that score held-out folds, are fitted by Ray Train's workers, which share
-every batch (data-parallel; GPUs where the config says so). A killed worker resumes from the last checkpoint, and so
-does a killed job that is started again. Everything else is one Ray task per class. The frozen encoder runs only for
-families that look at its patch tokens or tune it.
-"""
+Networks, also those of a fusion and those that score held-out folds, are fitted by Ray Train's
+workers, which share every batch (data-parallel; GPUs where the config says so). A killed worker
+resumes from the last checkpoint, and so does a killed job that is started again. Everything else is
+one Ray task per class. The frozen encoder runs only for families that look at its patch tokens or
+tune it."""
 
 from __future__ import annotations
 
@@ -36,10 +37,14 @@ from ray_jobs.tables.windows_table import NOT_TESTED, fit_windows, load_recipes,
 
 
 def run(config: RunConfig) -> Result:
-    """Train every class of the featurized table, unless it was done with the same configuration and windows."""
+    """Train every class of the featurized table, unless it was done with the same configuration and
+    windows.
+    """
     workspace = workspace_of(config)
     featurized = workspace.finished("featurize")
-    sections = [getattr(config, name).model_dump(mode="json") for name in ("model", "decision", "encoder")]
+    sections = [
+        getattr(config, name).model_dump(mode="json") for name in ("model", "decision", "encoder")
+    ]
     key = content_key(featurized["key"], sections, config.train.workers)
     return run_step(workspace, "train", key, lambda: _train(config, workspace, key))
 
@@ -52,30 +57,45 @@ def _train(config: RunConfig, workspace: Workspace, key: str) -> Result:
     bands = forecast_bands(config, workspace, recipes)
     encoder = loaded_once(lambda: load_encoder(config.encoder))
     remove_tree(workspace.bundles)
-    scored = {name: _scored(config, workspace, recipe, fits[name]) for name, recipe in recipes.items()}
+    scored = {
+        name: _scored(config, workspace, recipe, fits[name]) for name, recipe in recipes.items()
+    }
     log_odds = FAMILIES[config.model.family].log_odds
-    decisions = fit_decisions(scored, horizons=config.windows.horizons, config=config.decision, log_odds=log_odds)
+    decisions = fit_decisions(
+        scored, horizons=config.windows.horizons, config=config.decision, log_odds=log_odds
+    )
     bundles, history, calibration = {}, {}, {}
     for name, recipe in recipes.items():
         decision, state = decisions[name], networks.get(f"{name}/{fit_name('', None)}")
         bundle = Bundle(
-            model=fits[name].model, recipe=recipe, decision=decision, encoder_config=config.encoder,
-            encoder_sha256=encoder().sha256, band=bands[name],
+            model=fits[name].model,
+            recipe=recipe,
+            decision=decision,
+            encoder_config=config.encoder,
+            encoder_sha256=encoder().sha256,
+            band=bands[name],
             training=_record(config, workspace, recipe, state, key) | fits[name].notes,
-        )  # fmt: skip
+        )
         bundle.__dict__["encoder"] = encoder()
         bundles[name] = bundle.save(workspace.bundles).name
         horizons = list(map(str, recipe.windows.horizons))
         history[name] = dict(zip(horizons, state.history_H, strict=True)) if state else {}
-        calibration[name] = {h: c.method for h, c in zip(horizons, decision.calibrators, strict=True)}
+        calibration[name] = {
+            h: c.method for h, c in zip(horizons, decision.calibrators, strict=True)
+        }
     return {
-        "bundles": bundles, "history": history, "calibration": calibration, "encoder_sha256": encoder().sha256,
+        "bundles": bundles,
+        "history": history,
+        "calibration": calibration,
+        "encoder_sha256": encoder().sha256,
         "fusion": {name: fit.notes for name, fit in fits.items() if fit.notes},
-    }  # fmt: skip
+    }
 
 
 def _scored(config: RunConfig, workspace: Workspace, recipe: Recipe, fit: CrossFit) -> Scored:
-    """Return the cross-fitted scores of the windows that calibrate: those on the grid that is evaluated."""
+    """Return the cross-fitted scores of the windows that calibrate: those on the grid that is
+    evaluated.
+    """
     windows = read_windows(workspace.windows, recipe, NOT_TESTED)
     write_held_out(workspace.held_out, recipe.class_name, fit.score_BH)
     return Scored(fit.score_BH, windows).where(on_grid(windows, recipe.windows.evaluation_stride))
@@ -90,19 +110,35 @@ def _record(
 
 
 def _fit_classes(
-    config: RunConfig, workspace: Workspace, recipes: dict[str, Recipe], networks: dict[str, FitState]
+    config: RunConfig,
+    workspace: Workspace,
+    recipes: dict[str, Recipe],
+    networks: dict[str, FitState],
 ) -> dict[str, CrossFit]:
     """Fit everything but the networks, one Ray task per class, and put it together with them."""
     task = ray.remote(num_cpus=1, max_retries=2)(_fit_class)
     refs = []
     for name, recipe in recipes.items():
-        own = {fit.removeprefix(f"{name}/"): state for fit, state in networks.items() if fit.startswith(f"{name}/")}
-        refs.append(task.remote(workspace.windows, recipe, config.model, config.encoder, own, config.decision.folds))
+        own = {
+            fit.removeprefix(f"{name}/"): state
+            for fit, state in networks.items()
+            if fit.startswith(f"{name}/")
+        }
+        refs.append(
+            task.remote(
+                workspace.windows, recipe, config.model, config.encoder, own, config.decision.folds
+            )
+        )
     return dict(zip(recipes, ray.get(refs), strict=True))
 
 
 def _fit_class(
-    folder: AnyPath, recipe: Recipe, model: Any, encoder_config: EncoderConfig, states: dict[str, FitState], folds: int
+    folder: AnyPath,
+    recipe: Recipe,
+    model: Any,
+    encoder_config: EncoderConfig,
+    states: dict[str, FitState],
+    folds: int,
 ) -> CrossFit:
     torch.set_num_threads(1)
     encoder = loaded_once(lambda: load_encoder(encoder_config))
@@ -111,7 +147,9 @@ def _fit_class(
 
 
 def _fit_networks(config: RunConfig, workspace: Workspace, key: str) -> dict[str, FitState]:
-    """Fit the networks of all classes in one Ray Train run, whose final checkpoint holds every fit; none of trees."""
+    """Fit the networks of all classes in one Ray Train run, whose final checkpoint holds every fit;
+    none of trees.
+    """
     if not network_fits(config.model, folds=config.decision.folds):
         return {}
     settings = {
@@ -121,7 +159,9 @@ def _fit_networks(config: RunConfig, workspace: Workspace, key: str) -> dict[str
         "folds": config.decision.folds,
     }
     folder = workspace.root / "ray_train"
-    return fit_by_workers(fit_worker, settings, config=config.train, folder=folder, name=f"train-{key[:12]}")
+    return fit_by_workers(
+        fit_worker, settings, config=config.train, folder=folder, name=f"train-{key[:12]}"
+    )
 
 
 if __name__ == "__main__":

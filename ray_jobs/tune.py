@@ -2,10 +2,10 @@
 
     python -m ray_jobs.tune --config ray_jobs/configs/sweep_demo.yaml [key.sub=value …]
 
-Needs the featurized table; a killed sweep goes on when it is started again, a finished one is not done twice. Writes
-into workspace/sweeps/<name>-<key>/: best.yaml (a run with the best settings), trials.csv, sweep.json, sweep.html, and
-curves for TensorBoard (`make tensorboard`). Trials are fitted on *train* and judged on *tune*.
-"""
+Needs the featurized table; a killed sweep goes on when it is started again, a finished one is not
+done twice. Writes into workspace/sweeps/<name>-<key>/: best.yaml (a run with the best settings),
+trials.csv, sweep.json, sweep.html, and curves for TensorBoard (`make tensorboard`). Trials are
+fitted on *train* and judged on *tune*."""
 
 from __future__ import annotations
 
@@ -54,7 +54,11 @@ def _sweep(config: RunConfig, workspace: Workspace, sweep: AnyPath) -> Result:
         decision=config.decision,
         horizons=config.windows.horizons,
         metric=search_config.metric,
-        every=search_config.grace_epochs if search_config.algorithm == "pbt" else config.train.checkpoint_every,
+        every=(
+            search_config.grace_epochs
+            if search_config.algorithm == "pbt"
+            else config.train.checkpoint_every
+        ),
         max_failures=config.train.max_failures,
         device="cuda" if search_config.gpus_per_trial else "cpu",
     )
@@ -68,15 +72,21 @@ def _found_anywhere(encoder: EncoderConfig) -> EncoderConfig:
 
 
 def _trainable(config: RunConfig, shared: Shared, workspace: Workspace, planned: Plan) -> Any:
-    """The trial function with all it needs: windows are prepared once and lie in Ray's object store."""
+    """The trial function with all it needs: windows are prepared once and lie in Ray's object
+    store.
+    """
     asked, workers = tune_section(config), workers_of(config)
     resources = {"CPU": asked.cpus_per_trial, "GPU": asked.gpus_per_trial}
     if workers > 1:
-        scaling = ScalingConfig(num_workers=workers, use_gpu=asked.gpus_per_trial > 0, resources_per_worker=resources)
+        scaling = ScalingConfig(
+            num_workers=workers, use_gpu=asked.gpus_per_trial > 0, resources_per_worker=resources
+        )
         nested = tune.with_parameters(
             run_trial_of_workers, shared=shared, table=str(workspace.windows), scaling=scaling
         )
-        return tune.with_resources(nested, {"memory": 1})  # it only waits: all CPUs are for its workers
+        return tune.with_resources(
+            nested, {"memory": 1}
+        )  # it only waits: all CPUs are for its workers
     encoder = loaded_once(lambda: load_encoder(config.encoder))
     classes = read_classes(workspace.windows, planned.needs, encoder)
     alone = tune.with_parameters(run_trial, shared=shared, classes=classes)

@@ -1,8 +1,8 @@
-"""Serve on this machine: `python -m serve [--port 8000] [--fast] [key=value …]` (what `make serve` runs).
+"""Serve on this machine: `python -m serve [--port 8000] [--fast] [key=value …]` (what `make serve`
+runs).
 
-`--fast` turns on Serve's HAProxy and throughput mode. Settings are those of `serve/settings.py`, such as
-workspace=runs/demo language=ja layout=fused replicas=2.
-"""
+`--fast` turns on Serve's HAProxy and throughput mode. Settings are those of `serve/settings.py`,
+such as workspace=runs/demo language=ja layout=fused replicas=2."""
 
 from __future__ import annotations
 
@@ -42,11 +42,15 @@ HAPROXY = {  # ports of its own, which Ray gives it unless told otherwise
 FAST = {
     "RAY_SERVE_ENABLE_HA_PROXY": "1",
     "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",
-    "RAY_SERVE_HAPROXY_METRICS_ENABLED": "0",  # no line per request to a reader of Ray's: ours is /metrics
+    "RAY_SERVE_HAPROXY_METRICS_ENABLED": (
+        "0"
+    ),  # no line per request to a reader of Ray's: ours is /metrics
 }
 DIRECT = {  # the only ingress listens itself: no proxy before it that copies every request, and no ports of HAProxy's
     "RAY_SERVE_ENABLE_DIRECT_INGRESS": "1",
-    "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "0",  # nobody in front has to be told that it goes
+    "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": (
+        "0"
+    ),  # nobody in front has to be told that it goes
     "RAY_SERVE_PORT_QUARANTINE_S": "0",  # one that takes a dead one's place takes its port
 }
 
@@ -55,17 +59,23 @@ def main(given: list[str] | None = None) -> int:
     """Start, wait for a signal, stop."""
     parser = argparse.ArgumentParser(prog="python -m serve", description=__doc__)
     parser.add_argument(
-        "--host", default="127.0.0.1", help="address to listen on; keys are needed for any but loopback"
+        "--host",
+        default="127.0.0.1",
+        help="address to listen on; keys are needed for any but loopback",
     )
     parser.add_argument("--port", type=int, default=8000)
     parser.add_argument("--fast", action="store_true", help="HAProxy and throughput mode")
     parser.add_argument("settings", nargs="*", metavar="key=value")
     asked = parser.parse_intermixed_args(given)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr
+    )
     stop = threading.Event()
     _heed_signals(stop)
     try:
-        with tempfile.TemporaryDirectory(prefix="hvac-metrics-", ignore_cleanup_errors=True) as folder:
+        with tempfile.TemporaryDirectory(
+            prefix="hvac-metrics-", ignore_cleanup_errors=True
+        ) as folder:
             config = read_config(read_overrides(asked.settings))
             direct = {} if asked.fast else _direct(config, asked.port)
             for name, value in (QUIET | QUICK | direct | (FAST if asked.fast else {})).items():
@@ -78,9 +88,13 @@ def main(given: list[str] | None = None) -> int:
 
 
 def _direct(config: ServeConfig, port: int) -> dict[str, str]:
-    """Switches that let an only ingress listen itself, on a Ray of its own, where nobody has said otherwise."""
+    """Switches that let an only ingress listen itself, on a Ray of its own, where nobody has said
+    otherwise.
+    """
     least, most = (f"RAY_SERVE_DIRECT_INGRESS_{end}_HTTP_PORT" for end in ("MIN", "MAX"))
-    said = {"RAY_SERVE_ENABLE_DIRECT_INGRESS", "RAY_SERVE_ENABLE_HA_PROXY", least, most} & set(os.environ)
+    said = {"RAY_SERVE_ENABLE_DIRECT_INGRESS", "RAY_SERVE_ENABLE_HA_PROXY", least, most} & set(
+        os.environ
+    )
     if config.replicas > 1 or said or not _own_ray():
         return {}
     return DIRECT | {least: str(port), most: str(port + 1)}  # Ray leaves the last one out
@@ -91,11 +105,15 @@ def _own_ray() -> bool:
 
 
 def _spare_port(host: str) -> int:
-    """A free port that neither Ray's workers nor outgoing connections are given (those begin at 32768)."""
+    """A free port that neither Ray's workers nor outgoing connections are given (those begin at
+    32768).
+    """
     for port in random.sample(range(21_000, 30_000), 100):
         with contextlib.suppress(OSError), _bound(host, port):
             return port
-    raise ConfigError(f"cannot listen on {host}: none of a hundred ports between 21000 and 29999 is free")
+    raise ConfigError(
+        f"cannot listen on {host}: none of a hundred ports between 21000 and 29999 is free"
+    )
 
 
 @contextlib.contextmanager
@@ -107,7 +125,8 @@ def _bound(host: str, port: int) -> Iterator[None]:
 
 
 def _check_free(host: str, port: int) -> None:
-    """Raise ConfigError where somebody listens on a port already, which Ray would tell in a page of traceback.
+    """Raise ConfigError where somebody listens on a port already, which Ray would tell in a page of
+    traceback.
 
     A cluster that is there already may serve on it: that one is asked for.
     """
@@ -116,13 +135,21 @@ def _check_free(host: str, port: int) -> None:
     wanted = [(host, port, "give another with --port")]
     if os.environ.get("RAY_SERVE_ENABLE_HA_PROXY") == "1":
         for name, usual in HAPROXY.items():
-            wanted.append(("0.0.0.0", int(os.environ.get(name, usual)), f"HAProxy's own: give another with {name}=…"))
+            wanted.append(
+                (
+                    "0.0.0.0",
+                    int(os.environ.get(name, usual)),
+                    f"HAProxy's own: give another with {name}=…",
+                )
+            )
     for address, number, advice in wanted:
         try:
             with _bound(address, number):
                 pass
         except OSError as error:
-            raise ConfigError(f"cannot listen on {address}:{number} ({error.strerror}); {advice}") from error
+            raise ConfigError(
+                f"cannot listen on {address}:{number} ({error.strerror}); {advice}"
+            ) from error
 
 
 def _heed_signals(stop: threading.Event) -> None:
@@ -130,7 +157,9 @@ def _heed_signals(stop: threading.Event) -> None:
         signal.signal(each, lambda *_: stop.set())
 
 
-def _serve(host: str, port: int, config: ServeConfig, stop: threading.Event, *, direct: bool, metrics: str) -> None:
+def _serve(
+    host: str, port: int, config: ServeConfig, stop: threading.Event, *, direct: bool, metrics: str
+) -> None:
     import ray
     from ray import serve
 
@@ -142,7 +171,9 @@ def _serve(host: str, port: int, config: ServeConfig, stop: threading.Event, *, 
         "OMP_NUM_THREADS": os.environ["OMP_NUM_THREADS"],
     }
     keep_private(ray_token_file())
-    own: dict[str, Any] = {"include_dashboard": False, "object_store_memory": 256 * 2**20} if _own_ray() else {}
+    own: dict[str, Any] = (
+        {"include_dashboard": False, "object_store_memory": 256 * 2**20} if _own_ray() else {}
+    )
     ray.init(
         address=os.environ.get("RAY_ADDRESS", "local"),
         logging_level=logging.WARNING,
@@ -155,7 +186,9 @@ def _serve(host: str, port: int, config: ServeConfig, stop: threading.Event, *, 
     try:
         # a proxy is started in any case: out of the way of an ingress that listens itself
         run(config, host=host, port=_spare_port(host) if direct else port)
-        sys.stderr.write(f"ready: http://{host}:{port}/ (page) and http://{host}:{port}/v1/facilities (API)\n")
+        sys.stderr.write(
+            f"ready: http://{host}:{port}/ (page) and http://{host}:{port}/v1/facilities (API)\n"
+        )
         stop.wait()
     finally:
         serve.shutdown()

@@ -1,4 +1,6 @@
-"""The Serve application: `serve run serve.app:build workspace=runs/demo`, or `serve deploy serve/config.yaml`."""
+"""The Serve application: `serve run serve.app:build workspace=runs/demo`, or `serve deploy
+serve/config.yaml`.
+"""
 
 from __future__ import annotations
 
@@ -21,11 +23,12 @@ STAGE = {"ray_actor_options": LIGHT, "max_ongoing_requests": 64, "max_queued_req
 
 
 def build(args: dict[str, Any]) -> Application:
-    """The graph (or, with `layout: fused`, one deployment that holds all stages) over an opened and loaded store.
+    """The graph (or, with `layout: fused`, one deployment that holds all stages) over an opened and
+    loaded store.
 
     Raises:
-        ConfigError: keys are required and there is none. (With `keys: auto` the ingress finds out when it starts: only
-            then is it sure where Serve listens.)
+        ConfigError: keys are required and there is none. (With `keys: auto` the ingress finds out
+            when it starts: only then is it sure where Serve listens.)
     """
     config = read_config(args)
     store = Store.open(config.store_url)
@@ -45,9 +48,15 @@ def build(args: dict[str, Any]) -> Application:
 
 def run(config: ServeConfig, *, host: str, port: int) -> None:
     """Start the application on a started Ray."""
-    serve.start(http_options={"host": host, "port": port, "request_timeout_s": config.limits.timeout_s + 5})
-    logging.getLogger("ray.serve").setLevel(logging.WARNING)  # it tells the proxy's address, which may not be ours
+    serve.start(
+        http_options={"host": host, "port": port, "request_timeout_s": config.limits.timeout_s + 5}
+    )
+    logging.getLogger("ray.serve").setLevel(
+        logging.WARNING
+    )  # it tells the proxy's address, which may not be ours
     if keys_needed(config):
         check_keys(Store.open(config.store_url), config)
     logs = {"enable_access_log": False}  # requests are counted at /metrics
-    serve.run(build(config.model_dump(mode="json")), name="hvac", route_prefix="/", logging_config=logs)
+    serve.run(
+        build(config.model_dump(mode="json")), name="hvac", route_prefix="/", logging_config=logs
+    )

@@ -1,8 +1,9 @@
-"""The graph on Ray Serve: Ingress → Features → (RiskModel, Forecast). Thin shells over `serve.graph.core`.
+"""The graph on Ray Serve: Ingress → Features → (RiskModel, Forecast). Thin shells over
+`serve.graph.core`.
 
-Features calls the next stages itself, so that a window travels once. RiskModel holds bundles by multiplexing: Serve
-sends a bundle's requests to replicas that have it in memory, and puts the least recently used one back.
-"""
+Features calls the next stages itself, so that a window travels once. RiskModel holds bundles by
+multiplexing: Serve sends a bundle's requests to replicas that have it in memory, and puts the least
+recently used one back."""
 
 from __future__ import annotations
 
@@ -27,7 +28,10 @@ from serve.service import Service
 from serve.settings import ServeConfig
 
 BUNDLES_PER_REPLICA = 32
-PLAIN = {"request_serialization": "pickle", "response_serialization": "pickle"}  # where stages talk by gRPC
+PLAIN = {
+    "request_serialization": "pickle",
+    "response_serialization": "pickle",
+}  # where stages talk by gRPC
 
 
 class Methods:
@@ -44,7 +48,9 @@ class Methods:
         """The handle of a method."""
         key = (method, bundle_id)
         if key not in self._made:
-            self._made[key] = self._handle.options(method_name=method, multiplexed_model_id=bundle_id, **PLAIN)
+            self._made[key] = self._handle.options(
+                method_name=method, multiplexed_model_id=bundle_id, **PLAIN
+            )
         return self._made[key]
 
 
@@ -70,7 +76,9 @@ class RiskModel:
     @serve.multiplexed(max_num_models_per_replica=BUNDLES_PER_REPLICA)
     async def bundle(self, bundle_id: str) -> Any:
         """A bundle, read when it is not in memory."""
-        return await asyncio.to_thread(self.core.Bundle.load, self.core.bundle_path(self.folder, bundle_id))
+        return await asyncio.to_thread(
+            self.core.Bundle.load, self.core.bundle_path(self.folder, bundle_id)
+        )
 
     async def risks(self, windows: Any) -> Any:
         """Risks [B, H] of windows; the bundle is the request's multiplexed model id."""
@@ -92,9 +100,13 @@ class Forecast:
     async def outlooks(self, bundle_id: str, made: Any) -> Any:
         """For every window the outlook of its driving point, by horizon."""
         with service_metrics.timed("forecast"):
-            return await asyncio.to_thread(lambda: self.core.driving_outlooks(self.shelf(bundle_id), made))
+            return await asyncio.to_thread(
+                lambda: self.core.driving_outlooks(self.shelf(bundle_id), made)
+            )
 
-    async def every_point(self, bundle_id: str, made: Any, horizons: Sequence[int]) -> list[dict[str, Any]]:
+    async def every_point(
+        self, bundle_id: str, made: Any, horizons: Sequence[int]
+    ) -> list[dict[str, Any]]:
         """Every point's forecast of one window."""
         with service_metrics.timed("forecast"):
             work = lambda: self.core.all_outlooks(self.shelf(bundle_id), made, horizons)  # noqa: E731
@@ -112,9 +124,13 @@ class _Together:
 
 @serve.deployment
 class Features:
-    """First stage: 28 statistics, context, embedding; then it asks the model and the forecast at once."""
+    """First stage: 28 statistics, context, embedding; then it asks the model and the forecast at
+    once.
+    """
 
-    def __init__(self, config: ServeConfig, risk: DeploymentHandle, forecast: DeploymentHandle) -> None:
+    def __init__(
+        self, config: ServeConfig, risk: DeploymentHandle, forecast: DeploymentHandle
+    ) -> None:
         self.core = _core(config)
         peers = self.core.PeerLevels(config.peer_folder)
         self.shelf = self.core.Shelf(config.bundle_folder, config.bundles_in_memory, peers)
@@ -139,11 +155,20 @@ class Features:
         together = _Together(groups, [len(asks) for asks in many])
         return [(together, place) for place in range(len(many))]
 
-    async def _finished(self, groups: Sequence[Any], sizes: Sequence[int]) -> list[Rows | BaseException]:
-        """The answer of every request of a round; what fails with one bundle is told to those that asked for it."""
+    async def _finished(
+        self, groups: Sequence[Any], sizes: Sequence[int]
+    ) -> list[Rows | BaseException]:
+        """The answer of every request of a round; what fails with one bundle is told to those that
+        asked for it.
+        """
         parts = await asyncio.gather(*map(self._finish, groups), return_exceptions=True)
         of_group = list(zip(groups, parts, strict=True))
-        failed = {ask: part for group, part in of_group if isinstance(part, BaseException) for ask in group.ask_B}
+        failed = {
+            ask: part
+            for group, part in of_group
+            if isinstance(part, BaseException)
+            for ask in group.ask_B
+        }
         rows = self.core.in_order(part for part in parts if not isinstance(part, BaseException))
         answers: list[Rows | BaseException] = []
         for own in self.core.shared_out(rows, sizes):
@@ -164,7 +189,9 @@ class Features:
         """See `Stages`."""
         (group,) = await self._rounds.alone(self.core.prepare, self.shelf, [ask])
         made = self.core.values_only(group.made)
-        found: list[dict[str, Any]] = await self.outlook("every_point").remote(group.bundle_id, made, horizons)
+        found: list[dict[str, Any]] = await self.outlook("every_point").remote(
+            group.bundle_id, made, horizons
+        )
         return found
 
     async def bulk(self, part: Part) -> pa.Table:
@@ -177,7 +204,9 @@ class Features:
 
     async def about(self, bundle_id: str, fresh: bool = False) -> dict[str, Any]:
         """See `Stages`."""
-        return await asyncio.to_thread(self.core.about_fresh if fresh else self.core.about_one, self.shelf, bundle_id)
+        return await asyncio.to_thread(
+            self.core.about_fresh if fresh else self.core.about_one, self.shelf, bundle_id
+        )
 
 
 class GraphStages:
@@ -215,7 +244,12 @@ class Ingress:
         stages: Any = (
             GraphStages(features)
             if features
-            else LocalStages(config.bundle_folder, config.bundles_in_memory, config.batch, peers=config.peer_folder)
+            else LocalStages(
+                config.bundle_folder,
+                config.bundles_in_memory,
+                config.batch,
+                peers=config.peer_folder,
+            )
         )
         self.service, self.door = Service(config, store, stages), Door(store, keys=keys)
         self._rescoring = asyncio.create_task(rescore_forever(self.service))
@@ -224,7 +258,9 @@ class Ingress:
         return make_api(self.service, self.door)
 
     def reconfigure(self, user_config: dict[str, Any]) -> None:
-        """`{bundles: [{class, bundle_id, facility_id?}]}`: which bundles serve, changed without a restart."""
+        """`{bundles: [{class, bundle_id, facility_id?}]}`: which bundles serve, changed without a
+        restart.
+        """
         self.service.declare(user_config)
 
     def check_health(self) -> None:

@@ -1,15 +1,21 @@
-"""Ids in bodies and addresses: the one rule of `hvac.readings.accepted`, and how an id stands in a URL.
+"""Ids in bodies and addresses: the one rule of `hvac.readings.accepted`, and how an id stands in a
+URL.
 
-Routes match the address as it was sent; the ids in it are decoded one by one, so that `%2F` belongs to an id and `/`
-ends it.
-"""
+Routes match the address as it was sent; the ids in it are decoded one by one, so that `%2F` belongs
+to an id and `/` ends it."""
 
 from __future__ import annotations
 
 from typing import Annotated
 from urllib.parse import quote, unquote_to_bytes
 
-from pydantic import AfterValidator, BeforeValidator, StringConstraints, TypeAdapter, ValidationError
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    StringConstraints,
+    TypeAdapter,
+    ValidationError,
+)
 
 from hvac.readings.accepted import ID_CHARACTERS, ID_PATTERN, NO_IDS
 
@@ -29,7 +35,9 @@ def _decoded(segment: str) -> str:
 
 Id = Annotated[
     str,
-    StringConstraints(strip_whitespace=True, min_length=1, max_length=ID_CHARACTERS, pattern=ID_PATTERN),
+    StringConstraints(
+        strip_whitespace=True, min_length=1, max_length=ID_CHARACTERS, pattern=ID_PATTERN
+    ),
     AfterValidator(_is_one),
 ]
 SentId = Annotated[Id, BeforeValidator(_decoded)]
@@ -51,7 +59,8 @@ def is_id(text: str) -> bool:
 def segment(text: str) -> str:
     """Return an id as one part of an address.
 
-    A part that is only dots would be taken for a way up or nowhere: a blank follows it, which is trimmed.
+    A part that is only dots would be taken for a way up or nowhere: a blank follows it, which is
+    trimmed.
 
     >>> segment("本社/1"), segment("..")
     ('%E6%9C%AC%E7%A4%BE%2F1', '..%20')

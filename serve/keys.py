@@ -1,8 +1,8 @@
-"""API keys: `python -m serve.keys add NAME [--facility F] [--role read|push|admin]`; only their hashes are kept.
+"""API keys: `python -m serve.keys add NAME [--facility F] [--role read|push|admin]`; only their
+hashes are kept.
 
-A key is shown once, when it is made. A key of one facility sees nothing of another. `read` asks, `push` also sends
-readings, `admin` also changes which bundle serves.
-"""
+A key is shown once, when it is made. A key of one facility sees nothing of another. `read` asks,
+`push` also sends readings, `admin` also changes which bundle serves."""
 
 from __future__ import annotations
 
@@ -54,7 +54,9 @@ def make_key(store: Store, name: str, *, facility_id: str = FLEET, role: str = "
 
 
 def given_key(headers: Mapping[str, str], *, browser: bool) -> str | None:
-    """The key of a request: X-API-Key, Bearer, or (browsers, reading only) Basic with any user name."""
+    """The key of a request: X-API-Key, Bearer, or (browsers, reading only) Basic with any user
+    name.
+    """
     if "x-api-key" in headers:
         return headers["x-api-key"]
     scheme, _, told = headers.get("authorization", "").partition(" ")
@@ -81,7 +83,10 @@ def main(given: list[str] | None = None) -> int:
         parser.error(f"{asked.do} needs a name")
     facility = FLEET if asked.facility is None else asked.facility.strip()
     if asked.facility is not None and not is_id(facility):
-        parser.error(f"--facility {asked.facility!r} is no id of a facility: leave it out for a key of all facilities")
+        parser.error(
+            f"--facility {asked.facility!r} is no id of a facility: leave it out for a key of all"
+            " facilities"
+        )
     try:
         return _do(Store.open(asked.store), asked, facility)
     except HvacError as error:
@@ -95,7 +100,9 @@ def _do(store: Store, asked: argparse.Namespace, facility: str) -> int:
     elif asked.do == "drop":
         sys.stdout.write(f"{store.drop_keys(asked.name)} withdrawn\n")
     else:
-        sys.stdout.writelines(f"{key.name}\t{key.facility_id or 'fleet'}\t{key.role}\n" for key in store.api_keys())
+        sys.stdout.writelines(
+            f"{key.name}\t{key.facility_id or 'fleet'}\t{key.role}\n" for key in store.api_keys()
+        )
     return 0
 
 

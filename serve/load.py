@@ -1,7 +1,8 @@
-"""Take what the batch jobs wrote into the store: readings, events, equipment, newest predictions, bundles.
+"""Take what the batch jobs wrote into the store: readings, events, equipment, newest predictions,
+bundles.
 
-python -m serve.load [workspace=runs/demo] [store=postgresql://…]     (after ray_jobs.daily: only what is new)
-"""
+python -m serve.load [workspace=runs/demo] [store=postgresql://…]     (after ray_jobs.daily: only
+what is new)"""
 
 from __future__ import annotations
 
@@ -36,7 +37,9 @@ ROWS = 100_000
 
 
 class Loaded(NamedTuple):
-    """Parts of readings that were new, equipment whose predictions were taken over, equipment to be scored again."""
+    """Parts of readings that were new, equipment whose predictions were taken over, equipment to be
+    scored again.
+    """
 
     parts: int
     units: int
@@ -46,18 +49,21 @@ class Loaded(NamedTuple):
 def load(store: Store, config: ServeConfig) -> Loaded | None:
     """Take over what the workspace has more than at the last time; None where there is nothing new.
 
-    A part of readings is a file that is never changed, so that only new ones are read. Predictions are taken over where
-    the service would have made the same: by the bundle that serves the equipment now (another may have been promoted),
-    and from all its readings (none were sent by `POST /v1/readings`). Other equipment keeps what it has and is scored
-    again by the service. Interrupted, it is done again by the next call: readings are upserts, and what was taken is
-    noted last.
-    """
+    A part of readings is a file that is never changed, so that only new ones are read. Predictions
+    are taken over where the service would have made the same: by the bundle that serves the
+    equipment now (another may have been promoted), and from all its readings (none were sent by
+    `POST /v1/readings`). Other equipment keeps what it has and is scored again by the service.
+    Interrupted, it is done again by the next call: readings are upserts, and what was taken is
+    noted last."""
     workspace = place(config.workspace)
     panel, told = workspace / "panel", read_note(LoadedBefore, store.note(LOADED))
     if not (panel / "units.parquet").exists():
         return None
     parts = _parts(panel / "readings")
-    latest_file, trained = workspace / "latest.parquet", trained_bundles(workspace / "steps" / "train.json")
+    latest_file, trained = (
+        workspace / "latest.parquet",
+        trained_bundles(workspace / "steps" / "train.json"),
+    )
     now = LoadedBefore(parts=sorted(parts), latest=_stamp(latest_file), bundles=trained)
     if now == told:
         return None
@@ -65,7 +71,11 @@ def load(store: Store, config: ServeConfig) -> Loaded | None:
     new, gone = sorted(set(parts) - before), len(before - set(parts))
     log.info("store: loading %d of %d parts of %s", len(new), len(parts), config.workspace)
     if gone:
-        log.warning("store: %d parts were replaced or are gone; readings that only they had stay in the store", gone)
+        log.warning(
+            "store: %d parts were replaced or are gone; readings that only they had stay in the"
+            " store",
+            gone,
+        )
     registry, latest = Registry.load(panel), now.latest is not None
     store.add(units=list(_units(registry)), events=list(_events(registry)), stale=False)
     aggregate = _aggregate(workspace)
@@ -83,13 +93,16 @@ def load(store: Store, config: ServeConfig) -> Loaded | None:
     return Loaded(len(new), len({_unit(row) for row in taken}), store.stale_count())
 
 
-def _sorted_out(rows: list[dict[str, Any]], store: Store) -> tuple[list[dict[str, Any]], set[tuple[str, str]]]:
+def _sorted_out(
+    rows: list[dict[str, Any]], store: Store
+) -> tuple[list[dict[str, Any]], set[tuple[str, str]]]:
     """Predictions that the service would have made, and the equipment of the others."""
     assigned, pushed = store.assignments(), store.pushed()
     others = {
         _unit(row)
         for row in rows
-        if _unit(row) in pushed or row["bundle_id"] != serving(assigned, row["facility_id"], row["class"])
+        if _unit(row) in pushed
+        or row["bundle_id"] != serving(assigned, row["facility_id"], row["class"])
     }
     return [row for row in rows if _unit(row) not in others], others
 
@@ -101,7 +114,9 @@ def _unit(row: dict[str, Any]) -> tuple[str, str]:
 def _parts(readings: AnyPath) -> dict[str, pads.Fragment]:
     """Files of readings, by their path below the folder."""
     found = parquet_dataset(readings).get_fragments()
-    return {PurePosixPath(each.path).as_posix().rpartition("panel/readings/")[2]: each for each in found}
+    return {
+        PurePosixPath(each.path).as_posix().rpartition("panel/readings/")[2]: each for each in found
+    }
 
 
 def _by_bucket(names: Iterable[str]) -> dict[str, list[str]]:
@@ -118,7 +133,9 @@ def _bucket(part: str) -> str:
 def _load_bucket(
     store: Store, every: Sequence[pads.Fragment], new: Sequence[pads.Fragment], aggregate: Aggregate
 ) -> None:
-    """Upsert the days from the first that new parts tell of, each as the jobs see it: from all parts of the bucket."""
+    """Upsert the days from the first that new parts tell of, each as the jobs see it: from all
+    parts of the bucket.
+    """
     days = [pc.min(part.to_table(columns=["date"])["date"]).as_py() for part in new]
     first = min((day for day in days if day is not None), default=None)
     if first is None:
@@ -130,7 +147,9 @@ def _load_bucket(
 
 
 def _aggregate(workspace: AnyPath) -> Aggregate:
-    """How the jobs make one reading of a day's several; their default where they have not got that far."""
+    """How the jobs make one reading of a day's several; their default where they have not got that
+    far.
+    """
     record = read_mark(workspace / "steps" / "featurize.json")
     told = record.get("asked", {}).get("windows", {}).get("aggregate")
     return next((known for known in get_args(Aggregate) if known == told), "mean")
@@ -155,8 +174,15 @@ def _events(registry: Registry) -> Iterator[tuple[Any, ...]]:
 def main(given: list[str] | None = None) -> int:
     """Load, and say what was taken over."""
     parser = argparse.ArgumentParser(prog="python -m serve.load", description=__doc__)
-    parser.add_argument("settings", nargs="*", metavar="key=value", help="settings of the service (serve/settings.py)")
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
+    parser.add_argument(
+        "settings",
+        nargs="*",
+        metavar="key=value",
+        help="settings of the service (serve/settings.py)",
+    )
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr
+    )
     try:
         config = read_config(read_overrides(parser.parse_args(given).settings))
         found = load(Store.open(config.store_url), config)

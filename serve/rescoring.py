@@ -1,4 +1,6 @@
-"""Score equipment again whose record, or whose bundle, has changed; set aside what cannot be scored."""
+"""Score equipment again whose record, or whose bundle, has changed; set aside what cannot be
+scored.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +39,9 @@ async def rescore(service: Service) -> int:
 
 
 async def _score(service: Service, claims: Sequence[Claim]) -> None:
-    """Score claims together; where that fails, each half alone after those that have not been tried yet."""
+    """Score claims together; where that fails, each half alone after those that have not been tried
+    yet.
+    """
     waiting = deque([list(claims)])
     while waiting:
         group = waiting.popleft()
@@ -55,7 +59,9 @@ async def _score(service: Service, claims: Sequence[Claim]) -> None:
                 continue
             half = len(group) // 2
             waiting += [group[:half], group[half:]]
-            await asyncio.to_thread(service.store.renew, [claim for part in waiting for claim in part])
+            await asyncio.to_thread(
+                service.store.renew, [claim for part in waiting for claim in part]
+            )
 
 
 async def _check_alive(service: Service) -> None:
@@ -88,13 +94,17 @@ async def _score_together(service: Service, claims: list[Claim]) -> None:
 
 
 def _stored_asks(service: Service, claims: Sequence[Claim]) -> list[Ask | Exception]:
-    """Asks by the bundles that serve now: whoever promotes one marks its equipment in the same transaction."""
+    """Asks by the bundles that serve now: whoever promotes one marks its equipment in the same
+    transaction.
+    """
     assigned = service.store.assignments()
     return one_by_one(lambda unit: service.stored_ask(unit, assigned), [unit for unit, _ in claims])
 
 
 async def _set_aside(service: Service, claim: Claim, error: Exception) -> None:
-    """Keep the reason, so that the others go on; the unit is tried again when its record or its bundle changes."""
+    """Keep the reason, so that the others go on; the unit is tried again when its record or its
+    bundle changes.
+    """
     if isinstance(error, HvacError):
         reason = service.plain(error)
         log.warning("%s cannot be scored: %s", " ".join(claim[0]), error)

@@ -22,7 +22,14 @@ from hvac.readings.gate import CANONICAL
 from hvac.scoring.worklist import ranking
 from serve import service_metrics
 from serve.bodies.answers import Stored, UnknownPoint
-from serve.bodies.body_rows import EPOCH, day_number, event_rows, given_readings, merged, reading_rows
+from serve.bodies.body_rows import (
+    EPOCH,
+    day_number,
+    event_rows,
+    given_readings,
+    merged,
+    reading_rows,
+)
 from serve.bodies.problems import Refused, TooMuch, TooSlow, Unknown
 from serve.bodies.schemas import AskedUnit, PushedUnit
 from serve.graph.asks import Ask, compact
@@ -51,12 +58,16 @@ class Service:
         self._read_together: Rounds[Sequence[AskedUnit], list[Ask]] = Rounds(
             lambda many: one_by_one(self.asks, many), "asks", most=config.limits.in_flight
         )
-        self._records: OrderedDict[tuple[Unit, int], tuple[pa.Table, list[tuple[Any, ...]]]] = OrderedDict()
+        self._records: OrderedDict[tuple[Unit, int], tuple[pa.Table, list[tuple[Any, ...]]]] = (
+            OrderedDict()
+        )
 
     # Judging
 
     async def predict(self, units: Sequence[AskedUnit]) -> list[dict[str, Any]]:
-        """Rows of `latest.parquet` for the equipment asked, in that order, with the number of the ask in `ask`."""
+        """Rows of `latest.parquet` for the equipment asked, in that order, with the number of the
+        ask in `ask`.
+        """
         self._check_size(units)
 
         async def work() -> list[dict[str, Any]]:
@@ -82,7 +93,10 @@ class Service:
     async def bulk(self, table: pa.Table, sees: Callable[[str], bool]) -> pa.Table:
         """Predictions of ready windows, in their order (columns: see `api.bulk`)."""
         if table.num_rows > self.config.limits.windows:
-            raise TooMuch(f"{table.num_rows} windows in one request; at most {self.config.limits.windows} are allowed")
+            raise TooMuch(
+                f"{table.num_rows} windows in one request; at most {self.config.limits.windows} are"
+                " allowed"
+            )
         numbered = table.append_column("row", pa.array(range(table.num_rows), pa.int64()))
         parts = await asyncio.to_thread(self._by_bundle, numbered, sees)
         found = await self.within(asyncio.gather(*(self.stages.bulk(part) for part in parts)))
@@ -90,7 +104,9 @@ class Service:
         for (_, rows), answer in zip(parts, found, strict=True):
             each = len(answer) // max(len(rows), 1)
             answers.append(
-                answer.append_column("row", pa.array([r for r in rows["row"].to_pylist() for _ in range(each)]))
+                answer.append_column(
+                    "row", pa.array([r for r in rows["row"].to_pylist() for _ in range(each)])
+                )
             )
         for answer in answers:
             _check_risks(answer["risk"].to_pylist(), answer["bundle_id"])
@@ -99,9 +115,13 @@ class Service:
             service_metrics.WINDOWS.labels(self.label(facility), "ok").inc(n)
         return joined.drop_columns(["row"])
 
-    def _by_bundle(self, table: pa.Table, sees: Callable[[str], bool]) -> list[tuple[str, pa.Table]]:
+    def _by_bundle(
+        self, table: pa.Table, sees: Callable[[str], bool]
+    ) -> list[tuple[str, pa.Table]]:
         facilities = table["facility_id"].to_pylist()
-        classes = table["class"].to_pylist() if "class" in table.column_names else [ALL] * len(facilities)
+        classes = (
+            table["class"].to_pylist() if "class" in table.column_names else [ALL] * len(facilities)
+        )
         strangers = sorted({str(f) for f in facilities if f is None or not sees(f)})
         if strangers:
             raise Unknown(f"facility {strangers[0]} is not known to this key")
@@ -114,13 +134,17 @@ class Service:
         limits = self.config.limits
         if len(units) > limits.units:
             raise TooMuch(
-                f"{len(units)} units in one request; at most {limits.units} are allowed (use /v1/predict/bulk)"
+                f"{len(units)} units in one request; at most {limits.units} are allowed (use"
+                " /v1/predict/bulk)"
             )
         self._check_readings(sum(len(unit.readings or ()) for unit in units))
 
     def _check_readings(self, readings: int) -> None:
         if readings > self.config.limits.readings:
-            raise TooMuch(f"{readings} readings in one request; at most {self.config.limits.readings} are allowed")
+            raise TooMuch(
+                f"{readings} readings in one request; at most {self.config.limits.readings} are"
+                " allowed"
+            )
 
     def stored_ask(self, unit: Unit, assigned: Mapping[tuple[str, str], str]) -> Ask:
         """What the stages need to score a unit of the store, by the bundles that serve now.
@@ -132,7 +156,10 @@ class Service:
         if stored is None:
             raise Unknown("it is not in the store any more")
         if not (is_id(unit.facility_id) and is_id(unit.equipment_id)):
-            raise Refused("its id is none that is accepted: expected 1 to 128 characters, none a control character")
+            raise Refused(
+                "its id is none that is accepted: expected 1 to 128 characters, none a control"
+                " character"
+            )
         bundle_id = self._bundle_of(assigned, unit.facility_id, stored.class_name)
         table, events = self._record(stored)
         return Ask(
@@ -145,7 +172,9 @@ class Service:
         )
 
     def asks(self, units: Sequence[AskedUnit]) -> list[Ask]:
-        """What the stages need of every unit: its record with what was sent laid over it, and its bundle."""
+        """What the stages need of every unit: its record with what was sent laid over it, and its
+        bundle.
+        """
         return [self._ask(unit) for unit in units]
 
     def _ask(self, asked: AskedUnit) -> Ask:
@@ -156,7 +185,10 @@ class Service:
         if stored is None and not len(given) and (asked.readings or asked.window):
             raise Refused(f"{unit.facility_id} {unit.equipment_id}: no value is given, only nulls")
         if stored is None and not len(given):
-            raise Unknown(f"{unit.facility_id} {unit.equipment_id} is not known here: send its readings, or a window")
+            raise Unknown(
+                f"{unit.facility_id} {unit.equipment_id} is not known here: send its readings, or a"
+                " window"
+            )
         bundle_id = self.bundle_for(unit.facility_id, class_name)
         table, events = self._record(stored) if stored else (CANONICAL.empty_table(), [])
         return Ask(
@@ -165,7 +197,11 @@ class Service:
             class_name=class_name or ALL,
             readings=merged(compact(table), given),
             events=[*events, *(row for row in event_rows(unit, asked.events) if row not in events)],
-            install_day=stored.install_day if stored and asked.install_date is None else day_number(asked.install_date),
+            install_day=(
+                stored.install_day
+                if stored and asked.install_date is None
+                else day_number(asked.install_date)
+            ),
             end_day=day_number(asked.end_date),
         )
 
@@ -193,14 +229,20 @@ class Service:
             ) from error
 
     def label(self, facility_id: str) -> str:
-        """A facility as metrics name it: those not in the store are "other", so that no caller makes endless series."""
+        """A facility as metrics name it: those not in the store are "other", so that no caller
+        makes endless series.
+        """
         return facility_id if facility_id in self._known else "other"
 
     def _count(self, rows: list[dict[str, Any]]) -> None:
         for row in rows:
             if row["alarm"]:
-                service_metrics.ALARMS.labels(self.label(row["facility_id"]), str(row["horizon"])).inc()
-        for key in {(row["ask"], row["point_id"], row["facility_id"], row["status"]) for row in rows}:
+                service_metrics.ALARMS.labels(
+                    self.label(row["facility_id"]), str(row["horizon"])
+                ).inc()
+        for key in {
+            (row["ask"], row["point_id"], row["facility_id"], row["status"]) for row in rows
+        }:
             service_metrics.WINDOWS.labels(self.label(key[2]), key[3]).inc()
 
     def plain(self, error: Exception) -> str:
@@ -211,7 +253,9 @@ class Service:
     # Which bundle serves whom
 
     def bundle_for(self, facility_id: str, class_name: str) -> str:
-        """The facility's own bundle for a class, else the fleet's. Raises Unknown where there is none."""
+        """The facility's own bundle for a class, else the fleet's. Raises Unknown where there is
+        none.
+        """
         since, assigned = self._assigned
         if time.monotonic() - since > ASSIGNED_FOR_S:
             assigned = self.store.assignments()
@@ -219,17 +263,22 @@ class Service:
             self._assigned = (time.monotonic(), assigned)
         return self._bundle_of(assigned, facility_id, class_name)
 
-    def _bundle_of(self, assigned: Mapping[tuple[str, str], str], facility_id: str, class_name: str) -> str:
+    def _bundle_of(
+        self, assigned: Mapping[tuple[str, str], str], facility_id: str, class_name: str
+    ) -> str:
         if found := serving(assigned, facility_id, class_name):
             return found
         known = {name for facility, name in assigned if facility == facility_id}
-        known |= {unit.class_name for unit in self.store.units(facility_id)} & {name for _, name in assigned}
+        known |= {unit.class_name for unit in self.store.units(facility_id)} & {
+            name for _, name in assigned
+        }
         named = f"class {class_name!r}" if class_name else "equipment whose class is not told"
         listed = ", ".join(sorted(known)) or "those that GET /v1/models lists"
         raise Refused(f"no bundle judges {named}; give 'class' as one of: {listed}")
 
     def declare(self, user_config: dict[str, Any] | None) -> None:
-        """Take over the bundles of a Serve `user_config` when they are others than those declared last.
+        """Take over the bundles of a Serve `user_config` when they are others than those declared
+        last.
 
         Raises:
             ConfigError: it is not such a configuration.
@@ -237,7 +286,9 @@ class Service:
         if not user_config:
             return
         declared = read_user_config(user_config).bundles
-        wanted = {(row.facility_id or FLEET, row.equipment_class): row.bundle_id for row in declared}
+        wanted = {
+            (row.facility_id or FLEET, row.equipment_class): row.bundle_id for row in declared
+        }
         mark = hashlib.sha256(json.dumps(sorted(map(str, wanted.items()))).encode()).hexdigest()
         if wanted and self.store.note("declared") != mark:
             self.store.assign(wanted)
@@ -245,19 +296,27 @@ class Service:
         self._assigned = (0.0, {})
 
     async def promote(self, bundle_id: str, facility_id: str | None) -> dict[str, Any]:
-        """Read a bundle anew, and let it serve its class. A damaged one is refused; the old one goes on serving."""
+        """Read a bundle anew, and let it serve its class. A damaged one is refused; the old one
+        goes on serving.
+        """
         try:
             found = await self.stages.about(bundle_id, fresh=True)
         except BundleError as error:
             status = Unknown if "there is no bundle" in str(error) else Refused
-            raise status(f"{self.plain(error)}; the bundle that served before goes on serving") from error
+            raise status(
+                f"{self.plain(error)}; the bundle that served before goes on serving"
+            ) from error
         before = self.store.assignments().get((facility_id or FLEET, found["class"]))
-        await asyncio.to_thread(self.store.assign, {(facility_id or FLEET, found["class"]): bundle_id})
+        await asyncio.to_thread(
+            self.store.assign, {(facility_id or FLEET, found["class"]): bundle_id}
+        )
         self._assigned = (0.0, {})
         return {"promoted": found, "facility_id": facility_id, "before": before}
 
     async def models(self, caller: Caller = ANYONE) -> list[dict[str, Any]]:
-        """Bundles in the folder, with whom each serves; to a key of one facility, those that serve it."""
+        """Bundles in the folder, with whom each serves; to a key of one facility, those that serve
+        it.
+        """
         assigned = await asyncio.to_thread(self.store.assignments)
         serves: dict[str, list[str]] = {}
         for (facility, _), bundle in assigned.items():
@@ -286,7 +345,9 @@ class Service:
         return {bundle for bundle in served if bundle}
 
     async def ready(self, caller: Caller | None) -> dict[str, Any]:
-        """Whether requests can be answered; to a caller also how much waits, and what cannot be scored and why."""
+        """Whether requests can be answered; to a caller also how much waits, and what cannot be
+        scored and why.
+        """
         assigned = await asyncio.to_thread(self.store.assignments)
         if not assigned:
             raise Refused("no bundle serves yet: train one, or promote one")
@@ -307,7 +368,9 @@ class Service:
             "rescoring": "failing" if self.rescoring_fails else "going on",
             "waiting": await asyncio.to_thread(self.store.stale_count, caller.sees),
             "set_aside": [
-                {**unit._asdict(), "reason": reason} for unit, reason in aside.items() if caller.sees(unit.facility_id)
+                {**unit._asdict(), "reason": reason}
+                for unit, reason in aside.items()
+                if caller.sees(unit.facility_id)
             ],
         }
 
@@ -324,19 +387,28 @@ class Service:
     # Readings
 
     async def push(self, units: Sequence[PushedUnit], sees: Callable[[str], bool]) -> Stored:
-        """Keep readings and events; the equipment is scored again soon. Points that nobody looks at are told."""
+        """Keep readings and events; the equipment is scored again soon. Points that nobody looks at
+        are told.
+        """
         told = await asyncio.to_thread(self._push, units, sees)
         try:
             unknown = await self.within(self._unknown_points(units))
-        except Exception:  # the readings are kept: what is merely told beside must not make it look otherwise
+        except (
+            Exception
+        ):  # the readings are kept: what is merely told beside must not make it look otherwise
             log.warning("which points the bundles know cannot be told now", exc_info=True)
             return told
         return told.model_copy(update={"unknown_points": unknown})
 
     async def _unknown_points(self, units: Sequence[PushedUnit]) -> list[UnknownPoint]:
         """Points of pushed units that no bundle of their class looks at."""
-        counts = Counter((unit.unit, reading.point_id) for unit in units for reading in unit.readings)
-        classes = {unit: await asyncio.to_thread(self._class_of, unit) for unit in {unit for unit, _ in counts}}
+        counts = Counter(
+            (unit.unit, reading.point_id) for unit in units for reading in unit.readings
+        )
+        classes = {
+            unit: await asyncio.to_thread(self._class_of, unit)
+            for unit in {unit for unit, _ in counts}
+        }
         points = {name: await self._points_of(name) for name in set(classes.values())}
         found = []
         for (unit, point), n in counts.items():
@@ -365,13 +437,17 @@ class Service:
 
     def _push(self, units: Sequence[PushedUnit], sees: Callable[[str], bool]) -> Stored:
         if len(units) > self.config.limits.units:
-            raise TooMuch(f"{len(units)} units in one request; at most {self.config.limits.units} are allowed")
+            raise TooMuch(
+                f"{len(units)} units in one request; at most {self.config.limits.units} are allowed"
+            )
         self._check_readings(sum(len(unit.readings) for unit in units))
         readings, events, rows = [], [], []
         for unit in units:
             key = unit.unit
             stored = self.store.unit(key)
-            if stored is None or (unit.equipment_class and unit.equipment_class != stored.class_name):
+            if stored is None or (
+                unit.equipment_class and unit.equipment_class != stored.class_name
+            ):
                 self.bundle_for(unit.facility_id, unit.equipment_class or "")
             rows.append((*key, unit.equipment_class or "", day_number(unit.install_date)))
             readings += [(*key, *row) for row in reading_rows(unit.readings)]
@@ -389,7 +465,9 @@ class Service:
     # Looking
 
     def facilities(self, sees: Callable[[str], bool]) -> list[dict[str, Any]]:
-        """Every facility with how much equipment it has, how much of it is in alarm, and the newest day."""
+        """Every facility with how much equipment it has, how much of it is in alarm, and the newest
+        day.
+        """
         units = Counter(unit.facility_id for unit in self.store.units() if sees(unit.facility_id))
         by_facility: dict[str, list[dict[str, Any]]] = {name: [] for name in units}
         for row in self.rows():
@@ -401,10 +479,18 @@ class Service:
         rows = self.rows(facility_id)
         return ranking(rows, last_day=max((row["end_date"] for row in rows), default=EPOCH))
 
-    def rows(self, facility_id: str | None = None, equipment_id: str | None = None) -> list[dict[str, Any]]:
-        """Newest predictions, with days as dates; without what an earlier version kept of a damaged bundle."""
+    def rows(
+        self, facility_id: str | None = None, equipment_id: str | None = None
+    ) -> list[dict[str, Any]]:
+        """Newest predictions, with days as dates; without what an earlier version kept of a damaged
+        bundle.
+        """
         rows = self.store.predictions(facility_id, equipment_id)
-        return [row | {"end_date": dt.date.fromisoformat(row["end_date"])} for row in rows if _is_sound(row)]
+        return [
+            row | {"end_date": dt.date.fromisoformat(row["end_date"])}
+            for row in rows
+            if _is_sound(row)
+        ]
 
     def record(self, unit: Unit) -> tuple[UnitRow, pa.Table, list[tuple[Any, ...]]]:
         """Equipment with its readings and events. Raises Unknown."""
@@ -422,7 +508,9 @@ def _is_sound(row: dict[str, Any]) -> bool:
 
 
 def checked_rows(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return rows of `latest.parquet`. Raises Refused where a risk is no probability: the bundle is damaged."""
+    """Return rows of `latest.parquet`. Raises Refused where a risk is no probability: the bundle is
+    damaged.
+    """
     for row in rows:
         if not _is_sound(row):
             raise Refused(_no_probability(row["bundle_id"]))
@@ -430,7 +518,10 @@ def checked_rows(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _no_probability(bundle: str) -> str:
-    return f"bundle {bundle} gave a risk that is no probability, or a forecast that is no number: promote another"
+    return (
+        f"bundle {bundle} gave a risk that is no probability, or a forecast that is no number:"
+        " promote another"
+    )
 
 
 def _check_risks(risks: Sequence[float | None], bundles: Any) -> None:

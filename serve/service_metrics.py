@@ -1,5 +1,5 @@
-"""Prometheus metrics of the service. With PROMETHEUS_MULTIPROC_DIR set (as `python -m serve` does) `/metrics` shows the
-sum over all processes of the node: ingress, features, model, forecast."""
+"""Prometheus metrics of the service. With PROMETHEUS_MULTIPROC_DIR set (as `python -m serve` does)
+`/metrics` shows the sum over all processes of the node: ingress, features, model, forecast."""
 
 from __future__ import annotations
 
@@ -8,28 +8,69 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, multiprocess
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    generate_latest,
+    multiprocess,
+)
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 REGISTRY = CollectorRegistry()
 
-REQUESTS = Counter("hvac_requests", "Requests by route and status.", ["route", "status"], registry=REGISTRY)
-REQUEST_SECONDS = Histogram("hvac_request_seconds", "Time to answer.", ["route"], buckets=SECONDS, registry=REGISTRY)
-STAGE_SECONDS = Histogram("hvac_stage_seconds", "Time in a stage.", ["stage"], buckets=SECONDS, registry=REGISTRY)
+REQUESTS = Counter(
+    "hvac_requests", "Requests by route and status.", ["route", "status"], registry=REGISTRY
+)
+REQUEST_SECONDS = Histogram(
+    "hvac_request_seconds", "Time to answer.", ["route"], buckets=SECONDS, registry=REGISTRY
+)
+STAGE_SECONDS = Histogram(
+    "hvac_stage_seconds", "Time in a stage.", ["stage"], buckets=SECONDS, registry=REGISTRY
+)
 BATCH_SIZE = Histogram(
-    "hvac_batch_size", "Requests in one batch of a stage.", ["stage"], buckets=SIZES, registry=REGISTRY
+    "hvac_batch_size",
+    "Requests in one batch of a stage.",
+    ["stage"],
+    buckets=SIZES,
+    registry=REGISTRY,
 )
-WINDOWS = Counter("hvac_windows", "Windows judged, by facility and status.", ["facility", "status"], registry=REGISTRY)
+WINDOWS = Counter(
+    "hvac_windows",
+    "Windows judged, by facility and status.",
+    ["facility", "status"],
+    registry=REGISTRY,
+)
 ALARMS = Counter(
-    "hvac_alarms", "Alarms given, by facility and horizon (days).", ["facility", "days"], registry=REGISTRY
+    "hvac_alarms",
+    "Alarms given, by facility and horizon (days).",
+    ["facility", "days"],
+    registry=REGISTRY,
 )
-READINGS = Counter("hvac_readings", "Readings stored, by facility.", ["facility"], registry=REGISTRY)
-IN_FLIGHT = Gauge("hvac_in_flight", "Requests being worked on.", registry=REGISTRY, multiprocess_mode="livesum")
-STALE = Gauge("hvac_stale", "Equipment that waits to be scored again.", registry=REGISTRY, multiprocess_mode="max")
+READINGS = Counter(
+    "hvac_readings", "Readings stored, by facility.", ["facility"], registry=REGISTRY
+)
+IN_FLIGHT = Gauge(
+    "hvac_in_flight", "Requests being worked on.", registry=REGISTRY, multiprocess_mode="livesum"
+)
+STALE = Gauge(
+    "hvac_stale",
+    "Equipment that waits to be scored again.",
+    registry=REGISTRY,
+    multiprocess_mode="max",
+)
 
-ASIDE = Gauge("hvac_set_aside", "Equipment that cannot be scored.", registry=REGISTRY, multiprocess_mode="mostrecent")
-ROUNDS_FAILED = Counter("hvac_rescoring_failed", "Rounds of scoring again that failed whole.", registry=REGISTRY)
+ASIDE = Gauge(
+    "hvac_set_aside",
+    "Equipment that cannot be scored.",
+    registry=REGISTRY,
+    multiprocess_mode="mostrecent",
+)
+ROUNDS_FAILED = Counter(
+    "hvac_rescoring_failed", "Rounds of scoring again that failed whole.", registry=REGISTRY
+)
 
 
 @contextmanager

@@ -29,12 +29,12 @@ class Limits(Config):
 class ServeConfig(Config):
     """One service.
 
-    `workspace` (a path or URL, as `bundles` is) is what the batch jobs wrote: its bundles, readings and predictions
-    fill an empty store; `store` is a local file (SQLite) or `postgresql://…`. `layout: graph` runs Features, RiskModel
-    and Forecast as deployments of their own, `fused` runs the same stages inside the ingress; `replicas` is how many
-    of each. `keys: auto` asks for API keys unless Serve listens on the loopback address only. Without keys only
-    requests to this machine are answered, and to `hosts`: names under which a reverse proxy serves.
-    """
+    `workspace` (a path or URL, as `bundles` is) is what the batch jobs wrote: its bundles, readings
+    and predictions fill an empty store; `store` is a local file (SQLite) or `postgresql://…`.
+    `layout: graph` runs Features, RiskModel and Forecast as deployments of their own, `fused` runs
+    the same stages inside the ingress; `replicas` is how many of each. `keys: auto` asks for API
+    keys unless Serve listens on the loopback address only. Without keys only requests to this
+    machine are answered, and to `hosts`: names under which a reverse proxy serves."""
 
     workspace: Location = Path("runs/demo")
     bundles: Location | None = None
@@ -66,7 +66,8 @@ class ServeConfig(Config):
 
 
 def read_config(args: dict[str, Any]) -> ServeConfig:
-    """Settings from the arguments of `serve run` or a Serve config file; texts such as "8" become numbers.
+    """Settings from the arguments of `serve run` or a Serve config file; texts such as "8" become
+    numbers.
 
     Raises:
         ConfigError: an unknown key (the nearest known one is named) or a wrong value.

@@ -15,13 +15,18 @@ from collections.abc import Callable, Iterator
 import pytest
 from hypothesis import HealthCheck, settings
 
-os.environ.setdefault("OMP_NUM_THREADS", "1")  # as `make` does: threads of two workers would wait for each other
+os.environ.setdefault(
+    "OMP_NUM_THREADS", "1"
+)  # as `make` does: threads of two workers would wait for each other
 # an example may wait for a compiler or a busy machine
 UNTIMED = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
 settings.register_profile("same", derandomize=True, **UNTIMED)
 settings.register_profile("explore", **UNTIMED)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
-FIRST = ("test_pipeline", "test_graph")  # while one worker makes the finished small run, the other has the longest rest
+FIRST = (
+    "test_pipeline",
+    "test_graph",
+)  # while one worker makes the finished small run, the other has the longest rest
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -49,13 +54,20 @@ sys.stdin.read()
 def s3_environment() -> Iterator[dict[str, str]]:
     """A process that speaks S3 on a free loopback port, and the environment that leads there."""
     server = subprocess.Popen(
-        [sys.executable, "-c", S3_SERVER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        [sys.executable, "-c", S3_SERVER],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
     )
     assert server.stdin is not None
     assert server.stdout is not None
     try:
         endpoint = f"http://127.0.0.1:{int(server.stdout.readline())}"
-        keys = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_REGION": "us-east-1"}
+        keys = {
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+            "AWS_REGION": "us-east-1",
+        }
         yield {**keys, "AWS_ENDPOINT_URL": endpoint, "AWS_EC2_METADATA_DISABLED": "true"}
     finally:
         server.stdin.close()  # it ends when nobody is there to read for
@@ -67,7 +79,9 @@ def s3_bucket(s3_environment: dict[str, str]) -> Callable[[str], str]:
     """Makes a bucket on that S3 (or finds it made) and gives its URL."""
 
     def bucket(name: str) -> str:
-        request = urllib.request.Request(f"{s3_environment['AWS_ENDPOINT_URL']}/{name}", method="PUT")
+        request = urllib.request.Request(
+            f"{s3_environment['AWS_ENDPOINT_URL']}/{name}", method="PUT"
+        )
         urllib.request.urlopen(request).close()
         return f"s3://{name}"
 

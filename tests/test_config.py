@@ -29,9 +29,15 @@ def refused(path: Path, *overrides: str) -> str:
 
 
 def test_sections_are_merged_key_by_key_and_everything_else_is_replaced(tmp_path: Path) -> None:
-    written(tmp_path, "base.yaml", "name: base\nseeds: [0, 1]\nmodel: {epochs: 20, more: {deep: 1, kept: 2}}\n")
+    written(
+        tmp_path,
+        "base.yaml",
+        "name: base\nseeds: [0, 1]\nmodel: {epochs: 20, more: {deep: 1, kept: 2}}\n",
+    )
     path = written(
-        tmp_path, "own.yaml", "extends: base.yaml\nname: own\nseeds: [7]\nmodel: {more: {deep: 3}, new: 4}\n"
+        tmp_path,
+        "own.yaml",
+        "extends: base.yaml\nname: own\nseeds: [7]\nmodel: {more: {deep: 3}, new: 4}\n",
     )
     assert read_settings(path) == {
         "name": "own",
@@ -40,7 +46,9 @@ def test_sections_are_merged_key_by_key_and_everything_else_is_replaced(tmp_path
     }
 
 
-@pytest.mark.parametrize(("base", "own"), [("{a: 1}", "2"), ("2", "{a: 1}"), ("{a: 1}", "null"), ("null", "{a: 1}")])
+@pytest.mark.parametrize(
+    ("base", "own"), [("{a: 1}", "2"), ("2", "{a: 1}"), ("{a: 1}", "null"), ("null", "{a: 1}")]
+)
 def test_section_and_plain_value_replace_each_other(tmp_path: Path, base: str, own: str) -> None:
     written(tmp_path, "base.yaml", f"at: {base}\n")
     path = written(tmp_path, "own.yaml", f"extends: base.yaml\nat: {own}\n")
@@ -67,17 +75,26 @@ def test_base_may_be_an_absolute_path_and_extend_another(tmp_path: Path) -> None
 
 def test_file_that_only_extends_is_its_base(tmp_path: Path) -> None:
     base = written(tmp_path, "base.yaml", "name: base\nmodel: {epochs: 3}\n")
-    assert read_settings(written(tmp_path, "own.yaml", "extends: base.yaml\n")) == read_settings(base)
+    assert read_settings(written(tmp_path, "own.yaml", "extends: base.yaml\n")) == read_settings(
+        base
+    )
 
 
 def test_two_files_may_extend_the_same_base_without_a_trace_in_each_other(tmp_path: Path) -> None:
     base = written(tmp_path, "base.yaml", "model: {epochs: 1}\n")
-    one, two = (written(tmp_path, f"{n}.yaml", f"extends: base.yaml\nmodel: {{own: {n}}}\n") for n in (1, 2))
-    assert [read_settings(path)["model"] for path in (one, two)] == [{"epochs": 1, "own": 1}, {"epochs": 1, "own": 2}]
+    one, two = (
+        written(tmp_path, f"{n}.yaml", f"extends: base.yaml\nmodel: {{own: {n}}}\n") for n in (1, 2)
+    )
+    assert [read_settings(path)["model"] for path in (one, two)] == [
+        {"epochs": 1, "own": 1},
+        {"epochs": 1, "own": 2},
+    ]
     assert read_settings(base) == {"model": {"epochs": 1}}
 
 
-@pytest.mark.parametrize("names", [("own.yaml",), ("own.yaml", "b.yaml"), ("own.yaml", "b.yaml", "c.yaml")])
+@pytest.mark.parametrize(
+    "names", [("own.yaml",), ("own.yaml", "b.yaml"), ("own.yaml", "b.yaml", "c.yaml")]
+)
 def test_circle_is_refused_with_the_way_round(tmp_path: Path, names: tuple[str, ...]) -> None:
     for name, following in zip(names, (*names[1:], names[0]), strict=True):
         written(tmp_path, name, f"extends: ./{following}\n")
@@ -104,7 +121,9 @@ def test_base_that_is_no_mapping_is_named(tmp_path: Path) -> None:
 def test_overrides_are_laid_over_the_file_and_its_base_and_read_as_yaml(tmp_path: Path) -> None:
     written(tmp_path, "base.yaml", "model: {epochs: 20, gamma: 3}\n")
     path = written(tmp_path, "own.yaml", "extends: base.yaml\nmodel: {gamma: 2}\n")
-    found = read_settings(path, ["model.gamma=0.5", "model.hidden=[8, 4]", "new.deep.key=null", "name=a=b"])
+    found = read_settings(
+        path, ["model.gamma=0.5", "model.hidden=[8, 4]", "new.deep.key=null", "name=a=b"]
+    )
     assert found == {
         "model": {"epochs": 20, "gamma": 0.5, "hidden": [8, 4]},
         "new": {"deep": {"key": None}},
@@ -129,7 +148,9 @@ def test_missing_or_broken_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "windows.yaml").write_bytes("name: 空調\n".encode("cp932"))
     assert "is not UTF-8" in refused(tmp_path / "windows.yaml")
     assert "cannot be read" in refused(tmp_path)
-    assert "found 7: put it in quotes" in refused(written(tmp_path, "key.yaml", "a: [{b: {7: x}}]\n"))
+    assert "found 7: put it in quotes" in refused(
+        written(tmp_path, "key.yaml", "a: [{b: {7: x}}]\n")
+    )
 
 
 def test_unknown_key_is_named_with_its_nearest_neighbour() -> None:
@@ -137,7 +158,9 @@ def test_unknown_key_is_named_with_its_nearest_neighbour() -> None:
         rows: int = 2
         circuits: int = 1
 
-    with pytest.raises(ConfigError, match=r"unknown key 'circuit' in Coil: did you mean 'circuits'\?"):
+    with pytest.raises(
+        ConfigError, match=r"unknown key 'circuit' in Coil: did you mean 'circuits'\?"
+    ):
         Coil(circuit=2)  # type: ignore[call-arg]
     assert Coil(rows=3).replace(circuits=4) == Coil(rows=3, circuits=4)
 
@@ -160,9 +183,13 @@ def test_every_fault_of_inner_sections_is_told_once_with_the_whole_way_to_it() -
 
 
 @pytest.mark.parametrize("given", [{"rows": "many"}, {"rows": None}])
-def test_value_of_a_wrong_kind_is_named_with_its_place_and_what_was_found(given: dict[str, Any]) -> None:
+def test_value_of_a_wrong_kind_is_named_with_its_place_and_what_was_found(
+    given: dict[str, Any],
+) -> None:
     class Coil(Config):
         rows: int = 2
 
-    with pytest.raises(ConfigError, match=rf"Coil is not valid: rows: .*found {str(given['rows'])!r}"):
+    with pytest.raises(
+        ConfigError, match=rf"Coil is not valid: rows: .*found {str(given['rows'])!r}"
+    ):
         Coil(**given)

@@ -41,11 +41,19 @@ TABLE = pa.table({"day": [1, 2, 3], "value": [0.5, None, 2.0]})
 def root(request: pytest.FixtureRequest, tmp_path: Path) -> AnyPath:
     """An empty folder of each kind: a local one, one on S3, one behind fsspec."""
     if request.param == "s3":
-        return place(f"{request.getfixturevalue('s3')('storage')}/{tmp_path.name}-{time.monotonic_ns()}")
-    return place(f"memory://kept/{tmp_path.name}-{time.monotonic_ns()}") if request.param == "memory" else tmp_path
+        return place(
+            f"{request.getfixturevalue('s3')('storage')}/{tmp_path.name}-{time.monotonic_ns()}"
+        )
+    return (
+        place(f"memory://kept/{tmp_path.name}-{time.monotonic_ns()}")
+        if request.param == "memory"
+        else tmp_path
+    )
 
 
-def test_place_of_local_text_is_an_absolute_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_place_of_local_text_is_an_absolute_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     assert place("runs/demo") == tmp_path / "runs" / "demo"
     assert place(f"file://{tmp_path}/a%20b") == tmp_path / "a b"
@@ -64,7 +72,13 @@ def test_place_of_a_url_keeps_its_query_below_it() -> None:
 
 
 def test_place_takes_names_apart_as_path_does() -> None:
-    for text in ("run/class=pump/part-00001.parquet", "run/.hidden", "run/metrics.json", "run/a.b.c", "run/plain"):
+    for text in (
+        "run/class=pump/part-00001.parquet",
+        "run/.hidden",
+        "run/metrics.json",
+        "run/a.b.c",
+        "run/plain",
+    ):
         ours, theirs = Place.at(f"s3://lake/{text}"), Path(text)
         assert (ours.name, ours.stem, ours.suffix) == (theirs.name, theirs.stem, theirs.suffix)
         assert ours.parent.key == theirs.parent.as_posix()
@@ -104,7 +118,11 @@ def test_files_are_written_found_and_removed(root: AnyPath) -> None:
 
 
 def test_what_is_not_there_is_a_missing_file(root: AnyPath) -> None:
-    for read in (root / "no.txt").read_text, (root / "no.txt").read_bytes, lambda: read_parquet(root / "no.parquet"):
+    for read in (
+        (root / "no.txt").read_text,
+        (root / "no.txt").read_bytes,
+        lambda: read_parquet(root / "no.parquet"),
+    ):
         with pytest.raises(FileNotFoundError):
             read()
     with pytest.raises(FileNotFoundError):
@@ -113,9 +131,17 @@ def test_what_is_not_there_is_a_missing_file(root: AnyPath) -> None:
 
 
 def test_glob_matches_level_by_level(root: AnyPath) -> None:
-    for name in ("class=a/part-1.parquet", "class=b/part-0.parquet", "class=b/more/part-9.parquet", ".x/m", "top.json"):
+    for name in (
+        "class=a/part-1.parquet",
+        "class=b/part-0.parquet",
+        "class=b/more/part-9.parquet",
+        ".x/m",
+        "top.json",
+    ):
         write_text(root / name, "")
-    found = [str(path).removeprefix(str(root)) for path in sorted(root.glob("class=*/part-*.parquet"))]
+    found = [
+        str(path).removeprefix(str(root)) for path in sorted(root.glob("class=*/part-*.parquet"))
+    ]
     assert found == ["/class=a/part-1.parquet", "/class=b/part-0.parquet"]
     assert [path.name for path in sorted(root.glob("*.json"))] == ["top.json"]
     assert [path.parent.name for path in root.glob("[!.]*/*-0.parquet")] == ["class=b"]
@@ -149,7 +175,10 @@ def test_a_writer_that_fails_leaves_what_was_there(root: AnyPath) -> None:
             raise RuntimeError("stopped")
 
     def fail_table() -> None:
-        with replacing(root / "b.parquet") as building, pq.ParquetWriter(building, TABLE.schema) as writer:
+        with (
+            replacing(root / "b.parquet") as building,
+            pq.ParquetWriter(building, TABLE.schema) as writer,
+        ):
             writer.write_table(TABLE)
             raise RuntimeError("stopped")
 
@@ -161,7 +190,10 @@ def test_a_writer_that_fails_leaves_what_was_there(root: AnyPath) -> None:
 
 
 def test_a_folder_is_replaced_whole(root: AnyPath) -> None:
-    for content, names in (("old", ("manifest.json", "stale", "deep/model")), ("new", ("manifest.json", "deep/model"))):
+    for content, names in (
+        ("old", ("manifest.json", "stale", "deep/model")),
+        ("new", ("manifest.json", "deep/model")),
+    ):
         with replacing_folder(root / "bundle", last="manifest.json") as building:
             for name in names:
                 write_text(building / name, content)
@@ -177,7 +209,10 @@ def test_a_folder_is_replaced_whole(root: AnyPath) -> None:
         fail()
     with local_folder(root / "bundle") as copy:
         assert (copy / "manifest.json").read_text(encoding="utf-8") == "new"
-        assert sorted(file.name for file in copy.rglob("*") if file.is_file()) == ["manifest.json", "model"]
+        assert sorted(file.name for file in copy.rglob("*") if file.is_file()) == [
+            "manifest.json",
+            "model",
+        ]
     assert [path.name for path in root.glob("*")] == ["bundle"]
 
 
@@ -208,7 +243,9 @@ def test_a_bucket_that_is_not_there_is_named_in_one_sentence(s3: Callable[[str],
     s3("some-bucket")
     lost = place("s3://no-such-bucket/run")
     assert not lost.exists()
-    with pytest.raises(InputError, match=r"^s3://no-such-bucket/run/m.json: cannot be written .*expected a bucket"):
+    with pytest.raises(
+        InputError, match=r"^s3://no-such-bucket/run/m.json: cannot be written .*expected a bucket"
+    ):
         write_json(lost / "m.json", {})
     with pytest.raises(InputError, match=r"s3://no-such-bucket/x.parquet: no file found"):
         source_files(SourceConfig(readings="s3://no-such-bucket/x.parquet"))
@@ -216,7 +253,9 @@ def test_a_bucket_that_is_not_there_is_named_in_one_sentence(s3: Callable[[str],
 
 def test_a_store_that_does_not_answer_is_named_in_one_sentence(s3: Callable[[str], str]) -> None:
     lost = place("s3://storage/run?endpoint_override=127.0.0.1:9&scheme=http")
-    with pytest.raises(InputError, match=r"^s3://storage/run/a\?endpoint.*: cannot be opened .*connect"):
+    with pytest.raises(
+        InputError, match=r"^s3://storage/run/a\?endpoint.*: cannot be opened .*connect"
+    ):
         (lost / "a").exists()
 
 
@@ -231,21 +270,33 @@ def test_the_url_may_name_the_endpoint_itself(
     assert [str(path) for path in folder.glob("*")] == [
         f"{bucket}/x/a%201.parquet?endpoint_override={host}&scheme=http"
     ]
-    files = source_files(SourceConfig(readings=f"{bucket}/*/*.parquet?endpoint_override={host}&scheme=http"))
+    files = source_files(
+        SourceConfig(readings=f"{bucket}/*/*.parquet?endpoint_override={host}&scheme=http")
+    )
     assert files == [str(path) for path in folder.glob("*")]
 
 
 def test_source_files_are_found_on_an_object_store(s3: Callable[[str], str]) -> None:
     lake = place(s3("lake"))
-    for name in ("r/facility_id=F%201/part-0.parquet", "r/_skip/part.parquet", "r/部分.csv", "other/x.parquet"):
+    for name in (
+        "r/facility_id=F%201/part-0.parquet",
+        "r/_skip/part.parquet",
+        "r/部分.csv",
+        "other/x.parquet",
+    ):
         write_parquet(TABLE, lake / name)
     found = source_files(SourceConfig(readings="s3://lake/r"))
-    assert {place(file).key for file in found} == {"r/facility_id=F%201/part-0.parquet", "r/部分.csv"}
+    assert {place(file).key for file in found} == {
+        "r/facility_id=F%201/part-0.parquet",
+        "r/部分.csv",
+    }
     (parted,) = (file for file in found if file.endswith(".parquet"))
     assert hive_values(parted) == {"facility_id": "F 1"}
     system, inner = open_filesystem(parted)
     assert pq.read_table(system.open_input_file(inner)).num_rows == 3
-    assert source_files(SourceConfig(readings="s3://lake/o*/*.parquet")) == ["s3://lake/other/x.parquet"]
+    assert source_files(SourceConfig(readings="s3://lake/o*/*.parquet")) == [
+        "s3://lake/other/x.parquet"
+    ]
 
 
 class Run(Config):

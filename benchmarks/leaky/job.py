@@ -45,13 +45,21 @@ def _enact(config: RunConfig, workspace: Workspace) -> Result:
     task = ray.remote(num_cpus=1, max_retries=2)(_protocols_of_class)
     found: dict[str, Any] = {}
     for name, model in models.items():
-        refs = [task.remote(workspace.windows, recipe, model, config.encoder) for recipe in recipes.values()]
+        refs = [
+            task.remote(workspace.windows, recipe, model, config.encoder)
+            for recipe in recipes.values()
+        ]
         classes: list[dict[str, Judged]] = ray.get(refs)
-        found[name] = {p: claims([each[p] for each in classes], config.windows.horizons) for p in PROTOCOLS}
+        found[name] = {
+            p: claims([each[p] for each in classes], config.windows.horizons) for p in PROTOCOLS
+        }
         log.info("leaky_protocols: %s re-enacted under %d protocols", name, len(PROTOCOLS))
     folder = workspace.root / "leaky_protocols"
     about = {p: (deal.__doc__ or "").strip() for p, deal in PROTOCOLS.items()}
-    write_json(folder / "leaky_protocols.json", {"warning": WARNING, "usable": False, "protocols": about, **found})
+    write_json(
+        folder / "leaky_protocols.json",
+        {"warning": WARNING, "usable": False, "protocols": about, **found},
+    )
     write_text(folder / "leaky_protocols.md", _page(config, about, found))
     return {"folder": str(folder), "usable": False}
 
@@ -62,7 +70,9 @@ def _protocols_of_class(
     torch.set_num_threads(1)
     encoder = loaded_once(lambda: load_encoder(encoder_config))
     splits = ("train", "tune", "cal", "test")
-    parts = {split: prepared_windows(folder, recipe, split, model.reads, encoder) for split in splits}
+    parts = {
+        split: prepared_windows(folder, recipe, split, model.reads, encoder) for split in splits
+    }
     return {protocol: enact(protocol, parts, model, encoder) for protocol in PROTOCOLS}
 
 
@@ -71,11 +81,23 @@ def _page(config: RunConfig, about: dict[str, str], found: dict[str, Any]) -> st
     lines = [f"# Leaky protocols on {config.name}", "", f"**{WARNING}**", ""]
     lines += [f"- `{name}`: {text}" for name, text in about.items()]
     for model, protocols in found.items():
-        head = " | ".join(f"{metric} {h} d" for metric in ("PR-AUC", "ROC-AUC", "F1") for h in horizons)
-        lines += ["", f"## {model}", "", f"| protocol | {head} |", "|---|" + "---|" * (3 * len(horizons))]
+        head = " | ".join(
+            f"{metric} {h} d" for metric in ("PR-AUC", "ROC-AUC", "F1") for h in horizons
+        )
+        lines += [
+            "",
+            f"## {model}",
+            "",
+            f"| protocol | {head} |",
+            "|---|" + "---|" * (3 * len(horizons)),
+        ]
         for name, row in protocols.items():
-            cells = [f"{row[h][metric]:.3f}" for metric in ("pr_auc", "roc_auc", "f1") for h in horizons]
-            lines.append(f"| {name if name == 'honest' else f'{name} (not usable)'} | {' | '.join(cells)} |")
+            cells = [
+                f"{row[h][metric]:.3f}" for metric in ("pr_auc", "roc_auc", "f1") for h in horizons
+            ]
+            lines.append(
+                f"| {name if name == 'honest' else f'{name} (not usable)'} | {' | '.join(cells)} |"
+            )
     return "\n".join(lines) + "\n"
 
 

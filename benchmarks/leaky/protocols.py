@@ -72,7 +72,10 @@ PROTOCOLS: dict[str, Callable[[dict[str, Windows], int], Deal]] = {
 def _dealt(parts: dict[str, Windows], seed: int) -> tuple[Windows, Windows, Windows]:
     whole = concat([parts[name] for name in ("train", "tune", "cal", "test")])
     draw_B = np.random.default_rng(seed).random(len(whole))
-    test_B, tune_B = draw_B < TEST_SHARE, (draw_B >= TEST_SHARE) & (draw_B < TEST_SHARE + TUNE_SHARE)
+    test_B, tune_B = (
+        draw_B < TEST_SHARE,
+        (draw_B >= TEST_SHARE) & (draw_B < TEST_SHARE + TUNE_SHARE),
+    )
     return whole.take(~test_B & ~tune_B), whole.take(tune_B), whole.take(test_B)
 
 
@@ -87,7 +90,9 @@ def enact(protocol: str, parts: dict[str, Windows], config: Any, encoder: Encodi
     """Fit one class under one protocol."""
     deal = PROTOCOLS[protocol](parts, config.seed)
     model = fit(deal.train, deal.tune, config, Fitting(encoder))
-    cut, test = ((np.asarray(model.score(part), dtype=np.float64), part) for part in (deal.cut, deal.test))
+    cut, test = (
+        (np.asarray(model.score(part), dtype=np.float64), part) for part in (deal.cut, deal.test)
+    )
     return Judged(cut, test)
 
 
@@ -107,7 +112,9 @@ def _claim(judged: list[Judged], h: int) -> dict[str, float]:
             alarm_B = score_B >= _best_cut(*_known(*each.cut, h))
             hits = float((alarm_B & y_B).sum())
             f1 = 2 * hits / max(alarm_B.sum() + y_B.sum(), 1)
-            rows.append([average_precision_score(y_B, score_B), roc_auc_score(y_B, score_B), f1, y_B.mean()])
+            rows.append(
+                [average_precision_score(y_B, score_B), roc_auc_score(y_B, score_B), f1, y_B.mean()]
+            )
             weights.append(y_B.sum())
     values = np.average(rows, axis=0, weights=weights) if rows else np.full(4, np.nan)
     return dict(zip(("pr_auc", "roc_auc", "f1", "base_rate"), values.tolist(), strict=True))

@@ -1,4 +1,5 @@
-"""Alarms on an evaluation grid, merged into episodes: the one definition that thresholds and evaluation share.
+"""Alarms on an evaluation grid, merged into episodes: the one definition that thresholds and
+evaluation share.
 
 Shapes: B windows, A alarm episodes, K distinct thresholds.
 """
@@ -38,7 +39,8 @@ class FalseEpisodes(NamedTuple):
 def alarm_episodes(
     alarm_B: BoolArray, *, units_B: NDArray[Any], end_day_B: NDArray[Any], gap_days: int = GAP_DAYS
 ) -> AlarmEpisodes:
-    """Merge the alarmed windows of a unit whose `end_day`s lie at most `gap_days` apart into episodes.
+    """Merge the alarmed windows of a unit whose `end_day`s lie at most `gap_days` apart into
+    episodes.
 
     Rows may come in any order; episodes come sorted by unit, then day.
 
@@ -59,8 +61,8 @@ def alarm_episodes(
 
 
 def merge_gap(horizon: int, gap_days: int = GAP_DAYS) -> int:
-    """Days over which alarms merge: never more than the horizon, so that an episode is true exactly if one of its
-    alarmed windows has label 1.
+    """Days over which alarms merge: never more than the horizon, so that an episode is true exactly
+    if one of its alarmed windows has label 1.
 
     >>> merge_gap(30), merge_gap(7)
     (14, 7)
@@ -69,7 +71,8 @@ def merge_gap(horizon: int, gap_days: int = GAP_DAYS) -> int:
 
 
 def infer_stride(units_B: NDArray[Any], end_day_B: NDArray[Any], *, default: int = 7) -> int:
-    """Days between neighbouring windows of a unit (the median); `default` where no unit has two windows.
+    """Days between neighbouring windows of a unit (the median); `default` where no unit has two
+    windows.
 
     >>> infer_stride(np.array([1, 1, 1, 2]), np.array([0, 7, 14, 3]))
     7
@@ -91,12 +94,19 @@ def unit_years(windows: float, stride: int) -> float:
 
 
 def false_episodes(
-    risk_B: FloatArray, y_B: NDArray[Any], *, units_B: NDArray[Any], end_day_B: NDArray[Any], gap_days: int
+    risk_B: FloatArray,
+    y_B: NDArray[Any],
+    *,
+    units_B: NDArray[Any],
+    end_day_B: NDArray[Any],
+    gap_days: int,
 ) -> FalseEpisodes:
-    """Count the false alarm episodes for every distinct threshold at once (`alarm = risk >= threshold`).
+    """Count the false alarm episodes for every distinct threshold at once (`alarm = risk >=
+    threshold`).
 
-    Windows join in falling order of risk and neighbouring episodes merge as they meet, so the whole curve costs one
-    sort. An episode is false if no alarmed window in it has label 1. The count is not monotone in the threshold.
+    Windows join in falling order of risk and neighbouring episodes merge as they meet, so the whole
+    curve costs one sort. An episode is false if no alarmed window in it has label 1. The count is
+    not monotone in the threshold.
 
     >>> found = false_episodes(
     ...     np.array([0.9, 0.1, 0.5]), np.array([0, 0, 1]),
@@ -124,8 +134,12 @@ def _root(parent_B: IntArray, b: int) -> int:
 
 
 @compiled
-def _join_in_order(order_B: IntArray, unit_B: IntArray, day_B: IntArray, true_B: BoolArray, gap_days: int) -> IntArray:
-    """False episodes after each window of `order_B` has gone into alarm (union-find on a grid sorted by unit, day)."""
+def _join_in_order(
+    order_B: IntArray, unit_B: IntArray, day_B: IntArray, true_B: BoolArray, gap_days: int
+) -> IntArray:
+    """False episodes after each window of `order_B` has gone into alarm (union-find on a grid
+    sorted by unit, day).
+    """
     rows = len(order_B)
     parent_B, is_true_B, on_B = np.arange(rows), true_B.copy(), np.zeros(rows, np.bool_)
     false_B, false = np.empty(rows, np.int64), 0

@@ -1,4 +1,5 @@
-"""Scores (logits) into probabilities: isotonic, Platt, or a mere shift, by how much the calibration windows can carry.
+"""Scores (logits) into probabilities: isotonic, Platt, or a mere shift, by how much the calibration
+windows can carry.
 
 Shapes: B windows, K breakpoints, H horizons.
 """
@@ -19,7 +20,9 @@ FloatArray = NDArray[np.float64]
 Method = Literal["isotonic", "platt", "shift"]
 
 RISK_FLOOR = 1e-6
-ISOTONIC_GROUPS = 100  # distinct equipment with a positive: below it a step function follows single machines
+ISOTONIC_GROUPS = (
+    100  # distinct equipment with a positive: below it a step function follows single machines
+)
 PLATT_POSITIVES = 5
 TIE_BREAK = 1e-4  # share of the plain sigmoid mixed into isotonic risks: ranks flat stretches, moves no risk by more
 
@@ -28,9 +31,8 @@ TIE_BREAK = 1e-4  # share of the plain sigmoid mixed into isotonic risks: ranks 
 class Calibrator:
     """Monotone map from score (logit) to risk; plain numbers, so a bundle keeps it as JSON.
 
-    `platt` and `shift`: sigmoid(slope * score + intercept). `isotonic`: linear between `score_K` and `risk_K`, the
-    centres of the isotonic blocks.
-    """
+    `platt` and `shift`: sigmoid(slope * score + intercept). `isotonic`: linear between `score_K`
+    and `risk_K`, the centres of the isotonic blocks."""
 
     method: Method
     slope: float = 1.0
@@ -39,14 +41,17 @@ class Calibrator:
     risk_K: tuple[float, ...] = ()
 
     def transform(self, score_B: NDArray[np.floating[Any]]) -> FloatArray:
-        """Risk per window, never falling with the score, inside [1e-6, 1 - 1e-6]; a nan score gives nan.
+        """Risk per window, never falling with the score, inside [1e-6, 1 - 1e-6]; a nan score gives
+        nan.
 
         >>> Calibrator(method="shift", intercept=0.0).transform(np.array([0.0, 100.0])).tolist()
         [0.5, 0.999999]
         """
         logit_B: FloatArray = np.asarray(score_B, np.float64)
         if self.method == "isotonic":
-            risk_B = (1 - TIE_BREAK) * _interpolate(logit_B, self.score_K, self.risk_K) + TIE_BREAK * expit(logit_B)
+            risk_B = (1 - TIE_BREAK) * _interpolate(
+                logit_B, self.score_K, self.risk_K
+            ) + TIE_BREAK * expit(logit_B)
         else:
             risk_B = expit(self.slope * logit_B + self.intercept)
         clipped_B: FloatArray = np.clip(risk_B, RISK_FLOOR, 1 - RISK_FLOOR)
@@ -58,7 +63,10 @@ class Calibrator:
         >>> Calibrator(method="shift", intercept=-2.0).to_json()
         {'method': 'shift', 'slope': 1.0, 'intercept': -2.0, 'score_K': [], 'risk_K': []}
         """
-        return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
+        return {
+            key: list(value) if isinstance(value, tuple) else value
+            for key, value in asdict(self).items()
+        }
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> Calibrator:
@@ -72,7 +80,9 @@ class Calibrator:
                 risk_K=tuple(map(float, stored["risk_K"])),
             )
         except (KeyError, TypeError, ValueError) as error:
-            raise BundleError(f"calibrator in the bundle is damaged: {error!r} in {str(stored)[:80]}") from error
+            raise BundleError(
+                f"calibrator in the bundle is damaged: {error!r} in {str(stored)[:80]}"
+            ) from error
         _check(found)
         return found
 
@@ -81,9 +91,13 @@ def _check(found: Calibrator) -> None:
     if found.method not in ("isotonic", "platt", "shift"):
         raise BundleError(f"calibrator: expected isotonic, platt or shift, found {found.method!r}")
     if not np.all(np.isfinite([found.slope, found.intercept])) or found.slope < 0:
-        raise BundleError(f"calibrator: expected a finite slope >= 0, found {found.slope}, {found.intercept}")
+        raise BundleError(
+            f"calibrator: expected a finite slope >= 0, found {found.slope}, {found.intercept}"
+        )
     if found.method == "isotonic" and not _is_rising(found.score_K, found.risk_K):
-        raise BundleError("calibrator: expected at least two isotonic breakpoints, scores and risks rising")
+        raise BundleError(
+            "calibrator: expected at least two isotonic breakpoints, scores and risks rising"
+        )
 
 
 def _is_rising(score_K: tuple[float, ...], risk_K: tuple[float, ...]) -> bool:
@@ -99,14 +113,17 @@ def fit_calibrator(
     w_B: NDArray[Any] | None = None,
     method: Literal["auto", "isotonic", "platt", "shift"] = "auto",
 ) -> Calibrator:
-    """Fit on known (uncensored) windows; `groups_B` is the equipment of each window, `w_B` the weight of its label.
+    """Fit on known (uncensored) windows; `groups_B` is the equipment of each window, `w_B` the
+    weight of its label.
 
-    `auto`: isotonic where at least 100 groups have a positive, else Platt. Whatever was asked, it is `shift` where only
-    one class or fewer than 5 positives are known, or where the risk would not rise with the score: a calibrator must
-    not turn a ranking round. `shift`: slope 1, and an intercept such that the mean risk is the weighted rate, drawn off
-    0 and 1 as (n1 + 1) / (n + 2) is.
+    `auto`: isotonic where at least 100 groups have a positive, else Platt. Whatever was asked, it
+    is `shift` where only one class or fewer than 5 positives are known, or where the risk would not
+    rise with the score: a calibrator must not turn a ranking round. `shift`: slope 1, and an
+    intercept such that the mean risk is the weighted rate, drawn off 0 and 1 as (n1 + 1) / (n + 2)
+    is.
 
-    Sources: Zadrozny & Elkan 2002 (isotonic); Platt 1999 with his smoothed targets. Raises `SplitError` on no rows.
+    Sources: Zadrozny & Elkan 2002 (isotonic); Platt 1999 with his smoothed targets. Raises
+    `SplitError` on no rows.
 
     >>> fit_calibrator(np.zeros(8), np.zeros(8), groups_B=np.arange(8)).transform(np.zeros(1)).round(3).tolist()
     [0.1]
@@ -114,7 +131,9 @@ def fit_calibrator(
     logit_B: FloatArray = np.asarray(score_B, np.float64)
     y_B = np.asarray(y_B, np.float64)
     if not len(y_B):
-        raise SplitError("calibration: expected windows with a known label in the cal part, found none")
+        raise SplitError(
+            "calibration: expected windows with a known label in the cal part, found none"
+        )
     assert np.all(np.isfinite(logit_B)), "scores must be finite before they are calibrated"
     w_B = np.ones(len(y_B)) if w_B is None else np.asarray(w_B, np.float64)
     w_B = w_B * (len(w_B) / w_B.sum())
@@ -129,7 +148,8 @@ def fit_calibrator(
 
 
 def bent(calibrator: Calibrator, slope: float, intercept: float) -> Calibrator:
-    """Return the calibrator whose log-odds are slope · (its own) + intercept; isotonic breakpoints move one by one.
+    """Return the calibrator whose log-odds are slope · (its own) + intercept; isotonic breakpoints
+    move one by one.
 
     >>> bent(Calibrator(method="platt", slope=2.0, intercept=-1.0), 1.0, 0.5).intercept
     -0.5
@@ -181,15 +201,23 @@ def _platt(score_B: FloatArray, y_B: FloatArray, w_B: FloatArray) -> Calibrator 
 
     def loss_and_slope(ab: FloatArray) -> tuple[float, FloatArray]:
         logit_B = ab[0] * z_B + ab[1]
-        loss = -np.mean(w_B * (target_B * log_expit(logit_B) + (1 - target_B) * log_expit(-logit_B)))
+        loss = -np.mean(
+            w_B * (target_B * log_expit(logit_B) + (1 - target_B) * log_expit(-logit_B))
+        )
         error_B = w_B * (expit(logit_B) - target_B)
         return float(loss), np.array([np.mean(error_B * z_B), error_B.mean()])
 
     rate = np.average(target_B, weights=w_B)
-    slope, intercept = minimize(loss_and_slope, [0.0, np.log(rate / (1 - rate))], jac=True, options={"gtol": 1e-8}).x
+    slope, intercept = minimize(
+        loss_and_slope, [0.0, np.log(rate / (1 - rate))], jac=True, options={"gtol": 1e-8}
+    ).x
     if not slope > 1e-6:
         return None
-    return Calibrator(method="platt", slope=float(slope / spread), intercept=float(intercept - slope * centre / spread))
+    return Calibrator(
+        method="platt",
+        slope=float(slope / spread),
+        intercept=float(intercept - slope * centre / spread),
+    )
 
 
 def _isotonic(score_B: FloatArray, y_B: FloatArray, w_B: FloatArray) -> Calibrator | None:
@@ -207,7 +235,9 @@ def _isotonic(score_B: FloatArray, y_B: FloatArray, w_B: FloatArray) -> Calibrat
     if apart_K.sum() < 2:
         return None
     return Calibrator(
-        method="isotonic", score_K=tuple(centre_K[apart_K].tolist()), risk_K=tuple(risk_K[apart_K].tolist())
+        method="isotonic",
+        score_K=tuple(centre_K[apart_K].tolist()),
+        risk_K=tuple(risk_K[apart_K].tolist()),
     )
 
 
@@ -221,10 +251,16 @@ def _off_the_walls(risk_K: FloatArray, rows_K: NDArray[Any]) -> FloatArray:
     return risk_K
 
 
-def _interpolate(score_B: FloatArray, score_K: tuple[float, ...], risk_K: tuple[float, ...]) -> FloatArray:
-    """Linear between breakpoints, flat outside; clipped to its segment, so rounding cannot break monotony."""
+def _interpolate(
+    score_B: FloatArray, score_K: tuple[float, ...], risk_K: tuple[float, ...]
+) -> FloatArray:
+    """Linear between breakpoints, flat outside; clipped to its segment, so rounding cannot break
+    monotony.
+    """
     x_K, r_K = np.array(score_K), np.array(risk_K)
     k_B = np.clip(np.searchsorted(x_K, score_B, side="right") - 1, 0, len(x_K) - 2)
     part_B = np.clip((score_B - x_K[k_B]) / (x_K[k_B + 1] - x_K[k_B]), 0, 1)
-    inside_B: FloatArray = np.clip(r_K[k_B] + part_B * (r_K[k_B + 1] - r_K[k_B]), r_K[k_B], r_K[k_B + 1])
+    inside_B: FloatArray = np.clip(
+        r_K[k_B] + part_B * (r_K[k_B + 1] - r_K[k_B]), r_K[k_B], r_K[k_B + 1]
+    )
     return inside_B

@@ -1,9 +1,11 @@
-"""How far a facility departs from its class: a shift of the class's log-odds, as large as its machines can prove.
+"""How far a facility departs from its class: a shift of the class's log-odds, as large as its
+machines can prove.
 
-A facility may be older, better kept or busier than the fleet. At the class's calibrated log-odds u, the facility's are
-u + shift, where a normal prior draws the shift towards zero (partial pooling; Gelman & Hill 2007, ch. 12). As in
-`pooling`, a facility counts by its machines, not by its windows. Classes of one facility need not depart alike: one
-shift for all of them, seen while choosing and not kept, helped on some simulated fleets and hurt on others.
+A facility may be older, better kept or busier than the fleet. At the class's calibrated log-odds u,
+the facility's are u + shift, where a normal prior draws the shift towards zero (partial pooling;
+Gelman & Hill 2007, ch. 12). As in `pooling`, a facility counts by its machines, not by its windows.
+Classes of one facility need not depart alike: one shift for all of them, seen while choosing and
+not kept, helped on some simulated fleets and hurt on others.
 
 Legend: B windows, K breakpoints.
 """
@@ -33,7 +35,9 @@ def fit_shift(calibrator: Calibrator, part: CalPart) -> float:
     [0.0, 0.0, 0.76]
     """
     u_B, y_B = logit(calibrator.transform(part.score_B)), np.asarray(part.y_B, np.float64)
-    machines, *by_label = (len(np.unique(part.groups_B[kept_B])) for kept_B in (y_B >= 0, y_B > 0, y_B == 0))
+    machines, *by_label = (
+        len(np.unique(part.groups_B[kept_B])) for kept_B in (y_B >= 0, y_B > 0, y_B == 0)
+    )
     if min(by_label) < LEAST_MACHINES:
         return 0.0
 

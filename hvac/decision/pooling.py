@@ -1,9 +1,10 @@
-"""Calibration of all classes together: one Platt line for the fleet, from which a class departs as far as it can prove.
+"""Calibration of all classes together: one Platt line for the fleet, from which a class departs as
+far as it can prove.
 
-A class often holds a few dozen machines. A line fitted on these alone follows chance, and ruins the order of
-equipment of different classes. So slope and intercept are shared, and every class's departure from them is drawn
-towards zero by a normal prior (partial pooling; Gelman & Hill 2007, ch. 12). As windows of one machine overlap, a class
-counts by its machines, not by its windows.
+A class often holds a few dozen machines. A line fitted on these alone follows chance, and ruins the
+order of equipment of different classes. So slope and intercept are shared, and every class's
+departure from them is drawn towards zero by a normal prior (partial pooling; Gelman & Hill 2007,
+ch. 12). As windows of one machine overlap, a class counts by its machines, not by its windows.
 
 Legend: B windows, K classes.
 """
@@ -17,14 +18,22 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, logit
 
-from hvac.decision.calibration import ISOTONIC_GROUPS, PLATT_POSITIVES, Calibrator, bent, fit_calibrator
+from hvac.decision.calibration import (
+    ISOTONIC_GROUPS,
+    PLATT_POSITIVES,
+    Calibrator,
+    bent,
+    fit_calibrator,
+)
 
 FloatArray = NDArray[np.float64]
 PRIOR_STD = 0.2  # of a class's departure, in log-odds (slope: per standard deviation of the score)
 
 
 class CalPart(NamedTuple):
-    """Known (uncensored) windows of one class and horizon: scores, labels, equipment, and weights of the labels."""
+    """Known (uncensored) windows of one class and horizon: scores, labels, equipment, and weights
+    of the labels.
+    """
 
     score_B: NDArray[np.floating[Any]]
     y_B: NDArray[Any]
@@ -53,13 +62,15 @@ def fit_calibrators(
     method: Literal["auto", "isotonic", "platt", "shift"] = "auto",
     log_odds: bool = False,
 ) -> dict[str, Calibrator]:
-    """A calibrator per class. `auto`: of its own (isotonic) where at least 100 machines have a positive, else pooled.
+    """A calibrator per class. `auto`: of its own (isotonic) where at least 100 machines have a
+    positive, else pooled.
 
-    Where scores are log-odds already, the fleet's line is drawn towards slope 1 and intercept 0: few machines must not
-    bend risks that were right.
+    Where scores are log-odds already, the fleet's line is drawn towards slope 1 and intercept 0:
+    few machines must not bend risks that were right.
 
-    Any other method is fitted to each class alone, as is everything where all classes together hold fewer than 5
-    positives (or as few negatives), or where the shared risk would not rise with the score.
+    Any other method is fitted to each class alone, as is everything where all classes together hold
+    fewer than 5 positives (or as few negatives), or where the shared risk would not rise with the
+    score.
 
     Raises:
         SplitError: a class has no window.
@@ -76,7 +87,9 @@ def fit_calibrators(
         name: fit_calibrator(*part[:2], groups_B=part.groups_B, w_B=part.w_B, method=method)
         for name, part in parts.items()
     }
-    pooled = {name: part for name, part in parts.items() if not part.many} if method == "auto" else {}
+    pooled = (
+        {name: part for name, part in parts.items() if not part.many} if method == "auto" else {}
+    )
     return alone | (_pooled(pooled, log_odds) if pooled else {})
 
 
@@ -87,10 +100,15 @@ def _pooled(parts: Mapping[str, CalPart], log_odds: bool) -> dict[str, Calibrato
     positives, windows = sum(y_B.sum() for y_B in y_KB), sum(map(len, y_KB))
     joined = np.concatenate(score_KB)
     centre, spread = joined.mean(), joined.std()
-    if min(positives, windows - positives) < PLATT_POSITIVES or not spread > 1e-12 * max(1.0, abs(centre)):
+    if min(positives, windows - positives) < PLATT_POSITIVES or not spread > 1e-12 * max(
+        1.0, abs(centre)
+    ):
         return untouched
     machines = np.array([part.groups for part in parts.values()], np.float64)
-    low, high = 1 / (windows - positives + 2), (positives + 1) / (positives + 2)  # Platt's smoothed targets
+    low, high = (
+        1 / (windows - positives + 2),
+        (positives + 1) / (positives + 2),
+    )  # Platt's smoothed targets
     lines_K2 = _lines(
         [(score_B - centre) / spread for score_B in score_KB],
         [np.where(y_B > 0, high, low) for y_B in y_KB],
@@ -120,11 +138,14 @@ def _lines(
 
     Args:
         share_KB: weight of each window within its class, summing to 1.
-        towards: slope and intercept that leave the scores as they are, which the shared line is drawn to; None: no.
+        towards: slope and intercept that leave the scores as they are, which the shared line is
+            drawn to; None: no.
     """
     from scipy.optimize import minimize
 
-    rates = [float(target_B @ share_B) for target_B, share_B in zip(target_KB, share_KB, strict=True)]
+    rates = [
+        float(target_B @ share_B) for target_B, share_B in zip(target_KB, share_KB, strict=True)
+    ]
     rate = float(np.average(rates, weights=machines_K))
 
     def loss(at: FloatArray) -> tuple[float, FloatArray]:
@@ -135,7 +156,9 @@ def _lines(
             slope, intercept = shared_2 + own_K2[k]
             logit_B = slope * z_B + intercept
             error_B = (expit(logit_B) - target_B) * share_B
-            value += machines_K[k] * float((np.logaddexp(0, logit_B) - target_B * logit_B) @ share_B)
+            value += machines_K[k] * float(
+                (np.logaddexp(0, logit_B) - target_B * logit_B) @ share_B
+            )
             gradient_K2[k] = machines_K[k] * np.array([error_B @ z_B, error_B.sum()])
         shared_gradient_2 = gradient_K2.sum(axis=0)
         if towards is not None:
@@ -143,7 +166,9 @@ def _lines(
             value += float(away_2 @ away_2) / (2 * PRIOR_STD**2)
             slope_away, away = away_2 / PRIOR_STD**2
             shared_gradient_2 += [slope_away / towards[0] - away * towards[1] / towards[0], away]
-        return value, np.concatenate([shared_gradient_2, (gradient_K2 + own_K2 / PRIOR_STD**2).ravel()])
+        return value, np.concatenate(
+            [shared_gradient_2, (gradient_K2 + own_K2 / PRIOR_STD**2).ravel()]
+        )
 
     start = np.concatenate([[0.5, np.log(rate / (1 - rate))], np.zeros(2 * len(z_KB))])
     at = minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": 500}).x
@@ -151,24 +176,34 @@ def _lines(
 
 
 def _away(line_2: FloatArray, spread: float, centre: float) -> FloatArray:
-    """Return how far a line on standardised scores lies from slope 1 and intercept 0 on the scores themselves."""
+    """Return how far a line on standardised scores lies from slope 1 and intercept 0 on the scores
+    themselves.
+    """
     slope = line_2[0] / spread
     return np.array([slope - 1, line_2[1] - slope * centre])
 
 
-def correct(calibrators: Mapping[str, Calibrator], parts: Mapping[str, CalPart]) -> dict[str, Calibrator]:
+def correct(
+    calibrators: Mapping[str, Calibrator], parts: Mapping[str, CalPart]
+) -> dict[str, Calibrator]:
     """Correct the calibrators of all classes alike by what a held-back part of the windows says.
 
-    On the calibrated log-odds of the part a slope and an intercept are fitted, drawn towards 1 and 0 by a normal prior.
-    The part counts by its units with and without events: n = 4 n1 n0 / (n1 + n0), which is the number of units where
-    half of them have events. Five machines move next to nothing, some hundred what they prove.
+    On the calibrated log-odds of the part a slope and an intercept are fitted, drawn towards 1 and
+    0 by a normal prior. The part counts by its units with and without events: n = 4 n1 n0 / (n1 +
+    n0), which is the number of units where half of them have events. Five machines move next to
+    nothing, some hundred what they prove.
 
     >>> five = CalPart(np.zeros(5), np.array([1, 1, 1, 1, 0]), np.arange(5))
     >>> round(correct({"pump": Calibrator(method="shift")}, {"pump": five})["pump"].intercept, 3)
     0.037
     """
-    odds_B, y_B, w_B = (np.concatenate(columns) for columns in zip(*map(_calibrated, calibrators.values(),
-                        (parts[name] for name in calibrators)), strict=True))  # fmt: skip
+    odds_B, y_B, w_B = (
+        np.concatenate(columns)
+        for columns in zip(
+            *map(_calibrated, calibrators.values(), (parts[name] for name in calibrators)),
+            strict=True,
+        )
+    )
     groups = [f"{name}\x1f{group}" for name in calibrators for group in parts[name].groups_B]
     strength = balanced_units(np.array(groups), y_B)
     if not strength:
@@ -182,13 +217,17 @@ def _calibrated(calibrator: Calibrator, part: CalPart) -> tuple[FloatArray, Floa
 
 
 def balanced_units(groups_B: NDArray[Any], y_B: NDArray[Any]) -> float:
-    """Return 4 n1 n0 / (n1 + n0) for n1 units with an event and n0 without; 0 where either is missing."""
+    """Return 4 n1 n0 / (n1 + n0) for n1 units with an event and n0 without; 0 where either is
+    missing.
+    """
     with_event = len(np.unique(groups_B[y_B > 0]))
     without = len(np.unique(groups_B)) - with_event
     return 4 * with_event * without / (with_event + without) if with_event and without else 0.0
 
 
-def _correction(odds_B: FloatArray, y_B: FloatArray, share_B: FloatArray, strength: float) -> tuple[float, float]:
+def _correction(
+    odds_B: FloatArray, y_B: FloatArray, share_B: FloatArray, strength: float
+) -> tuple[float, float]:
     from scipy.optimize import minimize
 
     def loss(at: FloatArray) -> tuple[float, FloatArray]:
@@ -199,5 +238,7 @@ def _correction(odds_B: FloatArray, y_B: FloatArray, share_B: FloatArray, streng
         gradient = strength * np.array([error_B @ odds_B, error_B.sum()])
         return value + float(away @ away) / (2 * PRIOR_STD**2), gradient + away / PRIOR_STD**2
 
-    slope, intercept = minimize(loss, [1.0, 0.0], jac=True, method="L-BFGS-B", bounds=[(0.1, None), (None, None)]).x
+    slope, intercept = minimize(
+        loss, [1.0, 0.0], jac=True, method="L-BFGS-B", bounds=[(0.1, None), (None, None)]
+    ).x
     return float(slope), float(intercept)

@@ -1,7 +1,7 @@
 """Risk into alarm: one cut-off per horizon, chosen by F1, by cost, or by an alarm budget.
 
-A horizon alarms where its risk reaches its threshold or a shorter horizon alarms: who must be visited within 30 days
-must be within 60 (`alarms`).
+A horizon alarms where its risk reaches its threshold or a shorter horizon alarms: who must be
+visited within 30 days must be within 60 (`alarms`).
 
 Shapes: B windows, K distinct risks in falling order.
 """
@@ -54,7 +54,8 @@ class _Steps(NamedTuple):
 
 
 def alarms(risk_BH: FloatArray, threshold_BH: FloatArray) -> NDArray[np.bool_]:
-    """Return the alarms [B, H]: at a horizon whose risk reaches its threshold, and at every longer one.
+    """Return the alarms [B, H]: at a horizon whose risk reaches its threshold, and at every longer
+    one.
 
     >>> alarms(np.array([[0.3, 0.4, 0.5]]), np.array([[0.3, 0.5, 0.9]])).tolist()
     [[True, True, True]]
@@ -75,10 +76,12 @@ def choose_threshold(
     """Choose on known windows, whose labels weigh `w_B`; never nan; raises `SplitError` on no rows.
 
     - `f1`: the highest F1 (equal ones: the higher threshold).
-    - `cost`: the least miss_cost x FN + false_alarm_cost x FP (equal ones: the higher); may be "never alarm".
-    - `budget`: going down from the highest risk, the last threshold before the false alarm episodes per unit-year
-      pass the budget. (Further down episodes merge and the count falls again: a unit always in alarm has one
-      episode. Such a threshold is within the letter of the budget and of no use, so it is never chosen.)
+    - `cost`: the least miss_cost x FN + false_alarm_cost x FP (equal ones: the higher); may be
+    "never alarm".
+    - `budget`: going down from the highest risk, the last threshold before the false alarm episodes
+      per unit-year pass the budget. (Further down episodes merge and the count falls again: a unit
+      always in alarm has one episode. Such a threshold is within the letter of the budget and of no
+      use, so it is never chosen.)
     - Without a positive, `f1` and `cost` are undefined: `budget` stands in and the note says so.
 
     >>> risk_B, y_B = np.array([0.1, 0.4, 0.6, 0.9]), np.array([0, 0, 1, 1])
@@ -87,13 +90,22 @@ def choose_threshold(
     0.6
     """
     if not len(risk_B):
-        raise SplitError(f"thresholds: expected windows with a known {horizon}-day label in the cal part, found none")
+        raise SplitError(
+            f"thresholds: expected windows with a known {horizon}-day label in the cal part, found"
+            " none"
+        )
     risk_B = np.asarray(risk_B, np.float64)
     assert np.all(np.isfinite(risk_B)), "risks must be finite before a threshold is chosen"
     if config.policy != "budget" and np.any(y_B):
-        steps = _steps(risk_B, y_B, np.ones(len(y_B)) if w_B is None else np.asarray(w_B, np.float64))
-        return Threshold(_best_f1(steps) if config.policy == "f1" else _least_cost(steps, config), config.policy)
-    false = false_episodes(risk_B, y_B, units_B=units_B, end_day_B=end_day_B, gap_days=merge_gap(horizon))
+        steps = _steps(
+            risk_B, y_B, np.ones(len(y_B)) if w_B is None else np.asarray(w_B, np.float64)
+        )
+        return Threshold(
+            _best_f1(steps) if config.policy == "f1" else _least_cost(steps, config), config.policy
+        )
+    false = false_episodes(
+        risk_B, y_B, units_B=units_B, end_day_B=end_day_B, gap_days=merge_gap(horizon)
+    )
     years = unit_years(len(risk_B), infer_stride(units_B, end_day_B))
     within_K = false.false_K <= config.false_alarms_per_unit_year * years
     return Threshold(_last_within(false.threshold_K, within_K), "budget", _note(config, within_K))

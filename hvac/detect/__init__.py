@@ -1,1 +1,3 @@
-"""Anomalies in plain series: series, sliding windows, the `cnn1d` detector, its baseline, events, report."""
+"""Anomalies in plain series: series, sliding windows, the `cnn1d` detector, its baseline, events,
+report.
+"""

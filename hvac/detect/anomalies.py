@@ -1,6 +1,7 @@
 """Anomalies made on purpose: six kinds, put into series that are normal.
 
-Every kind changes the steps [start, end) of a copy; `size` counts in spreads of the series, its sign gives the side.
+Every kind changes the steps [start, end) of a copy; `size` counts in spreads of the series, its
+sign gives the side.
 
 Legend: T steps of a series, N steps of an anomaly.
 """
@@ -37,10 +38,14 @@ def _variance(value_N: Floats, size: float, reference: Reference, rng: Rng) -> F
 
 
 def _frequency(value_N: Floats, size: float, reference: Reference, rng: Rng) -> Floats:
-    """The stretch played 1 + |size| times as fast, there and back, so that it stays within its own values."""
+    """The stretch played 1 + |size| times as fast, there and back, so that it stays within its own
+    values.
+    """
     last = len(value_N) - 1
     place_N = np.arange(len(value_N)) * (1 + abs(size)) % max(2 * last, 1)
-    return np.asarray(np.interp(np.minimum(place_N, 2 * last - place_N), np.arange(len(value_N)), value_N))
+    return np.asarray(
+        np.interp(np.minimum(place_N, 2 * last - place_N), np.arange(len(value_N)), value_N)
+    )
 
 
 def _dropout(value_N: Floats, size: float, reference: Reference, rng: Rng) -> Floats:
@@ -71,9 +76,13 @@ Steps = tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]]
 
 
 class AnomalyConfig(Config):
-    """Which anomalies are made: kinds, sizes in spreads of the series, and lengths in steps (a spike is short)."""
+    """Which anomalies are made: kinds, sizes in spreads of the series, and lengths in steps (a
+    spike is short).
+    """
 
-    kinds: tuple[Annotated[str, AfterValidator(_known)], ...] = Field(default=tuple(KINDS), min_length=1)
+    kinds: tuple[Annotated[str, AfterValidator(_known)], ...] = Field(
+        default=tuple(KINDS), min_length=1
+    )
     size: Range = (2.0, 5.0)
     length: Steps = (20, 80)
     spike_length: Steps = (1, 10)
@@ -88,7 +97,9 @@ class AnomalyConfig(Config):
 
 
 def draw(config: AnomalyConfig, steps: int, rng: Rng) -> Anomaly:
-    """A random anomaly somewhere in a stretch of `steps` steps (one that is longer than half of it is cut to that)."""
+    """A random anomaly somewhere in a stretch of `steps` steps (one that is longer than half of it
+    is cut to that).
+    """
     kind = str(rng.choice(config.kinds))
     low, high = config.spike_length if kind == "spike" else config.length
     length = min(int(rng.integers(low, high + 1)), max(steps // 2, 1))

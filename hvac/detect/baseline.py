@@ -1,6 +1,7 @@
 """The baseline: the robust z-score |x − median| / (1.4826 · MAD) of every step.
 
-Two references: the window itself (`zscore_window`), and the training part of the same record (`zscore_record`).
+Two references: the window itself (`zscore_window`), and the training part of the same record
+(`zscore_record`).
 
 Legend: T steps, B windows, L window length.
 """
@@ -37,7 +38,9 @@ class WindowZScore:
         """Mean over the windows that cover a step, or the score against the window that ended last."""
         if self.windows.join == "mean":
             return _mean_of_steps(self._scores(series, found), found, len(series), self.windows)
-        centre_B1, spread_B1 = _centre_and_mad(raw_windows(series, found.start_B, self.windows.length))
+        centre_B1, spread_B1 = _centre_and_mad(
+            raw_windows(series, found.start_B, self.windows.length)
+        )
         ended_T = last_ended(found.start_B, len(series), self.windows.length)
         score_T = np.abs(series.value_T - centre_B1[ended_T, 0]) / spread_B1[ended_T, 0]
         return np.where(_judged(found, len(series), self.windows), score_T, np.nan)
@@ -81,7 +84,9 @@ class RecordZScore:
 
 
 def _centre_and_mad(x_BL: Floats) -> tuple[Floats, Floats]:
-    """Median, and MAD as a standard deviation (where it is 0: the std; where that is 0: 1), of every row."""
+    """Median, and MAD as a standard deviation (where it is 0: the std; where that is 0: 1), of
+    every row.
+    """
     centre_B1 = np.median(x_BL, axis=1, keepdims=True)
     spread_B1 = MAD_TO_STD * np.median(np.abs(x_BL - centre_B1), axis=1, keepdims=True)
     spread_B1 = np.where(spread_B1 > 0, spread_B1, x_BL.std(axis=1, keepdims=True))

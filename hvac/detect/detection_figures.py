@@ -1,4 +1,5 @@
-"""Figures of a detection run: sample series, confusion matrices, scores over time; in English and Japanese.
+"""Figures of a detection run: sample series, confusion matrices, scores over time; in English and
+Japanese.
 
 Legend: T steps.
 """
@@ -37,13 +38,17 @@ class Track(NamedTuple):
 
 
 def sample_figure(series: Sequence[Series], *, language: str) -> Figure:
-    """What the series look like: whole records with their parts, one anomaly of each kind, or all laid over another."""
+    """What the series look like: whole records with their parts, one anomaly of each kind, or all
+    laid over another.
+    """
     words = DetectWords(language)
     with style(language):
         if any(each.time_T is not None for each in series):
             return finish(_records(series, words), language)
         kinds = sorted({anomaly.kind for each in series for anomaly in each.anomalies})
-        return finish(_kinds(series, kinds, words) if len(kinds) > 1 else _overlaid(series, words), language)
+        return finish(
+            _kinds(series, kinds, words) if len(kinds) > 1 else _overlaid(series, words), language
+        )
 
 
 def _overlaid(series: Sequence[Series], words: DetectWords) -> Figure:
@@ -74,13 +79,22 @@ def _kinds(series: Sequence[Series], kinds: Sequence[str], words: DetectWords) -
         axes.set_xlabel(words("axis.step"))
     for axes in grid[len(kinds) :]:
         axes.set_axis_off()
-    figure.legend(handles=[Patch(color=EVENT, alpha=0.35, label=words("axis.anomaly"))], loc="outside lower center")
+    figure.legend(
+        handles=[Patch(color=EVENT, alpha=0.35, label=words("axis.anomaly"))],
+        loc="outside lower center",
+    )
     return figure
 
 
 def _clear_example(series: Sequence[Series], kind: str) -> tuple[Series, Any]:
     """Of the training series the first anomaly of a kind with room around it (any, where none has)."""
-    found = [(each, a) for each in series if each.part == "train" for a in each.anomalies if a.kind == kind]
+    found = [
+        (each, a)
+        for each in series
+        if each.part == "train"
+        for a in each.anomalies
+        if a.kind == kind
+    ]
     found += [(each, a) for each in series for a in each.anomalies if a.kind == kind]
     roomy = [(each, a) for each, a in found if a.start >= AROUND and a.end + AROUND <= len(each)]
     return (roomy or found)[0]
@@ -94,19 +108,33 @@ def _records(series: Sequence[Series], words: DetectWords) -> Figure:
         for each in [each for each in series if each.record == name]:
             assert each.time_T is not None, "stretches of a record have its clock"
             axes.axvspan(each.time_T[0], each.time_T[-1], color=PART_SHADES[each.part], lw=0)
-            axes.plot(each.time_T, np.where(each.observed_T, each.value_T, np.nan), color=PAST, lw=0.6)
-            axes.text(each.time_T[0], 1.0, " " + words.name("part", each.part), transform=axes.get_xaxis_transform(),
-                      va="top", color=FAINT, fontsize=8)  # fmt: skip
+            axes.plot(
+                each.time_T, np.where(each.observed_T, each.value_T, np.nan), color=PAST, lw=0.6
+            )
+            axes.text(
+                each.time_T[0],
+                1.0,
+                " " + words.name("part", each.part),
+                transform=axes.get_xaxis_transform(),
+                va="top",
+                color=FAINT,
+                fontsize=8,
+            )
             _mark_anomalies(axes, each)
         axes.margins(x=0)
-    figure.legend(handles=[Patch(color=EVENT, alpha=0.35, label=words("axis.anomaly"))], loc="outside lower center")
+    figure.legend(
+        handles=[Patch(color=EVENT, alpha=0.35, label=words("axis.anomaly"))],
+        loc="outside lower center",
+    )
     return figure
 
 
 def _mark_anomalies(axes: Axes, series: Series) -> None:
     place_T = _place(series)
     for anomaly in series.anomalies:
-        axes.axvspan(place_T[anomaly.start], place_T[anomaly.end - 1], color=EVENT, alpha=0.35, lw=0)
+        axes.axvspan(
+            place_T[anomaly.start], place_T[anomaly.end - 1], color=EVENT, alpha=0.35, lw=0
+        )
 
 
 def _place(series: Series) -> npt.NDArray[Any]:
@@ -118,11 +146,20 @@ def confusion_figure(counts: Mapping[str, Mapping[str, int]], *, language: str) 
     words = DetectWords(language)
     with style(language):
         figure = Figure(figsize=(WIDTH, 3.0), layout="constrained")
-        for axes, (part, found) in zip(figure.subplots(1, len(counts), squeeze=False)[0], counts.items(), strict=True):
+        for axes, (part, found) in zip(
+            figure.subplots(1, len(counts), squeeze=False)[0], counts.items(), strict=True
+        ):
             matrix = np.array([[found["tn"], found["fp"]], [found["fn"], found["tp"]]])
-            axes.imshow(matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1), cmap="Blues", vmin=0, vmax=2)
+            axes.imshow(
+                matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1),
+                cmap="Blues",
+                vmin=0,
+                vmax=2,
+            )
             for (row, column), count in np.ndenumerate(matrix):
-                axes.text(column, row, f"{count:,}", ha="center", va="center", fontsize=13, color=INK)
+                axes.text(
+                    column, row, f"{count:,}", ha="center", va="center", fontsize=13, color=INK
+                )
             names = [words("axis.normal"), words("axis.anomalous")]
             axes.set_xticks([0, 1], names)
             axes.set_yticks([0, 1], names)
@@ -131,17 +168,25 @@ def confusion_figure(counts: Mapping[str, Mapping[str, int]], *, language: str) 
         return finish(figure, language)
 
 
-def probability_figure(parts: Mapping[str, Sequence[Judged]], threshold: float, *, language: str) -> Figure:
+def probability_figure(
+    parts: Mapping[str, Sequence[Judged]], threshold: float, *, language: str
+) -> Figure:
     """The probability of every series, one dot each: for series that are one window long."""
     words = DetectWords(language)
     with style(language):
         figure = Figure(figsize=(WIDTH, 2.8), layout="constrained")
         for axes, (part, judged) in zip(
-            figure.subplots(1, len(parts), sharey=True, squeeze=False)[0], parts.items(), strict=True
+            figure.subplots(1, len(parts), sharey=True, squeeze=False)[0],
+            parts.items(),
+            strict=True,
         ):
             for anomalous, colour in ((False, PAST), (True, ALARM)):
-                rows = [n for n, each in enumerate(judged) if bool(each.series.anomalies) == anomalous]
-                axes.plot(rows, [judged[n].score_B[0] for n in rows], "o", color=colour, ms=5, alpha=0.8)
+                rows = [
+                    n for n, each in enumerate(judged) if bool(each.series.anomalies) == anomalous
+                ]
+                axes.plot(
+                    rows, [judged[n].score_B[0] for n in rows], "o", color=colour, ms=5, alpha=0.8
+                )
             axes.axhline(threshold, color=INK, ls="--", lw=0.9)
             axes.set_title(words.name("part", part))
             axes.set(xlabel=words("axis.series"), ylim=(-0.03, 1.03))
@@ -157,7 +202,9 @@ def probability_figure(parts: Mapping[str, Sequence[Judged]], threshold: float, 
 
 
 def scores_figure(rows: Sequence[tuple[Series, Sequence[Track]]], *, language: str) -> Figure:
-    """Per series its values and the score of every judge over time, alarms in red, anomalies shaded."""
+    """Per series its values and the score of every judge over time, alarms in red, anomalies
+    shaded.
+    """
     words = DetectWords(language)
     with style(language):
         heights = [height for _, tracks in rows for height in (1.5, *[0.8] * len(tracks))]
@@ -165,7 +212,12 @@ def scores_figure(rows: Sequence[tuple[Series, Sequence[Track]]], *, language: s
         panels = iter(figure.subplots(len(heights), 1, squeeze=False, height_ratios=heights)[:, 0])
         for series, tracks in rows:
             own = [next(panels) for _ in range(1 + len(tracks))]
-            own[0].plot(_place(series), np.where(series.observed_T, series.value_T, np.nan), color=PAST, lw=0.7)
+            own[0].plot(
+                _place(series),
+                np.where(series.observed_T, series.value_T, np.nan),
+                color=PAST,
+                lw=0.7,
+            )
             own[0].set_title(words.name("record", series.record))
             for axes, track in zip(own[1:], tracks, strict=True):
                 _draw_track(axes, series, track, words)

@@ -1,4 +1,5 @@
-"""Metrics of what judges say of the parts of a run: windows (as the seed reports them), and anomalies one by one.
+"""Metrics of what judges say of the parts of a run: windows (as the seed reports them), and
+anomalies one by one.
 
 Legend: T steps, B windows, R replicates, U series.
 """
@@ -62,7 +63,8 @@ def known_windows(judged: Sequence[Judged]) -> tuple[Floats, npt.NDArray[np.bool
 def choose(
     judged: Sequence[Judged], alarms: AlarmConfig, windows: WindowConfig, *, probability: bool
 ) -> tuple[float, str]:
-    """The threshold of a judge from the validation part, and a note where the rule could not be kept.
+    """The threshold of a judge from the validation part, and a note where the rule could not be
+    kept.
 
     Args:
         probability: whether scores are probabilities, so that `half` has a meaning.
@@ -73,7 +75,9 @@ def choose(
         return HALF, ""
     score_B, y_B = known_windows(judged)
     rows = np.arange(len(score_B))
-    best = choose_threshold(score_B, y_B, config=ThresholdConfig(), units_B=rows, end_day_B=rows, horizon=1)
+    best = choose_threshold(
+        score_B, y_B, config=ThresholdConfig(), units_B=rows, end_day_B=rows, horizon=1
+    )
     below_B = score_B[score_B < best.value]
     return (best.value + float(below_B.max())) / 2 if len(below_B) else best.value, best.note
 
@@ -81,12 +85,17 @@ def choose(
 def window_result(judged: Sequence[Judged], threshold: float) -> dict[str, Any]:
     """How well windows are told apart: ranking, confusion matrix, classification report.
 
-    The accuracy has an interval only where every series is one window: overlapping windows are not independent.
-    """
+    The accuracy has an interval only where every series is one window: overlapping windows are not
+    independent."""
     score_B, y_B = known_windows(judged)
     alarm_B = score_B >= threshold
     report = classification_report(
-        y_B, alarm_B, labels=[False, True], target_names=CLASSES, output_dict=True, zero_division=np.nan
+        y_B,
+        alarm_B,
+        labels=[False, True],
+        target_names=CLASSES,
+        output_dict=True,
+        zero_division=np.nan,
     )
     counts = confusion(alarm_B, y_B)
     right = share(int((alarm_B == y_B).sum()), len(y_B))
@@ -99,13 +108,17 @@ def window_result(judged: Sequence[Judged], threshold: float) -> dict[str, Any]:
         "pr_auc": pr_auc(score_B, y_B),
         "roc_auc": roc_auc(score_B, y_B),
         "confusion": {name: int(value) for name, value in counts._asdict().items()},
-        "accuracy": {"value": right["value"], "low": np.nan, "high": np.nan} if overlapping else right,
+        "accuracy": (
+            {"value": right["value"], "low": np.nan, "high": np.nan} if overlapping else right
+        ),
         "report": {name: report[name] for name in (*CLASSES, "macro avg", "weighted avg")},
     }
 
 
 def event_result(judged: Sequence[Judged], outcome: Outcome) -> dict[str, Any]:
-    """Anomalies found, when, and at what price; also by kind, and by the length or record of the series."""
+    """Anomalies found, when, and at what price; also by kind, and by the length or record of the
+    series.
+    """
     clocked = any(each.series.time_T is not None for each in judged)
     groups = [each.series.record if clocked else _length_class(len(each.series)) for each in judged]
     kinds = sorted({event.anomaly.kind for event in outcome.events})
@@ -119,8 +132,13 @@ def event_result(judged: Sequence[Judged], outcome: Outcome) -> dict[str, Any]:
         "in_alarm": outcome.in_alarm,
         "chance": chance(outcome),
         "delay": _delay(outcome.events, judged),
-        "by_kind": {kind: _found([e for e in outcome.events if e.anomaly.kind == kind]) for kind in kinds},
-        "by_group": {group: _group(group, groups, judged, outcome) for group in sorted(set(groups), key=_order)},
+        "by_kind": {
+            kind: _found([e for e in outcome.events if e.anomaly.kind == kind]) for kind in kinds
+        },
+        "by_group": {
+            group: _group(group, groups, judged, outcome)
+            for group in sorted(set(groups), key=_order)
+        },
     }
 
 
@@ -130,20 +148,27 @@ def _found(events: Sequence[EventOutcome]) -> dict[str, Any]:
 
 
 def _delay(events: Sequence[EventOutcome], judged: Sequence[Judged]) -> dict[str, Any]:
-    """Quartiles from the start of an anomaly to its first alarm being known: hours, or steps without a clock.
+    """Quartiles from the start of an anomaly to its first alarm being known: hours, or steps
+    without a clock.
 
     Nan where fewer than `FEWEST_FOUND` were found.
     """
     delays = [
-        (event.first_alarm - event.anomaly.start) * (judged[event.number].series.step_seconds or 3600) / 3600
+        (event.first_alarm - event.anomaly.start)
+        * (judged[event.number].series.step_seconds or 3600)
+        / 3600
         for event in events
         if event.first_alarm is not None
     ]
-    low, middle, high = np.quantile(delays, (0.25, 0.5, 0.75)) if len(delays) >= FEWEST_FOUND else (np.nan,) * 3
+    low, middle, high = (
+        np.quantile(delays, (0.25, 0.5, 0.75)) if len(delays) >= FEWEST_FOUND else (np.nan,) * 3
+    )
     return {"value": float(middle), "low": float(low), "high": float(high)}
 
 
-def _group(group: str, groups: Sequence[str], judged: Sequence[Judged], outcome: Outcome) -> dict[str, Any]:
+def _group(
+    group: str, groups: Sequence[str], judged: Sequence[Judged], outcome: Outcome
+) -> dict[str, Any]:
     members = {number for number, name in enumerate(groups) if name == group}
     return {
         **_found([event for event in outcome.events if event.number in members]),
@@ -164,11 +189,20 @@ def _order(group: str) -> tuple[int, str]:
 
 
 def chance(outcome: Outcome) -> float:
-    """Share of the anomalies that alarms at random moments, as frequent and as long as the false ones, would hit."""
+    """Share of the anomalies that alarms at random moments, as frequent and as long as the false
+    ones, would hit.
+    """
     if not outcome.events or outcome.exposure <= 0:
         return float("nan")
     lasting = outcome.false_time / max(outcome.false, 1)
-    return float(np.mean([-np.expm1(-outcome.false / outcome.exposure * (e.reach + lasting)) for e in outcome.events]))
+    return float(
+        np.mean(
+            [
+                -np.expm1(-outcome.false / outcome.exposure * (e.reach + lasting))
+                for e in outcome.events
+            ]
+        )
+    )
 
 
 def share(part: int, whole: int) -> dict[str, float]:
@@ -191,17 +225,22 @@ def rate(count: int, exposure: float) -> dict[str, float]:
 
 
 def recall_difference(one: Outcome, other: Outcome, *, seed: int) -> dict[str, Any] | None:
-    """Share of anomalies found by one minus that of the other, paired, bootstrap over series; None for few series."""
+    """Share of anomalies found by one minus that of the other, paired, bootstrap over series; None
+    for few series.
+    """
     numbers = np.array([event.number for event in one.events])
     if len(set(numbers.tolist())) < FEWEST_SERIES:
         return None
     weights = unit_weights(numbers, seed=seed)
     parts = []
     for outcome in (one, other):
-        found_B = np.array([event.first_alarm is not None for event in outcome.events], dtype=np.float64)
+        found_B = np.array(
+            [event.first_alarm is not None for event in outcome.events], dtype=np.float64
+        )
         units = weights.w_RU.shape[1]
         found_U, all_U = (
-            np.bincount(weights.unit_index_B, w, minlength=units) for w in (found_B, np.ones(len(found_B)))
+            np.bincount(weights.unit_index_B, w, minlength=units)
+            for w in (found_B, np.ones(len(found_B)))
         )
         value_R = ratio(weights.w_RU @ found_U, weights.w_RU @ all_U)
         parts.append(Replicated(float(found_B.mean()), value_R))

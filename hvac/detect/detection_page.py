@@ -1,14 +1,24 @@
-"""One self-contained report.html of a detection run: both languages inside, in the dress of the main report.
+"""One self-contained report.html of a detection run: both languages inside, in the dress of the
+main report.
 
-Each section is a function `View -> blocks`; a section without blocks is left out. Words are in `texts.yaml`.
-"""
+Each section is a function `View -> blocks`; a section without blocks is left out. Words are in
+`texts.yaml`."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from hvac.detect.detection_sections import events, honesty, provenance, scores, series, summary, training, windows
+from hvac.detect.detection_sections import (
+    events,
+    honesty,
+    provenance,
+    scores,
+    series,
+    summary,
+    training,
+    windows,
+)
 from hvac.detect.detection_texts import DetectWords
 from hvac.report.page import inline, write_pages
 from hvac.report.texts import LANGUAGES
@@ -28,14 +38,22 @@ SECTIONS: dict[str, Callable[[View], list[Block]]] = {
 
 
 def write_report(
-    metrics: Mapping[str, Any], figures: Mapping[str, Mapping[str, AnyPath]], *, path: AnyPath, language: str
+    metrics: Mapping[str, Any],
+    figures: Mapping[str, Mapping[str, AnyPath]],
+    *,
+    path: AnyPath,
+    language: str,
 ) -> None:
     """Write one HTML file with both languages inside; `language` is shown first, a button switches.
 
     `figures` is {name: {language: path}}, names as in `figure` of texts.yaml.
     """
     order = sorted(LANGUAGES, key=lambda word: word != language)
-    write_pages([page(metrics, figures, DetectWords(shown)) for shown in order], path=path, language=language)
+    write_pages(
+        [page(metrics, figures, DetectWords(shown)) for shown in order],
+        path=path,
+        language=language,
+    )
 
 
 def page(
@@ -51,5 +69,7 @@ def page(
         "title": words("title"),
         "byline": words("byline", **run),
         "words": words,
-        "sections": [(key, words(f"section.{key}"), found) for key, found in blocks.items() if found],
+        "sections": [
+            (key, words(f"section.{key}"), found) for key, found in blocks.items() if found
+        ],
     }

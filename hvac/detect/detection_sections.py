@@ -7,7 +7,20 @@ from typing import Any
 
 from hvac.detect.detector_differences import verdicts
 from hvac.detect.series import DETECTOR, REPORTED
-from hvac.report.view import Block, Cell, Note, Row, Table, View, cell, dig, image, number, plain, show
+from hvac.report.view import (
+    Block,
+    Cell,
+    Note,
+    Row,
+    Table,
+    View,
+    cell,
+    dig,
+    image,
+    number,
+    plain,
+    show,
+)
 
 FEW = 30
 
@@ -26,12 +39,14 @@ def summary(view: View) -> list[Block]:
         Note(
             text=words(
                 "summary.series",
-                series=show(sum(dig(each, "series") for each in view.at("parts").values()), "count"),
+                series=show(
+                    sum(dig(each, "series") for each in view.at("parts").values()), "count"
+                ),
                 anomalies=show(total, "count"),
                 test=show(held, "count"),
                 parts=words.join([words.name("part", part) for part in parts]),
             )
-        )  # fmt: skip
+        )
     ]
     blocks += [Note(text=_headline(view, part)) for part in parts]
     blocks += verdicts(view)
@@ -51,10 +66,15 @@ def _headline(view: View, part: str) -> str:
         return words("summary.accuracy", **names, right=right, all=all_windows, **_shown(measured))
     events = found["events"]
     return words(
-        "summary.events", **names, found=events["found"], events=events["events"], false=events["false_alarms"],
-        rate=show(events["false_rate"], "rate"), unit=words(f"unit.{events['exposure_unit']}"),
+        "summary.events",
+        **names,
+        found=events["found"],
+        events=events["events"],
+        false=events["false_alarms"],
+        rate=show(events["false_rate"], "rate"),
+        unit=words(f"unit.{events['exposure_unit']}"),
         **_shown(events["recall"]),
-    )  # fmt: skip
+    )
 
 
 def _shown(measured: Mapping[str, Any]) -> dict[str, str]:
@@ -75,7 +95,10 @@ def series(view: View) -> list[Block]:
     if records := view.at("records"):
         names = list(records)
         rows = [
-            Row(head=Cell(text=words(f"read.{key}")), cells=[plain(records[name][key]) for name in names])
+            Row(
+                head=Cell(text=words(f"read.{key}")),
+                cells=[plain(records[name][key]) for name in names],
+            )
             for key in next(iter(records.values()))
         ]
         head = [words("table.record"), *(words.name("record", name) for name in names)]
@@ -98,13 +121,28 @@ def _ranking(view: View, part: str) -> Table:
         threshold = f"{view.at('thresholds', model, 'value'):.3g}"
         cells = [Cell(text=show(found[key])) for key in ("pr_auc", "base_rate", "roc_auc")]
         cells += [Cell(text=threshold), cell(found["accuracy"], "share")]
-        cells += [Cell(text=show(dig(found, "report", "anomalous", key), "share")) for key in ("precision", "recall")]
-        rows.append(Row(head=Cell(text=words.name("model", model)), cells=cells, strong=model == DETECTOR))
-    keys = ("model", "pr_auc", "base_rate", "roc_auc", "threshold", "accuracy", "precision", "recall")
+        cells += [
+            Cell(text=show(dig(found, "report", "anomalous", key), "share"))
+            for key in ("precision", "recall")
+        ]
+        rows.append(
+            Row(head=Cell(text=words.name("model", model)), cells=cells, strong=model == DETECTOR)
+        )
+    keys = (
+        "model",
+        "pr_auc",
+        "base_rate",
+        "roc_auc",
+        "threshold",
+        "accuracy",
+        "precision",
+        "recall",
+    )
     return Table(
-        caption=words("caption.windows", part=words.name("part", part)), head=[words(f"table.{k}") for k in keys],
+        caption=words("caption.windows", part=words.name("part", part)),
+        head=[words(f"table.{k}") for k in keys],
         rows=rows,
-    )  # fmt: skip
+    )
 
 
 def _classification(view: View, part: str) -> Table:
@@ -119,7 +157,9 @@ def _classification(view: View, part: str) -> Table:
         )
         for name, each in found.items()
     ]
-    caption = words("caption.report", model=words.name("model", DETECTOR), part=words.name("part", part))
+    caption = words(
+        "caption.report", model=words.name("model", DETECTOR), part=words.name("part", part)
+    )
     return Table(
         caption=caption,
         head=[words(f"table.{k}") for k in ("class", "precision", "recall", "f1", "support")],
@@ -128,17 +168,26 @@ def _classification(view: View, part: str) -> Table:
 
 
 def events(view: View) -> list[Block]:
-    """Anomalies found and the false alarms that cost, by kind and group; nothing for series of one window."""
+    """Anomalies found and the false alarms that cost, by kind and group; nothing for series of one
+    window.
+    """
     parts = [part for part in judged_parts(view) if view.at("models", DETECTOR, part, "events")]
     blocks: list[Block] = []
     for part in parts:
-        blocks += [_events_table(view, part), *_event_list(view), *_kinds_table(view, part), _groups_table(view, part)]
+        blocks += [
+            _events_table(view, part),
+            *_event_list(view),
+            *_kinds_table(view, part),
+            _groups_table(view, part),
+        ]
     if not blocks:
         return []
     settings = view.at("settings")
     blocks.append(Note(text=view.words(f"note.join_{settings['join']}")))
     slack = "slack" if settings["slack"] else "no_slack"
-    blocks.append(Note(text=view.words(f"note.{slack}", gap=settings["gap"], slack=settings["slack"])))
+    blocks.append(
+        Note(text=view.words(f"note.{slack}", gap=settings["gap"], slack=settings["slack"]))
+    )
     blocks.append(Note(text=view.words("note.chance")))
     return blocks + ([Note(text=view.words("note.delay"))] if view.at("records") else [])
 
@@ -154,11 +203,19 @@ def _events_table(view: View, part: str) -> Table:
             *(Cell(text=show(found[k], "share")) for k in ("in_alarm", "chance")),
         ]
         cells += [cell(found["delay"], "rate" if unit == "week" else "count")]
-        rows.append(Row(head=Cell(text=words.name("model", model)), cells=cells, strong=model == DETECTOR))
+        rows.append(
+            Row(head=Cell(text=words.name("model", model)), cells=cells, strong=model == DETECTOR)
+        )
     head = [words(f"table.{key}") for key in ("model", "found", "share", "false_alarms")]
-    head += [words("table.rate", unit=words(f"unit.{unit}")), words("table.in_alarm"), words("table.chance")]
+    head += [
+        words("table.rate", unit=words(f"unit.{unit}")),
+        words("table.in_alarm"),
+        words("table.chance"),
+    ]
     head += [words("table.delay_hours" if unit == "week" else "table.delay_steps")]
-    return Table(caption=words("caption.events", part=words.name("part", part)), head=head, rows=rows)
+    return Table(
+        caption=words("caption.events", part=words.name("part", part)), head=head, rows=rows
+    )
 
 
 def _count_of(found: Mapping[str, Any]) -> Cell:
@@ -172,7 +229,9 @@ def _event_list(view: View) -> list[Block]:
     rows = []
     for event in listed:
         cells = [Cell(text=str(event[key])) for key in ("start", "end")]
-        cells += [Cell(text=str(event["first"][model] or words("table.missed"))) for model in models]
+        cells += [
+            Cell(text=str(event["first"][model] or words("table.missed"))) for model in models
+        ]
         rows.append(Row(head=Cell(text=words.name("record", event["record"])), cells=cells))
     head = [words("table.record"), words("table.start"), words("table.end")]
     head += [words("table.alarm", model=words.name("model_short", model)) for model in models]
@@ -189,13 +248,22 @@ def _kinds_table(view: View, part: str) -> list[Block]:
             head=Cell(text=words.name("kind", kind)),
             cells=[
                 plain(found["events"]),
-                *(cell(by_model[m][part]["events"]["by_kind"][kind]["recall"], "share") for m in by_model),
+                *(
+                    cell(by_model[m][part]["events"]["by_kind"][kind]["recall"], "share")
+                    for m in by_model
+                ),
             ],
         )
         for kind, found in kinds.items()
     ]
-    head = [words("table.kind"), words("table.anomalies"), *(words.name("model", model) for model in by_model)]
-    return [Table(caption=words("caption.kinds", part=words.name("part", part)), head=head, rows=rows)]
+    head = [
+        words("table.kind"),
+        words("table.anomalies"),
+        *(words.name("model", model) for model in by_model),
+    ]
+    return [
+        Table(caption=words("caption.kinds", part=words.name("part", part)), head=head, rows=rows)
+    ]
 
 
 def _groups_table(view: View, part: str) -> Table:
@@ -210,10 +278,16 @@ def _groups_table(view: View, part: str) -> Table:
             cells += [Cell(text=show(each["recall"], "share")), plain(each["false_alarms"])]
         name = words.name("record", group) if of_records else group.replace("-", "–")
         rows.append(Row(head=Cell(text=name), cells=cells))
-    head = [words("table.record" if of_records else "table.length"), words("table.series"), words("table.anomalies")]
+    head = [
+        words("table.record" if of_records else "table.length"),
+        words("table.series"),
+        words("table.anomalies"),
+    ]
     head += [words("table.share"), words("table.false_alarms")] * len(by_model)
     grouped = [("", 2), *[(words.name("model_short", model), 2) for model in by_model]]
-    caption = words("caption.groups" if of_records else "caption.lengths", part=words.name("part", part))
+    caption = words(
+        "caption.groups" if of_records else "caption.lengths", part=words.name("part", part)
+    )
     return Table(caption=caption, head=head, groups=grouped, rows=rows)
 
 
@@ -230,24 +304,34 @@ def training(view: View) -> list[Block]:
         for part, found in view.at("examples").items()
     ]
     head = [words("table.part"), *(words(f"table.{key}") for key in columns)]
-    return [Table(caption=words("caption.examples"), head=head, rows=rows), *image(view, "training")]
+    return [
+        Table(caption=words("caption.examples"), head=head, rows=rows),
+        *image(view, "training"),
+    ]
 
 
 def honesty(view: View) -> list[Block]:
     """What was chosen on which part."""
     words, settings = view.words, view.at("settings")
-    split = {"sine": "split_seed", "rich": "split_series", "records": "split_time"}[settings["kind"]]
+    split = {"sine": "split_seed", "rich": "split_series", "records": "split_time"}[
+        settings["kind"]
+    ]
     unit = words(f"unit.{settings['exposure_unit']}")
     lines = [words(f"honesty.{split}")]
     lines += [words("honesty.inject")] if settings["inject"] else []
     rule, most = settings["rule"], settings["most_in_alarm"]
     rule = "limited" if rule == "budget" and most else rule
     lines += [words("honesty.epoch")]
-    lines += [words(f"honesty.{rule}", budget=settings["budget"], unit=unit, share=show(most, "share"))]
+    lines += [
+        words(f"honesty.{rule}", budget=settings["budget"], unit=unit, share=show(most, "share"))
+    ]
     lines += [words("honesty.shared")] if settings["rule"] == "budget" else []
     lines += [words("honesty.once")]
     noted = {model: each["note"] for model, each in view.at("thresholds").items() if each["note"]}
-    lines += [words("note.threshold", model=words.name("model", model), note=note) for model, note in noted.items()]
+    lines += [
+        words("note.threshold", model=words.name("model", model), note=note)
+        for model, note in noted.items()
+    ]
     return [Note(kind="verdict", text=line) for line in lines]
 
 
@@ -255,10 +339,18 @@ def provenance(view: View) -> list[Block]:
     """The run, its network, and how to do it again."""
     words, run, detector = view.words, view.at("run"), view.at("detector")
     channels = words.join([words(f"channel.{channel}") for channel in detector["channels"]])
-    found: dict[str, Any] = {key: run[key] for key in ("name", "created", "version", "config_hash", "seed", "workers")}
-    found |= {key: detector[key] for key in ("parameters", "kept_epoch", "epochs", "window", "detector", "sha256")}
+    found: dict[str, Any] = {
+        key: run[key] for key in ("name", "created", "version", "config_hash", "seed", "workers")
+    }
+    found |= {
+        key: detector[key]
+        for key in ("parameters", "kept_epoch", "epochs", "window", "detector", "sha256")
+    }
     found |= {"channels": channels}
-    rows = [Row(head=Cell(text=words(f"fact.{key}")), cells=[_fact(value)]) for key, value in found.items()]
+    rows = [
+        Row(head=Cell(text=words(f"fact.{key}")), cells=[_fact(value)])
+        for key, value in found.items()
+    ]
     return [
         Table(caption=words("caption.run"), rows=rows),
         Note(text=words("caption.command")),

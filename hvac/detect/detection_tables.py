@@ -25,7 +25,8 @@ def windows_table(found: Assessment) -> pa.Table:
                 "start": [moment(series, step) for step in windows.start_B],
                 "end": [moment(series, step) for step in windows.start_B + length - 1],
                 "anomalous": [
-                    bool(y) if known else None for y, known in zip(windows.y_B, windows.known_B, strict=True)
+                    bool(y) if known else None
+                    for y, known in zip(windows.y_B, windows.known_B, strict=True)
                 ],
             }
             for name, each in zip(by_judge, several, strict=True):
@@ -36,7 +37,9 @@ def windows_table(found: Assessment) -> pa.Table:
 
 
 def alarms_table(found: Assessment) -> pa.Table:
-    """One row per alarm of every judge: series, first and last moment, whether it belongs to an anomaly."""
+    """One row per alarm of every judge: series, first and last moment, whether it belongs to an
+    anomaly.
+    """
     names = ("part", "model", "series", "record", "first", "last", "true")
     rows = []
     for part, outcomes in found.outcomes.items():
@@ -59,7 +62,11 @@ def steps_table(found: Assessment) -> pa.Table:
                 "series": np.full(len(series), number, dtype=np.int32),
                 "record": [series.record] * len(series),
                 "step": np.arange(len(series), dtype=np.int32),
-                "time": pa.nulls(len(series), pa.timestamp("s")) if series.time_T is None else series.time_T,
+                "time": (
+                    pa.nulls(len(series), pa.timestamp("s"))
+                    if series.time_T is None
+                    else series.time_T
+                ),
                 "value": series.value_T,
                 "anomalous": series.anomalous_T,
             }

@@ -1,4 +1,6 @@
-"""The words of the detector's figures and report: `texts.yaml` of this package, then those of the main report."""
+"""The words of the detector's figures and report: `texts.yaml` of this package, then those of the
+main report.
+"""
 
 from __future__ import annotations
 
@@ -19,9 +21,13 @@ class DetectWords(Words):
     """
 
     def __call__(self, key: str, **values: object) -> str:
-        """The text at a dotted key, with its {braces} filled in; a KeyError names a key that does not exist."""
+        """The text at a dotted key, with its {braces} filled in; a KeyError names a key that does
+        not exist.
+        """
         leaf = own_text(key)
-        return str(leaf[self.language]).format(**values) if leaf else super().__call__(key, **values)
+        return (
+            str(leaf[self.language]).format(**values) if leaf else super().__call__(key, **values)
+        )
 
     def name(self, group: str, word: str) -> str:
         """The word for an identifier of the data; the identifier itself where there is none."""

@@ -1,7 +1,9 @@
-"""Alarms against anomalies, event by event: threshold, episodes, which events were found and when, false alarms.
+"""Alarms against anomalies, event by event: threshold, episodes, which events were found and when,
+false alarms.
 
-An alarm belongs to an anomaly if it lies within it, or within `slack` steps of it (after its end; before its start too
-where window scores are averaged): a window that still touches the anomaly. Every other alarm is false.
+An alarm belongs to an anomaly if it lies within it, or within `slack` steps of it (after its end;
+before its start too where window scores are averaged): a window that still touches the anomaly.
+Every other alarm is false.
 
 Legend: T steps of a series, N judged steps of all series one after another, A alarm episodes.
 """
@@ -31,11 +33,11 @@ STEPS = 1000  # false alarms are counted per so many steps where series have no 
 class AlarmConfig(Config):
     """When an alarm is raised, and how alarms are counted.
 
-    `rule`: `half`, a probability of 0.5 (the seed's; the baselines, which have none, by F1 on validation); or `budget`,
-    the lowest threshold whose false alarms on validation stay within `budget` a week (without a clock: in 1,000 steps)
-    and, where `most_in_alarm` is given, that leaves at most this share of the time away from anomalies in alarm.
-    `gap`: alarms at most so many steps apart are one. `slack`: see above; None is half a window.
-    """
+    `rule`: `half`, a probability of 0.5 (the seed's; the baselines, which have none, by F1 on
+    validation); or `budget`, the lowest threshold whose false alarms on validation stay within
+    `budget` a week (without a clock: in 1,000 steps) and, where `most_in_alarm` is given, that
+    leaves at most this share of the time away from anomalies in alarm. `gap`: alarms at most so
+    many steps apart are one. `slack`: see above; None is half a window."""
 
     rule: Literal["half", "budget"] = "budget"
     budget: float = Field(default=1.0, ge=0)
@@ -52,7 +54,9 @@ class Scored(NamedTuple):
 
 
 class EventOutcome(NamedTuple):
-    """One anomaly: series, time in which an alarm counts for it, and the step at which its first alarm was known."""
+    """One anomaly: series, time in which an alarm counts for it, and the step at which its first
+    alarm was known.
+    """
 
     number: int
     anomaly: Anomaly
@@ -72,9 +76,8 @@ class Episode(NamedTuple):
 class Outcome(NamedTuple):
     """What a threshold leads to; times are weeks, or thousands of steps where there is no clock.
 
-    `exposure` is the judged time away from anomalies, `in_alarm` the share of it in alarm, `false_time` how long false
-    alarms lasted in all.
-    """
+    `exposure` is the judged time away from anomalies, `in_alarm` the share of it in alarm,
+    `false_time` how long false alarms lasted in all."""
 
     events: list[EventOutcome]
     episodes: list[Episode]
@@ -102,25 +105,40 @@ class _Steps(NamedTuple):
     near_N: Bools
 
 
-def choose_budget(scored: Sequence[Scored], alarms: AlarmConfig, windows: WindowConfig) -> tuple[float, str]:
-    """Going down from the highest score, the last threshold before alarms pass the budget; and a note.
+def choose_budget(
+    scored: Sequence[Scored], alarms: AlarmConfig, windows: WindowConfig
+) -> tuple[float, str]:
+    """Going down from the highest score, the last threshold before alarms pass the budget; and a
+    note.
 
     Raises:
         SplitError: no step of the validation part could be judged.
     """
     steps = _judged_steps(scored, alarms, windows)
     if not len(steps.score_N):
-        raise SplitError("the validation part has no judged step to choose a threshold on: give it a longer stretch")
+        raise SplitError(
+            "the validation part has no judged step to choose a threshold on: give it a longer"
+            " stretch"
+        )
     false = false_episodes(
-        steps.score_N, steps.near_N, units_B=steps.number_N, end_day_B=steps.step_N, gap_days=alarms.gap
+        steps.score_N,
+        steps.near_N,
+        units_B=steps.number_N,
+        end_day_B=steps.step_N,
+        gap_days=alarms.gap,
     )
     exposure = exposure_of(scored, alarms, windows)
     within_K = false.false_K <= alarms.budget * exposure
     if alarms.most_in_alarm is not None:
-        within_K &= _time_in_alarm(steps, scored, false.threshold_K) <= alarms.most_in_alarm * exposure
+        within_K &= (
+            _time_in_alarm(steps, scored, false.threshold_K) <= alarms.most_in_alarm * exposure
+        )
     run = len(within_K) if within_K.all() else int(np.argmin(within_K))
     if not run:
-        return float(np.nextafter(false.threshold_K[0], np.inf)), "even the highest score breaks the budget: no alarms"
+        return (
+            float(np.nextafter(false.threshold_K[0], np.inf)),
+            "even the highest score breaks the budget: no alarms",
+        )
     return float(false.threshold_K[run - 1]), ""
 
 
@@ -133,14 +151,29 @@ def _time_in_alarm(steps: _Steps, scored: Sequence[Scored], threshold_K: Floats)
     return from_here_N[np.searchsorted(steps.score_N[rising], threshold_K)]
 
 
-def outcome_of(scored: Sequence[Scored], threshold: float, alarms: AlarmConfig, windows: WindowConfig) -> Outcome:
+def outcome_of(
+    scored: Sequence[Scored], threshold: float, alarms: AlarmConfig, windows: WindowConfig
+) -> Outcome:
     """Events found, alarm episodes and exposure at a threshold."""
     steps = _judged_steps(scored, alarms, windows)
     alarm_N, unit = steps.score_N >= threshold, [unit_of(each.series) for each in scored]
-    merged = alarm_episodes(alarm_N, units_B=steps.number_N, end_day_B=steps.step_N, gap_days=alarms.gap)
-    hit = set(zip(steps.number_N[alarm_N & steps.near_N], steps.step_N[alarm_N & steps.near_N], strict=True))
+    merged = alarm_episodes(
+        alarm_N, units_B=steps.number_N, end_day_B=steps.step_N, gap_days=alarms.gap
+    )
+    hit = set(
+        zip(
+            steps.number_N[alarm_N & steps.near_N],
+            steps.step_N[alarm_N & steps.near_N],
+            strict=True,
+        )
+    )
     episodes = [
-        Episode(int(number), int(first), int(last), any((number, step) in hit for step in range(first, last + 1)))
+        Episode(
+            int(number),
+            int(first),
+            int(last),
+            any((number, step) in hit for step in range(first, last + 1)),
+        )
         for number, first, last in zip(*merged, strict=True)
     ]
     events = [
@@ -149,14 +182,22 @@ def outcome_of(scored: Sequence[Scored], threshold: float, alarms: AlarmConfig, 
         for anomaly in each.series.anomalies
     ]
     exposure = exposure_of(scored, alarms, windows)
-    alarmed = np.bincount(steps.number_N[alarm_N & ~steps.near_N], minlength=len(scored)) @ np.array(unit)
-    false_time = sum((each.last - each.first + 1) * unit[each.number] for each in episodes if not each.true)
-    return Outcome(events, episodes, exposure, float(alarmed / exposure) if exposure else np.nan, false_time)
+    alarmed = np.bincount(
+        steps.number_N[alarm_N & ~steps.near_N], minlength=len(scored)
+    ) @ np.array(unit)
+    false_time = sum(
+        (each.last - each.first + 1) * unit[each.number] for each in episodes if not each.true
+    )
+    return Outcome(
+        events, episodes, exposure, float(alarmed / exposure) if exposure else np.nan, false_time
+    )
 
 
 def exposure_of(scored: Sequence[Scored], alarms: AlarmConfig, windows: WindowConfig) -> float:
     """Judged time away from anomalies: weeks, or thousands of steps where the series have no clock."""
-    normal = [(np.isfinite(each.score_T) & ~near(each.series, alarms, windows)).sum() for each in scored]
+    normal = [
+        (np.isfinite(each.score_T) & ~near(each.series, alarms, windows)).sum() for each in scored
+    ]
     return float(sum(n * unit_of(each.series) for n, each in zip(normal, scored, strict=True)))
 
 
@@ -184,7 +225,12 @@ def _reach(anomaly: Anomaly, alarms: AlarmConfig, windows: WindowConfig) -> tupl
 
 
 def _event(
-    number: int, scored: Scored, anomaly: Anomaly, threshold: float, alarms: AlarmConfig, windows: WindowConfig
+    number: int,
+    scored: Scored,
+    anomaly: Anomaly,
+    threshold: float,
+    alarms: AlarmConfig,
+    windows: WindowConfig,
 ) -> EventOutcome:
     start, stop = _reach(anomaly, alarms, windows)
     alarmed_A = start + np.flatnonzero(scored.score_T[start:stop] >= threshold)
@@ -198,7 +244,11 @@ def _judged_steps(scored: Sequence[Scored], alarms: AlarmConfig, windows: Window
         step_N = np.flatnonzero(np.isfinite(each.score_T))
         near_T = near(each.series, alarms, windows)
         parts.append((np.full(len(step_N), number), step_N, each.score_T[step_N], near_T[step_N]))
-    return _Steps(*(np.concatenate(column) for column in zip(*parts, strict=True))) if parts else _nothing()
+    return (
+        _Steps(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+        if parts
+        else _nothing()
+    )
 
 
 def _nothing() -> _Steps:

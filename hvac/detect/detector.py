@@ -1,4 +1,5 @@
-"""A fitted detector: network, windows and threshold, as a folder of JSON and safetensors (no pickle).
+"""A fitted detector: network, windows and threshold, as a folder of JSON and safetensors (no
+pickle).
 
 Legend: T steps, B windows.
 """
@@ -61,7 +62,9 @@ class Detector:
 
     def step_scores(self, series: Series, found: Cut) -> Floats:
         """Window scores joined to a score per step."""
-        return join_scores(self.window_scores(series, found), found.start_B, len(series), self.windows)
+        return join_scores(
+            self.window_scores(series, found), found.start_B, len(series), self.windows
+        )
 
     def save(self, folder: AnyPath) -> str:
         """Write the detector as a folder in place of what was there; the SHA-256 of its weights."""
@@ -77,7 +80,9 @@ class Detector:
                 "training": self.training,
                 "sha256": _hash(building / WEIGHTS),
             }
-            (building / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
+            (building / MANIFEST).write_text(
+                json.dumps(manifest, indent=1) + "\n", encoding="utf-8"
+            )
         return str(manifest["sha256"])
 
     @classmethod
@@ -94,7 +99,9 @@ class Detector:
             except (OSError, SafetensorError) as error:
                 raise BundleError(f"{folder / WEIGHTS} cannot be read: {error}") from error
             if _hash(copy / WEIGHTS) != manifest["sha256"]:
-                raise BundleError(f"{folder / WEIGHTS} is damaged (SHA-256 differs): train or copy the model anew")
+                raise BundleError(
+                    f"{folder / WEIGHTS} is damaged (SHA-256 differs): train or copy the model anew"
+                )
         return cls(
             model=Cnn1d.restore(Cnn1dConfig(**manifest["config"]), arrays, no_encoder),
             windows=WindowConfig(**manifest["windows"]),
@@ -110,9 +117,13 @@ def _manifest(folder: AnyPath) -> dict[str, Any]:
         raise BundleError(f"{folder} is no detector: it has no {MANIFEST}") from None
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise BundleError(f"{folder / MANIFEST} is damaged: {error}") from error
-    if not isinstance(manifest, dict) or (manifest.get("format"), manifest.get("family")) != (FORMAT, DETECTOR):
+    if not isinstance(manifest, dict) or (manifest.get("format"), manifest.get("family")) != (
+        FORMAT,
+        DETECTOR,
+    ):
         raise BundleError(
-            f"{folder / MANIFEST}: expected a {DETECTOR} detector of format {FORMAT}, found something else"
+            f"{folder / MANIFEST}: expected a {DETECTOR} detector of format {FORMAT}, found"
+            " something else"
         )
     return manifest
 

@@ -1,4 +1,6 @@
-"""How the detector stands to each baseline: by an interval where there are series enough, else by counts."""
+"""How the detector stands to each baseline: by an interval where there are series enough, else by
+counts.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,9 @@ TONES = {"better": "better", "worse": "worse", "no clear difference": "unclear"}
 
 
 def verdicts(view: View) -> list[Block]:
-    """A line for every baseline; none where series are one window long (their accuracy says it all)."""
+    """A line for every baseline; none where series are one window long (their accuracy says it
+    all).
+    """
     mine = view.at("models", DETECTOR, PART, "events")
     if not mine:
         return []
@@ -32,13 +36,23 @@ def _line(view: View, other: str, mine: Mapping[str, Any], theirs: Mapping[str, 
         text = words("summary.difference", **names, **shown, **false)
     else:
         tone, key = "unclear", standing(mine, theirs)
-        told = [words("summary.standing", found=e["found"], false=e["false_alarms"]) for e in (mine, theirs)]
-        text = words(f"summary.{key}", **names, mine=told[0], theirs=told[1], events=show(mine["events"], "count"))
+        told = [
+            words("summary.standing", found=e["found"], false=e["false_alarms"])
+            for e in (mine, theirs)
+        ]
+        text = words(
+            f"summary.{key}",
+            **names,
+            mine=told[0],
+            theirs=told[1],
+            events=show(mine["events"], "count"),
+        )
     return Note(kind="verdict", tone=tone, label=words(f"summary.{tone}"), text=text)
 
 
 def standing(mine: Mapping[str, Any], theirs: Mapping[str, Any]) -> str:
-    """Where counts put one model against another: ahead or behind in found or false and in neither the reverse.
+    """Where counts put one model against another: ahead or behind in found or false and in neither
+    the reverse.
 
     >>> standing({"found": 2, "false_alarms": 3}, {"found": 2, "false_alarms": 5})
     'ahead'

@@ -7,7 +7,13 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from hvac.detect.detection_figures import Track, confusion_figure, probability_figure, sample_figure, scores_figure
+from hvac.detect.detection_figures import (
+    Track,
+    confusion_figure,
+    probability_figure,
+    sample_figure,
+    scores_figure,
+)
 from hvac.detect.detection_texts import DetectWords
 from hvac.detect.part_scores import Assessment
 from hvac.detect.series import DETECTOR, REPORTED, Series
@@ -52,13 +58,25 @@ def _figures(
 
 
 def _rows(found: Assessment) -> list[tuple[Series, list[Track]]]:
-    """The first test series that are neither short nor very long and hold several anomalies; records: all."""
+    """The first test series that are neither short nor very long and hold several anomalies;
+    records: all.
+    """
     by_judge = found.judged["test"]
     members = [each.series for each in next(iter(by_judge.values()))]
     low, high = SHOWN_STEPS
-    fit = [n for n, s in enumerate(members) if s.time_T is not None or (low <= len(s) <= high and len(s.anomalies) > 1)]
+    fit = [
+        n
+        for n, s in enumerate(members)
+        if s.time_T is not None or (low <= len(s) <= high and len(s.anomalies) > 1)
+    ]
     chosen = (fit or sorted(range(len(members)), key=lambda n: -len(members[n].anomalies)))[:SHOWN]
     return [
-        (members[n], [Track(name, rows[n].score_T, found.thresholds[name][0]) for name, rows in by_judge.items()])
+        (
+            members[n],
+            [
+                Track(name, rows[n].score_T, found.thresholds[name][0])
+                for name, rows in by_judge.items()
+            ],
+        )
         for n in chosen
     ]

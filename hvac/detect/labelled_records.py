@@ -1,4 +1,5 @@
-"""Real records: one file each with a time and a value, anomalies as windows of time, parts cut by time.
+"""Real records: one file each with a time and a value, anomalies as windows of time, parts cut by
+time.
 
 Legend: N readings of a file, T steps of the regular grid.
 """
@@ -44,7 +45,9 @@ class RecordConfig(Config):
 
 
 class RecordsConfig(Config):
-    """Records with their labels: `anomalies` is a JSON file {name of the record: [[start, end], …]}, ends included."""
+    """Records with their labels: `anomalies` is a JSON file {name of the record: [[start, end],
+    …]}, ends included.
+    """
 
     records: tuple[RecordConfig, ...] = Field(min_length=1)
     anomalies: str
@@ -55,11 +58,12 @@ class RecordsConfig(Config):
 def read_records(config: RecordsConfig) -> tuple[list[Series], dict[str, dict[str, Any]]]:
     """The parts of all records, and per record what was read, merged and filled.
 
-    Readings of the same moment are averaged; the grid has the most frequent distance of neighbouring readings; missing
-    steps hold the last value and count as not observed.
+    Readings of the same moment are averaged; the grid has the most frequent distance of
+    neighbouring readings; missing steps hold the last value and count as not observed.
 
     Raises:
-        InputError: a file cannot be read or lacks a column, or labels are missing or lie outside of their record.
+        InputError: a file cannot be read or lacks a column, or labels are missing or lie outside of
+            their record.
         SplitError: a border lies outside of the record, or inside of an anomaly.
     """
     labels = _read_labels(config.anomalies)
@@ -94,21 +98,33 @@ def _read_labels(path: str) -> dict[str, Any]:
     return found
 
 
-def _read(record: RecordConfig, config: RecordsConfig) -> tuple[Times, npt.NDArray[np.float64], dict[str, Any]]:
+def _read(
+    record: RecordConfig, config: RecordsConfig
+) -> tuple[Times, npt.NDArray[np.float64], dict[str, Any]]:
     """Times and values (nan: missing) on the regular grid, and what happened on the way."""
     file = open_table(record.path, SourceConfig(readings=record.path))
     for name in (config.time, config.value):
         if name not in file.columns:
-            raise InputError(f"{record.path}: column '{name}' is missing; it has {', '.join(map(repr, file.columns))}")
+            raise InputError(
+                f"{record.path}: column '{name}' is missing; it has"
+                f" {', '.join(map(repr, file.columns))}"
+            )
     batches = list(iter_table(file, [config.time, config.value], batch_rows=BATCH))
     table = pa.concat_tables([batch.table for batch in batches])
-    time_N = pd.to_datetime(table[config.time].to_pandas(), errors="coerce").to_numpy().astype("datetime64[s]")
+    time_N = (
+        pd.to_datetime(table[config.time].to_pandas(), errors="coerce")
+        .to_numpy()
+        .astype("datetime64[s]")
+    )
     value_N = np.asarray(parse_numbers(table[config.value], MISSING).value, dtype=np.float64)
     value_N = np.where(np.isfinite(value_N), value_N, np.nan)
     dated_N = ~np.isnat(time_N)
     readings = pd.Series(value_N[dated_N], index=time_N[dated_N]).sort_index()
     if readings.index.nunique() < 2:
-        raise InputError(f"{record.path}: expected at least two readings with a time, found {readings.index.nunique()}")
+        raise InputError(
+            f"{record.path}: expected at least two readings with a time, found"
+            f" {readings.index.nunique()}"
+        )
     merged = readings.groupby(level=0).mean()
     gaps, often = np.unique(np.diff(merged.index.to_numpy()), return_counts=True)
     step = pd.Timedelta(gaps[np.argmax(often)])
@@ -125,19 +141,25 @@ def _read(record: RecordConfig, config: RecordsConfig) -> tuple[Times, npt.NDArr
     return gridded.index.to_numpy().astype("datetime64[s]"), gridded.to_numpy(), counts
 
 
-def _spans(record: RecordConfig, labels: dict[str, Any], path: str, time_T: Times) -> list[tuple[int, int]]:
+def _spans(
+    record: RecordConfig, labels: dict[str, Any], path: str, time_T: Times
+) -> list[tuple[int, int]]:
     """Steps [start, end) of the record's anomalies."""
     if record.name not in labels:
-        raise InputError(f"{path}: no windows for record '{record.name}'; it has {', '.join(map(repr, labels))}")
+        raise InputError(
+            f"{path}: no windows for record '{record.name}'; it has {', '.join(map(repr, labels))}"
+        )
     spans = []
     for window in labels[record.name]:
         start, end = _window(window, record.name, path)
         if start < time_T[0] or end > time_T[-1] or start > end:
             raise InputError(
-                f"{path}: anomaly window {start} to {end} lies outside of record '{record.name}', which has "
-                f"{time_T[0]} to {time_T[-1]}: correct the window"
+                f"{path}: anomaly window {start} to {end} lies outside of record '{record.name}',"
+                f" which has {time_T[0]} to {time_T[-1]}: correct the window"
             )
-        spans.append((int(np.searchsorted(time_T, start)), int(np.searchsorted(time_T, end, side="right"))))
+        spans.append(
+            (int(np.searchsorted(time_T, start)), int(np.searchsorted(time_T, end, side="right")))
+        )
     return spans
 
 
@@ -145,13 +167,18 @@ def _window(window: Any, name: str, path: str) -> tuple[np.datetime64, np.dateti
     texts = pd.Series(window if isinstance(window, list) else [window]).astype(str)
     ends = pd.to_datetime(texts, format="mixed", errors="coerce")
     if len(ends) != 2 or ends.isna().any():
-        raise InputError(f"{path}: an anomaly window of '{name}' must be [start, end], found {str(window)[:80]}")
+        raise InputError(
+            f"{path}: an anomaly window of '{name}' must be [start, end], found {str(window)[:80]}"
+        )
     start, end = ends.to_numpy().astype("datetime64[s]")
     return start, end
 
 
 def _parts(
-    record: RecordConfig, time_T: Times, value_T: npt.NDArray[np.float64], spans: Sequence[tuple[int, int]]
+    record: RecordConfig,
+    time_T: Times,
+    value_T: npt.NDArray[np.float64],
+    spans: Sequence[tuple[int, int]],
 ) -> list[Series]:
     borders = _borders(record, time_T, spans)
     filled_T, observed_T = fill(value_T)
@@ -160,11 +187,16 @@ def _parts(
         normal_T[start:end] = False
     before = slice(0, borders[0])
     if not normal_T[before].any():
-        raise SplitError(f"record '{record.name}' has no normal reading before {record.validation_from}: begin later")
+        raise SplitError(
+            f"record '{record.name}' has no normal reading before {record.validation_from}: begin"
+            " later"
+        )
     reference = reference_of(filled_T[before][normal_T[before]])
     made = []
     edges = (0, *borders, len(time_T))
-    for part, start, end in zip(("train", "validation", "test"), edges[:-1], edges[1:], strict=True):
+    for part, start, end in zip(
+        ("train", "validation", "test"), edges[:-1], edges[1:], strict=True
+    ):
         inside = [Anomaly(LABELLED, a - start, b - start) for a, b in spans if start <= a < end]
         made.append(
             Series(
@@ -175,7 +207,7 @@ def _parts(
                 anomalies=tuple(inside),
                 time_T=time_T[start:end],
                 reference=reference,
-            )  # fmt: skip
+            )
         )
     return made
 
@@ -187,14 +219,14 @@ def _borders(record: RecordConfig, time_T: Times, spans: Sequence[tuple[int, int
         border = int(np.searchsorted(time_T, moment))
         if not 0 < border < len(time_T):
             raise SplitError(
-                f"record '{record.name}': {name} {moment} lies outside of it: choose a moment between {time_T[0]} "
-                f"and {time_T[-1]}"
+                f"record '{record.name}': {name} {moment} lies outside of it: choose a moment"
+                f" between {time_T[0]} and {time_T[-1]}"
             )
         for start, end in spans:
             if start < border < end:
                 raise SplitError(
-                    f"record '{record.name}': {name} {moment} cuts the anomaly window {time_T[start]} to "
-                    f"{time_T[end - 1]} in two: choose a moment outside of it"
+                    f"record '{record.name}': {name} {moment} cuts the anomaly window"
+                    f" {time_T[start]} to {time_T[end - 1]} in two: choose a moment outside of it"
                 )
         found.append(border)
     return found

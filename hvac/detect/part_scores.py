@@ -1,4 +1,5 @@
-"""A run's judgement: thresholds from validation, then every judge on validation, test and unseen series.
+"""A run's judgement: thresholds from validation, then every judge on validation, test and unseen
+series.
 
 Legend: T steps.
 """
@@ -8,7 +9,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from hvac.detect.detection_metrics import Judged, choose, event_result, judge_series, recall_difference, window_result
+from hvac.detect.detection_metrics import (
+    Judged,
+    choose,
+    event_result,
+    judge_series,
+    recall_difference,
+    window_result,
+)
 from hvac.detect.detections import AlarmConfig, Outcome, outcome_of
 from hvac.detect.detector import Detector, Judge
 from hvac.detect.series import PARTS, Series, moment, of_part
@@ -18,15 +26,21 @@ MOST_LISTED = 20
 
 
 class Assessment(NamedTuple):
-    """By judge: threshold and note; by part and judge: all scores, and (for series of several windows) the outcome."""
+    """By judge: threshold and note; by part and judge: all scores, and (for series of several
+    windows) the outcome.
+    """
 
     thresholds: dict[str, tuple[float, str]]
     judged: dict[str, dict[str, list[Judged]]]
     outcomes: dict[str, dict[str, Outcome]]
 
 
-def assess(series: Sequence[Series], detector: Detector, baselines: Sequence[Judge], alarms: AlarmConfig) -> Assessment:
-    """Judge everything but the training part; the detector brings its threshold, baselines get theirs on validation."""
+def assess(
+    series: Sequence[Series], detector: Detector, baselines: Sequence[Judge], alarms: AlarmConfig
+) -> Assessment:
+    """Judge everything but the training part; the detector brings its threshold, baselines get
+    theirs on validation.
+    """
     windows = detector.windows
     judges: list[Judge] = [detector, *baselines]
     parts = {part: of_part(series, part) for part in PARTS[1:]}
@@ -37,7 +51,9 @@ def assess(series: Sequence[Series], detector: Detector, baselines: Sequence[Jud
     }
     thresholds = {detector.name: (detector.threshold, str(detector.training.get("note", "")))}
     for judge in baselines:
-        thresholds[judge.name] = choose(judged["validation"][judge.name], alarms, windows, probability=False)
+        thresholds[judge.name] = choose(
+            judged["validation"][judge.name], alarms, windows, probability=False
+        )
     outcomes = {
         part: {
             name: outcome_of([each.scored for each in rows], thresholds[name][0], alarms, windows)
@@ -49,13 +65,21 @@ def assess(series: Sequence[Series], detector: Detector, baselines: Sequence[Jud
     return Assessment(thresholds, judged, outcomes)
 
 
-def metrics_of(found: Assessment, series: Sequence[Series], windows: WindowConfig, *, seed: int) -> dict[str, Any]:
+def metrics_of(
+    found: Assessment, series: Sequence[Series], windows: WindowConfig, *, seed: int
+) -> dict[str, Any]:
     """Sections `parts`, `thresholds`, `models`, `differences` and `events` of metrics.json."""
     names = list(found.thresholds)
     return {
-        "parts": {part: _part(of_part(series, part), windows) for part in PARTS if of_part(series, part)},
-        "thresholds": {name: {"value": value, "note": note} for name, (value, note) in found.thresholds.items()},
-        "models": {name: {part: _result(found, part, name) for part in found.judged} for name in names},
+        "parts": {
+            part: _part(of_part(series, part), windows) for part in PARTS if of_part(series, part)
+        },
+        "thresholds": {
+            name: {"value": value, "note": note} for name, (value, note) in found.thresholds.items()
+        },
+        "models": {
+            name: {part: _result(found, part, name) for part in found.judged} for name in names
+        },
         "differences": _differences(found, names, seed),
         "events": _listed(found, names),
     }
@@ -85,7 +109,9 @@ def _differences(found: Assessment, names: Sequence[str], seed: int) -> dict[str
     outcomes = found.outcomes.get("test")
     if not outcomes:
         return {}
-    made = {name: recall_difference(outcomes[names[0]], outcomes[name], seed=seed) for name in names[1:]}
+    made = {
+        name: recall_difference(outcomes[names[0]], outcomes[name], seed=seed) for name in names[1:]
+    }
     return {name: each for name, each in made.items() if each}
 
 
@@ -95,8 +121,14 @@ def _listed(found: Assessment, names: Sequence[str]) -> list[dict[str, Any]]:
     if not outcomes or len(outcomes[names[0]].events) > MOST_LISTED:
         return []
     for several in zip(*(outcomes[name].events for name in names), strict=True):
-        series, anomaly = found.judged["test"][names[0]][several[0].number].series, several[0].anomaly
-        first = {name: moment(series, event.first_alarm) for name, event in zip(names, several, strict=True)}
+        series, anomaly = (
+            found.judged["test"][names[0]][several[0].number].series,
+            several[0].anomaly,
+        )
+        first = {
+            name: moment(series, event.first_alarm)
+            for name, event in zip(names, several, strict=True)
+        }
         ends = {"start": moment(series, anomaly.start), "end": moment(series, anomaly.end - 1)}
         rows.append({"record": series.record, "kind": anomaly.kind, **ends, "first": first})
     return rows

@@ -1,4 +1,5 @@
-"""Series and what is known of them: one stretch of one part each, so that no window ever lies in two parts.
+"""Series and what is known of them: one stretch of one part each, so that no window ever lies in
+two parts.
 
 Legend: T steps.
 """
@@ -26,7 +27,9 @@ LABELLED = "labelled"
 
 
 class Anomaly(NamedTuple):
-    """Steps [start, end) of a series that are anomalous; `size` in scales of the series, nan where unknown."""
+    """Steps [start, end) of a series that are anomalous; `size` in scales of the series, nan where
+    unknown.
+    """
 
     kind: str
     start: int
@@ -43,10 +46,11 @@ class Reference(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Series:
-    """A stretch of regular steps: values without gaps (missing ones filled by the last value), and what is known.
+    """A stretch of regular steps: values without gaps (missing ones filled by the last value), and
+    what is known.
 
-    `record` names what the stretch was cut from; `reference` is that record's, from its training part.
-    """
+    `record` names what the stretch was cut from; `reference` is that record's, from its training
+    part."""
 
     record: str
     part: str
@@ -76,7 +80,11 @@ class Series:
 
 
 def plain_series(
-    value_T: Floats, *, record: str = "new", part: str = "unseen", anomalies: tuple[Anomaly, ...] = ()
+    value_T: Floats,
+    *,
+    record: str = "new",
+    part: str = "unseen",
+    anomalies: tuple[Anomaly, ...] = (),
 ) -> Series:
     """A series without a clock; values that are missing or not finite are filled (see `fill`).
 
@@ -85,14 +93,22 @@ def plain_series(
     ([1.0, 1.0, 3.0], [True, False, True])
     """
     filled_T, observed_T = fill(np.asarray(value_T, dtype=np.float64))
-    return Series(record=record, part=part, value_T=filled_T, observed_T=observed_T, anomalies=anomalies)
+    return Series(
+        record=record, part=part, value_T=filled_T, observed_T=observed_T, anomalies=anomalies
+    )
 
 
 def moment(series: Series, step: int | None) -> str | None:
-    """A step as people read it: its time, or its number where the series has no clock; None for no step."""
+    """A step as people read it: its time, or its number where the series has no clock; None for no
+    step.
+    """
     if step is None:
         return None
-    return str(step) if series.time_T is None else str(series.time_T[step].astype("datetime64[s]")).replace("T", " ")
+    return (
+        str(step)
+        if series.time_T is None
+        else str(series.time_T[step].astype("datetime64[s]")).replace("T", " ")
+    )
 
 
 def of_part(series: Iterable[Series], part: str) -> list[Series]:
@@ -101,7 +117,8 @@ def of_part(series: Iterable[Series], part: str) -> list[Series]:
 
 
 def fill(value_T: Floats) -> tuple[Floats, Bools]:
-    """Values with every missing one replaced by the last before it (at the start: the first after it), and a mask.
+    """Values with every missing one replaced by the last before it (at the start: the first after
+    it), and a mask.
 
     Raises:
         InputError: there is no value at all.
@@ -118,7 +135,8 @@ def fill(value_T: Floats) -> tuple[Floats, Bools]:
 
 
 def reference_of(value_T: Floats) -> Reference:
-    """Median, and the interquartile range as a standard deviation (where it is 0: the std; where that is 0: 1).
+    """Median, and the interquartile range as a standard deviation (where it is 0: the std; where
+    that is 0: 1).
 
     >>> reference_of(np.array([1.0, 1.0, 1.0]))
     Reference(centre=1.0, spread=1.0)
@@ -129,9 +147,17 @@ def reference_of(value_T: Floats) -> Reference:
 
 
 SCHEMA = pa.schema(
-    [("series", pa.int32()), ("record", pa.string()), ("part", pa.string()), ("step", pa.int32()),
-     ("time", pa.timestamp("s")), ("value", pa.float64()), ("observed", pa.bool_()), ("anomaly", pa.string())]
-)  # fmt: skip
+    [
+        ("series", pa.int32()),
+        ("record", pa.string()),
+        ("part", pa.string()),
+        ("step", pa.int32()),
+        ("time", pa.timestamp("s")),
+        ("value", pa.float64()),
+        ("observed", pa.bool_()),
+        ("anomaly", pa.string()),
+    ]
+)
 
 
 def to_table(series: Sequence[Series]) -> pa.Table:
@@ -149,7 +175,9 @@ def _columns(number: int, series: Series) -> dict[str, Any]:
         "record": [series.record] * len(series),
         "part": [series.part] * len(series),
         "step": np.arange(len(series), dtype=np.int32),
-        "time": [None] * len(series) if series.time_T is None else series.time_T.astype("datetime64[s]"),
+        "time": (
+            [None] * len(series) if series.time_T is None else series.time_T.astype("datetime64[s]")
+        ),
         "value": series.value_T,
         "observed": series.observed_T,
         "anomaly": kinds,
@@ -160,7 +188,9 @@ def facts_of(series: Sequence[Series]) -> list[dict[str, Any]]:
     """What the table does not hold: anomalies with their borders and sizes, references."""
     return [
         {
-            "anomalies": [[*a[:3], a.size if np.isfinite(a.size) else None] for a in each.anomalies],
+            "anomalies": [
+                [*a[:3], a.size if np.isfinite(a.size) else None] for a in each.anomalies
+            ],
             "reference": each.reference,
         }
         for each in series
@@ -185,7 +215,8 @@ def _series(rows: pa.Table, facts: dict[str, Any]) -> Series:
         value_T=np.asarray(rows["value"].to_numpy(), dtype=np.float64),
         observed_T=np.asarray(rows["observed"].to_numpy(zero_copy_only=False), dtype=np.bool_),
         anomalies=tuple(
-            Anomaly(kind, start, end, np.nan if size is None else size) for kind, start, end, size in facts["anomalies"]
+            Anomaly(kind, start, end, np.nan if size is None else size)
+            for kind, start, end, size in facts["anomalies"]
         ),
         time_T=rows["time"].to_numpy() if clocked else None,
         reference=Reference(*facts["reference"]) if facts["reference"] else None,

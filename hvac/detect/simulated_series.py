@@ -1,4 +1,5 @@
-"""Simulated series: the seed's sine with a spike, and richer ones with many normal patterns and kinds of anomaly.
+"""Simulated series: the seed's sine with a spike, and richer ones with many normal patterns and
+kinds of anomaly.
 
 Legend: T steps, N series.
 """
@@ -25,7 +26,9 @@ SEED_NOISE = 0.1
 
 
 class SineConfig(Config):
-    """The seed's series: two periods of a sine with noise, half of them with a spike in steps 41 to 49."""
+    """The seed's series: two periods of a sine with noise, half of them with a spike in steps 41 to
+    49.
+    """
 
     pattern: Literal["sine"] = "sine"
     each: int = Field(default=100, ge=10)
@@ -55,21 +58,30 @@ def simulate(config: SineConfig | RichConfig, seed: int) -> list[Series]:
 
 
 def sines(config: SineConfig, seed: int) -> list[Series]:
-    """The seed's series: its 80/20 split is train / test here, and a fifth of train is kept for validation.
+    """The seed's series: its 80/20 split is train / test here, and a fifth of train is kept for
+    validation.
 
-    Both cuts keep the share of anomalous series. Unseen series are drawn from a stream of their own.
-    """
+    Both cuts keep the share of anomalous series. Unseen series are drawn from a stream of their
+    own."""
     kind_N = np.repeat([False, True], config.each)
     seen, held = _cut(kind_N, np.arange(len(kind_N)), seed)
     _, validation = _cut(kind_N, seen, seed)
     part_N = np.full(len(kind_N), "train", dtype=object)
     part_N[held], part_N[validation] = "test", "validation"
     rng, unseen = (np.random.default_rng((seed, stream)) for stream in range(2))
-    known = [_sine(config.steps, spike, str(part), rng) for spike, part in zip(kind_N, part_N, strict=True)]
-    return known + [_sine(config.steps, s, "unseen", unseen) for s in np.repeat([False, True], config.unseen_each)]
+    known = [
+        _sine(config.steps, spike, str(part), rng)
+        for spike, part in zip(kind_N, part_N, strict=True)
+    ]
+    return known + [
+        _sine(config.steps, s, "unseen", unseen)
+        for s in np.repeat([False, True], config.unseen_each)
+    ]
 
 
-def _cut(kind_N: npt.NDArray[np.bool_], rows: npt.NDArray[np.int64], seed: int) -> list[npt.NDArray[np.int64]]:
+def _cut(
+    kind_N: npt.NDArray[np.bool_], rows: npt.NDArray[np.int64], seed: int
+) -> list[npt.NDArray[np.int64]]:
     found: list[npt.NDArray[np.int64]] = train_test_split(
         rows, test_size=SHARE_HELD_OUT, random_state=seed, stratify=kind_N[rows]
     )
@@ -110,9 +122,15 @@ def _rich(config: RichConfig, record: str, part: str, rng: np.random.Generator) 
 
 
 def _slots(config: RichConfig, steps: int, rng: np.random.Generator) -> list[tuple[int, int]]:
-    """Stretches of equal length, one for each anomaly, at least twice as long as the longest one wherever it fits."""
+    """Stretches of equal length, one for each anomaly, at least twice as long as the longest one
+    wherever it fits.
+    """
     room = max(steps // (2 * config.anomalies.length[1]), 1)
-    borders = np.linspace(0, steps, min(int(rng.poisson(steps / config.every)), room) + 1).astype(int).tolist()
+    borders = (
+        np.linspace(0, steps, min(int(rng.poisson(steps / config.every)), room) + 1)
+        .astype(int)
+        .tolist()
+    )
     return list(pairwise(borders))
 
 
@@ -128,7 +146,9 @@ def _waves(steps: int, rng: np.random.Generator) -> Floats:
 def _daily_weekly(steps: int, rng: np.random.Generator) -> Floats:
     """A building's hours: a rounded daily load, weaker on two days of seven."""
     hour_T = np.arange(steps) + rng.integers(0, 168)
-    day_T = np.maximum(np.sin(2 * np.pi * (hour_T % 24 - rng.uniform(5, 8)) / 24), rng.uniform(-0.5, 0))
+    day_T = np.maximum(
+        np.sin(2 * np.pi * (hour_T % 24 - rng.uniform(5, 8)) / 24), rng.uniform(-0.5, 0)
+    )
     resting_T = hour_T // 24 % 7 >= 5
     return np.asarray(np.where(resting_T, rng.uniform(0.1, 0.9), 1.0) * day_T)
 

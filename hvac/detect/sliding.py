@@ -1,4 +1,5 @@
-"""Sliding windows: a series cut into overlapping windows, and window scores joined to a score per step.
+"""Sliding windows: a series cut into overlapping windows, and window scores joined to a score per
+step.
 
 Legend: T steps of a series, B windows, C channels, L window length.
 """
@@ -27,14 +28,13 @@ Join = Literal["mean", "last"]
 class WindowConfig(Config):
     """How a series is cut, what a window shows, and how its scores come together.
 
-    `channels`: the values as they are (`raw`, the seed's), relative to the median and spread of the window itself
-    (`window`), or of the record's training part (`record`).
-    `join`: a step's score is the mean of all windows that cover it (`mean`; looks back on a finished series), or that
-    of the last window that had ended (`last`; what an observer knows at that step).
-    `overlap`: a window is anomalous if it holds at least this share of an anomaly (or of itself, where it is shorter);
-    one that holds less is neither normal nor anomalous, and takes no part in training. Windows of which less than
-    `least_observed` was observed are not judged.
-    """
+    `channels`: the values as they are (`raw`, the seed's), relative to the median and spread of the
+    window itself (`window`), or of the record's training part (`record`). `join`: a step's score is
+    the mean of all windows that cover it (`mean`; looks back on a finished series), or that of the
+    last window that had ended (`last`; what an observer knows at that step). `overlap`: a window is
+    anomalous if it holds at least this share of an anomaly (or of itself, where it is shorter); one
+    that holds less is neither normal nor anomalous, and takes no part in training. Windows of which
+    less than `least_observed` was observed are not judged."""
 
     length: int = Field(default=100, ge=8)
     stride: int = Field(default=10, ge=1)
@@ -46,7 +46,9 @@ class WindowConfig(Config):
 
 
 class Cut(NamedTuple):
-    """Windows of one series: where they start, their observed share, and whether they are anomalous (where known)."""
+    """Windows of one series: where they start, their observed share, and whether they are anomalous
+    (where known).
+    """
 
     start_B: Ints
     observed_B: Floats
@@ -62,8 +64,8 @@ def cut(series: Series, config: WindowConfig) -> Cut:
     """
     if len(series) < config.length:
         raise InputError(
-            f"series '{series.record}' ({series.part}) has {len(series)} steps, a window needs {config.length}: give a "
-            "longer stretch or set a smaller windows.length"
+            f"series '{series.record}' ({series.part}) has {len(series)} steps, a window needs"
+            f" {config.length}: give a longer stretch or set a smaller windows.length"
         )
     last = len(series) - config.length
     start_B = np.unique(np.append(np.arange(0, last + 1, config.stride), last))
@@ -77,7 +79,9 @@ def labels(series: Series, start_B: Ints, config: WindowConfig) -> tuple[Bools, 
     """Which windows are anomalous, and of which that is known."""
     y_B, touched_B = np.zeros(len(start_B), dtype=np.bool_), np.zeros(len(start_B), dtype=np.bool_)
     for anomaly in series.anomalies:
-        shared_B = np.minimum(start_B + config.length, anomaly.end) - np.maximum(start_B, anomaly.start)
+        shared_B = np.minimum(start_B + config.length, anomaly.end) - np.maximum(
+            start_B, anomaly.start
+        )
         y_B |= shared_B >= config.overlap * min(anomaly.end - anomaly.start, config.length)
         touched_B |= shared_B > 0
     return y_B, y_B | ~touched_B
@@ -106,8 +110,8 @@ def _channel(x_BL: Floats, channel: Channel, series: Series) -> Floats:
         return np.asarray((x_BL - centre_B1) / spread_B1)
     if series.reference is None:
         raise ConfigError(
-            f"windows.channels: 'record' needs a training part of record '{series.record}', which it does not have: "
-            "use 'window'"
+            f"windows.channels: 'record' needs a training part of record '{series.record}', which"
+            " it does not have: use 'window'"
         )
     return (x_BL - series.reference.centre) / series.reference.spread
 
@@ -121,7 +125,8 @@ def window_reference(x_BL: Floats) -> tuple[Floats, Floats]:
 
 
 def join_scores(score_B: Floats, start_B: Ints, steps: int, config: WindowConfig) -> Floats:
-    """Window scores as a score per step; nan where a step is judged by no window (nan scores are left out).
+    """Window scores as a score per step; nan where a step is judged by no window (nan scores are
+    left out).
 
     >>> config = WindowConfig(length=8, stride=4)
     >>> join_scores(np.array([0.0, 1.0]), np.array([0, 4]), 12, config).tolist()
@@ -132,7 +137,9 @@ def join_scores(score_B: Floats, start_B: Ints, steps: int, config: WindowConfig
     judged_B = np.isfinite(score_B)
     score_B, start_B = score_B[judged_B], start_B[judged_B]
     if config.join == "mean":
-        total_T, cover_T = (_spread(each_B, start_B, steps, config.length) for each_B in (score_B, score_B**0))
+        total_T, cover_T = (
+            _spread(each_B, start_B, steps, config.length) for each_B in (score_B, score_B**0)
+        )
         return ratio(total_T, cover_T)
     ended_T = last_ended(start_B, steps, config.length)
     return np.where(ended_T >= 0, np.append(score_B, np.nan)[ended_T], np.nan)
@@ -151,7 +158,9 @@ def last_ended(start_B: Ints, steps: int, length: int) -> Ints:
 
 
 def known_at(step_N: Ints, series_steps: int, config: WindowConfig) -> Ints:
-    """The step at which the joined score of a step is complete: when the last window that covers it has ended."""
+    """The step at which the joined score of a step is complete: when the last window that covers it
+    has ended.
+    """
     if config.join == "last":
         return step_N
     return np.minimum(step_N + config.length - 1, series_steps - 1)

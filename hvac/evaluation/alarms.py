@@ -1,8 +1,9 @@
-"""Alarms against events: match first, each metric a few lines on top (after river's drift evaluation).
+"""Alarms against events: match first, each metric a few lines on top (after river's drift
+evaluation).
 
 Per horizon h, on known windows of the evaluation grid. An alarm at `end_day` foresees an onset in
-(end_day, end_day + h]. An event counts only if it was *detectable*: some evaluated window of its unit could have
-foreseen it. Shapes: B windows, E events, A alarm episodes, U units, R replicates.
+(end_day, end_day + h]. An event counts only if it was *detectable*: some evaluated window of its
+unit could have foreseen it. Shapes: B windows, E events, A alarm episodes, U units, R replicates.
 """
 
 from __future__ import annotations
@@ -40,7 +41,9 @@ class Grid(NamedTuple):
 
 
 class Match(NamedTuple):
-    """Detectable events with the lead of their first alarm (nan: none), and episodes with whether they were true."""
+    """Detectable events with the lead of their first alarm (nan: none), and episodes with whether
+    they were true.
+    """
 
     unit_E: IntArray
     lead_E: FloatArray
@@ -51,7 +54,9 @@ class Match(NamedTuple):
 
 
 class UnitRatio(NamedTuple):
-    """A ratio of sums over units, so that every bootstrap replicate is one product with the weights."""
+    """A ratio of sums over units, so that every bootstrap replicate is one product with the
+    weights.
+    """
 
     part_U: FloatArray
     whole_U: FloatArray
@@ -66,11 +71,15 @@ class UnitRatio(NamedTuple):
         return Replicated(self.value, ratio(w_RU @ self.part_U, w_RU @ self.whole_U))
 
 
-def match(alarm_B: BoolArray, *, grid: Grid, events: Events, horizon: int, gap_days: int = GAP_DAYS) -> Match:
-    """Match alarms with events: equal (unit, onset) rows are one event; units without windows play no part.
+def match(
+    alarm_B: BoolArray, *, grid: Grid, events: Events, horizon: int, gap_days: int = GAP_DAYS
+) -> Match:
+    """Match alarms with events: equal (unit, onset) rows are one event; units without windows play
+    no part.
 
-    An episode (alarms at most min(gap_days, horizon) apart) is true if an onset lies in (first, last + horizon].
-    The lead of an event is onset − its first alarmed end_day in [onset − horizon, onset).
+    An episode (alarms at most min(gap_days, horizon) apart) is true if an onset lies in (first,
+    last + horizon]. The lead of an event is onset − its first alarmed end_day in [onset − horizon,
+    onset).
 
     >>> grid = Grid(np.zeros(4, int), np.array([0, 7, 14, 21]), np.array(["a"]), 7)
     >>> found = match(np.array([False, True, True, False]), grid=grid,
@@ -83,10 +92,17 @@ def match(alarm_B: BoolArray, *, grid: Grid, events: Events, horizon: int, gap_d
     alarm_key_B = np.sort(_key(grid.unit_B[alarm_B], grid.end_day_B[alarm_B]))
     event_key_E = event_key_E[_first_in_reach(window_key_B, event_key_E, horizon) >= 0]
     found = alarm_episodes(
-        alarm_B, units_B=grid.unit_B, end_day_B=grid.end_day_B, gap_days=merge_gap(horizon, gap_days)
+        alarm_B,
+        units_B=grid.unit_B,
+        end_day_B=grid.end_day_B,
+        gap_days=merge_gap(horizon, gap_days),
     )
-    onsets_A = np.searchsorted(event_key_E, _key(found.unit_A, found.last_A + horizon), side="right")
-    onsets_A = onsets_A - np.searchsorted(event_key_E, _key(found.unit_A, found.first_A), side="right")
+    onsets_A = np.searchsorted(
+        event_key_E, _key(found.unit_A, found.last_A + horizon), side="right"
+    )
+    onsets_A = onsets_A - np.searchsorted(
+        event_key_E, _key(found.unit_A, found.first_A), side="right"
+    )
     first_E = _first_in_reach(alarm_key_B, event_key_E, horizon)
     lead_E = np.where(first_E >= 0, (event_key_E - first_E).astype(np.float64), np.nan)
     windows_U = np.bincount(grid.unit_B, minlength=len(grid.units)).astype(np.float64)
@@ -95,7 +111,9 @@ def match(alarm_B: BoolArray, *, grid: Grid, events: Events, horizon: int, gap_d
 
 def event_recall(found: Match, *, min_lead: int = MIN_LEAD) -> UnitRatio:
     """Share of detectable events alarmed at least `min_lead` days ahead; nan without such events."""
-    return UnitRatio(_count(found.unit_E[found.lead_E >= min_lead], found), _count(found.unit_E, found))
+    return UnitRatio(
+        _count(found.unit_E[found.lead_E >= min_lead], found), _count(found.unit_E, found)
+    )
 
 
 def alarm_precision(found: Match) -> UnitRatio:
@@ -105,10 +123,14 @@ def alarm_precision(found: Match) -> UnitRatio:
 
 def false_alarms_per_unit_year(found: Match) -> UnitRatio:
     """False alarm episodes per year of evaluated time of one unit; nan without windows."""
-    return UnitRatio(_count(found.unit_A[~found.true_A], found), found.windows_U * unit_years(1, found.stride))
+    return UnitRatio(
+        _count(found.unit_A[~found.true_A], found), found.windows_U * unit_years(1, found.stride)
+    )
 
 
-def lead_quantiles(found: Match, w_RU: FloatArray, *, q: tuple[float, ...] = (0.25, 0.5, 0.75)) -> list[Replicated]:
+def lead_quantiles(
+    found: Match, w_RU: FloatArray, *, q: tuple[float, ...] = (0.25, 0.5, 0.75)
+) -> list[Replicated]:
     """Quantiles of the lead (days) over alarmed events; nan where no event was alarmed."""
     alarmed_E = ~np.isnan(found.lead_E)
     lead_E, unit_E = found.lead_E[alarmed_E], found.unit_E[alarmed_E]
@@ -117,8 +139,11 @@ def lead_quantiles(found: Match, w_RU: FloatArray, *, q: tuple[float, ...] = (0.
     return [Replicated(float(own[i]), drawn_RQ[:, i]) for i in range(len(q))]
 
 
-def weighted_quantiles(value_E: NDArray[Any], w_RE: FloatArray, *, q: tuple[float, ...]) -> FloatArray:
-    """Linear quantiles `[R, Q]` of values repeated by their whole-number weights; nan where all weigh 0.
+def weighted_quantiles(
+    value_E: NDArray[Any], w_RE: FloatArray, *, q: tuple[float, ...]
+) -> FloatArray:
+    """Linear quantiles `[R, Q]` of values repeated by their whole-number weights; nan where all
+    weigh 0.
 
     >>> weighted_quantiles(np.array([10.0, 20.0]), np.array([[1, 3], [0, 0]]), q=(0.0, 0.5)).tolist()
     [[10.0, 20.0], [nan, nan]]
@@ -129,7 +154,9 @@ def weighted_quantiles(value_E: NDArray[Any], w_RE: FloatArray, *, q: tuple[floa
     drawn_R = np.flatnonzero(upto_RE[:, -1] > 0) if len(value_E) else np.empty(0, int)
     for i, share in enumerate(q):
         place_R = share * (upto_RE[drawn_R, -1] - 1) if len(drawn_R) else np.empty(0)
-        low_R, high_R = (_nth(value_E, upto_RE[drawn_R], n_R) for n_R in (np.floor(place_R), np.ceil(place_R)))
+        low_R, high_R = (
+            _nth(value_E, upto_RE[drawn_R], n_R) for n_R in (np.floor(place_R), np.ceil(place_R))
+        )
         out_RQ[drawn_R, i] = low_R + (place_R - np.floor(place_R)) * (high_R - low_R)
     return out_RQ
 

@@ -1,8 +1,8 @@
 """Uncertainty by resampling units, with the same replicates for every model, horizon and metric.
 
-Windows of one unit overlap and are anything but independent, so whole units are drawn. A metric's replicates are kept
-as an array: two models on the same weights are compared by subtracting them. Shapes: B windows, U units, R replicates.
-"""
+Windows of one unit overlap and are anything but independent, so whole units are drawn. A metric's
+replicates are kept as an array: two models on the same weights are compared by subtracting them.
+Shapes: B windows, U units, R replicates."""
 
 from __future__ import annotations
 
@@ -53,7 +53,8 @@ class Difference(NamedTuple):
 
 
 def unit_weights(units_B: NDArray[Any], *, replicates: int = 2000, seed: int = 0) -> UnitWeights:
-    """Draw as many units as there are, with replacement, `replicates` times. Units are indexed in sorted order.
+    """Draw as many units as there are, with replacement, `replicates` times. Units are indexed in
+    sorted order.
 
     >>> drawn = unit_weights(np.array(["b", "a", "b"]), replicates=4)
     >>> drawn.unit_index_B.tolist(), drawn.w_RU.sum(axis=1).tolist()
@@ -61,7 +62,9 @@ def unit_weights(units_B: NDArray[Any], *, replicates: int = 2000, seed: int = 0
     """
     units, unit_index_B = np.unique(units_B, return_inverse=True)
     count = max(len(units), 1)
-    drawn_RU = np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), size=replicates)
+    drawn_RU = np.random.default_rng(seed).multinomial(
+        count, np.full(count, 1 / count), size=replicates
+    )
     return UnitWeights(unit_index_B.astype(np.int64), drawn_RU[:, : len(units)].astype(np.float64))
 
 
@@ -71,11 +74,15 @@ def unit_sums(value_BK: NDArray[Any], unit_B: NDArray[np.int64], *, units: int) 
     >>> unit_sums(np.array([[1.0], [2.0], [4.0]]), np.array([0, 1, 0]), units=2).tolist()
     [[5.0], [2.0]]
     """
-    return np.stack([np.bincount(unit_B, column, minlength=units) for column in np.asarray(value_BK, float).T], axis=1)
+    return np.stack(
+        [np.bincount(unit_B, column, minlength=units) for column in np.asarray(value_BK, float).T],
+        axis=1,
+    )
 
 
 def replicate(metric: Callable[[FloatArray], float], weights: UnitWeights) -> Replicated:
-    """Any metric of window weights `w_B`, one replicate after the other: the plain way, for what has no fast one.
+    """Any metric of window weights `w_B`, one replicate after the other: the plain way, for what
+    has no fast one.
 
     >>> replicate(lambda w_B: float(w_B.sum()), unit_weights(np.array([1, 2]), replicates=3)).value_R.tolist()
     [2.0, 2.0, 2.0]
@@ -87,8 +94,8 @@ def replicate(metric: Callable[[FloatArray], float], weights: UnitWeights) -> Re
 def interval(replicated: Replicated) -> Interval:
     """The 95 % percentile interval (Efron 1979).
 
-    Undefined replicates are left out and counted; where they are more than 5 %, or the value itself is undefined,
-    `low` and `high` are nan and the note says why.
+    Undefined replicates are left out and counted; where they are more than 5 %, or the value itself
+    is undefined, `low` and `high` are nan and the note says why.
 
     >>> interval(Replicated(1.0, np.array([np.nan, 1.0])))
     Interval(value=1.0, low=nan, high=nan, undefined=1, note='undefined in 1 of 2 replicates')
@@ -108,8 +115,8 @@ def paired_difference(
 ) -> Difference:
     """a − b, replicate by replicate; "better" or "worse" only where the 95 % interval excludes 0.
 
-    Both must come from the same weights. An undefined interval gives no clear difference; where there is no `headline`,
-    because events are too few, no verdict is given whatever the interval.
+    Both must come from the same weights. An undefined interval gives no clear difference; where
+    there is no `headline`, because events are too few, no verdict is given whatever the interval.
 
     >>> paired_difference(Replicated(0.9, np.array([0.8, 0.9])), Replicated(0.5, np.array([0.5, 0.5]))).verdict
     'better'

@@ -38,7 +38,8 @@ class Judged(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Trial:
-    """Held-out windows, what every model says of them, and the training base rate of each window's class.
+    """Held-out windows, what every model says of them, and the training base rate of each window's
+    class.
 
     `turn_B` numbers the turn of each window where models were fitted in turns (`pooled`).
     """
@@ -54,21 +55,25 @@ class Trial:
 def by_equipment(trial: Trial) -> Trial:
     """Points joined into their equipment: the risk of an equipment is the highest of its points'.
 
-    A label is positive where any point's is, and known where it is for every point, whatever it is: positives that are
-    kept where negatives are not would tell the label. It weighs as much as the label of the point that weighs most, as
-    all of them must have been decided. The threshold is that of the point that gave the highest risk, which decides
-    whether the equipment alarms at a horizon; then it alarms at the longer ones too.
-    """
+    A label is positive where any point's is, and known where it is for every point, whatever it is:
+    positives that are kept where negatives are not would tell the label. It weighs as much as the
+    label of the point that weighs most, as all of them must have been decided. The threshold is
+    that of the point that gave the highest risk, which decides whether the equipment alarms at a
+    horizon; then it alarms at the longer ones too."""
     if not _of_points(trial.windows):
         return trial
     merged, first, group_B = _joined(trial.windows)
     judged = {name: _highest(each, group_B, len(first)) for name, each in trial.judged.items()}
     turn_B = None if trial.turn_B is None else trial.turn_B[first]
-    return replace(trial, windows=merged, judged=judged, reference_BH=trial.reference_BH[first], turn_B=turn_B)
+    return replace(
+        trial, windows=merged, judged=judged, reference_BH=trial.reference_BH[first], turn_B=turn_B
+    )
 
 
 def equipment_rates(windows: Windows) -> Floats:
-    """Base rate of each horizon, of equipment: that of its points would flatter whoever is measured against it."""
+    """Base rate of each horizon, of equipment: that of its points would flatter whoever is measured
+    against it.
+    """
     return base_rates(_joined(windows)[0] if _of_points(windows) else windows)
 
 
@@ -77,45 +82,72 @@ def _of_points(windows: Windows) -> bool:
 
 
 def _joined(windows: Windows) -> tuple[Windows, npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Windows of equipment, the first window of a point that each is made of, and the place each point's goes to."""
+    """Windows of equipment, the first window of a point that each is made of, and the place each
+    point's goes to.
+    """
     units_B, day_B = windows.units, windows.end_day_B
     keys = np.array([f"{unit}\x1f{day}" for unit, day in zip(units_B, day_B, strict=True)])
     _, first, group_B = np.unique(keys, return_index=True, return_inverse=True)
     y_BH, known_BH = windows.labels
-    positive, unknown = (_any(flag_BH, group_B, len(first)) for flag_BH in (y_BH & known_BH, ~known_BH))
+    positive, unknown = (
+        _any(flag_BH, group_B, len(first)) for flag_BH in (y_BH & known_BH, ~known_BH)
+    )
     w_BH = np.zeros(unknown.shape, np.float32)
     np.maximum.at(w_BH, group_B, windows.weights)
     return replace(windows.take(first), y_BH=positive, known_BH=~unknown, w_BH=w_BH), first, group_B
 
 
 def pooled(trials: Sequence[Trial]) -> Trial:
-    """Trials of the same models on windows of different units, as one: with every trial's events of its own units.
+    """Trials of the same models on windows of different units, as one: with every trial's events of
+    its own units.
 
-    Each trial is a turn, with models of its own, so that risks of different turns are never ranked together.
-    """
+    Each trial is a turn, with models of its own, so that risks of different turns are never ranked
+    together."""
     first = trials[0]
     own = [np.isin(trial.events.unit_E, trial.windows.units) for trial in trials]
-    parts_E = [[column[keep_E] for column in trial.events] for trial, keep_E in zip(trials, own, strict=True)]
+    parts_E = [
+        [column[keep_E] for column in trial.events]
+        for trial, keep_E in zip(trials, own, strict=True)
+    ]
     events = Events(*(np.concatenate(columns) for columns in zip(*parts_E, strict=True)))
     judged = {
-        name: Judged(*(np.concatenate(parts) for parts in zip(*(trial.judged[name] for trial in trials), strict=True)))
+        name: Judged(
+            *(
+                np.concatenate(parts)
+                for parts in zip(*(trial.judged[name] for trial in trials), strict=True)
+            )
+        )
         for name in first.judged
     }
-    windows, reference_BH = concat([t.windows for t in trials]), np.concatenate([t.reference_BH for t in trials])
+    windows, reference_BH = (
+        concat([t.windows for t in trials]),
+        np.concatenate([t.reference_BH for t in trials]),
+    )
     turn_B = np.repeat(np.arange(len(trials)), [len(trial.windows) for trial in trials])
-    return replace(first, windows=windows, judged=judged, reference_BH=reference_BH, events=events, turn_B=turn_B)
+    return replace(
+        first,
+        windows=windows,
+        judged=judged,
+        reference_BH=reference_BH,
+        events=events,
+        turn_B=turn_B,
+    )
 
 
 def part_of(trial: Trial, keep_B: npt.NDArray[np.bool_]) -> Trial:
     """Some of a trial's windows."""
     keep_B = np.asarray(keep_B, dtype=bool)
-    judged = {name: Judged(*(array[keep_B] for array in each)) for name, each in trial.judged.items()}
+    judged = {
+        name: Judged(*(array[keep_B] for array in each)) for name, each in trial.judged.items()
+    }
     turn_B = None if trial.turn_B is None else trial.turn_B[keep_B]
     windows, reference_BH = trial.windows.take(keep_B), trial.reference_BH[keep_B]
     return replace(trial, windows=windows, judged=judged, reference_BH=reference_BH, turn_B=turn_B)
 
 
-def _any(flag_BH: npt.NDArray[np.bool_], group_B: npt.NDArray[np.int64], groups: int) -> npt.NDArray[np.bool_]:
+def _any(
+    flag_BH: npt.NDArray[np.bool_], group_B: npt.NDArray[np.int64], groups: int
+) -> npt.NDArray[np.bool_]:
     found = np.zeros((groups, flag_BH.shape[1]), dtype=bool)
     np.logical_or.at(found, group_B, flag_BH)
     return found
@@ -132,10 +164,12 @@ def _highest(judged: Judged, group_B: npt.NDArray[np.int64], groups: int) -> Jud
 
 
 def assess(trial: Trial, *, default: str, replicates: int, seed: int = 0) -> dict[str, Any]:
-    """Figures, differences to the default, curves, and slices by facility and class: plain values for metrics.json.
+    """Figures, differences to the default, curves, and slices by facility and class: plain values
+    for metrics.json.
 
     Returns:
-        `models`, `differences` (default minus the other; "better" speaks of the default), `curves`, `slices`.
+        `models`, `differences` (default minus the other; "better" speaks of the default), `curves`,
+        `slices`.
     """
     found = evaluations(trial, replicates=replicates, seed=seed)
     plain = {name: evaluation.to_json() for name, evaluation in found.items()}
@@ -143,7 +177,9 @@ def assess(trial: Trial, *, default: str, replicates: int, seed: int = 0) -> dic
         "models": {name: _models(each) for name, each in plain.items()},
         "curves": {name: _curves(each) for name, each in plain.items()},
         "differences": {
-            name: _differences(found[default], evaluation) for name, evaluation in found.items() if name != default
+            name: _differences(found[default], evaluation)
+            for name, evaluation in found.items()
+            if name != default
         },
         "slices": {key: _slices(trial, column, default) for key, column in _SLICES.items()},
     }
@@ -152,7 +188,9 @@ def assess(trial: Trial, *, default: str, replicates: int, seed: int = 0) -> dic
 def evaluations(trial: Trial, *, replicates: int, seed: int = 0) -> dict[str, Evaluation]:
     """Every model of a trial on the same bootstrap weights."""
     test = _held_out(trial, replicates, seed)
-    return {name: _evaluate(judged, test, trial.reference_BH) for name, judged in trial.judged.items()}
+    return {
+        name: _evaluate(judged, test, trial.reference_BH) for name, judged in trial.judged.items()
+    }
 
 
 def _held_out(trial: Trial, replicates: int, seed: int) -> HeldOut:
@@ -175,7 +213,9 @@ _SLICES = {"facility": "facility_id", "class": "class"}
 
 
 def _evaluate(judged: Judged, test: HeldOut, reference_BH: Floats) -> Evaluation:
-    return evaluate_model(judged.risk_BH, test=test, alarm_BH=judged.alarm_BH, reference_H=reference_BH)
+    return evaluate_model(
+        judged.risk_BH, test=test, alarm_BH=judged.alarm_BH, reference_H=reference_BH
+    )
 
 
 def _models(found: dict[str, Any]) -> dict[str, Any]:
@@ -183,23 +223,35 @@ def _models(found: dict[str, Any]) -> dict[str, Any]:
 
 
 def _curves(found: dict[str, Any]) -> dict[str, Any]:
-    return {h: {**each["curves"], "base_rate": each["metrics"]["base_rate"]["value"]} for h, each in found.items()}
+    return {
+        h: {**each["curves"], "base_rate": each["metrics"]["base_rate"]["value"]}
+        for h, each in found.items()
+    }
 
 
 def _differences(default: Evaluation, other: Evaluation) -> dict[str, Any]:
-    return {str(h): {name: d._asdict() for name, d in each.items()} for h, each in compare(default, other).items()}
+    return {
+        str(h): {name: d._asdict() for name, d in each.items()}
+        for h, each in compare(default, other).items()
+    }
 
 
 def _slices(trial: Trial, column: str, default: str) -> dict[str, Any]:
     value_B = trial.windows.column(column)
-    return {str(value): _slice(trial, value_B == value, default) for value in sorted(set(value_B.tolist()))}
+    return {
+        str(value): _slice(trial, value_B == value, default)
+        for value in sorted(set(value_B.tolist()))
+    }
 
 
 def _slice(trial: Trial, keep_B: npt.NDArray[np.bool_], default: str) -> dict[str, Any]:
     part = part_of(replace(trial, judged={default: trial.judged[default]}), keep_B)
     found = evaluations(part, replicates=SLICE_REPLICATES)[default].to_json()
     return {
-        h: {name: each["metrics"][name] for name in (*SLICE_METRICS, "base_rate", "events", "windows")}
+        h: {
+            name: each["metrics"][name]
+            for name in (*SLICE_METRICS, "base_rate", "events", "windows")
+        }
         for h, each in found.items()
     }
 

@@ -26,7 +26,15 @@ from hvac.evaluation.model_metrics import (
 )
 from hvac.storage import AnyPath, writing
 
-SHOWN = ("pr_auc", "roc_auc", "brier_skill", "ece", "recall_10", "event_recall", "false_alarms_per_unit_year")
+SHOWN = (
+    "pr_auc",
+    "roc_auc",
+    "brier_skill",
+    "ece",
+    "recall_10",
+    "event_recall",
+    "false_alarms_per_unit_year",
+)
 
 
 IN_TURNS = {  # how figures of models that were fitted in turns are judged
@@ -63,46 +71,66 @@ class Contender(NamedTuple):
 
 
 def leaderboard(
-    test: Trial, validation: Trial, contenders: Sequence[Contender], *, default: str, replicates: int
+    test: Trial,
+    validation: Trial,
+    contenders: Sequence[Contender],
+    *,
+    default: str,
+    replicates: int,
 ) -> dict[str, Any]:
-    """Rows by validation PR-AUC, best first; the champion is the first of them, chosen without looking at test.
+    """Rows by validation PR-AUC, best first; the champion is the first of them, chosen without
+    looking at test.
 
     Returns:
-        `champion`, `default`, `rows`: per contender `validation` (PR-AUC per horizon and their mean over horizons),
-        `test` (figures with intervals), `seeds` (lowest and highest PR-AUC), `against_default` and `against_champion`
-        (paired differences, the row minus the other; "better" speaks of the row), `mean` (test PR-AUC averaged over
-        horizons, with the same two differences), and its cost. What is undefined is None.
+        `champion`, `default`, `rows`: per contender `validation` (PR-AUC per horizon and their mean
+        over horizons), `test` (figures with intervals), `seeds` (lowest and highest PR-AUC),
+        `against_default` and `against_champion` (paired differences, the row minus the other;
+        "better" speaks of the row), `mean` (test PR-AUC averaged over horizons, with the same two
+        differences), and its cost. What is undefined is None.
 
     Raises:
-        HvacError: no champion can be chosen, because validation has one kind of label only at every horizon.
+        HvacError: no champion can be chosen, because validation has one kind of label only at every
+            horizon.
     """
     _check_choosable(validation)
     chosen = {each.name: _validation(validation, each) for each in contenders}
     champion = max(chosen, key=lambda name: chosen[name]["mean"])
     beside = {"against_default": default, "against_champion": champion}
-    rows = [{**row, "validation": chosen[row["name"]]} for row in standings([test], contenders, beside, replicates)]
+    rows = [
+        {**row, "validation": chosen[row["name"]]}
+        for row in standings([test], contenders, beside, replicates)
+    ]
     rows.sort(key=lambda row: -row["validation"]["mean"])
     return {"champion": champion, "default": default, "horizons": list(test.horizons), "rows": rows}
 
 
 def standings(
-    tests: Sequence[Trial], contenders: Sequence[Contender], beside: Mapping[str, str], replicates: int
+    tests: Sequence[Trial],
+    contenders: Sequence[Contender],
+    beside: Mapping[str, str],
+    replicates: int,
 ) -> list[dict[str, Any]]:
     """Figures on test of every contender, in the order given, and what it cost.
 
     Args:
-        tests: one trial; or one for each kind of events, of the same units: figures are then means over kinds. Of
-            trials in turns (`pooled`) ranking is judged within turns, the rest over all windows (`IN_TURNS`).
+        tests: one trial; or one for each kind of events, of the same units: figures are then means
+            over kinds. Of trials in turns (`pooled`) ranking is judged within turns, the rest over
+            all windows (`IN_TURNS`).
         beside: a key for paired differences (the row minus the other), and the name of that other.
 
     Raises:
         HvacError: the trials are of different units.
     """
     if len({tuple(np.unique(test.windows.units)) for test in tests}) > 1:
-        raise HvacError("kinds of events are compared on the same units, but not every unit has test windows for each")
+        raise HvacError(
+            "kinds of events are compared on the same units, but not every unit has test windows"
+            " for each"
+        )
     found = [evaluations(test, replicates=replicates) for test in tests]
     means = {
-        each.name: mean_over_kinds([mean_over_seeds([of_kind[run] for run in each.runs]) for of_kind in found])
+        each.name: mean_over_kinds(
+            [mean_over_seeds([of_kind[run] for run in each.runs]) for of_kind in found]
+        )
         for each in contenders
     }
     return [
@@ -112,7 +140,9 @@ def standings(
             "runs": len(each.runs),
             **each.cost._asdict(),
             "test": _test(means[each.name]),
-            "seeds": _spread([mean_over_kinds([of_kind[run] for of_kind in found]) for run in each.runs]),
+            "seeds": _spread(
+                [mean_over_kinds([of_kind[run] for of_kind in found]) for run in each.runs]
+            ),
             **{
                 key: _differences(means[each.name], means[other]) if each.name != other else None
                 for key, other in beside.items()
@@ -127,16 +157,21 @@ def _check_choosable(validation: Trial) -> None:
     y_BH, known_BH = validation.windows.labels
     if not any(0 < y_BH[known_B, h].sum() < known_B.sum() for h, known_B in enumerate(known_BH.T)):
         raise HvacError(
-            f"the validation part ({len(y_BH)} windows) has one kind of label only at every horizon, so no champion "
-            "can be chosen: give it more units or a longer period (splits)"
+            f"the validation part ({len(y_BH)} windows) has one kind of label only at every"
+            " horizon, so no champion can be chosen: give it more units or a longer period"
+            " (splits)"
         )
 
 
 def _validation(trial: Trial, contender: Contender) -> dict[str, Any]:
     scores = [pr_auc_by_horizon(trial, trial.judged[run]) for run in contender.runs]
     by_horizon = np.mean([list(score.values()) for score in scores], axis=0)
-    return {"pr_auc": {str(h): _defined(each) for h, each in zip(trial.horizons, by_horizon, strict=True)},
-            "mean": float(np.nanmean(by_horizon))}  # fmt: skip
+    return {
+        "pr_auc": {
+            str(h): _defined(each) for h, each in zip(trial.horizons, by_horizon, strict=True)
+        },
+        "mean": float(np.nanmean(by_horizon)),
+    }
 
 
 def pr_auc_by_horizon(trial: Trial, judged: Judged) -> dict[int, float]:
@@ -144,23 +179,34 @@ def pr_auc_by_horizon(trial: Trial, judged: Judged) -> dict[int, float]:
     (y_BH, known_BH), weight_BH = trial.windows.labels, trial.windows.weights
     scores = {}
     for h, horizon in enumerate(trial.horizons):
-        y_B, risk_B, weight_B = (array[known_BH[:, h], h] for array in (y_BH, judged.risk_BH, weight_BH))
+        y_B, risk_B, weight_B = (
+            array[known_BH[:, h], h] for array in (y_BH, judged.risk_BH, weight_BH)
+        )
         both = 0 < y_B.sum() < len(y_B)
-        scores[horizon] = float(average_precision_score(y_B, risk_B, sample_weight=weight_B)) if both else np.nan
+        scores[horizon] = (
+            float(average_precision_score(y_B, risk_B, sample_weight=weight_B)) if both else np.nan
+        )
     return scores
 
 
 def _test(found: Evaluation) -> dict[str, Any]:
     plain = found.to_json()
     return {
-        h: {**{name: each["metrics"][name] for name in (*SHOWN, "base_rate", "events", "windows", "units")},
-            "headline": each["headline"]}
+        h: {
+            **{
+                name: each["metrics"][name]
+                for name in (*SHOWN, "base_rate", "events", "windows", "units")
+            },
+            "headline": each["headline"],
+        }
         for h, each in plain.items()
-    }  # fmt: skip
+    }
 
 
 def _spread(found: Sequence[Evaluation]) -> dict[str, list[float]]:
-    values = {h: [each.replicates[h]["pr_auc"].value for each in found] for h in found[0].replicates}
+    values = {
+        h: [each.replicates[h]["pr_auc"].value for each in found] for h in found[0].replicates
+    }
     return {str(h): [_defined(min(each)), _defined(max(each))] for h, each in values.items()}
 
 
@@ -170,12 +216,16 @@ def _differences(one: Evaluation, other: Evaluation) -> dict[str, Any]:
 
 
 def _mean(means: Mapping[str, Evaluation], name: str, beside: Mapping[str, str]) -> dict[str, Any]:
-    """PR-AUC on test as the choice was made on validation: averaged over horizons, which tells more apart than each."""
+    """PR-AUC on test as the choice was made on validation: averaged over horizons, which tells more
+    apart than each.
+    """
     own, headline = mean_over_horizons(means[name]), all(means[name].headline.values())
     gaps = {
-        key: _plain(paired_difference(own, mean_over_horizons(means[other]), headline=headline))
-        if name != other
-        else None
+        key: (
+            _plain(paired_difference(own, mean_over_horizons(means[other]), headline=headline))
+            if name != other
+            else None
+        )
         for key, other in beside.items()
     }
     return {"pr_auc": _plain(interval(own)), **gaps}
@@ -195,22 +245,54 @@ def write_leaderboard_csv(board: Mapping[str, Any], path: AnyPath) -> None:
     with writing(path, "w", newline="", encoding="utf-8-sig") as file:
         writer = SafeWriter(file)
         writer.writerow(
-            ["rank", "model", "family", "champion", "horizon", "validation_pr_auc", "test_pr_auc", "low", "high",
-             "base_rate", "against_default", "difference", "difference_low", "difference_high", "parameters",
-             "fit_seconds", "microseconds_per_window"]
-        )  # fmt: skip
+            [
+                "rank",
+                "model",
+                "family",
+                "champion",
+                "horizon",
+                "validation_pr_auc",
+                "test_pr_auc",
+                "low",
+                "high",
+                "base_rate",
+                "against_default",
+                "difference",
+                "difference_low",
+                "difference_high",
+                "parameters",
+                "fit_seconds",
+                "microseconds_per_window",
+            ]
+        )
         for rank, row in enumerate(board["rows"], 1):
             for horizon in map(str, board["horizons"]):
                 writer.writerow(_csv_row(board, rank, row, horizon))
 
 
-def _csv_row(board: Mapping[str, Any], rank: int, row: Mapping[str, Any], horizon: str) -> list[Any]:
+def _csv_row(
+    board: Mapping[str, Any], rank: int, row: Mapping[str, Any], horizon: str
+) -> list[Any]:
     test, against = row["test"][horizon], row["against_default"]
-    versus = against[horizon]["pr_auc"] if against else {"verdict": "", "value": "", "low": "", "high": ""}
+    versus = (
+        against[horizon]["pr_auc"]
+        if against
+        else {"verdict": "", "value": "", "low": "", "high": ""}
+    )
     figures = [test["pr_auc"][name] for name in ("value", "low", "high")]
     cost = [row[name] for name in Cost._fields]
     return [
-        rank, row["name"], row["family"], row["name"] == board["champion"], horizon,
-        row["validation"]["pr_auc"][horizon], *figures, test["base_rate"]["value"],
-        versus["verdict"], versus["value"], versus["low"], versus["high"], *cost,
-    ]  # fmt: skip
+        rank,
+        row["name"],
+        row["family"],
+        row["name"] == board["champion"],
+        horizon,
+        row["validation"]["pr_auc"][horizon],
+        *figures,
+        test["base_rate"]["value"],
+        versus["verdict"],
+        versus["value"],
+        versus["low"],
+        versus["high"],
+        *cost,
+    ]

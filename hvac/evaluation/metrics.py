@@ -1,8 +1,8 @@
-"""Metrics of risks against labels, each with optional window weights: a window of weight 2 counts as two windows.
+"""Metrics of risks against labels, each with optional window weights: a window of weight 2 counts
+as two windows.
 
-Undefined is `nan`. Counts and what is made of them take arrays as well as numbers, so bootstrap replicates use the
-same functions. Shapes: B windows, K bins or points of a curve.
-"""
+Undefined is `nan`. Counts and what is made of them take arrays as well as numbers, so bootstrap
+replicates use the same functions. Shapes: B windows, K bins or points of a curve."""
 
 from __future__ import annotations
 
@@ -77,7 +77,8 @@ def roc_auc(score_B: NDArray[Any], y_B: NDArray[Any], w_B: Weights = None) -> fl
 
 
 def pr_auc(score_B: NDArray[Any], y_B: NDArray[Any], w_B: Weights = None) -> float:
-    """Average precision, step-wise as scikit-learn's; nan without a positive. Chance level: the base rate.
+    """Average precision, step-wise as scikit-learn's; nan without a positive. Chance level: the
+    base rate.
 
     >>> round(pr_auc(np.array([0.1, 0.4, 0.35, 0.8]), np.array([0, 0, 1, 1])), 4)
     0.8333
@@ -85,8 +86,11 @@ def pr_auc(score_B: NDArray[Any], y_B: NDArray[Any], w_B: Weights = None) -> flo
     return float(rank_metrics(sort_scores(score_B, y_B), _weights(y_B, w_B)[None]).pr_auc_R[0])
 
 
-def recall_at(score_B: NDArray[Any], y_B: NDArray[Any], w_B: Weights = None, *, share: float) -> float:
-    """Share of the positives found in the top `share` of windows; a tie at the cut counts in part; nan without one.
+def recall_at(
+    score_B: NDArray[Any], y_B: NDArray[Any], w_B: Weights = None, *, share: float
+) -> float:
+    """Share of the positives found in the top `share` of windows; a tie at the cut counts in part;
+    nan without one.
 
     >>> recall_at(np.array([0.9, 0.8, 0.2, 0.1]), np.array([1, 0, 1, 0]), share=0.25)
     0.5
@@ -95,8 +99,11 @@ def recall_at(score_B: NDArray[Any], y_B: NDArray[Any], w_B: Weights = None, *, 
     return float(found.recall_RS[0, 0])
 
 
-def lift_at(score_B: NDArray[Any], y_B: NDArray[Any], w_B: Weights = None, *, share: float) -> float:
-    """Base rate in the top `share` of windows over the base rate of all; nan without a positive. Chance level: 1.
+def lift_at(
+    score_B: NDArray[Any], y_B: NDArray[Any], w_B: Weights = None, *, share: float
+) -> float:
+    """Base rate in the top `share` of windows over the base rate of all; nan without a positive.
+    Chance level: 1.
 
     >>> lift_at(np.array([0.9, 0.8, 0.2, 0.1]), np.array([1, 0, 1, 0]), share=0.25)
     2.0
@@ -113,9 +120,11 @@ def brier(risk_B: NDArray[Any], y_B: NDArray[Any], w_B: Weights = None) -> float
     return _mean((np.asarray(risk_B, np.float64) - y_B) ** 2, w_B)
 
 
-def brier_skill(risk_B: NDArray[Any], y_B: NDArray[Any], w_B: Weights = None, *, reference: float) -> float:
-    """1 − Brier / Brier of the constant `reference`, the base rate in *training* (never the test's own rate: nobody
-    knew it). 0: no better than that constant. nan where the constant is perfect.
+def brier_skill(
+    risk_B: NDArray[Any], y_B: NDArray[Any], w_B: Weights = None, *, reference: float
+) -> float:
+    """1 − Brier / Brier of the constant `reference`, the base rate in *training* (never the test's
+    own rate: nobody knew it). 0: no better than that constant. nan where the constant is perfect.
 
     >>> brier_skill(np.array([0.0, 1.0]), np.array([0, 1]), reference=0.5)
     1.0
@@ -125,12 +134,15 @@ def brier_skill(risk_B: NDArray[Any], y_B: NDArray[Any], w_B: Weights = None, *,
 
 
 def ece(risk_B: NDArray[Any], y_B: NDArray[Any], w_B: Weights = None, *, bins: int = 10) -> float:
-    """Expected calibration error over bins of equal mass; nan on no windows. Noise alone makes it positive.
+    """Expected calibration error over bins of equal mass; nan on no windows. Noise alone makes it
+    positive.
 
     >>> ece(np.array([0.0, 0.0, 1.0, 1.0]), np.array([0, 0, 1, 0]), bins=2)
     0.25
     """
-    return float(calibration_error(sort_scores(risk_B, y_B), _weights(y_B, w_B)[None], bins=bins)[0])
+    return float(
+        calibration_error(sort_scores(risk_B, y_B), _weights(y_B, w_B)[None], bins=bins)[0]
+    )
 
 
 def confusion(alarm_B: NDArray[Any], y_B: NDArray[Any], w_B: Weights = None) -> Confusion:
@@ -145,7 +157,9 @@ def confusion(alarm_B: NDArray[Any], y_B: NDArray[Any], w_B: Weights = None) -> 
 def confusion_cells(alarm_B: NDArray[Any], y_B: NDArray[Any]) -> FloatArray:
     """Which of tn, fp, fn, tp each window is, as `[B, 4]` of 0 and 1."""
     alarm_B, y_B = np.asarray(alarm_B, bool), np.asarray(y_B) > 0
-    return np.stack([~alarm_B & ~y_B, alarm_B & ~y_B, ~alarm_B & y_B, alarm_B & y_B], axis=1).astype(np.float64)
+    return np.stack(
+        [~alarm_B & ~y_B, alarm_B & ~y_B, ~alarm_B & y_B, alarm_B & y_B], axis=1
+    ).astype(np.float64)
 
 
 def precision(counts: Confusion) -> FloatArray:
@@ -168,15 +182,21 @@ def f1(counts: Confusion) -> FloatArray:
 
 
 def accuracy(counts: Confusion) -> FloatArray:
-    """Share of the windows where alarm and label agree; nan on no windows. High by doing nothing on rare events."""
+    """Share of the windows where alarm and label agree; nan on no windows. High by doing nothing on
+    rare events.
+    """
     return ratio(counts.tp + counts.tn, counts.tn + counts.fp + counts.fn + counts.tp)
 
 
-def reliability_curve(risk_B: NDArray[Any], y_B: NDArray[Any], w_B: Weights = None, *, bins: int = 10) -> Reliability:
-    """Observed rate against mean risk in bins of equal mass; equal risks share a bin, empty bins are left out.
+def reliability_curve(
+    risk_B: NDArray[Any], y_B: NDArray[Any], w_B: Weights = None, *, bins: int = 10
+) -> Reliability:
+    """Observed rate against mean risk in bins of equal mass; equal risks share a bin, empty bins
+    are left out.
 
-    The Clopper–Pearson interval takes windows as independent; overlapping ones are not, so it is too narrow. Weighted
-    windows count as Kish's effective number of them there, and one each in `count_K`.
+    The Clopper–Pearson interval takes windows as independent; overlapping ones are not, so it is
+    too narrow. Weighted windows count as Kish's effective number of them there, and one each in
+    `count_K`.
 
     >>> curve = reliability_curve(np.array([0.1, 0.1, 0.9, 0.9]), np.array([0, 0, 1, 0]), bins=2)
     >>> curve.rate_K.tolist(), curve.count_K.tolist()
@@ -186,7 +206,9 @@ def reliability_curve(risk_B: NDArray[Any], y_B: NDArray[Any], w_B: Weights = No
     _, tie_B = np.unique(risk_B, return_inverse=True)
     mass_T = np.bincount(tie_B, w_B)
     middle_T = np.cumsum(mass_T) - mass_T / 2
-    _, bin_B = np.unique((bins * middle_T / max(mass_T.sum(), TINY)).astype(int)[tie_B], return_inverse=True)
+    _, bin_B = np.unique(
+        (bins * middle_T / max(mass_T.sum(), TINY)).astype(int)[tie_B], return_inverse=True
+    )
     mass_K, square_K = np.bincount(bin_B, w_B), np.bincount(bin_B, w_B**2)
     hits_K = np.bincount(bin_B, w_B * np.asarray(y_B, np.float64))
     windows_each_K = mass_K / square_K  # Kish's effective number of windows / their weight
@@ -199,7 +221,8 @@ def reliability_curve(risk_B: NDArray[Any], y_B: NDArray[Any], w_B: Weights = No
 def precision_recall_curve(
     score_B: NDArray[Any], y_B: NDArray[Any], w_B: Weights = None, *, points: int = PR_POINTS
 ) -> PrecisionRecall:
-    """The precision–recall curve, thinned to at most `points` evenly over recall; empty without a positive.
+    """The precision–recall curve, thinned to at most `points` evenly over recall; empty without a
+    positive.
 
     >>> curve = precision_recall_curve(np.array([0.9, 0.5, 0.1]), np.array([1, 0, 1]))
     >>> curve.recall_K.tolist(), curve.threshold_K.tolist()

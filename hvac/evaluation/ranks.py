@@ -1,9 +1,9 @@
-"""Compiled passes over sorted scores: every ranking metric for every bootstrap replicate, ties exact.
+"""Compiled passes over sorted scores: every ranking metric for every bootstrap replicate, ties
+exact.
 
-A replicate weighs each window by its unit and by how many windows its label stands for:
-`w_RU[r, unit_B[b]] * weight_B[b]`. A plain weighted metric is the case R = 1 with every window its own unit. Shapes: B
-windows, U units, R replicates, S top shares, T turns.
-"""
+A replicate weighs each window by its unit and by how many windows its label stands for: `w_RU[r,
+unit_B[b]] * weight_B[b]`. A plain weighted metric is the case R = 1 with every window its own unit.
+Shapes: B windows, U units, R replicates, S top shares, T turns."""
 
 from __future__ import annotations
 
@@ -47,7 +47,8 @@ def sort_scores(
     unit_B: NDArray[Any] | None = None,
     weight_B: NDArray[Any] | None = None,
 ) -> Sorted:
-    """Sort once for all replicates; without `unit_B` every window is its own unit, without `weight_B` it counts once.
+    """Sort once for all replicates; without `unit_B` every window is its own unit, without
+    `weight_B` it counts once.
 
     >>> sort_scores(np.array([0.1, 0.3, 0.3]), np.array([0, 1, 0])).last_B.tolist()
     [False, True, True]
@@ -59,14 +60,17 @@ def sort_scores(
     weight_B = np.ones(len(score_B)) if weight_B is None else np.asarray(weight_B, np.float64)
     falling_B = score_B[order]
     last_B = np.r_[falling_B[1:] != falling_B[:-1], True][: len(order)]
-    return Sorted(falling_B, np.asarray(y_B, np.float64)[order], unit_B[order], last_B, weight_B[order])
+    return Sorted(
+        falling_B, np.asarray(y_B, np.float64)[order], unit_B[order], last_B, weight_B[order]
+    )
 
 
 def rank_metrics(rows: Sorted, w_RU: FloatArray, *, shares: tuple[float, ...] = ()) -> Ranking:
     """ROC-AUC, average precision and recall in the top shares, per replicate.
 
-    ROC-AUC counts a tie as half; average precision is the step-wise sum over distinct scores (scikit-learn's); a
-    share that ends inside a tie takes that part of the tie's positives. nan: no positive, or (ROC-AUC) no negative.
+    ROC-AUC counts a tie as half; average precision is the step-wise sum over distinct scores
+    (scikit-learn's); a share that ends inside a tie takes that part of the tie's positives. nan: no
+    positive, or (ROC-AUC) no negative.
 
     >>> rows = sort_scores(np.array([0.1, 0.4, 0.8]), np.array([0, 1, 0]))
     >>> found = rank_metrics(rows, np.ones((1, 3)), shares=(2 / 3,))
@@ -89,16 +93,24 @@ def mean_ranking(rankings: Sequence[Ranking], positives_TR: FloatArray) -> Ranki
     >>> mean_ranking([one, one._replace(pr_auc_R=np.array([0.9])), other], np.array([[1.0], [3.0], [5.0]])).pr_auc_R
     array([0.8])
     """
-    columns_TRM = np.stack([np.column_stack([r.roc_auc_R, r.pr_auc_R, r.recall_RS]) for r in rankings])
+    columns_TRM = np.stack(
+        [np.column_stack([r.roc_auc_R, r.pr_auc_R, r.recall_RS]) for r in rankings]
+    )
     weight_TRM = np.where(np.isnan(columns_TRM), 0.0, positives_TR[:, :, None])
     total_RM = weight_TRM.sum(axis=0)
     mean_RM = np.full(total_RM.shape, np.nan)
-    np.divide((weight_TRM * np.nan_to_num(columns_TRM)).sum(axis=0), total_RM, out=mean_RM, where=total_RM > 0)
+    np.divide(
+        (weight_TRM * np.nan_to_num(columns_TRM)).sum(axis=0),
+        total_RM,
+        out=mean_RM,
+        where=total_RM > 0,
+    )
     return Ranking(mean_RM[:, 0], mean_RM[:, 1], mean_RM[:, 2:])
 
 
 def calibration_error(rows: Sorted, w_RU: FloatArray, *, bins: int = 10) -> FloatArray:
-    """Expected calibration error per replicate, over bins of equal weight; equal risks share a bin; nan without weight.
+    """Expected calibration error per replicate, over bins of equal weight; equal risks share a bin;
+    nan without weight.
 
     >>> rows = sort_scores(np.array([0.25, 0.25, 0.25, 0.25]), np.array([1, 0, 0, 0]))
     >>> calibration_error(rows, np.ones((1, 4))).tolist()
@@ -120,9 +132,14 @@ def _per_unit(value_B: FloatArray, unit_B: IntArray, units: int) -> FloatArray:
 
 @compiled
 def _rank_pass(
-    y_B: FloatArray, last_B: BoolArray, unit_B: IntArray, weight_B: FloatArray, w_RU: FloatArray, share_S: FloatArray,
+    y_B: FloatArray,
+    last_B: BoolArray,
+    unit_B: IntArray,
+    weight_B: FloatArray,
+    w_RU: FloatArray,
+    share_S: FloatArray,
     out_RM: FloatArray,
-) -> None:  # fmt: skip
+) -> None:
     windows_U = _per_unit(weight_B, unit_B, w_RU.shape[1])
     positives_U = _per_unit(weight_B * y_B, unit_B, w_RU.shape[1])
     for r in range(w_RU.shape[0]):
@@ -153,10 +170,17 @@ def _rank_pass(
 
 @compiled
 def _error_pass(
-    error_B: FloatArray, last_B: BoolArray, unit_B: IntArray, weight_B: FloatArray, w_RU: FloatArray, bins: int,
+    error_B: FloatArray,
+    last_B: BoolArray,
+    unit_B: IntArray,
+    weight_B: FloatArray,
+    w_RU: FloatArray,
+    bins: int,
     out_R: FloatArray,
-) -> None:  # fmt: skip
-    """A run of equal risks goes to the bin of its middle weight: floor(bins x (before + half) / total)."""
+) -> None:
+    """A run of equal risks goes to the bin of its middle weight: floor(bins x (before + half) /
+    total).
+    """
     windows_U = _per_unit(weight_B, unit_B, w_RU.shape[1])
     for r in range(w_RU.shape[0]):
         w_U = w_RU[r]

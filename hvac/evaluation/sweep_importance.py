@@ -1,4 +1,5 @@
-"""Which settings mattered in a sweep: a forest learns score from settings, then one setting at a time is shuffled.
+"""Which settings mattered in a sweep: a forest learns score from settings, then one setting at a
+time is shuffled.
 
 Legend: T trials, K settings.
 """
@@ -22,11 +23,11 @@ SHUFFLES = 10
 
 
 class Importance(NamedTuple):
-    """Share of every setting (they sum to 1, or are all 0), its spread over shuffles, and how far to trust it.
+    """Share of every setting (they sum to 1, or are all 0), its spread over shuffles, and how far
+    to trust it.
 
-    `explained` is R² on trials that the trees had not seen: what the settings explain at all; `weak` says that the
-    shares are a hint at best.
-    """
+    `explained` is R² on trials that the trees had not seen: what the settings explain at all;
+    `weak` says that the shares are a hint at best."""
 
     share: dict[str, float]
     spread: dict[str, float]
@@ -34,7 +35,9 @@ class Importance(NamedTuple):
     weak: bool
 
 
-def importance(settings: Sequence[Mapping[str, Any]], value_T: Sequence[float]) -> Importance | None:
+def importance(
+    settings: Sequence[Mapping[str, Any]], value_T: Sequence[float]
+) -> Importance | None:
     """Permutation importance of settings for the trials' scores; None with fewer than 8 trials.
 
     >>> trials = [{"rate": float(i), "seed": i % 3} for i in range(40)]
@@ -46,7 +49,9 @@ def importance(settings: Sequence[Mapping[str, Any]], value_T: Sequence[float]) 
         return None
     keys, score_T = list(settings[0]), np.asarray(value_T, dtype=np.float64)
     input_TK = np.column_stack([_numbers([trial[key] for trial in settings]) for key in keys])
-    forest = RandomForestRegressor(TREES, min_samples_leaf=2, oob_score=True, random_state=0).fit(input_TK, score_T)
+    forest = RandomForestRegressor(TREES, min_samples_leaf=2, oob_score=True, random_state=0).fit(
+        input_TK, score_T
+    )
     found = permutation_importance(forest, input_TK, score_T, n_repeats=SHUFFLES, random_state=0)
     mean_K = np.clip(found.importances_mean, 0, None)
     total = float(mean_K.sum()) or 1.0
@@ -63,5 +68,7 @@ def _numbers(values: Sequence[Any]) -> Floats:
     """Numbers as they are; anything else by its place in the sorted list of what occurs."""
     if all(isinstance(value, int | float) for value in values):
         return np.array(values, dtype=np.float64)
-    places = {text: place for place, text in enumerate(sorted({json.dumps(value) for value in values}))}
+    places = {
+        text: place for place, text in enumerate(sorted({json.dumps(value) for value in values}))
+    }
     return np.array([places[json.dumps(value)] for value in values], dtype=np.float64)

@@ -1,4 +1,5 @@
-"""Facilities judged by models that saw nothing of them: figures for each, and for all of them together.
+"""Facilities judged by models that saw nothing of them: figures for each, and for all of them
+together.
 
 Legend: B windows, H horizons.
 """
@@ -22,12 +23,14 @@ def unseen_board(trials: Mapping[str, Trial], *, replicates: int) -> dict[str, A
     """Every model's figures with intervals (bootstrap over units), by facility.
 
     Args:
-        trials: by facility: its test windows, and what models say of them that were fitted, chosen and calibrated
-            without it. All with the same models and horizons.
+        trials: by facility: its test windows, and what models say of them that were fitted, chosen
+            and calibrated without it. All with the same models and horizons.
 
     Returns:
-        `facilities` and `all` (every window judged by the model that did not see its facility): by model and horizon
-        the figures, and `headline`, which is False under `least_events` events: show counts, claim nothing.
+        `facilities` and `all` (every window judged by the model that did not see its facility): by
+        model and horizon
+        the figures, and `headline`, which is False under `least_events` events: show counts, claim
+        nothing.
     """
     joined = join(list(trials.values()))
     return {
@@ -40,22 +43,35 @@ def unseen_board(trials: Mapping[str, Trial], *, replicates: int) -> dict[str, A
 
 
 def join(trials: list[Trial]) -> Trial:
-    """Trials of different windows as one; the events are the first's, which holds those of all units."""
+    """Trials of different windows as one; the events are the first's, which holds those of all
+    units.
+    """
     judged = {
-        name: Judged(*(np.concatenate(parts) for parts in zip(*(each.judged[name] for each in trials), strict=True)))
+        name: Judged(
+            *(
+                np.concatenate(parts)
+                for parts in zip(*(each.judged[name] for each in trials), strict=True)
+            )
+        )
         for name in trials[0].judged
     }
     windows = concat([each.windows for each in trials])
     return replace(
-        trials[0], windows=windows, judged=judged, reference_BH=np.concatenate([each.reference_BH for each in trials])
+        trials[0],
+        windows=windows,
+        judged=judged,
+        reference_BH=np.concatenate([each.reference_BH for each in trials]),
     )
 
 
 def _figures(trial: Trial, replicates: int) -> dict[str, Any]:
-    found = {name: each.to_json() for name, each in evaluations(trial, replicates=replicates).items()}
+    found = {
+        name: each.to_json() for name, each in evaluations(trial, replicates=replicates).items()
+    }
     return {
         name: {
-            h: {key: each["metrics"][key] for key in SHOWN} | {"headline": each["headline"]} for h, each in by.items()
+            h: {key: each["metrics"][key] for key in SHOWN} | {"headline": each["headline"]}
+            for h, each in by.items()
         }
         for name, by in found.items()
     }

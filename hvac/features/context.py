@@ -1,7 +1,7 @@
 """The context block: what a technician would ask first, known at `end_date` and no later.
 
-Legend: B windows, C points, L lookback days, K context features. Unknown or censored history is nan, never zero.
-"""
+Legend: B windows, C points, L lookback days, K context features. Unknown or censored history is
+nan, never zero."""
 
 from __future__ import annotations
 
@@ -18,7 +18,14 @@ from hvac.panel.grid import Days, Panel
 from hvac.panel.windows import Cut
 
 Floats = npt.NDArray[np.float64]
-FIXED_NAMES = ("age_days", "season_sin", "season_cos", "observed_share", "limit_margin_last", "days_to_limit")
+FIXED_NAMES = (
+    "age_days",
+    "season_sin",
+    "season_cos",
+    "observed_share",
+    "limit_margin_last",
+    "days_to_limit",
+)
 TREND_DAYS = 30
 FAR_DAYS = 365.0
 DAYS_PER_YEAR = 365.25
@@ -27,10 +34,11 @@ PRIOR_YEARS = 1.0
 
 @dataclass(frozen=True, kw_only=True)
 class ContextSpec:
-    """Which event kinds and classes the block covers: fixed per bundle, so that columns never shift.
+    """Which event kinds and classes the block covers: fixed per bundle, so that columns never
+    shift.
 
-    `rates` holds events per unit and year of the training part, for the kinds whose rate is a column.
-    """
+    `rates` holds events per unit and year of the training part, for the kinds whose rate is a
+    column."""
 
     kinds: tuple[str, ...]
     classes: tuple[str, ...] = ()
@@ -43,8 +51,13 @@ class ContextSpec:
         >>> ContextSpec(kinds=("failure",)).names[:4]
         ('days_since_failure', 'failure_90d', 'failure_365d', 'failure_ever')
         """
-        per_kind = [n for k in self.kinds for n in (f"days_since_{k}", f"{k}_90d", f"{k}_365d", f"{k}_ever")]
-        rates, classes = (f"{name}_rate" for name in self.rates), (f"class_{name}" for name in self.classes)
+        per_kind = [
+            n for k in self.kinds for n in (f"days_since_{k}", f"{k}_90d", f"{k}_365d", f"{k}_ever")
+        ]
+        rates, classes = (
+            (f"{name}_rate" for name in self.rates),
+            (f"class_{name}" for name in self.classes),
+        )
         return (*per_kind, "days_since_any_event", *FIXED_NAMES, *classes, *rates)
 
     def to_json(self) -> dict[str, Any]:
@@ -59,22 +72,31 @@ class ContextSpec:
 
 
 def context(
-    panel: Panel, cut: Cut, events: Events, *, spec: ContextSpec, install_day: int | None, class_name: str
+    panel: Panel,
+    cut: Cut,
+    events: Events,
+    *,
+    spec: ContextSpec,
+    install_day: int | None,
+    class_name: str,
 ) -> Floats:
     """Context features of the windows of one panel.
 
-    Per event kind: days since the last one, how many in the last 90 and 365 days, how many in the record. Then days
-    since any event, age (since installation, else since the first reading; an installation after that is of a machine
-    that replaced this one, of which nobody knew before), season, observed share of the window,
-    the smallest distance of a last value to its limits (in limit ranges; negative outside) and the days until a linear
-    trend of the last 30 days crosses one (at most 365). Counts over days before the record began are nan. Last, the
-    rate of some kinds: events per observed year, drawn towards the fleet's where the record is short.
+    Per event kind: days since the last one, how many in the last 90 and 365 days, how many in the
+    record. Then days since any event, age (since installation, else since the first reading; an
+    installation after that is of a machine that replaced this one, of which nobody knew before),
+    season, observed share of the window, the smallest distance of a last value to its limits (in
+    limit ranges; negative outside) and the days until a linear trend of the last 30 days crosses
+    one (at most 365). Counts over days before the record began are nan. Last, the rate of some
+    kinds: events per observed year, drawn towards the fleet's where the record is short.
 
     Returns:
         k_BK.
     """
     end_B = cut.end_day_B
-    columns: list[Any] = [c for k in spec.kinds for c in _history(events.of_kinds((k,)), end_B, panel.first_day)]
+    columns: list[Any] = [
+        c for k in spec.kinds for c in _history(events.of_kinds((k,)), end_B, panel.first_day)
+    ]
     columns.append(_days_since(events.of_kinds(spec.kinds), end_B))
     built = panel.first_day if install_day is None else min(install_day, panel.first_day)
     columns += [end_B - float(built)]
@@ -83,7 +105,8 @@ def context(
     columns.extend(_limits(panel, end_B))
     columns += [np.full(len(end_B), float(name == class_name)) for name in spec.classes]
     columns += [
-        _rate(events.of_kinds((kind,)), end_B, panel.first_day, usual=usual) for kind, usual in spec.rates.items()
+        _rate(events.of_kinds((kind,)), end_B, panel.first_day, usual=usual)
+        for kind, usual in spec.rates.items()
     ]
     return np.column_stack(columns).astype(np.float64)
 
@@ -100,7 +123,9 @@ def _history(events: Events, end_B: Days, record_start: int) -> list[Floats]:
 
 
 def _rate(events: Events, end_B: Days, record_start: int, *, usual: float) -> Floats:
-    """Events per observed year, as if `PRIOR_YEARS` more had been observed at the usual rate (a gamma prior)."""
+    """Events per observed year, as if `PRIOR_YEARS` more had been observed at the usual rate (a
+    gamma prior).
+    """
     upto_B = np.searchsorted(np.sort(events.known_N), end_B, side="right")
     years_B = (end_B - record_start + 1) / DAYS_PER_YEAR
     return np.asarray((upto_B + usual * PRIOR_YEARS) / (years_B + PRIOR_YEARS))
@@ -117,13 +142,23 @@ def _days_since(events: Events, end_B: Days) -> Floats:
 
 
 def _limits(panel: Panel, end_B: Days) -> Floats:
-    """Smallest margin of the last known values to their limits, and days until a trend crosses one: [2, B]."""
+    """Smallest margin of the last known values to their limits, and days until a trend crosses one:
+    [2, B].
+    """
     out_2B = np.full((2, len(end_B)), np.nan)
     if np.isfinite(panel.lower_TC).any() or np.isfinite(panel.upper_TC).any():
         row_B = (end_B - panel.first_day).astype(np.int64)
         for c in range(len(panel.points)):
-            grids = (panel.value_TC, panel.observed_TC, panel.known_TC, panel.lower_TC, panel.upper_TC)
-            value_T, observed_T, known_T, lower_T, upper_T = (np.ascontiguousarray(grid[:, c]) for grid in grids)
+            grids = (
+                panel.value_TC,
+                panel.observed_TC,
+                panel.known_TC,
+                panel.lower_TC,
+                panel.upper_TC,
+            )
+            value_T, observed_T, known_T, lower_T, upper_T = (
+                np.ascontiguousarray(grid[:, c]) for grid in grids
+            )
             point_2B = np.full_like(out_2B, np.nan)
             _point_limits(value_T, observed_T, known_T, lower_T, upper_T, row_B, end_B, point_2B)
             out_2B = np.fmin(out_2B, point_2B)
@@ -153,7 +188,11 @@ def _point_limits(
         value, lower, upper = value_T[last], lower_T[last], upper_T[last]
         if not (np.isfinite(lower) or np.isfinite(upper)):
             continue
-        spread = upper - lower if upper > lower else max(abs(upper if np.isfinite(upper) else lower), 1e-9)
+        spread = (
+            upper - lower
+            if upper > lower
+            else max(abs(upper if np.isfinite(upper) else lower), 1e-9)
+        )
         below = (value - lower) / spread if np.isfinite(lower) else np.inf
         above = (upper - value) / spread if np.isfinite(upper) else np.inf
         out_2B[0, b] = min(below, above)

@@ -103,21 +103,31 @@ def scenes(panel: Panel, recipe: Recipe, record: UnitRecord) -> list[Scene]:
 
 
 def _scene(panel: Panel, recipe: Recipe, record: UnitRecord) -> Scene:
-    lower_TC, upper_TC = panel_limits(panel, fitted=recipe.limits, normalise=recipe.windows.normalise)
+    lower_TC, upper_TC = panel_limits(
+        panel, fitted=recipe.limits, normalise=recipe.windows.normalise
+    )
     events = record.events.of_point(panel.point_id)
     if recipe.labels.source == "limits":
         found = limit_events(panel, lower_TC, upper_TC)
         joined = Events(*(np.concatenate(pair) for pair in zip(events, found, strict=True)))
         events = joined.where(np.argsort(joined.start_N, kind="stable"))
     targets = events.of_kinds(recipe.labels.kinds)
-    return Scene(panel=panel, record=record, events=events, targets=targets, lower_TC=lower_TC, upper_TC=upper_TC)
+    return Scene(
+        panel=panel,
+        record=record,
+        events=events,
+        targets=targets,
+        lower_TC=lower_TC,
+        upper_TC=upper_TC,
+    )
 
 
 def describe(scene: Scene, end_day_B: Days, recipe: Recipe, scale: Scale | None = None) -> Windows:
-    """Windows of a unit that end on given days: values, statistics, context; no embedding, no label.
+    """Windows of a unit that end on given days: values, statistics, context; no embedding, no
+    label.
 
-    Every asked window comes back; `status` says why one has no score (`learning`, `insufficient_data`).
-    """
+    Every asked window comes back; `status` says why one has no score (`learning`,
+    `insufficient_data`)."""
     scale = scale or fit_scale(scene.panel, recipe.windows.normalise)
     made = cut(scene.panel, end_day_B, recipe.windows, scale)
     return Windows(
@@ -132,7 +142,9 @@ def describe(scene: Scene, end_day_B: Days, recipe: Recipe, scale: Scale | None 
 
 
 def _recent_blocks(scene: Scene, end_day_B: Days, scale: Scale) -> dict[str, Any]:
-    """Summarise the last days of each point in four ways: normalised, as read, against peers, against other points."""
+    """Summarise the last days of each point in four ways: normalised, as read, against peers,
+    against other points.
+    """
     panel = scene.panel
     with np.errstate(invalid="ignore"):
         normal_TC = (panel.value_TC - scale.centre_TC) / scale.spread_TC
@@ -145,7 +157,11 @@ def _recent_blocks(scene: Scene, end_day_B: Days, scale: Scale) -> dict[str, Any
         "e_BCS": others,
     }
     return {
-        name: recent(value_TC, known_TC, end_day_B, first_day=panel.first_day, from_day_C=ready_C).astype(np.float32)
+        name: (
+            recent(
+                value_TC, known_TC, end_day_B, first_day=panel.first_day, from_day_C=ready_C
+            ).astype(np.float32)
+        )
         for name, (value_TC, known_TC, ready_C) in series.items()
     }
 
@@ -154,20 +170,34 @@ def _keys(scene: Scene, made: Cut, recipe: Recipe) -> pa.Table:
     count = len(made.end_day_B)
     same = [*scene.panel.unit, scene.panel.point_id, recipe.class_name]
     columns = [pa.array([value] * count, pa.string()) for value in same]
-    columns += [pa.array(made.end_day_B, pa.int32()).cast(pa.date32()), pa.nulls(count, pa.string())]
+    columns += [
+        pa.array(made.end_day_B, pa.int32()).cast(pa.date32()),
+        pa.nulls(count, pa.string()),
+    ]
     return pa.table([*columns, pa.array(made.status_B.tolist(), pa.string())], schema=KEY_SCHEMA)
 
 
 def _context(scene: Scene, made: Cut, recipe: Recipe) -> Floats:
     install_day, class_name = scene.record.install_day, scene.record.class_name
-    return context(scene.panel, made, scene.events, spec=recipe.context, install_day=install_day, class_name=class_name)
+    return context(
+        scene.panel,
+        made,
+        scene.events,
+        spec=recipe.context,
+        install_day=install_day,
+        class_name=class_name,
+    )
 
 
 def _persistence(scene: Scene, made: Cut) -> Floats:
-    """Share of the last 30 observed days out of limits; without limits, target events in the last 90 days."""
+    """Share of the last 30 observed days out of limits; without limits, target events in the last
+    90 days.
+    """
     panel, end_B = scene.panel, made.end_day_B
     known_N = np.sort(scene.targets.known_N)
-    upto_B, before_B = (np.searchsorted(known_N, day, side="right") for day in (end_B, end_B - EVENT_DAYS))
+    upto_B, before_B = (
+        np.searchsorted(known_N, day, side="right") for day in (end_B, end_B - EVENT_DAYS)
+    )
     with np.errstate(invalid="ignore"):
         outside_TC = (panel.value_TC < scene.lower_TC) | (panel.value_TC > scene.upper_TC)
     row_BL = end_B[:, None] - panel.first_day - np.arange(RECENT_DAYS)
@@ -175,8 +205,12 @@ def _persistence(scene: Scene, made: Cut) -> Floats:
     row_BL = np.clip(row_BL, 0, len(outside_TC) - 1)
     known_BLC = panel.known_TC[row_BL] <= end_B[:, None, None]
     seen_BLC = panel.observed_TC[row_BL] & inside_BL[:, :, None] & known_BLC
-    share_B = (outside_TC[row_BL] & seen_BLC).sum(axis=(1, 2)) / np.maximum(seen_BLC.sum(axis=(1, 2)), 1)
-    limited_B = np.isfinite(scene.lower_TC[row_BL[:, 0]]) | np.isfinite(scene.upper_TC[row_BL[:, 0]])
+    share_B = (outside_TC[row_BL] & seen_BLC).sum(axis=(1, 2)) / np.maximum(
+        seen_BLC.sum(axis=(1, 2)), 1
+    )
+    limited_B = np.isfinite(scene.lower_TC[row_BL[:, 0]]) | np.isfinite(
+        scene.upper_TC[row_BL[:, 0]]
+    )
     return np.where(limited_B.any(axis=1), share_B, (upto_B - before_B).astype(np.float64))
 
 
@@ -199,19 +233,28 @@ def label(scene: Scene, windows: Windows, recipe: Recipe) -> Windows:
 
 
 def _read_enough(panel: Panel, end_day_B: Days, config: WindowConfig) -> npt.NDArray[np.bool_]:
-    """Whether enough of what is read in each horizon was, to say that values were inside their limits."""
+    """Whether enough of what is read in each horizon was, to say that values were inside their
+    limits.
+    """
     often = rhythm(panel)
     if often.sparse_C.any():
         return _read_by_rhythm(panel, end_day_B, config, often)
     observed = np.concatenate([[0.0], np.cumsum(panel.observed_TC.mean(axis=1))])
     row_B = end_day_B - panel.first_day + 1
     stop_BH = row_B[:, None] + np.array(config.horizons)
-    seen_BH = observed[np.minimum(stop_BH, len(observed) - 1)] - observed[np.minimum(row_B, len(observed) - 1)][:, None]
+    seen_BH = (
+        observed[np.minimum(stop_BH, len(observed) - 1)]
+        - observed[np.minimum(row_B, len(observed) - 1)][:, None]
+    )
     return np.asarray(seen_BH >= config.min_observed * np.array(config.horizons))
 
 
-def _read_by_rhythm(panel: Panel, end_day_B: Days, config: WindowConfig, often: Rhythm) -> npt.NDArray[np.bool_]:
-    seen_TC = np.concatenate([np.zeros((1, len(panel.points))), np.cumsum(panel.observed_TC, axis=0)])
+def _read_by_rhythm(
+    panel: Panel, end_day_B: Days, config: WindowConfig, often: Rhythm
+) -> npt.NDArray[np.bool_]:
+    seen_TC = np.concatenate(
+        [np.zeros((1, len(panel.points))), np.cumsum(panel.observed_TC, axis=0)]
+    )
     start_B = np.minimum(end_day_B - panel.first_day + 1, len(seen_TC) - 1)
     enough = []
     for days in config.horizons:
@@ -221,8 +264,12 @@ def _read_by_rhythm(panel: Panel, end_day_B: Days, config: WindowConfig, often: 
     return np.stack(enough, axis=1)
 
 
-def training_windows(scene: Scene, recipe: Recipe, splitter: Splitter) -> tuple[Windows, Counter[str]]:
-    """All windows of a unit that train, validate or test, labelled; and how many were left out, by reason."""
+def training_windows(
+    scene: Scene, recipe: Recipe, splitter: Splitter
+) -> tuple[Windows, Counter[str]]:
+    """All windows of a unit that train, validate or test, labelled; and how many were left out, by
+    reason.
+    """
     days = np.arange(scene.panel.first_day, scene.panel.last_day + 1, dtype=np.int32)
     split_B = splitter.assign(scene.panel.unit, days)
     on_grid_B = _on_grid(days, split_B, recipe.windows)
@@ -238,7 +285,9 @@ def training_windows(scene: Scene, recipe: Recipe, splitter: Splitter) -> tuple[
 
 
 def _on_grid(days: Days, split_B: npt.NDArray[np.str_], config: WindowConfig) -> Bools:
-    stride_B = np.where(np.isin(split_B, ["train", PURGED]), config.train_stride, config.evaluation_stride)
+    stride_B = np.where(
+        np.isin(split_B, ["train", PURGED]), config.train_stride, config.evaluation_stride
+    )
     return np.asarray(days % stride_B == 0)
 
 

@@ -1,6 +1,8 @@
-"""The seed's ready windows (`values_sequence`) → what the models see. They have no history: no baseline, no events.
+"""The seed's ready windows (`values_sequence`) → what the models see. They have no history: no
+baseline, no events.
 
-Nor peers or other points, so that of the summaries of the last days only those of the values themselves are known.
+Nor peers or other points, so that of the summaries of the last days only those of the values
+themselves are known.
 
 Legend: B windows, L lookback days, S summaries of the last days, H horizons.
 """
@@ -30,17 +32,25 @@ Floats = npt.NDArray[np.float64]
 def seed_table(batch: SeedBatch, *, first_row: int) -> pa.Table:
     """A batch of the seed's file as rows of ids, date, values, labels.
 
-    A file without `end_date` gets one day per row, in file order: splits by equipment do not look at it.
-    """
-    days = pa.array(np.arange(first_row, first_row + len(batch.x_BL), dtype=np.int32)).cast(pa.date32())
+    A file without `end_date` gets one day per row, in file order: splits by equipment do not look
+    at it."""
+    days = pa.array(np.arange(first_row, first_row + len(batch.x_BL), dtype=np.int32)).cast(
+        pa.date32()
+    )
     date = pc.coalesce(batch.ids["end_date"].combine_chunks(), days)
     ids = [batch.ids[name] for name in ("facility_id", "equipment_id", "point_id")]
     columns = [*ids, date, pa.array(list(batch.x_BL)), pa.array(list(batch.y_BH))]
-    return pa.table(columns, names=["facility_id", "equipment_id", "point_id", "date", "values", "labels"])
+    return pa.table(
+        columns, names=["facility_id", "equipment_id", "point_id", "date", "values", "labels"]
+    )
 
 
-def seed_windows(table: pa.Table, recipe: Recipe, splitter: Splitter) -> tuple[Windows, Counter[str]]:
-    """Windows of one bucket of the seed's rows, with statistics and labels; and how many were left out."""
+def seed_windows(
+    table: pa.Table, recipe: Recipe, splitter: Splitter
+) -> tuple[Windows, Counter[str]]:
+    """Windows of one bucket of the seed's rows, with statistics and labels; and how many were left
+    out.
+    """
     raw_BL, label_BH = (matrix(table[name]).astype(np.float64) for name in ("values", "labels"))
     observed_BL = np.isfinite(raw_BL)
     status_B = np.where(observed_BL.mean(axis=1) < recipe.windows.min_observed, INSUFFICIENT, OK)
@@ -65,7 +75,9 @@ def seed_windows(table: pa.Table, recipe: Recipe, splitter: Splitter) -> tuple[W
     ids = zip(windows.column("facility_id"), windows.column("equipment_id"), strict=True)
     split_B = [splitter.assign(Unit(*unit), windows.end_day_B[:1])[0] for unit in ids]
     keep_B = status_B == OK
-    return with_split(windows, np.array(split_B, dtype=np.str_)).take(keep_B), Counter(status_B[~keep_B].tolist())
+    return with_split(windows, np.array(split_B, dtype=np.str_)).take(keep_B), Counter(
+        status_B[~keep_B].tolist()
+    )
 
 
 def _fill(raw_BL: Floats, observed_BL: npt.NDArray[np.bool_]) -> Floats:
@@ -78,7 +90,13 @@ def _fill(raw_BL: Floats, observed_BL: npt.NDArray[np.bool_]) -> Floats:
 def _keys(table: pa.Table, recipe: Recipe, status_B: npt.NDArray[np.str_]) -> pa.Table:
     ids = [table[name] for name in ("facility_id", "equipment_id", "point_id")]
     names = pa.array([recipe.class_name] * len(table), pa.string())
-    columns = [*ids, names, table["date"], pa.nulls(len(table), pa.string()), pa.array(status_B.tolist(), pa.string())]
+    columns = [
+        *ids,
+        names,
+        table["date"],
+        pa.nulls(len(table), pa.string()),
+        pa.array(status_B.tolist(), pa.string()),
+    ]
     return pa.table(columns, schema=KEY_SCHEMA)
 
 
@@ -86,5 +104,9 @@ def _context(table: pa.Table, observed_BL: npt.NDArray[np.bool_], spec: ContextS
     """Season and observed share; everything else is unknown (nan)."""
     day_B = np.asarray(table["date"].cast(pa.int32()).to_numpy(), dtype=np.float64)
     angle_B = 2 * np.pi * (day_B % 365.25) / 365.25
-    known = {"season_sin": np.sin(angle_B), "season_cos": np.cos(angle_B), "observed_share": observed_BL.mean(axis=1)}
+    known = {
+        "season_sin": np.sin(angle_B),
+        "season_cos": np.cos(angle_B),
+        "observed_share": observed_BL.mean(axis=1),
+    }
     return np.column_stack([known.get(name, np.full(len(table), np.nan)) for name in spec.names])

@@ -2,10 +2,10 @@
 
 Legend: B windows, C points, L lookback days, P patches, E embedding, N = B·C series.
 
-Facts of granite-tsfm 0.3.11 that shape this file: the model is loaded whole (`TinyTimeMixerForPrediction`) and its
-`.backbone` called; its own scaler adds 1e-5 to the variance, so windows are z-scored here first; a backbone accepts
-its own context length only; a model tuned with a resolution prefix carries one extra patch at index 0.
-"""
+Facts of granite-tsfm 0.3.11 that shape this file: the model is loaded whole
+(`TinyTimeMixerForPrediction`) and its `.backbone` called; its own scaler adds 1e-5 to the variance,
+so windows are z-scored here first; a backbone accepts its own context length only; a model tuned
+with a resolution prefix carries one extra patch at index 0."""
 
 from __future__ import annotations
 
@@ -51,7 +51,9 @@ class EncoderConfig(Config):
 
 
 def untrained(spec: EncoderConfig) -> EncoderConfig:
-    """The seed's encoder, never trained and mean-pooled: what the ablation sets beside the encoder of `spec`."""
+    """The seed's encoder, never trained and mean-pooled: what the ablation sets beside the encoder
+    of `spec`.
+    """
     return spec.replace(source="random", pooling="mean")
 
 
@@ -61,16 +63,29 @@ def packaged_folder() -> Path:
 
 
 def seed_architecture() -> Any:
-    """The seed's TinyTimeMixer configuration: 103,934 parameters as a prediction model, 11 patches of 8 days."""
+    """The seed's TinyTimeMixer configuration: 103,934 parameters as a prediction model, 11 patches
+    of 8 days.
+    """
     return _tsfm().TinyTimeMixerConfig(
-        context_length=90, prediction_length=90, num_input_channels=1, d_model=64, num_layers=4, dropout=0.1
+        context_length=90,
+        prediction_length=90,
+        num_input_channels=1,
+        d_model=64,
+        num_layers=4,
+        dropout=0.1,
     )
 
 
 def packaged_architecture() -> Any:
     """The packaged encoder's configuration: 9 patches of 10 days, so that all 90 days are seen."""
     config = seed_architecture().to_dict()
-    config |= {"patch_length": 10, "patch_stride": 10, "num_patches": 9, "decoder_num_layers": 2, "head_dropout": 0.1}
+    config |= {
+        "patch_length": 10,
+        "patch_stride": 10,
+        "num_patches": 9,
+        "decoder_num_layers": 2,
+        "head_dropout": 0.1,
+    }
     return _tsfm().TinyTimeMixerConfig(**config)
 
 
@@ -78,7 +93,8 @@ def load_encoder(spec: EncoderConfig | None = None) -> Encoder:
     """Load an encoder, frozen and ready.
 
     Raises:
-        EncoderError: weights are missing, differ from the SHA-256 they should have, or the hub cannot be reached.
+        EncoderError: weights are missing, differ from the SHA-256 they should have, or the hub
+            cannot be reached.
 
     >>> encoder = load_encoder(EncoderConfig(source="random"))
     >>> encoder.embed(np.zeros((2, 3, 90))).shape
@@ -96,16 +112,19 @@ def load_encoder(spec: EncoderConfig | None = None) -> Encoder:
 
 
 class Encoder:
-    """A frozen TinyTimeMixer: windows in, embeddings (or its own forecast) out. It is never trained here.
+    """A frozen TinyTimeMixer: windows in, embeddings (or its own forecast) out. It is never trained
+    here.
 
     Args:
         spec: pooling, device, batch size.
         load: gives the library's model.
-        own: a plain encoder that runs without the library (`hvac.features.mixer`), which is then loaded only when
-            something else is asked for.
+        own: a plain encoder that runs without the library (`hvac.features.mixer`), which is then
+            loaded only when something else is asked for.
     """
 
-    def __init__(self, spec: EncoderConfig, load: Callable[[], torch.nn.Module], own: Weights | None = None) -> None:
+    def __init__(
+        self, spec: EncoderConfig, load: Callable[[], torch.nn.Module], own: Weights | None = None
+    ) -> None:
         self.spec, self._load, self._own = spec, load, own
         self.config: dict[str, Any] = self._own.config if self._own else self.model.config.to_dict()
 
@@ -132,7 +151,9 @@ class Encoder:
     @cached_property
     def sha256(self) -> str:
         """Hash of the weights: of names, shapes and bytes, whatever file they came from."""
-        return state_hash(self._own.state if self._own and self._own.state else self.model.state_dict())
+        return state_hash(
+            self._own.state if self._own and self._own.state else self.model.state_dict()
+        )
 
     def embed(self, x_BCL: Floats) -> npt.NDArray[np.float32]:
         """Embed every point of every window.
@@ -156,15 +177,18 @@ class Encoder:
         out = np.empty((len(series_NL), *tail), dtype=np.float32)
         with torch.inference_mode():
             for start in range(0, len(series_NL), self.spec.batch_size):
-                batch = torch.from_numpy(series_NL[start : start + self.spec.batch_size]).to(self.spec.device)
+                batch = torch.from_numpy(series_NL[start : start + self.spec.batch_size]).to(
+                    self.spec.device
+                )
                 hidden = self._hidden(batch)
                 out[start : start + len(batch)] = close(hidden).cpu().numpy()
         return out.reshape(*x_BCL.shape[:-1], *tail)
 
     @cached_property
     def _hidden(self) -> Callable[[torch.Tensor], torch.Tensor]:
-        """Patch tokens of standardised series; traced where that gives the same numbers, as many small operations cost
-        more than their arithmetic for a few series (benchmarks/runtimes.py)."""
+        """Patch tokens of standardised series; traced where that gives the same numbers, as many
+        small operations cost more than their arithmetic for a few series
+        (benchmarks/runtimes.py)."""
         if self._own:
             plain: Any = self._own.mixer.to(self.spec.device)
         elif self.model.config.resolution_prefix_tuning:
@@ -191,16 +215,22 @@ class Encoder:
             y_BCD for the next `days` days; nan beyond the days the head reaches.
         """
         shape = x_BCL.shape
-        series_NL, mean_N1, std_N1 = _zscore(np.asarray(x_BCL, dtype=np.float64).reshape(-1, shape[-1]))
+        series_NL, mean_N1, std_N1 = _zscore(
+            np.asarray(x_BCL, dtype=np.float64).reshape(-1, shape[-1])
+        )
         context_NL = torch.from_numpy(_resample(series_NL, self.context).astype(np.float32))
         extra = {}
         if self.model.config.resolution_prefix_tuning:
             extra["freq_token"] = torch.full((len(context_NL),), DAILY_TOKEN)
         with torch.inference_mode():
-            steps_NS = self.model(context_NL.to(self.spec.device).unsqueeze(-1), **extra).prediction_outputs[..., 0]
+            steps_NS = self.model(
+                context_NL.to(self.spec.device).unsqueeze(-1), **extra
+            ).prediction_outputs[..., 0]
         day_of_step = np.arange(1, steps_NS.shape[1] + 1) * (shape[-1] - 1) / (self.context - 1)
         wanted = np.arange(1, days + 1)
-        daily = [np.interp(wanted, day_of_step, row, right=np.nan) for row in steps_NS.cpu().numpy()]
+        daily = [
+            np.interp(wanted, day_of_step, row, right=np.nan) for row in steps_NS.cpu().numpy()
+        ]
         return (np.stack(daily) * std_N1 + mean_N1).reshape(*shape[:-1], days)
 
     def save(self, folder: Path) -> None:
@@ -223,7 +253,9 @@ class _Hidden(torch.nn.Module):
         return hidden_NPE
 
 
-def _traced(module: torch.nn.Module, length: int, device: str) -> Callable[[torch.Tensor], torch.Tensor]:
+def _traced(
+    module: torch.nn.Module, length: int, device: str
+) -> Callable[[torch.Tensor], torch.Tensor]:
     with warnings.catch_warnings(), torch.inference_mode():
         warnings.simplefilter("ignore")
         found: Callable[[torch.Tensor], torch.Tensor] = torch.jit.trace(
@@ -233,7 +265,9 @@ def _traced(module: torch.nn.Module, length: int, device: str) -> Callable[[torc
 
 
 def hidden_tokens(backbone: Any, config: Any, batch_NL: torch.Tensor) -> torch.Tensor:
-    """Patch tokens [N, P, E] of standardised series; a resolution prefix is given where one is wanted, and cut."""
+    """Patch tokens [N, P, E] of standardised series; a resolution prefix is given where one is
+    wanted, and cut.
+    """
     extra = {}
     if config.resolution_prefix_tuning:
         extra["freq_token"] = torch.full((len(batch_NL),), DAILY_TOKEN, device=batch_NL.device)
@@ -259,7 +293,9 @@ def _zscore(series_NL: Floats) -> tuple[Floats, Floats, Floats]:
 
 
 def _resample(series_NL: Floats, length: int) -> Floats:
-    """Linear interpolation to another number of steps, both ends kept (measured better than padding)."""
+    """Linear interpolation to another number of steps, both ends kept (measured better than
+    padding).
+    """
     if series_NL.shape[1] == length:
         return series_NL
     position = np.linspace(0, series_NL.shape[1] - 1, length)
@@ -288,7 +324,9 @@ def _make_random(seed: int) -> torch.nn.Module:
 
 def _fetch(repository: str, revision: str) -> torch.nn.Module:
     try:
-        model: torch.nn.Module = _tsfm().TinyTimeMixerForPrediction.from_pretrained(repository, revision=revision)
+        model: torch.nn.Module = _tsfm().TinyTimeMixerForPrediction.from_pretrained(
+            repository, revision=revision
+        )
     except OSError as error:
         raise EncoderError(
             f"cannot fetch {repository} at revision {revision}: {str(error).splitlines()[0]} "
@@ -302,13 +340,16 @@ def _folder_of(spec: EncoderConfig) -> tuple[AnyPath, str | None]:
     if spec.source == "path":
         if spec.path is None:
             raise EncoderError(
-                "encoder.source is 'path' but encoder.path is not set: give a folder in Hugging Face layout"
+                "encoder.source is 'path' but encoder.path is not set: give a folder in Hugging"
+                " Face layout"
             )
         return as_given(spec.path), spec.sha256
     folder = packaged_folder()
     manifest = folder / "manifest.json"
     if not manifest.exists():
-        raise EncoderError(f"no packaged weights in {folder}: make them with python -m ray_jobs.pretrain")
+        raise EncoderError(
+            f"no packaged weights in {folder}: make them with python -m ray_jobs.pretrain"
+        )
     return folder, spec.sha256 or json.loads(manifest.read_text(encoding="utf-8"))["file_sha256"]
 
 
@@ -316,7 +357,9 @@ def _check_folder(copy: Path, sha256: str | None, folder: AnyPath) -> None:
     """Look at a local copy of the folder (itself where it is local); messages name the folder."""
     weights = copy / "model.safetensors"
     if not weights.exists() or not (copy / "config.json").exists():
-        raise EncoderError(f"{folder}: expected config.json and model.safetensors (Hugging Face layout)")
+        raise EncoderError(
+            f"{folder}: expected config.json and model.safetensors (Hugging Face layout)"
+        )
     if sha256 is not None:
         found = hashlib.sha256(weights.read_bytes()).hexdigest()
         if found != sha256:
@@ -325,27 +368,51 @@ def _check_folder(copy: Path, sha256: str | None, folder: AnyPath) -> None:
 
 
 def _read_model(folder: AnyPath) -> torch.nn.Module:
-    """Load every weight or none: the library would fill what is missing with random numbers and only log it."""
+    """Load every weight or none: the library would fill what is missing with random numbers and
+    only log it.
+    """
     advice = "the file is damaged, or belongs to another model: copy the folder anew"
     library = _tsfm().TinyTimeMixerForPrediction
     try:
         with local_folder(folder) as copy:
             model, info = library.from_pretrained(copy, output_loading_info=True)
-    except (OSError, RuntimeError, ValueError, KeyError, TypeError, AttributeError, SafetensorError) as error:
-        raise EncoderError(f"{folder} cannot be loaded ({str(error).splitlines()[0]}): {advice}") from error
-    amiss = [*map(str, info["missing_keys"]), *map(str, info["mismatched_keys"]), *map(str, info["unexpected_keys"])]
+    except (
+        OSError,
+        RuntimeError,
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        SafetensorError,
+    ) as error:
+        raise EncoderError(
+            f"{folder} cannot be loaded ({str(error).splitlines()[0]}): {advice}"
+        ) from error
+    amiss = [
+        *map(str, info["missing_keys"]),
+        *map(str, info["mismatched_keys"]),
+        *map(str, info["unexpected_keys"]),
+    ]
     if amiss:
-        raise EncoderError(f"{folder}: {len(amiss)} weights are missing or do not fit ({amiss[0]}, …): {advice}")
+        raise EncoderError(
+            f"{folder}: {len(amiss)} weights are missing or do not fit ({amiss[0]}, …): {advice}"
+        )
     found: torch.nn.Module = model
     return found
 
 
 def weights_stamp(spec: EncoderConfig) -> str:
-    """What identifies an encoder's weights without loading them (importing the library takes seconds)."""
+    """What identifies an encoder's weights without loading them (importing the library takes
+    seconds).
+    """
     if spec.source in ("packaged", "path"):
         folder = packaged_folder() if spec.source == "packaged" else as_given(spec.path or ".")
         weights = folder / "model.safetensors"
-        return hashlib.sha256(weights.read_bytes()).hexdigest() if weights.exists() else f"missing {folder}"
+        return (
+            hashlib.sha256(weights.read_bytes()).hexdigest()
+            if weights.exists()
+            else f"missing {folder}"
+        )
     return f"{spec.repository}@{spec.revision}" if spec.source == "hub" else f"random {spec.seed}"
 
 

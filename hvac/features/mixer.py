@@ -1,9 +1,10 @@
-"""The plain TinyTimeMixer encoder in torch alone: same weights, same numbers, none of the library's start-up.
+"""The plain TinyTimeMixer encoder in torch alone: same weights, same numbers, none of the library's
+start-up.
 
-Importing granite-tsfm (and transformers, peft, scikit-learn with it) takes a worker process several times as long as
-all that this needs (benchmarks/runtimes.py). An encoder without adaptive patching, prefix or register tokens is a few
-small matrix products; this reads their weights from the same file. Any other encoder, the forecast head and tuning by
-LoRA use the library.
+Importing granite-tsfm (and transformers, peft, scikit-learn with it) takes a worker process several
+times as long as all that this needs (benchmarks/runtimes.py). An encoder without adaptive patching,
+prefix or register tokens is a few small matrix products; this reads their weights from the same
+file. Any other encoder, the forecast head and tuning by LoRA use the library.
 
 Legend: N series, L days, P patches, S days a patch, E embedding.
 """
@@ -21,14 +22,29 @@ from safetensors.torch import load_file, save_file
 from torch.nn import functional
 
 PLAIN = {
-    "mode": "common_channel", "adaptive_patching_levels": 0, "use_positional_encoding": False, "scaling": "std",
-    "resolution_prefix_tuning": False, "register_tokens": 0, "fft_length": 0, "multi_scale": False, "self_attn": False,
-    "enable_base_norm_always": False, "gated_attn": True, "norm_mlp": "LayerNorm", "masked_context_length": None,
-}  # fmt: skip
+    "mode": "common_channel",
+    "adaptive_patching_levels": 0,
+    "use_positional_encoding": False,
+    "scaling": "std",
+    "resolution_prefix_tuning": False,
+    "register_tokens": 0,
+    "fft_length": 0,
+    "multi_scale": False,
+    "self_attn": False,
+    "enable_base_norm_always": False,
+    "gated_attn": True,
+    "norm_mlp": "LayerNorm",
+    "masked_context_length": None,
+}
 SEED: dict[str, Any] = {
-    "context_length": 90, "patch_length": 8, "patch_stride": 8, "d_model": 64, "num_layers": 4, "expansion_factor": 2,
+    "context_length": 90,
+    "patch_length": 8,
+    "patch_stride": 8,
+    "d_model": 64,
+    "num_layers": 4,
+    "expansion_factor": 2,
     "norm_eps": 1e-5,
-}  # fmt: skip
+}
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
 TINY_VARIANCE = 1e-5  # the library's scaler adds it
 
@@ -41,19 +57,24 @@ class Mixer(torch.nn.Module):
         state: all weights of its file, by name.
 
     Raises:
-        KeyError, RuntimeError: weights are missing, or have another shape than the configuration says.
+        KeyError, RuntimeError: weights are missing, or have another shape than the configuration
+            says.
     """
 
     def __init__(self, config: Mapping[str, Any], state: Mapping[str, torch.Tensor]) -> None:
         super().__init__()
-        length, self.patch, self.stride = (int(config[n]) for n in ("context_length", "patch_length", "patch_stride"))
+        length, self.patch, self.stride = (
+            int(config[n]) for n in ("context_length", "patch_length", "patch_stride")
+        )
         self.start = (length - self.patch) % self.stride
         self.eps, self.layers = float(config["norm_eps"]), int(config["num_layers"])
         for name, shape in _shapes(config).items():
             for kind, wanted in (("weight", shape), ("bias", shape[:1])):
                 found = state[f"backbone.encoder.{name}.{kind}"]
                 if tuple(found.shape) != wanted:
-                    raise RuntimeError(f"{name}.{kind} has shape {tuple(found.shape)}, expected {wanted}")
+                    raise RuntimeError(
+                        f"{name}.{kind} has shape {tuple(found.shape)}, expected {wanted}"
+                    )
                 self.register_buffer(f"{name}.{kind}".replace(".", "_"), found.float().contiguous())
 
     def forward(self, batch_NL: torch.Tensor) -> torch.Tensor:
@@ -61,7 +82,9 @@ class Mixer(torch.nn.Module):
         mean_N1 = batch_NL.mean(dim=1, keepdim=True)
         variance_N1 = ((batch_NL - mean_N1) ** 2).mean(dim=1, keepdim=True)
         scaled_NL = (batch_NL - mean_N1) / torch.sqrt(variance_N1 + TINY_VARIANCE)
-        hidden = self._linear(scaled_NL[:, self.start :].unfold(1, self.patch, self.stride), "patcher")
+        hidden = self._linear(
+            scaled_NL[:, self.start :].unfold(1, self.patch, self.stride), "patcher"
+        )
         for layer in range(self.layers):
             place = f"mlp_mixer_encoder_mixers_{layer}_"
             hidden = hidden + self._mixed(hidden, f"{place}patch_mixer_", turned=True)
@@ -71,20 +94,32 @@ class Mixer(torch.nn.Module):
     def _mixed(self, hidden: torch.Tensor, place: str, *, turned: bool) -> torch.Tensor:
         norm = f"{place}norm_norm"
         normed = functional.layer_norm(
-            hidden, hidden.shape[-1:], getattr(self, f"{norm}_weight"), getattr(self, f"{norm}_bias"), self.eps
+            hidden,
+            hidden.shape[-1:],
+            getattr(self, f"{norm}_weight"),
+            getattr(self, f"{norm}_bias"),
+            self.eps,
         )
         inner = normed.transpose(1, 2) if turned else normed
-        inner = self._linear(functional.gelu(self._linear(inner, f"{place}mlp_fc1")), f"{place}mlp_fc2")
-        gated = inner * functional.softmax(self._linear(inner, f"{place}gating_block_attn_layer"), dim=-1)
+        inner = self._linear(
+            functional.gelu(self._linear(inner, f"{place}mlp_fc1")), f"{place}mlp_fc2"
+        )
+        gated = inner * functional.softmax(
+            self._linear(inner, f"{place}gating_block_attn_layer"), dim=-1
+        )
         return gated.transpose(1, 2) if turned else gated
 
     def _linear(self, hidden: torch.Tensor, name: str) -> torch.Tensor:
-        return functional.linear(hidden, getattr(self, f"{name}_weight"), getattr(self, f"{name}_bias"))
+        return functional.linear(
+            hidden, getattr(self, f"{name}_weight"), getattr(self, f"{name}_bias")
+        )
 
 
 def _shapes(config: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
     """Weights of every layer of the encoder, in the order in which the library builds them."""
-    length, patch, stride = (int(config[n]) for n in ("context_length", "patch_length", "patch_stride"))
+    length, patch, stride = (
+        int(config[n]) for n in ("context_length", "patch_length", "patch_stride")
+    )
     dim, wide = int(config["d_model"]), int(config["expansion_factor"])
     shapes: dict[str, tuple[int, ...]] = {"patcher": (dim, patch)}
     for layer in range(int(config["num_layers"])):
@@ -100,10 +135,11 @@ def _shapes(config: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
 
 
 class Weights(NamedTuple):
-    """A folder in Hugging Face layout: configuration, all weights by name, and the encoder among them.
+    """A folder in Hugging Face layout: configuration, all weights by name, and the encoder among
+    them.
 
-    Of an encoder that was drawn (`draw_mixer`) the weights by name are not kept: the library has the whole model.
-    """
+    Of an encoder that was drawn (`draw_mixer`) the weights by name are not kept: the library has
+    the whole model."""
 
     config: dict[str, Any]
     state: dict[str, torch.Tensor]
@@ -112,12 +148,15 @@ class Weights(NamedTuple):
     def save(self, folder: Path) -> None:
         """Write configuration and weights again."""
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / CONFIG).write_text(json.dumps(self.config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+        (folder / CONFIG).write_text(
+            json.dumps(self.config, indent=2, sort_keys=True) + "\n", encoding="utf-8"
+        )
         save_file(self.state, folder / WEIGHTS, metadata={"format": "pt"})
 
 
 def draw_mixer(seed: int) -> Weights:
-    """The seed's encoder with the random weights that the library draws for it, bit by bit, without importing it.
+    """The seed's encoder with the random weights that the library draws for it, bit by bit, without
+    importing it.
 
     The library leaves linear layers as PyTorch draws them, and builds the encoder's first.
     """
@@ -125,19 +164,29 @@ def draw_mixer(seed: int) -> Weights:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         for name, shape in _shapes(SEED).items():
-            layer = torch.nn.Linear(shape[1], shape[0]) if len(shape) == 2 else torch.nn.LayerNorm(shape[0])
-            state |= {f"backbone.encoder.{name}.{kind}": each.detach() for kind, each in layer.named_parameters()}
+            layer = (
+                torch.nn.Linear(shape[1], shape[0])
+                if len(shape) == 2
+                else torch.nn.LayerNorm(shape[0])
+            )
+            state |= {
+                f"backbone.encoder.{name}.{kind}": each.detach()
+                for kind, each in layer.named_parameters()
+            }
     return Weights(SEED, {}, Mixer(SEED, state).eval())
 
 
 def read_mixer(folder: Path) -> Weights | None:
     """The weights of a folder; None where the library is needed to run, or to refuse, them.
 
-    The caller must know that the file is whole (by its SHA-256): only the encoder's part is looked at here.
-    """
+    The caller must know that the file is whole (by its SHA-256): only the encoder's part is looked
+    at here."""
     try:
         config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
-        if any(config.get(name, value) != value for name, value in PLAIN.items()) or "gate_mode" in config:
+        if (
+            any(config.get(name, value) != value for name, value in PLAIN.items())
+            or "gate_mode" in config
+        ):
             return None
         state = load_file(folder / WEIGHTS)
         return Weights(config, state, Mixer(config, state).eval())

@@ -1,4 +1,5 @@
-"""Where the levels of peers lie and how they are read: the jobs write them, the jobs and the service read them.
+"""Where the levels of peers lie and how they are read: the jobs write them, the jobs and the
+service read them.
 
 <folder>/<kind>/<facility>.parquet    level of a facility's own units
                 _fleet.parquet        level of units of all facilities
@@ -16,7 +17,8 @@ FLEET = ""  # in place of a facility: units of all of them
 
 
 def level_path(folder: AnyPath, kind: str, facility: str) -> AnyPath:
-    """Return the file of a group's level; `FLEET` in place of a facility for units of all facilities.
+    """Return the file of a group's level; `FLEET` in place of a facility for units of all
+    facilities.
 
     >>> from pathlib import Path
     >>> level_path(Path("peers"), "pump", "F001").as_posix(), level_path(Path("peers"), "pump", FLEET).as_posix()
@@ -44,7 +46,9 @@ def read_level(path: str, key: str) -> PeerLevel | None:
 
 
 def published_level(folder: AnyPath, kind: str, facility: str) -> PeerLevel | None:
-    """Read the level that the jobs compare a unit with: its facility's, else the fleet's; None where there is none."""
+    """Read the level that the jobs compare a unit with: its facility's, else the fleet's; None
+    where there is none.
+    """
     for group in (facility, FLEET):
         path = level_path(folder, kind, group)
         if key := key_of(path):

@@ -1,8 +1,10 @@
-"""Peers: how far each point lies from the median of the same point of other equipment of its class on the same day.
+"""Peers: how far each point lies from the median of the same point of other equipment of its class
+on the same day.
 
-The largest nuisance in buildings is what all machines share: weather, season, load. The median of the peers' normalised
-values on a day takes it out. Peers are the units of the same class and facility where there are at least 5, else those
-of the whole fleet; below that there is nothing to compare with, and the columns are nan.
+The largest nuisance in buildings is what all machines share: weather, season, load. The median of
+the peers' normalised values on a day takes it out. Peers are the units of the same class and
+facility where there are at least 5, else those of the whole fleet; below that there is nothing to
+compare with, and the columns are nan.
 
 Legend: U units, T days, C points. Days are int32 days since 1970-01-01.
 """
@@ -22,7 +24,9 @@ from hvac.panel.windows import NEVER, Scale
 
 LEAST_PEERS: Final = 5
 PEERS: Final = "peers"
-MOST_PEERS: Final = 128  # units of a group whose values are looked at; more would cost memory and change little
+MOST_PEERS: Final = (
+    128  # units of a group whose values are looked at; more would cost memory and change little
+)
 Floats = npt.NDArray[np.float64]
 
 
@@ -35,7 +39,9 @@ class PeerSeries(NamedTuple):
 
 
 class PeerLevel(NamedTuple):
-    """Median of a group on each day, nan where fewer than 5 units report; for windows that end from `ready_C` on."""
+    """Median of a group on each day, nan where fewer than 5 units report; for windows that end from
+    `ready_C` on.
+    """
 
     points: tuple[str, ...]
     first_day: int
@@ -58,24 +64,31 @@ def level_from_arrow(table: pa.Table) -> PeerLevel:
     first_day = int(table["date"].cast(pa.int32())[0].as_py())
     medians = table["median"].combine_chunks().flatten().to_numpy(zero_copy_only=False)
     median_TC = np.asarray(medians, dtype=np.float32).reshape(len(table), len(facts["points"]))
-    return PeerLevel(tuple(facts["points"]), first_day, median_TC, np.array(facts["ready"], dtype=np.int32))
+    return PeerLevel(
+        tuple(facts["points"]), first_day, median_TC, np.array(facts["ready"], dtype=np.int32)
+    )
 
 
 def peer_series(panel: Panel, scale: Scale) -> PeerSeries:
-    """Normalise a unit's values for its peers; readings that became known after their day are left out."""
+    """Normalise a unit's values for its peers; readings that became known after their day are left
+    out.
+    """
     with np.errstate(invalid="ignore"):
         value_TC = (panel.value_TC - scale.centre_TC) / scale.spread_TC
     day_T1 = (panel.first_day + np.arange(len(value_TC)))[:, None]
     in_time_TC = panel.observed_TC & (panel.known_TC <= day_T1)
-    return PeerSeries(panel.first_day, np.where(in_time_TC, value_TC, np.nan).astype(np.float32), scale.ready_C)
+    return PeerSeries(
+        panel.first_day, np.where(in_time_TC, value_TC, np.nan).astype(np.float32), scale.ready_C
+    )
 
 
 def peer_level(points: tuple[str, ...], series: Sequence[PeerSeries]) -> PeerLevel | None:
     """Take the median of a group day by day; None where it has fewer than 5 units.
 
-    A unit's scale is known from its `ready_C` on. The group can speak once 5 units are ready: these founders count on
-    all their days, since no window before that day looks at the group; every other unit counts from its own day on.
-    So what a window sees of the group depends on nothing later than its end.
+    A unit's scale is known from its `ready_C` on. The group can speak once 5 units are ready: these
+    founders count on all their days, since no window before that day looks at the group; every
+    other unit counts from its own day on. So what a window sees of the group depends on nothing
+    later than its end.
 
     >>> unit = PeerSeries(10, np.array([[1.0], [3.0]], np.float32), np.array([0], np.int32))
     >>> level = peer_level(("p",), [unit] * 4 + [unit._replace(value_TC=unit.value_TC + 5)])
@@ -103,7 +116,8 @@ def _medians(value_UTC: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     count_TC = np.isfinite(value_UTC).sum(axis=0)
     last_TC = np.maximum(count_TC - 1, 0)
     low, high = (
-        np.take_along_axis(ordered_UTC, at_TC[None], axis=0)[0] for at_TC in (last_TC // 2, (last_TC + 1) // 2)
+        np.take_along_axis(ordered_UTC, at_TC[None], axis=0)[0]
+        for at_TC in (last_TC // 2, (last_TC + 1) // 2)
     )
     median_TC = np.float32(0.5) * (low + high)
     return np.where(count_TC >= LEAST_PEERS, median_TC, np.float32(np.nan))

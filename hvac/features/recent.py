@@ -1,8 +1,9 @@
 """Summaries of the last days of each point: short, few, and with missing days left missing.
 
-The 28 statistics describe a filled window. These columns describe only the days that were read, over several spans, so
-that a forest sees at which level a point stands now, how it moves, and where it was silent. The same columns are made
-of several series of a point: its values as they are, normalised values, deviations from peers, and residuals.
+The 28 statistics describe a filled window. These columns describe only the days that were read,
+over several spans, so that a forest sees at which level a point stands now, how it moves, and where
+it was silent. The same columns are made of several series of a point: its values as they are,
+normalised values, deviations from peers, and residuals.
 
 Legend: B windows, T days of the panel, C points, S summaries. Days are int32 days since 1970-01-01.
 """
@@ -19,24 +20,38 @@ from hvac.panel.grid import Days
 
 SPANS: Final = (3, 7, 14, 30, 90)
 SLOPE_DAYS: Final = 30
-RECENT_NAMES: Final = (*(f"mean_{days}d" for days in SPANS), "std_30d", "std_90d", "slope_30d", "last")
-STD_30, STD_90, SLOPE, LAST = (RECENT_NAMES.index(name) for name in ("std_30d", "std_90d", "slope_30d", "last"))
+RECENT_NAMES: Final = (
+    *(f"mean_{days}d" for days in SPANS),
+    "std_30d",
+    "std_90d",
+    "slope_30d",
+    "last",
+)
+STD_30, STD_90, SLOPE, LAST = (
+    RECENT_NAMES.index(name) for name in ("std_30d", "std_90d", "slope_30d", "last")
+)
 
 
 def recent(
-    value_TC: npt.NDArray[np.float64], known_TC: Days, end_day_B: Days, *, first_day: int, from_day_C: Days
+    value_TC: npt.NDArray[np.float64],
+    known_TC: Days,
+    end_day_B: Days,
+    *,
+    first_day: int,
+    from_day_C: Days,
 ) -> npt.NDArray[np.float64]:
     """Summarise each point over the days before each window's end: `RECENT_NAMES`, in that order.
 
-    Means over the last 3, 7, 14, 30 and 90 days, standard deviations (population) over the last 30 and 90, the least
-    squares slope over the last 30 (per day), and the last value within 90 days.
+    Means over the last 3, 7, 14, 30 and 90 days, standard deviations (population) over the last 30
+    and 90, the least squares slope over the last 30 (per day), and the last value within 90 days.
 
     Args:
         value_TC: one series per point, nan where a day was not read.
         known_TC: day on which each value became known; a window sees values known by its end.
         end_day_B: last day of each window.
         first_day: day of the first row.
-        from_day_C: first end day of windows that may look at the point (before it, its scale is not known).
+        from_day_C: first end day of windows that may look at the point (before it, its scale is not
+            known).
 
     Returns:
         float64 [B, C, 9]; nan where no day of a span was read (the slope: fewer than two days).
@@ -65,12 +80,16 @@ def recent_of_windows(x_BCL: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.fl
     windows, points, days = x_BCL.shape
     series = x_BCL.reshape(windows * points, days).T.astype(np.float64)
     start, last_day = np.zeros(windows * points, np.int32), np.array([days - 1], np.int32)
-    found = recent(series, np.zeros(series.shape, np.int32), last_day, first_day=0, from_day_C=start)
+    found = recent(
+        series, np.zeros(series.shape, np.int32), last_day, first_day=0, from_day_C=start
+    )
     return found.reshape(windows, points, len(RECENT_NAMES))
 
 
 @compiled
-def _summarise(value_CT: Any, known_CT: Any, row_B: Any, end_B: Any, from_C: Any, out_BCS: Any) -> None:
+def _summarise(
+    value_CT: Any, known_CT: Any, row_B: Any, end_B: Any, from_C: Any, out_BCS: Any
+) -> None:
     points, days = value_CT.shape
     for b in range(len(row_B)):
         for c in range(points):
@@ -84,8 +103,14 @@ def _summarise(value_CT: Any, known_CT: Any, row_B: Any, end_B: Any, from_C: Any
                     if count == 0:
                         origin = value_CT[c, t]
                         out_BCS[b, c, LAST] = origin
-                    deviation = value_CT[c, t] - origin  # from the newest value: exact where the level is high
-                    count, total, squares = count + 1, total + deviation, squares + deviation * deviation
+                    deviation = (
+                        value_CT[c, t] - origin
+                    )  # from the newest value: exact where the level is high
+                    count, total, squares = (
+                        count + 1,
+                        total + deviation,
+                        squares + deviation * deviation,
+                    )
                     time_sum, time_squares = time_sum - back, time_squares + back * back
                     products -= back * deviation
                 if back + 1 == SPANS[span]:

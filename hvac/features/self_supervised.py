@@ -1,4 +1,5 @@
-"""Self-supervised pretraining of the packaged encoder: forecast the next 90 days of simulated series, judged by MAE.
+"""Self-supervised pretraining of the packaged encoder: forecast the next 90 days of simulated
+series, judged by MAE.
 
 Legend: N series, T days, B windows, L lookback days, D future days.
 """
@@ -64,7 +65,8 @@ class Batch(NamedTuple):
 
 
 def simulated_series(config: PretrainConfig) -> tuple[Series, Series]:
-    """Series of the simulated fleets, and generic shapes, cut by equipment into training and held-out.
+    """Series of the simulated fleets, and generic shapes, cut by equipment into training and
+    held-out.
 
     Returns:
         (training series, held-out series); held-out equipment is never seen in training.
@@ -77,13 +79,23 @@ def simulated_series(config: PretrainConfig) -> tuple[Series, Series]:
     extra_NT = shape_series(rng, config.shapes, value_NT.shape[1])
     fleet = Series(value_NT, observed_NT)
     train, shapes = fleet.take(~held_N), Series(extra_NT, np.ones(extra_NT.shape, dtype=bool))
-    return Series(*(np.concatenate(pair) for pair in zip(train, shapes, strict=True))), fleet.take(held_N)
+    return Series(*(np.concatenate(pair) for pair in zip(train, shapes, strict=True))), fleet.take(
+        held_N
+    )
 
 
-def _fleet_series(config: SimulateConfig) -> tuple[Floats, npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+def _fleet_series(
+    config: SimulateConfig,
+) -> tuple[Floats, npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
     fleet = simulate(config)
-    units = fleet.readings.group_by(["facility_id", "equipment_id"]).aggregate([("point_id", "distinct")]).to_pylist()
-    points = {Unit(u["facility_id"], u["equipment_id"]): sorted(u["point_id_distinct"]) for u in units}
+    units = (
+        fleet.readings.group_by(["facility_id", "equipment_id"])
+        .aggregate([("point_id", "distinct")])
+        .to_pylist()
+    )
+    points = {
+        Unit(u["facility_id"], u["equipment_id"]): sorted(u["point_id_distinct"]) for u in units
+    }
     values, masks, held = [], [], []
     for panel in panels(fleet.readings, points):
         short = config.days - len(panel.value_TC)
@@ -95,7 +107,9 @@ def _fleet_series(config: SimulateConfig) -> tuple[Floats, npt.NDArray[np.bool_]
 
 
 def _held_out(unit: Unit, seed: int) -> bool:
-    digest = hashlib.sha256(f"{seed}\x1f{unit.facility_id}\x1f{unit.equipment_id}".encode()).digest()
+    digest = hashlib.sha256(
+        f"{seed}\x1f{unit.facility_id}\x1f{unit.equipment_id}".encode()
+    ).digest()
     return digest[0] / 256 < HELD_OUT
 
 
@@ -107,7 +121,9 @@ def _fill_forward(value_NT: npt.NDArray[np.float64], observed_NT: npt.NDArray[np
 
 
 def shape_series(rng: np.random.Generator, series: int, days: int) -> Floats:
-    """Generic shapes beside the fleets: seasons, weeks, walks, ramps, level shifts and counts, mixed at random."""
+    """Generic shapes beside the fleets: seasons, weeks, walks, ramps, level shifts and counts,
+    mixed at random.
+    """
     t_T = np.arange(days)
 
     def weight() -> npt.NDArray[np.float64]:
@@ -118,12 +134,23 @@ def shape_series(rng: np.random.Generator, series: int, days: int) -> Floats:
 
     noise_NT = rng.normal(size=(series, days))
     walk_NT = np.cumsum(rng.normal(size=(series, days)), axis=1) / np.sqrt(30)
-    knee_NT = np.maximum(t_T - rng.uniform(0, days, (series, 1)), 0) / rng.uniform(30, 300, (series, 1))
+    knee_NT = np.maximum(t_T - rng.uniform(0, days, (series, 1)), 0) / rng.uniform(
+        30, 300, (series, 1)
+    )
     step_NT = np.sign(t_T - rng.uniform(0, days, (series, 1)))
     count_NT = rng.poisson(rng.exponential(0.3, (series, 1)), (series, days))
-    parts = (wave(365.0), wave(7.0), wave(rng.uniform(10, 200, (series, 1))), walk_NT, step_NT, count_NT)
+    parts = (
+        wave(365.0),
+        wave(7.0),
+        wave(rng.uniform(10, 200, (series, 1))),
+        walk_NT,
+        step_NT,
+        count_NT,
+    )
     signed_NT = knee_NT * rng.choice((-1.0, 1.0), (series, 1)) * weight()
-    mixed_NT = sum((part * weight() for part in parts), signed_NT) + noise_NT * rng.exponential(0.3, (series, 1))
+    mixed_NT = sum((part * weight() for part in parts), signed_NT) + noise_NT * rng.exponential(
+        0.3, (series, 1)
+    )
     return np.asarray(mixed_NT, dtype=np.float32)
 
 
@@ -133,15 +160,22 @@ def draw(rng: np.random.Generator, series: Series, windows: int) -> Batch:
     row_B = rng.integers(0, rows, windows)
     day_B = rng.integers(0, days - LOOKBACK - DAYS + 1, windows)
     place_BL = day_B[:, None] + np.arange(LOOKBACK + DAYS)
-    value_BL, observed_BL = series.value_NT[row_B[:, None], place_BL], series.observed_NT[row_B[:, None], place_BL]
+    value_BL, observed_BL = (
+        series.value_NT[row_B[:, None], place_BL],
+        series.observed_NT[row_B[:, None], place_BL],
+    )
     past_BL, future_BD = value_BL[:, :LOOKBACK], value_BL[:, LOOKBACK:]
     mean_B1, std_B1 = past_BL.mean(axis=1, keepdims=True), past_BL.std(axis=1, keepdims=True)
     keep_B = (observed_BL[:, :LOOKBACK].mean(axis=1) >= MIN_OBSERVED) & (std_B1[:, 0] > 1e-6)
-    scaled = [((part - mean_B1) / np.maximum(std_B1, 1e-6))[keep_B] for part in (past_BL, future_BD)]
+    scaled = [
+        ((part - mean_B1) / np.maximum(std_B1, 1e-6))[keep_B] for part in (past_BL, future_BD)
+    ]
     return Batch(scaled[0], scaled[1], observed_BL[keep_B, LOOKBACK:])
 
 
-def pretrain(config: PretrainConfig, *, device: str = "cpu", report: Report = lambda row: None) -> Any:
+def pretrain(
+    config: PretrainConfig, *, device: str = "cpu", report: Report = lambda row: None
+) -> Any:
     """Train a TinyTimeMixer forecaster on simulated series (MAE, one cosine over all steps).
 
     Returns:
@@ -154,7 +188,9 @@ def pretrain(config: PretrainConfig, *, device: str = "cpu", report: Report = la
 
     model = TinyTimeMixerForPrediction(packaged_architecture()).to(device).train()
     optimiser = torch.optim.AdamW(model.parameters(), lr=config.learning_rate, weight_decay=0.01)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _warm_cosine(step, config.steps))
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimiser, lambda step: _warm_cosine(step, config.steps)
+    )
     losses = []
     for step in range(1, config.steps + 1):
         loss = _masked_mae(model, draw(rng, train, config.batch_size), device)
@@ -166,7 +202,9 @@ def pretrain(config: PretrainConfig, *, device: str = "cpu", report: Report = la
         losses.append(float(loss.detach()))
         if step % config.report_every == 0:
             report({"step": step, "train_mae": float(np.mean(losses[-config.report_every :]))})
-    return model, held_out_figures(model.eval(), draw(np.random.default_rng(1), held, config.held_out_windows), device)
+    return model, held_out_figures(
+        model.eval(), draw(np.random.default_rng(1), held, config.held_out_windows), device
+    )
 
 
 def _warm_cosine(step: int, steps: int) -> float:
@@ -175,16 +213,29 @@ def _warm_cosine(step: int, steps: int) -> float:
 
 
 def _masked_mae(model: Any, batch: Batch, device: str) -> torch.Tensor:
-    forecast_BD = model(torch.from_numpy(batch.past_BL).to(device).unsqueeze(-1)).prediction_outputs[..., 0]
-    future_BD, observed_BD = torch.from_numpy(batch.future_BD).to(device), torch.from_numpy(batch.observed_BD)
-    return F.l1_loss(forecast_BD, future_BD, reduction="none")[observed_BD.to(device)].clamp(max=20).mean()
+    forecast_BD = model(
+        torch.from_numpy(batch.past_BL).to(device).unsqueeze(-1)
+    ).prediction_outputs[..., 0]
+    future_BD, observed_BD = (
+        torch.from_numpy(batch.future_BD).to(device),
+        torch.from_numpy(batch.observed_BD),
+    )
+    return (
+        F.l1_loss(forecast_BD, future_BD, reduction="none")[observed_BD.to(device)]
+        .clamp(max=20)
+        .mean()
+    )
 
 
 def held_out_figures(model: Any, batch: Batch, device: str) -> dict[str, float]:
-    """MAE on held-out equipment, in past standard deviations, beside last value and seasonal-naive (7 days)."""
+    """MAE on held-out equipment, in past standard deviations, beside last value and seasonal-naive
+    (7 days).
+    """
     with torch.inference_mode():
         parts = [
-            model(torch.from_numpy(batch.past_BL[i : i + 1024]).to(device).unsqueeze(-1)).prediction_outputs[..., 0]
+            model(
+                torch.from_numpy(batch.past_BL[i : i + 1024]).to(device).unsqueeze(-1)
+            ).prediction_outputs[..., 0]
             for i in range(0, len(batch.past_BL), 1024)
         ]
     week_BD = np.tile(batch.past_BL[:, -7:], (1, DAYS // 7 + 1))[:, :DAYS]

@@ -1,11 +1,12 @@
-"""The 28 statistics of a window: level, shape, trend and variability of its lookback, in one compiled pass.
+"""The 28 statistics of a window: level, shape, trend and variability of its lookback, in one
+compiled pass.
 
 Shapes: B batch, C points, L lookback days, F features (28), N = B·C series.
 
-Every number is exact to about 1e-12 of the spread of the series, also where a small movement sits on a large offset:
-sums of squares are taken about a value of the series (or of the rolling window) itself, which bounds the
-cancellation by the number of days, and makes every deviation of a constant series exactly zero.
-"""
+Every number is exact to about 1e-12 of the spread of the series, also where a small movement sits
+on a large offset: sums of squares are taken about a value of the series (or of the rolling window)
+itself, which bounds the cancellation by the number of days, and makes every deviation of a constant
+series exactly zero."""
 
 from collections.abc import Callable
 from typing import Any, Final, TypeAlias, TypeVar, cast
@@ -19,7 +20,13 @@ from hvac.errors import InputError
 FEATURE_NAMES: Final[tuple[str, ...]] = (
     *("mean", "std", "min", "max", "median", "range", "q25", "q75", "iqr"),
     *("skewness", "kurtosis", "cv"),
-    *("trend_slope", "trend_intercept", "recent_vs_past_ratio", "recent_vs_past_diff", "recent_change_rate"),
+    *(
+        "trend_slope",
+        "trend_intercept",
+        "recent_vs_past_ratio",
+        "recent_vs_past_diff",
+        "recent_change_rate",
+    ),
     *("diff_mean", "diff_std", "diff_abs_mean"),
     *("rolling_std_7d_mean", "rolling_std_7d_max"),
     *("rolling_std_14d_mean", "rolling_std_14d_max"),
@@ -37,26 +44,30 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
 def _compiled(function: _Function) -> _Function:
-    """Compile on first call, keep the machine code on disk, let other threads run; no fast-math: results are exact."""
+    """Compile on first call, keep the machine code on disk, let other threads run; no fast-math:
+    results are exact.
+    """
     return cast(_Function, numba.njit(cache=True, nogil=True, error_model="numpy")(function))
 
 
 def statistics(x_BCL: npt.ArrayLike) -> FloatArray:
     """Compute the 28 statistics of each series (``FEATURE_NAMES``, in that order).
 
-    Level and variability are in the unit of ``x_BCL`` (slopes and change rates: per day), the shape features and
-    ``recent_vs_past_ratio`` have none. Standard deviations are the population's, quantiles interpolate linearly,
-    skewness and excess kurtosis are biased (``scipy.stats.skew``, ``kurtosis``), the trend is least squares on day
-    0…L−1. A standard deviation of at most 1e-10 gives skewness and kurtosis 0; a |mean| of at most 1e-10 gives cv 0,
-    a past mean of that size ratio 1 and diff 0. Definitions: DESIGN.md §6.
+    Level and variability are in the unit of ``x_BCL`` (slopes and change rates: per day), the shape
+    features and ``recent_vs_past_ratio`` have none. Standard deviations are the population's,
+    quantiles interpolate linearly, skewness and excess kurtosis are biased (``scipy.stats.skew``,
+    ``kurtosis``), the trend is least squares on day 0…L−1. A standard deviation of at most 1e-10
+    gives skewness and kurtosis 0; a |mean| of at most 1e-10 gives cv 0, a past mean of that size
+    ratio 1 and diff 0. Definitions: DESIGN.md §6.
 
     Args:
-        x_BCL: real numbers ``[B, C, L]`` (further leading axes are kept), any memory order, L ≥ 60 days. Windows come
-            filled; a NaN or ±inf that is left counts as 0.0.
+        x_BCL: real numbers ``[B, C, L]`` (further leading axes are kept), any memory order, L ≥ 60
+            days. Windows come filled; a NaN or ±inf that is left counts as 0.0.
 
     Returns:
-        float64 ``[B, C, 28]``, always finite: what overflows (values near 1e308) becomes 0. The features of a series do
-        not depend, to the last bit, on the other series of the batch. The input is not changed.
+        float64 ``[B, C, 28]``, always finite: what overflows (values near 1e308) becomes 0. The
+        features of a series do not depend, to the last bit, on the other series of the batch. The
+        input is not changed.
 
     Raises:
         InputError: fewer than three axes, fewer than 60 days, or values that are not real numbers.
@@ -73,7 +84,9 @@ def statistics(x_BCL: npt.ArrayLike) -> FloatArray:
     _check(x_BCL)
     days = x_BCL.shape[-1]
     x_NL = np.ascontiguousarray(x_BCL, dtype=np.float64).reshape(-1, days).view()
-    x_NL.flags.writeable = False  # one compiled signature for all inputs, and a kernel that cannot change them
+    x_NL.flags.writeable = (
+        False  # one compiled signature for all inputs, and a kernel that cannot change them
+    )
     f_NF = np.empty((x_NL.shape[0], len(FEATURE_NAMES)))
     _fill(x_NL, f_NF)
     return f_NF.reshape(*x_BCL.shape[:-1], len(FEATURE_NAMES))
@@ -81,13 +94,19 @@ def statistics(x_BCL: npt.ArrayLike) -> FloatArray:
 
 def _check(x_BCL: npt.NDArray[Any]) -> None:
     if x_BCL.dtype.kind not in "biuf":
-        raise InputError(f"statistics expects windows of real numbers, found an array of {x_BCL.dtype}")
+        raise InputError(
+            f"statistics expects windows of real numbers, found an array of {x_BCL.dtype}"
+        )
     if x_BCL.ndim < 3:
-        raise InputError(f"statistics expects windows [batch, points, days], found an array of shape {x_BCL.shape}")
+        raise InputError(
+            "statistics expects windows [batch, points, days], found an array of shape"
+            f" {x_BCL.shape}"
+        )
     if x_BCL.shape[-1] < MIN_DAYS:
         raise InputError(
-            f"statistics expects at least {MIN_DAYS} days in a window (the last {RECENT_DAYS} are compared with the "
-            f"{RECENT_DAYS} before), found {x_BCL.shape[-1]} in an array of shape {x_BCL.shape}"
+            f"statistics expects at least {MIN_DAYS} days in a window (the last {RECENT_DAYS} are"
+            f" compared with the {RECENT_DAYS} before), found {x_BCL.shape[-1]} in an array of"
+            f" shape {x_BCL.shape}"
         )
 
 
@@ -227,9 +246,8 @@ def _changes(x_L: FloatArray, f: FloatArray) -> None:
 def _rolling(x_L: FloatArray, scratch_3L: FloatArray, f: FloatArray) -> None:
     """Mean and maximum of the standard deviations of every full window of 7, 14 and 30 days.
 
-    Windows grow day by day from their first day, all at once: the inner loop runs over independent windows, so it is
-    vectorised without reordering a sum.
-    """
+    Windows grow day by day from their first day, all at once: the inner loop runs over independent
+    windows, so it is vectorised without reordering a sum."""
     sum_L, square_L, std_L = scratch_3L[0], scratch_3L[1], scratch_3L[2]
     sum_L[:] = 0.0
     square_L[:] = 0.0

@@ -43,12 +43,12 @@ SCALARS = {"observed": "observed_B", "persistence": "persistence_B"}
 class Windows:
     """Windows of one class: keys beside arrays; arrays that were not made or not read are None.
 
-    `observed_B` is the observed share of each window; `persistence_B` what the persistence baseline looks at; `u_BCE`
-    the embedding of an untrained encoder, for the ablation only. `n_BCS`, `r_BCS`, `d_BCS` and `e_BCS` summarise the
-    last days of normalised values, of values as they are, of deviations from peers, and of residuals. `w_BH` is how
-    many windows each label stands for (None: one each; read it through `weights`). Patch tokens `p_BCPE` and activity
-    `a_BCA` are made from values where they are needed, and never stored.
-    """
+    `observed_B` is the observed share of each window; `persistence_B` what the persistence baseline
+    looks at; `u_BCE` the embedding of an untrained encoder, for the ablation only. `n_BCS`,
+    `r_BCS`, `d_BCS` and `e_BCS` summarise the last days of normalised values, of values as they
+    are, of deviations from peers, and of residuals. `w_BH` is how many windows each label stands
+    for (None: one each; read it through `weights`). Patch tokens `p_BCPE` and activity `a_BCA` are
+    made from values where they are needed, and never stored."""
 
     keys: pa.Table
     observed_B: Floats
@@ -74,7 +74,9 @@ class Windows:
     def take(self, rows: npt.NDArray[Any]) -> Self:
         """Some of the windows: by positions or by a mask."""
         rows = np.flatnonzero(rows) if rows.dtype == bool else rows
-        arrays: dict[str, Any] = {n: None if a is None else a[rows] for n, a in self._arrays().items()}
+        arrays: dict[str, Any] = {
+            n: None if a is None else a[rows] for n, a in self._arrays().items()
+        }
         return replace(self, keys=self.keys.take(pa.array(rows)), **arrays)
 
     def split(self, name: str) -> Self:
@@ -84,8 +86,12 @@ class Windows:
     @property
     def units(self) -> npt.NDArray[np.str_]:
         """One text per window that names its equipment: the unit of every bootstrap and cut."""
-        facility, equipment = (self.keys[k].to_numpy(zero_copy_only=False) for k in ("facility_id", "equipment_id"))
-        return np.array([f"{f}\x1f{e}" for f, e in zip(facility, equipment, strict=True)], dtype=np.str_)
+        facility, equipment = (
+            self.keys[k].to_numpy(zero_copy_only=False) for k in ("facility_id", "equipment_id")
+        )
+        return np.array(
+            [f"{f}\x1f{e}" for f, e in zip(facility, equipment, strict=True)], dtype=np.str_
+        )
 
     @property
     def labels(self) -> tuple[Bools, Bools]:
@@ -96,7 +102,9 @@ class Windows:
 
     @property
     def weights(self) -> Floats:
-        """Return how many windows each label stands for [B, H]: 0 where it is unknown, 1 where nothing else is told."""
+        """Return how many windows each label stands for [B, H]: 0 where it is unknown, 1 where
+        nothing else is told.
+        """
         _, known_BH = self.labels
         w_BH = np.ones(known_BH.shape, np.float32) if self.w_BH is None else self.w_BH
         return np.where(known_BH, w_BH, np.float32(0))
@@ -118,19 +126,29 @@ def concat(parts: Sequence[Windows]) -> Windows:
     """Windows one after another; all parts must have the same arrays."""
     if len(parts) == 1:
         return parts[0]
-    names = [f.name for f in fields(Windows) if f.name != "keys" and getattr(parts[0], f.name) is not None]
+    names = [
+        f.name
+        for f in fields(Windows)
+        if f.name != "keys" and getattr(parts[0], f.name) is not None
+    ]
     arrays = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
     return Windows(keys=pa.concat_tables([part.keys for part in parts]), **arrays)
 
 
 def labels_only(windows: Windows) -> Windows:
-    """Return the same windows with keys and labels alone: windows of several classes can then be joined."""
-    dropped: dict[str, Any] = {attribute: None for name, (attribute, _) in VECTORS.items() if name not in LABELS}
+    """Return the same windows with keys and labels alone: windows of several classes can then be
+    joined.
+    """
+    dropped: dict[str, Any] = {
+        attribute: None for name, (attribute, _) in VECTORS.items() if name not in LABELS
+    }
     return replace(windows, **dropped, p_BCPE=None, a_BCA=None, persistence_B=None)
 
 
 def to_arrow(windows: Windows, *, fixed: bool = True) -> pa.Table:
-    """Arrow form: fixed-size lists (as stored), or plain lists (whose schema is the same whatever C is)."""
+    """Arrow form: fixed-size lists (as stored), or plain lists (whose schema is the same whatever C
+    is).
+    """
     table = windows.keys
     for name, attribute in SCALARS.items():
         array = getattr(windows, attribute)
@@ -163,7 +181,10 @@ def matrix(column: pa.ChunkedArray) -> npt.NDArray[Any]:
         return np.empty((0, getattr(column.type, "list_size", 0)))
     flat = column.combine_chunks().flatten().to_numpy(zero_copy_only=False)
     if len(flat) % len(column):
-        raise InputError(f"a column of lists has {len(flat)} values in {len(column)} rows: rows are not equally long")
+        raise InputError(
+            f"a column of lists has {len(flat)} values in {len(column)} rows: rows are not equally"
+            " long"
+        )
     return np.asarray(flat).reshape(len(column), -1)
 
 
@@ -178,6 +199,8 @@ def from_arrow(table: pa.Table, *, points: int) -> Windows:
             array = matrix(table[name])
             array = array.astype(bool if pa.types.is_boolean(kind) else np.float32, copy=False)
             arrays[attribute] = (
-                array.reshape(len(table), points, array.shape[1] // points) if attribute[-2] == "C" else array
+                array.reshape(len(table), points, array.shape[1] // points)
+                if attribute[-2] == "C"
+                else array
             )
     return Windows(keys=table.select([k for k in KEYS if k in table.column_names]), **arrays)

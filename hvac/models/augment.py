@@ -1,6 +1,7 @@
 """Changed copies of training windows: noise, other amplitudes, a silent sensor, another speed.
 
-Nothing changes a window's keys or labels, and all transformations keep its last day last: a label counts from there.
+Nothing changes a window's keys or labels, and all transformations keep its last day last: a label
+counts from there.
 
 Legend: B windows, C points, L lookback days.
 """
@@ -21,8 +22,8 @@ Floats = npt.NDArray[np.floating[Any]]
 class AugmentConfig(Config):
     """How many changed copies join the training windows (0: none), and how far they are changed.
 
-    0 switches a change off; for `window_slice`, the shortest share of the days that is kept, 1 does.
-    """
+    0 switches a change off; for `window_slice`, the shortest share of the days that is kept, 1
+    does."""
 
     copies: int = Field(default=0, ge=0)
     jitter: float = Field(default=0.05, ge=0)
@@ -33,7 +34,8 @@ class AugmentConfig(Config):
 
 
 def changed(x_BCL: Floats, config: AugmentConfig, copy: int) -> npt.NDArray[np.float32]:
-    """One changed copy of the values of windows; the same for the same seed, number of the copy, and windows.
+    """One changed copy of the values of windows; the same for the same seed, number of the copy,
+    and windows.
 
     >>> x_BCL = np.arange(90.0).reshape(1, 1, 90)
     >>> still = AugmentConfig(copies=1, jitter=0, scaling=0, time_mask=0, window_slice=1)
@@ -60,7 +62,9 @@ def scaled(x_BCL: Floats, spread: float, rng: np.random.Generator) -> Floats:
 
 
 def masked(x_BCL: Floats, share: float, rng: np.random.Generator) -> Floats:
-    """In every series a stretch of this share of the days repeats the value before it, as a missing reading does."""
+    """In every series a stretch of this share of the days repeats the value before it, as a missing
+    reading does.
+    """
     days = x_BCL.shape[-1]
     length = min(round(share * days), days - 1)
     first_BC1 = rng.integers(1, days - length + 1, (*x_BCL.shape[:-1], 1))
@@ -70,7 +74,9 @@ def masked(x_BCL: Floats, share: float, rng: np.random.Generator) -> Floats:
 
 
 def sliced(x_BCL: Floats, share: float, rng: np.random.Generator) -> Floats:
-    """The last days of every window, at least this share of them, stretched linearly to full length."""
+    """The last days of every window, at least this share of them, stretched linearly to full
+    length.
+    """
     days = x_BCL.shape[-1]
     first_B11 = rng.uniform(0, (1 - share) * (days - 1), (len(x_BCL), 1, 1))
     position_B1L = first_B11 + (days - 1 - first_B11) * np.linspace(0, 1, days)

@@ -1,4 +1,5 @@
-"""Blocks of a window as one matrix of inputs, and what to do with labels that are unknown or of one kind.
+"""Blocks of a window as one matrix of inputs, and what to do with labels that are unknown or of one
+kind.
 
 Legend: B windows, N inputs, H horizons.
 """
@@ -19,7 +20,9 @@ from hvac.models.family import NEEDS
 
 Floats = npt.NDArray[np.float64]
 RISK_FLOOR = 1e-4
-Without = Annotated[tuple[Literal["recent", "raw", "peers", "residuals", "context", "activity"], ...], Distinct]
+Without = Annotated[
+    tuple[Literal["recent", "raw", "peers", "residuals", "context", "activity"], ...], Distinct
+]
 
 
 def remaining(blocks: tuple[str, ...], without: tuple[str, ...]) -> tuple[str, ...]:
@@ -32,29 +35,33 @@ def remaining(blocks: tuple[str, ...], without: tuple[str, ...]) -> tuple[str, .
 
 
 def inputs(windows: Windows, blocks: Sequence[str]) -> Floats:
-    """Blocks (names of `NEEDS`) side by side, flattened over points: [B, N]. Values may be nan where unknown.
+    """Blocks (names of `NEEDS`) side by side, flattened over points: [B, N]. Values may be nan
+    where unknown.
 
     Raises:
         BundleError: the windows do not carry a block.
     """
     arrays = [getattr(windows, NEEDS[block]) for block in blocks]
     if any(array is None for array in arrays):
-        raise BundleError(f"the model needs the windows' {' and '.join(blocks)}; they do not have all of them")
+        raise BundleError(
+            f"the model needs the windows' {' and '.join(blocks)}; they do not have all of them"
+        )
     return np.concatenate([flat(np.asarray(a, dtype=np.float64)) for a in arrays], axis=1)
 
 
 def finite_inputs(windows: Windows, blocks: Sequence[str]) -> Floats:
     """Return the blocks side by side for a fit of trees: [B, N].
 
-    Infinite values are unknown (nan), and a column without any finite value is 0 (`without_empty_columns`).
-    """
+    Infinite values are unknown (nan), and a column without any finite value is 0
+    (`without_empty_columns`)."""
     input_BN = inputs(windows, blocks)
     input_BN[~np.isfinite(input_BN)] = np.nan
     return without_empty_columns(input_BN)
 
 
 def without_empty_columns(input_BN: Floats) -> Floats:
-    """Return the same columns, with 0 in those that hold no value at all: scikit-learn 1.9 refuses these.
+    """Return the same columns, with 0 in those that hold no value at all: scikit-learn 1.9 refuses
+    these.
 
     No tree splits on a column that says the same everywhere, so scores do not change.
     """
@@ -73,14 +80,18 @@ def two_classes(y_B: npt.NDArray[np.bool_]) -> bool:
 
 
 def base_rates(windows: Windows) -> Floats:
-    """Share of positives among known labels, by their weights, per horizon; nan where none is known."""
+    """Share of positives among known labels, by their weights, per horizon; nan where none is
+    known.
+    """
     y_BH, w_BH = windows.labels[0], windows.weights.astype(np.float64)
     with np.errstate(invalid="ignore"):
         return np.asarray((y_BH * w_BH).sum(axis=0) / w_BH.sum(axis=0))
 
 
 def unit_windows(windows: Windows) -> float:
-    """Return how many windows a unit has on average: leaves of trees are counted in units, whatever the stride."""
+    """Return how many windows a unit has on average: leaves of trees are counted in units, whatever
+    the stride.
+    """
     return len(windows) / max(len(np.unique(windows.units)), 1)
 
 

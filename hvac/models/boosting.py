@@ -16,7 +16,14 @@ from pydantic import Field
 from scipy.special import log_expit
 
 from hvac.features.table import Windows
-from hvac.models.blocks import Without, finite_inputs, log_odds, remaining, two_classes, without_empty_columns
+from hvac.models.blocks import (
+    Without,
+    finite_inputs,
+    log_odds,
+    remaining,
+    two_classes,
+    without_empty_columns,
+)
 from hvac.models.family import CrossFit, FamilyConfig, Fitting, Folds
 from hvac.models.tree_model import TreeModel, width_of
 from hvac.models.trees import TreeNodes, Trees, join_trees
@@ -36,10 +43,18 @@ STEP = 10  # numbers of trees that are tried: multiples of it
 
 
 class BoostingConfig(FamilyConfig):
-    """Trees and their shrinkage; the number of trees is chosen by log-loss on windows the trees have not seen."""
+    """Trees and their shrinkage; the number of trees is chosen by log-loss on windows the trees
+    have not seen.
+    """
 
     family: Literal[
-        "gbdt_28", "gbdt_92", "gbdt_context", "gbdt_activity", "gbdt_history", "gbdt_full", "gbdt_relative"
+        "gbdt_28",
+        "gbdt_92",
+        "gbdt_context",
+        "gbdt_activity",
+        "gbdt_history",
+        "gbdt_full",
+        "gbdt_relative",
     ] = "gbdt_28"
     learning_rate: float = Field(default=0.06, gt=0)
     trees: int = Field(default=200, ge=1)
@@ -79,8 +94,12 @@ class Boosting(TreeModel):
         return cls(config, forests, width_of(train, config.needs))
 
     @classmethod
-    def cross_fit(cls, windows: Windows, config: BoostingConfig, fitting: Fitting, folds: Folds) -> CrossFit:
-        """Choose the number of trees by the folds' log-loss, score them with it, and fit that many on all windows."""
+    def cross_fit(
+        cls, windows: Windows, config: BoostingConfig, fitting: Fitting, folds: Folds
+    ) -> CrossFit:
+        """Choose the number of trees by the folds' log-loss, score them with it, and fit that many
+        on all windows.
+        """
         input_BN = finite_inputs(windows, config.needs)
         horizons = range(windows.labels[0].shape[1])
         fits = [_cross_fit_horizon(input_BN, windows, config, h, folds) for h in horizons]
@@ -91,7 +110,11 @@ class Boosting(TreeModel):
 def _fit_stopped(train: Windows, tune: Windows, config: BoostingConfig, h: int) -> Trees:
     """Fit one horizon; boosting stops where *tune* gains nothing more."""
     learned, tuning = (
-        Rows(finite_inputs(part, config.needs), part.labels[0][:, h], part.weights[:, h].astype(np.float64)).known()
+        Rows(
+            finite_inputs(part, config.needs),
+            part.labels[0][:, h],
+            part.weights[:, h].astype(np.float64),
+        ).known()
         for part in (train, tune)
     )
     if not two_classes(tuning.y_B):
@@ -107,7 +130,10 @@ def _cross_fit_horizon(
     staged_NB = np.empty((len(counts), len(y_B)))
     for rest_B, own_B in folds.parts:
         learned_B = rest_B if rest_B.any() else own_B
-        learned, held_out = (Rows(input_BN[part_B], y_B[part_B], w_B[part_B]).known() for part_B in (learned_B, own_B))
+        learned, held_out = (
+            Rows(input_BN[part_B], y_B[part_B], w_B[part_B]).known()
+            for part_B in (learned_B, own_B)
+        )
         trees = _fit_trees(learned, config, until=held_out)
         staged_NB[:, own_B] = _staged(trees, counts, input_BN[own_B])
     loss_N = -(w_B * np.where(y_B, log_expit(staged_NB), log_expit(-staged_NB))).sum(axis=1)
@@ -132,7 +158,9 @@ def _fit_trees(rows: Rows, config: BoostingConfig, *, until: Rows | None = None)
     if until is None or not two_classes(until.y_B):
         model = _classifier(config, config.trees, early_stopping=False)
         return _trees(model.fit(rows.input_BN, rows.y_B, sample_weight=rows.w_B))
-    model = _classifier(config, config.trees, early_stopping=True, n_iter_no_change=config.patience, scoring="loss")
+    model = _classifier(
+        config, config.trees, early_stopping=True, n_iter_no_change=config.patience, scoring="loss"
+    )
     stopping = {"X_val": until.input_BN, "y_val": until.y_B, "sample_weight_val": until.w_B}
     return _trees(model.fit(rows.input_BN, rows.y_B, sample_weight=rows.w_B, **stopping))
 
@@ -141,10 +169,15 @@ def _classifier(config: BoostingConfig, trees: int, **stopping: Any) -> Any:
     from sklearn.ensemble import HistGradientBoostingClassifier
 
     return HistGradientBoostingClassifier(
-        learning_rate=config.learning_rate, max_iter=trees, max_leaf_nodes=config.leaves,
-        min_samples_leaf=config.min_leaf, l2_regularization=config.l2, max_features=config.share_of_features,
-        random_state=config.seed, **stopping,
-    )  # fmt: skip
+        learning_rate=config.learning_rate,
+        max_iter=trees,
+        max_leaf_nodes=config.leaves,
+        min_samples_leaf=config.min_leaf,
+        l2_regularization=config.l2,
+        max_features=config.share_of_features,
+        random_state=config.seed,
+        **stopping,
+    )
 
 
 def _trees(model: Any) -> Trees:
@@ -152,5 +185,7 @@ def _trees(model: Any) -> Trees:
     trees = []
     for (tree,) in model._predictors:
         feature, *others = (tree.nodes[name] for name in names)
-        trees.append(TreeNodes(np.where(tree.nodes["is_leaf"], -1, feature.astype(np.int64)), *others))
+        trees.append(
+            TreeNodes(np.where(tree.nodes["is_leaf"], -1, feature.astype(np.int64)), *others)
+        )
     return join_trees(trees, base=float(model._baseline_prediction.ravel()[0]))

@@ -1,4 +1,5 @@
-"""`catboost_full`: CatBoost on the 28 statistics and context, an opponent from another house (an optional extra).
+"""`catboost_full`: CatBoost on the 28 statistics and context, an opponent from another house (an
+optional extra).
 
 Its symmetric trees are kept as plain arrays like all others, so that scoring needs no CatBoost.
 
@@ -24,7 +25,9 @@ from hvac.models.trees import TreeNodes, Trees, join_trees
 
 
 class CatBoostConfig(FamilyConfig):
-    """CatBoost's settings; plain boosting, few borders and half of the inputs a level keep a fit at about a second."""
+    """CatBoost's settings; plain boosting, few borders and half of the inputs a level keep a fit at
+    about a second.
+    """
 
     family: Literal["catboost_full"] = "catboost_full"
     trees: int = Field(default=200, ge=1)
@@ -55,11 +58,20 @@ def _fit_horizon(train: Windows, config: CatBoostConfig, h: int) -> Trees:
     if not two_classes(y_B):
         return join_trees([], base=constant_log_odds(train, h))
     model = _library().CatBoostClassifier(
-        iterations=config.trees, depth=config.depth, learning_rate=config.learning_rate, random_seed=config.seed,
-        border_count=config.borders, rsm=config.share_of_features, boosting_type="Plain", thread_count=1, verbose=False,
+        iterations=config.trees,
+        depth=config.depth,
+        learning_rate=config.learning_rate,
+        random_seed=config.seed,
+        border_count=config.borders,
+        rsm=config.share_of_features,
+        boosting_type="Plain",
+        thread_count=1,
+        verbose=False,
         allow_writing_files=False,
-    )  # fmt: skip
-    model.fit(finite_inputs(train, config.needs), y_B.astype(int), sample_weight=train.weights[:, h])
+    )
+    model.fit(
+        finite_inputs(train, config.needs), y_B.astype(int), sample_weight=train.weights[:, h]
+    )
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "model.json")
         model.save_model(str(path), format="json")
@@ -71,23 +83,32 @@ def _library() -> Any:
         import catboost
     except ImportError:
         raise ConfigError(
-            "catboost_full needs the package catboost: pip install 'hvac-foresight[catboost]', or choose another family"
+            "catboost_full needs the package catboost: pip install 'hvac-foresight[catboost]', or"
+            " choose another family"
         ) from None
     return catboost
 
 
 def _trees(stored: dict[str, Any]) -> Trees:
-    """Turn CatBoost's symmetric trees into nodes: a level has one split, missing is below all borders."""
+    """Turn CatBoost's symmetric trees into nodes: a level has one split, missing is below all
+    borders.
+    """
     scale, (bias,) = stored["scale_and_bias"]
-    column = {f["feature_index"]: f["flat_feature_index"] for f in stored["features_info"]["float_features"]}
-    return join_trees([_nodes(tree, column, scale) for tree in stored["oblivious_trees"]], base=float(bias))
+    column = {
+        f["feature_index"]: f["flat_feature_index"]
+        for f in stored["features_info"]["float_features"]
+    }
+    return join_trees(
+        [_nodes(tree, column, scale) for tree in stored["oblivious_trees"]], base=float(bias)
+    )
 
 
 def _nodes(tree: dict[str, Any], column: dict[int, int], scale: float) -> TreeNodes:
-    """Lay a symmetric tree out level by level: the children of node n are 2n + 1 (at most the border) and 2n + 2.
+    """Lay a symmetric tree out level by level: the children of node n are 2n + 1 (at most the
+    border) and 2n + 2.
 
-    CatBoost numbers leaves by the splits that are passed, the first being the lowest bit: the last one is the root.
-    """
+    CatBoost numbers leaves by the splits that are passed, the first being the lowest bit: the last
+    one is the root."""
     splits, values = tree.get("splits") or [], np.array(tree["leaf_values"]) * scale
     inner = len(values) - 1
     level_K = np.floor(np.log2(np.arange(inner) + 1)).astype(int)
@@ -98,4 +119,6 @@ def _nodes(tree: dict[str, Any], column: dict[int, int], scale: float) -> TreeNo
     number_K[0, :inner] = [ordered[level]["border"] for level in level_K]
     number_K[1, inner:] = values
     node_K = np.arange(len(feature_K))
-    return TreeNodes(feature_K, number_K[0], np.ones(len(node_K)), 2 * node_K + 1, 2 * node_K + 2, number_K[1])
+    return TreeNodes(
+        feature_K, number_K[0], np.ones(len(node_K)), 2 * node_K + 1, 2 * node_K + 2, number_K[1]
+    )

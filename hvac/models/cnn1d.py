@@ -1,7 +1,8 @@
 """`cnn1d`, the 1D-CNN seed: two convolutions, a maximum over time, and a logit per horizon.
 
-Conv 32×3 – ReLU – max pool 2 – Conv 64×3 – ReLU – maximum over time – 64 – ReLU – H. The maximum over time finds a
-shape wherever in the window it lies. For one point and one output these are the seed's 10,561 parameters.
+Conv 32×3 – ReLU – max pool 2 – Conv 64×3 – ReLU – maximum over time – 64 – ReLU – H. The maximum
+over time finds a shape wherever in the window it lies. For one point and one output these are the
+seed's 10,561 parameters.
 
 Legend: B windows, C points, L lookback steps, H horizons.
 """
@@ -29,7 +30,9 @@ SHORTEST = KERNEL - 1 + POOL * KERNEL  # steps that leave one position for the s
 
 
 class Cnn1dConfig(TrainingConfig):
-    """Architecture of the seed; trained by Adam (no weight decay) on the plain binary cross-entropy, as there."""
+    """Architecture of the seed; trained by Adam (no weight decay) on the plain binary
+    cross-entropy, as there.
+    """
 
     family: Literal["cnn1d"] = "cnn1d"
     filters: tuple[int, int] = (32, 64)
@@ -58,7 +61,9 @@ class Convolutions(Network):
     def __init__(self, config: Cnn1dConfig, shape: Shape) -> None:
         super().__init__()
         if shape.positions[0] < SHORTEST:
-            raise ConfigError(f"cnn1d needs windows of at least {SHORTEST} steps, found {shape.positions[0]}")
+            raise ConfigError(
+                f"cnn1d needs windows of at least {SHORTEST} steps, found {shape.positions[0]}"
+            )
         self.horizons = shape.horizons
         first, second = config.filters
         self.shapes = nn.Sequential(

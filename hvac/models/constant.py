@@ -96,6 +96,8 @@ class Persistence:
         return cls(config, int(state["horizons"][0]))
 
     @classmethod
-    def fit(cls, train: Windows, tune: Windows, config: PersistenceConfig, fitting: Fitting) -> Self:
+    def fit(
+        cls, train: Windows, tune: Windows, config: PersistenceConfig, fitting: Fitting
+    ) -> Self:
         """Nothing to fit."""
         return cls(config, train.labels[0].shape[1])

@@ -1,7 +1,9 @@
-"""Extremely randomised trees (Geurts, Ernst and Wehenkel 2006) on blocks of a window: one forest per horizon.
+"""Extremely randomised trees (Geurts, Ernst and Wehenkel 2006) on blocks of a window: one forest
+per horizon.
 
-Averages of many deep, random trees make few assumptions and hardly overfit, where boosting follows single machines:
-the plain model that is hardest to beat where few units have events. Fitted by scikit-learn; kept as plain arrays.
+Averages of many deep, random trees make few assumptions and hardly overfit, where boosting follows
+single machines: the plain model that is hardest to beat where few units have events. Fitted by
+scikit-learn; kept as plain arrays.
 
 Legend: B windows, N inputs, H horizons, T trees.
 """
@@ -41,9 +43,13 @@ FOREST_BLOCKS: dict[str, tuple[str, ...]] = {
 
 
 class ExtraTreesConfig(FamilyConfig):
-    """Trees of a forest; a leaf holds at least `min_leaf` windows and that share of the windows of a unit."""
+    """Trees of a forest; a leaf holds at least `min_leaf` windows and that share of the windows of
+    a unit.
+    """
 
-    family: Literal["et_28", "et_context", "et_history", "et_recent", "et_relative", "et_full"] = "et_28"
+    family: Literal["et_28", "et_context", "et_history", "et_recent", "et_relative", "et_full"] = (
+        "et_28"
+    )
     trees: int = Field(default=100, ge=1)
     min_leaf: int = Field(default=8, ge=1)
     unit_share: float = Field(default=0.1, ge=0)
@@ -80,9 +86,12 @@ def _fit_horizon(train: Windows, config: ExtraTreesConfig, h: int) -> Trees:
     if not two_classes(y_B):
         return join_trees([], base=float(expit(constant_log_odds(train, h))))
     model = ExtraTreesClassifier(
-        config.trees, min_samples_leaf=least, class_weight="balanced" if config.balanced else None,
-        random_state=config.seed, n_jobs=1,
-    )  # fmt: skip
+        config.trees,
+        min_samples_leaf=least,
+        class_weight="balanced" if config.balanced else None,
+        random_state=config.seed,
+        n_jobs=1,
+    )
     model.fit(finite_inputs(train, config.needs), y_B, sample_weight=train.weights[:, h])
     return join_trees([_nodes(tree.tree_, config.trees) for tree in model.estimators_], base=0.0)
 
@@ -92,5 +101,10 @@ def _nodes(tree: Any, trees: int) -> TreeNodes:
     feature_K = np.where(tree.children_left < 0, -1, tree.feature)
     value_K = tree.value[:, 0, 1] / tree.value[:, 0].sum(axis=1) / trees
     return TreeNodes(
-        feature_K, tree.threshold, tree.missing_go_to_left, tree.children_left, tree.children_right, value_K
-    )  # fmt: skip
+        feature_K,
+        tree.threshold,
+        tree.missing_go_to_left,
+        tree.children_left,
+        tree.children_right,
+        value_K,
+    )

@@ -60,25 +60,32 @@ def fit(train: Windows, tune: Windows, config: Any, fitting: Fitting) -> Model:
     """Fit a family in this process.
 
     Args:
-        train, tune: labelled windows that carry what `config.reads` and `config.needs` name (see `family.prepared`).
+        train, tune: labelled windows that carry what `config.reads` and `config.needs` name (see
+            `family.prepared`).
     """
     return FAMILIES[config.family].fit(train, tune, config, fitting)
 
 
 def cross_fit(windows: Windows, config: Any, fitting: Fitting, *, folds: int) -> CrossFit:
-    """Fit a family on all labelled windows it may learn from, and score each by a model blind to its unit.
+    """Fit a family on all labelled windows it may learn from, and score each by a model blind to
+    its unit.
 
     Args:
-        windows: those of the train, tune and cal parts, with what `config.reads` and `config.needs` name.
+        windows: those of the train, tune and cal parts, with what `config.reads` and `config.needs`
+            name.
         folds: into how many the units are dealt (a fusion has its own number).
     """
-    return FAMILIES[config.family].cross_fit(windows, config, fitting, folds_of(windows, config, folds))
+    return FAMILIES[config.family].cross_fit(
+        windows, config, fitting, folds_of(windows, config, folds)
+    )
 
 
 def score_all(
     windows: Windows, learn_B: npt.NDArray[np.bool_], config: Any, fitting: Fitting, *, folds: int
 ) -> CrossFit:
-    """Cross-fit on some of the windows and score all: those by their folds, the others by the final model."""
+    """Cross-fit on some of the windows and score all: those by their folds, the others by the final
+    model.
+    """
     fit = cross_fit(windows.take(learn_B), config, fitting, folds=folds)
     score_BH = np.empty(windows.labels[0].shape)
     score_BH[learn_B] = fit.score_BH

@@ -1,4 +1,5 @@
-"""What every model family is: a configuration, a fit, and a fitted model that scores windows, saves and restores.
+"""What every model family is: a configuration, a fit, and a fitted model that scores windows, saves
+and restores.
 
 Legend: B windows, C points, P patches, E embedding, H horizons.
 """
@@ -60,7 +61,9 @@ class FamilyConfig(Config):
 
     @property
     def reads(self) -> tuple[str, ...]:
-        """Parts that training windows must carry: `needs`, and the values where changed copies are made of them."""
+        """Parts that training windows must carry: `needs`, and the values where changed copies are
+        made of them.
+        """
         return tuple(dict.fromkeys((*self.needs, "values"))) if self.augment.copies else self.needs
 
 
@@ -81,11 +84,11 @@ class Model(Protocol):
 
 
 class Fitting(NamedTuple):
-    """What a fit is given beside its windows: the frozen encoder, its workers, where it stood, whom to report to.
+    """What a fit is given beside its windows: the frozen encoder, its workers, where it stood, whom
+    to report to.
 
-    `states` holds networks that were fitted elsewhere (by Ray Train's workers), by the names of `network_fits`; `name`
-    is the fit's own: "" or the block of a fusion.
-    """
+    `states` holds networks that were fitted elsewhere (by Ray Train's workers), by the names of
+    `network_fits`; `name` is the fit's own: "" or the block of a fusion."""
 
     encoder: Encoding
     workers: Workers = Workers()
@@ -96,12 +99,15 @@ class Fitting(NamedTuple):
 
 
 def columns_for(needs: Iterable[str]) -> tuple[str, ...]:
-    """Columns of the featurized table that hold what is needed (patch tokens and activity are made from values)."""
+    """Columns of the featurized table that hold what is needed (patch tokens and activity are made
+    from values).
+    """
     return tuple(sorted({"values" if need in NEVER_STORED else need for need in needs}))
 
 
 def prepared(windows: Windows, needs: Iterable[str], encoder: Encoding) -> Windows:
-    """The windows with everything needed; embedding, patch tokens and activity are made from values if not there.
+    """The windows with everything needed; embedding, patch tokens and activity are made from values
+    if not there.
 
     Raises:
         BundleError: something is missing and cannot be made.
@@ -122,10 +128,11 @@ def prepared(windows: Windows, needs: Iterable[str], encoder: Encoding) -> Windo
 
 
 def augmented(train: Windows, config: FamilyConfig, encoder: Encoding) -> Windows:
-    """Training windows followed by their changed copies; the very same windows where `config.augment` makes none.
+    """Training windows followed by their changed copies; the very same windows where
+    `config.augment` makes none.
 
-    Statistics, embedding and patch tokens of a copy are made from its values; keys, labels and context are the
-    original's. What the family does not need is left out.
+    Statistics, embedding and patch tokens of a copy are made from its values; keys, labels and
+    context are the original's. What the family does not need is left out.
 
     Raises:
         ConfigError: copies are asked for, and the windows carry no values.
@@ -134,10 +141,13 @@ def augmented(train: Windows, config: FamilyConfig, encoder: Encoding) -> Window
         return train
     if train.x_BCL is None:
         raise ConfigError(
-            f"{config.family}.augment.copies is {config.augment.copies}, and the windows carry no values to change: "
-            "set featurize.keep_values: true and run featurize again"
+            f"{config.family}.augment.copies is {config.augment.copies}, and the windows carry no"
+            " values to change: set featurize.keep_values: true and run featurize again"
         )
-    parts = [train, *(_copy(train, config, number, encoder) for number in range(config.augment.copies))]
+    parts = [
+        train,
+        *(_copy(train, config, number, encoder) for number in range(config.augment.copies)),
+    ]
     dropped: dict[str, Any] = {name: None for name in REMADE if getattr(parts[-1], name) is None}
     return concat([replace(parts[0], **dropped), *parts[1:]])
 

@@ -1,8 +1,8 @@
 """Fit a network: AdamW, cosine, focal loss, best epoch by validation PR-AUC.
 
-The loop knows nothing of Ray; what a caller injects: `report` (after each epoch), and `Workers` (how a module is
-wrapped and seen by several workers). A network may consist of parts that share nothing (the hybrid's
-horizons): each part then has its own clipping and its own best epoch.
+The loop knows nothing of Ray; what a caller injects: `report` (after each epoch), and `Workers`
+(how a module is wrapped and seen by several workers). A network may consist of parts that share
+nothing (the hybrid's horizons): each part then has its own clipping and its own best epoch.
 
 Legend: B windows, S positions, N columns, H horizons, M ensemble members.
 """
@@ -58,7 +58,9 @@ class Workers(NamedTuple):
 
 @dataclass(kw_only=True)
 class FitState:
-    """Where a fit stands: enough to go on after a kill, and in the end the result (`best`, one entry per part)."""
+    """Where a fit stands: enough to go on after a kill, and in the end the result (`best`, one
+    entry per part).
+    """
 
     epoch: int = 0
     module: Weights = field(default_factory=dict)
@@ -73,7 +75,9 @@ class FitState:
         """Before the first epoch."""
         parts = max(network.part_H) + 1
         history: list[list[dict[str, float]]] = [[] for _ in network.part_H]
-        return cls(best_score=[-1.0] * parts, best=[{}] * parts, best_epoch=[0] * parts, history_H=history)
+        return cls(
+            best_score=[-1.0] * parts, best=[{}] * parts, best_epoch=[0] * parts, history_H=history
+        )
 
     def ended(self, config: Any) -> bool:
         """Whether all epochs are done, or every part has not improved for `patience` epochs."""
@@ -119,11 +123,17 @@ class Network(nn.Module):
         self.take(parts[0])
 
     def read_out(self, found: torch.Tensor) -> torch.Tensor:
-        """Log-odds of the risks [H, B] from what forward gave: the mean over members where there are several."""
+        """Log-odds of the risks [H, B] from what forward gave: the mean over members where there
+        are several.
+        """
         return found if found.dim() == 2 else found.mean(dim=0)
 
-    def loss_H(self, found: torch.Tensor, y_HB: torch.Tensor, w_HB: torch.Tensor, weighing: Weighing) -> Any:
-        """Weighted loss of each horizon: [H], or [M, H] of M members, each of which then learns alone."""
+    def loss_H(
+        self, found: torch.Tensor, y_HB: torch.Tensor, w_HB: torch.Tensor, weighing: Weighing
+    ) -> Any:
+        """Weighted loss of each horizon: [H], or [M, H] of M members, each of which then learns
+        alone.
+        """
         terms = focal_terms(found, y_HB, gamma=weighing.gamma, alpha=weighing.alpha_H1) * w_HB
         return terms.sum(dim=-1) / w_HB.sum(dim=-1).clamp(min=1)
 
@@ -133,10 +143,18 @@ class Network(nn.Module):
 
 
 def fit_network(
-    network: Network, train: Rows, tune: Rows, config: Any, *, counts: Counts, workers: Workers = Workers(),  # noqa: B008
-    state: FitState | None = None, report: Callable[[FitState], None] = lambda state: None,
-) -> FitState:  # fmt: skip
-    """Fit, or go on fitting, a network; each part's best epoch by PR-AUC on *tune* wins (ties: the earlier).
+    network: Network,
+    train: Rows,
+    tune: Rows,
+    config: Any,
+    *,
+    counts: Counts,
+    workers: Workers = Workers(),  # noqa: B008
+    state: FitState | None = None,
+    report: Callable[[FitState], None] = lambda state: None,
+) -> FitState:
+    """Fit, or go on fitting, a network; each part's best epoch by PR-AUC on *tune* wins (ties: the
+    earlier).
 
     Args:
         train: this worker's rows.
@@ -145,8 +163,9 @@ def fit_network(
         report: called on every worker after each epoch.
 
     Returns:
-        the final state. Batches whose loss or gradient is not finite are skipped and counted (`skipped`). Where tune
-        has one class only there is no PR-AUC to choose by, and the last epoch is kept.
+        the final state. Batches whose loss or gradient is not finite are skipped and counted
+        (`skipped`). Where tune has one class only there is no PR-AUC to choose by, and the last
+        epoch is kept.
     """
     state = FitState.fresh(network) if state is None else state
     for _ in fit_epochs(network, train, tune, config, counts=counts, workers=workers, state=state):
@@ -155,10 +174,18 @@ def fit_network(
 
 
 def fit_epochs(
-    network: Network, train: Rows, tune: Rows, config: Any, *, counts: Counts, workers: Workers = Workers(),  # noqa: B008
+    network: Network,
+    train: Rows,
+    tune: Rows,
+    config: Any,
+    *,
+    counts: Counts,
+    workers: Workers = Workers(),  # noqa: B008
     state: FitState,
-) -> Iterator[FitState]:  # fmt: skip
-    """`fit_network` epoch by epoch, for a caller that does other things between two: yields `state` after each."""
+) -> Iterator[FitState]:
+    """`fit_network` epoch by epoch, for a caller that does other things between two: yields `state`
+    after each.
+    """
     network = network.to(workers.device)
     groups = [{"params": parameters, "pace": pace} for parameters, pace in network.paces(config)]
     optimiser = torch.optim.AdamW(
@@ -166,18 +193,32 @@ def fit_epochs(
     )
     if state.epoch:
         network.take(state.module)
-        optimiser.load_state_dict(state.optimiser)  # its paces are of the settings of then (population based search)
+        optimiser.load_state_dict(
+            state.optimiser
+        )  # its paces are of the settings of then (population based search)
         for group, (_, pace) in zip(optimiser.param_groups, network.paces(config), strict=True):
             group["pace"] = pace
-    wrapped, weighing = workers.wrap(network), Weighing.make(config, counts.positive_H, counts.known_H, workers.device)
+    wrapped, weighing = (
+        workers.wrap(network),
+        Weighing.make(config, counts.positive_H, counts.known_H, workers.device),
+    )
     tensors = _Tensors.make(train, workers.device)
     while not state.ended(config):
-        torch.manual_seed(config.seed * 100_003 + state.epoch)  # so that a resumed fit equals an undisturbed one
+        torch.manual_seed(
+            config.seed * 100_003 + state.epoch
+        )  # so that a resumed fit equals an undisturbed one
         for group in optimiser.param_groups:
-            group.update(lr=group["pace"] * _cosine(config, state.epoch), weight_decay=config.weight_decay)
+            group.update(
+                lr=group["pace"] * _cosine(config, state.epoch), weight_decay=config.weight_decay
+            )
         batches = _batches(len(train.y_BH), config, counts, workers.number, state.epoch)
         losses = _epoch(wrapped, network, optimiser, tensors, batches, weighing, config.clip)
-        _close_epoch(state, network, optimiser, _epoch_rows(losses, network, tune, weighing, config.batch_size))
+        _close_epoch(
+            state,
+            network,
+            optimiser,
+            _epoch_rows(losses, network, tune, weighing, config.batch_size),
+        )
         yield state
 
 
@@ -188,18 +229,27 @@ class _Tensors(NamedTuple):
 
     @classmethod
     def make(cls, rows: Rows, device: str) -> _Tensors:
-        labels = (torch.from_numpy(np.ascontiguousarray(a.T, dtype=np.float32)) for a in (rows.y_BH, rows.w_BH))
+        labels = (
+            torch.from_numpy(np.ascontiguousarray(a.T, dtype=np.float32))
+            for a in (rows.y_BH, rows.w_BH)
+        )
         inputs = tuple(torch.from_numpy(each).to(device) for each in rows.inputs)
         return cls(inputs, *(label.to(device) for label in labels))
 
 
 def _cosine(config: Any, epoch: int) -> float:
     share = 0.5 * (1 + math.cos(math.pi * epoch / config.epochs))
-    return float(config.final_learning_rate + (config.learning_rate - config.final_learning_rate) * share)
+    return float(
+        config.final_learning_rate + (config.learning_rate - config.final_learning_rate) * share
+    )
 
 
-def _batches(rows: int, config: Any, counts: Counts, workers: int, epoch: int) -> list[torch.Tensor]:
-    """This worker's batches of one epoch, drawn anew each epoch; every worker takes the same number of steps."""
+def _batches(
+    rows: int, config: Any, counts: Counts, workers: int, epoch: int
+) -> list[torch.Tensor]:
+    """This worker's batches of one epoch, drawn anew each epoch; every worker takes the same number
+    of steps.
+    """
     own = max(config.batch_size // workers, 1)
     seen = min(config.windows_per_epoch or counts.windows, counts.windows)
     order = np.random.default_rng((config.seed, epoch)).permutation(rows)
@@ -209,9 +259,14 @@ def _batches(rows: int, config: Any, counts: Counts, workers: int, epoch: int) -
 
 
 def _epoch(
-    module: nn.Module, network: Network, optimiser: torch.optim.Optimizer, rows: _Tensors,
-    batches: Iterable[torch.Tensor], weighing: Weighing, clip: float,
-) -> list[npt.NDArray[np.float64]]:  # fmt: skip
+    module: nn.Module,
+    network: Network,
+    optimiser: torch.optim.Optimizer,
+    rows: _Tensors,
+    batches: Iterable[torch.Tensor],
+    weighing: Weighing,
+    clip: float,
+) -> list[npt.NDArray[np.float64]]:
     """One pass over the batches; the loss of each horizon per step, nan where the step was skipped."""
     module.train()
     losses = []
@@ -236,14 +291,20 @@ def _by_horizon(loss: torch.Tensor) -> npt.NDArray[np.float64]:
 
 
 def _epoch_rows(
-    losses: list[npt.NDArray[np.float64]], network: Network, tune: Rows, weighing: Weighing, batch_size: int
+    losses: list[npt.NDArray[np.float64]],
+    network: Network,
+    tune: Rows,
+    weighing: Weighing,
+    batch_size: int,
 ) -> list[dict[str, float]]:
     """One history row per horizon."""
     network.eval()
     rows = _Tensors.make(tune, str(next(network.parameters()).device))
     size = 8 * batch_size
     with torch.inference_mode():
-        batches = zip(*(each.split(size) for each in rows.inputs), strict=True) if len(tune.y_BH) else ()
+        batches = (
+            zip(*(each.split(size) for each in rows.inputs), strict=True) if len(tune.y_BH) else ()
+        )
         parts = [network(*batch) for batch in batches]
         found = torch.cat(parts, dim=-1) if parts else torch.empty(rows.y_HB.shape)
         tune_loss_H = _by_horizon(network.loss_H(found, rows.y_HB, rows.w_HB, weighing))
@@ -267,21 +328,34 @@ def _pr_auc(logit_B: Floats, y_B: npt.NDArray[np.bool_], w_B: Floats) -> float:
     known_B = w_B > 0
     y_B, logit_B = y_B[known_B], logit_B[known_B]
     defined = 0 < y_B.sum() < len(y_B) and np.isfinite(logit_B).all()
-    return float(average_precision_score(y_B, logit_B, sample_weight=w_B[known_B])) if defined else math.nan
+    return (
+        float(average_precision_score(y_B, logit_B, sample_weight=w_B[known_B]))
+        if defined
+        else math.nan
+    )
 
 
 def _close_epoch(
-    state: FitState, network: Network, optimiser: torch.optim.Optimizer, rows: list[dict[str, float]]
+    state: FitState,
+    network: Network,
+    optimiser: torch.optim.Optimizer,
+    rows: list[dict[str, float]],
 ) -> None:
     state.epoch += 1
     if not all(bool(torch.isfinite(parameter).all()) for parameter in network.trainable()):
-        raise ConfigError(f"weights are not finite after epoch {state.epoch}: lower model.learning_rate")
+        raise ConfigError(
+            f"weights are not finite after epoch {state.epoch}: lower model.learning_rate"
+        )
     state.module = {name: tensor.detach().cpu().clone() for name, tensor in network.kept().items()}
     state.optimiser = copy.deepcopy(optimiser.state_dict())
     for h, row in enumerate(rows):
         state.history_H[h].append({"epoch": float(state.epoch), **row})
     for number in range(len(state.best)):
-        scores = [row["tune_pr_auc"] for row, part in zip(rows, network.part_H, strict=True) if part == number]
+        scores = [
+            row["tune_pr_auc"]
+            for row, part in zip(rows, network.part_H, strict=True)
+            if part == number
+        ]
         known = [score for score in scores if not math.isnan(score)]
         if not known or float(np.mean(known)) > state.best_score[number]:
             state.best[number] = network.part(number)

@@ -1,4 +1,5 @@
-"""Folds of units, and scores by models that saw no window of the scored unit: what calibration and fusion rest on.
+"""Folds of units, and scores by models that saw no window of the scored unit: what calibration and
+fusion rest on.
 
 Legend: B windows, H horizons.
 """
@@ -33,7 +34,8 @@ class Folds(NamedTuple):
 
 
 class CrossFit(NamedTuple):
-    """A model fitted on all windows it may use, and every window's score by a model that saw nothing of its unit.
+    """A model fitted on all windows it may use, and every window's score by a model that saw
+    nothing of its unit.
 
     `notes` holds what is worth telling of the fit, as plain values.
     """
@@ -44,18 +46,21 @@ class CrossFit(NamedTuple):
 
 
 def unit_folds(windows: Windows, *, folds: int, seed: int) -> Folds:
-    """Deal units into folds, evenly among those with an event and those without, by class and facility.
+    """Deal units into folds, evenly among those with an event and those without, by class and
+    facility.
 
-    Where a group of units (with or without events) has fewer units than folds, the folds are filled in turn, so that no
-    fold is empty while there are as many units as folds. One unit alone makes one fold: nothing can be held out.
-    """
+    Where a group of units (with or without events) has fewer units than folds, the folds are filled
+    in turn, so that no fold is empty while there are as many units as folds. One unit alone makes
+    one fold: nothing can be held out."""
     units, first, unit_B = np.unique(windows.units, return_index=True, return_inverse=True)
     y_BH, known_BH = windows.labels
     positive = np.zeros(len(units), dtype=bool)
     np.logical_or.at(positive, unit_B, (y_BH & known_BH).any(axis=1))
     classes, facilities = (windows.column(name)[first] for name in ("class", "facility_id"))
     strata: dict[Hashable, list[int]] = defaultdict(list)
-    for place in sorted(range(len(units)), key=lambda u: hashlib.sha256(f"{seed}\x1f{units[u]}".encode()).digest()):
+    for place in sorted(
+        range(len(units)), key=lambda u: hashlib.sha256(f"{seed}\x1f{units[u]}".encode()).digest()
+    ):
         strata[not positive[place], str(classes[place]), str(facilities[place])].append(place)
     order = [place for key in sorted(strata, key=str) for place in strata[key]]
     fold_U = np.empty(len(units), dtype=np.int64)

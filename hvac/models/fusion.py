@@ -1,10 +1,12 @@
-"""`fusion`: models of single blocks, fused late by weights learned on scores of units they were not trained on.
+"""`fusion`: models of single blocks, fused late by weights learned on scores of units they were not
+trained on.
 
-Every block is fitted without a fold of units and scores that fold. On these out-of-fold scores each block is
-calibrated per horizon (Platt), and weights are learned that are never negative, sum to 1 and are the same for all
-horizons; a slope and an intercept per horizon follow. Weights are drawn towards equal ones, the more so the fewer units
-have events. A block whose scores tell nothing out of fold (slope 0 at every horizon) has weight 0. Whether the
-weighted mean, the plain mean of the log-odds or the best block alone is kept is decided out of fold as well.
+Every block is fitted without a fold of units and scores that fold. On these out-of-fold scores each
+block is calibrated per horizon (Platt), and weights are learned that are never negative, sum to 1
+and are the same for all horizons; a slope and an intercept per horizon follow. Weights are drawn
+towards equal ones, the more so the fewer units have events. A block whose scores tell nothing out
+of fold (slope 0 at every horizon) has weight 0. Whether the weighted mean, the plain mean of the
+log-odds or the best block alone is kept is decided out of fold as well.
 
 Legend: B windows, H horizons, K blocks.
 """
@@ -41,7 +43,8 @@ Floats = npt.NDArray[np.float64]
 
 
 def default_blocks() -> dict[str, Any]:
-    """Lines and forests on the last days, forests and boosting against peers, the past, the neural member.
+    """Lines and forests on the last days, forests and boosting against peers, the past, the neural
+    member.
 
     Chosen out of fold on units that are not tested, over ten kinds of fleets (docs/findings.md).
     """
@@ -59,9 +62,9 @@ def default_blocks() -> dict[str, Any]:
 class FusionConfig(FamilyConfig):
     """Blocks and how they are fused; `mean` gives every block the same weight.
 
-    `shrinkage` is the penalty on the squared distance to equal weights, divided by the number of units with events.
-    `without` leaves inputs out of every block that can do without them: for ablations.
-    """
+    `shrinkage` is the penalty on the squared distance to equal weights, divided by the number of
+    units with events. `without` leaves inputs out of every block that can do without them: for
+    ablations."""
 
     family: Literal["fusion"] = "fusion"
     blocks: dict[str, MemberConfig] = Field(default_factory=default_blocks, min_length=1)
@@ -74,23 +77,37 @@ class FusionConfig(FamilyConfig):
     @classmethod
     def _have_no_seeds(cls, blocks: dict[str, Any]) -> dict[str, Any]:
         if seeded := [name for name, block in blocks.items() if block.seed]:
-            raise ValueError(f"{seeded[0]}.seed has no say here: every block takes the fusion's seed")
+            raise ValueError(
+                f"{seeded[0]}.seed has no say here: every block takes the fusion's seed"
+            )
         return blocks
 
     @property
     def needs(self) -> tuple[str, ...]:
         """What any of the blocks needs."""
-        return tuple(sorted({need for block in self.seeded_blocks.values() for need in block.needs}))
+        return tuple(
+            sorted({need for block in self.seeded_blocks.values() for need in block.needs})
+        )
 
     @property
     def reads(self) -> tuple[str, ...]:
         """What training windows must carry for any of the blocks."""
-        return tuple(sorted({*super().reads, *(part for block in self.seeded_blocks.values() for part in block.reads)}))
+        return tuple(
+            sorted(
+                {
+                    *super().reads,
+                    *(part for block in self.seeded_blocks.values() for part in block.reads),
+                }
+            )
+        )
 
     @property
     def seeded_blocks(self) -> dict[str, Any]:
         """The blocks with the fusion's seed, and without what it leaves out."""
-        return {name: block.replace(seed=self.seed, **self._left_out(block)) for name, block in self.blocks.items()}
+        return {
+            name: block.replace(seed=self.seed, **self._left_out(block))
+            for name, block in self.blocks.items()
+        }
 
     def _left_out(self, block: Any) -> dict[str, Any]:
         """What a block leaves out beside what it leaves out itself."""
@@ -102,7 +119,9 @@ class FusionConfig(FamilyConfig):
 class Fusion:
     """Fitted blocks, slope and intercept of each block and horizon, and how they are mixed."""
 
-    def __init__(self, config: FusionConfig, blocks: dict[str, Model], platt_KHX: Floats, mix: Mix) -> None:
+    def __init__(
+        self, config: FusionConfig, blocks: dict[str, Model], platt_KHX: Floats, mix: Mix
+    ) -> None:
         self.config, self.blocks, self.platt_KHX, self.mix = config, blocks, platt_KHX, mix
 
     @property
@@ -116,12 +135,18 @@ class Fusion:
         used = [k for k, weight in enumerate(self.mix.weight_K) if weight > 0]
         models = list(self.blocks.values())
         score_KBH = np.stack([models[k].score(windows) for k in used]).astype(np.float64)
-        return self.mix._replace(weight_K=self.mix.weight_K[used])(calibrated(score_KBH, self.platt_KHX[used]))
+        return self.mix._replace(weight_K=self.mix.weight_K[used])(
+            calibrated(score_KBH, self.platt_KHX[used])
+        )
 
     def state(self) -> State:
         """The arrays of every block under its name, and the fusion's own."""
         own: State = {"platt_KHX": self.platt_KHX, **self.mix._asdict()}
-        return own | {f"block.{n}.{key}": a for n, model in self.blocks.items() for key, a in model.state().items()}
+        return own | {
+            f"block.{n}.{key}": a
+            for n, model in self.blocks.items()
+            for key, a in model.state().items()
+        }
 
     @classmethod
     def restore(cls, config: FusionConfig, state: State, encoder: Encoding) -> Self:
@@ -129,10 +154,17 @@ class Fusion:
         blocks = {}
         for name, block in config.seeded_blocks.items():
             prefix = f"block.{name}."
-            arrays = {key.removeprefix(prefix): array for key, array in state.items() if key.startswith(prefix)}
+            arrays = {
+                key.removeprefix(prefix): array
+                for key, array in state.items()
+                if key.startswith(prefix)
+            }
             blocks[name] = MEMBERS[block.family].model.restore(block, arrays, encoder)
         horizons = state["platt_KHX"].shape[1]
-        slope_H, intercept_H = state.get("slope_H", np.ones(horizons)), state.get("intercept_H", np.zeros(horizons))
+        slope_H, intercept_H = (
+            state.get("slope_H", np.ones(horizons)),
+            state.get("intercept_H", np.zeros(horizons)),
+        )
         return cls(config, blocks, state["platt_KHX"], Mix(state["weight_K"], slope_H, intercept_H))
 
     @classmethod
@@ -144,17 +176,27 @@ class Fusion:
         return model
 
     @classmethod
-    def cross_fit(cls, windows: Windows, config: FusionConfig, fitting: Fitting, folds: Folds) -> CrossFit:
-        """Fit every block, mix their out-of-fold scores, and score each fold by a mix learned on the others."""
+    def cross_fit(
+        cls, windows: Windows, config: FusionConfig, fitting: Fitting, folds: Folds
+    ) -> CrossFit:
+        """Fit every block, mix their out-of-fold scores, and score each fold by a mix learned on
+        the others.
+        """
         fits = {
-            name: MEMBERS[block.family].cross_fit(windows, block, fitting._replace(name=name), folds)
+            name: (
+                MEMBERS[block.family].cross_fit(windows, block, fitting._replace(name=name), folds)
+            )
             for name, block in config.seeded_blocks.items()
         }
         score_KBH = np.stack([fit.score_BH for fit in fits.values()])
         labels = Labels(windows.labels[0], windows.weights.astype(np.float64))
         penalty = config.shrinkage / max(_units_with_events(windows), 1)
-        rules: tuple[Rule, ...] = ("mean",) if config.method == "mean" else ("weights", "mean", "best_block")
-        held_out = {rule: mix_out_of_fold(score_KBH, labels, folds, rule, penalty) for rule in rules}
+        rules: tuple[Rule, ...] = (
+            ("mean",) if config.method == "mean" else ("weights", "mean", "best_block")
+        )
+        held_out = {
+            rule: mix_out_of_fold(score_KBH, labels, folds, rule, penalty) for rule in rules
+        }
         loss_RB = {rule: log_loss_B(odds_BH, labels) for rule, odds_BH in held_out.items()}
         rule = choose_rule(loss_RB, windows.units)
         platt_KHX, mix = calibrate_and_mix(score_KBH, labels, rule, penalty)

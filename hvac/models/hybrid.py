@@ -1,10 +1,12 @@
-"""`hybrid`, the seed's v2.1: frozen embedding + 28 statistics per point → 128 → 64 → a logit, one per horizon.
+"""`hybrid`, the seed's v2.1: frozen embedding + 28 statistics per point → 128 → 64 → a logit, one
+per horizon.
 
-The H classifiers share nothing but the order of the batches: their weights lie stacked in one module, so that a step
-costs one pass instead of H. With `members` > 1 every horizon has as many classifiers, whose logits are averaged.
+The H classifiers share nothing but the order of the batches: their weights lie stacked in one
+module, so that a step costs one pass instead of H. With `members` > 1 every horizon has as many
+classifiers, whose logits are averaged.
 
-Legend: B windows, C points, F statistics, E embedding, N = C·(E + F) inputs, H horizons, M members, G = M·H, O outputs.
-"""
+Legend: B windows, C points, F statistics, E embedding, N = C·(E + F) inputs, H horizons, M members,
+G = M·H, O outputs."""
 
 from __future__ import annotations
 
@@ -32,10 +34,10 @@ Block = Literal["embedding", "features", "context", "mean_tokens", "untrained"]
 class HybridConfig(TrainingConfig):
     """Architecture and training of the v2.1 classifier (the seed's values are the defaults).
 
-    `inputs` names blocks: `mean_tokens` is the mean over patches (the seed's pooling), `untrained` the embedding of an
-    encoder that was never trained; both are there for the ablations. `most_inputs` keeps the inputs that go along with
-    the label most (by their correlation in training), so that many points do not drown few units.
-    """
+    `inputs` names blocks: `mean_tokens` is the mean over patches (the seed's pooling), `untrained`
+    the embedding of an encoder that was never trained; both are there for the ablations.
+    `most_inputs` keeps the inputs that go along with the label most (by their correlation in
+    training), so that many points do not drown few units."""
 
     family: Literal["hybrid"] = "hybrid"
     inputs: tuple[Block, ...] = Field(default=("embedding", "features"), min_length=1)
@@ -56,23 +58,36 @@ class HybridClassifier(nn.Module):
     20609
     """
 
-    def __init__(self, inputs: int, hidden: tuple[int, int] = (128, 64), dropout: float = 0.3) -> None:
+    def __init__(
+        self, inputs: int, hidden: tuple[int, int] = (128, 64), dropout: float = 0.3
+    ) -> None:
         super().__init__()
         layers: list[nn.Module] = []
         for width_in, width in zip((inputs, *hidden[:-1]), hidden, strict=True):
-            layers += [nn.Linear(width_in, width), nn.LayerNorm(width), nn.ReLU(), nn.Dropout(dropout)]
+            layers += [
+                nn.Linear(width_in, width),
+                nn.LayerNorm(width),
+                nn.ReLU(),
+                nn.Dropout(dropout),
+            ]
         self.layers = nn.Sequential(*layers, nn.Linear(hidden[-1], 1))
 
     def forward(self, input_BN: torch.Tensor) -> torch.Tensor:
         """Standardised inputs → logits [B]; inputs that are not finite count as the training mean."""
-        logit_B: torch.Tensor = self.layers(torch.nan_to_num(input_BN, nan=0.0, posinf=0.0, neginf=0.0)).squeeze(-1)
+        logit_B: torch.Tensor = self.layers(
+            torch.nan_to_num(input_BN, nan=0.0, posinf=0.0, neginf=0.0)
+        ).squeeze(-1)
         return logit_B
 
 
 class Stack(Network):
-    """G = M·H classifiers of the same shape: every parameter of `HybridClassifier` with a leading axis G."""
+    """G = M·H classifiers of the same shape: every parameter of `HybridClassifier` with a leading
+    axis G.
+    """
 
-    def __init__(self, classifiers: list[HybridClassifier], dropout: float, *, horizons: int | None = None) -> None:
+    def __init__(
+        self, classifiers: list[HybridClassifier], dropout: float, *, horizons: int | None = None
+    ) -> None:
         super().__init__()
         self.dropout, self.horizons = dropout, horizons or len(classifiers)
         states = [classifier.state_dict() for classifier in classifiers]
@@ -87,37 +102,58 @@ class Stack(Network):
 
     def part(self, number: int) -> Weights:
         """All members of one horizon."""
-        return {name: tensor[number :: self.horizons].detach().cpu().clone() for name, tensor in self.kept().items()}
+        return {
+            name: tensor[number :: self.horizons].detach().cpu().clone()
+            for name, tensor in self.kept().items()
+        }
 
     def assemble(self, parts: list[Weights]) -> None:
         """Load every horizon's members."""
-        self.take({name: torch.stack([part[name] for part in parts], dim=1).flatten(0, 1) for name in parts[0]})
+        self.take(
+            {
+                name: torch.stack([part[name] for part in parts], dim=1).flatten(0, 1)
+                for name in parts[0]
+            }
+        )
 
     def forward(self, input_BSN: torch.Tensor) -> torch.Tensor:
         """Logits of every classifier: [M, H, B]."""
         weight = dict(self.named_parameters())
         input_BN = torch.nan_to_num(input_BSN.flatten(1), nan=0.0, posinf=0.0, neginf=0.0)
-        weight_GON, bias_GO = weight["layers_0_weight"], weight["layers_0_bias"]  # one product: all share the inputs
+        weight_GON, bias_GO = (
+            weight["layers_0_weight"],
+            weight["layers_0_bias"],
+        )  # one product: all share the inputs
         hidden_BO = torch.addmm(bias_GO.flatten(), input_BN, weight_GON.flatten(0, 1).T)
         hidden_GBO = self._activated(hidden_BO.view(-1, *bias_GO.shape).transpose(0, 1), weight, 1)
         hidden_GBO = self._activated(self._linear(hidden_GBO, weight, 4), weight, 5)
         return self._linear(hidden_GBO, weight, 8).reshape(-1, self.horizons, len(input_BN))
 
     @staticmethod
-    def _linear(hidden_GBO: torch.Tensor, weight: dict[str, nn.Parameter], layer: int) -> torch.Tensor:
+    def _linear(
+        hidden_GBO: torch.Tensor, weight: dict[str, nn.Parameter], layer: int
+    ) -> torch.Tensor:
         bias_G1O = weight[f"layers_{layer}_bias"][:, None]
         return torch.baddbmm(bias_G1O, hidden_GBO, weight[f"layers_{layer}_weight"].transpose(1, 2))
 
-    def _activated(self, hidden_GBO: torch.Tensor, weight: dict[str, nn.Parameter], layer: int) -> torch.Tensor:
+    def _activated(
+        self, hidden_GBO: torch.Tensor, weight: dict[str, nn.Parameter], layer: int
+    ) -> torch.Tensor:
         """Layer norm, ReLU, dropout."""
-        scale_G1O, shift_G1O = (weight[f"layers_{layer}_{part}"][:, None] for part in ("weight", "bias"))
+        scale_G1O, shift_G1O = (
+            weight[f"layers_{layer}_{part}"][:, None] for part in ("weight", "bias")
+        )
         hidden_GBO = F.relu(F.layer_norm(hidden_GBO, hidden_GBO.shape[-1:]) * scale_G1O + shift_G1O)
         return F.dropout(hidden_GBO, self.dropout, self.training)
 
     def clip_gradients(self, norm: float) -> bool:
-        """Scale the gradient of each classifier to a norm of at most `norm`; False where one is not finite."""
+        """Scale the gradient of each classifier to a norm of at most `norm`; False where one is not
+        finite.
+        """
         gradients = [p.grad for p in self.parameters() if p.grad is not None]
-        norm_G = torch.stack([torch.linalg.vector_norm(g.flatten(1), dim=1) for g in gradients]).norm(dim=0)
+        norm_G = torch.stack(
+            [torch.linalg.vector_norm(g.flatten(1), dim=1) for g in gradients]
+        ).norm(dim=0)
         scale_G = (norm / (norm_G + 1e-6)).clamp(max=1.0)
         if bool((scale_G < 1).any()):
             for gradient in gradients:
@@ -140,7 +176,8 @@ class Hybrid(NetworkModel):
             return None
         scaled_BN = fit_scaler(input_BSN[:, 0]).transform(input_BSN[:, 0])
         strength_HN = [
-            _correlation(scaled_BN, *column) for column in zip(train.labels[0].T, train.weights.T, strict=True)
+            _correlation(scaled_BN, *column)
+            for column in zip(train.labels[0].T, train.weights.T, strict=True)
         ]
         order = np.argsort(-np.max(strength_HN, axis=0), kind="stable")
         return np.isin(np.arange(len(order)), order[: config.most_inputs])
@@ -162,8 +199,12 @@ def _block(windows: Windows, name: str) -> Any:
     return getattr(windows, NEEDS[name])
 
 
-def _correlation(scaled_BN: Floats, y_B: npt.NDArray[np.bool_], w_B: Floats) -> npt.NDArray[np.float64]:
-    """Return the weighted |correlation| of every standardised input with the label; 0 where there is none."""
+def _correlation(
+    scaled_BN: Floats, y_B: npt.NDArray[np.bool_], w_B: Floats
+) -> npt.NDArray[np.float64]:
+    """Return the weighted |correlation| of every standardised input with the label; 0 where there
+    is none.
+    """
     if not w_B.sum() or not 0 < np.average(y_B, weights=w_B) < 1:
         return np.zeros(scaled_BN.shape[1])
     share_B = w_B / w_B.sum()

@@ -1,12 +1,14 @@
-"""`hybrid_multitask`, the seed's roadmap v2.2: attention over patch tokens, a shared trunk, a hazard head.
+"""`hybrid_multitask`, the seed's roadmap v2.2: attention over patch tokens, a shared trunk, a
+hazard head.
 
-Every patch token of every point is a token of the window; learned queries attend to them, the statistics join what they
-found. The head gives a hazard per interval (0, 30], (30, 60], (60, 90]; the risk within h days is one minus the product
-of the survivals up to h, so risks never fall with the horizon, by construction. A censored window takes part in the
-likelihood of the intervals it was followed through.
+Every patch token of every point is a token of the window; learned queries attend to them, the
+statistics join what they found. The head gives a hazard per interval (0, 30], (30, 60], (60, 90];
+the risk within h days is one minus the product of the survivals up to h, so risks never fall with
+the horizon, by construction. A censored window takes part in the likelihood of the intervals it was
+followed through.
 
-Legend: B windows, C points, F statistics, P patches, E embedding, T = C·P tokens, D width, H horizons.
-"""
+Legend: B windows, C points, F statistics, P patches, E embedding, T = C·P tokens, D width, H
+horizons."""
 
 from __future__ import annotations
 
@@ -46,7 +48,10 @@ class MultitaskConfig(TrainingConfig):
     @model_validator(mode="after")
     def _heads_share_the_width(self) -> Self:
         if self.width % self.heads:
-            raise ValueError(f"width {self.width} is not a multiple of heads {self.heads}; take e.g. {8 * self.heads}")
+            raise ValueError(
+                f"width {self.width} is not a multiple of heads {self.heads}; take e.g."
+                f" {8 * self.heads}"
+            )
         return self
 
     @property
@@ -56,7 +61,9 @@ class MultitaskConfig(TrainingConfig):
 
 
 class Multitask(Network):
-    """Attention over tokens and a hazard head; its forward gives hazards, `read_out` the risks they add up to."""
+    """Attention over tokens and a hazard head; its forward gives hazards, `read_out` the risks they
+    add up to.
+    """
 
     def __init__(self, config: MultitaskConfig, shape: Shape) -> None:
         super().__init__()
@@ -65,7 +72,9 @@ class Multitask(Network):
         self.project = nn.Linear(shape.columns[0] // shape.points, width)
         self.place = nn.Parameter(torch.zeros(shape.points, self.patches, width))
         self.query = nn.Parameter(torch.randn(config.queries, width) / width**0.5)
-        self.attention = nn.MultiheadAttention(width, config.heads, dropout=config.dropout, batch_first=True)
+        self.attention = nn.MultiheadAttention(
+            width, config.heads, dropout=config.dropout, batch_first=True
+        )
         self.norm = nn.LayerNorm(width)
         self.trunk = nn.Sequential(
             nn.Linear(config.queries * width + statistics, config.hidden),
@@ -94,8 +103,12 @@ class Multitask(Network):
         """Log-odds of an onset up to the end of each interval."""
         return log_odds_of(found)
 
-    def loss_H(self, found: torch.Tensor, y_HB: torch.Tensor, w_HB: torch.Tensor, weighing: Weighing) -> Any:
-        """Negative log-likelihood per window of the intervals it was followed through, one entry per interval."""
+    def loss_H(
+        self, found: torch.Tensor, y_HB: torch.Tensor, w_HB: torch.Tensor, weighing: Weighing
+    ) -> Any:
+        """Negative log-likelihood per window of the intervals it was followed through, one entry
+        per interval.
+        """
         before_HB = torch.cat([torch.zeros_like(y_HB[:1]), y_HB[:-1]]).cummax(dim=0).values
         at_risk_HB = (w_HB > 0).float().cumprod(dim=0) * w_HB * (1 - before_HB)
         terms_HB = focal_terms(found, y_HB, gamma=weighing.gamma, alpha=weighing.alpha_H1)
@@ -103,7 +116,8 @@ class Multitask(Network):
 
 
 def log_odds_of(hazard_HB: torch.Tensor) -> torch.Tensor:
-    """From log-odds of the hazards of successive intervals to log-odds of an onset up to the end of each.
+    """From log-odds of the hazards of successive intervals to log-odds of an onset up to the end of
+    each.
 
     >>> risk = torch.sigmoid(log_odds_of(torch.tensor([[0.0], [0.0], [0.0]])))
     >>> [round(float(each), 4) for each in risk]
@@ -116,7 +130,9 @@ def log_odds_of(hazard_HB: torch.Tensor) -> torch.Tensor:
 def log1mexp(log_x: torch.Tensor) -> torch.Tensor:
     """log(1 − exp(log_x)) for log_x < 0, exact at both ends (Mächler 2012)."""
     log_x = log_x.clamp(max=-TINY)
-    return torch.where(log_x > -0.6931, torch.log(-torch.expm1(log_x)), torch.log1p(-torch.exp(log_x)))
+    return torch.where(
+        log_x > -0.6931, torch.log(-torch.expm1(log_x)), torch.log1p(-torch.exp(log_x))
+    )
 
 
 class HybridMultitask(NetworkModel):

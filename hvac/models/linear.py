@@ -1,4 +1,5 @@
-"""Logistic regression on standardised blocks of a window, one per horizon (the families: `LINEAR_BLOCKS`).
+"""Logistic regression on standardised blocks of a window, one per horizon (the families:
+`LINEAR_BLOCKS`).
 
 Legend: B windows, N inputs, H horizons.
 """
@@ -27,7 +28,9 @@ LINEAR_BLOCKS: dict[str, tuple[str, ...]] = {
 
 
 class LogisticConfig(FamilyConfig):
-    """Strengths tried (inverse of the L2 penalty); the best on windows not trained on is kept, per horizon."""
+    """Strengths tried (inverse of the L2 penalty); the best on windows not trained on is kept, per
+    horizon.
+    """
 
     family: Literal["logistic_28", "logistic_recent", "logistic_full"] = "logistic_28"
     strengths: tuple[PositiveFloat, ...] = Field(default=(0.001, 0.01, 0.1), min_length=1)
@@ -55,7 +58,9 @@ class Line(NamedTuple):
 class Logistic:
     """Scaler and coefficients of every horizon."""
 
-    def __init__(self, config: LogisticConfig, scalers: list[Scaler], weight_HN: Floats, bias_H: Floats) -> None:
+    def __init__(
+        self, config: LogisticConfig, scalers: list[Scaler], weight_HN: Floats, bias_H: Floats
+    ) -> None:
         self.config, self.scalers, self.weight_HN, self.bias_H = config, scalers, weight_HN, bias_H
 
     @property
@@ -67,7 +72,10 @@ class Logistic:
         """Logits s_BH."""
         input_BN = inputs(windows, self.config.needs)
         if input_BN.shape[1] != self.weight_HN.shape[1]:
-            raise BundleError(f"windows have {input_BN.shape[1]} inputs, the model expects {self.weight_HN.shape[1]}")
+            raise BundleError(
+                f"windows have {input_BN.shape[1]} inputs, the model expects"
+                f" {self.weight_HN.shape[1]}"
+            )
         lines = zip(self.scalers, self.weight_HN, self.bias_H, strict=True)
         return np.stack([Line(*line).score(input_BN) for line in lines], axis=1)
 
@@ -82,20 +90,31 @@ class Logistic:
     def restore(cls, config: LogisticConfig, state: State, encoder: Encoding) -> Self:
         """The model that `state` was taken from."""
         horizons = range(len(state["bias_H"]))
-        scalers = [Scaler(*(state[f"scaler.{h}.{name}"] for name in Scaler._fields)) for h in horizons]
+        scalers = [
+            Scaler(*(state[f"scaler.{h}.{name}"] for name in Scaler._fields)) for h in horizons
+        ]
         return cls(config, scalers, state["weight_HN"], state["bias_H"])
 
     @classmethod
     def fit(cls, train: Windows, tune: Windows, config: LogisticConfig, fitting: Fitting) -> Self:
         """Fit every strength on *train*; a horizon with one class in training scores its base rate."""
-        return cls._of([_fit_horizon(train, tune, config, h) for h in range(train.labels[0].shape[1])], config)
+        return cls._of(
+            [_fit_horizon(train, tune, config, h) for h in range(train.labels[0].shape[1])], config
+        )
 
     @classmethod
-    def cross_fit(cls, windows: Windows, config: LogisticConfig, fitting: Fitting, folds: Folds) -> CrossFit:
-        """Choose the strength by the folds' log-loss, score them with it, and fit all windows with it."""
+    def cross_fit(
+        cls, windows: Windows, config: LogisticConfig, fitting: Fitting, folds: Folds
+    ) -> CrossFit:
+        """Choose the strength by the folds' log-loss, score them with it, and fit all windows with
+        it.
+        """
         horizons = range(windows.labels[0].shape[1])
         fits = [_cross_fit_horizon(windows, config, h, folds) for h in horizons]
-        return CrossFit(cls._of([line for line, _ in fits], config), np.stack([score_B for _, score_B in fits], axis=1))
+        return CrossFit(
+            cls._of([line for line, _ in fits], config),
+            np.stack([score_B for _, score_B in fits], axis=1),
+        )
 
     @classmethod
     def _of(cls, lines: list[Line], config: LogisticConfig) -> Self:
@@ -113,21 +132,32 @@ def _fit_horizon(train: Windows, tune: Windows, config: LogisticConfig, h: int) 
     if len(lines) == 1 or not two_classes(tune_y_B):
         return lines[0]
     tune_BN = inputs(tune, config.needs)
-    scores = [average_precision_score(tune_y_B, line.score(tune_BN), sample_weight=w_B) for line in lines]
+    scores = [
+        average_precision_score(tune_y_B, line.score(tune_BN), sample_weight=w_B) for line in lines
+    ]
     return lines[int(np.argmax(scores))]
 
 
-def _cross_fit_horizon(windows: Windows, config: LogisticConfig, h: int, folds: Folds) -> tuple[Line, Floats]:
-    """Choose the strength by the folds' log-loss; return the line of all windows and the folds' scores."""
+def _cross_fit_horizon(
+    windows: Windows, config: LogisticConfig, h: int, folds: Folds
+) -> tuple[Line, Floats]:
+    """Choose the strength by the folds' log-loss; return the line of all windows and the folds'
+    scores.
+    """
     y_B, w_B = windows.labels[0][:, h], windows.weights[:, h].astype(np.float64)
     input_BN = inputs(windows, config.needs)
     score_SB = np.zeros((len(config.strengths), len(windows)))
     for rest_B, own_B in folds.parts:
         lines = _fit_strengths(windows.take(rest_B if rest_B.any() else own_B), config, h)
-        score_SB[:, own_B] = [line.score(input_BN[own_B]) for line in lines]  # one flat line fills all strengths
+        score_SB[:, own_B] = [
+            line.score(input_BN[own_B]) for line in lines
+        ]  # one flat line fills all strengths
     loss_S = -(w_B * np.where(y_B, log_expit(score_SB), log_expit(-score_SB))).sum(axis=1)
     best = int(np.argmin(loss_S))
-    return _fit_strengths(windows, config.replace(strengths=(config.strengths[best],)), h)[0], score_SB[best]
+    return (
+        _fit_strengths(windows, config.replace(strengths=(config.strengths[best],)), h)[0],
+        score_SB[best],
+    )
 
 
 def _fit_strengths(train: Windows, config: LogisticConfig, h: int) -> list[Line]:
@@ -143,8 +173,9 @@ def _fit_strengths(train: Windows, config: LogisticConfig, h: int) -> list[Line]
     scaler = fit_scaler(input_BN)
     train_BN = scaler.transform(input_BN)
     fitted = [
-        LogisticRegression(C=strength, max_iter=config.iterations, random_state=config.seed)
-        .fit(train_BN, y_B, sample_weight=w_B)
+        LogisticRegression(C=strength, max_iter=config.iterations, random_state=config.seed).fit(
+            train_BN, y_B, sample_weight=w_B
+        )
         for strength in config.strengths
-    ]  # fmt: skip
+    ]
     return [Line(scaler, model.coef_[0], float(model.intercept_[0])) for model in fitted]

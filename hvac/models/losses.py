@@ -14,7 +14,11 @@ TINY = 1e-8  # below it a power under 1 has no finite gradient
 
 
 def focal_terms(
-    logit: torch.Tensor, y: torch.Tensor, *, gamma: float = 3.0, alpha: float | torch.Tensor | None = None
+    logit: torch.Tensor,
+    y: torch.Tensor,
+    *,
+    gamma: float = 3.0,
+    alpha: float | torch.Tensor | None = None,
 ) -> torch.Tensor:
     """−α_t (1 − p_t)^γ log p_t of every element.
 
@@ -47,14 +51,22 @@ class Weighing(NamedTuple):
     alpha_H1: torch.Tensor | None
 
     @classmethod
-    def make(cls, config: Any, positive_H: tuple[int, ...], known_H: tuple[int, ...], device: str) -> Weighing:
-        """From the training counts: balanced 1 − prevalence, prevalence (the seed's "auto"), or a number.
+    def make(
+        cls, config: Any, positive_H: tuple[int, ...], known_H: tuple[int, ...], device: str
+    ) -> Weighing:
+        """From the training counts: balanced 1 − prevalence, prevalence (the seed's "auto"), or a
+        number.
 
-        Where labels are of one kind both count alike: a weight of 0 for all there is would teach nothing at all.
-        """
+        Where labels are of one kind both count alike: a weight of 0 for all there is would teach
+        nothing at all."""
         if config.alpha == "none":
             return cls(config.gamma, None)
-        prevalence_H = [p / n if 0 < p < n else 0.5 for p, n in zip(positive_H, known_H, strict=True)]
+        prevalence_H = [
+            p / n if 0 < p < n else 0.5 for p, n in zip(positive_H, known_H, strict=True)
+        ]
         fixed = config.alpha if isinstance(config.alpha, float) else None
-        alpha_H = [fixed if fixed is not None else 1 - p if config.alpha == "balanced" else p for p in prevalence_H]
+        alpha_H = [
+            fixed if fixed is not None else 1 - p if config.alpha == "balanced" else p
+            for p in prevalence_H
+        ]
         return cls(config.gamma, torch.tensor(alpha_H, device=device)[:, None])

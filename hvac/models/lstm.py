@@ -1,7 +1,9 @@
-"""`lstm`, the seed's v1.0: two LSTM layers read the raw days of all points; the last state gives a logit per horizon.
+"""`lstm`, the seed's v1.0: two LSTM layers read the raw days of all points; the last state gives a
+logit per horizon.
 
-The recurrence is bound by arithmetic (about 100 million operations to learn from one window of 90 steps), so a step
-reads the mean of `days_per_step` days; 1 reads every day, as the seed does, in three times the default's time.
+The recurrence is bound by arithmetic (about 100 million operations to learn from one window of 90
+steps), so a step reads the mean of `days_per_step` days; 1 reads every day, as the seed does, in
+three times the default's time.
 
 Legend: B windows, C points, L lookback days, S steps, K layers, D hidden units, H horizons.
 """
@@ -50,7 +52,9 @@ class Recurrent(Network):
         super().__init__()
         self.horizons = shape.horizons
         between = config.dropout if config.layers > 1 else 0.0
-        self.lstm = nn.LSTM(shape.columns[0], config.hidden, config.layers, batch_first=True, dropout=between)
+        self.lstm = nn.LSTM(
+            shape.columns[0], config.hidden, config.layers, batch_first=True, dropout=between
+        )
         self.norm = nn.LayerNorm(config.hidden)
         self.dropout = nn.Dropout(config.dropout)
         self.head = nn.Linear(config.hidden, shape.horizons)
@@ -67,7 +71,8 @@ class Lstm(NetworkModel):
 
     @staticmethod
     def inputs(windows: Windows, config: LstmConfig) -> tuple[Floats, ...]:
-        """Values [B, S, C], oldest step first; days at the start that fill no whole step are left out.
+        """Values [B, S, C], oldest step first; days at the start that fill no whole step are left
+        out.
 
         Raises:
             ConfigError: a step is longer than the windows.
@@ -76,7 +81,10 @@ class Lstm(NetworkModel):
         size = config.days_per_step
         rows, points, days = windows.x_BCL.shape
         if size > days:
-            raise ConfigError(f"lstm.days_per_step is {size}, and windows have {days} days: choose fewer days per step")
+            raise ConfigError(
+                f"lstm.days_per_step is {size}, and windows have {days} days: choose fewer days per"
+                " step"
+            )
         whole_BCL = windows.x_BCL[..., days % size :]
         step_BCS = whole_BCL.reshape(rows, points, days // size, size).mean(axis=-1)
         return (np.ascontiguousarray(step_BCS.transpose(0, 2, 1), dtype=np.float32),)

@@ -1,7 +1,7 @@
 """The families that are one model each: what a fusion may be made of.
 
-A new family is added here: its module's configuration and model, once in `MEMBERS` and once in `OneMember`.
-"""
+A new family is added here: its module's configuration and model, once in `MEMBERS` and once in
+`OneMember`."""
 
 from __future__ import annotations
 
@@ -28,7 +28,9 @@ from hvac.models.ttm_lora import TtmLora, TtmLoraConfig
 
 
 class Family(NamedTuple):
-    """How one family is configured, fitted and restored; `most_points` is the widest window it takes, None any."""
+    """How one family is configured, fitted and restored; `most_points` is the widest window it
+    takes, None any.
+    """
 
     config: type[FamilyConfig]
     model: Any
@@ -41,20 +43,24 @@ class Family(NamedTuple):
 
     @property
     def log_odds(self) -> bool:
-        """Whether its scores are log-odds by the way they are fitted (focal losses and shares of days are not)."""
+        """Whether its scores are log-odds by the way they are fitted (focal losses and shares of
+        days are not).
+        """
         return not self.network and self.model is not Persistence
 
     def fit(self, train: Windows, tune: Windows, config: Any, fitting: Fitting) -> Model:
         """Fit in this process, on the training windows and what `config.augment` makes of them."""
-        model: Model = self.model.fit(augmented(train, config, fitting.encoder), tune, config, fitting)
+        model: Model = self.model.fit(
+            augmented(train, config, fitting.encoder), tune, config, fitting
+        )
         return model
 
     def cross_fit(self, windows: Windows, config: Any, fitting: Fitting, folds: Folds) -> CrossFit:
-        """Fit on all labelled windows that may be learned from, and score each by a model blind to its unit.
+        """Fit on all labelled windows that may be learned from, and score each by a model blind to
+        its unit.
 
-        A family that chooses something on held-out windows (strength, trees, epochs) has a `cross_fit` of its own;
-        the others are fitted without each fold, then on everything.
-        """
+        A family that chooses something on held-out windows (strength, trees, epochs) has a
+        `cross_fit` of its own; the others are fitted without each fold, then on everything."""
         if hasattr(self.model, "cross_fit") and (self.network or not config.augment.copies):
             own: CrossFit = self.model.cross_fit(windows, config, fitting, folds)
             return own
@@ -83,7 +89,9 @@ DEFAULT_FAMILY, DEFAULT_MEMBER = "fusion", "hybrid"
 
 
 def with_family(given: Any, known: tuple[str, ...]) -> Any:
-    """A section of a run file with its `family` filled in; an unknown one is an error that suggests the nearest."""
+    """A section of a run file with its `family` filled in; an unknown one is an error that suggests
+    the nearest.
+    """
     if not isinstance(given, dict):
         return given
     name = given.get("family", DEFAULT_FAMILY if DEFAULT_FAMILY in known else DEFAULT_MEMBER)

@@ -1,4 +1,5 @@
-"""How calibrated log-odds of several models become one: weights, learned on scores of units the models did not see.
+"""How calibrated log-odds of several models become one: weights, learned on scores of units the
+models did not see.
 
 Legend: B windows, H horizons, K blocks, R rules.
 """
@@ -22,7 +23,9 @@ LEAST_WEIGHT = 1e-3
 
 
 class Mix(NamedTuple):
-    """How calibrated log-odds of blocks become one: weights, then a slope and an intercept of each horizon."""
+    """How calibrated log-odds of blocks become one: weights, then a slope and an intercept of each
+    horizon.
+    """
 
     weight_K: Floats
     slope_H: Floats
@@ -30,7 +33,9 @@ class Mix(NamedTuple):
 
     def __call__(self, odds_KBH: Floats) -> Floats:
         """Log-odds [B, H]."""
-        return np.asarray(self.slope_H * np.tensordot(self.weight_K, odds_KBH, axes=1) + self.intercept_H)
+        return np.asarray(
+            self.slope_H * np.tensordot(self.weight_K, odds_KBH, axes=1) + self.intercept_H
+        )
 
 
 class Labels(NamedTuple):
@@ -45,7 +50,9 @@ class Labels(NamedTuple):
 
 
 def log_loss_B(odds_BH: Floats, labels: Labels) -> Floats:
-    """Return each window's weighted log-loss, so that the mean over windows is the mean over horizons."""
+    """Return each window's weighted log-loss, so that the mean over windows is the mean over
+    horizons.
+    """
     loss_BH = np.logaddexp(0, np.where(labels.y_BH, -odds_BH, odds_BH)) * labels.w_BH
     total_H = labels.w_BH.sum(axis=0)
     scale_H = np.divide(len(odds_BH), total_H, out=np.zeros_like(total_H), where=total_H > 0)
@@ -53,7 +60,8 @@ def log_loss_B(odds_BH: Floats, labels: Labels) -> Floats:
 
 
 def choose_rule(loss_RB: dict[Rule, Floats], units_B: npt.NDArray[np.str_]) -> Rule:
-    """Choose the mix with the lowest loss; the best block alone only where it is better beyond chance.
+    """Choose the mix with the lowest loss; the best block alone only where it is better beyond
+    chance.
 
     Better beyond chance: the mean over units of the paired difference exceeds its standard error.
 
@@ -71,17 +79,23 @@ def choose_rule(loss_RB: dict[Rule, Floats], units_B: npt.NDArray[np.str_]) -> R
     return "best_block" if gain_U.sum() > error and len(gain_U) > 1 else best
 
 
-def mix_out_of_fold(score_KBH: Floats, labels: Labels, folds: Folds, rule: Rule, penalty: float) -> Floats:
+def mix_out_of_fold(
+    score_KBH: Floats, labels: Labels, folds: Folds, rule: Rule, penalty: float
+) -> Floats:
     """Mix each fold's scores by calibrations and weights of the other folds."""
     odds_BH = np.empty(labels.y_BH.shape)
     for rest_B, own_B in folds.parts:
         learned_B = rest_B if rest_B.any() else own_B
-        platt_KHX, mix = calibrate_and_mix(score_KBH[:, learned_B], labels.take(learned_B), rule, penalty)
+        platt_KHX, mix = calibrate_and_mix(
+            score_KBH[:, learned_B], labels.take(learned_B), rule, penalty
+        )
         odds_BH[own_B] = mix(calibrated(score_KBH[:, own_B], platt_KHX))
     return odds_BH
 
 
-def calibrate_and_mix(score_KBH: Floats, labels: Labels, rule: Rule, penalty: float) -> tuple[Floats, Mix]:
+def calibrate_and_mix(
+    score_KBH: Floats, labels: Labels, rule: Rule, penalty: float
+) -> tuple[Floats, Mix]:
     """Calibrate every block and learn how they are mixed."""
     platt_KHX = np.stack([_calibrate(score_BH, labels) for score_BH in score_KBH])
     odds_KBH = calibrated(score_KBH, platt_KHX)
@@ -90,12 +104,16 @@ def calibrate_and_mix(score_KBH: Floats, labels: Labels, rule: Rule, penalty: fl
     if rule == "best_block":
         loss_K = [log_loss_B(odds_BH, labels).mean() for odds_BH in odds_KBH]
         allowed_K = np.arange(len(odds_KBH)) == int(np.argmin(np.where(allowed_K, loss_K, np.inf)))
-    return platt_KHX, fit_mix(odds_KBH, labels, allowed_K=allowed_K, penalty=penalty if rule == "weights" else None)
+    return platt_KHX, fit_mix(
+        odds_KBH, labels, allowed_K=allowed_K, penalty=penalty if rule == "weights" else None
+    )
 
 
 def _calibrate(score_BH: Floats, labels: Labels) -> Floats:
     """Slope (never negative) and intercept of each horizon: [H, 2]."""
-    return np.array([_platt(*column) for column in zip(score_BH.T, labels.y_BH.T, labels.w_BH.T, strict=True)])
+    return np.array(
+        [_platt(*column) for column in zip(score_BH.T, labels.y_BH.T, labels.w_BH.T, strict=True)]
+    )
 
 
 def _platt(score_B: Floats, y_B: npt.NDArray[np.bool_], w_B: Floats) -> tuple[float, float]:
@@ -116,7 +134,9 @@ def _platt(score_B: Floats, y_B: npt.NDArray[np.bool_], w_B: Floats) -> tuple[fl
         value = float((np.logaddexp(0, odds_B) - y_B * odds_B) @ w_B + PLATT_PENALTY * at[0] ** 2)
         return value, np.array([error_B @ standard_B + 2 * PLATT_PENALTY * at[0], error_B.sum()])
 
-    found = minimize(loss, [0.5, rate], jac=True, method="L-BFGS-B", bounds=[(0, None), (None, None)]).x
+    found = minimize(
+        loss, [0.5, rate], jac=True, method="L-BFGS-B", bounds=[(0, None), (None, None)]
+    ).x
     slope = found[0] / spread
     return float(slope), float(found[1] - slope * score_B.mean())
 
@@ -131,8 +151,11 @@ def calibrated(score_KBH: Floats, platt_KHX: Floats) -> Floats:
     return platt_KHX[:, None, :, 0] * score_KBH + platt_KHX[:, None, :, 1]
 
 
-def fit_mix(odds_KBH: Floats, labels: Labels, *, allowed_K: npt.NDArray[np.bool_], penalty: float | None) -> Mix:
-    """Learn weights w_K ≥ 0 that sum to 1, and a slope and an intercept per horizon, by the mean log-loss of horizons.
+def fit_mix(
+    odds_KBH: Floats, labels: Labels, *, allowed_K: npt.NDArray[np.bool_], penalty: float | None
+) -> Mix:
+    """Learn weights w_K ≥ 0 that sum to 1, and a slope and an intercept per horizon, by the mean
+    log-loss of horizons.
 
     A horizon with one kind of label has no say: its slope stays 1 and its intercept 0.
 
@@ -172,10 +195,21 @@ def fit_mix(odds_KBH: Floats, labels: Labels, *, allowed_K: npt.NDArray[np.bool_
     fixed = penalty is None or count == 1
     weight_bounds: list[Any] = [(1 / count, 1 / count) if fixed else (0, 1)] * count
     bounds = weight_bounds + [SLOPES, (None, None)] * horizons
-    sums: Any = {"type": "eq", "fun": lambda at: at[:count].sum() - 1, "jac": lambda at: np.arange(len(at)) < count}
+    sums: Any = {
+        "type": "eq",
+        "fun": lambda at: at[:count].sum() - 1,
+        "jac": lambda at: np.arange(len(at)) < count,
+    }
     at = start
     if rows:
-        at = minimize(loss, start, jac=True, method="SLSQP", bounds=bounds, constraints=[] if fixed else [sums]).x
+        at = minimize(
+            loss,
+            start,
+            jac=True,
+            method="SLSQP",
+            bounds=bounds,
+            constraints=[] if fixed else [sums],
+        ).x
     weight_K = np.zeros(len(odds_KBH))
     weight_K[blocks] = np.where(at[:count] < LEAST_WEIGHT, 0.0, at[:count])
     slopes_H2 = at[count:].reshape(horizons, 2)
@@ -183,7 +217,9 @@ def fit_mix(odds_KBH: Floats, labels: Labels, *, allowed_K: npt.NDArray[np.bool_
 
 
 def _horizon_rows(odds_KBH: Floats, labels: Labels) -> Any:
-    """Give horizon, log-odds, labels and weights (summing to 1) of every horizon with both kinds of label."""
+    """Give horizon, log-odds, labels and weights (summing to 1) of every horizon with both kinds of
+    label.
+    """
     for h in range(labels.y_BH.shape[1]):
         known_B = labels.w_BH[:, h] > 0
         y_B, w_B = labels.y_BH[known_B, h], labels.w_BH[known_B, h]

@@ -1,7 +1,7 @@
 """What the training loop asks of a network, and how trainable networks become a model family.
 
-Legend: B windows, S positions (days, patches; 1 for a flat input), N columns, H horizons, M ensemble members.
-"""
+Legend: B windows, S positions (days, patches; 1 for a flat input), N columns, H horizons, M
+ensemble members."""
 
 from __future__ import annotations
 
@@ -52,11 +52,15 @@ class Shape(NamedTuple):
 
 
 def _checked_shape(state: State) -> list[int]:
-    """Return the sizes that a state was taken from. Raises BundleError where they would only take memory."""
+    """Return the sizes that a state was taken from. Raises BundleError where they would only take
+    memory.
+    """
     sizes = [int(size) for size in state["shape"].tolist()]
     numbers = sum(array.size for name, array in state.items() if name.startswith("network."))
     if len(sizes) < 2 or min(sizes) < 0 or max(sizes) > max(numbers, SMALL):
-        raise BundleError(f"its network is damaged: sizes {sizes[:8]} do not belong to {numbers} weights")
+        raise BundleError(
+            f"its network is damaged: sizes {sizes[:8]} do not belong to {numbers} weights"
+        )
     return sizes
 
 
@@ -64,14 +68,21 @@ class NetworkModel:
     """A family whose scores come from one network on standardised inputs."""
 
     def __init__(
-        self, config: Any, scalers: tuple[Scaler, ...], shape: Shape, network: Network, chosen: Chosen = None
+        self,
+        config: Any,
+        scalers: tuple[Scaler, ...],
+        shape: Shape,
+        network: Network,
+        chosen: Chosen = None,
     ) -> None:
         self.config, self.scalers, self.shape, self.chosen_N = config, scalers, shape, chosen
         self.network = network.eval()
 
     @staticmethod
     def inputs(windows: Windows, config: Any) -> tuple[Floats, ...]:
-        """The family's inputs, each [B, S, N]: columns N are standardised over windows and positions S."""
+        """The family's inputs, each [B, S, N]: columns N are standardised over windows and
+        positions S.
+        """
         raise NotImplementedError
 
     @classmethod
@@ -99,12 +110,17 @@ class NetworkModel:
         return Rows(self._scaled(windows), windows.labels[0], windows.weights)
 
     def score(self, windows: Windows) -> npt.NDArray[np.float64]:
-        """Logits s_BH. Raises BundleError where the windows do not have the width the network was trained on."""
+        """Logits s_BH. Raises BundleError where the windows do not have the width the network was
+        trained on.
+        """
         inputs, device = self._scaled(windows), next(self.network.parameters()).device
         parts = [np.empty((0, self.shape.horizons))]
         with torch.inference_mode():
             for start in range(0, len(windows), SCORE_BATCH):
-                batch = tuple(torch.from_numpy(each[start : start + SCORE_BATCH]).to(device) for each in inputs)
+                batch = tuple(
+                    torch.from_numpy(each[start : start + SCORE_BATCH]).to(device)
+                    for each in inputs
+                )
                 parts.append(self.network.read_out(self.network(*batch)).double().cpu().numpy().T)
         return np.concatenate(parts)
 
@@ -112,29 +128,45 @@ class NetworkModel:
         raw = _chosen(self.inputs(windows, self.config), self.chosen_N)
         for found, expected in zip(raw, self.shape.columns, strict=True):
             if found.shape[-1] != expected:
-                raise BundleError(f"windows have {found.shape[-1]} inputs, the model expects {expected}")
+                raise BundleError(
+                    f"windows have {found.shape[-1]} inputs, the model expects {expected}"
+                )
         return tuple(scaler.transform(each) for scaler, each in zip(self.scalers, raw, strict=True))
 
     def state(self) -> State:
         """All arrays, by name (for safetensors)."""
-        arrays: State = {"shape": np.array([*self.shape[:2], *self.shape.positions], dtype=np.int64)}
+        arrays: State = {
+            "shape": np.array([*self.shape[:2], *self.shape.positions], dtype=np.int64)
+        }
         if self.chosen_N is not None:
             arrays["chosen_N"] = self.chosen_N
         for i, scaler in enumerate(self.scalers):
             arrays |= {f"scaler.{i}.{name}": array for name, array in scaler._asdict().items()}
-        return arrays | {f"network.{n}": t.detach().cpu().numpy() for n, t in self.network.kept().items()}
+        return arrays | {
+            f"network.{n}": t.detach().cpu().numpy() for n, t in self.network.kept().items()
+        }
 
     @classmethod
     def restore(cls, config: Any, state: State, encoder: Encoding) -> Self:
         """The model that `state` was taken from."""
         scalers: list[Scaler] = []
         while f"scaler.{len(scalers)}.mean_N" in state:
-            scalers.append(Scaler(*(state[f"scaler.{len(scalers)}.{name}"] for name in Scaler._fields)))
+            scalers.append(
+                Scaler(*(state[f"scaler.{len(scalers)}.{name}"] for name in Scaler._fields))
+            )
         points, horizons, *positions = _checked_shape(state)
-        shape = Shape(points, horizons, tuple(positions), tuple(len(scaler.mean_N) for scaler in scalers))
+        shape = Shape(
+            points, horizons, tuple(positions), tuple(len(scaler.mean_N) for scaler in scalers)
+        )
         network = cls.build(config, shape, encoder)
         prefix = "network."
-        network.take({n.removeprefix(prefix): torch.from_numpy(a) for n, a in state.items() if n.startswith(prefix)})
+        network.take(
+            {
+                n.removeprefix(prefix): torch.from_numpy(a)
+                for n, a in state.items()
+                if n.startswith(prefix)
+            }
+        )
         return cls(config, tuple(scalers), shape, network, state.get("chosen_N"))
 
     @classmethod
@@ -160,14 +192,21 @@ class NetworkModel:
         """Fit in this process."""
         model = cls.start(train, config, fitting.encoder)
         state = fit_network(
-            model.network, model.rows(train), model.rows(tune), config, counts=count(train),
-            workers=fitting.workers, state=fitting.state, report=fitting.report,
-        )  # fmt: skip
+            model.network,
+            model.rows(train),
+            model.rows(tune),
+            config,
+            counts=count(train),
+            workers=fitting.workers,
+            state=fitting.state,
+            report=fitting.report,
+        )
         return model.finish(state)
 
     @classmethod
     def cross_fit(cls, windows: Windows, config: Any, fitting: Fitting, folds: Folds) -> CrossFit:
-        """Fit without each fold to score it, then on everything; each fit learns on *train* and stops on *tune*.
+        """Fit without each fold to score it, then on everything; each fit learns on *train* and
+        stops on *tune*.
 
         Fits that `fitting.states` holds are taken from there.
         """
@@ -178,7 +217,9 @@ class NetworkModel:
         return CrossFit(cls._fit_part(windows, config, fitting, folds, None), score_BH)
 
     @classmethod
-    def _fit_part(cls, windows: Windows, config: Any, fitting: Fitting, folds: Folds, fold: int | None) -> Self:
+    def _fit_part(
+        cls, windows: Windows, config: Any, fitting: Fitting, folds: Folds, fold: int | None
+    ) -> Self:
         train, tune = network_parts(windows, folds, fold)
         train = augmented(train, config, fitting.encoder)
         state = fitting.states.get(fit_name(fitting.name, fold))
@@ -188,11 +229,15 @@ class NetworkModel:
 
 
 def _chosen(inputs: tuple[Floats, ...], chosen_N: Chosen) -> tuple[Floats, ...]:
-    """Keep the chosen columns of the first input. Raises BundleError where it has another number of columns."""
+    """Keep the chosen columns of the first input. Raises BundleError where it has another number of
+    columns.
+    """
     if chosen_N is None:
         return inputs
     if inputs[0].shape[-1] != len(chosen_N):
-        raise BundleError(f"windows have {inputs[0].shape[-1]} inputs, the model expects {len(chosen_N)}")
+        raise BundleError(
+            f"windows have {inputs[0].shape[-1]} inputs, the model expects {len(chosen_N)}"
+        )
     return inputs[0][..., chosen_N], *inputs[1:]
 
 
@@ -226,5 +271,7 @@ def points_of(windows: Windows) -> int:
 
 def side_by_side(arrays: list[Any]) -> Floats:
     """Arrays [B, …] flattened and joined: [B, 1, N]."""
-    flat = [np.asarray(a, dtype=np.float32).reshape(len(a), 1, math.prod(a.shape[1:])) for a in arrays]
+    flat = [
+        np.asarray(a, dtype=np.float32).reshape(len(a), 1, math.prod(a.shape[1:])) for a in arrays
+    ]
     return np.concatenate(flat, axis=2)

@@ -1,4 +1,5 @@
-"""Standardisation of model inputs with training statistics: winsorised, then z-scored, never non-finite.
+"""Standardisation of model inputs with training statistics: winsorised, then z-scored, never
+non-finite.
 
 Legend: B windows, N inputs.
 """
@@ -15,7 +16,9 @@ TAIL = 0.001
 
 
 class Scaler(NamedTuple):
-    """Training statistics of every input: clip to [low, high], subtract the mean, divide by the std."""
+    """Training statistics of every input: clip to [low, high], subtract the mean, divide by the
+    std.
+    """
 
     low_N: Floats
     high_N: Floats
@@ -25,11 +28,14 @@ class Scaler(NamedTuple):
     def transform(self, input_BN: npt.NDArray[np.floating]) -> Floats:
         """Standardised inputs; a value that is not finite becomes the training mean (0)."""
         clipped_BN = np.clip(input_BN, self.low_N, self.high_N)
-        return np.asarray(np.nan_to_num((clipped_BN - self.mean_N) / self.std_N, nan=0.0), dtype=np.float32)
+        return np.asarray(
+            np.nan_to_num((clipped_BN - self.mean_N) / self.std_N, nan=0.0), dtype=np.float32
+        )
 
 
 def fit_scaler(input_BN: npt.NDArray[np.floating]) -> Scaler:
-    """Statistics of training rows. Inputs that do not vary get std 1; inputs that are never finite count as 0.
+    """Statistics of training rows. Inputs that do not vary get std 1; inputs that are never finite
+    count as 0.
 
     >>> scaler = fit_scaler(np.array([[0.0, 5.0], [2.0, 5.0]]))
     >>> scaler.transform(np.array([[1.0, 7.0]])).tolist()
@@ -41,4 +47,6 @@ def fit_scaler(input_BN: npt.NDArray[np.floating]) -> Scaler:
     clipped_BN = np.clip(finite_BN, low_N, high_N)
     mean_N, std_N = np.nanmean(clipped_BN, axis=0), np.nanstd(clipped_BN, axis=0)
     std_N = np.where(std_N > 1e-9 * np.maximum(np.abs(mean_N), 1e-3), std_N, 1.0)
-    return Scaler(*(np.asarray(column, dtype=np.float32) for column in (low_N, high_N, mean_N, std_N)))
+    return Scaler(
+        *(np.asarray(column, dtype=np.float32) for column in (low_N, high_N, mean_N, std_N))
+    )

@@ -1,4 +1,6 @@
-"""A search space: settings of a family by dotted key, each with a distribution; checked before anything is trained."""
+"""A search space: settings of a family by dotted key, each with a distribution; checked before
+anything is trained.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,8 @@ TRIES = 1000
 
 
 class Distribution(Config):
-    """Where one setting's values come from; written as `{uniform: [low, high]}`, `{choice: [one, other]}`, …
+    """Where one setting's values come from; written as `{uniform: [low, high]}`, `{choice: [one,
+    other]}`, …
 
     `int` includes both ends; `loguniform` draws the logarithm uniformly.
     """
@@ -65,7 +68,9 @@ class Distribution(Config):
         return float(rng.uniform(low, high))
 
     def nearest(self, value: Any) -> Any:
-        """The value itself where it lies within the range, else the end it passed; a choice stays as it is."""
+        """The value itself where it lies within the range, else the end it passed; a choice stays
+        as it is.
+        """
         if self.kind == "choice":
             return value
         low, high = self.values
@@ -78,13 +83,16 @@ def distribution(given: Any) -> Any:
         return given
     if not isinstance(given, Mapping) or len(given) != 1:
         raise ValueError(
-            f"expected one distribution such as {{uniform: [0.1, 0.6]}}; known: {', '.join(get_args(Kind))}"
+            "expected one distribution such as {uniform: [0.1, 0.6]}; known:"
+            f" {', '.join(get_args(Kind))}"
         )
     [(kind, values)] = given.items()
     if kind not in get_args(Kind):
         near = difflib.get_close_matches(str(kind), get_args(Kind), n=1)
         hint = f": did you mean '{near[0]}'?" if near else "."
-        raise ValueError(f"unknown distribution '{kind}'{hint} Known distributions: {', '.join(get_args(Kind))}")
+        raise ValueError(
+            f"unknown distribution '{kind}'{hint} Known distributions: {', '.join(get_args(Kind))}"
+        )
     if not isinstance(values, list | tuple):
         raise ValueError(f"{kind}: expected a list, such as {{{kind}: [1, 2]}}")
     values = tuple(_number(value) for value in values)
@@ -105,8 +113,12 @@ def _check_range(kind: str, values: tuple[Any, ...]) -> None:
             raise ValueError("choice: a value stands there twice; name each once")
         return
     wanted = int if kind == "int" else (int, float)
-    if len(values) != 2 or any(isinstance(value, bool) or not isinstance(value, wanted) for value in values):
-        raise ValueError(f"{kind}: expected [low, high], two {'whole ' if kind == 'int' else ''}numbers")
+    if len(values) != 2 or any(
+        isinstance(value, bool) or not isinstance(value, wanted) for value in values
+    ):
+        raise ValueError(
+            f"{kind}: expected [low, high], two {'whole ' if kind == 'int' else ''}numbers"
+        )
     low, high = values
     if not (math.isfinite(low) and math.isfinite(high)):
         raise ValueError(f"{kind}: expected two finite numbers, found {low} and {high}")
@@ -133,7 +145,9 @@ def with_settings(base: Family, settings: Mapping[str, Any]) -> Family:
             section[parent] = {} if section.get(parent) is None else section[parent]
             section = section[parent]
             if not isinstance(section, dict):
-                raise ConfigError(f"{dotted}: '{parent}' of {base.family} holds a value, not a section")
+                raise ConfigError(
+                    f"{dotted}: '{parent}' of {base.family} holds a value, not a section"
+                )
         section[last] = value
     return type(base)(**nested)
 
@@ -142,13 +156,18 @@ def corners(base: Family, space: Space) -> list[Family]:
     """The configurations with one setting at one edge of its range, the others as in `base`.
 
     Raises:
-        ConfigError: one sentence on the first setting that the family does not have, or whose range it cannot take.
+        ConfigError: one sentence on the first setting that the family does not have, or whose range
+            it cannot take.
     """
     if "family" in space:
         raise ConfigError("tune.space.family: a sweep is over one family; run one sweep for each")
-    idle = next((key for key in space if key.startswith("augment.") and key != "augment.copies"), None)
+    idle = next(
+        (key for key in space if key.startswith("augment.") and key != "augment.copies"), None
+    )
     if idle and not base.augment.copies and "augment.copies" not in space:
-        raise ConfigError(f"tune.space.{idle} changes nothing without copies: set model.augment.copies above 0")
+        raise ConfigError(
+            f"tune.space.{idle} changes nothing without copies: set model.augment.copies above 0"
+        )
     found = []
     for key, values in space.items():
         for value in values.edges:
@@ -163,11 +182,15 @@ def draw_points(base: FamilyConfig, space: Space, *, count: int, seed: int) -> l
     """As many different settings as asked for, each of which the family accepts.
 
     Raises:
-        ConfigError: the space does not hold that many, or a drawn combination is none the family takes.
+        ConfigError: the space does not hold that many, or a drawn combination is none the family
+            takes.
     """
     size = math.prod(values.number for values in space.values())
     if size < count:
-        raise ConfigError(f"tune.space holds {size:.0f} different settings, tune.trials asks for {count}: lower it")
+        raise ConfigError(
+            f"tune.space holds {size:.0f} different settings, tune.trials asks for {count}:"
+            " lower it"
+        )
     rng, seen = np.random.default_rng(seed), dict[str, Settings]()
     for _ in range(TRIES * count):
         point = {key: values.draw(rng) for key, values in space.items()}
@@ -187,7 +210,10 @@ def encoded(settings: Mapping[str, Any]) -> Settings:
     >>> encoded({"hidden": [64, 32], "dropout": 0.2})
     {'hidden': '[64, 32]', 'dropout': 0.2}
     """
-    return {key: json.dumps(value) if isinstance(value, list | dict) else value for key, value in settings.items()}
+    return {
+        key: json.dumps(value) if isinstance(value, list | dict) else value
+        for key, value in settings.items()
+    }
 
 
 def decoded(settings: Mapping[str, Any], space: Space) -> Settings:

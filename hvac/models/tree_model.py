@@ -20,7 +20,9 @@ Floats = npt.NDArray[np.float64]
 
 
 class TreeModel:
-    """Trees of all horizons on blocks of a window; the score of a window is the sum over its leaves."""
+    """Trees of all horizons on blocks of a window; the score of a window is the sum over its
+    leaves.
+    """
 
     def __init__(self, config: Any, forests: list[Trees], width: int) -> None:
         self.config, self.forests, self.width = config, forests, width
@@ -34,7 +36,9 @@ class TreeModel:
         """Logits s_BH. Raises BundleError where the windows have another number of inputs."""
         input_BN = np.ascontiguousarray(inputs(windows, self.config.needs))
         if input_BN.shape[1] != self.width:
-            raise BundleError(f"windows have {input_BN.shape[1]} inputs, the model expects {self.width}")
+            raise BundleError(
+                f"windows have {input_BN.shape[1]} inputs, the model expects {self.width}"
+            )
         return np.stack([forest.total(input_BN) for forest in self.forests], axis=1)
 
     def state(self) -> State:

@@ -1,7 +1,9 @@
-"""Decision trees as plain arrays, so that a bundle holds no pickle and scoring needs no scikit-learn.
+"""Decision trees as plain arrays, so that a bundle holds no pickle and scoring needs no
+scikit-learn.
 
-Nodes lie in preorder: the left child follows its parent, and only the way to the right one is kept. A node takes eight
-bytes or a little more, so that forests of some hundred thousand nodes fit into a bundle.
+Nodes lie in preorder: the left child follows its parent, and only the way to the right one is kept.
+A node takes eight bytes or a little more, so that forests of some hundred thousand nodes fit into a
+bundle.
 
 Legend: B windows, N inputs, T trees, K nodes of all trees.
 """
@@ -25,10 +27,9 @@ LEAF = -1
 class Trees(NamedTuple):
     """Trees of one horizon, node after node; `root_T` says where each begins.
 
-    `split_K` is 2 · input + 1 where missing values go left, 2 · input where they go right, and −1 in a leaf;
-    `number_K` the threshold of a split (at most: left) or the value of a leaf; `right_K` how many nodes further the
-    right child lies.
-    """
+    `split_K` is 2 · input + 1 where missing values go left, 2 · input where they go right, and −1
+    in a leaf; `number_K` the threshold of a split (at most: left) or the value of a leaf; `right_K`
+    how many nodes further the right child lies."""
 
     base: npt.NDArray[np.float64]
     root_T: npt.NDArray[np.int64]
@@ -54,7 +55,9 @@ class Trees(NamedTuple):
 
 
 class TreeNodes(NamedTuple):
-    """The nodes of one tree in any order, the root first; children are numbered within the tree, leaves have −1."""
+    """The nodes of one tree in any order, the root first; children are numbered within the tree,
+    leaves have −1.
+    """
 
     feature_K: npt.NDArray[Any]
     threshold_K: npt.NDArray[Any]
@@ -67,7 +70,8 @@ class TreeNodes(NamedTuple):
 def join_trees(trees: Sequence[TreeNodes], *, base: float) -> Trees:
     """Lay the nodes of trees one after another; no tree at all gives `base` for every row.
 
-    Thresholds are kept as float32, rounded down: windows carry float32, so every comparison stays as it was.
+    Thresholds are kept as float32, rounded down: windows carry float32, so every comparison stays
+    as it was.
 
     >>> stump = TreeNodes(*map(np.array, ([0, -1, -1], [0.5, 0, 0], [1, 0, 0], [1, 0, 0], [2, 0, 0], [0.0, -1, 1])))
     >>> join_trees([stump, stump], base=10.0).total(np.array([[0.2], [0.7], [np.nan]])).tolist()
@@ -75,7 +79,11 @@ def join_trees(trees: Sequence[TreeNodes], *, base: float) -> Trees:
     """
     ordered = [_preorder(tree) for tree in trees]
     sizes = [len(tree.feature_K) for tree in ordered]
-    root_T = np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(np.int64) if trees else np.empty(0, np.int64)
+    root_T = (
+        np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(np.int64)
+        if trees
+        else np.empty(0, np.int64)
+    )
 
     def column(place: int) -> npt.NDArray[Any]:
         return np.concatenate([tree[place] for tree in ordered]) if trees else np.empty(0)
@@ -106,20 +114,28 @@ def _preorder(tree: TreeNodes) -> TreeNodes:
     place[order] = np.arange(len(order))
     columns = TreeNodes(*(np.asarray(column)[order] for column in tree))
     inner_K = columns.feature_K >= 0
-    distance_K = np.where(inner_K, place[np.where(inner_K, columns.right_K, 0)] - np.arange(len(order)), 0)
+    distance_K = np.where(
+        inner_K, place[np.where(inner_K, columns.right_K, 0)] - np.arange(len(order)), 0
+    )
     return columns._replace(right_K=distance_K)
 
 
 def _rounded_down(threshold_K: Floats) -> npt.NDArray[np.float32]:
     near_K = threshold_K.astype(np.float32)
-    with np.errstate(over="ignore"):  # below the smallest number of a float32 lies -inf, where only -inf goes left
+    with np.errstate(
+        over="ignore"
+    ):  # below the smallest number of a float32 lies -inf, where only -inf goes left
         below_K = np.nextafter(near_K, np.float32(-np.inf))
     return np.where(near_K > threshold_K, below_K, near_K).astype(np.float32)
 
 
 def tree_arrays(forests: Sequence[Trees]) -> dict[str, npt.NDArray[Any]]:
     """Return the arrays of every horizon's trees, by name."""
-    return {f"forest.{h}.{name}": array for h, trees in enumerate(forests) for name, array in trees._asdict().items()}
+    return {
+        f"forest.{h}.{name}": array
+        for h, trees in enumerate(forests)
+        for name, array in trees._asdict().items()
+    }
 
 
 def check_trees(trees: Trees, width: int) -> None:
@@ -133,21 +149,35 @@ def check_trees(trees: Trees, width: int) -> None:
     whole = all(np.issubdtype(array.dtype, np.integer) for array in (root_T, split_K, right_K))
     flat = all(array.shape == number_K.shape and array.ndim == 1 for array in (split_K, right_K))
     if not (whole and flat and base.shape == (1,) and root_T.ndim == 1):
-        raise BundleError("its trees are damaged: expected a split, a number and a way to the right for every node")
+        raise BundleError(
+            "its trees are damaged: expected a split, a number and a way to the right for every"
+            " node"
+        )
     inner_K = split_K >= 0
     ahead_K = right_K.astype(np.int64)
-    inside_K = (ahead_K > 0) & (ahead_K < len(nodes) - nodes) & (nodes + 1 < len(nodes)) & (split_K >> 1 < width)
+    inside_K = (
+        (ahead_K > 0)
+        & (ahead_K < len(nodes) - nodes)
+        & (nodes + 1 < len(nodes))
+        & (split_K >> 1 < width)
+    )
     roots_inside = bool(((root_T >= 0) & (root_T < len(nodes))).all())
     if not (roots_inside and inside_K[inner_K].all() and (split_K[~inner_K] == LEAF).all()):
         raise BundleError("its trees are damaged: a node leads back, or outside")
 
 
 def restored_trees(state: Mapping[str, npt.NDArray[Any]]) -> list[Trees]:
-    """Return the trees that `tree_arrays` named, those of older bundles (a column per fact of a node) too."""
+    """Return the trees that `tree_arrays` named, those of older bundles (a column per fact of a
+    node) too.
+    """
     forests: list[Trees] = []
     while f"forest.{len(forests)}.base" in state:
         prefix = f"forest.{len(forests)}."
-        own = {name.removeprefix(prefix): array for name, array in state.items() if name.startswith(prefix)}
+        own = {
+            name.removeprefix(prefix): array
+            for name, array in state.items()
+            if name.startswith(prefix)
+        }
         forests.append(Trees(**own) if "split_K" in own else _of_older(own))
     return forests
 
@@ -163,7 +193,9 @@ def _of_older(own: Mapping[str, npt.NDArray[Any]]) -> Trees:
 
 
 @compiled
-def _sum_trees(input_BN: Any, base: Any, root_T: Any, split_K: Any, number_K: Any, right_K: Any) -> Any:
+def _sum_trees(
+    input_BN: Any, base: Any, root_T: Any, split_K: Any, number_K: Any, right_K: Any
+) -> Any:
     out_B = np.full(len(input_BN), base[0])
     for b in range(len(input_BN)):
         for root in root_T:

@@ -1,13 +1,13 @@
-"""`ttm_lora`, the seed's v2.0: the encoder's forecasting model tuned through LoRA, and a head over what all points say.
+"""`ttm_lora`, the seed's v2.0: the encoder's forecasting model tuned through LoRA, and a head over
+what all points say.
 
-The adapters sit where the seed puts them, in the encoder and in the decoder, so the head reads the tokens of both:
-every adapter takes part in every step. The encoder sees every window standardised by itself, so level and spread, which
-that takes away, join at the head. The base is a copy, so the bundle's encoder is never changed; only adapters, head and
-scaler are saved.
+The adapters sit where the seed puts them, in the encoder and in the decoder, so the head reads the
+tokens of both: every adapter takes part in every step. The encoder sees every window standardised
+by itself, so level and spread, which that takes away, join at the head. The base is a copy, so the
+bundle's encoder is never changed; only adapters, head and scaler are saved.
 
-Legend: B windows, C points, L days (of the window; N = B·C series have the length the encoder reads), P patches,
-E embedding (the encoder's, then the decoder's), H horizons.
-"""
+Legend: B windows, C points, L days (of the window; N = B·C series have the length the encoder
+reads), P patches, E embedding (the encoder's, then the decoder's), H horizons."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ TUNED_LAYERS = ("encoder.patcher", "mlp.fc1", "mlp.fc2", "attn_layer")
 
 
 class TtmLoraConfig(TrainingConfig):
-    """Adapters (the seed's values) and training of v2.0; `adapt: none` keeps the encoder frozen under the same head.
+    """Adapters (the seed's values) and training of v2.0; `adapt: none` keeps the encoder frozen
+    under the same head.
 
-    `learning_rate` and `final_learning_rate` are the adapters'; the head's rate starts at `head_learning_rate` and
-    falls in proportion.
-    """
+    `learning_rate` and `final_learning_rate` are the adapters'; the head's rate starts at
+    `head_learning_rate` and falls in proportion."""
 
     family: Literal["ttm_lora"] = "ttm_lora"
     adapt: Literal["lora", "none"] = "lora"
@@ -60,7 +60,9 @@ class TtmLoraConfig(TrainingConfig):
 
 
 class Adapted(Network):
-    """A copy of the encoder's model with adapters, and a linear head over the pooled tokens of all points."""
+    """A copy of the encoder's model with adapters, and a linear head over the pooled tokens of all
+    points.
+    """
 
     def __init__(self, config: TtmLoraConfig, shape: Shape, encoder: Encoder) -> None:
         super().__init__()
@@ -82,9 +84,13 @@ class Adapted(Network):
         )
 
     def forward(self, value_BCL: torch.Tensor, level_B1N: torch.Tensor) -> torch.Tensor:
-        """Logits [H, B] of windows standardised as the encoder does it, with their level and spread."""
+        """Logits [H, B] of windows standardised as the encoder does it, with their level and
+        spread.
+        """
         said_BN = self.head["dropout"](self.head["norm"](self.pooled(value_BCL).flatten(1)))
-        logit_HB: torch.Tensor = self.head["linear"](torch.cat([said_BN, level_B1N.flatten(1)], dim=1)).T
+        logit_HB: torch.Tensor = self.head["linear"](
+            torch.cat([said_BN, level_B1N.flatten(1)], dim=1)
+        ).T
         return logit_HB
 
     def pooled(self, value_BCL: torch.Tensor) -> torch.Tensor:
@@ -101,7 +107,10 @@ class Adapted(Network):
 
     def paces(self, config: TtmLoraConfig) -> list[tuple[list[nn.Parameter], float]]:
         """The adapters at the configured rate, the head at its own."""
-        head, adapters = list(self.head.parameters()), [p for p in self.base.parameters() if p.requires_grad]
+        head, adapters = (
+            list(self.head.parameters()),
+            [p for p in self.base.parameters() if p.requires_grad],
+        )
         groups = [(adapters, 1.0), (head, config.head_learning_rate / config.learning_rate)]
         return [(parameters, pace) for parameters, pace in groups if parameters]
 
@@ -110,18 +119,29 @@ class Adapted(Network):
         return {name: p.detach() for name, p in self.named_parameters() if p.requires_grad}
 
     def take(self, weights: Weights) -> None:
-        """Load what `kept` gave. Raises BundleError where it is not of this encoder and configuration."""
-        if {name: tensor.shape for name, tensor in weights.items()} != {n: t.shape for n, t in self.kept().items()}:
-            raise BundleError("the saved adapters do not fit this encoder and configuration: train the model anew")
+        """Load what `kept` gave. Raises BundleError where it is not of this encoder and
+        configuration.
+        """
+        if {name: tensor.shape for name, tensor in weights.items()} != {
+            n: t.shape for n, t in self.kept().items()
+        }:
+            raise BundleError(
+                "the saved adapters do not fit this encoder and configuration: train the model anew"
+            )
         self.load_state_dict(weights, strict=False)
 
 
 def add_adapters(base: nn.Module, config: TtmLoraConfig) -> None:
-    """Put LoRA beside every layer whose name ends in one of `TUNED_LAYERS`; only the adapters can be trained then."""
+    """Put LoRA beside every layer whose name ends in one of `TUNED_LAYERS`; only the adapters can
+    be trained then.
+    """
     from peft import LoraConfig, inject_adapter_in_model
 
     adapters = LoraConfig(
-        r=config.rank, lora_alpha=config.lora_alpha, lora_dropout=config.lora_dropout, target_modules=[*TUNED_LAYERS]
+        r=config.rank,
+        lora_alpha=config.lora_alpha,
+        lora_dropout=config.lora_dropout,
+        target_modules=[*TUNED_LAYERS],
     )
     inject_adapter_in_model(adapters, base)
 
@@ -133,7 +153,9 @@ class TtmLora(NetworkModel):
 
     @staticmethod
     def inputs(windows: Windows, config: TtmLoraConfig) -> tuple[Floats, ...]:
-        """Raw values [B, C, L], and the mean and the logarithm of the std of every point [B, 1, 2·C]."""
+        """Raw values [B, C, L], and the mean and the logarithm of the std of every point [B, 1,
+        2·C].
+        """
         assert windows.x_BCL is not None, "prepared windows carry what the family needs"
         x_BCL = windows.x_BCL
         return x_BCL, side_by_side([x_BCL.mean(axis=2), np.log(x_BCL.std(axis=2) + TINY_STD)])

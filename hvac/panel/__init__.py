@@ -1,1 +1,3 @@
-"""Put readings on a daily grid and cut windows: events, labels, follow-up, splits, the registry of units."""
+"""Put readings on a daily grid and cut windows: events, labels, follow-up, splits, the registry of
+units.
+"""

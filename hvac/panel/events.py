@@ -1,4 +1,5 @@
-"""Events of a unit: from the log, or from limits (≥ 3 of 7 observed days outside; over after 7 clean days).
+"""Events of a unit: from the log, or from limits (≥ 3 of 7 observed days outside; over after 7
+clean days).
 
 Legend: T days, C points, N events. Days are int32 days since 1970-01-01.
 """
@@ -22,7 +23,9 @@ SETTLE_DAYS = 7
 
 
 class Events(NamedTuple):
-    """Events of one unit, sorted by start. `known_N` is the first day on which the event can be known."""
+    """Events of one unit, sorted by start. `known_N` is the first day on which the event can be
+    known.
+    """
 
     kind_N: npt.NDArray[np.str_]
     start_N: Days
@@ -38,7 +41,9 @@ class Events(NamedTuple):
     def of_kinds(self, kinds: tuple[str, ...]) -> Events:
         """The events of some kinds, however they are spelled."""
         wanted = set(map(folded, kinds))
-        return self.where(np.array([folded(kind) in wanted for kind in self.kind_N.tolist()], dtype=bool))
+        return self.where(
+            np.array([folded(kind) in wanted for kind in self.kind_N.tolist()], dtype=bool)
+        )
 
     def of_point(self, point_id: str | None) -> Events:
         """Events that concern a point: its own and those of the whole equipment."""
@@ -61,7 +66,9 @@ def events_by_unit(table: pa.Table) -> dict[Unit, Events]:
     point = table["point_id"].to_pylist()
     keys = zip(table["facility_id"].to_pylist(), table["equipment_id"].to_pylist(), strict=True)
     for i, (key, kind) in enumerate(zip(keys, table["kind"].to_pylist(), strict=True)):
-        rows[Unit(*key)].append((start[i], start[i] if end[i] is None else end[i], kind, point[i] or ""))
+        rows[Unit(*key)].append(
+            (start[i], start[i] if end[i] is None else end[i], kind, point[i] or "")
+        )
     return {unit: _events(sorted(listed)) for unit, listed in rows.items()}
 
 
@@ -71,11 +78,14 @@ def _events(rows: list[tuple[int, int, str, str]]) -> Events:
     return Events(np.array(kind), start_N, np.array(end, dtype=np.int32), start_N, np.array(point))
 
 
-def limit_events(panel: Panel, lower_TC: npt.NDArray[np.float64], upper_TC: npt.NDArray[np.float64]) -> Events:
+def limit_events(
+    panel: Panel, lower_TC: npt.NDArray[np.float64], upper_TC: npt.NDArray[np.float64]
+) -> Events:
     """Episodes out of limits, per point, as events of kind `limit_exceedance`.
 
-    The onset is the first outside day of the run that has ≥ 3 outside days among 7 observed ones; the event becomes
-    known on the third such day; it ends on the last outside day before 7 clean observed days.
+    The onset is the first outside day of the run that has ≥ 3 outside days among 7 observed ones;
+    the event becomes known on the third such day; it ends on the last outside day before 7 clean
+    observed days.
 
     >>> value = np.array([[0.0], [9], [0], [9], [9]] + [[0.0]] * 8)
     >>> shape = dict(observed_TC=np.ones_like(value, bool), known_TC=np.zeros(value.shape, np.int32),
@@ -105,7 +115,9 @@ def _limit_table(rows: list[tuple[int, int, int, str]]) -> Events:
 
 
 def _episodes(outside: npt.NDArray[np.bool_]) -> list[tuple[int, int, npt.NDArray[np.intp]]]:
-    """(first outside, last outside, confirming three) positions of each episode, over observed days only."""
+    """(first outside, last outside, confirming three) positions of each episode, over observed days
+    only.
+    """
     found: list[tuple[int, int, npt.NDArray[np.intp]]] = []
     free_from, i = 0, 0
     hits = np.flatnonzero(outside)

@@ -1,13 +1,14 @@
-"""How long each unit is followed, and how likely it is to be followed still: labels and their weights rest on both.
+"""How long each unit is followed, and how likely it is to be followed still: labels and their
+weights rest on both.
 
-Every unit has an *administrative end*: its facility's last reading, or what the register says. A unit whose readings
-stop earlier has *departed*. Where units depart because they failed, a count of what was seen afterwards is wrong: the
-units that would have stayed well or failed again are no longer there. Each label that was seen is therefore weighted
-by 1 / P(still followed on the day that decided it): inverse probability of censoring (Robins and Rotnitzky 1992).
+Every unit has an *administrative end*: its facility's last reading, or what the register says. A
+unit whose readings stop earlier has *departed*. Where units depart because they failed, a count of
+what was seen afterwards is wrong: the units that would have stayed well or failed again are no
+longer there. Each label that was seen is therefore weighted by 1 / P(still followed on the day that
+decided it): inverse probability of censoring (Robins and Rotnitzky 1992).
 
-Legend: B windows, H horizons, D calendar days, A days since an event, N departures. Days are int32 days since
-1970-01-01.
-"""
+Legend: B windows, H horizons, D calendar days, A days since an event, N departures. Days are int32
+days since 1970-01-01."""
 
 from __future__ import annotations
 
@@ -36,9 +37,9 @@ ROUNDS = 100
 class Departures:
     """Chance of departing at the end of a day, for each of two causes.
 
-    `calendar_D` holds departures for any reason but an event, by calendar day from `first_day`. `after_event_A` holds
-    departures as a consequence of an event, by days since the unit's last one (0 to 90).
-    """
+    `calendar_D` holds departures for any reason but an event, by calendar day from `first_day`.
+    `after_event_A` holds departures as a consequence of an event, by days since the unit's last one
+    (0 to 90)."""
 
     first_day: int = 0
     calendar_D: Floats = field(default_factory=lambda: np.zeros(0))
@@ -54,12 +55,17 @@ class Departures:
         """
         calendar, after = self._sums
         start_B1, since_B1 = start_B[:, None], since_B[:, None]
-        from_B1, to_BH = (np.clip(day - self.first_day, 0, len(calendar) - 1) for day in (start_B1, stop_BH))
-        soon_B1, later_BH = (np.minimum(days, AFTER_DAYS + 1) for days in (since_B1, since_B1 + stop_BH - start_B1))
+        from_B1, to_BH = (
+            np.clip(day - self.first_day, 0, len(calendar) - 1) for day in (start_B1, stop_BH)
+        )
+        soon_B1, later_BH = (
+            np.minimum(days, AFTER_DAYS + 1) for days in (since_B1, since_B1 + stop_BH - start_B1)
+        )
         return np.exp(calendar[to_BH] - calendar[from_B1] + after[later_BH] - after[soon_B1])
 
     def digest(self, first: int, last: int, *, after: bool) -> str:
-        """Return a hash of the chances on some days, and of those after an event where they are asked for.
+        """Return a hash of the chances on some days, and of those after an event where they are
+        asked for.
 
         It is the same for longer curves that agree on these days.
         """
@@ -71,7 +77,10 @@ class Departures:
     @cached_property
     def _sums(self) -> tuple[Floats, Floats]:
         """Sums of log(1 - hazard) over the days before each day."""
-        logs = (np.log1p(-np.minimum(hazard, CERTAIN)) for hazard in (self.calendar_D, self.after_event_A))
+        logs = (
+            np.log1p(-np.minimum(hazard, CERTAIN))
+            for hazard in (self.calendar_D, self.after_event_A)
+        )
         calendar, after = (np.append(0.0, np.cumsum(each)) for each in logs)
         return calendar, after
 
@@ -83,7 +92,8 @@ class FollowUp:
     Attributes:
         first: day of its first reading.
         end: its administrative end.
-        until: the last day on which an onset would have been seen: `end`, or the day of its departure.
+        until: the last day on which an onset would have been seen: `end`, or the day of its
+            departure.
         targets: its events that are predicted.
         departures: how units of its fleet depart.
     """
@@ -102,10 +112,15 @@ class FollowUp:
     @property
     def key(self) -> tuple[int, int, str]:
         """What the unit's labels and weights depend on, beside its own events."""
-        return self.end, self.until, self.departures.digest(self.first, self.until, after=len(self.targets.start_N) > 0)
+        return (
+            self.end,
+            self.until,
+            self.departures.digest(self.first, self.until, after=len(self.targets.start_N) > 0),
+        )
 
     def weights(self, end_day_B: Days, decided_BH: Days64) -> Floats:
-        """Return 1 / P(followed on `decided_BH`, given that it was on `end_day_B`), at most 20 [B, H].
+        """Return 1 / P(followed on `decided_BH`, given that it was on `end_day_B`), at most 20 [B,
+        H].
 
         The last 7 days before the administrative end cannot hold a departure, so they cost nothing.
         """
@@ -130,11 +145,14 @@ def days_since_event(day_B: Days, targets: Events) -> Days64:
 
 
 def follow_ups(
-    days: Mapping[Unit, tuple[int, int]], targets: Mapping[Unit, Events], told: Mapping[Unit, int | None] | None = None
+    days: Mapping[Unit, tuple[int, int]],
+    targets: Mapping[Unit, Events],
+    told: Mapping[Unit, int | None] | None = None,
 ) -> dict[Unit, FollowUp]:
     """Return how long each unit is followed, with the departures of the whole fleet.
 
-    Departures are estimated on all units, test units too: they describe how units leave the record, not how they fail.
+    Departures are estimated on all units, test units too: they describe how units leave the record,
+    not how they fail.
 
     Args:
         days: first and last day with a reading of each unit.
@@ -149,19 +167,33 @@ def follow_ups(
     events = {unit: targets.get(unit) or no_events() for unit in days}
     ends = administrative_ends({unit: last for unit, (_, last) in days.items()}, events)
     ends |= {unit: end for unit, end in (told or {}).items() if end is not None and unit in days}
-    until = {unit: _followed_until(last, ends[unit], events[unit]) for unit, (_, last) in days.items()}
-    departures = _departures((first, ends[unit], until[unit], events[unit]) for unit, (first, _) in days.items())
+    until = {
+        unit: _followed_until(last, ends[unit], events[unit]) for unit, (_, last) in days.items()
+    }
+    departures = _departures(
+        (first, ends[unit], until[unit], events[unit]) for unit, (first, _) in days.items()
+    )
     return {
-        unit: FollowUp(first=first, end=ends[unit], until=until[unit], targets=events[unit], departures=departures)
+        unit: FollowUp(
+            first=first,
+            end=ends[unit],
+            until=until[unit],
+            targets=events[unit],
+            departures=departures,
+        )
         for unit, (first, _) in days.items()
     }
 
 
-def administrative_ends(last_day: Mapping[Unit, int], targets: Mapping[Unit, Events]) -> dict[Unit, int]:
-    """Return the day until which each unit would be followed, whatever comes of it: its facility's last reading.
+def administrative_ends(
+    last_day: Mapping[Unit, int], targets: Mapping[Unit, Events]
+) -> dict[Unit, int]:
+    """Return the day until which each unit would be followed, whatever comes of it: its facility's
+    last reading.
 
-    Where every unit that a facility read to its end ended with an event (inside it, at most 7 days after or before
-    one), nothing tells how long the facility would have gone on: the fleet's last reading.
+    Where every unit that a facility read to its end ended with an event (inside it, at most 7 days
+    after or before one), nothing tells how long the facility would have gone on: the fleet's last
+    reading.
 
     Args:
         last_day: day of each unit's last reading.
@@ -174,31 +206,41 @@ def administrative_ends(last_day: Mapping[Unit, int], targets: Mapping[Unit, Eve
     """
     end = {
         facility: max(day for _, day in units)
-        for facility, units in groupby(sorted(last_day.items()), key=lambda item: item[0].facility_id)
+        for facility, units in groupby(
+            sorted(last_day.items()), key=lambda item: item[0].facility_id
+        )
     }
     fleet_end = max(end.values(), default=0)
     lasting = {
         unit.facility_id
         for unit, day in last_day.items()
-        if day >= end[unit.facility_id] - SETTLE_DAYS and not _ends_with_event(day, targets.get(unit), fleet_end)
+        if day >= end[unit.facility_id] - SETTLE_DAYS
+        and not _ends_with_event(day, targets.get(unit), fleet_end)
     }
-    return {unit: end[unit.facility_id] if unit.facility_id in lasting else fleet_end for unit in last_day}
+    return {
+        unit: end[unit.facility_id] if unit.facility_id in lasting else fleet_end
+        for unit in last_day
+    }
 
 
 def _ends_with_event(last_day: int, targets: Events | None, until: int) -> bool:
-    """Whether a record ends inside an event, at most 7 days after or before one, of those that began by a day."""
+    """Whether a record ends inside an event, at most 7 days after or before one, of those that
+    began by a day.
+    """
     if targets is None:
         return False
     begun = targets.where(targets.start_N <= until)
-    return bool((begun.start_N > last_day).any() or inside_episode(np.array([last_day], np.int32), begun)[0])
+    return bool(
+        (begun.start_N > last_day).any() or inside_episode(np.array([last_day], np.int32), begun)[0]
+    )
 
 
 def _followed_until(last_day: int, end: int, targets: Events) -> int:
     """Return the last day on which an onset of a unit would have been seen.
 
-    An event at most 7 days after the last reading belongs to it; a later one tells that the log goes on without
-    readings. A unit that is read until at most 7 days before its administrative end has not departed.
-    """
+    An event at most 7 days after the last reading belongs to it; a later one tells that the log
+    goes on without readings. A unit that is read until at most 7 days before its administrative end
+    has not departed."""
     later_N = targets.start_N[targets.start_N > last_day]
     until = int(later_N.max(initial=last_day))
     log_goes_on = until > last_day + SETTLE_DAYS
@@ -206,11 +248,12 @@ def _followed_until(last_day: int, end: int, targets: Events) -> int:
 
 
 def _departures(units: Iterable[tuple[int, int, int, Events]]) -> Departures:
-    """Estimate both hazards from the (first day, administrative end, followed until, events) of each unit.
+    """Estimate both hazards from the (first day, administrative end, followed until, events) of
+    each unit.
 
-    Hazards are Kaplan and Meier's: departures of a day / units at risk on it. They are not smoothed: the product over
-    days stays unbiased however few units a day has, and the cap on weights limits what a single unit can do.
-    """
+    Hazards are Kaplan and Meier's: departures of a day / units at risk on it. They are not
+    smoothed: the product over days stays unbiased however few units a day has, and the cap on
+    weights limits what a single unit can do."""
     spans = list(units)
     first_day = min((first for first, *_ in spans), default=0)
     risk_D = np.zeros(max((end for _, end, *_ in spans), default=0) + 1 - first_day)
@@ -228,12 +271,15 @@ def _departures(units: Iterable[tuple[int, int, int, Events]]) -> Departures:
     return Departures(first_day=first_day, calendar_D=calendar_D, after_event_A=after_event_A[:-1])
 
 
-def _two_causes(day_N: Days64, since_N: Days64, risk_D: Floats, risk_A: Floats) -> tuple[Floats, Floats]:
-    """Return hazards by calendar day and by days since an event, each departure shared out between both causes.
+def _two_causes(
+    day_N: Days64, since_N: Days64, risk_D: Floats, risk_A: Floats
+) -> tuple[Floats, Floats]:
+    """Return hazards by calendar day and by days since an event, each departure shared out between
+    both causes.
 
-    A departure more than 90 days after an event is not its consequence. An earlier one may be: its share is the ratio
-    of the two hazards, and the hazards follow from the shares (expectation-maximisation, from all to the event).
-    """
+    A departure more than 90 days after an event is not its consequence. An earlier one may be: its
+    share is the ratio of the two hazards, and the hazards follow from the shares
+    (expectation-maximisation, from all to the event)."""
     soon_N = since_N <= AFTER_DAYS
     share_N = soon_N.astype(np.float64)
     calendar_D, after_A = np.zeros_like(risk_D), np.zeros_like(risk_A)

@@ -35,9 +35,9 @@ class Unit(NamedTuple):
 class Panel:
     """The record of one unit on a daily grid.
 
-    `value_TC` is nan where `observed_TC` is False; `known_TC` is the day a reading became known (`ALWAYS_KNOWN` where
-    the record does not say); a limit holds from the day it is known until another one is, nan before the first.
-    """
+    `value_TC` is nan where `observed_TC` is False; `known_TC` is the day a reading became known
+    (`ALWAYS_KNOWN` where the record does not say); a limit holds from the day it is known until
+    another one is, nan before the first."""
 
     unit: Unit
     points: tuple[str, ...]
@@ -91,9 +91,10 @@ def panels(
 ) -> Iterator[Panel]:
     """Lay canonical readings on daily grids, one panel per equipment, in the order of ids.
 
-    Several readings of a point on a day become one by `aggregate`; that day is known when its last reading is.
-    `last` is the last by the clock (`second`); moments that several files (`file`) tell of count once: see `overlap`.
-    Readings of points that are not in `points[unit]` are left out (the caller counts them at ingest).
+    Several readings of a point on a day become one by `aggregate`; that day is known when its last
+    reading is. `last` is the last by the clock (`second`); moments that several files (`file`) tell
+    of count once: see `overlap`. Readings of points that are not in `points[unit]` are left out
+    (the caller counts them at ingest).
 
     >>> import datetime as dt
     >>> rows = {"facility_id": ["f"] * 3, "equipment_id": ["e"] * 3, "point_id": ["p"] * 3, "value": [1.0, 3.0, 5.0],
@@ -137,22 +138,33 @@ def daily(readings: pa.Table, aggregate: Aggregate) -> pa.Table:
     }
     numbers = {"value": long.value, "lower_limit": long.lower, "upper_limit": long.upper}
     columns |= {"date": pa.array(long.day, pa.int32()).cast(pa.date32())}
-    columns |= {name: pa.array(column, pa.float64(), mask=np.isnan(column)) for name, column in numbers.items()}
+    columns |= {
+        name: pa.array(column, pa.float64(), mask=np.isnan(column))
+        for name, column in numbers.items()
+    }
     known = pa.array(long.known, pa.int32(), mask=long.known == ALWAYS_KNOWN)
     return pa.table({**columns, "known_at": known.cast(pa.date32())})
 
 
-def unit_panel(readings: pa.Table, unit: Unit, points: Sequence[str], *, aggregate: Aggregate = "mean") -> Panel | None:
-    """The panel of one unit, of which all readings are (columns with its ids are not looked at); None without one."""
+def unit_panel(
+    readings: pa.Table, unit: Unit, points: Sequence[str], *, aggregate: Aggregate = "mean"
+) -> Panel | None:
+    """The panel of one unit, of which all readings are (columns with its ids are not looked at);
+    None without one.
+    """
     if readings.num_rows == 0:
         return None
     names, point_N = _codes(readings["point_id"])
-    return _panel(unit, _sorted_days(readings, np.zeros_like(point_N), point_N, aggregate), names, points)
+    return _panel(
+        unit, _sorted_days(readings, np.zeros_like(point_N), point_N, aggregate), names, points
+    )
 
 
 def _codes(column: pa.ChunkedArray) -> tuple[list[str], npt.NDArray[np.int64]]:
     """Distinct texts in sorted order (others may be among them), and the code of each row."""
-    array = (column if pa.types.is_dictionary(column.type) else column.dictionary_encode()).combine_chunks()
+    array = (
+        column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
+    ).combine_chunks()
     names = array.dictionary.to_pylist()
     order = sorted(range(len(names)), key=names.__getitem__)
     rank = np.empty(len(order), dtype=np.int64)
@@ -176,9 +188,13 @@ def _day_column(table: pa.Table, name: str) -> Days:
 
 
 def _sorted_days(readings: pa.Table, unit: Any, point: Any, aggregate: Aggregate) -> _Long:
-    """Sort by unit, point, day and time, leave out what does not count, and reduce several readings of a day to one."""
+    """Sort by unit, point, day and time, leave out what does not count, and reduce several readings
+    of a day to one.
+    """
     day, known = _day_column(readings, "date"), _day_column(readings, "known_at")
-    value, lower, upper = (_column(readings, name) for name in ("value", "lower_limit", "upper_limit"))
+    value, lower, upper = (
+        _column(readings, name) for name in ("value", "lower_limit", "upper_limit")
+    )
     long = _Long(unit, point, day, value, lower, upper, known)
     series = unit * (int(point.max()) + 1) + point
     if (np.diff((series << 32) + day) > 0).all():  # in order already, one reading a day
@@ -220,7 +236,9 @@ def count_overlap(readings: pa.Table) -> dict[str, int]:
     file = _files(readings)
     if file is None:
         return {}
-    _, unit_N = _codes(pc.binary_join_element_wise(readings["facility_id"], readings["equipment_id"], "\x1f"))
+    _, unit_N = _codes(
+        pc.binary_join_element_wise(readings["facility_id"], readings["equipment_id"], "\x1f")
+    )
     _, point_N = _codes(readings["point_id"])
     series = unit_N * (int(point_N.max()) + 1) + point_N
     day, second = _day_column(readings, "date"), _seconds(readings)
@@ -251,7 +269,9 @@ def _reduce(value: Floats, starts: Any, ends: Any, aggregate: Aggregate) -> Floa
     if aggregate == "last":
         return np.asarray(value[ends])
     if aggregate in ("min", "max"):
-        return np.asarray((np.minimum if aggregate == "min" else np.maximum).reduceat(value, starts))
+        return np.asarray(
+            (np.minimum if aggregate == "min" else np.maximum).reduceat(value, starts)
+        )
     total = np.add.reduceat(value, starts)
     return np.asarray(total if aggregate == "sum" else total / (ends - starts + 1))
 

@@ -1,9 +1,8 @@
 """Joining events and the equipment register to the readings: by ids as the readings write them.
 
-An id, a kind of event or a class that is written in several ways (case, width, spaces, composed letters) is one. What
-still matches nothing is told with the nearest ids, and where too much of an event log matches nothing, nothing goes on:
-its windows would all be labelled 0.
-"""
+An id, a kind of event or a class that is written in several ways (case, width, spaces, composed
+letters) is one. What still matches nothing is told with the nearest ids, and where too much of an
+event log matches nothing, nothing goes on: its windows would all be labelled 0."""
 
 from __future__ import annotations
 
@@ -37,33 +36,42 @@ def folded(text: str) -> str:
 
 
 def told_of_twins(units: Collection[Unit]) -> list[str]:
-    """Return a sentence on equipment of the readings whose ids differ only in case, width or spaces."""
+    """Return a sentence on equipment of the readings whose ids differ only in case, width or
+    spaces.
+    """
     twins = [sorted(found) for found in _by_folded(units).values() if len(found) > 1]
     if not twins:
         return []
     named = ", ".join(" and ".join(map(_name, found)) for found in sorted(twins)[:NAMED])
     return [
-        f"readings: {len(twins)} ids are written in several ways, each taken for equipment of its own ({named}): write "
-        "them in one way"
+        f"readings: {len(twins)} ids are written in several ways, each taken for equipment of its"
+        f" own ({named}): write them in one way"
     ]
 
 
 def told_of_zones(zones: Mapping[str, str], units: Collection[Unit]) -> list[str]:
-    """Return a sentence on facilities of `source.facility_time_zones` that no reading is of, with the nearest."""
+    """Return a sentence on facilities of `source.facility_time_zones` that no reading is of, with
+    the nearest.
+    """
     there = sorted({unit.facility_id for unit in units})
     told = []
     for name in sorted(set(zones) - set(there)):
-        near = [each for each in there if folded(each) == folded(name)] or difflib.get_close_matches(name, there, n=1)
+        near = [
+            each for each in there if folded(each) == folded(name)
+        ] or difflib.get_close_matches(name, there, n=1)
         hint = f" (nearest: {near[0]})" if near else ""
-        told.append(f"source.facility_time_zones names {name}, and no reading is of that facility{hint}")
+        told.append(
+            f"source.facility_time_zones names {name}, and no reading is of that facility{hint}"
+        )
     return told
 
 
 class Joined(NamedTuple):
-    """A table with the ids of the readings, which ids were written otherwise there, and which match nothing.
+    """A table with the ids of the readings, which ids were written otherwise there, and which match
+    nothing.
 
-    `matched`: rows of equipment that has readings. `respelled`: rows whose id was written otherwise.
-    """
+    `matched`: rows of equipment that has readings. `respelled`: rows whose id was written
+    otherwise."""
 
     table: pa.Table
     matched: int
@@ -74,12 +82,14 @@ class Joined(NamedTuple):
 def join_units(table: pa.Table, units: Collection[Unit], *, once: bool = False) -> Joined:
     """Give the rows of a table the ids of the readings.
 
-    An id that no reading has becomes the one that is the same but for case, width and spaces, where there is just one.
+    An id that no reading has becomes the one that is the same but for case, width and spaces, where
+    there is just one.
 
     Args:
         table: with columns `facility_id` and `equipment_id`.
         units: the equipment that has readings.
-        once: whether equipment stands in the table once, so that an id that is there already is not given again.
+        once: whether equipment stands in the table once, so that an id that is there already is not
+            given again.
 
     >>> table = pa.table({"facility_id": ["F", "F"], "equipment_id": ["ａｈｕ-1", "7"]})
     >>> found = join_units(table, [Unit("F", "AHU-1"), Unit("F", "007")])
@@ -87,7 +97,10 @@ def join_units(table: pa.Table, units: Collection[Unit], *, once: bool = False) 
     (['AHU-1', '7'], 1, [Unit(facility_id='F', equipment_id='7')])
     """
     known, same = set(units), _by_folded(units)
-    given = [Unit(*pair) for pair in zip(*(table[name].to_pylist() for name in Unit._fields), strict=True)]
+    given = [
+        Unit(*pair)
+        for pair in zip(*(table[name].to_pylist() for name in Unit._fields), strict=True)
+    ]
     taken = set(given) if once else set()
     respelled = {}
     for unit in sorted(set(given) - known):
@@ -115,7 +128,8 @@ def _by_folded(units: Iterable[Unit]) -> dict[Unit, list[Unit]]:
 
 
 def told_of_join(joined: Joined, units: Collection[Unit], *, file: str, rows: str) -> list[str]:
-    """Return sentences on ids that were written otherwise, and on those that match nothing, with the nearest.
+    """Return sentences on ids that were written otherwise, and on those that match nothing, with
+    the nearest.
 
     Args:
         rows: what the rows of the table are called.
@@ -123,14 +137,20 @@ def told_of_join(joined: Joined, units: Collection[Unit], *, file: str, rows: st
     total = len(joined.table)
     told = []
     if joined.respelled:
-        examples = [f"{_name(one)} is {_name(other)}" for one, other in sorted(joined.respelled.items())[:NAMED]]
+        examples = [
+            f"{_name(one)} is {_name(other)}"
+            for one, other in sorted(joined.respelled.items())[:NAMED]
+        ]
         told.append(
-            f"{file}: the ids of {len(joined.respelled)} pieces of equipment are written otherwise than in the "
-            f"readings and were joined all the same ({', '.join(examples)})"
+            f"{file}: the ids of {len(joined.respelled)} pieces of equipment are written otherwise"
+            f" than in the readings and were joined all the same ({', '.join(examples)})"
         )
     if joined.strangers:
         strangers = _strangers(joined, units)
-        told.append(f"{file}: {joined.matched} of {total} {rows} are of equipment that has readings; {strangers}")
+        told.append(
+            f"{file}: {joined.matched} of {total} {rows} are of equipment that has readings;"
+            f" {strangers}"
+        )
     return told
 
 
@@ -140,9 +160,9 @@ def require_matches(joined: Joined, units: Collection[Unit], *, file: str, share
     if not total or joined.matched >= share * total:
         return
     raise InputError(
-        f"{file}: {total} events were read, {joined.matched} of them of equipment that has readings "
-        f"({joined.matched / total:.0%}, expected at least {share:.0%}); {_strangers(joined, units)}: correct the ids, "
-        "or set source.min_matching lower"
+        f"{file}: {total} events were read, {joined.matched} of them of equipment that has readings"
+        f" ({joined.matched / total:.0%}, expected at least {share:.0%});"
+        f" {_strangers(joined, units)}: correct the ids, or set source.min_matching lower"
     )
 
 
@@ -180,7 +200,10 @@ def told_of_spellings(spelled: Mapping[str, str], *, file: str, what: str) -> li
     if not other:
         return []
     more = f" and {len(other) - NAMED} more" if len(other) > NAMED else ""
-    return [f"{file}: {what} written in several ways were taken for one ({', '.join(other[:NAMED])}{more})"]
+    return [
+        f"{file}: {what} written in several ways were taken for one"
+        f" ({', '.join(other[:NAMED])}{more})"
+    ]
 
 
 def with_column(table: pa.Table, name: str, values: list[Any]) -> pa.Table:

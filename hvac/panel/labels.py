@@ -1,4 +1,5 @@
-"""Labels: does an onset lie in (end_date, end_date + h]; masked, per horizon, where the record does not decide it.
+"""Labels: does an onset lie in (end_date, end_date + h]; masked, per horizon, where the record does
+not decide it.
 
 Legend: B windows, H horizons. Days are int32 days since 1970-01-01.
 """
@@ -39,10 +40,11 @@ def onset_labels(
 ) -> tuple[Flags, Flags, Floats]:
     """Return labels, whether they are known, and how many windows each stands for.
 
-    A label of a window that ends on day t is known where t + h is not after the administrative end and it is decided:
-    an onset was seen in (t, t + h], or the unit was followed to t + h. After the administrative end no label counts,
-    whatever it is: positives alone would make "the record ends soon" tell the label. Before it a label weighs
-    1 / P(still followed on the day that decided it), so that those who are gone are stood for by those who are left.
+    A label of a window that ends on day t is known where t + h is not after the administrative end
+    and it is decided: an onset was seen in (t, t + h], or the unit was followed to t + h. After the
+    administrative end no label counts, whatever it is: positives alone would make "the record ends
+    soon" tell the label. Before it a label weighs 1 / P(still followed on the day that decided it),
+    so that those who are gone are stood for by those who are left.
 
     Returns:
         y_BH, known_BH, weight_BH. The weight of an unknown label means nothing.
@@ -63,10 +65,16 @@ def onset_labels(
 
 
 def value_labels(
-    end_day_B: Days, panel: Panel, *, horizons: tuple[int, ...], lower_TC: npt.NDArray[np.float64],
+    end_day_B: Days,
+    panel: Panel,
+    *,
+    horizons: tuple[int, ...],
+    lower_TC: npt.NDArray[np.float64],
     upper_TC: npt.NDArray[np.float64],
-) -> tuple[Flags, Flags]:  # fmt: skip
-    """The seed's label, for comparison only: the value *on* day end + h is outside its limits (any point)."""
+) -> tuple[Flags, Flags]:
+    """The seed's label, for comparison only: the value *on* day end + h is outside its limits (any
+    point).
+    """
     with np.errstate(invalid="ignore"):
         outside_T = np.any((panel.value_TC < lower_TC) | (panel.value_TC > upper_TC), axis=1)
     observed_T = np.any(panel.observed_TC, axis=1)

@@ -18,7 +18,8 @@ Limits = Mapping[str, tuple[float, float]]
 
 
 def panel_limits(panel: Panel, *, fitted: Limits, normalise: str) -> tuple[Floats, Floats]:
-    """(lower_TC, upper_TC): the record's; on days without any, the fitted ones (in normalised units) scaled back.
+    """(lower_TC, upper_TC): the record's; on days without any, the fitted ones (in normalised
+    units) scaled back.
 
     Fitted limits are nan until the point's baseline is there.
     """
@@ -44,8 +45,12 @@ def sample_values(panel: Panel, *, normalise: str, training_end: int) -> dict[st
         if scale.ready_C[c] > training_end:
             continue
         if len(rows):
-            rows = rows[np.linspace(0, len(rows) - 1, min(len(rows), SAMPLES_PER_SERIES)).astype(int)]
-            sampled[name] = (panel.value_TC[rows, c] - scale.centre_TC[rows, c]) / scale.spread_TC[rows, c]
+            rows = rows[
+                np.linspace(0, len(rows) - 1, min(len(rows), SAMPLES_PER_SERIES)).astype(int)
+            ]
+            sampled[name] = (panel.value_TC[rows, c] - scale.centre_TC[rows, c]) / scale.spread_TC[
+                rows, c
+            ]
     return sampled
 
 
@@ -61,5 +66,7 @@ def fit_limits(
     for sample in samples:
         for name, values in sample.items():
             pooled.setdefault(name, []).append(values)
-    found = {name: np.nanquantile(np.concatenate(parts), quantiles) for name, parts in pooled.items()}
+    found = {
+        name: np.nanquantile(np.concatenate(parts), quantiles) for name, parts in pooled.items()
+    }
     return {name: (float(low), float(high)) for name, (low, high) in found.items()}

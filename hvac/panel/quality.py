@@ -1,7 +1,8 @@
-"""Doubts about what a unit's newest readings say: a point that stands still, one that jumped alone, a mark for "none".
+"""Doubts about what a unit's newest readings say: a point that stands still, one that jumped alone,
+a mark for "none".
 
-A change of the unit of measure (°C to °F), a stuck or disconnected sensor look like a machine in trouble. Whoever reads
-a risk should know before walking there.
+A change of the unit of measure (°C to °F), a stuck or disconnected sensor look like a machine in
+trouble. Whoever reads a risk should know before walking there.
 
 Legend: T days of the panel, C points.
 """
@@ -23,10 +24,24 @@ FLAT_READINGS: Final = 14
 RARELY: Final = 0.1  # of the readings equal to the one before
 JUMP_DAYS, JUMP_READINGS = 30, 5  # a jump lies in the last 30 days, and 5 readings follow it
 JUMP_SPREADS, AFTER_SPREADS = 6.0, 3.0  # robust spreads of the readings before and after it
-TOGETHER_DAYS: Final = 2  # points that jump within so many days tell of the machine, not of a sensor
+TOGETHER_DAYS: Final = (
+    2  # points that jump within so many days tell of the machine, not of a sensor
+)
 SURE: Final = 900.0
 FAR: Final = 10.0  # spreads from the baseline beyond which a mark is no value
-SENTINELS: Final = (-9999.0, 9999.0, -999.0, 999.0, -99.0, 99999.0, -32768.0, 32767.0, 65535.0, 255.0, -1.0)
+SENTINELS: Final = (
+    -9999.0,
+    9999.0,
+    -999.0,
+    999.0,
+    -99.0,
+    99999.0,
+    -32768.0,
+    32767.0,
+    65535.0,
+    255.0,
+    -1.0,
+)
 Values = npt.NDArray[np.float64]
 
 
@@ -40,11 +55,12 @@ class Doubt(NamedTuple):
 def doubts(panel: Panel, end_day: int, scale: Scale) -> list[Doubt]:
     """Return what is odd about the readings of the 90 days up to a day, by point.
 
-    - `flat`: the last 14 readings or more are one value, at a point that hardly ever shows a value twice running.
-    - `jump`: in the last 30 days the level moved from one reading to the next by 6 spreads or more, further than
-      it ever moved before, and no other point moved with it.
-    - `sentinel`: a value that devices write for "no value" (-9999, 65535, …), far from the point's baseline.
-    """
+    - `flat`: the last 14 readings or more are one value, at a point that hardly ever shows a value
+    twice running.
+    - `jump`: in the last 30 days the level moved from one reading to the next by 6 spreads or more,
+      further than it ever moved before, and no other point moved with it.
+    - `sentinel`: a value that devices write for "no value" (-9999, 65535, …), far from the point's
+    baseline."""
     found: list[Doubt] = []
     jumped: dict[str, int] = {}
     row = end_day - panel.first_day
@@ -63,7 +79,9 @@ def doubts(panel: Panel, end_day: int, scale: Scale) -> list[Doubt]:
         elif (at := _jump(day_N, value_N, row)) is not None:
             jumped[name] = at
     days = np.array(list(jumped.values()))
-    alone = [name for name, day in jumped.items() if (np.abs(days - day) <= TOGETHER_DAYS).sum() == 1]
+    alone = [
+        name for name, day in jumped.items() if (np.abs(days - day) <= TOGETHER_DAYS).sum() == 1
+    ]
     return found + [Doubt(name, "jump") for name in alone]
 
 
@@ -102,7 +120,9 @@ def _jump(day_N: npt.NDArray[np.intp], value_N: Values, row: int) -> int | None:
         return None
     moved = float(np.median(after) - np.median(before))
     largest = float(np.abs(np.diff(before)).max())
-    far = abs(moved) > max(JUMP_SPREADS * _spread(before), AFTER_SPREADS * _spread(after), 1.5 * largest, 1e-9)
+    far = abs(moved) > max(
+        JUMP_SPREADS * _spread(before), AFTER_SPREADS * _spread(after), 1.5 * largest, 1e-9
+    )
     return int(day_N[at + 1]) if far and abs(step_N[at]) > 0.7 * abs(moved) else None
 
 

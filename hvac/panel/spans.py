@@ -1,7 +1,7 @@
 """Stretches of a unit's record: readings of years apart are told, and count for no day in between.
 
-A single mistyped date (1970 for 2024) would otherwise stretch a record over decades, and move the splits' borders.
-"""
+A single mistyped date (1970 for 2024) would otherwise stretch a record over decades, and move the
+splits' borders."""
 
 from __future__ import annotations
 
@@ -21,15 +21,20 @@ NAMED = 3
 
 
 def readings_by_month(readings: pa.Table) -> pa.Table:
-    """Count the readings of each unit by month: `facility_id`, `equipment_id`, `month` (its first day), `readings`."""
+    """Count the readings of each unit by month: `facility_id`, `equipment_id`, `month` (its first
+    day), `readings`.
+    """
     month = pc.cast(pc.floor_temporal(readings["date"], unit="month"), pa.date32())
     table = readings.select(list(Unit._fields)).append_column("month", month)
     found = table.group_by([*Unit._fields, "month"]).aggregate([([], "count_all")])
-    return found.select([*Unit._fields, "month", "count_all"]).rename_columns([*Unit._fields, "month", "readings"])
+    return found.select([*Unit._fields, "month", "count_all"]).rename_columns(
+        [*Unit._fields, "month", "readings"]
+    )
 
 
 def with_spans(units: pa.Table, months: pa.Table) -> tuple[pa.Table, list[str]]:
-    """Give units a column `spans` (first and last day of each stretch, one after the other); and what is to be told.
+    """Give units a column `spans` (first and last day of each stretch, one after the other); and
+    what is to be told.
 
     Args:
         units: with `facility_id`, `equipment_id`, `first_date` and `last_date`.
@@ -68,12 +73,14 @@ def _month_end(month: dt.date) -> dt.date:
     return (month.replace(day=28) + dt.timedelta(days=4)).replace(day=1) - dt.timedelta(days=1)
 
 
-def _gap(unit: Unit, counts: dict[dt.date, int], before: Sequence[dt.date], after: Sequence[dt.date]) -> str:
+def _gap(
+    unit: Unit, counts: dict[dt.date, int], before: Sequence[dt.date], after: Sequence[dt.date]
+) -> str:
     stretch = f"{before[0]:%Y-%m}" + (f" to {before[-1]:%Y-%m}" if len(before) > 1 else "")
     readings = sum(counts[month] for month in before)
     return (
-        f"{unit.facility_id}/{unit.equipment_id}: {readings} readings of {stretch}, then none until {after[0]:%Y-%m}: "
-        "correct their dates if they are mistyped"
+        f"{unit.facility_id}/{unit.equipment_id}: {readings} readings of {stretch}, then none until"
+        f" {after[0]:%Y-%m}: correct their dates if they are mistyped"
     )
 
 

@@ -1,9 +1,8 @@
 """What an id, a day and a number may be: one rule for files, the HTTP API and the store.
 
-Ids are texts of 1 to 128 characters after trimming, without control characters; a text that only says that nothing was
-there (`nan`, `None`) is none. Days lie between 1970-01-01 and tomorrow (somewhere it is already tomorrow). Numbers are
-finite and at most 1e15 in size.
-"""
+Ids are texts of 1 to 128 characters after trimming, without control characters; a text that only
+says that nothing was there (`nan`, `None`) is none. Days lie between 1970-01-01 and tomorrow
+(somewhere it is already tomorrow). Numbers are finite and at most 1e15 in size."""
 
 from __future__ import annotations
 
@@ -31,7 +30,8 @@ ID_REASONS = {NO_ID: "missing_id", LONG_ID: "id_too_long", ODD_ID: "control_char
 
 
 def id_text(column: Any) -> Any:
-    """Return a column of ids as a person wrote them: a string array, trimmed, '' where there is none.
+    """Return a column of ids as a person wrote them: a string array, trimmed, '' where there is
+    none.
 
     Whole numbers have no decimal point or exponent, bytes are UTF-8; what is no single value is ''.
 
@@ -42,7 +42,11 @@ def id_text(column: Any) -> Any:
     kind = column.type
     if pa.types.is_nested(kind):
         return pa.array([""] * len(column), pa.string())
-    if pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_fixed_size_binary(kind):
+    if (
+        pa.types.is_binary(kind)
+        or pa.types.is_large_binary(kind)
+        or pa.types.is_fixed_size_binary(kind)
+    ):
         return as_text(pa.array(map(_utf8, column.to_pylist()), pa.string()))
     if pa.types.is_floating(kind) or pa.types.is_decimal(kind):
         return pa.array(map(_number_text, column.to_pylist()), pa.string())
@@ -64,7 +68,8 @@ def _number_text(given: Any) -> str:
 
 
 def id_states(text: Any) -> NDArray[np.int8]:
-    """Tell for each trimmed text of a string array whether it is an id: ID_READ, NO_ID, LONG_ID or ODD_ID [n].
+    """Tell for each trimmed text of a string array whether it is an id: ID_READ, NO_ID, LONG_ID or
+    ODD_ID [n].
 
     >>> id_states(pa.array(["本社/北館", "", "nan", "a\\x00b", "x" * 129])).tolist()
     [0, 1, 1, 3, 2]
@@ -72,7 +77,9 @@ def id_states(text: Any) -> NDArray[np.int8]:
     absent = pc.or_(pc.equal(text, ""), pc.is_in(text, pa.array(NO_IDS)))
     long = pc.greater(pc.utf8_length(text), ID_CHARACTERS)
     odd = pc.match_substring_regex(text, r"\p{Cc}")
-    absent_B, long_B, odd_B = (np.asarray(flags.to_numpy(zero_copy_only=False), bool) for flags in (absent, long, odd))
+    absent_B, long_B, odd_B = (
+        np.asarray(flags.to_numpy(zero_copy_only=False), bool) for flags in (absent, long, odd)
+    )
     return np.select([absent_B, long_B, odd_B], [NO_ID, LONG_ID, ODD_ID], ID_READ).astype(np.int8)
 
 

@@ -1,4 +1,6 @@
-"""What the dates of a whole column prove: whether all are Excel's serial days, and that their order can be told."""
+"""What the dates of a whole column prove: whether all are Excel's serial days, and that their order
+can be told.
+"""
 
 from __future__ import annotations
 
@@ -55,15 +57,19 @@ class DateSurvey:
         self.other |= not pc.all(pc.or_(serial, pc.is_in(text, marks))).as_py()
         if not self.either:
             doubtful = text.filter(pc.match_substring_regex(text, _DAY_OR_MONTH))
-            self.either = next((one for one in pc.unique(doubtful).to_pylist() if day_or_month_first(one)), "")
+            self.either = next(
+                (one for one in pc.unique(doubtful).to_pylist() if day_or_month_first(one)), ""
+            )
 
     def style(self, where: str) -> DateStyle:
-        """Return how the column is read. Raises InputError where day and month can be taken for each other."""
+        """Return how the column is read. Raises InputError where day and month can be taken for
+        each other.
+        """
         if self.either and self.format is None:
             day_first = day_or_month_first(self.either)
             month_first = day_first.replace("%d", "%_").replace("%m", "%d").replace("%_", "%m")
             raise InputError(
-                f"{where}: {self.either!r} may begin with the day or the month, which is never guessed: set "
-                f"source.date_format: '{day_first}' or '{month_first}'"
+                f"{where}: {self.either!r} may begin with the day or the month, which is never"
+                f" guessed: set source.date_format: '{day_first}' or '{month_first}'"
             )
         return DateStyle(self.format, self.serial and not self.other)

@@ -1,7 +1,7 @@
 """Text, number and date columns into days and seconds of the day, whole columns at a time.
 
-A day is the local day of the facility. `24:00` is the end of the day it is written with: that day, second 86400. Days
-are counted from 1970-01-01, and a time of day that is not written is NO_TIME.
+A day is the local day of the facility. `24:00` is the end of the day it is written with: that day,
+second 86400. Days are counted from 1970-01-01, and a time of day that is not written is NO_TIME.
 """
 
 from __future__ import annotations
@@ -46,15 +46,21 @@ _DATE = (
 )
 _DIGITS = r"^(\d{4})(\d{2})(\d{2})(?:[T ]?(\d{2})(\d{2})?(\d{2})?(Z|[+-]\d{2}:?\d{2})?)?$"
 _SHORT_OFFSETS = {"": 0, "Z": 0, "UTC": 0, "GMT": 0, "JST": 9 * 3_600}
-_EPOCHS = ((10**9, 1), (10**12, 10**3), (10**15, 10**6), (10**18, 10**9))  # from this number on, so many a second
+_EPOCHS = (
+    (10**9, 1),
+    (10**12, 10**3),
+    (10**15, 10**6),
+    (10**18, 10**9),
+)  # from this number on, so many a second
 _FIRST_HOUR = 1_970_010_100  # a number of ten digits from here on is yyyymmddHH
 
 
 class Days(NamedTuple):
-    """`day` int32 [n], days since 1970-01-01 (0 unless READ), `state` int8 [n], `second` int32 [n] of the local day.
+    """`day` int32 [n], days since 1970-01-01 (0 unless READ), `state` int8 [n], `second` int32 [n]
+    of the local day.
 
-    `as_written` counts stamps with an offset whose day is the one that stands there, as no time zone was given.
-    """
+    `as_written` counts stamps with an offset whose day is the one that stands there, as no time
+    zone was given."""
 
     day: NDArray[np.int32]
     state: NDArray[np.int8]
@@ -70,7 +76,9 @@ class Clock(NamedTuple):
 
 
 class DateStyle(NamedTuple):
-    """How the dates of one column are written: `format` for strptime; `serials`: all of it are days as Excel counts."""
+    """How the dates of one column are written: `format` for strptime; `serials`: all of it are days
+    as Excel counts.
+    """
 
     format: str | None = None
     serials: bool = False
@@ -88,14 +96,21 @@ class _Moments(NamedTuple):
 
 
 def parse_days(
-    column: Any, facility: Any, *, clock: Clock, missing: tuple[str, ...], style: DateStyle = WRITTEN
+    column: Any,
+    facility: Any,
+    *,
+    clock: Clock,
+    missing: tuple[str, ...],
+    style: DateStyle = WRITTEN,
 ) -> Days:
-    """Calendar days of a column: `2024/3/1 5:04`, `20240301`, ISO 8601, `令和6年3月1日`, `1 Mar 2024`, epochs, serials.
+    """Calendar days of a column: `2024/3/1 5:04`, `20240301`, ISO 8601, `令和6年3月1日`, `1 Mar 2024`,
+    epochs, serials.
 
-    What carries a time zone, or counts seconds since 1970, becomes the local day of its facility (`facility`: string
-    array of the same length). Where its facility has no zone, a stamp such as 2024-03-01 05:04+09 keeps the day that
-    stands there; UTC tells no local day. States: READ, MISSING, UNREADABLE, DAY_OR_MONTH (either may come first),
-    OUT_OF_RANGE (outside 1970-2100). Raises InputError where a stamp is in UTC and its facility has no zone.
+    What carries a time zone, or counts seconds since 1970, becomes the local day of its facility
+    (`facility`: string array of the same length). Where its facility has no zone, a stamp such as
+    2024-03-01 05:04+09 keeps the day that stands there; UTC tells no local day. States: READ,
+    MISSING, UNREADABLE, DAY_OR_MONTH (either may come first), OUT_OF_RANGE (outside 1970-2100).
+    Raises InputError where a stamp is in UTC and its facility has no zone.
 
     >>> text, facility = pa.array(["2024/3/1 5:04", "2024-02-29T15:00:00Z", "2024-02-30"]), pa.array(["F", "F", "F"])
     >>> days = parse_days(text, facility, clock=Clock("Asia/Tokyo", {}), missing=())
@@ -117,10 +132,14 @@ def _moments(column: Any, missing: tuple[str, ...], style: DateStyle) -> _Moment
         return _unmarked(_timestamps(column), missing)
     if pa.types.is_date(kind):
         days = pc.cast(pc.cast(column, pa.date32()), pa.int32())
-        state = np.where(days.is_null().to_numpy(zero_copy_only=False), MISSING, READ).astype(np.int8)
+        state = np.where(days.is_null().to_numpy(zero_copy_only=False), MISSING, READ).astype(
+            np.int8
+        )
         day = pc.fill_null(days, 0).to_numpy(zero_copy_only=False).astype(np.int64)
         no_time = np.full(len(day), NO_TIME, dtype=np.int64)
-        return _unmarked(_Moments(day, day, np.zeros(len(day), dtype=bool), state, no_time), missing)
+        return _unmarked(
+            _Moments(day, day, np.zeros(len(day), dtype=bool), state, no_time), missing
+        )
     if is_number(kind):
         return _numbers(column, missing, style)
     return _texts(as_text(column), missing, style)
@@ -151,7 +170,9 @@ def _timestamps(column: Any) -> _Moments:
 
 
 def _of_column(instant: NDArray[np.int64], zone: str) -> NDArray[np.int64]:
-    """Local seconds in the zone that a column of stamps names; seconds in UTC where nobody knows that zone."""
+    """Local seconds in the zone that a column of stamps names; seconds in UTC where nobody knows
+    that zone.
+    """
     stamps = pd.DatetimeIndex(instant.astype("datetime64[s]"), tz="UTC")
     try:
         stamps = stamps.tz_convert(zone).tz_localize(None)
@@ -161,7 +182,9 @@ def _of_column(instant: NDArray[np.int64], zone: str) -> NDArray[np.int64]:
 
 
 def _numbers(column: Any, missing: tuple[str, ...], style: DateStyle) -> _Moments:
-    """Days of a number column: serials where all of it are, else epochs and digits such as 20240301."""
+    """Days of a number column: serials where all of it are, else epochs and digits such as
+    20240301.
+    """
     value = np.array(pc.cast(column, pa.float64(), safe=False), dtype=np.float64)
     absent = np.isnan(value) | np.isin(value, numeric_marks(missing))
     if style.serials:
@@ -184,7 +207,9 @@ def _of_serials(value: NDArray[np.float64]) -> _Moments:
 
 
 def _texts(text: Any, missing: tuple[str, ...], style: DateStyle) -> _Moments:
-    """Days of texts; a local time of day is set apart first, so that each distinct date is read once."""
+    """Days of texts; a local time of day is set apart first, so that each distinct date is read
+    once.
+    """
     if style.format:
         coded = text.dictionary_encode()
         moments = _taken(_distinct(coded.dictionary, style), coded.indices)
@@ -233,7 +258,13 @@ def _distinct(text: Any, style: DateStyle) -> _Moments:
 def _unread(count: int) -> _Moments:
     zeros = np.zeros(count, dtype=np.int64)
     state = np.full(count, UNREADABLE, dtype=np.int8)
-    return _Moments(zeros, zeros.copy(), np.zeros(count, dtype=bool), state, np.full(count, NO_TIME, dtype=np.int64))
+    return _Moments(
+        zeros,
+        zeros.copy(),
+        np.zeros(count, dtype=bool),
+        state,
+        np.full(count, NO_TIME, dtype=np.int64),
+    )
 
 
 def _formatted(text: Any, style: DateStyle) -> _Moments:
@@ -244,12 +275,18 @@ def _formatted(text: Any, style: DateStyle) -> _Moments:
     plain = pc.utf8_normalize(text, "NFKC")
     late = pc.match_substring_regex(plain, r"\b24:00(:00)?$").to_numpy(zero_copy_only=False)
     plain = pc.replace_substring_regex(plain, r"\b24(:00(:00)?)$", r"00\1")
-    aware, timed = "%z" in style.format, any(sign in style.format for sign in ("%H", "%I", "%X", "%c", "%T"))
+    aware, timed = (
+        "%z" in style.format,
+        any(sign in style.format for sign in ("%H", "%I", "%X", "%c", "%T")),
+    )
     if not timed:
         plain = pa.array([by_24_hours(one) for one in plain.to_pylist()], pa.string())
         tail = r"[T ]+" + _TIME
         clocks = pc.if_else(pc.match_substring_regex(plain, tail), plain, "0:0").to_pylist()
-        seconds = np.array([_clock(one.replace("T", " ").split()[-1].split(".")[0]) for one in clocks], dtype=np.int64)
+        seconds = np.array(
+            [_clock(one.replace("T", " ").split()[-1].split(".")[0]) for one in clocks],
+            dtype=np.int64,
+        )
         written = pc.match_substring_regex(plain, tail).to_numpy(zero_copy_only=False)
         plain = pc.replace_substring_regex(plain, tail, "")
     texts = pd.Series(plain.to_pylist(), dtype=object)
@@ -272,7 +309,9 @@ def _parsed(texts: pd.Series, form: str, *, aware: bool) -> pd.Series:
     try:
         return pd.to_datetime(texts, format=form, errors="coerce", utc=aware)
     except ValueError as error:
-        raise InputError(f"source.date_format {form!r} cannot be used here ({error}): correct it") from error
+        raise InputError(
+            f"source.date_format {form!r} cannot be used here ({error}): correct it"
+        ) from error
 
 
 def _dates(text: Any, style: DateStyle) -> _Moments:
@@ -280,9 +319,12 @@ def _dates(text: Any, style: DateStyle) -> _Moments:
     parts = pc.extract_regex(text, _DATE)
     valid = parts.is_valid().to_numpy(zero_copy_only=False)
     year, month, day, hour, minute, second = (
-        _whole(pc.struct_field(parts, [name])) for name in ("year", "month", "day", "hour", "minute", "second")
+        _whole(pc.struct_field(parts, [name]))
+        for name in ("year", "month", "day", "hour", "minute", "second")
     )
-    timed = valid & pc.not_equal(pc.fill_null(pc.struct_field(parts, ["hour"]), ""), "").to_numpy(zero_copy_only=False)
+    timed = valid & pc.not_equal(pc.fill_null(pc.struct_field(parts, ["hour"]), ""), "").to_numpy(
+        zero_copy_only=False
+    )
     first = ((year - 1970) * 12 + np.clip(month, 1, 12) - 1).astype("datetime64[M]")
     length = ((first + 1).astype("datetime64[D]") - first.astype("datetime64[D]")).astype(np.int64)
     valid = valid & (month >= 1) & (month <= 12) & (day >= 1) & (day <= length)
@@ -291,7 +333,9 @@ def _dates(text: Any, style: DateStyle) -> _Moments:
     days = first.astype("datetime64[D]").astype(np.int64) + day - 1
     offset, aware = _offsets(pc.struct_field(parts, ["zone"]))
     state = np.where(valid, READ, UNREADABLE).astype(np.int8)
-    return _Moments(days, days * DAY_SECONDS + seconds - offset, aware, state, np.where(timed, seconds, NO_TIME))
+    return _Moments(
+        days, days * DAY_SECONDS + seconds - offset, aware, state, np.where(timed, seconds, NO_TIME)
+    )
 
 
 def _digits(text: Any, style: DateStyle) -> _Moments:
@@ -310,7 +354,9 @@ def _epochs(text: Any, style: DateStyle) -> _Moments:
     digits = pc.match_substring_regex(text, r"^[1-9](\d{9}|\d{12}|\d{15}|\d{18})$")
     safe = pc.and_(digits, pc.or_(pc.less(pc.utf8_length(text), 19), pc.less(text, "9")))
     number = np.array(pc.cast(pc.if_else(safe, text, "0"), pa.int64()))
-    per_second = np.select([number >= least for least, _ in _EPOCHS[::-1]], [rate for _, rate in _EPOCHS[::-1]], 1)
+    per_second = np.select(
+        [number >= least for least, _ in _EPOCHS[::-1]], [rate for _, rate in _EPOCHS[::-1]], 1
+    )
     instant = number // per_second
     moments = _unread(len(text))
     valid = safe.to_numpy(zero_copy_only=False)
@@ -333,7 +379,9 @@ def _written(text: Any, style: DateStyle) -> _Moments:
     moments = _dates(again, style)
     for notation in (_digits, _epochs):
         left = np.flatnonzero(moments.state != READ)
-        pairs: Any = zip(moments, notation(again.take(pa.array(left, pa.int64())), style), strict=True)
+        pairs: Any = zip(
+            moments, notation(again.take(pa.array(left, pa.int64())), style), strict=True
+        )
         for part, better in pairs:
             part[left] = better
     either = np.array([bool(day_or_month_first(one)) for one in texts], dtype=bool)
@@ -363,7 +411,9 @@ def _offset(zone: str) -> int:
     return (1 if zone[0] == "+" else -1) * (int(hours) * 3_600 + int(minutes) * 60)
 
 
-def _local(moments: _Moments, facility: Any, clock: Clock) -> tuple[NDArray[np.int64], NDArray[np.int64], int]:
+def _local(
+    moments: _Moments, facility: Any, clock: Clock
+) -> tuple[NDArray[np.int64], NDArray[np.int64], int]:
     """Day and second of the day at the facility, and how many were left as they are written."""
     aware = moments.aware & (moments.state == READ)
     if not aware.any():
@@ -386,15 +436,21 @@ def _refuse_without_zone(facility: Any, row: int, clock: Clock) -> None:
     name = facility[row].as_py()
     others = " (source.facility_time_zones does not name it)" if clock.zones else ""
     raise InputError(
-        f"stamps are in UTC or count seconds since 1970; the zone of facility {name!r} is not given{others}: "
-        "set source.time_zone, such as Asia/Tokyo, so that they become days there"
+        f"stamps are in UTC or count seconds since 1970; the zone of facility {name!r} is not"
+        f" given{others}: set source.time_zone, such as Asia/Tokyo, so that they become days there"
     )
 
 
-def _in_zone(moments: _Moments, rows: Any, zone: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _in_zone(
+    moments: _Moments, rows: Any, zone: str
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Local day and second of some rows; the end of a day (24:00) stays with the day that ends."""
     instant, late = moments.instant[rows], moments.second[rows] == DAY_SECONDS
     bounded = np.clip(instant, (FIRST_DAY - 2) * DAY_SECONDS, (LAST_DAY + 2) * DAY_SECONDS) - late
-    local = pd.DatetimeIndex(bounded.astype("datetime64[s]"), tz="UTC").tz_convert(zone).tz_localize(None)
+    local = (
+        pd.DatetimeIndex(bounded.astype("datetime64[s]"), tz="UTC")
+        .tz_convert(zone)
+        .tz_localize(None)
+    )
     seconds = local.to_numpy().astype("datetime64[s]").astype(np.int64)
     return seconds // DAY_SECONDS, seconds % DAY_SECONDS + late

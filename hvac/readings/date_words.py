@@ -1,4 +1,6 @@
-"""Dates as people write them, one text at a time, rewritten as `2024-3-1 17:04`: eras, month names, halves of a day."""
+"""Dates as people write them, one text at a time, rewritten as `2024-3-1 17:04`: eras, month names,
+halves of a day.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +33,9 @@ _NAMES = [
     "november",
     "december",
 ]
-MONTHS = {name[:length]: i for i, name in enumerate(_NAMES, 1) for length in (3, len(name))} | {"sept": 9}
+MONTHS = {name[:length]: i for i, name in enumerate(_NAMES, 1) for length in (3, len(name))} | {
+    "sept": 9
+}
 
 _REST = r"(?P<rest>(?:[\s,T].*)?)"
 _ERA = re.compile(
@@ -39,7 +43,9 @@ _ERA = re.compile(
     rf"(?P<day>\d{{1,2}})\s*日?{_REST}",
     re.IGNORECASE | re.ASCII,
 )
-_ERA_DIGITS = re.compile(r"(?P<era>[RHSTM])(?P<year>\d\d)(?P<month>\d\d)(?P<day>\d\d)(?P<rest>)", re.I | re.ASCII)
+_ERA_DIGITS = re.compile(
+    r"(?P<era>[RHSTM])(?P<year>\d\d)(?P<month>\d\d)(?P<day>\d\d)(?P<rest>)", re.I | re.ASCII
+)
 _WEEKDAY = re.compile(r"(mon|tue|wed|thu|fri|sat|sun)[a-z]*\.?,?\s+", re.IGNORECASE)
 _NAMED = tuple(
     re.compile(pattern + _REST, re.IGNORECASE | re.ASCII)
@@ -49,12 +55,18 @@ _NAMED = tuple(
         r"(?P<year>\d{4})[\s./-]*(?P<month>[a-z]{3,9})\.?[\s./-]*(?P<day>\d{1,2})",
     )
 )
-_CTIME = re.compile(r"^([a-z]{3,9})\s+(\d{1,2})\s+(\d{1,2}:\d\d(?::\d\d)?)\s+(\d{4})$", re.IGNORECASE | re.ASCII)
+_CTIME = re.compile(
+    r"^([a-z]{3,9})\s+(\d{1,2})\s+(\d{1,2}:\d\d(?::\d\d)?)\s+(\d{4})$", re.IGNORECASE | re.ASCII
+)
 _HALF = re.compile(r"\s*(午前|午後|[AP]\.?M\.?(?![A-Z]))\s*", re.IGNORECASE)
 _HOUR = re.compile(r"(?<=[\sT])(\d{1,2})(?=[:時]|$)", re.ASCII)
-_REGION = re.compile(r"\s*(?:\[(?P<bracket>[\w/+-]+)\]|\s(?P<bare>[A-Z][A-Za-z_]+/[A-Za-z_/]+))$", re.ASCII)
+_REGION = re.compile(
+    r"\s*(?:\[(?P<bracket>[\w/+-]+)\]|\s(?P<bare>[A-Z][A-Za-z_]+/[A-Za-z_/]+))$", re.ASCII
+)
 _OFFSET = re.compile(r"\d(Z|\s*[+-]\d{2}(:?\d{2})?)$", re.IGNORECASE | re.ASCII)
-_STAMP = re.compile(r"(\d{4})-(\d{1,2})-(\d{1,2})[T\s](\d{1,2}):(\d{2})(?::(\d{2})(?:[.,]\d+)?)?", re.ASCII)
+_STAMP = re.compile(
+    r"(\d{4})-(\d{1,2})-(\d{1,2})[T\s](\d{1,2}):(\d{2})(?::(\d{2})(?:[.,]\d+)?)?", re.ASCII
+)
 _DAY_OR_MONTH = re.compile(r"\d{1,2}(?P<sign>[/.-])\d{1,2}[/.-]\d{4}(?P<rest>\D.*)?", re.ASCII)
 
 
@@ -148,7 +160,8 @@ def by_24_hours(plain: str) -> str:
 
 
 def day_or_month_first(text: str) -> str:
-    """Return the strptime format that would read a date whose first number may be the day or the month; '' for others.
+    """Return the strptime format that would read a date whose first number may be the day or the
+    month; '' for others.
 
     >>> day_or_month_first("3.4.2024"), day_or_month_first("03/04/2024 5:04"), day_or_month_first("2024/3/4")
     ('%d.%m.%Y', '%d/%m/%Y %H:%M', '')

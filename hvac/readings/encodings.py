@@ -1,8 +1,7 @@
 """In which encoding a text table is written: known, guessed (and then said to be), or refused.
 
-UTF-8 proves itself. Any other text is read as cp932 only where the result looks Japanese: nearly any file decodes as
-cp932, be it cp1252 (`K舁temaschine`), GB18030 or EUC-JP.
-"""
+UTF-8 proves itself. Any other text is read as cp932 only where the result looks Japanese: nearly
+any file decodes as cp932, be it cp1252 (`K舁temaschine`), GB18030 or EUC-JP."""
 
 from __future__ import annotations
 
@@ -23,7 +22,14 @@ BLOCK_BYTES = 4 << 20
 OTHERS = ("cp1252", "mac_roman", "euc_jp", "gb18030", "big5")
 _HALF_WIDTH = (0xFF61, 0xFFA0)
 _PRIVATE = (0xE000, 0xF900)
-_OF_ITS_OWN = ("utf", "iso2022", "iso-2022", "hz", "ascii", "us-ascii")  # no other text is read in these without error
+_OF_ITS_OWN = (
+    "utf",
+    "iso2022",
+    "iso-2022",
+    "hz",
+    "ascii",
+    "us-ascii",
+)  # no other text is read in these without error
 
 Watch = Callable[[bytes, str], None]
 
@@ -36,20 +42,27 @@ class Encoding(NamedTuple):
 
 
 def settle_encoding(path: str, given: str | None) -> Encoding:
-    """Return the encoding of a file. Raises InputError, which names source.encoding, where it cannot be told."""
+    """Return the encoding of a file. Raises InputError, which names source.encoding, where it
+    cannot be told.
+    """
     if given is not None:
         return _given(path, given)
     marks = _Marks(path)
     failure = first_undecodable(path, "utf-8-sig", marks)
     if marks.escapes:
-        raise InputError(f"{path}: expected {_expected()}, found ISO-2022-JP text: set source.encoding: iso-2022-jp")
+        raise InputError(
+            f"{path}: expected {_expected()}, found ISO-2022-JP text: set source.encoding:"
+            " iso-2022-jp"
+        )
     if failure is None:
         return Encoding("utf-8-sig")
     letters = _Letters()
     other = first_undecodable(path, "cp932", letters)
     if other is not None:
         failures = f"utf-8: {failure}; cp932: {other}"
-        raise InputError(f"{path}: none of the encodings fits ({failures}); name it in source.encoding")
+        raise InputError(
+            f"{path}: none of the encodings fits ({failures}); name it in source.encoding"
+        )
     _refuse_implausible(path, letters)
     return Encoding("cp932", "read as cp932: a guess, which source.encoding: cp932 confirms")
 
@@ -59,7 +72,9 @@ def _expected() -> str:
 
 
 def _given(path: str, given: str) -> Encoding:
-    """The named encoding, but for a file that is UTF-8 beyond doubt (events beside readings of another system)."""
+    """The named encoding, but for a file that is UTF-8 beyond doubt (events beside readings of
+    another system).
+    """
     if given.lower().startswith(("utf-16", "utf16", "utf-32", "utf32")) and _is_plain_utf8(path):
         return Encoding("utf-8-sig", f"read as utf-8, which it is, and not as {given}")
     failure = first_undecodable(path, given)
@@ -71,7 +86,11 @@ def _given(path: str, given: str) -> Encoding:
             return Encoding("utf-8-sig", f"read as utf-8, which it is, and not as {given}")
         return Encoding(given)
     fits = next((other for other in ENCODINGS if first_undecodable(path, other) is None), None)
-    hint = f"it reads as {fits}: set source.encoding: {fits}" if fits else "name another in source.encoding"
+    hint = (
+        f"it reads as {fits}: set source.encoding: {fits}"
+        if fits
+        else "name another in source.encoding"
+    )
     raise InputError(f"{path}: expected text in {given}, found {failure}; {hint}")
 
 
@@ -83,7 +102,9 @@ def _is_plain_utf8(path: str) -> bool:
 
 
 def first_undecodable(path: str, encoding: str, watch: Watch | None = None) -> str | None:
-    """Decode a whole file block by block, and return where that fails; `watch` sees every block and its text."""
+    """Decode a whole file block by block, and return where that fails; `watch` sees every block and
+    its text.
+    """
     system, inner = open_filesystem(path)
     decoder = codecs.getincrementaldecoder(encoding)("strict")
     done, line = 0, 1
@@ -130,11 +151,16 @@ def _refuse_wide(path: str, start: bytes) -> None:
     if zeros.mean() > 0.6:
         name, kind = ("utf-32-be" if zeros[0] else "utf-32-le"), "UTF-32"
     else:
-        name, kind = ("utf-16-be" if zeros[::2].mean() > zeros[1::2].mean() else "utf-16-le"), "UTF-16"
+        name, kind = (
+            ("utf-16-be" if zeros[::2].mean() > zeros[1::2].mean() else "utf-16-le"),
+            "UTF-16",
+        )
     marked = start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     name = name[:6] if marked else name
     without = "" if marked else " without a mark"
-    raise InputError(f"{path}: expected {_expected()}, found {kind} text{without}: set source.encoding: {name}")
+    raise InputError(
+        f"{path}: expected {_expected()}, found {kind} text{without}: set source.encoding: {name}"
+    )
 
 
 class _Letters:
@@ -152,7 +178,13 @@ class _Letters:
         common = _common()[np.minimum(code, 0xFFFF)] & ~(half | private)
         rare = (code > 0x7F) & ~(half | private | common)
         lone = _lone(code, half)
-        for name, flags in (("common", common), ("rare", rare), ("private", private), ("half", half), ("lone", lone)):
+        for name, flags in (
+            ("common", common),
+            ("rare", rare),
+            ("private", private),
+            ("half", half),
+            ("lone", lone),
+        ):
             setattr(self, name, getattr(self, name) + int(flags.sum()))
         odd = np.flatnonzero(private | rare | lone)
         odd = odd if len(odd) else np.flatnonzero(half)
@@ -184,7 +216,11 @@ def _lone(code: NDArray[np.uint32], half: NDArray[np.bool_]) -> NDArray[np.bool_
 @lru_cache(maxsize=1)
 def _common() -> NDArray[np.bool_]:
     """Signs, kana and the kanji of the first level: rows 0x81 to 0x97 of cp932."""
-    pairs = (bytes((lead, trail)) for lead in range(0x81, 0x98) for trail in (*range(0x40, 0x7F), *range(0x80, 0xFD)))
+    pairs = (
+        bytes((lead, trail))
+        for lead in range(0x81, 0x98)
+        for trail in (*range(0x40, 0x7F), *range(0x80, 0xFD))
+    )
     known = np.zeros(0x10000, dtype=bool)
     for pair in pairs:
         sign = pair.decode("cp932", "ignore")
@@ -210,6 +246,6 @@ def _refuse_implausible(path: str, letters: _Letters) -> None:
         except UnicodeDecodeError:
             continue
     raise InputError(
-        f"{path}: the encoding cannot be told: it is not UTF-8, and reads {', '.join(told)}: set source.encoding to "
-        "the one that is right"
+        f"{path}: the encoding cannot be told: it is not UTF-8, and reads {', '.join(told)}: set"
+        " source.encoding to the one that is right"
     )

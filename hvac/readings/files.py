@@ -35,7 +35,9 @@ class Ragged(NamedTuple):
 
 
 class FileBatch(NamedTuple):
-    """`table`: the wanted columns under the file's names; `row` int64 [n]: 1-based (CSV: the header is row 1)."""
+    """`table`: the wanted columns under the file's names; `row` int64 [n]: 1-based (CSV: the header
+    is row 1).
+    """
 
     table: Any
     row: NDArray[np.int64]
@@ -45,8 +47,8 @@ class FileBatch(NamedTuple):
 class TableFile(NamedTuple):
     """An opened table: its column names in file order; `encoding` is None for Parquet.
 
-    `header_lines` end with the header, `skipped` of them lie above it. `notes`: what was guessed, for the summary.
-    """
+    `header_lines` end with the header, `skipped` of them lie above it. `notes`: what was guessed,
+    for the summary."""
 
     path: str
     columns: list[str]
@@ -61,8 +63,8 @@ class TableFile(NamedTuple):
 def open_table(path: str, source: SourceConfig, *, setting: str = READINGS) -> TableFile:
     """Look at a file's kind, encoding and header; `setting` is the one that leads to it.
 
-    Raises InputError for a file that is absent, empty, of another kind, or not in the expected encoding.
-    """
+    Raises InputError for a file that is absent, empty, of another kind, or not in the expected
+    encoding."""
     system, inner = open_filesystem(path)
     try:
         _check_size(system, inner, path, setting)
@@ -71,9 +73,15 @@ def open_table(path: str, source: SourceConfig, *, setting: str = READINGS) -> T
         if magic == b"PAR1":
             return _open_parquet(system, inner, path)
         if magic == b"PK\x03\x04":
-            raise InputError(f"{path}: expected Parquet or CSV, found an Excel or zip file: save the sheet as CSV")
+            raise InputError(
+                f"{path}: expected Parquet or CSV, found an Excel or zip file: save the sheet"
+                " as CSV"
+            )
         if source.encoding is None and magic[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
-            raise InputError(f"{path}: expected {', '.join(ENCODINGS)}, found UTF-16 text: set source.encoding: utf-16")
+            raise InputError(
+                f"{path}: expected {', '.join(ENCODINGS)}, found UTF-16 text: set source.encoding:"
+                " utf-16"
+            )
         return _open_csv(path, source, setting)
     except OSError as error:
         raise unreadable(path, error) from error
@@ -86,7 +94,9 @@ def _check_size(system: Any, inner: str, path: str, setting: str) -> None:
     if info.type == pafs.FileType.Directory:
         raise InputError(f"{path}: expected a file, found a folder: name a file in {setting}")
     if info.size == 0:
-        raise InputError(f"{path}: the file is empty (0 bytes): expected a table with a header; export it again")
+        raise InputError(
+            f"{path}: the file is empty (0 bytes): expected a table with a header; export it again"
+        )
 
 
 def _open_parquet(system: Any, inner: str, path: str) -> TableFile:
@@ -94,25 +104,45 @@ def _open_parquet(system: Any, inner: str, path: str) -> TableFile:
         with pq.ParquetFile(system.open_input_file(inner)) as file:
             return TableFile(path, list(file.schema_arrow.names), None)
     except pa.ArrowInvalid as error:
-        raise InputError(f"{path}: damaged Parquet file ({str(error)[:200]}): write or copy it again") from error
+        raise InputError(
+            f"{path}: damaged Parquet file ({str(error)[:200]}): write or copy it again"
+        ) from error
 
 
 def _open_csv(path: str, source: SourceConfig, setting: str) -> TableFile:
     encoding = settle_encoding(path, source.encoding)
     skipped = source.skip_rows if setting == READINGS else 0
     first = _header(path, encoding.name, skipped, "\0").names[0] if skipped == 0 else ""
-    said = first[4] if len(first) == 5 and first.startswith("sep=") else ""  # as Excel writes it above the header
+    said = (
+        first[4] if len(first) == 5 and first.startswith("sep=") else ""
+    )  # as Excel writes it above the header
     skipped += bool(said)
     header = _parted(path, encoding.name, skipped, source.delimiter or said or ",")
     if not any(header.names):
-        mend = "set source.skip_rows to the rows above it" if setting == READINGS else "remove the rows above it"
+        mend = (
+            "set source.skip_rows to the rows above it"
+            if setting == READINGS
+            else "remove the rows above it"
+        )
         raise InputError(
-            f"{path}, row {skipped + 1}: expected a header with the column names, found an empty row: {mend}"
+            f"{path}, row {skipped + 1}: expected a header with the column names, found an empty"
+            f" row: {mend}"
         )
     notes = [encoding.note] if encoding.note else []
     if header.delimiter != (source.delimiter or ","):
-        notes.append(f"separated by {sign_name(header.delimiter)}, as its header is (source.delimiter)")
-    return TableFile(path, header.names, encoding.name, header.lines, skipped, header.delimiter, tuple(notes), setting)
+        notes.append(
+            f"separated by {sign_name(header.delimiter)}, as its header is (source.delimiter)"
+        )
+    return TableFile(
+        path,
+        header.names,
+        encoding.name,
+        header.lines,
+        skipped,
+        header.delimiter,
+        tuple(notes),
+        setting,
+    )
 
 
 def sign_name(sign: str) -> str:
@@ -147,22 +177,34 @@ def _header(path: str, encoding: str, skipped: int, delimiter: str) -> _Header:
         try:
             names = [name.strip() for name in next(reader, [])]
         except csv.Error as error:
-            raise InputError(f"{path}, row {skipped + 1}: expected a CSV header, found no text ({error})") from error
+            raise InputError(
+                f"{path}, row {skipped + 1}: expected a CSV header, found no text ({error})"
+            ) from error
         height = skipped + reader.line_num
-        return _Header([*names, ""] if _ends_with_a_sign(reader, len(names)) else names, height, delimiter)
+        return _Header(
+            [*names, ""] if _ends_with_a_sign(reader, len(names)) else names, height, delimiter
+        )
 
 
 def _ends_with_a_sign(rows: Iterator[list[str]], width: int) -> bool:
-    """Whether the first rows end in a delimiter that the header does not, and so have an empty last field."""
+    """Whether the first rows end in a delimiter that the header does not, and so have an empty last
+    field.
+    """
     try:
         first = list(islice(rows, LOOKED_AT))
     except (csv.Error, UnicodeError):
         return False
-    return width > 1 and len(first) > 1 and all(len(row) == width + 1 and not row[-1].strip() for row in first)
+    return (
+        width > 1
+        and len(first) > 1
+        and all(len(row) == width + 1 and not row[-1].strip() for row in first)
+    )
 
 
 def header_below(file: TableFile, wanted: str) -> int | None:
-    """How many rows lie above the first row that has a cell of that name; None where none of the first 30 has one."""
+    """How many rows lie above the first row that has a cell of that name; None where none of the
+    first 30 has one.
+    """
     if file.encoding is None:
         return None
     system, inner = open_filesystem(file.path)
@@ -176,19 +218,27 @@ def header_below(file: TableFile, wanted: str) -> int | None:
 
 
 def iter_table(file: TableFile, wanted: list[str], *, batch_rows: int) -> Iterator[FileBatch]:
-    """Stream the wanted columns in batches of at most `batch_rows`; CSV columns come as text, Parquet's as they are.
+    """Stream the wanted columns in batches of at most `batch_rows`; CSV columns come as text,
+    Parquet's as they are.
 
     Memory is bounded by the batch. Raises InputError where the file turns out to be damaged.
     """
     try:
         yield from (
-            _iter_parquet(file, wanted, batch_rows) if file.encoding is None else _iter_csv(file, wanted, batch_rows)
+            _iter_parquet(file, wanted, batch_rows)
+            if file.encoding is None
+            else _iter_csv(file, wanted, batch_rows)
         )
     except (pa.ArrowInvalid, UnicodeDecodeError) as error:
         reason = " ".join(str(error).split())[:200]
         if "straddling" in reason:
-            reason = f"a row longer than {BLOCK_BYTES >> 20} MB: most likely a quote that opens and never closes"
-        raise InputError(f"{file.path}: the table is damaged ({reason}): repair or export it again") from error
+            reason = (
+                f"a row longer than {BLOCK_BYTES >> 20} MB: most likely a quote that opens and"
+                " never closes"
+            )
+        raise InputError(
+            f"{file.path}: the table is damaged ({reason}): repair or export it again"
+        ) from error
     except OSError as error:
         raise unreadable(file.path, error) from error
 
@@ -225,7 +275,10 @@ def _iter_csv(file: TableFile, wanted: list[str], batch_rows: int) -> Iterator[F
         yield FileBatch(table.rename_columns(wanted), row, ragged[:])
         ragged.clear()
     if unclosed:
-        raise InputError(f"{file.path}, row {unclosed[0]}: a quote opens and never closes, and swallows the rows below")
+        raise InputError(
+            f"{file.path}, row {unclosed[0]}: a quote opens and never closes, and swallows the rows"
+            " below"
+        )
     if ragged:
         empty = pa.table({name: pa.array([], pa.string()) for name in wanted})
         yield FileBatch(empty, np.zeros(0, dtype=np.int64), ragged[:])
@@ -252,7 +305,9 @@ def _csv_reader(file: TableFile, wanted: list[str], keep_ragged: Any) -> Any:
             invalid_row_handler=keep_ragged,
         ),
         convert_options=pacsv.ConvertOptions(
-            include_columns=picked, column_types=dict.fromkeys(picked, pa.string()), strings_can_be_null=False
+            include_columns=picked,
+            column_types=dict.fromkeys(picked, pa.string()),
+            strings_can_be_null=False,
         ),
     )
 
@@ -273,7 +328,9 @@ def _rebatch(reader: Any, batch_rows: int) -> Iterator[Any]:
 
 
 def _row_numbers(done: int, count: int, skipped: list[int]) -> NDArray[np.int64]:
-    """File rows of the next `count` rows read, after `done` others, where the `skipped` file rows were left out."""
+    """File rows of the next `count` rows read, after `done` others, where the `skipped` file rows
+    were left out.
+    """
     index = done + np.arange(count, dtype=np.int64)
     good_before = np.array(skipped, dtype=np.int64) - 2 - np.arange(len(skipped))
     return index + 2 + np.searchsorted(good_before, index, side="right")

@@ -1,4 +1,6 @@
-"""One reader per file format: each gives the same named columns, raw as in the file, with row numbers."""
+"""One reader per file format: each gives the same named columns, raw as in the file, with row
+numbers.
+"""
 
 from __future__ import annotations
 
@@ -36,12 +38,18 @@ INSPECTION = {
     "upper_limit": "上限値",
 }
 REQUIRED = ("facility_id", "equipment_id", "point_id", "date", "value")
-WIDE_SETTINGS = {"date": "date_column", "facility_id": "facility_column", "equipment_id": "equipment_column"}
+WIDE_SETTINGS = {
+    "date": "date_column",
+    "facility_id": "facility_column",
+    "equipment_id": "equipment_column",
+}
 OPTIONAL = ("lower_limit", "upper_limit", "known_at", "class")
 
 
 class RawBatch(NamedTuple):
-    """Columns under our names, unread; `names` tells the file's names, `value_names` the value's column per row."""
+    """Columns under our names, unread; `names` tells the file's names, `value_names` the value's
+    column per row.
+    """
 
     columns: dict[str, Any]
     row: NDArray[np.int64]
@@ -50,27 +58,42 @@ class RawBatch(NamedTuple):
     value_names: Any = None
 
     def file_name(self, column: str) -> Any:
-        """The file's name of one of our columns; for the values of a wide table, an array: one name per row."""
+        """The file's name of one of our columns; for the values of a wide table, an array: one name
+        per row.
+        """
         if column == "value" and self.value_names is not None:
             return self.value_names
         return self.names.get(column, column)
 
 
 def read_raw(file: TableFile, source: SourceConfig, *, batch_rows: int) -> Iterator[RawBatch]:
-    """Stream one readings file of any format but the seed's; at most `batch_rows` readings per batch."""
+    """Stream one readings file of any format but the seed's; at most `batch_rows` readings per
+    batch.
+    """
     if source.format == "seed":
-        raise InputError(f"{file.path}: the seed's format holds windows, not readings: set another source.format")
+        raise InputError(
+            f"{file.path}: the seed's format holds windows, not readings: set another source.format"
+        )
     if source.format == "wide":
         assert source.wide is not None
         yield from _read_wide(file, source.wide, batch_rows)
     else:
-        yield from read_named(file, source, required=REQUIRED, optional=OPTIONAL, batch_rows=batch_rows)
+        yield from read_named(
+            file, source, required=REQUIRED, optional=OPTIONAL, batch_rows=batch_rows
+        )
 
 
 def read_named(
-    file: TableFile, source: SourceConfig, *, required: Sequence[str], optional: Sequence[str], batch_rows: int
+    file: TableFile,
+    source: SourceConfig,
+    *,
+    required: Sequence[str],
+    optional: Sequence[str],
+    batch_rows: int,
 ) -> Iterator[RawBatch]:
-    """Stream the required and the optional columns; folders of a partitioned table stand in for columns."""
+    """Stream the required and the optional columns; folders of a partitioned table stand in for
+    columns.
+    """
     folders = hive_values(file.path)
     names = find_columns(file, source, required=required, optional=optional)
     wanted = list(dict.fromkeys(name for name in names.values() if name in file.columns))
@@ -92,7 +115,11 @@ def find_columns(
     known = [*file.columns, *(key for key in hive_values(file.path) if key not in file.columns)]
     found = {}
     for ours in (*required, *optional):
-        wanted = source.columns.get(ours) or (INSPECTION.get(ours) if source.format == "inspection" else None) or ours
+        wanted = (
+            source.columns.get(ours)
+            or (INSPECTION.get(ours) if source.format == "inspection" else None)
+            or ours
+        )
         name = match_column(wanted, known, file.path)
         if name is not None:
             found[ours] = name
@@ -102,10 +129,17 @@ def find_columns(
 
 
 def match_column(wanted: str, known: Sequence[str], path: str) -> str | None:
-    """The column of that name: exactly, else but for width, case and spaces; None where there is none."""
-    same = [name for name in known if name == wanted] or [name for name in known if _fold(name) == _fold(wanted)]
+    """The column of that name: exactly, else but for width, case and spaces; None where there is
+    none.
+    """
+    same = [name for name in known if name == wanted] or [
+        name for name in known if _fold(name) == _fold(wanted)
+    ]
     if len(same) > 1:
-        raise InputError(f"{path}: expected one column '{wanted}', found {len(same)} of that name: rename the others")
+        raise InputError(
+            f"{path}: expected one column '{wanted}', found {len(same)} of that name: rename the"
+            " others"
+        )
     return same[0] if same else None
 
 
@@ -117,12 +151,17 @@ def _how_else(file: TableFile, wanted: str) -> str:
     """What else may mend a missing column: another delimiter, or the rows above the header."""
     apart = next((sign for sign in DELIMITERS if any(sign in name for name in file.columns)), None)
     if apart and file.encoding:
-        return f"; or, as the columns are separated by {sign_name(apart)}, set source.delimiter: {sign_name(apart)}"
+        return (
+            f"; or, as the columns are separated by {sign_name(apart)}, set source.delimiter:"
+            f" {sign_name(apart)}"
+        )
     above = header_below(file, wanted) if file.setting == READINGS else None
     return f"; or, as row {above + 1} has it, set source.skip_rows: {above}" if above else ""
 
 
-def _missing(file: TableFile, ours: str, wanted: str, known: Sequence[str], *, setting: str = "") -> str:
+def _missing(
+    file: TableFile, ours: str, wanted: str, known: Sequence[str], *, setting: str = ""
+) -> str:
     near = difflib.get_close_matches(wanted, known, n=1, cutoff=0.5)
     hint = f"; did you mean '{near[0]}'?" if near else ";"
     name = near[0] if near else "<name in the file>"
@@ -142,14 +181,21 @@ def _read_wide(file: TableFile, wide: WideConfig, batch_rows: int) -> Iterator[R
 
 
 def _wide_names(file: TableFile, wide: WideConfig) -> dict[str, str]:
-    names = {"date": wide.date_column, "facility_id": wide.facility_column, "equipment_id": wide.equipment_column}
+    names = {
+        "date": wide.date_column,
+        "facility_id": wide.facility_column,
+        "equipment_id": wide.equipment_column,
+    }
     found = {}
     for ours, wanted in names.items():
         if wanted is not None:
             name = match_column(wanted, file.columns, file.path)
             if name is None:
                 setting = f"source.wide: {{{WIDE_SETTINGS[ours]}: <name in the file>}}"
-                raise InputError(_missing(file, ours, wanted, file.columns, setting=setting) + _how_else(file, wanted))
+                raise InputError(
+                    _missing(file, ours, wanted, file.columns, setting=setting)
+                    + _how_else(file, wanted)
+                )
             found[ours] = name
     return found
 
@@ -162,7 +208,9 @@ def _wide_points(file: TableFile, wide: WideConfig, names: Mapping[str, str]) ->
             setting = "source.wide: {points: {<name in the file>: <point id>}}"
             raise InputError(_missing(file, name, name, file.columns, setting=setting))
     if not points:
-        raise InputError(f"{file.path}: expected value columns beside {', '.join(names.values())}, found none")
+        raise InputError(
+            f"{file.path}: expected value columns beside {', '.join(names.values())}, found none"
+        )
     return dict(points)
 
 
@@ -171,7 +219,9 @@ def _holds_values(name: str, names: Mapping[str, str]) -> bool:
     return bool(name) and name not in names.values() and not name.startswith("__index_level_")
 
 
-def _melt(batch: FileBatch, wide: WideConfig, *, names: dict[str, str], points: dict[str, str]) -> RawBatch:
+def _melt(
+    batch: FileBatch, wide: WideConfig, *, names: dict[str, str], points: dict[str, str]
+) -> RawBatch:
     """Row by row, and within a row the points in their order."""
     rows, many = len(batch.row), len(points)
     repeated = pa.array(np.repeat(np.arange(rows), many))
@@ -182,7 +232,9 @@ def _melt(batch: FileBatch, wide: WideConfig, *, names: dict[str, str], points: 
     turn = pa.array(np.tile(np.arange(many), rows))
     columns["point_id"] = pa.array(list(points.values()), pa.string()).take(turn)
     by_row = pa.array(np.arange(rows * many).reshape(many, rows).T.ravel())
-    columns["value"] = pa.concat_arrays(_alike([flat(batch.table[name]) for name in points])).take(by_row)
+    columns["value"] = pa.concat_arrays(_alike([flat(batch.table[name]) for name in points])).take(
+        by_row
+    )
     value_names = pa.array(list(points), pa.string()).take(turn)
     return RawBatch(columns, np.repeat(batch.row, many), names, batch.ragged, value_names)
 

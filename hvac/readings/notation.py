@@ -1,8 +1,9 @@
-"""How the columns of one readings file are written, settled over the file as a whole before any of it is read.
+"""How the columns of one readings file are written, settled over the file as a whole before any of
+it is read.
 
-One light pass over the texts of the number and date columns; what is kept of them does not grow with the file. A column
-that can be read both ways takes the decimal sign that the file's other columns prove; where none does it is refused.
-"""
+One light pass over the texts of the number and date columns; what is kept of them does not grow
+with the file. A column that can be read both ways takes the decimal sign that the file's other
+columns prove; where none does it is refused."""
 
 from __future__ import annotations
 
@@ -43,7 +44,9 @@ PLAIN = Notation({}, {})
 
 
 class SettledFile(NamedTuple):
-    """A readings file of which is known how it is written; `notes`: what was guessed, for the summary."""
+    """A readings file of which is known how it is written; `notes`: what was guessed, for the
+    summary.
+    """
 
     notation: Notation
     batches: Iterator[RawBatch]
@@ -51,7 +54,9 @@ class SettledFile(NamedTuple):
 
 
 def read_settled(path: str, source: SourceConfig, *, batch_rows: int) -> SettledFile:
-    """Settle how a file is written, and stream its batches; a file of one batch is read once, a longer one twice."""
+    """Settle how a file is written, and stream its batches; a file of one batch is read once, a
+    longer one twice.
+    """
     file = open_table(path, source)
     batches = read_raw(file, source, batch_rows=batch_rows)
     first = list(islice(batches, 2))
@@ -59,14 +64,19 @@ def read_settled(path: str, source: SourceConfig, *, batch_rows: int) -> Settled
         notation = settle(first, source, path, delimiter=file.delimiter)
         return SettledFile(notation, chain(first, batches), (*file.notes, *notation.notes))
     notation = settle(chain(first, batches), source, path, delimiter=file.delimiter)
-    return SettledFile(notation, read_raw(file, source, batch_rows=batch_rows), (*file.notes, *notation.notes))
+    return SettledFile(
+        notation, read_raw(file, source, batch_rows=batch_rows), (*file.notes, *notation.notes)
+    )
 
 
-def settle(batches: Iterable[RawBatch], source: SourceConfig, path: str, *, delimiter: str = ",") -> Notation:
-    """Return how the columns are written. Raises InputError that names the setting where that cannot be told.
+def settle(
+    batches: Iterable[RawBatch], source: SourceConfig, path: str, *, delimiter: str = ","
+) -> Notation:
+    """Return how the columns are written. Raises InputError that names the setting where that
+    cannot be told.
 
-    Where `;` parts the columns, a comma that may be either is a decimal comma: that is why they are parted so.
-    """
+    Where `;` parts the columns, a comma that may be either is a decimal comma: that is why they are
+    parted so."""
     numbers: dict[str, NumberSurvey] = {}
     dates: dict[str, DateSurvey] = {}
     for raw in batches:
@@ -75,10 +85,19 @@ def settle(batches: Iterable[RawBatch], source: SourceConfig, path: str, *, deli
                 numbers.setdefault(name, NumberSurvey(source)).add(part)
         for column in DATES:
             if column in raw.columns and not pa.types.is_temporal(raw.columns[column].type):
-                dates.setdefault(raw.names.get(column, column), DateSurvey(source)).add(raw.columns[column])
+                dates.setdefault(raw.names.get(column, column), DateSurvey(source)).add(
+                    raw.columns[column]
+                )
     usual = "," if delimiter == ";" else ""
-    open_ones = [survey for survey in numbers.values() if not survey.proven and not survey.given and survey.either]
-    notes = [f"{survey.either} was read with a decimal comma, as ; parts the columns" for survey in open_ones[:1]]
+    open_ones = [
+        survey
+        for survey in numbers.values()
+        if not survey.proven and not survey.given and survey.either
+    ]
+    notes = [
+        f"{survey.either} was read with a decimal comma, as ; parts the columns"
+        for survey in open_ones[:1]
+    ]
     return Notation(
         number_styles(numbers, path, usual),
         {name: survey.style(f"{path}, column {name}") for name, survey in dates.items()},
@@ -86,8 +105,11 @@ def settle(batches: Iterable[RawBatch], source: SourceConfig, path: str, *, deli
     )
 
 
-def number_styles(surveys: dict[str, NumberSurvey], path: str, usual: str = "") -> dict[str, NumberStyle]:
-    """Return the styles of a file's number columns; `usual` is the decimal sign of what cannot be told.
+def number_styles(
+    surveys: dict[str, NumberSurvey], path: str, usual: str = ""
+) -> dict[str, NumberStyle]:
+    """Return the styles of a file's number columns; `usual` is the decimal sign of what cannot be
+    told.
 
     Raises InputError where a decimal sign cannot be told and none is usual.
     """
@@ -109,7 +131,9 @@ def _surveyed(raw: RawBatch) -> bool:
     """Whether a batch has a column whose notation depends on the file as a whole."""
     texts = [raw.columns[name] for name in (*NUMBERS, *DATES) if name in raw.columns]
     dates = [raw.columns[name] for name in DATES if name in raw.columns]
-    return any(is_text(column.type) for column in texts) or any(is_number(column.type) for column in dates)
+    return any(is_text(column.type) for column in texts) or any(
+        is_number(column.type) for column in dates
+    )
 
 
 def _parts(raw: RawBatch, column: str) -> Iterator[tuple[str, Any]]:
@@ -138,7 +162,9 @@ def read_numbers(raw: RawBatch, column: str, source: SourceConfig, notation: Not
         style = notation.numbers.get(raw.names.get(column, column), NumberStyle())
         return parse_numbers(found, source.missing_values, style)
     if len(set(notation.numbers.values())) <= 1:
-        return parse_numbers(found, source.missing_values, next(iter(notation.numbers.values()), NumberStyle()))
+        return parse_numbers(
+            found, source.missing_values, next(iter(notation.numbers.values()), NumberStyle())
+        )
     value, state = np.full(len(found), np.nan), np.full(len(found), MISSING, dtype=np.int8)
     units = words = 0
     for name, rows in _rows_by_name(raw.value_names):
@@ -149,8 +175,12 @@ def read_numbers(raw: RawBatch, column: str, source: SourceConfig, notation: Not
     return Numbers(value, state, units, words)
 
 
-def read_days(column: Any, facility: Any, source: SourceConfig, *, where: str, style: DateStyle) -> Days:
-    """Parse a date column. Raises InputError, which begins with `where`, if stamps carry a zone and none is given."""
+def read_days(
+    column: Any, facility: Any, source: SourceConfig, *, where: str, style: DateStyle
+) -> Days:
+    """Parse a date column. Raises InputError, which begins with `where`, if stamps carry a zone and
+    none is given.
+    """
     clock = Clock(source.time_zone, source.facility_time_zones)
     try:
         return parse_days(column, facility, clock=clock, missing=source.missing_values, style=style)

@@ -1,8 +1,8 @@
 """What the texts of a whole column prove about how its numbers are written.
 
-A comma is a decimal sign or parts thousands; `13,612` alone does not tell. What cannot be thousands (`0,125`, `21,5`,
-`1.234,5`) proves a decimal comma, what cannot be decimals (`1,234.5`, `1,234,567`, `21.5`) a decimal point.
-"""
+A comma is a decimal sign or parts thousands; `13,612` alone does not tell. What cannot be thousands
+(`0,125`, `21,5`, `1.234,5`) proves a decimal comma, what cannot be decimals (`1,234.5`,
+`1,234,567`, `21.5`) a decimal point."""
 
 from __future__ import annotations
 
@@ -81,7 +81,10 @@ class NumberSurvey:
             self.words = True
             return
         number, unit = split_unit(plain)
-        fits = {sign: bool(number_pattern(sign, self.thousands[sign]).fullmatch(number)) for sign in ".,"}
+        fits = {
+            sign: bool(number_pattern(sign, self.thousands[sign]).fullmatch(number))
+            for sign in ".,"
+        }
         if not any(fits.values()):
             self.texts = True
             return
@@ -107,8 +110,9 @@ class NumberSurvey:
             return self.given
         if self.point and self.comma:
             raise InputError(
-                f"{where}: {self.comma!r} has a decimal comma and {self.point!r} a decimal point: set source.decimal "
-                "to the one that holds, and what is written otherwise is rejected"
+                f"{where}: {self.comma!r} has a decimal comma and {self.point!r} a decimal point:"
+                " set source.decimal to the one that holds, and what is written otherwise is"
+                " rejected"
             )
         if self.comma:
             return ","
@@ -130,7 +134,9 @@ class NumberSurvey:
         """Return the units to read, and those that stand beside others of their quantity."""
         families = [self.units & set(family) for family in QUANTITIES]
         mixed = frozenset(unit for family in families if len(family) > 1 for unit in family)
-        alone = len(self.units) == 1 and not (self.bare or self.words or self.texts or self.units & FACTORS)
+        alone = len(self.units) == 1 and not (
+            self.bare or self.words or self.texts or self.units & FACTORS
+        )
         return (frozenset(self.units) if alone else (UNITS & self.units) - mixed), mixed
 
 
@@ -144,6 +150,7 @@ def refuse_either(where: str, example: str) -> InputError:
     """Return the refusal of a column whose commas can be read both ways."""
     thousands, decimals = example.replace(",", ""), example.replace(",", ".")
     return InputError(
-        f"{where}: {example!r} may be {thousands} or {decimals}, and no other text there tells which: set "
-        "source.decimal: ',' (a decimal comma) or source.decimal: '.' (commas part thousands)"
+        f"{where}: {example!r} may be {thousands} or {decimals}, and no other text there tells"
+        " which: set source.decimal: ',' (a decimal comma) or source.decimal: '.' (commas part"
+        " thousands)"
     )

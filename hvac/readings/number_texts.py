@@ -1,4 +1,6 @@
-"""Text and number columns into numbers, whole columns at a time, once it is settled how a column is written."""
+"""Text and number columns into numbers, whole columns at a time, once it is settled how a column is
+written.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from hvac.readings.text_values import INFINITE, MISSING, MIXED_UNIT, READ, TEXT, as_text, flat, is_number, normal
+from hvac.readings.text_values import (
+    INFINITE,
+    MISSING,
+    MIXED_UNIT,
+    READ,
+    TEXT,
+    as_text,
+    flat,
+    is_number,
+    normal,
+)
 
 SPACED = "'’ "  # what parts thousands and is never a decimal sign
 WORDS = {
@@ -30,17 +42,18 @@ _PLAIN_COMMA = r"^[+-]?\d{1,40}(,\d{0,40})?([eE][+-]?\d{1,2})?$"
 _INFINITE = re.compile(r"[+-]?(inf(inity)?|∞)", re.IGNORECASE)
 _DIGITS = r"[+-]?[0-9.,'’ ]*?[0-9][.,]?(?:[eE][+-]?[0-9]+)?"
 _BARE = re.compile(_DIGITS)
-_UNIT = r"(?:[^\W\d_]|[°%€$¥£/])+(?:[23](?:/(?:h|min|s))?)?"  # letters and signs; m2 and m3/h, but not 12:30 or 0x10
+_UNIT = (  # letters and signs; m2 and m3/h, but not 12:30 or 0x10
+    r"(?:[^\W\d_]|[°%€$¥£/])+(?:[23](?:/(?:h|min|s))?)?"
+)
 _WITH_UNIT = re.compile(rf"(?P<number>{_DIGITS})\s*(?P<unit>{_UNIT})")
 
 
 class NumberStyle(NamedTuple):
     """How the numbers of one column are written.
 
-    `thousands`: the signs that may part groups of three. `units`: what may stand behind a number, in lower case;
-    `mixed`: units that the column uses beside others of the same quantity. `words`: whether all of it are words such
-    as 良 and 否.
-    """
+    `thousands`: the signs that may part groups of three. `units`: what may stand behind a number,
+    in lower case; `mixed`: units that the column uses beside others of the same quantity. `words`:
+    whether all of it are words such as 良 and 否."""
 
     decimal: str = "."
     thousands: str = "," + SPACED
@@ -50,7 +63,9 @@ class NumberStyle(NamedTuple):
 
 
 class Numbers(NamedTuple):
-    """`value` float64 [n] (nan unless READ), `state` int8 [n], and how many rows had a unit or were words."""
+    """`value` float64 [n] (nan unless READ), `state` int8 [n], and how many rows had a unit or were
+    words.
+    """
 
     value: NDArray[np.float64]
     state: NDArray[np.int8]
@@ -69,10 +84,11 @@ PLAIN = NumberStyle()
 
 
 def parse_numbers(column: Any, missing: tuple[str, ...], style: NumberStyle = PLAIN) -> Numbers:
-    """Numbers of a column: full-width digits, parted thousands and the units of its style are understood.
+    """Numbers of a column: full-width digits, parted thousands and the units of its style are
+    understood.
 
-    States: READ, MISSING (null, nan, one of `missing`, or a number equal to one of them), INFINITE, MIXED_UNIT, TEXT
-    (anything else).
+    States: READ, MISSING (null, nan, one of `missing`, or a number equal to one of them), INFINITE,
+    MIXED_UNIT, TEXT (anything else).
 
     >>> parse_numbers(pa.array(["１２．５", "1,234.5", "欠測", "abc"]), ("欠測",)).value
     array([  12.5, 1234.5,    nan,    nan])
@@ -89,7 +105,9 @@ def parse_numbers(column: Any, missing: tuple[str, ...], style: NumberStyle = PL
 
 
 def _numbers(value: NDArray[np.float64]) -> Numbers:
-    state = np.where(np.isnan(value), MISSING, np.where(np.isinf(value), INFINITE, READ)).astype(np.int8)
+    state = np.where(np.isnan(value), MISSING, np.where(np.isinf(value), INFINITE, READ)).astype(
+        np.int8
+    )
     return Numbers(np.where(state == READ, value, np.nan), state)
 
 
@@ -99,18 +117,23 @@ def _without(numbers: Numbers, marks: NDArray[np.float64]) -> Numbers:
         return numbers
     marked = np.isin(numbers.value, marks)
     value = np.where(marked, np.nan, numbers.value)
-    return numbers._replace(value=value, state=np.where(marked, MISSING, numbers.state).astype(np.int8))
+    return numbers._replace(
+        value=value, state=np.where(marked, MISSING, numbers.state).astype(np.int8)
+    )
 
 
 @lru_cache(maxsize=64)
 def numeric_marks(missing: tuple[str, ...], *, single: bool = False) -> NDArray[np.float64]:
-    """Return the missing marks that are numbers; `single`: as a column of single precision holds them.
+    """Return the missing marks that are numbers; `single`: as a column of single precision holds
+    them.
 
     >>> numeric_marks(("欠測", "-9999", "255"))
     array([-9999.,   255.])
     """
     pattern = number_pattern(".", "")
-    value = np.array([float(mark) for mark in map(normal, missing) if pattern.fullmatch(mark)], dtype=np.float64)
+    value = np.array(
+        [float(mark) for mark in map(normal, missing) if pattern.fullmatch(mark)], dtype=np.float64
+    )
     return value.astype(np.float32).astype(np.float64) if single else value
 
 
@@ -128,13 +151,18 @@ def number_pattern(decimal: str, thousands: str) -> re.Pattern[str]:
     [True, False, False, True]
     """
     point = re.escape(decimal)
-    grouped = rf"[1-9]\d{{0,2}}(?P<part>[{re.escape(thousands)}])\d{{3}}(?:(?P=part)\d{{3}})*" if thousands else "(?!)"
+    grouped = (
+        rf"[1-9]\d{{0,2}}(?P<part>[{re.escape(thousands)}])\d{{3}}(?:(?P=part)\d{{3}})*"
+        if thousands
+        else "(?!)"
+    )
     whole = rf"(?:{grouped}|\d+)"
     return re.compile(rf"[+-]?(?:{whole}(?:{point}\d*)?|{point}\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 
 
 def split_unit(plain: str) -> tuple[str, str]:
-    """Return a plain text's number and what stands behind it, in lower case; no number: the text itself.
+    """Return a plain text's number and what stands behind it, in lower case; no number: the text
+    itself.
 
     >>> split_unit("21.5 °C"), split_unit("21.5"), split_unit("abc")
     (('21.5', '°c'), ('21.5', ''), ('abc', ''))
@@ -176,7 +204,9 @@ def _odd_number(text: str, marks: frozenset[str], style: NumberStyle) -> _Odd:
     number, unit = split_unit(plain)
     if unit in style.mixed:
         return _Odd(np.nan, MIXED_UNIT)
-    if (unit and unit not in style.units) or not number_pattern(style.decimal, style.thousands).fullmatch(number):
+    if (unit and unit not in style.units) or not number_pattern(
+        style.decimal, style.thousands
+    ).fullmatch(number):
         return _Odd(np.nan, INFINITE if is_infinite(plain) else TEXT)
     for sign in style.thousands:
         number = number.replace(sign, "")

@@ -3,10 +3,11 @@
 A moment is a point's day and second; a day without a time of day is one moment, that of midnight.
 
 - What two files say alike counts once: exports that overlap by a month give each sum once.
-- Where each file tells one value of a moment and the values differ, the later file holds: it corrects the earlier one.
-  The later file is the one that comes later in the order of paths, such as `2024.csv` after `2023.csv`.
-- Within a file, equal readings of the same second count once. Equal readings of a day without a time of day all count:
-  they may be several of that day.
+- Where each file tells one value of a moment and the values differ, the later file holds: it
+  corrects the earlier one. The later file is the one that comes later in the order of paths, such
+  as `2024.csv` after `2023.csv`.
+- Within a file, equal readings of the same second count once. Equal readings of a day without a
+  time of day all count: they may be several of that day.
 """
 
 from __future__ import annotations
@@ -32,7 +33,9 @@ class Moments(NamedTuple):
 
 
 class Overlap(NamedTuple):
-    """Which readings do not count: `repeated` by another file, `replaced` by a later one, `doubled` in their own."""
+    """Which readings do not count: `repeated` by another file, `replaced` by a later one, `doubled`
+    in their own.
+    """
 
     repeated: Bools
     replaced: Bools
@@ -88,7 +91,9 @@ def _in_groups(group: Ints, rows: Moments) -> Overlap:
 
 
 def _nth(group: Ints, file: Any, value: Any, timed: Bools) -> Ints:
-    """How often the same file told the same value of the same moment before, without a time of day first."""
+    """How often the same file told the same value of the same moment before, without a time of day
+    first.
+    """
     order = np.lexsort((timed, value, file, group))
     new = np.ones(len(order), dtype=bool)
     new[1:] = _differs(order, group, file, value)

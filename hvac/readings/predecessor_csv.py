@@ -1,7 +1,7 @@
 """The seed's CSV: a row per window, its 90 values as text in one cell.
 
-Legend: B windows, L lookback days (90), F the file's own feature columns, H horizons (30, 60, 90 days).
-"""
+Legend: B windows, L lookback days (90), F the file's own feature columns, H horizons (30, 60, 90
+days)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,14 @@ from hvac.readings.files import FileBatch, TableFile, iter_table, open_table
 from hvac.readings.formats import find_columns
 from hvac.readings.notation import read_days
 from hvac.readings.number_texts import parse_numbers
-from hvac.readings.rejects import REASONS, REJECTS, Rejects, add_counts, count_reasons, require_some_read
+from hvac.readings.rejects import (
+    REASONS,
+    REJECTS,
+    Rejects,
+    add_counts,
+    count_reasons,
+    require_some_read,
+)
 from hvac.readings.sources import SourceConfig
 from hvac.readings.text_values import INFINITE, MISSING, READ, TEXT, as_text, flat
 
@@ -27,7 +34,12 @@ LOOKBACK = 90
 HORIZONS = (30, 60, 90)
 LABELS = tuple(f"label_{days}d" for days in HORIZONS)
 SEED_IDS = pa.schema(
-    [("facility_id", pa.string()), ("equipment_id", pa.string()), ("point_id", pa.string()), ("end_date", pa.date32())]
+    [
+        ("facility_id", pa.string()),
+        ("equipment_id", pa.string()),
+        ("point_id", pa.string()),
+        ("end_date", pa.date32()),
+    ]
 )
 _DEFAULT_IDS = {"facility_id": "seed", "point_id": "value"}
 
@@ -35,11 +47,10 @@ _DEFAULT_IDS = {"facility_id": "seed", "point_id": "value"}
 class SeedBatch(NamedTuple):
     """Windows of a seed file.
 
-    `ids`: SEED_IDS (a file without facility gets "seed", without point "value"; `end_date` null where absent).
-    `x_BL`: float64, the raw values, nan where missing. `y_BH`: 0, 1, or nan where the file does not say.
-    `f_BF`, `feature_names`: the file's other columns as numbers, nan where they are none. `counts`: rows = read +
-    rejected, and offenders per reason.
-    """
+    `ids`: SEED_IDS (a file without facility gets "seed", without point "value"; `end_date` null
+    where absent). `x_BL`: float64, the raw values, nan where missing. `y_BH`: 0, 1, or nan where
+    the file does not say. `f_BF`, `feature_names`: the file's other columns as numbers, nan where
+    they are none. `counts`: rows = read + rejected, and offenders per reason."""
 
     ids: Any
     x_BL: NDArray[np.float64]
@@ -53,10 +64,10 @@ class SeedBatch(NamedTuple):
 def read_seed(path: str, source: SourceConfig, *, batch_rows: int = 50_000) -> Iterator[SeedBatch]:
     """Stream a file of the seed's format.
 
-    Rejected: a sequence of another length than 90 (never padded or cut), text or infinity in it, a missing unit, an
-    unreadable end_date, a label other than 0 or 1. Raises InputError as `read_readings` does, and where no column
-    tells the unit: windows of one unit overlap, so without units every split leaks.
-    """
+    Rejected: a sequence of another length than 90 (never padded or cut), text or infinity in it, a
+    missing unit, an unreadable end_date, a label other than 0 or 1. Raises InputError as
+    `read_readings` does, and where no column tells the unit: windows of one unit overlap, so
+    without units every split leaks."""
     file = open_table(path, source)
     names = _names(file, source)
     features = tuple(name for name in file.columns if name and name not in names.values())
@@ -79,20 +90,31 @@ def _names(file: TableFile, source: SourceConfig) -> dict[str, str]:
     names = find_columns(file, source, required=("values_sequence",), optional=ours)
     if "equipment_id" not in names:
         raise InputError(
-            f"{file.path}: expected a column that tells each window's unit (equipment_id), found columns: "
-            f"{', '.join(file.columns[:20])}; without units any split leaks, because overlapping windows of one unit "
-            "fall on both sides: name the column in source.columns: {equipment_id: <name in the file>}"
+            f"{file.path}: expected a column that tells each window's unit (equipment_id), found"
+            f" columns: {', '.join(file.columns[:20])}; without units any split leaks, because"
+            " overlapping windows of one unit fall on both sides: name the column in"
+            " source.columns: {equipment_id: <name in the file>}"
         )
     return names
 
 
 def _check(
-    raw: FileBatch, source: SourceConfig, *, names: dict[str, str], features: tuple[str, ...], file: str
+    raw: FileBatch,
+    source: SourceConfig,
+    *,
+    names: dict[str, str],
+    features: tuple[str, ...],
+    file: str,
 ) -> SeedBatch:
     rejects = Rejects(file, raw.row)
     rejects.ragged(raw.ragged)
     ids = _ids(raw, source, names=names, rejects=rejects)
-    x_BL = _sequences(flat(raw.table[names["values_sequence"]]), source, name=names["values_sequence"], rejects=rejects)
+    x_BL = _sequences(
+        flat(raw.table[names["values_sequence"]]),
+        source,
+        name=names["values_sequence"],
+        rejects=rejects,
+    )
     y_BH = np.stack([_label(raw, source, names.get(label), rejects) for label in LABELS], axis=1)
     columns = [parse_numbers(raw.table[name], source.missing_values).value for name in features]
     f_BF = np.stack(columns, axis=1) if columns else np.zeros((len(raw.row), 0))
@@ -101,7 +123,9 @@ def _check(
     rejected = int(rejects.rejected.sum()) + len(raw.ragged)
     counts = {"rows": int(keep.sum()) + rejected, "read": int(keep.sum()), "rejected": rejected}
     counts |= count_reasons(table)
-    return SeedBatch(ids.filter(pa.array(keep)), x_BL[keep], y_BH[keep], f_BF[keep], features, table, counts)
+    return SeedBatch(
+        ids.filter(pa.array(keep)), x_BL[keep], y_BH[keep], f_BF[keep], features, table, counts
+    )
 
 
 def _ids(raw: FileBatch, source: SourceConfig, *, names: dict[str, str], rejects: Rejects) -> Any:
@@ -114,21 +138,32 @@ def _ids(raw: FileBatch, source: SourceConfig, *, names: dict[str, str], rejects
         else:
             text = pa.array([_DEFAULT_IDS[ours]] * len(raw.row), pa.string())
         columns.append(text)
-    return pa.table([*columns, _end_dates(raw, source, names.get("end_date"), rejects, columns[0])], schema=SEED_IDS)
+    return pa.table(
+        [*columns, _end_dates(raw, source, names.get("end_date"), rejects, columns[0])],
+        schema=SEED_IDS,
+    )
 
 
-def _end_dates(raw: FileBatch, source: SourceConfig, name: str | None, rejects: Rejects, facility: Any) -> Any:
+def _end_dates(
+    raw: FileBatch, source: SourceConfig, name: str | None, rejects: Rejects, facility: Any
+) -> Any:
     if name is None:
         return pa.nulls(len(raw.row), pa.date32())
     style = DateStyle(source.date_format)
-    days = read_days(raw.table[name], facility, source, where=f"{rejects.file}, column {name}", style=style)
+    days = read_days(
+        raw.table[name], facility, source, where=f"{rejects.file}, column {name}", style=style
+    )
     for state, reason in REASONS.items():
         found = flat(raw.table[name])
-        rejects.reject(days.state == state, name, reason=reason.replace("date", "end_date"), found=found)
+        rejects.reject(
+            days.state == state, name, reason=reason.replace("date", "end_date"), found=found
+        )
     return pa.array(days.day, pa.int32(), mask=days.state != READ).cast(pa.date32())
 
 
-def _label(raw: FileBatch, source: SourceConfig, name: str | None, rejects: Rejects) -> NDArray[np.float64]:
+def _label(
+    raw: FileBatch, source: SourceConfig, name: str | None, rejects: Rejects
+) -> NDArray[np.float64]:
     if name is None:
         return np.full(len(raw.row), np.nan)
     label = parse_numbers(raw.table[name], source.missing_values)
@@ -137,9 +172,15 @@ def _label(raw: FileBatch, source: SourceConfig, name: str | None, rejects: Reje
     return label.value
 
 
-def _sequences(column: Any, source: SourceConfig, *, name: str, rejects: Rejects) -> NDArray[np.float64]:
+def _sequences(
+    column: Any, source: SourceConfig, *, name: str, rejects: Rejects
+) -> NDArray[np.float64]:
     """`x_BL`; rows whose sequence cannot be read are rejected and nan."""
-    lists = column if pa.types.is_list(column.type) or pa.types.is_large_list(column.type) else _split(column)
+    lists = (
+        column
+        if pa.types.is_list(column.type) or pa.types.is_large_list(column.type)
+        else _split(column)
+    )
     length = pc.fill_null(pc.list_value_length(lists), 0).to_numpy(zero_copy_only=False)
     short = length != LOOKBACK
     found = pa.array([f"{count} values, expected {LOOKBACK}" for count in length], pa.string())

@@ -12,7 +12,15 @@ from numpy.typing import NDArray
 
 from hvac.errors import InputError
 from hvac.readings.files import Ragged
-from hvac.readings.text_values import DAY_OR_MONTH, INFINITE, MIXED_UNIT, OUT_OF_RANGE, TEXT, UNREADABLE, as_text
+from hvac.readings.text_values import (
+    DAY_OR_MONTH,
+    INFINITE,
+    MIXED_UNIT,
+    OUT_OF_RANGE,
+    TEXT,
+    UNREADABLE,
+    as_text,
+)
 
 REJECTS = pa.schema(
     [
@@ -24,7 +32,11 @@ REJECTS = pa.schema(
     ]
 )
 REASONS = {TEXT: "text_in_value", INFINITE: "infinite_value", UNREADABLE: "unreadable_date"}
-REASONS |= {OUT_OF_RANGE: "date_out_of_range", MIXED_UNIT: "mixed_units", DAY_OR_MONTH: "day_or_month_first_in_date"}
+REASONS |= {
+    OUT_OF_RANGE: "date_out_of_range",
+    MIXED_UNIT: "mixed_units",
+    DAY_OR_MONTH: "day_or_month_first_in_date",
+}
 FOUND_CHARACTERS = 200
 MENDED_BY = {
     "unreadable_date": "source.date_format (such as '%d/%m/%Y')",
@@ -36,7 +48,8 @@ MENDED_BY = {
 class Rejects:
     """Collects the offenders of one batch of one file (`row` int64 [n]: the file's row numbers).
 
-    A row is rejected once, for its first reason; `note` records what was set to null in a row that is kept.
+    A row is rejected once, for its first reason; `note` records what was set to null in a row that
+    is kept.
 
     >>> rejects = Rejects("a.csv", np.array([2, 3]))
     >>> rejects.reject(np.array([True, False]), "date", reason="unreadable_date", found=pa.array(["x", "y"]))
@@ -50,7 +63,9 @@ class Rejects:
         self._parts: list[Any] = []
 
     def reject(self, mask: NDArray[np.bool_], column: Any, *, reason: str, found: Any) -> None:
-        """Leave out the rows of `mask` that are not rejected yet; `column`: one name, or one per row."""
+        """Leave out the rows of `mask` that are not rejected yet; `column`: one name, or one per
+        row.
+        """
         fresh = mask & ~self.rejected
         self.rejected |= mask
         self.note(fresh, column, reason=reason, found=found)
@@ -60,7 +75,11 @@ class Rejects:
         index = np.flatnonzero(mask)
         if len(index):
             picked = pa.array(index)
-            names = [column] * len(index) if isinstance(column, str) else column.take(picked).to_pylist()
+            names = (
+                [column] * len(index)
+                if isinstance(column, str)
+                else column.take(picked).to_pylist()
+            )
             texts = [text[:FOUND_CHARACTERS] for text in as_text(found.take(picked)).to_pylist()]
             self._parts.append(self._part(self.row[index], names, reason, texts))
 
@@ -69,7 +88,9 @@ class Rejects:
         rows = list(ragged)
         if rows:
             texts = [one.found[:FOUND_CHARACTERS] for one in rows]
-            self._parts.append(self._part([one.row for one in rows], [""] * len(rows), "field_count", texts))
+            self._parts.append(
+                self._part([one.row for one in rows], [""] * len(rows), "field_count", texts)
+            )
 
     def _part(self, row: Any, names: list[str], reason: str, texts: list[str]) -> Any:
         count = len(texts)
@@ -77,7 +98,9 @@ class Rejects:
 
     def table(self) -> Any:
         """All offenders (REJECTS), by row."""
-        return pa.concat_tables(self._parts).sort_by("row") if self._parts else REJECTS.empty_table()
+        return (
+            pa.concat_tables(self._parts).sort_by("row") if self._parts else REJECTS.empty_table()
+        )
 
 
 def count_reasons(rejects: Any) -> dict[str, int]:
@@ -100,7 +123,9 @@ def add_counts(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:
 def first_offenders(rejects: Any, count: int = 5) -> str:
     """The first offenders as one phrase: row, column, reason and what was found."""
     rows = rejects.slice(0, count).to_pylist()
-    return "; ".join(f"row {one['row']} {one['column']} {one['reason']} {one['found']!r}" for one in rows)
+    return "; ".join(
+        f"row {one['row']} {one['column']} {one['reason']} {one['found']!r}" for one in rows
+    )
 
 
 def require_some_read(file: str, counts: Mapping[str, int], offenders: Any) -> None:
@@ -109,7 +134,11 @@ def require_some_read(file: str, counts: Mapping[str, int], offenders: Any) -> N
         return
     columns = set(offenders["column"].to_pylist())
     wholly = "text_in_value" in counts and counts["text_in_value"] == counts["rejected"]
-    what = f"column {', '.join(sorted(columns))} holds text only" if wholly else "every row was rejected"
+    what = (
+        f"column {', '.join(sorted(columns))} holds text only"
+        if wholly
+        else "every row was rejected"
+    )
     raise InputError(
         f"{file}: expected readable rows, found that {what} ({counts['rejected']} rows; first: "
         f"{first_offenders(offenders)}); {_what_mends(counts)}"
@@ -118,5 +147,11 @@ def require_some_read(file: str, counts: Mapping[str, int], offenders: Any) -> N
 
 def _what_mends(counts: Mapping[str, int]) -> str:
     """The settings that mend the most frequent reason."""
-    often = max((name for name in MENDED_BY if name in counts), key=lambda name: counts[name], default="")
-    return f"set {MENDED_BY[often]}, or check source.columns" if often else "check source.format and source.columns"
+    often = max(
+        (name for name in MENDED_BY if name in counts), key=lambda name: counts[name], default=""
+    )
+    return (
+        f"set {MENDED_BY[often]}, or check source.columns"
+        if often
+        else "check source.format and source.columns"
+    )

@@ -1,4 +1,6 @@
-"""Where the tables lie: the source configuration, and the list of files behind a path, folder, glob or URL."""
+"""Where the tables lie: the source configuration, and the list of files behind a path, folder, glob
+or URL.
+"""
 
 from __future__ import annotations
 
@@ -35,20 +37,54 @@ SIGNS = {
 }  # easier on a command line
 SEPARATORS = (",", ".", "'", "’", " ")  # what may part the thousands of a number
 MISSING = (
-    *("", "-", "--", "---", "－", "ー", "―", "−", "欠測", "欠損", "未測定", "NA", "N/A", "#N/A", "n/a"),
+    *(
+        "",
+        "-",
+        "--",
+        "---",
+        "－",
+        "ー",
+        "―",
+        "−",
+        "欠測",
+        "欠損",
+        "未測定",
+        "NA",
+        "N/A",
+        "#N/A",
+        "n/a",
+    ),
     *("nan", "NaN", "NAN", "null", "NULL", "None", "NaT"),
 )
-READING_FIELDS = ("facility_id", "equipment_id", "point_id", "date", "value", "lower_limit", "upper_limit", "known_at")
-OTHER_FIELDS = ("class", "kind", "start", "end", "install_date", "end_of_follow_up", "end_date", "values_sequence")
+READING_FIELDS = (
+    "facility_id",
+    "equipment_id",
+    "point_id",
+    "date",
+    "value",
+    "lower_limit",
+    "upper_limit",
+    "known_at",
+)
+OTHER_FIELDS = (
+    "class",
+    "kind",
+    "start",
+    "end",
+    "install_date",
+    "end_of_follow_up",
+    "end_date",
+    "values_sequence",
+)
 FIELDS = (*READING_FIELDS, *OTHER_FIELDS, "label_30d", "label_60d", "label_90d")
 
 
 class WideConfig(Config):
     """A wide table: a row per date, a column per point.
 
-    `facility_column` names the column of facility ids; `facility_id` is one id for the whole table (give exactly one
-    of the two; the same for equipment). `points` maps value columns to point ids; empty: all other columns, under
-    their own names.
+    `facility_column` names the column of facility ids; `facility_id` is one id for the whole table
+    (give exactly one of the two; the same for equipment). `points` maps value columns to point ids;
+    empty: all other columns, under their own names.
 
     >>> WideConfig(facility_id="F1", equipment_column="AHU").date_column
     'date'
@@ -64,31 +100,41 @@ class WideConfig(Config):
     @model_validator(mode="after")
     def _one_origin_of_each_id(self) -> Self:
         for owner in ("facility", "equipment"):
-            given = [getattr(self, f"{owner}_column") is not None, getattr(self, f"{owner}_id") is not None]
+            given = [
+                getattr(self, f"{owner}_column") is not None,
+                getattr(self, f"{owner}_id") is not None,
+            ]
             if sum(given) != 1:
-                raise ValueError(f"wide tables need either {owner}_column or {owner}_id (one of the two)")
+                raise ValueError(
+                    f"wide tables need either {owner}_column or {owner}_id (one of the two)"
+                )
         names = list(self.points.values())
         if twice := sorted({name for name in names if names.count(name) > 1}):
-            raise ValueError(f"points: {', '.join(twice)} stands for several columns: give each its own point id")
+            raise ValueError(
+                f"points: {', '.join(twice)} stands for several columns: give each its own point id"
+            )
         return self
 
 
 class SourceConfig(Config):
     """The tables to read and how their files are written.
 
-    `columns` maps our names to the file's (`{"value": "測定値"}`). `encoding` None tries utf-8-sig, utf-8, cp932, each
-    strictly; files that are UTF-8 are read as such whatever it says. `delimiter` None is taken from the header (`,`,
-    else `;`, tab or `|`). `skip_rows` lines above the header of readings files are left out.
+    `columns` maps our names to the file's (`{"value": "測定値"}`). `encoding` None tries utf-8-sig,
+    utf-8, cp932, each strictly; files that are UTF-8 are read as such whatever it says. `delimiter`
+    None is taken from the header (`,`, else `;`, tab or `|`). `skip_rows` lines above the header of
+    readings files are left out.
 
-    `decimal` and `thousands` tell how numbers are written; None settles it per column of a file, and refuses a column
-    that can be read both ways. Signs may be named: comma, point, semicolon, tab, bar, space. `missing_values` adds
-    texts and numbers to the marks that say "not measured". `date_format` is the strptime format of dates (such as
-    `%d/%m/%Y`); the usual notations are read beside it.
+    `decimal` and `thousands` tell how numbers are written; None settles it per column of a file,
+    and refuses a column that can be read both ways. Signs may be named: comma, point, semicolon,
+    tab, bar, space. `missing_values` adds texts and numbers to the marks that say "not measured".
+    `date_format` is the strptime format of dates (such as `%d/%m/%Y`); the usual notations are read
+    beside it.
 
-    Timestamps that carry a time zone become the local day of their facility (`facility_time_zones`, else `time_zone`,
-    which is required for them); those without one are local already.
+    Timestamps that carry a time zone become the local day of their facility (`facility_time_zones`,
+    else `time_zone`, which is required for them); those without one are local already.
 
-    `min_matching`: the share of the events that must be of equipment which has readings; below it nothing is read.
+    `min_matching`: the share of the events that must be of equipment which has readings; below it
+    nothing is read.
 
     >>> SourceConfig(readings="readings.parquet").format
     'canonical'
@@ -136,7 +182,9 @@ class SourceConfig(Config):
         _check_separators(self.decimal, self.thousands, self.delimiter)
         _check_date_format(self.date_format)
         if self.format == "wide" and self.wide is None:
-            raise ValueError("format 'wide' needs the section 'wide' (facility, equipment, date_column, points)")
+            raise ValueError(
+                "format 'wide' needs the section 'wide' (facility, equipment, date_column, points)"
+            )
         return self
 
 
@@ -145,7 +193,9 @@ def _check_names(columns: dict[str, str]) -> None:
         if name not in FIELDS:
             near = difflib.get_close_matches(name, FIELDS, n=1)
             hint = f"did you mean '{near[0]}'? " if near else ""
-            raise ValueError(f"unknown name '{name}' in columns: {hint}Known names: {', '.join(FIELDS)}")
+            raise ValueError(
+                f"unknown name '{name}' in columns: {hint}Known names: {', '.join(FIELDS)}"
+            )
 
 
 def _check_zones(zones: Iterable[str]) -> None:
@@ -153,7 +203,9 @@ def _check_zones(zones: Iterable[str]) -> None:
         try:
             ZoneInfo(zone)
         except (ZoneInfoNotFoundError, ValueError, OSError):
-            raise ValueError(f"unknown time zone '{zone}': expected a name such as Asia/Tokyo") from None
+            raise ValueError(
+                f"unknown time zone '{zone}': expected a name such as Asia/Tokyo"
+            ) from None
 
 
 def _check_encoding(encoding: str | None) -> None:
@@ -163,7 +215,9 @@ def _check_encoding(encoding: str | None) -> None:
     except (LookupError, UnicodeError):
         known = False
     if not known:
-        raise ValueError(f"unknown encoding '{encoding}': expected a name such as utf-8, utf-8-sig, cp932")
+        raise ValueError(
+            f"unknown encoding '{encoding}': expected a name such as utf-8, utf-8-sig, cp932"
+        )
 
 
 def _mark(given: Any) -> str:
@@ -175,10 +229,14 @@ def _mark(given: Any) -> str:
 
 def _check_separators(decimal: str | None, thousands: str | None, delimiter: str | None) -> None:
     if delimiter and not delimiter.isascii():
-        raise ValueError(f"delimiter {delimiter!r}: expected one ASCII sign such as ',', ';' or tab")
+        raise ValueError(
+            f"delimiter {delimiter!r}: expected one ASCII sign such as ',', ';' or tab"
+        )
     if thousands and thousands not in SEPARATORS:
         known = ", ".join(map(repr, SEPARATORS))
-        raise ValueError(f"unknown thousands {thousands!r}: expected one of {known}, or '' for none")
+        raise ValueError(
+            f"unknown thousands {thousands!r}: expected one of {known}, or '' for none"
+        )
     if decimal and decimal == thousands:
         raise ValueError(f"decimal and thousands are both {decimal!r}: a number cannot be read so")
 
@@ -194,15 +252,17 @@ def _check_date_format(given: str | None) -> None:
             f"date_format {given!r} is no strptime format ({error}): expected one such as %d/%m/%Y"
         ) from None
     if read.date() != day.date():
-        raise ValueError(f"date_format {given!r} tells no day: expected year, month and day, e.g. %d/%m/%Y")
+        raise ValueError(
+            f"date_format {given!r} tells no day: expected year, month and day, e.g. %d/%m/%Y"
+        )
 
 
 def source_files(source: SourceConfig) -> list[str]:
-    """The readings files of a source, sorted, without repeats; each can be given to `read_readings`.
+    """The readings files of a source, sorted, without repeats; each can be given to
+    `read_readings`.
 
-    Folders are searched through all levels for the endings of `SUFFIXES`; names that begin with '_' or '.' are left
-    out. Raises InputError where a path, folder, glob or URL leads to no file.
-    """
+    Folders are searched through all levels for the endings of `SUFFIXES`; names that begin with '_'
+    or '.' are left out. Raises InputError where a path, folder, glob or URL leads to no file."""
     files = table_files(source.readings, "source.readings")
     if not files:
         raise InputError("source.readings names no file: expected a file, folder, glob or URL")
@@ -210,7 +270,8 @@ def source_files(source: SourceConfig) -> list[str]:
 
 
 def table_files(given: str | Sequence[str] | None, setting: str) -> list[str]:
-    """The files that a setting leads to, sorted, without repeats: those of a file, folder, glob or URL; [] for None.
+    """The files that a setting leads to, sorted, without repeats: those of a file, folder, glob or
+    URL; [] for None.
 
     Raises InputError, which names the setting, where a path leads to no file.
     """
@@ -221,7 +282,9 @@ def table_files(given: str | Sequence[str] | None, setting: str) -> list[str]:
 def passed_over(given: str | Sequence[str] | None) -> list[str]:
     """Files in the folders of a setting that are no tables by their endings, and so are not read."""
     paths = (given,) if isinstance(given, str) else given or ()
-    return sorted({file for path in paths for file in _listed(path) if not file.lower().endswith(SUFFIXES)})
+    return sorted(
+        {file for path in paths for file in _listed(path) if not file.lower().endswith(SUFFIXES)}
+    )
 
 
 def hive_values(path: str) -> dict[str, str]:
@@ -240,19 +303,27 @@ def _expand(path: str, setting: str) -> list[str]:
     remote = "://" in path
     wild = any(mark in path for mark in ("*[" if remote else "*?["))
     if wild and not os.path.exists(path):
-        files = _glob_remote(path) if remote else [os.path.normpath(hit) for hit in glob.glob(path, recursive=True)]
+        files = (
+            _glob_remote(path)
+            if remote
+            else [os.path.normpath(hit) for hit in glob.glob(path, recursive=True)]
+        )
         found = [file for hit in files for file in _walk(hit)]
     else:
         found = _walk(path)
     if not found:
         others = [file.rpartition("/")[2] for file in _listed(path)[:3]]
         there = f", there are {', '.join(others)}" if others else ""
-        raise InputError(f"{path}: no file found: expected {', '.join(SUFFIXES)}{there}; correct {setting}")
+        raise InputError(
+            f"{path}: no file found: expected {', '.join(SUFFIXES)}{there}; correct {setting}"
+        )
     return found
 
 
 def _walk(path: str) -> list[str]:
-    """The file itself, whatever its ending, or the table files below a folder; [] where there is nothing."""
+    """The file itself, whatever its ending, or the table files below a folder; [] where there is
+    nothing.
+    """
     kind, _ = _look(path)
     if kind == pafs.FileType.File:
         return [path]
@@ -260,7 +331,9 @@ def _walk(path: str) -> list[str]:
 
 
 def _listed(path: str) -> list[str]:
-    """All files below a folder but those whose name, or a folder's on the way, begins with '_' or '.'."""
+    """All files below a folder but those whose name, or a folder's on the way, begins with '_' or
+    '.'.
+    """
     kind, inner = _look(path)
     if kind != pafs.FileType.Directory:
         return []
@@ -288,7 +361,9 @@ def _hidden(file: str, folder: str) -> bool:
 
 
 def _with_scheme(file: str, origin: str) -> str:
-    """The path of a file that a file system listed, written as `origin` is: a URL where that is one."""
+    """The path of a file that a file system listed, written as `origin` is: a URL where that is
+    one.
+    """
     found = as_given(origin)
     if not isinstance(found, Place):
         return file
@@ -308,7 +383,9 @@ def _glob_remote(path: str) -> list[str]:
 
 
 def file_stamp(path: str) -> str:
-    """What identifies a file's content: SHA-256 of a local file, size and modification time of a remote one."""
+    """What identifies a file's content: SHA-256 of a local file, size and modification time of a
+    remote one.
+    """
     system, inner = open_filesystem(path)
     if system.type_name == "local":
         digest = hashlib.sha256()

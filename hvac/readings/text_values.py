@@ -1,8 +1,8 @@
 """Columns of tables as texts, and the states that a parsed row can be in.
 
-Numbers are parsed in `number_texts`, days in `date_texts`: whole columns at a time. What follows the plain notation is
-read by Arrow; only what is left over, once per distinct text, is looked at in Python.
-"""
+Numbers are parsed in `number_texts`, days in `date_texts`: whole columns at a time. What follows
+the plain notation is read by Arrow; only what is left over, once per distinct text, is looked at in
+Python."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ _MINUS = str.maketrans({"−": "-", "‐": "-", "–": "-", "ー": "-"})
 
 
 def as_text(column: Any) -> Any:
-    """Any Arrow column as one string array without nulls (null becomes ''), spaces at the ends cut off.
+    """Any Arrow column as one string array without nulls (null becomes ''), spaces at the ends cut
+    off.
 
     >>> as_text(pa.array([" 007", None])).to_pylist(), as_text(pa.array([7.0, 8.0])).to_pylist()
     (['007', ''], ['7', '8'])
@@ -26,8 +27,14 @@ def as_text(column: Any) -> Any:
     column = flat(column)
     if pa.types.is_null(column.type):
         return pa.array([""] * len(column), pa.string())
-    if pa.types.is_nested(column.type) or pa.types.is_binary(column.type) or pa.types.is_duration(column.type):
-        return pa.array(["" if item is None else str(item) for item in column.to_pylist()], pa.string())
+    if (
+        pa.types.is_nested(column.type)
+        or pa.types.is_binary(column.type)
+        or pa.types.is_duration(column.type)
+    ):
+        return pa.array(
+            ["" if item is None else str(item) for item in column.to_pylist()], pa.string()
+        )
     return pc.utf8_trim_whitespace(pc.fill_null(pc.cast(column, pa.string()), ""))
 
 

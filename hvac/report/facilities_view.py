@@ -1,4 +1,6 @@
-"""The report's section on facilities: each as unseen by the models, and whose calibration and thresholds hold there."""
+"""The report's section on facilities: each as unseen by the models, and whose calibration and
+thresholds hold there.
+"""
 
 from __future__ import annotations
 
@@ -12,19 +14,28 @@ FIGURES = ("pr_auc", "brier_skill")
 
 
 def facilities(view: View) -> list[Block]:
-    """A table of the facilities, then a table per horizon of every model at facilities it had not seen."""
+    """A table of the facilities, then a table per horizon of every model at facilities it had not
+    seen.
+    """
     own, board = view.at("own_decisions"), view.at("unseen")
     blocks: list[Block] = [Note(text=view.words("unseen.intro"))] if board else []
-    if board or any(dig(each, part, "own") for each in own.values() for part in ("calibration", "thresholds")):
+    if board or any(
+        dig(each, part, "own") for each in own.values() for part in ("calibration", "thresholds")
+    ):
         blocks += [_decisions(view), Note(text=view.words("unseen.decisions_note"))]
     if board:
         blocks += [_table(view, h) for h in in_order([str(h) for h in board["horizons"]])]
-        blocks += [*_left_out(view), Note(text=view.words("unseen.note", least=board["least_events"]))]
+        blocks += [
+            *_left_out(view),
+            Note(text=view.words("unseen.note", least=board["least_events"])),
+        ]
     return blocks
 
 
 def _decisions(view: View) -> Table:
-    """Units and events of every facility, and whether its own calibration and thresholds hold there."""
+    """Units and events of every facility, and whether its own calibration and thresholds hold
+    there.
+    """
     words, own = view.words, view.at("own_decisions")
     names = sorted({*own, *view.at("unseen", "facilities")})
     head = [words("table.facility"), words("metric.units"), words("metric.events")]
@@ -57,7 +68,9 @@ def _whose(words: Words, found: Mapping[str, Any]) -> Cell:
     if not found["own"]:
         return Cell(text=words("unseen.fleet"))
     whole = found["own"] == found["of"]
-    return Cell(text=words("unseen.own" if whole else "unseen.partly", own=found["own"], of=found["of"]))
+    return Cell(
+        text=words("unseen.own" if whole else "unseen.partly", own=found["own"], of=found["of"])
+    )
 
 
 def _table(view: View, horizon: str) -> Table:
@@ -74,18 +87,30 @@ def _table(view: View, horizon: str) -> Table:
 
 
 def _row(view: View, facility: str, found: Mapping[str, Any], horizon: str) -> Row:
-    """Counts and figures of one facility (of all of them, where no name is given); counts only where events are few."""
+    """Counts and figures of one facility (of all of them, where no name is given); counts only
+    where events are few.
+    """
     words, seen = view.words, view.at("slices", "facility")
     first = next(iter(found.values()))[horizon]
-    count = Cell(text=show(first["events"], "count"), detail="" if first["headline"] else words("unseen.few"))
+    count = Cell(
+        text=show(first["events"], "count"), detail="" if first["headline"] else words("unseen.few")
+    )
     figures = [cell(first["base_rate"], "share")]
-    figures += [cell(by_horizon[horizon][name]) for by_horizon in found.values() for name in FIGURES]
+    figures += [
+        cell(by_horizon[horizon][name]) for by_horizon in found.values() for name in FIGURES
+    ]
     if seen:
         figures.append(
-            cell(dig(seen, facility, horizon, "pr_auc") if facility else view.measured(horizon).get("pr_auc"))
+            cell(
+                dig(seen, facility, horizon, "pr_auc")
+                if facility
+                else view.measured(horizon).get("pr_auc")
+            )
         )
     shown = figures if first["headline"] else [Cell(text=DASH)] * len(figures)
-    return Row(head=Cell(text=facility or words("unseen.all")), cells=[count, *shown], strong=not facility)
+    return Row(
+        head=Cell(text=facility or words("unseen.all")), cells=[count, *shown], strong=not facility
+    )
 
 
 def _left_out(view: View) -> list[Note]:

@@ -1,4 +1,5 @@
-"""Figures of the report, in English and Japanese, through matplotlib's object interface (no pyplot).
+"""Figures of the report, in English and Japanese, through matplotlib's object interface (no
+pyplot).
 
 Every visible word comes from `texts.yaml` through `Words`. The forecast figure has its own module.
 """
@@ -51,11 +52,14 @@ __all__ = [
 Curves = Mapping[str, Mapping[str, Mapping[str, Any]]]
 
 
-def training_history(history: Mapping[str, Mapping[str, Sequence[Mapping[str, Any]]]], *, language: str) -> Figure:
-    """Per class a row: losses left, tune PR-AUC right, a colour per horizon; the epoch kept is ringed.
+def training_history(
+    history: Mapping[str, Mapping[str, Sequence[Mapping[str, Any]]]], *, language: str
+) -> Figure:
+    """Per class a row: losses left, tune PR-AUC right, a colour per horizon; the epoch kept is
+    ringed.
 
-    A row says `"kept": 1.0` where its epoch was kept; where no row does, it is the epoch with the best tune PR-AUC.
-    """
+    A row says `"kept": 1.0` where its epoch was kept; where no row does, it is the epoch with the
+    best tune PR-AUC."""
     words = Words(language)
     horizons = in_order([horizon for runs in history.values() for horizon in runs])
     with style(language):
@@ -72,12 +76,18 @@ def training_history(history: Mapping[str, Mapping[str, Sequence[Mapping[str, An
             axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         for axes in grid[-1]:
             axes.set_xlabel(words("axis.epoch"))
-        figure.legend(handles=_history_legend(horizons, words), loc="outside lower center", ncols=len(horizons) + 3)
+        figure.legend(
+            handles=_history_legend(horizons, words),
+            loc="outside lower center",
+            ncols=len(horizons) + 3,
+        )
         return finish(figure, language)
 
 
 def _draw_run(left: Axes, right: Axes, run: Sequence[Mapping[str, Any]], colour: str) -> None:
-    epochs, train, tune, quality = (_column(run, key) for key in ("epoch", "train_loss", "tune_loss", "tune_pr_auc"))
+    epochs, train, tune, quality = (
+        _column(run, key) for key in ("epoch", "train_loss", "tune_loss", "tune_pr_auc")
+    )
     left.plot(epochs, train, color=colour, ls=(0, (3, 1.5)), lw=1.1)
     left.plot(epochs, tune, color=colour, lw=1.5)
     right.plot(epochs, quality, color=colour, lw=1.5)
@@ -96,7 +106,9 @@ def _kept(run: Sequence[Mapping[str, Any]], quality: NDArray[np.float64]) -> int
 
 
 def _column(rows: Sequence[Mapping[str, Any]], key: str) -> NDArray[np.float64]:
-    return np.array([math.nan if row.get(key) is None else row[key] for row in rows], dtype=np.float64)
+    return np.array(
+        [math.nan if row.get(key) is None else row[key] for row in rows], dtype=np.float64
+    )
 
 
 def _history_legend(horizons: Sequence[str], words: Words) -> list[Line2D]:
@@ -106,7 +118,19 @@ def _history_legend(horizons: Sequence[str], words: Words) -> list[Line2D]:
     ]
     lines.append(Line2D([], [], color=INK, ls=(0, (3, 1.5)), lw=1.1, label=words("axis.train")))
     lines.append(Line2D([], [], color=INK, lw=1.5, label=words("axis.tune")))
-    lines.append(Line2D([], [], color=INK, ls="", marker="o", ms=8, mfc="none", mew=1.6, label=words("axis.best")))
+    lines.append(
+        Line2D(
+            [],
+            [],
+            color=INK,
+            ls="",
+            marker="o",
+            ms=8,
+            mfc="none",
+            mew=1.6,
+            label=words("axis.best"),
+        )
+    )
     return lines
 
 
@@ -122,15 +146,21 @@ def _model_styles(models: Sequence[str], default: str) -> dict[str, dict[str, An
     return styles
 
 
-def _small_multiples(curves: Curves, draw: Callable[..., None], *, words: Words, default: str) -> Figure:
-    """One square per horizon, every model drawn by `draw(axes, curve, look, bold)`, and one legend below."""
+def _small_multiples(
+    curves: Curves, draw: Callable[..., None], *, words: Words, default: str
+) -> Figure:
+    """One square per horizon, every model drawn by `draw(axes, curve, look, bold)`, and one legend
+    below.
+    """
     horizons = in_order([horizon for by_horizon in curves.values() for horizon in by_horizon])
     if not horizons:
         return nothing(words)
     styles = _model_styles(list(curves), default)
     legend_rows = math.ceil((len(styles) + 1) / 4)
     figure = Figure(figsize=(WIDTH, 3.5 + 0.22 * legend_rows), layout="constrained")
-    for axes, horizon in zip(figure.subplots(1, len(horizons), squeeze=False)[0], horizons, strict=True):
+    for axes, horizon in zip(
+        figure.subplots(1, len(horizons), squeeze=False)[0], horizons, strict=True
+    ):
         axes.set_title(horizon_title(words, horizon))
         for model, look in styles.items():
             if horizon in curves[model]:
@@ -142,7 +172,9 @@ def _small_multiples(curves: Curves, draw: Callable[..., None], *, words: Words,
 
 
 def reliability(curves: Curves, *, language: str, default: str = "hybrid") -> Figure:
-    """Observed rate against stated risk per horizon; the default bold with intervals, dots as large as their bins."""
+    """Observed rate against stated risk per horizon; the default bold with intervals, dots as large
+    as their bins.
+    """
     words = Words(language)
     with style(language):
         figure = _small_multiples(curves, _draw_reliability, words=words, default=default)
@@ -155,13 +187,19 @@ def reliability(curves: Curves, *, language: str, default: str = "hybrid") -> Fi
         return finish(figure, language)
 
 
-def _draw_reliability(axes: Axes, curve: Mapping[str, Any], look: Mapping[str, Any], bold: bool) -> None:
+def _draw_reliability(
+    axes: Axes, curve: Mapping[str, Any], look: Mapping[str, Any], bold: bool
+) -> None:
     points = curve.get("reliability") or {}
-    risk, rate, low, high, count = (_array(points.get(key)) for key in ("risk", "rate", "low", "high", "count"))
+    risk, rate, low, high, count = (
+        _array(points.get(key)) for key in ("risk", "rate", "low", "high", "count")
+    )
     axes.plot(risk, rate, **look)
     if bold and len(rate) and len(low) == len(high) == len(count) == len(rate):
         axes.vlines(risk, low, high, color=look["color"], lw=1.0, zorder=3)
-        axes.scatter(risk, rate, s=12 + 60 * count / max(np.nanmax(count), 1), color=look["color"], zorder=4)
+        axes.scatter(
+            risk, rate, s=12 + 60 * count / max(np.nanmax(count), 1), color=look["color"], zorder=4
+        )
 
 
 def pr_curves(curves: Curves, *, language: str, default: str = "hybrid") -> Figure:
@@ -190,19 +228,25 @@ def metric_bars(
     metric: str = "pr_auc",
     default: str = "hybrid",
 ) -> Figure:
-    """Forest plot: per horizon a dot and its 95 % interval for every model, best on top; the base rate dotted."""
+    """Forest plot: per horizon a dot and its 95 % interval for every model, best on top; the base
+    rate dotted.
+    """
     words = Words(language)
     horizons = in_order([horizon for by_horizon in models.values() for horizon in by_horizon])
     with style(language):
         if not horizons:
             return nothing(words)
-        order = sorted(models, key=lambda model: _sort_key(models[model].get(horizons[0], {}).get(metric)))
+        order = sorted(
+            models, key=lambda model: _sort_key(models[model].get(horizons[0], {}).get(metric))
+        )
         figure = Figure(figsize=(WIDTH, 0.27 * len(order) + 1.1), layout="constrained")
         columns = figure.subplots(1, len(horizons), sharex=True, sharey=True, squeeze=False)[0]
         for axes, horizon in zip(columns, horizons, strict=True):
             axes.set_title(horizon_title(words, horizon))
             for place, model in enumerate(order):
-                _draw_interval(axes, place, models[model].get(horizon, {}).get(metric), model == default)
+                _draw_interval(
+                    axes, place, models[model].get(horizon, {}).get(metric), model == default
+                )
             _draw_base_rate(axes, models.get(default, {}).get(horizon, {}), metric)
             axes.set_xlabel(words(f"metric.{metric}"))
             axes.grid(axis="x", color="#E6E8EA", lw=0.7)
@@ -226,7 +270,11 @@ def _draw_base_rate(axes: Axes, measured: Mapping[str, Any], metric: str) -> Non
 
 
 def _bound(measured: Any, key: str) -> float:
-    found = measured.get(key) if isinstance(measured, Mapping) else (measured if key == "value" else None)
+    found = (
+        measured.get(key)
+        if isinstance(measured, Mapping)
+        else (measured if key == "value" else None)
+    )
     return math.nan if found is None else float(found)
 
 
@@ -236,7 +284,9 @@ def _sort_key(measured: Any) -> float:
 
 
 def _array(values: Any) -> NDArray[np.float64]:
-    return np.array([math.nan if value is None else value for value in (values or [])], dtype=np.float64)
+    return np.array(
+        [math.nan if value is None else value for value in values or []], dtype=np.float64
+    )
 
 
 def _percent(axes: Axes) -> None:

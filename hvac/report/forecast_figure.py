@@ -1,4 +1,5 @@
-"""The forecast figure: windows (rows) by horizons (columns), what was said of each and what came true.
+"""The forecast figure: windows (rows) by horizons (columns), what was said of each and what came
+true.
 
 Legend of shapes: L lookback days, D days of one horizon. Days are int days since 1970-01-01.
 """
@@ -25,9 +26,8 @@ from hvac.report.texts import Words
 class Outlook:
     """What was said of one window at one horizon, and how it turned out.
 
-    The forecast depends on the horizon: day d of `forecast_D` and its band lies d + 1 days after the window's end; a
-    band that could not be calibrated is nan.
-    """
+    The forecast depends on the horizon: day d of `forecast_D` and its band lies d + 1 days after
+    the window's end; a band that could not be calibrated is nan."""
 
     forecast_D: NDArray[np.float64]
     band_low_D: NDArray[np.float64]
@@ -40,7 +40,9 @@ class Outlook:
 
 @dataclass(frozen=True, kw_only=True)
 class ForecastPanel:
-    """One window to draw: `past_L` ends at `end_day`; outlooks by horizon; events as (start, end); no limit is nan."""
+    """One window to draw: `past_L` ends at `end_day`; outlooks by horizon; events as (start, end);
+    no limit is nan.
+    """
 
     unit: str
     point: str
@@ -53,12 +55,15 @@ class ForecastPanel:
     events: tuple[tuple[int, int], ...] = ()
 
 
-def forecast_comparison(panels: Sequence[ForecastPanel], *, horizons: Sequence[int], language: str) -> Figure:
-    """Up to five windows (rows) by horizons (columns): past, forecast with band, limits, and the true events.
+def forecast_comparison(
+    panels: Sequence[ForecastPanel], *, horizons: Sequence[int], language: str
+) -> Figure:
+    """Up to five windows (rows) by horizons (columns): past, forecast with band, limits, and the
+    true events.
 
-    Every column draws the forecast made for its own horizon, red where an alarm was raised, green where not; events are
-    shaded where they lie within the column's days; a limit too far away to draw is written at the edge instead.
-    """
+    Every column draws the forecast made for its own horizon, red where an alarm was raised, green
+    where not; events are shaded where they lie within the column's days; a limit too far away to
+    draw is written at the edge instead."""
     words, shown = Words(language), panels[:5]
     with style(language):
         if not shown:
@@ -71,11 +76,19 @@ def forecast_comparison(panels: Sequence[ForecastPanel], *, horizons: Sequence[i
             _forecast_row(row, panel, horizons, words)
         for axes in rows[-1].axes:
             axes.set_xlabel(words("axis.day"))
-        foot.legend(handles=_forecast_legend(words), loc="center", ncols=7, handlelength=1.8, columnspacing=1.4)
+        foot.legend(
+            handles=_forecast_legend(words),
+            loc="center",
+            ncols=7,
+            handlelength=1.8,
+            columnspacing=1.4,
+        )
         return finish(figure, language)
 
 
-def _forecast_row(row: SubFigure, panel: ForecastPanel, horizons: Sequence[int], words: Words) -> None:
+def _forecast_row(
+    row: SubFigure, panel: ForecastPanel, horizons: Sequence[int], words: Words
+) -> None:
     date = np.datetime64(panel.end_day, "D")
     outcome = _outcomes(panel, horizons, words)
     title = words("axis.row", unit=panel.unit, point=panel.point, date=date, outcome=outcome)
@@ -95,7 +108,9 @@ def _outcomes(panel: ForecastPanel, horizons: Sequence[int], words: Words) -> st
     by_word: dict[str, list[str]] = {}
     for horizon in horizons:
         if horizon in panel.outlooks:
-            by_word.setdefault(panel.outlooks[horizon].outcome, []).append(words("horizon_short", days=horizon))
+            by_word.setdefault(panel.outlooks[horizon].outcome, []).append(
+                words("horizon_short", days=horizon)
+            )
     named = [(words.name("outcome", word), words.join(days)) for word, days in by_word.items()]
     if len(named) == 1:
         return named[0][0]
@@ -110,7 +125,9 @@ def _draw_window(axes: Axes, panel: ForecastPanel, horizon: int) -> None:
         if math.isfinite(limit):
             axes.axhline(limit, color=FAINT, lw=0.9)
     for event in panel.events:
-        start, end = (max(first, min(day - panel.end_day, horizon + 1)) for day in (event[0], event[1] + 1))
+        start, end = (
+            max(first, min(day - panel.end_day, horizon + 1)) for day in (event[0], event[1] + 1)
+        )
         if start < end:
             axes.axvspan(start - 0.5, end - 0.5, color=EVENT, alpha=0.28, lw=0)
     axes.set_xlim(first - 1, horizon + 1)
@@ -119,32 +136,52 @@ def _draw_window(axes: Axes, panel: ForecastPanel, horizon: int) -> None:
 
 def _draw_outlook(axes: Axes, panel: ForecastPanel, horizon: int, words: Words) -> None:
     outlook = panel.outlooks[horizon]
-    middle, low, high = (each[:horizon] for each in (outlook.forecast_D, outlook.band_low_D, outlook.band_high_D))
+    middle, low, high = (
+        each[:horizon] for each in (outlook.forecast_D, outlook.band_low_D, outlook.band_high_D)
+    )
     days = np.arange(1, len(middle) + 1)
     colour = ALARM if outlook.alarm else CALM
     axes.fill_between(days, low, high, color=colour, alpha=0.15, lw=0)
     axes.plot(days, middle, color=colour, ls=(0, (4, 1.5)), lw=1.9)
     reached = outlook.risk >= outlook.threshold
     key = ("outlook_alarm" if reached else "outlook_nested") if outlook.alarm else "outlook_calm"
-    text = words(f"axis.{key}", days=horizon, risk=f"{outlook.risk:.0%}", threshold=f"{outlook.threshold:.0%}")
+    text = words(
+        f"axis.{key}",
+        days=horizon,
+        risk=f"{outlook.risk:.0%}",
+        threshold=f"{outlook.threshold:.0%}",
+    )
     axes.set_title(text, color=colour, fontsize=8.5)
 
 
 def _value_range(panel: ForecastPanel, horizons: Sequence[int]) -> tuple[float, float]:
-    """Of everything drawn, with a margin; a limit counts only when it lies within one range of the values."""
+    """Of everything drawn, with a margin; a limit counts only when it lies within one range of the
+    values.
+    """
     drawn = [panel.outlooks[horizon] for horizon in horizons if horizon in panel.outlooks]
-    ahead = [each for outlook in drawn for each in (outlook.forecast_D, outlook.band_low_D, outlook.band_high_D)]
+    ahead = [
+        each
+        for outlook in drawn
+        for each in (outlook.forecast_D, outlook.band_low_D, outlook.band_high_D)
+    ]
     values = np.concatenate([panel.past_L, *ahead])
     values = values[np.isfinite(values)]
     low, high = (float(values.min()), float(values.max())) if len(values) else (0.0, 1.0)
     span = high - low or abs(high) or 1.0
-    near = [limit for limit in (panel.lower_limit, panel.upper_limit) if low - span <= limit <= high + span]
+    near = [
+        limit
+        for limit in (panel.lower_limit, panel.upper_limit)
+        if low - span <= limit <= high + span
+    ]
     return min([low, *near]) - 0.08 * span, max([high, *near]) + 0.08 * span
 
 
 def _name_far_limits(axes: Axes, panel: ForecastPanel, words: Words) -> None:
     bottom, top = axes.get_ylim()
-    for limit, key, edge in ((panel.upper_limit, "upper", 0.97), (panel.lower_limit, "lower", 0.03)):
+    for limit, key, edge in (
+        (panel.upper_limit, "upper", 0.97),
+        (panel.lower_limit, "lower", 0.03),
+    ):
         if math.isfinite(limit) and not bottom <= limit <= top:
             text = words(f"axis.{key}_off", value=f"{limit:g}")
             va: Literal["top", "bottom"] = "top" if key == "upper" else "bottom"

@@ -1,4 +1,5 @@
-"""Figures of the leaderboard: quality with intervals, and quality against the time to score a window.
+"""Figures of the leaderboard: quality with intervals, and quality against the time to score a
+window.
 
 Every visible word comes from `leaderboard_texts.yaml` through `Words`.
 """
@@ -25,7 +26,9 @@ Ranked = Mapping[str, Any]
 
 
 def quality(board: Board, *, language: str) -> Figure:
-    """Per horizon a line per model, first rank on top: test PR-AUC with its interval, validation as a hollow mark."""
+    """Per horizon a line per model, first rank on top: test PR-AUC with its interval, validation as
+    a hollow mark.
+    """
     words, rows = Words(language, TEXTS), board["rows"]
     with style(language):
         if not rows:
@@ -34,7 +37,9 @@ def quality(board: Board, *, language: str) -> Figure:
         for axes, horizon in _columns(figure, board, words, sharex=True):
             for place, row in enumerate(rows):
                 _draw_row(axes, place, row, horizon, colour=_colour(board, row))
-            axes.axvline(_value(rows[0]["test"][horizon]["base_rate"]), color=INK, ls=":", lw=1.1, zorder=1)
+            axes.axvline(
+                _value(rows[0]["test"][horizon]["base_rate"]), color=INK, ls=":", lw=1.1, zorder=1
+            )
             axes.set_xlabel(words("metric.pr_auc"))
             axes.grid(axis="x", color="#E6E8EA", lw=0.7)
         first = figure.axes[0]
@@ -47,17 +52,23 @@ def quality(board: Board, *, language: str) -> Figure:
 
 
 def cost(board: Board, *, language: str) -> Figure:
-    """Per horizon test PR-AUC over microseconds per window (logarithmic); the number beside a dot is its rank."""
+    """Per horizon test PR-AUC over microseconds per window (logarithmic); the number beside a dot
+    is its rank.
+    """
     words, rows = Words(language, TEXTS), board["rows"]
     with style(language):
         if not rows:
             return nothing(words)
-        figure = Figure(figsize=(WIDTH, 3.3 + 0.22 * math.ceil(len(rows) / 4)), layout="constrained")
+        figure = Figure(
+            figsize=(WIDTH, 3.3 + 0.22 * math.ceil(len(rows) / 4)), layout="constrained"
+        )
         for axes, horizon in _columns(figure, board, words, sharex=True):
             axes.set_xscale("log")
             for rank, row in enumerate(rows, 1):
                 _draw_dot(axes, rank, row, horizon, colour=_colour(board, row))
-            axes.axhline(_value(rows[0]["test"][horizon]["base_rate"]), color=INK, ls=":", lw=1.1, zorder=1)
+            axes.axhline(
+                _value(rows[0]["test"][horizon]["base_rate"]), color=INK, ls=":", lw=1.1, zorder=1
+            )
             axes.set_xlabel(words("axis.microseconds"))
             axes.grid(color="#EEF0F1", lw=0.7)
             axes.margins(x=0.12)
@@ -80,16 +91,31 @@ def _columns(figure: Figure, board: Board, words: Words, *, sharex: bool) -> lis
 
 def _draw_row(axes: Axes, place: int, row: Ranked, horizon: str, *, colour: str) -> None:
     test, bold = row["test"][horizon]["pr_auc"], colour != OTHER
-    axes.hlines(place, _value(test, "low"), _value(test, "high"), color=colour, lw=2.6 if bold else 1.3)
+    axes.hlines(
+        place, _value(test, "low"), _value(test, "high"), color=colour, lw=2.6 if bold else 1.3
+    )
     axes.plot(_value(test), place, "o", color=colour, ms=7 if bold else 4.5)
-    axes.plot(_value(row["validation"]["pr_auc"][horizon]), place, "D", mfc="none", mec=colour, ms=4.5, mew=0.9)
+    axes.plot(
+        _value(row["validation"]["pr_auc"][horizon]),
+        place,
+        "D",
+        mfc="none",
+        mec=colour,
+        ms=4.5,
+        mew=0.9,
+    )
 
 
 def _draw_dot(axes: Axes, rank: int, row: Ranked, horizon: str, *, colour: str) -> None:
-    at = max(_value(row["microseconds_per_window"]), FASTEST), _value(row["test"][horizon]["pr_auc"])
+    at = (
+        max(_value(row["microseconds_per_window"]), FASTEST),
+        _value(row["test"][horizon]["pr_auc"]),
+    )
     axes.plot(*at, "o", color=colour, ms=7.5 if colour != OTHER else 5)
     if math.isfinite(at[1]):
-        axes.annotate(str(rank), at, xytext=(5, 3), textcoords="offset points", fontsize=8, color=colour)
+        axes.annotate(
+            str(rank), at, xytext=(5, 3), textcoords="offset points", fontsize=8, color=colour
+        )
 
 
 def _value(found: Any, part: str = "value") -> float:
@@ -112,7 +138,10 @@ def _legend(board: Board, words: Words) -> Sequence[Line2D]:
     if board["champion"] == board["default"]:
         del kinds["default"]
     made = [
-        Line2D([], [], color=colour, marker="o", lw=2, label=words(f"axis.{name}")) for name, colour in kinds.items()
+        Line2D([], [], color=colour, marker="o", lw=2, label=words(f"axis.{name}"))
+        for name, colour in kinds.items()
     ]
-    hollow = Line2D([], [], color=FAINT, ls="", marker="D", mfc="none", label=words("axis.validation"))
+    hollow = Line2D(
+        [], [], color=FAINT, ls="", marker="D", mfc="none", label=words("axis.validation")
+    )
     return [*made, hollow, Line2D([], [], color=INK, ls=":", lw=1.1, label=words("axis.base_rate"))]

@@ -1,4 +1,5 @@
-"""leaderboard.html: every model of a comparison, one self-contained page in both languages, in the report's dress.
+"""leaderboard.html: every model of a comparison, one self-contained page in both languages, in the
+report's dress.
 
 Each section is a function `View -> blocks`; a section without blocks is left out. The words are in
 `leaderboard_texts.yaml`.
@@ -27,7 +28,10 @@ def pictures(view: View) -> list[Block]:
 def choice(view: View) -> list[Block]:
     """How the champion was chosen, and that test had no say."""
     values = {"replicates": view.at("about", "replicates"), "count": len(ranked(view))}
-    return [Note(kind="verdict", text=view.words(f"choice.{key}", **values)) for key in texts(TEXTS)["choice"]]
+    return [
+        Note(kind="verdict", text=view.words(f"choice.{key}", **values))
+        for key in texts(TEXTS)["choice"]
+    ]
 
 
 def provenance(view: View) -> list[Block]:
@@ -59,8 +63,8 @@ def write_leaderboard_page(
 
     Args:
         board: as `leaderboard` gives it.
-        about: `run`, `name` (of the comparison), `created`, `seeds`, `replicates`, `table` (the windows' hash), and,
-            where there is one, the `command` that trains the champion.
+        about: `run`, `name` (of the comparison), `created`, `seeds`, `replicates`, `table` (the
+            windows' hash), and, where there is one, the `command` that trains the champion.
     """
     Words(language)
     order = sorted(LANGUAGES, key=lambda word: word != language)
@@ -78,5 +82,7 @@ def _page(board: Mapping[str, Any], about: Mapping[str, Any], language: str) -> 
         "title": words("title"),
         "byline": words("byline", **{key: about[key] for key in ("run", "name", "created")}),
         "words": words,
-        "sections": [(key, words(f"section.{key}"), found) for key, found in blocks.items() if found],
+        "sections": [
+            (key, words(f"section.{key}"), found) for key, found in blocks.items() if found
+        ],
     }

@@ -1,4 +1,6 @@
-"""Sentences and tables of a leaderboard: every function is `View -> blocks`, on `metrics["leaderboard"]`."""
+"""Sentences and tables of a leaderboard: every function is `View -> blocks`, on
+`metrics["leaderboard"]`.
+"""
 
 from __future__ import annotations
 
@@ -44,7 +46,9 @@ def short(view: View) -> list[Block]:
 
 
 def headline(view: View) -> Note:
-    """The champion, why it is, and its test PR-AUC at horizons with enough events; no claim where there is none."""
+    """The champion, why it is, and its test PR-AUC at horizons with enough events; no claim where
+    there is none.
+    """
     words, first, sure = view.words, champion(view), [h for h in horizons(view) if not few(view, h)]
     mean = show(first["validation"]["mean"])
     chosen = words("short.champion", model=_name(words, first), count=len(ranked(view)), mean=mean)
@@ -71,8 +75,14 @@ def _few_warning(view: View) -> list[Note]:
 
 
 def _against(view: View) -> list[Note]:
-    """The champion against all others on test, from the champion's side; that its choice stands where others win."""
-    others = {_name(view.words, row): row["against_champion"] for row in ranked(view) if row["against_champion"]}
+    """The champion against all others on test, from the champion's side; that its choice stands
+    where others win.
+    """
+    others = {
+        _name(view.words, row): row["against_champion"]
+        for row in ranked(view)
+        if row["against_champion"]
+    }
     lines = verdict_lines(view, others, few=lambda h: few(view, h), turned=True)
     if not lines:
         return []
@@ -82,12 +92,17 @@ def _against(view: View) -> list[Note]:
 
 
 def overall(view: View) -> list[Block]:
-    """Every model's mean over horizons, by which the champion was chosen; none where a horizon has too few events."""
-    if any(few(view, h) for h in horizons(view)) or not all(row.get("mean") for row in ranked(view)):
+    """Every model's mean over horizons, by which the champion was chosen; none where a horizon has
+    too few events.
+    """
+    if any(few(view, h) for h in horizons(view)) or not all(
+        row.get("mean") for row in ranked(view)
+    ):
         return []
     words = view.words
     against = [
-        words("head.against", model=words.name("model", view.at("leaderboard", m))) for m in ("default", "champion")
+        words("head.against", model=words.name("model", view.at("leaderboard", m)))
+        for m in ("default", "champion")
     ]
     rows = [
         Row(
@@ -95,7 +110,10 @@ def overall(view: View) -> list[Block]:
             cells=[
                 Cell(text=show(row["validation"]["mean"])),
                 cell(row["mean"]["pr_auc"]),
-                *(difference_cell(words, row["mean"][f"against_{mark}"]) for mark in ("default", "champion")),
+                *(
+                    difference_cell(words, row["mean"][f"against_{mark}"])
+                    for mark in ("default", "champion")
+                ),
             ],
             strong=row["name"] == view.at("leaderboard", "champion"),
         )
@@ -113,9 +131,18 @@ def tables(view: View) -> list[Block]:
     test = [words("head.test_seeds"), against, *(words(f"head.{name}") for name in TEST)]
     cost = [words(f"head.{name}") for name in Cost._fields]
     head = [words("head.model"), words("head.validation"), *test, *cost]
-    groups = [(words("group.validation"), 1), (words("group.test"), len(test)), (words("group.cost"), len(cost))]
+    groups = [
+        (words("group.validation"), 1),
+        (words("group.test"), len(test)),
+        (words("group.cost"), len(cost)),
+    ]
     made: list[Block] = [
-        Table(caption=_caption(view, h), groups=groups, head=head, rows=[_row(view, row, h) for row in ranked(view)])
+        Table(
+            caption=_caption(view, h),
+            groups=groups,
+            head=head,
+            rows=[_row(view, row, h) for row in ranked(view)],
+        )
         for h in horizons(view)
     ]
     return [*made, Note(text=words("note.tables"))]
@@ -137,11 +164,15 @@ def _row(view: View, row: Ranked, horizon: str) -> Row:
         *(cell(test[name], form) for name, form in TEST.items()),
         *(Cell(text=amount(row[name])) for name in Cost._fields),
     ]
-    return Row(head=_head(view, row), cells=cells, strong=row["name"] == view.at("leaderboard", "champion"))
+    return Row(
+        head=_head(view, row), cells=cells, strong=row["name"] == view.at("leaderboard", "champion")
+    )
 
 
 def _over_seeds(row: Ranked, horizon: str) -> Cell:
-    """Test PR-AUC over its interval and, where there are several seeds, the lowest and highest of them."""
+    """Test PR-AUC over its interval and, where there are several seeds, the lowest and highest of
+    them.
+    """
     found = cell(row["test"][horizon]["pr_auc"])
     seeds = UNBROKEN.join(show(each) for each in row["seeds"][horizon]) if row["runs"] > 1 else ""
     return replace(found, detail=" ".join(part for part in (found.detail, seeds) if part))
@@ -173,7 +204,9 @@ def _name(words: Words, row: Ranked) -> str:
 
 
 def compact(view: View) -> list[Block]:
-    """The section of the main report: the champion, and test PR-AUC of every family at every horizon."""
+    """The section of the main report: the champion, and test PR-AUC of every family at every
+    horizon.
+    """
     if not ranked(view):
         return []
     view = replace(view, words=Words(view.words.language, TEXTS))
@@ -187,14 +220,22 @@ def compact(view: View) -> list[Block]:
             head=_head(view, row),
             cells=[
                 Cell(text=show(row["validation"]["mean"])),
-                *(c for h in days for c in (cell(row["test"][h]["pr_auc"]), _against_default(view, row, h))),
+                *(
+                    c
+                    for h in days
+                    for c in (cell(row["test"][h]["pr_auc"]), _against_default(view, row, h))
+                ),
             ],
             strong=row["name"] == view.at("leaderboard", "champion"),
         )
         for row in ranked(view)
     ]
     table = Table(caption=words("caption.compact"), groups=groups, head=head, rows=rows)
-    return [headline(view), table, Note(text=words("short.where", name=view.at("leaderboard", "name")))]
+    return [
+        headline(view),
+        table,
+        Note(text=words("short.where", name=view.at("leaderboard", "name"))),
+    ]
 
 
 def amount(found: Any) -> str:

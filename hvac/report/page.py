@@ -1,8 +1,8 @@
-"""One self-contained report.html from the metrics of a run: both languages inside, no outside resource.
+"""One self-contained report.html from the metrics of a run: both languages inside, no outside
+resource.
 
-Each section is a function `View -> blocks` (tables, notes, figures); a section without blocks is left out.
-The words are in `texts.yaml`, the page in `report.html.j2`.
-"""
+Each section is a function `View -> blocks` (tables, notes, figures); a section without blocks is
+left out. The words are in `texts.yaml`, the page in `report.html.j2`."""
 
 from __future__ import annotations
 
@@ -58,21 +58,27 @@ def write_report(
 ) -> None:
     """Write one HTML file with both languages inside; `language` is shown first, a button switches.
 
-    `figures` is {name: {language: data URI or path of an image}}, names as in `figure` of texts.yaml; a figure in one
-    language only stands in both. Sections whose key is absent from `metrics` are left out. Raises HvacError for an
-    unknown language or figure.
-    """
+    `figures` is {name: {language: data URI or path of an image}}, names as in `figure` of
+    texts.yaml; a figure in one language only stands in both. Sections whose key is absent from
+    `metrics` are left out. Raises HvacError for an unknown language or figure."""
     if unknown := set(figures) - set(texts()["figure"]):
-        raise HvacError(f"figures: expected names among {sorted(texts()['figure'])}, found {sorted(unknown)}")
+        raise HvacError(
+            f"figures: expected names among {sorted(texts()['figure'])}, found {sorted(unknown)}"
+        )
     Words(language)
-    pages = [page(metrics, figures, Words(shown)) for shown in sorted(LANGUAGES, key=lambda word: word != language)]
+    pages = [
+        page(metrics, figures, Words(shown))
+        for shown in sorted(LANGUAGES, key=lambda word: word != language)
+    ]
     write_pages(pages, path=path, language=language)
 
 
 def write_pages(pages: list[dict[str, Any]], *, path: str | AnyPath, language: str) -> None:
     """Write one HTML file from what `page` gives for every language, the first of them shown."""
     loader = jinja2.PackageLoader("hvac", "report")
-    environment = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    environment = jinja2.Environment(
+        loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True
+    )
     html = environment.get_template("report.html.j2").render(pages=pages, language=language)
     write_text(as_given(path), html)
 
@@ -81,7 +87,11 @@ def page(
     metrics: Mapping[str, Any], figures: Mapping[str, Mapping[str, str | AnyPath]], words: Words
 ) -> dict[str, Any]:
     """Everything the template needs to show one language."""
-    images = {name: inline(by.get(words.language, next(iter(by.values())))) for name, by in figures.items() if by}
+    images = {
+        name: inline(by.get(words.language, next(iter(by.values()))))
+        for name, by in figures.items()
+        if by
+    }
     view = View(metrics=metrics, images=images, words=words)
     run = {key: view.at("run", key) or DASH for key in ("name", "created", "version")}
     blocks = {key: build(view) for key, build in SECTIONS.items()}
@@ -90,7 +100,9 @@ def page(
         "title": words("title"),
         "byline": words("byline", **run),
         "words": words,
-        "sections": [(key, words(f"section.{key}"), found) for key, found in blocks.items() if found],
+        "sections": [
+            (key, words(f"section.{key}"), found) for key, found in blocks.items() if found
+        ],
     }
 
 
@@ -102,6 +114,9 @@ def inline(picture: str | AnyPath) -> str:
     path = as_given(picture)
     if path.suffix.lower() not in kinds or not path.is_file():
         raise HvacError(
-            f"figure: expected a data URI or an existing {', '.join(kinds)} file, found {str(picture)[:80]!r}"
+            f"figure: expected a data URI or an existing {', '.join(kinds)} file, found"
+            f" {str(picture)[:80]!r}"
         )
-    return f"data:image/{kinds[path.suffix.lower()]};base64," + base64.b64encode(path.read_bytes()).decode("ascii")
+    return f"data:image/{kinds[path.suffix.lower()]};base64," + base64.b64encode(
+        path.read_bytes()
+    ).decode("ascii")

@@ -30,7 +30,11 @@ FUSION_ROWS = (("log_loss", "rule", "ratio"), ("weights", "block", "share"))
 def provenance(view: View) -> list[Block]:
     """The run, what was read, what was left out, and how to do it again."""
     blocks = facts(view, "run", run_facts(view)) + facts(view, "panel", panel_facts(view))
-    blocks += counts(view, "rejected", view.at("panel", "rejected"), "rejected") + combined(view) + dropped(view)
+    blocks += (
+        counts(view, "rejected", view.at("panel", "rejected"), "rejected")
+        + combined(view)
+        + dropped(view)
+    )
     blocks += windows_table(view)
     blocks += counts(view, "excluded", view.at("windows", "excluded"), "excluded")
     blocks += fusion_table(view) + image(view, "training_history")
@@ -40,8 +44,13 @@ def provenance(view: View) -> list[Block]:
 
 
 def fusion_table(view: View) -> list[Block]:
-    """Show the rule that mixes the blocks of a fusion, the log-losses it was chosen by, and the blocks' weights."""
-    words, found = view.words, {name: each for name, each in view.at("fusion").items() if "rule" in each}
+    """Show the rule that mixes the blocks of a fusion, the log-losses it was chosen by, and the
+    blocks' weights.
+    """
+    words, found = (
+        view.words,
+        {name: each for name, each in view.at("fusion").items() if "rule" in each},
+    )
     if not found:
         return []
     chosen = [Cell(text=words.name("rule", str(each["rule"]))) for each in found.values()]
@@ -49,9 +58,17 @@ def fusion_table(view: View) -> list[Block]:
     for key, group, form in FUSION_ROWS:
         for name in dict.fromkeys(name for each in found.values() for name in each[key]):
             head = Cell(text=words(f"fusion.{key}", name=words.name(group, name)))
-            rows.append(Row(head=head, cells=[Cell(text=show(each[key].get(name), form)) for each in found.values()]))
+            rows.append(
+                Row(
+                    head=head,
+                    cells=[Cell(text=show(each[key].get(name), form)) for each in found.values()],
+                )
+            )
     classes = [words("table.class"), *map(str, found)]
-    return [Table(caption=words("caption.fusion"), head=classes, rows=rows), Note(text=words("note.fusion"))]
+    return [
+        Table(caption=words("caption.fusion"), head=classes, rows=rows),
+        Note(text=words("note.fusion")),
+    ]
 
 
 def facts(view: View, caption: str, found: Mapping[str, Any]) -> list[Block]:
@@ -63,7 +80,14 @@ def facts(view: View, caption: str, found: Mapping[str, Any]) -> list[Block]:
 def run_facts(view: View) -> dict[str, Any]:
     """Everything that identifies a run, in words."""
     words, run = view.words, view.at("run")
-    found = {words(f"fact.{key}"): run.get(key) for key in ("name", "created", "version", "config_hash")} if run else {}
+    found = (
+        {
+            words(f"fact.{key}"): run.get(key)
+            for key in ("name", "created", "version", "config_hash")
+        }
+        if run
+        else {}
+    )
     if (seed := dig(run, "seed")) != {}:
         found[words("fact.seed")] = str(seed)
     family, by = dig(run, "family"), dig(run, "by")
@@ -75,12 +99,16 @@ def run_facts(view: View) -> dict[str, Any]:
         found[words("fact.labels")] = words("labels_line", events=named, source=source)
     if split := dig(run, "split"):
         found[words("fact.split")] = split_line(words, split)
-        found[words("fact.stride")] = f"{split.get('train_stride', DASH)} / {split.get('evaluation_stride', DASH)}"
+        found[words("fact.stride")] = (
+            f"{split.get('train_stride', DASH)} / {split.get('evaluation_stride', DASH)}"
+        )
     if encoder := dig(run, "encoder"):
         shown = {key: encoder.get(key, DASH) for key in ("source", "dim", "patches", "pooling")}
         found[words("fact.encoder")] = words("encoder_line", **shown)
         found[words("fact.encoder_sha256")] = encoder.get("sha256")
-    return found | {words("fact.bundle", name=name): bundle for name, bundle in dig(run, "bundles").items()}
+    return found | {
+        words("fact.bundle", name=name): bundle for name, bundle in dig(run, "bundles").items()
+    }
 
 
 def split_line(words: Words, split: Mapping[str, Any]) -> str:
@@ -88,7 +116,11 @@ def split_line(words: Words, split: Mapping[str, Any]) -> str:
     kind = str(split.get("kind"))
     if kind not in texts()["split"]:
         return kind
-    borders = {"t1": split.get("t1") or DASH, "t2": split.get("t2") or DASH, "purge": split.get("purge_days") or DASH}
+    borders = {
+        "t1": split.get("t1") or DASH,
+        "t2": split.get("t2") or DASH,
+        "purge": split.get("purge_days") or DASH,
+    }
     return words(f"split.{kind}", **borders)
 
 
@@ -99,8 +131,13 @@ def panel_facts(view: View) -> dict[str, Any]:
     found = {words(f"fact.{key}"): panel.get(key) for key in keys}
     if panel.get("first_date"):
         found[words("fact.period")] = f"{panel['first_date']} – {panel.get('last_date') or ''}"
-    found |= {words("fact.event_kind", name=kind_name(words, name)): n for name, n in dig(panel, "events").items()}
-    return found | {words("fact.class_count", name=name): n for name, n in dig(panel, "classes").items()}
+    found |= {
+        words("fact.event_kind", name=kind_name(words, name)): n
+        for name, n in dig(panel, "events").items()
+    }
+    return found | {
+        words("fact.class_count", name=name): n for name, n in dig(panel, "classes").items()
+    }
 
 
 def kind_name(words: Words, kind: str) -> str:
@@ -126,7 +163,11 @@ def dropped(view: View) -> list[Block]:
     words, lines = view.words, []
     for name, points in view.at("panel", "dropped_points").items():
         if points:
-            more = words("dropped_more", n=len(points) - MOST_POINTS) if len(points) > MOST_POINTS else ""
+            more = (
+                words("dropped_more", n=len(points) - MOST_POINTS)
+                if len(points) > MOST_POINTS
+                else ""
+            )
             listed = words.join([str(point) for point in points[:MOST_POINTS]]) + more
             lines.append(Note(kind="verdict", text=words("dropped_line", name=name, points=listed)))
     return [Note(text=words("note.dropped")), *lines] if lines else []
@@ -137,7 +178,10 @@ def windows_table(view: View) -> list[Block]:
     parts = [part for part in ("train", "tune", "cal", "test") if view.at("windows", part)]
     if not parts:
         return []
-    words, horizons = view.words, in_order([h for part in parts for h in view.at("windows", part, "base_rate")])
+    words, horizons = (
+        view.words,
+        in_order([h for part in parts for h in view.at("windows", part, "base_rate")]),
+    )
     rows = []
     for part in parts:
         cells = [plain(view.at("windows", part, key)) for key in ("windows", "units")]
@@ -148,19 +192,34 @@ def windows_table(view: View) -> list[Block]:
             ]
         rows.append(Row(head=Cell(text=words.name("part", part)), cells=cells))
     pair = [words("table.positives"), words("metric.base_rate")]
-    head = [words("table.part"), words("metric.windows"), words("metric.units"), *pair * len(horizons)]
+    head = [
+        words("table.part"),
+        words("metric.windows"),
+        words("metric.units"),
+        *pair * len(horizons),
+    ]
     groups = [("", 2), *[(words("horizon", days=h), 2) for h in horizons]]
-    return [Table(caption=words("caption.windows"), head=head, groups=groups, rows=rows), *_effective(view, parts)]
+    return [
+        Table(caption=words("caption.windows"), head=head, groups=groups, rows=rows),
+        *_effective(view, parts),
+    ]
 
 
 def _effective(view: View, parts: list[str]) -> list[Block]:
-    """Say, part by part, how many equally weighted labels tell as much, where that is not their number."""
+    """Say, part by part, how many equally weighted labels tell as much, where that is not their
+    number.
+    """
     words, lines = view.words, []
     for part in parts:
         row = view.at("windows", part)
         numbers = row.get("effective") or {}
         told = [
-            words("effective_horizon", days=h, n=show(known, "count"), positives=show(numbers["positives"][h], "count"))
+            words(
+                "effective_horizon",
+                days=h,
+                n=show(known, "count"),
+                positives=show(numbers["positives"][h], "count"),
+            )
             for h, known in numbers.get("known", {}).items()
             if any(round(numbers[name][h]) != row[name][h] for name in ("known", "positives"))
         ]

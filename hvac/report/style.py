@@ -1,4 +1,6 @@
-"""How figures look: colours, fonts with every Japanese glyph, sizes; matplotlib's global settings stay as they are."""
+"""How figures look: colours, fonts with every Japanese glyph, sizes; matplotlib's global settings
+stay as they are.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,14 @@ from hvac.report.texts import Words
 DPI = 140
 WIDTH = 10.0  # inches: 1,400 px
 
-PAST, ALARM, CALM, EVENT, INK, FAINT = "#0072B2", "#C8321E", "#00845E", "#E69F00", "#333333", "#8A8F94"
+PAST, ALARM, CALM, EVENT, INK, FAINT = (
+    "#0072B2",
+    "#C8321E",
+    "#00845E",
+    "#E69F00",
+    "#333333",
+    "#8A8F94",
+)
 PALETTE = (
     "#D55E00",
     "#009E73",
@@ -33,7 +42,9 @@ HORIZON_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00")
 
 @cache
 def _japanese_font() -> str:
-    """Register the IPAex Gothic that matplotlib-fontja carries, without importing it (that would change global rc)."""
+    """Register the IPAex Gothic that matplotlib-fontja carries, without importing it (that would
+    change global rc).
+    """
     from matplotlib import font_manager
 
     package = util.find_spec("matplotlib_fontja")
@@ -58,8 +69,17 @@ def style(language: str) -> Iterator[None]:
         "axes.edgecolor": FAINT,
         "legend.frameon": False,
     }
-    small: dict[Any, Any] = {"font.size": 9, "axes.titlesize": 9, "axes.labelsize": 8.5, "legend.fontsize": 8.5}
-    rc: dict[Any, Any] = {"font.family": _families(language), "text.color": INK, "text.parse_math": False}
+    small: dict[Any, Any] = {
+        "font.size": 9,
+        "axes.titlesize": 9,
+        "axes.labelsize": 8.5,
+        "legend.fontsize": 8.5,
+    }
+    rc: dict[Any, Any] = {
+        "font.family": _families(language),
+        "text.color": INK,
+        "text.parse_math": False,
+    }
     with mpl.rc_context({**rc, **quiet, **small, "axes.titlelocation": "left"}):
         yield
 
@@ -67,7 +87,9 @@ def style(language: str) -> Iterator[None]:
 def finish(figure: Figure, language: str) -> Figure:
     """Ticks are made when drawing, outside of our style: tell each axis its font now."""
     for axes in figure.axes:
-        axes.tick_params(labelsize=8, labelfontfamily=_families(language), color=FAINT, length=3, width=0.6)
+        axes.tick_params(
+            labelsize=8, labelfontfamily=_families(language), color=FAINT, length=3, width=0.6
+        )
     return figure
 
 

@@ -1,4 +1,5 @@
-"""Figures of the sweep's page: parallel coordinates as SVG, learning curves and importance as pictures.
+"""Figures of the sweep's page: parallel coordinates as SVG, learning curves and importance as
+pictures.
 
 Every visible word comes from `sweep_texts.yaml` through `Words`.
 """
@@ -26,7 +27,9 @@ Trial = Mapping[str, Any]
 
 
 class Axis(NamedTuple):
-    """One upright axis: its name, its kind (`uniform`, `loguniform`, `int` or `choice`), both ends or all choices."""
+    """One upright axis: its name, its kind (`uniform`, `loguniform`, `int` or `choice`), both ends
+    or all choices.
+    """
 
     name: str
     kind: str
@@ -71,17 +74,28 @@ def short(value: Any) -> str:
     return "none" if value is None else str(value)
 
 
-def parallel_coordinates(trials: Sequence[Trial], axes: Sequence[Axis], *, best: str, words: Words) -> Markup:
+def parallel_coordinates(
+    trials: Sequence[Trial], axes: Sequence[Axis], *, best: str, words: Words
+) -> Markup:
     """One line per trial that has a score, the best on top; the last axis is the score."""
-    scored = sorted((t for t in trials if t["value"] is not None), key=lambda t: (t["trial"] == best, t["value"]))
+    scored = sorted(
+        (t for t in trials if t["value"] is not None),
+        key=lambda t: (t["trial"] == best, t["value"]),
+    )
     values = [float(trial["value"]) for trial in scored]
     every = [*axes, Axis(words("head.value"), "uniform", (min(values), max(values)))]
     width = max(FULL, 2 * SIDE + STEP * (len(every) - 1))
     at = np.linspace(SIDE, width - SIDE, len(every)).tolist()
     shares = np.linspace(0, 1, len(scored)).tolist()
-    lines = [_line(trial, every, at, _colour(trial, best, share)) for trial, share in zip(scored, shares, strict=True)]
+    lines = [
+        _line(trial, every, at, _colour(trial, best, share))
+        for trial, share in zip(scored, shares, strict=True)
+    ]
     ruled = [_ruled(axis, x) for axis, x in zip(every, at, strict=True)]
-    head = '<svg class="parallel" role="img" aria-label="{}" viewBox="0 0 {w:.0f} 350" style="--full: {w:.0f}px">'
+    head = (
+        '<svg class="parallel" role="img" aria-label="{}" viewBox="0 0 {w:.0f} 350" style="--full:'
+        ' {w:.0f}px">'
+    )
     return Markup(head + "{}{}</svg>").format(
         words("figure.parallel.alt"), Markup("").join(lines), Markup("").join(ruled), w=width
     )
@@ -100,9 +114,15 @@ def _line(trial: Trial, axes: Sequence[Axis], at: Sequence[float], colour: str) 
     points = " ".join(f"{x:.1f},{y:.1f}" for x, y in zip(at, heights, strict=True))
     told = ", ".join(f"{axis.name} {short(value)}" for axis, value in zip(axes, given, strict=True))
     return Markup(
-        '<polyline data-trial="{}" class="{}" points="{}" stroke="{}"><title>{}: {}</title></polyline>'
+        '<polyline data-trial="{}" class="{}" points="{}" stroke="{}"><title>{}:'
+        " {}</title></polyline>"
     ).format(
-        trial["trial"], f"{trial['status']}{' winner' if colour == BEST else ''}", points, colour, trial["trial"], told
+        trial["trial"],
+        f"{trial['status']}{' winner' if colour == BEST else ''}",
+        points,
+        colour,
+        trial["trial"],
+        told,
     )
 
 
@@ -117,7 +137,9 @@ def _ruled(axis: Axis, x: float) -> Markup:
         )
         for tick in axis.ticks
     ]
-    rule = Markup('<line x1="{0}" x2="{0}" y1="{1}" y2="{2}"/><text class="name" x="{0}" y="18">{3}</text>')
+    rule = Markup(
+        '<line x1="{0}" x2="{0}" y1="{1}" y2="{2}"/><text class="name" x="{0}" y="18">{3}</text>'
+    )
     return rule.format(f"{x:.1f}", TOP, BOTTOM, axis.name) + Markup("").join(marks)
 
 
@@ -128,12 +150,22 @@ def learning_curves(trials: Sequence[Trial], *, best: str, metric: str, language
         figure = Figure(figsize=(WIDTH, 3.2), layout="constrained")
         left, right = figure.subplots(1, 2)
         for trial in sorted(trials, key=lambda trial: bool(trial["trial"] == best)):
-            look = {"color": BEST, "lw": 2.2} if trial["trial"] == best else {"color": FAINT, "lw": 0.8, "alpha": 0.8}
+            look = (
+                {"color": BEST, "lw": 2.2}
+                if trial["trial"] == best
+                else {"color": FAINT, "lw": 0.8, "alpha": 0.8}
+            )
             left.plot(*_curve(trial, metric), **look)
         left.set_title(words("axis.best_so_far"))
         won = next(trial for trial in trials if trial["trial"] == best)
         for name, dash in (("train", (0, (3, 1.5))), ("tune", "-")):
-            right.plot(*_curve(won, f"{name}_loss"), color=INK, ls=dash, lw=1.3, label=words(f"axis.{name}"))
+            right.plot(
+                *_curve(won, f"{name}_loss"),
+                color=INK,
+                ls=dash,
+                lw=1.3,
+                label=words(f"axis.{name}"),
+            )
         right.set_title(words("axis.loss", trial=best))
         right.legend()
         for axes in (left, right):
@@ -156,7 +188,9 @@ def importance_bars(found: Importance, *, language: str) -> Figure:
         axes = figure.subplots()
         axes.barh(order, [found.share[key] for key in order], color=PAST, height=0.6)
         spread = [found.spread[key] for key in order]
-        axes.errorbar([found.share[key] for key in order], order, xerr=spread, fmt="none", ecolor=INK, lw=1.0)
+        axes.errorbar(
+            [found.share[key] for key in order], order, xerr=spread, fmt="none", ecolor=INK, lw=1.0
+        )
         axes.set_xlim(0, min(1.0, 1.2 * max(found.share.values())) or 1.0)
         axes.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
         axes.set_xlabel(words("axis.share"))

@@ -84,10 +84,17 @@ class Shown:
 def in_short(shown: Shown) -> list[Any]:
     """What was tried, what came of it, and what that is worth."""
     words, sweep = shown.words, shown.sweep
-    counts = {s: sum(trial["status"] == s for trial in shown.trials) for s in ("finished", "stopped", "failed")}
+    counts = {
+        s: sum(trial["status"] == s for trial in shown.trials)
+        for s in ("finished", "stopped", "failed")
+    }
     algorithm = sweep["search"]["algorithm"]
     days = sweep["search"]["metric"].rpartition("_")[2]
-    named = words("metric.tune_pr_auc_days", days=days) if days.isdigit() else words("metric.tune_pr_auc")
+    named = (
+        words("metric.tune_pr_auc_days", days=days)
+        if days.isdigit()
+        else words("metric.tune_pr_auc")
+    )
     median = show(statistics.median(trial["value"] for trial in shown.scored))
     notes: list[Any] = [
         Note(
@@ -100,7 +107,13 @@ def in_short(shown: Shown) -> list[Any]:
             )
         ),
         Note(
-            text=words("short.best", trial=sweep["best"], metric=named, value=show(shown.best["value"]), median=median)
+            text=words(
+                "short.best",
+                trial=sweep["best"],
+                metric=named,
+                value=show(shown.best["value"]),
+                median=median,
+            )
         ),
         Note(text=words("short.honest"), kind="warning"),
     ]
@@ -136,7 +149,9 @@ def _range(words: Words, distribution: Mapping[str, list[Any]]) -> str:
 
 def at_a_glance(shown: Shown) -> list[Any]:
     """Parallel coordinates."""
-    axes = [Axis(key, *next(iter(distribution.items()))) for key, distribution in shown.space.items()]
+    axes = [
+        Axis(key, *next(iter(distribution.items()))) for key, distribution in shown.space.items()
+    ]
     drawn = parallel_coordinates(shown.trials, axes, best=shown.sweep["best"], words=shown.words)
     return [Drawing(svg=drawn, caption=shown.words("figure.parallel.caption"))]
 
@@ -164,7 +179,9 @@ def curves(shown: Shown) -> list[Any]:
     if all(len(trial["rows"]) < 2 for trial in shown.trials):
         return []
     metric, language = shown.sweep["search"]["metric"], shown.words.language
-    figure = learning_curves(shown.scored, best=shown.sweep["best"], metric=metric, language=language)
+    figure = learning_curves(
+        shown.scored, best=shown.sweep["best"], metric=metric, language=language
+    )
     return [shown.picture("curves", figure)]
 
 
@@ -186,7 +203,11 @@ def all_trials(shown: Shown) -> list[Any]:
                 Cell(text=show(trial["epochs"], "count")),
                 Cell(text=show(trial["seconds"], "days")),
                 *(Cell(text=short(trial["settings"].get(key, DASH))) for key in shown.space),
-                *(Cell(text=show(_last(trial).get(f"{name}_{each}"))) for _, name in measures for each in days),
+                *(
+                    Cell(text=show(_last(trial).get(f"{name}_{each}")))
+                    for _, name in measures
+                    for each in days
+                ),
             ],
             strong=trial["trial"] == shown.sweep["best"],
         )
@@ -199,7 +220,14 @@ def all_trials(shown: Shown) -> list[Any]:
         if trial["status"] == "failed"
     ]
     heads = [words("head.trial"), words("head.why")]
-    return [table, *([Table(caption=words("caption.failed"), head=heads, rows=failed, kind="words")] if failed else [])]
+    return [
+        table,
+        *(
+            [Table(caption=words("caption.failed"), head=heads, rows=failed, kind="words")]
+            if failed
+            else []
+        ),
+    ]
 
 
 def _last(trial: Trial) -> Mapping[str, Any]:
@@ -235,11 +263,15 @@ def write_sweep_page(sweep: Mapping[str, Any], *, path: str | AnyPath, language:
         sweep: the content of sweep.json; one trial at least has a score.
     """
     scored = [trial for trial in sweep["trials"] if trial["value"] is not None]
-    mattered = importance([trial["settings"] for trial in scored], [trial["value"] for trial in scored])
+    mattered = importance(
+        [trial["settings"] for trial in scored], [trial["value"] for trial in scored]
+    )
     languages = sorted(LANGUAGES, key=lambda word: word != language)
     pages = [_page(Shown(sweep, Words(shown, TEXTS), mattered)) for shown in languages]
     loader = jinja2.PackageLoader("hvac", "report")
-    environment = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    environment = jinja2.Environment(
+        loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True
+    )
     html = environment.get_template("sweep.html.j2").render(pages=pages, language=language)
     write_text(as_given(path), html)
 
@@ -252,5 +284,7 @@ def _page(shown: Shown) -> dict[str, Any]:
         "title": shown.words("title"),
         "byline": shown.words("byline", **names),
         "words": shown.words,
-        "sections": [(key, shown.words(f"section.{key}"), found) for key, found in blocks.items() if found],
+        "sections": [
+            (key, shown.words(f"section.{key}"), found) for key, found in blocks.items() if found
+        ],
     }

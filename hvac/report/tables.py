@@ -52,7 +52,10 @@ def by_metric(view: View, kinds: Mapping[str, str]) -> list[Row]:
     found = {h: with_lead(view.measured(h)) for h in view.horizons}
     kept = [key for key in kinds if any(key in measured for measured in found.values())]
     return [
-        Row(head=labelled(view.words, key), cells=[cell(found[h].get(key), kinds[key]) for h in view.horizons])
+        Row(
+            head=labelled(view.words, key),
+            cells=[cell(found[h].get(key), kinds[key]) for h in view.horizons],
+        )
         for key in kept
     ]
 
@@ -62,7 +65,10 @@ def with_lead(measured: Mapping[str, Any]) -> Mapping[str, Any]:
     if "lead_median" not in measured:
         return measured
     quartiles = {"value": "lead_median", "low": "lead_q25", "high": "lead_q75"}
-    return {**measured, "lead": {part: number(measured.get(key)) for part, key in quartiles.items()}}
+    return {
+        **measured,
+        "lead": {part: number(measured.get(key)) for part, key in quartiles.items()},
+    }
 
 
 def main_table(view: View) -> list[Block]:
@@ -85,7 +91,12 @@ def all_models(view: View) -> list[Block]:
     head = [words("table.model"), value, difference, value, difference, words("metric.brier_skill")]
     head += [difference, words("table.ece"), words("table.recall")]
     tables: list[Block] = [
-        Table(caption=words("caption.models", days=h), groups=groups, head=head, rows=model_rows(view, h))
+        Table(
+            caption=words("caption.models", days=h),
+            groups=groups,
+            head=head,
+            rows=model_rows(view, h),
+        )
         for h in view.horizons
     ]
     return [*tables, Note(text=words("note.models", model=view.model))]
@@ -101,8 +112,16 @@ def model_rows(view: View, horizon: str) -> list[Row]:
 def model_row(view: View, model: str, horizon: str) -> Row:
     """One model at one horizon."""
     measured, gaps = view.at("models", model, horizon), view.at("differences", model, horizon)
-    pr, roc, brier = (difference_cell(view.words, dig(gaps, key)) for key in ("pr_auc", "roc_auc", "brier"))
-    cells = [cell(measured.get("pr_auc")), pr, cell(measured.get("roc_auc")), roc, cell(measured.get("brier_skill"))]
+    pr, roc, brier = (
+        difference_cell(view.words, dig(gaps, key)) for key in ("pr_auc", "roc_auc", "brier")
+    )
+    cells = [
+        cell(measured.get("pr_auc")),
+        pr,
+        cell(measured.get("roc_auc")),
+        roc,
+        cell(measured.get("brier_skill")),
+    ]
     cells += [brier, cell(measured.get("ece")), cell(measured.get("recall_10"), "share")]
     return Row(head=model_cell(view.words, model), cells=cells, strong=model == view.default)
 
@@ -113,7 +132,11 @@ def difference_cell(words: Words, gap: Any) -> Cell:
         return Cell(text=DASH)
     verdict, bounds = str(dig(gap, "verdict") or ""), cell(gap, "signed")
     tone = verdict if verdict in ("better", "worse") else "unclear"
-    return Cell(text=words.name("verdict", verdict) or DASH, detail=f"{bounds.text} {bounds.detail}".strip(), tone=tone)
+    return Cell(
+        text=words.name("verdict", verdict) or DASH,
+        detail=f"{bounds.text} {bounds.detail}".strip(),
+        tone=tone,
+    )
 
 
 def curve_figures(view: View) -> list[Block]:
@@ -128,7 +151,10 @@ def alarms(view: View) -> list[Block]:
     if not rows or not view.horizons:
         return []
     head = [view.words("table.metric"), *view.heads(view.horizons)]
-    return [Table(caption=view.words("caption.alarms", model=view.model), head=head, rows=rows), *confusion(view)]
+    return [
+        Table(caption=view.words("caption.alarms", model=view.model), head=head, rows=rows),
+        *confusion(view),
+    ]
 
 
 def threshold_rows(view: View) -> list[Row]:
@@ -137,7 +163,10 @@ def threshold_rows(view: View) -> list[Row]:
     set_to, calibrated = (view.at(key, view.default) for key in ("thresholds", "calibration"))
     if set_to:
         rows.append(
-            Row(head=labelled(words, "threshold"), cells=[cell(dig(set_to, h), "share") for h in view.horizons])
+            Row(
+                head=labelled(words, "threshold"),
+                cells=[cell(dig(set_to, h), "share") for h in view.horizons],
+            )
         )
         policies = [
             Cell(
@@ -149,7 +178,8 @@ def threshold_rows(view: View) -> list[Row]:
         rows.append(Row(head=labelled(words, "policy"), cells=policies))
     if calibrated:
         methods = [
-            Cell(text=words.name("calibration", str(dig(calibrated, h, "method") or DASH))) for h in view.horizons
+            Cell(text=words.name("calibration", str(dig(calibrated, h, "method") or DASH)))
+            for h in view.horizons
         ]
         rows.append(Row(head=labelled(words, "calibration"), cells=methods))
     return rows
@@ -167,19 +197,26 @@ def confusion(view: View) -> list[Block]:
             for key in pair
         ]
         rows.append(Row(head=Cell(text=words(f"actual.{actual}")), cells=cells))
-    head = [words("table.actual"), *[words("table.alarm"), words("table.silence")] * len(view.horizons)]
+    head = [
+        words("table.actual"),
+        *[words("table.alarm"), words("table.silence")] * len(view.horizons),
+    ]
     groups = [(text, 2) for text in view.heads(view.horizons)]
     return [Table(caption=words("caption.confusion"), groups=groups, head=head, rows=rows)]
 
 
-def grouped(view: View, found: Mapping[str, Any], kinds: Mapping[str, str], *, caption: str, corner: str) -> Table:
+def grouped(
+    view: View, found: Mapping[str, Any], kinds: Mapping[str, str], *, caption: str, corner: str
+) -> Table:
     """Rows of `found` ({row: {horizon: {metric: number}}}) by horizon and metric."""
     words = view.words
     horizons = in_order([h for by_horizon in found.values() for h in by_horizon])
     rows = [
         Row(
             head=Cell(text=words.name(corner, row) if corner in texts() else row),
-            cells=[cell(dig(by_horizon, h, key), form) for h in horizons for key, form in kinds.items()],
+            cells=[
+                cell(dig(by_horizon, h, key), form) for h in horizons for key, form in kinds.items()
+            ],
             strong=row in ("both", "quadratic"),
         )
         for row, by_horizon in found.items()
@@ -195,10 +232,14 @@ def forecast(view: View) -> list[Block]:
     """The comparison figure, then error and coverage."""
     blocks, found = image(view, "forecast_comparison"), view.at("forecast")
     if found:
-        methods = dict.fromkeys(m for by_method in found.values() for m in by_method if m != "windows")
+        methods = dict.fromkeys(
+            m for by_method in found.values() for m in by_method if m != "windows"
+        )
         turned = {method: {h: dig(found, h, method) for h in found} for method in methods}
         kinds = {"mase": "rate", "coverage": "share"}
-        table = grouped(view, turned, kinds, caption=view.words("caption.forecast"), corner="forecast_method")
+        table = grouped(
+            view, turned, kinds, caption=view.words("caption.forecast"), corner="forecast_method"
+        )
         blocks += [table, Note(text=view.words("note.forecast"))]
     return blocks
 
@@ -216,7 +257,13 @@ def slices(view: View) -> list[Block]:
     """By facility and by class: counts first."""
     kinds = {"windows": "count", "events": "count", "base_rate": "share", "pr_auc": "ratio"}
     tables: list[Block] = [
-        grouped(view, found, kinds, caption=view.words(f"caption.slices_{corner}", model=view.model), corner=corner)
+        grouped(
+            view,
+            found,
+            kinds,
+            caption=view.words(f"caption.slices_{corner}", model=view.model),
+            corner=corner,
+        )
         for corner in ("facility", "class")
         if (found := view.at("slices", corner))
     ]
@@ -232,7 +279,9 @@ def glossary(view: View) -> list[Block]:
     """Every word in both languages, explained in one."""
     rows = []
     for key, entry in texts()["glossary"].items():
-        others = [entry["term"][language] for language in LANGUAGES if language != view.words.language]
+        others = [
+            entry["term"][language] for language in LANGUAGES if language != view.words.language
+        ]
         name = Cell(text=view.words(f"glossary.{key}.term"), detail=others[0])
         rows.append(Row(head=name, cells=[Cell(text=view.words(f"glossary.{key}.text"))]))
     return [Table(caption=view.words("caption.glossary"), rows=rows, kind="words")]

@@ -1,4 +1,6 @@
-"""What sections of the report are made of: numbers as text, cells, tables, notes, figures, and the view of a run."""
+"""What sections of the report are made of: numbers as text, cells, tables, notes, figures, and the
+view of a run.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,9 @@ FORMATS = {  # z: a rounded −0 is 0
 
 @dataclass(frozen=True, kw_only=True)
 class Cell:
-    """What stands in a table: a text, beneath it a smaller detail, and a tone (better, worse, unclear)."""
+    """What stands in a table: a text, beneath it a smaller detail, and a tone (better, worse,
+    unclear).
+    """
 
     text: str
     detail: str = ""
@@ -112,7 +116,9 @@ class View:
     def few(self, horizon: str) -> bool:
         """Whether there are too few events for a headline."""
         events = number(self.measured(horizon).get("events"))
-        return self.measured(horizon).get("headline") is False or (events is not None and events < FEW_EVENTS)
+        return self.measured(horizon).get("headline") is False or (
+            events is not None and events < FEW_EVENTS
+        )
 
     def days(self, horizons: Iterable[str]) -> str:
         """Horizons as a list in words."""
@@ -137,7 +143,11 @@ def dig(tree: Any, *keys: str) -> Any:
 
 def number(measured: Any, key: str = "value") -> float | None:
     """A plain number, or one part of {value, low, high}; None where unknown or not finite."""
-    found = measured.get(key) if isinstance(measured, Mapping) else (measured if key == "value" else None)
+    found = (
+        measured.get(key)
+        if isinstance(measured, Mapping)
+        else (measured if key == "value" else None)
+    )
     if isinstance(found, bool) or not isinstance(found, (int, float)):
         return None
     return float(found) if math.isfinite(found) else None
@@ -156,7 +166,9 @@ def show(measured: Any, form: str = "ratio", key: str = "value") -> str:
 def cell(measured: Any, form: str = "ratio") -> Cell:
     """Value over interval."""
     low, high = (show(measured, form, key) for key in ("low", "high"))
-    return Cell(text=show(measured, form), detail="" if DASH in (low, high) else f"[{low},{NBSP}{high}]")
+    return Cell(
+        text=show(measured, form), detail="" if DASH in (low, high) else f"[{low},{NBSP}{high}]"
+    )
 
 
 def plain(found: Any) -> Cell:
@@ -183,7 +195,10 @@ def counts(view: View, caption: str, found: Mapping[str, Any], group: str = "") 
     if not found:
         return []
     names = [view.words.name(group, str(key)) if group else str(key) for key in found]
-    rows = [Row(head=Cell(text=name), cells=[plain(value)]) for name, value in zip(names, found.values(), strict=True)]
+    rows = [
+        Row(head=Cell(text=name), cells=[plain(value)])
+        for name, value in zip(names, found.values(), strict=True)
+    ]
     head = [view.words("table.reason"), view.words("table.count")] if group else []
     return [Table(caption=view.words(f"caption.{caption}"), head=head, rows=rows)]
 

@@ -1,1 +1,3 @@
-"""Predict with a bundle: everything needed for one class of equipment, its newest windows and forecasts."""
+"""Predict with a bundle: everything needed for one class of equipment, its newest windows and
+forecasts.
+"""

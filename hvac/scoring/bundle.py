@@ -1,9 +1,10 @@
-"""A bundle: everything needed to predict for one class of equipment, as a folder of JSON and safetensors (no pickle).
+"""A bundle: everything needed to predict for one class of equipment, as a folder of JSON and
+safetensors (no pickle).
 
     <id>/manifest.json      family, recipe, decision, training record, SHA-256 of every other file
-    <id>/model.safetensors  the family's arrays, and the forecast's band
-    <id>/golden.safetensors a few made-up windows, and what the bundle gave for them (older bundles have none)
-    <id>/encoder/           the encoder's architecture and weights (Hugging Face layout)
+    <id>/model.safetensors  the family's arrays, and the forecast's band <id>/golden.safetensors a
+    few made-up windows, and what the bundle gave for them (older bundles have none) <id>/encoder/
+    the encoder's architecture and weights (Hugging Face layout)
 
 Legend: B windows, C points, H horizons, D days ahead.
 """
@@ -63,7 +64,9 @@ class Prediction(NamedTuple):
 
 
 class Outlook(NamedTuple):
-    """Forecast of every point for one horizon, with a 90 % band, in the window's (normalised) units."""
+    """Forecast of every point for one horizon, with a 90 % band, in the window's (normalised)
+    units.
+    """
 
     value_BCD: Floats
     low_BCD: Floats
@@ -87,7 +90,9 @@ class Bundle:
 
     @property
     def id(self) -> str:
-        """Name of the bundle: its class and a hash of its content, so that equal training gives an equal id."""
+        """Name of the bundle: its class and a hash of its content, so that equal training gives an
+        equal id.
+        """
         digest = hashlib.sha256(json.dumps(self._content(), sort_keys=True).encode())
         for name, array in sorted(self.arrays().items()):
             digest.update(name.encode() + array.tobytes())
@@ -118,33 +123,45 @@ class Bundle:
         return str(self.model.config.family)
 
     def predict(self, windows: Windows) -> Prediction:
-        """Scores, calibrated risks (never falling with the horizon), thresholds and alarms, by each window's facility.
+        """Scores, calibrated risks (never falling with the horizon), thresholds and alarms, by each
+        window's facility.
 
         Embeds the windows first where the family needs an embedding and they carry values only.
 
         Raises:
-            BundleError: the windows lack something the family needs, or have another number of points.
+            BundleError: the windows lack something the family needs, or have another number of
+                points.
         """
         for array in (windows.f_BCF, windows.x_BCL, windows.z_BCE):
             if array is not None and array.shape[1] != self.recipe.width:
-                raise BundleError(f"expected windows of {self.recipe.width} points, found {array.shape[1]}")
+                raise BundleError(
+                    f"expected windows of {self.recipe.width} points, found {array.shape[1]}"
+                )
         ready = prepared(windows, self.model.config.needs, lambda: self.encoder)
         score_BH = self.model.score(ready).astype(np.float64)
         facility_B = windows.column("facility_id")
-        risk_BH, threshold_BH = self.decision.risk(score_BH, facility_B), self.decision.threshold_BH(facility_B)
+        risk_BH, threshold_BH = (
+            self.decision.risk(score_BH, facility_B),
+            self.decision.threshold_BH(facility_B),
+        )
         return Prediction(score_BH, risk_BH, threshold_BH, alarms(risk_BH, threshold_BH))
 
     def forecast(self, x_BCL: npt.NDArray[np.floating[Any]], horizon: int) -> Outlook:
-        """Damped quadratic of every point with its band; the band is nan where it could not be calibrated."""
+        """Damped quadratic of every point with its band; the band is nan where it could not be
+        calibrated.
+        """
         shape = x_BCL.shape
         point_N = np.tile(np.arange(shape[1]), shape[0])
         found = self.forecast_series(x_BCL.reshape(-1, shape[-1]), point_N, horizon)
         return Outlook(*(part_ND.reshape(*shape[:2], horizon) for part_ND in found))
 
     def forecast_series(
-        self, x_NL: npt.NDArray[np.floating[Any]], point_N: npt.NDArray[np.integer[Any]], horizon: int,
+        self,
+        x_NL: npt.NDArray[np.floating[Any]],
+        point_N: npt.NDArray[np.integer[Any]],
+        horizon: int,
         moments: Moments | None = None,
-    ) -> Outlook:  # fmt: skip
+    ) -> Outlook:
         """The same for N series, of each of which the number of its point is told: [N, D] each."""
         moments = moments or Moments.of(x_NL)
         value_ND, band_CD = damped_quadratic(x_NL, horizon, moments), self.band.get(horizon)
@@ -166,7 +183,10 @@ class Bundle:
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
         """The model's arrays and the forecast's bands, by name."""
         bands = {BAND.format(horizon): band for horizon, band in self.band.items()}
-        return {name: np.ascontiguousarray(array) for name, array in (self.model.state() | bands).items()}
+        return {
+            name: np.ascontiguousarray(array)
+            for name, array in (self.model.state() | bands).items()
+        }
 
     def save(self, parent: AnyPath) -> AnyPath:
         """Write the bundle as `parent/<id>`, whole or not at all."""
@@ -178,7 +198,9 @@ class Bundle:
             if golden := golden_arrays(self, content):
                 save_file(golden, building / GOLDEN)
             manifest = {"id": self.id, **content, "files": dict(_hashes(building))}
-            (building / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
+            (building / MANIFEST).write_text(
+                json.dumps(manifest, indent=1) + "\n", encoding="utf-8"
+            )
             for file in building.rglob("*.safetensors"):
                 file.chmod((building / MANIFEST).stat().st_mode)
         return folder
@@ -188,7 +210,8 @@ class Bundle:
         """Read a bundle folder, of which `path` may be a URL.
 
         Raises:
-            BundleError: a file is missing or differs from its SHA-256, or the format or family is unknown.
+            BundleError: a file is missing or differs from its SHA-256, or the format or family is
+                unknown.
         """
         folder = as_given(path)
         with local_folder(folder) as copy:
@@ -202,20 +225,32 @@ class Bundle:
             raise
         except DAMAGE as error:
             told = (str(error).splitlines() or [type(error).__name__])[0][:200]
-            raise BundleError(f"{folder} is damaged: its parts do not fit each other ({told})") from error
+            raise BundleError(
+                f"{folder} is damaged: its parts do not fit each other ({told})"
+            ) from error
 
     @classmethod
-    def _restored(cls, folder: AnyPath, manifest: dict[str, Any], arrays: Arrays, golden: Arrays) -> Bundle:
+    def _restored(
+        cls, folder: AnyPath, manifest: dict[str, Any], arrays: Arrays, golden: Arrays
+    ) -> Bundle:
         prefix = BAND.format("")
         encoder_config, sha256 = EncoderConfig(**manifest["encoder"]), manifest["encoder_sha256"]
         own = {name: array for name, array in arrays.items() if not name.startswith(prefix)}
         return cls(
-            model=restore(_config(folder, manifest), own, lambda: _load_encoder(encoder_config, folder, sha256)),
+            model=restore(
+                _config(folder, manifest),
+                own,
+                lambda: _load_encoder(encoder_config, folder, sha256),
+            ),
             recipe=Recipe.from_json(manifest["recipe"]),
             decision=Decision.from_json(manifest["decision"]),
             encoder_config=encoder_config,
             encoder_sha256=sha256,
-            band={int(name.removeprefix(prefix)): a for name, a in arrays.items() if name.startswith(prefix)},
+            band={
+                int(name.removeprefix(prefix)): a
+                for name, a in arrays.items()
+                if name.startswith(prefix)
+            },
             training=manifest["training"],
             folder=folder,
             golden=golden,
@@ -226,7 +261,8 @@ class Bundle:
         """Ask about golden windows (`hvac.scoring.golden`): before a bundle serves.
 
         Raises:
-            BundleError: it cannot judge them, or its answers are not those of the bundle that was saved.
+            BundleError: it cannot judge them, or its answers are not those of the bundle that was
+                saved.
         """
         try:
             check_answers(self, self.golden, self.manifest)
@@ -234,7 +270,9 @@ class Bundle:
             raise BundleError(f"{self.folder or self.name} is damaged: {error}") from error
         except DAMAGE as error:
             told = (str(error).splitlines() or [type(error).__name__])[0][:200]
-            raise BundleError(f"{self.folder or self.name} is damaged: it cannot judge a window ({told})") from error
+            raise BundleError(
+                f"{self.folder or self.name} is damaged: it cannot judge a window ({told})"
+            ) from error
 
 
 def _arrays(copy: Path, folder: AnyPath, name: str) -> Arrays:
@@ -265,12 +303,16 @@ def _config(folder: AnyPath, manifest: dict[str, Any]) -> FamilyConfig:
 
 def _load_encoder(config: EncoderConfig, folder: AnyPath | None, sha256: str) -> Encoder:
     if folder is not None:
-        weights = folder / ENCODER / "model.safetensors"  # hashed here, so that a plain encoder needs no library
+        weights = (
+            folder / ENCODER / "model.safetensors"
+        )  # hashed here, so that a plain encoder needs no library
         sha256_now = hashlib.sha256(weights.read_bytes()).hexdigest() if weights.exists() else None
         config = config.replace(source="path", path=str(folder / ENCODER), sha256=sha256_now)
     encoder = load_encoder(config)
     if encoder.sha256 != sha256:
-        raise BundleError(f"{folder or config.source}: the encoder's weights are not those of training")
+        raise BundleError(
+            f"{folder or config.source}: the encoder's weights are not those of training"
+        )
     return encoder
 
 

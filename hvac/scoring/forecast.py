@@ -1,4 +1,5 @@
-"""Where the value is heading: a damped quadratic with a split-conformal band, beside last value and damped trend.
+"""Where the value is heading: a damped quadratic with a split-conformal band, beside last value and
+damped trend.
 
 Legend: B windows, L lookback days, D future days, S steps of the fit (30).
 """
@@ -38,11 +39,13 @@ class Moments(NamedTuple):
         return np.where(self.std_B1 > 1e-9, self.std_B1, 1.0)
 
 
-def damped_quadratic(x_BL: npt.NDArray[np.floating[Any]], horizon: int, moments: Moments | None = None) -> Floats:
+def damped_quadratic(
+    x_BL: npt.NDArray[np.floating[Any]], horizon: int, moments: Moments | None = None
+) -> Floats:
     """Forecast of days 1…horizon after each window.
 
-    A parabola through the last 30 days, drawn towards their mean by exp(−day / (2·horizon)), kept within mean ± 3 std
-    of the window.
+    A parabola through the last 30 days, drawn towards their mean by exp(−day / (2·horizon)), kept
+    within mean ± 3 std of the window.
 
     Returns:
         y_BD with D = horizon.
@@ -60,9 +63,13 @@ def damped_quadratic(x_BL: npt.NDArray[np.floating[Any]], horizon: int, moments:
 
 @cache
 def _parabola(horizon: int) -> tuple[Floats, Floats]:
-    """What turns the last 30 days into the least-squares parabola's values on days 1…horizon, and their damping."""
+    """What turns the last 30 days into the least-squares parabola's values on days 1…horizon, and
+    their damping.
+    """
     past_S, day_D = np.arange(1 - FIT_DAYS, 1), np.arange(1, horizon + 1)
-    parabola_SD = np.linalg.pinv(np.vander(past_S / FIT_DAYS, 3)).T @ np.vander(day_D / FIT_DAYS, 3).T
+    parabola_SD = (
+        np.linalg.pinv(np.vander(past_S / FIT_DAYS, 3)).T @ np.vander(day_D / FIT_DAYS, 3).T
+    )
     return np.asarray(parabola_SD), np.exp(-day_D / (2 * horizon))
 
 
@@ -85,10 +92,13 @@ def window_spread(x_BL: npt.NDArray[np.floating[Any]]) -> Floats:
     return Moments.of(x_BL).spread_B1
 
 
-def fit_band(actual_BD: Floats, forecast_BD: Floats, spread_B1: Floats, *, level: float = BAND_LEVEL) -> Floats:
+def fit_band(
+    actual_BD: Floats, forecast_BD: Floats, spread_B1: Floats, *, level: float = BAND_LEVEL
+) -> Floats:
     """Half-width of the band on each day, in window spreads (split conformal, Vovk et al. 2005).
 
-    The (n + 1)·level-th smallest |error| / spread of calibration windows; nan where fewer than 20 are observed.
+    The (n + 1)·level-th smallest |error| / spread of calibration windows; nan where fewer than 20
+    are observed.
 
     Returns:
         q_D.
@@ -105,7 +115,8 @@ def fit_band(actual_BD: Floats, forecast_BD: Floats, spread_B1: Floats, *, level
 def crossing_probability(
     forecast_BD: Floats, half_BD: Floats, *, lower_B: Floats, upper_B: Floats
 ) -> npt.NDArray[np.float64]:
-    """Highest daily probability that the value is outside its limits, taking errors as normal with the band's width.
+    """Highest daily probability that the value is outside its limits, taking errors as normal with
+    the band's width.
 
     nan where there is no limit or no band.
 
@@ -123,8 +134,11 @@ def crossing_probability(
     return np.asarray(np.fmax.reduce(daily_BD, axis=1))
 
 
-def scaled_error(actual_BD: Floats, forecast_BD: Floats, x_BL: npt.NDArray[np.floating[Any]]) -> Floats:
-    """|error| of each window over its own mean absolute day-to-day change: its mean over windows is the MASE.
+def scaled_error(
+    actual_BD: Floats, forecast_BD: Floats, x_BL: npt.NDArray[np.floating[Any]]
+) -> Floats:
+    """|error| of each window over its own mean absolute day-to-day change: its mean over windows is
+    the MASE.
 
     nan where nothing of the future is observed or the window never changes.
     """

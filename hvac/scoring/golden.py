@@ -1,10 +1,12 @@
-"""Golden windows: a few made-up windows that a bundle keeps with the risks it gave for them when it was saved.
+"""Golden windows: a few made-up windows that a bundle keeps with the risks it gave for them when it
+was saved.
 
-Who lets a bundle serve asks it again: another answer means that weights, calibration or manifest are not those that
-were saved, though each file may look sound. A bundle without them (of an older version) is asked for any window.
+Who lets a bundle serve asks it again: another answer means that weights, calibration or manifest
+are not those that were saved, though each file may look sound. A bundle without them (of an older
+version) is asked for any window.
 
-Legend: B windows, C points, L lookback days, K context features, S summaries of the last days, H horizons.
-"""
+Legend: B windows, C points, L lookback days, K context features, S summaries of the last days, H
+horizons."""
 
 from __future__ import annotations
 
@@ -53,14 +55,19 @@ def weights_digest(arrays: Mapping[str, npt.NDArray[Any]]) -> npt.NDArray[np.uin
 
 
 def golden_arrays(bundle: Bundle, manifest: Mapping[str, Any]) -> Arrays:
-    """Return windows, scores and risks to keep; nothing where the family looks at what cannot be made up."""
+    """Return windows, scores and risks to keep; nothing where the family looks at what cannot be
+    made up.
+    """
     made = _made_up(bundle)
     try:
         score_BH, risk_BH = _judged(bundle, made)
     except HvacError:
         return {}
     inputs: Arrays = {name: np.ascontiguousarray(getattr(made, name)) for name in INPUTS}
-    digests = {"content": content_digest(manifest).copy(), "weights": weights_digest(bundle.arrays()).copy()}
+    digests = {
+        "content": content_digest(manifest).copy(),
+        "weights": weights_digest(bundle.arrays()).copy(),
+    }
     return inputs | digests | {"score_BH": score_BH, "risk_BH": risk_BH}
 
 
@@ -68,14 +75,20 @@ def check_answers(bundle: Bundle, arrays: Arrays, manifest: Mapping[str, Any]) -
     """Ask a bundle about its golden windows, or about made-up ones where it has none.
 
     Raises:
-        BundleError: risks that are no probabilities, forecasts that are no numbers, or other answers than were kept.
+        BundleError: risks that are no probabilities, forecasts that are no numbers, or other
+            answers than were kept.
     """
     if arrays:
         _check_digests(bundle, arrays, manifest)
     windows = _kept(bundle, arrays) if arrays else _made_up(bundle)
     score_BH, risk_BH = _judged(bundle, windows)
-    if not np.isfinite(score_BH).all() or not (np.isfinite(risk_BH) & (risk_BH >= 0) & (risk_BH <= 1)).all():
-        raise BundleError("its risks of made-up windows are no probabilities: its weights are damaged")
+    if (
+        not np.isfinite(score_BH).all()
+        or not (np.isfinite(risk_BH) & (risk_BH >= 0) & (risk_BH <= 1)).all()
+    ):
+        raise BundleError(
+            "its risks of made-up windows are no probabilities: its weights are damaged"
+        )
     _check_forecasts(bundle, windows)
     if arrays:
         _check_kept(bundle, arrays, score_BH, risk_BH)
@@ -97,14 +110,24 @@ def _check_kept(bundle: Bundle, arrays: Arrays, score_BH: Floats, risk_BH: Float
     same_decision = np.allclose(decided_BH, kept_risk_BH, rtol=0, atol=RISK_TOLERANCE)
     if not (same_score and same_decision):
         worst = float(np.abs(risk_BH - kept_risk_BH).max())
-        raise BundleError(f"its risks of its golden windows are not those that were kept (up to {worst:.2g} apart)")
+        raise BundleError(
+            f"its risks of its golden windows are not those that were kept (up to {worst:.2g}"
+            " apart)"
+        )
 
 
 def _check_forecasts(bundle: Bundle, windows: Windows) -> None:
     for horizon in bundle.horizons:
         value, low, high = bundle.forecast(np.asarray(windows.x_BCL), horizon)
-        if not np.isfinite(value).all() or np.isinf(low).any() or np.isinf(high).any() or (low > high).any():
-            raise BundleError(f"its forecasts for {horizon} days are no numbers: its band is damaged")
+        if (
+            not np.isfinite(value).all()
+            or np.isinf(low).any()
+            or np.isinf(high).any()
+            or (low > high).any()
+        ):
+            raise BundleError(
+                f"its forecasts for {horizon} days are no numbers: its band is damaged"
+            )
 
 
 def _judged(bundle: Bundle, windows: Windows) -> tuple[Floats, Floats]:
@@ -142,7 +165,10 @@ def _made_up(bundle: Bundle) -> Windows:
 def _kept(bundle: Bundle, arrays: Arrays) -> Windows:
     lacking = [name for name in (*INPUTS, "score_BH", "risk_BH") if name not in arrays]
     if lacking or not 1 <= len(arrays["x_BCL"]) <= WINDOWS:
-        raise BundleError(f"its golden windows are damaged: expected {', '.join(INPUTS)} of up to {WINDOWS} windows")
+        raise BundleError(
+            f"its golden windows are damaged: expected {', '.join(INPUTS)} of up to {WINDOWS}"
+            " windows"
+        )
     return _windows(bundle, {name: arrays[name] for name in INPUTS})
 
 
@@ -150,7 +176,9 @@ def _windows(bundle: Bundle, arrays: Mapping[str, Any]) -> Windows:
     x_BCL = arrays["x_BCL"]
     expected = (len(x_BCL), bundle.recipe.width, bundle.recipe.windows.lookback)
     if x_BCL.shape != expected:
-        raise BundleError(f"its golden windows are of shape {x_BCL.shape}, its recipe makes {expected}")
+        raise BundleError(
+            f"its golden windows are of shape {x_BCL.shape}, its recipe makes {expected}"
+        )
     return Windows(
         keys=_keys(bundle, len(x_BCL)),
         observed_B=np.ones(len(x_BCL), dtype=np.float32),

@@ -1,4 +1,5 @@
-"""The newest window of every unit: windows, then risks, then forecasts; in one call, or stage by stage (serving).
+"""The newest window of every unit: windows, then risks, then forecasts; in one call, or stage by
+stage (serving).
 
 Legend: B windows (one per unit), C points, H horizons, L lookback days, D days ahead.
 """
@@ -24,8 +25,17 @@ from hvac.scoring.forecast import Moments, crossing_probability
 from hvac.scoring.predictions import SCHEMA, predictions_table
 
 Floats = npt.NDArray[np.float64]
-EXTRA = ("status", "learning_days_left", "observed_share", "doubts", "driving_point", "forecast", "forecast_low",
-         "forecast_high", "crossing_probability")  # fmt: skip
+EXTRA = (
+    "status",
+    "learning_days_left",
+    "observed_share",
+    "doubts",
+    "driving_point",
+    "forecast",
+    "forecast_low",
+    "forecast_high",
+    "crossing_probability",
+)
 _LISTS, _NUMBER = pa.list_(pa.float32()), pa.float64()
 _DOUBTS = pa.list_(pa.struct([("point_id", pa.string()), ("kind", pa.string())]))
 _KINDS = (pa.string(), pa.int32(), _NUMBER, _DOUBTS, pa.string(), _LISTS, _LISTS, _LISTS, _NUMBER)
@@ -49,8 +59,8 @@ class Frame(NamedTuple):
 class Newest:
     """The newest window of each unit (or point), with its frame.
 
-    `learning_left`: days of learning left, None where it does not learn. `doubts`: what is odd about its readings.
-    """
+    `learning_left`: days of learning left, None where it does not learn. `doubts`: what is odd
+    about its readings."""
 
     windows: Windows
     frames: tuple[Frame, ...]
@@ -64,7 +74,9 @@ class Newest:
 
 
 class PointOutlook(NamedTuple):
-    """Where one point is heading on days 1…D, in physical units, and the probability of crossing a limit (or nan)."""
+    """Where one point is heading on days 1…D, in physical units, and the probability of crossing a
+    limit (or nan).
+    """
 
     point: str
     value_D: Floats
@@ -75,7 +87,10 @@ class PointOutlook(NamedTuple):
 
 def newest(scenes: Sequence[Scene], recipe: Recipe, *, end_day: int | None = None) -> Newest:
     """Windows that end on each unit's last day, or on a given one (at most the last)."""
-    ends = [scene.panel.last_day if end_day is None else min(end_day, scene.panel.last_day) for scene in scenes]
+    ends = [
+        scene.panel.last_day if end_day is None else min(end_day, scene.panel.last_day)
+        for scene in scenes
+    ]
     scales = [fit_scale(scene.panel, recipe.windows.normalise) for scene in scenes]
     parts = [
         describe(scene, np.array([day], dtype=np.int32), recipe, scale)
@@ -86,8 +101,13 @@ def newest(scenes: Sequence[Scene], recipe: Recipe, *, end_day: int | None = Non
         learning_days_left(scene.panel, day) if status == LEARNING else None
         for scene, day, status in zip(scenes, ends, windows.column("status"), strict=True)
     )
-    frames = tuple(_frame(scene, scale, day) for scene, scale, day in zip(scenes, scales, ends, strict=True))
-    odd = tuple(tuple(doubts(scene.panel, day, scale)) for scene, day, scale in zip(scenes, ends, scales, strict=True))
+    frames = tuple(
+        _frame(scene, scale, day) for scene, scale, day in zip(scenes, scales, ends, strict=True)
+    )
+    odd = tuple(
+        tuple(doubts(scene.panel, day, scale))
+        for scene, day, scale in zip(scenes, ends, scales, strict=True)
+    )
     return Newest(windows=windows, frames=frames, learning_left=left, doubts=odd)
 
 
@@ -103,19 +123,32 @@ def driving_points(x_BCL: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.int64
 
 
 def _outlooks(
-    bundle: Bundle, x_NL: npt.NDArray[np.floating[Any]], point_N: npt.NDArray[np.int64], frames: Sequence[Frame],
+    bundle: Bundle,
+    x_NL: npt.NDArray[np.floating[Any]],
+    point_N: npt.NDArray[np.int64],
+    frames: Sequence[Frame],
     horizons: Sequence[int],
-) -> Iterator[list[PointOutlook]]:  # fmt: skip
-    """For each horizon the forecasts of N series, each a point of a window with its frame, in physical units."""
-    moments, names = Moments.of(x_NL), [frame.points[c] for frame, c in zip(frames, point_N, strict=True)]
+) -> Iterator[list[PointOutlook]]:
+    """For each horizon the forecasts of N series, each a point of a window with its frame, in
+    physical units.
+    """
+    moments, names = (
+        Moments.of(x_NL),
+        [frame.points[c] for frame, c in zip(frames, point_N, strict=True)],
+    )
     centre_N, spread_N, lower_N, upper_N = np.array(
         [[column[c] for column in frame[1:]] for frame, c in zip(frames, point_N, strict=True)]
     ).T
     for horizon in horizons:
         parts = bundle.forecast_series(x_NL, point_N, horizon, moments)
         value_ND, low_ND, high_ND = (part * spread_N[:, None] + centre_N[:, None] for part in parts)
-        chance_N = crossing_probability(value_ND, (high_ND - low_ND) / 2, lower_B=lower_N, upper_B=upper_N)
-        yield [PointOutlook(*row) for row in zip(names, value_ND, low_ND, high_ND, chance_N.tolist(), strict=True)]
+        chance_N = crossing_probability(
+            value_ND, (high_ND - low_ND) / 2, lower_B=lower_N, upper_B=upper_N
+        )
+        yield [
+            PointOutlook(*row)
+            for row in zip(names, value_ND, low_ND, high_ND, chance_N.tolist(), strict=True)
+        ]
 
 
 def outlooks(
@@ -126,14 +159,18 @@ def outlooks(
 
 
 def driving_outlooks(bundle: Bundle, made: Newest) -> list[dict[int, PointOutlook]]:
-    """For every window that can be scored, the outlook of its driving point for each horizon; empty for the others."""
+    """For every window that can be scored, the outlook of its driving point for each horizon; empty
+    for the others.
+    """
     found: list[dict[int, PointOutlook]] = [{} for _ in made.frames]
     ok_N = np.flatnonzero(made.ok_B)
     if len(ok_N):
         x_NCL = np.asarray(made.windows.x_BCL)[ok_N]
         point_N = driving_points(x_NCL)
         x_NL, frames = x_NCL[np.arange(len(ok_N)), point_N], [made.frames[b] for b in ok_N]
-        for h, told in zip(bundle.horizons, _outlooks(bundle, x_NL, point_N, frames, bundle.horizons), strict=True):
+        for h, told in zip(
+            bundle.horizons, _outlooks(bundle, x_NL, point_N, frames, bundle.horizons), strict=True
+        ):
             for b, one in zip(ok_N, told, strict=True):
                 found[b][h] = one
     return found
@@ -151,18 +188,20 @@ def newest_risks(bundle: Bundle, windows: Windows) -> Floats:
 def latest_rows(scenes: Sequence[Scene], bundle: Bundle) -> pa.Table:
     """Predictions for the newest window of each unit of one class, one row per unit and horizon.
 
-    Beside the predictions' columns: `status` (risk, alarm and forecast are null unless "ok"), days of learning left,
-    observed share, doubts about its readings, and for the point that has moved furthest from its baseline the forecast
-    on days 1…h in physical
-    units, its 90 % band, and the probability of crossing a limit.
-    """
+    Beside the predictions' columns: `status` (risk, alarm and forecast are null unless "ok"), days
+    of learning left, observed share, doubts about its readings, and for the point that has moved
+    furthest from its baseline the forecast on days 1…h in physical units, its 90 % band, and the
+    probability of crossing a limit."""
     made = newest(scenes, bundle.recipe)
-    records = latest_records(made, newest_risks(bundle, made.windows), driving_outlooks(bundle, made), bundle)
+    records = latest_records(
+        made, newest_risks(bundle, made.windows), driving_outlooks(bundle, made), bundle
+    )
     return pa.Table.from_pylist(records, schema=LATEST)
 
 
 def past_rows(bundle: Bundle, scenes: Sequence[Scene], days: Sequence[Days]) -> pa.Table:
-    """Predictions for given end days of each unit of one class, one row per window and horizon, with `status`.
+    """Predictions for given end days of each unit of one class, one row per window and horizon,
+    with `status`.
 
     Args:
         days: end days of each scene, inside its record.
@@ -171,16 +210,22 @@ def past_rows(bundle: Bundle, scenes: Sequence[Scene], days: Sequence[Days]) -> 
     for group in _groups(list(zip(scenes, days, strict=True))):
         windows = concat([describe(scene, day_B, bundle.recipe) for scene, day_B in group])
         table = predictions_table(
-            windows, newest_risks(bundle, windows), bundle.decision.threshold_BH(windows.column("facility_id")),
-            horizons=bundle.horizons, model=bundle.family, bundle_id=bundle.name,
-        )  # fmt: skip
+            windows,
+            newest_risks(bundle, windows),
+            bundle.decision.threshold_BH(windows.column("facility_id")),
+            horizons=bundle.horizons,
+            model=bundle.family,
+            bundle_id=bundle.name,
+        )
         status = np.repeat(windows.column("status"), len(bundle.horizons)).tolist()
         tables.append(table.append_column("status", pa.array(status, pa.string())))
     return pa.concat_tables(tables)
 
 
 def _groups(items: list[tuple[Scene, Days]]) -> Iterator[list[tuple[Scene, Days]]]:
-    """Scenes whose windows are judged together: some thousands, so that memory does not grow with the record."""
+    """Scenes whose windows are judged together: some thousands, so that memory does not grow with
+    the record.
+    """
     group: list[tuple[Scene, Days]] = []
     for item in items:
         group.append(item)
@@ -195,7 +240,13 @@ def latest_records(
     made: Newest, risk_BH: Floats, outlook_B: Sequence[dict[int, PointOutlook]], bundle: Bundle
 ) -> list[dict[str, Any]]:
     """The rows of `latest_rows` from what each stage gave, as plain values."""
-    names = {"split": None, "label": None, "observed": False, "model": bundle.family, "bundle_id": bundle.name}
+    names = {
+        "split": None,
+        "label": None,
+        "observed": False,
+        "model": bundle.family,
+        "bundle_id": bundle.name,
+    }
     threshold_BH = bundle.decision.threshold_BH(made.windows.column("facility_id"))
     alarm_BH = alarms(risk_BH, threshold_BH)
     records: list[dict[str, Any]] = []
@@ -206,7 +257,10 @@ def latest_records(
         for h, horizon in enumerate(bundle.horizons):
             risk, threshold = float(risk_BH[b, h]), float(threshold_BH[b, h])
             known = risk == risk
-            told = {"risk": risk if known else None, "alarm": bool(alarm_BH[b, h]) if known else None}
+            told = {
+                "risk": risk if known else None,
+                "alarm": bool(alarm_BH[b, h]) if known else None,
+            }
             outlook = _forecast_columns(outlook_B[b].get(horizon))
             records.append({**same, "horizon": horizon, "threshold": threshold, **told, **outlook})
     return records

@@ -1,4 +1,6 @@
-"""What a bundle's manifest must say, as types: a damaged one is refused in a sentence, whatever is wrong with it."""
+"""What a bundle's manifest must say, as types: a damaged one is refused in a sentence, whatever is
+wrong with it.
+"""
 
 from __future__ import annotations
 
@@ -62,7 +64,9 @@ class DecisionPart(Section):
         """Raise ValueError where there is another number of them than horizons."""
         if not len(self.calibrators) == len(self.thresholds) == horizons:
             found = f"{len(self.calibrators)} calibrators and {len(self.thresholds)} thresholds"
-            raise ValueError(f"decision: expected one of each for {horizons} horizons, found {found}")
+            raise ValueError(
+                f"decision: expected one of each for {horizons} horizons, found {found}"
+            )
         for own in self.facilities.values():
             own.check_horizons(horizons)
 
@@ -120,14 +124,22 @@ class Manifest(Section):
         self.decision.check_horizons(len(self.recipe.windows.horizons))
         for name in ("config", "encoder"):
             _check_settings(name, getattr(self, name))
-        if not re.fullmatch(re.escape(folder_name(self.recipe.class_name)) + "-[0-9a-f]{12}", self.id):
+        if not re.fullmatch(
+            re.escape(folder_name(self.recipe.class_name)) + "-[0-9a-f]{12}", self.id
+        ):
             raise ValueError(f"id {self.id[:80]!r} is not one of class {self.recipe.class_name!r}")
         return self
 
 
 def _check_settings(where: str, value: Any) -> None:
     """Refuse numbers that would only take memory."""
-    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    inner = (
+        value.items()
+        if isinstance(value, dict)
+        else enumerate(value)
+        if isinstance(value, list)
+        else ()
+    )
     for key, each in inner:
         if key != "seed":
             _check_settings(f"{where}.{key}", each)
@@ -144,8 +156,9 @@ def read_manifest(copy: Path, folder: AnyPath, families: tuple[str, ...]) -> dic
     found = _read(copy, folder)
     if found.get("format") != FORMAT or found.get("family") not in families:
         raise BundleError(
-            f"{folder}: format {_short(found.get('format'))} of family {_short(found.get('family'))} cannot be read; "
-            f"expected format {FORMAT} and one of {', '.join(families)}"
+            f"{folder}: format {_short(found.get('format'))} of family"
+            f" {_short(found.get('family'))} cannot be read; expected format {FORMAT} and one of"
+            f" {', '.join(families)}"
         )
     try:
         Manifest.model_validate(found)
@@ -162,7 +175,9 @@ def _read(copy: Path, folder: AnyPath) -> dict[str, Any]:
     file = copy / MANIFEST
     try:
         if file.stat().st_size > MOST_BYTES:
-            raise BundleError(f"{folder / MANIFEST} is damaged: it is larger than {MOST_BYTES} bytes")
+            raise BundleError(
+                f"{folder / MANIFEST} is damaged: it is larger than {MOST_BYTES} bytes"
+            )
         found = json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise BundleError(f"{folder} is no bundle: it has no {MANIFEST}") from None
@@ -173,7 +188,9 @@ def _read(copy: Path, folder: AnyPath) -> dict[str, Any]:
             raise
         raise BundleError(f"{folder / MANIFEST} is damaged: {str(error)[:200]}") from error
     if not isinstance(found, dict):
-        raise BundleError(f"{folder / MANIFEST} is damaged: expected a mapping, found {type(found).__name__}")
+        raise BundleError(
+            f"{folder / MANIFEST} is damaged: expected a mapping, found {type(found).__name__}"
+        )
     return found
 
 

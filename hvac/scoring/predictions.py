@@ -13,8 +13,18 @@ from hvac.features.table import Windows
 
 SCHEMA = pa.schema(
     [(name, pa.string()) for name in ("facility_id", "equipment_id", "point_id", "class")]
-    + [("end_date", pa.date32()), ("horizon", pa.int32()), ("risk", pa.float64()), ("threshold", pa.float64())]
-    + [("alarm", pa.bool_()), ("split", pa.string()), ("label", pa.bool_()), ("observed", pa.bool_())]
+    + [
+        ("end_date", pa.date32()),
+        ("horizon", pa.int32()),
+        ("risk", pa.float64()),
+        ("threshold", pa.float64()),
+    ]
+    + [
+        ("alarm", pa.bool_()),
+        ("split", pa.string()),
+        ("label", pa.bool_()),
+        ("observed", pa.bool_()),
+    ]
     + [("model", pa.string()), ("bundle_id", pa.string())]
 )
 
@@ -28,15 +38,19 @@ def predictions_table(
     model: str,
     bundle_id: str,
 ) -> pa.Table:
-    """Rows in the order of the windows, horizons within; `label` is null where it is not `observed` (known).
+    """Rows in the order of the windows, horizons within; `label` is null where it is not `observed`
+    (known).
 
-    `alarm` follows `hvac.decision.thresholds.alarms`: who alarms at a horizon alarms at the longer ones.
+    `alarm` follows `hvac.decision.thresholds.alarms`: who alarms at a horizon alarms at the longer
+    ones.
 
     Args:
         threshold_BH: of each window, or one per horizon for all of them.
     """
     rows, count = np.repeat(np.arange(len(windows)), len(horizons)), len(windows) * len(horizons)
-    keys = windows.keys.select(["facility_id", "equipment_id", "point_id", "class", "end_date", "split"])
+    keys = windows.keys.select(
+        ["facility_id", "equipment_id", "point_id", "class", "end_date", "split"]
+    )
     keys = keys.take(pa.array(rows))
     known = np.zeros(count, bool) if windows.known_BH is None else windows.known_BH.ravel()
     label = np.zeros(count, bool) if windows.y_BH is None else windows.y_BH.ravel()

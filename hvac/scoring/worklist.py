@@ -12,7 +12,16 @@ from hvac.panel.windows import LEARNING, OK
 from hvac.storage import AnyPath, write_text
 
 HEADERS = {
-    "en": ("rank", "facility", "equipment", "class", "as of", "days behind", "status", "days of learning left"),
+    "en": (
+        "rank",
+        "facility",
+        "equipment",
+        "class",
+        "as of",
+        "days behind",
+        "status",
+        "days of learning left",
+    ),
     "ja": ("順位", "施設", "設備", "設備種別", "評価日", "遅れ（日）", "状態", "学習の残り日数"),
 }
 PER_HORIZON = {
@@ -25,7 +34,11 @@ LAST = {
 }
 DOUBTS = {
     "en": {"flat": "stands still", "jump": "jumped alone", "sentinel": "a mark for no value"},
-    "ja": {"flat": "値が動いていない", "jump": "この項目だけ急変", "sentinel": "欠測を表す値の疑い"},
+    "ja": {
+        "flat": "値が動いていない",
+        "jump": "この項目だけ急変",
+        "sentinel": "欠測を表す値の疑い",
+    },
 }
 STATUS = {
     "en": {OK: "judged", LEARNING: "learning", "insufficient_data": "insufficient data"},
@@ -35,10 +48,11 @@ YES = {"en": ("yes", "no"), "ja": ("あり", "なし")}
 
 
 def ranking(latest: Iterable[dict[str, Any]], *, last_day: dt.date) -> list[dict[str, Any]]:
-    """One entry per equipment, the highest risk within the shortest horizon first; no score comes last.
+    """One entry per equipment, the highest risk within the shortest horizon first; no score comes
+    last.
 
-    With `by: point`, an equipment's risk is the highest of its points' and `point` says which; that point's alarm is
-    the equipment's, and holds at the longer horizons too.
+    With `by: point`, an equipment's risk is the highest of its points' and `point` says which; that
+    point's alarm is the equipment's, and holds at the longer horizons too.
 
     Args:
         latest: rows of `latest.parquet`.
@@ -47,9 +61,14 @@ def ranking(latest: Iterable[dict[str, Any]], *, last_day: dt.date) -> list[dict
     found: dict[tuple[str, str], dict[str, Any]] = {}
     for row in latest:
         unit, behind = (row["facility_id"], row["equipment_id"]), (last_day - row["end_date"]).days
-        entry = found.setdefault(unit, {**row, "days_behind": behind, "risks": {}, "alarms": {}, "point": None})
+        entry = found.setdefault(
+            unit, {**row, "days_behind": behind, "risks": {}, "alarms": {}, "point": None}
+        )
         if row["status"] == OK and entry["status"] != OK:
-            entry |= {name: row[name] for name in ("status", "end_date", "observed_share", "learning_days_left")}
+            entry |= {
+                name: row[name]
+                for name in ("status", "end_date", "observed_share", "learning_days_left")
+            }
             entry["doubts"] = row.get("doubts")
             entry["days_behind"] = behind
         known = entry["risks"].get(row["horizon"])
@@ -60,18 +79,24 @@ def ranking(latest: Iterable[dict[str, Any]], *, last_day: dt.date) -> list[dict
                 entry["point"] = row["point_id"] or row["driving_point"]
     for entry in found.values():
         entry["alarms"] = _nested(entry["alarms"])
-    return sorted(found.values(), key=lambda e: [-(e["risks"].get(h) or 0.0) for h in sorted(e["risks"])] or [1.0])
+    return sorted(
+        found.values(),
+        key=lambda e: [-(e["risks"].get(h) or 0.0) for h in sorted(e["risks"])] or [1.0],
+    )
 
 
 def doubts_text(row: Mapping[str, Any], language: str) -> str:
-    """Say in words what is odd about the readings of a row of `latest.parquet`; empty where nothing is.
+    """Say in words what is odd about the readings of a row of `latest.parquet`; empty where nothing
+    is.
 
     >>> doubts_text({"doubts": [{"point_id": "flow", "kind": "flat"}]}, "en")
     'flow: stands still'
     """
     said = DOUBTS[language]
     odd = row.get("doubts") or ()  # predictions stored by an earlier version have none
-    return "; ".join(f"{doubt['point_id']}: {said.get(doubt['kind'], doubt['kind'])}" for doubt in odd)
+    return "; ".join(
+        f"{doubt['point_id']}: {said.get(doubt['kind'], doubt['kind'])}" for doubt in odd
+    )
 
 
 def _nested(alarms: dict[int, bool]) -> dict[int, bool]:
@@ -106,7 +131,11 @@ def _cells(entry: dict[str, Any], horizons: Sequence[int], language: str) -> lis
     said: list[Any] = []
     for h in horizons:
         risk = entry["risks"].get(h)
-        said += ["", ""] if risk is None else [f"{100 * risk:.1f}%", YES[language][0 if entry["alarms"][h] else 1]]
+        said += (
+            ["", ""]
+            if risk is None
+            else [f"{100 * risk:.1f}%", YES[language][0 if entry["alarms"][h] else 1]]
+        )
     ids = [entry[name] for name in ("facility_id", "equipment_id", "class")]
     status = STATUS[language].get(entry["status"], entry["status"])
     left = "" if entry["learning_days_left"] is None else entry["learning_days_left"]

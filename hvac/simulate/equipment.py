@@ -1,8 +1,8 @@
-"""What the simulated fleet consists of: towns, buildings, equipment classes, their points and their faults.
+"""What the simulated fleet consists of: towns, buildings, equipment classes, their points and their
+faults.
 
-All numbers are daily means in the stated unit of measure (uom). They are typical catalogue values, chosen by hand;
-nothing here is fitted to a real site.
-"""
+All numbers are daily means in the stated unit of measure (uom). They are typical catalogue values,
+chosen by hand; nothing here is fitted to a real site."""
 
 from __future__ import annotations
 
@@ -19,7 +19,9 @@ SIGNED_UOMS = {"degC", "K"}  # every other quantity cannot be negative
 
 
 class Town(NamedTuple):
-    """Climate of a town: annual mean and half the annual swing of the daily mean temperature, weather sd (degC)."""
+    """Climate of a town: annual mean and half the annual swing of the daily mean temperature,
+    weather sd (degC).
+    """
 
     name: str
     mean: float
@@ -28,7 +30,9 @@ class Town(NamedTuple):
 
 
 class Building(NamedTuple):
-    """Use of a building: share of full occupancy from Monday to Sunday, and whether public holidays empty it."""
+    """Use of a building: share of full occupancy from Monday to Sunday, and whether public holidays
+    empty it.
+    """
 
     name: str
     week: tuple[float, float, float, float, float, float, float]
@@ -38,10 +42,10 @@ class Building(NamedTuple):
 class Point(NamedTuple):
     """One measured variable of a class.
 
-    `level` at the annual mean outdoor temperature and half load, `noise` the day-to-day sd, `spread` the sd of the
-    level between units, `per_ten_kelvin` the change for 10 K outdoors, `per_load` from no load to full load. The limits
-    hold for a unit at the nominal level and move with the unit's own level, as they are set at commissioning.
-    """
+    `level` at the annual mean outdoor temperature and half load, `noise` the day-to-day sd,
+    `spread` the sd of the level between units, `per_ten_kelvin` the change for 10 K outdoors,
+    `per_load` from no load to full load. The limits hold for a unit at the nominal level and move
+    with the unit's own level, as they are set at commissioning."""
 
     name: str
     uom: str
@@ -55,11 +59,12 @@ class Point(NamedTuple):
 
 
 class Mode(NamedTuple):
-    """One way to fail: how often (weight), how long it grows (days), what it does to the points at full size.
+    """One way to fail: how often (weight), how long it grows (days), what it does to the points at
+    full size.
 
-    `shifts` are in multiples of the point's noise. `curve` is linear, convex (slow, then fast) or saturating.
-    `harmless` is the share that stops at half size and waits for the next visit instead of ending in a failure.
-    """
+    `shifts` are in multiples of the point's noise. `curve` is linear, convex (slow, then fast) or
+    saturating. `harmless` is the share that stops at half size and waits for the next visit instead
+    of ending in a failure."""
 
     name: str
     weight: float
@@ -70,7 +75,9 @@ class Mode(NamedTuple):
 
 
 class Kind(NamedTuple):
-    """An equipment class: code in the ids, cooling only or cooling and heating, rated kW, points, modes."""
+    """An equipment class: code in the ids, cooling only or cooling and heating, rated kW, points,
+    modes.
+    """
 
     code: str
     heats: bool
@@ -114,9 +121,27 @@ KINDS: dict[str, Kind] = {
                 "linear",
                 {"filter_differential_pressure": 14.5, "fan_current": -4.5, "valve_position": 2.5},
             ),
-            Mode("valve_stuck", 2.0, (30, 70), "saturating", {"valve_position": 7.0, "supply_air_temp": 6.5}),
-            Mode("bearing_wear", 2.0, (50, 130), "convex", {"fan_vibration": 11.0, "fan_current": 4.5}),
-            Mode("coil_fouling", 1.5, (70, 150), "linear", {"supply_air_temp": 5.5, "valve_position": 6.5}),
+            Mode(
+                "valve_stuck",
+                2.0,
+                (30, 70),
+                "saturating",
+                {"valve_position": 7.0, "supply_air_temp": 6.5},
+            ),
+            Mode(
+                "bearing_wear",
+                2.0,
+                (50, 130),
+                "convex",
+                {"fan_vibration": 11.0, "fan_current": 4.5},
+            ),
+            Mode(
+                "coil_fouling",
+                1.5,
+                (70, 150),
+                "linear",
+                {"supply_air_temp": 5.5, "valve_position": 6.5},
+            ),
             Mode("sensor_drift", 1.0, (40, 120), "linear", {"supply_air_temp": -8.0}, 0.8),
         ),
     ),
@@ -147,8 +172,16 @@ KINDS: dict[str, Kind] = {
                 "convex",
                 {"evaporator_pressure": -9.0, "cop": -6.5, "chilled_water_supply_temp": 6.5},
             ),
-            Mode("bearing_wear", 2.0, (50, 150), "convex", {"vibration": 11.5, "compressor_current": 3.5}),
-            Mode("sensor_drift", 1.0, (40, 120), "linear", {"chilled_water_supply_temp": -8.0}, 0.8),
+            Mode(
+                "bearing_wear",
+                2.0,
+                (50, 150),
+                "convex",
+                {"vibration": 11.5, "compressor_current": 3.5},
+            ),
+            Mode(
+                "sensor_drift", 1.0, (40, 120), "linear", {"chilled_water_supply_temp": -8.0}, 0.8
+            ),
         ),
     ),
     "cooling_tower": Kind(
@@ -170,8 +203,20 @@ KINDS: dict[str, Kind] = {
                 "linear",
                 {"approach": 9.0, "outlet_water_temp": 5.5, "water_conductivity": 7.0},
             ),
-            Mode("belt_wear", 2.0, (30, 90), "convex", {"fan_vibration": 9.0, "fan_current": -7.0, "approach": 4.5}),
-            Mode("bearing_wear", 2.0, (50, 130), "convex", {"fan_vibration": 11.0, "fan_current": 4.5}),
+            Mode(
+                "belt_wear",
+                2.0,
+                (30, 90),
+                "convex",
+                {"fan_vibration": 9.0, "fan_current": -7.0, "approach": 4.5},
+            ),
+            Mode(
+                "bearing_wear",
+                2.0,
+                (50, 130),
+                "convex",
+                {"fan_vibration": 11.0, "fan_current": 4.5},
+            ),
             Mode("sensor_drift", 0.8, (40, 120), "linear", {"outlet_water_temp": 7.0}, 0.8),
         ),
     ),
@@ -186,9 +231,21 @@ KINDS: dict[str, Kind] = {
             Point("drain_pan_level", "mm", 8.0, 1.2, 1.5, 1.0, 3.0, None, 18.0),
         ),
         (
-            Mode("filter_clogging", 3.0, (50, 150), "linear", {"fan_current": -9.0, "discharge_air_temp": -4.5}),
+            Mode(
+                "filter_clogging",
+                3.0,
+                (50, 150),
+                "linear",
+                {"fan_current": -9.0, "discharge_air_temp": -4.5},
+            ),
             Mode("drain_blockage", 2.0, (30, 80), "convex", {"drain_pan_level": 11.5}),
-            Mode("valve_stuck", 2.0, (30, 70), "saturating", {"valve_position": 7.0, "discharge_air_temp": 5.5}),
+            Mode(
+                "valve_stuck",
+                2.0,
+                (30, 70),
+                "saturating",
+                {"valve_position": 7.0, "discharge_air_temp": 5.5},
+            ),
             Mode("motor_wear", 1.5, (50, 130), "convex", {"fan_current": 10.0}),
         ),
     ),
@@ -204,8 +261,20 @@ KINDS: dict[str, Kind] = {
             Point("flow_rate", "m3/h", 60.0, 1.5, 5.0, 0.0, 12.0, 45.0, None),
         ),
         (
-            Mode("bearing_wear", 3.0, (50, 150), "convex", {"vibration": 11.0, "bearing_temp": 7.0, "current": 2.5}),
-            Mode("seal_leak", 2.0, (30, 90), "linear", {"discharge_pressure": -8.0, "flow_rate": -4.5}),
+            Mode(
+                "bearing_wear",
+                3.0,
+                (50, 150),
+                "convex",
+                {"vibration": 11.0, "bearing_temp": 7.0, "current": 2.5},
+            ),
+            Mode(
+                "seal_leak",
+                2.0,
+                (30, 90),
+                "linear",
+                {"discharge_pressure": -8.0, "flow_rate": -4.5},
+            ),
             Mode(
                 "impeller_wear",
                 2.0,
@@ -213,7 +282,13 @@ KINDS: dict[str, Kind] = {
                 "linear",
                 {"flow_rate": -7.0, "discharge_pressure": -5.5, "current": -3.5},
             ),
-            Mode("strainer_clogging", 2.0, (40, 120), "saturating", {"flow_rate": -8.0, "vibration": 4.5}),
+            Mode(
+                "strainer_clogging",
+                2.0,
+                (40, 120),
+                "saturating",
+                {"flow_rate": -8.0, "vibration": 4.5},
+            ),
         ),
     ),
     "vrf_outdoor": Kind(
@@ -242,8 +317,20 @@ KINDS: dict[str, Kind] = {
                 "linear",
                 {"high_pressure": 9.0, "compressor_current": 5.5, "discharge_temp": 3.5},
             ),
-            Mode("expansion_valve_stuck", 2.0, (30, 60), "saturating", {"superheat": -8.0, "low_pressure": 5.5}),
-            Mode("compressor_wear", 1.5, (60, 150), "convex", {"compressor_current": 9.0, "discharge_temp": 6.5}),
+            Mode(
+                "expansion_valve_stuck",
+                2.0,
+                (30, 60),
+                "saturating",
+                {"superheat": -8.0, "low_pressure": 5.5},
+            ),
+            Mode(
+                "compressor_wear",
+                1.5,
+                (60, 150),
+                "convex",
+                {"compressor_current": 9.0, "discharge_temp": 6.5},
+            ),
             Mode("sensor_drift", 0.8, (40, 120), "linear", {"high_pressure": -8.0}, 0.8),
         ),
     ),
@@ -264,7 +351,9 @@ class Climate(NamedTuple):
 
 
 class Base(NamedTuple):
-    """What is peculiar to each unit and point: level, gain, noise, limits (nan where there is none), all [U, P]."""
+    """What is peculiar to each unit and point: level, gain, noise, limits (nan where there is
+    none), all [U, P].
+    """
 
     kind: Kind
     level_UP: Floats
@@ -274,7 +363,9 @@ class Base(NamedTuple):
     upper_UP: Floats
 
 
-def climate(rng: np.random.Generator, town: Town, building: Building, *, start: date, days: int) -> Climate:
+def climate(
+    rng: np.random.Generator, town: Town, building: Building, *, start: date, days: int
+) -> Climate:
     """Season + weather, and the load it puts on cooling and heating in this building.
 
     >>> from hvac.simulate.equipment import BUILDINGS, TOWNS
@@ -306,7 +397,9 @@ def _occupancy(building: Building, day_D: NDArray[np.datetime64]) -> Floats:
 
 
 def settle(rng: np.random.Generator, kind: Kind, *, units: int, noise: float) -> Base:
-    """Draw each unit's own level, gain and noise; limits move with the level, rounded as on a record sheet."""
+    """Draw each unit's own level, gain and noise; limits move with the level, rounded as on a
+    record sheet.
+    """
     shape = (units, len(kind.points))
     shift_UP = rng.standard_normal(shape) * [point.spread for point in kind.points]
     gain_UP = rng.lognormal(-0.02, 0.2, shape)
@@ -321,17 +414,25 @@ def settle(rng: np.random.Generator, kind: Kind, *, units: int, noise: float) ->
     return Base(kind, level_UP, gain_UP, noise_UP, lower_UP, upper_UP)
 
 
-def operate(rng: np.random.Generator, kind: Kind, base: Base, weather: Climate, *, wander: float) -> Floats:
-    """Readings x_UPD of healthy units: level + weather + load + noise with memory + slow harmless wandering."""
+def operate(
+    rng: np.random.Generator, kind: Kind, base: Base, weather: Climate, *, wander: float
+) -> Floats:
+    """Readings x_UPD of healthy units: level + weather + load + noise with memory + slow harmless
+    wandering.
+    """
     shape = (*base.level_UP.shape, len(weather.outdoor_D))
     per_ten_kelvin_P = np.array([point.per_ten_kelvin for point in kind.points])
     per_load_P = np.array([point.per_load for point in kind.points])
     warmth_D = (weather.outdoor_D - weather.mean) / 10.0
-    driven_PD = per_ten_kelvin_P[:, None] * warmth_D + per_load_P[:, None] * (weather.load(kind) - 0.5)
+    driven_PD = per_ten_kelvin_P[:, None] * warmth_D + per_load_P[:, None] * (
+        weather.load(kind) - 0.5
+    )
     noise_UPD = 0.8 * _memory(rng, shape, QUICK) + 0.6 * rng.standard_normal(shape)
     noise_UPD += wander * _memory(rng, shape, SLOW)
     x_UPD: Floats = (
-        base.level_UP[..., None] + base.gain_UP[..., None] * driven_PD + base.noise_UP[..., None] * noise_UPD
+        base.level_UP[..., None]
+        + base.gain_UP[..., None] * driven_PD
+        + base.noise_UP[..., None] * noise_UPD
     )
     return x_UPD
 

@@ -1,7 +1,8 @@
-"""A simulated HVAC fleet: weather, load, faults that grow, visits, repairs, sensor trouble; and its event log.
+"""A simulated HVAC fleet: weather, load, faults that grow, visits, repairs, sensor trouble; and its
+event log.
 
-Every (facility, class) draws from its own seeded streams, so a facility comes out the same whether it is generated
-alone or with others, and one class does not change another.
+Every (facility, class) draws from its own seeded streams, so a facility comes out the same whether
+it is generated alone or with others, and one class does not change another.
 
 Shapes: U units of one class in one facility, P points of the class, D reported days, as in `x_UPD`.
 """
@@ -47,7 +48,14 @@ from hvac.simulate.faults import (
 )
 from hvac.storage import AnyPath, as_given, write_parquet, writing
 
-__all__ = ["Fleet", "SimulateConfig", "simulate", "simulate_facilities", "write_canonical", "write_inspection_csv"]
+__all__ = [
+    "Fleet",
+    "SimulateConfig",
+    "simulate",
+    "simulate_facilities",
+    "write_canonical",
+    "write_inspection_csv",
+]
 
 EPOCH = date(1970, 1, 1)
 READINGS = pa.schema(
@@ -106,8 +114,9 @@ MARKED_SHARE = 0.7  # missing days that have a row with a missing mark; the othe
 class SimulateConfig(Config):
     """Size, length and difficulty of a simulated fleet.
 
-    `equipment_per_class` counts per facility. `no_signal` keeps the readings free of faults and draws failures from
-    a Poisson process of the same rate for every unit, so that neither readings nor history tell anything.
+    `equipment_per_class` counts per facility. `no_signal` keeps the readings free of faults and
+    draws failures from a Poisson process of the same rate for every unit, so that neither readings
+    nor history tell anything.
 
     >>> SimulateConfig(classes=("boiler",))
     Traceback (most recent call last):
@@ -117,7 +126,14 @@ class SimulateConfig(Config):
 
     facilities: int = Field(4, ge=1)
     equipment_per_class: int = Field(12, ge=1)
-    classes: tuple[str, ...] = ("ahu", "chiller", "cooling_tower", "fan_coil", "pump", "vrf_outdoor")
+    classes: tuple[str, ...] = (
+        "ahu",
+        "chiller",
+        "cooling_tower",
+        "fan_coil",
+        "pump",
+        "vrf_outdoor",
+    )
     start: date = date(2021, 4, 1)
     days: int = Field(1095, ge=1)
     seed: Seed = 7
@@ -128,7 +144,9 @@ class SimulateConfig(Config):
     noise: float = Field(1.0, gt=0)  # scales day-to-day noise
     wander: float = Field(0.6, ge=0)  # slow harmless drift, in multiples of the noise
     lemons: float = Field(0.9, ge=0.01)  # coefficient of variation of frailty between units
-    gap_share: float = Field(0.03, ge=0, lt=1)  # readings missing: half single days, half spells of a whole unit
+    gap_share: float = Field(
+        0.03, ge=0, lt=1
+    )  # readings missing: half single days, half spells of a whole unit
     stuck_per_year: float = Field(0.15, ge=0)  # spells of a constant value, per point
     outlier_share: float = Field(0.0005, ge=0, le=1)
     read_every: int = Field(1, ge=1)  # days between readings: 30 for monthly inspections
@@ -144,7 +162,9 @@ class SimulateConfig(Config):
 
 
 class Fleet(NamedTuple):
-    """Canonical Arrow tables; `events.mode` is the truth, `events.end` is null where it lies after the record."""
+    """Canonical Arrow tables; `events.mode` is the truth, `events.end` is null where it lies after
+    the record.
+    """
 
     readings: pa.Table
     events: pa.Table
@@ -175,10 +195,11 @@ def simulate_facilities(config: SimulateConfig) -> Iterator[Fleet]:
 
 
 def write_canonical(fleets: Iterable[Fleet], folder: str | AnyPath) -> None:
-    """Write `readings/part-<facility>.parquet`, `events.parquet`, `equipment.parquet`, one facility after the other.
+    """Write `readings/part-<facility>.parquet`, `events.parquet`, `equipment.parquet`, one facility
+    after the other.
 
-    A fleet of several facilities goes to one part file, named after its first: pass `simulate_facilities`.
-    """
+    A fleet of several facilities goes to one part file, named after its first: pass
+    `simulate_facilities`."""
     folder = as_given(folder)
     events, equipment = [], []
     for fleet in fleets:
@@ -191,10 +212,11 @@ def write_canonical(fleets: Iterable[Fleet], folder: str | AnyPath) -> None:
 
 
 def write_inspection_csv(fleet: Fleet, path: str | AnyPath, *, seed: int = 0) -> None:
-    """Write readings as one cp932 CSV: dates like 2024/3/1 5:04, some full-width digits, thousands commas, marks.
+    """Write readings as one cp932 CSV: dates like 2024/3/1 5:04, some full-width digits, thousands
+    commas, marks.
 
-    Most of the missing days get a row with `－`, `欠測` or nothing as the value. Meant for small fleets (a Python
-    string per cell).
+    Most of the missing days get a row with `－`, `欠測` or nothing as the value. Meant for small
+    fleets (a Python string per cell).
 
     >>> import tempfile
     >>> from pathlib import Path
@@ -239,7 +261,9 @@ class _Group(NamedTuple):
 
 
 def _stream(seed: int, facility: int, purpose: str) -> np.random.Generator:
-    return np.random.default_rng(np.random.SeedSequence([seed, facility, zlib.crc32(purpose.encode())]))
+    return np.random.default_rng(
+        np.random.SeedSequence([seed, facility, zlib.crc32(purpose.encode())])
+    )
 
 
 def _simulate_class(config: SimulateConfig, facility: int, name: str) -> Fleet:
@@ -270,7 +294,10 @@ def _register(group: _Group) -> tuple[pa.Table, Floats]:
         "class": [group.name] * count,
         "install_date": pa.array(installed_U, pa.int32()).cast(pa.date32()),
         "vendor": vendor,
-        "model": [f"{maker[0]}{group.kind.code}-{int(kw)}" for maker, kw in zip(vendor, rated_U, strict=True)],
+        "model": [
+            f"{maker[0]}{group.kind.code}-{int(kw)}"
+            for maker, kw in zip(vendor, rated_U, strict=True)
+        ],
         "rated_kw": rated_U,
         "town": [TOWNS[group.facility % len(TOWNS)].name] * count,
         "building": [BUILDINGS[group.facility % len(BUILDINGS)].name] * count,
@@ -305,7 +332,9 @@ def _events(group: _Group, lives: list[Life]) -> pa.Table:
         for item in sorted(life.happenings, key=lambda item: (item.start, item.kind)):
             start, end = item.start - BURN_IN + first, item.end - BURN_IN + first
             if first <= start <= last:
-                rows.append((equipment_id, item.kind, start, end if end <= last else None, item.mode))
+                rows.append(
+                    (equipment_id, item.kind, start, end if end <= last else None, item.mode)
+                )
     equipment, kind, starts, ends, mode = zip(*rows, strict=True) if rows else ((), (), (), (), ())
     columns = {
         "facility_id": pa.array([group.facility_id] * len(rows), pa.string()),
@@ -322,11 +351,19 @@ def _events(group: _Group, lives: list[Life]) -> pa.Table:
 def _readings(group: _Group, weather: Climate, lives: list[Life]) -> pa.Table:
     """Readings of one class in one facility; missing days have no row."""
     config = group.config
-    base = settle(group.stream("levels"), group.kind, units=config.equipment_per_class, noise=config.noise)
+    base = settle(
+        group.stream("levels"), group.kind, units=config.equipment_per_class, noise=config.noise
+    )
     x_UPD = operate(group.stream("noise"), group.kind, base, weather, wander=config.wander)
     trouble = Trouble(config.gap_share, config.stuck_per_year, config.outlier_share)
     x_UPD, observed_UPD = observe(
-        group.stream("trouble"), x_UPD, base, trouble, lives=lives, weather=weather, fault_size=config.fault_size
+        group.stream("trouble"),
+        x_UPD,
+        base,
+        trouble,
+        lives=lives,
+        weather=weather,
+        fault_size=config.fault_size,
     )
     observed_UPD &= np.arange(config.days) % config.read_every == 0
     return _table(group, x_UPD, observed_UPD, lower_UP=base.lower_UP, upper_UP=base.upper_UP)
@@ -358,7 +395,9 @@ def _table(
 
 def _words(words: list[str], index: NDArray[np.int64]) -> pa.Array:
     """The words at these places, as plain strings, without a Python object per row."""
-    return pa.DictionaryArray.from_arrays(pa.array(index.astype(np.int32)), pa.array(words)).cast(pa.string())
+    return pa.DictionaryArray.from_arrays(pa.array(index.astype(np.int32)), pa.array(words)).cast(
+        pa.string()
+    )
 
 
 def _first_day(config: SimulateConfig) -> int:
@@ -366,23 +405,45 @@ def _first_day(config: SimulateConfig) -> int:
 
 
 def _rows(fleet: Fleet, rng: np.random.Generator) -> Iterator[tuple[object, ...]]:
-    kind = dict(zip(fleet.equipment["equipment_id"].to_pylist(), fleet.equipment["class"].to_pylist(), strict=True))
+    kind = dict(
+        zip(
+            fleet.equipment["equipment_id"].to_pylist(),
+            fleet.equipment["class"].to_pylist(),
+            strict=True,
+        )
+    )
     frame = _with_missing_days(fleet.readings.to_pandas(date_as_object=False), rng)
-    names = zip(*(frame[name].tolist() for name in ("facility_id", "equipment_id", "point_id")), strict=True)
-    values = zip(*(frame[name].tolist() for name in ("upper_limit", "lower_limit", "value")), strict=True)
+    names = zip(
+        *(frame[name].tolist() for name in ("facility_id", "equipment_id", "point_id")), strict=True
+    )
+    values = zip(
+        *(frame[name].tolist() for name in ("upper_limit", "lower_limit", "value")), strict=True
+    )
     rows = zip(names, frame["date"].dt.date.tolist(), values, strict=True)
-    for number, ((facility, equipment, point), day, (upper, lower, value)) in enumerate(rows, start=1):
+    for number, ((facility, equipment, point), day, (upper, lower, value)) in enumerate(
+        rows, start=1
+    ):
         when = f"{day.year}/{day.month}/{day.day} {rng.integers(5, 18)}:{rng.integers(0, 60):02d}"
         name = (kind[equipment], facility, equipment, point)
         yield (number, *name, _written(upper), _written(lower), when, _typed(value, rng))
 
 
 def _with_missing_days(frame: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
-    """Add a row without a value for most of the days a series lacks; in order of date, as records are kept."""
+    """Add a row without a value for most of the days a series lacks; in order of date, as records
+    are kept.
+    """
     series = ["facility_id", "equipment_id", "point_id"]
     limits = frame.drop_duplicates(series)[[*series, "lower_limit", "upper_limit"]]
-    days = pd.DataFrame({"date": pd.date_range(frame["date"].min(), frame["date"].max()).astype(frame["date"].dtype)})
-    full = limits.merge(days, how="cross").merge(frame[[*series, "date", "value"]], how="left", on=[*series, "date"])
+    days = pd.DataFrame(
+        {
+            "date": (
+                pd.date_range(frame["date"].min(), frame["date"].max()).astype(frame["date"].dtype)
+            )
+        }
+    )
+    full = limits.merge(days, how="cross").merge(
+        frame[[*series, "date", "value"]], how="left", on=[*series, "date"]
+    )
     kept = full["value"].notna() | (rng.random(len(full)) < MARKED_SHARE)
     return full[kept].sort_values(["date", *series], kind="stable")
 
@@ -392,7 +453,9 @@ def _written(value: float) -> str:
 
 
 def _typed(value: float, rng: np.random.Generator) -> str:
-    """A value as an inspector types it: sometimes full-width, thousands with commas, a mark where missing."""
+    """A value as an inspector types it: sometimes full-width, thousands with commas, a mark where
+    missing.
+    """
     if np.isnan(value):
         return MISSING[int(rng.integers(0, len(MISSING)))]
     text = f"{value:,}"

@@ -1,4 +1,6 @@
-"""One Ray task per class and model fits (or loads) and scores; then the risks of all classes are decided at once."""
+"""One Ray task per class and model fits (or loads) and scores; then the risks of all classes are
+decided at once.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +35,9 @@ EVALUATED = ("tune", "cal", "test")
 
 
 class Verdict(NamedTuple):
-    """Risks and cut-offs of the evaluated windows of one class, in the order `read_windows` gives, and their origin."""
+    """Risks and cut-offs of the evaluated windows of one class, in the order `read_windows` gives,
+    and their origin.
+    """
 
     risk_BH: npt.NDArray[np.float64]
     threshold_BH: npt.NDArray[np.float64]
@@ -62,7 +66,9 @@ class Settings(NamedTuple):
 
 
 def judge(settings: Settings, recipe: Recipe, name: str) -> Opinion:
-    """Scores of one model (the bundle's family, a baseline, or an ablation of the family) for one class."""
+    """Scores of one model (the bundle's family, a baseline, or an ablation of the family) for one
+    class.
+    """
     torch.set_num_threads(1)
     encoder = loaded_once(lambda: load_encoder(settings.encoder))
     config = _config(settings, name)
@@ -82,13 +88,20 @@ def judge(settings: Settings, recipe: Recipe, name: str) -> Opinion:
 
 
 def decide(
-    folder: AnyPath, recipes: Mapping[str, Recipe], opinions: Mapping[str, Any], config: DecisionConfig, family: str,
-    *, without: str | None = None,
-) -> dict[str, Verdict]:  # fmt: skip
-    """Risks of one model for every class and the windows of `EVALUATED`: calibrated and cut on what is not tested.
+    folder: AnyPath,
+    recipes: Mapping[str, Recipe],
+    opinions: Mapping[str, Any],
+    config: DecisionConfig,
+    family: str,
+    *,
+    without: str | None = None,
+) -> dict[str, Verdict]:
+    """Risks of one model for every class and the windows of `EVALUATED`: calibrated and cut on what
+    is not tested.
 
     Args:
-        opinions: by class: an `Opinion`, or what else has `score_BH` of all windows and `reference_H`.
+        opinions: by class: an `Opinion`, or what else has `score_BH` of all windows and
+            `reference_H`.
         without: a facility whose windows are not looked at.
     """
     windows = {name: read_windows(folder, recipes[name], SPLITS) for name in opinions}
@@ -97,10 +110,13 @@ def decide(
         decisions = {name: Decision.from_json(each) for name, each in told.items() if each}
     else:
         scored = {
-            name: _calibrating(windows[name], each.score_BH, recipes[name], without) for name, each in opinions.items()
+            name: _calibrating(windows[name], each.score_BH, recipes[name], without)
+            for name, each in opinions.items()
         }
         horizons = next(iter(recipes.values())).windows.horizons
-        known_rate = tuple(Calibrator(method="shift") for _ in horizons) if family == "base_rate" else None
+        known_rate = (
+            tuple(Calibrator(method="shift") for _ in horizons) if family == "base_rate" else None
+        )
         decisions = fit_decisions(
             scored,
             horizons=horizons,
@@ -121,30 +137,42 @@ def _verdict(decision: Decision, opinion: Any, windows: Windows) -> Verdict:
 def _calibrating(
     windows: Windows, score_BH: npt.NDArray[np.floating[Any]], recipe: Recipe, without: str | None
 ) -> Scored:
-    """Return the windows that are not tested, on the grid that is evaluated, and of other facilities."""
+    """Return the windows that are not tested, on the grid that is evaluated, and of other
+    facilities.
+    """
     keep_B = (windows.column("split") != "test") & (windows.column("facility_id") != without)
-    return Scored(score_BH, windows).where(keep_B & on_grid(windows, recipe.windows.evaluation_stride))
+    return Scored(score_BH, windows).where(
+        keep_B & on_grid(windows, recipe.windows.evaluation_stride)
+    )
 
 
-def write_held_out(folder: AnyPath, class_name: str, score_BH: npt.NDArray[np.floating[Any]]) -> None:
+def write_held_out(
+    folder: AnyPath, class_name: str, score_BH: npt.NDArray[np.floating[Any]]
+) -> None:
     """Keep the cross-fitted scores of a class's windows that are not tested."""
     with writing(folder / f"{folder_name(class_name)}.npy") as file:
         np.save(file, score_BH)
 
 
 def read_held_out(folder: AnyPath, class_name: str) -> npt.NDArray[np.floating[Any]]:
-    """Read what `write_held_out` kept. Raises HvacError where the bundles are of a version that kept nothing."""
+    """Read what `write_held_out` kept. Raises HvacError where the bundles are of a version that
+    kept nothing.
+    """
     try:
         with (folder / f"{folder_name(class_name)}.npy").open("rb") as file:
             return np.asarray(np.load(file))
     except FileNotFoundError:
         raise HvacError(
-            f"{folder}: scores of held-out units of class '{class_name}' are not there (its bundle is of an earlier "
-            "version): run python -m ray_jobs.train --config … again"
+            f"{folder}: scores of held-out units of class '{class_name}' are not there (its bundle"
+            " is of an earlier version): run python -m ray_jobs.train --config … again"
         ) from None
 
 
 def _config(settings: Settings, name: str) -> Any:
     if name == settings.model.family:
         return settings.model
-    return settings.model.replace(**ABLATION[name]) if name in ABLATION else config_of(name, seed=settings.seed)
+    return (
+        settings.model.replace(**ABLATION[name])
+        if name in ABLATION
+        else config_of(name, seed=settings.seed)
+    )

@@ -1,4 +1,6 @@
-"""What evaluate and compare put before a judge: windows of a part of the record, and what every model says of them."""
+"""What evaluate and compare put before a judge: windows of a part of the record, and what every
+model says of them.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,9 @@ def onsets(plan: BucketPlan, buckets: Iterable[str]) -> Events:
     """Every target onset, named by unit as windows name it."""
     task = ray.remote(num_cpus=1, max_retries=2)(_bucket_onsets)
     shared = ray.put(plan)
-    rows = sorted({row for part in ray.get([task.remote(shared, b) for b in buckets]) for row in part})
+    rows = sorted(
+        {row for part in ray.get([task.remote(shared, b) for b in buckets]) for row in part}
+    )
     units, days = zip(*rows, strict=True) if rows else ((), ())
     return Events(np.array(units, dtype=np.str_), np.array(days, dtype=np.int64))
 
@@ -47,8 +51,8 @@ def trial_of(
     """Windows of all classes, one after another, with the risks of every named model.
 
     Args:
-        verdicts: by (class, model): risks and cut-offs of the windows of `EVALUATED` in the order `read_windows` gives,
-            and the training base rates `reference_H`.
+        verdicts: by (class, model): risks and cut-offs of the windows of `EVALUATED` in the order
+            `read_windows` gives, and the training base rates `reference_H`.
     """
     windows, keep = [], {}
     for name, recipe in recipes.items():
@@ -63,8 +67,14 @@ def trial_of(
         cuts = [verdict.threshold_BH[rows] for verdict, rows in parts]
         return Judged(np.concatenate(risks), np.concatenate(cuts))
 
-    reference = [np.tile(verdicts[name, names[0]].reference_H, (int(keep[name].sum()), 1)) for name in recipes]
+    reference = [
+        np.tile(verdicts[name, names[0]].reference_H, (int(keep[name].sum()), 1))
+        for name in recipes
+    ]
     return Trial(
-        windows=concat(windows), judged={model: judged(model) for model in names},
-        reference_BH=np.concatenate(reference), events=events, horizons=horizons,
-    )  # fmt: skip
+        windows=concat(windows),
+        judged={model: judged(model) for model in names},
+        reference_BH=np.concatenate(reference),
+        events=events,
+        horizons=horizons,
+    )

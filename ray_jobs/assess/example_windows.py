@@ -1,4 +1,6 @@
-"""Windows to draw in the forecast comparison: chosen by outcome, cut anew from the panel in physical units."""
+"""Windows to draw in the forecast comparison: chosen by outcome, cut anew from the panel in
+physical units.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,11 @@ def choose_rows(trial: Trial, judged: Judged, seed: int) -> list[int]:
     rng = np.random.default_rng(seed)
     outcome_B = _outcomes(judged.alarm_BH[:, 0], y_BH[:, 0])
     whole_B = known_BH.all(axis=1)
-    rows = [int(rng.choice(at)) for o in OUTCOMES if len(at := np.flatnonzero((outcome_B == o) & whole_B))]
+    rows = [
+        int(rng.choice(at))
+        for o in OUTCOMES
+        if len(at := np.flatnonzero((outcome_B == o) & whole_B))
+    ]
     others = np.setdiff1d(np.flatnonzero(whole_B), rows)
     more = rng.choice(others, min(ROWS - len(rows), len(others)), replace=False)
     return rows + [int(row) for row in more]
@@ -39,13 +45,20 @@ def _outcomes(alarm_B: npt.NDArray[np.bool_], y_B: npt.NDArray[np.bool_]) -> npt
 
 
 def draw_rows(
-    trial: Trial, judged: Judged, rows: list[int], plan: BucketPlan, *, buckets: Iterable[str], bundles: dict[str, str]
+    trial: Trial,
+    judged: Judged,
+    rows: list[int],
+    plan: BucketPlan,
+    *,
+    buckets: Iterable[str],
+    bundles: dict[str, str],
 ) -> list[ForecastPanel]:
     """Panels of the chosen rows, in their order."""
     windows = trial.windows
     ids = [windows.column(name) for name in ("facility_id", "equipment_id", "point_id")]
     wanted = {
-        (*(column[row] for column in ids), int(windows.end_day_B[row])): _said(trial, judged, row) for row in rows
+        (*(column[row] for column in ids), int(windows.end_day_B[row])): _said(trial, judged, row)
+        for row in rows
     }
     task = ray.remote(num_cpus=1, max_retries=2)(_bucket_pictures)
     shared = ray.put(plan)
@@ -56,7 +69,11 @@ def draw_rows(
 
 def _said(trial: Trial, judged: Judged, row: int) -> Said:
     y_H = trial.windows.labels[0][row]
-    risk_H, threshold_H, alarm_H = judged.risk_BH[row], judged.threshold_BH[row], judged.alarm_BH[row]
+    risk_H, threshold_H, alarm_H = (
+        judged.risk_BH[row],
+        judged.threshold_BH[row],
+        judged.alarm_BH[row],
+    )
     outcome_H = _outcomes(alarm_H, y_H)
     return {
         h: (float(risk_H[i]), float(threshold_H[i]), bool(alarm_H[i]), str(outcome_H[i]))
@@ -72,12 +89,18 @@ def _bucket_pictures(
         for key, said in wanted.items():
             if key[:3] == (*scene.panel.unit, scene.panel.point_id):
                 bundle = Bundle.load(bundles[recipe.class_name])
-                found.append((key, forecast_panel(scene, recipe, bundle, end_day=key[3], said=said)))
+                found.append(
+                    (key, forecast_panel(scene, recipe, bundle, end_day=key[3], said=said))
+                )
     return found
 
 
-def forecast_panel(scene: Scene, recipe: Recipe, bundle: Bundle, *, end_day: int, said: Said) -> ForecastPanel:
-    """One window in physical units: of its points, the one that has moved furthest from its baseline."""
+def forecast_panel(
+    scene: Scene, recipe: Recipe, bundle: Bundle, *, end_day: int, said: Said
+) -> ForecastPanel:
+    """One window in physical units: of its points, the one that has moved furthest from its
+    baseline.
+    """
     panel = scene.panel
     made = cut(panel, np.array([end_day], dtype=np.int32), recipe.windows)
     c = int(np.argmax(np.abs(made.x_BCL[0, :, -14:].mean(axis=1))))
@@ -86,14 +109,23 @@ def forecast_panel(scene: Scene, recipe: Recipe, bundle: Bundle, *, end_day: int
     centre, spread = scale.centre_TC[row, c], scale.spread_TC[row, c]
 
     def outlook(horizon: int) -> Outlook:
-        value, low, high = (part[0, c] * spread + centre for part in bundle.forecast(made.x_BCL, horizon))
+        value, low, high = (
+            part[0, c] * spread + centre for part in bundle.forecast(made.x_BCL, horizon)
+        )
         risk, threshold, alarm, outcome = said[horizon]
         return Outlook(
-            forecast_D=value, band_low_D=low, band_high_D=high, risk=risk, threshold=threshold,
-            alarm=alarm, outcome=outcome,  # type: ignore[arg-type]
-        )  # fmt: skip
+            forecast_D=value,
+            band_low_D=low,
+            band_high_D=high,
+            risk=risk,
+            threshold=threshold,
+            alarm=alarm,
+            outcome=outcome,  # type: ignore[arg-type]
+        )
 
-    ahead = scene.targets.where((scene.targets.end_N > end_day) & (scene.targets.start_N <= end_day + max(said)))
+    ahead = scene.targets.where(
+        (scene.targets.end_N > end_day) & (scene.targets.start_N <= end_day + max(said))
+    )
     return ForecastPanel(
         unit=f"{panel.unit.facility_id} / {panel.unit.equipment_id}",
         point=panel.points[c],

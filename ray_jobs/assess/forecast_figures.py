@@ -1,4 +1,6 @@
-"""How good the forecast is on the test part: MASE and band coverage, beside last value and damped trend."""
+"""How good the forecast is on the test part: MASE and band coverage, beside last value and damped
+trend.
+"""
 
 from __future__ import annotations
 
@@ -19,34 +21,46 @@ METHODS = {"quadratic": damped_quadratic, "last_value": last_value, "damped_tren
 def forecast_figures(
     config: RunConfig, workspace: Workspace, recipes: dict[str, Recipe], bundles: dict[str, str]
 ) -> dict[str, Any]:
-    """Per horizon and method: MASE over all points of a sample of test windows; coverage of the 90 % band."""
+    """Per horizon and method: MASE over all points of a sample of test windows; coverage of the 90
+    % band.
+    """
     outcomes = sample_outcomes(config, workspace, recipes, "test")
     loaded = {name: Bundle.load(bundles[name]) for name in outcomes}
     encoder_days = {
-        name: bundle.encoder.forecast(outcomes[name].x_BCL, max(bundle.horizons)) for name, bundle in loaded.items()
+        name: bundle.encoder.forecast(outcomes[name].x_BCL, max(bundle.horizons))
+        for name, bundle in loaded.items()
     }
     found: dict[str, Any] = {}
     for horizon in config.windows.horizons:
         rows = {name: _errors(outcome, horizon) for name, outcome in outcomes.items()}
-        found[str(horizon)] = {method: {"mase": _mean([row[method] for row in rows.values()])} for method in METHODS}
+        found[str(horizon)] = {
+            method: {"mase": _mean([row[method] for row in rows.values()])} for method in METHODS
+        }
         if config.encoder.source != "random":
             own = [_encoder_error(outcomes[name], encoder_days[name], horizon) for name in outcomes]
             found[str(horizon)]["encoder"] = {"mase": _mean(own)}
         inside = [_inside(outcome, loaded[name], horizon) for name, outcome in outcomes.items()]
         found[str(horizon)]["quadratic"]["coverage"] = _mean(inside)
-        found[str(horizon)]["windows"] = int(sum(len(outcome.x_BCL) for outcome in outcomes.values()))
+        found[str(horizon)]["windows"] = int(
+            sum(len(outcome.x_BCL) for outcome in outcomes.values())
+        )
     return found
 
 
 def _errors(outcome: Outcome, horizon: int) -> dict[str, Any]:
     x_NL = outcome.x_BCL.reshape(-1, outcome.x_BCL.shape[-1])
     future_ND = outcome.future_BCD[..., :horizon].reshape(-1, horizon)
-    return {name: scaled_error(future_ND, method(x_NL, horizon), x_NL) for name, method in METHODS.items()}
+    return {
+        name: scaled_error(future_ND, method(x_NL, horizon), x_NL)
+        for name, method in METHODS.items()
+    }
 
 
 def _encoder_error(outcome: Outcome, forecast_BCD: Any, horizon: int) -> Any:
     x_NL = outcome.x_BCL.reshape(-1, outcome.x_BCL.shape[-1])
-    future_ND, forecast_ND = (p[..., :horizon].reshape(-1, horizon) for p in (outcome.future_BCD, forecast_BCD))
+    future_ND, forecast_ND = (
+        p[..., :horizon].reshape(-1, horizon) for p in (outcome.future_BCD, forecast_BCD)
+    )
     return scaled_error(future_ND, forecast_ND, x_NL)
 
 

@@ -1,4 +1,6 @@
-"""Windows cut anew from the panel with what came after them: to calibrate and to judge forecasts, and to draw them."""
+"""Windows cut anew from the panel with what came after them: to calibrate and to judge forecasts,
+and to draw them.
+"""
 
 from __future__ import annotations
 
@@ -21,13 +23,17 @@ Floats = npt.NDArray[np.float64]
 
 
 class Outcome(NamedTuple):
-    """Windows of one class with the days after them, normalised; the future is nan where it was not observed."""
+    """Windows of one class with the days after them, normalised; the future is nan where it was not
+    observed.
+    """
 
     x_BCL: Floats
     future_BCD: Floats
 
 
-def forecast_bands(config: RunConfig, workspace: Workspace, recipes: dict[str, Recipe]) -> dict[str, dict[int, Floats]]:
+def forecast_bands(
+    config: RunConfig, workspace: Workspace, recipes: dict[str, Recipe]
+) -> dict[str, dict[int, Floats]]:
     """Conformal half-widths q_CD per class and horizon, from a sample of training windows."""
     outcomes = sample_outcomes(config, workspace, recipes, "train")
     return {name: _bands(outcomes.get(name), recipe) for name, recipe in recipes.items()}
@@ -42,7 +48,9 @@ def _bands(outcome: Outcome | None, recipe: Recipe) -> dict[int, Floats]:
 
 def _band(outcome: Outcome, c: int, horizon: int) -> Floats:
     x_BL = outcome.x_BCL[:, c]
-    return fit_band(outcome.future_BCD[:, c, :horizon], damped_quadratic(x_BL, horizon), window_spread(x_BL))
+    return fit_band(
+        outcome.future_BCD[:, c, :horizon], damped_quadratic(x_BL, horizon), window_spread(x_BL)
+    )
 
 
 def sample_outcomes(
@@ -53,7 +61,9 @@ def sample_outcomes(
     for recipe in recipes.values():
         windows = read_windows(workspace.windows, recipe, (split,))
         count = min(config.evaluate.forecast_windows, len(windows))
-        rows = np.sort(np.random.default_rng(config.seed).choice(len(windows), count, replace=False))
+        rows = np.sort(
+            np.random.default_rng(config.seed).choice(len(windows), count, replace=False)
+        )
         picked = windows.take(rows)
         ids = (picked.column(name) for name in ("facility_id", "equipment_id", "point_id"))
         for facility, equipment, point, day in zip(*ids, picked.end_day_B.tolist(), strict=True):
@@ -65,10 +75,15 @@ def sample_outcomes(
     for part in parts:
         for name, outcome in part:
             joined[name].append(outcome)
-    return {name: Outcome(*map(np.concatenate, zip(*found, strict=True))) for name, found in joined.items()}
+    return {
+        name: Outcome(*map(np.concatenate, zip(*found, strict=True)))
+        for name, found in joined.items()
+    }
 
 
-def _bucket_outcomes(plan: BucketPlan, bucket: str, chosen: dict[Any, list[int]]) -> list[tuple[str, Outcome]]:
+def _bucket_outcomes(
+    plan: BucketPlan, bucket: str, chosen: dict[Any, list[int]]
+) -> list[tuple[str, Outcome]]:
     from hvac.panel.windows import cut
 
     found = []
@@ -85,7 +100,9 @@ def _bucket_outcomes(plan: BucketPlan, bucket: str, chosen: dict[Any, list[int]]
 def future_values(panel: Any, end_day_B: npt.NDArray[np.int32], recipe: Recipe) -> Floats:
     """Normalised values of the days after each window, nan where unobserved or after the record."""
     scale = fit_scale(panel, recipe.windows.normalise)
-    value_TC = np.where(panel.observed_TC, (panel.value_TC - scale.centre_TC) / scale.spread_TC, np.nan)
+    value_TC = np.where(
+        panel.observed_TC, (panel.value_TC - scale.centre_TC) / scale.spread_TC, np.nan
+    )
     row_BD = end_day_B[:, None] - panel.first_day + 1 + np.arange(max(recipe.windows.horizons))
     inside_BD = row_BD < len(value_TC)
     future_BDC = value_TC[np.where(inside_BD, row_BD, 0)]

@@ -1,4 +1,6 @@
-"""Where a comparison's leaderboard lies, written in every form; both boards are found again by evaluate."""
+"""Where a comparison's leaderboard lies, written in every form; both boards are found again by
+evaluate.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,9 @@ def board_folder(workspace: Workspace, name: str) -> AnyPath:
 
 
 def publish(config: RunConfig, wanted: CompareConfig, board: Result, folder: AnyPath) -> Result:
-    """Write leaderboard.json, .csv and .html, and champion.yaml: a run file that trains the champion."""
+    """Write leaderboard.json, .csv and .html, and champion.yaml: a run file that trains the
+    champion.
+    """
     _write_champion(config, wanted, board["champion"], folder / "champion.yaml")
     write_leaderboard_csv(board, folder / "leaderboard.csv")
     about = {
@@ -34,26 +38,38 @@ def publish(config: RunConfig, wanted: CompareConfig, board: Result, folder: Any
         "table": board["table"],
         "command": f"python -m ray_jobs.pipeline --config {folder / 'champion.yaml'}",
     }
-    write_leaderboard_page(board, path=folder / "leaderboard.html", language=config.language, about=about)
+    write_leaderboard_page(
+        board, path=folder / "leaderboard.html", language=config.language, about=about
+    )
     write_json(folder / "leaderboard.json", board)
     return {"champion": board["champion"], "folder": str(folder)}
 
 
 def _write_champion(config: RunConfig, wanted: CompareConfig, champion: str, path: AnyPath) -> None:
-    """The run with the champion as its model, on the same table of windows (so its values are kept, or not, as now)."""
+    """The run with the champion as its model, on the same table of windows (so its values are kept,
+    or not, as now).
+    """
     kept = config.replace(featurize=config.featurize.replace(keep_values=config.keeps_values))
-    settings = kept.model_dump(mode="json", by_alias=True, exclude={"compare"}, exclude_defaults=True)
+    settings = kept.model_dump(
+        mode="json", by_alias=True, exclude={"compare"}, exclude_defaults=True
+    )
     model = wanted.models[champion].model_dump(mode="json")
-    write_text(path, yaml.safe_dump({**settings, "model": model}, allow_unicode=True, sort_keys=False))
+    write_text(
+        path, yaml.safe_dump({**settings, "model": model}, allow_unicode=True, sort_keys=False)
+    )
 
 
 def finished_board(workspace: Workspace, name: str = "families") -> Result | None:
-    """The leaderboard of a finished comparison of the windows that lie there now; None where there is none."""
+    """The leaderboard of a finished comparison of the windows that lie there now; None where there
+    is none.
+    """
     return _of_these_windows(workspace, board_folder(workspace, name) / "leaderboard.json")
 
 
 def finished_facilities(workspace: Workspace) -> Result | None:
-    """What `ray_jobs.facilities` found on the windows that lie there now; None where it has not been run on them."""
+    """What `ray_jobs.facilities` found on the windows that lie there now; None where it has not
+    been run on them.
+    """
     return _of_these_windows(workspace, workspace.root / FACILITIES)
 
 

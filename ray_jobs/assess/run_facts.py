@@ -20,7 +20,9 @@ DISTRIBUTION = "hvac-foresight"
 
 def run_facts(config: RunConfig, workspace: Workspace, command: str) -> dict[str, Any]:
     """Sections `run`, `panel` and `windows` of metrics.json."""
-    ingested, featurized, trained = (workspace.finished(step) for step in ("ingest", "featurize", "train"))
+    ingested, featurized, trained = (
+        workspace.finished(step) for step in ("ingest", "featurize", "train")
+    )
     dumped = config.model_dump(mode="json", by_alias=True)
     inner = ("key", "seconds", "buckets", "buckets_each", "files_read")
     return {
@@ -68,7 +70,10 @@ def _encoder_facts(config: RunConfig, workspace: Workspace, trained: Result) -> 
 def _split_facts(config: RunConfig, featurized: Result) -> dict[str, Any]:
     borders = featurized["borders"]
     timed = config.splits.kind in ("time", "both")
-    dates = {name: (EPOCH + dt.timedelta(days=borders[name])).isoformat() if timed else None for name in ("t1", "t2")}
+    dates = {
+        name: (EPOCH + dt.timedelta(days=borders[name])).isoformat() if timed else None
+        for name in ("t1", "t2")
+    }
     return {
         "kind": config.splits.kind,
         **dates,
@@ -79,21 +84,27 @@ def _split_facts(config: RunConfig, featurized: Result) -> dict[str, Any]:
 
 
 def window_facts(featurized: Result) -> dict[str, Any]:
-    """Return windows, units, known labels, positives, effective numbers and base rates per split, over all classes.
+    """Return windows, units, known labels, positives, effective numbers and base rates per split,
+    over all classes.
 
     Base rates are weighted. Tables made before labels had weights count each label once.
     """
     facts: dict[str, Any] = {}
     for splits in featurized["windows"].values():
         for split, row in splits.items():
-            total = facts.setdefault(split, {"windows": 0, "units": 0, "known": {}, "positives": {}, "weights": {}})
+            total = facts.setdefault(
+                split, {"windows": 0, "units": 0, "known": {}, "positives": {}, "weights": {}}
+            )
             total["windows"] += row["windows"]
             total["units"] += row["units"]
             for part in ("known", "positives"):
                 counts = row[part]
                 weights = row.get("weights", {}).get(part) or {h: [n, n] for h, n in counts.items()}
                 _add(total[part], counts)
-                _add(total["weights"].setdefault(part, {}), {h: np.array(sums, float) for h, sums in weights.items()})
+                _add(
+                    total["weights"].setdefault(part, {}),
+                    {h: np.array(sums, float) for h, sums in weights.items()},
+                )
     for row in facts.values():
         weights = row.pop("weights")
         row["effective"] = effective(weights)
@@ -114,10 +125,16 @@ def closing_summary(workspace: Workspace) -> str:
     metrics = json.loads((workspace.root / "metrics.json").read_text(encoding="utf-8"))
     panel, windows = metrics["panel"], metrics["windows"]
     lines = [
-        f"Rows read {panel['rows_read']:,}; readings {panel['readings']:,}; missing {panel['missing']:,}; "
-        f"rejected {sum(panel['rejected'].values()):,} {_named(panel['rejected'])}",
-        f"{panel['equipment']} pieces of equipment in {panel['facilities']} facilities, {panel['points']} points, "
-        f"{panel['first_date']} to {panel['last_date']}; events {_named(panel['events'])}",
+        (
+            f"Rows read {panel['rows_read']:,}; readings {panel['readings']:,}; missing"
+            f" {panel['missing']:,}; rejected {sum(panel['rejected'].values()):,}"
+            f" {_named(panel['rejected'])}"
+        ),
+        (
+            f"{panel['equipment']} pieces of equipment in {panel['facilities']} facilities,"
+            f" {panel['points']} points, {panel['first_date']} to {panel['last_date']}; events"
+            f" {_named(panel['events'])}"
+        ),
         *(f"Warning: {sentence}" for sentence in workspace.finished("ingest").get("warnings", ())),
         f"Windows left out {_named(windows['excluded'])}",
         *_split_lines(windows),
@@ -131,7 +148,11 @@ def closing_summary(workspace: Workspace) -> str:
 
 
 def _named(counts: dict[str, int]) -> str:
-    return "(" + ", ".join(f"{name} {n:,}" for name, n in sorted(counts.items())) + ")" if counts else ""
+    return (
+        "(" + ", ".join(f"{name} {n:,}" for name, n in sorted(counts.items())) + ")"
+        if counts
+        else ""
+    )
 
 
 def _split_lines(windows: dict[str, Any]) -> list[str]:
@@ -139,7 +160,10 @@ def _split_lines(windows: dict[str, Any]) -> list[str]:
     for split in ("train", "tune", "cal", "test"):
         row = windows[split]
         rates = ", ".join(f"{h} d {_percent(rate)}" for h, rate in row["base_rate"].items())
-        lines.append(f"  {split:<6}{row['windows']:>9,} windows of {row['units']:>5,} units; base rate {rates}")
+        lines.append(
+            f"  {split:<6}{row['windows']:>9,} windows of {row['units']:>5,} units; base rate"
+            f" {rates}"
+        )
         lines += _effective_lines(row)
     return lines
 
@@ -155,14 +179,18 @@ def _effective_lines(row: dict[str, Any]) -> list[str]:
 
 
 def _newest_lines(workspace: Workspace) -> list[str]:
-    """Equipment by the state of its newest window, and how long the new ones still learn; none before score."""
+    """Equipment by the state of its newest window, and how long the new ones still learn; none
+    before score.
+    """
     if not workspace.state("score").exists():
         return []
     scored = workspace.finished("score")
     days = scored.get("learning_days_left")
     wait = " to ".join(map(str, sorted(set(days)))) if days else ""
     left = f"; new equipment is judged after {wait} more days of readings" if wait else ""
-    return [f"Newest window of equipment {_named(scored['units'])}{left}"] if scored["units"] else []
+    return (
+        [f"Newest window of equipment {_named(scored['units'])}{left}"] if scored["units"] else []
+    )
 
 
 def _model_lines(metrics: dict[str, Any]) -> list[str]:
@@ -170,7 +198,9 @@ def _model_lines(metrics: dict[str, Any]) -> list[str]:
     horizons = list(next(iter(metrics["models"].values())))
     lines = ["", f"{'PR-AUC [95 %]':<16}" + "".join(f"{h + ' days':>26}" for h in horizons)]
     for name, found in metrics["models"].items():
-        lines.append(f"{name:<16}" + "".join(f"{_interval(found[h]['pr_auc']):>26}" for h in horizons))
+        lines.append(
+            f"{name:<16}" + "".join(f"{_interval(found[h]['pr_auc']):>26}" for h in horizons)
+        )
     own = metrics["models"][metrics["run"]["family"]]
     rates = "".join(f"{_percent(own[h]['base_rate']['value']):>26}" for h in horizons)
     return [*lines, f"{'base rate':<16}{rates}"]

@@ -20,7 +20,9 @@ from ray_jobs.run.runtime import RayConfig
 
 
 class DetectConfig(Config):
-    """Everything a detection run is made of: simulated `series` or real records from a `source`, and what follows."""
+    """Everything a detection run is made of: simulated `series` or real records from a `source`,
+    and what follows.
+    """
 
     name: str
     workspace: Location
@@ -38,7 +40,10 @@ class DetectConfig(Config):
     @model_validator(mode="after")
     def _has_one_origin(self) -> Self:
         if (self.series is None) == (self.source is None):
-            raise ValueError("give either a 'series' section (simulated) or a 'source' section (records), not both")
+            raise ValueError(
+                "give either a 'series' section (simulated) or a 'source' section (records), not"
+                " both"
+            )
         return self
 
     @property
@@ -49,7 +54,11 @@ class DetectConfig(Config):
     @property
     def network(self) -> Cnn1dConfig:
         """The network's configuration, with the run's seed where it names none of its own."""
-        return self.model if "seed" in self.model.model_fields_set else self.model.replace(seed=self.seed)
+        return (
+            self.model
+            if "seed" in self.model.model_fields_set
+            else self.model.replace(seed=self.seed)
+        )
 
 
 def load_detect(path: str | AnyPath, overrides: Sequence[str] = ()) -> DetectConfig:

@@ -1,4 +1,6 @@
-"""Judge the test part with the detector, loaded anew, beside the baselines: metrics, tables, figures, report."""
+"""Judge the test part with the detector, loaded anew, beside the baselines: metrics, tables,
+figures, report.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +32,9 @@ from ray_jobs.run.workspace import Result, Workspace, content_key
 DETECTOR = "detector"
 
 
-def judge(config: DetectConfig, workspace: Workspace, series: Sequence[Series], steps: dict[str, Result]) -> Result:
+def judge(
+    config: DetectConfig, workspace: Workspace, series: Sequence[Series], steps: dict[str, Result]
+) -> Result:
     """All results of a run, from the model folder and the series.
 
     Args:
@@ -40,7 +44,9 @@ def judge(config: DetectConfig, workspace: Workspace, series: Sequence[Series], 
     baselines: list[Judge] = [WindowZScore(windows=detector.windows)]
     baselines += [RecordZScore.fit(series, detector.windows)] if config.source else []
     found = assess(series, detector, baselines, config.alarms)
-    metrics = _finite(_facts(config, steps) | metrics_of(found, series, detector.windows, seed=config.seed))
+    metrics = _finite(
+        _facts(config, steps) | metrics_of(found, series, detector.windows, seed=config.seed)
+    )
     write_json(workspace.root / "metrics.json", metrics)
     _write_csv(windows_table(found), workspace.root / "predictions.csv")
     if found.outcomes:

@@ -21,9 +21,16 @@ NETWORK = "detector"
 
 
 def fit_on_workers(
-    train: Examples, validation: Examples, model: Cnn1dConfig, *, config: TrainConfig, folder: AnyPath, key: str
+    train: Examples,
+    validation: Examples,
+    model: Cnn1dConfig,
+    *,
+    config: TrainConfig,
+    folder: AnyPath,
+    key: str,
 ) -> tuple[Cnn1d, FitState]:
-    """Fit by `config.workers` Ray Train workers (0: in this process); started again, it goes on where it stood.
+    """Fit by `config.workers` Ray Train workers (0: in this process); started again, it goes on
+    where it stood.
 
     Args:
         folder: shared by all workers; `key` names the fit in it.
@@ -31,13 +38,17 @@ def fit_on_workers(
     for name, part in (("train", train), ("validation", validation)):
         _write(part, folder / f"{name}-{key}.safetensors")
     settings = {"folder": str(folder), "key": key, "model": model.model_dump(mode="json")}
-    states = fit_by_workers(fit_worker, settings, config=config, folder=folder, name=f"detect-{key}")
+    states = fit_by_workers(
+        fit_worker, settings, config=config, folder=folder, name=f"detect-{key}"
+    )
     windows = augmented(train.windows, model, no_encoder)
     return Cnn1d.start(windows, model, no_encoder).finish(states[NETWORK]), states[NETWORK]
 
 
 def fit_worker(settings: dict[str, Any]) -> None:
-    """One worker of the data-parallel fit: it reads all examples, for their statistics, and learns from its share."""
+    """One worker of the data-parallel fit: it reads all examples, for their statistics, and learns
+    from its share.
+    """
     torch.set_num_threads(1)
     context = ray_train.get_context()
     config = Cnn1dConfig(**settings["model"])
@@ -47,20 +58,30 @@ def fit_worker(settings: dict[str, Any]) -> None:
     if state is not None and state.ended(config):
         return
     folder, key = place(settings["folder"]), settings["key"]
-    train, validation = (_read(folder / f"{name}-{key}.safetensors").windows for name in ("train", "validation"))
+    train, validation = (
+        _read(folder / f"{name}-{key}.safetensors").windows for name in ("train", "validation")
+    )
     train = augmented(train, config, no_encoder)
     model = Cnn1d.start(train, config, no_encoder)
     own = shard(train, context.get_world_rank(), context.get_world_size())
-    checkpoint = reporter(NETWORK, states, config, every=settings["every"], last=True, local=settings["local"])
+    checkpoint = reporter(
+        NETWORK, states, config, every=settings["every"], last=True, local=settings["local"]
+    )
 
     def report(found: FitState) -> None:
         settle_tie(found)
         checkpoint(found)
 
     fit_network(
-        model.network, model.rows(own), model.rows(validation), config, counts=count(train), workers=workers,
-        state=state, report=report,
-    )  # fmt: skip
+        model.network,
+        model.rows(own),
+        model.rows(validation),
+        config,
+        counts=count(train),
+        workers=workers,
+        state=state,
+        report=report,
+    )
 
 
 def _write(examples: Examples, path: AnyPath) -> None:

@@ -1,4 +1,6 @@
-"""What a task of compare and facilities does: fit one model for one class, and keep what it says and costs."""
+"""What a task of compare and facilities does: fit one model for one class, and keep what it says
+and costs.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +37,9 @@ SLOW_FIRST = ("fusion", "ttm_lora", "lstm", "hybrid_multitask", "cnn1d", "hybrid
 
 
 class Entry(NamedTuple):
-    """A model with a seed, the file that keeps its result for one class, and the facility it may not learn from."""
+    """A model with a seed, the file that keeps its result for one class, and the facility it may
+    not learn from.
+    """
 
     name: str
     config: Any
@@ -65,25 +69,45 @@ class Bench(NamedTuple):
 
 
 def basis_of(config: RunConfig) -> str:
-    """What fits depend on beside their own settings: the windows, the encoder, and the code that fits."""
+    """What fits depend on beside their own settings: the windows, the encoder, and the code that
+    fits.
+    """
     table = workspace_of(config).finished("featurize")["key"]
     return content_key(table, config.encoder.model_dump(mode="json"), _code())
 
 
 @cache
 def _code() -> str:
-    """A hash of the sources of features and models, without comments and layout: other code, other figures."""
-    files = [file for part in ("features", "models") for file in Path(hvac.__path__[0], part).glob("*.py")]
-    return content_key([(file.stem, ast.dump(ast.parse(file.read_text(encoding="utf-8")))) for file in sorted(files)])
+    """A hash of the sources of features and models, without comments and layout: other code, other
+    figures.
+    """
+    files = [
+        file
+        for part in ("features", "models")
+        for file in Path(hvac.__path__[0], part).glob("*.py")
+    ]
+    return content_key(
+        [
+            (file.stem, ast.dump(ast.parse(file.read_text(encoding="utf-8"))))
+            for file in sorted(files)
+        ]
+    )
 
 
-def contend_all(bench: Bench, entries: Iterable[tuple[Recipe, Entry]], *, job: str) -> dict[str, int]:
-    """Fit what has no result yet, one Ray task each, the slow families first; how many fits, and how many made now."""
+def contend_all(
+    bench: Bench, entries: Iterable[tuple[Recipe, Entry]], *, job: str
+) -> dict[str, int]:
+    """Fit what has no result yet, one Ray task each, the slow families first; how many fits, and
+    how many made now.
+    """
     wanted = {entry.path: (recipe, entry) for recipe, entry in entries}
     todo = [each for path, each in wanted.items() if not place(path).exists()]
     log.info("%s: %d fits, %d of them are there already", job, len(wanted), len(wanted) - len(todo))
     task = ray.remote(num_cpus=1, max_retries=2)(contend)
-    waiting = [task.remote(bench, *each) for each in sorted(todo, key=lambda each: _slowness(each[1].config.family))]
+    waiting = [
+        task.remote(bench, *each)
+        for each in sorted(todo, key=lambda each: _slowness(each[1].config.family))
+    ]
     while waiting:
         done, waiting = ray.wait(waiting)
         log.info("%s: %s fitted, %d to go", job, place(ray.get(done[0])).stem, len(waiting))
@@ -95,7 +119,9 @@ def _slowness(family: str) -> int:
 
 
 def contend(bench: Bench, recipe: Recipe, entry: Entry) -> str:
-    """Fit on everything that is not tested, score all windows, and write the outcome whole or not at all."""
+    """Fit on everything that is not tested, score all windows, and write the outcome whole or not
+    at all.
+    """
     torch.set_num_threads(1)
     folder, encoder = place(bench.windows_folder), loaded_once(lambda: load_encoder(bench.encoder))
     needs = tuple(dict.fromkeys((*entry.config.reads, *entry.config.needs)))
@@ -105,7 +131,9 @@ def contend(bench: Bench, recipe: Recipe, entry: Entry) -> str:
     fit = score_all(windows, learn_B, entry.config, Fitting(encoder), folds=bench.folds)
     seconds = time.perf_counter() - started
     rates = equipment_rates(windows.take(learn_B & (windows.column("split") == "train")))
-    outcome = Outcome(fit.score_BH, rates, fit.model.parameters, seconds, _microseconds(fit.model, windows))
+    outcome = Outcome(
+        fit.score_BH, rates, fit.model.parameters, seconds, _microseconds(fit.model, windows)
+    )
     _write(place(entry.path), outcome)
     return entry.path
 
@@ -116,7 +144,9 @@ def elsewhere(windows: Windows, facility: str | None) -> Windows:
 
 
 def _microseconds(model: Model, windows: Windows) -> float:
-    """Shortest time to score a window of a batch, of a few rounds: features and embedding are made before."""
+    """Shortest time to score a window of a batch, of a few rounds: features and embedding are made
+    before.
+    """
     some = windows.take(np.arange(min(TIMED_WINDOWS, len(windows))))
     best = float("inf")
     for _ in range(TIMED_ROUNDS):
@@ -137,5 +167,7 @@ def read_outcome(path: str) -> Outcome:
     """The outcome that a task wrote."""
     with place(path).open("rb") as file, np.load(file) as found:
         return Outcome(
-            score_BH=found["score_BH"], reference_H=found["reference_H"], **json.loads(str(found["facts"]))
-        )  # fmt: skip
+            score_BH=found["score_BH"],
+            reference_H=found["reference_H"],
+            **json.loads(str(found["facts"])),
+        )

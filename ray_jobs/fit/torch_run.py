@@ -1,8 +1,7 @@
 """A network's fit on Ray Train: what every worker of it does, and the run around the workers.
 
-Fits are named (an equipment class, a detector); a checkpoint holds all of them, so a killed worker, or a killed job
-that is started again, goes on where they stood.
-"""
+Fits are named (an equipment class, a detector); a checkpoint holds all of them, so a killed worker,
+or a killed job that is started again, goes on where they stood."""
 
 from __future__ import annotations
 
@@ -39,17 +38,23 @@ def fit_by_workers(
     folder: AnyPath,
     name: str,
 ) -> dict[str, FitState]:
-    """Run `config.workers` workers (0: this process is the worker) and return every fit by its name.
+    """Run `config.workers` workers (0: this process is the worker) and return every fit by its
+    name.
 
     Args:
-        worker: called with `settings` and, beside them, `every` (epochs between checkpoints) and `local` (where the
-            fits lie where there is no worker that copies them, else None).
-        folder: shared by all workers; checkpoints lie there under `name`, which must tell one fit from another.
+        worker: called with `settings` and, beside them, `every` (epochs between checkpoints) and
+            `local` (where the fits lie where there is no worker that copies them, else None).
+        folder: shared by all workers; checkpoints lie there under `name`, which must tell one fit
+            from another.
     """
     poll_often()
     folder = place(folder)
     local = None if config.workers else str(folder / f"local-{name}")
-    asked = {"CPU": 1.0, **({"GPU": 1.0} if config.gpu else {}), **config.resources} if config.resources else {}
+    asked = (
+        {"CPU": 1.0, **({"GPU": 1.0} if config.gpu else {}), **config.resources}
+        if config.resources
+        else {}
+    )
 
     def fitted() -> ray_train.Result:
         return TorchTrainer(
@@ -77,19 +82,23 @@ def fit_by_workers(
 def _led_again(fitted: Callable[[], ray_train.Result], times: int) -> ray_train.Result:
     """Go on from the last checkpoint where Ray Train itself does not.
 
-    It starts dead workers again, but not its own controller, nor a worker that dies while all are being started.
-    """
+    It starts dead workers again, but not its own controller, nor a worker that dies while all are
+    being started."""
     try:
         return fitted()
     except (ActorDiedError, ControllerError) as error:
         if not times or not isinstance(getattr(error, "controller_failure", error), RayActorError):
             raise
-        log.warning("train: a process that leads or joins the workers died: going on from the last checkpoint")
+        log.warning(
+            "train: a process that leads or joins the workers died: going on from the last"
+            " checkpoint"
+        )
         return _led_again(fitted, times - 1)
 
 
 def poll_often() -> None:
-    """Let Ray Train look at its workers twice a second: every report waits for the next look, and its own pace is 2 s.
+    """Let Ray Train look at its workers twice a second: every report waits for the next look, and
+    its own pace is 2 s.
 
     It hands the setting on to the process that leads the workers.
     """
@@ -104,7 +113,9 @@ def storage_of(folder: AnyPath) -> dict[str, Any]:
 
 
 def wrap(module: torch.nn.Module) -> torch.nn.Module:
-    """A network as Ray Train wants it: on the worker's device, data-parallel where there are several."""
+    """A network as Ray Train wants it: on the worker's device, data-parallel where there are
+    several.
+    """
     wrapped: torch.nn.Module = prepare_model(module)
     return wrapped
 
@@ -115,13 +126,25 @@ def shard(windows: Windows, rank: int, count: int) -> Windows:
 
 
 def reporter(
-    name: str, states: dict[str, FitState], config: Any, *, every: int, last: bool, local: str | None
+    name: str,
+    states: dict[str, FitState],
+    config: Any,
+    *,
+    every: int,
+    last: bool,
+    local: str | None,
 ) -> Callable[[FitState], None]:
-    """Checkpoint all fits every few epochs; without workers nothing copies the folder, so it lies in the workspace."""
+    """Checkpoint all fits every few epochs; without workers nothing copies the folder, so it lies
+    in the workspace.
+    """
 
     def report(state: FitState) -> None:
         states[name] = state
-        row = {f"{key}_{h}": value for h, rows in enumerate(state.history_H) for key, value in rows[-1].items()}
+        row = {
+            f"{key}_{h}": value
+            for h, rows in enumerate(state.history_H)
+            for key, value in rows[-1].items()
+        }
         if state.epoch % every and not (last and state.ended(config)):
             return
         rank = ray_train.get_context().get_world_rank()

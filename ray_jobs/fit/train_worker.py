@@ -21,9 +21,9 @@ from ray_jobs.tables.windows_table import fit_windows, load_recipes
 def fit_worker(settings: dict[str, Any]) -> None:
     """One worker of the data-parallel fit (also the whole of it, with one worker).
 
-    A class has a network per fold, which scores the units that it did not see, and one of all units. Every worker reads
-    all windows, so that scaling and class weights are those of the whole; it then keeps its share of the rows.
-    """
+    A class has a network per fold, which scores the units that it did not see, and one of all
+    units. Every worker reads all windows, so that scaling and class weights are those of the whole;
+    it then keeps its share of the rows."""
     torch.set_num_threads(1)
     context = ray_train.get_context()
     config = read_config(settings["model"])
@@ -35,22 +35,37 @@ def fit_worker(settings: dict[str, Any]) -> None:
     recipes = load_recipes(folder)
     names = [f"{class_name}/{fit.name}" for class_name in recipes for fit in fits]
     for class_name, recipe in recipes.items():
-        todo = [fit for fit in fits if not _ended(states.get(f"{class_name}/{fit.name}"), fit.config)]
+        todo = [
+            fit for fit in fits if not _ended(states.get(f"{class_name}/{fit.name}"), fit.config)
+        ]
         windows = fit_windows(folder, recipe, config, encoder) if todo else None
         for fit in todo:
             assert windows is not None
-            train, tune = network_parts(windows, folds_of(windows, config, settings["folds"]), fit.fold)
+            train, tune = network_parts(
+                windows, folds_of(windows, config, settings["folds"]), fit.fold
+            )
             train = augmented(train, fit.config, encoder)
             model = FAMILIES[fit.config.family].model.start(train, fit.config, encoder)
             own = shard(train, context.get_world_rank(), context.get_world_size())
             name = f"{class_name}/{fit.name}"
             checkpoint = reporter(
-                name, states, fit.config, every=settings["every"], last=name == names[-1], local=settings["local"]
+                name,
+                states,
+                fit.config,
+                every=settings["every"],
+                last=name == names[-1],
+                local=settings["local"],
             )
             states[name] = fit_network(
-                model.network, model.rows(own), model.rows(tune), fit.config, counts=count(train), workers=workers,
-                state=states.get(name), report=checkpoint,
-            )  # fmt: skip
+                model.network,
+                model.rows(own),
+                model.rows(tune),
+                fit.config,
+                counts=count(train),
+                workers=workers,
+                state=states.get(name),
+                report=checkpoint,
+            )
 
 
 def _ended(state: FitState | None, config: Any) -> bool:

@@ -26,20 +26,30 @@ NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 
 
 def main(work: Callable[[Any], Any], about: str | None, load: Callable[..., Any] = load_run) -> Any:
-    """Parse, check, connect to Ray, work; an error that is the user's to mend ends in one sentence and status 2.
+    """Parse, check, connect to Ray, work; an error that is the user's to mend ends in one sentence
+    and status 2.
 
-    The last line of standard output is `RESULT {…}`, JSON for whoever submitted the job: `job`, `exit`, `seconds`, and
-    `result` or `error`.
+    The last line of standard output is `RESULT {…}`, JSON for whoever submitted the job: `job`,
+    `exit`, `seconds`, and `result` or `error`.
 
     Args:
         work: given the configuration; what it returns is told where it is a mapping.
-        load: makes the configuration from the file's path and the overrides; it must have a `ray` section.
+        load: makes the configuration from the file's path and the overrides; it must have a `ray`
+            section.
     """
-    parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--config", required=True, help="YAML file of the run, e.g. ray_jobs/configs/demo.yaml")
-    parser.add_argument("overrides", nargs="*", metavar="key.sub=value", help="settings laid over the file")
+    parser = argparse.ArgumentParser(
+        description=about, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--config", required=True, help="YAML file of the run, e.g. ray_jobs/configs/demo.yaml"
+    )
+    parser.add_argument(
+        "overrides", nargs="*", metavar="key.sub=value", help="settings laid over the file"
+    )
     arguments = parser.parse_args()
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr
+    )
     for noisy in ("ray", "matplotlib", "fsspec", "numba", "httpx"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     started = time.monotonic()
@@ -73,11 +83,16 @@ def _tell(started: float, status: int, **facts: Any) -> None:
 def _short(found: Any) -> dict[str, Any]:
     if not isinstance(found, Mapping):
         return {}
-    return {k: v for k, v in found.items() if len(json.dumps(v, default=str, ensure_ascii=False)) <= LONGEST_FACT}
+    return {
+        k: v
+        for k, v in found.items()
+        if len(json.dumps(v, default=str, ensure_ascii=False)) <= LONGEST_FACT
+    }
 
 
 def root_of(error: BaseException) -> HvacError | None:
-    """The user's error at the root of one that may have travelled through Ray, None where there is none.
+    """The user's error at the root of one that may have travelled through Ray, None where there is
+    none.
 
     >>> root_of(RuntimeError("a bug")) is None
     True
@@ -91,7 +106,10 @@ def root_of(error: BaseException) -> HvacError | None:
             return seen
         if isinstance(seen, OSError) and not isinstance(seen, RayError) and _full(seen):
             where = seen.filename or " ".join(str(seen).split())[:200]
-            return HvacError(f"{where}: no room is left: free some, or set another workspace, and run the job again")
+            return HvacError(
+                f"{where}: no room is left: free some, or set another workspace, and run the job"
+                " again"
+            )
         seen = cause
     return None
 

@@ -24,8 +24,8 @@ LOCK = ".lock"
 def held(workspace: AnyPath, job: str) -> Iterator[None]:
     """Hold a workspace while the block runs, and remove what killed jobs left half written there.
 
-    The lock is the operating system's, so that a dead holder's falls at once. A workspace behind a URL has none: an
-    object store gives no way to take one.
+    The lock is the operating system's, so that a dead holder's falls at once. A workspace behind a
+    URL has none: an object store gives no way to take one.
 
     Raises:
         HvacError: another job holds it; the message says which, since when and where.
@@ -37,7 +37,9 @@ def held(workspace: AnyPath, job: str) -> Iterator[None]:
         workspace.mkdir(parents=True, exist_ok=True)
         file = (workspace / LOCK).open("a+", encoding="utf-8")
     except OSError as error:
-        raise HvacError(f"{workspace} cannot be written ({error.strerror}): set another workspace") from error
+        raise HvacError(
+            f"{workspace} cannot be written ({error.strerror}): set another workspace"
+        ) from error
     with file:
         _take(file, workspace)
         _sign(file, job)
@@ -53,7 +55,8 @@ def _take(file: IO[str], workspace: Path) -> None:
     except BlockingIOError:
         file.seek(0)
         raise HvacError(
-            f"{workspace} is in use by {_holder(file.read())}: wait until it ends, or set another workspace"
+            f"{workspace} is in use by {_holder(file.read())}: wait until it ends, or set another"
+            " workspace"
         ) from None
 
 

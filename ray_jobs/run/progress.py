@@ -1,4 +1,6 @@
-"""How far a step is: a bar in a terminal, a line now and then where there is none (the logs of a submitted job)."""
+"""How far a step is: a bar in a terminal, a line now and then where there is none (the logs of a
+submitted job).
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,9 @@ Item = TypeVar("Item")
 SECONDS_BETWEEN_LINES = 15.0
 
 
-def counted(step: str, what: str, total: int, items: Iterable[Item], count: Any = lambda item: 1) -> Iterator[Item]:
+def counted(
+    step: str, what: str, total: int, items: Iterable[Item], count: Any = lambda item: 1
+) -> Iterator[Item]:
     """The same items; says how many of `total` have passed, each counting for `count(item)`."""
     done, said, terminal = 0, time.monotonic(), os.isatty(2)
     with tqdm(total=total, desc=step, unit=what, disable=not terminal) as bar:

@@ -27,11 +27,12 @@ Resources = dict[str, Annotated[float, Field(ge=0)]]
 
 
 class FeaturizeConfig(Config):
-    """How windows are made; raw values are kept where the model needs them, unless `keep_values` says otherwise.
+    """How windows are made; raw values are kept where the model needs them, unless `keep_values`
+    says otherwise.
 
-    `buckets` is into how many parts the equipment of each facility is cut (default: by size). `resources` and
-    `encoder_resources` are what a task and an encoder ask of a node beside CPUs and GPUs, such as {features: 0.01}.
-    """
+    `buckets` is into how many parts the equipment of each facility is cut (default: by size).
+    `resources` and `encoder_resources` are what a task and an encoder ask of a node beside CPUs and
+    GPUs, such as {features: 0.01}."""
 
     buckets: int | None = Field(default=None, ge=1)
     encoders: int | None = Field(default=None, ge=1)
@@ -71,7 +72,8 @@ class EvaluateConfig(Config):
 
 
 class ScoreConfig(Config):
-    """Which windows are scored: those that end on the newest `days` days of every unit, or one day, or some facilities.
+    """Which windows are scored: those that end on the newest `days` days of every unit, or one day,
+    or some facilities.
 
     `again` scores what has not changed as well.
     """
@@ -83,10 +85,11 @@ class ScoreConfig(Config):
 
 
 class CompareConfig(Config):
-    """Which models stand beside each other: a list of family names, or a mapping from a name to a family's settings.
+    """Which models stand beside each other: a list of family names, or a mapping from a name to a
+    family's settings.
 
-    `kinds` is for `ray_jobs.rotate`: each kind of events is predicted alone, and figures are means over kinds.
-    """
+    `kinds` is for `ray_jobs.rotate`: each kind of events is predicted alone, and figures are means
+    over kinds."""
 
     name: FileName = "families"
     models: dict[str, ModelConfig]
@@ -101,26 +104,42 @@ class CompareConfig(Config):
         if isinstance(given, list | tuple):
             if odd := [each for each in given if not isinstance(each, str)]:
                 raise ValueError(
-                    f"a list of models holds names only, found {odd[0]!r}: write 'name: {{settings}}' lines"
+                    f"a list of models holds names only, found {odd[0]!r}: write 'name:"
+                    " {settings}' lines"
                 )
             if len(set(given)) < len(given):
                 raise ValueError("a model stands in the list twice; name each once")
             return {name: {"family": name} for name in given}
-        named = {name: settings or {} for name, settings in given.items()} if isinstance(given, dict) else given
-        return {name: {"family": name, **settings} if isinstance(settings, dict) else settings
-                for name, settings in named.items()} if isinstance(named, dict) else named  # fmt: skip
+        named = (
+            {name: settings or {} for name, settings in given.items()}
+            if isinstance(given, dict)
+            else given
+        )
+        return (
+            {
+                name: {"family": name, **settings} if isinstance(settings, dict) else settings
+                for name, settings in named.items()
+            }
+            if isinstance(named, dict)
+            else named
+        )
 
     @field_validator("models")
     @classmethod
     def _have_no_seeds(cls, models: dict[str, ModelConfig]) -> dict[str, ModelConfig]:
         if seeded := [name for name, model in models.items() if model.seed]:
-            raise ValueError(f"{seeded[0]}.seed has no say here: seeds are compare.seeds, for every model alike")
+            raise ValueError(
+                f"{seeded[0]}.seed has no say here: seeds are compare.seeds, for every model alike"
+            )
         return models
 
     @model_validator(mode="after")
     def _default_is_one_of_them(self) -> Self:
         if self.default not in self.models:
-            raise ValueError(f"default is {self.default!r}, which is none of the models: {', '.join(self.models)}")
+            raise ValueError(
+                f"default is {self.default!r}, which is none of the models:"
+                f" {', '.join(self.models)}"
+            )
         return self
 
 
@@ -152,19 +171,32 @@ class RunConfig(Config):
         """Whether the featurized table holds the raw values of every window."""
         kept = self.featurize.keep_values
         models = (self.model, *(self.compare.models.values() if self.compare else ()))
-        return any("values" in columns_for(model.reads) for model in models) if kept is None else kept
+        return (
+            any("values" in columns_for(model.reads) for model in models) if kept is None else kept
+        )
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
         if (self.source is None) == (self.simulate is None):
-            raise ValueError("give either a 'source' section (tables to read) or a 'simulate' section, not both")
+            raise ValueError(
+                "give either a 'source' section (tables to read) or a 'simulate' section, not both"
+            )
         if self.source and self.source.format == "seed":
             if self.windows.normalise != "none":
-                raise ValueError("the seed's format holds windows without their history: set windows.normalise: none")
+                raise ValueError(
+                    "the seed's format holds windows without their history: set windows.normalise:"
+                    " none"
+                )
             if self.windows.horizons != (30, 60, 90) or self.windows.lookback != 90:
-                raise ValueError("the seed's format has windows of 90 days and labels for 30, 60 and 90: keep these")
+                raise ValueError(
+                    "the seed's format has windows of 90 days and labels for 30, 60 and 90: keep"
+                    " these"
+                )
             if self.splits.kind not in ("equipment", "facility"):
-                raise ValueError("the seed's format has no continuous record: set splits.kind: equipment or facility")
+                raise ValueError(
+                    "the seed's format has no continuous record: set splits.kind: equipment or"
+                    " facility"
+                )
         return self
 
 

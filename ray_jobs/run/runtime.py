@@ -33,7 +33,9 @@ class RayConfig(Config):
 
 @contextmanager
 def ray_session(config: RayConfig) -> Iterator[None]:
-    """A connected Ray; one that was started here is also stopped here, one that was joined is left running."""
+    """A connected Ray; one that was started here is also stopped here, one that was joined is left
+    running.
+    """
     if ray.is_initialized():
         yield
         return

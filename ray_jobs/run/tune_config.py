@@ -13,11 +13,13 @@ METRIC = "tune_pr_auc"
 
 
 class TuneConfig(Config):
-    """A sweep over the settings of `model`, each trial judged on *tune* by the mean PR-AUC over classes and horizons.
+    """A sweep over the settings of `model`, each trial judged on *tune* by the mean PR-AUC over
+    classes and horizons.
 
     Attributes:
         trials: how many settings are tried (`pbt`: the size of the population).
-        cpus_per_trial, gpus_per_trial: what one trial (with `train.workers` > 1: one of its workers) is given.
+        cpus_per_trial, gpus_per_trial: what one trial (with `train.workers` > 1: one of its
+            workers) is given.
         metric: `tune_pr_auc`, or that of one horizon, such as `tune_pr_auc_30`.
         grace_epochs: `asha` stops no trial before; `pbt` may change settings this often.
         mlflow_uri: where MLflow records the trials, if anywhere.

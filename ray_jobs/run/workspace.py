@@ -50,7 +50,9 @@ class Workspace:
 
     @property
     def held_out(self) -> AnyPath:
-        """Cross-fitted scores of the windows that are not tested, by class: what calibrated the bundles."""
+        """Cross-fitted scores of the windows that are not tested, by class: what calibrated the
+        bundles.
+        """
         return self.root / "held_out"
 
     @property
@@ -60,11 +62,14 @@ class Workspace:
 
     @property
     def buckets(self) -> dict[str, str]:
-        """Names and content keys of the panel's buckets. Raises HvacError where `ingest` has to run (again)."""
+        """Names and content keys of the panel's buckets. Raises HvacError where `ingest` has to run
+        (again).
+        """
         found = self.finished("ingest")["buckets"]
         if not isinstance(found, dict):
             raise HvacError(
-                f"{self.root}: its panel is of an earlier version: run python -m ray_jobs.ingest --config … again"
+                f"{self.root}: its panel is of an earlier version: run python -m ray_jobs.ingest"
+                " --config … again"
             )
         return dict(found)
 
@@ -76,7 +81,10 @@ class Workspace:
         """What a finished step recorded. Raises HvacError where the step has not run."""
         found = read_mark(self.state(step))
         if not found:
-            raise HvacError(f"{self.root}: step '{step}' has not been run here: python -m ray_jobs.{step} --config …")
+            raise HvacError(
+                f"{self.root}: step '{step}' has not been run here: python -m ray_jobs.{step}"
+                " --config …"
+            )
         return found
 
 
@@ -92,14 +100,18 @@ def content_key(*parts: Any) -> str:
 
 
 def run_step(workspace: Workspace, step: str, key: str, work: Callable[[], Result]) -> Result:
-    """Do a step's work unless it was already done with the same key; record what it says, whole or not at all."""
+    """Do a step's work unless it was already done with the same key; record what it says, whole or
+    not at all.
+    """
     done = read_mark(workspace.state(step))
     if done.get("key") == key:
         log.info("%s: already done, skipped (same configuration and input)", step)
         return {**done, "skipped": True}
     log.info("%s: started", step)
     started = time.monotonic()
-    workspace.state(step).unlink(missing_ok=True)  # what the step changes is not whole until it ends
+    workspace.state(step).unlink(
+        missing_ok=True
+    )  # what the step changes is not whole until it ends
     result = {**work(), "key": key, "seconds": round(time.monotonic() - started, 1)}
     write_json(workspace.state(step), result)
     log.info("%s: done in %.1f s", step, result["seconds"])
@@ -127,8 +139,12 @@ def whole_table(
             wanted["columns"] = [*wanted["columns"], *(name for name in optional if name in stored)]
         return dataset.to_table(**wanted)
     except (pa.ArrowInvalid, OSError) as error:
-        reason, folder = " ".join(str(error).split())[:300], where[0].parent if isinstance(where, list) else where
+        reason, folder = (
+            " ".join(str(error).split())[:300],
+            where[0].parent if isinstance(where, list) else where,
+        )
         raise InputError(
-            f"{folder}: a part cannot be read ({reason}): delete the "
-            f"damaged file and steps/{step}.json of the workspace, then run {step} again: it makes only this part anew"
+            f"{folder}: a part cannot be read ({reason}): delete the damaged file and"
+            f" steps/{step}.json of the workspace, then run {step} again: it makes only this part"
+            " anew"
         ) from error

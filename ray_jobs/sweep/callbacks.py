@@ -1,4 +1,6 @@
-"""What is told while a sweep runs: a line in the log per trial, and runs in MLflow where that is asked for."""
+"""What is told while a sweep runs: a line in the log per trial, and runs in MLflow where that is
+asked for.
+"""
 
 from __future__ import annotations
 
@@ -24,8 +26,13 @@ class Progress(Callback):  # type: ignore[misc]
         done = sum(each.is_finished() or each is trial for each in trials)
         log.info(
             "%s: %s %.4f after %d epochs; %d of %d trials done",
-            trial, self.metric, found[self.metric], found["epoch"], done, self.trials,
-        )  # fmt: skip
+            trial,
+            self.metric,
+            found[self.metric],
+            found["epoch"],
+            done,
+            self.trials,
+        )
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """A trial whose process died, or that met a bug."""

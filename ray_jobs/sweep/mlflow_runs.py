@@ -31,7 +31,9 @@ def check_reachable(uri: str) -> None:
 
 
 def _or_warn(record: Callable[..., None]) -> Callable[..., None]:
-    """A store that fails takes no trial with it: Ray Tune would end the trial that its callback was told of."""
+    """A store that fails takes no trial with it: Ray Tune would end the trial that its callback was
+    told of.
+    """
 
     @functools.wraps(record)
     def recorded(self: TrialRuns, *told: Any, **info: Any) -> None:
@@ -44,11 +46,11 @@ def _or_warn(record: Callable[..., None]) -> Callable[..., None]:
 
 
 class TrialRuns(Callback):  # type: ignore[misc]
-    """One run per trial: a metric per epoch, the settings when it ends; goes on with it after a kill.
+    """One run per trial: a metric per epoch, the settings when it ends; goes on with it after a
+    kill.
 
-    Ray's own callback writes every metric by itself, which takes a second per epoch on a local database, and starts a
-    second run for a trial that is taken up again.
-    """
+    Ray's own callback writes every metric by itself, which takes a second per epoch on a local
+    database, and starts a second run for a trial that is taken up again."""
 
     def __init__(self, uri: str, experiment: str, sweep: str) -> None:
         self.uri, self.experiment, self.sweep = uri, experiment, sweep
@@ -65,8 +67,13 @@ class TrialRuns(Callback):  # type: ignore[misc]
         client, name = self.client, str(trial)
         known = client.get_experiment_by_name(self.experiment)
         experiment = known.experiment_id if known else client.create_experiment(self.experiment)
-        tags = {TRIAL: name, SWEEP: self.sweep}  # trials of another sweep of this name are called the same
-        found: list[Run] = client.search_runs([experiment], " and ".join(f"tags.{n} = '{v}'" for n, v in tags.items()))
+        tags = {
+            TRIAL: name,
+            SWEEP: self.sweep,
+        }  # trials of another sweep of this name are called the same
+        found: list[Run] = client.search_runs(
+            [experiment], " and ".join(f"tags.{n} = '{v}'" for n, v in tags.items())
+        )
         run = found[0] if found else client.create_run(experiment, run_name=name, tags=tags)
         client.update_run(run.info.run_id, status="RUNNING")
         self.run_of[name] = run.info.run_id
@@ -78,7 +85,9 @@ class TrialRuns(Callback):  # type: ignore[misc]
         """Record an epoch."""
         now, step = int(time.time() * 1000), int(result["epoch"])
         own = {
-            n: v for n, v in result.items() if isinstance(v, float) and math.isfinite(v) and not n.startswith("time")
+            n: v
+            for n, v in result.items()
+            if isinstance(v, float) and math.isfinite(v) and not n.startswith("time")
         }
         if run := self.run_of.get(str(trial)):
             self.client.log_batch(run, metrics=[Metric(n, v, now, step) for n, v in own.items()])
@@ -87,7 +96,9 @@ class TrialRuns(Callback):  # type: ignore[misc]
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """Record the settings (PBT changes them on the way) and the end."""
         if run := self.run_of.get(str(trial)):
-            self.client.log_batch(run, params=[Param(n, str(v)) for n, v in trial.config["settings"].items()])
+            self.client.log_batch(
+                run, params=[Param(n, str(v)) for n, v in trial.config["settings"].items()]
+            )
             self.client.set_terminated(run)
 
     @_or_warn

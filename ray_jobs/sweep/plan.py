@@ -22,7 +22,9 @@ WITHOUT_EPOCHS = "{} {}, and {} is fitted at once, without epochs: use algorithm
 
 
 class Plan(NamedTuple):
-    """Settings drawn beforehand (Optuna draws its own), what windows must carry, and the longest trial."""
+    """Settings drawn beforehand (Optuna draws its own), what windows must carry, and the longest
+    trial.
+    """
 
     points: list[Settings]
     needs: tuple[str, ...]
@@ -33,8 +35,9 @@ def plan(config: RunConfig, workspace: Workspace) -> Plan:
     """Check everything that can be known beforehand.
 
     Raises:
-        HvacError: one sentence on what is wrong: a setting, a range, an algorithm that does not suit the family, a
-            package or resource that is not there, a table that does not hold what the family needs.
+        HvacError: one sentence on what is wrong: a setting, a range, an algorithm that does not
+            suit the family, a package or resource that is not there, a table that does not hold
+            what the family needs.
     """
     search, base = tune_section(config), config.model
     _check_packages(search)
@@ -43,7 +46,9 @@ def plan(config: RunConfig, workspace: Workspace) -> Plan:
     models = [base, *corners(base, search.space)]
     epochs = max(getattr(model, "epochs", 1) for model in models)
     if search.algorithm in ("asha", "pbt") and search.grace_epochs > epochs:
-        raise ConfigError(f"tune.grace_epochs ({search.grace_epochs}) is more than a trial has epochs ({epochs})")
+        raise ConfigError(
+            f"tune.grace_epochs ({search.grace_epochs}) is more than a trial has epochs ({epochs})"
+        )
     points = draw_points(base, search.space, count=search.trials, seed=search.seed)
     check_trainable(config, workspace, models)
     _check_resources(config, search)
@@ -53,7 +58,9 @@ def plan(config: RunConfig, workspace: Workspace) -> Plan:
 def tune_section(config: RunConfig) -> TuneConfig:
     """The `tune:` section. Raises ConfigError without one."""
     if config.tune is None:
-        raise ConfigError(f"{config.name} has no 'tune' section: see ray_jobs/configs/sweep_demo.yaml for one")
+        raise ConfigError(
+            f"{config.name} has no 'tune' section: see ray_jobs/configs/sweep_demo.yaml for one"
+        )
     return config.tune
 
 
@@ -69,7 +76,8 @@ def _check_packages(search: TuneConfig) -> None:
             importlib.import_module(package)
         except ImportError:
             raise ConfigError(
-                f"this sweep needs {package}, which is not installed: pip install 'hvac-foresight[{package}]'"
+                f"this sweep needs {package}, which is not installed: pip install"
+                f" 'hvac-foresight[{package}]'"
             ) from None
     if search.mlflow_uri is not None:
         from ray_jobs.sweep.mlflow_runs import check_reachable
@@ -82,36 +90,48 @@ def _check_algorithm(config: RunConfig, search: TuneConfig) -> None:
     network = FAMILIES[base.family].network
     if search.algorithm == "asha" and not network:
         raise ConfigError(WITHOUT_EPOCHS.format("asha", "stops trials between epochs", base.family))
-    if search.algorithm == "asha" and workers > 1 and _started_here(config) and not config.ray.dashboard:
+    if (
+        search.algorithm == "asha"
+        and workers > 1
+        and _started_here(config)
+        and not config.ray.dashboard
+    ):
         raise ConfigError(
-            "asha frees the workers of a stopped trial through Ray's dashboard, which is off here: set ray.dashboard: "
-            "true, or train.workers: 1"
+            "asha frees the workers of a stopped trial through Ray's dashboard, which is off here:"
+            " set ray.dashboard: true, or train.workers: 1"
         )
     if search.algorithm != "pbt":
         return
     if not network:
-        raise ConfigError(WITHOUT_EPOCHS.format("pbt", "changes settings between epochs", base.family))
+        raise ConfigError(
+            WITHOUT_EPOCHS.format("pbt", "changes settings between epochs", base.family)
+        )
     if workers > 1:
         raise ConfigError(
-            f"pbt copies networks between trials of one process each: set train.workers: 1, not {workers}"
+            "pbt copies networks between trials of one process each: set train.workers: 1, not"
+            f" {workers}"
         )
     changeable = sorted(set(TrainingConfig.model_fields) - FIXED_FOR_PBT)
     for key in search.space:
         if key not in changeable:
             raise ConfigError(
-                f"tune.space.{key}: pbt changes settings of a network in training, and {key} is not one that can be "
-                f"changed then; these can: {', '.join(changeable)}"
+                f"tune.space.{key}: pbt changes settings of a network in training, and {key} is not"
+                f" one that can be changed then; these can: {', '.join(changeable)}"
             )
 
 
 def _check_metric(search: TuneConfig, horizons: tuple[int, ...]) -> None:
     known = [METRIC, *(f"{METRIC}_{days}" for days in horizons)]
     if search.metric not in known:
-        raise ConfigError(f"tune.metric: unknown metric '{search.metric}'. Known metrics: {', '.join(known)}")
+        raise ConfigError(
+            f"tune.metric: unknown metric '{search.metric}'. Known metrics: {', '.join(known)}"
+        )
 
 
 def _check_resources(config: RunConfig, search: TuneConfig) -> None:
-    """A trial that can never start would wait for ever; on a cluster that grows, more may still come."""
+    """A trial that can never start would wait for ever; on a cluster that grows, more may still
+    come.
+    """
     if not _started_here(config):
         return
     there, workers = ray.cluster_resources(), workers_of(config)
@@ -119,8 +139,8 @@ def _check_resources(config: RunConfig, search: TuneConfig) -> None:
     for name, amount in asked.items():
         if amount > there.get(name, 0):
             raise HvacError(
-                f"a trial asks for {amount:g} {name}, this machine's Ray has {there.get(name, 0):g}: "
-                f"lower tune.{name.lower()}s_per_trial"
+                f"a trial asks for {amount:g} {name}, this machine's Ray has"
+                f" {there.get(name, 0):g}: lower tune.{name.lower()}s_per_trial"
             )
 
 

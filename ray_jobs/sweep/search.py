@@ -1,4 +1,6 @@
-"""Ray Tune's side of a sweep: who draws the settings, who stops trials, how a killed sweep is taken up again."""
+"""Ray Tune's side of a sweep: who draws the settings, who stops trials, how a killed sweep is taken
+up again.
+"""
 
 from __future__ import annotations
 
@@ -39,11 +41,15 @@ def search(trainable: Callable[..., Any], run: RunConfig, planned: Plan, sweep: 
     config = tune_section(run)
     for variable, value in ENVIRONMENT.items():
         os.environ.setdefault(variable, value)
-    logging.getLogger("ray.tune.analysis").setLevel(logging.ERROR)  # it misses the files of loggers we do not use
+    logging.getLogger("ray.tune.analysis").setLevel(
+        logging.ERROR
+    )  # it misses the files of loggers we do not use
     state = sweep / STATE
     if restorable(state):
         log.info("tune: going on with %s", sweep)
-        return Tuner.restore(*storage_of(state).values(), trainable=trainable, restart_errored=True).fit()
+        return Tuner.restore(
+            *storage_of(state).values(), trainable=trainable, restart_errored=True
+        ).fit()
     remove_tree(state)
     random.seed(config.seed)  # PBT and ASHA draw from these
     np.random.seed(config.seed)
@@ -71,7 +77,9 @@ def search(trainable: Callable[..., Any], run: RunConfig, planned: Plan, sweep: 
             **storage_of(sweep),
             callbacks=callbacks(config, run.name, sweep.name),
             failure_config=FailureConfig(max_failures=run.train.max_failures),
-            checkpoint_config=CheckpointConfig(num_to_keep=None if config.algorithm == "pbt" else KEPT),
+            checkpoint_config=CheckpointConfig(
+                num_to_keep=None if config.algorithm == "pbt" else KEPT
+            ),
             verbose=0,
         ),
     )
@@ -79,14 +87,19 @@ def search(trainable: Callable[..., Any], run: RunConfig, planned: Plan, sweep: 
 
 
 def restorable(state: AnyPath) -> bool:
-    """Whether a whole snapshot of a sweep lies there (one that was cut while being written is none)."""
+    """Whether a whole snapshot of a sweep lies there (one that was cut while being written is
+    none).
+    """
     snapshots = matching(state, "experiment_state-*.json")
     if not snapshots or not Tuner.can_restore(*storage_of(state).values()):
         return False
     try:
         json.loads(snapshots[-1].read_text(encoding="utf-8"))
     except json.JSONDecodeError:
-        log.warning("tune: the newest snapshot in %s was cut: starting anew, trials that ended are kept", state)
+        log.warning(
+            "tune: the newest snapshot in %s was cut: starting anew, trials that ended are kept",
+            state,
+        )
         return False
     return True
 
@@ -122,7 +135,13 @@ def _searcher(config: TuneConfig) -> Any:
 
 def _scheduler(config: TuneConfig, planned: Plan, sweep: AnyPath) -> Any:
     if config.algorithm == "asha":
-        return Halving(sweep, config.metric, time_attr="epoch", max_t=planned.epochs, grace_period=config.grace_epochs)
+        return Halving(
+            sweep,
+            config.metric,
+            time_attr="epoch",
+            max_t=planned.epochs,
+            grace_period=config.grace_epochs,
+        )
     if config.algorithm == "pbt":
         return PopulationBasedTraining(
             time_attr="epoch",
@@ -141,14 +160,17 @@ def _scheduler(config: TuneConfig, planned: Plan, sweep: AnyPath) -> Any:
 
 def _within(space: Space, found: dict[str, Any]) -> dict[str, Any]:
     """Settings that PBT has multiplied, brought back into their ranges."""
-    return {**found, "settings": {key: space[key].nearest(value) for key, value in found["settings"].items()}}
+    return {
+        **found,
+        "settings": {key: space[key].nearest(value) for key, value in found["settings"].items()},
+    }
 
 
 class Halving(ASHAScheduler):  # type: ignore[misc]
     """ASHA that fills its rungs from the curves of earlier trials when a sweep is taken up again.
 
-    Ray Tune saves no scheduler: without this, the trials after a kill would be compared with each other only.
-    """
+    Ray Tune saves no scheduler: without this, the trials after a kill would be compared with each
+    other only."""
 
     def __init__(self, sweep: AnyPath, measure: str, **settings: Any) -> None:
         super().__init__(**settings)
@@ -159,4 +181,8 @@ class Halving(ASHAScheduler):  # type: ignore[misc]
         super().on_trial_add(tune_controller, trial)
         for row in read_ledger(ledger_file(self._sweep, str(trial))).get("rows", ()):
             if row[self._measure] is not None:
-                self.on_trial_result(tune_controller, trial, {"epoch": row["epoch"], self._measure: row[self._measure]})
+                self.on_trial_result(
+                    tune_controller,
+                    trial,
+                    {"epoch": row["epoch"], self._measure: row[self._measure]},
+                )

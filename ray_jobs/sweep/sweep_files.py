@@ -29,10 +29,15 @@ def write_results(config: RunConfig, sweep: AnyPath, grid: Any) -> Result:
         HvacError: no trial could be fitted.
     """
     search = tune_section(config)
-    trials = sorted((_trial(sweep, result, search.metric) for result in grid), key=lambda trial: str(trial["trial"]))
+    trials = sorted(
+        (_trial(sweep, result, search.metric) for result in grid),
+        key=lambda trial: str(trial["trial"]),
+    )
     able = [trial for trial in trials if trial["value"] is not None]
     if not able:
-        raise HvacError(f"none of the {len(trials)} trials could be fitted; the first: {trials[0]['why']}")
+        raise HvacError(
+            f"none of the {len(trials)} trials could be fitted; the first: {trials[0]['why']}"
+        )
     best = max(able, key=lambda trial: float(trial["value"]))
     _write_best(config, sweep / "best.yaml", best, len(trials))
     _write_table(sweep / "trials.csv", trials, search)
@@ -40,12 +45,19 @@ def write_results(config: RunConfig, sweep: AnyPath, grid: Any) -> Result:
     write_json(sweep / "sweep.json", found)
     write_sweep_page(found, path=sweep / "sweep.html", language=config.language)
     counts = {
-        status: sum(trial["status"] == status for trial in trials) for status in ("finished", "stopped", "failed")
+        status: sum(trial["status"] == status for trial in trials)
+        for status in ("finished", "stopped", "failed")
     }
     return {
-        "sweep": str(sweep), "trials": len(trials), **counts, "metric": search.metric, "best_trial": best["trial"],
-        "best_value": best["value"], "best_settings": best["settings"], "best_config": str(sweep / "best.yaml"),
-    }  # fmt: skip
+        "sweep": str(sweep),
+        "trials": len(trials),
+        **counts,
+        "metric": search.metric,
+        "best_trial": best["trial"],
+        "best_value": best["value"],
+        "best_settings": best["settings"],
+        "best_config": str(sweep / "best.yaml"),
+    }
 
 
 def _trial(sweep: AnyPath, result: Any, metric: str) -> Trial:
@@ -53,7 +65,9 @@ def _trial(sweep: AnyPath, result: Any, metric: str) -> Trial:
     name = PurePosixPath(result.path).name
     found = read_ledger(ledger_file(sweep, name))
     rows = found.get("rows", [])
-    why = found.get("failed") or (str(result.error).strip().splitlines()[-1] if result.error else None)
+    why = found.get("failed") or (
+        str(result.error).strip().splitlines()[-1] if result.error else None
+    )
     return {
         "trial": name,
         "status": "failed" if why or not rows else "finished" if found["ended"] else "stopped",
@@ -69,7 +83,9 @@ def _trial(sweep: AnyPath, result: Any, metric: str) -> Trial:
 
 def best_run(config: RunConfig, settings: Settings) -> dict[str, Any]:
     """The run's settings as they were given, with the best ones in its model and without the sweep."""
-    given = config.model_dump(mode="json", by_alias=True, exclude_unset=True, exclude={"tune", "model"})
+    given = config.model_dump(
+        mode="json", by_alias=True, exclude_unset=True, exclude={"tune", "model"}
+    )
     model = with_settings(config.model, settings)
     run = {**given, "model": model.model_dump(mode="json", by_alias=True)}
     if RunConfig(**run).keeps_values != config.keeps_values:  # else the table would be made anew
@@ -80,9 +96,9 @@ def best_run(config: RunConfig, settings: Settings) -> dict[str, Any]:
 def _write_best(config: RunConfig, path: AnyPath, best: Trial, trials: int) -> None:
     search = tune_section(config)
     head = (
-        f"# {best['trial']}, the best of {trials} trials ({search.algorithm}): {search.metric} {best['value']:.4f}.\n"
-        "# Chosen on the tune part only. An honest figure on the test part:\n"
-        f"#   python -m ray_jobs.pipeline --config {path}\n"
+        f"# {best['trial']}, the best of {trials} trials ({search.algorithm}): {search.metric}"
+        f" {best['value']:.4f}.\n# Chosen on the tune part only. An honest figure on the test"
+        f" part:\n#   python -m ray_jobs.pipeline --config {path}\n"
     )
     text = yaml.safe_dump(best_run(config, best["settings"]), sort_keys=False, allow_unicode=True)
     write_text(path, head + text)
@@ -90,18 +106,34 @@ def _write_best(config: RunConfig, path: AnyPath, best: Trial, trials: int) -> N
 
 def _write_table(path: AnyPath, trials: list[Trial], search: TuneConfig) -> None:
     """One row per trial, for Excel too."""
-    measures = list(dict.fromkeys(name for trial in trials for name in (trial["rows"][-1:] or [{}])[0]))
+    measures = list(
+        dict.fromkeys(name for trial in trials for name in (trial["rows"][-1:] or [{}])[0])
+    )
     with writing(path, "w", newline="", encoding="utf-8-sig") as file:
         writer = SafeWriter(file)
         writer.writerow(
-            ["trial", "status", "epochs", "seconds", *(f"model.{key}" for key in search.space), *measures[1:], "why"]
+            [
+                "trial",
+                "status",
+                "epochs",
+                "seconds",
+                *(f"model.{key}" for key in search.space),
+                *measures[1:],
+                "why",
+            ]
         )
         for trial in trials:
             last = trial["rows"][-1] if trial["rows"] else {}
             settings = [trial["settings"].get(key) for key in search.space]
             measured = [last.get(name) for name in measures[1:]]
-            writer.writerow([*(trial[k] for k in ("trial", "status", "epochs", "seconds")), *settings, *measured,
-                             trial["why"]])  # fmt: skip
+            writer.writerow(
+                [
+                    *(trial[k] for k in ("trial", "status", "epochs", "seconds")),
+                    *settings,
+                    *measured,
+                    trial["why"],
+                ]
+            )
 
 
 def _sweep(config: RunConfig, sweep: AnyPath, trials: list[Trial], best: Trial) -> dict[str, Any]:

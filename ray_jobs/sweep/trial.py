@@ -1,8 +1,8 @@
-"""What Ray Tune runs for every settings it tries: fit every class, report each epoch, checkpoint, resume.
+"""What Ray Tune runs for every settings it tries: fit every class, report each epoch, checkpoint,
+resume.
 
-Where `train.workers` asks for several, the trial starts a Ray Train run whose workers share every batch, and only
-passes on what they report.
-"""
+Where `train.workers` asks for several, the trial starts a Ray Train run whose workers share every
+batch, and only passes on what they report."""
 
 from __future__ import annotations
 
@@ -71,11 +71,17 @@ def run_trial(config: dict[str, Any], shared: Shared, classes: Classes) -> None:
     if already_ended(shared, trial, settings):
         return
     states, before = resumed(tune.get_checkpoint())
-    if before and all(state.ended(with_settings(shared.base, settings)) for state in states.values()):
-        settings = before["schedule"][-1]["settings"]  # a copy of a fit at its end: nothing is trained with new ones
+    if before and all(
+        state.ended(with_settings(shared.base, settings)) for state in states.values()
+    ):
+        settings = before["schedule"][-1][
+            "settings"
+        ]  # a copy of a fit at its end: nothing is trained with new ones
     with Ledger(shared.sweep, trial, settings, before=before) as ledger:
         try:
-            for row, ended in follow(shared, settings, classes, states, Workers(device=shared.device)):
+            for row, ended in follow(
+                shared, settings, classes, states, Workers(device=shared.device)
+            ):
                 ledger.add(row, ended=ended)
                 _report(row, ledger, states, shared.every)
         except HvacError as error:
@@ -84,7 +90,9 @@ def run_trial(config: dict[str, Any], shared: Shared, classes: Classes) -> None:
 
 
 def already_ended(shared: Shared, trial: str, settings: Settings) -> bool:
-    """Report the last row of a trial that had come to its end before Ray Tune knew of it (killed in between)."""
+    """Report the last row of a trial that had come to its end before Ray Tune knew of it (killed in
+    between).
+    """
     done = read_ledger(ledger_file(shared.sweep, trial))
     if not done.get("ended") or done["settings"] != settings:
         return False
@@ -93,7 +101,12 @@ def already_ended(shared: Shared, trial: str, settings: Settings) -> bool:
 
 
 def follow(
-    shared: Shared, settings: Settings, classes: Classes, states: States, workers: Workers, **more: Any
+    shared: Shared,
+    settings: Settings,
+    classes: Classes,
+    states: States,
+    workers: Workers,
+    **more: Any,
 ) -> Iterator[tuple[Row, bool]]:
     """The row of every epoch, and whether it is the last, which carries the thresholds too."""
     config: Any = with_settings(shared.base, settings)
@@ -103,11 +116,15 @@ def follow(
         row = fitted_row(models, classes, shared.horizons)
         yield row | threshold_row(models, classes, shared.horizons, shared.decision), True
         return
-    for networks in fit_side_by_side(classes, config, states, encoder=encoder, workers=workers, **more):
+    for networks in fit_side_by_side(
+        classes, config, states, encoder=encoder, workers=workers, **more
+    ):
         row = epoch_row(networks, states, classes, shared.horizons)
         ended = all(state.ended(config) for state in states.values())
         if ended:
-            best: Models = {name: network.finish(states[name]) for name, network in networks.items()}
+            best: Models = {
+                name: network.finish(states[name]) for name, network in networks.items()
+            }
             row |= threshold_row(best, classes, shared.horizons, shared.decision)
         yield row, ended
 

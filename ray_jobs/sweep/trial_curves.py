@@ -1,8 +1,7 @@
 """What a trial leaves behind: its curves as JSON, and the same as TensorBoard events.
 
-The trial itself writes them, into the sweep's folder: Ray's own loggers write where the driver runs and copy now and
-then, so that a kill loses the end of every curve.
-"""
+The trial itself writes them, into the sweep's folder: Ray's own loggers write where the driver runs
+and copy now and then, so that a kill loses the end of every curve."""
 
 from __future__ import annotations
 
@@ -39,18 +38,29 @@ def read_ledger(path: AnyPath) -> Found:
 
 
 class Ledger:
-    """The curves of one trial: a row per epoch, and which settings held from which epoch on (PBT changes them)."""
+    """The curves of one trial: a row per epoch, and which settings held from which epoch on (PBT
+    changes them).
+    """
 
-    def __init__(self, sweep: AnyPath, trial: str, settings: Settings, *, before: Found | None = None) -> None:
+    def __init__(
+        self, sweep: AnyPath, trial: str, settings: Settings, *, before: Found | None = None
+    ) -> None:
         self.path = ledger_file(sweep, trial)
         before = before or {"rows": [], "seconds": 0.0, "schedule": []}
         self.found: Found = {"trial": trial, "settings": settings, **before, "ended": False}
         if not before["schedule"] or before["schedule"][-1]["settings"] != settings:
-            self.found["schedule"] = [*before["schedule"], {"after_epoch": self.epoch, "settings": settings}]
+            self.found["schedule"] = [
+                *before["schedule"],
+                {"after_epoch": self.epoch, "settings": settings},
+            ]
         self._clock = time.monotonic() - before["seconds"]
         self._curves = sweep / "tensorboard" / trial
-        self._own = tempfile.TemporaryDirectory(prefix="hvac-") if isinstance(self._curves, Place) else None
-        self._events = SummaryWriter(self._own.name if self._own else str(self._curves), purge_step=self.epoch + 1)
+        self._own = (
+            tempfile.TemporaryDirectory(prefix="hvac-") if isinstance(self._curves, Place) else None
+        )
+        self._events = SummaryWriter(
+            self._own.name if self._own else str(self._curves), purge_step=self.epoch + 1
+        )
         if not before["rows"]:
             self._describe(settings)
 
@@ -65,9 +75,14 @@ class Ledger:
         return {name: self.found[name] for name in ("rows", "seconds", "schedule")}
 
     def add(self, row: dict[str, float], *, ended: bool = False) -> None:
-        """Write down an epoch, in the place of what is known of it (a copied fit that had come to its end)."""
+        """Write down an epoch, in the place of what is known of it (a copied fit that had come to
+        its end).
+        """
         kept = {name: value if math.isfinite(value) else None for name, value in row.items()}
-        self.found["rows"] = [*(each for each in self.found["rows"] if each["epoch"] < row["epoch"]), kept]
+        self.found["rows"] = [
+            *(each for each in self.found["rows"] if each["epoch"] < row["epoch"]),
+            kept,
+        ]
         for name, value in row.items():
             if name != "epoch" and math.isfinite(value):
                 self._events.add_scalar(_tag(name), value, int(row["epoch"]))
@@ -104,7 +119,9 @@ class Ledger:
 
     def _describe(self, settings: Settings) -> None:
         """The settings, for TensorBoard's HPARAMS page."""
-        plain = {key: "none" if value is None else value for key, value in encoded(settings).items()}
+        plain = {
+            key: "none" if value is None else value for key, value in encoded(settings).items()
+        }
         for summary in hparams(hparam_dict=plain, metric_dict={TAGS["tune_pr_auc"]: 0.0}):
             self._events.file_writer.add_summary(summary)
 

@@ -1,4 +1,5 @@
-"""The fits of one trial: every class of the table, epoch by epoch side by side, and what is said of them.
+"""The fits of one trial: every class of the table, epoch by epoch side by side, and what is said of
+them.
 
 *train* is fitted, *tune* judges, *cal* gives the thresholds at the end; the test part is not read.
 
@@ -43,28 +44,38 @@ class Parts(NamedTuple):
 def read_classes(folder: AnyPath, needs: Iterable[str], encoder: Encoding) -> dict[str, Parts]:
     """Those windows of every class in the featurized table, with all that is needed."""
     return {
-        name: Parts(*(prepared_windows(folder, recipe, split, needs, encoder) for split in Parts._fields))
+        name: Parts(
+            *(prepared_windows(folder, recipe, split, needs, encoder) for split in Parts._fields)
+        )
         for name, recipe in load_recipes(folder).items()
     }
 
 
 def check_judgeable(classes: Mapping[str, Parts], metric: str, horizons: Sequence[int]) -> None:
-    """Raise HvacError where *tune* holds nothing to judge trials by: at any horizon, or at the one `metric` names."""
+    """Raise HvacError where *tune* holds nothing to judge trials by: at any horizon, or at the one
+    `metric` names.
+    """
     told_H = np.isfinite(_mean([_pr_auc_H(None, part.tune) for part in classes.values()]))
     named = [h for h in horizons if metric == f"{METRIC}_{h}"]
     if not (told_H[list(horizons).index(named[0])] if named else told_H.any()):
         within = f" at {named[0]} days, which tune.metric asks for" if named else ""
         raise HvacError(
-            f"the tune part has labels of one kind only{within}, so trials cannot be told apart: choose another split, "
-            "or a longer record"
+            f"the tune part has labels of one kind only{within}, so trials cannot be told apart:"
+            " choose another split, or a longer record"
         )
 
 
 def fit_side_by_side(
-    classes: Mapping[str, Parts], config: Any, states: dict[str, FitState], *, encoder: Encoding,
-    workers: Workers = Workers(), share: Callable[[Rows], Rows] = lambda rows: rows,  # noqa: B008
-) -> Iterator[dict[str, Any]]:  # fmt: skip
-    """Fit one network per class, an epoch of each in turn; yields after every round, and where nothing is left to do.
+    classes: Mapping[str, Parts],
+    config: Any,
+    states: dict[str, FitState],
+    *,
+    encoder: Encoding,
+    workers: Workers = Workers(),  # noqa: B008
+    share: Callable[[Rows], Rows] = lambda rows: rows,
+) -> Iterator[dict[str, Any]]:
+    """Fit one network per class, an epoch of each in turn; yields after every round, and where
+    nothing is left to do.
 
     Args:
         states: where earlier fits stood, none to begin with; changed in place by every round.
@@ -78,10 +89,15 @@ def fit_side_by_side(
         models[name] = model
         fits.append(
             fit_epochs(
-                model.network, share(model.rows(train)), model.rows(part.tune), config, counts=count(train),
-                workers=workers, state=states[name],
+                model.network,
+                share(model.rows(train)),
+                model.rows(part.tune),
+                config,
+                counts=count(train),
+                workers=workers,
+                state=states[name],
             )
-        )  # fmt: skip
+        )
     rounds = zip_longest(*fits)
     next(rounds, None)
     yield models
@@ -91,13 +107,20 @@ def fit_side_by_side(
 
 def fit_others(classes: Mapping[str, Parts], config: FamilyConfig, encoder: Encoding) -> Models:
     """Fit a family without epochs for every class."""
-    return {name: fit(part.train, part.tune, config, Fitting(encoder)) for name, part in classes.items()}
+    return {
+        name: fit(part.train, part.tune, config, Fitting(encoder)) for name, part in classes.items()
+    }
 
 
 def epoch_row(
-    models: Mapping[str, Any], states: Mapping[str, FitState], classes: Mapping[str, Parts], days: Iterable[int]
+    models: Mapping[str, Any],
+    states: Mapping[str, FitState],
+    classes: Mapping[str, Parts],
+    days: Iterable[int],
 ) -> Row:
-    """Means over classes after a round: losses, PR-AUC of this epoch, the best so far, the cut with the best F1."""
+    """Means over classes after a round: losses, PR-AUC of this epoch, the best so far, the cut with
+    the best F1.
+    """
     last = [[rows[-1] for rows in state.history_H] for state in states.values()]
     best_CH = [_at_best(models[name].network.part_H, state) for name, state in states.items()]
     cut_CH = [_cut_H(models[name].score(part.tune), part.tune) for name, part in classes.items()]
@@ -114,7 +137,9 @@ def epoch_row(
 def _at_best(part_H: tuple[int, ...], state: FitState) -> list[float]:
     """PR-AUC of every horizon at the best epoch of the part it belongs to."""
     best_H = [state.best_epoch[part] for part in part_H]
-    return [rows[epoch - 1]["tune_pr_auc"] for rows, epoch in zip(state.history_H, best_H, strict=True)]
+    return [
+        rows[epoch - 1]["tune_pr_auc"] for rows, epoch in zip(state.history_H, best_H, strict=True)
+    ]
 
 
 def fitted_row(models: Models, classes: Mapping[str, Parts], days: Iterable[int]) -> Row:
@@ -122,14 +147,25 @@ def fitted_row(models: Models, classes: Mapping[str, Parts], days: Iterable[int]
     score = {name: models[name].score(part.tune) for name, part in classes.items()}
     pr_auc_H = _mean([_pr_auc_H(score[name], part.tune) for name, part in classes.items()])
     cut_H = _mean([_cut_H(score[name], part.tune) for name, part in classes.items()])
-    return {"epoch": 1, **_named("pr_auc", pr_auc_H, days), **_named("f1_cut", cut_H, days), **_judged(pr_auc_H, days)}
+    return {
+        "epoch": 1,
+        **_named("pr_auc", pr_auc_H, days),
+        **_named("f1_cut", cut_H, days),
+        **_judged(pr_auc_H, days),
+    }
 
 
-def threshold_row(models: Models, classes: Mapping[str, Parts], days: tuple[int, ...], config: DecisionConfig) -> Row:
+def threshold_row(
+    models: Models, classes: Mapping[str, Parts], days: tuple[int, ...], config: DecisionConfig
+) -> Row:
     """Cut-offs of the risk by the run's own policy, fitted on *cal*: means over classes."""
-    scored = {name: Scored(models[name].score(part.cal), part.cal) for name, part in classes.items()}
+    scored = {
+        name: Scored(models[name].score(part.cal), part.cal) for name, part in classes.items()
+    }
     decisions = fit_decisions(scored, horizons=days, config=config)
-    return _named("threshold", _mean([decision.threshold_H for decision in decisions.values()]), days)
+    return _named(
+        "threshold", _mean([decision.threshold_H for decision in decisions.values()]), days
+    )
 
 
 def _judged(pr_auc_H: Floats, days: Iterable[int]) -> Row:
@@ -148,22 +184,38 @@ def _mean(value_CH: Any) -> Floats:
 
 
 def _pr_auc_H(score_BH: Floats | None, windows: Windows) -> list[float]:
-    """Return weighted PR-AUC over known labels (without scores: of a constant); nan with one kind of label only."""
+    """Return weighted PR-AUC over known labels (without scores: of a constant); nan with one kind
+    of label only.
+    """
     (y_BH, known_BH), weight_BH = windows.labels, windows.weights
     score_BH = np.zeros(y_BH.shape) if score_BH is None else score_BH
     return [
-        pr_auc(score_BH[k, h], y_BH[k, h], weight_BH[k, h]) if 0 < y_BH[k, h].sum() < k.sum() else np.nan
+        (
+            pr_auc(score_BH[k, h], y_BH[k, h], weight_BH[k, h])
+            if 0 < y_BH[k, h].sum() < k.sum()
+            else np.nan
+        )
         for h, k in enumerate(known_BH.T)
     ]
 
 
 def _cut_H(score_BH: Floats, windows: Windows) -> list[float]:
-    """The cut of the uncalibrated sigmoid with the best F1 on these windows; nan without a positive."""
+    """The cut of the uncalibrated sigmoid with the best F1 on these windows; nan without a
+    positive.
+    """
     (y_BH, known_BH), units_B, end_day_B = windows.labels, windows.units, windows.end_day_B
     return [
-        choose_threshold(
-            expit(score_BH[k, h]), y_BH[k, h], config=ThresholdConfig(policy="f1"), units_B=units_B[k],
-            end_day_B=end_day_B[k], horizon=1,
-        ).value if y_BH[k, h].any() else np.nan
+        (
+            choose_threshold(
+                expit(score_BH[k, h]),
+                y_BH[k, h],
+                config=ThresholdConfig(policy="f1"),
+                units_B=units_B[k],
+                end_day_B=end_day_B[k],
+                horizon=1,
+            ).value
+            if y_BH[k, h].any()
+            else np.nan
+        )
         for h, k in enumerate(known_BH.T)
-    ]  # fmt: skip
+    ]

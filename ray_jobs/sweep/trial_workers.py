@@ -27,8 +27,12 @@ from ray_jobs.sweep.trial_curves import Ledger
 from ray_jobs.sweep.trial_fits import read_classes
 
 
-def run_trial_of_workers(config: dict[str, Any], shared: Shared, table: str, scaling: ScalingConfig) -> None:
-    """One trial, as Ray Tune calls it; metrics come from the first worker, checkpoints stay with Ray Train."""
+def run_trial_of_workers(
+    config: dict[str, Any], shared: Shared, table: str, scaling: ScalingConfig
+) -> None:
+    """One trial, as Ray Tune calls it; metrics come from the first worker, checkpoints stay with
+    Ray Train.
+    """
     trial, settings = tune.get_context().get_trial_name(), decoded(config["settings"], shared.space)
     if already_ended(shared, trial, settings):
         return
@@ -57,14 +61,20 @@ def run_trial_of_workers(config: dict[str, Any], shared: Shared, table: str, sca
 
 
 def fit_share(loop: dict[str, Any]) -> None:
-    """One worker: its share of every class's training windows; the first writes curves and checkpoints."""
+    """One worker: its share of every class's training windows; the first writes curves and
+    checkpoints.
+    """
     torch.set_num_threads(1)
     shared: Shared = loop["shared"]
     rank, size = ray_train.get_context().get_world_rank(), ray_train.get_context().get_world_size()
     needs = with_settings(shared.base, loop["settings"]).reads
-    classes = read_classes(place(loop["table"]), needs, loaded_once(lambda: load_encoder(shared.encoder)))
+    classes = read_classes(
+        place(loop["table"]), needs, loaded_once(lambda: load_encoder(shared.encoder))
+    )
     states, before = resumed(ray_train.get_checkpoint())
-    ledger = Ledger(shared.sweep, loop["trial"], loop["settings"], before=before) if rank == 0 else None
+    ledger = (
+        Ledger(shared.sweep, loop["trial"], loop["settings"], before=before) if rank == 0 else None
+    )
 
     def share(rows: Rows) -> Rows:
         return rows.take(np.arange(rank, len(rows.y_BH), size))

@@ -29,7 +29,9 @@ from ray_jobs.tables.peer_levels import PeerFile, read_level
 
 @dataclass(frozen=True)
 class BucketPlan:
-    """What a bucket task needs beside its name; `keys` tell by bucket what the result of the task depends on."""
+    """What a bucket task needs beside its name; `keys` tell by bucket what the result of the task
+    depends on.
+    """
 
     panel_folder: str
     windows_folder: str
@@ -50,18 +52,27 @@ def is_seed(config: RunConfig) -> bool:
 def make_plan(config: RunConfig, workspace: Workspace, recipes: dict[str, Recipe]) -> BucketPlan:
     """The plan of a run."""
     registry = Registry.load(workspace.panel)
-    return BucketPlan(str(workspace.panel), str(workspace.windows), registry, recipes, None, is_seed(config))
+    return BucketPlan(
+        str(workspace.panel), str(workspace.windows), registry, recipes, None, is_seed(config)
+    )
 
 
 def fetched(plan: Any) -> BucketPlan:
-    """A plan that Ray's object store may hold: arguments of Ray Data's functions are not fetched by Ray itself."""
+    """A plan that Ray's object store may hold: arguments of Ray Data's functions are not fetched by
+    Ray itself.
+    """
     return ray.get(plan) if isinstance(plan, ray.ObjectRef) else plan  # type: ignore[no-any-return]
 
 
 def bucket_panels(
-    panel_folder: str, bucket: str, registry: Registry, points: Mapping[str, tuple[str, ...]], aggregate: Any
+    panel_folder: str,
+    bucket: str,
+    registry: Registry,
+    points: Mapping[str, tuple[str, ...]],
+    aggregate: Any,
 ) -> tuple[list[Panel], Registry]:
-    """Panels of the units of one bucket, with the points of their class, and what is known of its facility.
+    """Panels of the units of one bucket, with the points of their class, and what is known of its
+    facility.
 
     Units of a class that is not in `points` have no panel.
     """
@@ -70,7 +81,14 @@ def bucket_panels(
         return [], registry
     table = whole_table(folder, "ingest")
     own = registry.within(pc.unique(table["facility_id"]))
-    return list(panels(table, {u: points.get(c, ()) for u, c in own.classes.items()}, aggregate=aggregate)), own
+    return (
+        list(
+            panels(
+                table, {u: points.get(c, ()) for u, c in own.classes.items()}, aggregate=aggregate
+            )
+        ),
+        own,
+    )
 
 
 def record_of(panel: Panel, registry: Registry, plan: BucketPlan) -> UnitRecord:
@@ -86,7 +104,9 @@ def record_of(panel: Panel, registry: Registry, plan: BucketPlan) -> UnitRecord:
 
 
 def bucket_scenes(plan: BucketPlan, bucket: str) -> list[tuple[Scene, Recipe]]:
-    """All units of a bucket with the recipe of their class; none for the seed's windows, which have no record."""
+    """All units of a bucket with the recipe of their class; none for the seed's windows, which have
+    no record.
+    """
     if plan.seed:
         return []
     aggregate = next(iter(plan.recipes.values())).windows.aggregate
@@ -94,12 +114,16 @@ def bucket_scenes(plan: BucketPlan, bucket: str) -> list[tuple[Scene, Recipe]]:
     found, registry = bucket_panels(plan.panel_folder, bucket, plan.registry, points, aggregate)
     named = [(panel, plan.recipes[registry.classes[panel.unit]]) for panel in found]
     return [
-        (scene, recipe) for panel, recipe in named for scene in scenes(panel, recipe, record_of(panel, registry, plan))
+        (scene, recipe)
+        for panel, recipe in named
+        for scene in scenes(panel, recipe, record_of(panel, registry, plan))
     ]
 
 
 def bucket_windows(plan: BucketPlan, bucket: str) -> pa.Table:
-    """The labelled windows of a bucket as plain lists; what was left out is counted in a file beside the table."""
+    """The labelled windows of a bucket as plain lists; what was left out is counted in a file
+    beside the table.
+    """
     left_out: Counter[str] = Counter()
     tables = []
     for windows, reasons in _labelled(plan, bucket):
@@ -117,7 +141,10 @@ def bucket_windows(plan: BucketPlan, bucket: str) -> pa.Table:
 
 def mark_done(plan: BucketPlan, bucket: str, rows: Mapping[str, int]) -> None:
     """Say that the parts of a bucket, one per class with its rows, are whole."""
-    write_json(done_file(place(plan.windows_folder), bucket), {"rows": dict(rows), "key": plan.keys[bucket]})
+    write_json(
+        done_file(place(plan.windows_folder), bucket),
+        {"rows": dict(rows), "key": plan.keys[bucket]},
+    )
 
 
 def done_file(folder: AnyPath, bucket: str) -> AnyPath:
@@ -136,6 +163,8 @@ def _labelled(plan: BucketPlan, bucket: str) -> Iterator[tuple[Windows, Counter[
 
 
 def actors_for(buckets: int) -> int:
-    """Actors that are worth their start (importing an encoder takes seconds): one per 4 buckets, at most one a CPU."""
+    """Actors that are worth their start (importing an encoder takes seconds): one per 4 buckets, at
+    most one a CPU.
+    """
     cpus = int(ray.cluster_resources().get("CPU", os.cpu_count() or 1))
     return max(min(cpus, buckets // 4), 1)

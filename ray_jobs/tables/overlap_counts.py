@@ -1,4 +1,6 @@
-"""Readings that several source files tell of, counted by bucket; the grid leaves them out (`panel.overlap`)."""
+"""Readings that several source files tell of, counted by bucket; the grid leaves them out
+(`panel.overlap`).
+"""
 
 from __future__ import annotations
 
@@ -42,22 +44,33 @@ def overlapping_buckets(series: Mapping[str, pa.Table], each: int) -> list[str]:
 
 def _spans(series: pa.Table) -> pd.DataFrame:
     """First and last day of each series of a file."""
-    days = {ours: pc.cast(series[name], pa.int32()) for ours, name in (("first", "date_min"), ("last", "date_max"))}
+    days = {
+        ours: pc.cast(series[name], pa.int32())
+        for ours, name in (("first", "date_min"), ("last", "date_max"))
+    }
     rows: pd.DataFrame = pa.table({**{name: series[name] for name in SERIES}, **days}).to_pandas()
     return rows.groupby(SERIES, as_index=False, sort=False).agg({"first": "min", "last": "max"})
 
 
 def count_overlaps(panel: AnyPath, series: Mapping[str, pa.Table], each: int) -> dict[str, int]:
-    """Count the readings that do not count as other files tell of them; a bucket that is as before is not read."""
+    """Count the readings that do not count as other files tell of them; a bucket that is as before
+    is not read.
+    """
     parts = part_keys(panel)
     keys = {bucket: content_key(parts[bucket]) for bucket in overlapping_buckets(series, each)}
     for path in matching(panel / "overlaps", "*.json"):
         if path.stem not in keys:
             path.unlink(missing_ok=True)
-    todo = {bucket: key for bucket, key in keys.items() if _counted(panel, bucket).get("key") != key}
+    todo = {
+        bucket: key for bucket, key in keys.items() if _counted(panel, bucket).get("key") != key
+    }
     if todo:
         task = ray.remote(num_cpus=1, max_retries=2)(_count_bucket)
-        finished("ingest", "overlaps", [task.remote(str(panel), bucket, key) for bucket, key in todo.items()])
+        finished(
+            "ingest",
+            "overlaps",
+            [task.remote(str(panel), bucket, key) for bucket, key in todo.items()],
+        )
     return add_counts(_counted(panel, bucket)["counts"] for bucket in keys)
 
 

@@ -1,8 +1,8 @@
-"""How a panel is cut: by facility, and a facility by its equipment. A bucket's key tells what its content depends on.
+"""How a panel is cut: by facility, and a facility by its equipment. A bucket's key tells what its
+content depends on.
 
-Legend: a bucket is named `<facility>.<number>`; its readings lie in `readings/facility_id=<facility>/bucket-<number>/`,
-one part per source file.
-"""
+Legend: a bucket is named `<facility>.<number>`; its readings lie in
+`readings/facility_id=<facility>/bucket-<number>/`, one part per source file."""
 
 from __future__ import annotations
 
@@ -43,13 +43,17 @@ def part_keys(panel: AnyPath) -> dict[str, list[str]]:
     found = defaultdict(list)
     for path in (panel / "readings").glob("facility_id=*/bucket-*/part-*.parquet"):
         facility = path.parent.parent.name.removeprefix("facility_id=")
-        found[f"{facility}.{path.parent.name.removeprefix('bucket-')}"].append(path.stem.removeprefix("part-"))
+        found[f"{facility}.{path.parent.name.removeprefix('bucket-')}"].append(
+            path.stem.removeprefix("part-")
+        )
     return {bucket: sorted(found[bucket]) for bucket in sorted(found)}
 
 
 def by_bucket(readings: pa.Table, each: int) -> list[tuple[str, pa.Table]]:
     """Rows of each bucket; an equipment is always in the same one."""
-    unit = pc.binary_join_element_wise(readings["facility_id"], readings["equipment_id"], "\x1f").combine_chunks()
+    unit = pc.binary_join_element_wise(
+        readings["facility_id"], readings["equipment_id"], "\x1f"
+    ).combine_chunks()
     codes = unit.dictionary_encode()
     names = [bucket_of(Unit(*name.split("\x1f", 1)), each) for name in codes.dictionary.to_pylist()]
     if not names:
@@ -63,8 +67,12 @@ def by_bucket(readings: pa.Table, each: int) -> list[tuple[str, pa.Table]]:
     return [(str(b), ordered.slice(s, e - s)) for b, s, e in zip(found, starts, ends, strict=True)]
 
 
-def bucket_keys(registry: Registry, parts: Mapping[str, Iterable[str]], each: int) -> dict[str, str]:
-    """What the content of each bucket depends on: its parts, and what is known of its units and their events."""
+def bucket_keys(
+    registry: Registry, parts: Mapping[str, Iterable[str]], each: int
+) -> dict[str, str]:
+    """What the content of each bucket depends on: its parts, and what is known of its units and
+    their events.
+    """
     known: dict[str, list[object]] = defaultdict(list)
     for table in (registry.units, registry.events):
         for row in table.to_pylist():
@@ -72,11 +80,13 @@ def bucket_keys(registry: Registry, parts: Mapping[str, Iterable[str]], each: in
     return {bucket: content_key(list(keys), known[bucket]) for bucket, keys in parts.items()}
 
 
-def label_keys(splitter: Splitter, follow_up: Mapping[Unit, FollowUp], each: int) -> dict[str, list[object]]:
+def label_keys(
+    splitter: Splitter, follow_up: Mapping[Unit, FollowUp], each: int
+) -> dict[str, list[object]]:
     """Return what splits and labels of each bucket take from other units.
 
-    These are its units' parts, how far they are followed, and the chances of departing that their weights rest on.
-    """
+    These are its units' parts, how far they are followed, and the chances of departing that their
+    weights rest on."""
     keys: dict[str, list[object]] = defaultdict(list)
     for unit, followed in follow_up.items():
         split = splitter.part.get(unit), splitter.half.get(unit)

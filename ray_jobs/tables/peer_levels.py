@@ -1,8 +1,9 @@
-"""The levels of peers: for each kind of equipment and facility the median of every point, day by day.
+"""The levels of peers: for each kind of equipment and facility the median of every point, day by
+day.
 
-They lie in workspace/peers/<kind>/<facility>.parquet, or `_fleet.parquet` for facilities with too few units of a kind,
-and are made anew where the readings they come from have changed. Featurize, score and the service read them.
-"""
+They lie in workspace/peers/<kind>/<facility>.parquet, or `_fleet.parquet` for facilities with too
+few units of a kind, and are made anew where the readings they come from have changed. Featurize,
+score and the service read them."""
 
 from __future__ import annotations
 
@@ -46,7 +47,9 @@ class PeerFile(NamedTuple):
 
 
 class PeerGroup(NamedTuple):
-    """Units of one kind whose median is one level; `facility` is empty where they are of the whole fleet."""
+    """Units of one kind whose median is one level; `facility` is empty where they are of the whole
+    fleet.
+    """
 
     kind: str
     facility: str
@@ -54,7 +57,8 @@ class PeerGroup(NamedTuple):
 
 
 def peer_groups(registry: Registry) -> dict[tuple[str, str], PeerGroup]:
-    """Choose the group of every (kind, facility): its own units where there are at least 5, else the fleet's.
+    """Choose the group of every (kind, facility): its own units where there are at least 5, else
+    the fleet's.
 
     A group takes at most 128 units, by a hash of their ids.
     """
@@ -80,23 +84,38 @@ def _some(units: Sequence[Unit]) -> tuple[Unit, ...]:
 
 
 def make_peers(
-    workspace_root: AnyPath, panel: AnyPath, registry: Registry, recipes: Mapping[str, Recipe],
-    buckets: Mapping[str, str], *, each: int,
-) -> dict[tuple[str, str], PeerFile]:  # fmt: skip
-    """Make the levels that are not there yet, one Ray task each, and return the file of every (kind, facility).
+    workspace_root: AnyPath,
+    panel: AnyPath,
+    registry: Registry,
+    recipes: Mapping[str, Recipe],
+    buckets: Mapping[str, str],
+    *,
+    each: int,
+) -> dict[tuple[str, str], PeerFile]:
+    """Make the levels that are not there yet, one Ray task each, and return the file of every
+    (kind, facility).
 
     Args:
         buckets: content keys of the panel's buckets.
         each: into how many buckets every facility is cut.
     """
-    folder, known = workspace_root / "peers", {u: c for u, c in registry.classes.items() if c in recipes}
+    folder, known = (
+        workspace_root / "peers",
+        {u: c for u, c in registry.classes.items() if c in recipes},
+    )
     files, todo = {}, {}
     for place_of, group in peer_groups(registry).items():
         units = tuple(unit for unit in group.units if unit in known)
         if len(units) < LEAST_PEERS:
             continue
         recipe = recipes[known[units[0]]]
-        content = sorted({(name, buckets[name]) for name in (bucket_of(u, each) for u in units) if name in buckets})
+        content = sorted(
+            {
+                (name, buckets[name])
+                for name in (bucket_of(u, each) for u in units)
+                if name in buckets
+            }
+        )
         settings = recipe.points, recipe.windows.normalise, recipe.windows.aggregate
         key = content_key(content, units, settings, VERSION)
         file = PeerFile(str(level_path(folder, group.kind, group.facility)), key)
@@ -105,7 +124,9 @@ def make_peers(
             todo[file] = (units, recipe)
     _remove_others(folder, {file.path for file in files.values()})
     task, folder_of_panel = ray.remote(num_cpus=1, max_retries=2)(_make_level), str(panel)
-    ray.get([task.remote(folder_of_panel, *each_group, file, each) for file, each_group in todo.items()])
+    ray.get(
+        [task.remote(folder_of_panel, *each_group, file, each) for file, each_group in todo.items()]
+    )
     if todo:
         log.info("peers: %d of %d levels made", len(todo), len(set(files.values())))
     return files
@@ -119,7 +140,9 @@ def _remove_others(folder: AnyPath, kept: Collection[str]) -> None:
             path.unlink(missing_ok=True)
 
 
-def _make_level(panel: str, units: Sequence[Unit], recipe: Recipe, file: PeerFile, each: int) -> None:
+def _make_level(
+    panel: str, units: Sequence[Unit], recipe: Recipe, file: PeerFile, each: int
+) -> None:
     """Write the level of one group, then what it depends on."""
     series: list[PeerSeries] = []
     wanted = set(units)
@@ -129,7 +152,9 @@ def _make_level(panel: str, units: Sequence[Unit], recipe: Recipe, file: PeerFil
             points = dict.fromkeys(wanted, recipe.points)
             only = pads.field("equipment_id").isin([unit.equipment_id for unit in units])
             table = whole_table(folder, "ingest", filter=only)
-            for found in panels(table, defaultdict(tuple, points), aggregate=recipe.windows.aggregate):
+            for found in panels(
+                table, defaultdict(tuple, points), aggregate=recipe.windows.aggregate
+            ):
                 series.append(peer_series(found, fit_scale(found, recipe.windows.normalise)))
     level, path = peer_level(recipe.points, series), place(file.path)
     if level is None:
@@ -139,7 +164,9 @@ def _make_level(panel: str, units: Sequence[Unit], recipe: Recipe, file: PeerFil
     write_json(mark_of(path), {"key": file.key, "there": level is not None})
 
 
-def peer_keys(files: Mapping[tuple[str, str], PeerFile], registry: Registry, *, each: int) -> dict[str, list[str]]:
+def peer_keys(
+    files: Mapping[tuple[str, str], PeerFile], registry: Registry, *, each: int
+) -> dict[str, list[str]]:
     """Return the keys of the levels that the units of each bucket are compared with."""
     keys: dict[str, set[str]] = defaultdict(set)
     for unit, kind in registry.kinds.items():

@@ -22,7 +22,9 @@ from ray_jobs.tables.buckets import bucket_panels
 def fit_recipes(
     config: RunConfig, registry: Registry, workspace: Workspace, buckets: Sequence[str]
 ) -> tuple[dict[str, Recipe], Splitter]:
-    """A recipe per class and the splitter; limits are fitted on training where labels need some and there are none."""
+    """A recipe per class and the splitter; limits are fitted on training where labels need some and
+    there are none.
+    """
     check_kinds(config, registry)
     splitter = make_splitter(
         config.splits,
@@ -30,13 +32,18 @@ def fit_recipes(
         spans=registry.unit_spans,
         lookback=config.windows.lookback,
         purge=max(config.windows.horizons),
-        onsets={unit: events.of_kinds(config.labels.kinds).start_N for unit, events in registry.unit_events.items()},
+        onsets={
+            unit: events.of_kinds(config.labels.kinds).start_N
+            for unit, events in registry.unit_events.items()
+        },
     )
     pooled = sorted(set(registry.kinds.values())) if set(registry.classes.values()) == {ALL} else []
     context = ContextSpec(
         kinds=registry.event_kinds,
         classes=tuple(pooled) if len(pooled) > 1 else (),
-        rates=registry.yearly_rates(list(filter(splitter.trains, registry.classes)), splitter.training_end),
+        rates=registry.yearly_rates(
+            list(filter(splitter.trains, registry.classes)), splitter.training_end
+        ),
     )
     needs = config.labels.source == "limits" or config.labels.label == "value_at"
     limits = _fitted_limits(config, registry, splitter, workspace, buckets) if needs else {}
@@ -62,18 +69,25 @@ def check_kinds(config: RunConfig, registry: Registry) -> None:
     if not registry.event_kinds:
         without_log = config.source is not None and not config.source.events
         what = "source.events is not set" if without_log else "the event log has no events"
-        raise InputError(f"{what}: name a log with failures in source.events, or set labels.source: limits")
+        raise InputError(
+            f"{what}: name a log with failures in source.events, or set labels.source: limits"
+        )
     there = set(map(folded, registry.event_kinds))
     unknown = [kind for kind in config.labels.events if folded(kind) not in there]
     if unknown:
         raise InputError(
-            f"labels.events names {', '.join(unknown)}; the event log has only {', '.join(registry.event_kinds)}: "
-            "correct labels.events, or set labels.source: limits"
+            f"labels.events names {', '.join(unknown)}; the event log has only"
+            f" {', '.join(registry.event_kinds)}: correct labels.events, or set labels.source:"
+            " limits"
         )
 
 
 def _fitted_limits(
-    config: RunConfig, registry: Registry, splitter: Splitter, workspace: Workspace, buckets: Sequence[str]
+    config: RunConfig,
+    registry: Registry,
+    splitter: Splitter,
+    workspace: Workspace,
+    buckets: Sequence[str],
 ) -> dict[str, dict[str, tuple[float, float]]]:
     task = ray.remote(num_cpus=1, max_retries=2)(_sample_bucket)
     shared = ray.put(registry)
@@ -82,7 +96,9 @@ def _fitted_limits(
     for part in ray.get(refs):
         for name, sample in part:
             samples[name].append(sample)
-    return {name: fit_limits(found, config.labels.limit_quantiles) for name, found in samples.items()}
+    return {
+        name: fit_limits(found, config.labels.limit_quantiles) for name, found in samples.items()
+    }
 
 
 def _sample_bucket(
@@ -91,5 +107,7 @@ def _sample_bucket(
     found, own = bucket_panels(folder, bucket, registry, registry.points, config.windows.aggregate)
     settings: Any = {"normalise": config.windows.normalise, "training_end": splitter.training_end}
     return [
-        (own.classes[panel.unit], sample_values(panel, **settings)) for panel in found if splitter.trains(panel.unit)
+        (own.classes[panel.unit], sample_values(panel, **settings))
+        for panel in found
+        if splitter.trains(panel.unit)
     ]

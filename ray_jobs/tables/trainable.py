@@ -1,4 +1,6 @@
-"""Checks before any training starts: does the featurized table hold what a family needs, and can it be learned from."""
+"""Checks before any training starts: does the featurized table hold what a family needs, and can it
+be learned from.
+"""
 
 from __future__ import annotations
 
@@ -17,15 +19,23 @@ from ray_jobs.run.workspace import Workspace
 from ray_jobs.tables.windows_table import load_recipes, table_columns
 
 PURPOSE = {"train": "train", "tune": "tune", "cal": "calibrate", "test": "test"}
-ASKED = ("windows", "labels", "splits")  # sections of the run file that say which windows there are, and how labelled
+ASKED = (
+    "windows",
+    "labels",
+    "splits",
+)  # sections of the run file that say which windows there are, and how labelled
 
 
-def check_trainable(config: RunConfig, workspace: Workspace, models: Iterable[FamilyConfig]) -> None:
-    """Raise one clear sentence where a family cannot be trained on the workspace's featurized table.
+def check_trainable(
+    config: RunConfig, workspace: Workspace, models: Iterable[FamilyConfig]
+) -> None:
+    """Raise one clear sentence where a family cannot be trained on the workspace's featurized
+    table.
 
     Raises:
-        HvacError: the table was made with other windows, labels or splits, or by another encoder, or lacks a column; or
-            a class has no training window, only one kind of label, or more points than a family takes.
+        HvacError: the table was made with other windows, labels or splits, or by another encoder,
+            or lacks a column; or a class has no training window, only one kind of label, or more
+            points than a family takes.
     """
     featurized, recipes = workspace.finished("featurize"), load_recipes(workspace.windows)
     models = list(models)
@@ -39,59 +49,73 @@ def check_trainable(config: RunConfig, workspace: Workspace, models: Iterable[Fa
             lacking = sorted(set(columns_for(model.reads)) - there)
             if lacking:
                 raise HvacError(
-                    f"{model.family} needs the windows' {' and '.join(lacking)}, which {workspace.windows} does not "
-                    "hold: set featurize.keep_values: true and run featurize again"
+                    f"{model.family} needs the windows' {' and '.join(lacking)}, which"
+                    f" {workspace.windows} does not hold: set featurize.keep_values: true and run"
+                    " featurize again"
                 )
             most = FAMILIES[model.family].most_points
             if most is not None and recipe.width > most:
                 raise HvacError(
-                    f"{model.family} takes windows of at most {most} point(s), class {name!r} has {recipe.width}: set "
-                    "windows.by: point, or choose another family"
+                    f"{model.family} takes windows of at most {most} point(s), class {name!r} has"
+                    f" {recipe.width}: set windows.by: point, or choose another family"
                 )
 
 
-def _check_asked(config: RunConfig, workspace: Workspace, asked: dict[str, dict[str, Any]] | None) -> None:
+def _check_asked(
+    config: RunConfig, workspace: Workspace, asked: dict[str, dict[str, Any]] | None
+) -> None:
     if asked is None:
         raise HvacError(f"{workspace.windows} was made by an older version: run featurize again")
     for name, before in asked.items():
         for key, now in getattr(config, name).model_dump(mode="json").items():
             if key in before and before[key] != now:
                 raise HvacError(
-                    f"{workspace.windows} was made with {name}.{key}: {before[key]}, the configuration says {now}: "
-                    "run featurize again"
+                    f"{workspace.windows} was made with {name}.{key}: {before[key]}, the"
+                    f" configuration says {now}: run featurize again"
                 )
 
 
 def _check_encoder(config: RunConfig, workspace: Workspace, made_by: dict[str, Any]) -> None:
     asked = encoder_stamp(config.encoder)
     if asked != made_by:
-        (one, other) = (f"{e['source']} encoder ({e['pooling']}, {e['weights'][:12]})" for e in (made_by, asked))
+        one, other = (
+            f"{e['source']} encoder ({e['pooling']}, {e['weights'][:12]})" for e in (made_by, asked)
+        )
         raise HvacError(
-            f"{workspace.windows} was made by the {one}, the configuration asks for the {other}: run featurize again"
+            f"{workspace.windows} was made by the {one}, the configuration asks for the {other}:"
+            " run featurize again"
         )
 
 
 def _check_parts(featurized: dict[str, Any]) -> None:
     """Raise where all classes together have no window to train, tune, calibrate or test on."""
-    counts = {split: sum(of_class[split]["windows"] for of_class in featurized["windows"].values()) for split in SPLITS}
+    counts = {
+        split: sum(of_class[split]["windows"] for of_class in featurized["windows"].values())
+        for split in SPLITS
+    }
     empty = [split for split, windows in counts.items() if not windows]
     if empty:
-        borders = {name: EPOCH + dt.timedelta(days=featurized["borders"][name]) for name in ("t1", "t2")}
+        borders = {
+            name: EPOCH + dt.timedelta(days=featurized["borders"][name]) for name in ("t1", "t2")
+        }
         raise HvacError(
-            f"no windows to {', '.join(PURPOSE[split] for split in empty)} on (windows by part: {counts}; t1 is "
-            f"{borders['t1']}, t2 {borders['t2']}): set splits.t1 and splits.t2 to days between which windows end, or "
-            "use splits.kind: equipment"
+            f"no windows to {', '.join(PURPOSE[split] for split in empty)} on (windows by part:"
+            f" {counts}; t1 is {borders['t1']}, t2 {borders['t2']}): set splits.t1 and splits.t2 to"
+            " days between which windows end, or use splits.kind: equipment"
         )
 
 
 def _check_labels(name: str, splits: dict[str, Any] | None) -> None:
     train = splits and splits["train"]
     if not train or not train["windows"]:
-        raise HvacError(f"class {name!r} has no training window: see what was left out in steps/featurize.json")
+        raise HvacError(
+            f"class {name!r} has no training window: see what was left out in steps/featurize.json"
+        )
     for horizon, positive in train["positives"].items():
         known = train["known"][horizon]
         if positive in (0, known):
             raise HvacError(
-                f"class {name!r}, {horizon} days: {positive} of {known} training labels are positive; "
-                "a classifier needs both kinds: choose other labels.events, a longer record, or windows.class: all"
+                f"class {name!r}, {horizon} days: {positive} of {known} training labels are"
+                " positive; a classifier needs both kinds: choose other labels.events, a longer"
+                " record, or windows.class: all"
             )

@@ -24,21 +24,31 @@ NOT_TESTED = ("train", "tune", "cal")
 COUNTED = (*KEY_SCHEMA.names, "observed", "labels", "known")
 
 
-def read_windows(folder: AnyPath, recipe: Recipe, splits: tuple[str, ...], columns: tuple[str, ...] = ()) -> Windows:
+def read_windows(
+    folder: AnyPath, recipe: Recipe, splits: tuple[str, ...], columns: tuple[str, ...] = ()
+) -> Windows:
     """Windows of one class and some splits, in a fixed order (by unit, point and end date)."""
     wanted = [*KEY_SCHEMA.names, "observed", *columns, "labels", "known"]
     only = pads.field("split").isin(list(splits))
-    table = whole_table(_parts(folder, recipe), "featurize", columns=wanted, optional=WEIGHTS, filter=only)
-    order = [(name, "ascending") for name in ("facility_id", "equipment_id", "point_id", "end_date")]
+    table = whole_table(
+        _parts(folder, recipe), "featurize", columns=wanted, optional=WEIGHTS, filter=only
+    )
+    order = [
+        (name, "ascending") for name in ("facility_id", "equipment_id", "point_id", "end_date")
+    ]
     return from_arrow(table.sort_by(order), points=recipe.width)
 
 
-def prepared_windows(folder: AnyPath, recipe: Recipe, split: str, needs: Iterable[str], encoder: Encoding) -> Windows:
+def prepared_windows(
+    folder: AnyPath, recipe: Recipe, split: str, needs: Iterable[str], encoder: Encoding
+) -> Windows:
     """Windows of one class and split with all that a family needs."""
     return prepared(read_windows(folder, recipe, (split,), columns_for(needs)), needs, encoder)
 
 
-def fit_windows(folder: AnyPath, recipe: Recipe, config: FamilyConfig, encoder: Encoding) -> Windows:
+def fit_windows(
+    folder: AnyPath, recipe: Recipe, config: FamilyConfig, encoder: Encoding
+) -> Windows:
     """Read all windows of one class that a family may learn from: everything but the test part."""
     windows = read_windows(folder, recipe, NOT_TESTED, columns_for((*config.reads, *config.needs)))
     return prepared(windows, (*config.reads, *config.needs), encoder)
@@ -61,9 +71,9 @@ def _parts(folder: AnyPath, recipe: Recipe) -> list[AnyPath]:
 def split_counts(folder: AnyPath, recipe: Recipe) -> dict[str, Any]:
     """Count windows, units, known labels and positives of every split, part by part.
 
-    `weights` holds the sum of weights and of their squares of known labels and of positives by horizon, `effective`
-    the numbers of equally weighted labels that tell as much (`effective_number`).
-    """
+    `weights` holds the sum of weights and of their squares of known labels and of positives by
+    horizon, `effective` the numbers of equally weighted labels that tell as much
+    (`effective_number`)."""
     shape = (len(SPLITS), len(recipe.windows.horizons))
     windows, units = Counter[str](), {name: set[str]() for name in SPLITS}
     known_SHK, positive_SHK = np.zeros((*shape, 3)), np.zeros((*shape, 3))
@@ -91,20 +101,32 @@ def split_counts(folder: AnyPath, recipe: Recipe) -> dict[str, Any]:
 
 
 def _label_counts(days: list[str], known_HK: Sums, positive_HK: Sums) -> dict[str, Any]:
-    """Return counts, sums of weights and effective numbers by horizon; K is count, sum, sum of squares."""
+    """Return counts, sums of weights and effective numbers by horizon; K is count, sum, sum of
+    squares.
+    """
     counted = {"known": known_HK, "positives": positive_HK}
-    counts = {name: dict(zip(days, map(int, sums_HK[:, 0]), strict=True)) for name, sums_HK in counted.items()}
-    weights = {name: dict(zip(days, sums_HK[:, 1:].tolist(), strict=True)) for name, sums_HK in counted.items()}
+    counts = {
+        name: dict(zip(days, map(int, sums_HK[:, 0]), strict=True))
+        for name, sums_HK in counted.items()
+    }
+    weights = {
+        name: dict(zip(days, sums_HK[:, 1:].tolist(), strict=True))
+        for name, sums_HK in counted.items()
+    }
     return {**counts, "weights": weights, "effective": effective(weights)}
 
 
 def effective(weights: dict[str, dict[str, list[float]]]) -> dict[str, dict[str, float]]:
     """Return effective numbers from sums of weights, by kind of label and horizon."""
-    return {name: {h: effective_number(*sums) for h, sums in by_day.items()} for name, by_day in weights.items()}
+    return {
+        name: {h: effective_number(*sums) for h, sums in by_day.items()}
+        for name, by_day in weights.items()
+    }
 
 
 def effective_number(total: float, squares: float) -> float:
-    """Return Kish's effective number of labels: how many of equal weight tell as much (Kish 1965); 0 of none.
+    """Return Kish's effective number of labels: how many of equal weight tell as much (Kish 1965);
+    0 of none.
 
     >>> effective_number(4.0, 4.0), effective_number(4.0, 8.0), effective_number(0.0, 0.0)
     (4.0, 2.0, 0.0)

@@ -10,7 +10,9 @@ from pydantic import BaseModel, Field
 
 
 class PointForecast(BaseModel):
-    """Where a value is heading on the last day of the horizon, in the point's physical unit, with a 90 % band."""
+    """Where a value is heading on the last day of the horizon, in the point's physical unit, with a
+    90 % band.
+    """
 
     point_id: str
     value: float
@@ -22,24 +24,32 @@ class PointForecast(BaseModel):
 
 
 class HorizonRisk(BaseModel):
-    """The probability that an anomaly begins within so many days, and whether that is enough for a visit."""
+    """The probability that an anomaly begins within so many days, and whether that is enough for a
+    visit.
+    """
 
     days: int
-    risk: float | None = Field(description="calibrated probability, 0 to 1; never falls with the days")
+    risk: float | None = Field(
+        description="calibrated probability, 0 to 1; never falls with the days"
+    )
     threshold: float
     alarm: bool | None
     forecast: PointForecast | None
 
 
 class PointDoubt(BaseModel):
-    """What is odd about one point: it stands still, jumped alone, or holds a mark that devices write for no value."""
+    """What is odd about one point: it stands still, jumped alone, or holds a mark that devices
+    write for no value.
+    """
 
     point_id: str
     kind: Literal["flat", "jump", "sentinel"]
 
 
 class UnitPrediction(BaseModel):
-    """What is said of one piece of equipment (or of one of its points, where bundles judge points alone)."""
+    """What is said of one piece of equipment (or of one of its points, where bundles judge points
+    alone).
+    """
 
     facility_id: str
     equipment_id: str
@@ -50,10 +60,17 @@ class UnitPrediction(BaseModel):
     learning_days_left: int | None
     observed_share: float = Field(description="share of the 90 days × points that were measured")
     quality: Literal["A", "B", "C", "D"] | None = Field(
-        description="A: ≥ 90 % observed, B: ≥ 70 %, C: ≥ 50 % or a doubt, D: less, no score; null while learning"
+        description=(
+            "A: ≥ 90 % observed, B: ≥ 70 %, C: ≥ 50 % or a doubt, D: less, no score; null while"
+            " learning"
+        )
     )
-    doubts: list[PointDoubt] = Field(description="what is odd about the readings: check these before walking there")
-    driving_point: str | None = Field(description="the point that has moved furthest from its baseline")
+    doubts: list[PointDoubt] = Field(
+        description="what is odd about the readings: check these before walking there"
+    )
+    driving_point: str | None = Field(
+        description="the point that has moved furthest from its baseline"
+    )
     model: str
     bundle_id: str
     horizons: list[HorizonRisk]
@@ -87,7 +104,9 @@ class Forecasts(BaseModel):
 
 
 class UnknownPoint(BaseModel):
-    """A point that no bundle of the equipment's class looks at: its readings are kept, and change no risk."""
+    """A point that no bundle of the equipment's class looks at: its readings are kept, and change
+    no risk.
+    """
 
     facility_id: str
     equipment_id: str
@@ -101,9 +120,12 @@ class Stored(BaseModel):
     units: int
     readings: int
     events: int
-    to_be_scored: int = Field(description="pieces of equipment (of your facilities) that now wait to be scored again")
+    to_be_scored: int = Field(
+        description="pieces of equipment (of your facilities) that now wait to be scored again"
+    )
     unknown_points: list[UnknownPoint] = Field(
-        default=[], description="points that no bundle of the class looks at: check how they are spelt"
+        default=[],
+        description="points that no bundle of the class looks at: check how they are spelt",
     )
 
 
@@ -117,13 +139,23 @@ def risk_row(row: dict[str, Any]) -> HorizonRisk:
     """One horizon out of a row of `latest.parquet`."""
     forecast = None
     if row["forecast"]:
-        ends = [None if row[name] is None else _number(row[name][-1]) for name in ("forecast_low", "forecast_high")]
+        ends = [
+            None if row[name] is None else _number(row[name][-1])
+            for name in ("forecast_low", "forecast_high")
+        ]
         forecast = PointForecast(
-            point_id=row["driving_point"], value=row["forecast"][-1], low=ends[0], high=ends[1],
+            point_id=row["driving_point"],
+            value=row["forecast"][-1],
+            low=ends[0],
+            high=ends[1],
             crossing_probability=row["crossing_probability"],
-        )  # fmt: skip
+        )
     return HorizonRisk(
-        days=row["horizon"], risk=row["risk"], threshold=row["threshold"], alarm=row["alarm"], forecast=forecast
+        days=row["horizon"],
+        risk=row["risk"],
+        threshold=row["threshold"],
+        alarm=row["alarm"],
+        forecast=forecast,
     )
 
 
@@ -142,7 +174,15 @@ def unit_predictions(rows: list[dict[str, Any]]) -> list[UnitPrediction]:
 
 def _unit_prediction(rows: list[dict[str, Any]]) -> UnitPrediction:
     first = rows[0]
-    same = ("facility_id", "equipment_id", "point_id", "end_date", "status", "learning_days_left", "observed_share")
+    same = (
+        "facility_id",
+        "equipment_id",
+        "point_id",
+        "end_date",
+        "status",
+        "learning_days_left",
+        "observed_share",
+    )
     return UnitPrediction(
         **{name: first[name] for name in same},
         equipment_class=first["class"],
@@ -158,7 +198,8 @@ def _unit_prediction(rows: list[dict[str, Any]]) -> UnitPrediction:
 def grade(
     observed_share: float, status: str, doubts: Sequence[Any] | None = None
 ) -> Literal["A", "B", "C", "D"] | None:
-    """Data quality of a window in one letter; none while learning, when points without a baseline do not count yet.
+    """Data quality of a window in one letter; none while learning, when points without a baseline
+    do not count yet.
 
     A doubt about a point's readings makes it C at best.
 

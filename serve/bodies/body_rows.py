@@ -25,13 +25,24 @@ def day_number(day: dt.date | None) -> int | None:
 
 
 def reading_rows(readings: Sequence[Reading]) -> list[Row]:
-    """(point, day, value, lower, upper, known day) of every value that was measured; the last of equal days holds."""
-    return list({row[:2]: row for row in map(_reading_row, readings) if row[2] is not None}.values())
+    """(point, day, value, lower, upper, known day) of every value that was measured; the last of
+    equal days holds.
+    """
+    return list(
+        {row[:2]: row for row in map(_reading_row, readings) if row[2] is not None}.values()
+    )
 
 
 def _reading_row(reading: Reading) -> Row:
     days = (day_number(reading.date), day_number(reading.known_at))
-    return (reading.point_id, days[0], reading.value, reading.lower_limit, reading.upper_limit, days[1])
+    return (
+        reading.point_id,
+        days[0],
+        reading.value,
+        reading.lower_limit,
+        reading.upper_limit,
+        days[1],
+    )
 
 
 def given_readings(asked: AskedUnit) -> pa.Table:
@@ -44,22 +55,34 @@ def given_readings(asked: AskedUnit) -> pa.Table:
 
 def _of_window(window: Window) -> pa.Table:
     series = [np.array(values, dtype=np.float64) for values in window.values.values()]
-    value_N, point_N = np.concatenate(series), np.repeat(np.arange(len(series), dtype=np.int32), [*map(len, series)])
+    value_N, point_N = (
+        np.concatenate(series),
+        np.repeat(np.arange(len(series), dtype=np.int32), [*map(len, series)]),
+    )
     last = (window.end_date - EPOCH).days
-    day_N = np.concatenate([np.arange(last - len(each) + 1, last + 1, dtype=np.int32) for each in series])
+    day_N = np.concatenate(
+        [np.arange(last - len(each) + 1, last + 1, dtype=np.int32) for each in series]
+    )
     seen_N = ~np.isnan(value_N)
-    points = pa.DictionaryArray.from_arrays(point_N[seen_N], pa.array(list(window.values), pa.string()))
+    points = pa.DictionaryArray.from_arrays(
+        point_N[seen_N], pa.array(list(window.values), pa.string())
+    )
     days = pa.array(day_N[seen_N]).cast(pa.date32())
     return pa.table({"point_id": points, "date": days, "value": value_N[seen_N]})
 
 
 def event_rows(unit: Unit, events: Sequence[Event]) -> list[Row]:
     """(facility, equipment, kind, start day, end day, point) of every event."""
-    return [(*unit, e.kind, day_number(e.start), day_number(e.end or e.start), e.point_id) for e in events]
+    return [
+        (*unit, e.kind, day_number(e.start), day_number(e.end or e.start), e.point_id)
+        for e in events
+    ]
 
 
 def merged(stored: pa.Table, given: pa.Table) -> pa.Table:
-    """The stored record with given readings in it; a given one replaces a stored one of that point and day."""
+    """The stored record with given readings in it; a given one replaces a stored one of that point
+    and day.
+    """
     if not len(given):
         return stored
     if not len(stored):
@@ -70,4 +93,6 @@ def merged(stored: pa.Table, given: pa.Table) -> pa.Table:
 
 
 def _keys(table: pa.Table) -> Iterator[tuple[str, int]]:
-    return zip(table["point_id"].to_pylist(), table["date"].cast(pa.int32()).to_pylist(), strict=True)
+    return zip(
+        table["point_id"].to_pylist(), table["date"].cast(pa.int32()).to_pylist(), strict=True
+    )

@@ -1,8 +1,7 @@
 """Bulk bodies: an Arrow stream or a Parquet file of ready windows, checked before it is unfolded.
 
-Whoever reads them does so in a process of its own, whose memory is bounded (`serve.bodies.unfold`): what a body says of
-itself may be a lie, and pyarrow ends the process over some damaged ones.
-"""
+Whoever reads them does so in a process of its own, whose memory is bounded (`serve.bodies.unfold`):
+what a body says of itself may be a lie, and pyarrow ends the process over some damaged ones."""
 
 from __future__ import annotations
 
@@ -67,11 +66,15 @@ def read_windows(content: bytes, kind: str, limits: Limits) -> pa.Table:
 def check_kind(kind: str) -> None:
     """Raise WrongKind where a body is neither Arrow nor Parquet."""
     if kind not in (ARROW, PARQUET):
-        raise WrongKind(f"bulk bodies are {ARROW} or {PARQUET}, found {kind[:80] or 'no content type'}")
+        raise WrongKind(
+            f"bulk bodies are {ARROW} or {PARQUET}, found {kind[:80] or 'no content type'}"
+        )
 
 
 def _too_much(allowed: int) -> TooMuch:
-    return TooMuch(f"the table unfolds to more than the {allowed} bytes allowed for a body of this size")
+    return TooMuch(
+        f"the table unfolds to more than the {allowed} bytes allowed for a body of this size"
+    )
 
 
 def _read_parquet(content: bytes, limits: Limits, allowed: int) -> pa.Table:
@@ -88,14 +91,20 @@ def _read_parquet(content: bytes, limits: Limits, allowed: int) -> pa.Table:
             raise _too_much(allowed)
         batches.append(batch)
     schema = pa.schema([file.schema_arrow.field(name) for name in names])
-    return pa.Table.from_batches(batches, schema=schema).select(names) if batches else schema.empty_table()
+    return (
+        pa.Table.from_batches(batches, schema=schema).select(names)
+        if batches
+        else schema.empty_table()
+    )
 
 
 def _footer_numbers(metadata: pq.FileMetaData) -> int:
     """Return how many values the footer says are in the columns that are looked at."""
     groups = [metadata.row_group(n) for n in range(metadata.num_row_groups)]
     columns = [group.column(n) for group in groups for n in range(group.num_columns)]
-    return sum(column.num_values for column in columns if column.path_in_schema.partition(".")[0] in WANTED)
+    return sum(
+        column.num_values for column in columns if column.path_in_schema.partition(".")[0] in WANTED
+    )
 
 
 def _read_stream(content: bytes, limits: Limits, allowed: int) -> pa.Table:
@@ -106,7 +115,9 @@ def _read_stream(content: bytes, limits: Limits, allowed: int) -> pa.Table:
             continue
         batch = _Batch(message.metadata.to_pybytes(), dictionary=message.type != "record batch")
         if batch.is_compressed:
-            raise InputError("compressed Arrow batches are not read: write the stream without compression")
+            raise InputError(
+                "compressed Arrow batches are not read: write the stream without compression"
+            )
         rows += batch.length if message.type == "record batch" else 0
         _check_rows(rows, limits)
     with pa.ipc.open_stream(content) as stream:
@@ -121,7 +132,9 @@ def _read_stream(content: bytes, limits: Limits, allowed: int) -> pa.Table:
 
 
 class _Batch:
-    """The head of a record batch, read out of a message's flatbuffer; of a dictionary batch, that of its data."""
+    """The head of a record batch, read out of a message's flatbuffer; of a dictionary batch, that
+    of its data.
+    """
 
     def __init__(self, metadata: bytes, *, dictionary: bool) -> None:
         self._metadata = metadata
@@ -159,7 +172,9 @@ class _Batch:
 
 
 def _columns(schema: pa.Schema) -> list[str]:
-    """The columns of a body that are looked at; the others must be plain, as unfolding them is no use to anybody."""
+    """The columns of a body that are looked at; the others must be plain, as unfolding them is no
+    use to anybody.
+    """
     for name in WANTED:
         if schema.names.count(name) > 1:
             raise InputError(f"the table has the column {name} {schema.names.count(name)} times")
@@ -170,7 +185,9 @@ def _columns(schema: pa.Schema) -> list[str]:
         if field.name in LISTS:
             _check_list(field.name, field.type)
         elif field.name not in WANTED and not _is_plain(field.type):
-            raise InputError(f"the column {field.name[:80]} is not looked at and is no plain one: leave it out")
+            raise InputError(
+                f"the column {field.name[:80]} is not looked at and is no plain one: leave it out"
+            )
     return [name for name in WANTED if name in schema.names]
 
 
@@ -217,22 +234,33 @@ def _with_ids(table: pa.Table, name: str) -> pa.Table:
     for chunk in trimmed.chunks:
         states = id_states(pc.drop_null(pc.unique(chunk)))
         if (states != ID_READ).any():
-            raise InputError(f"{name}: expected 1 to {ID_CHARACTERS} characters, none of them a control character")
+            raise InputError(
+                f"{name}: expected 1 to {ID_CHARACTERS} characters, none of them a control"
+                " character"
+            )
     return table.set_column(table.column_names.index(name), name, trimmed)
 
 
 def _check_lengths(name: str, column: pa.ChunkedArray) -> None:
-    """Refuse texts that are too long before they are unfolded: many rows may share one of a dictionary."""
+    """Refuse texts that are too long before they are unfolded: many rows may share one of a
+    dictionary.
+    """
     for texts in _texts(column):
         longest = pc.max(pc.binary_length(texts)).as_py()
         if (longest or 0) > 8 * ID_CHARACTERS:
-            raise InputError(f"{name}: expected 1 to {ID_CHARACTERS} characters, found a text of {longest} bytes")
+            raise InputError(
+                f"{name}: expected 1 to {ID_CHARACTERS} characters, found a text of {longest} bytes"
+            )
 
 
 def _texts(column: pa.ChunkedArray) -> Iterator[pa.Array]:
     for chunk in column.chunks:
         texts = chunk.dictionary if pa.types.is_dictionary(chunk.type) else chunk
-        if pa.types.is_string(texts.type) or pa.types.is_large_string(texts.type) or _is_binary(texts.type):
+        if (
+            pa.types.is_string(texts.type)
+            or pa.types.is_large_string(texts.type)
+            or _is_binary(texts.type)
+        ):
             yield texts
         elif pa.types.is_nested(texts.type) or pa.types.is_string_view(texts.type):
             raise InputError(f"expected a text in every row, found {str(texts.type)[:80]}")
@@ -256,9 +284,13 @@ def _cast(table: pa.Table, name: str, kind: pa.DataType, words: str) -> pa.Table
 
 
 def _is_list(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind))
+    return bool(
+        pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
+    )
 
 
 def _check_list(name: str, kind: pa.DataType) -> None:
-    if not _is_list(kind) or not (pa.types.is_floating(kind.value_type) or pa.types.is_integer(kind.value_type)):
+    if not _is_list(kind) or not (
+        pa.types.is_floating(kind.value_type) or pa.types.is_integer(kind.value_type)
+    ):
         raise InputError(f"{name}: expected a list of numbers per row, found {str(kind)[:200]}")

@@ -5,14 +5,29 @@ from __future__ import annotations
 from hvac.errors import HvacError
 
 NOBODY_FREE = {  # Ray's errors, by name: this module knows no Ray
-    "ActorDiedError", "ActorUnavailableError", "BackPressureError", "DeploymentUnavailableError", "GetTimeoutError",
-    "LocalRayletDiedError", "NodeDiedError", "ObjectLostError", "OutOfMemoryError", "OwnerDiedError", "RayActorError",
-    "RaySystemError", "ReplicaUnavailableError", "RequestCancelledError", "TaskCancelledError", "WorkerCrashedError",
-}  # fmt: skip
+    "ActorDiedError",
+    "ActorUnavailableError",
+    "BackPressureError",
+    "DeploymentUnavailableError",
+    "GetTimeoutError",
+    "LocalRayletDiedError",
+    "NodeDiedError",
+    "ObjectLostError",
+    "OutOfMemoryError",
+    "OwnerDiedError",
+    "RayActorError",
+    "RaySystemError",
+    "ReplicaUnavailableError",
+    "RequestCancelledError",
+    "TaskCancelledError",
+    "WorkerCrashedError",
+}
 
 
 class Refused(HvacError):  # noqa: N818
-    """A request that is answered with a sentence; `retry_after` in seconds where it is worth trying again."""
+    """A request that is answered with a sentence; `retry_after` in seconds where it is worth trying
+    again.
+    """
 
     status = 422
 

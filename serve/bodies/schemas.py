@@ -16,7 +16,9 @@ DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 def _day(given: Any) -> Any:
-    """Take a text such as 2024-03-01, and nothing else: a number would be read as seconds since 1970."""
+    """Take a text such as 2024-03-01, and nothing else: a number would be read as seconds since
+    1970.
+    """
     if isinstance(given, dt.date) and not isinstance(given, dt.datetime):
         return given
     if not isinstance(given, str) or not DAY.fullmatch(given):
@@ -25,22 +27,29 @@ def _day(given: Any) -> Any:
 
 
 Day = Annotated[
-    dt.date, BeforeValidator(_day), Field(ge=EPOCH, description="calendar day, e.g. 2024-03-01; not in the future")
+    dt.date,
+    BeforeValidator(_day),
+    Field(ge=EPOCH, description="calendar day, e.g. 2024-03-01; not in the future"),
 ]
 Value = Annotated[
     float,
     Field(
-        strict=True, allow_inf_nan=False, ge=-LARGEST_VALUE, le=LARGEST_VALUE,
+        strict=True,
+        allow_inf_nan=False,
+        ge=-LARGEST_VALUE,
+        le=LARGEST_VALUE,
         description="in the point's own physical unit",
     ),
-]  # fmt: skip
+]
 Whole = Annotated[int, Field(strict=True, ge=1, le=365)]
 
 
 MOST_KEYS = 32  # of one object: with more, all that is wrong would fill gigabytes
 MOST_POINTS = 512
 Item = TypeVar("Item")
-Items = Annotated[list[Item], Field(fail_fast=True)]  # the first fault is enough: eight million of them fill gigabytes
+Items = Annotated[
+    list[Item], Field(fail_fast=True)
+]  # the first fault is enough: eight million of them fill gigabytes
 
 
 def _few_points(given: Any) -> Any:
@@ -50,7 +59,9 @@ def _few_points(given: Any) -> Any:
 
 
 class Body(BaseModel):
-    """Unknown fields are errors; texts and booleans are not taken for numbers, nor numbers for dates."""
+    """Unknown fields are errors; texts and booleans are not taken for numbers, nor numbers for
+    dates.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
@@ -66,25 +77,43 @@ class Body(BaseModel):
 def _not_in_the_future(name: str, day: dt.date | None) -> None:
     newest = newest_day()
     if day is not None and day > newest:
-        raise ValueError(f"{name} {day} lies in the future (today is {newest - dt.timedelta(days=1)})")
+        raise ValueError(
+            f"{name} {day} lies in the future (today is {newest - dt.timedelta(days=1)})"
+        )
 
 
 class Reading(Body):
-    """One measured value of one point on one day; a day without a value is simply not sent (or sent as null)."""
+    """One measured value of one point on one day; a day without a value is simply not sent (or sent
+    as null).
+    """
 
     point_id: Id
     date: Day
-    value: Value | None = Field(description="in the point's own physical unit; null: measured, but no value")
-    lower_limit: Value | None = Field(default=None, description="lowest value that is in order; same unit as value")
-    upper_limit: Value | None = Field(default=None, description="highest value that is in order; same unit as value")
-    known_at: Day | None = Field(default=None, description="day on which the value became known, where later")
+    value: Value | None = Field(
+        description="in the point's own physical unit; null: measured, but no value"
+    )
+    lower_limit: Value | None = Field(
+        default=None, description="lowest value that is in order; same unit as value"
+    )
+    upper_limit: Value | None = Field(
+        default=None, description="highest value that is in order; same unit as value"
+    )
+    known_at: Day | None = Field(
+        default=None, description="day on which the value became known, where later"
+    )
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
         _not_in_the_future("date", self.date)
         _not_in_the_future("known_at", self.known_at)
-        if self.lower_limit is not None and self.upper_limit is not None and self.lower_limit > self.upper_limit:
-            raise ValueError(f"lower_limit {self.lower_limit} is above upper_limit {self.upper_limit}")
+        if (
+            self.lower_limit is not None
+            and self.upper_limit is not None
+            and self.lower_limit > self.upper_limit
+        ):
+            raise ValueError(
+                f"lower_limit {self.lower_limit} is above upper_limit {self.upper_limit}"
+            )
         return self
 
 
@@ -105,11 +134,14 @@ class Event(Body):
 
 
 class Window(Body):
-    """A ready window in physical units: per point one value a day, oldest first, null where none was measured."""
+    """A ready window in physical units: per point one value a day, oldest first, null where none
+    was measured.
+    """
 
     end_date: Day
     values: Annotated[
-        dict[Id, Annotated[Items[Value | None], Field(min_length=1, max_length=3660)]], BeforeValidator(_few_points)
+        dict[Id, Annotated[Items[Value | None], Field(min_length=1, max_length=3660)]],
+        BeforeValidator(_few_points),
     ] = Field(
         min_length=1,
         max_length=MOST_POINTS,
@@ -135,18 +167,22 @@ class UnitId(Body):
 
 
 class AskedUnit(UnitId):
-    """A piece of equipment to be judged: by readings, by a ready window, or, with neither, by its stored record.
+    """A piece of equipment to be judged: by readings, by a ready window, or, with neither, by its
+    stored record.
 
-    Readings given here join the stored record for this answer only; nothing is kept. Where fewer than 90 observed days
-    are known in all, the answer is `learning`.
-    """
+    Readings given here join the stored record for this answer only; nothing is kept. Where fewer
+    than 90 observed days are known in all, the answer is `learning`."""
 
-    equipment_class: Id | None = Field(default=None, alias="class", description="needed where it is not stored")
+    equipment_class: Id | None = Field(
+        default=None, alias="class", description="needed where it is not stored"
+    )
     readings: Items[Reading] | None = None
     window: Window | None = None
     events: Items[Event] = Field(default=[], max_length=10_000)
     install_date: Day | None = None
-    end_date: Day | None = Field(default=None, description="last day of the 90 that are looked at; default: the newest")
+    end_date: Day | None = Field(
+        default=None, description="last day of the 90 that are looked at; default: the newest"
+    )
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
@@ -165,7 +201,8 @@ def _contradictions(readings: Items[Reading]) -> None:
         key = (reading.point_id, reading.date)
         if key in seen and seen[key] != reading.value:
             raise ValueError(
-                f"point {reading.point_id} has two values on {reading.date}: {seen[key]} and {reading.value}"
+                f"point {reading.point_id} has two values on {reading.date}: {seen[key]} and"
+                f" {reading.value}"
             )
         seen[key] = reading.value
 
@@ -176,7 +213,9 @@ PREDICT_EXAMPLE: dict[str, Any] = {
             "facility_id": "F001",
             "equipment_id": "F001-PUMP-001",
             "class": "pump",
-            "readings": [{"point_id": "vibration", "date": "2024-03-30", "value": 2.41, "upper_limit": 4.5}],
+            "readings": [
+                {"point_id": "vibration", "date": "2024-03-30", "value": 2.41, "upper_limit": 4.5}
+            ],
         }
     ]
 }
@@ -193,7 +232,10 @@ class ForecastBody(AskedUnit):
     """One piece of equipment whose values are to be forecast."""
 
     horizons: Items[Whole] | None = Field(
-        default=None, min_length=1, max_length=10, description="days ahead; default: the bundle's (30, 60, 90)"
+        default=None,
+        min_length=1,
+        max_length=10,
+        description="days ahead; default: the bundle's (30, 60, 90)",
     )
 
 
@@ -212,7 +254,9 @@ class PushedUnit(UnitId):
 
 
 class PushBody(Body):
-    """Readings to be kept; sending them twice is the same as once, and later values replace earlier ones."""
+    """Readings to be kept; sending them twice is the same as once, and later values replace earlier
+    ones.
+    """
 
     units: Items[PushedUnit] = Field(min_length=1)
 

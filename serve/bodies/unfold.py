@@ -1,8 +1,8 @@
-"""Unfold bulk bodies in processes of their own, whose memory is bounded; a body that ends one harms nobody.
+"""Unfold bulk bodies in processes of their own, whose memory is bounded; a body that ends one harms
+nobody.
 
-parent → child:  {"kind", "size", "limits"} as a line of JSON, then the body
-child → parent:  {"size"} or {"error", "sentence"} as a line of JSON, then the table as an Arrow stream
-"""
+parent → child:  {"kind", "size", "limits"} as a line of JSON, then the body child → parent:
+{"size"} or {"error", "sentence"} as a line of JSON, then the table as an Arrow stream"""
 
 from __future__ import annotations
 
@@ -31,7 +31,9 @@ from serve.settings import MIB, Limits
 AT_ONCE = 2
 SLACK = 64 * MIB  # stacks, code loaded late
 COPIES = 3  # of what is unfolded, while it is checked
-ERRORS: dict[str, type[HvacError]] = {kind.__name__: kind for kind in (InputError, TooMuch, WrongKind)}
+ERRORS: dict[str, type[HvacError]] = {
+    kind.__name__: kind for kind in (InputError, TooMuch, WrongKind)
+}
 QUIET = {
     "ARROW_DEFAULT_MEMORY_POOL": "system",
     "MALLOC_ARENA_MAX": "1",
@@ -45,8 +47,12 @@ _own = threading.local()
 
 
 async def windows(content: bytes, kind: str, limits: Limits) -> pa.Table:
-    """`bulk.read_windows` in another process. Raises what that raises, and TooMuch where it takes too long."""
-    return await asyncio.get_running_loop().run_in_executor(_threads, _in_child, content, kind, limits)
+    """`bulk.read_windows` in another process. Raises what that raises, and TooMuch where it takes
+    too long.
+    """
+    return await asyncio.get_running_loop().run_in_executor(
+        _threads, _in_child, content, kind, limits
+    )
 
 
 def _in_child(content: bytes, kind: str, limits: Limits) -> pa.Table:
@@ -64,9 +70,11 @@ class Child:
         path = os.pathsep.join([root, *filter(None, [os.environ.get("PYTHONPATH")])])
         self._process = subprocess.Popen(
             [sys.executable, "-c", CODE],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
             env={**os.environ, **QUIET, "PYTHONPATH": path},
-        )  # fmt: skip
+        )
         atexit.register(self.end)
 
     @property
@@ -100,8 +108,12 @@ class Child:
         except (OSError, ValueError) as error:
             self.end()
             if late.is_set():
-                raise TooMuch(f"the body could not be unfolded within {seconds:g} s: send it in parts") from error
-            raise InputError(f"the body cannot be read as {kind}: it is damaged, or unfolds to too much") from error
+                raise TooMuch(
+                    f"the body could not be unfolded within {seconds:g} s: send it in parts"
+                ) from error
+            raise InputError(
+                f"the body cannot be read as {kind}: it is damaged, or unfolds to too much"
+            ) from error
         finally:
             timer.cancel()
         if "error" in told:
@@ -146,7 +158,9 @@ def _answer(answers: BinaryIO, content: bytes, kind: str, limits: Limits) -> Non
                 writer.write_table(table)
             found = sink.getvalue()
     except MemoryError:
-        sentence = f"the table unfolds to more than the {allowed} bytes allowed for a body of this size"
+        sentence = (
+            f"the table unfolds to more than the {allowed} bytes allowed for a body of this size"
+        )
         _send(answers, {"error": "TooMuch", "sentence": sentence}, b"")
     except HvacError as error:
         _send(answers, {"error": type(error).__name__, "sentence": str(error)}, b"")

@@ -15,11 +15,11 @@ from hvac.readings.registers import EVENTS
 
 @dataclass(frozen=True, kw_only=True)
 class Ask:
-    """The record of one piece of equipment, the bundle that judges it, and the day its window ends (None: the last).
+    """The record of one piece of equipment, the bundle that judges it, and the day its window ends
+    (None: the last).
 
-    `readings` are CANONICAL without the ids and without columns that say nothing (`compact`); `events` are rows
-    (facility, equipment, kind, start day, end day, point).
-    """
+    `readings` are CANONICAL without the ids and without columns that say nothing (`compact`);
+    `events` are rows (facility, equipment, kind, start day, end day, point)."""
 
     bundle_id: str
     unit: Unit
@@ -31,8 +31,12 @@ class Ask:
 
 
 def compact(readings: pa.Table) -> pa.Table:
-    """One unit's CANONICAL readings as they travel to the stages: no ids, no empty columns, points as codes."""
-    told = [name for name in readings.column_names[3:] if readings[name].null_count < readings.num_rows]
+    """One unit's CANONICAL readings as they travel to the stages: no ids, no empty columns, points
+    as codes.
+    """
+    told = [
+        name for name in readings.column_names[3:] if readings[name].null_count < readings.num_rows
+    ]
     return readings.select(told).add_column(0, "point_id", readings["point_id"].dictionary_encode())
 
 
@@ -42,9 +46,11 @@ def events_of(ask: Ask) -> Events:
         return no_events()
     columns: list[list[Any]] = [list(column) for column in zip(*ask.events, strict=True)]
     arrays = [
-        pa.array(column, pa.int32()).cast(pa.date32())
-        if field.name in ("start", "end")
-        else pa.array(column, field.type)
+        (
+            pa.array(column, pa.int32()).cast(pa.date32())
+            if field.name in ("start", "end")
+            else pa.array(column, field.type)
+        )
         for column, field in zip(columns, EVENTS, strict=True)
     ]
     return events_by_unit(pa.table(arrays, schema=EVENTS))[ask.unit]

@@ -1,7 +1,9 @@
-"""The three stages as plain functions on bundles, the same that the batch jobs call; no Ray, no HTTP.
+"""The three stages as plain functions on bundles, the same that the batch jobs call; no Ray, no
+HTTP.
 
     asks ─prepare→ Group (windows with statistics, context, embedding) ┬─risks→ risk_BH ───────┐
-                                                                       └─outlooks→ forecasts ──┴─assemble→ Arrow rows
+                                                                       └─outlooks→ forecasts
+                                                                       ──┴─assemble→ Arrow rows
 
 Legend: B windows, H horizons.
 """
@@ -41,7 +43,9 @@ log = logging.getLogger(__name__)
 
 
 def warm(folder: AnyPath) -> None:
-    """Do once what the first request would wait for: imports, compiled functions, an encoder's first pass."""
+    """Do once what the first request would wait for: imports, compiled functions, an encoder's
+    first pass.
+    """
     for manifest in matching(folder, "[!.]*/manifest.json"):
         try:
             return try_out(Bundle.load(manifest.parent))
@@ -51,7 +55,9 @@ def warm(folder: AnyPath) -> None:
 
 
 def try_out(bundle: Bundle) -> None:
-    """Judge and forecast a few windows. Raises BundleError where anything the bundle needs is damaged."""
+    """Judge and forecast a few windows. Raises BundleError where anything the bundle needs is
+    damaged.
+    """
     bundle.check()
 
 
@@ -67,7 +73,9 @@ class Shelf:
         self._lock = Lock()
 
     def __call__(self, bundle_id: str) -> Bundle:
-        """A bundle, read when it is not in memory. Raises BundleError where there is none, or it is damaged."""
+        """A bundle, read when it is not in memory. Raises BundleError where there is none, or it is
+        damaged.
+        """
         with self._lock:
             if bundle_id not in self._bundles:
                 self._bundles[bundle_id] = Bundle.load(bundle_path(self.folder, bundle_id))
@@ -102,7 +110,8 @@ class Group:
 
 
 def prepare(shelf: Shelf, asks: Sequence[Ask]) -> list[Group]:
-    """The newest window of every ask (one per point where the bundle is `by: point`), embedded where needed.
+    """The newest window of every ask (one per point where the bundle is `by: point`), embedded
+    where needed.
 
     Raises:
         InputError: an ask has no reading of any of the bundle's points.
@@ -111,11 +120,15 @@ def prepare(shelf: Shelf, asks: Sequence[Ask]) -> list[Group]:
     of_bundle: dict[tuple[str, int | None], list[int]] = defaultdict(list)
     for number, ask in enumerate(asks):
         of_bundle[ask.bundle_id, ask.end_day].append(number)
-    return [_group(shelf, [asks[n] for n in numbers], numbers, bundle_id, end_day)
-            for (bundle_id, end_day), numbers in of_bundle.items()]  # fmt: skip
+    return [
+        _group(shelf, [asks[n] for n in numbers], numbers, bundle_id, end_day)
+        for (bundle_id, end_day), numbers in of_bundle.items()
+    ]
 
 
-def _group(shelf: Shelf, asks: list[Ask], numbers: list[int], bundle_id: str, end_day: int | None) -> Group:
+def _group(
+    shelf: Shelf, asks: list[Ask], numbers: list[int], bundle_id: str, end_day: int | None
+) -> Group:
     bundle = shelf(bundle_id)
     found = [
         (number, scene)
@@ -129,7 +142,9 @@ def _group(shelf: Shelf, asks: list[Ask], numbers: list[int], bundle_id: str, en
 
 
 def _level(peers: PeerLevels | None, ask: Ask, recipe: Recipe) -> PeerLevel | None:
-    """Return the level a unit is compared with; None where there is none of all points of the bundle."""
+    """Return the level a unit is compared with; None where there is none of all points of the
+    bundle.
+    """
     level = peers(ask.class_name, ask.unit.facility_id) if peers else None
     return level if level and set(recipe.points) <= set(level.points) else None
 
@@ -140,17 +155,22 @@ def _scenes(ask: Ask, recipe: Recipe, level: PeerLevel | None) -> list[Any]:
     if panel is None or not made:
         found = sorted(set(ask.readings["point_id"].to_pylist()))
         raise InputError(
-            f"{ask.unit.facility_id} {ask.unit.equipment_id}: expected readings of {', '.join(recipe.points)} "
-            f"(class {recipe.class_name}), found {', '.join(found[:5]) or 'none'}"
+            f"{ask.unit.facility_id} {ask.unit.equipment_id}: expected readings of"
+            f" {', '.join(recipe.points)} (class {recipe.class_name}), found"
+            f" {', '.join(found[:5]) or 'none'}"
         )
     if ask.end_day is not None and ask.end_day < panel.first_day:
         first, wanted = (EPOCH + timedelta(days=day) for day in (panel.first_day, ask.end_day))
-        raise InputError(f"{' '.join(ask.unit)}: end_date {wanted} is before its first reading ({first})")
+        raise InputError(
+            f"{' '.join(ask.unit)}: end_date {wanted} is before its first reading ({first})"
+        )
     return made
 
 
 def _record(ask: Ask, level: PeerLevel | None) -> UnitRecord:
-    return UnitRecord(events=events_of(ask), install_day=ask.install_day, class_name=ask.class_name, peers=level)
+    return UnitRecord(
+        events=events_of(ask), install_day=ask.install_day, class_name=ask.class_name, peers=level
+    )
 
 
 def risks_of_many(many: Sequence[tuple[Bundle, Windows]]) -> list[Floats]:
@@ -161,7 +181,11 @@ def risks_of_many(many: Sequence[tuple[Bundle, Windows]]) -> list[Floats]:
     found: dict[int, Floats] = {}
     for numbers in of_bundle.values():
         risk_BH = newest_risks(many[numbers[0]][0], concat([many[n][1] for n in numbers]))
-        found |= zip(numbers, np.split(risk_BH, np.cumsum([len(many[n][1]) for n in numbers])[:-1]), strict=True)
+        found |= zip(
+            numbers,
+            np.split(risk_BH, np.cumsum([len(many[n][1]) for n in numbers])[:-1]),
+            strict=True,
+        )
     return [found[number] for number in range(len(many))]
 
 
@@ -181,7 +205,8 @@ def in_order(groups: Iterable[list[dict[str, Any]]]) -> list[dict[str, Any]]:
 
 
 def shared_out(rows: Iterable[dict[str, Any]], sizes: Sequence[int]) -> list[list[dict[str, Any]]]:
-    """Rows of requests that were answered together, to each its own; `sizes` are their numbers of asks.
+    """Rows of requests that were answered together, to each its own; `sizes` are their numbers of
+    asks.
 
     >>> shared_out([{"ask": 0}, {"ask": 2}], [2, 1])
     [[{'ask': 0}], [{'ask': 0}]]
@@ -194,17 +219,31 @@ def shared_out(rows: Iterable[dict[str, Any]], sizes: Sequence[int]) -> list[lis
     return found
 
 
-def all_outlooks(bundle: Bundle, made: Newest, horizons: Sequence[int]) -> list[list[dict[str, Any]]]:
-    """Every point's forecast of every window that can be scored, in physical units; [] for the others."""
+def all_outlooks(
+    bundle: Bundle, made: Newest, horizons: Sequence[int]
+) -> list[list[dict[str, Any]]]:
+    """Every point's forecast of every window that can be scored, in physical units; [] for the
+    others.
+    """
     return [
-        [
-            {"horizon": h, **{k: v.tolist() if isinstance(v, np.ndarray) else v for k, v in one._asdict().items()}}
-            for h, told in zip(horizons, outlooks(bundle, x_CL, frame, horizons), strict=True)
-            for one in told
-        ]
-        if ok
-        else []
-        for x_CL, frame, ok in zip(np.asarray(made.windows.x_BCL), made.frames, made.ok_B, strict=True)
+        (
+            [
+                {
+                    "horizon": h,
+                    **{
+                        k: v.tolist() if isinstance(v, np.ndarray) else v
+                        for k, v in one._asdict().items()
+                    },
+                }
+                for h, told in zip(horizons, outlooks(bundle, x_CL, frame, horizons), strict=True)
+                for one in told
+            ]
+            if ok
+            else []
+        )
+        for x_CL, frame, ok in zip(
+            np.asarray(made.windows.x_BCL), made.frames, made.ok_B, strict=True
+        )
     ]
 
 
@@ -218,14 +257,18 @@ def slim(windows: Windows, bundle: Bundle) -> Windows:
 def values_only(made: Newest) -> Newest:
     """What the forecast looks at."""
     windows = Windows(
-        keys=made.windows.keys.select(["status"]), observed_B=made.windows.observed_B, x_BCL=made.windows.x_BCL
+        keys=made.windows.keys.select(["status"]),
+        observed_B=made.windows.observed_B,
+        x_BCL=made.windows.x_BCL,
     )
     return replace(made, windows=windows)
 
 
 def about(bundle: Bundle) -> dict[str, Any]:
     """What is worth knowing of a bundle."""
-    thresholds = dict(zip(map(str, bundle.horizons), bundle.decision.threshold_H.tolist(), strict=True))
+    thresholds = dict(
+        zip(map(str, bundle.horizons), bundle.decision.threshold_H.tolist(), strict=True)
+    )
     return {
         "bundle_id": bundle.name,
         "class": bundle.recipe.class_name,
@@ -245,7 +288,9 @@ def about_one(shelf: Shelf, bundle_id: str) -> dict[str, Any]:
 
 
 def about_fresh(shelf: Shelf, bundle_id: str) -> dict[str, Any]:
-    """`about` of a bundle that is read anew and tried out. Raises BundleError where anything of it is damaged."""
+    """`about` of a bundle that is read anew and tried out. Raises BundleError where anything of it
+    is damaged.
+    """
     found = Bundle.load(bundle_path(shelf.folder, bundle_id))
     try_out(found)
     shelf.drop(bundle_id)

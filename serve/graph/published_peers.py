@@ -1,4 +1,6 @@
-"""The levels of peers that the batch jobs published, kept for a few seconds before they are looked up again."""
+"""The levels of peers that the batch jobs published, kept for a few seconds before they are looked
+up again.
+"""
 
 from __future__ import annotations
 
@@ -17,10 +19,11 @@ MOST = 4096  # facilities and kinds that are remembered; callers may name any
 
 
 class PeerLevels:
-    """Give the level that a unit is compared with, by its kind of equipment and facility; None where there is none.
+    """Give the level that a unit is compared with, by its kind of equipment and facility; None
+    where there is none.
 
-    A level is read again when the jobs have published another. Days they have not published yet are unknown (nan).
-    """
+    A level is read again when the jobs have published another. Days they have not published yet are
+    unknown (nan)."""
 
     def __init__(self, folder: AnyPath, look_again_s: float = LOOK_AGAIN_S) -> None:
         self.folder, self._every = folder, look_again_s

@@ -25,18 +25,21 @@ SUMMARIES = ("recent", "raw", "peers", "residuals")
 
 
 def ready_windows(bundle: Bundle, table: pa.Table) -> Windows:
-    """Windows from a table with a list column `values` (C·L normalised values, point after point, as in `windows/`).
+    """Windows from a table with a list column `values` (C·L normalised values, point after point,
+    as in `windows/`).
 
-    `context`, `raw`, `peers` and `residuals` are taken where given and unknown (nan) otherwise; `recent` is taken where
-    given and made from the values otherwise.
+    `context`, `raw`, `peers` and `residuals` are taken where given and unknown (nan) otherwise;
+    `recent` is taken where given and made from the values otherwise.
 
     Raises:
-        InputError: a row has another number of values, one of `values` that is not a finite number, or an infinite
-            summary.
+        InputError: a row has another number of values, one of `values` that is not a finite number,
+            or an infinite summary.
     """
     width, lookback = bundle.recipe.width, bundle.recipe.windows.lookback
     named = f"class {bundle.recipe.class_name}"
-    expected = f"expected {width} points × {lookback} days = {width * lookback} values per row of {named}"
+    expected = (
+        f"expected {width} points × {lookback} days = {width * lookback} values per row of {named}"
+    )
     _check_lengths("values", table["values"], width * lookback, expected)
     values = matrix(table["values"])
     x_BCL = values.astype(np.float32).reshape(len(table), width, lookback)
@@ -64,7 +67,9 @@ def _context(table: pa.Table, length: int) -> Floats:
 
 
 def _summaries(table: pa.Table, x_BCL: Floats) -> dict[str, Any]:
-    """Read the summaries of the last days that are given; make `recent` of the values, and the others unknown."""
+    """Read the summaries of the last days that are given; make `recent` of the values, and the
+    others unknown.
+    """
     shape = (*x_BCL.shape[:2], len(RECENT_NAMES))
     found: dict[str, Any] = {}
     for name in SUMMARIES:
@@ -73,7 +78,9 @@ def _summaries(table: pa.Table, x_BCL: Floats) -> dict[str, Any]:
             found[attribute] = _summary(name, table[name], shape)
         else:
             found[attribute] = (
-                recent_of_windows(x_BCL).astype(np.float32) if name == "recent" else np.full(shape, np.nan, np.float32)
+                recent_of_windows(x_BCL).astype(np.float32)
+                if name == "recent"
+                else np.full(shape, np.nan, np.float32)
             )
     return found
 
@@ -86,12 +93,16 @@ def _summary(name: str, column: pa.ChunkedArray, shape: tuple[int, ...]) -> Floa
         values = np.asarray(matrix(column), np.float32)
     infinite_B = np.isinf(values).any(axis=1)
     if infinite_B.any():
-        raise InputError(f"{name}: {expected}, found infinite ones in row {int(np.flatnonzero(infinite_B)[0])}")
+        raise InputError(
+            f"{name}: {expected}, found infinite ones in row {int(np.flatnonzero(infinite_B)[0])}"
+        )
     return values.reshape(shape)
 
 
 def _check_lengths(name: str, column: pa.ChunkedArray, length: int, expected: str) -> None:
-    wrong_B = pc.fill_null(pc.not_equal(pc.list_value_length(column), length), True).to_numpy(zero_copy_only=False)
+    wrong_B = pc.fill_null(pc.not_equal(pc.list_value_length(column), length), True).to_numpy(
+        zero_copy_only=False
+    )
     if wrong_B.any():
         row = int(np.flatnonzero(wrong_B)[0])
         found = pc.list_value_length(column)[row].as_py() or 0
@@ -105,11 +116,17 @@ def _ready_keys(table: pa.Table, bundle: Bundle) -> pa.Table:
     }
     names = set(table.column_names)
     columns = [
-        given[field.name] if field.name in given
-        else table[field.name].cast(field.type) if field.name in names
-        else pa.nulls(len(table), field.type)
+        (
+            given[field.name]
+            if field.name in given
+            else (
+                table[field.name].cast(field.type)
+                if field.name in names
+                else pa.nulls(len(table), field.type)
+            )
+        )
         for field in KEY_SCHEMA
-    ]  # fmt: skip
+    ]
     return pa.table(columns, schema=KEY_SCHEMA)
 
 

@@ -1,4 +1,6 @@
-"""The stages in one process, as the fused layout, plain uvicorn and tests run them; the graph has the same methods."""
+"""The stages in one process, as the fused layout, plain uvicorn and tests run them; the graph has
+the same methods.
+"""
 
 from __future__ import annotations
 
@@ -34,14 +36,16 @@ class Stages(Protocol):
         """Predictions of ready windows that one bundle judges, in their order."""
 
     async def about(self, bundle_id: str, *, fresh: bool = False) -> dict[str, Any]:
-        """What a bundle is; `fresh` reads it anew from its folder (BundleError where it is damaged)."""
+        """What a bundle is; `fresh` reads it anew from its folder (BundleError where it is
+        damaged).
+        """
 
 
 class Rounds(Generic[Item, Found]):
     """Work on a thread of its own; what comes while it works is done together in the next round.
 
-    Nobody waits for company: an idle stage begins at once (`serve.batch` waits, and does not add to a batch that is
-    itself waiting for its turn). What nobody waits for any more is left out.
+    Nobody waits for company: an idle stage begins at once (`serve.batch` waits, and does not add to
+    a batch that is itself waiting for its turn). What nobody waits for any more is left out.
 
     >>> async def ask() -> list[int]:
     ...     doubled = Rounds(lambda many: [2 * each for each in many], "features", most=16)
@@ -55,7 +59,9 @@ class Rounds(Generic[Item, Found]):
         most: items in a round.
     """
 
-    def __init__(self, work: Callable[[list[Item]], Sequence[Found | Exception]], stage: str, *, most: int) -> None:
+    def __init__(
+        self, work: Callable[[list[Item]], Sequence[Found | Exception]], stage: str, *, most: int
+    ) -> None:
         self._work, self._stage, self._most = work, stage, most
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=stage)
         self._waiting: deque[tuple[Item, asyncio.Future[Found]]] = deque()
@@ -97,8 +103,11 @@ def _settle(answers: Sequence[asyncio.Future[Any]], found: Sequence[Any]) -> Non
             answer.set_result(result)
 
 
-def each_alone(work: Callable[[Sequence[Item]], Sequence[Found]], many: Sequence[Item]) -> Sequence[Found | Exception]:
-    """*work* in one pass; where that fails, item by item, so that what is wrong with one is that one's result only.
+def each_alone(
+    work: Callable[[Sequence[Item]], Sequence[Found]], many: Sequence[Item]
+) -> Sequence[Found | Exception]:
+    """*work* in one pass; where that fails, item by item, so that what is wrong with one is that
+    one's result only.
 
     >>> each_alone(lambda many: [1 / each for each in many], [2, 0])
     [0.5, ZeroDivisionError('division by zero')]
@@ -125,16 +134,23 @@ def one_by_one(work: Callable[[Item], Found], many: Iterable[Item]) -> list[Foun
 
 
 class LocalStages:
-    """All three stages here, on one thread; `peers` is the folder of the levels of peers, if there is one."""
+    """All three stages here, on one thread; `peers` is the folder of the levels of peers, if there
+    is one.
+    """
 
-    def __init__(self, folder: AnyPath, size: int, batch: int = 16, *, peers: AnyPath | None = None) -> None:
+    def __init__(
+        self, folder: AnyPath, size: int, batch: int = 16, *, peers: AnyPath | None = None
+    ) -> None:
         import torch
 
         from serve.graph import core
 
         torch.set_num_threads(1)
         core.warm(folder)
-        self.core, self.shelf = core, core.Shelf(folder, size, core.PeerLevels(peers) if peers else None)
+        self.core, self.shelf = (
+            core,
+            core.Shelf(folder, size, core.PeerLevels(peers) if peers else None),
+        )
         self._rounds: Rounds[Sequence[Ask], Rows] = Rounds(
             lambda many: each_alone(self._answers, many), "features", most=batch
         )
@@ -184,4 +200,6 @@ class LocalStages:
     async def about(self, bundle_id: str, *, fresh: bool = False) -> dict[str, Any]:
         """See `Stages`."""
 
-        return await self._rounds.alone(self.core.about_fresh if fresh else self.core.about_one, self.shelf, bundle_id)
+        return await self._rounds.alone(
+            self.core.about_fresh if fresh else self.core.about_one, self.shelf, bundle_id
+        )

@@ -19,7 +19,14 @@ from hvac.readings.registers import OPEN_END
 from hvac.scoring.worklist import ranking_csv
 from serve import service_metrics
 from serve.bodies import unfold
-from serve.bodies.answers import DailyForecast, Forecasts, Predictions, Problem, Stored, unit_predictions
+from serve.bodies.answers import (
+    DailyForecast,
+    Forecasts,
+    Predictions,
+    Problem,
+    Stored,
+    unit_predictions,
+)
 from serve.bodies.bulk import ARROW, PARQUET, check_kind
 from serve.bodies.schemas import ForecastBody, PredictBody, PromoteBody, PushBody
 from serve.http import pages
@@ -31,10 +38,14 @@ from serve.keys import Caller
 from serve.service import Service
 
 ABOUT = (
-    "How likely an anomaly begins within 30, 60 and 90 days, for every piece of HVAC equipment. Risks are "
-    "probabilities (0 to 1); days are calendar days; values are in each point's own physical unit."
+    "How likely an anomaly begins within 30, 60 and 90 days, for every piece of HVAC equipment."
+    " Risks are probabilities (0 to 1); days are calendar days; values are in each point's own"
+    " physical unit."
 )
-ProblemSet = {code: {"model": Problem} for code in (400, 401, 403, 404, 405, 408, 413, 415, 421, 422, 429, 503, 504)}
+ProblemSet = {
+    code: {"model": Problem}
+    for code in (400, 401, 403, 404, 405, 408, 413, 415, 421, 422, 429, 503, 504)
+}
 FacilityId = Annotated[SentId, InPath(description="facility; a slash in it is sent as %2F")]
 EquipmentId = Annotated[SentId, InPath(description="equipment; percent-encoded like the facility")]
 BundleId = Annotated[SentId, InPath(description="bundle")]
@@ -68,7 +79,9 @@ def _predicting(service: Service, door: Door) -> APIRouter:
 
     @routes.post("/predict", response_model=Predictions)
     async def predict(body: PredictBody, caller: Caller = read) -> Response:
-        """How likely an anomaly begins within 30, 60 and 90 days, for one or many pieces of equipment."""
+        """How likely an anomaly begins within 30, 60 and 90 days, for one or many pieces of
+        equipment.
+        """
         door.check(caller, *(unit.facility_id for unit in body.units))
         found = Predictions(predictions=unit_predictions(await service.predict(body.units)))
         return Response(found.model_dump_json(by_alias=True), media_type="application/json")
@@ -80,15 +93,18 @@ def _predicting(service: Service, door: Door) -> APIRouter:
         openapi_extra={"requestBody": {"required": True, "content": {ARROW: {}, PARQUET: {}}}},
     )
     async def bulk(request: Request, caller: Caller = read) -> Response:
-        """Thousands of ready windows, as an Arrow stream or a Parquet file; the answer is an Arrow stream.
+        """Thousands of ready windows, as an Arrow stream or a Parquet file; the answer is an Arrow
+        stream.
 
-        Columns: facility_id, equipment_id, end_date (date), values (list of points × 90 normalised numbers, point after
-        point, as in the featurized table); optional class, point_id, context, and recent, raw, peers, residuals (lists
-        of points × 9 numbers, as in the featurized table), which the default family `fusion` looks at.
-        """
+        Columns: facility_id, equipment_id, end_date (date), values (list of points × 90 normalised
+        numbers, point after point, as in the featurized table); optional class, point_id, context,
+        and recent, raw, peers, residuals (lists of points × 9 numbers, as in the featurized table),
+        which the default family `fusion` looks at."""
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         check_kind(kind)
-        table = await service.within(unfold.windows(await request.body(), kind, service.config.limits))
+        table = await service.within(
+            unfold.windows(await request.body(), kind, service.config.limits)
+        )
         return Response(_stream(await service.bulk(table, caller.sees)), media_type=ARROW)
 
     @routes.post("/forecast", response_model=Forecasts)
@@ -101,7 +117,9 @@ def _predicting(service: Service, door: Door) -> APIRouter:
 
     @routes.post("/readings", response_model=Stored, status_code=202)
     async def readings(body: PushBody, caller: Caller = push) -> Stored:
-        """Keep readings and events. Sending them twice is the same as once; the equipment is scored again at once."""
+        """Keep readings and events. Sending them twice is the same as once; the equipment is scored
+        again at once.
+        """
         door.check(caller, *(unit.facility_id for unit in body.units))
         return await service.push(body.units, caller.sees)
 
@@ -123,21 +141,32 @@ def _looking(service: Service, door: Door) -> APIRouter:
         responses={200: {"content": {"application/json": {}, "text/csv": {}}}},
     )
     async def ranked(
-        facility_id: FacilityId, caller: Caller = read,
-        form: Annotated[str, Query(alias="format", pattern="^(json|csv)$")] = "json", language: Language = None,
-    ) -> Any:  # fmt: skip
+        facility_id: FacilityId,
+        caller: Caller = read,
+        form: Annotated[str, Query(alias="format", pattern="^(json|csv)$")] = "json",
+        language: Language = None,
+    ) -> Any:
         """Equipment of a facility, the highest risk first; `format=csv` opens in Excel."""
         door.check(caller, facility_id)
         entries = await asyncio.to_thread(service.ranking, facility_id)
         if not entries and not await asyncio.to_thread(service.store.units, facility_id):
             raise door.unknown(facility_id)
         if form == "csv":
-            return csv_response(ranking_csv(entries, language or service.config.language), facility_id)
-        return {"facility_id": facility_id, "ranking": [_ranked(n, entry) for n, entry in enumerate(entries, 1)]}
+            return csv_response(
+                ranking_csv(entries, language or service.config.language), facility_id
+            )
+        return {
+            "facility_id": facility_id,
+            "ranking": [_ranked(n, entry) for n, entry in enumerate(entries, 1)],
+        }
 
     @routes.get("/equipment/{facility_id}/{equipment_id:path}")
-    async def equipment(facility_id: FacilityId, equipment_id: EquipmentId, caller: Caller = read) -> dict[str, Any]:
-        """One piece of equipment: newest predictions, the last 90 days of readings, events, alarms so far."""
+    async def equipment(
+        facility_id: FacilityId, equipment_id: EquipmentId, caller: Caller = read
+    ) -> dict[str, Any]:
+        """One piece of equipment: newest predictions, the last 90 days of readings, events, alarms
+        so far.
+        """
         door.check(caller, facility_id)
         unit = Unit(facility_id, equipment_id)
         stored, table, events = await asyncio.to_thread(service.record, unit)
@@ -149,11 +178,18 @@ def _looking(service: Service, door: Door) -> APIRouter:
             "class": stored.class_name,
             "install_date": _date(stored.install_day),
             "set_aside": (await asyncio.to_thread(service.store.aside, unit)).get(unit),
-            "predictions": [p.model_dump(mode="json", by_alias=True) for p in unit_predictions(rows)],
+            "predictions": [
+                p.model_dump(mode="json", by_alias=True) for p in unit_predictions(rows)
+            ],
             "readings": _last_days(table, 90),
-            "events": [{"kind": e[2], "start": _date(e[3]), "end": _end(e[4]), "point_id": e[5]} for e in events],
+            "events": [
+                {"kind": e[2], "start": _date(e[3]), "end": _end(e[4]), "point_id": e[5]}
+                for e in events
+            ],
             "alarms": [
-                {"end_date": _date(d), "point_id": p or None, "days": h, "risk": r} for d, p, h, r, a in history if a
+                {"end_date": _date(d), "point_id": p or None, "days": h, "risk": r}
+                for d, p, h, r, a in history
+                if a
             ],
         }
 
@@ -170,7 +206,9 @@ def _operating(service: Service, door: Door) -> APIRouter:
         return {"models": await service.models(caller)}
 
     @routes.post("/v1/models/{bundle_id}/promote")
-    async def promote(bundle_id: BundleId, body: PromoteBody | None = None, caller: Caller = admin) -> dict[str, Any]:
+    async def promote(
+        bundle_id: BundleId, body: PromoteBody | None = None, caller: Caller = admin
+    ) -> dict[str, Any]:
         """Let a bundle serve its class from now on, in a facility or the whole fleet; no restart."""
         facility = body.facility_id if body else None
         door.check_promote(caller, facility)
@@ -182,13 +220,17 @@ def _operating(service: Service, door: Door) -> APIRouter:
 
     @routes.get("/readyz", include_in_schema=False)
     async def readyz(request: Request) -> dict[str, Any]:
-        """Whether requests can be answered (the store is there, and a bundle serves), and what cannot be scored."""
+        """Whether requests can be answered (the store is there, and a bundle serves), and what
+        cannot be scored.
+        """
         return await service.ready(request.scope["state"]["caller"])
 
     @routes.get("/metrics", include_in_schema=False)
     async def prometheus(caller: Caller = read) -> PlainTextResponse:
         door.check_fleet(caller)
-        return PlainTextResponse(service_metrics.exposition(), media_type="text/plain; version=0.0.4")
+        return PlainTextResponse(
+            service_metrics.exposition(), media_type="text/plain; version=0.0.4"
+        )
 
     return routes
 
@@ -213,13 +255,25 @@ def _daily(one: dict[str, Any]) -> DailyForecast:
 
     chance = one["crossing"]
     return DailyForecast(
-        point_id=one["point"], horizon=one["horizon"], values=one["value_D"], low=plain(one["low_D"]),
-        high=plain(one["high_D"]), crossing_probability=chance if chance == chance else None,
-    )  # fmt: skip
+        point_id=one["point"],
+        horizon=one["horizon"],
+        values=one["value_D"],
+        low=plain(one["low_D"]),
+        high=plain(one["high_D"]),
+        crossing_probability=chance if chance == chance else None,
+    )
 
 
 def _ranked(rank: int, entry: dict[str, Any]) -> dict[str, Any]:
-    same = ("facility_id", "equipment_id", "class", "end_date", "days_behind", "status", "learning_days_left")
+    same = (
+        "facility_id",
+        "equipment_id",
+        "class",
+        "end_date",
+        "days_behind",
+        "status",
+        "learning_days_left",
+    )
     told = {name: entry[name] for name in (*same, "observed_share")} | {"point_id": entry["point"]}
     return {"rank": rank, **told, "risks": entry["risks"], "alarms": entry["alarms"]}
 
@@ -228,7 +282,11 @@ def _last_days(table: pa.Table, days: int) -> list[dict[str, Any]]:
     rows = table.sort_by([("point_id", "ascending"), ("date", "ascending")]).to_pylist()
     newest = max((row["date"] for row in rows), default=EPOCH)
     names = ("point_id", "date", "value", "lower_limit", "upper_limit")
-    return [{name: _known(row[name]) for name in names} for row in rows if (newest - row["date"]).days < days]
+    return [
+        {name: _known(row[name]) for name in names}
+        for row in rows
+        if (newest - row["date"]).days < days
+    ]
 
 
 def _known(value: Any) -> Any:

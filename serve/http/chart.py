@@ -1,4 +1,5 @@
-"""Line charts as inline SVG: 90 days of a point, its limits, the forecast with its band, events; no script, no font.
+"""Line charts as inline SVG: 90 days of a point, its limits, the forecast with its band, events; no
+script, no font.
 
 Days are days since 1970-01-01.
 """
@@ -54,7 +55,10 @@ def draw(drawing: Drawing) -> str:
         return ""
     frame = _Frame(min(days), max(days), *_padded(min(values), max(values)))
     parts = [
-        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(drawing.title)}" class="chart">',
+        (
+            f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(drawing.title)}"'
+            ' class="chart">'
+        ),
         *_grid(frame),
         *(_band(frame, drawing.band) if drawing.band else ()),
         *(
@@ -62,10 +66,24 @@ def draw(drawing: Drawing) -> str:
             for line in (drawing.lower, drawing.upper)
             if line
         ),
-        *(_event(frame, day, words) for day, words in drawing.events if frame.first <= day <= frame.last),
-        *(f'<polyline class="measured" points="{_path(frame, run)}"/>' for run in _runs(drawing.measured)),
-        *(f'<circle class="dot" cx="{frame.x(d):.1f}" cy="{frame.y(v):.1f}" r="1.6"/>' for d, v in drawing.measured),
-        *([f'<polyline class="forecast" points="{_path(frame, drawing.forecast)}"/>'] if drawing.forecast else []),
+        *(
+            _event(frame, day, words)
+            for day, words in drawing.events
+            if frame.first <= day <= frame.last
+        ),
+        *(
+            f'<polyline class="measured" points="{_path(frame, run)}"/>'
+            for run in _runs(drawing.measured)
+        ),
+        *(
+            f'<circle class="dot" cx="{frame.x(d):.1f}" cy="{frame.y(v):.1f}" r="1.6"/>'
+            for d, v in drawing.measured
+        ),
+        *(
+            [f'<polyline class="forecast" points="{_path(frame, drawing.forecast)}"/>']
+            if drawing.forecast
+            else []
+        ),
         "</svg>",
     ]
     return "".join(parts)
@@ -96,7 +114,9 @@ def _path(frame: _Frame, points: Points) -> str:
 
 
 def _runs(points: Points) -> list[list[tuple[int, float]]]:
-    """Measured days without a gap of more than a week between them: a line does not invent what was not measured."""
+    """Measured days without a gap of more than a week between them: a line does not invent what was
+    not measured.
+    """
     runs: list[list[tuple[int, float]]] = []
     for day, value in points:
         if not runs or day - runs[-1][-1][0] > 7:
@@ -120,13 +140,19 @@ def _grid(frame: _Frame) -> list[str]:
     parts = []
     for value in _ticks(frame.low, frame.high):
         y = frame.y(value)
-        parts.append(f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>')
-        parts.append(f'<text x="{LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{number(value)}</text>')
+        parts.append(
+            f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>'
+        )
+        parts.append(
+            f'<text x="{LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{number(value)}</text>'
+        )
     step = max(30, math.ceil((frame.last - frame.first) / 6))
     for day in range(frame.first, frame.last + 1, step):
         words = (EPOCH + dt.timedelta(days=day)).strftime("%Y-%m-%d")
         anchor = "start" if day == frame.first else "middle"
-        parts.append(f'<text x="{frame.x(day):.1f}" y="{HEIGHT - 8}" text-anchor="{anchor}">{words}</text>')
+        parts.append(
+            f'<text x="{frame.x(day):.1f}" y="{HEIGHT - 8}" text-anchor="{anchor}">{words}</text>'
+        )
     return parts
 
 

@@ -24,14 +24,18 @@ HOST = re.compile(r"(?P<name>\[[0-9a-fA-F:.]+\]|[^\s:/@?#\[\]]+)(:[0-9]{1,5})?")
 
 
 class Door:
-    """Who may come in: anyone of this machine where keys are off, else whoever has a key of the store."""
+    """Who may come in: anyone of this machine where keys are off, else whoever has a key of the
+    store.
+    """
 
     def __init__(self, store: Store, *, keys: bool) -> None:
         self.store, self.keys = store, keys
         self._known: tuple[float, dict[str, Caller]] = (0.0, {})
 
     async def enter(self, scope: Scope, headers: Mapping[str, str]) -> Caller | None:
-        """The caller of a request; None for a stranger where no key is needed. Raises NoKey, Forbidden."""
+        """The caller of a request; None for a stranger where no key is needed. Raises NoKey,
+        Forbidden.
+        """
         if not self.keys:
             return ANYONE
         path, method = scope["path"], scope["method"]
@@ -40,7 +44,9 @@ class Door:
         if found is None and path in OPEN:
             return None
         if found is None:
-            raise NoKey("this API key is not known" if key else "an API key is needed: send it as X-API-Key")
+            raise NoKey(
+                "this API key is not known" if key else "an API key is needed: send it as X-API-Key"
+            )
         return _allowed(found, needed_role(method, path))
 
     def may(self, role: str) -> Callable[[Request], Any]:
@@ -57,12 +63,17 @@ class Door:
     def _callers(self) -> dict[str, Caller]:
         since, known = self._known
         if time.monotonic() - since > KEYS_FOR_S:
-            known = {row.hashed: Caller(row.name, row.facility_id, row.role) for row in self.store.api_keys()}
+            known = {
+                row.hashed: Caller(row.name, row.facility_id, row.role)
+                for row in self.store.api_keys()
+            }
             self._known = (time.monotonic(), known)
         return known
 
     def check(self, caller: Caller, *facilities: str) -> None:
-        """Raise Unknown for a facility that is not the caller's: it learns not even whether there is one."""
+        """Raise Unknown for a facility that is not the caller's: it learns not even whether there
+        is one.
+        """
         for facility in facilities:
             if not caller.sees(facility):
                 raise self.unknown(facility)
@@ -104,18 +115,25 @@ def needed_role(method: str, path: str) -> str:
 def check_host(hosts: list[str], origins: list[str], also: Collection[str]) -> None:
     """Refuse what another site's page can make a browser send to a service without keys.
 
-    `hosts` and `origins` are the headers of a request; `also` are names under which a reverse proxy serves.
+    `hosts` and `origins` are the headers of a request; `also` are names under which a reverse proxy
+    serves.
 
     Raises:
-        BadHost: the request names another host (DNS rebinding). Forbidden: it comes from another site's page.
+        BadHost: the request names another host (DNS rebinding). Forbidden: it comes from another
+            site's page.
     """
     found = HOST.fullmatch(hosts[0]) if len(hosts) == 1 else None
     name = found["name"].lower() if found else ""
     if name not in (*LOCAL_HOSTS, *(each.lower() for each in also)):
         served = ", ".join([*LOCAL_HOSTS, *also])
-        raise BadHost(f"without API keys only requests to {served} are answered (setting: hosts); found another Host")
+        raise BadHost(
+            f"without API keys only requests to {served} are answered (setting: hosts); found"
+            " another Host"
+        )
     if not all(_is_same(origin, hosts[0]) for origin in origins):
-        raise Forbidden("without API keys requests from pages of another site are not answered (header Origin)")
+        raise Forbidden(
+            "without API keys requests from pages of another site are not answered (header Origin)"
+        )
 
 
 def _is_same(origin: str, host: str) -> bool:

@@ -1,4 +1,6 @@
-"""Every error as an answer: one sentence with the right status, JSON or a page; nothing of the inside is told."""
+"""Every error as an answer: one sentence with the right status, JSON or a page; nothing of the
+inside is told.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +43,9 @@ def answer_to(request: Request, error: Exception, language: str) -> Response:
         page = render(request, "error.html.j2", default=language, status=status, sentence=sentence)
         page.headers.update(headers)
         return page
-    content = json.dumps({"error": sentence}, ensure_ascii=False).replace("<", "\\u003c")  # nobody takes it for a page
+    content = json.dumps({"error": sentence}, ensure_ascii=False).replace(
+        "<", "\\u003c"
+    )  # nobody takes it for a page
     return Response(content, status_code=status, headers=headers, media_type="application/json")
 
 
@@ -82,7 +86,10 @@ def _sentence(error: RequestValidationError) -> str:
     """The first offender in words: where, what; and how many more."""
     found = error.errors()
     first = found[0]
-    where = ".".join(str(part) for part in first["loc"] if part not in ("body", "query", "path")) or "body"
+    where = (
+        ".".join(str(part) for part in first["loc"] if part not in ("body", "query", "path"))
+        or "body"
+    )
     where = "".join(letter if letter.isprintable() else "?" for letter in where)
     more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
     said = str(first["msg"]).removeprefix("Value error, ")

@@ -1,4 +1,6 @@
-"""At the door: who asks, sizes, how many at once, headers; and every answer to an error as one sentence."""
+"""At the door: who asks, sizes, how many at once, headers; and every answer to an error as one
+sentence.
+"""
 
 from __future__ import annotations
 
@@ -26,14 +28,16 @@ HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",
     "Content-Security-Policy": (
-        "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; base-uri 'none'; "
-        "frame-ancestors 'none'"
+        "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; base-uri"
+        " 'none'; frame-ancestors 'none'"
     ),
 }
 
 
 class Guard:
-    """Middleware: host, key, then the body, then the place among the requests in flight; headers, counts and times."""
+    """Middleware: host, key, then the body, then the place among the requests in flight; headers,
+    counts and times.
+    """
 
     def __init__(self, app: ASGIApp, door: Door, config: ServeConfig) -> None:
         self.app, self.door, self.config = app, door, config
@@ -119,23 +123,32 @@ class Load:
 
 
 class Bodies:
-    """Bodies on their way: each has its time and its size, so has each caller; none counts as a request in flight."""
+    """Bodies on their way: each has its time and its size, so has each caller; none counts as a
+    request in flight.
+    """
 
     def __init__(self, limits: Limits) -> None:
         self.limits, self._all, self._each = limits, Load(), dict[str, Load]()
 
     async def read(self, receive: Receive, limit: int, caller: str) -> Receive:
-        """Read a body whole; what the application then receives. Raises TooMuch, TooLate, Busy, Gone."""
+        """Read a body whole; what the application then receives. Raises TooMuch, TooLate, Busy,
+        Gone.
+        """
         own = self._each.setdefault(caller, Load())
         if self._all.count >= AT_ONCE or own.count >= AT_ONCE_EACH:
-            raise Busy(f"{own.count} bodies of this caller are on their way already; try again soon", retry_after=1)
+            raise Busy(
+                f"{own.count} bodies of this caller are on their way already; try again soon",
+                retry_after=1,
+            )
         parts: list[bytes] = []
         self._add(own, count=1)
         try:
             await asyncio.wait_for(self._collect(receive, limit, parts, own), self.limits.timeout_s)
         except TimeoutError as error:
             seconds = f"{self.limits.timeout_s:g} s"
-            raise TooLate(f"the body did not come within {seconds}; send it faster, or in parts") from error
+            raise TooLate(
+                f"the body did not come within {seconds}; send it faster, or in parts"
+            ) from error
         finally:
             self._add(own, count=-1, held=-sum(map(len, parts)))
             if not own.count:
@@ -159,8 +172,13 @@ class Bodies:
             parts.append(part)
             if size > limit:
                 raise _too_large(limit)
-            if self._all.held > BODIES * self.limits.bulk_bytes or own.held > BODIES_EACH * self.limits.bulk_bytes:
-                raise Busy("too many large bodies are on their way already; try again soon", retry_after=1)
+            if (
+                self._all.held > BODIES * self.limits.bulk_bytes
+                or own.held > BODIES_EACH * self.limits.bulk_bytes
+            ):
+                raise Busy(
+                    "too many large bodies are on their way already; try again soon", retry_after=1
+                )
             more = message.get("more_body", False)
 
 
@@ -178,7 +196,9 @@ def _replay(body: bytes, receive: Receive) -> Receive:
 
 
 def _as_sent(scope: Scope) -> Scope:
-    """The request with its address as it was sent (`serve.ids`), and HEAD as the GET that it asks about."""
+    """The request with its address as it was sent (`serve.ids`), and HEAD as the GET that it asks
+    about.
+    """
     path = sent_path(scope["path"], scope.get("raw_path"))
     method = "GET" if scope["method"] == "HEAD" else scope["method"]
     return {**scope, "path": path, "method": method}

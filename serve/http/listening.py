@@ -14,7 +14,9 @@ log = logging.getLogger(__name__)
 
 
 def keys_needed(config: ServeConfig) -> bool:
-    """Whether requests need a key: as configured, or unless Serve listens on the loopback address only."""
+    """Whether requests need a key: as configured, or unless Serve listens on the loopback address
+    only.
+    """
     if config.keys != "auto":
         return config.keys == "required"
     return not is_loopback(_http_host())
@@ -26,7 +28,9 @@ def _http_host() -> str:
         import ray
         from ray.serve.context import _get_global_client
 
-        if not ray.is_initialized():  # asking must not connect to a cluster, which takes minutes where it is dead
+        if (
+            not ray.is_initialized()
+        ):  # asking must not connect to a cluster, which takes minutes where it is dead
             return "0.0.0.0"
         client = _get_global_client(raise_if_no_controller_running=False)
         return str(client.http_config.host) if client else "0.0.0.0"
@@ -51,6 +55,7 @@ def check_keys(store: Store, config: ServeConfig) -> None:
     """Raise ConfigError where keys are needed and there is none."""
     if not store.api_keys():
         raise ConfigError(
-            "API keys are required (Serve does not listen on the loopback address only) and there is none: "
-            f"python -m serve.keys add NAME --role admin --store {without_secrets(config.store_url)}"
+            "API keys are required (Serve does not listen on the loopback address only) and there"
+            " is none: python -m serve.keys add NAME --role admin --store"
+            f" {without_secrets(config.store_url)}"
         )

@@ -43,5 +43,7 @@ class Words:
 
 @cache
 def _texts() -> dict[str, Any]:
-    loaded: dict[str, Any] = yaml.safe_load(Path(__file__).with_name("texts.yaml").read_text(encoding="utf-8"))
+    loaded: dict[str, Any] = yaml.safe_load(
+        Path(__file__).with_name("texts.yaml").read_text(encoding="utf-8")
+    )
     return loaded

@@ -1,4 +1,6 @@
-"""The pages a facility manager reads: fleet → facility → equipment; rendered here, no script, no outside network."""
+"""The pages a facility manager reads: fleet → facility → equipment; rendered here, no script, no
+outside network.
+"""
 
 from __future__ import annotations
 
@@ -46,7 +48,9 @@ def make_pages(service: Service, door: Door) -> APIRouter:
     @routes.get("/")
     async def fleet(request: Request, caller: Caller = read) -> HTMLResponse:
         found = await asyncio.to_thread(service.facilities, caller.sees)
-        entries = [e for e in await asyncio.to_thread(service.ranking) if caller.sees(e["facility_id"])]
+        entries = [
+            e for e in await asyncio.to_thread(service.ranking) if caller.sees(e["facility_id"])
+        ]
         return show(
             request,
             "fleet.html.j2",
@@ -60,12 +64,19 @@ def make_pages(service: Service, door: Door) -> APIRouter:
     async def everything(
         request: Request, caller: Caller = read, q: Text = "", kind: Text = "", alarms: Flag = ""
     ) -> HTMLResponse:
-        entries = [e for e in await asyncio.to_thread(service.ranking) if caller.sees(e["facility_id"])]
+        entries = [
+            e for e in await asyncio.to_thread(service.ranking) if caller.sees(e["facility_id"])
+        ]
         return ranked(request, None, entries, q, kind, alarms)
 
     @routes.get("/facility/{facility_id}")
     async def facility(
-        request: Request, facility_id: SentId, caller: Caller = read, q: Text = "", kind: Text = "", alarms: Flag = ""
+        request: Request,
+        facility_id: SentId,
+        caller: Caller = read,
+        q: Text = "",
+        kind: Text = "",
+        alarms: Flag = "",
     ) -> HTMLResponse:
         door.check(caller, facility_id)
         entries = await asyncio.to_thread(service.ranking, facility_id)
@@ -74,16 +85,35 @@ def make_pages(service: Service, door: Door) -> APIRouter:
         return ranked(request, facility_id, entries, q, kind, alarms)
 
     def ranked(
-        request: Request, facility_id: str | None, entries: list[dict[str, Any]], q: str, kind: str, alarms: str
+        request: Request,
+        facility_id: str | None,
+        entries: list[dict[str, Any]],
+        q: str,
+        kind: str,
+        alarms: str,
     ) -> HTMLResponse:
         shown = [(rank, e) for rank, e in enumerate(entries, 1) if _fits(e, q, kind, alarms)]
-        told = {"q": q, "kind": kind, "alarms": alarms, "kinds": sorted({e["class"] for e in entries})}
-        return show(request, "ranking.html.j2", facility_id=facility_id, shown=shown, all=len(entries),
-                    horizons=_horizons(entries), **told)  # fmt: skip
+        told = {
+            "q": q,
+            "kind": kind,
+            "alarms": alarms,
+            "kinds": sorted({e["class"] for e in entries}),
+        }
+        return show(
+            request,
+            "ranking.html.j2",
+            facility_id=facility_id,
+            shown=shown,
+            all=len(entries),
+            horizons=_horizons(entries),
+            **told,
+        )
 
     @routes.get("/ranking.csv")
     async def csv(request: Request, caller: Caller = read) -> Response:
-        entries = [e for e in await asyncio.to_thread(service.ranking) if caller.sees(e["facility_id"])]
+        entries = [
+            e for e in await asyncio.to_thread(service.ranking) if caller.sees(e["facility_id"])
+        ]
         text = ranking_csv(entries, language_of(request, default))
         headers = {"Content-Disposition": 'attachment; filename="ranking.csv"'}
         return Response(text.encode(), media_type="text/csv; charset=utf-8", headers=headers)
@@ -94,7 +124,9 @@ def make_pages(service: Service, door: Door) -> APIRouter:
     ) -> HTMLResponse:
         door.check(caller, facility_id)
         words = Words(language_of(request, default))
-        found = await asyncio.to_thread(equipment_view, service, Unit(facility_id, equipment_id), words)
+        found = await asyncio.to_thread(
+            equipment_view, service, Unit(facility_id, equipment_id), words
+        )
         return show(request, "equipment.html.j2", **found)
 
     @routes.get("/static/app.css")
@@ -150,12 +182,20 @@ def equipment_view(service: Service, unit: Unit, words: Words) -> dict[str, Any]
         "best": best,
         "rows": own,
         "behind": entry[0]["days_behind"] if entry else 0,
-        "grade": grade(best["observed_share"], best["status"], best.get("doubts")) if best else None,
+        "grade": (
+            grade(best["observed_share"], best["status"], best.get("doubts")) if best else None
+        ),
         "doubts": doubts_text(best, words.language) if best else "",
         "outlook": _outlook(own),
-        "charts": [(point, Markup(_chart(point, rows_of, own, events, words))) for point, rows_of in readings.items()],
+        "charts": [
+            (point, Markup(_chart(point, rows_of, own, events, words)))
+            for point, rows_of in readings.items()
+        ],
         "readings": readings,
-        "events": [(EPOCH + days(e[3]), words.name("kind", e[2]), _until(e[4], words), e[5]) for e in reversed(events)],
+        "events": [
+            (EPOCH + days(e[3]), words.name("kind", e[2]), _until(e[4], words), e[5])
+            for e in reversed(events)
+        ],
         "alarms": [(EPOCH + days(d), h, r) for d, _, h, r, alarm in reversed(history) if alarm],
     }
 
@@ -178,12 +218,22 @@ def _outlook(rows: list[dict[str, Any]]) -> dict[str, Any] | None:
         return None
     row = min(known, key=lambda r: r["horizon"])
     return {
-        "point": row["driving_point"], "date": row["end_date"] + days(row["horizon"]), "value": row["forecast"][-1],
-        "low": row["forecast_low"][-1], "high": row["forecast_high"][-1], "crossing": row["crossing_probability"],
-    }  # fmt: skip
+        "point": row["driving_point"],
+        "date": row["end_date"] + days(row["horizon"]),
+        "value": row["forecast"][-1],
+        "low": row["forecast_low"][-1],
+        "high": row["forecast_high"][-1],
+        "crossing": row["crossing_probability"],
+    }
 
 
-def _chart(point: str, readings: list[dict[str, Any]], rows: list[dict[str, Any]], events: Any, words: Words) -> str:
+def _chart(
+    point: str,
+    readings: list[dict[str, Any]],
+    rows: list[dict[str, Any]],
+    events: Any,
+    words: Words,
+) -> str:
     measured = [((row["date"] - EPOCH).days, row["value"]) for row in readings]
     limits = {
         name: [((row["date"] - EPOCH).days, row[name]) for row in readings if row[name] is not None]
@@ -196,17 +246,39 @@ def _chart(point: str, readings: list[dict[str, Any]], rows: list[dict[str, Any]
         end = (row["end_date"] - EPOCH).days
         forecast = [(end + i, value) for i, value in enumerate(row["forecast"], 1)]
         edges = zip(row["forecast_low"], row["forecast_high"], strict=True)
-        band = [(end + i, low, high) for i, (low, high) in enumerate(edges, 1) if low == low and high == high]
+        band = [
+            (end + i, low, high)
+            for i, (low, high) in enumerate(edges, 1)
+            if low == low and high == high
+        ]
     ends = [number(each[-1][1]) if each else "–" for each in limits.values()]
-    told = words("chart.limits", low=ends[0], high=ends[1]) if any(limits.values()) else words("chart.no_limits")
+    told = (
+        words("chart.limits", low=ends[0], high=ends[1])
+        if any(limits.values())
+        else words("chart.no_limits")
+    )
     title = words(
-        "chart.alt", point=point, first=number(measured[0][1]), last=number(measured[-1][1]), start=readings[0]["date"],
-        end=readings[-1]["date"], limits=told,
-    )  # fmt: skip
+        "chart.alt",
+        point=point,
+        first=number(measured[0][1]),
+        last=number(measured[-1][1]),
+        start=readings[0]["date"],
+        end=readings[-1]["date"],
+        limits=told,
+    )
     if forecast:
-        title += words("chart.alt_forecast", value=number(forecast[-1][1]), date=EPOCH + days(forecast[-1][0]))
+        title += words(
+            "chart.alt_forecast", value=number(forecast[-1][1]), date=EPOCH + days(forecast[-1][0])
+        )
     marks = [(e[3], words.name("kind", e[2])) for e in events if e[5] in (None, "", point)]
     return draw(
-        Drawing(title=title, measured=measured, lower=limits["lower_limit"], upper=limits["upper_limit"],
-                forecast=forecast, band=band, events=marks)
-    )  # fmt: skip
+        Drawing(
+            title=title,
+            measured=measured,
+            lower=limits["lower_limit"],
+            upper=limits["upper_limit"],
+            forecast=forecast,
+            band=band,
+            events=marks,
+        )
+    )

@@ -21,27 +21,38 @@ A_YEAR = 31_536_000
 @cache
 def _templates() -> jinja2.Environment:
     made = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(FOLDER), autoescape=True, trim_blocks=True, lstrip_blocks=True,
+        loader=jinja2.FileSystemLoader(FOLDER),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
-    )  # fmt: skip
+    )
     made.filters["segment"] = segment
     return made
 
 
-def render(request: Request, name: str, *, default: str, status: int = 200, **more: Any) -> HTMLResponse:
+def render(
+    request: Request, name: str, *, default: str, status: int = 200, **more: Any
+) -> HTMLResponse:
     """A page in the reader's language; a chosen language is remembered in a cookie."""
     words = Words(language_of(request, default))
     switch = str(request.url.include_query_params(lang=words.other).query)
     here = f"/{request.scope['path'].lstrip('/')}"  # never //another.host
     same = {"t": words, "here": here, "query": switch, "percent": percent, "number": number}
-    response = HTMLResponse(_templates().get_template(name).render(**same, **more), status_code=status)
+    response = HTMLResponse(
+        _templates().get_template(name).render(**same, **more), status_code=status
+    )
     if request.query_params.get("lang") in LANGUAGES:
-        response.set_cookie("lang", words.language, max_age=A_YEAR, samesite="strict", httponly=True)
+        response.set_cookie(
+            "lang", words.language, max_age=A_YEAR, samesite="strict", httponly=True
+        )
     return response
 
 
 def language_of(request: Request, default: str) -> str:
-    """As asked in the address, else as chosen before, else as the browser prefers, else the default."""
+    """As asked in the address, else as chosen before, else as the browser prefers, else the
+    default.
+    """
     told = request.query_params.get("lang") or request.cookies.get("lang")
     if told in LANGUAGES:
         return str(told)
@@ -62,4 +73,6 @@ def percent(risk: float) -> str:
 
 def wants_page(request: Request) -> bool:
     """Whether a person's browser asks."""
-    return "text/html" in request.headers.get("accept", "") and not request.url.path.startswith("/v1/")
+    return "text/html" in request.headers.get("accept", "") and not request.url.path.startswith(
+        "/v1/"
+    )

@@ -1,4 +1,6 @@
-"""SQLite in a file, or PostgreSQL, behind the same statements: one transaction each, one connection a thread."""
+"""SQLite in a file, or PostgreSQL, behind the same statements: one transaction each, one connection
+a thread.
+"""
 
 from __future__ import annotations
 
@@ -45,7 +47,9 @@ class Database:
     def _connection(self) -> Any:
         connection = getattr(self._local, "connection", None)
         if connection is None:
-            connection = self._local.connection = _postgres(self.url) if self.is_postgres else _sqlite(self.url)
+            connection = self._local.connection = (
+                _postgres(self.url) if self.is_postgres else _sqlite(self.url)
+            )
         return connection
 
     @contextmanager
@@ -87,11 +91,15 @@ class Run:
 
 
 def upsert(table: str, columns: Sequence[str], *, keys: int) -> str:
-    """Insert, or put the newer values in the place of the older ones; the first `keys` columns say which row."""
+    """Insert, or put the newer values in the place of the older ones; the first `keys` columns say
+    which row.
+    """
     names, marks = ", ".join(columns), ", ".join("?" * len(columns))
     newer = ", ".join(f"{name} = excluded.{name}" for name in columns[keys:])
     same = ", ".join(columns[:keys])
-    return f"INSERT INTO {table} ({names}) VALUES ({marks}) ON CONFLICT ({same}) DO UPDATE SET {newer}"
+    return (
+        f"INSERT INTO {table} ({names}) VALUES ({marks}) ON CONFLICT ({same}) DO UPDATE SET {newer}"
+    )
 
 
 def _sqlite(path: str) -> sqlite3.Connection:
@@ -103,7 +111,9 @@ def _sqlite(path: str) -> sqlite3.Connection:
 
 
 def _keep_private(path: str) -> None:
-    """Let nobody else read the file (readings and hashes of keys); the files SQLite lays beside it follow it."""
+    """Let nobody else read the file (readings and hashes of keys); the files SQLite lays beside it
+    follow it.
+    """
     with contextlib.suppress(OSError):  # what cannot be opened is told by SQLite
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
     keep_private(path, f"{path}-wal", f"{path}-shm")
@@ -113,7 +123,9 @@ def _postgres(url: str) -> Any:
     try:
         import psycopg
     except ImportError as error:
-        raise StoreError("store: PostgreSQL needs psycopg: pip install 'hvac-foresight[postgres]'") from error
+        raise StoreError(
+            "store: PostgreSQL needs psycopg: pip install 'hvac-foresight[postgres]'"
+        ) from error
     return psycopg.connect(url, connect_timeout=10)
 
 

@@ -1,4 +1,6 @@
-"""Who holds a claim: a process of a machine, and whether it still runs. Imports nothing of the service."""
+"""Who holds a claim: a process of a machine, and whether it still runs. Imports nothing of the
+service.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,8 @@ PROCESSES, GONE = Path("/proc"), "gone"
 
 
 def this_process() -> str:
-    """Return what names this process as long as it runs, and no other afterwards: host, number and start.
+    """Return what names this process as long as it runs, and no other afterwards: host, number and
+    start.
 
     >>> is_gone(this_process())
     False
@@ -19,7 +22,8 @@ def this_process() -> str:
 
 
 def is_gone(holder: str) -> bool:
-    """Return whether a holder was a process of this machine that runs no longer; of another machine nobody knows.
+    """Return whether a holder was a process of this machine that runs no longer; of another machine
+    nobody knows.
 
     >>> import socket
     >>> is_gone(f"{socket.gethostname()} {2**22 + 1} 0"), is_gone("another-machine 1 0")
@@ -34,8 +38,8 @@ def is_gone(holder: str) -> bool:
 def _started(number: int) -> str:
     """When a process of this machine started, in the kernel's ticks; `GONE` where there is none.
 
-    Machines without /proc tell no start: there a number that is taken again counts as the same process.
-    """
+    Machines without /proc tell no start: there a number that is taken again counts as the same
+    process."""
     if not PROCESSES.exists():
         return "unknown" if _runs(number) else GONE
     try:

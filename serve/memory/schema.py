@@ -1,4 +1,6 @@
-"""The tables of the store: made where there are none, brought up to date where they are older, else refused."""
+"""The tables of the store: made where there are none, brought up to date where they are older, else
+refused.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +15,10 @@ TABLES = Path(__file__).with_name("store.sql")
 NUMBER = 2
 NOTE = "schema"
 FROM_1 = (  # `stale` told changes apart by the clock, `waiting` does by the version of the unit
-    "INSERT INTO waiting SELECT s.facility_id, s.equipment_id, u.version, s.since, 0, '' FROM stale s JOIN units u "
-    "ON u.facility_id = s.facility_id AND u.equipment_id = s.equipment_id",
+    (
+        "INSERT INTO waiting SELECT s.facility_id, s.equipment_id, u.version, s.since, 0, '' FROM"
+        " stale s JOIN units u ON u.facility_id = s.facility_id AND u.equipment_id = s.equipment_id"
+    ),
     "DROP TABLE stale",
     "DELETE FROM notes WHERE substr(name, 1, 9) = 'unscored '",
 )
@@ -28,7 +32,9 @@ def make_tables(database: Database, name: str) -> None:
     """
     with database.transaction() as run:
         if database.is_postgres:
-            run("SELECT pg_advisory_xact_lock(7401)")  # two replicas must not create the tables at once
+            run(
+                "SELECT pg_advisory_xact_lock(7401)"
+            )  # two replicas must not create the tables at once
         before = _tables(run, postgres=database.is_postgres)
         number = _number(run, before)
         if number not in (0, 1, NUMBER):
@@ -60,7 +66,9 @@ def _tables(run: Run, *, postgres: bool) -> set[str]:
 
 
 def _number(run: Run, tables: set[str]) -> int | str:
-    """Return the schema's number: 0 for an empty store, 1 where it has none (`stale` tells it), "unknown" else."""
+    """Return the schema's number: 0 for an empty store, 1 where it has none (`stale` tells it),
+    "unknown" else.
+    """
     if not tables & set(_columns()):
         return 0
     if "notes" not in tables or _names(run, "notes") != _columns()["notes"]:
@@ -76,8 +84,13 @@ def _columns() -> dict[str, list[str]]:
     """Return the columns of every table, as the statements make them."""
     with sqlite3.connect(":memory:") as empty:
         empty.executescript(TABLES.read_text(encoding="utf-8"))
-        tables = [row[0] for row in empty.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
-        return {table: [row[0] for row in empty.execute(f"SELECT * FROM {table}").description] for table in tables}
+        tables = [
+            row[0] for row in empty.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+        ]
+        return {
+            table: [row[0] for row in empty.execute(f"SELECT * FROM {table}").description]
+            for table in tables
+        }
 
 
 def _names(run: Run, table: str) -> list[str]:
@@ -89,6 +102,6 @@ def _check_columns(run: Run, name: str) -> None:
         found = _names(run, table)
         if found != expected:
             raise ConfigError(
-                f"{name}: expected a table {table} of {', '.join(expected)}, found {', '.join(found)}: "
-                "it was not written by this service; use another store"
+                f"{name}: expected a table {table} of {', '.join(expected)}, found"
+                f" {', '.join(found)}: it was not written by this service; use another store"
             )

@@ -1,4 +1,6 @@
-"""What the batch jobs and earlier starts wrote down, as types: bundles that were trained, what was loaded, declared."""
+"""What the batch jobs and earlier starts wrote down, as types: bundles that were trained, what was
+loaded, declared.
+"""
 
 from __future__ import annotations
 
@@ -52,7 +54,9 @@ def trained_bundles(file: AnyPath) -> dict[str, str]:
     try:
         return Trained.model_validate_json(text).bundles
     except ValidationError as error:
-        raise InputError(f"{file} is damaged ({_first(error)}): run ray_jobs.train again") from error
+        raise InputError(
+            f"{file} is damaged ({_first(error)}): run ray_jobs.train again"
+        ) from error
 
 
 def read_note(kind: type[Kind], text: str | None) -> Kind:

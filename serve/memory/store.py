@@ -1,9 +1,9 @@
-"""What the service remembers: readings, events, equipment, predictions, which bundle serves whom, API keys.
+"""What the service remembers: readings, events, equipment, predictions, which bundle serves whom,
+API keys.
 
-One interface over two databases: SQLite in a file (no server; several processes of one node may share it) and
-PostgreSQL (several nodes). Every write is one transaction; readings are upserts, so that sending them twice is the same
-as once. Days are int32 days since 1970-01-01.
-"""
+One interface over two databases: SQLite in a file (no server; several processes of one node may
+share it) and PostgreSQL (several nodes). Every write is one transaction; readings are upserts, so
+that sending them twice is the same as once. Days are int32 days since 1970-01-01."""
 
 from __future__ import annotations
 
@@ -25,17 +25,32 @@ from serve.memory.holder import is_gone, this_process
 from serve.memory.redact import without_secrets
 from serve.memory.schema import make_tables
 
-READING = ("facility_id", "equipment_id", "point_id", "day", "value", "lower_limit", "upper_limit", "known_day")
+READING = (
+    "facility_id",
+    "equipment_id",
+    "point_id",
+    "day",
+    "value",
+    "lower_limit",
+    "upper_limit",
+    "known_day",
+)
 EVENT = ("facility_id", "equipment_id", "kind", "start_day", "end_day", "point_id")
 FLEET = ""  # the facility of an assignment, or of a key, that holds for all
 ALL = "all"  # the class of a bundle that judges every class
 LEASE_S = 60.0
 PUSHED = "pushed "  # notes that begin so name equipment
 NEXT_VERSION = "UPDATE units SET version = version + 1 WHERE facility_id = ? AND equipment_id = ?"
-AGAIN = "ON CONFLICT (facility_id, equipment_id) DO UPDATE SET version = excluded.version, since = excluded.since"
+AGAIN = (
+    "ON CONFLICT (facility_id, equipment_id) DO UPDATE SET version = excluded.version, since ="
+    " excluded.since"
+)
 LEASE = "UPDATE waiting SET leased = ?, holder = ? WHERE facility_id = ? AND equipment_id = ?"
 VERSIONS = "SELECT facility_id, equipment_id, version FROM units"
-LAST_DAYS = "SELECT facility_id, equipment_id, MAX(end_day) FROM predictions GROUP BY facility_id, equipment_id"
+LAST_DAYS = (
+    "SELECT facility_id, equipment_id, MAX(end_day) FROM predictions GROUP BY facility_id,"
+    " equipment_id"
+)
 Claim = tuple[Unit, int]  # equipment to be scored, in this version
 Row = tuple[Any, ...]
 
@@ -73,7 +88,8 @@ class Store:
 
         Raises:
             StoreError: it cannot be reached or created.
-            ConfigError: it would be a file behind a URL, where no database can live; or it holds other tables.
+            ConfigError: it would be a file behind a URL, where no database can live; or it holds
+                other tables.
         """
         if url.startswith(SERVERS):
             return cls(url)
@@ -83,7 +99,9 @@ class Store:
             raise ConfigError(without_secrets(str(error), url)) from None
         if isinstance(file, Place):
             told = without_secrets(url)
-            raise ConfigError(f"{told} cannot be the store, a database: set store=postgresql://… or a local file")
+            raise ConfigError(
+                f"{told} cannot be the store, a database: set store=postgresql://… or a local file"
+            )
         file.parent.mkdir(parents=True, exist_ok=True)
         return cls(str(file))
 
@@ -112,10 +130,12 @@ class Store:
         events: Sequence[Sequence[Any]] = (),
         stale: bool = True,
     ) -> None:
-        """Upsert in one transaction; the equipment touched is marked as changed here, to be scored again (`stale`).
+        """Upsert in one transaction; the equipment touched is marked as changed here, to be scored
+        again (`stale`).
 
         Args:
-            units: (facility, equipment, class, installation day or None); an empty class keeps what is stored.
+            units: (facility, equipment, class, installation day or None); an empty class keeps what
+                is stored.
             readings: rows of `READING`; events: rows of `EVENT`.
         """
         touched = {(row[0], row[1]) for row in (*readings, *events)}
@@ -123,19 +143,25 @@ class Store:
         rows = [told.get(key, (*key, "", None)) for key in sorted(touched | set(told))]
         with self._transaction() as run:
             run.many(
-                "INSERT INTO units VALUES (?, ?, ?, ?, 1) ON CONFLICT (facility_id, equipment_id) DO UPDATE SET "
-                "class = CASE WHEN excluded.class = '' THEN units.class ELSE excluded.class END, "
-                "install_day = COALESCE(excluded.install_day, units.install_day), version = units.version + 1",
+                "INSERT INTO units VALUES (?, ?, ?, ?, 1) ON CONFLICT (facility_id, equipment_id)"
+                " DO UPDATE SET class = CASE WHEN excluded.class = '' THEN units.class ELSE"
+                " excluded.class END, install_day = COALESCE(excluded.install_day,"
+                " units.install_day), version = units.version + 1",
                 rows,
             )
             run.many(upsert("readings", READING, keys=4), readings)
             run.many(upsert("events", EVENT, keys=4), [(*row[:5], row[5] or "") for row in events])
             if stale:
                 _wait(run, [(row[0], row[1]) for row in rows])
-                run.many(upsert("notes", ("name", "value"), keys=1), [(_pushed(*row[:2]), "") for row in rows])
+                run.many(
+                    upsert("notes", ("name", "value"), keys=1),
+                    [(_pushed(*row[:2]), "") for row in rows],
+                )
 
     def pushed(self) -> set[tuple[str, str]]:
-        """Equipment whose record was ever changed here, so that the files of the batch jobs may lack some of it."""
+        """Equipment whose record was ever changed here, so that the files of the batch jobs may
+        lack some of it.
+        """
         rows = self._rows("SELECT name FROM notes WHERE name LIKE ?", (f"{PUSHED}%",))
         return {tuple(json.loads(row[0].removeprefix(PUSHED))) for row in rows}
 
@@ -148,7 +174,9 @@ class Store:
     def readings(self, unit: Unit) -> pa.Table:
         """The whole record of one piece of equipment as CANONICAL readings."""
         columns = ", ".join(READING[2:])
-        rows = self._rows(f"SELECT {columns} FROM readings WHERE facility_id = ? AND equipment_id = ?", unit)
+        rows = self._rows(
+            f"SELECT {columns} FROM readings WHERE facility_id = ? AND equipment_id = ?", unit
+        )
         return canonical(unit, list(zip(*rows, strict=True)) if rows else [[] for _ in READING[2:]])
 
     def events(self, unit: Unit) -> list[tuple[Any, ...]]:
@@ -167,12 +195,15 @@ class Store:
         now = time.time()
         with self._transaction() as run:
             lock = " FOR UPDATE SKIP LOCKED" if self._database.is_postgres else ""
-            holders = [row[0] for row in run("SELECT DISTINCT holder FROM waiting WHERE leased > 0").fetchall()]
+            holders = [
+                row[0]
+                for row in run("SELECT DISTINCT holder FROM waiting WHERE leased > 0").fetchall()
+            ]
             gone = [holder for holder in holders if is_gone(holder)]
             free = "".join(" OR holder = ?" for _ in gone)
             found = run(
-                f"SELECT facility_id, equipment_id, version FROM waiting WHERE leased < ? OR leased > ?{free} "
-                f"ORDER BY since LIMIT ?{lock}",
+                "SELECT facility_id, equipment_id, version FROM waiting WHERE leased < ? OR leased"
+                f" > ?{free} ORDER BY since LIMIT ?{lock}",
                 # a lease from the future is one of a clock that was put back
                 (now - LEASE_S, now + LEASE_S, *gone, limit),
             ).fetchall()
@@ -185,18 +216,22 @@ class Store:
             run.many(LEASE, [(time.time(), this_process(), *unit) for unit, _ in claims])
 
     def stale_count(self, sees: Callable[[str], bool] | None = None) -> int:
-        """How many pieces of equipment wait to be scored again (of the facilities that `sees` is true of)."""
+        """How many pieces of equipment wait to be scored again (of the facilities that `sees` is
+        true of).
+        """
         if sees is None:
             return int(self._rows("SELECT COUNT(*) FROM waiting")[0][0])
         rows = self._rows("SELECT facility_id, COUNT(*) FROM waiting GROUP BY facility_id")
         return sum(int(count) for facility, count in rows if sees(facility))
 
-    def save_predictions(self, latest: Iterable[dict[str, Any]], claims: Sequence[Claim] = ()) -> None:
-        """Keep the newest predictions (rows of `latest.parquet`), and no longer hold their equipment for stale.
+    def save_predictions(
+        self, latest: Iterable[dict[str, Any]], claims: Sequence[Claim] = ()
+    ) -> None:
+        """Keep the newest predictions (rows of `latest.parquet`), and no longer hold their
+        equipment for stale.
 
-        A claim whose equipment has changed again since stays stale, and is at once free for the next round. One of
-        which a later version has been scored is left out.
-        """
+        A claim whose equipment has changed again since stays stale, and is at once free for the
+        next round. One of which a later version has been scored is left out."""
         rows = [_prediction(row) for row in latest]
         with self._transaction() as run:
             self._lock(run, [unit for unit, _ in claims])
@@ -205,8 +240,12 @@ class Store:
             _remember_scored(run, [claim for claim in claims if tuple(claim[0]) not in late])
             _done(run, claims)
 
-    def take_predictions(self, latest: Iterable[dict[str, Any]], versions: Mapping[tuple[str, str], int]) -> None:
-        """Keep predictions made elsewhere, of equipment that still has the version and no prediction of a later day."""
+    def take_predictions(
+        self, latest: Iterable[dict[str, Any]], versions: Mapping[tuple[str, str], int]
+    ) -> None:
+        """Keep predictions made elsewhere, of equipment that still has the version and no
+        prediction of a later day.
+        """
         rows = [_prediction(row) for row in latest]
         last_of: dict[tuple[str, str], int] = {}
         for row in rows:
@@ -218,7 +257,9 @@ class Store:
             taken = {
                 unit: versions[unit]
                 for unit, last in last_of.items()
-                if unit in versions and now.get(unit) == versions[unit] and days.get(unit, last) <= last
+                if unit in versions
+                and now.get(unit) == versions[unit]
+                and days.get(unit, last) <= last
             }
             _replace(run, [row for row in rows if row[:2] in taken])
             _remember_scored(run, [(Unit(*unit), version) for unit, version in taken.items()])
@@ -239,35 +280,55 @@ class Store:
             run.many(LEASE, [(0, "", *unit) for unit, _ in claims])
 
     def set_aside(self, claim: Claim, reason: str) -> None:
-        """Equipment that cannot be scored: it waits no longer until it changes; its predictions are withdrawn."""
+        """Equipment that cannot be scored: it waits no longer until it changes; its predictions are
+        withdrawn.
+        """
         unit, version = claim
         with self._transaction() as run:
             self._lock(run, [unit])
             if _scored(run, unit) > version:
                 return
             run("DELETE FROM predictions WHERE facility_id = ? AND equipment_id = ?", unit)
-            run.many(upsert("set_aside", ("facility_id", "equipment_id", "reason"), keys=2), [(*unit, reason)])
+            run.many(
+                upsert("set_aside", ("facility_id", "equipment_id", "reason"), keys=2),
+                [(*unit, reason)],
+            )
             _done(run, [claim])
 
     def aside(self, unit: Unit | None = None) -> dict[Unit, str]:
         """Equipment that cannot be scored, and why."""
         where = "WHERE facility_id = ? AND equipment_id = ? " if unit else ""
-        sql = f"SELECT facility_id, equipment_id, reason FROM set_aside {where}ORDER BY facility_id, equipment_id"
+        sql = (
+            f"SELECT facility_id, equipment_id, reason FROM set_aside {where}ORDER BY facility_id,"
+            " equipment_id"
+        )
         return {Unit(row[0], row[1]): str(row[2]) for row in self._rows(sql, unit or ())}
 
-    def predictions(self, facility_id: str | None = None, equipment_id: str | None = None) -> list[dict[str, Any]]:
+    def predictions(
+        self, facility_id: str | None = None, equipment_id: str | None = None
+    ) -> list[dict[str, Any]]:
         """Newest predictions as rows of `latest.parquet`, of all, one facility, or one equipment."""
         given = [("facility_id", facility_id), ("equipment_id", equipment_id)]
         where = " AND ".join(f"{name} = ?" for name, value in given if value is not None)
         sql = f"SELECT body FROM predictions {'WHERE ' + where if where else ''}"
-        rows = self._rows(f"{sql} ORDER BY facility_id, equipment_id, point_id, horizon",
-                          [value for _, value in given if value is not None])  # fmt: skip
+        rows = self._rows(
+            f"{sql} ORDER BY facility_id, equipment_id, point_id, horizon",
+            [value for _, value in given if value is not None],
+        )
         return [json.loads(row[0]) for row in rows]
 
     def history(self, unit: Unit) -> list[tuple[int, str, int, float | None, bool]]:
-        """(end day, point, horizon, risk, alarm) of every prediction that was ever the newest, oldest first."""
-        sql = "SELECT end_day, point_id, horizon, risk, alarm FROM history WHERE facility_id = ? AND equipment_id = ?"
-        return [(r[0], r[1], r[2], r[3], bool(r[4])) for r in self._rows(f"{sql} ORDER BY end_day, horizon", unit)]
+        """(end day, point, horizon, risk, alarm) of every prediction that was ever the newest,
+        oldest first.
+        """
+        sql = (
+            "SELECT end_day, point_id, horizon, risk, alarm FROM history WHERE facility_id = ? AND"
+            " equipment_id = ?"
+        )
+        return [
+            (r[0], r[1], r[2], r[3], bool(r[4]))
+            for r in self._rows(f"{sql} ORDER BY end_day, horizon", unit)
+        ]
 
     def close(self) -> None:
         """Close this thread's connection."""
@@ -277,10 +338,15 @@ class Store:
 
     def assignments(self) -> dict[tuple[str, str], str]:
         """Bundle of every (facility, class); facility "" is the fleet's."""
-        return {(row[0], row[1]): row[2] for row in self._rows("SELECT facility_id, class, bundle_id FROM assignments")}
+        return {
+            (row[0], row[1]): row[2]
+            for row in self._rows("SELECT facility_id, class, bundle_id FROM assignments")
+        }
 
     def load_readings(self, rows: Sequence[Sequence[Any]]) -> None:
-        """Upsert rows of `READING` of known equipment without marking it, each with a new version of its record."""
+        """Upsert rows of `READING` of known equipment without marking it, each with a new version
+        of its record.
+        """
         with self._transaction() as run:
             run.many(NEXT_VERSION, sorted({(row[0], row[1]) for row in rows}))
             run.many(upsert("readings", READING, keys=4), rows)
@@ -289,14 +355,18 @@ class Store:
         """Let bundles serve from now on, and (`stale`) score again what they serve."""
         with self._transaction() as run:
             now = time.time()
-            run.many(upsert("assignments", ("facility_id", "class", "bundle_id", "since"), keys=2),
-                     [(*key, bundle, now) for key, bundle in given.items()])  # fmt: skip
+            run.many(
+                upsert("assignments", ("facility_id", "class", "bundle_id", "since"), keys=2),
+                [(*key, bundle, now) for key, bundle in given.items()],
+            )
             for facility, name in given if stale else ():
-                served = "CAST(? AS TEXT) IN (class, 'all') AND CAST(? AS TEXT) IN (facility_id, '')"
+                served = (
+                    "CAST(? AS TEXT) IN (class, 'all') AND CAST(? AS TEXT) IN (facility_id, '')"
+                )
                 run(f"UPDATE units SET version = version + 1 WHERE {served}", (name, facility))
                 run(
-                    "INSERT INTO waiting SELECT facility_id, equipment_id, version, CAST(? AS DOUBLE PRECISION), 0, '' "
-                    f"FROM units WHERE {served} {AGAIN}",
+                    "INSERT INTO waiting SELECT facility_id, equipment_id, version, CAST(? AS"
+                    f" DOUBLE PRECISION), 0, '' FROM units WHERE {served} {AGAIN}",
                     (now, name, facility),
                 )
 
@@ -315,7 +385,10 @@ class Store:
     def api_keys(self) -> list[KeyRow]:
         """All API keys, hashed."""
         return [
-            KeyRow(*row) for row in self._rows("SELECT hashed, name, facility_id, role FROM api_keys ORDER BY name")
+            KeyRow(*row)
+            for row in self._rows(
+                "SELECT hashed, name, facility_id, role FROM api_keys ORDER BY name"
+            )
         ]
 
     def add_key(self, key: KeyRow) -> None:
@@ -329,7 +402,9 @@ class Store:
             return int(run("DELETE FROM api_keys WHERE name = ?", (name,)).rowcount)
 
 
-def serving(assigned: Mapping[tuple[str, str], str], facility_id: str, class_name: str) -> str | None:
+def serving(
+    assigned: Mapping[tuple[str, str], str], facility_id: str, class_name: str
+) -> str | None:
     """The bundle that judges a class in a facility: the facility's own, else the fleet's.
 
     >>> serving({("", "pump"): "pump-1", ("F2", "pump"): "pump-2"}, "F1", "pump")
@@ -342,14 +417,16 @@ def serving(assigned: Mapping[tuple[str, str], str], facility_id: str, class_nam
 def _wait(run: Run, units: Sequence[tuple[str, str]]) -> None:
     """Let equipment wait to be scored again, in its present version."""
     run.many(
-        "INSERT INTO waiting SELECT facility_id, equipment_id, version, CAST(? AS DOUBLE PRECISION), 0, '' FROM units "
-        f"WHERE facility_id = ? AND equipment_id = ? {AGAIN}",
+        "INSERT INTO waiting SELECT facility_id, equipment_id, version, CAST(? AS DOUBLE"
+        f" PRECISION), 0, '' FROM units WHERE facility_id = ? AND equipment_id = ? {AGAIN}",
         [(time.time(), *unit) for unit in units],
     )
 
 
 def _done(run: Run, claims: Sequence[Claim]) -> None:
-    """Let equipment wait no longer, unless it has changed again; then it is free for the next round."""
+    """Let equipment wait no longer, unless it has changed again; then it is free for the next
+    round.
+    """
     gone = "DELETE FROM waiting WHERE facility_id = ? AND equipment_id = ? AND version <= ?"
     run.many(gone, [(*unit, version) for unit, version in claims])
     run.many(LEASE, [(0, "", *unit) for unit, _ in claims])
@@ -373,7 +450,16 @@ def _replace(run: Run, rows: Sequence[Row]) -> None:
     run.many("DELETE FROM predictions WHERE facility_id = ? AND equipment_id = ?", units)
     run.many(f"INSERT INTO predictions VALUES ({', '.join('?' * 10)})", rows)
     history = [(*row[:5], row[6], row[7], row[8]) for row in rows]
-    columns = ("facility_id", "equipment_id", "point_id", "horizon", "end_day", "risk", "alarm", "bundle_id")
+    columns = (
+        "facility_id",
+        "equipment_id",
+        "point_id",
+        "horizon",
+        "end_day",
+        "risk",
+        "alarm",
+        "bundle_id",
+    )
     run.many(upsert("history", columns, keys=5), history)
     run.many("DELETE FROM set_aside WHERE facility_id = ? AND equipment_id = ?", units)
 
@@ -389,7 +475,10 @@ def canonical(unit: Unit, columns: Sequence[Sequence[Any]]) -> pa.Table:
     dates = [pa.array(days, pa.int32()).cast(pa.date32()) for days in (day, known)]
     numbers = [pa.array(column, pa.float64()) for column in (value, lower, upper)]
     no_time = pa.nulls(len(point), pa.int32())  # a day has one value here
-    return pa.table([*same, pa.array(point, pa.string()), dates[0], *numbers, dates[1], no_time], schema=CANONICAL)
+    return pa.table(
+        [*same, pa.array(point, pa.string()), dates[0], *numbers, dates[1], no_time],
+        schema=CANONICAL,
+    )
 
 
 def reading_rows(table: pa.Table) -> list[tuple[Any, ...]]:

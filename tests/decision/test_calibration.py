@@ -57,7 +57,9 @@ def test_auto_takes_isotonic_with_100_positive_groups_and_platt_below():
 @pytest.mark.parametrize(("method", "within"), [("isotonic", 0.06), ("platt", 0.02)])
 def test_risk_is_near_the_true_probability_on_fresh_rows(method, within):
     score_B, y_B, groups_B = fleet(rows=20_000)
-    risk_B = fit_calibrator(score_B, y_B, groups_B=groups_B, method=method).transform(np.linspace(-5, 2, 30))
+    risk_B = fit_calibrator(score_B, y_B, groups_B=groups_B, method=method).transform(
+        np.linspace(-5, 2, 30)
+    )
     assert risk_B == pytest.approx(expit(0.5 * np.linspace(-5, 2, 30) - 1), abs=within)
 
 
@@ -66,7 +68,9 @@ def test_platt_equals_weighted_logistic_regression_on_smoothed_targets():
     ones = y_B.sum()
     target_B = np.where(y_B > 0, (ones + 1) / (ones + 2), 1 / (500 - ones + 2))
     reference = LogisticRegression(C=1e12, tol=1e-10, max_iter=1000).fit(
-        np.r_[score_B, score_B][:, None], np.r_[np.ones(500), np.zeros(500)], np.r_[target_B, 1 - target_B]
+        np.r_[score_B, score_B][:, None],
+        np.r_[np.ones(500), np.zeros(500)],
+        np.r_[target_B, 1 - target_B],
     )
     calibrator = fit_calibrator(score_B, y_B, groups_B=groups_B, method="platt")
     assert calibrator.slope == pytest.approx(reference.coef_[0, 0], rel=1e-3)
@@ -87,7 +91,9 @@ def test_shift_meets_laplace_mean_when_positives_are_few_or_all(ones):
 @pytest.mark.parametrize("direction", [-1.0, 0.0])
 def test_a_ranking_that_is_wrong_or_flat_is_shifted_and_never_turned_round(method, direction):
     y_B = (np.arange(100) >= 50).astype(float)
-    calibrator = fit_calibrator(direction * np.arange(100), y_B, groups_B=np.arange(100), method=method)
+    calibrator = fit_calibrator(
+        direction * np.arange(100), y_B, groups_B=np.arange(100), method=method
+    )
     assert calibrator.method == "shift"
 
 
@@ -129,7 +135,10 @@ def test_a_damaged_calibrator_is_refused(broken):
 def test_no_rows_is_an_error_and_a_nan_score_stays_nan():
     with pytest.raises(SplitError, match="found none"):
         fit_calibrator(np.empty(0), np.empty(0), groups_B=np.empty(0))
-    for calibrator in (Calibrator(method="shift"), Calibrator(method="isotonic", score_K=(0, 1), risk_K=(0.1, 0.2))):
+    for calibrator in (
+        Calibrator(method="shift"),
+        Calibrator(method="isotonic", score_K=(0, 1), risk_K=(0.1, 0.2)),
+    ):
         assert np.isnan(calibrator.transform(np.array([np.nan, 0.0]))).tolist() == [True, False]
 
 

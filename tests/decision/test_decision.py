@@ -146,7 +146,9 @@ def test_each_window_is_judged_by_its_own_facility_as_if_it_stood_alone() -> Non
     for name, own in made.facilities.items():
         inside_B = facility_B == name
         np.testing.assert_array_equal(risk_BH[inside_B], own.risk(score_BH[inside_B]))
-        np.testing.assert_array_equal(threshold_BH[inside_B], np.tile(own.threshold_H, (inside_B.sum(), 1)))
+        np.testing.assert_array_equal(
+            threshold_BH[inside_B], np.tile(own.threshold_H, (inside_B.sum(), 1))
+        )
 
 
 def test_facility_with_too_few_events_has_exactly_the_decision_of_its_class() -> None:
@@ -158,7 +160,9 @@ def test_facility_with_too_few_events_has_exactly_the_decision_of_its_class() ->
     for name in ("none", "tiny", "never seen", None):
         facility_B = np.array([name] * len(score_BH), dtype=object)
         np.testing.assert_array_equal(made.risk(score_BH, facility_B), made.risk(score_BH))
-        np.testing.assert_array_equal(made.threshold_BH(facility_B), np.tile(made.threshold_H, (len(score_BH), 1)))
+        np.testing.assert_array_equal(
+            made.threshold_BH(facility_B), np.tile(made.threshold_H, (len(score_BH), 1))
+        )
 
 
 def test_class_itself_decides_the_same_whether_or_not_its_facilities_depart() -> None:
@@ -185,7 +189,9 @@ def test_facility_without_known_labels_of_one_horizon_is_no_error() -> None:
 def test_given_calibrators_are_kept_for_facilities_too() -> None:
     score_BH, cal = fleet_of({"busy": (30, 1.0), "calm": (30, -1.0)})
     given = tuple(Calibrator(method="shift") for _ in range(3))
-    assert not decided(score_BH, cal, config=DecisionConfig(**BY_FACILITY), calibrators=given).facilities
+    assert not decided(
+        score_BH, cal, config=DecisionConfig(**BY_FACILITY), calibrators=given
+    ).facilities
 
 
 def test_decisions_of_facilities_survive_json_and_older_json_has_none() -> None:
@@ -215,20 +221,33 @@ def decide(classes: dict[str, Scored], **more: Any) -> dict[str, Decision]:
 def test_class_whose_units_with_events_are_enough_has_thresholds_of_its_own() -> None:
     alone = decide({"many": failing(FEW_UNITS, 40)})["many"]
     beside = decide(
-        {"many": failing(FEW_UNITS, 40), "other": failing(FEW_UNITS, 60, above=1.0, facility="G")}, calibration="platt"
+        {"many": failing(FEW_UNITS, 40), "other": failing(FEW_UNITS, 60, above=1.0, facility="G")},
+        calibration="platt",
     )
     assert all((each.policy, each.note) == ("f1", "") for each in alone.thresholds)
-    assert beside["many"].thresholds == decide({"many": failing(FEW_UNITS, 40)}, calibration="platt")["many"].thresholds
+    assert (
+        beside["many"].thresholds
+        == decide({"many": failing(FEW_UNITS, 40)}, calibration="platt")["many"].thresholds
+    )
     assert beside["many"].thresholds != beside["other"].thresholds
 
 
-def test_class_with_few_such_units_takes_the_thresholds_of_all_classes_together_and_says_so() -> None:
-    found = decide({"few": failing(FEW_UNITS - 1, 40), "more": failing(FEW_UNITS, 60, above=1.0, facility="G")})
+def test_class_with_few_such_units_takes_the_thresholds_of_all_classes_together_and_says_so() -> (
+    None
+):
+    found = decide(
+        {"few": failing(FEW_UNITS - 1, 40), "more": failing(FEW_UNITS, 60, above=1.0, facility="G")}
+    )
     few, more = found["few"].thresholds, found["more"].thresholds
     assert all(each.policy == "f1" for each in few)
-    assert all(f"{FEW_UNITS - 1} units" in each.note and "all classes together" in each.note for each in few)
+    assert all(
+        f"{FEW_UNITS - 1} units" in each.note and "all classes together" in each.note
+        for each in few
+    )
     assert all(each.note == "" for each in more)
-    again = decide({"few": failing(0, 40), "twice": failing(FEW_UNITS, 60, above=1.0, facility="G")})["few"].thresholds
+    again = decide(
+        {"few": failing(0, 40), "twice": failing(FEW_UNITS, 60, above=1.0, facility="G")}
+    )["few"].thresholds
     assert all("0 units" in each.note for each in again)
 
 
@@ -236,8 +255,14 @@ def test_all_classes_with_few_such_units_alarm_by_the_budget_and_say_so() -> Non
     found = decide({"few": failing(4, 40), "less": failing(3, 30, facility="G")})
     for each in found.values():
         assert all(threshold.policy == "budget" for threshold in each.thresholds)
-        assert all("7 units with an event are too few for 'f1'" in threshold.note for threshold in each.thresholds)
-    asked = decide({"few": failing(4, 40), "less": failing(3, 30, facility="G")}, threshold={"policy": "budget"})
+        assert all(
+            "7 units with an event are too few for 'f1'" in threshold.note
+            for threshold in each.thresholds
+        )
+    asked = decide(
+        {"few": failing(4, 40), "less": failing(3, 30, facility="G")},
+        threshold={"policy": "budget"},
+    )
     for name, each in asked.items():
         assert [t.value for t in each.thresholds] == [t.value for t in found[name].thresholds]
         assert all("too few" not in threshold.note for threshold in each.thresholds)
@@ -247,7 +272,9 @@ def test_evidence_is_counted_in_units_by_horizon_and_survives_json() -> None:
     scored = failing(12, 40)
     known_BH = scored.windows.labels[1].copy()
     known_BH[:8, 0] = False  # all windows of the first unit
-    found = decide({"ahu": scored._replace(windows=replace(scored.windows, known_BH=known_BH))})["ahu"]
+    found = decide({"ahu": scored._replace(windows=replace(scored.windows, known_BH=known_BH))})[
+        "ahu"
+    ]
     assert (found.units, found.units_with_event) == (40, (11, 12, 12))
     again = Decision.from_json(json.loads(json.dumps(found.to_json())))
     assert (again.units, again.units_with_event) == (40, (11, 12, 12))

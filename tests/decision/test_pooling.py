@@ -43,7 +43,9 @@ def test_one_class_alone_is_calibrated_to_its_own_rate() -> None:
     assert risk_B.mean() == pytest.approx(np.mean(only.y_B), abs=0.02)
 
 
-def test_pooling_keeps_the_order_of_machines_of_different_classes_better_than_calibrating_each_alone() -> None:
+def test_pooling_keeps_the_order_of_machines_of_different_classes_better_than_calibrating_each_alone() -> (
+    None
+):
     """Scores are right log-odds already; what calibration does to their order is chance."""
 
     def apart(found: dict[str, object], held: dict[str, CalPart]) -> float:
@@ -70,7 +72,10 @@ def test_order_of_classes_does_not_matter() -> None:
 
 
 def test_scores_that_rank_the_wrong_way_round_are_not_turned() -> None:
-    wrong = {f"c{i}": CalPart(-p.score_B, p.y_B, p.groups_B) for i, p in enumerate(part(30, seed=s) for s in range(3))}
+    wrong = {
+        f"c{i}": CalPart(-p.score_B, p.y_B, p.groups_B)
+        for i, p in enumerate(part(30, seed=s) for s in range(3))
+    }
     assert {each.method for each in fit_calibrators(wrong).values()} == {"shift"}
 
 
@@ -105,7 +110,9 @@ def test_five_machines_move_next_to_nothing_and_many_what_they_prove() -> None:
 
 
 def test_correction_counts_units_and_not_their_windows() -> None:
-    assert corrected(held_back(40, 0.8, windows=50)) == pytest.approx(corrected(held_back(40, 0.8)), abs=1e-4)
+    assert corrected(held_back(40, 0.8, windows=50)) == pytest.approx(
+        corrected(held_back(40, 0.8)), abs=1e-4
+    )
 
 
 @pytest.mark.parametrize("rate", [0.0, 1.0])
@@ -116,12 +123,19 @@ def test_held_back_part_with_one_kind_of_unit_corrects_nothing(rate: float) -> N
 def test_correction_is_the_same_for_all_classes_and_turns_no_order_round() -> None:
     """Even where the held-back part says that high scores are the safe ones."""
     wrong = part(60, seed=1)
-    fleet = {"a": Calibrator(method="platt", slope=0.8, intercept=-1.0), "b": Calibrator(method="platt", slope=1.3)}
+    fleet = {
+        "a": Calibrator(method="platt", slope=0.8, intercept=-1.0),
+        "b": Calibrator(method="platt", slope=1.3),
+    }
     found = correct(fleet, {"a": wrong._replace(score_B=-wrong.score_B), "b": held_back(10, 0.5)})
     at_B = np.linspace(-4, 4, 50)
-    before_B, after_B = (np.concatenate([each[name].transform(at_B) for name in fleet]) for each in (fleet, found))
+    before_B, after_B = (
+        np.concatenate([each[name].transform(at_B) for name in fleet]) for each in (fleet, found)
+    )
     assert np.abs(after_B - before_B).max() > 0.01
-    np.testing.assert_array_equal(np.argsort(after_B, kind="stable"), np.argsort(before_B, kind="stable"))
+    np.testing.assert_array_equal(
+        np.argsort(after_B, kind="stable"), np.argsort(before_B, kind="stable")
+    )
 
 
 def test_class_without_held_back_windows_is_corrected_by_the_others() -> None:

@@ -55,19 +55,29 @@ def test_cost_threshold_is_the_highest_of_the_cheapest(rows):
 
 @settings(max_examples=80)
 @given(
-    rows=st.dictionaries(st.tuples(st.integers(0, 2), st.integers(0, 15)), st.integers(1, 6), min_size=1, max_size=30),
+    rows=st.dictionaries(
+        st.tuples(st.integers(0, 2), st.integers(0, 15)), st.integers(1, 6), min_size=1, max_size=30
+    ),
     onsets=st.lists(st.tuples(st.integers(0, 2), st.integers(-5, 150)), max_size=4),
     horizon=st.sampled_from([5, 10, 30, 60]),
 )
 def test_false_episodes_equal_the_loop_oracle_at_every_threshold(rows, onsets, horizon):
-    unit, day, risk_B = [u for u, _ in rows], [7 * d for _, d in rows], np.array(list(rows.values())) / 7
+    unit, day, risk_B = (
+        [u for u, _ in rows],
+        [7 * d for _, d in rows],
+        np.array(list(rows.values())) / 7,
+    )
     y_B = np.array(alarms_oracle.labels(unit, day, onsets, horizon=horizon))
     gap = min(14, horizon)
-    found = false_episodes(risk_B, y_B, units_B=np.array(unit), end_day_B=np.array(day), gap_days=gap)
+    found = false_episodes(
+        risk_B, y_B, units_B=np.array(unit), end_day_B=np.array(day), gap_days=gap
+    )
     assert found.threshold_K.tolist() == sorted(set(risk_B), reverse=True)
     for threshold, false in zip(*found, strict=True):
         episodes = alarms_oracle.episodes(risk_B >= threshold, unit, day, gap=gap)
-        assert false == sum(not alarms_oracle.is_true(each, onsets, horizon=horizon) for each in episodes)
+        assert false == sum(
+            not alarms_oracle.is_true(each, onsets, horizon=horizon) for each in episodes
+        )
 
 
 def test_budget_stops_before_the_first_threshold_that_breaks_it():
@@ -75,18 +85,24 @@ def test_budget_stops_before_the_first_threshold_that_breaks_it():
     risk_B = np.linspace(0.9, 0.1, weeks)
     days = np.random.default_rng(0).permutation(weeks) * 7
     found = choose(risk_B, np.zeros(weeks), BUDGET, units_B=np.zeros(weeks, int), end_day_B=days)
-    curve = false_episodes(risk_B, np.zeros(weeks), units_B=np.zeros(weeks, int), end_day_B=days, gap_days=14)
+    curve = false_episodes(
+        risk_B, np.zeros(weeks), units_B=np.zeros(weeks, int), end_day_B=days, gap_days=14
+    )
     above = curve.false_K[curve.threshold_K >= found.value]
     assert above.max() == 1
     assert curve.false_K[np.flatnonzero(curve.threshold_K == found.value)[0] + 1] == 2
-    assert curve.false_K[-1] == 1  # always in alarm is one episode: within the letter of the budget, never chosen
+    assert (
+        curve.false_K[-1] == 1
+    )  # always in alarm is one episode: within the letter of the budget, never chosen
     assert found.note == ""
 
 
 def test_budget_counts_no_true_episode():
     y_B = np.r_[np.ones(5), np.zeros(48)]
     risk_B = np.where(y_B > 0, 0.9, 0.1)
-    found = choose(risk_B, y_B, BUDGET.replace(false_alarms_per_unit_year=0.0), end_day_B=np.zeros(53, int))
+    found = choose(
+        risk_B, y_B, BUDGET.replace(false_alarms_per_unit_year=0.0), end_day_B=np.zeros(53, int)
+    )
     assert found.value == 0.9
 
 

@@ -11,7 +11,11 @@ import yaml
 
 ROOT = Path(__file__).parents[2]
 LAUNCHERS = ("cluster.yaml", "deploy/onprem.yaml")
-MANIFESTS = ("deploy/kuberay/rayjob.yaml", "deploy/kuberay/rayservice.yaml", "deploy/kuberay/daily.yaml")
+MANIFESTS = (
+    "deploy/kuberay/rayjob.yaml",
+    "deploy/kuberay/rayservice.yaml",
+    "deploy/kuberay/daily.yaml",
+)
 CRONTAB = "deploy/crontab"
 EVERY = (*LAUNCHERS, *MANIFESTS, CRONTAB)
 MARKER = re.compile(r"<YOUR-[A-Z0-9-]+>")
@@ -24,7 +28,10 @@ def text(name: str) -> str:
 
 def filled(name: str) -> str:
     """The file with something a user could have put in for every marker."""
-    values = {"<YOUR-WORKSPACE-URL>": "s3://bucket/fleet", "<YOUR-REGISTRY>": "registry.example:5000/team"}
+    values = {
+        "<YOUR-WORKSPACE-URL>": "s3://bucket/fleet",
+        "<YOUR-REGISTRY>": "registry.example:5000/team",
+    }
     return MARKER.sub(lambda found: values.get(found[0], found[0].strip("<>").lower()), text(name))
 
 
@@ -55,7 +62,9 @@ def groups(cluster: dict[str, Any]) -> list[dict[str, Any]]:
 
 def containers() -> list[dict[str, Any]]:
     """Every container of every manifest."""
-    templates = [group["template"] for cluster in ray_clusters().values() for group in groups(cluster)]
+    templates = [
+        group["template"] for cluster in ray_clusters().values() for group in groups(cluster)
+    ]
     templates.append(manifests()["CronJob"]["spec"]["jobTemplate"]["spec"]["template"])
     return [container for template in templates for container in template["spec"]["containers"]]
 
@@ -74,8 +83,15 @@ def texts_in(value: Any) -> Iterator[str]:
 
 def images() -> set[str]:
     """Every image that a launcher file or a manifest names, its registry taken off."""
-    named = [t for name in (*LAUNCHERS, *MANIFESTS) for document in documents(name) for t in texts_in(document)]
-    return {found.rpartition("/")[2] for found in named if re.search(r"/hvac-foresight(:|$)", found)}
+    named = [
+        t
+        for name in (*LAUNCHERS, *MANIFESTS)
+        for document in documents(name)
+        for t in texts_in(document)
+    ]
+    return {
+        found.rpartition("/")[2] for found in named if re.search(r"/hvac-foresight(:|$)", found)
+    }
 
 
 def cron_lines() -> list[str]:
@@ -86,6 +102,8 @@ def cron_lines() -> list[str]:
 
 def job_commands() -> list[str]:
     """Everything that runs one of our modules: up to the end of its arguments."""
-    cron = manifests()["CronJob"]["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"][0]
+    cron = manifests()["CronJob"]["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"][
+        0
+    ]
     commands = [manifests()["RayJob"]["spec"]["entrypoint"], " ".join(cron["args"]), *cron_lines()]
     return [re.split(r"\s>>", command)[0] for command in commands]

@@ -58,13 +58,19 @@ def test_resource_names_are_the_same_everywhere() -> None:
     kinds = documents("cluster.yaml")[0]["available_node_types"].values()
     aws = {name for kind in kinds for name in kind["resources"]} - {"CPU"}
     own = set(re.findall(r'{"(\w+)":1}', text("deploy/onprem.yaml")))
-    params = [worker["rayStartParams"] for cluster in ray_clusters().values() for worker in cluster["workerGroupSpecs"]]
+    params = [
+        worker["rayStartParams"]
+        for cluster in ray_clusters().values()
+        for worker in cluster["workerGroupSpecs"]
+    ]
     kubernetes = {name for each in params for name in json.loads(json.loads(each["resources"]))}
     assert aws == own == kubernetes == {"features", "encoder"}
 
 
 def test_every_marker_is_explained_and_no_other() -> None:
-    used = {marker for name in (*EVERY, "deploy/Dockerfile") for marker in MARKER.findall(text(name))}
+    used = {
+        marker for name in (*EVERY, "deploy/Dockerfile") for marker in MARKER.findall(text(name))
+    }
     explained = set(re.findall(r"^\| `(<YOUR-[A-Z0-9-]+>)`", text(DOCS), re.MULTILINE))
     assert used == explained
     assert set(MARKER.findall(text(DOCS))) == explained
@@ -108,7 +114,9 @@ def test_page_starts_heads_on_this_machine_only() -> None:
 
 @pytest.mark.parametrize("name", [*LAUNCHERS, *MANIFESTS, CRONTAB, "deploy/Dockerfile"])
 def test_no_file_holds_a_secret(name: str) -> None:
-    assert not re.findall(r"(?i)(password|token|secret|key)\s*[:=]\s*['\"]?[A-Za-z0-9+/]{16,}", text(name))
+    assert not re.findall(
+        r"(?i)(password|token|secret|key)\s*[:=]\s*['\"]?[A-Za-z0-9+/]{16,}", text(name)
+    )
     assert not re.findall(r"AKIA[0-9A-Z]{16}|://[^\s/@:]+:[^\s/@]+@", text(name))
 
 

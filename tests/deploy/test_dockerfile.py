@@ -11,7 +11,9 @@ from tests.deploy.deploy_example import ROOT, text
 
 def instructions(source: str) -> list[tuple[str, str]]:
     """Instruction and its argument, comments left out, continued lines joined."""
-    lines = [line for line in source.splitlines() if line.strip() and not line.lstrip().startswith("#")]
+    lines = [
+        line for line in source.splitlines() if line.strip() and not line.lstrip().startswith("#")
+    ]
     joined = re.sub(r"\\\n\s*", "", "\n".join(lines))
     found = [line.partition(" ") for line in joined.splitlines()]
     return [(name.upper(), argument.strip()) for name, _, argument in found]
@@ -22,7 +24,16 @@ def of(kind: str) -> list[str]:
 
 
 def test_every_instruction_is_one_that_docker_knows() -> None:
-    known = {"FROM", "ARG", "RUN", "WORKDIR", "COPY", "ENV", "USER", "CMD"}  # ADD is not among them: no remote files
+    known = {
+        "FROM",
+        "ARG",
+        "RUN",
+        "WORKDIR",
+        "COPY",
+        "ENV",
+        "USER",
+        "CMD",
+    }  # ADD is not among them: no remote files
     assert {name for name, _ in instructions(text("deploy/Dockerfile"))} == known
 
 
@@ -53,7 +64,9 @@ def test_apt_leaves_no_lists_and_no_recommends() -> None:
 
 @pytest.mark.parametrize("name", ["aws", "postgres"])
 def test_extras_are_ours(name: str) -> None:
-    assert name in next(argument for argument in of("ARG") if argument.startswith("EXTRAS=")).split("=")[1].split(",")
+    assert name in next(argument for argument in of("ARG") if argument.startswith("EXTRAS=")).split(
+        "="
+    )[1].split(",")
     assert re.search(rf"^{name} = ", text("pyproject.toml"), re.MULTILINE)
 
 

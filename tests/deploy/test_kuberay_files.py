@@ -13,13 +13,25 @@ import yaml
 from ray.serve.schema import ServeDeploySchema
 
 from serve.settings import read_config
-from tests.deploy.deploy_example import MANIFESTS, ROOT, containers, documents, groups, manifests, ray_clusters
+from tests.deploy.deploy_example import (
+    MANIFESTS,
+    ROOT,
+    containers,
+    documents,
+    groups,
+    manifests,
+    ray_clusters,
+)
 
-SCHEMA = json.loads((Path(__file__).parent / "schemas" / "kuberay.json").read_text(encoding="utf-8"))
+SCHEMA = json.loads(
+    (Path(__file__).parent / "schemas" / "kuberay.json").read_text(encoding="utf-8")
+)
 
 
 def check(manifest: dict[str, Any]) -> None:
-    jsonschema.validate(manifest, {**SCHEMA, "$ref": f"#/$defs/{manifest['kind']}"}, jsonschema.Draft202012Validator)
+    jsonschema.validate(
+        manifest, {**SCHEMA, "$ref": f"#/$defs/{manifest['kind']}"}, jsonschema.Draft202012Validator
+    )
 
 
 @pytest.mark.parametrize("name", MANIFESTS)
@@ -63,7 +75,9 @@ def test_every_cluster_asks_for_a_token() -> None:
     assert set(ray_clusters()) == {"RayJob", "RayService", "RayCluster"}
     for cluster in ray_clusters().values():
         assert cluster["authOptions"] == {"mode": "token"}
-    submit = manifests()["CronJob"]["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"][0]
+    submit = manifests()["CronJob"]["spec"]["jobTemplate"]["spec"]["template"]["spec"][
+        "containers"
+    ][0]
     values = {variable["name"]: variable for variable in submit["env"]}
     assert values["RAY_AUTH_MODE"]["value"] == "token"
     secret = values["RAY_AUTH_TOKEN"]["valueFrom"]["secretKeyRef"]
@@ -83,7 +97,10 @@ def test_heads_take_no_tasks_and_workers_say_what_they_are_for() -> None:
         for worker in workers:
             # Ray's shell takes the outer quotes off; what is left is a text of JSON in a text of JSON.
             resources = json.loads(json.loads(worker["rayStartParams"]["resources"]))
-            gpu = "nvidia.com/gpu" in worker["template"]["spec"]["containers"][0]["resources"]["limits"]
+            gpu = (
+                "nvidia.com/gpu"
+                in worker["template"]["spec"]["containers"][0]["resources"]["limits"]
+            )
             offered.add((worker["groupName"], *resources, gpu))
     assert offered == {("cpu", "features", False), ("gpu", "encoder", True)}
 
@@ -100,7 +117,10 @@ def test_containers_are_bounded_and_not_root() -> None:
 def test_nodes_run_one_thread_per_worker_and_report_nothing() -> None:
     for cluster in ray_clusters().values():
         for group in groups(cluster):
-            values = {each["name"]: each.get("value") for each in group["template"]["spec"]["containers"][0]["env"]}
+            values = {
+                each["name"]: each.get("value")
+                for each in group["template"]["spec"]["containers"][0]["env"]
+            }
             assert (values["OMP_NUM_THREADS"], values["RAY_USAGE_STATS_ENABLED"]) == ("1", "0")
 
 

@@ -42,7 +42,12 @@ def checkout(tmp_path: Path) -> Path:
 @pytest.mark.parametrize("gitignore", [True, False])
 def test_package_is_small_and_whole(gitignore: bool, checkout: Path, tmp_path: Path) -> None:
     package = tmp_path / "package.zip"
-    create_package(str(checkout), package, include_gitignore=gitignore, excludes=get_runtime_env_default_excludes())
+    create_package(
+        str(checkout),
+        package,
+        include_gitignore=gitignore,
+        excludes=get_runtime_env_default_excludes(),
+    )
     assert package.stat().st_size < 5 * MIB
     with zipfile.ZipFile(package) as content:
         shipped = set(content.namelist())

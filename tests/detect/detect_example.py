@@ -23,7 +23,9 @@ from hvac.models.family import Fitting, no_encoder
 SMALL = WindowConfig(length=20, stride=5)
 
 
-def noise(steps: int, *, spikes: Sequence[tuple[int, int]] = (), part: str = "test", seed: int = 0) -> Series:
+def noise(
+    steps: int, *, spikes: Sequence[tuple[int, int]] = (), part: str = "test", seed: int = 0
+) -> Series:
     """Noise with plateaus of height 5 at the given steps, labelled."""
     value_T = np.random.default_rng(seed).normal(0, 0.3, steps)
     for start, end in spikes:
@@ -34,7 +36,9 @@ def noise(steps: int, *, spikes: Sequence[tuple[int, int]] = (), part: str = "te
 
 def clocked(series: Series, *, seconds: int = 3600) -> Series:
     """The same series with a clock."""
-    time_T = np.datetime64("2024-01-01", "s") + np.arange(len(series)) * np.timedelta64(seconds, "s")
+    time_T = np.datetime64("2024-01-01", "s") + np.arange(len(series)) * np.timedelta64(
+        seconds, "s"
+    )
     return Series(**{**vars(series), "time_T": time_T})
 
 
@@ -61,7 +65,12 @@ def fitted(windows: WindowConfig = SMALL, **settings: Any) -> Detector:
 @cache
 def assessed() -> Assessment:
     """The small fleet, judged."""
-    return assess(small_fleet(), fitted(), [WindowZScore(windows=SMALL)], AlarmConfig(rule="half", gap=5, slack=5))
+    return assess(
+        small_fleet(),
+        fitted(),
+        [WindowZScore(windows=SMALL)],
+        AlarmConfig(rule="half", gap=5, slack=5),
+    )
 
 
 @cache
@@ -71,4 +80,6 @@ def assessed_sines() -> tuple[tuple[Series, ...], Assessment]:
     train, validation = training_examples(series, windows, None, 0)
     model = Cnn1d.fit(train.windows, validation.windows, Cnn1dConfig(epochs=1), Fitting(no_encoder))
     detector = Detector(model=model, windows=windows, threshold=HALF)
-    return series, assess(series, detector, [WindowZScore(windows=windows)], AlarmConfig(rule="half"))
+    return series, assess(
+        series, detector, [WindowZScore(windows=windows)], AlarmConfig(rule="half")
+    )

@@ -44,7 +44,10 @@ def test_drift_grows_from_nothing_to_its_size() -> None:
 
 def test_variance_change_spreads_the_values_without_moving_them() -> None:
     added = np.concatenate(
-        [put(WAVE, Anomaly("variance", 0, 200, 3.0), REFERENCE, np.random.default_rng(s)) - WAVE for s in range(20)]
+        [
+            put(WAVE, Anomaly("variance", 0, 200, 3.0), REFERENCE, np.random.default_rng(s)) - WAVE
+            for s in range(20)
+        ]
     )
     assert added.std() == pytest.approx(6.0, rel=0.05)
     assert added.mean() == pytest.approx(0.0, abs=0.3)
@@ -64,7 +67,10 @@ def test_drop_out_stands_still_below_the_level() -> None:
 
 
 def test_drawn_anomalies_lie_within_the_stretch_and_keep_to_the_ranges() -> None:
-    config, rng = AnomalyConfig(size=(1, 2), length=(10, 20), spike_length=(1, 3)), np.random.default_rng(1)
+    config, rng = (
+        AnomalyConfig(size=(1, 2), length=(10, 20), spike_length=(1, 3)),
+        np.random.default_rng(1),
+    )
     for _ in range(300):
         found = draw(config, 60, rng)
         assert 0 <= found.start < found.end <= 60
@@ -75,12 +81,16 @@ def test_drawn_anomalies_lie_within_the_stretch_and_keep_to_the_ranges() -> None
 
 
 def test_unknown_kind_of_anomaly_names_the_nearest() -> None:
-    with pytest.raises(ConfigError, match=r"unknown kind of anomaly 'spikes': did you mean 'spike'\?") as caught:
+    with pytest.raises(
+        ConfigError, match=r"unknown kind of anomaly 'spikes': did you mean 'spike'\?"
+    ) as caught:
         InjectConfig(anomalies={"kinds": ["drift", "spikes"]})
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("wrong", [{"size": (3, 1)}, {"length": (0, 5)}, {"kinds": []}, {"lenght": (1, 2)}])
+@pytest.mark.parametrize(
+    "wrong", [{"size": (3, 1)}, {"length": (0, 5)}, {"kinds": []}, {"lenght": (1, 2)}]
+)
 def test_settings_that_cannot_be_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match=r"size|length|kinds"):
         AnomalyConfig(**wrong)

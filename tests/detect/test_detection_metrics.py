@@ -14,9 +14,14 @@ from hvac.detect.series import Anomaly
 from tests.detect.detect_example import SMALL, assessed, assessed_sines, small_fleet
 
 
-def outcome(found: list[bool], *, false: int = 0, exposure: float = 1.0, reach: float = 0.1) -> Outcome:
+def outcome(
+    found: list[bool], *, false: int = 0, exposure: float = 1.0, reach: float = 0.1
+) -> Outcome:
     anomaly = Anomaly("spike", 0, 5)
-    events = [EventOutcome(number, anomaly, reach, 3 if each else None) for number, each in enumerate(found)]
+    events = [
+        EventOutcome(number, anomaly, reach, 3 if each else None)
+        for number, each in enumerate(found)
+    ]
     return Outcome(events, [Episode(0, 0, 0, False)] * false, exposure, 0.0, 0.0)
 
 
@@ -29,17 +34,21 @@ def test_window_report_equals_scikit_learns() -> None:
         precision, recall, f1, support = precision_recall_fscore_support(y_B, score_B >= threshold)
         for place, label in enumerate(("normal", "anomalous")):
             row = result["report"][label]
-            assert [row[key] for key in ("precision", "recall", "f1-score", "support")] == pytest.approx(
-                [precision[place], recall[place], f1[place], support[place]]
-            )
+            assert [
+                row[key] for key in ("precision", "recall", "f1-score", "support")
+            ] == pytest.approx([precision[place], recall[place], f1[place], support[place]])
         assert sum(result["confusion"].values()) == len(y_B) == result["windows"]
 
 
 def test_accuracy_has_an_interval_only_where_windows_do_not_overlap() -> None:
-    overlapping = metrics_of(assessed(), small_fleet(), SMALL, seed=0)["models"]["cnn1d"]["test"]["windows"]
+    overlapping = metrics_of(assessed(), small_fleet(), SMALL, seed=0)["models"]["cnn1d"]["test"][
+        "windows"
+    ]
     assert np.isnan(overlapping["accuracy"]["low"])
     series, found = assessed_sines()
-    apart = metrics_of(found, series, SMALL.replace(length=100), seed=0)["models"]["cnn1d"]["test"]["windows"]
+    apart = metrics_of(found, series, SMALL.replace(length=100), seed=0)["models"]["cnn1d"]["test"][
+        "windows"
+    ]
     assert 0 <= apart["accuracy"]["low"] < apart["accuracy"]["high"] <= 1
 
 
@@ -80,7 +89,9 @@ def test_chance_is_what_random_alarms_would_hit() -> None:
     for _ in range(4000):
         alarms = rng.uniform(0, 10, rng.poisson(20))
         hits += bool(((alarms >= 4) & (alarms < 4.3)).any())
-    assert chance(outcome([True], false=20, exposure=10.0, reach=0.3)) == pytest.approx(hits / 4000, abs=0.03)
+    assert chance(outcome([True], false=20, exposure=10.0, reach=0.3)) == pytest.approx(
+        hits / 4000, abs=0.03
+    )
     assert chance(outcome([True])) == 0
 
 
@@ -100,6 +111,13 @@ def test_tables_hold_every_window_step_and_alarm() -> None:
     judged = [each for part in found.judged.values() for each in part["cnn1d"]]
     assert windows.num_rows == sum(len(each.score_B) for each in judged)
     assert steps.num_rows == sum(len(each.series) for each in judged)
-    assert alarms.num_rows == sum(len(o.episodes) for part in found.outcomes.values() for o in part.values())
+    assert alarms.num_rows == sum(
+        len(o.episodes) for part in found.outcomes.values() for o in part.values()
+    )
     first = windows.slice(0, 1).to_pylist()[0]
-    assert (first["part"], first["start"], first["end"], first["anomalous"]) == ("validation", "0", "19", False)
+    assert (first["part"], first["start"], first["end"], first["anomalous"]) == (
+        "validation",
+        "0",
+        "19",
+        False,
+    )

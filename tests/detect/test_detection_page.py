@@ -20,7 +20,10 @@ from hvac.detect.sliding import WindowConfig
 from hvac.report.view import View
 from tests.detect.detect_example import SMALL, assessed, assessed_sines, clocked, small_fleet
 
-HISTORY = [{"epoch": float(n), "train_loss": 1 / n, "tune_loss": 1.1 / n, "tune_pr_auc": 0.5 + n / 10} for n in (1, 2)]
+HISTORY = [
+    {"epoch": float(n), "train_loss": 1 / n, "tune_loss": 1.1 / n, "tune_pr_auc": 0.5 + n / 10}
+    for n in (1, 2)
+]
 
 
 FACTS: dict[str, Any] = {
@@ -60,7 +63,11 @@ def test_report_stands_alone_in_both_languages(tmp_path: Path) -> None:
         assert text in html
     assert "http://" not in html
     assert "https://" not in html
-    names = [f"{name}.{each}.png" for name in ("series", "confusion", "training", "scores") for each in ("en", "ja")]
+    names = [
+        f"{name}.{each}.png"
+        for name in ("series", "confusion", "training", "scores")
+        for each in ("en", "ja")
+    ]
     assert sorted(file.name for file in (tmp_path / "figures").iterdir()) == sorted(names)
     assert html.count("data:image/png;base64,") == len(names)
 
@@ -80,7 +87,11 @@ def drawn_texts(figure: Any) -> set[str]:
 
 
 def test_probability_figure_names_parts_and_threshold_in_japanese() -> None:
-    judged = {part: found["cnn1d"] for part, found in assessed_sines()[1].judged.items() if part != "validation"}
+    judged = {
+        part: found["cnn1d"]
+        for part, found in assessed_sines()[1].judged.items()
+        if part != "validation"
+    }
     texts = drawn_texts(probability_figure(judged, 0.5, language="ja"))
     assert {"テスト", "未知データ", "しきい値", "異常の確率"} <= texts
 
@@ -100,21 +111,31 @@ def test_records_are_drawn_with_their_parts() -> None:
         ((2, 5), (1, 2), "Neither is ahead in both"),
     ],
 )
-def test_verdict_by_counts_says_who_lost_and_that_it_is_not_decided(mine: Any, theirs: Any, english: str) -> None:
+def test_verdict_by_counts_says_who_lost_and_that_it_is_not_decided(
+    mine: Any, theirs: Any, english: str
+) -> None:
     def counted(found: int, false: int) -> Any:
         return {"test": {"events": {"found": found, "false_alarms": false, "events": 2}}}
 
-    content = {"models": {"cnn1d": counted(*mine), "zscore_record": counted(*theirs)}, "differences": {}}
+    content = {
+        "models": {"cnn1d": counted(*mine), "zscore_record": counted(*theirs)},
+        "differences": {},
+    }
     (line,) = verdicts(View(metrics=content, images={}, words=DetectWords("en")))
     assert english in line.text
     assert line.tone == "unclear"
 
 
-@pytest.mark.parametrize(("verdict", "tone"), [("worse", "worse"), ("no clear difference", "unclear")])
+@pytest.mark.parametrize(
+    ("verdict", "tone"), [("worse", "worse"), ("no clear difference", "unclear")]
+)
 def test_verdict_by_interval_has_its_tone(verdict: str, tone: str) -> None:
     counted = {"test": {"events": {"found": 9, "false_alarms": 1, "events": 20}}}
     difference = {"value": -0.1, "low": -0.2, "high": -0.02, "verdict": verdict}
-    content = {"models": {"cnn1d": counted, "zscore_window": counted}, "differences": {"zscore_window": difference}}
+    content = {
+        "models": {"cnn1d": counted, "zscore_window": counted},
+        "differences": {"zscore_window": difference},
+    }
     (line,) = verdicts(View(metrics=content, images={}, words=DetectWords("ja")))
     assert line.tone == tone
     assert "-10.0 ポイント" in line.text
@@ -128,7 +149,11 @@ def test_summary_for_the_terminal_holds_the_seeds_report() -> None:
 
 def test_every_text_exists_in_both_languages() -> None:
     def leaves(tree: Any) -> Any:
-        yield from [tree] if "en" in tree else [leaf for branch in tree.values() for leaf in leaves(branch)]
+        yield from (
+            [tree]
+            if "en" in tree
+            else [leaf for branch in tree.values() for leaf in leaves(branch)]
+        )
 
     from hvac.detect.detection_texts import _texts
 

@@ -18,7 +18,10 @@ ALARMS = AlarmConfig(gap=3, slack=2)
 
 
 def scored(
-    score: dict[int, float], *, steps: int = 100, anomalies: tuple[tuple[int, int], ...] = ((40, 50),)
+    score: dict[int, float],
+    *,
+    steps: int = 100,
+    anomalies: tuple[tuple[int, int], ...] = ((40, 50),),
 ) -> Scored:
     """A series whose score is 0 but at the named steps."""
     score_T = np.zeros(steps)
@@ -28,8 +31,12 @@ def scored(
     return Scored(plain_series(np.zeros(steps), anomalies=found), score_T)
 
 
-@pytest.mark.parametrize(("step", "found", "false"), [(39, 0, 1), (40, 1, 0), (49, 1, 0), (51, 1, 0), (52, 0, 1)])
-def test_alarm_belongs_to_an_anomaly_within_it_or_up_to_slack_after_it(step: int, found: int, false: int) -> None:
+@pytest.mark.parametrize(
+    ("step", "found", "false"), [(39, 0, 1), (40, 1, 0), (49, 1, 0), (51, 1, 0), (52, 0, 1)]
+)
+def test_alarm_belongs_to_an_anomaly_within_it_or_up_to_slack_after_it(
+    step: int, found: int, false: int
+) -> None:
     outcome = outcome_of([scored({step: 1.0})], 0.5, ALARMS, WINDOWS)
     assert (outcome.found, outcome.false) == (found, false)
 
@@ -43,7 +50,11 @@ def test_averaged_scores_may_also_alarm_just_before_an_anomaly() -> None:
 
 def test_alarms_at_most_gap_steps_apart_are_one() -> None:
     outcome = outcome_of([scored({10: 1, 13: 1, 17: 1, 80: 1})], 0.5, ALARMS, WINDOWS)
-    assert [(e.first, e.last, e.true) for e in outcome.episodes] == [(10, 13, False), (17, 17, False), (80, 80, False)]
+    assert [(e.first, e.last, e.true) for e in outcome.episodes] == [
+        (10, 13, False),
+        (17, 17, False),
+        (80, 80, False),
+    ]
 
 
 def test_alarm_that_reaches_from_normal_time_into_an_anomaly_is_true() -> None:

@@ -21,7 +21,9 @@ def test_loaded_detector_gives_bit_equal_scores(tmp_path: Path) -> None:
     found = cut(series, SMALL)
     sha256 = fitted().save(tmp_path / "detector")
     again = Detector.load(tmp_path / "detector")
-    np.testing.assert_array_equal(again.step_scores(series, found), fitted().step_scores(series, found))
+    np.testing.assert_array_equal(
+        again.step_scores(series, found), fitted().step_scores(series, found)
+    )
     assert (again.threshold, again.windows, again.training) == (0.5, SMALL, {"run": "small"})
     assert json.loads((tmp_path / "detector" / "manifest.json").read_text())["sha256"] == sha256
 
@@ -34,7 +36,10 @@ def test_detector_on_s3_comes_back(tmp_path: Path, s3: Callable[[str], str]) -> 
 
 def test_model_folder_holds_json_and_safetensors_only(tmp_path: Path) -> None:
     fitted().save(tmp_path / "detector")
-    assert sorted(file.name for file in (tmp_path / "detector").iterdir()) == ["manifest.json", "model.safetensors"]
+    assert sorted(file.name for file in (tmp_path / "detector").iterdir()) == [
+        "manifest.json",
+        "model.safetensors",
+    ]
 
 
 def test_detector_tells_spikes_from_noise() -> None:

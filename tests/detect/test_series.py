@@ -7,7 +7,17 @@ import json
 import numpy as np
 import pytest
 
-from hvac.detect.series import Anomaly, Reference, Series, facts_of, fill, from_table, moment, reference_of, to_table
+from hvac.detect.series import (
+    Anomaly,
+    Reference,
+    Series,
+    facts_of,
+    fill,
+    from_table,
+    moment,
+    reference_of,
+    to_table,
+)
 from hvac.errors import InputError
 from tests.detect.detect_example import clocked, noise
 
@@ -38,7 +48,11 @@ def test_table_and_facts_give_the_same_series_back(with_clock: bool) -> None:
     for before, after in zip(series, from_table(to_table(series), facts), strict=True):
         np.testing.assert_array_equal(after.value_T, before.value_T)
         np.testing.assert_array_equal(after.anomalous_T, before.anomalous_T)
-        assert (after.record, after.part, after.reference) == (before.record, before.part, before.reference)
+        assert (after.record, after.part, after.reference) == (
+            before.record,
+            before.part,
+            before.reference,
+        )
         assert after.step_seconds == before.step_seconds
         assert [moment(after, step) for step in (0, 7)] == [moment(before, step) for step in (0, 7)]
     assert np.isnan(from_table(to_table(series), facts)[2].anomalies[0].size)

@@ -23,7 +23,9 @@ def test_windows_cover_every_step_and_reach_the_end(steps: int) -> None:
 
 
 def test_series_shorter_than_a_window_is_refused_with_its_name_and_both_lengths() -> None:
-    with pytest.raises(InputError, match=r"series 'test-0' \(test\) has 19 steps, a window needs 20") as caught:
+    with pytest.raises(
+        InputError, match=r"series 'test-0' \(test\) has 19 steps, a window needs 20"
+    ) as caught:
         cut(noise(19), SMALL)
     assert "\n" not in str(caught.value)
 
@@ -47,7 +49,9 @@ def test_window_with_too_few_observed_steps_is_not_judged() -> None:
     series, judge = plain_series(value_T), WindowZScore(windows=SMALL)
     found = cut(series, SMALL)
     assert found.known_B.tolist() == (found.observed_B >= 0.5).tolist()
-    assert np.isnan(judge.window_scores(series, found)).tolist() == (found.observed_B < 0.5).tolist()
+    assert (
+        np.isnan(judge.window_scores(series, found)).tolist() == (found.observed_B < 0.5).tolist()
+    )
     assert np.isnan(judge.step_scores(series, found)[42:48]).all()
     assert np.isfinite(fitted().step_scores(series, found)[:30]).all()
 
@@ -60,11 +64,17 @@ def test_joined_scores_equal_the_slow_way(join: Any) -> None:
     expected_T = np.full(90, np.nan)
     for step in range(90):
         if join == "mean":
-            covering = [s for start, s in zip(start_B, score_B, strict=True) if start <= step < start + 20]
+            covering = [
+                s for start, s in zip(start_B, score_B, strict=True) if start <= step < start + 20
+            ]
             known = [s for s in covering if np.isfinite(s)]
             expected_T[step] = np.mean(known) if known else np.nan
         else:
-            ended = [s for start, s in zip(start_B, score_B, strict=True) if start + 19 <= step and np.isfinite(s)]
+            ended = [
+                s
+                for start, s in zip(start_B, score_B, strict=True)
+                if start + 19 <= step and np.isfinite(s)
+            ]
             expected_T[step] = ended[-1] if ended else np.nan
     np.testing.assert_allclose(join_scores(score_B, start_B, 90, config), expected_T, atol=1e-12)
 
@@ -72,10 +82,14 @@ def test_joined_scores_equal_the_slow_way(join: Any) -> None:
 def test_last_joined_scores_are_blind_to_the_future() -> None:
     windows = SMALL.replace(join="last")
     series = noise(120, spikes=((50, 55),))
-    later = Series(**{**vars(series), "value_T": np.r_[series.value_T[:80], series.value_T[80:] * -7]})
+    later = Series(
+        **{**vars(series), "value_T": np.r_[series.value_T[:80], series.value_T[80:] * -7]}
+    )
     record = RecordZScore(windows=windows, fitted={"test-0": (0.0, 1.0)})
     for judge in (fitted(windows), WindowZScore(windows=windows), record):
-        before_T, after_T = (judge.step_scores(each, cut(each, windows)) for each in (series, later))
+        before_T, after_T = (
+            judge.step_scores(each, cut(each, windows)) for each in (series, later)
+        )
         np.testing.assert_array_equal(before_T[:80], after_T[:80])
         assert not np.array_equal(before_T[80:], after_T[80:])
 
@@ -97,13 +111,17 @@ def test_channels_show_values_raw_and_against_window_and_record() -> None:
     np.testing.assert_allclose(x_BCL[:, 2], (x_BL - 2) / 4, rtol=1e-5, atol=1e-6)
     moved = Series(**{**vars(series), "value_T": 3 * series.value_T + 50})
     np.testing.assert_allclose(
-        shown(raw_windows(moved, np.array([0, 10]), 20), moved, config)[:, 1], x_BCL[:, 1], atol=1e-4
+        shown(raw_windows(moved, np.array([0, 10]), 20), moved, config)[:, 1],
+        x_BCL[:, 1],
+        atol=1e-4,
     )
 
 
 def test_constant_window_shows_zeros() -> None:
     series = plain_series(np.full(30, 7.0))
-    assert not shown(raw_windows(series, np.array([0]), 20), series, SMALL.replace(channels=("window",))).any()
+    assert not shown(
+        raw_windows(series, np.array([0]), 20), series, SMALL.replace(channels=("window",))
+    ).any()
 
 
 def test_record_channel_without_a_training_part_is_refused() -> None:

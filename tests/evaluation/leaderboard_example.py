@@ -38,7 +38,9 @@ def fleet(seed: int, onsets: int = 60) -> tuple[Windows, Events]:
     rng = np.random.default_rng(seed)
     units, weeks = [f"E{i:02}" for i in range(40)], 26
     unit_B, day_B = np.repeat(units, weeks), np.tile(np.arange(weeks) * 7, len(units))
-    events = Events(np.array([f"F\x1f{u}" for u in rng.choice(units, onsets)]), rng.integers(1, 260, onsets))
+    events = Events(
+        np.array([f"F\x1f{u}" for u in rng.choice(units, onsets)]), rng.integers(1, 260, onsets)
+    )
     named_B = np.array([f"F\x1f{u}" for u in unit_B])
     ahead_BE = np.where(named_B[:, None] == events.unit_E, events.onset_day_E - day_B[:, None], -1)
     y_BH = np.stack([((ahead_BE > 0) & (ahead_BE <= h)).any(axis=1) for h in HORIZONS], axis=1)
@@ -54,7 +56,9 @@ def fleet(seed: int, onsets: int = 60) -> tuple[Windows, Events]:
     }
     keys = pa.table(columns, schema=KEY_SCHEMA)
     known_BH = rng.random(y_BH.shape) > 0.05
-    return Windows(keys=keys, observed_B=np.ones(rows, np.float32), y_BH=y_BH, known_BH=known_BH), events
+    return Windows(
+        keys=keys, observed_B=np.ones(rows, np.float32), y_BH=y_BH, known_BH=known_BH
+    ), events
 
 
 def trial(noise: Mapping[str, float], *, seed: int, onsets: int = 60) -> Trial:
@@ -67,18 +71,28 @@ def trial(noise: Mapping[str, float], *, seed: int, onsets: int = 60) -> Trial:
         risk_BH = np.clip(0.3 + 0.3 * y_BH + amount * drawn_BH, 0.01, 0.99)
         judged[run] = Judged(risk_BH, np.full(risk_BH.shape, 0.5))
     reference_BH = np.tile(y_BH.mean(axis=0), (len(y_BH), 1))
-    return Trial(windows=windows, judged=judged, reference_BH=reference_BH, events=events, horizons=HORIZONS)
+    return Trial(
+        windows=windows, judged=judged, reference_BH=reference_BH, events=events, horizons=HORIZONS
+    )
 
 
-def contender(name: str, runs: tuple[str, ...], *, family: str | None = None, microseconds: float = 1.5) -> Contender:
+def contender(
+    name: str, runs: tuple[str, ...], *, family: str | None = None, microseconds: float = 1.5
+) -> Contender:
     return Contender(name, family or name, runs, Cost(1000, 12.5, microseconds))
 
 
 def board(
-    validation: Mapping[str, float], test: Mapping[str, float], *, default: str = "hybrid", onsets: int = 60
+    validation: Mapping[str, float],
+    test: Mapping[str, float],
+    *,
+    default: str = "hybrid",
+    onsets: int = 60,
 ) -> dict[str, Any]:
     """The leaderboard of models with one seed each, by their noise on validation and on test."""
-    contenders = [contender(name, (name,), microseconds=float(place)) for place, name in enumerate(validation)]
+    contenders = [
+        contender(name, (name,), microseconds=float(place)) for place, name in enumerate(validation)
+    ]
     made = leaderboard(
         trial(test, seed=2, onsets=onsets),
         trial(validation, seed=1, onsets=onsets),

@@ -30,15 +30,23 @@ def parts(seed: int = 0) -> dict[str, Windows]:
     onset_UT = rng.random((UNITS, DAYS + max(HORIZONS) + 1)) < 1 / 150
     halves = {"tune": range(0, UNITS, 2), "cal": range(1, UNITS, 2)}
     return {
-        split: _cut(value_UT[:, 200:], onset_UT, [(u, day) for u in halves.get(split, range(UNITS)) for day in days])
+        split: _cut(
+            value_UT[:, 200:],
+            onset_UT,
+            [(u, day) for u in halves.get(split, range(UNITS)) for day in days],
+        )
         for split, days in ((name, range(*span, STRIDE)) for name, span in SPLITS.items())
     }
 
 
 def _cut(value_UT: Any, onset_UT: Any, ends: list[tuple[int, int]]) -> Windows:
     """Windows named by (unit, last day); their embedding is a fixed projection of the standardised values."""
-    x_BCL = np.stack([value_UT[u, day - 89 : day + 1] for u, day in ends]).astype(np.float32)[:, None]
-    y_BH = np.array([[onset_UT[u, day + 1 : day + 1 + h].any() for h in HORIZONS] for u, day in ends])
+    x_BCL = np.stack([value_UT[u, day - 89 : day + 1] for u, day in ends]).astype(np.float32)[
+        :, None
+    ]
+    y_BH = np.array(
+        [[onset_UT[u, day + 1 : day + 1 + h].any() for h in HORIZONS] for u, day in ends]
+    )
     standard_BCL = (x_BCL - x_BCL.mean(axis=-1, keepdims=True)) / x_BCL.std(axis=-1, keepdims=True)
     projection = np.random.default_rng(0).normal(size=(90, 64)) / 90**0.5
     rows = len(ends)

@@ -21,7 +21,9 @@ def events(*rows):
 
 CASE = st.fixed_dictionaries(
     {
-        "rows": st.dictionaries(st.tuples(st.integers(0, 3), st.integers(0, 20)), st.booleans(), max_size=50),
+        "rows": st.dictionaries(
+            st.tuples(st.integers(0, 3), st.integers(0, 20)), st.booleans(), max_size=50
+        ),
         "onsets": st.lists(st.tuples(st.integers(0, 4), st.integers(-10, 200)), max_size=6),
         "horizon": st.sampled_from([10, 30, 60, 90]),
         "min_lead": st.sampled_from([1, 7, 14]),
@@ -34,12 +36,21 @@ CASE = st.fixed_dictionaries(
 def test_match_equals_the_loop_oracle(case):
     rows, onsets, horizon = case["rows"], case["onsets"], case["horizon"]
     unit, day, alarm = [u for u, _ in rows], [7 * d for _, d in rows], list(rows.values())
-    found = match(np.array(alarm, bool), grid=grid(np.array(unit, int), day), events=events(*onsets), horizon=horizon)
-    slow = alarms_oracle.match(alarm, unit, day, onsets, horizon=horizon, min_lead=case["min_lead"], gap=14, stride=7)
+    found = match(
+        np.array(alarm, bool),
+        grid=grid(np.array(unit, int), day),
+        events=events(*onsets),
+        horizon=horizon,
+    )
+    slow = alarms_oracle.match(
+        alarm, unit, day, onsets, horizon=horizon, min_lead=case["min_lead"], gap=14, stride=7
+    )
     assert alarms.event_recall(found, min_lead=case["min_lead"]).value == pytest.approx(
         slow["event_recall"], nan_ok=True
     )
-    assert alarms.alarm_precision(found).value == pytest.approx(slow["alarm_precision"], nan_ok=True)
+    assert alarms.alarm_precision(found).value == pytest.approx(
+        slow["alarm_precision"], nan_ok=True
+    )
     fast = alarms.false_alarms_per_unit_year(found).value
     assert fast == pytest.approx(slow["false_alarms_per_unit_year"], nan_ok=True)
     assert sorted(found.lead_E[~np.isnan(found.lead_E)]) == slow["leads"]
@@ -60,7 +71,9 @@ def test_an_episode_is_true_exactly_if_one_of_its_windows_has_label_1(case):
     )
     episodes = alarms_oracle.episodes([True] * len(rows), unit, day, gap=min(14, case["horizon"]))
     by_label = [
-        any(y and u == name and first <= d <= last for u, d, y in zip(unit, day, label, strict=True))
+        any(
+            y and u == name and first <= d <= last for u, d, y in zip(unit, day, label, strict=True)
+        )
         for name, first, last in episodes
     ]
     assert found.true_A.tolist() == by_label
@@ -75,7 +88,9 @@ def test_row_order_changes_nothing(case, seed):
     for each in (rows, shuffled):
         unit, day = np.array([u for (u, _), _ in each], int), [7 * d for (_, d), _ in each]
         alarm_B = np.array([a for _, a in each], bool)
-        found.append(match(alarm_B, grid=grid(unit, day), events=events(*case["onsets"]), horizon=30))
+        found.append(
+            match(alarm_B, grid=grid(unit, day), events=events(*case["onsets"]), horizon=30)
+        )
     for one, two in zip(*found, strict=True):
         assert np.array_equal(one, two, equal_nan=True)
 
@@ -100,7 +115,9 @@ def test_bootstrap_of_a_unit_equals_the_metric_on_its_copies():
         )
         assert rates_R[r] == pytest.approx(alarms.false_alarms_per_unit_year(again).value)
         leads = again.lead_E[~np.isnan(again.lead_E)]
-        assert medians_R[r] == pytest.approx(np.median(leads) if len(leads) else np.nan, nan_ok=True)
+        assert medians_R[r] == pytest.approx(
+            np.median(leads) if len(leads) else np.nan, nan_ok=True
+        )
 
 
 def test_gap_of_14_days_merges_and_15_splits():
@@ -111,13 +128,20 @@ def test_gap_of_14_days_merges_and_15_splits():
 
 def test_an_onset_on_the_day_of_the_alarm_is_not_foreseen_and_on_day_h_it_is():
     for onset, foreseen in ((0, False), (1, True), (30, True), (31, False)):
-        found = match(np.ones(1, bool), grid=grid(np.zeros(1, int), [0]), events=events((0, onset)), horizon=30)
+        found = match(
+            np.ones(1, bool),
+            grid=grid(np.zeros(1, int), [0]),
+            events=events((0, onset)),
+            horizon=30,
+        )
         assert found.true_A.tolist() == [foreseen]
         assert len(found.unit_E) == foreseen
 
 
 def test_an_alarm_six_days_ahead_is_too_late_for_recall_but_not_false():
-    found = match(np.ones(1, bool), grid=grid(np.zeros(1, int), [0]), events=events((0, 6)), horizon=30)
+    found = match(
+        np.ones(1, bool), grid=grid(np.zeros(1, int), [0]), events=events((0, 6)), horizon=30
+    )
     assert alarms.event_recall(found).value == 0
     assert alarms.alarm_precision(found).value == 1
     assert found.lead_E.tolist() == [6]
@@ -126,7 +150,9 @@ def test_an_alarm_six_days_ahead_is_too_late_for_recall_but_not_false():
 def test_a_year_of_weekly_windows_with_two_far_alarms_is_two_false_alarms():
     alarm_B = np.zeros(53, bool)
     alarm_B[[5, 30]] = True
-    found = match(alarm_B, grid=grid(np.zeros(53, int), np.arange(53) * 7), events=events(), horizon=30)
+    found = match(
+        alarm_B, grid=grid(np.zeros(53, int), np.arange(53) * 7), events=events(), horizon=30
+    )
     assert alarms.false_alarms_per_unit_year(found).value == pytest.approx(2 * 365.25 / 371)
 
 

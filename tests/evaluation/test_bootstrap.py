@@ -30,8 +30,12 @@ def test_weights_are_counts_of_units_and_repeat_with_the_seed():
     assert drawn.unit_index_B.tolist() == [1, 0, 2, 1]
     assert drawn.w_RU.shape == (50, 3)
     assert np.all(drawn.w_RU.sum(axis=1) == 3)
-    assert np.array_equal(drawn.w_RU, unit_weights(np.array(["a", "b", "c"]), replicates=50, seed=3).w_RU)
-    assert not np.array_equal(drawn.w_RU, unit_weights(np.array(["a", "b", "c"]), replicates=50, seed=4).w_RU)
+    assert np.array_equal(
+        drawn.w_RU, unit_weights(np.array(["a", "b", "c"]), replicates=50, seed=3).w_RU
+    )
+    assert not np.array_equal(
+        drawn.w_RU, unit_weights(np.array(["a", "b", "c"]), replicates=50, seed=4).w_RU
+    )
 
 
 @pytest.mark.parametrize("weighted", [False, True])
@@ -39,12 +43,16 @@ def test_compiled_replicates_equal_metric_after_metric(weighted):
     units_B, risk_B, y_B = clustered()
     weights = unit_weights(units_B, replicates=40)
     own_B = 1 + 4 * np.random.default_rng(5).random(len(y_B)) if weighted else np.ones(len(y_B))
-    rows = sort_scores(risk_B, y_B, unit_B=weights.unit_index_B, weight_B=own_B if weighted else None)
+    rows = sort_scores(
+        risk_B, y_B, unit_B=weights.unit_index_B, weight_B=own_B if weighted else None
+    )
     fast = rank_metrics(rows, weights.w_RU, shares=(0.01, 0.1))
     slow = {
         "roc": replicate(lambda w_B: metrics.roc_auc(risk_B, y_B, w_B * own_B), weights).value_R,
         "pr": replicate(lambda w_B: metrics.pr_auc(risk_B, y_B, w_B * own_B), weights).value_R,
-        "recall": replicate(lambda w_B: metrics.recall_at(risk_B, y_B, w_B * own_B, share=0.1), weights).value_R,
+        "recall": replicate(
+            lambda w_B: metrics.recall_at(risk_B, y_B, w_B * own_B, share=0.1), weights
+        ).value_R,
         "ece": replicate(lambda w_B: metrics.ece(risk_B, y_B, w_B * own_B), weights).value_R,
     }
     assert fast.roc_auc_R == pytest.approx(slow["roc"], abs=1e-12)
@@ -88,7 +96,10 @@ def test_paired_difference_sees_what_two_wide_intervals_hide():
     assert paired_difference(b, a).verdict == "worse"
     assert paired_difference(a, b, higher_is_better=False).verdict == "worse"
     assert paired_difference(a, a).verdict == "no clear difference"
-    assert paired_difference(a, Replicated(np.nan, np.full(500, np.nan))).verdict == "no clear difference"
+    assert (
+        paired_difference(a, Replicated(np.nan, np.full(500, np.nan))).verdict
+        == "no clear difference"
+    )
 
 
 @pytest.mark.parametrize(("k", "n"), [(0, 10), (3, 10), (10, 10), (1, 200)])

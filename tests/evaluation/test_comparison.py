@@ -39,14 +39,22 @@ def windows_of(by: str) -> Windows:
     }
     y_BH, known_BH = (np.array([[row[place]] for row in ROWS], dtype=bool) for place in (2, 3))
     keys = pa.table(columns, schema=KEY_SCHEMA)
-    return Windows(keys=keys, observed_B=np.ones(len(ROWS), np.float32), y_BH=y_BH, known_BH=known_BH)
+    return Windows(
+        keys=keys, observed_B=np.ones(len(ROWS), np.float32), y_BH=y_BH, known_BH=known_BH
+    )
 
 
 def trial_of(by: str) -> Trial:
     risk_BH, threshold_BH = (np.array([[row[place]] for row in ROWS]) for place in (4, 5))
     judged, events = {"model": Judged(risk_BH, threshold_BH)}, Events(np.array([]), np.array([]))
     reference_BH = np.full_like(risk_BH, 0.4)
-    return Trial(windows=windows_of(by), judged=judged, reference_BH=reference_BH, events=events, horizons=(30,))
+    return Trial(
+        windows=windows_of(by),
+        judged=judged,
+        reference_BH=reference_BH,
+        events=events,
+        horizons=(30,),
+    )
 
 
 def test_equipment_has_the_highest_risk_of_its_points_and_that_points_cut_off() -> None:
@@ -70,7 +78,9 @@ def test_label_of_equipment_weighs_as_much_as_the_heaviest_of_its_points() -> No
     assert (joined.windows.weights > 0).tolist() == joined.windows.labels[1].tolist()
     for row, name in enumerate(joined.windows.column("equipment_id")):
         own = [w_BH[k, 0] for k, each in enumerate(ROWS) if each[0] == name]
-        assert joined.windows.weights[row, 0] == (max(own) if joined.windows.labels[1][row, 0] else 0)
+        assert joined.windows.weights[row, 0] == (
+            max(own) if joined.windows.labels[1][row, 0] else 0
+        )
 
 
 def test_base_rate_is_of_equipment_not_of_points() -> None:

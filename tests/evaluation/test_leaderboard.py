@@ -15,7 +15,12 @@ from sklearn.metrics import average_precision_score
 from hvac.errors import HvacError
 from hvac.evaluation.bootstrap import Replicated, interval, paired_difference
 from hvac.evaluation.comparison import Trial, evaluations, part_of, pooled
-from hvac.evaluation.leaderboard import leaderboard, pr_auc_by_horizon, standings, write_leaderboard_csv
+from hvac.evaluation.leaderboard import (
+    leaderboard,
+    pr_auc_by_horizon,
+    standings,
+    write_leaderboard_csv,
+)
 from tests.evaluation.leaderboard_example import HORIZONS, REPLICATES, board, contender, trial
 
 VALIDATION = {"hybrid": 0.3, "fusion": 0.2, "gbdt_28": 0.6, "base_rate": 5.0}
@@ -50,7 +55,10 @@ def test_champion_is_the_best_on_validation_where_another_wins_on_test() -> None
 
 
 def test_test_part_has_no_say_in_champion_order_and_validation() -> None:
-    one, other = board(VALIDATION, TEST), board(VALIDATION, dict(zip(TEST, reversed(TEST.values()), strict=True)))
+    one, other = (
+        board(VALIDATION, TEST),
+        board(VALIDATION, dict(zip(TEST, reversed(TEST.values()), strict=True))),
+    )
     assert one["champion"] == other["champion"]
     for mine, theirs in zip(one["rows"], other["rows"], strict=True):
         assert (mine["name"], mine["validation"]) == (theirs["name"], theirs["validation"])
@@ -69,7 +77,8 @@ def test_validation_is_pr_auc_over_known_labels_and_its_mean_over_horizons() -> 
     for row in made["rows"]:
         risk_BH = seen.judged[row["name"]].risk_BH
         expected = [
-            average_precision_score(y_BH[known_B, h], risk_BH[known_B, h]) for h, known_B in enumerate(known_BH.T)
+            average_precision_score(y_BH[known_B, h], risk_BH[known_B, h])
+            for h, known_B in enumerate(known_BH.T)
         ]
         assert list(row["validation"]["pr_auc"].values()) == pytest.approx(expected)
         assert row["validation"]["mean"] == pytest.approx(np.mean(expected))
@@ -101,7 +110,10 @@ def test_differences_are_paired_differences_of_the_row_minus_the_other() -> None
 
 def test_pooled_trials_keep_the_events_each_has_of_its_own_units() -> None:
     """Where limits are fitted a machine has other events in every turn; those of the turn that tests it count."""
-    first = [windows.units < "F\x1fE20" for windows in (trial(TEST, seed=seed).windows for seed in (1, 2))]
+    first = [
+        windows.units < "F\x1fE20"
+        for windows in (trial(TEST, seed=seed).windows for seed in (1, 2))
+    ]
     one, other = part_of(trial(TEST, seed=1), first[0]), part_of(trial(TEST, seed=2), ~first[1])
     expected = [(u, d) for u, d in zip(*one.events, strict=True) if u < "F\x1fE20"]
     expected += [(u, d) for u, d in zip(*other.events, strict=True) if u >= "F\x1fE20"]
@@ -111,9 +123,14 @@ def test_pooled_trials_keep_the_events_each_has_of_its_own_units() -> None:
 def test_no_verdict_is_given_where_events_are_too_few() -> None:
     for row in board(VALIDATION, {**TEST, "hybrid": 2.0}, onsets=12)["rows"]:
         if row["against_default"]:
-            found = [row["mean"]["against_default"], *(row["against_default"][str(h)]["pr_auc"] for h in HORIZONS)]
+            found = [
+                row["mean"]["against_default"],
+                *(row["against_default"][str(h)]["pr_auc"] for h in HORIZONS),
+            ]
             assert {each["verdict"] for each in found} == {"too few events"}
-    fusion = row_of(board(VALIDATION, {**TEST, "hybrid": 2.0}, onsets=12), "fusion")["mean"]["against_default"]
+    fusion = row_of(board(VALIDATION, {**TEST, "hybrid": 2.0}, onsets=12), "fusion")["mean"][
+        "against_default"
+    ]
     assert fusion["low"] > 0
 
 
@@ -135,7 +152,9 @@ def test_mean_over_horizons_is_compared_replicate_by_replicate() -> None:
             if name == other:
                 assert row[key] is None
             else:
-                assert {part: row[key][part] for part in expected_gap} == pytest.approx(expected_gap)
+                assert {part: row[key][part] for part in expected_gap} == pytest.approx(
+                    expected_gap
+                )
                 assert row[key]["verdict"] == verdict
 
 
@@ -155,12 +174,18 @@ def test_kinds_are_averaged_replicate_by_replicate_on_the_same_units() -> None:
     found = [evaluations(of_kind, replicates=REPLICATES) for of_kind in kinds]
     for h in HORIZONS:
         fusion, hybrid = (
-            Replicated(float(np.mean([e.value for e in each])), np.mean([e.value_R for e in each], axis=0))
-            for each in ([of_kind[name].replicates[h]["pr_auc"] for of_kind in found] for name in noise)
+            Replicated(
+                float(np.mean([e.value for e in each])), np.mean([e.value_R for e in each], axis=0)
+            )
+            for each in (
+                [of_kind[name].replicates[h]["pr_auc"] for of_kind in found] for name in noise
+            )
         )
         told = row["test"][str(h)]["pr_auc"]
         assert (told["value"], told["low"], told["high"]) == pytest.approx(interval(fusion)[:3])
-        assert row["against_default"][str(h)]["pr_auc"] == paired_difference(fusion, hybrid)._asdict()
+        assert (
+            row["against_default"][str(h)]["pr_auc"] == paired_difference(fusion, hybrid)._asdict()
+        )
         windows = [of_kind["fusion"].metrics[h]["windows"]["value"] for of_kind in found]
         assert row["test"][str(h)]["windows"]["value"] == np.mean(windows)
 
@@ -175,13 +200,20 @@ def test_kinds_of_different_units_are_refused() -> None:
 def test_seeds_are_averaged_replicate_by_replicate() -> None:
     noise = {"fusion#0": 0.2, "fusion#1": 0.5, "fusion#2": 0.3, "hybrid#0": 0.4}
     seen = trial(noise, seed=2)
-    contenders = [contender("fusion", ("fusion#0", "fusion#1", "fusion#2")), contender("hybrid", ("hybrid#0",))]
-    made = leaderboard(seen, trial(noise, seed=1), contenders, default="hybrid", replicates=REPLICATES)
+    contenders = [
+        contender("fusion", ("fusion#0", "fusion#1", "fusion#2")),
+        contender("hybrid", ("hybrid#0",)),
+    ]
+    made = leaderboard(
+        seen, trial(noise, seed=1), contenders, default="hybrid", replicates=REPLICATES
+    )
     found, row = evaluations(seen, replicates=REPLICATES), row_of(made, "fusion")
     assert row["runs"] == 3
     for h in HORIZONS:
         seeds = [found[f"fusion#{seed}"].replicates[h]["pr_auc"] for seed in (0, 1, 2)]
-        mean = Replicated(np.mean([s.value for s in seeds]), np.mean([s.value_R for s in seeds], axis=0))
+        mean = Replicated(
+            np.mean([s.value for s in seeds]), np.mean([s.value_R for s in seeds], axis=0)
+        )
         expected, shown = interval(mean), row["test"][str(h)]["pr_auc"]
         assert (shown["value"], shown["low"], shown["high"]) == pytest.approx(expected[:3])
         assert row["seeds"][str(h)] == [min(s.value for s in seeds), max(s.value for s in seeds)]
@@ -193,7 +225,9 @@ def test_seeds_are_averaged_replicate_by_replicate() -> None:
 def test_validation_of_several_seeds_is_their_mean() -> None:
     noise = {"hybrid#0": 0.2, "hybrid#1": 0.6}
     seen, contenders = trial(noise, seed=1), [contender("hybrid", tuple(noise))]
-    made = leaderboard(trial(noise, seed=2), seen, contenders, default="hybrid", replicates=REPLICATES)
+    made = leaderboard(
+        trial(noise, seed=2), seen, contenders, default="hybrid", replicates=REPLICATES
+    )
     each = [pr_auc_by_horizon(seen, judged) for judged in seen.judged.values()]
     expected = {str(h): np.mean([one[h] for one in each]) for h in HORIZONS}
     assert made["rows"][0]["validation"]["pr_auc"] == pytest.approx(expected)
@@ -201,11 +235,24 @@ def test_validation_of_several_seeds_is_their_mean() -> None:
 
 def test_row_carries_family_and_cost() -> None:
     noise = {"small": 0.2, "hybrid": 0.3}
-    contenders = [contender("small", ("small",), family="lstm", microseconds=7.0), contender("hybrid", ("hybrid",))]
-    made = leaderboard(trial(noise, seed=2), trial(noise, seed=1), contenders, default="hybrid", replicates=REPLICATES)
+    contenders = [
+        contender("small", ("small",), family="lstm", microseconds=7.0),
+        contender("hybrid", ("hybrid",)),
+    ]
+    made = leaderboard(
+        trial(noise, seed=2),
+        trial(noise, seed=1),
+        contenders,
+        default="hybrid",
+        replicates=REPLICATES,
+    )
     row = row_of(made, "small")
     assert row["family"] == "lstm"
-    assert (row["parameters"], row["fit_seconds"], row["microseconds_per_window"]) == (1000, 12.5, 7.0)
+    assert (row["parameters"], row["fit_seconds"], row["microseconds_per_window"]) == (
+        1000,
+        12.5,
+        7.0,
+    )
 
 
 @pytest.mark.parametrize(("onsets", "headline"), [(12, False), (90, True)])
@@ -219,7 +266,10 @@ def test_row_has_no_headline_under_thirty_events(onsets: int, headline: bool) ->
 
 
 def test_what_is_undefined_at_a_horizon_is_null_and_the_choice_is_made_at_the_others() -> None:
-    parts = [with_labels(trial(noise, seed=seed), 0, False) for seed, noise in ((2, TEST), (1, VALIDATION))]
+    parts = [
+        with_labels(trial(noise, seed=seed), 0, False)
+        for seed, noise in ((2, TEST), (1, VALIDATION))
+    ]
     contenders = [contender(name, (name,)) for name in VALIDATION]
     made = leaderboard(*parts, contenders, default="hybrid", replicates=REPLICATES)
     assert json.loads(json.dumps(made, allow_nan=False)) == made
@@ -255,28 +305,43 @@ def test_csv_has_a_row_per_model_and_horizon_with_the_numbers_of_the_board(tmp_p
         rows = list(csv.DictReader(file))
     assert list(rows[0]) == COLUMNS.split(",")
     assert [(row["rank"], row["model"], row["horizon"]) for row in rows] == [
-        (str(rank), row["name"], str(h)) for rank, row in enumerate(made["rows"], 1) for h in HORIZONS
+        (str(rank), row["name"], str(h))
+        for rank, row in enumerate(made["rows"], 1)
+        for h in HORIZONS
     ]
     for line in rows:
         row, h = row_of(made, line["model"]), line["horizon"]
         against = (
-            row["against_default"][h]["pr_auc"] if row["against_default"] else dict.fromkeys(("verdict", "value"), "")
+            row["against_default"][h]["pr_auc"]
+            if row["against_default"]
+            else dict.fromkeys(("verdict", "value"), "")
         )
         assert line["champion"] == str(row["name"] == "fusion")
         assert float(line["validation_pr_auc"]) == row["validation"]["pr_auc"][h]
         assert float(line["high"]) == row["test"][h]["pr_auc"]["high"]
-        assert (line["against_default"], line["difference"]) == (against["verdict"], str(against["value"]))
+        assert (line["against_default"], line["difference"]) == (
+            against["verdict"],
+            str(against["value"]),
+        )
         assert float(line["microseconds_per_window"]) == row["microseconds_per_window"]
 
 
 def test_csv_leaves_empty_what_is_undefined(tmp_path: Path) -> None:
-    parts = [with_labels(trial(noise, seed=seed), 0, False) for seed, noise in ((2, TEST), (1, VALIDATION))]
+    parts = [
+        with_labels(trial(noise, seed=seed), 0, False)
+        for seed, noise in ((2, TEST), (1, VALIDATION))
+    ]
     contenders = [contender(name, (name,)) for name in VALIDATION]
     made = leaderboard(*parts, contenders, default="hybrid", replicates=REPLICATES)
     write_leaderboard_csv(made, tmp_path / "leaderboard.csv")
     with (tmp_path / "leaderboard.csv").open(encoding="utf-8-sig", newline="") as file:
         first = next(csv.DictReader(file))
-    assert (first["horizon"], first["validation_pr_auc"], first["test_pr_auc"], first["difference"]) == (
+    assert (
+        first["horizon"],
+        first["validation_pr_auc"],
+        first["test_pr_auc"],
+        first["difference"],
+    ) == (
         "30",
         "",
         "",

@@ -65,7 +65,9 @@ def test_threshold_chosen_on_test_is_the_one_with_the_highest_f1_there() -> None
     y_BH, _ = test.labels
     for h, found in enumerate(claimed("chosen_on_test", "f1")):
         cuts = np.unique(score_BH[:, h])
-        assert found == pytest.approx(max(f1_score(y_BH[:, h], score_BH[:, h] >= cut) for cut in cuts[::5]), abs=0.02)
+        assert found == pytest.approx(
+            max(f1_score(y_BH[:, h], score_BH[:, h] >= cut) for cut in cuts[::5]), abs=0.02
+        )
         assert found >= claimed("honest", "f1")[h]
 
 
@@ -103,33 +105,52 @@ def test_test_in_training_trains_on_every_test_row() -> None:
 
 
 def test_every_protocol_but_the_honest_one_says_that_it_leaks() -> None:
-    assert [name for name, deal in PROTOCOLS.items() if "LEAKY" not in str(deal.__doc__)] == ["honest"]
+    assert [name for name, deal in PROTOCOLS.items() if "LEAKY" not in str(deal.__doc__)] == [
+        "honest"
+    ]
 
 
 # Figures
 
 
-def scored(y_BH: np.ndarray, score_BH: np.ndarray, known_BH: np.ndarray | None = None) -> tuple[np.ndarray, Windows]:
+def scored(
+    y_BH: np.ndarray, score_BH: np.ndarray, known_BH: np.ndarray | None = None
+) -> tuple[np.ndarray, Windows]:
     some = parts()["test"].take(np.arange(len(y_BH)))
-    return score_BH, replace(some, y_BH=y_BH, known_BH=np.ones_like(y_BH) if known_BH is None else known_BH)
+    return score_BH, replace(
+        some, y_BH=y_BH, known_BH=np.ones_like(y_BH) if known_BH is None else known_BH
+    )
 
 
 def test_figures_are_those_of_known_labels_averaged_over_classes_by_their_positives() -> None:
     rng = np.random.default_rng(0)
-    y, score, known = rng.random((2, 80, 3)) < 0.3, rng.normal(size=(2, 80, 3)), rng.random((2, 80, 3)) < 0.8
-    classes = [Judged(scored(y[k], score[k], known[k]), scored(y[k], score[k], known[k])) for k in (0, 1)]
+    y, score, known = (
+        rng.random((2, 80, 3)) < 0.3,
+        rng.normal(size=(2, 80, 3)),
+        rng.random((2, 80, 3)) < 0.8,
+    )
+    classes = [
+        Judged(scored(y[k], score[k], known[k]), scored(y[k], score[k], known[k])) for k in (0, 1)
+    ]
     found = claims(classes, HORIZONS)
     for h, days in enumerate(map(str, HORIZONS)):
         each = [(y[k, known[k, :, h], h], score[k, known[k, :, h], h]) for k in (0, 1)]
         weights = [y_B.sum() for y_B, _ in each]
         for name, metric in (("pr_auc", average_precision_score), ("roc_auc", roc_auc_score)):
-            assert found[days][name] == pytest.approx(np.average([metric(*pair) for pair in each], weights=weights))
-        assert found[days]["base_rate"] == pytest.approx(np.average([a.mean() for a, _ in each], weights=weights))
+            assert found[days][name] == pytest.approx(
+                np.average([metric(*pair) for pair in each], weights=weights)
+            )
+        assert found[days]["base_rate"] == pytest.approx(
+            np.average([a.mean() for a, _ in each], weights=weights)
+        )
 
 
 def test_f1_uses_the_threshold_of_the_windows_that_set_it() -> None:
     y_BH = np.tile(np.array([True, True, False, False])[:, None], (1, 3))
-    cut_BH, test_BH = (np.tile(np.array(s)[:, None], (1, 3)) for s in ([0.9, 0.8, 0.2, 0.1], [0.95, 0.3, 0.85, 0.1]))
+    cut_BH, test_BH = (
+        np.tile(np.array(s)[:, None], (1, 3))
+        for s in ([0.9, 0.8, 0.2, 0.1], [0.95, 0.3, 0.85, 0.1])
+    )
     found = claims([Judged(scored(y_BH, cut_BH), scored(y_BH, test_BH))], HORIZONS)
     assert found["30"]["f1"] == f1_score(y_BH[:, 0], test_BH[:, 0] >= 0.8) == 0.5
 

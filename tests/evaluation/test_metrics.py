@@ -4,13 +4,18 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.metrics import average_precision_score, brier_score_loss, confusion_matrix, roc_auc_score
+from sklearn.metrics import (
+    average_precision_score,
+    brier_score_loss,
+    confusion_matrix,
+    roc_auc_score,
+)
 
 from hvac.evaluation import metrics
 
-SCORES = st.lists(st.tuples(st.integers(0, 6), st.integers(0, 1), st.integers(0, 3)), min_size=2, max_size=40).map(
-    lambda rows: tuple(np.array(column) for column in zip(*rows, strict=True))
-)
+SCORES = st.lists(
+    st.tuples(st.integers(0, 6), st.integers(0, 1), st.integers(0, 3)), min_size=2, max_size=40
+).map(lambda rows: tuple(np.array(column) for column in zip(*rows, strict=True)))
 
 
 def both_classes(y_B, w_B):
@@ -50,7 +55,10 @@ def every_metric(risk_B, y_B, w_B=None):
         metrics.brier(risk_B, y_B, w_B),
         metrics.brier_skill(risk_B, y_B, w_B, reference=0.2),
         metrics.ece(risk_B, y_B, w_B, bins=4),
-        *(float(each(counts)) for each in (metrics.f1, metrics.precision, metrics.recall, metrics.accuracy)),
+        *(
+            float(each(counts))
+            for each in (metrics.f1, metrics.precision, metrics.recall, metrics.accuracy)
+        ),
     ]
 
 
@@ -105,20 +113,26 @@ def test_one_class_is_nan_and_no_rows_are_nan():
 
 
 def test_a_top_share_that_ends_inside_a_tie_takes_its_part():
-    assert metrics.recall_at(np.array([0.9, 0.5, 0.5, 0.1]), np.array([0, 1, 0, 1]), share=0.5) == pytest.approx(0.25)
+    assert metrics.recall_at(
+        np.array([0.9, 0.5, 0.5, 0.1]), np.array([0, 1, 0, 1]), share=0.5
+    ) == pytest.approx(0.25)
 
 
 def test_brier_and_confusion_equal_scikit_learn():
     rng = np.random.default_rng(1)
     risk_B, y_B, w_B = rng.random(200), rng.integers(0, 2, 200), rng.integers(0, 4, 200)
-    assert metrics.brier(risk_B, y_B, w_B) == pytest.approx(brier_score_loss(y_B, risk_B, sample_weight=w_B))
+    assert metrics.brier(risk_B, y_B, w_B) == pytest.approx(
+        brier_score_loss(y_B, risk_B, sample_weight=w_B)
+    )
     expected = confusion_matrix(y_B, risk_B >= 0.5, sample_weight=w_B).ravel()
     assert list(metrics.confusion(risk_B >= 0.5, y_B, w_B)) == expected.tolist()
 
 
 def test_threshold_metrics_are_nan_where_undefined():
     nothing = metrics.Confusion(tn=5, fp=0, fn=0, tp=0)
-    assert np.isnan([metrics.f1(nothing), metrics.precision(nothing), metrics.recall(nothing)]).all()
+    assert np.isnan(
+        [metrics.f1(nothing), metrics.precision(nothing), metrics.recall(nothing)]
+    ).all()
     assert metrics.accuracy(nothing) == 1
 
 
@@ -151,10 +165,15 @@ def test_window_of_weight_two_counts_as_two_windows_in_curves():
     )  # fmt: skip
     for name in weighted._fields:
         np.testing.assert_allclose(getattr(weighted, name), getattr(plain, name))
-    weighted, plain = metrics.reliability_curve(risk_B, y_B, w_B), metrics.reliability_curve(risk_B[twice], y_B[twice])
+    weighted, plain = (
+        metrics.reliability_curve(risk_B, y_B, w_B),
+        metrics.reliability_curve(risk_B[twice], y_B[twice]),
+    )
     np.testing.assert_allclose([weighted.risk_K, weighted.rate_K], [plain.risk_K, plain.rate_K])
     assert weighted.count_K.sum() == 400
-    assert np.all(weighted.high_K - weighted.low_K > plain.high_K - plain.low_K)  # fewer windows than their weights say
+    assert np.all(
+        weighted.high_K - weighted.low_K > plain.high_K - plain.low_K
+    )  # fewer windows than their weights say
 
 
 def test_precision_recall_curve_is_thin_and_reaches_full_recall():

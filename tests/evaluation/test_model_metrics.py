@@ -11,19 +11,43 @@ from hvac.evaluation.bootstrap import unit_weights
 from hvac.evaluation.model_metrics import compare, evaluate_model, held_out
 
 HORIZONS = (30, 60, 90)
-RANKING = {"pr_auc", "base_rate", "lift_1", "lift_5", "lift_10", "recall_1", "recall_5", "recall_10", "roc_auc"}
+RANKING = {
+    "pr_auc",
+    "base_rate",
+    "lift_1",
+    "lift_5",
+    "lift_10",
+    "recall_1",
+    "recall_5",
+    "recall_10",
+    "roc_auc",
+}
 PROBABILITY = {"brier", "brier_skill", "ece"}
 AT_THRESHOLD = {"f1", "precision", "recall", "accuracy", "tn", "fp", "fn", "tp"}
-ON_EVENTS = {"event_recall", "alarm_precision", "false_alarms_per_unit_year", "lead_q25", "lead_median", "lead_q75"}
+ON_EVENTS = {
+    "event_recall",
+    "alarm_precision",
+    "false_alarms_per_unit_year",
+    "lead_q25",
+    "lead_median",
+    "lead_q75",
+}
 COUNTS = {"events", "windows", "units"}
 
 
 def fleet(units=60, weeks=26, onsets=50, seed=0):
     rng = np.random.default_rng(seed)
-    units_B, day_B = np.repeat([f"u{i:03}" for i in range(units)], weeks), np.tile(np.arange(weeks) * 7, units)
-    events = Events(np.array([f"u{i:03}" for i in rng.integers(0, units, onsets)]), rng.integers(1, 260, onsets))
+    units_B, day_B = (
+        np.repeat([f"u{i:03}" for i in range(units)], weeks),
+        np.tile(np.arange(weeks) * 7, units),
+    )
+    events = Events(
+        np.array([f"u{i:03}" for i in rng.integers(0, units, onsets)]), rng.integers(1, 260, onsets)
+    )
     ahead_BE = np.where(units_B[:, None] == events.unit_E, events.onset_day_E - day_B[:, None], -1)
-    y_BH = np.stack([((ahead_BE > 0) & (ahead_BE <= h)).any(axis=1) for h in HORIZONS], axis=1).astype(float)
+    y_BH = np.stack(
+        [((ahead_BE > 0) & (ahead_BE <= h)).any(axis=1) for h in HORIZONS], axis=1
+    ).astype(float)
     return held_out(
         y_BH,
         known_BH=rng.random(y_BH.shape) > 0.1,
@@ -36,17 +60,25 @@ def fleet(units=60, weeks=26, onsets=50, seed=0):
 
 
 def evaluate(risk_BH, test):
-    return evaluate_model(risk_BH, test=test, alarm_BH=risk_BH >= 0.5, reference_H=np.array([0.1, 0.2, 0.3]))
+    return evaluate_model(
+        risk_BH, test=test, alarm_BH=risk_BH >= 0.5, reference_H=np.array([0.1, 0.2, 0.3])
+    )
 
 
 def noisy(test, noise, seed=1):
-    return np.clip(0.3 + 0.4 * test.y_BH + noise * np.random.default_rng(seed).normal(size=test.y_BH.shape), 0.01, 0.99)
+    return np.clip(
+        0.3 + 0.4 * test.y_BH + noise * np.random.default_rng(seed).normal(size=test.y_BH.shape),
+        0.01,
+        0.99,
+    )
 
 
 def test_every_metric_has_a_value_between_its_ends():
     found = evaluate(noisy(test := fleet(), 0.2), test)
     for horizon in HORIZONS:
-        assert set(found.metrics[horizon]) == RANKING | PROBABILITY | AT_THRESHOLD | ON_EVENTS | COUNTS
+        assert (
+            set(found.metrics[horizon]) == RANKING | PROBABILITY | AT_THRESHOLD | ON_EVENTS | COUNTS
+        )
         for name, figure in found.metrics[horizon].items():
             if name not in COUNTS | {"ece"}:
                 assert figure["low"] <= figure["value"] <= figure["high"], name
@@ -97,7 +129,10 @@ def test_label_weights_enter_every_figure_of_labels():
         "ece": metrics.ece(risk_B, y_B, w_B),
         "base_rate": np.average(y_B, weights=w_B),
         "windows": known_B.sum(),
-        **{name: float(getattr(metrics, name)(counts)) for name in ("f1", "precision", "recall", "accuracy")},
+        **{
+            name: float(getattr(metrics, name)(counts))
+            for name in ("f1", "precision", "recall", "accuracy")
+        },
         **counts._asdict(),
     }
     assert {name: found[name]["value"] for name in expected} == pytest.approx(expected)
@@ -126,7 +161,12 @@ def test_masked_rows_have_no_say():
 def test_labels_as_risks_find_every_event_they_can():
     test = fleet()
     found = evaluate(test.y_BH, test).metrics[30]
-    assert found["pr_auc"]["value"] == found["alarm_precision"]["value"] == found["brier_skill"]["value"] == 1
+    assert (
+        found["pr_auc"]["value"]
+        == found["alarm_precision"]["value"]
+        == found["brier_skill"]["value"]
+        == 1
+    )
     assert found["false_alarms_per_unit_year"]["value"] == 0
 
 

@@ -33,7 +33,9 @@ HORIZONS = (30, 60, 90)
 ROWS = 8
 DAY = dt.date(2024, 1, 1)
 numbers = st.floats(0.01, 0.99)
-risks = arrays(np.float64, (ROWS, 3), elements=numbers).map(lambda risk_BH: np.maximum.accumulate(risk_BH, axis=1))
+risks = arrays(np.float64, (ROWS, 3), elements=numbers).map(
+    lambda risk_BH: np.maximum.accumulate(risk_BH, axis=1)
+)
 cuts = arrays(np.float64, 3, elements=numbers)
 
 
@@ -48,8 +50,13 @@ def windows(points: bool = False) -> Windows:
         "split": ["test"] * ROWS,
         "status": ["ok"] * ROWS,
     }
-    labels = {"y_BH": np.arange(3 * ROWS).reshape(ROWS, 3) % 2 == 0, "known_BH": np.ones((ROWS, 3), bool)}
-    return Windows(keys=pa.table(columns, schema=KEY_SCHEMA), observed_B=np.ones(ROWS, np.float32), **labels)
+    labels = {
+        "y_BH": np.arange(3 * ROWS).reshape(ROWS, 3) % 2 == 0,
+        "known_BH": np.ones((ROWS, 3), bool),
+    }
+    return Windows(
+        keys=pa.table(columns, schema=KEY_SCHEMA), observed_B=np.ones(ROWS, np.float32), **labels
+    )
 
 
 def decided(cut_H: Any) -> Decision:
@@ -61,20 +68,28 @@ def decided(cut_H: Any) -> Decision:
 
 def bundle_of(risk_BH: Any, cut_H: Any) -> Bundle:
     """A bundle whose model gives these risks."""
-    model: Any = SimpleNamespace(config=SimpleNamespace(needs=(), family="hybrid"), score=lambda _: logit(risk_BH))
+    model: Any = SimpleNamespace(
+        config=SimpleNamespace(needs=(), family="hybrid"), score=lambda _: logit(risk_BH)
+    )
     recipe = Recipe(
         class_name="ahu", points=("p",), windows=WindowConfig(horizons=HORIZONS), labels=LabelConfig(),
         context=ContextSpec(kinds=(), classes=()),
     )  # fmt: skip
     return Bundle(
-        model=model, recipe=recipe, decision=decided(cut_H), encoder_config=EncoderConfig(), encoder_sha256=""
+        model=model,
+        recipe=recipe,
+        decision=decided(cut_H),
+        encoder_config=EncoderConfig(),
+        encoder_sha256="",
     )
 
 
 def latest(made: Windows, risk_BH: Any, cut_H: Any) -> list[dict[str, Any]]:
     nothing = np.zeros(1)
     frames = tuple(Frame(("p",), nothing, nothing, nothing, nothing) for _ in range(ROWS))
-    bundle: Any = SimpleNamespace(horizons=HORIZONS, family="hybrid", name="ahu-0", decision=decided(cut_H))
+    bundle: Any = SimpleNamespace(
+        horizons=HORIZONS, family="hybrid", name="ahu-0", decision=decided(cut_H)
+    )
     newest = Newest(windows=made, frames=frames, learning_left=(None,) * ROWS, doubts=((),) * ROWS)
     return latest_records(newest, risk_BH, [{} for _ in range(ROWS)], bundle)
 
@@ -84,7 +99,9 @@ def never_vanishes(alarm_BH: Any) -> bool:
 
 
 @given(risks, cuts)
-def test_alarms_are_the_same_everywhere_and_never_vanish_with_the_horizon(risk_BH: Any, cut_H: Any) -> None:
+def test_alarms_are_the_same_everywhere_and_never_vanish_with_the_horizon(
+    risk_BH: Any, cut_H: Any
+) -> None:
     made, expected_BH = windows(), alarms(risk_BH, cut_H)
     assert never_vanishes(expected_BH)
     found = bundle_of(risk_BH, cut_H).predict(made)
@@ -101,8 +118,12 @@ def test_alarms_are_the_same_everywhere_and_never_vanish_with_the_horizon(risk_B
 
 
 @given(risks, cuts)
-def test_point_with_the_highest_risk_decides_and_its_alarm_holds_at_longer_horizons(risk_BH: Any, cut_H: Any) -> None:
-    cut_BH = np.tile(cut_H, (ROWS, 1)) * np.linspace(0.5, 1, ROWS)[:, None]  # points of one machine have their own
+def test_point_with_the_highest_risk_decides_and_its_alarm_holds_at_longer_horizons(
+    risk_BH: Any, cut_H: Any
+) -> None:
+    cut_BH = (
+        np.tile(cut_H, (ROWS, 1)) * np.linspace(0.5, 1, ROWS)[:, None]
+    )  # points of one machine have their own
     trial = Trial(
         windows=windows(points=True), judged={"m": Judged(risk_BH, cut_BH)}, reference_BH=np.full((ROWS, 3), 0.3),
         events=Events(np.array([]), np.array([])), horizons=HORIZONS,

@@ -24,7 +24,10 @@ def turns() -> list[Trial]:
     whole = trial(NOISE, seed=2)
     first_B = whole.windows.units < "F\x1fE12"
     one, other = part_of(whole, first_B), part_of(whole, ~first_B)
-    low = {name: Judged(each.risk_BH * 0.1, each.threshold_BH * 0.1) for name, each in one.judged.items()}
+    low = {
+        name: Judged(each.risk_BH * 0.1, each.threshold_BH * 0.1)
+        for name, each in one.judged.items()
+    }
     return [replace(one, judged=low), other]
 
 
@@ -74,9 +77,14 @@ def test_replicates_of_ranking_draw_the_same_units_as_every_other_figure(found: 
     np.testing.assert_allclose(found.replicates[30]["pr_auc"].value_R, expected.value_R)
 
 
-def test_scale_of_one_turns_risks_has_no_say_in_ranking_but_in_probabilities(found: Evaluation) -> None:
+def test_scale_of_one_turns_risks_has_no_say_in_ranking_but_in_probabilities(
+    found: Evaluation,
+) -> None:
     one, other = turns()
-    raised = replace(one, judged={name: each._replace(risk_BH=each.risk_BH * 5) for name, each in one.judged.items()})
+    raised = replace(
+        one,
+        judged={name: each._replace(risk_BH=each.risk_BH * 5) for name, each in one.judged.items()},
+    )
     again = evaluations(pooled([raised, other]), replicates=REPLICATES)["good"]
     for horizon in HORIZONS:
         for name in RANKING:
@@ -87,7 +95,10 @@ def test_scale_of_one_turns_risks_has_no_say_in_ranking_but_in_probabilities(fou
 
 def test_probabilities_are_judged_over_all_windows(found: Evaluation) -> None:
     for h, horizon in enumerate(HORIZONS):
-        risk_B, y_B = (np.concatenate(parts) for parts in zip(*(known(turn, h) for turn in turns()), strict=True))
+        risk_B, y_B = (
+            np.concatenate(parts)
+            for parts in zip(*(known(turn, h) for turn in turns()), strict=True)
+        )
         assert found.metrics[horizon]["brier"]["value"] == pytest.approx(metrics.brier(risk_B, y_B))
         assert found.metrics[horizon]["ece"]["value"] == pytest.approx(metrics.ece(risk_B, y_B))
 
@@ -106,7 +117,9 @@ def test_turn_without_a_positive_has_no_say() -> None:
     quiet = replace(one, windows=replace(one.windows, y_BH=np.zeros_like(y_BH)))
     both = evaluations(pooled([quiet, other]), replicates=REPLICATES)["good"]
     for h, horizon in enumerate(HORIZONS):
-        assert both.metrics[horizon]["pr_auc"]["value"] == pytest.approx(metrics.pr_auc(*known(other, h)))
+        assert both.metrics[horizon]["pr_auc"]["value"] == pytest.approx(
+            metrics.pr_auc(*known(other, h))
+        )
 
 
 def test_one_turn_is_judged_as_any_other_trial() -> None:

@@ -22,14 +22,20 @@ def at(name: str, made: Trial) -> Trial:
     column = pa.array([name] * len(keys), pa.string())
     keys = keys.set_column(keys.column_names.index("facility_id"), "facility_id", column)
     units = np.array([unit.replace("F\x1f", f"{name}\x1f") for unit in made.events.unit_E])
-    return replace(made, windows=replace(made.windows, keys=keys), events=Events(units, made.events.onset_day_E))
+    return replace(
+        made,
+        windows=replace(made.windows, keys=keys),
+        events=Events(units, made.events.onset_day_E),
+    )
 
 
 @pytest.fixture(name="trials", scope="module")
 def _trials() -> dict[str, Trial]:
     many, few = at("many", trial(NOISE, seed=1)), at("few", trial(NOISE, seed=2, onsets=12))
     both = [np.concatenate(parts) for parts in zip(many.events, few.events, strict=True)]
-    return {name: replace(each, events=Events(*both)) for name, each in (("many", many), ("few", few))}
+    return {
+        name: replace(each, events=Events(*both)) for name, each in (("many", many), ("few", few))
+    }
 
 
 def test_figures_of_a_facility_are_those_of_its_windows_alone(trials: dict[str, Trial]) -> None:
@@ -43,9 +49,13 @@ def test_figures_of_a_facility_are_those_of_its_windows_alone(trials: dict[str, 
     assert (made["models"], made["horizons"]) == (["hybrid", "base_rate"], [30, 60, 90])
 
 
-def test_facility_with_few_events_has_no_headline_while_all_together_have(trials: dict[str, Trial]) -> None:
+def test_facility_with_few_events_has_no_headline_while_all_together_have(
+    trials: dict[str, Trial],
+) -> None:
     made = unseen_board(trials, replicates=100)
-    headline = {name: found["hybrid"]["90"]["headline"] for name, found in made["facilities"].items()}
+    headline = {
+        name: found["hybrid"]["90"]["headline"] for name, found in made["facilities"].items()
+    }
     assert headline == {"many": True, "few": False}
     assert made["all"]["hybrid"]["90"]["headline"]
     assert made["facilities"]["few"]["hybrid"]["90"]["events"]["value"] < made["least_events"]
@@ -58,5 +68,7 @@ def test_parts_of_a_joined_trial_are_the_trials_that_were_joined(trials: dict[st
         part = part_of(joined, joined.windows.column("facility_id") == name)
         assert part.windows.keys.equals(each.windows.keys)
         np.testing.assert_array_equal(part.judged["hybrid"].risk_BH, each.judged["hybrid"].risk_BH)
-        np.testing.assert_array_equal(part.judged["hybrid"].threshold_BH, each.judged["hybrid"].threshold_BH)
+        np.testing.assert_array_equal(
+            part.judged["hybrid"].threshold_BH, each.judged["hybrid"].threshold_BH
+        )
         np.testing.assert_array_equal(part.reference_BH, each.reference_BH)

@@ -20,7 +20,9 @@ def test_every_series_is_as_the_oracle_says(x_BCL: np.ndarray) -> None:
     found = activity(x_BCL)
     for b in range(2):
         for c in range(2):
-            np.testing.assert_array_equal(found[b, c], np.float32(activity_of(x_BCL[b, c].astype(float).tolist())))
+            np.testing.assert_array_equal(
+                found[b, c], np.float32(activity_of(x_BCL[b, c].astype(float).tolist()))
+            )
 
 
 def test_a_flag_tells_how_old_its_newest_rise_is() -> None:

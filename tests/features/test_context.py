@@ -21,12 +21,18 @@ NAN = float("nan")
 
 def facts(values: Any, end: int, *events: Row, limits: Any = None, **more: Any) -> dict[str, float]:
     """The context of the window that ends on a day, by name."""
-    rows = values if isinstance(values, list) and isinstance(values[0], dict) else series(values, limits=limits)
+    rows = (
+        values
+        if isinstance(values, list) and isinstance(values[0], dict)
+        else series(values, limits=limits)
+    )
     panel = panel_of(rows)
     log = more.pop("log", None) or (events_of(*events) if events else no_events())
     spec = more.pop("spec", SPEC)
     settings = {"install_day": None, "class_name": "ahu"} | more
-    k_BK = context(panel, cut(panel, np.array([FIRST + end], np.int32), PLAIN), log, spec=spec, **settings)
+    k_BK = context(
+        panel, cut(panel, np.array([FIRST + end], np.int32), PLAIN), log, spec=spec, **settings
+    )
     assert k_BK.shape == (1, len(spec.names))
     return dict(zip(spec.names, k_BK[0].tolist(), strict=True))
 
@@ -44,14 +50,18 @@ def test_names_are_fixed_and_ordered() -> None:
 
 
 def test_columns_do_not_shift_with_the_events_of_the_unit() -> None:
-    assert list(facts(FLAT, 400)) == list(facts(FLAT, 400, event("failure", 3), event("stranger", 4)))
+    assert list(facts(FLAT, 400)) == list(
+        facts(FLAT, 400, event("failure", 3), event("stranger", 4))
+    )
 
 
 # Events
 
 
 def test_days_since_an_event_count_from_its_start() -> None:
-    found = facts(FLAT, 400, event("failure", 100), event("failure", 380), event("maintenance", 390))
+    found = facts(
+        FLAT, 400, event("failure", 100), event("failure", 380), event("maintenance", 390)
+    )
     assert found["days_since_failure"] == 20
     assert found["days_since_maintenance"] == 10
     assert found["days_since_any_event"] == 10
@@ -75,7 +85,13 @@ def test_event_of_the_next_day_is_not() -> None:
 
 def test_no_event_in_the_record_leaves_days_since_unknown() -> None:
     found = facts(FLAT, 400)
-    assert np.isnan([found["days_since_failure"], found["days_since_maintenance"], found["days_since_any_event"]]).all()
+    assert np.isnan(
+        [
+            found["days_since_failure"],
+            found["days_since_maintenance"],
+            found["days_since_any_event"],
+        ]
+    ).all()
 
 
 def test_counts_look_back_90_and_365_days() -> None:
@@ -85,9 +101,12 @@ def test_counts_look_back_90_and_365_days() -> None:
 
 
 @pytest.mark.parametrize(
-    ("end", "unknown_90d", "unknown_365d"), [(50, True, True), (88, True, True), (91, False, True), (366, False, False)]
+    ("end", "unknown_90d", "unknown_365d"),
+    [(50, True, True), (88, True, True), (91, False, True), (366, False, False)],
 )
-def test_counts_over_days_before_the_record_are_unknown(end: int, unknown_90d: bool, unknown_365d: bool) -> None:
+def test_counts_over_days_before_the_record_are_unknown(
+    end: int, unknown_90d: bool, unknown_365d: bool
+) -> None:
     found = facts(FLAT, end, event("failure", 20))
     assert np.isnan(found["failure_90d"]) == unknown_90d
     assert np.isnan(found["failure_365d"]) == unknown_365d
@@ -123,7 +142,9 @@ def test_end_of_an_episode_that_lies_ahead_tells_nothing() -> None:
 
 def test_installation_after_the_first_reading_says_nothing_before_it_or_after() -> None:
     """It is of the machine that replaced this one: a countdown to it would tell when this one fails."""
-    ages = [facts(FLAT, 400, install_day=FIRST + installed)["age_days"] for installed in (390, 410, 500)]
+    ages = [
+        facts(FLAT, 400, install_day=FIRST + installed)["age_days"] for installed in (390, 410, 500)
+    ]
     assert ages == [400] * 3
 
 
@@ -164,23 +185,34 @@ def test_class_is_one_hot(name: str, hot: tuple[int, int]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("last", "margin"), [(5.0, 0.25), (10.0, 0.5), (18.0, 0.1), (0.0, 0.0), (20.0, 0.0), (25.0, -0.25)]
+    ("last", "margin"),
+    [(5.0, 0.25), (10.0, 0.5), (18.0, 0.1), (0.0, 0.0), (20.0, 0.0), (25.0, -0.25)],
 )
-def test_margin_is_the_distance_of_the_last_value_in_limit_ranges(last: float, margin: float) -> None:
+def test_margin_is_the_distance_of_the_last_value_in_limit_ranges(
+    last: float, margin: float
+) -> None:
     found = facts([10.0] * 199 + [last], 199, limits=(0.0, 20.0))
     assert found["limit_margin_last"] == pytest.approx(margin)
 
 
 def test_margin_takes_the_last_observed_value() -> None:
-    assert facts([10.0] * 195 + [15.0, NAN, NAN, 10.0], 197, limits=(0.0, 20.0))["limit_margin_last"] == 0.25
+    assert (
+        facts([10.0] * 195 + [15.0, NAN, NAN, 10.0], 197, limits=(0.0, 20.0))["limit_margin_last"]
+        == 0.25
+    )
 
 
 def test_margin_needs_only_one_reading() -> None:
-    assert facts([10.0] * 160 + [NAN] * 39 + [15.0], 199, limits=(0.0, 20.0))["limit_margin_last"] == 0.25
+    assert (
+        facts([10.0] * 160 + [NAN] * 39 + [15.0], 199, limits=(0.0, 20.0))["limit_margin_last"]
+        == 0.25
+    )
 
 
 def test_smallest_margin_of_the_points_counts() -> None:
-    rows = series([5.0] * 200, point="a", limits=(0.0, 20.0)) + series([9.0] * 200, point="b", limits=(0.0, 10.0))
+    rows = series([5.0] * 200, point="a", limits=(0.0, 20.0)) + series(
+        [9.0] * 200, point="b", limits=(0.0, 10.0)
+    )
     assert facts(rows, 199)["limit_margin_last"] == pytest.approx(0.1)
 
 
@@ -192,9 +224,16 @@ def test_without_limits_margin_and_days_are_unknown() -> None:
 
 @pytest.mark.parametrize(
     ("slope", "limits", "days"),
-    [(0.1, (-100.0, 30.0), 101), (-0.1, (5.0, 100.0), 151), (0.1, (-100.0, 1e4), 365), (0.0, (0.0, 100.0), 365)],
+    [
+        (0.1, (-100.0, 30.0), 101),
+        (-0.1, (5.0, 100.0), 151),
+        (0.1, (-100.0, 1e4), 365),
+        (0.0, (0.0, 100.0), 365),
+    ],
 )
-def test_days_to_limit_is_where_the_line_meets_it(slope: float, limits: tuple[float, float], days: float) -> None:
+def test_days_to_limit_is_where_the_line_meets_it(
+    slope: float, limits: tuple[float, float], days: float
+) -> None:
     values = 20.0 + slope * (np.arange(200.0) - 200)
     assert facts(values, 199, limits=limits)["days_to_limit"] == pytest.approx(days, rel=1e-6)
 
@@ -228,7 +267,9 @@ def test_flat_series_out_of_limits_has_no_days_left() -> None:
 @given(
     end=st.integers(0, 259),
     seed=st.integers(0, 2**32 - 1),
-    log=st.lists(st.tuples(st.sampled_from(SPEC.kinds), st.integers(0, 300), st.integers(0, 60)), max_size=6),
+    log=st.lists(
+        st.tuples(st.sampled_from(SPEC.kinds), st.integers(0, 300), st.integers(0, 60)), max_size=6
+    ),
 )
 def test_context_is_blind_to_what_is_later_than_the_end_date(
     end: int, seed: int, log: list[tuple[str, int, int]]
@@ -283,18 +324,26 @@ def test_rate_is_a_column_of_its_own_after_the_classes_and_survives_json() -> No
 
 def test_rate_is_events_per_year_as_if_one_more_year_had_been_seen_at_the_usual_rate() -> None:
     years = 701 / 365.25
-    assert rate_of(700, event("failure", 3), event("failure", 500)) == pytest.approx((2 + 0.5) / (years + 1))
+    assert rate_of(700, event("failure", 3), event("failure", 500)) == pytest.approx(
+        (2 + 0.5) / (years + 1)
+    )
     assert rate_of(700) == pytest.approx(0.5 / (years + 1))
 
 
 def test_rate_is_drawn_towards_the_usual_one_where_the_record_is_short() -> None:
     """One event in 100 days would be 3.7 a year."""
-    early, late = rate_of(99, event("failure", 3)), rate_of(799, *(event("failure", 100 * k) for k in range(8)))
+    early, late = (
+        rate_of(99, event("failure", 3)),
+        rate_of(799, *(event("failure", 100 * k) for k in range(8))),
+    )
     assert 0.5 < early < 1.5
     assert 2.5 < late < 3.7
 
 
 def test_rate_counts_only_events_that_are_known_and_of_its_kind() -> None:
     before = rate_of(400, event("failure", 3))
-    assert rate_of(400, event("failure", 3), event("failure", 401), event("maintenance", 300)) == before
+    assert (
+        rate_of(400, event("failure", 3), event("failure", 401), event("maintenance", 300))
+        == before
+    )
     assert rate_of(401, event("failure", 3), event("failure", 401)) > before

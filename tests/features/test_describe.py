@@ -14,7 +14,15 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from hvac.features.context import ContextSpec
-from hvac.features.describe import Recipe, UnitRecord, describe, label, scenes, training_windows, with_split
+from hvac.features.describe import (
+    Recipe,
+    UnitRecord,
+    describe,
+    label,
+    scenes,
+    training_windows,
+    with_split,
+)
 from hvac.features.statistics import statistics
 from hvac.features.table import Windows
 from hvac.panel.follow_up import FollowUp, follow_ups
@@ -22,7 +30,18 @@ from hvac.panel.grid import Panel, Unit
 from hvac.panel.labels import LabelConfig
 from hvac.panel.splits import SplitConfig, Splitter, make_splitter
 from hvac.panel.windows import INSUFFICIENT, LEARNING, OK, WindowConfig
-from tests.panel.panel_example import FIRST, UNIT, Row, date, event, event_table, events_of, panel_of, reading, series
+from tests.panel.panel_example import (
+    FIRST,
+    UNIT,
+    Row,
+    date,
+    event,
+    event_table,
+    events_of,
+    panel_of,
+    reading,
+    series,
+)
 from tests.reference.labels_oracle import excluded, limit_episodes
 from tests.reference.labels_oracle import label as label_oracle
 
@@ -31,7 +50,9 @@ KINDS = ("failure",)
 HORIZONS = (30, 60, 90)
 
 
-def recipe(points: str = "p", *, limits: dict[str, tuple[float, float]] | None = None, **more: Any) -> Recipe:
+def recipe(
+    points: str = "p", *, limits: dict[str, tuple[float, float]] | None = None, **more: Any
+) -> Recipe:
     source = more.pop("source", "events")
     kinds = ("failure", "maintenance") + (("limit_exceedance",) if source == "limits" else ())
     return Recipe(
@@ -100,7 +121,9 @@ def test_event_of_one_point_concerns_only_that_point_when_units_are_points() -> 
     rows = series(noise(300), point="a") + series(noise(300, 1), point="b")
     rule = recipe("ab", by="point")
     known = record(event("failure", 200, point="a"), event("failure", 250))
-    onsets = [(scene.targets.start_N - FIRST).tolist() for scene in scenes(panel_of(rows), rule, known)]
+    onsets = [
+        (scene.targets.start_N - FIRST).tolist() for scene in scenes(panel_of(rows), rule, known)
+    ]
     assert onsets == [[200, 250], [250]]
 
 
@@ -111,7 +134,11 @@ def test_event_of_one_point_concerns_the_whole_equipment_when_units_are_equipmen
 
 
 def test_only_predicted_kinds_are_targets() -> None:
-    (scene,) = scenes(panel_of(series(noise(300))), recipe(), record(event("failure", 200), event("maintenance", 210)))
+    (scene,) = scenes(
+        panel_of(series(noise(300))),
+        recipe(),
+        record(event("failure", 200), event("maintenance", 210)),
+    )
     assert scene.targets.kind_N.tolist() == ["failure"]
     assert set(scene.events.kind_N.tolist()) == {"failure", "maintenance"}
 
@@ -122,7 +149,10 @@ def test_limit_episodes_are_targets_when_limits_are_the_source() -> None:
     panel = panel_of(series(values, limits=(0.0, 10.0)))
     (scene,) = scenes(panel, recipe(source="limits"), record(event("failure", 100)))
     targets = zip(
-        scene.targets.start_N - FIRST, scene.targets.known_N - FIRST, scene.targets.end_N - FIRST, strict=True
+        scene.targets.start_N - FIRST,
+        scene.targets.known_N - FIRST,
+        scene.targets.end_N - FIRST,
+        strict=True,
     )
     assert list(targets) == limit_episodes({day: value > 10 for day, value in enumerate(values)})
 
@@ -136,7 +166,14 @@ def test_fitted_limits_stand_in_where_the_record_has_none() -> None:
 
 
 def test_recipe_is_the_same_after_json() -> None:
-    rule = recipe("ab", source="limits", limits={"a": (-1.5, 2.0)}, by="point", lookback=60, normalise="limits")
+    rule = recipe(
+        "ab",
+        source="limits",
+        limits={"a": (-1.5, 2.0)},
+        by="point",
+        lookback=60,
+        normalise="limits",
+    )
     assert Recipe.from_json(json.loads(json.dumps(rule.to_json()))) == rule
 
 
@@ -197,31 +234,56 @@ def history(seed: int, *, days: int, late: float, limited_from: int) -> list[Row
             if rng.random() < 0.9:
                 known = day + int(rng.integers(1, 50)) if rng.random() < late else None
                 limits = (14.0, 26.0) if day >= limited_from else None
-                rows.append(reading(day, rng.normal(20, 3), point=point, known=known, limits=limits))
+                rows.append(
+                    reading(day, rng.normal(20, 3), point=point, known=known, limits=limits)
+                )
     return rows
 
 
-def with_another_future(rows: list[Row], log: list[Row], end: int, seed: int) -> tuple[list[Row], list[Row]]:
+def with_another_future(
+    rows: list[Row], log: list[Row], end: int, seed: int
+) -> tuple[list[Row], list[Row]]:
     """The same past as of `end`; every later value, limit, event and known day is another."""
     rng = np.random.default_rng(seed)
     last = date(end)
     past = [row for row in rows if row["date"] <= last]
     for k, row in enumerate(past):
         if row["known_at"] and row["known_at"] > last:
-            past[k] = row | {"value": float(rng.normal(0, 500)), "known_at": date(end + int(rng.integers(1, 99)))}
+            past[k] = row | {
+                "value": float(rng.normal(0, 500)),
+                "known_at": date(end + int(rng.integers(1, 99))),
+            }
     limits = (-5.0, 5.0) if past and past[-1]["lower_limit"] else None
     future = [
-        row for point in "ab" for row in series(rng.normal(50, 99, 40), start=end + 1, point=point, limits=limits)
+        row
+        for point in "ab"
+        for row in series(rng.normal(50, 99, 40), start=end + 1, point=point, limits=limits)
     ]
-    events = [row | {"end": max(row["start"], date(end + 3))} if row["end"] > last else row for row in log]
+    events = [
+        row | {"end": max(row["start"], date(end + 3))} if row["end"] > last else row for row in log
+    ]
     events = [row for row in events if row["start"] <= last]
-    return past + future, [*events, event("failure", end + 1, end + 9), event("maintenance", end + 2)]
+    return past + future, [
+        *events,
+        event("failure", end + 1, end + 9),
+        event("maintenance", end + 2),
+    ]
 
 
 def assert_same_bits(one: list[Windows], other: list[Windows]) -> None:
     for left, right in zip(one, other, strict=True):
         assert left.keys.to_pylist() == right.keys.to_pylist()
-        for name in ("x_BCL", "f_BCF", "k_BK", "n_BCS", "r_BCS", "d_BCS", "e_BCS", "persistence_B", "observed_B"):
+        for name in (
+            "x_BCL",
+            "f_BCF",
+            "k_BK",
+            "n_BCS",
+            "r_BCS",
+            "d_BCS",
+            "e_BCS",
+            "persistence_B",
+            "observed_B",
+        ):
             assert getattr(left, name).tobytes() == getattr(right, name).tobytes(), name
 
 
@@ -229,7 +291,9 @@ def assert_same_bits(one: list[Windows], other: list[Windows]) -> None:
 @settings(max_examples=40, phases=[Phase.explicit, Phase.reuse, Phase.generate])
 @given(
     seed=st.integers(0, 2**32 - 1),
-    log=st.lists(st.tuples(st.sampled_from(["failure", "maintenance"]), st.integers(0, 300)), max_size=5),
+    log=st.lists(
+        st.tuples(st.sampled_from(["failure", "maintenance"]), st.integers(0, 300)), max_size=5
+    ),
     days=st.sampled_from([120, 260]),
     late=st.sampled_from([0.0, 0.03]),
     limited_from=st.sampled_from([0, 150, 999]),
@@ -239,7 +303,13 @@ def assert_same_bits(one: list[Windows], other: list[Windows]) -> None:
     fitted=st.booleans(),
 )
 def test_nothing_later_than_the_end_date_changes_what_the_models_see(
-    seed: int, log: list[tuple[str, int]], end: int, by: str, normalise: str, fitted: bool, **how: Any
+    seed: int,
+    log: list[tuple[str, int]],
+    end: int,
+    by: str,
+    normalise: str,
+    fitted: bool,
+    **how: Any,
 ) -> None:
     rows, events = history(seed, **how), [event(kind, start, start + 20) for kind, start in log]
     limits = {"a": (-1.5, 1.5), "b": (-1.0, 1.0)} if fitted else {}
@@ -262,7 +332,9 @@ def test_later_readings_never_change_what_is_seen_of_limit_events(seed: int, end
     values, later = (np.where(rng.random(300) < 0.2, 9.0, 0.0) for _ in range(2))
     changed = np.r_[values[: end + 1], later[end + 1 :]]
     rule = recipe(source="limits")
-    one, other = (seen_at(series(each, limits=(-1.0, 1.0)), end, rule) for each in (values, changed))
+    one, other = (
+        seen_at(series(each, limits=(-1.0, 1.0)), end, rule) for each in (values, changed)
+    )
     assert_same_bits(one, other)
 
 
@@ -317,13 +389,17 @@ def test_window_that_ends_after_the_last_reading_does_not_repeat_it() -> None:
     rows = series(noise(300), limits=(18.0, 22.0))
     rule = recipe()
     for end in (300, 305, 320):
-        assert_same_bits(seen_at(rows, end, rule), seen_at(rows + series(noise(9), start=end + 1), end, rule))
+        assert_same_bits(
+            seen_at(rows, end, rule), seen_at(rows + series(noise(9), start=end + 1), end, rule)
+        )
 
 
 def test_past_of_a_point_does_not_depend_on_whether_another_point_appears_later() -> None:
     rows = series(noise(300), point="a")
     rule = recipe("ab")
-    assert_same_bits(seen_at(rows, 230, rule), seen_at(rows + series(noise(60), start=240, point="b"), 230, rule))
+    assert_same_bits(
+        seen_at(rows, 230, rule), seen_at(rows + series(noise(60), start=240, point="b"), 230, rule)
+    )
 
 
 # Labels
@@ -336,27 +412,41 @@ LOG = st.lists(st.tuples(st.integers(0, 420), st.one_of(st.none(), st.integers(0
 @given(log=LOG, days=st.integers(100, 360), kind=st.sampled_from(["failure", "maintenance"]))
 def test_labels_equal_the_oracle(log: list[tuple[int, int | None]], days: int, kind: str) -> None:
     rows = series(noise(days))
-    events = [event("failure", start, None if length is None else start + length) for start, length in log]
+    events = [
+        event("failure", start, None if length is None else start + length) for start, length in log
+    ]
     events.append(event(kind, 77))
     rule = recipe()
-    span, targets = {UNIT: (FIRST, FIRST + days - 1)}, {UNIT: events_of(*events).of_kinds(rule.labels.kinds)}
+    span, targets = (
+        {UNIT: (FIRST, FIRST + days - 1)},
+        {UNIT: events_of(*events).of_kinds(rule.labels.kinds)},
+    )
     follow_up = follow_ups(span, targets)[UNIT]
     (scene,) = scenes(panel_of(rows), rule, replace(record(*events), follow_up=follow_up))
     ends = list(range(0, days, 23))
-    windows = label(scene, describe(scene, np.array([FIRST + end for end in ends], np.int32), rule), rule)
+    windows = label(
+        scene, describe(scene, np.array([FIRST + end for end in ends], np.int32), rule), rule
+    )
     readings_df, events_df = pd.DataFrame(rows), event_table(events).to_pandas()
     for b, end in enumerate(ends):
-        told = [label_oracle(readings_df, events_df, KINDS, *UNIT, date(end), horizon) for horizon in HORIZONS]
+        told = [
+            label_oracle(readings_df, events_df, KINDS, *UNIT, date(end), horizon)
+            for horizon in HORIZONS
+        ]
         assert list(zip(windows.y_BH[b], windows.known_BH[b], strict=True)) == told  # type: ignore[index]
 
 
-def test_label_from_limits_is_known_where_half_of_its_horizon_was_read_until_the_last_reading() -> None:
+def test_label_from_limits_is_known_where_half_of_its_horizon_was_read_until_the_last_reading() -> (
+    None
+):
     """Not read from day 150 to 219, and last on day 299: 15 of the 30 days after day 134, 14 after day 135."""
     values = noise(300)
     values[150:220] = np.nan
     rule = recipe(source="limits", limits={"p": (-100.0, 100.0)})
     (scene,) = scenes(panel_of(series(values)), rule, record())
-    ends = np.array([FIRST + end for end in (134, 135, 203, 204, 205, 209, 210, 269, 270)], np.int32)
+    ends = np.array(
+        [FIRST + end for end in (134, 135, 203, 204, 205, 209, 210, 269, 270)], np.int32
+    )
     _, known_BH = label(scene, describe(scene, ends, rule), rule).labels
     assert known_BH[:, 0].tolist() == [True, False, False, True, True, True, True, True, False]
     assert known_BH[:, 2].tolist() == [False, False, True, True, True, True, False, False, False]
@@ -372,10 +462,13 @@ def splitter(kind: str = "time", days: int = 1200, units: int = 20) -> Splitter:
     return make_splitter(config, classes, spans=spans, lookback=90, purge=90)
 
 
-def trained(rows: list[Row], rule: Recipe, cutter: Splitter, *events: Row) -> list[tuple[Windows, Counter[str]]]:
+def trained(
+    rows: list[Row], rule: Recipe, cutter: Splitter, *events: Row
+) -> list[tuple[Windows, Counter[str]]]:
     points = list(rule.points)
     return [
-        training_windows(scene, rule, cutter) for scene in scenes(panel_of(rows, points=points), rule, record(*events))
+        training_windows(scene, rule, cutter)
+        for scene in scenes(panel_of(rows, points=points), rule, record(*events))
     ]
 
 
@@ -402,7 +495,9 @@ def test_training_windows_are_scored_ones_and_labelled_as_the_oracle_says() -> N
     readings_df, events_df = pd.DataFrame(rows), event_table(events).to_pandas()
     for b in range(0, windows.keys.num_rows, 37):
         end = date(int(windows.end_day_B[b]) - FIRST)
-        told = [label_oracle(readings_df, events_df, KINDS, *UNIT, end, horizon) for horizon in HORIZONS]
+        told = [
+            label_oracle(readings_df, events_df, KINDS, *UNIT, end, horizon) for horizon in HORIZONS
+        ]
         assert list(zip(windows.y_BH[b], windows.known_BH[b], strict=True)) == told  # type: ignore[index]
 
 
@@ -457,11 +552,16 @@ def test_nothing_is_left_out_in_silence() -> None:
 
 
 def test_unit_with_ten_readings_gives_no_training_window_and_is_counted() -> None:
-    ((windows, left_out),) = trained([reading(100 * k, 20 + k) for k in range(10)], recipe(), splitter())
+    ((windows, left_out),) = trained(
+        [reading(100 * k, 20 + k) for k in range(10)], recipe(), splitter()
+    )
     assert windows.keys.num_rows == 0
     assert left_out["learning"] > 0
 
 
 def test_with_split_writes_the_split_in() -> None:
     (windows,) = described(panel_of(series(noise(300))), recipe(), record(), 150, 299)
-    assert with_split(windows, np.array(["train", "test"])).column("split").tolist() == ["train", "test"]
+    assert with_split(windows, np.array(["train", "test"])).column("split").tolist() == [
+        "train",
+        "test",
+    ]

@@ -32,7 +32,9 @@ def made(x_BL: np.ndarray) -> Windows:
     ids = {"facility_id": ["seed"] * rows, "equipment_id": [f"E{k}" for k in range(rows)],
            "point_id": ["value"] * rows, "end_date": [None] * rows}  # fmt: skip
     nothing = np.zeros((rows, 0))
-    batch = SeedBatch(pa.table(ids, schema=SEED_IDS), x_BL, np.zeros((rows, 3)), nothing, (), None, {})
+    batch = SeedBatch(
+        pa.table(ids, schema=SEED_IDS), x_BL, np.zeros((rows, 3)), nothing, (), None, {}
+    )
     windows, _ = seed_windows(seed_table(batch, first_row=0), RECIPE, AllTrain())  # type: ignore[arg-type]
     return windows
 
@@ -44,7 +46,9 @@ def test_summaries_are_of_the_days_that_were_read() -> None:
     assert found.n_BCS is not None
     assert found.n_BCS.shape == (4, 1, len(RECENT_NAMES))
     names = dict(zip(RECENT_NAMES, found.n_BCS[:, 0].T, strict=True))
-    np.testing.assert_allclose(names["mean_3d"][[0, 2, 3]], x_BL[[0, 2, 3], -3:].mean(axis=1), rtol=1e-5)
+    np.testing.assert_allclose(
+        names["mean_3d"][[0, 2, 3]], x_BL[[0, 2, 3], -3:].mean(axis=1), rtol=1e-5
+    )
     assert np.isnan(names["mean_3d"][1])
     np.testing.assert_allclose(names["mean_90d"], np.nanmean(x_BL, axis=1), rtol=1e-5)
     np.testing.assert_allclose(names["last"][1], x_BL[1, -4], rtol=1e-5)
@@ -63,5 +67,7 @@ def test_peers_and_residuals_are_unknown_and_every_label_weighs_one() -> None:
 def test_windows_have_the_columns_of_every_other_table_and_survive_it() -> None:
     found = made(np.random.default_rng(2).normal(20, 1, (3, 90)))
     table = to_arrow(found)
-    assert {"recent", "raw", "peers", "residuals", "context", "features", "values"} <= set(table.column_names)
+    assert {"recent", "raw", "peers", "residuals", "context", "features", "values"} <= set(
+        table.column_names
+    )
     np.testing.assert_array_equal(from_arrow(table, points=1).n_BCS, found.n_BCS)

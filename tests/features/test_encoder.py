@@ -43,7 +43,9 @@ OFFLINE_SOURCES = ["packaged", "random"]
 
 def needs(folder: Path) -> Any:
     reason = f"{folder} is not there: public data and weights of the ../shared folder"
-    return lambda test: pytest.mark.shared(pytest.mark.skipif(not folder.exists(), reason=reason)(test))
+    return lambda test: pytest.mark.shared(
+        pytest.mark.skipif(not folder.exists(), reason=reason)(test)
+    )
 
 
 @cache
@@ -69,7 +71,9 @@ def zscore(x: np.ndarray) -> np.ndarray:
 def hidden(model: Any, series_NL: np.ndarray, **extra: Any) -> np.ndarray:
     """What the backbone makes of z-scored series of its own length: [N, P, E]."""
     with torch.inference_mode():
-        out = model.backbone(torch.from_numpy(zscore(series_NL).astype(np.float32))[..., None], **extra)
+        out = model.backbone(
+            torch.from_numpy(zscore(series_NL).astype(np.float32))[..., None], **extra
+        )
     return out.last_hidden_state[:, 0].numpy()
 
 
@@ -90,14 +94,22 @@ def seed_model() -> Callable[[], Any]:
     return lambda: TinyTimeMixerForPrediction(seed_architecture())
 
 
-def test_seed_architecture_has_its_exact_number_of_parameters(seed_model: Callable[[], Any]) -> None:
+def test_seed_architecture_has_its_exact_number_of_parameters(
+    seed_model: Callable[[], Any],
+) -> None:
     model = seed_model()
     assert sum(p.numel() for p in model.parameters()) == 103_934
-    assert (model.config.context_length, model.config.patch_length, model.config.num_patches) == (90, 8, 11)
+    assert (model.config.context_length, model.config.patch_length, model.config.num_patches) == (
+        90,
+        8,
+        11,
+    )
 
 
 @pytest.mark.parametrize(("part", "added"), [("prediction model", 29_504), ("backbone", 19_776)])
-def test_lora_adds_its_exact_number_of_parameters(seed_model: Callable[[], Any], part: str, added: int) -> None:
+def test_lora_adds_its_exact_number_of_parameters(
+    seed_model: Callable[[], Any], part: str, added: int
+) -> None:
     """DESIGN §7's 29,504 (22.11 %) adapts the decoder too: peft on the prediction model, not on the backbone alone."""
     from peft import LoraConfig, get_peft_model
 
@@ -123,7 +135,9 @@ def test_packaged_encoder_is_the_default_with_the_last_patch() -> None:
     assert (EncoderConfig().source, EncoderConfig().pooling) == ("packaged", "last")
 
 
-def test_packaged_file_is_the_one_in_its_manifest_and_its_figures_beat_both_naive_forecasts() -> None:
+def test_packaged_file_is_the_one_in_its_manifest_and_its_figures_beat_both_naive_forecasts() -> (
+    None
+):
     manifest = json.loads((packaged_folder() / "manifest.json").read_text(encoding="utf-8"))
     weights = packaged_folder() / "model.safetensors"
     assert hashlib.sha256(weights.read_bytes()).hexdigest() == manifest["file_sha256"]
@@ -169,7 +183,9 @@ def test_packaged_forecast_beats_naive_forecasts_on_noisy_weeks() -> None:
 
 @pytest.mark.parametrize("source", OFFLINE_SOURCES)
 @pytest.mark.parametrize("pooling", ["last", "mean"])
-def test_embedding_is_the_pooled_backbone_of_the_standardised_window(source: str, pooling: str) -> None:
+def test_embedding_is_the_pooled_backbone_of_the_standardised_window(
+    source: str, pooling: str
+) -> None:
     found, x_BCL = encoder(source, pooling), series(10)
     tokens_NPE = hidden(found.model, x_BCL.reshape(-1, 90))
     assert tokens_NPE.shape[1] == found.patches
@@ -180,7 +196,10 @@ def test_embedding_is_the_pooled_backbone_of_the_standardised_window(source: str
 @pytest.mark.parametrize("source", OFFLINE_SOURCES)
 def test_last_and_mean_pooling_differ(source: str) -> None:
     x_BCL = series()
-    assert np.abs(encoder(source, "last").embed(x_BCL) - encoder(source, "mean").embed(x_BCL)).max() > 1e-2
+    assert (
+        np.abs(encoder(source, "last").embed(x_BCL) - encoder(source, "mean").embed(x_BCL)).max()
+        > 1e-2
+    )
 
 
 @pytest.mark.parametrize("source", OFFLINE_SOURCES)
@@ -190,21 +209,31 @@ def test_embedding_does_not_depend_on_batch_size_or_row_order(source: str) -> No
     order = np.random.default_rng(0).permutation(37)
     np.testing.assert_allclose(encoder(source).embed(x_BCL[order]), together[order], atol=1e-6)
     for size in (1, 7):
-        np.testing.assert_allclose(encoder(source, batch_size=size).embed(x_BCL), together, atol=1e-6)
+        np.testing.assert_allclose(
+            encoder(source, batch_size=size).embed(x_BCL), together, atol=1e-6
+        )
 
 
 def test_points_are_embedded_independently() -> None:
     x_BCL = series(5, 3)
     together = encoder().embed(x_BCL)
     for c in range(3):
-        np.testing.assert_allclose(encoder().embed(x_BCL[:, c : c + 1])[:, 0], together[:, c], atol=1e-6)
+        np.testing.assert_allclose(
+            encoder().embed(x_BCL[:, c : c + 1])[:, 0], together[:, c], atol=1e-6
+        )
 
 
 @pytest.mark.parametrize("source", OFFLINE_SOURCES)
-@pytest.mark.parametrize(("scale", "offset"), [(1e-6, 0.0), (1e6, 0.0), (1.8, 32.0), (0.01, 1e4), (1.0, -300.0)])
-def test_embedding_does_not_depend_on_the_unit_of_measure(source: str, scale: float, offset: float) -> None:
+@pytest.mark.parametrize(
+    ("scale", "offset"), [(1e-6, 0.0), (1e6, 0.0), (1.8, 32.0), (0.01, 1e4), (1.0, -300.0)]
+)
+def test_embedding_does_not_depend_on_the_unit_of_measure(
+    source: str, scale: float, offset: float
+) -> None:
     x_BCL = series()
-    np.testing.assert_allclose(encoder(source).embed(scale * x_BCL + offset), encoder(source).embed(x_BCL), atol=1e-5)
+    np.testing.assert_allclose(
+        encoder(source).embed(scale * x_BCL + offset), encoder(source).embed(x_BCL), atol=1e-5
+    )
 
 
 def test_embedding_tells_shapes_apart() -> None:
@@ -215,7 +244,9 @@ def test_embedding_tells_shapes_apart() -> None:
 
 @pytest.mark.parametrize("source", OFFLINE_SOURCES)
 def test_constant_series_have_one_finite_embedding(source: str) -> None:
-    found = encoder(source).embed(np.array([0.0, 0.1, -7.3, 1e6, 1e-12, 273.15])[:, None, None] * np.ones(90))
+    found = encoder(source).embed(
+        np.array([0.0, 0.1, -7.3, 1e6, 1e-12, 273.15])[:, None, None] * np.ones(90)
+    )
     assert np.isfinite(found).all()
     np.testing.assert_allclose(found, np.broadcast_to(found[:1], found.shape), atol=1e-6)
 
@@ -245,7 +276,9 @@ def test_window_of_another_length_is_interpolated_to_the_models_own(days: int) -
     with torch.inference_mode():
         batch = torch.from_numpy(stretched.reshape(-1, 90, 1).astype(np.float32))
         expected = encoder().model.backbone(batch).last_hidden_state[:, 0, -1].numpy()
-    np.testing.assert_allclose(encoder().embed(series(4, 2, days)).reshape(-1, 64), expected, atol=1e-5)
+    np.testing.assert_allclose(
+        encoder().embed(series(4, 2, days)).reshape(-1, 64), expected, atol=1e-5
+    )
 
 
 @pytest.fixture(scope="module")
@@ -253,12 +286,17 @@ def prefixed() -> Any:
     """A model tuned with a resolution prefix: it wants freq_token (daily = 8) and has one more patch, at index 0."""
     from tsfm_public.models.tinytimemixer import TinyTimeMixerConfig, TinyTimeMixerForPrediction
 
-    wanted = seed_architecture().to_dict() | {"resolution_prefix_tuning": True, "frequency_token_vocab_size": 10}
+    wanted = seed_architecture().to_dict() | {
+        "resolution_prefix_tuning": True,
+        "frequency_token_vocab_size": 10,
+    }
     torch.manual_seed(0)
     return TinyTimeMixerForPrediction(TinyTimeMixerConfig(**wanted)).eval()
 
 
-def test_prefix_patch_of_a_model_with_resolution_tuning_is_left_out_of_pooling(prefixed: Any) -> None:
+def test_prefix_patch_of_a_model_with_resolution_tuning_is_left_out_of_pooling(
+    prefixed: Any,
+) -> None:
     x_BCL = series(6, 1)
     tokens_NPE = hidden(prefixed, x_BCL[:, 0], freq_token=torch.full((6,), 8))
     assert tokens_NPE.shape[1] == 1 + 11
@@ -306,7 +344,9 @@ def test_hash_of_weights_knows_names_shapes_and_bytes_and_not_their_order() -> N
 def test_random_encoder_depends_on_its_seed_alone() -> None:
     torch.manual_seed(123)
     before = torch.random.get_rng_state()
-    one, two, other = (load_encoder(EncoderConfig(source="random", seed=seed)) for seed in (3, 3, 4))
+    one, two, other = (
+        load_encoder(EncoderConfig(source="random", seed=seed)) for seed in (3, 3, 4)
+    )
     assert one.sha256 == two.sha256 != other.sha256
     assert torch.equal(torch.random.get_rng_state(), before)
     np.testing.assert_array_equal(one.embed(series()), two.embed(series()))
@@ -355,10 +395,14 @@ def test_folder_on_s3_loads_to_the_same_weights(copied: Path, s3: Callable[[str]
     assert found.sha256 == encoder().sha256
     np.testing.assert_array_equal(found.embed(series()), encoder().embed(series()))
     assert weights_stamp(spec) == weights_stamp(EncoderConfig())
-    assert f"{away}/model.safetensors: SHA-256 is" in refused(source="path", path=str(away), sha256="0" * 64)
+    assert f"{away}/model.safetensors: SHA-256 is" in refused(
+        source="path", path=str(away), sha256="0" * 64
+    )
 
 
-@pytest.mark.parametrize("spec", [EncoderConfig(), *(EncoderConfig(source="random", seed=seed) for seed in (0, 3))])
+@pytest.mark.parametrize(
+    "spec", [EncoderConfig(), *(EncoderConfig(source="random", seed=seed) for seed in (0, 3))]
+)
 def test_plain_encoder_gives_the_librarys_numbers_without_it(spec: EncoderConfig) -> None:
     series_NL = torch.from_numpy(zscore(series())[:, 0].astype(np.float32))
     encoder = load_encoder(spec)
@@ -378,12 +422,15 @@ for source in ("packaged", "random"):
     load_encoder(EncoderConfig(source=source)).embed(np.zeros((1, 1, 90)))
 print([name for name in ("tsfm_public", "transformers", "peft", "sklearn") if name in sys.modules])
 """
-    told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    told = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
     assert told.stdout.strip() == "[]"
 
 
 @pytest.mark.parametrize(
-    "change", [{"adaptive_patching_levels": 1}, {"scaling": "mean"}, {"use_positional_encoding": True}]
+    "change",
+    [{"adaptive_patching_levels": 1}, {"scaling": "mean"}, {"use_positional_encoding": True}],
 )
 def test_other_architectures_are_left_to_the_library(copied: Path, change: dict[str, Any]) -> None:
     config = json.loads((copied / "config.json").read_text())
@@ -447,14 +494,18 @@ def one_tensor_lost(folder: Path) -> None:
 
 
 def of_another_model(folder: Path) -> None:
-    state = {f"bert.{name}": tensor for name, tensor in load_file(folder / "model.safetensors").items()}
+    state = {
+        f"bert.{name}": tensor for name, tensor in load_file(folder / "model.safetensors").items()
+    }
     save_file(state, folder / "model.safetensors", metadata={"format": "pt"})
 
 
 @pytest.mark.parametrize(
     "harm", [cut_short, garbage, broken_config, of_another_width, one_tensor_lost, of_another_model]
 )
-def test_damaged_weights_or_those_of_another_model_are_refused(copied: Path, harm: Callable[[Path], None]) -> None:
+def test_damaged_weights_or_those_of_another_model_are_refused(
+    copied: Path, harm: Callable[[Path], None]
+) -> None:
     """Never an encoder that is random where its file had no weights: that is the seed's fault we set out to mend."""
     harm(copied)
     assert str(copied) in refused(source="path", path=str(copied))
@@ -471,7 +522,10 @@ def test_hub_without_a_network_says_what_to_do(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_hub_source_is_pinned_to_the_90_day_revision() -> None:
-    assert (HUB_REPOSITORY, HUB_REVISION) == ("ibm-granite/granite-timeseries-ttm-r2", "90-30-ft-r2.1")
+    assert (HUB_REPOSITORY, HUB_REVISION) == (
+        "ibm-granite/granite-timeseries-ttm-r2",
+        "90-30-ft-r2.1",
+    )
     assert (EncoderConfig().repository, EncoderConfig().revision) == (HUB_REPOSITORY, HUB_REVISION)
 
 
@@ -484,7 +538,11 @@ def test_settings_that_do_not_exist_are_refused(wrong: dict[str, str]) -> None:
 def test_stamp_tells_sources_apart_without_loading_them(copied: Path) -> None:
     packaged, path = EncoderConfig(), EncoderConfig(source="path", path=str(copied))
     assert weights_stamp(packaged) == weights_stamp(path)
-    others = [EncoderConfig(source="random"), EncoderConfig(source="random", seed=1), EncoderConfig(source="hub")]
+    others = [
+        EncoderConfig(source="random"),
+        EncoderConfig(source="random", seed=1),
+        EncoderConfig(source="hub"),
+    ]
     assert len({weights_stamp(each) for each in (packaged, *others)}) == 4
 
 
@@ -505,9 +563,16 @@ def test_publishers_weights_load_with_their_hash_and_embed_90_days() -> None:
 @needs(R1)
 def test_publishers_weights_embed_the_interpolated_window() -> None:
     x_BCL, at = zscore(series(6, 1)), np.linspace(0, 89, 512)
-    stretched = np.stack([np.interp(at, np.arange(90), row) for row in x_BCL[:, 0]]).astype(np.float32)
+    stretched = np.stack([np.interp(at, np.arange(90), row) for row in x_BCL[:, 0]]).astype(
+        np.float32
+    )
     with torch.inference_mode():
-        expected = r1().model.backbone(torch.from_numpy(stretched)[..., None]).last_hidden_state[:, 0, -1].numpy()
+        expected = (
+            r1()
+            .model.backbone(torch.from_numpy(stretched)[..., None])
+            .last_hidden_state[:, 0, -1]
+            .numpy()
+        )
     np.testing.assert_allclose(r1().embed(series(6, 1))[:, 0], expected, atol=1e-5)
 
 
@@ -525,9 +590,9 @@ def test_publishers_forecast_beats_the_last_value_on_office_temperature() -> Non
     MAE 0.847 against 1.034 (last value), 0.993 (mean of the window). (On NAB's machine temperature it does not: 1.065
     against 1.016.) A loader that left its weights random would lose.
     """
-    hourly = pd.read_parquet(DATA / "nab" / "ambient_temperature_system_failure.parquet").set_index("timestamp")[
-        "value"
-    ]
+    hourly = pd.read_parquet(DATA / "nab" / "ambient_temperature_system_failure.parquet").set_index(
+        "timestamp"
+    )["value"]
     value_T = hourly.resample("1h").mean().interpolate().to_numpy()
     made = np.lib.stride_tricks.sliding_window_view(value_T, 512 + 96)[::24]
     past, future = made[:, None, :512], made[:, None, 512:]
@@ -545,10 +610,22 @@ def test_publishers_forecast_of_stretched_windows_beats_the_last_value_on_engine
     """C-MAPSS FD001, every fifth engine, a 90-day window every 60 days stretched to 512, 16 days ahead: MAE 0.980
     against 1.047 (last value) and 1.120 (mean), in standard deviations of the window.
     """
-    wanted = [("equipment_id", "in", [f"{part}-{k:03d}" for part in ("test", "train") for k in range(5, 101, 5)])]
-    readings = pd.read_parquet(DATA / "cmapss_fd001" / "readings.parquet", filters=wanted).sort_values("date")
-    by_series = (own.to_numpy() for _, own in readings.groupby(["equipment_id", "point_id"])["value"])
-    made = np.array([value_T[at : at + 106] for value_T in by_series for at in range(0, len(value_T) - 106, 60)])
+    wanted = [
+        (
+            "equipment_id",
+            "in",
+            [f"{part}-{k:03d}" for part in ("test", "train") for k in range(5, 101, 5)],
+        )
+    ]
+    readings = pd.read_parquet(
+        DATA / "cmapss_fd001" / "readings.parquet", filters=wanted
+    ).sort_values("date")
+    by_series = (
+        own.to_numpy() for _, own in readings.groupby(["equipment_id", "point_id"])["value"]
+    )
+    made = np.array(
+        [value_T[at : at + 106] for value_T in by_series for at in range(0, len(value_T) - 106, 60)]
+    )
     made = made[made[:, :90].std(axis=1) > 0]
     past, future = made[:, None, :90], made[:, None, 90:]
     scale = past.std(axis=-1, keepdims=True)

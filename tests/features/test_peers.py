@@ -71,7 +71,9 @@ def test_median_is_that_of_the_normalised_values_of_the_day() -> None:
 def test_season_is_taken_out_and_the_drift_of_one_stays() -> None:
     panels = fleet()
     level = level_of(panels)
-    drifting, steady = (deviations(p, fit_scale(p, "baseline"), level).value_TC[:, 0] for p in panels[:2])
+    drifting, steady = (
+        deviations(p, fit_scale(p, "baseline"), level).value_TC[:, 0] for p in panels[:2]
+    )
     own = series_of(panels[1]).value_TC[:, 0]
     assert np.std(steady[100:]) < 0.3 * np.std(own[100:])
     assert drifting[-10:].mean() > steady[-10:].mean() + 4 * np.std(steady)

@@ -23,8 +23,12 @@ from hvac.features.self_supervised import (
 )
 from hvac.simulate.fleet import SimulateConfig, simulate
 
-FLEET = SimulateConfig(facilities=2, equipment_per_class=4, classes=("ahu", "pump"), days=420, seed=7)
-CONFIG = PretrainConfig(fleets=(FLEET,), shapes=30, steps=24, batch_size=32, report_every=8, held_out_windows=300)
+FLEET = SimulateConfig(
+    facilities=2, equipment_per_class=4, classes=("ahu", "pump"), days=420, seed=7
+)
+CONFIG = PretrainConfig(
+    fleets=(FLEET,), shapes=30, steps=24, batch_size=32, report_every=8, held_out_windows=300
+)
 
 
 @cache
@@ -40,7 +44,9 @@ def trained() -> tuple[Any, dict[str, float], tuple[dict[str, float], ...]]:
 
 
 def walks(rows: int = 50, days: int = 300) -> Series:
-    value_NT = np.cumsum(np.random.default_rng(0).normal(size=(rows, days)), axis=1).astype(np.float32)
+    value_NT = np.cumsum(np.random.default_rng(0).normal(size=(rows, days)), axis=1).astype(
+        np.float32
+    )
     return Series(value_NT, np.ones((rows, days), dtype=bool))
 
 
@@ -66,7 +72,11 @@ def test_no_held_out_series_is_in_training_and_equipment_is_held_out_whole() -> 
     for (facility, equipment, point), own in fleet.sort_values("date").groupby(
         ["facility_id", "equipment_id", "point_id"]
     ):
-        first[np.float32(own["value"].to_numpy()[-1]), np.float32(own["value"].mean())] = (facility, equipment, point)
+        first[np.float32(own["value"].to_numpy()[-1]), np.float32(own["value"].mean())] = (
+            facility,
+            equipment,
+            point,
+        )
     whole = {}
     for row, observed in zip(held.value_NT, held.observed_NT, strict=True):
         ((facility, equipment, _),) = {
@@ -118,7 +128,10 @@ def test_past_does_not_know_the_future() -> None:
     source = walks()
     late = source.value_NT.copy()
     late[:, 240:] *= 1000
-    plain, moved = (draw(np.random.default_rng(0), source._replace(value_NT=v), 400) for v in (source.value_NT, late))
+    plain, moved = (
+        draw(np.random.default_rng(0), source._replace(value_NT=v), 400)
+        for v in (source.value_NT, late)
+    )
     untouched = np.isclose(plain.future_BD[:, 0], moved.future_BD[:, 0])
     assert untouched.sum() > 100
     np.testing.assert_array_equal(plain.past_BL[untouched], moved.past_BL[untouched])
@@ -153,7 +166,12 @@ def test_pretraining_reports_and_its_error_falls() -> None:
 def test_pretraining_gives_the_packaged_architecture_in_evaluation_mode() -> None:
     model, _, _ = trained()
     config = model.config
-    assert (config.d_model, config.num_layers, config.patch_length, config.num_patches) == (64, 4, 10, 9)
+    assert (config.d_model, config.num_layers, config.patch_length, config.num_patches) == (
+        64,
+        4,
+        10,
+        9,
+    )
     assert not model.training
     assert Encoder(EncoderConfig(), lambda: model).embed(np.zeros((2, 1, 90))).shape == (2, 1, 64)
 
@@ -167,7 +185,9 @@ def test_figures_name_the_encoder_and_both_naive_forecasts() -> None:
 
 def test_pretraining_is_the_same_each_time_and_another_seed_another() -> None:
     short = CONFIG.replace(steps=2)
-    hashes = [state_hash(pretrain(each)[0].state_dict()) for each in (short, short, short.replace(seed=1))]
+    hashes = [
+        state_hash(pretrain(each)[0].state_dict()) for each in (short, short, short.replace(seed=1))
+    ]
     assert hashes[0] == hashes[1] != hashes[2]
 
 
@@ -175,12 +195,17 @@ def test_held_out_figures_are_mean_absolute_errors_on_observed_days() -> None:
     """Against slow loops: last value, the value of the same weekday in the last week, and the model itself."""
     model, _, _ = trained()
     rng = np.random.default_rng(0)
-    batch = Batch(*(rng.normal(size=(20, 90)).astype(np.float32) for _ in range(2)), rng.random((20, 90)) < 0.8)
+    batch = Batch(
+        *(rng.normal(size=(20, 90)).astype(np.float32) for _ in range(2)),
+        rng.random((20, 90)) < 0.8,
+    )
     found = held_out_figures(model, batch, "cpu")
     errors: dict[str, list[float]] = {"encoder": [], "last_value": [], "seasonal_naive_7": []}
     for past, future, observed in zip(*batch, strict=True):
         with torch.inference_mode():
-            forecast = model(torch.from_numpy(past)[None, :, None]).prediction_outputs[0, :, 0].numpy()
+            forecast = (
+                model(torch.from_numpy(past)[None, :, None]).prediction_outputs[0, :, 0].numpy()
+            )
         for day in np.flatnonzero(observed):
             errors["encoder"].append(abs(forecast[day] - future[day]))
             errors["last_value"].append(abs(past[-1] - future[day]))

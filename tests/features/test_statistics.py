@@ -65,7 +65,9 @@ def assert_agrees_with_oracle(x_L: FloatArray) -> None:
     found_F, expected = statistics(x_L[None, None])[0, 0], statistics_oracle(x_L)
     spread, scale = float(np.ptp(x_L)), float(np.abs(x_L).max())
     for name, found in zip(FEATURE_NAMES, found_F, strict=True):
-        atol = 1e-11 if name in WITHOUT_UNIT else 1e-13 * (scale if name in OF_THE_LEVEL else spread)
+        atol = (
+            1e-11 if name in WITHOUT_UNIT else 1e-13 * (scale if name in OF_THE_LEVEL else spread)
+        )
         np.testing.assert_allclose(found, expected[name], rtol=1e-9, atol=atol, err_msg=name)
 
 
@@ -93,7 +95,9 @@ def test_statistics_agree_with_the_oracle_whatever_the_series(
 ) -> None:
     x_L = np.round(offset + slope * np.arange(days) + noise(seed, days), decimals) * scale
     means = np.array([x_L.mean(), x_L[-60:-30].mean()])
-    if np.abs(means).min() > 1e-4 * np.abs(x_L).max():  # a ratio to a mean that cancels out has no digits to compare
+    if (
+        np.abs(means).min() > 1e-4 * np.abs(x_L).max()
+    ):  # a ratio to a mean that cancels out has no digits to compare
         assert_agrees_with_oracle(x_L)
 
 
@@ -114,14 +118,24 @@ def test_overflow_gives_zero_not_a_wrong_number() -> None:
     x_L = with_faults(noise(), day_10=1.7e308, day_20=-1.7e308)
     f = named(x_L)
     assert f["max"] == 1.7e308
-    overflowing = ("std", "range", "skewness", "diff_std", "rolling_std_7d_mean", "rolling_std_7d_max", "max_drawdown")
+    overflowing = (
+        "std",
+        "range",
+        "skewness",
+        "diff_std",
+        "rolling_std_7d_mean",
+        "rolling_std_7d_max",
+        "max_drawdown",
+    )
     assert [f[name] for name in overflowing] == [0.0] * len(overflowing)
 
 
 @pytest.mark.parametrize("gap", [np.nan, np.inf, -np.inf])
 def test_non_finite_values_count_as_zero(gap: float) -> None:
     x_L = 20 + noise()
-    np.testing.assert_array_equal(named(with_faults(x_L, day_7=gap)), named(with_faults(x_L, day_7=0.0)))
+    np.testing.assert_array_equal(
+        named(with_faults(x_L, day_7=gap)), named(with_faults(x_L, day_7=0.0))
+    )
 
 
 def batch(windows: int = 37, points: int = 3) -> FloatArray:
@@ -248,7 +262,10 @@ def test_recent_is_the_last_30_days_and_past_the_30_before() -> None:
     [
         (np.zeros(90), r"expects windows \[batch, points, days\], found an array of shape \(90,\)"),
         (np.zeros((5, 90)), r"found an array of shape \(5, 90\)"),
-        (np.zeros((5, 1, 59)), r"at least 60 days in a window .*, found 59 in an array of shape \(5, 1, 59\)"),
+        (
+            np.zeros((5, 1, 59)),
+            r"at least 60 days in a window .*, found 59 in an array of shape \(5, 1, 59\)",
+        ),
         (np.zeros((5, 1, 0)), r"at least 60 days"),
         (np.full((1, 1, 90), "20"), r"expects windows of real numbers, found an array of <U2"),
         (np.full((1, 1, 90), None), r"found an array of object"),

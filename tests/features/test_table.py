@@ -9,14 +9,26 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from hvac.features.table import KEY_SCHEMA, KEYS, VECTORS, Windows, concat, from_arrow, lists, matrix, to_arrow
+from hvac.features.table import (
+    KEY_SCHEMA,
+    KEYS,
+    VECTORS,
+    Windows,
+    concat,
+    from_arrow,
+    lists,
+    matrix,
+    to_arrow,
+)
 
 POINTS = 3
 WIDE = {"x_BCL": 90, "f_BCF": 28, "z_BCE": 16, "u_BCE": 16}
 ARRAYS = ("observed_B", "persistence_B", *(name for name, _ in VECTORS.values()))
 
 
-def windows(rows: int = 5, *, points: int = POINTS, seed: int = 0, without: tuple[str, ...] = ()) -> Windows:
+def windows(
+    rows: int = 5, *, points: int = POINTS, seed: int = 0, without: tuple[str, ...] = ()
+) -> Windows:
     rng = np.random.default_rng(seed)
     keys: dict[str, list[Any]] = {
         "facility_id": [f"F{k % 2}" for k in range(rows)],
@@ -27,8 +39,14 @@ def windows(rows: int = 5, *, points: int = POINTS, seed: int = 0, without: tupl
         "split": [("train", "tune", "cal", "test", None)[k % 5] for k in range(rows)],
         "status": ["ok"] * rows,
     }
-    arrays: dict[str, Any] = {name: rng.normal(size=(rows, points, width)) for name, width in WIDE.items()}
-    arrays |= {"k_BK": rng.normal(size=(rows, 7)), "observed_B": rng.random(rows), "persistence_B": rng.random(rows)}
+    arrays: dict[str, Any] = {
+        name: rng.normal(size=(rows, points, width)) for name, width in WIDE.items()
+    }
+    arrays |= {
+        "k_BK": rng.normal(size=(rows, 7)),
+        "observed_B": rng.random(rows),
+        "persistence_B": rng.random(rows),
+    }
     arrays = {name: array.astype(np.float32) for name, array in arrays.items()}
     arrays["k_BK"][0, 0] = np.nan
     arrays |= {name: rng.random((rows, 3)) < 0.5 for name in ("y_BH", "known_BH")}
@@ -88,7 +106,10 @@ def test_slice_of_a_table_is_read_as_its_rows(fixed: bool) -> None:
 
 
 def test_plain_lists_have_one_schema_whatever_the_number_of_points() -> None:
-    assert to_arrow(windows(points=1), fixed=False).schema == to_arrow(windows(points=4), fixed=False).schema
+    assert (
+        to_arrow(windows(points=1), fixed=False).schema
+        == to_arrow(windows(points=4), fixed=False).schema
+    )
 
 
 def test_fixed_lists_say_their_length() -> None:
@@ -116,7 +137,9 @@ def test_take_by_positions_and_by_mask_agree() -> None:
     found = windows(6)
     mask = np.array([False, True, False, True, True, False])
     assert_same(found.take(mask), found.take(np.flatnonzero(mask)))
-    assert found.take(mask).column("end_date").tolist() == [found.column("end_date")[k] for k in (1, 3, 4)]
+    assert found.take(mask).column("end_date").tolist() == [
+        found.column("end_date")[k] for k in (1, 3, 4)
+    ]
 
 
 def test_take_keeps_keys_and_arrays_together_in_any_order() -> None:

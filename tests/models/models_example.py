@@ -51,7 +51,9 @@ def keys(rows: int, *, point: str | None = None) -> pa.Table:
     return pa.table(columns, schema=KEY_SCHEMA)
 
 
-def windows(rows: int = 60, *, points: int = 1, seed: int = 0, without: Sequence[str] = ()) -> Windows:
+def windows(
+    rows: int = 60, *, points: int = 1, seed: int = 0, without: Sequence[str] = ()
+) -> Windows:
     """Windows of which the first column of every block carries the label; a fifth of the labels is unknown."""
     rng = np.random.default_rng(seed)
     truth_B = rng.normal(size=rows)
@@ -64,7 +66,10 @@ def windows(rows: int = 60, *, points: int = 1, seed: int = 0, without: Sequence
         "z_BCE": rng.normal(size=(rows, points, 64)),
         "k_BK": rng.normal(size=(rows, 5)),
         "a_BCA": np.random.default_rng(seed + 1).normal(size=(rows, points, 4)),
-        **{part: np.random.default_rng((seed, n)).normal(size=(rows, points, 9)) for n, part in enumerate(SUMMARIES)},
+        **{
+            part: np.random.default_rng((seed, n)).normal(size=(rows, points, 9))
+            for n, part in enumerate(SUMMARIES)
+        },
     }
     for part in ("f_BCF", "z_BCE", "a_BCA", *SUMMARIES):
         arrays[part][:, 0, 0] = truth_B
@@ -72,7 +77,9 @@ def windows(rows: int = 60, *, points: int = 1, seed: int = 0, without: Sequence
     arrays = {name: array.astype(np.float32) for name, array in arrays.items()}
     arrays["y_BH"] = truth_B[:, None] + rng.normal(0, 0.5, (rows, 3)) > np.array([1.0, 0.5, 0.0])
     arrays["known_BH"] = rng.random((rows, 3)) < 0.8
-    return Windows(keys=keys(rows), **{name: array for name, array in arrays.items() if name not in without})
+    return Windows(
+        keys=keys(rows), **{name: array for name, array in arrays.items() if name not in without}
+    )
 
 
 def described(rows: int = 60, *, points: int = 1, seed: int = 0) -> Windows:
@@ -101,14 +108,18 @@ def fleet_of(facilities: dict[str, tuple[int, float]], *, windows: int = 8) -> t
     parts = []
     for name, (machines, above) in facilities.items():
         score_B = np.repeat(rng.normal(-0.5, 1, machines), windows)
-        y_BH = rng.random((len(score_B), 1)) < 1 / (1 + np.exp(-score_B[:, None] - above - [-0.5, 0.0, 0.5]))
+        y_BH = rng.random((len(score_B), 1)) < 1 / (
+            1 + np.exp(-score_B[:, None] - above - [-0.5, 0.0, 0.5])
+        )
         named = [(name, f"E{k // windows}", k % windows) for k in range(len(score_B))]
         parts.append((score_B, y_BH, named))
     score_B, y_BH, named = (np.concatenate([part[k] for part in parts]) for k in range(3))
     columns = {
         "facility_id": named[:, 0].tolist(),
         "equipment_id": named[:, 1].tolist(),
-        "end_date": [dt.date(2024, 2, 1) + dt.timedelta(days=7 * int(week)) for week in named[:, 2]],
+        "end_date": [
+            dt.date(2024, 2, 1) + dt.timedelta(days=7 * int(week)) for week in named[:, 2]
+        ],
     }
     same = {"point_id": None, "class": "ahu", "split": "cal", "status": "ok"}
     columns |= {key: [value] * len(score_B) for key, value in same.items()}
@@ -120,7 +131,9 @@ def fleet_of(facilities: dict[str, tuple[int, float]], *, windows: int = 8) -> t
 
 
 def decided(score_BH: Any, cal: Windows, *, config: DecisionConfig, **more: Any) -> Decision:
-    return fit_decisions({"ahu": Scored(score_BH, cal)}, horizons=HORIZONS, config=config, **more)["ahu"]
+    return fit_decisions({"ahu": Scored(score_BH, cal)}, horizons=HORIZONS, config=config, **more)[
+        "ahu"
+    ]
 
 
 def fit_family(name: str, train: Windows, tune: Windows, **settings: Any) -> Any:
@@ -161,6 +174,8 @@ def departing(facility: str, **more: Any) -> Bundle:
     made = bundle(**more)
     own = Decision(
         calibrators=tuple(bent(each, 1.0, 1.0) for each in made.decision.calibrators),
-        thresholds=tuple(each._replace(value=0.9 * each.value) for each in made.decision.thresholds),
+        thresholds=tuple(
+            each._replace(value=0.9 * each.value) for each in made.decision.thresholds
+        ),
     )
     return replace(made, decision=replace(made.decision, facilities={facility: own}))

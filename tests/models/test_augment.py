@@ -125,7 +125,11 @@ def test_copies_follow_the_windows_and_keep_keys_labels_and_context() -> None:
 
 def test_windows_themselves_come_first_unchanged() -> None:
     train = windows(30)
-    before = {f.name: np.array(getattr(train, f.name)) for f in fields(Windows) if f.name in ("x_BCL", "f_BCF")}
+    before = {
+        f.name: np.array(getattr(train, f.name))
+        for f in fields(Windows)
+        if f.name in ("x_BCL", "f_BCF")
+    }
     found = without_encoder(train).take(np.arange(30))
     for name, array in before.items():
         np.testing.assert_array_equal(getattr(found, name), array)
@@ -144,11 +148,16 @@ def test_embedding_and_tokens_of_copies_are_those_of_their_values() -> None:
     train = described(12, points=2)
     assert train.x_BCL is not None
     train = replace(train, p_BCPE=packaged_encoder().tokens(train.x_BCL), u_BCE=train.z_BCE)
-    for name, attribute, made in (("hybrid", "z_BCE", "embed"), ("hybrid_multitask", "p_BCPE", "tokens")):
+    for name, attribute, made in (
+        ("hybrid", "z_BCE", "embed"),
+        ("hybrid_multitask", "p_BCPE", "tokens"),
+    ):
         found = augmented(train, config_of(name, augment={"copies": 1}), packaged_encoder)
         assert found.x_BCL is not None
         np.testing.assert_allclose(
-            getattr(found, attribute)[12:], getattr(packaged_encoder(), made)(found.x_BCL[12:]), atol=1e-5
+            getattr(found, attribute)[12:],
+            getattr(packaged_encoder(), made)(found.x_BCL[12:]),
+            atol=1e-5,
         )
         assert found.u_BCE is None
 
@@ -157,7 +166,9 @@ def test_the_untrained_encoders_embedding_of_copies_is_that_of_their_values() ->
     untrained = load_encoder(EncoderConfig(source="random", pooling="mean"))
     train = windows(6)
     train = replace(train, u_BCE=untrained.embed(np.asarray(train.x_BCL)))
-    found = augmented(train, config_of("hybrid", inputs=("untrained",), augment={"copies": 1}), packaged_encoder)
+    found = augmented(
+        train, config_of("hybrid", inputs=("untrained",), augment={"copies": 1}), packaged_encoder
+    )
     np.testing.assert_allclose(found.u_BCE, untrained.embed(np.asarray(found.x_BCL)), atol=1e-5)
     assert found.z_BCE is None
 
@@ -169,7 +180,9 @@ def test_what_the_family_does_not_need_is_left_out_rather_than_made() -> None:
 
 
 def test_windows_without_values_are_refused_with_what_to_do() -> None:
-    with pytest.raises(ConfigError, match=r"logistic_28\.augment\.copies is 2.*featurize\.keep_values: true"):
+    with pytest.raises(
+        ConfigError, match=r"logistic_28\.augment\.copies is 2.*featurize\.keep_values: true"
+    ):
         without_encoder(windows(4, without=("x_BCL",)))
 
 
@@ -182,14 +195,18 @@ def test_training_windows_must_carry_values_only_where_copies_are_made_of_them()
 
 def test_a_fit_trains_on_windows_and_copies() -> None:
     train, tune = described(150, seed=1), described(150, seed=2)
-    copies = fit(train, tune, config_of("logistic_28", augment={"copies": 1, **STILL}), Fitting(no_encoder))
+    copies = fit(
+        train, tune, config_of("logistic_28", augment={"copies": 1, **STILL}), Fitting(no_encoder)
+    )
     doubled = fit(concat([train, train]), tune, config_of("logistic_28"), Fitting(no_encoder))
     np.testing.assert_allclose(copies.score(tune), doubled.score(tune), rtol=1e-4, atol=1e-4)
     plain = fit(train, tune, config_of("logistic_28"), Fitting(no_encoder))
     assert np.abs(plain.score(tune) - doubled.score(tune)).max() > 1e-3
 
 
-@pytest.mark.parametrize("wrong", [{"copies": -1}, {"jitter": -0.1}, {"time_mask": 1.0}, {"window_slice": 0.0}])
+@pytest.mark.parametrize(
+    "wrong", [{"copies": -1}, {"jitter": -0.1}, {"time_mask": 1.0}, {"window_slice": 0.0}]
+)
 def test_settings_out_of_range_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match=next(iter(wrong))):
         AugmentConfig(**wrong)

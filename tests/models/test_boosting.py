@@ -20,7 +20,9 @@ from hvac.models.folds import unit_folds
 from hvac.models.trees import LEAF, TreeNodes, join_trees, restored_trees
 from tests.models.models_example import fit_family, windows
 
-TWO_LEAVES = TreeNodes(*map(np.array, ([3, -1, -1], [0.5, 0, 0], [0, 0, 0], [1, 0, 0], [2, 0, 0], [0.0, -1.0, 2.0])))
+TWO_LEAVES = TreeNodes(
+    *map(np.array, ([3, -1, -1], [0.5, 0, 0], [0, 0, 0], [1, 0, 0], [2, 0, 0], [0.0, -1.0, 2.0]))
+)
 ONE_LEAF = TreeNodes(*map(np.array, ([-1], [0.0], [0], [0], [0], [0.25])))
 TRAIN, TUNE, FRESH = windows(400, seed=0), windows(200, seed=1), windows(200, seed=2)
 
@@ -39,7 +41,9 @@ def with_holes(made: Windows, seed: int = 0) -> Windows:
     return replace(made, k_BK=k_BK)
 
 
-def of_scikit_learn(config: BoostingConfig, train: Windows, tune: Windows, h: int) -> HistGradientBoostingClassifier:
+def of_scikit_learn(
+    config: BoostingConfig, train: Windows, tune: Windows, h: int
+) -> HistGradientBoostingClassifier:
     """The same forest, fitted and kept by scikit-learn."""
     train, tune = known(train, h), known(tune, h)
     model = HistGradientBoostingClassifier(
@@ -62,9 +66,13 @@ def of_scikit_learn(config: BoostingConfig, train: Windows, tune: Windows, h: in
     )
 
 
-@pytest.mark.parametrize("settings", [{}, {"seed": 5, "leaves": 4, "min_leaf": 5, "l2": 0.0, "share_of_features": 1.0}])
+@pytest.mark.parametrize(
+    "settings", [{}, {"seed": 5, "leaves": 4, "min_leaf": 5, "l2": 0.0, "share_of_features": 1.0}]
+)
 @pytest.mark.parametrize("name", sorted(BLOCKS))
-def test_scores_are_those_of_scikit_learn_also_where_context_is_missing(name: str, settings: dict[str, Any]) -> None:
+def test_scores_are_those_of_scikit_learn_also_where_context_is_missing(
+    name: str, settings: dict[str, Any]
+) -> None:
     train, tune, fresh = (with_holes(part, seed) for seed, part in enumerate((TRAIN, TUNE, FRESH)))
     model = fit_family(name, train, tune, **settings)
     score_BH, input_BN = model.score(fresh), inputs(fresh, model.config.needs)
@@ -72,7 +80,9 @@ def test_scores_are_those_of_scikit_learn_also_where_context_is_missing(name: st
         assert np.isnan(input_BN).any()
     for h in range(3):
         expected = of_scikit_learn(model.config, train, tune, h)
-        np.testing.assert_allclose(score_BH[:, h], expected.decision_function(input_BN), rtol=0, atol=1e-6)
+        np.testing.assert_allclose(
+            score_BH[:, h], expected.decision_function(input_BN), rtol=0, atol=1e-6
+        )
 
 
 def test_values_missing_where_training_had_all_go_where_scikit_learn_sends_them() -> None:
@@ -82,7 +92,9 @@ def test_values_missing_where_training_had_all_go_where_scikit_learn_sends_them(
     f_BCF[0], f_BCF[1] = np.inf, -np.inf
     fresh = replace(FRESH, f_BCF=f_BCF)
     for h in range(3):
-        expected = of_scikit_learn(model.config, TRAIN, TUNE, h).decision_function(inputs(fresh, ("features",)))
+        expected = of_scikit_learn(model.config, TRAIN, TUNE, h).decision_function(
+            inputs(fresh, ("features",))
+        )
         np.testing.assert_allclose(model.score(fresh)[:, h], expected, rtol=0, atol=1e-6)
 
 
@@ -99,7 +111,9 @@ def test_number_of_trees_is_chosen_on_tune() -> None:
 @pytest.mark.parametrize("name", sorted(BLOCKS))
 def test_state_restores_to_bit_equal_scores(name: str) -> None:
     model = fit_family(name, with_holes(TRAIN), TUNE, trees=20)
-    again = Boosting.restore(model.config, {n: a.copy() for n, a in model.state().items()}, no_encoder)
+    again = Boosting.restore(
+        model.config, {n: a.copy() for n, a in model.state().items()}, no_encoder
+    )
     assert again.parameters == model.parameters > 0
     np.testing.assert_array_equal(again.score(with_holes(FRESH)), model.score(with_holes(FRESH)))
 
@@ -129,7 +143,11 @@ def test_trees_of_an_older_bundle_are_restored() -> None:
         "feature_K": [3, -1, -1, -1], "threshold_K": [0.5, 0, 0, 0], "missing_left_K": [0, 0, 0, 0],
         "left_K": [2, 0, 0, 0], "right_K": [1, 0, 0, 0], "value_K": [0.0, 2.0, -1.0, 0.25],
     }  # fmt: skip
-    own = {"base": np.array([10.0]), "root_T": np.array([0, 3]), **{n: np.array(c) for n, c in columns.items()}}
+    own = {
+        "base": np.array([10.0]),
+        "root_T": np.array([0, 3]),
+        **{n: np.array(c) for n, c in columns.items()},
+    }
     (restored,) = restored_trees({f"forest.0.{name}": array for name, array in own.items()})
     expected = join_trees([TWO_LEAVES, ONE_LEAF], base=10.0)
     for mine, other in zip(restored, expected, strict=True):
@@ -139,7 +157,9 @@ def test_trees_of_an_older_bundle_are_restored() -> None:
 def test_thresholds_between_two_floats_split_float32_as_before() -> None:
     low = np.float32(0.1)
     middle = (float(low) + float(np.nextafter(low, np.float32(1)))) / 2
-    tree = TWO_LEAVES._replace(feature_K=np.array([0, -1, -1]), threshold_K=np.array([middle, 0, 0]))
+    tree = TWO_LEAVES._replace(
+        feature_K=np.array([0, -1, -1]), threshold_K=np.array([middle, 0, 0])
+    )
     rows = np.array([[low], [np.nextafter(low, np.float32(1))]], dtype=np.float64)
     assert join_trees([tree], base=0.0).total(rows).tolist() == [-1.0, 2.0]
 
@@ -184,14 +204,18 @@ def test_planted_signal_is_found(name: str) -> None:
 
 def test_unknown_labels_have_no_influence() -> None:
     flipped = [replace(part, y_BH=part.labels[0] ^ ~part.labels[1]) for part in (TRAIN, TUNE)]
-    np.testing.assert_array_equal(fit_family("gbdt_28", *flipped).score(FRESH), fitted("gbdt_28").score(FRESH))
+    np.testing.assert_array_equal(
+        fit_family("gbdt_28", *flipped).score(FRESH), fitted("gbdt_28").score(FRESH)
+    )
 
 
 @pytest.mark.parametrize("only", [False, True])
 def test_horizon_with_one_class_in_training_scores_its_base_rate(only: bool) -> None:
     y_BH = TRAIN.labels[0].copy()
     y_BH[:, 1] = only
-    score_BH = fit_family("gbdt_28", replace(TRAIN, y_BH=y_BH).take(np.arange(200)), TUNE).score(FRESH)
+    score_BH = fit_family("gbdt_28", replace(TRAIN, y_BH=y_BH).take(np.arange(200)), TUNE).score(
+        FRESH
+    )
     assert np.isfinite(score_BH).all()
     assert len(np.unique(score_BH[:, 1])) == 1
     assert (score_BH[:, 1] > 0).all() == only
@@ -241,7 +265,14 @@ def test_windows_without_a_block_are_refused_in_one_sentence() -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"trees": 0}, {"leaves": 1}, {"learning_rate": 0}, {"share_of_features": 0}, {"family": "gbdt_29"}]
+    "wrong",
+    [
+        {"trees": 0},
+        {"leaves": 1},
+        {"learning_rate": 0},
+        {"share_of_features": 0},
+        {"family": "gbdt_29"},
+    ],
 )
 def test_settings_out_of_range_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match=next(iter(wrong))):
@@ -251,7 +282,9 @@ def test_settings_out_of_range_are_refused(wrong: dict[str, Any]) -> None:
 def test_column_that_is_empty_in_one_fold_is_no_obstacle() -> None:
     """scikit-learn 1.9 refuses a column without any value, which a fold may have where the whole has not."""
     rng = np.random.default_rng(0)
-    input_BN = np.column_stack([rng.normal(size=80), np.r_[np.full(40, np.nan), rng.normal(size=40)]])
+    input_BN = np.column_stack(
+        [rng.normal(size=80), np.r_[np.full(40, np.nan), rng.normal(size=40)]]
+    )
     y_B = input_BN[:, 0] > 0
     rows = Rows(input_BN[:40], y_B[:40], np.ones(40))
     without = Rows(input_BN[:40, :1], y_B[:40], np.ones(40))

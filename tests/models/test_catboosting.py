@@ -46,7 +46,11 @@ def test_scores_are_catboosts_own_also_where_context_is_missing(h: int) -> None:
         iterations=30, depth=4, learning_rate=0.1, random_seed=0, border_count=64, rsm=0.5, boosting_type="Plain",
         thread_count=1, verbose=False, allow_writing_files=False,
     )  # fmt: skip
-    own.fit(finite_inputs(part, ("features", "context")), part.labels[0][:, h], sample_weight=part.weights[:, h])
+    own.fit(
+        finite_inputs(part, ("features", "context")),
+        part.labels[0][:, h],
+        sample_weight=part.weights[:, h],
+    )
     input_BN = inputs(FRESH, ("features", "context"))
     assert np.isnan(input_BN).any()
     expected_B = own.predict(input_BN, prediction_type="RawFormulaVal")
@@ -56,7 +60,9 @@ def test_scores_are_catboosts_own_also_where_context_is_missing(h: int) -> None:
 
 def test_state_restores_to_bit_equal_scores() -> None:
     model = fitted()
-    again = CatBoost.restore(model.config, {n: np.array(a) for n, a in model.state().items()}, no_encoder)
+    again = CatBoost.restore(
+        model.config, {n: np.array(a) for n, a in model.state().items()}, no_encoder
+    )
     assert again.parameters == model.parameters > 0
     np.testing.assert_array_equal(again.score(FRESH), model.score(FRESH))
 
@@ -66,7 +72,9 @@ def test_windows_of_another_number_of_points_are_refused_with_both_widths() -> N
         fitted().score(windows(3, points=2))
 
 
-def test_without_the_package_it_cannot_be_fitted_but_still_scores(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_package_it_cannot_be_fitted_but_still_scores(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     model: Any = fitted()
     monkeypatch.setitem(sys.modules, "catboost", None)
     assert np.isfinite(model.score(FRESH)).all()

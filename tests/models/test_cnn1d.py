@@ -17,7 +17,9 @@ from hvac.models.network import Shape
 from tests.models.models_example import windows
 
 
-def network(*, length: int = 100, points: int = 1, horizons: int = 1, **settings: Any) -> Convolutions:
+def network(
+    *, length: int = 100, points: int = 1, horizons: int = 1, **settings: Any
+) -> Convolutions:
     torch.manual_seed(3)
     shape = Shape(points=points, horizons=horizons, positions=(length,), columns=(points,))
     return Convolutions(Cnn1dConfig(**settings), shape).eval()
@@ -39,7 +41,9 @@ def test_one_point_and_one_output_have_the_seeds_number_of_parameters(length: in
 def test_network_is_two_convolutions_a_pool_a_maximum_over_time_and_two_layers() -> None:
     cnn = network(length=20, points=2, horizons=3)
     value_BLC = np.random.default_rng(0).normal(size=(4, 20, 2))
-    first, first_bias, second, second_bias, *head = (p.detach().double().numpy() for p in cnn.parameters())
+    first, first_bias, second, second_bias, *head = (
+        p.detach().double().numpy() for p in cnn.parameters()
+    )
 
     def convolve(x_BLC: Any, weight: Any, bias: Any) -> Any:
         steps = x_BLC.shape[1] - 2
@@ -57,7 +61,12 @@ def test_network_is_two_convolutions_a_pool_a_maximum_over_time_and_two_layers()
 
 def test_defaults_are_plain_cross_entropy_with_adam_as_in_the_seed() -> None:
     found = Cnn1dConfig()
-    assert (found.gamma, found.alpha, found.weight_decay, found.learning_rate) == (0.0, "none", 0.0, 1e-3)
+    assert (found.gamma, found.alpha, found.weight_decay, found.learning_rate) == (
+        0.0,
+        "none",
+        0.0,
+        1e-3,
+    )
     assert (found.filters, found.hidden, found.dropout) == ((32, 64), 64, 0.0)
 
 

@@ -17,7 +17,16 @@ TRAIN, TUNE, FRESH = windows(400, seed=0), windows(200, seed=1), windows(200, se
 
 def test_the_listed_baselines_are_those_that_stand_beside_every_figure() -> None:
     assert set(BASELINES) == {
-        *("base_rate", "persistence", "logistic_28", "gbdt_28", "gbdt_92", "gbdt_context", "et_context", "et_28"),
+        *(
+            "base_rate",
+            "persistence",
+            "logistic_28",
+            "gbdt_28",
+            "gbdt_92",
+            "gbdt_context",
+            "et_context",
+            "et_28",
+        ),
         "hybrid",
     }
 

@@ -87,7 +87,9 @@ def digest(*parts: Windows) -> str:
     return found.hexdigest()
 
 
-def fit(name: str, points: int = 1, *, train: Windows | None = None, tune: Windows | None = None) -> Any:
+def fit(
+    name: str, points: int = 1, *, train: Windows | None = None, tune: Windows | None = None
+) -> Any:
     train = complete(120, points, 1) if train is None else train
     tune = complete(80, points, 2) if tune is None else tune
     return fit_family(name, train, tune, **settings(name))
@@ -120,7 +122,9 @@ def wild() -> Windows:
     rng, rows = np.random.default_rng(0), 10_000
 
     def any_scale(*shape: int) -> Any:
-        tail = rng.standard_t(1.5, (rows, *shape)) * 10 ** rng.uniform(-6, 6, (rows, *[1] * len(shape)))
+        tail = rng.standard_t(1.5, (rows, *shape)) * 10 ** rng.uniform(
+            -6, 6, (rows, *[1] * len(shape))
+        )
         return np.clip(tail, -1e12, 1e12).astype(np.float32)
 
     encoder = packaged_encoder()
@@ -155,7 +159,9 @@ def test_score_is_a_finite_logit_per_window_and_horizon(name: str, points: int) 
 
 
 @every_case
-def test_score_of_a_window_depends_on_no_other(name: str, points: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_score_of_a_window_depends_on_no_other(
+    name: str, points: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     model, fresh = fitted(name, points).model, complete(40, points, 4)
     score_BH, order = model.score(fresh), np.random.default_rng(0).permutation(40)
     atol = tolerance(name)
@@ -173,10 +179,14 @@ def test_score_differs_between_windows_unless_the_family_looks_at_none_of_them(n
 
 
 @every_case
-def test_score_needs_no_label_and_no_part_of_a_window_that_the_family_does_not_name(name: str, points: int) -> None:
+def test_score_needs_no_label_and_no_part_of_a_window_that_the_family_does_not_name(
+    name: str, points: int
+) -> None:
     model, fresh = fitted(name, points).model, complete(40, points, 4)
     named = {NEEDS[need] for need in model.config.needs}
-    bare = replace(fresh, **{part: None for part in arrays(fresh) if part not in named | {"observed_B"}})
+    bare = replace(
+        fresh, **{part: None for part in arrays(fresh) if part not in named | {"observed_B"}}
+    )
     np.testing.assert_array_equal(model.score(bare), model.score(fresh))
 
 
@@ -205,7 +215,9 @@ def test_same_seed_gives_the_same_model_whatever_was_drawn_before(name: str) -> 
 
 @every_family
 @pytest.mark.parametrize("labels", ["no", "yes", "unknown"])
-def test_horizon_whose_training_labels_are_all_alike_gives_finite_scores(name: str, labels: str) -> None:
+def test_horizon_whose_training_labels_are_all_alike_gives_finite_scores(
+    name: str, labels: str
+) -> None:
     train = complete(120, 1, 1)
     y_BH, known_BH = (array.copy() for array in train.labels)
     y_BH[:, 1] = labels == "yes"
@@ -217,7 +229,10 @@ def test_horizon_whose_training_labels_are_all_alike_gives_finite_scores(name: s
 @every_family
 def test_tune_without_windows_or_without_known_labels_still_fits(name: str) -> None:
     tune = complete(80, 1, 2)
-    for poor in (tune.take(np.array([], int)), replace(tune, known_BH=np.zeros_like(tune.labels[1]))):
+    for poor in (
+        tune.take(np.array([], int)),
+        replace(tune, known_BH=np.zeros_like(tune.labels[1])),
+    ):
         assert np.isfinite(fit(name, tune=poor).score(complete(40, 1, 4))).all()
 
 
@@ -249,15 +264,21 @@ def test_saved_bundle_predicts_what_it_predicted(name: str, points: int, tmp_pat
 
 
 @every_case
-def test_embedding_and_tokens_are_made_from_values_where_they_are_not_there(name: str, points: int) -> None:
+def test_embedding_and_tokens_are_made_from_values_where_they_are_not_there(
+    name: str, points: int
+) -> None:
     made, fresh = bundle_of(name, points), complete(40, points, 4)
     bare = replace(fresh, z_BCE=None, p_BCPE=None)
-    np.testing.assert_allclose(made.predict(bare).risk_BH, made.predict(fresh).risk_BH, rtol=0, atol=1e-5)
+    np.testing.assert_allclose(
+        made.predict(bare).risk_BH, made.predict(fresh).risk_BH, rtol=0, atol=1e-5
+    )
     assert made.predict(bare.take(np.array([], int))).alarm_BH.shape == (0, len(HORIZONS))
 
 
 @every_family
-def test_risks_of_10_000_wild_windows_are_probabilities_that_never_fall_with_the_horizon(name: str) -> None:
+def test_risks_of_10_000_wild_windows_are_probabilities_that_never_fall_with_the_horizon(
+    name: str,
+) -> None:
     found = bundle_of(name, 1).predict(wild())
     assert found.risk_BH.shape == (10_000, len(HORIZONS))
     broken_B = ~((found.risk_BH >= 0) & (found.risk_BH <= 1)).all(axis=1)

@@ -11,7 +11,9 @@ import pytest
 from hvac.errors import BundleError
 from hvac.models.trees import TreeNodes, Trees, check_trees, join_trees
 
-STUMP = TreeNodes(*map(np.array, ([0, -1, -1], [0.5, 0, 0], [1, 0, 0], [1, 0, 0], [2, 0, 0], [0.0, -1, 1])))
+STUMP = TreeNodes(
+    *map(np.array, ([0, -1, -1], [0.5, 0, 0], [1, 0, 0], [1, 0, 0], [2, 0, 0], [0.0, -1, 1]))
+)
 SOUND = join_trees([STUMP, STUMP], base=1.0)
 DAMAGE: dict[str, Callable[[Trees], dict[str, Any]]] = {
     "way to the right of no length": lambda t: {"right_K": t.right_K * 0},

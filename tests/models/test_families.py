@@ -139,7 +139,9 @@ def test_configuration_survives_json(name: str) -> None:
 @every_family
 def test_run_configuration_survives_json(name: str) -> None:
     whole = run(family=name, seed=7)
-    assert RunConfig(**json.loads(json.dumps(whole.model_dump(mode="json", by_alias=True)))) == whole
+    assert (
+        RunConfig(**json.loads(json.dumps(whole.model_dump(mode="json", by_alias=True)))) == whole
+    )
 
 
 # What families need
@@ -152,13 +154,20 @@ def test_tokens_and_activity_are_read_as_values() -> None:
     assert columns_for(()) == ()
 
 
-@pytest.mark.parametrize(("need", "part"), [("embedding", "z_BCE"), ("tokens", "p_BCPE"), ("activity", "a_BCA")])
+@pytest.mark.parametrize(
+    ("need", "part"), [("embedding", "z_BCE"), ("tokens", "p_BCPE"), ("activity", "a_BCA")]
+)
 def test_parts_are_made_from_values_only_where_they_are_not_there(need: str, part: str) -> None:
     bare = windows(3, points=2, without=("z_BCE", "a_BCA"))
     made = getattr(prepared(bare, (need,), packaged_encoder), part)
     assert made.shape[:2] == (3, 2)
     assert getattr(bare, part) is None
-    assert getattr(prepared(prepared(bare, (need,), packaged_encoder), (need,), no_second_encoder), part) is not None
+    assert (
+        getattr(
+            prepared(prepared(bare, (need,), packaged_encoder), (need,), no_second_encoder), part
+        )
+        is not None
+    )
 
 
 def no_second_encoder() -> Any:
@@ -166,7 +175,9 @@ def no_second_encoder() -> Any:
 
 
 def test_embedding_is_the_last_token() -> None:
-    made = prepared(windows(3, points=2, without=("z_BCE",)), ("embedding", "tokens"), packaged_encoder)
+    made = prepared(
+        windows(3, points=2, without=("z_BCE",)), ("embedding", "tokens"), packaged_encoder
+    )
     assert made.p_BCPE is not None
     assert made.p_BCPE.shape == (3, 2, packaged_encoder().patches, packaged_encoder().dim)
     assert made.z_BCE is not None
@@ -175,7 +186,9 @@ def test_embedding_is_the_last_token() -> None:
 
 @pytest.mark.parametrize("need", sorted(NEEDS))
 def test_what_is_missing_and_cannot_be_made_is_named(need: str) -> None:
-    bare = windows(3, without=("z_BCE", "x_BCL", "f_BCF", "k_BK", "a_BCA", "persistence_B", *SUMMARIES))
+    bare = windows(
+        3, without=("z_BCE", "x_BCL", "f_BCF", "k_BK", "a_BCA", "persistence_B", *SUMMARIES)
+    )
     with pytest.raises(BundleError, match=f"the windows' {need}"):
         prepared(bare, (need,), packaged_encoder)
 

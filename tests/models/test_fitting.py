@@ -29,8 +29,13 @@ def rows(number: int = 300, *, seed: int = 0, horizons: int = 3) -> Rows:
     """Inputs whose first column carries the label; a fifth of the labels is unknown."""
     rng = np.random.default_rng(seed)
     input_BN = rng.normal(size=(number, INPUTS)).astype(np.float32)
-    y_BH = input_BN[:, :1] + rng.normal(0, 0.5, (number, horizons)) > np.array([1.0, 0.5, 0.0])[:horizons]
-    return Rows((input_BN[:, None],), y_BH, (rng.random((number, horizons)) < 0.8).astype(np.float32))
+    y_BH = (
+        input_BN[:, :1] + rng.normal(0, 0.5, (number, horizons))
+        > np.array([1.0, 0.5, 0.0])[:horizons]
+    )
+    return Rows(
+        (input_BN[:, None],), y_BH, (rng.random((number, horizons)) < 0.8).astype(np.float32)
+    )
 
 
 def counts(train: Rows) -> Counts:
@@ -39,7 +44,9 @@ def counts(train: Rows) -> Counts:
 
 
 def config(**more: Any) -> HybridConfig:
-    return HybridConfig(**{"epochs": 4, "batch_size": 64, "dropout": 0.0, "learning_rate": 5e-3, **more})
+    return HybridConfig(
+        **{"epochs": 4, "batch_size": 64, "dropout": 0.0, "learning_rate": 5e-3, **more}
+    )
 
 
 def network(setting: HybridConfig, horizons: int = 3) -> Stack:
@@ -51,7 +58,9 @@ def fit(train: Rows, tune: Rows | None = None, **more: Any) -> FitState:
     given = {name: more.pop(name) for name in ("state", "report", "workers") if name in more}
     made = more.pop("network", None) or network(config(**more), train.y_BH.shape[1])
     tune = rows(200, seed=1, horizons=train.y_BH.shape[1]) if tune is None else tune
-    return fit_network(made, train, tune, config(**more), counts=given.pop("counts", counts(train)), **given)
+    return fit_network(
+        made, train, tune, config(**more), counts=given.pop("counts", counts(train)), **given
+    )
 
 
 def seen_by(train: Rows, tune: Rows | None = None, **more: Any) -> tuple[FitState, list[FitState]]:
@@ -64,7 +73,9 @@ def seen_by(train: Rows, tune: Rows | None = None, **more: Any) -> tuple[FitStat
 def logits(made: Network, source: Rows) -> npt.NDArray[np.float32]:
     """Log-odds of the risks: [H, B]."""
     with torch.inference_mode():
-        found: npt.NDArray[np.float32] = made.read_out(made.eval()(*map(torch.from_numpy, source.inputs))).numpy()
+        found: npt.NDArray[np.float32] = made.read_out(
+            made.eval()(*map(torch.from_numpy, source.inputs))
+        ).numpy()
     return found
 
 
@@ -121,7 +132,9 @@ class Noting(nn.Module):
         return found
 
 
-def batches_of(train: Rows, *, workers: int = 1, of: Counts | None = None, **more: Any) -> list[list[float]]:
+def batches_of(
+    train: Rows, *, workers: int = 1, of: Counts | None = None, **more: Any
+) -> list[list[float]]:
     """The first input of every window, by step, over all epochs."""
     wrapped: list[Noting] = []
 
@@ -153,7 +166,9 @@ def test_stack_gives_the_logits_of_its_single_classifiers() -> None:
 def test_part_of_a_stack_holds_the_states_of_one_horizons_classifiers() -> None:
     made = [HybridClassifier(INPUTS) for _ in range(6)]
     stack = Stack(made, 0.3, horizons=3)
-    assert sum(p.numel() for p in stack.parameters()) == 6 * sum(p.numel() for p in made[0].parameters())
+    assert sum(p.numel() for p in stack.parameters()) == 6 * sum(
+        p.numel() for p in made[0].parameters()
+    )
     assert stack.part_H == (0, 1, 2)
     for h in range(3):
         for name, tensor in stack.part(h).items():
@@ -190,14 +205,19 @@ def test_fitting_stacked_gives_what_fitting_each_alone_gives(h: int) -> None:
         torch.testing.assert_close(together.best[h][name], tensor, atol=2e-5, rtol=0.0)
 
 
-def plain_fit(train: Rows, h: int, setting: HybridConfig, start: HybridClassifier) -> HybridClassifier:
+def plain_fit(
+    train: Rows, h: int, setting: HybridConfig, start: HybridClassifier
+) -> HybridClassifier:
     """The slow, obvious fit of one horizon: one batch an epoch, torch's own schedule and clipping."""
     known_B = train.w_BH[:, h] > 0
     y_B = torch.from_numpy(train.y_BH[known_B, h].astype(np.float32))
     input_BN = torch.from_numpy(train.inputs[0][known_B, 0])
     classifier = copy.deepcopy(start)
     optimiser = torch.optim.AdamW(
-        classifier.parameters(), lr=setting.learning_rate, weight_decay=setting.weight_decay, eps=1e-8
+        classifier.parameters(),
+        lr=setting.learning_rate,
+        weight_decay=setting.weight_decay,
+        eps=1e-8,
     )
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(
         optimiser, T_max=setting.epochs, eta_min=setting.final_learning_rate
@@ -226,13 +246,17 @@ def test_fitting_equals_a_plain_loop_with_cosine_focal_loss_and_clipping_of_each
     for h, start in enumerate(starts):
         expected = plain_fit(train, h, setting, start).state_dict()
         for name, tensor in expected.items():
-            torch.testing.assert_close(found.module[name.replace(".", "_")][h], tensor, atol=3e-4, rtol=0.0)
+            torch.testing.assert_close(
+                found.module[name.replace(".", "_")][h], tensor, atol=3e-4, rtol=0.0
+            )
 
 
 def test_a_horizon_with_large_gradients_does_not_shrink_the_steps_of_another() -> None:
     """Clipping is per classifier: what another horizon's labels are changes nothing."""
     train = rows(200)
-    easy = train._replace(y_BH=np.column_stack([train.y_BH[:, 0], train.inputs[0][:, 0, 1] > 0, train.y_BH[:, 2]]))
+    easy = train._replace(
+        y_BH=np.column_stack([train.y_BH[:, 0], train.inputs[0][:, 0, 1] > 0, train.y_BH[:, 2]])
+    )
     one, two = (fit(each, gamma=0.0, clip=0.05) for each in (train, easy))
     assert not torch.equal(one.best[1]["layers_8_weight"], two.best[1]["layers_8_weight"])
     for h in (0, 2):
@@ -269,7 +293,10 @@ def test_history_has_a_row_per_epoch_with_finite_losses() -> None:
     state = fit(rows())
     for row_E in state.history_H:
         assert [row["epoch"] for row in row_E] == [1.0, 2.0, 3.0, 4.0]
-        assert all(np.isfinite([row["train_loss"], row["tune_loss"], row["tune_pr_auc"]]).all() for row in row_E)
+        assert all(
+            np.isfinite([row["train_loss"], row["tune_loss"], row["tune_pr_auc"]]).all()
+            for row in row_E
+        )
         assert all(row["skipped"] == 0 for row in row_E)
 
 
@@ -285,7 +312,9 @@ def test_best_epoch_is_the_first_with_the_highest_tune_pr_auc() -> None:
         for name, tensor in state.best[h].items():
             assert torch.equal(tensor[0], seen[state.best_epoch[h] - 1].module[name][h])
     assert state.best_epoch != [8, 8, 8], "the example must have a best epoch before the last"
-    assert len(set(state.best_epoch)) > 1, "the example must have another best epoch for another horizon"
+    assert len(set(state.best_epoch)) > 1, (
+        "the example must have another best epoch for another horizon"
+    )
 
 
 def test_best_epoch_of_a_horizon_does_not_depend_on_the_others() -> None:
@@ -310,7 +339,9 @@ def test_a_horizon_without_pr_auc_has_no_say_in_a_shared_best_epoch() -> None:
     tune = rows(30, seed=1)
     quiet = tune._replace(y_BH=np.column_stack([tune.y_BH[:, :2], np.zeros(30, bool)]))
     state = fit(rows(), quiet, epochs=8, network=Line())
-    mean_E = np.mean([[row["tune_pr_auc"] for row in rows_E] for rows_E in state.history_H[:2]], axis=0)
+    mean_E = np.mean(
+        [[row["tune_pr_auc"] for row in rows_E] for rows_E in state.history_H[:2]], axis=0
+    )
     assert state.best_epoch == [1 + int(np.argmax(mean_E))]
 
 
@@ -325,7 +356,9 @@ def test_last_epoch_is_kept_where_tune_has_one_class() -> None:
 
 @pytest.mark.parametrize("shared", [False, True])
 def test_last_epoch_is_kept_where_tune_has_no_window(shared: bool) -> None:
-    state = fit(rows(), rows(10, seed=1).take(np.array([], int)), network=Line() if shared else None)
+    state = fit(
+        rows(), rows(10, seed=1).take(np.array([], int)), network=Line() if shared else None
+    )
     assert set(state.best_epoch) == {4}
     assert all(np.isnan(row["tune_pr_auc"]) for row_E in state.history_H for row in row_E)
 
@@ -346,7 +379,9 @@ def test_score_of_an_ensemble_is_the_mean_of_its_members_logits() -> None:
     made = [HybridClassifier(INPUTS).eval() for _ in range(6)]
     source = rows(40)
     with torch.inference_mode():
-        single_GB = torch.stack([classifier(torch.from_numpy(source.inputs[0][:, 0])) for classifier in made])
+        single_GB = torch.stack(
+            [classifier(torch.from_numpy(source.inputs[0][:, 0])) for classifier in made]
+        )
     expected_HB = single_GB.reshape(2, 3, 40).mean(dim=0).numpy()
     np.testing.assert_allclose(logits(Stack(made, 0.0, horizons=3), source), expected_HB, atol=1e-6)
 
@@ -355,7 +390,9 @@ def test_best_epoch_of_an_ensemble_is_chosen_by_horizon_for_all_its_members_toge
     tune = rows(30, seed=1)
     state, seen = seen_by(rows(), tune, epochs=8, members=2)
     assert len(state.best) == len(state.best_epoch) == 3
-    assert len(set(state.best_epoch)) > 1, "the example must have another best epoch for another horizon"
+    assert len(set(state.best_epoch)) > 1, (
+        "the example must have another best epoch for another horizon"
+    )
     for h in range(3):
         score_E = [row["tune_pr_auc"] for row in state.history_H[h]]
         assert state.best_epoch[h] == 1 + int(np.argmax(score_E))
@@ -375,7 +412,9 @@ def test_members_learn_what_each_would_learn_alone_and_differ() -> None:
     for member in (0, 1):
         alone = fit(train, network=Stack(starts[3 * member : 3 * member + 3], 0.0))
         for name, tensor in alone.module.items():
-            torch.testing.assert_close(both.module[name][3 * member : 3 * member + 3], tensor, atol=1e-6, rtol=0.0)
+            torch.testing.assert_close(
+                both.module[name][3 * member : 3 * member + 3], tensor, atol=1e-6, rtol=0.0
+            )
     weight_GON = both.module["layers_0_weight"]
     assert not torch.allclose(weight_GON[:3], weight_GON[3:], atol=0.05)
 
@@ -384,7 +423,11 @@ def test_members_learn_what_each_would_learn_alone_and_differ() -> None:
 
 
 def test_same_seed_gives_the_same_fit_and_another_seed_another() -> None:
-    one, two, other = fit(rows(), dropout=0.3), fit(rows(), dropout=0.3), fit(rows(), dropout=0.3, seed=1)
+    one, two, other = (
+        fit(rows(), dropout=0.3),
+        fit(rows(), dropout=0.3),
+        fit(rows(), dropout=0.3, seed=1),
+    )
     assert_same(one, two)
     assert not torch.equal(one.best[0]["layers_0_weight"], other.best[0]["layers_0_weight"])
 
@@ -447,7 +490,9 @@ def test_impatient_fit_that_ended_is_not_fitted_further() -> None:
 
 def test_patience_never_ends_a_fit_that_has_no_pr_auc_to_go_by() -> None:
     tune = rows(100, seed=1)
-    assert fit(rows(), tune._replace(y_BH=np.zeros_like(tune.y_BH)), epochs=6, patience=1).epoch == 6
+    assert (
+        fit(rows(), tune._replace(y_BH=np.zeros_like(tune.y_BH)), epochs=6, patience=1).epoch == 6
+    )
 
 
 def test_every_epoch_sees_every_window_once_in_an_order_of_its_own() -> None:
@@ -472,7 +517,9 @@ def test_windows_per_epoch_beyond_all_windows_is_all_windows() -> None:
 
 
 @pytest.mark.parametrize("windows_per_epoch", [None, 130])
-def test_workers_with_shards_of_unequal_size_take_the_same_number_of_steps(windows_per_epoch: int | None) -> None:
+def test_workers_with_shards_of_unequal_size_take_the_same_number_of_steps(
+    windows_per_epoch: int | None,
+) -> None:
     train = rows(301)
     setting = {"epochs": 1, "windows_per_epoch": windows_per_epoch}
     shards = [train.take(np.arange(rank, 301, 2)) for rank in (0, 1)]
@@ -529,7 +576,9 @@ def test_fit_that_skips_every_batch_keeps_its_first_weights_and_says_so() -> Non
 
 
 @pytest.mark.parametrize("rate", [1e4, 1e38])
-def test_learning_rate_that_overflows_the_weights_ends_in_finite_weights_or_one_sentence(rate: float) -> None:
+def test_learning_rate_that_overflows_the_weights_ends_in_finite_weights_or_one_sentence(
+    rate: float,
+) -> None:
     """A sweep may draw it; the third and fourth layers against NaN (model, loss) are for this."""
     message, state = "", None
     try:
@@ -538,7 +587,9 @@ def test_learning_rate_that_overflows_the_weights_ends_in_finite_weights_or_one_
         message = str(error)
     assert "\n" not in message
     assert bool(message) or state is not None
-    assert state is None or all(torch.isfinite(tensor).all() for best in state.best for tensor in best.values())
+    assert state is None or all(
+        torch.isfinite(tensor).all() for best in state.best for tensor in best.values()
+    )
 
 
 def test_counts_are_of_known_labels() -> None:

@@ -18,7 +18,10 @@ def of_units(units: int, *, failing: int, windows_each: int = 5) -> Windows:
     made = windows(units * windows_each)
     unit_B = np.repeat(np.arange(units), windows_each)
     keys = made.keys
-    for name, column in (("equipment_id", [f"E{u:03d}" for u in unit_B]), ("facility_id", ["F"] * len(unit_B))):
+    for name, column in (
+        ("equipment_id", [f"E{u:03d}" for u in unit_B]),
+        ("facility_id", ["F"] * len(unit_B)),
+    ):
         keys = keys.set_column(keys.column_names.index(name), name, [column])
     y_BH = np.tile((unit_B < failing)[:, None], (1, 3))
     return replace(made, keys=keys, y_BH=y_BH, known_BH=np.ones_like(y_BH))
@@ -26,7 +29,9 @@ def of_units(units: int, *, failing: int, windows_each: int = 5) -> Windows:
 
 def fold_of(made: Windows, *, folds: int, seed: int = 0) -> dict[str, set[int]]:
     found: dict[str, set[int]] = {}
-    for unit, fold in zip(made.units.tolist(), unit_folds(made, folds=folds, seed=seed).fold_B.tolist(), strict=True):
+    for unit, fold in zip(
+        made.units.tolist(), unit_folds(made, folds=folds, seed=seed).fold_B.tolist(), strict=True
+    ):
         found.setdefault(unit, set()).add(fold)
     return found
 

@@ -63,7 +63,9 @@ def test_score_is_the_weighted_sum_of_the_blocks_calibrated_log_odds() -> None:
     model, fresh = fitted(), windows(50, seed=3)
     expected_BH = sum(
         weight * (platt_HX[:, 0] * block.score(fresh) + platt_HX[:, 1])
-        for block, weight, platt_HX in zip(model.blocks.values(), model.mix.weight_K, model.platt_KHX, strict=True)
+        for block, weight, platt_HX in zip(
+            model.blocks.values(), model.mix.weight_K, model.platt_KHX, strict=True
+        )
     )
     expected_BH = model.mix.slope_H * expected_BH + model.mix.intercept_H
     np.testing.assert_allclose(model.score(fresh), expected_BH, rtol=1e-9)
@@ -112,11 +114,15 @@ def mixed(odds_KBH: Any, told: Labels, *, penalty: float | None = 0.0, allowed: 
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_weights_sum_to_1_are_never_negative_and_a_block_that_points_the_wrong_way_gets_none(seed: int) -> None:
+def test_weights_sum_to_1_are_never_negative_and_a_block_that_points_the_wrong_way_gets_none(
+    seed: int,
+) -> None:
     rng = np.random.default_rng(seed)
     y_BH = rng.random((800, 2)) < 0.3
     signs = (1.0, -1.0, 0.0)
-    odds_KBH = np.stack([sign * np.where(y_BH, 1.5, -1.5) + rng.normal(size=y_BH.shape) for sign in signs])
+    odds_KBH = np.stack(
+        [sign * np.where(y_BH, 1.5, -1.5) + rng.normal(size=y_BH.shape) for sign in signs]
+    )
     weight_K = mixed(odds_KBH, labels(y_BH, rng.random(y_BH.shape) < 0.8)).weight_K
     assert weight_K.sum() == pytest.approx(1)
     assert (weight_K >= 0).all()
@@ -130,16 +136,24 @@ def test_block_that_is_not_allowed_has_weight_0() -> None:
     y_BH = rng.random((300, 1)) < 0.3
     odds_KBH = np.where(y_BH, 1.5, -1.5) + rng.normal(size=(3, 300, 1))
     for penalty in (0.0, None):
-        weight_K = mixed(odds_KBH, labels(y_BH), penalty=penalty, allowed=[True, False, True]).weight_K
+        weight_K = mixed(
+            odds_KBH, labels(y_BH), penalty=penalty, allowed=[True, False, True]
+        ).weight_K
         assert weight_K[1] == 0
         assert weight_K.sum() == pytest.approx(1)
 
 
 def test_unknown_labels_have_no_say_in_the_weights() -> None:
     rng = np.random.default_rng(0)
-    y_BH, known_BH, odds_KBH = rng.random((300, 3)) < 0.3, rng.random((300, 3)) < 0.7, rng.normal(size=(2, 300, 3))
+    y_BH, known_BH, odds_KBH = (
+        rng.random((300, 3)) < 0.3,
+        rng.random((300, 3)) < 0.7,
+        rng.normal(size=(2, 300, 3)),
+    )
     turned_BH = np.where(known_BH, y_BH, ~y_BH)
-    one, other = (mixed(odds_KBH, labels(each, known_BH), penalty=0.01) for each in (y_BH, turned_BH))
+    one, other = (
+        mixed(odds_KBH, labels(each, known_BH), penalty=0.01) for each in (y_BH, turned_BH)
+    )
     for mine, theirs in zip(one, other, strict=True):
         np.testing.assert_array_equal(mine, theirs)
 
@@ -159,7 +173,9 @@ def test_fused_log_odds_have_the_rate_of_the_labels_and_the_slope_of_their_evide
     rng = np.random.default_rng(0)
     y_BH = rng.random((4000, 2)) < (0.1, 0.3)
     evidence_KBH = np.where(y_BH, 1.0, -1.0) + rng.normal(size=(3, *y_BH.shape))
-    odds_KBH = 2 * evidence_KBH + np.log([0.1 / 0.9, 0.3 / 0.7])  # each block calibrated, each with evidence of its own
+    odds_KBH = 2 * evidence_KBH + np.log(
+        [0.1 / 0.9, 0.3 / 0.7]
+    )  # each block calibrated, each with evidence of its own
     mix = mixed(odds_KBH, labels(y_BH))
     assert (mix.slope_H > 2.5).all()
     np.testing.assert_allclose(expit(mix(odds_KBH)).mean(axis=0), y_BH.mean(axis=0), atol=1e-3)
@@ -175,7 +191,11 @@ def test_horizon_with_one_kind_of_label_keeps_the_log_odds_of_its_blocks() -> No
 
 def test_state_without_slopes_and_intercepts_of_an_earlier_version_is_restored() -> None:
     model = fitted()
-    state = {name: array for name, array in model.state().items() if name not in ("slope_H", "intercept_H")}
+    state = {
+        name: array
+        for name, array in model.state().items()
+        if name not in ("slope_H", "intercept_H")
+    }
     fresh = windows(20, seed=3)
     earlier = Fusion.restore(model.config, state, no_encoder)
     sum_BH = (model.score(fresh) - model.mix.intercept_H) / model.mix.slope_H
@@ -185,8 +205,13 @@ def test_state_without_slopes_and_intercepts_of_an_earlier_version_is_restored()
 def test_weights_shrink_to_equal_ones_as_the_penalty_grows() -> None:
     rng = np.random.default_rng(0)
     y_BH = rng.random((500, 1)) < 0.3
-    odds_KBH = np.stack([np.where(y_BH, 2.0, -2.0) + rng.normal(size=y_BH.shape), rng.normal(size=y_BH.shape)])
-    gaps = [np.abs(mixed(odds_KBH, labels(y_BH), penalty=p).weight_K - 0.5).max() for p in (0.0, 0.1, 1.0, 1e4)]
+    odds_KBH = np.stack(
+        [np.where(y_BH, 2.0, -2.0) + rng.normal(size=y_BH.shape), rng.normal(size=y_BH.shape)]
+    )
+    gaps = [
+        np.abs(mixed(odds_KBH, labels(y_BH), penalty=p).weight_K - 0.5).max()
+        for p in (0.0, 0.1, 1.0, 1e4)
+    ]
     assert gaps == sorted(gaps, reverse=True)
     assert gaps[-1] < 1e-3
 
@@ -200,8 +225,14 @@ def test_best_block_alone_is_kept_only_where_it_is_better_beyond_chance() -> Non
     blend_B = rng.random(400)
     noise_B = np.repeat(rng.normal(0, 0.3, 40), 10)
     noise_B -= noise_B.mean()
-    assert choose_rule({"weights": blend_B, "best_block": blend_B - 0.001 + noise_B}, units_B) == "weights"
-    assert choose_rule({"weights": blend_B, "best_block": blend_B - 0.3 + noise_B}, units_B) == "best_block"
+    assert (
+        choose_rule({"weights": blend_B, "best_block": blend_B - 0.001 + noise_B}, units_B)
+        == "weights"
+    )
+    assert (
+        choose_rule({"weights": blend_B, "best_block": blend_B - 0.3 + noise_B}, units_B)
+        == "best_block"
+    )
     assert choose_rule({"weights": blend_B, "mean": blend_B - 0.001}, units_B) == "mean"
 
 
@@ -224,7 +255,9 @@ def test_cross_fit_tells_what_it_chose_and_scores_units_it_did_not_see() -> None
     assert set(fit.notes["weights"]) == set(BLOCKS)
     assert set(fit.notes["log_loss"]) == {"weights", "mean", "best_block"}
     chosen = fit.notes["log_loss"][fit.notes["rule"]]
-    assert chosen == pytest.approx(min(fit.notes["log_loss"][rule] for rule in ("weights", "mean")), rel=0.05)
+    assert chosen == pytest.approx(
+        min(fit.notes["log_loss"][rule] for rule in ("weights", "mean")), rel=0.05
+    )
     seen, unseen = (
         log_loss(part.labels[0][:, 1], expit(score_BH[:, 1]))
         for part, score_BH in ((train, fit.score_BH), (fresh, fit.model.score(fresh)))
@@ -234,7 +267,8 @@ def test_cross_fit_tells_what_it_chose_and_scores_units_it_did_not_see() -> None
 
 def test_useless_block_hardly_moves_the_score_and_a_good_one_does() -> None:
     train, tune, fresh = (
-        no_noise(known(windows(rows, seed=seed)), "f_BCF", seed) for rows, seed in ((400, 1), (200, 2), (400, 3))
+        no_noise(known(windows(rows, seed=seed)), "f_BCF", seed)
+        for rows, seed in ((400, 1), (200, 2), (400, 3))
     )
     found = shares(fuse(train, tune), fresh)
     assert found["statistics"] < 0.15 * found["context"]
@@ -242,7 +276,9 @@ def test_useless_block_hardly_moves_the_score_and_a_good_one_does() -> None:
 
 def test_mean_gives_every_block_the_same_weight_and_asks_for_no_other_mix() -> None:
     train = known(windows(400, seed=1))
-    fit = cross_fit(train, config_of("fusion", blocks=BLOCKS, method="mean"), Fitting(no_encoder), folds=3)
+    fit = cross_fit(
+        train, config_of("fusion", blocks=BLOCKS, method="mean"), Fitting(no_encoder), folds=3
+    )
     assert fit.model.mix.weight_K.tolist() == [0.5, 0.5]
     assert set(fit.notes["log_loss"]) == {"mean"}
 
@@ -260,7 +296,10 @@ def memorable(weeks: range, *, units: int = 40, seed: int = 0) -> Windows:
     unit_B = np.repeat(np.arange(units), len(weeks))
     made, rows = windows(len(unit_B), seed=seed), len(unit_B)
     keys = made.keys
-    for column, names in (("facility_id", ["F"] * rows), ("equipment_id", [f"{seed}-{unit}" for unit in unit_B])):
+    for column, names in (
+        ("facility_id", ["F"] * rows),
+        ("equipment_id", [f"{seed}-{unit}" for unit in unit_B]),
+    ):
         keys = keys.set_column(keys.column_names.index(column), column, [names])
     k_BK = np.random.default_rng((seed, weeks.start)).normal(size=(rows, 5)).astype(np.float32)
     k_BK[:, 0] += 1.5 * label_U[unit_B]
@@ -272,19 +311,30 @@ def memorable(weeks: range, *, units: int = 40, seed: int = 0) -> Windows:
 @cache
 def memorised(seed: int) -> tuple[Fusion, Windows, Windows, Windows]:
     """A fusion of a block that knows every unit by heart and one of context; train, tune and windows of new units."""
-    train, tune, fresh = memorable(range(6), seed=seed), memorable(range(6, 9), seed=seed), memorable(range(6), seed=9)
+    train, tune, fresh = (
+        memorable(range(6), seed=seed),
+        memorable(range(6, 9), seed=seed),
+        memorable(range(6), seed=9),
+    )
     memory = {"family": "gbdt_28", "trees": 30, "min_leaf": 5}
     return fuse(train, tune, blocks={"memory": memory, "context": CONTEXT}), train, tune, fresh
 
 
-SEEDS = (0, 1, 2)  # by chance one draw of 40 units may favour a block that knows nothing of new ones: the median counts
+SEEDS = (
+    0,
+    1,
+    2,
+)  # by chance one draw of 40 units may favour a block that knows nothing of new ones: the median counts
 
 
 def test_block_that_memorises_units_is_not_rewarded() -> None:
     pulls = []
     for model, train, tune, fresh in map(memorised, SEEDS):
         for part in (train, tune):
-            assert roc_auc_score(part.labels[0][:, 0], model.blocks["memory"].score(part)[:, 0]) > 0.999
+            assert (
+                roc_auc_score(part.labels[0][:, 0], model.blocks["memory"].score(part)[:, 0])
+                > 0.999
+            )
         found = shares(model, fresh)
         pulls.append(found["memory"] / found["context"])
         assert roc_auc_score(fresh.labels[0][:, 0], model.score(fresh)[:, 0]) > 0.75
@@ -294,7 +344,10 @@ def test_block_that_memorises_units_is_not_rewarded() -> None:
 def test_what_a_block_knows_by_heart_is_calibrated_to_the_base_rate() -> None:
     gaps = []
     for model, train, _, _ in map(memorised, SEEDS):
-        (slope, intercept), score_B = model.platt_KHX[0, 0], model.blocks["memory"].score(train)[:, 0]
+        (slope, intercept), score_B = (
+            model.platt_KHX[0, 0],
+            model.blocks["memory"].score(train)[:, 0],
+        )
         gaps.append(np.abs(expit(slope * score_B + intercept) - train.labels[0].mean()).max())
     assert np.median(gaps) < 0.3
 
@@ -324,7 +377,9 @@ def test_one_unit_alone_has_nothing_out_of_fold_and_is_fitted_all_the_same() -> 
 
 
 @pytest.mark.parametrize("labels", ["no", "yes", "unknown"])
-def test_horizon_with_one_kind_of_label_gets_its_base_rate_and_leaves_the_others_alone(labels: str) -> None:
+def test_horizon_with_one_kind_of_label_gets_its_base_rate_and_leaves_the_others_alone(
+    labels: str,
+) -> None:
     def one_kind(made: Windows) -> Windows:
         y_BH, known_BH = (array.copy() for array in made.labels)
         y_BH[:, 1] = labels == "yes"
@@ -349,7 +404,9 @@ def test_no_known_label_at_all_still_fits() -> None:
 
 
 def test_needs_are_those_of_all_blocks() -> None:
-    config = FusionConfig(blocks={"a": CONTEXT, "b": {"family": "lstm"}, "c": {"family": "gbdt_92"}, "d": CONTEXT})
+    config = FusionConfig(
+        blocks={"a": CONTEXT, "b": {"family": "lstm"}, "c": {"family": "gbdt_92"}, "d": CONTEXT}
+    )
     assert set(config.needs) == {"context", "values", "features", "embedding"}
     assert len(config.needs) == 4
     assert set(FusionConfig(blocks={"a": CONTEXT}).needs) == {"context"}
@@ -380,7 +437,9 @@ def test_seed_of_a_block_is_refused_as_it_would_have_no_say() -> None:
 def test_state_restores_blocks_under_their_names_and_the_same_scores() -> None:
     names = {"context": CONTEXT, "context.2": {**CONTEXT, "trees": 5}, "statistics": STATISTICS}
     model = fuse(windows(200, seed=1), windows(100, seed=2), blocks=names)
-    again = restore(model.config, {key: np.array(array) for key, array in model.state().items()}, no_encoder)
+    again = restore(
+        model.config, {key: np.array(array) for key, array in model.state().items()}, no_encoder
+    )
     assert list(again.blocks) == list(names)
     fresh = windows(50, seed=3)
     np.testing.assert_array_equal(again.score(fresh), model.score(fresh))
@@ -399,7 +458,13 @@ LEFT_OUT = {
 def test_inputs_left_out_are_needed_by_no_block_that_can_do_without_them() -> None:
     config = FusionConfig(blocks=LEFT_OUT, without=("raw", "activity"))
     assert set(config.needs) == {"features", "context", "recent"}
-    assert set(FusionConfig(blocks=LEFT_OUT).needs) == {"features", "context", "recent", "raw", "activity"}
+    assert set(FusionConfig(blocks=LEFT_OUT).needs) == {
+        "features",
+        "context",
+        "recent",
+        "raw",
+        "activity",
+    }
     only = FusionConfig(blocks={"history": LEFT_OUT["history"]}, without=("context", "activity"))
     assert set(only.needs) == {"context", "activity"}
 
@@ -411,7 +476,9 @@ def test_model_without_some_inputs_is_fitted_saved_and_scored_without_them() -> 
         for rows, seed in ((200, 1), (100, 2), (50, 3))
     )
     model = fuse(train, tune, **without)
-    again = restore(model.config, {key: np.array(array) for key, array in model.state().items()}, no_encoder)
+    again = restore(
+        model.config, {key: np.array(array) for key, array in model.state().items()}, no_encoder
+    )
     assert again.config.without == ("raw", "activity")
     assert np.ptp(model.score(fresh)[:, 2]) > 0
     np.testing.assert_array_equal(again.score(fresh), model.score(fresh))

@@ -38,8 +38,17 @@ def test_one_point_has_the_seeds_number_of_parameters() -> None:
 
 def test_defaults_are_the_seeds_training() -> None:
     found = HybridConfig()
-    assert (found.hidden, found.dropout, found.batch_size, found.epochs) == ((128, 64), 0.3, 128, 20)
-    assert (found.learning_rate, found.final_learning_rate, found.weight_decay) == (5e-4, 5e-5, 0.01)
+    assert (found.hidden, found.dropout, found.batch_size, found.epochs) == (
+        (128, 64),
+        0.3,
+        128,
+        20,
+    )
+    assert (found.learning_rate, found.final_learning_rate, found.weight_decay) == (
+        5e-4,
+        5e-5,
+        0.01,
+    )
     assert (found.clip, found.gamma) == (1.0, 3.0)
 
 
@@ -54,7 +63,9 @@ def test_classifier_is_linear_layer_norm_relu_twice_then_one_logit() -> None:
     for weight, bias, scale, shift in (weights[0:4], weights[4:8]):
         hidden = hidden @ weight.T + bias
         centred = hidden - hidden.mean(axis=1, keepdims=True)
-        hidden = np.maximum(centred / np.sqrt(hidden.var(axis=1, keepdims=True) + 1e-5) * scale + shift, 0)
+        hidden = np.maximum(
+            centred / np.sqrt(hidden.var(axis=1, keepdims=True) + 1e-5) * scale + shift, 0
+        )
     expected_B = (hidden @ weights[8].T + weights[9])[:, 0]
     with torch.inference_mode():
         found_B = classifier(torch.from_numpy(input_BN.astype(np.float32))).numpy()
@@ -125,7 +136,9 @@ def test_state_restores_to_bit_equal_scores(horizons: int, members: int) -> None
     model, made = unfitted(HybridConfig(members=members), horizons=horizons), windows(30)
     state = model.state()
     assert all(isinstance(array, np.ndarray) for array in state.values())
-    again = Hybrid.restore(model.config, {name: array.copy() for name, array in state.items()}, no_encoder)
+    again = Hybrid.restore(
+        model.config, {name: array.copy() for name, array in state.items()}, no_encoder
+    )
     assert again.shape == model.shape
     assert again.parameters == members * horizons * 20_609
     np.testing.assert_array_equal(again.score(made), model.score(made))
@@ -187,7 +200,9 @@ def test_fit_scales_with_training_statistics_and_finds_the_signal() -> None:
 
 
 def test_more_of_the_planted_sign_raises_the_score() -> None:
-    model = fit_family("hybrid", windows(400, seed=0), windows(200, seed=1), epochs=6, learning_rate=5e-3)
+    model = fit_family(
+        "hybrid", windows(400, seed=0), windows(200, seed=1), epochs=6, learning_rate=5e-3
+    )
     calm = windows(50, seed=2)
     assert calm.f_BCF is not None
     assert calm.z_BCE is not None
@@ -222,7 +237,9 @@ def test_fitted_model_is_the_best_epoch_of_every_horizon() -> None:
 
 def test_the_inputs_that_carry_the_label_are_kept() -> None:
     """The first statistic and the first number of the embedding carry it; the rest is noise."""
-    model = fit_family("hybrid", windows(300, seed=1), windows(100, seed=2), epochs=2, most_inputs=4)
+    model = fit_family(
+        "hybrid", windows(300, seed=1), windows(100, seed=2), epochs=2, most_inputs=4
+    )
     assert model.chosen_N is not None
     assert (len(model.chosen_N), model.chosen_N.sum()) == (92, 4)
     assert model.chosen_N[[0, 64]].all()
@@ -230,9 +247,13 @@ def test_the_inputs_that_carry_the_label_are_kept() -> None:
 
 
 def test_model_of_chosen_inputs_looks_at_no_other_and_restores_to_the_same_scores() -> None:
-    model = fit_family("hybrid", windows(300, seed=1), windows(100, seed=2), epochs=2, most_inputs=4)
+    model = fit_family(
+        "hybrid", windows(300, seed=1), windows(100, seed=2), epochs=2, most_inputs=4
+    )
     fresh = windows(50, seed=3)
-    again = Hybrid.restore(model.config, {n: np.array(a) for n, a in model.state().items()}, no_encoder)
+    again = Hybrid.restore(
+        model.config, {n: np.array(a) for n, a in model.state().items()}, no_encoder
+    )
     np.testing.assert_array_equal(again.chosen_N, model.chosen_N)
     np.testing.assert_array_equal(again.score(fresh), model.score(fresh))
     assert model.chosen_N is not None
@@ -241,9 +262,17 @@ def test_model_of_chosen_inputs_looks_at_no_other_and_restores_to_the_same_score
 
 
 def test_model_of_chosen_inputs_refuses_windows_of_another_number_of_points() -> None:
-    model = fit_family("hybrid", windows(300, points=2, seed=1), windows(60, points=2, seed=2), epochs=1, most_inputs=4)
+    model = fit_family(
+        "hybrid",
+        windows(300, points=2, seed=1),
+        windows(60, points=2, seed=2),
+        epochs=1,
+        most_inputs=4,
+    )
     for points in (1, 3):
-        with pytest.raises(BundleError, match=f"windows have {92 * points} inputs, the model expects 184"):
+        with pytest.raises(
+            BundleError, match=f"windows have {92 * points} inputs, the model expects 184"
+        ):
             model.score(windows(3, points=points))
 
 
@@ -259,5 +288,7 @@ def test_unknown_labels_have_no_say_in_the_choice_of_inputs() -> None:
     train = windows(300, seed=1)
     flipped = replace(train, y_BH=train.labels[0] ^ ~train.labels[1])
     config = HybridConfig(most_inputs=4)
-    one, two = (Hybrid.choose(Hybrid.inputs(each, config)[0], each, config) for each in (train, flipped))
+    one, two = (
+        Hybrid.choose(Hybrid.inputs(each, config)[0], each, config) for each in (train, flipped)
+    )
     np.testing.assert_array_equal(one, two)

@@ -46,7 +46,9 @@ def outcomes(rows: int = 400, seed: int = 0) -> tuple[torch.Tensor, Any, Any]:
     return torch.from_numpy(rng.normal(0, 2, (3, rows))), y_BH, known_BH
 
 
-def loss(hazard_HB: torch.Tensor, y_BH: Any, known_BH: Any, weighing: Weighing = PLAIN) -> torch.Tensor:
+def loss(
+    hazard_HB: torch.Tensor, y_BH: Any, known_BH: Any, weighing: Weighing = PLAIN
+) -> torch.Tensor:
     labels = (torch.from_numpy(array.T.astype(float)) for array in (y_BH, known_BH))
     found: torch.Tensor = network().loss_H(hazard_HB, *labels, weighing)
     return found
@@ -63,7 +65,9 @@ def test_risk_is_one_minus_the_product_of_survivals() -> None:
 
 
 @pytest.mark.parametrize("kind", [torch.float32, torch.float64])
-def test_log_odds_are_finite_and_never_fall_with_the_horizon_for_extreme_hazards(kind: torch.dtype) -> None:
+def test_log_odds_are_finite_and_never_fall_with_the_horizon_for_extreme_hazards(
+    kind: torch.dtype,
+) -> None:
     found_HB = network().read_out(EXTREMES.to(kind))
     assert torch.isfinite(found_HB).all()
     assert (found_HB.diff(dim=0) >= 0).all()
@@ -93,7 +97,11 @@ def test_loss_is_the_negative_log_likelihood_per_window_that_was_followed() -> N
     hazard_HB, y_BH, known_BH = outcomes()
     rows = zip(hazard_HB.T.tolist(), y_BH.tolist(), known_BH.tolist(), strict=True)
     expected = -sum(log_likelihood(*row) for row in rows) / known_BH[:, 0].sum()
-    assert {tuple(row) for row in known_BH.tolist()} >= {(False,) * 3, (True, False, False), (True,) * 3}
+    assert {tuple(row) for row in known_BH.tolist()} >= {
+        (False,) * 3,
+        (True, False, False),
+        (True,) * 3,
+    }
     assert float(loss(hazard_HB, y_BH, known_BH).sum()) == pytest.approx(expected, rel=1e-9)
 
 
@@ -105,7 +113,9 @@ def test_label_beyond_follow_up_has_no_say() -> None:
 
 def test_interval_after_an_onset_has_no_say() -> None:
     y_BH, known_BH = np.array([[True, True, True]]), np.ones((1, 3), dtype=bool)
-    one, other = (loss(torch.tensor([[0.3], [later], [later]]), y_BH, known_BH) for later in (-5.0, 5.0))
+    one, other = (
+        loss(torch.tensor([[0.3], [later], [later]]), y_BH, known_BH) for later in (-5.0, 5.0)
+    )
     assert torch.equal(one, other)
     assert (one[1:] == 0).all()
 
@@ -140,8 +150,12 @@ def test_batch_without_a_known_label_costs_nothing() -> None:
 
 @cache
 def fitted() -> HybridMultitask:
-    config = MultitaskConfig(epochs=12, learning_rate=1e-2, batch_size=64, width=8, heads=2, hidden=16)
-    return HybridMultitask.fit(with_tokens(400, seed=1), with_tokens(200, seed=2), config, Fitting(no_encoder))
+    config = MultitaskConfig(
+        epochs=12, learning_rate=1e-2, batch_size=64, width=8, heads=2, hidden=16
+    )
+    return HybridMultitask.fit(
+        with_tokens(400, seed=1), with_tokens(200, seed=2), config, Fitting(no_encoder)
+    )
 
 
 def test_scores_never_fall_with_the_horizon_before_any_calibration() -> None:

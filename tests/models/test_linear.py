@@ -30,9 +30,13 @@ def test_scores_are_those_of_the_strength_of_scikit_learn_that_is_best_on_tune()
     for h in range(3):
         train, tune = known(TRAIN, h), known(TUNE, h)
         scaler = fit_scaler(inputs(train, ("features",)))
-        train_BN, tune_BN, fresh_BN = (scaler.transform(inputs(part, ("features",))) for part in (train, tune, FRESH))
+        train_BN, tune_BN, fresh_BN = (
+            scaler.transform(inputs(part, ("features",))) for part in (train, tune, FRESH)
+        )
         fits = {
-            strength: LogisticRegression(C=strength, max_iter=config.iterations).fit(train_BN, train.labels[0][:, h])
+            strength: LogisticRegression(C=strength, max_iter=config.iterations).fit(
+                train_BN, train.labels[0][:, h]
+            )
             for strength in config.strengths
         }
         found = {
@@ -53,7 +57,9 @@ def test_planted_signal_is_found() -> None:
 
 def test_state_restores_to_bit_equal_scores() -> None:
     model = fit()
-    again = Logistic.restore(model.config, {name: a.copy() for name, a in model.state().items()}, no_encoder)
+    again = Logistic.restore(
+        model.config, {name: a.copy() for name, a in model.state().items()}, no_encoder
+    )
     np.testing.assert_array_equal(again.score(FRESH), model.score(FRESH))
 
 
@@ -80,7 +86,9 @@ def test_horizon_whose_labels_are_all_censored_in_training_scores_even_odds() ->
     assert constant_log_odds(censored, 2) == 0.0
     score_BH = fit(censored).score(FRESH)
     np.testing.assert_array_equal(score_BH[:, 2], 0.0)
-    np.testing.assert_allclose(score_BH[:, :2], fit().score(FRESH)[:, :2], rtol=0, atol=1e-5)  # its solver stops there
+    np.testing.assert_allclose(
+        score_BH[:, :2], fit().score(FRESH)[:, :2], rtol=0, atol=1e-5
+    )  # its solver stops there
 
 
 def test_tune_with_one_class_still_fits() -> None:
@@ -102,7 +110,9 @@ def test_windows_of_another_number_of_points_are_refused_with_both_widths() -> N
         fit().score(windows(3, points=2))
 
 
-@pytest.mark.parametrize("wrong", [{"strengths": ()}, {"strengths": (0.1, -1.0)}, {"iterations": 0}])
+@pytest.mark.parametrize(
+    "wrong", [{"strengths": ()}, {"strengths": (0.1, -1.0)}, {"iterations": 0}]
+)
 def test_settings_out_of_range_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match=next(iter(wrong))):
         LogisticConfig(**wrong)

@@ -19,12 +19,16 @@ LABEL = torch.tensor([1.0, 0.0, 1.0, 0.0, 1.0, 0.0, 1.0, 0.0, 1.0, 1.0, 1.0])
 
 def some(rows: int = 200) -> tuple[torch.Tensor, torch.Tensor]:
     rng = np.random.default_rng(0)
-    return torch.from_numpy(rng.normal(0, 3, rows)), torch.from_numpy((rng.random(rows) < 0.3).astype(float))
+    return torch.from_numpy(rng.normal(0, 3, rows)), torch.from_numpy(
+        (rng.random(rows) < 0.3).astype(float)
+    )
 
 
 def test_gamma_0_is_binary_cross_entropy() -> None:
     logit, y = some()
-    torch.testing.assert_close(focal_loss(logit, y, gamma=0.0), F.binary_cross_entropy_with_logits(logit, y))
+    torch.testing.assert_close(
+        focal_loss(logit, y, gamma=0.0), F.binary_cross_entropy_with_logits(logit, y)
+    )
 
 
 @pytest.mark.parametrize("gamma", [0.0, 0.5, 1.0, 3.0])
@@ -35,7 +39,9 @@ def test_terms_equal_the_formula_on_probabilities(gamma: float, alpha: float | N
     p_t = np.where(y.numpy() > 0, p, 1 - p)
     weight = 1.0 if alpha is None else np.where(y.numpy() > 0, alpha, 1 - alpha)
     expected = -weight * (1 - p_t) ** gamma * np.log(p_t)
-    np.testing.assert_allclose(focal_terms(logit, y, gamma=gamma, alpha=alpha).numpy(), expected, rtol=1e-6)
+    np.testing.assert_allclose(
+        focal_terms(logit, y, gamma=gamma, alpha=alpha).numpy(), expected, rtol=1e-6
+    )
 
 
 def test_value_by_hand() -> None:
@@ -62,7 +68,9 @@ def test_terms_and_gradients_are_finite_for_huge_logits(gamma: float) -> None:
 @pytest.mark.parametrize("gamma", [0.0, 3.0])
 def test_terms_are_never_negative_and_fall_as_the_logit_agrees(gamma: float) -> None:
     logit = torch.linspace(-20, 20, 200)
-    positive, negative = (focal_terms(logit, torch.full((200,), y), gamma=gamma) for y in (1.0, 0.0))
+    positive, negative = (
+        focal_terms(logit, torch.full((200,), y), gamma=gamma) for y in (1.0, 0.0)
+    )
     assert bool((positive >= 0).all() & (negative >= 0).all())
     assert bool((positive.diff() <= 0).all() & (negative.diff() >= 0).all())
 

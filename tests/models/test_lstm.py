@@ -37,14 +37,20 @@ def slow_logits(network: Recurrent, value_SC: Any) -> Any:
         out = []
         for step in steps:
             gates = weight[f"lstm.weight_ih_l{layer}"] @ step + weight[f"lstm.bias_ih_l{layer}"]
-            gates = gates + weight[f"lstm.weight_hh_l{layer}"] @ hidden + weight[f"lstm.bias_hh_l{layer}"]
+            gates = (
+                gates
+                + weight[f"lstm.weight_hh_l{layer}"] @ hidden
+                + weight[f"lstm.bias_hh_l{layer}"]
+            )
             enter, forget, candidate, leave = np.split(gates, 4)
             cell = sigmoid(forget) * cell + sigmoid(enter) * np.tanh(candidate)
             hidden = sigmoid(leave) * np.tanh(cell)
             out.append(hidden)
         steps = out
     last = steps[-1]
-    last = (last - last.mean()) / np.sqrt(last.var() + 1e-5) * weight["norm.weight"] + weight["norm.bias"]
+    last = (last - last.mean()) / np.sqrt(last.var() + 1e-5) * weight["norm.weight"] + weight[
+        "norm.bias"
+    ]
     return weight["head.weight"] @ last + weight["head.bias"]
 
 
@@ -57,9 +63,13 @@ def test_defaults_are_the_seeds_architecture() -> None:
     assert network.lstm.dropout == network.dropout.p == 0.3
 
 
-def test_logits_are_two_lstm_layers_then_layer_norm_of_the_last_state_then_a_head_per_horizon() -> None:
+def test_logits_are_two_lstm_layers_then_layer_norm_of_the_last_state_then_a_head_per_horizon() -> (
+    None
+):
     torch.manual_seed(1)
-    network = Recurrent(LstmConfig(hidden=6), Shape(points=3, horizons=2, positions=(7,), columns=(3,))).eval()
+    network = Recurrent(
+        LstmConfig(hidden=6), Shape(points=3, horizons=2, positions=(7,), columns=(3,))
+    ).eval()
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.add_(0.3 * torch.randn(parameter.shape))
@@ -72,7 +82,9 @@ def test_logits_are_two_lstm_layers_then_layer_norm_of_the_last_state_then_a_hea
 
 def test_a_step_is_the_mean_of_its_days_oldest_first_and_ends_with_the_last_day() -> None:
     x_BCL = np.random.default_rng(0).normal(size=(3, 2, 90)).astype(np.float32)
-    (step_BSC,) = Lstm.inputs(replace(windows(3, points=2), x_BCL=x_BCL), LstmConfig(days_per_step=7))
+    (step_BSC,) = Lstm.inputs(
+        replace(windows(3, points=2), x_BCL=x_BCL), LstmConfig(days_per_step=7)
+    )
     assert step_BSC.shape == (3, 12, 2)
     assert step_BSC.flags.c_contiguous
     np.testing.assert_allclose(step_BSC[:, -1], x_BCL[:, :, 83:].mean(axis=2), rtol=1e-5)
@@ -87,7 +99,10 @@ def test_one_day_per_step_gives_the_days_themselves() -> None:
 
 def test_scores_do_not_depend_on_the_unit_of_a_point() -> None:
     made = windows(60, points=2)
-    other = replace(made, x_BCL=np.asarray(made.x_BCL) * np.float32([[1.0], [1000.0]]) + np.float32([[0.0], [273.0]]))
+    other = replace(
+        made,
+        x_BCL=np.asarray(made.x_BCL) * np.float32([[1.0], [1000.0]]) + np.float32([[0.0], [273.0]]),
+    )
     config = LstmConfig(**SMALL)
     one, same = (Lstm.start(each, config, no_encoder).score(each) for each in (made, other))
     np.testing.assert_allclose(one, same, atol=1e-3)

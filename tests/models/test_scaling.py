@@ -32,7 +32,9 @@ def test_statistics_are_those_of_rows_clipped_at_their_quantiles() -> None:
     low_N, high_N = np.quantile(train_BN, (0.001, 0.999), axis=0)
     clipped_BN = np.clip(train_BN, low_N, high_N)
     scaler = fit_scaler(train_BN)
-    for found, expected in zip(scaler, (low_N, high_N, clipped_BN.mean(axis=0), clipped_BN.std(axis=0)), strict=True):
+    for found, expected in zip(
+        scaler, (low_N, high_N, clipped_BN.mean(axis=0), clipped_BN.std(axis=0)), strict=True
+    ):
         np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
 
 
@@ -57,7 +59,9 @@ def test_values_beyond_training_are_clipped_to_its_quantiles() -> None:
 def test_input_that_never_varies_is_0_whatever_is_seen_later(value: float, kind: type) -> None:
     scaler = fit_scaler(np.full((2999, 1), value, dtype=kind))
     assert scaler.std_N.tolist() == [1.0]
-    np.testing.assert_allclose(scaler.transform(np.array([[value], [value + 7], [-1e6], [np.nan]])), 0, atol=1e-6)
+    np.testing.assert_allclose(
+        scaler.transform(np.array([[value], [value + 7], [-1e6], [np.nan]])), 0, atol=1e-6
+    )
 
 
 def test_value_that_is_not_finite_becomes_the_training_mean_or_an_edge() -> None:
@@ -84,7 +88,10 @@ def test_input_that_was_never_known_is_0() -> None:
 
 
 @settings(max_examples=40)
-@given(train_BN=arrays(np.float32, (12, 2), elements=VALUES), seen_BN=arrays(np.float32, (6, 2), elements=VALUES))
+@given(
+    train_BN=arrays(np.float32, (12, 2), elements=VALUES),
+    seen_BN=arrays(np.float32, (6, 2), elements=VALUES),
+)
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_nothing_that_is_not_finite_ever_leaves(train_BN: np.ndarray, seen_BN: np.ndarray) -> None:
     assert np.isfinite(fit_scaler(train_BN).transform(seen_BN)).all()

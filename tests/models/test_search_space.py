@@ -71,7 +71,9 @@ def test_int_draws_whole_numbers_with_both_ends() -> None:
 
 def test_choice_draws_every_option_whatever_it_is() -> None:
     options = [[128, 64], None, "none", 3]
-    assert {str(value) for value in drawn({"choice": options})} == {str(option) for option in options}
+    assert {str(value) for value in drawn({"choice": options})} == {
+        str(option) for option in options
+    }
 
 
 def test_exponents_that_yaml_takes_for_texts_are_numbers() -> None:
@@ -80,7 +82,9 @@ def test_exponents_that_yaml_takes_for_texts_are_numbers() -> None:
 
 
 def test_dumped_space_reads_back_the_same() -> None:
-    given = Holder(space={"rate": {"loguniform": [1e-4, 1e-3]}, "hidden": {"choice": [[128, 64], [64, 32]]}})
+    given = Holder(
+        space={"rate": {"loguniform": [1e-4, 1e-3]}, "hidden": {"choice": [[128, 64], [64, 32]]}}
+    )
     dumped = given.model_dump(mode="json")
     assert dumped["space"]["rate"] == {"loguniform": [1e-4, 1e-3]}
     assert Holder(**dumped) == given
@@ -89,7 +93,10 @@ def test_dumped_space_reads_back_the_same() -> None:
 @pytest.mark.parametrize(
     ("given", "told"),
     [
-        ({"logunifrm": [1e-4, 1e-3]}, "unknown distribution 'logunifrm': did you mean 'loguniform'?"),
+        (
+            {"logunifrm": [1e-4, 1e-3]},
+            "unknown distribution 'logunifrm': did you mean 'loguniform'?",
+        ),
         ({"uniform": [0.6, 0.1]}, "the range is empty, low (0.6) must be below high (0.1)"),
         ({"uniform": [0.1, 0.1]}, "the range is empty"),
         ({"int": [9, 5]}, "the range is empty"),
@@ -134,7 +141,9 @@ def test_range_of_a_change_that_no_copy_gets_is_refused() -> None:
 
 
 def test_corners_hold_one_edge_each_and_leave_the_rest() -> None:
-    found = corners(HYBRID, space(dropout={"uniform": [0.1, 0.6]}, hidden={"choice": [[8, 4], [4, 2]]}))
+    found = corners(
+        HYBRID, space(dropout={"uniform": [0.1, 0.6]}, hidden={"choice": [[8, 4], [4, 2]]})
+    )
     assert [(each.dropout, each.hidden) for each in found] == [
         (0.1, (128, 64)),
         (0.6, (128, 64)),
@@ -150,11 +159,17 @@ def test_corners_hold_one_edge_each_and_leave_the_rest() -> None:
         ("dropout", {"uniform": [0.1, 1.2]}, "dropout: Input should be less than 1 (found '1.2')"),
         ("hidden", {"choice": [[128, 64], [64]]}, "hidden.1: Field required"),
         ("inputs", {"choice": [["embedding"], ["sound"]]}, "inputs.0"),
-        ("dropout.share", {"uniform": [0.1, 0.2]}, "'dropout' of hybrid holds a value, not a section"),
+        (
+            "dropout.share",
+            {"uniform": [0.1, 0.2]},
+            "'dropout' of hybrid holds a value, not a section",
+        ),
         ("family", {"choice": ["hybrid", "gbdt_28"]}, "run one sweep for each"),
     ],
 )
-def test_settings_that_the_family_cannot_take_are_one_sentence(key: str, given: Any, told: str) -> None:
+def test_settings_that_the_family_cannot_take_are_one_sentence(
+    key: str, given: Any, told: str
+) -> None:
     with pytest.raises(ConfigError) as error:
         corners(HYBRID, Holder(space={key: given}).space)
     assert str(error.value).startswith(f"tune.space.{key}: ")
@@ -178,7 +193,9 @@ def test_same_seed_draws_the_same_points_and_another_others() -> None:
 
 def test_more_trials_begin_with_the_points_of_fewer() -> None:
     given = space(dropout={"uniform": [0.1, 0.6]}, members={"choice": [1, 4]})
-    assert draw_points(HYBRID, given, count=8, seed=3)[:3] == draw_points(HYBRID, given, count=3, seed=3)
+    assert draw_points(HYBRID, given, count=8, seed=3)[:3] == draw_points(
+        HYBRID, given, count=3, seed=3
+    )
 
 
 def test_points_are_all_different_even_when_the_space_holds_no_more() -> None:
@@ -189,19 +206,28 @@ def test_points_are_all_different_even_when_the_space_holds_no_more() -> None:
 
 def test_more_trials_than_settings_is_an_error() -> None:
     with pytest.raises(ConfigError, match=r"holds 4 different settings, tune.trials asks for 5"):
-        draw_points(HYBRID, space(members={"choice": [1, 2]}, epochs={"int": [3, 4]}), count=5, seed=0)
+        draw_points(
+            HYBRID, space(members={"choice": [1, 2]}, epochs={"int": [3, 4]}), count=5, seed=0
+        )
 
 
 def test_distributions_know_how_many_values_they_hold() -> None:
-    numbers = [distribution(given).number for given in ({"choice": [1, 2]}, {"int": [3, 3]}, {"uniform": [0, 1]})]
+    numbers = [
+        distribution(given).number
+        for given in ({"choice": [1, 2]}, {"int": [3, 3]}, {"uniform": [0, 1]})
+    ]
     assert numbers == [2, 1, math.inf]
 
 
 def test_encoded_settings_decode_to_what_they_were() -> None:
     given = space(
-        hidden={"choice": [[128, 64], [64, 32]]}, alpha={"choice": ["none", 0.3, None]}, epochs={"int": [1, 9]}
+        hidden={"choice": [[128, 64], [64, 32]]},
+        alpha={"choice": ["none", 0.3, None]},
+        epochs={"int": [1, 9]},
     )
-    for point in draw_points(HYBRID.replace(), {"hidden": given["hidden"], "epochs": given["epochs"]}, count=9, seed=0):
+    for point in draw_points(
+        HYBRID.replace(), {"hidden": given["hidden"], "epochs": given["epochs"]}, count=9, seed=0
+    ):
         assert all(not isinstance(value, list) for value in encoded(point).values())
         assert decoded(encoded(point), given) == point
     for option in ("none", 0.3, None):

@@ -63,9 +63,13 @@ def test_head_keeps_its_own_rate_when_the_adapters_rate_changes_between_epochs()
     train, tune = (windows(96, points=2, seed=seed) for seed in (1, 2))
     states: list[FitState] = []
     model = TtmLora.start(train, TtmLoraConfig(**QUICK), packaged_encoder)
-    TtmLora.fit(train, tune, TtmLoraConfig(**QUICK), Fitting(packaged_encoder, report=states.append))
+    TtmLora.fit(
+        train, tune, TtmLoraConfig(**QUICK), Fitting(packaged_encoder, report=states.append)
+    )
     other = TtmLoraConfig(**{**QUICK, "epochs": 2, "learning_rate": 1e-3})
-    TtmLora.fit(train, tune, other, Fitting(packaged_encoder, state=states[0], report=states.append))
+    TtmLora.fit(
+        train, tune, other, Fitting(packaged_encoder, state=states[0], report=states.append)
+    )
     paces = [group["pace"] for group in states[-1].optimiser["param_groups"]]
     assert paces == [pace for _, pace in model.network.paces(other)]
 
@@ -112,7 +116,9 @@ def test_a_fit_changes_what_the_adapted_encoder_says() -> None:
     x_BCL = torch.from_numpy(values(4, points=2))
     tuned, still = fitted(), fitted("none")
     with torch.inference_mode():
-        assert not torch.allclose(tuned.network.pooled(x_BCL), still.network.pooled(x_BCL), atol=1e-3)
+        assert not torch.allclose(
+            tuned.network.pooled(x_BCL), still.network.pooled(x_BCL), atol=1e-3
+        )
 
 
 def test_the_frozen_variant_trains_the_same_head_and_nothing_else() -> None:
@@ -161,10 +167,15 @@ def test_windows_of_another_length_are_stretched_to_what_the_encoder_reads() -> 
     short = replace(made, x_BCL=np.asarray(made.x_BCL)[..., :46])
     model = TtmLora.start(short, TtmLoraConfig(), packaged_encoder)
     position = np.linspace(0, 45, 90)
-    x_BCL = np.stack([[np.interp(position, np.arange(46), series_L)] for series_L in np.asarray(short.x_BCL)[:, 0]])
-    series_BCL = (x_BCL - np.asarray(short.x_BCL).mean(axis=-1, keepdims=True)) / np.asarray(short.x_BCL).std(
-        axis=-1, keepdims=True
+    x_BCL = np.stack(
+        [
+            [np.interp(position, np.arange(46), series_L)]
+            for series_L in np.asarray(short.x_BCL)[:, 0]
+        ]
     )
+    series_BCL = (x_BCL - np.asarray(short.x_BCL).mean(axis=-1, keepdims=True)) / np.asarray(
+        short.x_BCL
+    ).std(axis=-1, keepdims=True)
     with torch.inference_mode():
         level = torch.from_numpy(model.scalers[1].transform(TtmLora.inputs(short, model.config)[1]))
         expected_HB = model.network(torch.from_numpy(series_BCL.astype(np.float32)), level).numpy()
@@ -172,16 +183,23 @@ def test_windows_of_another_length_are_stretched_to_what_the_encoder_reads() -> 
 
 
 def test_the_head_learns_at_its_own_rate() -> None:
-    groups = network(packaged_encoder()).paces(TtmLoraConfig(learning_rate=1e-4, head_learning_rate=5e-3))
+    groups = network(packaged_encoder()).paces(
+        TtmLoraConfig(learning_rate=1e-4, head_learning_rate=5e-3)
+    )
     assert [pace for _, pace in groups] == pytest.approx([1.0, 50.0])
-    assert sum(len(parameters) for parameters, _ in groups) == len(network(packaged_encoder()).trainable())
+    assert sum(len(parameters) for parameters, _ in groups) == len(
+        network(packaged_encoder()).trainable()
+    )
 
 
 def test_a_planted_trend_is_learned() -> None:
     def labelled(seed: int) -> Windows:
         made = windows(256, seed=seed)
         trend_B11 = np.random.default_rng(seed).normal(size=(256, 1, 1))
-        x_BCL = np.random.default_rng(seed + 50).normal(size=(256, 1, 90)) + np.linspace(0, 4, 90) * trend_B11
+        x_BCL = (
+            np.random.default_rng(seed + 50).normal(size=(256, 1, 90))
+            + np.linspace(0, 4, 90) * trend_B11
+        )
         y_BH = np.repeat(trend_B11[:, 0] > 0.5, 3, axis=1)
         return replace(made, x_BCL=x_BCL.astype(np.float32), y_BH=y_BH, known_BH=np.ones_like(y_BH))
 

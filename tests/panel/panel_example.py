@@ -25,7 +25,9 @@ def date(offset: int) -> dt.date:
     return START + dt.timedelta(days=offset)
 
 
-def reading(day: int, value: float, *, point: str = "p", known: int | None = None, **more: Any) -> Row:
+def reading(
+    day: int, value: float, *, point: str = "p", known: int | None = None, **more: Any
+) -> Row:
     """One reading; `limits=(lower, upper)` and `unit` are optional."""
     lower, upper = more.get("limits") or (None, None)
     unit = more.get("unit", UNIT)
@@ -56,7 +58,9 @@ def panel_of(rows: Sequence[Row], *, points: Sequence[str] | None = None, **more
     return panel
 
 
-def event(kind: str, start: int, end: int | None = None, *, point: str | None = None, unit: Unit = UNIT) -> Row:
+def event(
+    kind: str, start: int, end: int | None = None, *, point: str | None = None, unit: Unit = UNIT
+) -> Row:
     return {
         "facility_id": unit.facility_id,
         "equipment_id": unit.equipment_id,

@@ -25,7 +25,9 @@ def found(panel: Panel) -> list[tuple[int, int, int]]:
     """(onset, known, end) of the limit events, in days of the example."""
     events = limit_events(panel, panel.lower_TC, panel.upper_TC)
     days = zip(events.start_N, events.known_N, events.end_N, strict=True)
-    return [(int(start) - FIRST, int(known) - FIRST, int(end) - FIRST) for start, known, end in days]
+    return [
+        (int(start) - FIRST, int(known) - FIRST, int(end) - FIRST) for start, known, end in days
+    ]
 
 
 CLEAN = "-" * 7
@@ -65,7 +67,9 @@ def test_of_kinds_keeps_only_these_kinds() -> None:
 
 
 def test_of_point_keeps_its_own_events_and_those_of_the_whole_equipment() -> None:
-    events = events_of(event("failure", 1, point="a"), event("failure", 2), event("failure", 3, point="b"))
+    events = events_of(
+        event("failure", 1, point="a"), event("failure", 2), event("failure", 3, point="b")
+    )
     assert (events.of_point("a").start_N - FIRST).tolist() == [1, 2]
 
 
@@ -86,7 +90,9 @@ def test_of_point_keeps_its_own_events_and_those_of_the_whole_equipment() -> Non
         (CLEAN * 3, []),
     ],
 )
-def test_limit_events_begin_and_end_as_the_rule_says(marks: str, expected: list[tuple[int, int, int]]) -> None:
+def test_limit_events_begin_and_end_as_the_rule_says(
+    marks: str, expected: list[tuple[int, int, int]]
+) -> None:
     assert found(outside(marks)) == expected
 
 
@@ -96,7 +102,9 @@ def test_unobserved_day_is_neither_outside_nor_clean() -> None:
 
 
 def test_event_is_kind_limit_exceedance_and_names_its_point() -> None:
-    rows = series([0.0] * 30, point="a", limits=(-1.0, 1.0)) + series([5.0] * 30, point="b", limits=(-1.0, 1.0))
+    rows = series([0.0] * 30, point="a", limits=(-1.0, 1.0)) + series(
+        [5.0] * 30, point="b", limits=(-1.0, 1.0)
+    )
     panel = panel_of(rows)
     events = limit_events(panel, panel.lower_TC, panel.upper_TC)
     assert events.kind_N.tolist() == ["limit_exceedance"]
@@ -142,7 +150,10 @@ def test_limit_events_equal_a_plain_day_loop(marks: str) -> None:
 
 
 @settings(max_examples=60)
-@given(st.lists(st.sampled_from("x- "), min_size=1, max_size=50).map("".join).filter(str.strip), st.integers(0, 60))
+@given(
+    st.lists(st.sampled_from("x- "), min_size=1, max_size=50).map("".join).filter(str.strip),
+    st.integers(0, 60),
+)
 def test_what_is_known_by_a_day_does_not_depend_on_later_days(marks: str, day: int) -> None:
     past = marks[: day + 1]
     if not past.strip():
@@ -161,7 +172,9 @@ def test_windows_inside_an_episode_or_up_to_seven_days_after_are_left_out() -> N
 
 
 def test_window_may_end_on_the_day_before_the_onset() -> None:
-    assert not inside_episode(np.array([FIRST + 9], np.int32), events_of(event("failure", 10, 14))).any()
+    assert not inside_episode(
+        np.array([FIRST + 9], np.int32), events_of(event("failure", 10, 14))
+    ).any()
 
 
 def test_a_long_episode_covers_the_short_ones_that_start_inside_it() -> None:

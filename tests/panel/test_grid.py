@@ -15,7 +15,8 @@ from tests.panel.panel_example import FIRST, UNIT, panel_of, reading, readings, 
 
 
 @pytest.mark.parametrize(
-    ("aggregate", "expected"), [("mean", 3.0), ("min", 1.0), ("max", 6.0), ("sum", 9.0), ("last", 2.0)]
+    ("aggregate", "expected"),
+    [("mean", 3.0), ("min", 1.0), ("max", 6.0), ("sum", 9.0), ("last", 2.0)],
 )
 def test_several_readings_of_a_day_become_one(aggregate: Aggregate, expected: float) -> None:
     rows = [reading(0, 5), reading(1, 1), reading(1, 6), reading(1, 2)]
@@ -38,11 +39,18 @@ def test_zero_is_a_reading() -> None:
 def test_grid_runs_from_the_first_to_the_last_reading_of_any_point() -> None:
     panel = panel_of([reading(2, 1, point="a"), reading(5, 1, point="b")])
     assert (panel.first_day, panel.last_day) == (FIRST + 2, FIRST + 5)
-    assert panel.observed_TC.tolist() == [[True, False], [False, False], [False, False], [False, True]]
+    assert panel.observed_TC.tolist() == [
+        [True, False],
+        [False, False],
+        [False, False],
+        [False, True],
+    ]
 
 
 def test_points_keep_the_order_they_are_asked_in() -> None:
-    panel = panel_of([reading(0, 1, point="a"), reading(0, 2, point="b")], points=["b", "never", "a"])
+    panel = panel_of(
+        [reading(0, 1, point="a"), reading(0, 2, point="b")], points=["b", "never", "a"]
+    )
     assert panel.points == ("b", "never", "a")
     np.testing.assert_array_equal(panel.value_TC, [[2, np.nan, 1]])
 
@@ -64,7 +72,14 @@ def test_reading_without_known_at_is_always_known() -> None:
 
 
 def test_limit_holds_from_the_day_it_is_recorded_until_it_is_recorded_anew() -> None:
-    panel = panel_of([reading(0, 1), reading(1, 1, limits=(0.0, 4.0)), reading(3, 1), reading(4, 1, limits=(1.0, 5.0))])
+    panel = panel_of(
+        [
+            reading(0, 1),
+            reading(1, 1, limits=(0.0, 4.0)),
+            reading(3, 1),
+            reading(4, 1, limits=(1.0, 5.0)),
+        ]
+    )
     np.testing.assert_array_equal(panel.lower_TC[:, 0], [np.nan, 0, 0, 0, 1])
     np.testing.assert_array_equal(panel.upper_TC[:, 0], [np.nan, 4, 4, 4, 5])
 
@@ -95,16 +110,26 @@ def test_by_point_gives_one_panel_per_point_that_was_ever_observed() -> None:
 
 @settings(max_examples=40)
 @given(
-    st.lists(st.tuples(st.integers(0, 12), st.sampled_from("ab"), st.integers(-50, 50)), min_size=1, max_size=40),
+    st.lists(
+        st.tuples(st.integers(0, 12), st.sampled_from("ab"), st.integers(-50, 50)),
+        min_size=1,
+        max_size=40,
+    ),
     st.randoms(use_true_random=False),
 )
-def test_grid_is_the_mean_of_each_day_in_any_row_order(found: list[tuple[int, str, int]], random: object) -> None:
+def test_grid_is_the_mean_of_each_day_in_any_row_order(
+    found: list[tuple[int, str, int]], random: object
+) -> None:
     rows = [reading(day, value, point=point) for day, point, value in found]
     random.shuffle(rows)  # type: ignore[attr-defined]
     panel = panel_of(rows, points=["a", "b"])
     for t in range(panel.value_TC.shape[0]):
         for c, point in enumerate("ab"):
-            same = [value for day, name, value in found if (FIRST + day, name) == (panel.first_day + t, point)]
+            same = [
+                value
+                for day, name, value in found
+                if (FIRST + day, name) == (panel.first_day + t, point)
+            ]
             assert panel.observed_TC[t, c] == bool(same)
             np.testing.assert_allclose(panel.value_TC[t, c], np.mean(same) if same else np.nan)
 
@@ -117,14 +142,20 @@ def test_input_table_is_not_changed() -> None:
 
 
 def test_panel_of_one_unit_needs_no_ids_and_takes_coded_points() -> None:
-    rows = [reading(0, 1, point="b"), reading(1, 2, point="a", limits=(0.0, 4.0)), reading(1, 4, point="a", known=3)]
+    rows = [
+        reading(0, 1, point="b"),
+        reading(1, 2, point="a", limits=(0.0, 4.0)),
+        reading(1, 4, point="a", known=3),
+    ]
     table = readings([*rows, reading(2, 7, point="stranger")])
     (expected,) = panels(table, {UNIT: ["a", "b"]})
     bare = table.drop_columns(["facility_id", "equipment_id"])
     coded = bare.set_column(0, "point_id", bare["point_id"].dictionary_encode())
     rows_alone = [table.slice(n, 1) for n in range(len(table))]
     pieces = pa.concat_tables(rows_alone)
-    coded_apart = [t.set_column(2, "point_id", t["point_id"].dictionary_encode()) for t in rows_alone]
+    coded_apart = [
+        t.set_column(2, "point_id", t["point_id"].dictionary_encode()) for t in rows_alone
+    ]
     for same in (table, bare, coded, pieces, pa.concat_tables(coded_apart)):
         found = unit_panel(same, UNIT, ["a", "b"])
         for field in fields(expected):

@@ -28,10 +28,18 @@ HEADER = "facility_id,equipment_id,kind,start,end"
 KNOWN = ["AHU-01", "AHU-02", "007", "008"]
 
 
-def joined(folder: Path, events: str = "", equipment: str = "", paths: Any = None, **source: Any) -> Registry:
+def joined(
+    folder: Path, events: str = "", equipment: str = "", paths: Any = None, **source: Any
+) -> Registry:
     source |= paths or {}
     rows = [
-        {"facility_id": "S1", "equipment_id": e, "point_id": "p", "date_min": date(0), "date_max": date(99)}
+        {
+            "facility_id": "S1",
+            "equipment_id": e,
+            "point_id": "p",
+            "date_min": date(0),
+            "date_max": date(99),
+        }
         | {"date_count": 100, "limited_sum": 0}
         for e in KNOWN
     ]
@@ -40,11 +48,22 @@ def joined(folder: Path, events: str = "", equipment: str = "", paths: Any = Non
             (folder / f"{name}.csv").write_text(text, encoding="utf-8")
             source[name] = str(folder / f"{name}.csv")
     config = SourceConfig(readings="readings.csv", **source)
-    return build_registry(pa.Table.from_pylist(rows), CLASSES.empty_table(), config, by_class=True, min_point_share=0.5)
+    return build_registry(
+        pa.Table.from_pylist(rows),
+        CLASSES.empty_table(),
+        config,
+        by_class=True,
+        min_point_share=0.5,
+    )
 
 
 def log(*equipment: str, kind: str = "failure") -> str:
-    return "\n".join([HEADER, *(f"S1,{one},{kind},2023-02-0{n},2023-02-09" for n, one in enumerate(equipment, 1))])
+    return "\n".join(
+        [
+            HEADER,
+            *(f"S1,{one},{kind},2023-02-0{n},2023-02-09" for n, one in enumerate(equipment, 1)),
+        ]
+    )
 
 
 @pytest.mark.parametrize("written", ["ＡＨＵ－01", "ahu-01", " AHU-01 ", "AHU‐01", "ahu- 01"])
@@ -69,8 +88,9 @@ def test_id_that_two_units_share_but_for_case_is_not_guessed(tmp_path: Path) -> 
 def test_events_of_other_ids_are_refused_with_the_nearest(tmp_path: Path) -> None:
     with pytest.raises(InputError) as refused:
         joined(tmp_path, log("7", "8"))
-    assert "2 events were read, 0 of them of equipment that has readings (0%, expected at least 90%)" in str(
-        refused.value
+    assert (
+        "2 events were read, 0 of them of equipment that has readings (0%, expected at least 90%)"
+        in str(refused.value)
     )
     assert "S1/7 (nearest: S1/007)" in str(refused.value)
     assert "source.min_matching" in str(refused.value)
@@ -79,26 +99,45 @@ def test_events_of_other_ids_are_refused_with_the_nearest(tmp_path: Path) -> Non
 def test_share_of_events_that_must_match_can_be_set(tmp_path: Path) -> None:
     found = joined(tmp_path, log("AHU-01", "GHOST"), min_matching=0.5)
     assert found.rejects["reason"].to_pylist() == ["unknown_equipment"]
-    assert "1 of 2 events are of equipment that has readings; without readings: S1/GHOST" in found.told[0]
+    assert (
+        "1 of 2 events are of equipment that has readings; without readings: S1/GHOST"
+        in found.told[0]
+    )
 
 
 def test_kinds_in_several_spellings_are_one_and_told(tmp_path: Path) -> None:
-    text = log("AHU-01", "AHU-02") + "\nS1,007,FAILURE,2023-03-01,2023-03-02\nS1,008,Failure ,2023-03-01,2023-03-02"
+    text = (
+        log("AHU-01", "AHU-02")
+        + "\nS1,007,FAILURE,2023-03-01,2023-03-02\nS1,008,Failure ,2023-03-01,2023-03-02"
+    )
     found = joined(tmp_path, text)
     assert found.event_kinds == ("failure",)
-    assert "kinds written in several ways were taken for one (FAILURE is failure, Failure is failure)" in found.told[0]
+    assert (
+        "kinds written in several ways were taken for one (FAILURE is failure, Failure is failure)"
+        in found.told[0]
+    )
     assert len(found.events_of(Unit("S1", "008")).of_kinds(("FAILURE",)).start_N) == 1
 
 
-def test_classes_in_several_spellings_are_one_and_units_without_one_are_counted(tmp_path: Path) -> None:
-    found = joined(tmp_path, equipment="facility_id,equipment_id,class\nS1,AHU-01,AHU\nS1,AHU-02,ＡＨＵ\nS1,007,\n")
+def test_classes_in_several_spellings_are_one_and_units_without_one_are_counted(
+    tmp_path: Path,
+) -> None:
+    found = joined(
+        tmp_path,
+        equipment="facility_id,equipment_id,class\nS1,AHU-01,AHU\nS1,AHU-02,ＡＨＵ\nS1,007,\n",
+    )
     assert set(found.classes.values()) == {"AHU", "all"}
-    assert any("2 of 4 pieces of equipment have no class: they form the class 'all'" in one for one in found.told)
+    assert any(
+        "2 of 4 pieces of equipment have no class: they form the class 'all'" in one
+        for one in found.told
+    )
     assert any("classes written in several ways" in one for one in found.told)
 
 
 def test_register_rows_without_readings_are_counted(tmp_path: Path) -> None:
-    found = joined(tmp_path, equipment="facility_id,equipment_id,class\nS1,AHU-01,AHU\nS1,AHU-03,AHU\n")
+    found = joined(
+        tmp_path, equipment="facility_id,equipment_id,class\nS1,AHU-01,AHU\nS1,AHU-03,AHU\n"
+    )
     assert (
         "1 of 2 rows are of equipment that has readings; without readings: S1/AHU-03 (nearest: S1/AHU-0"
         in found.told[0]
@@ -106,7 +145,9 @@ def test_register_rows_without_readings_are_counted(tmp_path: Path) -> None:
 
 
 def test_register_that_has_both_spellings_keeps_the_exact_one(tmp_path: Path) -> None:
-    found = joined(tmp_path, equipment="facility_id,equipment_id,class\nS1,ahu-01,wrong\nS1,AHU-01,AHU\n")
+    found = joined(
+        tmp_path, equipment="facility_id,equipment_id,class\nS1,ahu-01,wrong\nS1,AHU-01,AHU\n"
+    )
     assert found.classes[Unit("S1", "AHU-01")] == "AHU"
 
 
@@ -121,8 +162,12 @@ def test_open_event_keeps_its_unit_inside_the_episode(tmp_path: Path, end: str) 
     assert found.rejects.num_rows == 0
 
 
-def test_event_without_end_lasts_its_day_where_the_log_keeps_no_ends_or_it_is_long_ago(tmp_path: Path) -> None:
-    no_ends = joined(tmp_path, f"{HEADER}\nS1,AHU-01,failure,2023-02-01,\nS1,AHU-02,failure,2023-02-02,")
+def test_event_without_end_lasts_its_day_where_the_log_keeps_no_ends_or_it_is_long_ago(
+    tmp_path: Path,
+) -> None:
+    no_ends = joined(
+        tmp_path, f"{HEADER}\nS1,AHU-01,failure,2023-02-01,\nS1,AHU-02,failure,2023-02-02,"
+    )
     assert no_ends.events["end"].to_pylist() == [None, None]
     text = (
         f"{HEADER}\nS1,AHU-01,failure,2023-02-01,\nS1,AHU-01,failure,2023-03-01,2023-03-02\n"
@@ -132,12 +177,19 @@ def test_event_without_end_lasts_its_day_where_the_log_keeps_no_ends_or_it_is_lo
 
 
 @pytest.mark.parametrize("fails_again", [False, True])
-def test_event_that_nobody_closed_is_open_or_not_whatever_comes_later(tmp_path: Path, fails_again: bool) -> None:
+def test_event_that_nobody_closed_is_open_or_not_whatever_comes_later(
+    tmp_path: Path, fails_again: bool
+) -> None:
     """Were it open only where no other one came, windows without an onset would be left out and others kept."""
-    text = log("AHU-01", "AHU-02") + "\nS1,007,failure,2023-02-01,\nS1,008,failure,2023-06-01,2023-06-05"
+    text = (
+        log("AHU-01", "AHU-02")
+        + "\nS1,007,failure,2023-02-01,\nS1,008,failure,2023-06-01,2023-06-05"
+    )
     text += "\nS1,007,failure,2023-05-01,2023-05-03" if fails_again else ""
     found = joined(tmp_path, text)
-    assert found.events_of(Unit("S1", "007")).end_N[0] == found.events_of(Unit("S1", "007")).start_N[0]
+    assert (
+        found.events_of(Unit("S1", "007")).end_N[0] == found.events_of(Unit("S1", "007")).start_N[0]
+    )
 
 
 def test_event_after_tomorrow_is_rejected(tmp_path: Path) -> None:
@@ -151,8 +203,12 @@ def test_log_and_register_may_be_folders_or_globs(tmp_path: Path) -> None:
     folder.mkdir()
     for name, one in (("a", "AHU-01"), ("b", "AHU-02")):
         (folder / f"{name}.csv").write_text(log(one), encoding="utf-8")
-        (folder / f"{name}.reg.csv").write_text(f"facility_id,equipment_id,class\nS1,{one},AHU\nS1,007,pump\n")
-    found = joined(tmp_path, paths={"events": str(folder / "?.csv"), "equipment": str(folder / "*.reg.csv")})
+        (folder / f"{name}.reg.csv").write_text(
+            f"facility_id,equipment_id,class\nS1,{one},AHU\nS1,007,pump\n"
+        )
+    found = joined(
+        tmp_path, paths={"events": str(folder / "?.csv"), "equipment": str(folder / "*.reg.csv")}
+    )
     assert found.events["equipment_id"].to_pylist() == ["AHU-01", "AHU-02"]
     assert found.classes[Unit("S1", "AHU-02")] == "AHU"
     assert found.rejects["reason"].to_pylist() == ["repeated_equipment"]
@@ -160,7 +216,9 @@ def test_log_and_register_may_be_folders_or_globs(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["absent.csv", "empty"])
 @pytest.mark.parametrize("setting", ["events", "equipment"])
-def test_table_that_is_not_there_is_named_with_its_setting(tmp_path: Path, name: str, setting: str) -> None:
+def test_table_that_is_not_there_is_named_with_its_setting(
+    tmp_path: Path, name: str, setting: str
+) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match=rf"{name}: no file found: .*correct source\.{setting}"):
         joined(tmp_path, paths={setting: str(tmp_path / name)})
@@ -173,18 +231,28 @@ def test_table_that_is_not_there_is_named_with_its_setting(tmp_path: Path, name:
 
 def reading_file(path: Path, *rows: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("\n".join(["facility_id,equipment_id,point_id,date,value", *rows]), encoding="utf-8")
+    path.write_text(
+        "\n".join(["facility_id,equipment_id,point_id,date,value", *rows]), encoding="utf-8"
+    )
 
 
 def test_files_that_are_no_tables_are_named_and_compressed_ones_are_read(tmp_path: Path) -> None:
     reading_file(tmp_path / "a.csv", "F,e,p,2024-01-01,1")
-    (tmp_path / "b.csv.bz2").write_bytes(bz2.compress((tmp_path / "a.csv").read_bytes().replace(b"-01,1", b"-02,2")))
+    (tmp_path / "b.csv.bz2").write_bytes(
+        bz2.compress((tmp_path / "a.csv").read_bytes().replace(b"-01,1", b"-02,2"))
+    )
     for name in ("c.txt", "d.csv.zip", "e.xlsx", "_hidden.txt"):
         (tmp_path / name).write_text("x")
     source = SourceConfig(readings=str(tmp_path))
     assert [Path(one).name for one in source_files(source)] == ["a.csv", "b.csv.bz2"]
-    assert [value for result in read_all(source) for value in result.readings["value"].to_pylist()] == [1.0, 2.0]
-    assert [Path(one).name for one in passed_over(source.readings)] == ["c.txt", "d.csv.zip", "e.xlsx"]
+    assert [
+        value for result in read_all(source) for value in result.readings["value"].to_pylist()
+    ] == [1.0, 2.0]
+    assert [Path(one).name for one in passed_over(source.readings)] == [
+        "c.txt",
+        "d.csv.zip",
+        "e.xlsx",
+    ]
 
 
 def test_rows_in_the_folder_of_no_partition_are_rejected_and_others_read(tmp_path: Path) -> None:
@@ -207,7 +275,10 @@ def gated(folder: Path) -> Iterator[GateResult]:
 def test_reading_after_tomorrow_is_rejected_as_by_the_api(tmp_path: Path) -> None:
     tomorrow = newest_day()
     reading_file(
-        tmp_path / "a.csv", f"F,e,p,{tomorrow},1", f"F,e,p,{tomorrow + dt.timedelta(days=1)},1", "F,e,p,2042-03-01,1"
+        tmp_path / "a.csv",
+        f"F,e,p,{tomorrow},1",
+        f"F,e,p,{tomorrow + dt.timedelta(days=1)},1",
+        "F,e,p,2042-03-01,1",
     )
     (found,) = read_all(SourceConfig(readings=str(tmp_path / "a.csv")))
     assert found.readings["date"].to_pylist() == [tomorrow]
@@ -230,8 +301,14 @@ def test_reading_after_tomorrow_is_rejected_as_by_the_api(tmp_path: Path) -> Non
 def test_ids_of_any_type_are_rendered_as_a_person_wrote_them_or_rejected(
     tmp_path: Path, ids: Any, read: list[str]
 ) -> None:
-    columns = {"facility_id": ["F"] * 3, "equipment_id": pa.concat_arrays([ids, ids[:1]]), "point_id": ["p"] * 3}
-    table = pa.table(columns | {"date": [dt.date(2024, 1, 1)] * 3, "value": [1.0, 2.0, 3.0]}).slice(0, 2)
+    columns = {
+        "facility_id": ["F"] * 3,
+        "equipment_id": pa.concat_arrays([ids, ids[:1]]),
+        "point_id": ["p"] * 3,
+    }
+    table = pa.table(columns | {"date": [dt.date(2024, 1, 1)] * 3, "value": [1.0, 2.0, 3.0]}).slice(
+        0, 2
+    )
     pq.write_table(table, tmp_path / "a.parquet")
     found = []
     try:
@@ -261,7 +338,10 @@ def test_class_that_can_be_no_name_is_listed_and_the_unit_has_none(tmp_path: Pat
 
 
 def test_event_that_is_told_twice_counts_once_and_the_closed_one_holds(tmp_path: Path) -> None:
-    text = log("AHU-01", "AHU-02") + "\nS1,ahu-01,FAILURE,2023-02-01,\nS1,AHU-02,failure,2023-02-02,2023-02-09"
+    text = (
+        log("AHU-01", "AHU-02")
+        + "\nS1,ahu-01,FAILURE,2023-02-01,\nS1,AHU-02,failure,2023-02-02,2023-02-09"
+    )
     found = joined(tmp_path, text)
     assert found.events["end"].to_pylist() == [dt.date(2023, 2, 9)] * 2
     assert any("2 rows tell of an event that another row tells too" in one for one in found.told)
@@ -270,7 +350,9 @@ def test_event_that_is_told_twice_counts_once_and_the_closed_one_holds(tmp_path:
 @pytest.mark.parametrize("end", ["2023-02-20", "2023-02-31", "soon"])
 def test_end_that_cannot_be_opens_no_event(tmp_path: Path, end: str) -> None:
     found = joined(tmp_path, log("AHU-01", "AHU-02") + f"\nS1,007,failure,2023-03-01,{end}")
-    assert found.events_of(Unit("S1", "007")).end_N.tolist() == [(dt.date(2023, 3, 1) - dt.date(1970, 1, 1)).days]
+    assert found.events_of(Unit("S1", "007")).end_N.tolist() == [
+        (dt.date(2023, 3, 1) - dt.date(1970, 1, 1)).days
+    ]
     assert found.rejects["reason"].to_pylist() in (["end_before_start"], ["unreadable_end"])
 
 
@@ -292,17 +374,23 @@ def test_ids_of_readings_in_several_spellings_are_told(tmp_path: Path) -> None:
     finally:
         KNOWN.pop()
     assert (
-        "1 ids are written in several ways, each taken for equipment of its own (S1/AHU-02 and S1/ahu-02)" in sentence
+        "1 ids are written in several ways, each taken for equipment of its own (S1/AHU-02 and S1/ahu-02)"
+        in sentence
     )
 
 
 def test_zone_of_a_facility_that_is_not_there_is_told_with_the_nearest(tmp_path: Path) -> None:
     (sentence,) = joined(tmp_path, facility_time_zones={"s1": "Europe/Paris"}).told
-    assert "source.facility_time_zones names s1, and no reading is of that facility (nearest: S1)" in sentence
+    assert (
+        "source.facility_time_zones names s1, and no reading is of that facility (nearest: S1)"
+        in sentence
+    )
 
 
 def test_log_of_which_much_cannot_be_read_is_told(tmp_path: Path) -> None:
-    found = joined(tmp_path, log("AHU-01") + "\nS1,AHU-02,failure,2023-13-01,\nS1,007,failure,2023-14-01,")
+    found = joined(
+        tmp_path, log("AHU-01") + "\nS1,AHU-02,failure,2023-13-01,\nS1,007,failure,2023-14-01,"
+    )
     assert any("2 of 3 rows could not be read: see rejects.csv" in one for one in found.told)
 
 
@@ -318,7 +406,9 @@ def test_ids_that_differ_by_more_than_a_blank_are_not_joined(tmp_path: Path) -> 
 def test_registers_of_several_types_and_odd_classes_are_read(tmp_path: Path) -> None:
     for name, floor, found in (("a", pa.array([1]), b"AHU"), ("b", pa.array(["2F"]), b"NA")):
         ids = {"facility_id": ["S1"], "equipment_id": ["AHU-01" if name == "a" else "AHU-02"]}
-        pq.write_table(pa.table({**ids, "class": [found], "floor": floor}), tmp_path / f"{name}.reg.parquet")
+        pq.write_table(
+            pa.table({**ids, "class": [found], "floor": floor}), tmp_path / f"{name}.reg.parquet"
+        )
     found = joined(tmp_path, paths={"equipment": str(tmp_path / "*.reg.parquet")})
     assert found.classes[Unit("S1", "AHU-01")] == "AHU"
     assert found.classes[Unit("S1", "AHU-02")] == "all"
@@ -329,7 +419,9 @@ def test_wide_table_with_a_column_of_another_kind_rejects_its_values_only(tmp_pa
     table = {"date": ["2024-01-01"], "t": [21.5], "seen": stamps, "__index_level_0__": [0]}
     pq.write_table(pa.table(table), tmp_path / "wide.parquet")
     wide = WideConfig(facility_id="F", equipment_id="e")
-    (found,) = read_all(SourceConfig(readings=str(tmp_path / "wide.parquet"), format="wide", wide=wide))
+    (found,) = read_all(
+        SourceConfig(readings=str(tmp_path / "wide.parquet"), format="wide", wide=wide)
+    )
     assert found.readings["point_id"].to_pylist() == ["t"]
     assert found.counts["text_in_value"] == 1
 
@@ -357,7 +449,11 @@ def test_plain_file_is_read_beside_utf_16(tmp_path: Path, encoding: str) -> None
 
 
 def test_stamps_in_a_zone_that_nobody_knows_need_the_time_zone(tmp_path: Path) -> None:
-    stamps = pa.array([dt.datetime(2024, 1, 1, 20)]).cast(pa.timestamp("us")).view(pa.timestamp("us", tz="JST"))
+    stamps = (
+        pa.array([dt.datetime(2024, 1, 1, 20)])
+        .cast(pa.timestamp("us"))
+        .view(pa.timestamp("us", tz="JST"))
+    )
     ids = {"facility_id": ["F"], "equipment_id": ["e"], "point_id": ["p"], "value": [1.0]}
     pq.write_table(pa.table({**ids, "date": stamps}), tmp_path / "a.parquet")
     with pytest.raises(InputError, match=r"set source\.time_zone"):

@@ -19,7 +19,11 @@ HORIZONS = (30, 60, 90)
 UNITS, DAYS, FACILITIES, STRIDE = 4000, 730, 40, 7
 HAZARD = 1 - np.exp(-1.46 / 365.25)  # per day
 TRUE_RATE_H = 1 - (1 - HAZARD) ** np.array(HORIZONS)
-REMOVED = {"within a week": (0, 8, 1.0), "8 to 19 days": (8, 20, 0.6), "10 to 59 days": (10, 60, 0.6)}
+REMOVED = {
+    "within a week": (0, 8, 1.0),
+    "8 to 19 days": (8, 20, 0.6),
+    "10 to 59 days": (10, 60, 0.6),
+}
 LEAVING = ("nobody", *REMOVED, "staggered", "half in a month")
 CHANCE = 4.0  # standard errors: false alarms once in 16,000 comparisons
 AUC_WINDOWS, REPLICATES = 40_000, 200
@@ -66,7 +70,9 @@ def life(
 
 
 def failures(onset_N: NDArray[np.int32]) -> Events:
-    return Events(np.full(len(onset_N), "failure"), onset_N, onset_N, onset_N, np.full(len(onset_N), ""))
+    return Events(
+        np.full(len(onset_N), "failure"), onset_N, onset_N, onset_N, np.full(len(onset_N), "")
+    )
 
 
 @cache
@@ -83,10 +89,14 @@ def fleet(leaving: str) -> Labelled:
     for u, unit in enumerate(days):
         day_B = np.arange(days[unit][0], days[unit][1] + 1, STRIDE, dtype=np.int32)
         day_B = day_B[~inside_episode(day_B, targets[unit])]
-        labels = onset_labels(day_B, targets[unit].start_N, horizons=HORIZONS, follow_up=found[unit])
+        labels = onset_labels(
+            day_B, targets[unit].start_N, horizons=HORIZONS, follow_up=found[unit]
+        )
         since_B = days_since_event(day_B, targets[unit])
         masked_BH = day_B[:, None] + np.array(HORIZONS) <= days[unit][1]
-        parts.append((np.full(len(day_B), u), day_B, since_B, day_B - days[unit][0], *labels, masked_BH))
+        parts.append(
+            (np.full(len(day_B), u), day_B, since_B, day_B - days[unit][0], *labels, masked_BH)
+        )
     return Labelled(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
 
@@ -108,8 +118,12 @@ def auc_range(made: Labelled, column: NDArray[Any], weight_B: Floats) -> tuple[f
     keep = np.flatnonzero(weight_B)
     keep = np.sort(np.random.default_rng(0).permutation(keep)[:AUC_WINDOWS])
     score_B, y_B, unit_B = column[keep].astype(float), made.y_BH[keep, 2], made.unit_B[keep]
-    drawn_RU = np.random.default_rng(1).multinomial(UNITS, np.full(UNITS, 1 / UNITS), size=REPLICATES)
-    auc_R = np.array([roc_auc(score_B, y_B, weight_B[keep] * drawn_U[unit_B]) for drawn_U in drawn_RU])
+    drawn_RU = np.random.default_rng(1).multinomial(
+        UNITS, np.full(UNITS, 1 / UNITS), size=REPLICATES
+    )
+    auc_R = np.array(
+        [roc_auc(score_B, y_B, weight_B[keep] * drawn_U[unit_B]) for drawn_U in drawn_RU]
+    )
     return auc_R.min(), auc_R.max()
 
 

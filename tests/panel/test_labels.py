@@ -12,7 +12,17 @@ from hvac.panel.events import inside_episode
 from hvac.panel.follow_up import FollowUp, follow_ups
 from hvac.panel.grid import Unit
 from hvac.panel.labels import LabelConfig, onset_labels, value_labels
-from tests.panel.panel_example import FIRST, UNIT, date, event, event_table, events_of, panel_of, reading, series
+from tests.panel.panel_example import (
+    FIRST,
+    UNIT,
+    date,
+    event,
+    event_table,
+    events_of,
+    panel_of,
+    reading,
+    series,
+)
 from tests.reference.labels_oracle import excluded, label
 
 HORIZONS = (30, 60, 90)
@@ -20,7 +30,9 @@ NEIGHBOUR, STRANGER = Unit(UNIT.facility_id, "E2"), Unit("F2", "E1")
 NONE = np.array([], np.int32)
 
 
-def labels_of(end: int, onsets: list[int], last: int, until: int | None = None) -> tuple[list[bool], list[bool]]:
+def labels_of(
+    end: int, onsets: list[int], last: int, until: int | None = None
+) -> tuple[list[bool], list[bool]]:
     y, known, _ = onset_labels(
         np.array([end], np.int32), np.array(onsets, np.int32), horizons=HORIZONS,
         follow_up=FollowUp(end=last, until=last if until is None else until),
@@ -41,7 +53,9 @@ def labels_of(end: int, onsets: list[int], last: int, until: int | None = None) 
         (191, [False, False, False]),
     ],
 )
-def test_label_is_true_for_an_onset_after_the_end_date_up_to_the_horizon(onset: int, expected: list[bool]) -> None:
+def test_label_is_true_for_an_onset_after_the_end_date_up_to_the_horizon(
+    onset: int, expected: list[bool]
+) -> None:
     assert labels_of(100, [onset], 1000)[0] == expected
 
 
@@ -55,7 +69,9 @@ def test_label_is_true_for_an_onset_after_the_end_date_up_to_the_horizon(onset: 
         (190, [True, True, True]),
     ],
 )
-def test_negative_is_known_per_horizon_where_follow_up_reaches_it(last: int, expected: list[bool]) -> None:
+def test_negative_is_known_per_horizon_where_follow_up_reaches_it(
+    last: int, expected: list[bool]
+) -> None:
     assert labels_of(100, [], last) == ([False] * 3, expected)
 
 
@@ -90,7 +106,10 @@ def test_no_label_is_known_past_the_administrative_end_decided_or_not() -> None:
 def test_end_of_a_record_tells_nothing_of_the_label() -> None:
     """Onsets by chance alone: the share of positives among known labels is the same at the end as before it."""
     rng, length = np.random.default_rng(0), 720
-    days, day_B = {UNIT: (FIRST, FIRST + length - 1)}, np.arange(FIRST, FIRST + length, dtype=np.int32)
+    days, day_B = (
+        {UNIT: (FIRST, FIRST + length - 1)},
+        np.arange(FIRST, FIRST + length, dtype=np.int32),
+    )
     tail, rest = [], []
     for _ in range(1000):
         onset_N = np.flatnonzero(rng.random(length) < 1 / 400)
@@ -118,7 +137,9 @@ def test_labels_of_units_that_run_to_failure_keep_the_hazard_they_fail_with() ->
         days = {UNIT: (FIRST, FIRST + last), NEIGHBOUR: (FIRST, FIRST + length - 1)}
         follow_up = follow_ups(days, {UNIT: targets})[UNIT]
         day_B = np.arange(FIRST, FIRST + min(fails, length), dtype=np.int32)
-        y, known, weight_BH = onset_labels(day_B, targets.start_N, horizons=HORIZONS, follow_up=follow_up)
+        y, known, weight_BH = onset_labels(
+            day_B, targets.start_N, horizons=HORIZONS, follow_up=follow_up
+        )
         assert (weight_BH == 1).all()
         counts[: len(day_B), 0] += weight * (y & known)
         counts[: len(day_B), 1] += weight * known
@@ -126,12 +147,16 @@ def test_labels_of_units_that_run_to_failure_keep_the_hazard_they_fail_with() ->
         positive_B, known_B = counts[:, :, h].T
         np.testing.assert_array_equal(known_B > 0, np.arange(length) + horizon < length)
         seen_B = known_B > 0
-        np.testing.assert_allclose(positive_B[seen_B] / known_B[seen_B], 1 - (1 - hazard) ** horizon, rtol=1e-9)
+        np.testing.assert_allclose(
+            positive_B[seen_B] / known_B[seen_B], 1 - (1 - hazard) ** horizon, rtol=1e-9
+        )
 
 
 def test_no_negative_is_known_when_the_horizon_is_longer_than_the_record() -> None:
     follow_up = FollowUp(end=39, until=39)
-    y, known, _ = onset_labels(np.arange(40, dtype=np.int32), NONE, horizons=(30, 400), follow_up=follow_up)
+    y, known, _ = onset_labels(
+        np.arange(40, dtype=np.int32), NONE, horizons=(30, 400), follow_up=follow_up
+    )
     assert not y.any()
     assert known[:, 0].tolist() == [end + 30 <= 39 for end in range(40)]
     assert not known[:, 1].any()
@@ -153,7 +178,9 @@ def test_predicted_kinds_follow_the_source() -> None:
 
 
 KINDS = st.sampled_from(["failure", "trip", "maintenance"])
-LOG = st.lists(st.tuples(KINDS, st.integers(0, 330), st.one_of(st.none(), st.integers(0, 25))), max_size=8)
+LOG = st.lists(
+    st.tuples(KINDS, st.integers(0, 330), st.one_of(st.none(), st.integers(0, 25))), max_size=8
+)
 
 
 @settings(max_examples=80)
@@ -165,14 +192,22 @@ def test_labels_and_left_out_windows_equal_the_oracle(
     log: list[tuple[str, int, int | None]], last: int, other: int, ends: list[int]
 ) -> None:
     kinds = ("failure", "trip")
-    rows = [event(kind, start, None if length is None else start + length) for kind, start, length in log]
+    rows = [
+        event(kind, start, None if length is None else start + length)
+        for kind, start, length in log
+    ]
     record = [reading(0, 1), reading(last, 1)]
     others = [reading(other, 1, unit=NEIGHBOUR), reading(320, 1, unit=STRANGER)]
     targets = events_of(*rows).of_kinds(kinds)
     end_day_B = np.array([FIRST + end for end in ends], np.int32)
-    days = {unit: (FIRST, FIRST + day) for unit, day in ((UNIT, last), (NEIGHBOUR, other), (STRANGER, 320))}
+    days = {
+        unit: (FIRST, FIRST + day)
+        for unit, day in ((UNIT, last), (NEIGHBOUR, other), (STRANGER, 320))
+    }
     follow_up = follow_ups(days, {UNIT: targets})[UNIT]
-    y_BH, known_BH, _ = onset_labels(end_day_B, targets.start_N, horizons=HORIZONS, follow_up=follow_up)
+    y_BH, known_BH, _ = onset_labels(
+        end_day_B, targets.start_N, horizons=HORIZONS, follow_up=follow_up
+    )
     out_B = inside_episode(end_day_B, targets)
 
     readings_df, events_df = pd.DataFrame([*record, *others]), event_table(rows).to_pandas()
@@ -199,6 +234,8 @@ def test_value_label_is_unknown_where_that_day_was_not_observed() -> None:
     values[70] = np.nan
     panel = panel_of(series(values, limits=(-1.0, 1.0)))
     limits = {"lower_TC": panel.lower_TC, "upper_TC": panel.upper_TC}
-    y, known = value_labels(np.array([FIRST + 40], np.int32), panel, horizons=(30, 60, 90), **limits)
+    y, known = value_labels(
+        np.array([FIRST + 40], np.int32), panel, horizons=(30, 60, 90), **limits
+    )
     assert not y.any()
     assert known.tolist() == [[False, True, False]]

@@ -45,7 +45,9 @@ def test_without_any_limits_there_are_none() -> None:
 def test_limits_of_a_day_do_not_depend_on_limits_recorded_later() -> None:
     plain = panel_of(series(noise(200)))
     later = panel_of(series(noise(150)) + series(noise(200)[150:], start=150, limits=(0.0, 50.0)))
-    for one, other in zip(*(panel_limits(p, fitted=FITTED, normalise="none") for p in (plain, later)), strict=True):
+    for one, other in zip(
+        *(panel_limits(p, fitted=FITTED, normalise="none") for p in (plain, later)), strict=True
+    ):
         np.testing.assert_array_equal(one[:150], other[:150])
 
 
@@ -71,7 +73,9 @@ def test_samples_are_normalised_observed_values_and_at_most_400() -> None:
     values = noise(1500)
     values[100:200] = np.nan
     q25, q50, q75 = np.quantile(values[:90], [0.25, 0.5, 0.75])
-    found = sample_values(panel_of(series(values)), normalise="baseline", training_end=FIRST + 1499)["p"]
+    found = sample_values(
+        panel_of(series(values)), normalise="baseline", training_end=FIRST + 1499
+    )["p"]
     assert len(found) == 400
     assert np.isin(np.round(found, 9), np.round((values - q50) / (q75 - q25), 9)).all()
 
@@ -80,7 +84,9 @@ def test_samples_of_a_unit_that_is_still_learning_do_not_look_past_training() ->
     values = noise(200)
     changed = np.r_[values[:51], 1000 + 100 * noise(149, 1)]
     one, other = (
-        sample_values(panel_of(series(each)), normalise="baseline", training_end=FIRST + 50).get("p", np.empty(0))
+        sample_values(panel_of(series(each)), normalise="baseline", training_end=FIRST + 50).get(
+            "p", np.empty(0)
+        )
         for each in (values, changed)
     )
     assert one.tobytes() == other.tobytes()

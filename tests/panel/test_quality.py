@@ -90,10 +90,15 @@ def test_value_that_is_usual_is_no_mark() -> None:
 
 def test_what_becomes_known_later_gives_no_doubt() -> None:
     values = temperature()
-    rows = [*series(values[:390], point="a"), *series(values[390:] * 1.8 + 32, point="a", start=390, known=500)]
+    rows = [
+        *series(values[:390], point="a"),
+        *series(values[390:] * 1.8 + 32, point="a", start=390, known=500),
+    ]
     panel = panel_of([*rows, *series(temperature(seed=1), point="b")])
     assert doubts(panel, panel.last_day, fit_scale(panel, "baseline")) == []
-    assert doubts(panel_of(rows), panel.first_day + 389, fit_scale(panel_of(rows), "baseline")) == []
+    assert (
+        doubts(panel_of(rows), panel.first_day + 389, fit_scale(panel_of(rows), "baseline")) == []
+    )
 
 
 def test_doubt_is_a_point_and_a_kind() -> None:

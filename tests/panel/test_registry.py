@@ -15,7 +15,12 @@ from tests.panel.panel_example import FIRST, date
 
 SERIES = pa.schema(
     [(name, pa.string()) for name in ("facility_id", "equipment_id", "point_id")]
-    + [("date_min", pa.date32()), ("date_max", pa.date32()), ("date_count", pa.int64()), ("limited_sum", pa.int64())]
+    + [
+        ("date_min", pa.date32()),
+        ("date_max", pa.date32()),
+        ("date_count", pa.int64()),
+        ("limited_sum", pa.int64()),
+    ]
 )
 POINTS = {"E1": "abc", "E2": "ab", "E3": "ab", "P1": "q"}
 
@@ -23,7 +28,13 @@ POINTS = {"E1": "abc", "E2": "ab", "E3": "ab", "P1": "q"}
 def series_of(points: dict[str, str], *, limited: int = 0) -> pa.Table:
     names = [(equipment, point) for equipment, found in points.items() for point in found]
     rows = [
-        {"facility_id": "F", "equipment_id": equipment, "point_id": point, "date_min": date(k), "date_max": date(99)}
+        {
+            "facility_id": "F",
+            "equipment_id": equipment,
+            "point_id": point,
+            "date_min": date(k),
+            "date_max": date(99),
+        }
         | {"date_count": 10, "limited_sum": limited}
         for k, (equipment, point) in enumerate(names)
     ]
@@ -64,7 +75,9 @@ def test_classes_come_from_the_register(tmp_path: Path) -> None:
     assert found.classes == {Unit("F", e): "pump" if e == "P1" else "ahu" for e in POINTS}
 
 
-def test_classes_come_from_the_codes_of_the_inspection_record_without_a_register(tmp_path: Path) -> None:
+def test_classes_come_from_the_codes_of_the_inspection_record_without_a_register(
+    tmp_path: Path,
+) -> None:
     found = build(tmp_path, told={"E1": "AHU-01", "E2": "AHU-01", "E3": "AHU-01", "P1": "PMP"})
     assert found.classes[Unit("F", "E1")] == "AHU-01"
     assert set(found.points) == {"AHU-01", "PMP"}
@@ -93,14 +106,18 @@ def test_install_day_is_none_where_unknown(tmp_path: Path) -> None:
     assert found[Unit("F", "E2")] is None
 
 
-def test_points_of_a_class_are_sorted_and_those_too_few_units_have_are_named(tmp_path: Path) -> None:
+def test_points_of_a_class_are_sorted_and_those_too_few_units_have_are_named(
+    tmp_path: Path,
+) -> None:
     found = build(tmp_path, equipment=REGISTER)
     assert found.points == {"ahu": ("a", "b"), "pump": ("q",)}
     assert found.dropped_points["ahu"] == ("c",)
     assert found.summary()["dropped_points"] == {"ahu": ["c"]}
 
 
-@pytest.mark.parametrize(("share", "kept"), [(1 / 3, "abc"), (0.34, "ab"), (1.0, "ab"), (0.0, "abc")])
+@pytest.mark.parametrize(
+    ("share", "kept"), [(1 / 3, "abc"), (0.34, "ab"), (1.0, "ab"), (0.0, "abc")]
+)
 def test_point_at_the_share_is_kept(tmp_path: Path, share: float, kept: str) -> None:
     found = build(tmp_path, equipment=REGISTER, min_point_share=share)
     assert found.points["ahu"] == tuple(kept)
@@ -163,30 +180,43 @@ def test_installation_after_the_first_reading_is_listed(tmp_path: Path) -> None:
 def test_unit_is_followed_until_it_departs_or_its_administrative_end(tmp_path: Path) -> None:
     """E1 and E9 are last read on day 40: both have departed, for the register tells no end of theirs."""
     readings = series_of({**POINTS, "E9": "a"}).to_pylist()
-    rows = [row | {"date_max": date(40)} if row["equipment_id"] in ("E1", "E9") else row for row in readings]
+    rows = [
+        row | {"date_max": date(40)} if row["equipment_id"] in ("E1", "E9") else row
+        for row in readings
+    ]
     log = "facility_id,equipment_id,kind,start,end\nF,E1,failure,2023-02-10,\nF,E9,maintenance,2023-02-10,\n"
     (tmp_path / "events.csv").write_text(log, encoding="utf-8")
     source = SourceConfig(readings="readings.csv", events=str(tmp_path / "events.csv"))
     told = pa.Table.from_pylist([], schema=CLASSES)
-    made = build_registry(pa.Table.from_pylist(rows, schema=SERIES), told, source, by_class=False, min_point_share=0.5)
+    made = build_registry(
+        pa.Table.from_pylist(rows, schema=SERIES), told, source, by_class=False, min_point_share=0.5
+    )
     found = made.follow_up(("failure",))
-    ends = {unit.equipment_id: (each.until - FIRST, each.end - FIRST) for unit, each in found.items()}
+    ends = {
+        unit.equipment_id: (each.until - FIRST, each.end - FIRST) for unit, each in found.items()
+    }
     assert ends == dict.fromkeys(POINTS, (99, 99)) | dict.fromkeys(("E1", "E9"), (40, 99))
 
 
 def test_end_of_follow_up_of_the_register_wins(tmp_path: Path) -> None:
-    register = "facility_id,equipment_id,end_of_follow_up\nF,E1,2023-02-10\nF,E2,\nF,E3,2024-01-01\n"
+    register = (
+        "facility_id,equipment_id,end_of_follow_up\nF,E1,2023-02-10\nF,E2,\nF,E3,2024-01-01\n"
+    )
     made = build(tmp_path, equipment=register)
     made.save(tmp_path / "panel")
     found = Registry.load(tmp_path / "panel").follow_up(("failure",))
-    ends = {unit.equipment_id: (each.until - FIRST, each.end - FIRST) for unit, each in found.items()}
+    ends = {
+        unit.equipment_id: (each.until - FIRST, each.end - FIRST) for unit, each in found.items()
+    }
     assert ends == {"E1": (40, 40), "E2": (99, 99), "E3": (99, 365), "P1": (99, 99)}
 
 
 def test_panel_of_before_has_no_end_of_follow_up_in_its_register(tmp_path: Path) -> None:
     made = build(tmp_path, equipment=REGISTER)
     replace(made, units=made.units.drop_columns(["end_of_follow_up"])).save(tmp_path)
-    assert {each.end - FIRST for each in Registry.load(tmp_path).follow_up(("failure",)).values()} == {99}
+    assert {
+        each.end - FIRST for each in Registry.load(tmp_path).follow_up(("failure",)).values()
+    } == {99}
 
 
 # How often events come
@@ -207,15 +237,24 @@ def rates(folder: Path, units: str, until: int) -> dict[str, float]:
 
 
 def test_yearly_rates_are_events_per_observed_year_of_the_given_units(tmp_path: Path) -> None:
-    days = {unit: last - first + 1 for unit, ((first, last),) in build(tmp_path, equipment=REGISTER).unit_spans.items()}
+    days = {
+        unit: last - first + 1
+        for unit, ((first, last),) in build(tmp_path, equipment=REGISTER).unit_spans.items()
+    }
     both = days[Unit("F", "E1")] + days[Unit("F", "E2")]
-    assert rates(tmp_path, "E1 E2", 99) == pytest.approx({"failure": 3 / both * 365.25, "maintenance": 0.0})
+    assert rates(tmp_path, "E1 E2", 99) == pytest.approx(
+        {"failure": 3 / both * 365.25, "maintenance": 0.0}
+    )
 
 
 def test_yearly_rates_know_nothing_after_their_day(tmp_path: Path) -> None:
     first = build(tmp_path, equipment=REGISTER).unit_spans[Unit("F", "E1")][0][0]
-    assert rates(tmp_path, "E1", 59)["failure"] == pytest.approx(1 / (FIRST + 59 - first + 1) * 365.25)
-    assert rates(tmp_path, "E1", 60)["failure"] == pytest.approx(2 / (FIRST + 60 - first + 1) * 365.25)
+    assert rates(tmp_path, "E1", 59)["failure"] == pytest.approx(
+        1 / (FIRST + 59 - first + 1) * 365.25
+    )
+    assert rates(tmp_path, "E1", 60)["failure"] == pytest.approx(
+        2 / (FIRST + 60 - first + 1) * 365.25
+    )
 
 
 def test_yearly_rates_of_no_units_are_0(tmp_path: Path) -> None:

@@ -6,7 +6,15 @@ import numpy as np
 import pytest
 
 from hvac.panel.rhythm import rhythm
-from hvac.panel.windows import INSUFFICIENT, LEARNING, OK, WindowConfig, cut, fit_scale, learning_days_left
+from hvac.panel.windows import (
+    INSUFFICIENT,
+    LEARNING,
+    OK,
+    WindowConfig,
+    cut,
+    fit_scale,
+    learning_days_left,
+)
 from tests.panel.panel_example import FIRST, panel_of, reading, series
 
 
@@ -50,7 +58,9 @@ def test_daily_readings_are_no_inspections_even_with_gaps() -> None:
 
 
 def test_inspection_that_becomes_known_late_delays_the_baseline() -> None:
-    rows = [reading(day, 20 + day % 7, known=400 if day == 60 else None) for day in range(0, 720, 30)]
+    rows = [
+        reading(day, 20 + day % 7, known=400 if day == 60 else None) for day in range(0, 720, 30)
+    ]
     assert fit_scale(panel_of(rows), "baseline").ready_C.tolist() == [FIRST + 400]
 
 

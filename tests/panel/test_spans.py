@@ -14,8 +14,15 @@ UNIT = Unit("F", "E")
 
 
 def spans(*dates: dt.date) -> tuple[list[tuple[int, int]], list[str]]:
-    table = pa.table({"facility_id": ["F"] * len(dates), "equipment_id": ["E"] * len(dates), "date": dates})
-    units = {"facility_id": ["F"], "equipment_id": ["E"], "first_date": [min(dates)], "last_date": [max(dates)]}
+    table = pa.table(
+        {"facility_id": ["F"] * len(dates), "equipment_id": ["E"] * len(dates), "date": dates}
+    )
+    units = {
+        "facility_id": ["F"],
+        "equipment_id": ["E"],
+        "first_date": [min(dates)],
+        "last_date": [max(dates)],
+    }
     found, told = with_spans(pa.table(units), readings_by_month(table))
     return spans_of(found["spans"].to_pylist()[0]), told
 
@@ -33,7 +40,9 @@ def test_mistyped_year_is_a_stretch_of_its_own_and_told() -> None:
     found, told = spans(dt.date(1970, 3, 1), dt.date(2023, 1, 9), dt.date(2023, 2, 20))
     month = (dt.date(1970, 3, 1), dt.date(1970, 3, 31))
     assert found == days(month, (dt.date(2023, 1, 1), dt.date(2023, 2, 20)))
-    assert told == ["F/E: 1 readings of 1970-03, then none until 2023-01: correct their dates if they are mistyped"]
+    assert told == [
+        "F/E: 1 readings of 1970-03, then none until 2023-01: correct their dates if they are mistyped"
+    ]
 
 
 def test_mistyped_year_of_one_unit_does_not_move_the_borders() -> None:
@@ -41,5 +50,8 @@ def test_mistyped_year_of_one_unit_does_not_move_the_borders() -> None:
     whole = ((18_000, 19_500),)
     plain = dict.fromkeys(units, whole)
     typo = plain | {Unit("F", "0"): ((59, 59), *whole)}
-    first, second = (make_splitter(SplitConfig(), units, spans=each, lookback=90, purge=90) for each in (plain, typo))
+    first, second = (
+        make_splitter(SplitConfig(), units, spans=each, lookback=90, purge=90)
+        for each in (plain, typo)
+    )
     assert (first.t1, first.t2) == (second.t1, second.t2)

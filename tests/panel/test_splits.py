@@ -70,7 +70,10 @@ def test_no_label_window_crosses_a_border(kind: str) -> None:
 def test_time_split_leaves_out_only_the_purged_days() -> None:
     found = splitter("time")
     for days in words(found).values():
-        borders = [*range(found.t1 - PURGE + 1, found.t1 + 1), *range(found.t2 - PURGE + 1, found.t2 + 1)]
+        borders = [
+            *range(found.t1 - PURGE + 1, found.t1 + 1),
+            *range(found.t2 - PURGE + 1, found.t2 + 1),
+        ]
         assert days[PURGED].tolist() == borders
 
 
@@ -88,7 +91,10 @@ def test_one_unit_with_an_early_record_hardly_moves_the_borders() -> None:
     days = dict.fromkeys(units, (DAYS,))
     stray = dict(days)
     stray[next(iter(units))] = ((DAYS[0] - 1200, DAYS[1]),)
-    plain, moved = (make_splitter(SplitConfig(), units, spans=each, lookback=90, purge=90) for each in (days, stray))
+    plain, moved = (
+        make_splitter(SplitConfig(), units, spans=each, lookback=90, purge=90)
+        for each in (days, stray)
+    )
     assert 0 <= plain.t1 - moved.t1 <= 15
     assert 0 <= plain.t2 - moved.t2 <= 15
 
@@ -98,12 +104,16 @@ def failing(units: dict[Unit, str], every: int, day: int = DAYS[0] + 200) -> dic
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_units_with_an_event_are_dealt_evenly_over_the_parts_and_over_tune_and_cal(seed: int) -> None:
+def test_units_with_an_event_are_dealt_evenly_over_the_parts_and_over_tune_and_cal(
+    seed: int,
+) -> None:
     units = fleet(facilities=4, each=25)
     onsets = failing(units, 5)
     found = splitter("equipment", units, onsets=onsets, seed=seed)
     parts = [found.part[unit] for unit in onsets]
-    assert [parts.count(name) for name in ("train", "validation", "test")] == pytest.approx([12, 4, 4], abs=1)
+    assert [parts.count(name) for name in ("train", "validation", "test")] == pytest.approx(
+        [12, 4, 4], abs=1
+    )
     halves = [found.half[unit] for unit in onsets if found.part[unit] == "validation"]
     assert abs(halves.count("tune") - halves.count("cal")) <= 1
 
@@ -170,7 +180,9 @@ def test_unit_is_cut_once_between_tune_and_cal(kind: str) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_units_that_never_train_have_no_training_window(kind: str) -> None:
     found = splitter(kind)
-    assert all(found.trains(unit) == bool(len(days["train"])) for unit, days in words(found).items())
+    assert all(
+        found.trains(unit) == bool(len(days["train"])) for unit, days in words(found).items()
+    )
 
 
 @pytest.mark.parametrize("kind", ["equipment", "facility"])
@@ -196,9 +208,13 @@ def test_every_split_has_a_unit_where_there_are_just_enough(units: int) -> None:
 
 @given(each=st.integers(5, 40), folds=st.integers(3, 5), seed=st.integers(0, 5))
 @settings(max_examples=40)
-def test_in_as_many_turns_as_there_are_folds_every_unit_is_tested_once(each: int, folds: int, seed: int) -> None:
+def test_in_as_many_turns_as_there_are_folds_every_unit_is_tested_once(
+    each: int, folds: int, seed: int
+) -> None:
     classes = fleet(facilities=2, each=each, classes=2)
-    turns = [splitter("equipment", classes, fold=fold, folds=folds, seed=seed) for fold in range(folds)]
+    turns = [
+        splitter("equipment", classes, fold=fold, folds=folds, seed=seed) for fold in range(folds)
+    ]
     tested = [unit for turn in turns for unit, part in turn.part.items() if part == "test"]
     assert sorted(tested) == sorted(classes)
     for turn in turns:
@@ -208,7 +224,12 @@ def test_in_as_many_turns_as_there_are_folds_every_unit_is_tested_once(each: int
                 for u in classes
                 if classes[u] == name
             }
-            assert kinds == {("train", ""), ("validation", "tune"), ("validation", "cal"), ("test", "")}
+            assert kinds == {
+                ("train", ""),
+                ("validation", "tune"),
+                ("validation", "cal"),
+                ("test", ""),
+            }
 
 
 def test_last_fold_of_five_is_the_split_without_folds() -> None:
@@ -233,7 +254,9 @@ def test_facility_split_tests_on_the_named_facility_alone(facility: str) -> None
 
 
 def test_facility_split_chooses_one_facility_when_none_is_named() -> None:
-    tested = {unit.facility_id for unit, days in words(splitter("facility")).items() if len(days["test"])}
+    tested = {
+        unit.facility_id for unit, days in words(splitter("facility")).items() if len(days["test"])
+    }
     assert len(tested) == 1
 
 
@@ -241,12 +264,17 @@ def test_cut_does_not_depend_on_the_order_of_the_units_and_changes_with_the_seed
     classes = fleet()
     backwards = dict(reversed(classes.items()))
     assert splitter("equipment", classes).part == splitter("equipment", backwards).part
-    assert any(splitter("equipment", seed=seed).part != splitter("equipment").part for seed in (1, 2, 3))
+    assert any(
+        splitter("equipment", seed=seed).part != splitter("equipment").part for seed in (1, 2, 3)
+    )
 
 
 def test_equal_equipment_ids_of_two_facilities_are_two_units() -> None:
     found = splitter("equipment", fleet(facilities=6, each=10))
-    assert any(found.part[Unit("F0", f"E{e:03d}")] != found.part[Unit("F1", f"E{e:03d}")] for e in range(10))
+    assert any(
+        found.part[Unit("F0", f"E{e:03d}")] != found.part[Unit("F1", f"E{e:03d}")]
+        for e in range(10)
+    )
 
 
 @settings(max_examples=40)

@@ -103,7 +103,11 @@ def test_point_that_the_unit_never_had_is_zero_and_unobserved() -> None:
 
 
 def test_reading_known_after_the_end_date_never_enters() -> None:
-    rows = [*series(np.arange(100.0)), reading(100, 1e6, known=105), *series(np.arange(101.0, 151), start=101)]
+    rows = [
+        *series(np.arange(100.0)),
+        reading(100, 1e6, known=105),
+        *series(np.arange(101.0, 151), start=101),
+    ]
     panel = panel_of(rows)
     before, after = cut_at(panel, 104, config=PLAIN), cut_at(panel, 105, config=PLAIN)
     assert before.x_BCL[0, 0, -5] == 99.0
@@ -224,7 +228,9 @@ def test_spread_is_the_std_when_the_iqr_is_zero() -> None:
 
 def test_limits_become_zero_and_one() -> None:
     values = np.where(np.arange(200) % 2, 10.0, 30.0)
-    windows = cut_at(panel_of(series(values, limits=(10.0, 30.0))), 199, config=WindowConfig(normalise="limits"))
+    windows = cut_at(
+        panel_of(series(values, limits=(10.0, 30.0))), 199, config=WindowConfig(normalise="limits")
+    )
     assert windows.x_BCL[0, 0, -2:].tolist() == [1.0, 0.0]
     assert windows.status_B.tolist() == [OK]
 
@@ -260,7 +266,15 @@ def records(draw: st.DrawFn) -> list[Row]:
                 continue
             for _ in range(1 + (rng.random() < 0.05)):
                 known = day + int(rng.integers(1, 60)) if rng.random() < late else None
-                rows.append(reading(day, np.round(rng.normal(20, 3), 1), point=point, known=known, limits=(10.0, 32.0)))
+                rows.append(
+                    reading(
+                        day,
+                        np.round(rng.normal(20, 3), 1),
+                        point=point,
+                        known=known,
+                        limits=(10.0, 32.0),
+                    )
+                )
     return rows
 
 
@@ -304,7 +318,9 @@ def test_what_is_later_than_the_end_date_never_changes_a_window(
                 row["known_at"] = date(end + int(rng.integers(1, 90)))
             row["lower_limit"], row["upper_limit"] = -777.0, float(rng.normal(0, 100))
     config = WindowConfig(normalise=normalise)
-    one, other = (cut_at(panel_of(each, points=["a", "b"]), end, config=config) for each in (rows, changed))
+    one, other = (
+        cut_at(panel_of(each, points=["a", "b"]), end, config=config) for each in (rows, changed)
+    )
     assert_same_bits(one, other)
 
 
@@ -327,7 +343,10 @@ def test_windows_do_not_depend_on_which_others_are_cut() -> None:
 
 def test_panel_is_not_changed_by_cutting() -> None:
     panel = panel_of(series(with_gaps(noise(200), 50), limits=(0.0, 40.0)))
-    before = [array.copy() for array in (panel.value_TC, panel.observed_TC, panel.lower_TC, panel.known_TC)]
+    before = [
+        array.copy()
+        for array in (panel.value_TC, panel.observed_TC, panel.lower_TC, panel.known_TC)
+    ]
     cut_at(panel, 150, 199)
     cut_at(panel, 199, config=WindowConfig(normalise="limits"))
     after = (panel.value_TC, panel.observed_TC, panel.lower_TC, panel.known_TC)
@@ -347,7 +366,9 @@ def test_candidate_days_are_calendar_days_shared_by_all_units(stride: int) -> No
     assert found[0] >= FIRST
 
 
-@pytest.mark.parametrize("wrong", [{"lookback": 10}, {"min_observed": 1.5}, {"train_stride": 0}, {"normalise": "all"}])
+@pytest.mark.parametrize(
+    "wrong", [{"lookback": 10}, {"min_observed": 1.5}, {"train_stride": 0}, {"normalise": "all"}]
+)
 def test_windows_that_make_no_sense_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ConfigError):
         WindowConfig(**wrong)

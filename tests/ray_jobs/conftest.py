@@ -15,7 +15,13 @@ from ray_jobs.run.runtime import RayConfig, ray_session
 
 SMALL: dict[str, Any] = {
     "name": "small",
-    "simulate": {"facilities": 2, "equipment_per_class": 8, "classes": ["pump", "chiller"], "days": 1000, "seed": 3},
+    "simulate": {
+        "facilities": 2,
+        "equipment_per_class": 8,
+        "classes": ["pump", "chiller"],
+        "days": 1000,
+        "seed": 3,
+    },
     "windows": {"train_stride": 14, "evaluation_stride": 7},
     "model": {"family": "hybrid", "epochs": 4},
     "decision": {"folds": 2},
@@ -41,7 +47,9 @@ def run_config(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., RunCon
 
 
 @pytest.fixture(scope="session")
-def finished(ray: None, tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> tuple[RunConfig, Path]:
+def finished(
+    ray: None, tmp_path_factory: pytest.TempPathFactory, worker_id: str
+) -> tuple[RunConfig, Path]:
     """A small fleet through the whole pipeline, in this process or in that of the other worker of pytest-xdist.
 
     Nobody may change its workspace.

@@ -40,18 +40,24 @@ nodes_module: Any = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(nodes_module)
 
 
-def submitted(step: str, config: Path, environment: dict[str, str], *changes: str) -> subprocess.Popen[str]:
+def submitted(
+    step: str, config: Path, environment: dict[str, str], *changes: str
+) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", f"ray_jobs.{step}", "--config", str(config), *changes]
     pipe = subprocess.PIPE
     return subprocess.Popen(command, cwd=ROOT, stdout=pipe, stderr=pipe, text=True, env=environment)
 
 
-def test_node_lost_in_featurize_loses_and_doubles_no_window(finished: tuple[RunConfig, Path], tmp_path: Path) -> None:
+def test_node_lost_in_featurize_loses_and_doubles_no_window(
+    finished: tuple[RunConfig, Path], tmp_path: Path
+) -> None:
     here = copy_of(finished, tmp_path / "run", upto="ingest")
     parts = here.workspace / "windows" / "_parts"
     with nodes_module.nodes(workers=1) as cluster:
         # as many encoders as nodes: they must leave room for tasks on nodes of one CPU
-        process = submitted("featurize", write_config(tmp_path), cluster.environment, "featurize.encoders=2")
+        process = submitted(
+            "featurize", write_config(tmp_path), cluster.environment, "featurize.encoders=2"
+        )
         try:
             wait_for(lambda: list(parts.glob("*.json")) if parts.exists() else None)
             cluster.lose()
@@ -71,29 +77,57 @@ def test_submitted_job_needs_the_token_and_gives_the_numbers_of_the_local_run(
 ) -> None:
     """As docs/cluster.md has it: `ray start --head`, then `ray job submit --working-dir .`, both with a token."""
     here = tmp_path / "run"
-    shutil.copytree(finished[1], here, ignore=shutil.ignore_patterns("scores", "latest*", "score.json", "ray_train"))
+    shutil.copytree(
+        finished[1],
+        here,
+        ignore=shutil.ignore_patterns("scores", "latest*", "score.json", "ray_train"),
+    )
     with head() as (address, environment):
         submit = [RAY, "job", "submit", "--address", address, "--working-dir", ".", "--"]
         job = [sys.executable, "-m", "ray_jobs.score", "--config", str(write_config(tmp_path))]
         stranger = {**environment, "RAY_AUTH_TOKEN": "another"}
-        refused = subprocess.run(submit + job, cwd=ROOT, env=stranger, capture_output=True, text=True, timeout=60)
+        refused = subprocess.run(
+            submit + job, cwd=ROOT, env=stranger, capture_output=True, text=True, timeout=60
+        )
         assert refused.returncode != 0
         assert not (here / "latest.parquet").exists()
-        done = subprocess.run(submit + job, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=180)
+        done = subprocess.run(
+            submit + job, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=180
+        )
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-1000:]
     assert "RESULT " in done.stdout
-    assert pq.read_table(here / "latest.parquet").equals(pq.read_table(finished[1] / "latest.parquet"))
+    assert pq.read_table(here / "latest.parquet").equals(
+        pq.read_table(finished[1] / "latest.parquet")
+    )
 
 
 @contextmanager
 def head() -> Iterator[tuple[str, dict[str, str]]]:
     """A head with a token, on free ports: where jobs are sent, and the environment of who sends them."""
     environment = {**plain_environment(), **nodes_module.SETTINGS, "RAY_AUTH_MODE": "token"}
-    environment |= {"RAY_AUTH_TOKEN": secrets.token_hex(32), "RAY_agent_register_timeout_ms": "200000"}
+    environment |= {
+        "RAY_AUTH_TOKEN": secrets.token_hex(32),
+        "RAY_agent_register_timeout_ms": "200000",
+    }
     ports = {name: free_port() for name in PORTS}
     with tempfile.TemporaryDirectory(prefix="r", dir="/tmp", ignore_cleanup_errors=True) as folder:
-        command = [RAY, "start", "--head", "--block", "--num-cpus", "2", "--dashboard-host", "127.0.0.1"]
-        command += ["--disable-usage-stats", "--temp-dir", folder, "--object-store-memory", str(150 * 2**20)]
+        command = [
+            RAY,
+            "start",
+            "--head",
+            "--block",
+            "--num-cpus",
+            "2",
+            "--dashboard-host",
+            "127.0.0.1",
+        ]
+        command += [
+            "--disable-usage-stats",
+            "--temp-dir",
+            folder,
+            "--object-store-memory",
+            str(150 * 2**20),
+        ]
         command += [text for name, port in ports.items() for text in (f"--{name}", str(port))]
         quiet = subprocess.DEVNULL
         process = subprocess.Popen(command, stdout=quiet, stderr=quiet, env=environment, text=True)

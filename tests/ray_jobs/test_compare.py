@@ -30,7 +30,12 @@ from tests.models.models_example import fit_family, windows
 Finished = tuple[RunConfig, Path]
 CONFIGS = Path(compare.__file__).parent / "configs"
 MODELS = ["gbdt_context", "logistic_28", "base_rate"]
-SECTION: dict[str, Any] = {"models": MODELS, "default": "logistic_28", "seeds": [0, 1], "replicates": 100}
+SECTION: dict[str, Any] = {
+    "models": MODELS,
+    "default": "logistic_28",
+    "seeds": [0, 1],
+    "replicates": 100,
+}
 PROMISED = ("leaderboard.json", "leaderboard.csv", "leaderboard.html", "champion.yaml")
 
 
@@ -59,7 +64,9 @@ def folder_of(config: RunConfig) -> Path:
 
 
 def board_of(config: RunConfig) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((folder_of(config) / "leaderboard.json").read_text(encoding="utf-8"))
+    found: dict[str, Any] = json.loads(
+        (folder_of(config) / "leaderboard.json").read_text(encoding="utf-8")
+    )
     return found
 
 
@@ -81,11 +88,21 @@ def test_every_promised_file_is_written(compared: RunConfig) -> None:
 def test_board_names_its_table_and_has_a_row_per_model_with_its_seeds(compared: RunConfig) -> None:
     made = board_of(compared)
     assert made["table"] == workspace_of(compared).finished("featurize")["key"]
-    assert (made["name"], made["default"], made["horizons"]) == ("families", "logistic_28", [30, 60, 90])
-    assert {row["name"]: row["runs"] for row in made["rows"]} == {"gbdt_context": 2, "logistic_28": 1, "base_rate": 1}
+    assert (made["name"], made["default"], made["horizons"]) == (
+        "families",
+        "logistic_28",
+        [30, 60, 90],
+    )
+    assert {row["name"]: row["runs"] for row in made["rows"]} == {
+        "gbdt_context": 2,
+        "logistic_28": 1,
+        "base_rate": 1,
+    }
     for row in made["rows"]:
         assert row["parameters"] > 0
-        assert row["microseconds_per_window"] > 0 or row["name"] == "base_rate"  # looks at no window: 0.00
+        assert (
+            row["microseconds_per_window"] > 0 or row["name"] == "base_rate"
+        )  # looks at no window: 0.00
     kept = [read_outcome(str(compared.workspace / name)) for name in outcomes_of(compared)]
     assert all(outcome.microseconds_per_window > 0 for outcome in kept)
     with (folder_of(compared) / "leaderboard.csv").open(encoding="utf-8-sig", newline="") as file:
@@ -107,10 +124,16 @@ def test_figures_are_those_of_evaluate_for_the_same_model_on_the_same_windows(
         for horizon, test in row["test"].items():
             for name in ("pr_auc", "roc_auc", "brier_skill", "event_recall", "events", "windows"):
                 mine, theirs = (found[name] for found in (test, metrics[row["name"]][horizon]))
-                assert mine["value"] == pytest.approx(theirs["value"], rel=1e-9), (row["name"], horizon, name)
+                assert mine["value"] == pytest.approx(theirs["value"], rel=1e-9), (
+                    row["name"],
+                    horizon,
+                    name,
+                )
 
 
-def test_seeds_of_a_family_with_chance_differ_and_their_mean_lies_between(compared: RunConfig) -> None:
+def test_seeds_of_a_family_with_chance_differ_and_their_mean_lies_between(
+    compared: RunConfig,
+) -> None:
     row = next(row for row in board_of(compared)["rows"] if row["name"] == "gbdt_context")
     for horizon, (low, high) in row["seeds"].items():
         assert low < row["test"][horizon]["pr_auc"]["value"] < high
@@ -143,7 +166,9 @@ def test_champion_yaml_is_a_run_of_the_champion_on_the_same_windows(
 def test_champion_keeps_the_values_that_the_comparison_needed(
     run_config: Callable[..., RunConfig], tmp_path: Path
 ) -> None:
-    config = run_config(compare={"models": ["base_rate", "lstm"], "default": "lstm"}, workspace=tmp_path)
+    config = run_config(
+        compare={"models": ["base_rate", "lstm"], "default": "lstm"}, workspace=tmp_path
+    )
     assert config.compare is not None
     assert config.keeps_values
     made = board({"base_rate": 0.1, "lstm": 0.5}, {"base_rate": 0.5, "lstm": 0.1}, default="lstm")
@@ -156,7 +181,9 @@ def test_champion_keeps_the_values_that_the_comparison_needed(
 # Done again
 
 
-def test_second_run_is_skipped_and_touches_nothing(compared: RunConfig, caplog: pytest.LogCaptureFixture) -> None:
+def test_second_run_is_skipped_and_touches_nothing(
+    compared: RunConfig, caplog: pytest.LogCaptureFixture
+) -> None:
     before = {file: file.stat().st_mtime_ns for file in compared.workspace.rglob("*")}
     with caplog.at_level(logging.INFO):
         again = compare.run(compared)
@@ -165,7 +192,9 @@ def test_second_run_is_skipped_and_touches_nothing(compared: RunConfig, caplog: 
     assert before == {file: file.stat().st_mtime_ns for file in compared.workspace.rglob("*")}
 
 
-def test_deleted_outcome_is_made_again_alone_and_the_board_is_the_same(compared: RunConfig, tmp_path: Path) -> None:
+def test_deleted_outcome_is_made_again_alone_and_the_board_is_the_same(
+    compared: RunConfig, tmp_path: Path
+) -> None:
     shutil.copytree(compared.workspace, tmp_path / "run", copy_function=shutil.copy2)
     here = compared.replace(workspace=str(tmp_path / "run"))
     (here.workspace / "steps" / "compare_families.json").unlink()
@@ -211,7 +240,9 @@ def test_changed_replicates_make_a_new_board_of_the_outcomes_that_are_there(
 # In the main report
 
 
-def test_board_is_found_only_for_the_windows_it_was_made_of(compared: RunConfig, tmp_path: Path) -> None:
+def test_board_is_found_only_for_the_windows_it_was_made_of(
+    compared: RunConfig, tmp_path: Path
+) -> None:
     assert finished_board(workspace_of(compared)) == board_of(compared)
     assert finished_board(workspace_of(compared), "another") is None
     other = Workspace(tmp_path)
@@ -221,8 +252,12 @@ def test_board_is_found_only_for_the_windows_it_was_made_of(compared: RunConfig,
     assert finished_board(other) is None
 
 
-def test_report_of_evaluate_shows_the_leaderboard(finished: Finished, compared: RunConfig, tmp_path: Path) -> None:
-    config = copied(finished, tmp_path / "run", "bundles", "held_out", steps=("ingest", "featurize", "train"))
+def test_report_of_evaluate_shows_the_leaderboard(
+    finished: Finished, compared: RunConfig, tmp_path: Path
+) -> None:
+    config = copied(
+        finished, tmp_path / "run", "bundles", "held_out", steps=("ingest", "featurize", "train")
+    )
     few = {"baselines": ["base_rate"], "ablation": False, "replicates": 100, "forecast_windows": 20}
     config = config.replace(evaluate=few)
     shutil.copytree(folder_of(compared), folder_of(config))
@@ -232,13 +267,17 @@ def test_report_of_evaluate_shows_the_leaderboard(finished: Finished, compared: 
     assert 'id="en-leaderboard"' in (config.workspace / "report.html").read_text(encoding="utf-8")
     shutil.rmtree(folder_of(config))
     assert evaluate.run(config)["key"] != first["key"]
-    assert 'id="en-leaderboard"' not in (config.workspace / "report.html").read_text(encoding="utf-8")
+    assert 'id="en-leaderboard"' not in (config.workspace / "report.html").read_text(
+        encoding="utf-8"
+    )
 
 
 # What is refused
 
 
-def test_bundles_without_scores_of_held_out_units_are_refused_in_one_sentence(tmp_path: Path) -> None:
+def test_bundles_without_scores_of_held_out_units_are_refused_in_one_sentence(
+    tmp_path: Path,
+) -> None:
     told = refused(lambda: read_held_out(tmp_path, "pump"))
     assert "'pump'" in told
     assert "run python -m ray_jobs.train" in told
@@ -257,7 +296,10 @@ def refused(call: Callable[[], Any]) -> str:
     [
         ({"models": ["gbdt_contex", "hybrid"]}, "did you mean 'gbdt_context'"),
         ({"models": {"mine": {"trees": 5}}, "default": "mine"}, "unknown model family 'mine'"),
-        ({"models": {"mine": {"family": "gbdt_28", "tres": 5}}, "default": "mine"}, "did you mean 'trees'"),
+        (
+            {"models": {"mine": {"family": "gbdt_28", "tres": 5}}, "default": "mine"},
+            "did you mean 'trees'",
+        ),
         ({"models": ["gbdt_28"]}, "default is 'hybrid', which is none of the models: gbdt_28"),
         ({"models": []}, "default is 'hybrid', which is none of the models"),
         ({"models": ["hybrid"], "seeds": []}, "seeds: "),
@@ -271,7 +313,9 @@ def test_section_that_makes_no_sense_is_refused_with_its_fault(
     assert said in refused(lambda: run_config(compare=section, workspace="x"))
 
 
-def test_run_without_a_comparison_says_what_to_add(run_config: Callable[..., RunConfig], tmp_path: Path) -> None:
+def test_run_without_a_comparison_says_what_to_add(
+    run_config: Callable[..., RunConfig], tmp_path: Path
+) -> None:
     message = refused(lambda: compare.run(run_config(workspace=tmp_path)))
     assert "no 'compare' section" in message
     assert not list(tmp_path.iterdir())
@@ -298,23 +342,35 @@ def test_model_that_needs_values_is_refused_before_any_fit_where_the_table_has_n
 # What is shipped
 
 
-def test_names_of_a_comparison_are_families_or_of_a_family_with_settings(run_config: Callable[..., RunConfig]) -> None:
+def test_names_of_a_comparison_are_families_or_of_a_family_with_settings(
+    run_config: Callable[..., RunConfig],
+) -> None:
     listed = run_config(compare={"models": ["hybrid", "gbdt_28"]}, workspace="x").compare
     settings = {"hybrid": None, "small": {"family": "gbdt_28", "trees": 5}}
     named = run_config(compare={"models": settings}, workspace="x").compare
     assert listed is not None
     assert named is not None
-    assert {name: model.family for name, model in listed.models.items()} == {"hybrid": "hybrid", "gbdt_28": "gbdt_28"}
-    assert {name: model.family for name, model in named.models.items()} == {"hybrid": "hybrid", "small": "gbdt_28"}
+    assert {name: model.family for name, model in listed.models.items()} == {
+        "hybrid": "hybrid",
+        "gbdt_28": "gbdt_28",
+    }
+    assert {name: model.family for name, model in named.models.items()} == {
+        "hybrid": "hybrid",
+        "small": "gbdt_28",
+    }
 
 
 SHIPPED = sorted(
-    file for pattern in ("compare_*", "rotate_*", "ablations/*") for file in CONFIGS.glob(f"{pattern}.yaml")
+    file
+    for pattern in ("compare_*", "rotate_*", "ablations/*")
+    for file in CONFIGS.glob(f"{pattern}.yaml")
 )
 
 
 @pytest.mark.parametrize("file", SHIPPED, ids=lambda file: file.stem)
-def test_shipped_comparison_is_a_valid_run_on_the_workspace_and_windows_of_its_base(file: Path) -> None:
+def test_shipped_comparison_is_a_valid_run_on_the_workspace_and_windows_of_its_base(
+    file: Path,
+) -> None:
     config = load_run(file)
     base = load_run(file.parent / yaml.safe_load(file.read_text(encoding="utf-8"))["extends"])
     assert config.compare is not None
@@ -330,4 +386,6 @@ def test_shipped_comparison_is_a_valid_run_on_the_workspace_and_windows_of_its_b
     else:
         assert config.compare.name == "families"
         assert f"compare_{base.name}" == file.stem
-        assert list(config.compare.models) == [model.family for model in config.compare.models.values()]
+        assert list(config.compare.models) == [
+            model.family for model in config.compare.models.values()
+        ]

@@ -36,7 +36,13 @@ class Plant:
     def config(self, **changes: object) -> RunConfig:
         source = {"readings": str(self.folder / "in"), "events": str(self.folder / "events.parquet"),
                   "equipment": str(self.folder / "equipment.parquet")}  # fmt: skip
-        settings = {**SMALL, "source": source, "workspace": self.workspace, "score": {"days": DAYS}, **changes}
+        settings = {
+            **SMALL,
+            "source": source,
+            "workspace": self.workspace,
+            "score": {"days": DAYS},
+            **changes,
+        }
         settings.pop("simulate")
         return RunConfig(**settings)
 
@@ -58,7 +64,9 @@ class Plant:
 
     def history(self) -> pa.Table:
         found = pads.dataset(self.workspace / "scores" / "history", partitioning=None).to_table()
-        return found.sort_by([(n, "ascending") for n in ("facility_id", "equipment_id", "end_date", "horizon")])
+        return found.sort_by(
+            [(n, "ascending") for n in ("facility_id", "equipment_id", "end_date", "horizon")]
+        )
 
 
 @pytest.fixture(scope="module")
@@ -129,7 +137,11 @@ def test_new_day_of_one_facility_touches_its_parts_only_and_gives_what_a_fresh_r
     before = plant.stamps()
     plant.arrive("new", plant.on(plant.last, first))
     told = daily.run(plant.config())
-    assert (told["files_read"], told["buckets_scored"], told["last_date"]) == (1, 2, str(plant.last))
+    assert (told["files_read"], told["buckets_scored"], told["last_date"]) == (
+        1,
+        2,
+        str(plant.last),
+    )
     touched = changed(before, plant.stamps())
     assert touched
     assert not [name for name in touched if second in name]
@@ -137,7 +149,9 @@ def test_new_day_of_one_facility_touches_its_parts_only_and_gives_what_a_fresh_r
     assert days == {str(plant.last)}  # what was said of the days before stays as it was
     other = fresh(plant)
     daily.run(other.config())
-    assert pq.read_table(other.workspace / "latest.parquet").equals(pq.read_table(plant.workspace / "latest.parquet"))
+    assert pq.read_table(other.workspace / "latest.parquet").equals(
+        pq.read_table(plant.workspace / "latest.parquet")
+    )
 
 
 def test_late_reading_changes_what_is_said_from_its_day_on_of_its_unit_alone(plant: Plant) -> None:
@@ -146,7 +160,9 @@ def test_late_reading_changes_what_is_said_from_its_day_on_of_its_unit_alone(pla
     row = plant.on(day, plant.facilities[1]).slice(0, 1)
     unit, point = row["equipment_id"][0].as_py(), row["point_id"][0].as_py()
     high = row.set_column(row.column_names.index("value"), "value", pc.multiply(row["value"], 50.0))
-    plant.arrive("past_late", high)  # of two files that differ, the later in the order of paths holds
+    plant.arrive(
+        "past_late", high
+    )  # of two files that differ, the later in the order of paths holds
     told = daily.run(plant.config())
     assert told["files_read"] == 1
     after = plant.history()
@@ -195,7 +211,9 @@ def test_class_without_a_bundle_is_named_and_the_others_are_scored(
     equipment = pq.read_table(plant.folder / "equipment.parquet")
     rows = equipment.to_pylist()
     rows[0]["class"] = "boiler"
-    pq.write_table(pa.Table.from_pylist(rows, schema=equipment.schema), plant.folder / "equipment.parquet")
+    pq.write_table(
+        pa.Table.from_pylist(rows, schema=equipment.schema), plant.folder / "equipment.parquet"
+    )
     told = daily.run(plant.config())
     assert "1 units of class 'boiler' are not scored" in caplog.text
     assert sum(told["units"].values()) == len(rows) - 1
@@ -204,7 +222,9 @@ def test_class_without_a_bundle_is_named_and_the_others_are_scored(
 def test_interrupted_ingest_leaves_nothing_that_is_read_twice(plant: Plant) -> None:
     before = pq.read_table(plant.workspace / "latest.parquet")
     part = next((plant.workspace / "panel" / "readings").rglob("part-*.parquet"))
-    shutil.copy(part, part.with_name("part-0123456789abcdef01234567.parquet"))  # as a killed task leaves it
+    shutil.copy(
+        part, part.with_name("part-0123456789abcdef01234567.parquet")
+    )  # as a killed task leaves it
     (plant.workspace / "steps" / "ingest.json").unlink()
     (plant.workspace / "steps" / "score.json").unlink()
     daily.run(plant.config(score={"days": DAYS, "again": True}))

@@ -35,18 +35,24 @@ def read_metrics(workspace: Path) -> Any:
 @pytest.fixture(scope="module")
 def seed_run(ray: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     workspace = tmp_path_factory.mktemp("seed")
-    detect.run(load_detect(CONFIGS / "detect_seed.yaml", [f"workspace={workspace}", "train.workers=0"]))
+    detect.run(
+        load_detect(CONFIGS / "detect_seed.yaml", [f"workspace={workspace}", "train.workers=0"])
+    )
     return workspace
 
 
 @pytest.mark.parametrize(("part", "series"), [("test", 40), ("unseen", 20)])
-def test_seeds_workflow_tells_held_out_and_unseen_series_apart(seed_run: Path, part: str, series: int) -> None:
+def test_seeds_workflow_tells_held_out_and_unseen_series_apart(
+    seed_run: Path, part: str, series: int
+) -> None:
     found = read_metrics(seed_run)["models"]["cnn1d"][part]["windows"]
     assert found["windows"] == series
     assert found["accuracy"]["value"] >= 0.95
 
 
-def test_seeds_workflow_trains_the_seeds_network_on_a_part_of_its_80_percent(seed_run: Path) -> None:
+def test_seeds_workflow_trains_the_seeds_network_on_a_part_of_its_80_percent(
+    seed_run: Path,
+) -> None:
     found = read_metrics(seed_run)
     assert (found["detector"]["parameters"], found["detector"]["epochs"]) == (10_561, 10)
     assert found["examples"] == {
@@ -56,11 +62,22 @@ def test_seeds_workflow_trains_the_seeds_network_on_a_part_of_its_80_percent(see
 
 
 def test_run_leaves_model_folder_predictions_figures_and_report(seed_run: Path) -> None:
-    assert sorted(f.name for f in (seed_run / "detector").iterdir()) == ["manifest.json", "model.safetensors"]
+    assert sorted(f.name for f in (seed_run / "detector").iterdir()) == [
+        "manifest.json",
+        "model.safetensors",
+    ]
     predictions = pd.read_csv(seed_run / "predictions.csv")
-    assert predictions.groupby("part").size().to_dict() == {"test": 40, "unseen": 20, "validation": 32}
+    assert predictions.groupby("part").size().to_dict() == {
+        "test": 40,
+        "unseen": 20,
+        "validation": 32,
+    }
     assert (predictions["cnn1d_alarm"] == (predictions["cnn1d"] >= 0.5)).all()
-    assert len(list((seed_run / "figures").glob("*.ja.png"))) == len(list((seed_run / "figures").glob("*.en.png"))) == 4
+    assert (
+        len(list((seed_run / "figures").glob("*.ja.png")))
+        == len(list((seed_run / "figures").glob("*.en.png")))
+        == 4
+    )
     assert "異常検知レポート" in (seed_run / "report.html").read_text(encoding="utf-8")
 
 
@@ -71,7 +88,9 @@ def test_saved_detector_judges_new_series_with_gaps(seed_run: Path) -> None:
     wave_T[70:75] = np.nan
     for value_T, alarm in ((wave_T, False), (spiked_T, True)):
         series = plain_series(value_T)
-        assert (detector.window_scores(series, cut(series, detector.windows))[0] > detector.threshold) == alarm
+        assert (
+            detector.window_scores(series, cut(series, detector.windows))[0] > detector.threshold
+        ) == alarm
 
 
 def test_finished_steps_are_skipped_and_changed_ones_are_done_again(seed_run: Path) -> None:
@@ -91,12 +110,16 @@ def test_finished_steps_are_skipped_and_changed_ones_are_done_again(seed_run: Pa
 
 def test_fit_that_was_stopped_goes_on_to_the_same_weights(ray: None, tmp_path: Path) -> None:
     train, validation = training_examples(small_fleet(), SMALL, None, 0)
-    config = load_detect(CONFIGS / "detect_seed.yaml", ["train.workers=0", "train.checkpoint_every=1"])
+    config = load_detect(
+        CONFIGS / "detect_seed.yaml", ["train.workers=0", "train.checkpoint_every=1"]
+    )
     model = config.network
 
     def fit(epochs: int, key: str) -> Any:
         short = model.replace(epochs=epochs)
-        return fit_on_workers(train, validation, short, config=config.train, folder=tmp_path, key=key)
+        return fit_on_workers(
+            train, validation, short, config=config.train, folder=tmp_path, key=key
+        )
 
     fit(2, "stopped")
     resumed, state = fit(4, "stopped")
@@ -117,7 +140,12 @@ def record(tmp_path: Path) -> dict[str, Any]:
     pd.DataFrame({"timestamp": time_N, "value": value_N}).to_csv(tmp_path / "room.csv", index=False)
     windows = [[str(time_N[start]), str(time_N[start + 11])] for start in (130, 200)]
     (tmp_path / "labels.json").write_text(json.dumps({"room": windows}), encoding="utf-8")
-    room = {"name": "room", "path": f"{tmp_path}/room.csv", "validation_from": "2024-01-05", "test_from": "2024-01-08"}
+    room = {
+        "name": "room",
+        "path": f"{tmp_path}/room.csv",
+        "validation_from": "2024-01-05",
+        "test_from": "2024-01-08",
+    }
     return {
         "name": "room",
         "workspace": tmp_path / "run",
@@ -129,8 +157,13 @@ def record(tmp_path: Path) -> dict[str, Any]:
     }
 
 
-def test_record_without_a_training_anomaly_is_learned_from_made_ones(ray: None, record: dict[str, Any]) -> None:
-    inject = {"share": 1.0, "anomalies": {"kinds": ["level_shift"], "size": [4, 8], "length": [6, 12]}}
+def test_record_without_a_training_anomaly_is_learned_from_made_ones(
+    ray: None, record: dict[str, Any]
+) -> None:
+    inject = {
+        "share": 1.0,
+        "anomalies": {"kinds": ["level_shift"], "size": [4, 8], "length": [6, 12]},
+    }
     detect.run(DetectConfig(**record, inject=inject))
     found = read_metrics(record["workspace"])
     assert found["records"]["room"]["filled"] == 4
@@ -142,7 +175,9 @@ def test_record_without_a_training_anomaly_is_learned_from_made_ones(ray: None, 
     assert found["events"][0]["start"] == "2024-01-09 08:00:00"
 
 
-def test_record_without_a_training_anomaly_and_without_made_ones_is_refused(ray: None, record: dict[str, Any]) -> None:
+def test_record_without_a_training_anomaly_and_without_made_ones_is_refused(
+    ray: None, record: dict[str, Any]
+) -> None:
     with pytest.raises(HvacError, match="no anomalous window to learn from"):
         detect.run(DetectConfig(**record))
 
@@ -150,23 +185,37 @@ def test_record_without_a_training_anomaly_and_without_made_ones_is_refused(ray:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        (["source.records=[]", "source.anomalies=a.json"], "records: Tuple should have at least 1 item"),
+        (
+            ["source.records=[]", "source.anomalies=a.json"],
+            "records: Tuple should have at least 1 item",
+        ),
         (["series=null"], "give either a 'series' section"),
         (["series.pattern=sinus"], r"sinus"),
         (["windows.lenght=50"], "unknown key 'lenght' in WindowConfig: did you mean 'length'"),
-        (["inject.anomalies.kinds=[spikes]"], "unknown kind of anomaly 'spikes': did you mean 'spike'"),
+        (
+            ["inject.anomalies.kinds=[spikes]"],
+            "unknown kind of anomaly 'spikes': did you mean 'spike'",
+        ),
         (["model.family=hybrid"], "family"),
     ],
 )
-def test_configuration_that_cannot_be_is_refused_in_one_sentence(settings: list[str], message: str) -> None:
+def test_configuration_that_cannot_be_is_refused_in_one_sentence(
+    settings: list[str], message: str
+) -> None:
     with pytest.raises(ConfigError, match=message) as caught:
         load_detect(CONFIGS / "detect_seed.yaml", settings)
     assert "\n" not in str(caught.value)
 
 
 def test_series_shorter_than_the_window_are_refused(ray: None, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"series 'sine' \(train\) has 100 steps, a window needs 101"):
-        detect.run(load_detect(CONFIGS / "detect_seed.yaml", [f"workspace={tmp_path}", "windows.length=101"]))
+    with pytest.raises(
+        InputError, match=r"series 'sine' \(train\) has 100 steps, a window needs 101"
+    ):
+        detect.run(
+            load_detect(
+                CONFIGS / "detect_seed.yaml", [f"workspace={tmp_path}", "windows.length=101"]
+            )
+        )
 
 
 def test_command_line_ends_in_one_sentence_and_status_2_on_bad_input(
@@ -190,9 +239,17 @@ def test_configurations_that_come_with_the_project_are_valid(name: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.shared
-@pytest.mark.skipif(not NAB.exists(), reason=f"{NAB} is not there: real records of the Numenta Anomaly Benchmark")
+@pytest.mark.skipif(
+    not NAB.exists(), reason=f"{NAB} is not there: real records of the Numenta Anomaly Benchmark"
+)
 def test_real_records_are_judged_from_the_command_line_within_3_minutes(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "ray_jobs.detect", "--config", str(CONFIGS / "detect_nab.yaml")]
+    command = [
+        sys.executable,
+        "-m",
+        "ray_jobs.detect",
+        "--config",
+        str(CONFIGS / "detect_nab.yaml"),
+    ]
     done = subprocess.run(
         [*command, f"workspace={tmp_path}"],
         cwd=CONFIGS.parents[1], env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True, timeout=180,
@@ -205,4 +262,6 @@ def test_real_records_are_judged_from_the_command_line_within_3_minutes(tmp_path
         events = found["models"][model]["test"]["events"]
         assert events["events"] == 2
         assert 0 < events["exposure"] < 20
-    assert f"anomalies found {found['models']['cnn1d']['test']['events']['found']} of 2" in done.stdout
+    assert (
+        f"anomalies found {found['models']['cnn1d']['test']['events']['found']} of 2" in done.stdout
+    )

@@ -40,7 +40,9 @@ def copied(finished: Finished, folder: Path, *parts: str) -> RunConfig:
     for name in ("panel", "windows", *parts):
         shutil.copytree(workspace / name, folder / name)
     config = config.replace(workspace=str(folder), model={"family": "gbdt_context"})
-    return config.replace(evaluate={"replicates": 100, "forecast_windows": 20, "baselines": ["base_rate"]})
+    return config.replace(
+        evaluate={"replicates": 100, "forecast_windows": 20, "baselines": ["base_rate"]}
+    )
 
 
 @pytest.fixture(scope="module")
@@ -51,16 +53,22 @@ def left_out(finished: Finished, tmp_path_factory: pytest.TempPathFactory) -> Ru
 
 
 def board_of(config: RunConfig) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((config.workspace / "facilities.json").read_text(encoding="utf-8"))
+    found: dict[str, Any] = json.loads(
+        (config.workspace / "facilities.json").read_text(encoding="utf-8")
+    )
     return found
 
 
 def windows_of(config: RunConfig) -> dict[str, Windows]:
     folder = workspace_of(config).windows
-    return {name: read_windows(folder, recipe, SPLITS) for name, recipe in load_recipes(folder).items()}
+    return {
+        name: read_windows(folder, recipe, SPLITS) for name, recipe in load_recipes(folder).items()
+    }
 
 
-def test_every_facility_is_left_out_once_and_judged_on_its_own_test_windows(left_out: RunConfig) -> None:
+def test_every_facility_is_left_out_once_and_judged_on_its_own_test_windows(
+    left_out: RunConfig,
+) -> None:
     made = board_of(left_out)
     assert set(made["facilities"]) == {"F001", "F002"}
     assert made["models"] == ["gbdt_context", "gbdt_full", "base_rate"]
@@ -69,13 +77,19 @@ def test_every_facility_is_left_out_once_and_judged_on_its_own_test_windows(left
             expected = 0
             for windows in windows_of(left_out).values():
                 test = windows.split("test")
-                expected += int((test.labels[1][:, place] & (test.column("facility_id") == facility)).sum())
+                expected += int(
+                    (test.labels[1][:, place] & (test.column("facility_id") == facility)).sum()
+                )
             assert {each[h]["windows"]["value"] for each in found.values()} == {expected}
-    total = sum(found["base_rate"]["30"]["windows"]["value"] for found in made["facilities"].values())
+    total = sum(
+        found["base_rate"]["30"]["windows"]["value"] for found in made["facilities"].values()
+    )
     assert made["all"]["base_rate"]["30"]["windows"]["value"] == total
 
 
-def test_outcome_is_kept_per_facility_class_and_model_and_not_fitted_again(left_out: RunConfig) -> None:
+def test_outcome_is_kept_per_facility_class_and_model_and_not_fitted_again(
+    left_out: RunConfig,
+) -> None:
     kept = sorted((left_out.workspace / "facilities" / "outcomes").rglob("*.npz"))
     assert len(kept) == 2 * 2 * 3
     before, lost = [file.stat().st_mtime_ns for file in kept[1:]], kept[0]
@@ -88,7 +102,9 @@ def test_outcome_is_kept_per_facility_class_and_model_and_not_fitted_again(left_
     assert board_of(left_out) == figures
 
 
-def test_nothing_of_the_facility_left_out_is_learned_from(left_out: RunConfig, tmp_path: Path) -> None:
+def test_nothing_of_the_facility_left_out_is_learned_from(
+    left_out: RunConfig, tmp_path: Path
+) -> None:
     """With all its labels turned round in *train*, *tune* and *cal*, scores and risks stay what they were."""
     workspace = workspace_of(left_out)
     (name, recipe), *_ = load_recipes(workspace.windows).items()
@@ -98,10 +114,22 @@ def test_nothing_of_the_facility_left_out_is_learned_from(left_out: RunConfig, t
         _turn_labels(file)
 
     def told(folder: Path) -> tuple[Any, Any]:
-        entry = Entry("gbdt_context", config_of("gbdt_context"), str(tmp_path / f"{folder.parent.name}.npz"), LEFT_OUT)
+        entry = Entry(
+            "gbdt_context",
+            config_of("gbdt_context"),
+            str(tmp_path / f"{folder.parent.name}.npz"),
+            LEFT_OUT,
+        )
         contend(Bench(str(folder), EncoderConfig(), folds=2), recipe, entry)
         outcome = read_outcome(entry.path)
-        verdicts = decide(folder, {name: recipe}, {name: outcome}, left_out.decision, "gbdt_context", without=LEFT_OUT)
+        verdicts = decide(
+            folder,
+            {name: recipe},
+            {name: outcome},
+            left_out.decision,
+            "gbdt_context",
+            without=LEFT_OUT,
+        )
         return outcome, verdicts[name]
 
     (clean, judged), (turned, judged_turned) = told(workspace.windows), told(spoilt)
@@ -116,12 +144,20 @@ def test_nothing_of_the_facility_left_out_is_learned_from(left_out: RunConfig, t
 
 def _turn_labels(file: Path) -> None:
     table = pq.read_table(file)
-    rows = zip(table["facility_id"].to_pylist(), table["split"].to_pylist(), table["labels"].to_pylist(), strict=True)
+    rows = zip(
+        table["facility_id"].to_pylist(),
+        table["split"].to_pylist(),
+        table["labels"].to_pylist(),
+        strict=True,
+    )
     turned = [[not y for y in labels] if facility == LEFT_OUT and split != "test" else labels
               for facility, split, labels in rows]  # fmt: skip
     place = table.schema.get_field_index("labels")
     pq.write_table(
-        table.set_column(place, table.schema.field(place), pa.array(turned, table.schema.field(place).type)), file
+        table.set_column(
+            place, table.schema.field(place), pa.array(turned, table.schema.field(place).type)
+        ),
+        file,
     )
 
 
@@ -152,10 +188,14 @@ def _check_predictions(config: RunConfig) -> None:
         held_out_BH = held_out_BH[np.isin(calibrating.column("split").astype(str), EVALUATED)]
         assert not np.allclose(held_out_BH, expected.score_BH[~tested_B])
         risk_BH = expected.risk_BH.copy()
-        risk_BH[~tested_B] = bundle.decision.risk(held_out_BH, windows.column("facility_id")[~tested_B])
+        risk_BH[~tested_B] = bundle.decision.risk(
+            held_out_BH, windows.column("facility_id")[~tested_B]
+        )
         own = [row for row in rows if row["class"] == name]
         np.testing.assert_allclose([row["risk"] for row in own], risk_BH.ravel(), atol=1e-9)
-        np.testing.assert_array_equal([row["threshold"] for row in own], expected.threshold_BH.ravel())
+        np.testing.assert_array_equal(
+            [row["threshold"] for row in own], expected.threshold_BH.ravel()
+        )
 
 
 def _check_newest(config: RunConfig) -> None:
@@ -165,7 +205,9 @@ def _check_newest(config: RunConfig) -> None:
         bundle = Bundle.load(workspace.bundles / bundle_id)
         plain = replace(bundle.decision, facilities={})
         never = tuple(each._replace(value=0.999) for each in plain.thresholds)
-        shifted = replace(plain, facilities={LEFT_OUT: Decision(calibrators=plain.calibrators, thresholds=never)})
+        shifted = replace(
+            plain, facilities={LEFT_OUT: Decision(calibrators=plain.calibrators, thresholds=never)}
+        )
         made = replace(bundle, decision=shifted, folder=None)
         made.__dict__["encoder"] = bundle.encoder
         path = made.save(workspace.root / "changed")
@@ -184,12 +226,18 @@ def relabelled(windows: Windows, change: Callable[[list[str]], list[str]], colum
     keys = windows.keys
     place = keys.column_names.index(column)
     return replace(
-        windows, keys=keys.set_column(place, column, pa.array(change(keys[column].to_pylist()), pa.string()))
+        windows,
+        keys=keys.set_column(
+            place, column, pa.array(change(keys[column].to_pylist()), pa.string())
+        ),
     )
 
 
 def test_one_facility_alone_is_refused_in_one_sentence(left_out: RunConfig) -> None:
-    alone = {n: relabelled(w, lambda old: ["F001"] * len(old), "facility_id") for n, w in windows_of(left_out).items()}
+    alone = {
+        n: relabelled(w, lambda old: ["F001"] * len(old), "facility_id")
+        for n, w in windows_of(left_out).items()
+    }
     with pytest.raises(HvacError, match=r"at least 2 facilities with windows, found F001$"):
         facilities.plan_folds(alone)
 
@@ -198,14 +246,22 @@ def test_facility_that_no_other_teaches_is_refused_by_name(left_out: RunConfig) 
     """Training windows of F001 only: it cannot be left out."""
 
     def without_training(windows: Windows) -> Windows:
-        return windows.take((windows.column("split") != "train") | (windows.column("facility_id") == "F001"))
+        return windows.take(
+            (windows.column("split") != "train") | (windows.column("facility_id") == "F001")
+        )
 
-    with pytest.raises(HvacError, match=r"facility .F001. cannot be left out.*no training window elsewhere") as caught:
-        facilities.plan_folds({name: without_training(each) for name, each in windows_of(left_out).items()})
+    with pytest.raises(
+        HvacError, match=r"facility .F001. cannot be left out.*no training window elsewhere"
+    ) as caught:
+        facilities.plan_folds(
+            {name: without_training(each) for name, each in windows_of(left_out).items()}
+        )
     assert "\n" not in str(caught.value)
 
 
-def test_class_that_stands_at_one_facility_only_is_left_out_there_and_named(left_out: RunConfig) -> None:
+def test_class_that_stands_at_one_facility_only_is_left_out_there_and_named(
+    left_out: RunConfig,
+) -> None:
     found = windows_of(left_out)
     found["pump"] = found["pump"].take(found["pump"].column("facility_id") == "F002")
     first, second = facilities.plan_folds(found)

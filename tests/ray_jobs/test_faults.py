@@ -42,7 +42,13 @@ def start_python(*arguments: str) -> subprocess.Popen[str]:
     command = [sys.executable, *arguments]
     pipe = subprocess.PIPE
     return subprocess.Popen(
-        command, cwd=ROOT, stderr=pipe, stdout=pipe, text=True, env=plain_environment(), start_new_session=True
+        command,
+        cwd=ROOT,
+        stderr=pipe,
+        stdout=pipe,
+        text=True,
+        env=plain_environment(),
+        start_new_session=True,
     )
 
 
@@ -76,14 +82,20 @@ def kill_all(process: subprocess.Popen[str]) -> None:
 
 def write_config(folder: Path, **changes: object) -> Path:
     file = folder / "run.yaml"
-    content = {**SMALL, "workspace": str(folder / "run"), "ray": {"num_cpus": 2, "object_store_mb": 150}, **changes}
+    content = {
+        **SMALL,
+        "workspace": str(folder / "run"),
+        "ray": {"num_cpus": 2, "object_store_mb": 150},
+        **changes,
+    }
     file.write_text(yaml.safe_dump(content), encoding="utf-8")
     return file
 
 
 def windows_in(workspace: Path) -> dict[str, bytes]:
     return {
-        str(f.relative_to(workspace)): f.read_bytes() for f in sorted((workspace / "windows").glob("class=*/part-*"))
+        str(f.relative_to(workspace)): f.read_bytes()
+        for f in sorted((workspace / "windows").glob("class=*/part-*"))
     }
 
 
@@ -115,13 +127,17 @@ main(featurize.run, None)
 """
 
 
-def test_killed_featurize_goes_on_where_it_was(finished: tuple[RunConfig, Path], tmp_path: Path) -> None:
+def test_killed_featurize_goes_on_where_it_was(
+    finished: tuple[RunConfig, Path], tmp_path: Path
+) -> None:
     """The job is held after its first bucket, so that it cannot end before it is killed."""
     here = copy_of(finished, tmp_path / "run", upto="ingest")
     parts = here.workspace / "windows" / "_parts"
     process = start_python("-c", HELD, "--config", str(write_config(tmp_path)))
     assert process.stdout is not None
-    assert any("the first bucket is written" in line for line in process.stdout)  # Ray may write there too
+    assert any(
+        "the first bucket is written" in line for line in process.stdout
+    )  # Ray may write there too
     kill_all(process)
     done_before = {part.name: part.stat().st_mtime_ns for part in parts.glob("*.json")}
     assert done_before
@@ -154,13 +170,17 @@ def test_full_disk_is_told_in_one_sentence_and_the_next_run_goes_on(
     assert windows_in(here.workspace) == windows_in(finished[1])
 
 
-def test_damaged_part_is_named_and_made_anew_alone(finished: tuple[RunConfig, Path], tmp_path: Path) -> None:
+def test_damaged_part_is_named_and_made_anew_alone(
+    finished: tuple[RunConfig, Path], tmp_path: Path
+) -> None:
     here = copy_of(finished, tmp_path / "run", upto="featurize")
     part = sorted((here.workspace / "windows").glob("class=pump/part-*.parquet"))[0]
     content = part.read_bytes()
     part.write_bytes(content[:-8] + b"garbage!")
     with pytest.raises(InputError, match=r"a part cannot be read.*steps/featurize.json"):
-        read_windows(here.workspace / "windows", load_recipes(here.workspace / "windows")["pump"], ("train",))
+        read_windows(
+            here.workspace / "windows", load_recipes(here.workspace / "windows")["pump"], ("train",)
+        )
     part.unlink()
     (here.workspace / "steps" / "featurize.json").unlink()
     assert featurize.run(here)["buckets_made"] == 1
@@ -177,9 +197,13 @@ def test_workspace_of_an_earlier_version_is_told_and_made_anew(
     (here.workspace / "panel" / "layout.json").unlink()
     part = next((here.workspace / "windows").glob("class=pump/part-*.parquet"))
     shutil.copy(part, part.with_name("part-00000.parquet"))
-    (here.workspace / "windows" / "_parts" / "00000.json").write_text('{"rows": 3}', encoding="utf-8")
+    (here.workspace / "windows" / "_parts" / "00000.json").write_text(
+        '{"rows": 3}', encoding="utf-8"
+    )
     state = here.workspace / "steps" / "ingest.json"
-    state.write_text(json.dumps({**json.loads(state.read_text()), "buckets": 4, "key": "old"}), encoding="utf-8")
+    state.write_text(
+        json.dumps({**json.loads(state.read_text()), "buckets": 4, "key": "old"}), encoding="utf-8"
+    )
     with pytest.raises(HvacError, match=r"earlier version: run python -m ray_jobs\.ingest"):
         featurize.run(here)
     ingest.run(here)
@@ -217,13 +241,19 @@ def keys_in(workspace: Path, *, but: str) -> pa.Table:
     columns = ["facility_id", "equipment_id", "end_date"]
     parts = sorted(map(str, (workspace / "windows").glob("class=*/part-*")))
     table = pads.dataset(parts).to_table(columns=columns)
-    return table.filter(pc.not_equal(table["equipment_id"], but)).sort_by([(name, "ascending") for name in columns])
+    return table.filter(pc.not_equal(table["equipment_id"], but)).sort_by(
+        [(name, "ascending") for name in columns]
+    )
 
 
-def test_killed_training_worker_resumes_from_its_checkpoint(finished: tuple[RunConfig, Path], tmp_path: Path) -> None:
+def test_killed_training_worker_resumes_from_its_checkpoint(
+    finished: tuple[RunConfig, Path], tmp_path: Path
+) -> None:
     here = copy_of(finished, tmp_path / "run", upto="featurize")
     model = {"family": "hybrid", "epochs": 3}
-    process = start("train", write_config(tmp_path, train={"workers": 1, "checkpoint_every": 1}, model=model))
+    process = start(
+        "train", write_config(tmp_path, train={"workers": 1, "checkpoint_every": 1}, model=model)
+    )
     try:
         storage = here.workspace / "ray_train"
         wait_for(lambda: storage.exists() and list(storage.glob("*/checkpoint_*/fits.pt")))
@@ -238,7 +268,9 @@ def test_killed_training_worker_resumes_from_its_checkpoint(finished: tuple[RunC
     assert [row["epoch"] for row in state["history"]["pump"]["30"]] == list(range(1, 4))
     quiet = copy_of(finished, tmp_path / "quiet", upto="featurize").replace(model=model)
     assert state["history"] == train.run(quiet)["history"]
-    assert {Bundle.load(f).id for f in (here.workspace / "bundles").iterdir()} == set(state["bundles"].values())
+    assert {Bundle.load(f).id for f in (here.workspace / "bundles").iterdir()} == set(
+        state["bundles"].values()
+    )
 
 
 def _training_worker(process: subprocess.Popen[str]) -> psutil.Process | None:
@@ -251,7 +283,9 @@ def _training_worker(process: subprocess.Popen[str]) -> psutil.Process | None:
     return None
 
 
-@pytest.mark.parametrize("death", [ActorDiedError(), ControllerError(ActorDiedError())], ids=["controller", "starting"])
+@pytest.mark.parametrize(
+    "death", [ActorDiedError(), ControllerError(ActorDiedError())], ids=["controller", "starting"]
+)
 def test_what_ray_train_does_not_start_again_is_started_again_as_often_as_workers_are(
     death: Exception, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -19,7 +19,16 @@ from ray_jobs.tables.trainable import check_trainable
 from tests.ray_jobs.conftest import SMALL
 
 Finished = tuple[RunConfig, Path]
-EASY = ("base_rate", "persistence", "logistic_28", "gbdt_28", "gbdt_92", "gbdt_context", "gbdt_full", "hybrid")
+EASY = (
+    "base_rate",
+    "persistence",
+    "logistic_28",
+    "gbdt_28",
+    "gbdt_92",
+    "gbdt_context",
+    "gbdt_full",
+    "hybrid",
+)
 HUNGRY = [name for name in FAMILIES if {"values", "tokens"} & set(config_of(name).needs)]
 
 
@@ -97,13 +106,17 @@ def test_another_pooling_is_refused_with_both_poolings(featurized: RunConfig) ->
 
 
 def test_other_weights_are_refused_with_both_hashes(featurized: RunConfig) -> None:
-    one, two = (refused(featurized.replace(encoder={"source": "random", "seed": seed})) for seed in (1, 2))
+    one, two = (
+        refused(featurized.replace(encoder={"source": "random", "seed": seed})) for seed in (1, 2)
+    )
     assert "random 1" in one
     assert "random 2" in two
 
 
 @pytest.mark.parametrize("name", HUNGRY)
-def test_family_that_needs_values_is_refused_where_the_table_has_none(featurized: RunConfig, name: str) -> None:
+def test_family_that_needs_values_is_refused_where_the_table_has_none(
+    featurized: RunConfig, name: str
+) -> None:
     message = refused(featurized.replace(model={"family": name}))
     assert message.startswith(f"{name} needs the windows' values")
     assert "featurize.keep_values: true" in message
@@ -117,7 +130,9 @@ def test_class_with_one_kind_of_label_is_refused_with_its_counts(
         part["positives"]["60"], part["known"]["60"] = positive, known
 
     recorded(featurized, alike)
-    assert f"class 'pump', 60 days: {positive} of {known} training labels are positive" in refused(featurized)
+    assert f"class 'pump', 60 days: {positive} of {known} training labels are positive" in refused(
+        featurized
+    )
 
 
 def test_class_without_training_windows_is_refused(featurized: RunConfig) -> None:
@@ -125,7 +140,9 @@ def test_class_without_training_windows_is_refused(featurized: RunConfig) -> Non
     assert "class 'pump' has no training window" in refused(featurized)
 
 
-@pytest.mark.parametrize(("part", "purpose"), [("tune", "tune"), ("cal", "calibrate"), ("test", "test")])
+@pytest.mark.parametrize(
+    ("part", "purpose"), [("tune", "tune"), ("cal", "calibrate"), ("test", "test")]
+)
 def test_part_that_is_empty_in_every_class_is_refused_before_a_fit(
     featurized: RunConfig, part: str, purpose: str
 ) -> None:

@@ -25,7 +25,15 @@ START = dt.date(2021, 1, 1)
 
 def series(unit: str, point: str, values: np.ndarray, *, first: int = 0) -> pd.DataFrame:
     dates = [START + dt.timedelta(days=first + i) for i in range(len(values))]
-    return pd.DataFrame({"facility_id": "F", "equipment_id": unit, "point_id": point, "date": dates, "value": values})
+    return pd.DataFrame(
+        {
+            "facility_id": "F",
+            "equipment_id": unit,
+            "point_id": point,
+            "date": dates,
+            "value": values,
+        }
+    )
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +45,10 @@ def messy(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         parts += [series(f"u{i}", point, rng.normal(size=DAYS)) for point in ("a", "b")]
     parts += [series("short", point, rng.normal(size=10)) for point in ("a", "b")]
     parts += [series("constant", point, np.full(DAYS, 21.3)) for point in ("a", "b")]
-    parts += [series("vanishing", "a", rng.normal(size=DAYS)), series("vanishing", "b", rng.normal(size=200))]
+    parts += [
+        series("vanishing", "a", rng.normal(size=DAYS)),
+        series("vanishing", "b", rng.normal(size=200)),
+    ]
     parts += [series("u0", "rare", rng.normal(size=DAYS))]
     readings = pd.concat(parts).astype({"value": object})
     readings = pd.concat([readings, readings.iloc[[5]]])
@@ -47,7 +58,11 @@ def messy(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     events = pd.DataFrame({"facility_id": "F", "equipment_id": [*(f"u{i}" for i in range(5)), "nobody"],
                            "kind": "failure", "start": starts})  # fmt: skip
     events.to_csv(folder / "events.csv", index=False)
-    return {"readings": str(folder / "readings.csv"), "events": str(folder / "events.csv"), "min_matching": 0.8}
+    return {
+        "readings": str(folder / "readings.csv"),
+        "events": str(folder / "events.csv"),
+        "min_matching": 0.8,
+    }
 
 
 def test_messy_record_is_counted_and_nothing_is_lost(
@@ -64,7 +79,9 @@ def test_messy_record_is_counted_and_nothing_is_lost(
     assert set(rejects["found"]) == {"broken", "inf", "F/nobody"}
     made = featurize.run(config)
     assert made["left_out"]["learning"] > 0
-    windows = pd.concat(pd.read_parquet(f) for f in (config.workspace / "windows").glob("class=*/part-*"))
+    windows = pd.concat(
+        pd.read_parquet(f) for f in (config.workspace / "windows").glob("class=*/part-*")
+    )
     assert "short" not in set(windows["equipment_id"])
     assert {"constant", "vanishing"} <= set(windows["equipment_id"])
     vectors = np.stack(windows["features"].to_list())
@@ -77,7 +94,9 @@ def test_messy_record_is_counted_and_nothing_is_lost(
 def test_horizon_longer_than_the_record_is_refused_with_a_split_that_fits(
     ray: None, run_config: Callable[..., RunConfig], messy: dict[str, Any]
 ) -> None:
-    config = run_config(simulate=None, source=messy, windows={"class": "all", "horizons": [30, 2000]})
+    config = run_config(
+        simulate=None, source=messy, windows={"class": "all", "horizons": [30, 2000]}
+    )
     ingest.run(config)
     with pytest.raises(SplitError, match=r"too short for that: use splits\.kind: equipment"):
         featurize.run(config)
@@ -86,9 +105,13 @@ def test_horizon_longer_than_the_record_is_refused_with_a_split_that_fits(
 def test_event_kind_that_no_event_has_is_named(
     ray: None, run_config: Callable[..., RunConfig], messy: dict[str, Any]
 ) -> None:
-    config = run_config(simulate=None, source=messy, windows={"class": "all"}, labels={"events": ["breakdown"]})
+    config = run_config(
+        simulate=None, source=messy, windows={"class": "all"}, labels={"events": ["breakdown"]}
+    )
     ingest.run(config)
-    with pytest.raises(InputError, match=r"labels\.events names breakdown; the event log has only failure"):
+    with pytest.raises(
+        InputError, match=r"labels\.events names breakdown; the event log has only failure"
+    ):
         featurize.run(config)
 
 
@@ -108,8 +131,12 @@ def test_error_inside_a_task_keeps_its_sentence(
 
 def test_unknown_config_key_is_named_with_its_neighbour(tmp_path: Path) -> None:
     file = tmp_path / "run.yaml"
-    file.write_text("name: x\nworkspace: y\nsimulate: {}\nwindows: {train_strid: 3}\n", encoding="utf-8")
-    with pytest.raises(ConfigError, match="unknown key 'train_strid' in WindowConfig: did you mean 'train_stride'"):
+    file.write_text(
+        "name: x\nworkspace: y\nsimulate: {}\nwindows: {train_strid: 3}\n", encoding="utf-8"
+    )
+    with pytest.raises(
+        ConfigError, match="unknown key 'train_strid' in WindowConfig: did you mean 'train_stride'"
+    ):
         load_run(file)
 
 
@@ -126,8 +153,16 @@ def test_unknown_config_key_is_named_with_its_neighbour(tmp_path: Path) -> None:
         ("compare.models", ["gbdt_28", "gbdt_28"], "stands in the list twice"),
         ("compare.models", {"gbdt_28": {"seed": 7}}, "gbdt_28.seed has no say here"),
         ("tune.space", {"trees": {"choice": [5, 5]}}, "a value stands there twice"),
-        ("tune.space", {"l2": {"uniform": [0.1, float("inf")]}}, "two finite numbers, found 0.1 and inf"),
-        ("evaluate.baselines", ["gbdt28"], "unknown model family 'gbdt28': did you mean 'gbdt_28'?"),
+        (
+            "tune.space",
+            {"l2": {"uniform": [0.1, float("inf")]}},
+            "two finite numbers, found 0.1 and inf",
+        ),
+        (
+            "evaluate.baselines",
+            ["gbdt28"],
+            "unknown model family 'gbdt28': did you mean 'gbdt_28'?",
+        ),
         ("seed", -1, "greater than or equal to 0 (found '-1')"),
         ("tune.seed", 2**32, "less than 4294967296"),
         ("ray.num_cpus", 0, "greater than or equal to 1"),
@@ -153,17 +188,27 @@ def test_setting_that_makes_no_sense_is_told_with_its_file_and_the_whole_way_to_
     assert told in str(refusal.value)
 
 
-def test_step_before_its_time_says_what_to_run_first(ray: None, run_config: Callable[..., RunConfig]) -> None:
-    with pytest.raises(HvacError, match=r"step 'ingest' has not been run here: python -m ray_jobs\.ingest"):
+def test_step_before_its_time_says_what_to_run_first(
+    ray: None, run_config: Callable[..., RunConfig]
+) -> None:
+    with pytest.raises(
+        HvacError, match=r"step 'ingest' has not been run here: python -m ray_jobs\.ingest"
+    ):
         featurize.run(run_config())
 
 
-def test_inspection_csv_in_cp932_goes_through(ray: None, run_config: Callable[..., RunConfig], tmp_path: Path) -> None:
-    fleet = simulate(SimulateConfig(facilities=1, equipment_per_class=4, classes=("pump",), days=900, seed=2))
+def test_inspection_csv_in_cp932_goes_through(
+    ray: None, run_config: Callable[..., RunConfig], tmp_path: Path
+) -> None:
+    fleet = simulate(
+        SimulateConfig(facilities=1, equipment_per_class=4, classes=("pump",), days=900, seed=2)
+    )
     write_inspection_csv(fleet, tmp_path / "点検.csv")
     source = {"format": "inspection", "readings": str(tmp_path / "点検.csv")}
     labels = {"source": "limits"}
-    config = run_config(simulate=None, source=source, labels=labels, windows={"train_stride": 7, "class": "each"})
+    config = run_config(
+        simulate=None, source=source, labels=labels, windows={"train_stride": 7, "class": "each"}
+    )
     found = ingest.run(config)
     assert found["rejected"] == {}
     assert found["missing"] > 0
@@ -177,20 +222,35 @@ def test_odd_names_and_spellings_go_through_every_step(
     ray: None, run_config: Callable[..., RunConfig], tmp_path: Path
 ) -> None:
     """A facility and classes with slashes, one that leads out of the folder, kinds and ids spelled in several ways."""
-    fleet = simulate(SimulateConfig(facilities=1, equipment_per_class=6, classes=("pump", "ahu"), days=700, seed=2))
-    tables = {name: getattr(fleet, name).to_pandas() for name in ("readings", "events", "equipment")}
+    fleet = simulate(
+        SimulateConfig(
+            facilities=1, equipment_per_class=6, classes=("pump", "ahu"), days=700, seed=2
+        )
+    )
+    tables = {
+        name: getattr(fleet, name).to_pandas() for name in ("readings", "events", "equipment")
+    }
     for table in tables.values():
         table["facility_id"] = "本社/北館"
-    tables["equipment"]["class"] = tables["equipment"]["class"].map({"pump": "../../escape", "ahu": "AHU/外調機"})
+    tables["equipment"]["class"] = tables["equipment"]["class"].map(
+        {"pump": "../../escape", "ahu": "AHU/外調機"}
+    )
     events = tables["events"]
     events["kind"] = [kind.upper() if n % 2 else kind for n, kind in enumerate(events["kind"])]
-    events["equipment_id"] = [each.lower() if n % 3 else each for n, each in enumerate(events["equipment_id"])]
+    events["equipment_id"] = [
+        each.lower() if n % 3 else each for n, each in enumerate(events["equipment_id"])
+    ]
     source = {}
     for name, table in tables.items():
         table.to_csv(tmp_path / f"{name}.csv", index=False)
         source[name] = str(tmp_path / f"{name}.csv")
     (tmp_path / "runs").mkdir()
-    quick = {"ablation": False, "replicates": 100, "baselines": ["base_rate"], "forecast_windows": 20}
+    quick = {
+        "ablation": False,
+        "replicates": 100,
+        "baselines": ["base_rate"],
+        "forecast_windows": 20,
+    }
     windows = {"train_stride": 14}
     config = run_config(workspace=tmp_path / "runs" / "odd", simulate=None, source=source, evaluate=quick,
                         windows=windows, model={"family": "logistic_28"})  # fmt: skip
@@ -210,12 +270,18 @@ def test_readings_without_any_value_are_refused(
     ray: None, run_config: Callable[..., RunConfig], tmp_path: Path
 ) -> None:
     file = tmp_path / "readings.csv"
-    file.write_text("facility_id,equipment_id,point_id,date,value\nF,e,p,2024-01-01,欠測\nF,e,p,2024-01-02,-\n")
-    with pytest.raises(InputError, match=r"2 rows were read, and none holds a value: correct source\.columns"):
+    file.write_text(
+        "facility_id,equipment_id,point_id,date,value\nF,e,p,2024-01-01,欠測\nF,e,p,2024-01-02,-\n"
+    )
+    with pytest.raises(
+        InputError, match=r"2 rows were read, and none holds a value: correct source\.columns"
+    ):
         ingest.run(run_config(simulate=None, source={"readings": str(file)}))
 
 
-def test_log_without_events_is_told_as_it_is(ray: None, run_config: Callable[..., RunConfig], tmp_path: Path) -> None:
+def test_log_without_events_is_told_as_it_is(
+    ray: None, run_config: Callable[..., RunConfig], tmp_path: Path
+) -> None:
     table = series("E", "p", np.arange(DAYS))
     table.loc[3, "date"] = dt.date(2042, 3, 1)
     table.to_csv(tmp_path / "readings.csv", index=False)
@@ -232,10 +298,21 @@ def test_log_without_events_is_told_as_it_is(ray: None, run_config: Callable[...
 def test_points_are_pooled_by_point_and_joined_into_their_equipment(
     ray: None, run_config: Callable[..., RunConfig]
 ) -> None:
-    fleet = {"facilities": 2, "equipment_per_class": 6, "classes": ["pump"], "days": 1000, "seed": 4}
+    fleet = {
+        "facilities": 2,
+        "equipment_per_class": 6,
+        "classes": ["pump"],
+        "days": 1000,
+        "seed": 4,
+    }
     windows = {"by": "point", "class": "all", "train_stride": 21}
     labels = {"source": "limits"}
-    quick = {"ablation": False, "replicates": 100, "baselines": ["base_rate", "gbdt_28"], "forecast_windows": 20}
+    quick = {
+        "ablation": False,
+        "replicates": 100,
+        "baselines": ["base_rate", "gbdt_28"],
+        "forecast_windows": 20,
+    }
     model = {"family": "logistic_28"}
     config = run_config(simulate=fleet, windows=windows, labels=labels, evaluate=quick, model=model)
     for step in (ingest, featurize, train, evaluate, score):
@@ -250,7 +327,9 @@ def test_points_are_pooled_by_point_and_joined_into_their_equipment(
     assert ranking["point that moved most"].notna().all()
 
 
-def test_seed_format_goes_through_with_units(ray: None, run_config: Callable[..., RunConfig], tmp_path: Path) -> None:
+def test_seed_format_goes_through_with_units(
+    ray: None, run_config: Callable[..., RunConfig], tmp_path: Path
+) -> None:
     rng = np.random.default_rng(0)
     rows = []
     for unit in range(24):
@@ -260,17 +339,29 @@ def test_seed_format_goes_through_with_units(ray: None, run_config: Callable[...
             labels = {f"label_{h}d": int(hot) for h in (30, 60, 90)}
             date = (START + dt.timedelta(days=7 * week)).isoformat()
             rows.append(
-                {"equipment_id": f"e{unit}", "end_date": date, "values_sequence": str(values.tolist()), **labels}
+                {
+                    "equipment_id": f"e{unit}",
+                    "end_date": date,
+                    "values_sequence": str(values.tolist()),
+                    **labels,
+                }
             )
     pd.DataFrame(rows).to_csv(tmp_path / "seed.csv", index=False)
     source = {"format": "seed", "readings": str(tmp_path / "seed.csv")}
-    quick = {"ablation": False, "replicates": 100, "baselines": ["base_rate", "logistic_28"], "forecast_windows": 20}
+    quick = {
+        "ablation": False,
+        "replicates": 100,
+        "baselines": ["base_rate", "logistic_28"],
+        "forecast_windows": 20,
+    }
     config = run_config(simulate=None, source=source, windows={"class": "all", "normalise": "none"},
                         splits={"kind": "equipment"}, evaluate=quick)  # fmt: skip
     for step in (ingest, featurize, train, evaluate, score):
         step.run(config)
     metrics = json.loads((config.workspace / "metrics.json").read_text())
-    assert sum(metrics["windows"][s]["windows"] for s in ("train", "tune", "cal", "test")) == len(rows)
+    assert sum(metrics["windows"][s]["windows"] for s in ("train", "tune", "cal", "test")) == len(
+        rows
+    )
     assert metrics["models"]["hybrid"]["30"]["roc_auc"]["value"] > 0.7
 
 

@@ -45,7 +45,9 @@ def no_signal(ray: None, run_config: Callable[..., RunConfig]) -> RunConfig:
         "no_signal": True,
     }
     split = {"kind": "equipment"}
-    config = run_config(simulate=fleet, splits=split, evaluate={"replicates": 500, "forecast_windows": 40})
+    config = run_config(
+        simulate=fleet, splits=split, evaluate={"replicates": 500, "forecast_windows": 40}
+    )
     for step in (ingest, featurize, train, evaluate):
         step.run(config)
     return config
@@ -67,14 +69,21 @@ def test_every_interval_covers_one_half_on_a_fleet_without_signal(no_signal: Run
     missed = {
         which: each
         for which, each in figures.items()
-        if not wider * (each["low"] - each["value"]) <= 0.5 - each["value"] <= wider * (each["high"] - each["value"])
+        if not wider * (each["low"] - each["value"])
+        <= 0.5 - each["value"]
+        <= wider * (each["high"] - each["value"])
     }
     assert not missed
 
 
 @pytest.mark.parametrize(
     ("family", "settings"),
-    [("hybrid", {"epochs": 4}), ("gbdt_28", {"trees": 60}), ("et_28", {"trees": 30}), ("gbdt_context", {"trees": 60})],
+    [
+        ("hybrid", {"epochs": 4}),
+        ("gbdt_28", {"trees": 60}),
+        ("et_28", {"trees": 30}),
+        ("gbdt_context", {"trees": 60}),
+    ],
 )
 def test_models_that_did_not_see_a_unit_rank_its_windows_by_chance(
     no_signal: RunConfig, family: str, settings: dict[str, Any]
@@ -82,7 +91,9 @@ def test_models_that_did_not_see_a_unit_rank_its_windows_by_chance(
     """All 60 pumps, each scored out of fold, tell more than the 12 that are tested."""
     folder = no_signal.workspace / "windows"
     windows = read_windows(folder, load_recipes(folder)["pump"], SPLITS, COLUMNS)
-    score_BH = cross_fit(windows, config_of(family, **settings), Fitting(no_encoder), folds=3).score_BH
+    score_BH = cross_fit(
+        windows, config_of(family, **settings), Fitting(no_encoder), folds=3
+    ).score_BH
     for h in range(3):
         low, high = auc_interval(score_BH[:, h], windows, h)
         assert low - (together(12) - 1) * (high - low) / 2 <= 0.5  # 4 families, 3 horizons
@@ -99,7 +110,9 @@ def test_shuffled_labels_teach_nothing(finished: tuple[RunConfig, object]) -> No
     config, _ = finished
     rng, folder = np.random.default_rng(11), config.workspace / "windows"
     recipe = load_recipes(folder)["pump"]
-    train_w, tune, test = (read_windows(folder, recipe, (s,), COLUMNS) for s in ("train", "tune", "test"))
+    train_w, tune, test = (
+        read_windows(folder, recipe, (s,), COLUMNS) for s in ("train", "tune", "test")
+    )
     deal = [shuffled(part, rng) for part in (train_w, tune, test)]
     for model in (config_of("gbdt_28"), config_of("hybrid", epochs=3)):
         score_BH = fit(deal[0], deal[1], model, Fitting(no_encoder)).score(deal[2])

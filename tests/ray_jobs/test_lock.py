@@ -33,7 +33,9 @@ with held(Path(sys.argv[1]), "ray_jobs.train"):
 
 @pytest.fixture
 def holder(tmp_path: Path):  # type: ignore[no-untyped-def]
-    process = subprocess.Popen([sys.executable, "-c", HOLD, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(tmp_path)], stdout=subprocess.PIPE, text=True
+    )
     assert process.stdout is not None
     assert process.stdout.readline() == "held\n"
     yield process
@@ -41,8 +43,12 @@ def holder(tmp_path: Path):  # type: ignore[no-untyped-def]
     process.wait()
 
 
-def test_second_job_is_refused_and_told_who_holds_the_workspace(holder: subprocess.Popen[str], tmp_path: Path) -> None:
-    with pytest.raises(HvacError, match=rf"in use by ray_jobs\.train \(process {holder.pid} on ") as refused:
+def test_second_job_is_refused_and_told_who_holds_the_workspace(
+    holder: subprocess.Popen[str], tmp_path: Path
+) -> None:
+    with pytest.raises(
+        HvacError, match=rf"in use by ray_jobs\.train \(process {holder.pid} on "
+    ) as refused:
         held(tmp_path, "ray_jobs.score").__enter__()
     assert "wait until it ends, or set another workspace" in str(refused.value)
 
@@ -67,7 +73,13 @@ def test_workspace_that_cannot_be_written_is_told(tmp_path: Path) -> None:
 
 
 def test_files_of_killed_writers_are_removed_and_others_stay(tmp_path: Path) -> None:
-    for name in (".part.parquet.0123abcd", "a/.metrics.json.deadbeef", ".hidden", "part.parquet", "a/.keep.txt"):
+    for name in (
+        ".part.parquet.0123abcd",
+        "a/.metrics.json.deadbeef",
+        ".hidden",
+        "part.parquet",
+        "a/.keep.txt",
+    ):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text("x")
     folder = tmp_path / "bundles" / ".pump-1.00ff00ff"
@@ -75,7 +87,9 @@ def test_files_of_killed_writers_are_removed_and_others_stay(tmp_path: Path) -> 
     (folder / "manifest.json").write_text("x")
     with held(tmp_path, "job"):
         pass
-    left = sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file())
+    left = sorted(
+        path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()
+    )
     assert left == [".hidden", LOCK, "a/.keep.txt", "part.parquet"]
 
 
@@ -99,7 +113,9 @@ def test_damaged_record_counts_as_absent(tmp_path: Path, content: str) -> None:
     assert run_step(workspace, "train", "k", lambda: {"made": False})["skipped"]
 
 
-def test_file_that_changes_while_it_is_read_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_file_that_changes_while_it_is_read_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     file = tmp_path / "readings.csv"
     file.write_text("facility_id,equipment_id,point_id,date,value\nF,e,p,2024-01-01,1\n")
     plain = ingest.read_readings
@@ -112,7 +128,9 @@ def test_file_that_changes_while_it_is_read_is_refused(tmp_path: Path, monkeypat
 
     monkeypatch.setattr(ingest, "read_readings", slowly)
     with pytest.raises(InputError, match="changed while it was read"):
-        ingest.ingest_file(str(file), SourceConfig(readings=str(file)), "key", 1, str(tmp_path / "panel"))
+        ingest.ingest_file(
+            str(file), SourceConfig(readings=str(file)), "key", 1, str(tmp_path / "panel")
+        )
     assert not (tmp_path / "panel" / "files" / "key.json").exists()
 
 
@@ -125,7 +143,10 @@ def config_of(tmp_path: Path, text: str) -> Callable[[], RunConfig]:
     return lambda: load_run(str(file), [])
 
 
-LINES = ("a0: &a0 [x, x, x]", *(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 10)))
+LINES = (
+    "a0: &a0 [x, x, x]",
+    *(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 10)),
+)
 LARGE = {
     "aliases stand for more than": "\n".join(LINES),
     "an alias names what it lies in": "name: &n [*n]",
@@ -142,7 +163,6 @@ def test_yaml_that_multiplies_itself_is_refused_in_a_sentence(tmp_path: Path, to
 
 
 def test_few_aliases_are_read(tmp_path: Path) -> None:
-    text = (
-        "name: x\nworkspace: runs/x\nsimulate: &s {days: 100}\nwindows: {train_stride: &n 7, evaluation_stride: *n}\n"
-    )
+    text = "name: x\nworkspace: runs/x\nsimulate: &s {days: 100}\n"
+    text += "windows: {train_stride: &n 7, evaluation_stride: *n}\n"
     assert config_of(tmp_path, text)().windows.evaluation_stride == 7

@@ -39,7 +39,9 @@ def ingested(ray: None, run_config: Callable[..., RunConfig], tmp_path: Path) ->
         registry = Registry.load(workspace.panel)
         found: list[Panel] = []
         for bucket in result["buckets"]:
-            panels, _ = bucket_panels(str(workspace.panel), bucket, registry, registry.points, config.windows.aggregate)
+            panels, _ = bucket_panels(
+                str(workspace.panel), bucket, registry, registry.points, config.windows.aggregate
+            )
             found += panels
         return result, found
 
@@ -51,7 +53,9 @@ def daily(first: int, last: int, *, value: float = 13.9) -> list[str]:
 
 
 def test_exports_that_overlap_by_a_month_give_the_sum_once(ingested: Ingested) -> None:
-    result, (panel,) = ingested({"2023.csv": daily(0, 62), "2024.csv": daily(31, 120)}, aggregate="sum")
+    result, (panel,) = ingested(
+        {"2023.csv": daily(0, 62), "2024.csv": daily(31, 120)}, aggregate="sum"
+    )
     assert panel.value_TC[:, 0].tolist() == pytest.approx([13.9 + day for day in range(120)])
     assert result["repeated_across_files"] == 31
     assert "31 readings stand in several files alike: they count once" in result["warnings"]
@@ -79,9 +83,13 @@ def test_files_of_days_one_after_the_other_are_not_looked_at(ingested: Ingested)
 
 
 @pytest.mark.parametrize("cut", [0, 30])
-def test_last_of_a_day_is_the_last_by_the_clock_though_newest_comes_first(ingested: Ingested, cut: int) -> None:
+def test_last_of_a_day_is_the_last_by_the_clock_though_newest_comes_first(
+    ingested: Ingested, cut: int
+) -> None:
     stamps = [(START + dt.timedelta(days=day), hour) for day in range(20) for hour in (0, 8, 16)]
-    lines = [f"F,e,kwh,{day} {hour:02d}:00,{10 * i + 10}" for i, (day, hour) in enumerate(stamps)][::-1]
+    lines = [f"F,e,kwh,{day} {hour:02d}:00,{10 * i + 10}" for i, (day, hour) in enumerate(stamps)][
+        ::-1
+    ]
     files = {"a.csv": lines[cut:], **({"b.csv": lines[: cut + 5]} if cut else {})}
     _, (panel,) = ingested(files, aggregate="last")
     assert panel.value_TC[:, 0].tolist() == [30.0 * day + 30 for day in range(20)]
@@ -89,14 +97,19 @@ def test_last_of_a_day_is_the_last_by_the_clock_though_newest_comes_first(ingest
 
 def test_guess_of_an_encoding_and_a_separator_is_told(ingested: Ingested) -> None:
     lines = [line.replace("F,e", "本社,空調機") for line in daily(0, 5)]
-    result, _ = ingested({"a.csv": lines, "b.csv": [one.replace("p,", "q,") for one in lines]}, encoding="cp932")
+    result, _ = ingested(
+        {"a.csv": lines, "b.csv": [one.replace("p,", "q,") for one in lines]}, encoding="cp932"
+    )
     (sentence,) = result["warnings"]
     assert "a.csv, " in sentence
     assert "b.csv: read as cp932: a guess" in sentence
 
 
 def test_units_and_words_are_told(ingested: Ingested) -> None:
-    units, words = [f"{line}℃" for line in daily(0, 5)], ["F,e,q,2023-12-01,良", "F,e,q,2023-12-02,否"]
+    units, words = (
+        [f"{line}℃" for line in daily(0, 5)],
+        ["F,e,q,2023-12-01,良", "F,e,q,2023-12-02,否"],
+    )
     result, (panel,) = ingested({"a.csv": units, "b.csv": words})
     assert (result["read_with_unit"], result["read_as_word"]) == (5, 2)
     assert panel.value_TC[:2].tolist() == [[13.9, 1.0], [14.9, 0.0]]

@@ -25,7 +25,11 @@ from tests.panel.panel_example import event_table, readings, series
 
 DAYS = 200
 RECIPE = Recipe(
-    class_name="pump", points=("p",), windows=WindowConfig(), labels=LabelConfig(), context=ContextSpec(kinds=())
+    class_name="pump",
+    points=("p",),
+    windows=WindowConfig(),
+    labels=LabelConfig(),
+    context=ContextSpec(kinds=()),
 )
 RECIPES = {"pump": RECIPE, "fan": replace(RECIPE, class_name="fan")}
 Files = dict[tuple[str, str], PeerFile]
@@ -46,7 +50,9 @@ def registry_of(kinds: dict[Unit, str]) -> Registry:
         "class": list(kinds.values()),
         "kind": list(kinds.values()),
     }
-    return Registry(units=pa.table(columns), events=event_table([]), points=dict.fromkeys(RECIPES, ("p",)))
+    return Registry(
+        units=pa.table(columns), events=event_table([]), points=dict.fromkeys(RECIPES, ("p",))
+    )
 
 
 def rows_of(unit: Unit, *, start: float = 0.0) -> list[Any]:
@@ -64,18 +70,27 @@ class Place:
             self.read(facility, kinds, key="read")
 
     def read(self, facility: str, kinds: Iterable[Unit], *, key: str, start: float = 0.0) -> None:
-        rows = [row for unit in kinds if unit.facility_id == facility for row in rows_of(unit, start=start)]
+        rows = [
+            row
+            for unit in kinds
+            if unit.facility_id == facility
+            for row in rows_of(unit, start=start)
+        ]
         bucket = bucket_of(Unit(facility, ""), 1)
         write_parquet(readings(rows), bucket_folder(self.root / "panel", bucket) / "part-0.parquet")
         self.buckets[bucket] = key
 
     def make(self) -> Files:
-        return make_peers(self.root, self.root / "panel", self.registry, RECIPES, self.buckets, each=1)
+        return make_peers(
+            self.root, self.root / "panel", self.registry, RECIPES, self.buckets, each=1
+        )
 
     def stamps(self) -> dict[str, int]:
         """When every file of the levels was written."""
         files = sorted((self.root / "peers").rglob("*.*"))
-        return {str(file.relative_to(self.root / "peers")): file.stat().st_mtime_ns for file in files}
+        return {
+            str(file.relative_to(self.root / "peers")): file.stat().st_mtime_ns for file in files
+        }
 
 
 @pytest.fixture
@@ -94,7 +109,9 @@ def test_group_is_a_facilitys_own_units_where_there_are_five_else_the_fleets_els
         assert (group.kind, group.facility, len(group.units)) == ("pump", facility, count)
         assert {unit.facility_id for unit in group.units} == {facility}
     assert groups["pump", "C"].facility == ""
-    assert set(groups["pump", "C"].units) == {unit for unit, kind in FLEET.items() if kind == "pump"}
+    assert set(groups["pump", "C"].units) == {
+        unit for unit, kind in FLEET.items() if kind == "pump"
+    }
 
 
 def test_five_fans_of_two_facilities_are_compared_with_each_other() -> None:
@@ -106,7 +123,9 @@ def test_five_fans_of_two_facilities_are_compared_with_each_other() -> None:
 
 def test_large_group_takes_as_many_as_it_can_hold_whatever_the_order_of_the_register() -> None:
     many = units("A", MOST_PEERS + 50)
-    (one,), (two,) = (peer_groups(registry_of(dict(given))).values() for given in (many, reversed(many.items())))
+    (one,), (two,) = (
+        peer_groups(registry_of(dict(given))).values() for given in (many, reversed(many.items()))
+    )
     assert len(one.units) == MOST_PEERS
     assert one == two
     joined = peer_groups(registry_of(many | units("A", 1, "pumpx")))["pump", "A"]
@@ -120,7 +139,9 @@ def test_level_is_the_median_of_the_groups_own_readings(place: Place) -> None:
     found = read_level(place.make()["pump", "B"])
     own = {unit: ("p",) for unit in FLEET if unit.facility_id == "B" and FLEET[unit] == "pump"}
     made = panels(readings([row for unit in own for row in rows_of(unit)]), own)
-    expected = peer_level(("p",), [peer_series(panel, fit_scale(panel, "baseline")) for panel in made])
+    expected = peer_level(
+        ("p",), [peer_series(panel, fit_scale(panel, "baseline")) for panel in made]
+    )
     assert found is not None
     assert expected is not None
     assert (found.points, found.first_day) == (expected.points, expected.first_day)
@@ -136,7 +157,9 @@ def test_kind_with_fewer_than_five_units_has_no_level(place: Place) -> None:
     assert read_level(files.get(("fan", "A"))) is None
 
 
-def test_group_of_which_fewer_than_five_have_readings_has_no_level(ray: None, tmp_path: Path) -> None:
+def test_group_of_which_fewer_than_five_have_readings_has_no_level(
+    ray: None, tmp_path: Path
+) -> None:
     silent = Place(tmp_path, units("A", 5))
     silent.read("A", units("A", 4), key="fewer")
     files = silent.make()
@@ -153,16 +176,26 @@ def test_second_run_makes_nothing(place: Place) -> None:
     files, before = place.make(), place.stamps()
     assert place.make() == files
     assert place.stamps() == before
-    assert set(before) == {f"pump/{name}.{kind}" for name in ("A", "B", "_fleet") for kind in ("json", "parquet")}
+    assert set(before) == {
+        f"pump/{name}.{kind}" for name in ("A", "B", "_fleet") for kind in ("json", "parquet")
+    }
 
 
-def test_new_readings_of_one_facility_change_its_level_and_the_fleets_and_no_other(place: Place) -> None:
+def test_new_readings_of_one_facility_change_its_level_and_the_fleets_and_no_other(
+    place: Place,
+) -> None:
     files, before = place.make(), place.stamps()
     old = read_level(files["pump", "A"])
     place.read("A", FLEET, key="read again", start=5.0)
     again, after = place.make(), place.stamps()
-    assert {name for _, name in files if files["pump", name].key != again["pump", name].key} == {"A", "C"}
-    assert {name.split(".")[0] for name in after if after[name] != before[name]} == {"pump/A", "pump/_fleet"}
+    assert {name for _, name in files if files["pump", name].key != again["pump", name].key} == {
+        "A",
+        "C",
+    }
+    assert {name.split(".")[0] for name in after if after[name] != before[name]} == {
+        "pump/A",
+        "pump/_fleet",
+    }
     new = read_level(again["pump", "A"])
     assert old is not None
     assert new is not None

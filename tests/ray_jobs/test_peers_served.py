@@ -34,7 +34,10 @@ from serve.service import Service
 from serve.settings import ServeConfig
 
 pytestmark = pytest.mark.slow
-STRAY, LONE = Unit("F009", "STRAY"), Unit("F001", "LONE")  # a pump at a facility of its own; a kind of its own
+STRAY, LONE = (
+    Unit("F009", "STRAY"),
+    Unit("F001", "LONE"),
+)  # a pump at a facility of its own; a kind of its own
 PER_FACILITY = 7
 
 
@@ -50,10 +53,14 @@ class Served(NamedTuple):
     def units(self) -> list[Unit]:
         return sorted(Registry.load(self.workspace / "panel").kinds)
 
-    def rows(self, units: list[Unit], *, peers: Path | None) -> dict[tuple[Unit, int], dict[str, Any]]:
+    def rows(
+        self, units: list[Unit], *, peers: Path | None
+    ) -> dict[tuple[Unit, int], dict[str, Any]]:
         stages = LocalStages(self.config.bundle_folder, 4, peers=peers)
         service = Service(self.config, self.store, stages)
-        asks = service.asks([AskedUnit(facility_id=u.facility_id, equipment_id=u.equipment_id) for u in units])
+        asks = service.asks(
+            [AskedUnit(facility_id=u.facility_id, equipment_id=u.equipment_id) for u in units]
+        )
         return by_unit(asyncio.run(stages.predict(asks)))
 
 
@@ -63,11 +70,17 @@ def by_unit(rows: list[dict[str, Any]]) -> dict[tuple[Unit, int], dict[str, Any]
 
 def write_source(folder: Path) -> None:
     """Pumps of two facilities; one of them is said to stand elsewhere, one to be of another kind."""
-    config = SimulateConfig(facilities=2, equipment_per_class=PER_FACILITY, classes=("pump",), days=700, seed=3)
+    config = SimulateConfig(
+        facilities=2, equipment_per_class=PER_FACILITY, classes=("pump",), days=700, seed=3
+    )
     write_canonical(simulate_facilities(config), folder)
     names = sorted(pq.read_table(folder / "equipment.parquet")["equipment_id"].to_pylist())
     renamed = {names[0]: LONE, names[-1]: STRAY}
-    for path in [*folder.glob("readings/*.parquet"), folder / "events.parquet", folder / "equipment.parquet"]:
+    for path in [
+        *folder.glob("readings/*.parquet"),
+        folder / "events.parquet",
+        folder / "equipment.parquet",
+    ]:
         rows = pq.read_table(path)
         found = rows.to_pydict()
         for k, name in enumerate(found["equipment_id"]):
@@ -104,12 +117,16 @@ def plain_panels(served: Served) -> dict[Unit, Panel]:
     table = pa.concat_tables(whole_table(bucket, "ingest") for bucket in buckets)
     recipe = served.bundle.recipe
     points = dict.fromkeys(served.units, recipe.points)
-    return {panel.unit: panel for panel in panels(table, points, aggregate=recipe.windows.aggregate)}
+    return {
+        panel.unit: panel for panel in panels(table, points, aggregate=recipe.windows.aggregate)
+    }
 
 
 def plain_level(served: Served, of: list[Panel]) -> PeerLevel | None:
     normalise = served.bundle.recipe.windows.normalise
-    return peer_level(served.bundle.recipe.points, [peer_series(each, fit_scale(each, normalise)) for each in of])
+    return peer_level(
+        served.bundle.recipe.points, [peer_series(each, fit_scale(each, normalise)) for each in of]
+    )
 
 
 def plain_risks(served: Served, panel: Panel, level: PeerLevel | None) -> Any:
@@ -156,7 +173,9 @@ def test_peers_have_a_say_and_service_without_levels_scores_all_the_same(served:
     found = plain_panels(served)
     for unit in (STRAY, LONE):
         _, risk_H = plain_risks(served, found[unit], None)
-        np.testing.assert_allclose([without[unit, h]["risk"] for h in served.bundle.horizons], risk_H, atol=1e-6)
+        np.testing.assert_allclose(
+            [without[unit, h]["risk"] for h in served.bundle.horizons], risk_H, atol=1e-6
+        )
 
 
 def test_level_of_other_points_than_the_bundles_is_not_used(served: Served, tmp_path: Path) -> None:
@@ -165,12 +184,16 @@ def test_level_of_other_points_than_the_bundles_is_not_used(served: Served, tmp_
     assert served.rows(units, peers=tmp_path) == served.rows(units, peers=None)
 
 
-def test_bulk_with_all_columns_gives_the_batch_risks_and_without_them_an_answer(served: Served) -> None:
+def test_bulk_with_all_columns_gives_the_batch_risks_and_without_them_an_answer(
+    served: Served,
+) -> None:
     try_out(served.bundle)
     latest = by_unit(pq.read_table(served.workspace / "latest.parquet").to_pylist())
     unit = next(unit for unit in served.units if unit.facility_id == "F002")
     found = plain_panels(served)
-    level = plain_level(served, [panel for each, panel in found.items() if each.facility_id == "F002"])
+    level = plain_level(
+        served, [panel for each, panel in found.items() if each.facility_id == "F002"]
+    )
     windows, _ = plain_risks(served, found[unit], level)
     stages = LocalStages(served.config.bundle_folder, 4)
     table = to_arrow(windows)
@@ -178,7 +201,9 @@ def test_bulk_with_all_columns_gives_the_batch_risks_and_without_them_an_answer(
         asyncio.run(stages.bulk((served.bundle.name, part)))["risk"].to_pylist()
         for part in (table, table.drop_columns(["recent", "raw", "peers", "residuals", "context"]))
     )
-    np.testing.assert_allclose(whole, [latest[unit, h]["risk"] for h in served.bundle.horizons], atol=1e-6)
+    np.testing.assert_allclose(
+        whole, [latest[unit, h]["risk"] for h in served.bundle.horizons], atol=1e-6
+    )
     assert np.isfinite(bare).all()
 
 
@@ -205,12 +230,20 @@ def test_level_is_the_facilitys_else_the_fleets_else_none(tmp_path: Path) -> Non
     write_level(tmp_path, "pump", "", level_of(("p",), 1.0), "a")
     assert median(levels("pump", "F1")) == 1.0
     write_level(tmp_path, "pump", "F1", level_of(("p",), 2.0), "b")
-    assert (median(levels("pump", "F1")), median(levels("pump", "F2")), levels("fan", "F1")) == (2.0, 1.0, None)
+    assert (median(levels("pump", "F1")), median(levels("pump", "F2")), levels("fan", "F1")) == (
+        2.0,
+        1.0,
+        None,
+    )
     write_level(tmp_path, "pump", "F3", None, "c")
-    assert levels("pump", "F3") is None, "its own group has too few readings: the jobs compare it with nobody"
+    assert levels("pump", "F3") is None, (
+        "its own group has too few readings: the jobs compare it with nobody"
+    )
 
 
-def test_level_is_read_again_when_another_is_published_but_not_at_every_call(tmp_path: Path) -> None:
+def test_level_is_read_again_when_another_is_published_but_not_at_every_call(
+    tmp_path: Path,
+) -> None:
     write_level(tmp_path, "pump", "F1", level_of(("p",), 1.0), "a")
     eager, patient = PeerLevels(tmp_path, look_again_s=0), PeerLevels(tmp_path, look_again_s=60)
     assert median(eager("pump", "F1")) == median(patient("pump", "F1")) == 1.0

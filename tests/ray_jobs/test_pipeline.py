@@ -30,22 +30,45 @@ from tests.reference.labels_oracle import label
 
 Finished = tuple[RunConfig, Path]
 BASELINES = {
-    *("base_rate", "persistence", "logistic_28", "gbdt_28", "gbdt_92", "gbdt_context", "et_context", "et_28", "hybrid"),
+    *(
+        "base_rate",
+        "persistence",
+        "logistic_28",
+        "gbdt_28",
+        "gbdt_92",
+        "gbdt_context",
+        "et_context",
+        "et_28",
+        "hybrid",
+    ),
 }
 
 
 def windows_of(workspace: Path) -> pd.DataFrame:
     files = sorted(map(str, (workspace / "windows").glob("class=*/part-*.parquet")))
-    return pads.dataset(files).to_table(columns=["facility_id", "equipment_id", "end_date", "split"]).to_pandas()
+    return (
+        pads.dataset(files)
+        .to_table(columns=["facility_id", "equipment_id", "end_date", "split"])
+        .to_pandas()
+    )
 
 
 def test_pipeline_writes_every_promised_file(finished: Finished) -> None:
     _, workspace = finished
-    for name in ("predictions.parquet", "latest.parquet", "metrics.json", "metrics_summary.csv", "report.html"):
+    for name in (
+        "predictions.parquet",
+        "latest.parquet",
+        "metrics.json",
+        "metrics_summary.csv",
+        "report.html",
+    ):
         assert (workspace / name).stat().st_size > 0
     assert (workspace / "rejects.csv").exists()
     assert len(list((workspace / "bundles").iterdir())) == 2
-    assert {f.name for f in (workspace / "figures").iterdir()} >= {"forecast_comparison_ja.png", "pr_curves_en.png"}
+    assert {f.name for f in (workspace / "figures").iterdir()} >= {
+        "forecast_comparison_ja.png",
+        "pr_curves_en.png",
+    }
 
 
 def test_labels_agree_with_an_independent_labelling(finished: Finished) -> None:
@@ -56,13 +79,17 @@ def test_labels_agree_with_an_independent_labelling(finished: Finished) -> None:
     sample = predictions.sample(600, random_state=1)
     last = readings.groupby(["facility_id", "equipment_id"])["date"].max().reset_index()
     for row in sample.itertuples():
-        found = label(last, events, ["failure"], row.facility_id, row.equipment_id, row.end_date, row.horizon)
+        found = label(
+            last, events, ["failure"], row.facility_id, row.equipment_id, row.end_date, row.horizon
+        )
         known = bool(row.observed)
         assert found[1] == known
         assert not known or found[0] == bool(row.label)
 
 
-def test_no_unit_day_is_in_two_splits_and_no_label_window_crosses_a_border(finished: Finished) -> None:
+def test_no_unit_day_is_in_two_splits_and_no_label_window_crosses_a_border(
+    finished: Finished,
+) -> None:
     _, workspace = finished
     windows = windows_of(workspace)
     assert not windows.duplicated(["facility_id", "equipment_id", "end_date"]).any()
@@ -80,7 +107,9 @@ def test_no_unit_day_is_in_two_splits_and_no_label_window_crosses_a_border(finis
 def test_windows_in_and_left_out_add_up_to_the_grid(finished: Finished) -> None:
     _, workspace = finished
     done = json.loads((workspace / "steps" / "featurize.json").read_text())
-    counted = sum(part["windows"] for splits in done["windows"].values() for part in splits.values())
+    counted = sum(
+        part["windows"] for splits in done["windows"].values() for part in splits.values()
+    )
     assert counted == len(windows_of(workspace))
     assert done["left_out"]["learning"] > 0
     assert done["left_out"]["purged"] > 0
@@ -90,7 +119,9 @@ def test_risks_never_fall_and_alarms_never_vanish_with_the_horizon(finished: Fin
     _, workspace = finished
     predictions = pd.read_parquet(workspace / "predictions.parquet")
     by_horizon = {
-        name: predictions.pivot(index=["facility_id", "equipment_id", "end_date"], columns="horizon", values=name)
+        name: predictions.pivot(
+            index=["facility_id", "equipment_id", "end_date"], columns="horizon", values=name
+        )
         for name in ("risk", "threshold", "alarm")
     }
     risk_BH, threshold_BH, alarm_BH = (table.to_numpy() for table in by_horizon.values())
@@ -115,7 +146,12 @@ def test_every_baseline_stands_beside_the_model_with_intervals(finished: Finishe
     metrics = json.loads((workspace / "metrics.json").read_text())
     assert set(metrics["models"]) == BASELINES
     assert set(metrics["differences"]) == BASELINES - {"hybrid"}  # the model itself
-    assert set(metrics["ablation"]) == {"features_only", "embedding_only", "both", "untrained_encoder"}
+    assert set(metrics["ablation"]) == {
+        "features_only",
+        "embedding_only",
+        "both",
+        "untrained_encoder",
+    }
     for found in metrics["models"].values():
         for horizon in ("30", "60", "90"):
             figure = found[horizon]["roc_auc"]
@@ -125,7 +161,16 @@ def test_every_baseline_stands_beside_the_model_with_intervals(finished: Finishe
 def test_summary_table_has_a_row_per_horizon(finished: Finished) -> None:
     _, workspace = finished
     table = pd.read_csv(workspace / "metrics_summary.csv", encoding="utf-8-sig")
-    expected = ["horizon", "threshold", "accuracy", "precision", "recall", "f1", "roc_auc", "pr_auc"]
+    expected = [
+        "horizon",
+        "threshold",
+        "accuracy",
+        "precision",
+        "recall",
+        "f1",
+        "roc_auc",
+        "pr_auc",
+    ]
     assert list(table.columns) == expected
     assert table["horizon"].tolist() == [30, 60, 90]
     assert table.notna().all().all()
@@ -148,10 +193,15 @@ def test_training_leaves_the_encoder_as_it_was(finished: Finished) -> None:
     trained = json.loads((workspace / "steps" / "train.json").read_text())
     fresh = load_encoder()
     assert trained["encoder_sha256"] == fresh.sha256
-    assert all(Bundle.load(folder).encoder.sha256 == fresh.sha256 for folder in (workspace / "bundles").iterdir())
+    assert all(
+        Bundle.load(folder).encoder.sha256 == fresh.sha256
+        for folder in (workspace / "bundles").iterdir()
+    )
 
 
-def test_second_run_skips_every_step_and_says_so(finished: Finished, caplog: pytest.LogCaptureFixture) -> None:
+def test_second_run_skips_every_step_and_says_so(
+    finished: Finished, caplog: pytest.LogCaptureFixture
+) -> None:
     config, workspace = finished
     before = {file: file.stat().st_mtime_ns for file in workspace.rglob("*.parquet")}
     with caplog.at_level(logging.INFO):
@@ -165,12 +215,21 @@ def test_second_run_skips_every_step_and_says_so(finished: Finished, caplog: pyt
 def test_closing_summary_names_counts_models_and_files(finished: Finished) -> None:
     _, workspace = finished
     text = closing_summary(Workspace(workspace))
-    for word in ("Rows read", "rejected 0", "Windows left out", "gbdt_context", "report.html", "base rate"):
+    for word in (
+        "Rows read",
+        "rejected 0",
+        "Windows left out",
+        "gbdt_context",
+        "report.html",
+        "base rate",
+    ):
         assert word in text
     assert "Newest window of equipment (ok 32)" in text
 
 
-def test_new_equipment_is_learning_in_latest_ranking_and_closing_summary(finished: Finished, tmp_path: Path) -> None:
+def test_new_equipment_is_learning_in_latest_ranking_and_closing_summary(
+    finished: Finished, tmp_path: Path
+) -> None:
     """A pump whose first reading is 40 days old: no risk anywhere, days left everywhere."""
     config, done = finished
     workspace = tmp_path / "run"
@@ -182,7 +241,9 @@ def test_new_equipment_is_learning_in_latest_ranking_and_closing_summary(finishe
     for file in (workspace / "panel" / "readings").rglob("*.parquet"):
         table = pq.read_table(file)
         day = table["date"].cast(pa.int32())
-        kept = pc.or_(pc.not_equal(table["equipment_id"], young), pc.greater(day, pc.max(day).as_py() - 40))
+        kept = pc.or_(
+            pc.not_equal(table["equipment_id"], young), pc.greater(day, pc.max(day).as_py() - 40)
+        )
         pq.write_table(table.filter(kept), file)
     score.run(config.replace(workspace=str(workspace)))
     latest = pd.read_parquet(workspace / "latest.parquet")
@@ -192,9 +253,16 @@ def test_new_equipment_is_learning_in_latest_ranking_and_closing_summary(finishe
     (left,) = set(rows["learning_days_left"])
     assert 50 <= left < 60
     last = pd.read_csv(workspace / "latest_ranking.csv", encoding="utf-8-sig").iloc[-1]
-    assert (last["equipment"], last["status"], last["days of learning left"]) == (young, "learning", left)
+    assert (last["equipment"], last["status"], last["days of learning left"]) == (
+        young,
+        "learning",
+        left,
+    )
     text = closing_summary(Workspace(workspace))
-    assert f"(learning 1, ok {others}); new equipment is judged after {left:.0f} more days of readings" in text
+    assert (
+        f"(learning 1, ok {others}); new equipment is judged after {left:.0f} more days of readings"
+        in text
+    )
 
 
 def test_report_tells_thresholds_of_the_model(finished: Finished) -> None:
@@ -212,7 +280,13 @@ def test_report_tells_thresholds_of_the_model(finished: Finished) -> None:
 def fused(ray: None, run_config: Callable[..., RunConfig]) -> RunConfig:
     """The same fleet through the pipeline with the family that stands in no file."""
     config = run_config(
-        model={}, evaluate={"baselines": ["base_rate"], "ablation": False, "replicates": 100, "forecast_windows": 20}
+        model={},
+        evaluate={
+            "baselines": ["base_rate"],
+            "ablation": False,
+            "replicates": 100,
+            "forecast_windows": 20,
+        },
     )
     assert config.model.family == "fusion"
     for step in (ingest, featurize, train, evaluate, score):
@@ -228,19 +302,26 @@ def test_default_fusion_tells_how_it_mixes_and_judges_every_unit(fused: RunConfi
         assert each["rule"] in ("weights", "mean", "best_block")
         assert set(each["weights"]) == set(fused.model.blocks)
         assert sum(each["weights"].values()) == pytest.approx(1, abs=1e-3)
-    assert set(json.loads((workspace / "metrics.json").read_text())["models"]) == {"fusion", "base_rate"}
+    assert set(json.loads((workspace / "metrics.json").read_text())["models"]) == {
+        "fusion",
+        "base_rate",
+    }
     latest = pd.read_parquet(workspace / "latest.parquet")
     assert (set(latest["model"]), set(latest["status"])) == ({"fusion"}, {"ok"})
     assert latest["risk"].notna().all()
 
 
-def test_networks_of_the_fusion_were_fitted_by_ray_trains_workers_and_lie_in_the_bundle(fused: RunConfig) -> None:
+def test_networks_of_the_fusion_were_fitted_by_ray_trains_workers_and_lie_in_the_bundle(
+    fused: RunConfig,
+) -> None:
     """The scores that calibrated are those of a cross-fit whose networks are all fitted in this process."""
     workspace = Path(fused.workspace)
     recipe, encoder = load_recipes(workspace / "windows")["pump"], loaded_once(load_encoder)
     windows = fit_windows(workspace / "windows", recipe, fused.model, encoder)
     here = cross_fit(windows, fused.model, Fitting(encoder), folds=fused.decision.folds)
-    np.testing.assert_allclose(read_held_out(workspace / "held_out", "pump"), here.score_BH, atol=1e-4)
+    np.testing.assert_allclose(
+        read_held_out(workspace / "held_out", "pump"), here.score_BH, atol=1e-4
+    )
     bundle = Bundle.load(next((workspace / "bundles").glob("pump-*")))
     np.testing.assert_allclose(bundle.model.score(windows), here.model.score(windows), atol=1e-4)
     assert bundle.training["rule"] == here.notes["rule"]

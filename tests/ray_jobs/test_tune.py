@@ -56,9 +56,17 @@ def make(finished: Finished, tmp_path_factory: pytest.TempPathFactory) -> Making
     shutil.copy(workspace / "steps" / "featurize.json", folder / "steps")
 
     def made(search: dict[str, Any] | None, **changes: Any) -> RunConfig:
-        given = {"space": SPACE, "trials": 3, "concurrent": 1, **search} if search is not None else None
+        given = (
+            {"space": SPACE, "trials": 3, "concurrent": 1, **search} if search is not None else None
+        )
         return RunConfig(
-            **{**SMALL, "workspace": folder, "model": {"family": "hybrid", "epochs": 2}, "tune": given, **changes}
+            **{
+                **SMALL,
+                "workspace": folder,
+                "model": {"family": "hybrid", "epochs": 2},
+                "tune": given,
+                **changes,
+            }
         )
 
     return made
@@ -108,7 +116,11 @@ def classes_of(config: RunConfig) -> dict[str, Parts]:
 
 
 def test_sweep_ends_with_every_trial_once_and_the_best_named(swept: Swept) -> None:
-    assert [trial["trial"] for trial in swept.trials] == ["trial_00000", "trial_00001", "trial_00002"]
+    assert [trial["trial"] for trial in swept.trials] == [
+        "trial_00000",
+        "trial_00001",
+        "trial_00002",
+    ]
     assert [trial["status"] for trial in swept.trials] == ["finished"] * 3
     assert len({trial["settings"]["learning_rate"] for trial in swept.trials}) == 3
     values = [trial["value"] for trial in swept.trials]
@@ -150,12 +162,16 @@ def test_tensorboard_events_hold_the_curves(swept: Swept) -> None:
         for tag, name in tags.items():
             points = events_of(swept.folder, trial, tag)
             assert [point.step for point in points] == epochs_of(trial) == [1, 2]
-            assert [point.value for point in points] == pytest.approx([row[name] for row in trial["rows"]], rel=1e-6)
+            assert [point.value for point in points] == pytest.approx(
+                [row[name] for row in trial["rows"]], rel=1e-6
+            )
         assert steps_of(swept.folder, trial, "threshold/60_days") == [2]
 
 
 def test_mlflow_has_one_run_per_trial_with_its_curve_and_settings(swept: Swept) -> None:
-    client = pytest.importorskip("mlflow", reason="MLflow is an optional extra").MlflowClient(swept.runs)
+    client = pytest.importorskip("mlflow", reason="MLflow is an optional extra").MlflowClient(
+        swept.runs
+    )
     experiment = client.get_experiment_by_name(swept.config.name)
     assert experiment is not None
     runs = {run.info.run_name: run for run in client.search_runs([experiment.experiment_id])}
@@ -163,7 +179,9 @@ def test_mlflow_has_one_run_per_trial_with_its_curve_and_settings(swept: Swept) 
     for trial in swept.trials:
         run = runs[trial["trial"]]
         curve = client.get_metric_history(run.info.run_id, "tune_pr_auc")
-        assert [point.value for point in curve] == pytest.approx([row["tune_pr_auc"] for row in trial["rows"]])
+        assert [point.value for point in curve] == pytest.approx(
+            [row["tune_pr_auc"] for row in trial["rows"]]
+        )
         assert float(run.data.params["learning_rate"]) == trial["settings"]["learning_rate"]
         assert run.info.status == "FINISHED"
 
@@ -174,7 +192,9 @@ def test_page_is_written_and_ray_leaves_nothing_behind(swept: Swept) -> None:
     assert left == {"best.yaml", "sweep.html", "sweep.json", "tensorboard", "trials", "trials.csv"}
 
 
-def test_finished_sweep_is_not_done_twice_and_says_so(swept: Swept, caplog: pytest.LogCaptureFixture) -> None:
+def test_finished_sweep_is_not_done_twice_and_says_so(
+    swept: Swept, caplog: pytest.LogCaptureFixture
+) -> None:
     before = {file: file.stat().st_mtime_ns for file in swept.folder.rglob("*")}
     with caplog.at_level(logging.INFO):
         again = tune.run(swept.config)
@@ -203,7 +223,9 @@ class Turns:
         write_json(here / f"{trial}.json", {"score": score, "trial": trial})
         wait_for(lambda: len(list(here.glob("*.json"))) == self.trials, WAIT)
         told = [json.loads(file.read_text(encoding="utf-8")) for file in here.glob("*.json")]
-        order = [each["trial"] for each in sorted(told, key=lambda each: (each["score"], each["trial"]))]
+        order = [
+            each["trial"] for each in sorted(told, key=lambda each: (each["score"], each["trial"]))
+        ]
         order = order if epoch == 1 else order[::-1]
         before = order[: order.index(trial)]
         wait_for(lambda: all((here / f"{other}.passed").exists() for other in before), WAIT)
@@ -216,7 +238,10 @@ class Turns:
 def test_pbt_goes_on_with_the_networks_of_better_trials(
     make: Making, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    space = {"learning_rate": {"choice": [1e-9, 1e-8, 2e-3, 3e-3]}, "weight_decay": {"uniform": [0.0, 0.1]}}
+    space = {
+        "learning_rate": {"choice": [1e-9, 1e-8, 2e-3, 3e-3]},
+        "weight_decay": {"uniform": [0.0, 0.1]},
+    }
     together = {"trials": 4, "concurrent": 4, "cpus_per_trial": 0.5}
     turns = Turns(tmp_path, 4)
 
@@ -236,20 +261,29 @@ def test_pbt_goes_on_with_the_networks_of_better_trials(
 
     monkeypatch.setattr(tune, "run_trial", in_turn)
     config = make(
-        {"algorithm": "pbt", "grace_epochs": 1, "space": space, **together}, model={"family": "hybrid", "epochs": 5}
+        {"algorithm": "pbt", "grace_epochs": 1, "space": space, **together},
+        model={"family": "hybrid", "epochs": 5},
     )
     result = tune.run(config)
-    trials = json.loads((Path(result["sweep"]) / "sweep.json").read_text(encoding="utf-8"))["trials"]
+    trials = json.loads((Path(result["sweep"]) / "sweep.json").read_text(encoding="utf-8"))[
+        "trials"
+    ]
     assert [trial["status"] for trial in trials] == ["finished"] * 4
     for trial in trials:
         assert epochs_of(trial) == list(range(1, 6))
-        assert all(change["after_epoch"] < 5 for change in trial["schedule"])  # else it names what was never tried
+        assert all(
+            change["after_epoch"] < 5 for change in trial["schedule"]
+        )  # else it names what was never tried
         for change in trial["schedule"]:
             assert change["settings"]["learning_rate"] in space["learning_rate"]["choice"]
             assert 0 <= change["settings"]["weight_decay"] <= 0.1
     assert max(len(trial["schedule"]) for trial in trials) > 1
-    copied = {file.parent.name: file.stem for file in tmp_path.glob("epoch_*/*.json") if not passed(file)}
-    assert {"epoch_2", "epoch_3", "epoch_4"} <= set(copied)  # one each: the worst, which went on as a copy
+    copied = {
+        file.parent.name: file.stem for file in tmp_path.glob("epoch_*/*.json") if not passed(file)
+    }
+    assert {"epoch_2", "epoch_3", "epoch_4"} <= set(
+        copied
+    )  # one each: the worst, which went on as a copy
     assert "epoch_1" not in copied
 
 
@@ -263,7 +297,9 @@ def test_optuna_sweeps_a_family_without_epochs(make: Making) -> None:
     space = {"trees": {"int": [3, 12]}, "learning_rate": {"loguniform": [0.02, 0.3]}}
     config = make({"algorithm": "optuna", "trials": 2, "space": space}, model={"family": "gbdt_28"})
     result = tune.run(config)
-    trials = json.loads((Path(result["sweep"]) / "sweep.json").read_text(encoding="utf-8"))["trials"]
+    trials = json.loads((Path(result["sweep"]) / "sweep.json").read_text(encoding="utf-8"))[
+        "trials"
+    ]
     assert [(trial["trial"], trial["status"]) for trial in trials] == [
         ("trial_00000", "finished"),
         ("trial_00001", "finished"),
@@ -275,7 +311,9 @@ def test_optuna_sweeps_a_family_without_epochs(make: Making) -> None:
 def test_trial_that_cannot_be_fitted_is_told_and_the_others_go_on(make: Making) -> None:
     config = make({"trials": 2, "space": {"learning_rate": {"choice": [1e38, 1e-3]}}})
     result = tune.run(config)
-    trials = json.loads((Path(result["sweep"]) / "sweep.json").read_text(encoding="utf-8"))["trials"]
+    trials = json.loads((Path(result["sweep"]) / "sweep.json").read_text(encoding="utf-8"))[
+        "trials"
+    ]
     assert sorted(trial["status"] for trial in trials) == ["failed", "finished"]
     assert result["best_settings"] == {"learning_rate": 1e-3}
     broken = next(trial for trial in trials if trial["status"] == "failed")
@@ -288,7 +326,9 @@ def test_killed_sweep_goes_on_and_ends_with_every_trial_once(
     make: Making, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     here = make(None)
-    shutil.copytree(here.workspace, tmp_path / "run", ignore=shutil.ignore_patterns("sweeps", "tune-*"))
+    shutil.copytree(
+        here.workspace, tmp_path / "run", ignore=shutil.ignore_patterns("sweeps", "tune-*")
+    )
     search = {"algorithm": "asha", "trials": 4, "concurrent": 1, "grace_epochs": 2, "space": SPACE}
     content = {**SMALL, "workspace": str(tmp_path / "run"), "model": {"family": "hybrid", "epochs": 6}, "tune": search,
                "ray": {"num_cpus": 2, "object_store_mb": 150}}  # fmt: skip
@@ -305,12 +345,17 @@ def test_killed_sweep_goes_on_and_ends_with_every_trial_once(
     result = tune.run(load_run(tmp_path / "run.yaml"))
     assert "going on with" in caplog.text
     found = json.loads((Path(result["sweep"]) / "sweep.json").read_text(encoding="utf-8"))
-    assert [trial["trial"] for trial in found["trials"]] == [f"trial_{number:05d}" for number in range(4)]
+    assert [trial["trial"] for trial in found["trials"]] == [
+        f"trial_{number:05d}" for number in range(4)
+    ]
     assert len({json.dumps(trial["settings"]) for trial in found["trials"]}) == 4
     assert all(trial["status"] in ("finished", "stopped") for trial in found["trials"])
     assert all(epochs_of(trial) == list(range(1, trial["epochs"] + 1)) for trial in found["trials"])
     assert found["trials"][0]["rows"] == before["rows"]
-    assert all(steps_of(Path(result["sweep"]), trial, "loss/tune") == epochs_of(trial) for trial in found["trials"])
+    assert all(
+        steps_of(Path(result["sweep"]), trial, "loss/tune") == epochs_of(trial)
+        for trial in found["trials"]
+    )
     assert load_run(result["best_config"]).tune is None
 
 
@@ -335,7 +380,9 @@ def shared_by(config: RunConfig, folder: Path) -> Shared:
     )  # fmt: skip
 
 
-def test_trial_resumed_from_a_checkpoint_ends_as_the_undisturbed_one(make: Making, tmp_path: Path) -> None:
+def test_trial_resumed_from_a_checkpoint_ends_as_the_undisturbed_one(
+    make: Making, tmp_path: Path
+) -> None:
     config = make({}, model={"family": "hybrid", "epochs": 4, "hidden": (8, 4)})
     shared, classes = shared_by(config, tmp_path), classes_of(config)
     whole = [row for row, _ in follow(shared, {"dropout": 0.4}, classes, {}, Workers())]
@@ -361,11 +408,20 @@ def test_trial_looks_at_train_tune_and_cal_only(make: Making) -> None:
             assert set(getattr(part, name).column("split")) == {name}
 
 
-def test_score_is_the_mean_over_classes_and_horizons_of_each_best_epoch(make: Making, tmp_path: Path) -> None:
+def test_score_is_the_mean_over_classes_and_horizons_of_each_best_epoch(
+    make: Making, tmp_path: Path
+) -> None:
     config = make({}, model={"family": "hybrid", "epochs": 3})
     states: dict[str, FitState] = {}
-    rows = [row for row, _ in follow(shared_by(config, tmp_path), {}, classes_of(config), states, Workers())]
-    best = [max(row["tune_pr_auc"] for row in rows) for state in states.values() for rows in state.history_H]
+    rows = [
+        row
+        for row, _ in follow(shared_by(config, tmp_path), {}, classes_of(config), states, Workers())
+    ]
+    best = [
+        max(row["tune_pr_auc"] for row in rows)
+        for state in states.values()
+        for rows in state.history_H
+    ]
     assert len(best) == 6
     assert rows[-1]["tune_pr_auc"] == pytest.approx(np.mean(best))
     assert [row["tune_pr_auc"] for row in rows] == sorted(row["tune_pr_auc"] for row in rows)
@@ -380,11 +436,27 @@ def test_score_is_the_mean_over_classes_and_horizons_of_each_best_epoch(make: Ma
     [
         (None, {}, "no 'tune' section"),
         ({"space": {"learning_rte": {"uniform": [0.1, 0.2]}}}, {}, "did you mean 'learning_rate'?"),
-        ({"space": {"dropout": {"uniform": [0.5, 1.5]}}}, {}, "dropout: Input should be less than 1"),
-        ({"space": {"members": {"choice": [1, 2]}}}, {}, "holds 2 different settings, tune.trials asks for 3"),
+        (
+            {"space": {"dropout": {"uniform": [0.5, 1.5]}}},
+            {},
+            "dropout: Input should be less than 1",
+        ),
+        (
+            {"space": {"members": {"choice": [1, 2]}}},
+            {},
+            "holds 2 different settings, tune.trials asks for 3",
+        ),
         ({"metric": "tune_pr_auc_45"}, {}, "Known metrics: tune_pr_auc, tune_pr_auc_30"),
-        ({"algorithm": "asha", "grace_epochs": 9}, {}, "tune.grace_epochs (9) is more than a trial has epochs (2)"),
-        ({"algorithm": "pbt"}, {}, "tune.space.hidden: pbt changes settings of a network in training"),
+        (
+            {"algorithm": "asha", "grace_epochs": 9},
+            {},
+            "tune.grace_epochs (9) is more than a trial has epochs (2)",
+        ),
+        (
+            {"algorithm": "pbt"},
+            {},
+            "tune.space.hidden: pbt changes settings of a network in training",
+        ),
         (
             {"algorithm": "pbt", "space": {"trees": {"int": [5, 50]}}},
             {"model": {"family": "gbdt_28"}},
@@ -395,7 +467,11 @@ def test_score_is_the_mean_over_classes_and_horizons_of_each_best_epoch(make: Ma
             {"model": {"family": "gbdt_28"}},
             "asha stops trials between epochs, and gbdt_28 is fitted at once",
         ),
-        ({"algorithm": "asha", "grace_epochs": 1}, {"train": {"workers": 2}}, "set ray.dashboard: true"),
+        (
+            {"algorithm": "asha", "grace_epochs": 1},
+            {"train": {"workers": 2}},
+            "set ray.dashboard: true",
+        ),
         ({"cpus_per_trial": 64}, {}, "a trial asks for 64 CPU, this machine's Ray has 2"),
         ({"gpus_per_trial": 0.5}, {}, "a trial asks for 0.5 GPU, this machine's Ray has 0"),
         ({}, {"encoder": {"pooling": "mean"}}, "run featurize again"),
@@ -419,12 +495,15 @@ def test_what_cannot_work_is_one_sentence_before_any_training(
 def test_uri_that_mlflow_cannot_use_is_told_before_any_training(make: Making) -> None:
     pytest.importorskip("mlflow", reason="MLflow is an optional extra")
     config = make({"mlflow_uri": "nowhere://x"})
-    with pytest.raises(ConfigError, match=r"tune.mlflow_uri: MLflow cannot record runs at nowhere://x"):
+    with pytest.raises(
+        ConfigError, match=r"tune.mlflow_uri: MLflow cannot record runs at nowhere://x"
+    ):
         plan(config, workspace_of(config))
 
 
 @pytest.mark.parametrize(
-    ("package", "search"), [("optuna", {"algorithm": "optuna"}), ("mlflow", {"mlflow_uri": "sqlite:///runs.db"})]
+    ("package", "search"),
+    [("optuna", {"algorithm": "optuna"}), ("mlflow", {"mlflow_uri": "sqlite:///runs.db"})],
 )
 def test_missing_package_says_how_to_install_it(
     make: Making, monkeypatch: pytest.MonkeyPatch, package: str, search: dict[str, Any]
@@ -477,7 +556,9 @@ def test_tune_part_of_one_kind_of_label_cannot_judge(make: Making) -> None:
         check_judgeable(quiet(0), "tune_pr_auc_30", horizons)
 
 
-def test_mlflow_keeps_sweeps_of_one_name_apart_and_takes_no_trial_with_it(tmp_path: Path, caplog: Any) -> None:
+def test_mlflow_keeps_sweeps_of_one_name_apart_and_takes_no_trial_with_it(
+    tmp_path: Path, caplog: Any
+) -> None:
     client_of = pytest.importorskip("mlflow", reason="MLflow is an optional extra").MlflowClient
     from ray_jobs.sweep.mlflow_runs import TrialRuns
 

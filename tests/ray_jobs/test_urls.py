@@ -23,7 +23,17 @@ from ray_jobs.tables.windows_table import load_recipes, read_windows
 pytestmark = pytest.mark.slow
 Finished = tuple[RunConfig, Path]
 BASELINES = ["base_rate", "gbdt_28"]
-SECTIONS = ("name", "windows", "labels", "splits", "model", "decision", "train", "evaluate", "featurize")
+SECTIONS = (
+    "name",
+    "windows",
+    "labels",
+    "splits",
+    "model",
+    "decision",
+    "train",
+    "evaluate",
+    "featurize",
+)
 
 
 def job(module: str, settings: dict[str, Any], folder: Path, environment: dict[str, str]) -> str:
@@ -81,9 +91,15 @@ def figures(workspace: AnyPath) -> dict[str, Any]:
     metrics = json.loads((workspace / "metrics.json").read_text(encoding="utf-8"))
     kept: dict[str, Any] = {name: metrics[name] for name in ("windows", "panel")}
     for name in ("models", "differences", "thresholds"):
-        kept[name] = {model: found for model, found in metrics[name].items() if model in ("hybrid", *BASELINES)}
+        kept[name] = {
+            model: found
+            for model, found in metrics[name].items()
+            if model in ("hybrid", *BASELINES)
+        }
     assert set(kept["models"]) == {"hybrid", *BASELINES}
-    told = [sentence.rpartition("/")[2] for sentence in kept["panel"]["warnings"]]  # without the folder of the file
+    told = [
+        sentence.rpartition("/")[2] for sentence in kept["panel"]["warnings"]
+    ]  # without the folder of the file
     kept["panel"] = {**kept["panel"], "warnings": told}
     return kept
 
@@ -94,7 +110,11 @@ def test_figures_are_those_of_the_local_run(finished: Finished, away: AnyPath) -
 
 def test_every_promised_file_lies_on_s3(finished: Finished, away: AnyPath) -> None:
     def names(root: AnyPath) -> set[str]:
-        found = (path for pattern in ("*.*", "figures/*", "steps/*", "bundles/*/*") for path in matching(root, pattern))
+        found = (
+            path
+            for pattern in ("*.*", "figures/*", "steps/*", "bundles/*/*")
+            for path in matching(root, pattern)
+        )
         return {re.sub(r"-[0-9a-f]{12}/", "/", str(path).removeprefix(str(root))) for path in found}
 
     assert names(away) == names(finished[1]) - {"/steps/simulate.json"}

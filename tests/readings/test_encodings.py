@@ -33,9 +33,13 @@ def rows(*names: str) -> list[str]:
     return [HEADER, *(f"本社,{name},温度,2024-03-01,1" for name in names)]
 
 
-@pytest.mark.parametrize("name", ["Kältemaschine-01", "Außenluft", "Température", "Chaleur 21°C", "São", "Motor 5µm"])
+@pytest.mark.parametrize(
+    "name", ["Kältemaschine-01", "Außenluft", "Température", "Chaleur 21°C", "São", "Motor 5µm"]
+)
 @pytest.mark.parametrize("encoding", ["cp1252", "latin-1"])
-def test_western_text_is_refused_and_not_read_as_cp932(tmp_path: Path, name: str, encoding: str) -> None:
+def test_western_text_is_refused_and_not_read_as_cp932(
+    tmp_path: Path, name: str, encoding: str
+) -> None:
     lines = [HEADER, f"S1,{name},t,2024-03-01,1"]
     path = write(tmp_path, *lines, encoding=encoding)
     with pytest.raises(InputError, match=r"source\.encoding"):
@@ -45,7 +49,9 @@ def test_western_text_is_refused_and_not_read_as_cp932(tmp_path: Path, name: str
 
 def test_refusal_shows_how_a_cell_reads_in_other_encodings(tmp_path: Path) -> None:
     path = write(tmp_path, HEADER, "S1,Kältemaschine-01,t,2024-03-01,1", encoding="cp1252")
-    with pytest.raises(InputError, match="'K舁temaschine-01' as cp932, 'Kältemaschine-01' as cp1252"):
+    with pytest.raises(
+        InputError, match="'K舁temaschine-01' as cp932, 'Kältemaschine-01' as cp1252"
+    ):
         read(path)
 
 
@@ -76,7 +82,9 @@ def test_sign_inside_a_latin_word_is_no_japanese(tmp_path: Path) -> None:
 @pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
 def test_utf16_without_a_mark_is_told_with_its_order(tmp_path: Path, encoding: str) -> None:
     path = write(tmp_path, *rows("空調機"), encoding=encoding)
-    with pytest.raises(InputError, match=rf"UTF-16 text without a mark: set source\.encoding: {encoding}"):
+    with pytest.raises(
+        InputError, match=rf"UTF-16 text without a mark: set source\.encoding: {encoding}"
+    ):
         read(path)
     packed = tmp_path / "b.csv.gz"
     packed.write_bytes(gzip.compress(Path(path).read_bytes()))
@@ -84,7 +92,9 @@ def test_utf16_without_a_mark_is_told_with_its_order(tmp_path: Path, encoding: s
         read(str(packed))
 
 
-@pytest.mark.parametrize("name", ["空調機①", "横濱ビル", "ｴｱｺﾝ1号機", "ﾎﾟﾝﾌﾟA", "髙島屋㈱", "3ｶ月点検", "Ａ－１"])
+@pytest.mark.parametrize(
+    "name", ["空調機①", "横濱ビル", "ｴｱｺﾝ1号機", "ﾎﾟﾝﾌﾟA", "髙島屋㈱", "3ｶ月点検", "Ａ－１"]
+)
 def test_cp932_is_read_and_told_to_be_a_guess(tmp_path: Path, name: str) -> None:
     path = write(tmp_path, *rows(name), encoding="cp932")
     result = read(path)
@@ -110,7 +120,9 @@ def test_file_that_is_utf8_is_read_so_beside_others_in_the_named_encoding(tmp_pa
 
 @pytest.mark.parametrize("sign", [";", "\t", "|"])
 def test_separator_is_taken_from_the_header_and_told(tmp_path: Path, sign: str) -> None:
-    path = write(tmp_path, HEADER.replace(",", sign), sign.join(["F", "e", "p", "2024-03-01", "0,125"]))
+    path = write(
+        tmp_path, HEADER.replace(",", sign), sign.join(["F", "e", "p", "2024-03-01", "0,125"])
+    )
     result = read(path)
     assert result.readings["value"].to_pylist() == [0.125]
     name = "tab" if sign == "\t" else repr(sign)
@@ -124,8 +136,12 @@ def test_named_separator_holds_and_other_tables_may_have_another(tmp_path: Path)
     with pytest.raises(InputError, match=r"separated by ';', set source\.delimiter: ';'"):
         read(write(tmp_path, HEADER.replace(",", ";") + ", °C", "F;e;p;2024-03-01;5"))
     path = write(tmp_path, "date;temp, °C", "2024-03-01;5")
-    assert read(path, format="wide", wide=wide, delimiter=";").readings["point_id"].to_pylist() == ["temp, °C"]
-    events = write(tmp_path, "facility_id,equipment_id,kind,start", "F,e,failure,2024-03-01", name="events.csv")
+    assert read(path, format="wide", wide=wide, delimiter=";").readings["point_id"].to_pylist() == [
+        "temp, °C"
+    ]
+    events = write(
+        tmp_path, "facility_id,equipment_id,kind,start", "F,e,failure,2024-03-01", name="events.csv"
+    )
     assert len(read_events(SourceConfig(readings="x", events=events, delimiter=";")).table) == 1
 
 
@@ -148,9 +164,13 @@ def test_titles_above_the_header_are_skipped_and_rows_keep_their_numbers(tmp_pat
 
 def test_missing_column_of_a_wide_table_names_a_setting_that_exists(tmp_path: Path) -> None:
     path = write(tmp_path, "day,temp", "2024-03-01,5")
-    with pytest.raises(InputError, match=r"Name it in source\.wide: \{date_column: <name in the file>\}"):
+    with pytest.raises(
+        InputError, match=r"Name it in source\.wide: \{date_column: <name in the file>\}"
+    ):
         read(path, format="wide", wide={"facility_id": "F", "equipment_id": "e"})
-    with pytest.raises(InputError, match=r"source\.wide: \{points: \{<name in the file>: <point id>\}\}"):
+    with pytest.raises(
+        InputError, match=r"source\.wide: \{points: \{<name in the file>: <point id>\}\}"
+    ):
         read(path, format="wide", wide={"date_column": "day", "facility_id": "F", "equipment_id": "e",
                                         "points": {"load": "l"}})  # fmt: skip
 

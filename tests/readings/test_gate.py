@@ -31,7 +31,9 @@ from hvac.readings.gate import (
 
 SHARED = Path(__file__).resolve().parents[2].parent / "shared" / "data"
 HEADER = "facility_id,equipment_id,point_id,date,value"
-INSPECTION_HEADER = "点検ID,共通分類コード,テナントid,設備id,チェック項目id,上限値,下限値,実施日時,実施結果の値"
+INSPECTION_HEADER = (
+    "点検ID,共通分類コード,テナントid,設備id,チェック項目id,上限値,下限値,実施日時,実施結果の値"
+)
 
 
 def write(folder: Path, *lines: str, name: str = "readings.csv", encoding: str = "utf-8") -> str:
@@ -56,7 +58,10 @@ def values(result: GateResult) -> list[float]:
 
 
 def rejects(result: Any) -> list[tuple[int, str, str, str]]:
-    return [(one["row"], one["column"], one["reason"], one["found"]) for one in result.rejects.to_pylist()]
+    return [
+        (one["row"], one["column"], one["reason"], one["found"])
+        for one in result.rejects.to_pylist()
+    ]
 
 
 # Whole files
@@ -65,12 +70,17 @@ def rejects(result: Any) -> list[tuple[int, str, str, str]]:
 def test_empty_file_is_refused_by_name(tmp_path: Path) -> None:
     path = tmp_path / "readings.csv"
     path.write_bytes(b"")
-    with pytest.raises(InputError, match=r"readings\.csv: the file is empty \(0 bytes\): expected a table"):
+    with pytest.raises(
+        InputError, match=r"readings\.csv: the file is empty \(0 bytes\): expected a table"
+    ):
         read(str(path))
 
 
 def test_header_without_rows_is_refused_when_no_file_has_rows(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"readings\.csv: expected readings below the header, found 0 rows in 1 file"):
+    with pytest.raises(
+        InputError,
+        match=r"readings\.csv: expected readings below the header, found 0 rows in 1 file",
+    ):
         read(write(tmp_path, HEADER))
 
 
@@ -90,8 +100,9 @@ def test_missing_column_is_named_with_the_nearest_one_and_the_mapping(tmp_path: 
     path = write(tmp_path, HEADER.replace("value", "valeu"), "F,e,p,2024-03-01,1")
     with pytest.raises(InputError) as caught:
         read(path)
-    assert "expected a column 'value', found columns: facility_id, equipment_id, point_id, date, valeu" in str(
-        caught.value
+    assert (
+        "expected a column 'value', found columns: facility_id, equipment_id, point_id, date, valeu"
+        in str(caught.value)
     )
     assert "did you mean 'valeu'? Name it in source.columns: {value: valeu}" in str(caught.value)
     assert values(read(path, columns={"value": "valeu"})) == [1.0]
@@ -107,7 +118,9 @@ def test_cp932_file_read_as_utf8_names_byte_row_and_the_fitting_encoding(tmp_pat
     with pytest.raises(InputError) as caught:
         read(path, encoding="utf-8")
     position = len(HEADER) + 1 + len("F,e,p,2024-03-01,1") + 1
-    assert f"expected text in utf-8, found byte 0x93 at position {position} (row 3)" in str(caught.value)
+    assert f"expected text in utf-8, found byte 0x93 at position {position} (row 3)" in str(
+        caught.value
+    )
     assert "set source.encoding: cp932" in str(caught.value)
 
 
@@ -141,7 +154,8 @@ def test_cp932_is_decoded_whole_when_characters_straddle_blocks(
 
 def test_value_column_of_text_only_is_refused(tmp_path: Path) -> None:
     with pytest.raises(
-        InputError, match=r"column value holds text only \(2 rows; first: row 2 value text_in_value 'ok'"
+        InputError,
+        match=r"column value holds text only \(2 rows; first: row 2 value text_in_value 'ok'",
     ):
         read(write(tmp_path, HEADER, "F,e,p,2024-03-01,ok", "F,e,p,2024-03-02,良"))
 
@@ -150,7 +164,9 @@ def test_file_with_every_row_rejected_names_the_first_five(tmp_path: Path) -> No
     rows = [f"F,e,p,day {i},1" for i in range(7)]
     with pytest.raises(InputError) as caught:
         read(write(tmp_path, HEADER, *rows))
-    assert "every row was rejected (7 rows; first: row 2 date unreadable_date 'day 0'" in str(caught.value)
+    assert "every row was rejected (7 rows; first: row 2 date unreadable_date 'day 0'" in str(
+        caught.value
+    )
     assert "'day 4'" in str(caught.value)
     assert "'day 5'" not in str(caught.value)
 
@@ -167,7 +183,9 @@ def test_folder_without_tables_is_refused(tmp_path: Path) -> None:
         source_files(SourceConfig(readings=str(tmp_path)))
 
 
-@pytest.mark.parametrize("url", ["nosuch://bucket/readings.parquet", "memory://nowhere/readings.csv"])
+@pytest.mark.parametrize(
+    "url", ["nosuch://bucket/readings.parquet", "memory://nowhere/readings.csv"]
+)
 def test_url_that_cannot_be_opened_is_refused(url: str) -> None:
     with pytest.raises(InputError, match=url.partition("://")[0]):
         source_files(SourceConfig(readings=url))
@@ -207,7 +225,14 @@ def test_damaged_parquet_is_refused(tmp_path: Path) -> None:
 
 
 def test_date_that_is_none_is_rejected_with_its_place(tmp_path: Path) -> None:
-    lines = (HEADER, "F,e,p,2024-02-30,1", "F,e,p,2024-02-29,2", "F,e,p,1969-12-31,3", "F,e,p,,4", "F,e,p,24/3/1,5")
+    lines = (
+        HEADER,
+        "F,e,p,2024-02-30,1",
+        "F,e,p,2024-02-29,2",
+        "F,e,p,1969-12-31,3",
+        "F,e,p,,4",
+        "F,e,p,24/3/1,5",
+    )
     result = read(write(tmp_path, *lines))
     assert values(result) == [2.0]
     assert rejects(result) == [
@@ -219,8 +244,19 @@ def test_date_that_is_none_is_rejected_with_its_place(tmp_path: Path) -> None:
 
 
 def test_text_in_a_value_is_rejected_and_counted(tmp_path: Path) -> None:
-    result = read(write(tmp_path, HEADER, "F,e,p,2024-03-01,abc", "F,e,p,2024-03-02,1", '"F",e,p,2024-03-03,"1 5"'))
-    assert rejects(result) == [(2, "value", "text_in_value", "abc"), (4, "value", "text_in_value", "1 5")]
+    result = read(
+        write(
+            tmp_path,
+            HEADER,
+            "F,e,p,2024-03-01,abc",
+            "F,e,p,2024-03-02,1",
+            '"F",e,p,2024-03-03,"1 5"',
+        )
+    )
+    assert rejects(result) == [
+        (2, "value", "text_in_value", "abc"),
+        (4, "value", "text_in_value", "1 5"),
+    ]
     assert (result.counts["rejected"], result.counts["text_in_value"]) == (2, 2)
     assert result.rejects["file"].to_pylist() == [str(tmp_path / "readings.csv")] * 2
 
@@ -232,7 +268,14 @@ def test_missing_id_is_rejected_but_a_blank_row_is_only_missing(tmp_path: Path) 
 
 
 def test_rows_of_another_length_are_rejected_and_do_not_shift_row_numbers(tmp_path: Path) -> None:
-    rows = ["F,e,p", "F,e,p,2024-03-01,1", "F,e,p,2024-03-01,1,2,3", "F,e,p,2024-03-01,x", '"a\nb",e,p,x,1', "short"]
+    rows = [
+        "F,e,p",
+        "F,e,p,2024-03-01,1",
+        "F,e,p,2024-03-01,1,2,3",
+        "F,e,p,2024-03-01,x",
+        '"a\nb",e,p,x,1',
+        "short",
+    ]
     for batch_rows in (1, 2, 1_000):
         result = read(write(tmp_path, HEADER, *rows), batch_rows=batch_rows)
         assert sorted((row, reason) for row, _, reason, _ in rejects(result)) == [
@@ -242,11 +285,20 @@ def test_rows_of_another_length_are_rejected_and_do_not_shift_row_numbers(tmp_pa
             (6, "control_character_in_id"),
             (7, "field_count"),
         ]
-        assert (result.counts["rows"], result.counts["read"], result.counts["rejected"]) == (6, 1, 5)
+        assert (result.counts["rows"], result.counts["read"], result.counts["rejected"]) == (
+            6,
+            1,
+            5,
+        )
 
 
 def test_repeated_unit_days_are_kept_and_counted(tmp_path: Path) -> None:
-    rows = ("F,e,p,2024-03-01 05:00,1", "F,e,p,2024/3/1 17:00,3", "F,e,p,2024-03-01,3", "F,e,q,2024-03-01,3")
+    rows = (
+        "F,e,p,2024-03-01 05:00,1",
+        "F,e,p,2024/3/1 17:00,3",
+        "F,e,p,2024-03-01,3",
+        "F,e,q,2024-03-01,3",
+    )
     result = read(write(tmp_path, HEADER, *rows))
     assert values(result) == [1.0, 3.0, 3.0, 3.0]
     assert result.counts["repeated_unit_days"] == 2
@@ -255,7 +307,13 @@ def test_repeated_unit_days_are_kept_and_counted(tmp_path: Path) -> None:
 def test_swapped_limits_become_null_and_the_reading_is_kept(tmp_path: Path) -> None:
     head = HEADER + ",lower_limit,upper_limit"
     result = read(
-        write(tmp_path, head, "F,e,p,2024-03-01,1,30,10", "F,e,p,2024-03-02,2,10,30", "F,e,p,2024-03-03,3,高,30")
+        write(
+            tmp_path,
+            head,
+            "F,e,p,2024-03-01,1,30,10",
+            "F,e,p,2024-03-02,2,10,30",
+            "F,e,p,2024-03-03,3,高,30",
+        )
     )
     assert values(result) == [1.0, 2.0, 3.0]
     assert result.readings["lower_limit"].to_pylist() == [None, 10.0, None]
@@ -285,7 +343,13 @@ def test_infinite_float_is_rejected_and_nan_is_missing_in_parquet(tmp_path: Path
 def test_unreadable_known_at_is_rejected_and_a_blank_one_is_null(tmp_path: Path) -> None:
     head = HEADER + ",known_at"
     result = read(
-        write(tmp_path, head, "F,e,p,2024-03-01,1,soon", "F,e,p,2024-03-02,2,", "F,e,p,2024-03-03,3,2024-03-05")
+        write(
+            tmp_path,
+            head,
+            "F,e,p,2024-03-01,1,soon",
+            "F,e,p,2024-03-02,2,",
+            "F,e,p,2024-03-03,3,2024-03-05",
+        )
     )
     assert rejects(result) == [(2, "known_at", "unreadable_known_at", "soon")]
     assert result.readings["known_at"].to_pylist() == [None, dt.date(2024, 3, 5)]
@@ -350,23 +414,41 @@ def canonical(value: list[Any], date: Any = None) -> pa.Table:
 
 
 @pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
-def test_timestamps_with_a_zone_become_the_local_day_of_their_facility(tmp_path: Path, unit: str) -> None:
+def test_timestamps_with_a_zone_become_the_local_day_of_their_facility(
+    tmp_path: Path, unit: str
+) -> None:
     late = [dt.datetime(2024, 3, 1, 16, tzinfo=dt.UTC)] * 2
     table = canonical([1.0, 2.0], pa.array(late, pa.timestamp(unit, tz="UTC")))
     table = table.set_column(0, "facility_id", pa.array(["Osaka", "Paris"]))
     pq.write_table(table, tmp_path / "a.parquet")
-    result = read(str(tmp_path), time_zone="Asia/Tokyo", facility_time_zones={"Paris": "Europe/Paris"})
+    result = read(
+        str(tmp_path), time_zone="Asia/Tokyo", facility_time_zones={"Paris": "Europe/Paris"}
+    )
     assert result.readings["date"].to_pylist() == [dt.date(2024, 3, 2), dt.date(2024, 3, 1)]
 
 
 @pytest.mark.parametrize(
-    "kind", [pa.date32(), pa.date64(), pa.timestamp("ns"), pa.string(), pa.dictionary(pa.int8(), pa.string())]
+    "kind",
+    [
+        pa.date32(),
+        pa.date64(),
+        pa.timestamp("ns"),
+        pa.string(),
+        pa.dictionary(pa.int8(), pa.string()),
+    ],
 )
 def test_parquet_dates_of_every_type_are_read(tmp_path: Path, kind: pa.DataType) -> None:
     date = pa.array(["2024-03-01", "2024-03-02"])
-    column = date.cast(pa.date32()).cast(kind) if not pa.types.is_dictionary(kind) else date.dictionary_encode()
+    column = (
+        date.cast(pa.date32()).cast(kind)
+        if not pa.types.is_dictionary(kind)
+        else date.dictionary_encode()
+    )
     pq.write_table(canonical([1, 2], column), tmp_path / "a.parquet")
-    assert read(str(tmp_path)).readings["date"].to_pylist() == [dt.date(2024, 3, 1), dt.date(2024, 3, 2)]
+    assert read(str(tmp_path)).readings["date"].to_pylist() == [
+        dt.date(2024, 3, 1),
+        dt.date(2024, 3, 2),
+    ]
 
 
 def test_leading_zeros_of_ids_are_kept(tmp_path: Path) -> None:
@@ -407,7 +489,10 @@ def test_inspection_file_is_read_as_it_comes(tmp_path: Path) -> None:
         "second": 18_240,
     }
     assert values(result) == [21.5, 0.0]
-    assert [tuple(one.values()) for one in result.classes.to_pylist()] == [("T1", "007", "AHU"), ("T1", "008", "PUMP")]
+    assert [tuple(one.values()) for one in result.classes.to_pylist()] == [
+        ("T1", "007", "AHU"),
+        ("T1", "008", "PUMP"),
+    ]
 
 
 def test_rejects_name_the_column_as_the_file_does(tmp_path: Path) -> None:
@@ -420,7 +505,9 @@ def test_wide_table_is_read_by_mapping(tmp_path: Path) -> None:
     path = write(tmp_path, "day,unit,temp,load", "2024-03-01,a,20,", "2024-03-02,b,x,5")
     wide = {"date_column": "day", "equipment_column": "unit", "facility_id": "F"}
     result = read(path, format="wide", wide=wide)
-    found = [(one["equipment_id"], one["point_id"], one["value"]) for one in result.readings.to_pylist()]
+    found = [
+        (one["equipment_id"], one["point_id"], one["value"]) for one in result.readings.to_pylist()
+    ]
     assert found == [("a", "temp", 20.0), ("b", "load", 5.0)]
     assert rejects(result) == [(3, "temp", "text_in_value", "x")]
     assert (result.counts["rows"], result.counts["missing"]) == (4, 1)
@@ -451,7 +538,11 @@ def test_urls_of_pyarrow_and_fsspec_are_read(tmp_path: Path, url: str) -> None:
 
 
 def test_numeric_ids_in_parquet_become_text(tmp_path: Path) -> None:
-    table = canonical([1.0]).set_column(1, "equipment_id", pa.array([7.0])).set_column(2, "point_id", pa.array([8]))
+    table = (
+        canonical([1.0])
+        .set_column(1, "equipment_id", pa.array([7.0]))
+        .set_column(2, "point_id", pa.array([8]))
+    )
     pq.write_table(table, tmp_path / "a.parquet")
     row = read(str(tmp_path)).readings.to_pylist()[0]
     assert (row["equipment_id"], row["point_id"]) == ("7", "8")
@@ -471,20 +562,30 @@ def test_file_streams_the_same_in_batches_of_any_size(tmp_path: Path) -> None:
 
 CELL = st.one_of(
     st.floats(allow_nan=True, allow_infinity=True).map(str),
-    st.sampled_from(["", "欠測", "－", "abc", "１２", "1,234", "F", "2024-03-01", "2024/3/1 5:04", "2024-13-01"]),
+    st.sampled_from(
+        ["", "欠測", "－", "abc", "１２", "1,234", "F", "2024-03-01", "2024/3/1 5:04", "2024-13-01"]
+    ),
     st.text(max_size=6),
 )
 
 
 @settings(max_examples=60)
-@given(rows=st.lists(st.lists(CELL, min_size=1, max_size=6), min_size=1, max_size=12), batch_rows=st.integers(1, 5))
+@given(
+    rows=st.lists(st.lists(CELL, min_size=1, max_size=6), min_size=1, max_size=12),
+    batch_rows=st.integers(1, 5),
+)
 def test_every_row_is_a_reading_or_missing_or_rejected(
     tmp_path_factory: pytest.TempPathFactory, rows: list[list[str]], batch_rows: int
 ) -> None:
-    cells = [["".join(c for c in cell if c not in '\r\n"\x00' and c.isprintable()) for cell in row] for row in rows]
+    cells = [
+        ["".join(c for c in cell if c not in '\r\n"\x00' and c.isprintable()) for cell in row]
+        for row in rows
+    ]
     lines = [",".join(f'"{cell}"' for cell in row) for row in cells] + ["F,e,p,2024-03-01,1"]
     settled = {"decimal": ".", "date_format": "%Y/%m/%d", "time_zone": "Asia/Tokyo"}
-    result = read(write(tmp_path_factory.mktemp("rows"), HEADER, *lines), batch_rows=batch_rows, **settled)
+    result = read(
+        write(tmp_path_factory.mktemp("rows"), HEADER, *lines), batch_rows=batch_rows, **settled
+    )
     counts = result.counts
     assert counts["rows"] == len(lines)
     assert counts["rows"] == counts["read"] + counts["missing"] + counts["rejected"]
@@ -503,7 +604,9 @@ def test_events_are_read_and_bad_ones_rejected(tmp_path: Path) -> None:
         "F,a,,2024-03-01,,",
         "F,b,repair,2024/3/9,2024/3/1,",
     )
-    path = write(tmp_path, "facility_id,equipment_id,kind,start,end,point_id", *rows, name="events.csv")
+    path = write(
+        tmp_path, "facility_id,equipment_id,kind,start,end,point_id", *rows, name="events.csv"
+    )
     result = read_events(SourceConfig(readings="x", events=path))
     assert result.table.to_pylist() == [
         dict(zip(result.table.column_names, one, strict=True))
@@ -526,7 +629,11 @@ def test_source_without_events_gives_an_empty_table() -> None:
 
 def test_events_of_unknown_equipment_are_rejected() -> None:
     events = pa.table(
-        {"facility_id": ["F", "F", "F"], "equipment_id": ["a", "ghost", "ghost"], "kind": ["failure"] * 3}
+        {
+            "facility_id": ["F", "F", "F"],
+            "equipment_id": ["a", "ghost", "ghost"],
+            "kind": ["failure"] * 3,
+        }
     )
     kept, left = check_events(events, {("F", "a")}, file="events.csv")
     assert kept["equipment_id"].to_pylist() == ["a"]
@@ -536,36 +643,57 @@ def test_events_of_unknown_equipment_are_rejected() -> None:
 
 
 def test_equipment_register_keeps_its_other_columns(tmp_path: Path) -> None:
-    rows = ("F,007,AHU,2019/4/1,2024/3/31,Daikin", "F,007,AHU,2019/4/1,,twice", "F,008,AHU,unknown,soon,", ",9,AHU,,,")
+    rows = (
+        "F,007,AHU,2019/4/1,2024/3/31,Daikin",
+        "F,007,AHU,2019/4/1,,twice",
+        "F,008,AHU,unknown,soon,",
+        ",9,AHU,,,",
+    )
     path = write(
-        tmp_path, "facility_id,equipment_id,class,install_date,end_of_follow_up,maker", *rows, name="equipment.csv"
+        tmp_path,
+        "facility_id,equipment_id,class,install_date,end_of_follow_up,maker",
+        *rows,
+        name="equipment.csv",
     )
     result = read_equipment(SourceConfig(readings="x", equipment=path))
     assert result.table["equipment_id"].to_pylist() == ["007", "008"]
     assert result.table["install_date"].to_pylist() == [dt.date(2019, 4, 1), None]
     assert result.table["end_of_follow_up"].to_pylist() == [dt.date(2024, 3, 31), None]
     assert result.table["maker"].to_pylist() == ["Daikin", ""]
-    listed = ["repeated_equipment", "unreadable_install_date", "unreadable_end_of_follow_up", "missing_id"]
+    listed = [
+        "repeated_equipment",
+        "unreadable_install_date",
+        "unreadable_end_of_follow_up",
+        "missing_id",
+    ]
     assert [one[2] for one in rejects(result)] == listed
 
 
 def test_register_without_equipment_id_is_refused(tmp_path: Path) -> None:
     path = write(tmp_path, "facility_id,class", "F,AHU", name="equipment.csv")
-    with pytest.raises(InputError, match="expected a column 'equipment_id', found columns: facility_id, class"):
+    with pytest.raises(
+        InputError, match="expected a column 'equipment_id', found columns: facility_id, class"
+    ):
         read_equipment(SourceConfig(readings="x", equipment=path))
 
 
 # The seed's format
 
 
-def seed_lines(*lengths: int, header: str = "sensor,values_sequence,mean,label_30d,label_60d,label_90d") -> list[str]:
-    rows = [f'00{i},"{[float(v) for v in range(length)]}",1.5,0,1,' for i, length in enumerate(lengths)]
+def seed_lines(
+    *lengths: int, header: str = "sensor,values_sequence,mean,label_30d,label_60d,label_90d"
+) -> list[str]:
+    rows = [
+        f'00{i},"{[float(v) for v in range(length)]}",1.5,0,1,' for i, length in enumerate(lengths)
+    ]
     return [header, *rows]
 
 
 def test_seed_windows_are_read_and_a_short_sequence_is_rejected(tmp_path: Path) -> None:
     path = write(tmp_path, *seed_lines(90, 89, 90, 91), name="seed.csv")
-    (batch,) = read_seed(path, SourceConfig(readings=path, format="seed", columns={"equipment_id": "sensor"}))
+    (batch,) = read_seed(
+        path, SourceConfig(readings=path, format="seed", columns={"equipment_id": "sensor"})
+    )
     assert batch.ids["equipment_id"].to_pylist() == ["000", "002"]
     np.testing.assert_array_equal(batch.x_BL, [np.arange(90.0)] * 2)
     np.testing.assert_array_equal(batch.y_BH, [[0, 1, np.nan]] * 2)
@@ -581,7 +709,9 @@ def test_seed_sequence_with_text_is_rejected_and_a_gap_is_nan(tmp_path: Path) ->
     good = "[" + " ".join(["1."] * 90) + "]"
     gap = "[" + ", ".join(["nan", *["1"] * 89]) + "]"
     bad = "[" + ", ".join(["x", *["1"] * 89]) + "]"
-    path = write(tmp_path, "equipment_id,values_sequence", f'a,"{good}"', f'a,"{gap}"', f'a,"{bad}"', 'a,""')
+    path = write(
+        tmp_path, "equipment_id,values_sequence", f'a,"{good}"', f'a,"{gap}"', f'a,"{bad}"', 'a,""'
+    )
     (batch,) = read_seed(path, SourceConfig(readings=path, format="seed"))
     assert np.isnan(batch.x_BL).sum() == 1
     assert [one[:3] for one in rejects(batch)] == [
@@ -611,11 +741,16 @@ def test_unknown_time_zone_and_encoding_are_refused() -> None:
 @pytest.mark.parametrize("name", ["azure_pdm", "chillers", "cmapss_fd001"])
 def test_public_tables_are_read_without_a_reject(name: str) -> None:
     source = SourceConfig(
-        readings=str(SHARED / name / "readings.parquet"), events=str(SHARED / name / "events.parquet")
+        readings=str(SHARED / name / "readings.parquet"),
+        events=str(SHARED / name / "events.parquet"),
     )
     results = list(read_all(source))
     counts = add_counts(one.counts for one in results)
-    assert counts["rows"] == counts["read"] == pq.read_metadata(SHARED / name / "readings.parquet").num_rows
+    assert (
+        counts["rows"]
+        == counts["read"]
+        == pq.read_metadata(SHARED / name / "readings.parquet").num_rows
+    )
     events = read_events(source)
     assert events.counts["rejected"] == 0
     assert len(check_events(events.table, results[0].readings)[1]) == 0

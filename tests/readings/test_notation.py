@@ -12,7 +12,14 @@ import pyarrow.parquet as pq
 import pytest
 
 from hvac.errors import ConfigError, InputError
-from hvac.readings.gate import GateResult, SourceConfig, add_counts, read_all, read_equipment, read_events
+from hvac.readings.gate import (
+    GateResult,
+    SourceConfig,
+    add_counts,
+    read_all,
+    read_equipment,
+    read_events,
+)
 from hvac.readings.notation import read_settled
 
 HEADER = "facility_id,equipment_id,point_id,date,value"
@@ -41,7 +48,9 @@ def of_values(folder: Path, texts: Sequence[str], **settings: Any) -> GateResult
 
 
 def of_dates(folder: Path, texts: Sequence[str], **settings: Any) -> GateResult:
-    return read(write(folder, HEADER, *(f'F,e,p,"{text}",{i}' for i, text in enumerate(texts))), **settings)
+    return read(
+        write(folder, HEADER, *(f'F,e,p,"{text}",{i}' for i, text in enumerate(texts))), **settings
+    )
 
 
 def values(result: GateResult) -> list[float]:
@@ -76,24 +85,35 @@ def reasons(result: GateResult) -> list[tuple[str, str]]:
         (["1'234.5", "1’234’567"], [1234.5, 1234567.0]),
     ],
 )
-def test_notation_of_numbers_is_proven_by_the_column(tmp_path: Path, texts: list[str], expected: list[float]) -> None:
+def test_notation_of_numbers_is_proven_by_the_column(
+    tmp_path: Path, texts: list[str], expected: list[float]
+) -> None:
     for order in (1, -1):
         assert values(of_values(tmp_path, texts[::order])) == expected[::order]
         assert values(of_values(tmp_path, texts[::order], batch_rows=1)) == expected[::order]
 
 
 @pytest.mark.parametrize("texts", [["13,612"], ["13,612", "12", "欠測"], ["1,234", "13.612"]])
-def test_column_that_reads_both_ways_is_refused_and_settled_by_the_decimal(tmp_path: Path, texts: list[str]) -> None:
-    with pytest.raises(InputError, match=r"readings\.csv, column value: .* may be \d+ or .*set source\.decimal"):
+def test_column_that_reads_both_ways_is_refused_and_settled_by_the_decimal(
+    tmp_path: Path, texts: list[str]
+) -> None:
+    with pytest.raises(
+        InputError, match=r"readings\.csv, column value: .* may be \d+ or .*set source\.decimal"
+    ):
         of_values(tmp_path, texts)
     comma = values(of_values(tmp_path, texts, decimal=","))[0]
     point = values(of_values(tmp_path, texts, decimal="."))[0]
     assert point == pytest.approx(1000 * comma)
 
 
-def test_column_that_proves_both_notations_is_refused_and_settled_by_the_decimal(tmp_path: Path) -> None:
+def test_column_that_proves_both_notations_is_refused_and_settled_by_the_decimal(
+    tmp_path: Path,
+) -> None:
     texts = ["21,5", "21.5"]
-    with pytest.raises(InputError, match=r"'21,5' has a decimal comma and '21.5' a decimal point: set source\.decimal"):
+    with pytest.raises(
+        InputError,
+        match=r"'21,5' has a decimal comma and '21.5' a decimal point: set source\.decimal",
+    ):
         of_values(tmp_path, texts)
     found = of_values(tmp_path, texts, decimal=".")
     assert values(found) == [21.5]
@@ -101,7 +121,9 @@ def test_column_that_proves_both_notations_is_refused_and_settled_by_the_decimal
 
 
 def test_comma_between_semicolons_is_a_decimal_comma(tmp_path: Path) -> None:
-    path = write(tmp_path, HEADER.replace(",", ";"), "F;e;p;2024-03-01;13,612", "F;e;p;2024-03-02;4,250")
+    path = write(
+        tmp_path, HEADER.replace(",", ";"), "F;e;p;2024-03-01;13,612", "F;e;p;2024-03-02;4,250"
+    )
     assert values(read(path)) == [13.612, 4.25]
     settled = read_settled(path, SourceConfig(readings=path), batch_rows=10)
     assert any("13,612 was read with a decimal comma" in note for note in settled.notes)
@@ -128,11 +150,18 @@ def test_decimal_and_thousands_that_are_equal_or_odd_are_refused() -> None:
 
 def test_limits_are_read_as_they_are_written(tmp_path: Path) -> None:
     head = HEADER + ",lower_limit,upper_limit"
-    path = write(tmp_path, head, 'F,e,p,2024-03-01,"13,612","0,5","30,250"', 'F,e,p,2024-03-02,"13,7","0,5",欠測')
+    path = write(
+        tmp_path,
+        head,
+        'F,e,p,2024-03-01,"13,612","0,5","30,250"',
+        'F,e,p,2024-03-02,"13,7","0,5",欠測',
+    )
     found = read(path).readings
     assert found["value"].to_pylist() == [13.612, 13.7]
     assert found["lower_limit"].to_pylist() == [0.5, 0.5]
-    assert found["upper_limit"].to_pylist() == [30.25, None], "it takes the sign that the other columns prove"
+    assert found["upper_limit"].to_pylist() == [30.25, None], (
+        "it takes the sign that the other columns prove"
+    )
 
 
 def test_columns_of_a_wide_table_are_settled_one_by_one(tmp_path: Path) -> None:
@@ -144,7 +173,9 @@ def test_columns_of_a_wide_table_are_settled_one_by_one(tmp_path: Path) -> None:
 
 def test_texts_of_a_parquet_file_are_settled_too(tmp_path: Path) -> None:
     ids = {name: ["a"] * 2 for name in ("facility_id", "equipment_id", "point_id")}
-    pq.write_table(pa.table({**ids, "date": [DAY] * 2, "value": ["13,612", "0,125"]}), tmp_path / "a.parquet")
+    pq.write_table(
+        pa.table({**ids, "date": [DAY] * 2, "value": ["13,612", "0,125"]}), tmp_path / "a.parquet"
+    )
     assert values(read(str(tmp_path))) == [13.612, 0.125]
 
 
@@ -152,17 +183,23 @@ def test_texts_of_a_parquet_file_are_settled_too(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("marks", [[-9999, 255], ["-9999", "255"], ["-9999.0", 255.0]])
-def test_missing_values_are_compared_as_numbers_and_add_to_the_defaults(tmp_path: Path, marks: list[Any]) -> None:
+def test_missing_values_are_compared_as_numbers_and_add_to_the_defaults(
+    tmp_path: Path, marks: list[Any]
+) -> None:
     texts = ["-9999", "-9999.0", "－９９９９", "255", "2.55e2", "欠測", "－", "7"]
     found = of_values(tmp_path, texts, missing_values=marks)
     assert (values(found), found.counts["missing"], found.counts["rejected"]) == ([7.0], 7, 0)
 
 
-@pytest.mark.parametrize("kind", [pa.int16(), pa.float32(), pa.float64(), pa.decimal128(21, 2), pa.string()])
+@pytest.mark.parametrize(
+    "kind", [pa.int16(), pa.float32(), pa.float64(), pa.decimal128(21, 2), pa.string()]
+)
 def test_missing_values_hold_in_parquet_columns_of_every_type(tmp_path: Path, kind: Any) -> None:
     ids = {name: ["a"] * 3 for name in ("facility_id", "equipment_id", "point_id")}
     number = pa.array([-9999, 255, 7]).cast(kind)
-    table = pa.table({**ids, "date": [DAY] * 3, "value": number, "lower_limit": number, "upper_limit": number})
+    table = pa.table(
+        {**ids, "date": [DAY] * 3, "value": number, "lower_limit": number, "upper_limit": number}
+    )
     pq.write_table(table, tmp_path / "a.parquet")
     found = read(str(tmp_path), missing_values=[-9999, 255])
     assert values(found) == [7.0]
@@ -203,7 +240,9 @@ def test_missing_value_may_be_one_number_and_not_yes_or_no() -> None:
         (["12㎪", "13 KPA"], [12.0, 13.0]),
     ],
 )
-def test_number_with_a_unit_is_read_and_counted(tmp_path: Path, texts: list[str], expected: list[float]) -> None:
+def test_number_with_a_unit_is_read_and_counted(
+    tmp_path: Path, texts: list[str], expected: list[float]
+) -> None:
     found = of_values(tmp_path, texts)
     assert values(found) == expected
     assert found.counts["read_with_unit"] == sum(text not in ("7", "欠測") for text in texts)
@@ -220,13 +259,17 @@ def test_units_of_one_quantity_beside_each_other_are_rejected(tmp_path: Path) ->
     assert reasons(found) == [("mixed_units", "1.2 kPa"), ("mixed_units", "1200 Pa")]
 
 
-@pytest.mark.parametrize("texts", [["5k", "6k"], ["1_000", "2_000"], ["12:30", "13:30"], ["0x10", "0x20"], ["3万"]])
+@pytest.mark.parametrize(
+    "texts", [["5k", "6k"], ["1_000", "2_000"], ["12:30", "13:30"], ["0x10", "0x20"], ["3万"]]
+)
 def test_what_changes_the_number_is_no_unit(tmp_path: Path, texts: list[str]) -> None:
     with pytest.raises(InputError, match="holds text only"):
         of_values(tmp_path, texts)
 
 
-@pytest.mark.parametrize("texts", [["良", "否", "欠測", "良"], ["○", "×", "", "〇"], ["正常", "異常", "-", "正常"]])
+@pytest.mark.parametrize(
+    "texts", [["良", "否", "欠測", "良"], ["○", "×", "", "〇"], ["正常", "異常", "-", "正常"]]
+)
 def test_column_of_words_is_read_as_ones_and_zeros(tmp_path: Path, texts: list[str]) -> None:
     found = of_values(tmp_path, texts)
     assert values(found) == [1.0, 0.0, 1.0]
@@ -235,7 +278,10 @@ def test_column_of_words_is_read_as_ones_and_zeros(tmp_path: Path, texts: list[s
 
 def test_words_beside_numbers_are_rejected(tmp_path: Path) -> None:
     found = of_values(tmp_path, ["良", "21.5", "否"])
-    assert (values(found), reasons(found)) == ([21.5], [("text_in_value", "良"), ("text_in_value", "否")])
+    assert (values(found), reasons(found)) == (
+        [21.5],
+        [("text_in_value", "良"), ("text_in_value", "否")],
+    )
 
 
 # Dates
@@ -283,7 +329,9 @@ def test_date_that_people_write_is_read(tmp_path: Path, text: str) -> None:
         ("2024-03-01 05:04 XYZ", None),
     ],
 )
-def test_era_year_or_odd_date_is_read_or_rejected(tmp_path: Path, text: str, day: dt.date | None) -> None:
+def test_era_year_or_odd_date_is_read_or_rejected(
+    tmp_path: Path, text: str, day: dt.date | None
+) -> None:
     found = of_dates(tmp_path, [text, "2024-03-02"])
     assert days(found) == [*([day] if day else []), dt.date(2024, 3, 2)]
     assert len(found.rejects) == (day is None)
@@ -311,14 +359,22 @@ WRITTEN = {
 def test_stamp_with_a_zone_is_the_local_day_and_second(tmp_path: Path, text: str) -> None:
     if written := WRITTEN.get(text):
         as_it_is = of_dates(tmp_path, [text])
-        assert (days(as_it_is), as_it_is.counts["days_as_written"]) == ([dt.date.fromisoformat(written)], 1)
+        assert (days(as_it_is), as_it_is.counts["days_as_written"]) == (
+            [dt.date.fromisoformat(written)],
+            1,
+        )
     else:
-        with pytest.raises(InputError, match=r"readings\.csv, column date: .*facility 'F'.*set source\.time_zone"):
+        with pytest.raises(
+            InputError, match=r"readings\.csv, column date: .*facility 'F'.*set source\.time_zone"
+        ):
             of_dates(tmp_path, [text])
     found = of_dates(tmp_path, [text], time_zone="Asia/Tokyo")
     assert (days(found), found.readings["second"].to_pylist()) == ([DAY], [0])
     berlin = of_dates(tmp_path, [text], facility_time_zones={"F": "Europe/Berlin"})
-    assert (days(berlin), berlin.readings["second"].to_pylist()) == ([dt.date(2024, 2, 29)], [16 * 3600])
+    assert (days(berlin), berlin.readings["second"].to_pylist()) == (
+        [dt.date(2024, 2, 29)],
+        [16 * 3600],
+    )
 
 
 def test_facility_without_a_zone_is_named_where_others_have_one(tmp_path: Path) -> None:
@@ -335,7 +391,9 @@ def test_stamp_without_a_zone_needs_no_time_zone(tmp_path: Path) -> None:
     [("2024-03-01", None), ("2024-03-01 00:00", 0), ("2024/3/1 5:04", 18_240), ("2024-03-01T23:59:59.9", 86_399),
      ("2024-03-01 24:00", 86_400), ("2024/3/1 午後5:04", 61_440), ("20240301", None), ("R6.3.1", None)],
 )  # fmt: skip
-def test_time_of_day_is_kept_and_24_00_ends_its_day(tmp_path: Path, text: str, second: int | None) -> None:
+def test_time_of_day_is_kept_and_24_00_ends_its_day(
+    tmp_path: Path, text: str, second: int | None
+) -> None:
     found = of_dates(tmp_path, [text])
     assert (days(found), found.readings["second"].to_pylist()) == ([DAY], [second])
 
@@ -357,7 +415,9 @@ def test_end_of_a_day_with_a_zone_stays_with_the_day_that_ends(tmp_path: Path) -
 def test_order_of_day_and_month_is_never_guessed(tmp_path: Path, text: str, told: str) -> None:
     with pytest.raises(InputError) as caught:
         of_dates(tmp_path, ["2024-03-01", text])
-    assert f"readings.csv, column date: '{text}' may begin with the day or the month" in str(caught.value)
+    assert f"readings.csv, column date: '{text}' may begin with the day or the month" in str(
+        caught.value
+    )
     assert f"set source.date_format: {told}" in str(caught.value)
 
 
@@ -368,9 +428,17 @@ def test_date_format_reads_the_dates_of_texts(tmp_path: Path) -> None:
     assert found.readings["second"].to_pylist() == [None, 18_240, 86_400, None]
     assert reasons(found) == [("day_or_month_first_in_date", "13/14/2024")]
     american = of_dates(tmp_path, ["03/04/2024 5:04 PM"], date_format="%m/%d/%Y %I:%M %p")
-    assert (days(american), american.readings["second"].to_pylist()) == ([dt.date(2024, 3, 4)], [61_440])
+    assert (days(american), american.readings["second"].to_pylist()) == (
+        [dt.date(2024, 3, 4)],
+        [61_440],
+    )
     assert days(of_dates(tmp_path, ["24/3/1"], date_format="%y/%m/%d")) == [DAY]
-    zoned = of_dates(tmp_path, ["29/02/2024 15:00 +0000"], date_format="%d/%m/%Y %H:%M %z", time_zone="Asia/Tokyo")
+    zoned = of_dates(
+        tmp_path,
+        ["29/02/2024 15:00 +0000"],
+        date_format="%d/%m/%Y %H:%M %z",
+        time_zone="Asia/Tokyo",
+    )
     assert days(zoned) == [DAY]
 
 
@@ -403,14 +471,29 @@ def test_numeric_date_column_is_read(tmp_path: Path, numbers: Any) -> None:
 
 
 def test_dates_of_events_and_equipment_follow_the_same_rules(tmp_path: Path) -> None:
-    events = write(tmp_path, "facility_id,equipment_id,kind,start", "F,e,failure,R6.3.1", name="events.csv")
-    assert read_events(SourceConfig(readings="x", events=events)).table["start"].to_pylist() == [DAY]
-    serial = write(tmp_path, "facility_id,equipment_id,install_date", "F,e,45352", name="equipment.csv")
-    assert read_equipment(SourceConfig(readings="x", equipment=serial)).table["install_date"].to_pylist() == [DAY]
-    doubtful = write(tmp_path, "facility_id,equipment_id,kind,start", "F,e,failure,3/4/2024", name="events.csv")
+    events = write(
+        tmp_path, "facility_id,equipment_id,kind,start", "F,e,failure,R6.3.1", name="events.csv"
+    )
+    assert read_events(SourceConfig(readings="x", events=events)).table["start"].to_pylist() == [
+        DAY
+    ]
+    serial = write(
+        tmp_path, "facility_id,equipment_id,install_date", "F,e,45352", name="equipment.csv"
+    )
+    assert read_equipment(SourceConfig(readings="x", equipment=serial)).table[
+        "install_date"
+    ].to_pylist() == [DAY]
+    doubtful = write(
+        tmp_path, "facility_id,equipment_id,kind,start", "F,e,failure,3/4/2024", name="events.csv"
+    )
     with pytest.raises(InputError, match=r"events\.csv, column start: .*source\.date_format"):
         read_events(SourceConfig(readings="x", events=doubtful))
-    zoned = write(tmp_path, "facility_id,equipment_id,kind,start", "F,e,failure,2024-02-29T15:00Z", name="events.csv")
+    zoned = write(
+        tmp_path,
+        "facility_id,equipment_id,kind,start",
+        "F,e,failure,2024-02-29T15:00Z",
+        name="events.csv",
+    )
     with pytest.raises(InputError, match=r"events\.csv, column start: .*source\.time_zone"):
         read_events(SourceConfig(readings="x", events=zoned))
 
@@ -422,7 +505,10 @@ def test_file_of_unreadable_dates_names_the_setting(tmp_path: Path) -> None:
 
 def test_dots_that_may_part_thousands_follow_the_files_proven_comma(tmp_path: Path) -> None:
     path = write(
-        tmp_path, HEADER + ",upper_limit", 'F,e,p,2024-03-01,987,"2.500,5"', 'F,e,p,2024-03-02,1.234,"2.500,5"'
+        tmp_path,
+        HEADER + ",upper_limit",
+        'F,e,p,2024-03-01,987,"2.500,5"',
+        'F,e,p,2024-03-02,1.234,"2.500,5"',
     )
     assert values(read(path)) == [987.0, 1234.0]
     assert values(of_values(tmp_path, ["987", "1.234"])) == [987.0, 1.234]

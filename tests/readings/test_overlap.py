@@ -42,7 +42,12 @@ def value_of(rows: list[Row], aggregate: Aggregate) -> float:
     [
         ([("1", None, 13.9), ("2", None, 13.9)], 13.9, 1, 0),
         ([("1", None, 13.9), ("2", 0, 13.9)], 13.9, 1, 0),
-        ([("1", 60, 2.0), ("1", 120, 3.0), ("2", 60, 2.0), ("2", 120, 3.0), ("2", 180, 4.0)], 9.0, 2, 0),
+        (
+            [("1", 60, 2.0), ("1", 120, 3.0), ("2", 60, 2.0), ("2", 120, 3.0), ("2", 180, 4.0)],
+            9.0,
+            2,
+            0,
+        ),
         ([("1", None, 2.0), ("1", None, 2.0), ("2", None, 2.0)], 4.0, 1, 0),
         ([("1", None, 1.0), ("1", None, 2.0), ("2", None, 2.0), ("2", None, 3.0)], 6.0, 1, 0),
         ([("1", 60, 13.9), ("2", 60, 14.1)], 14.1, 0, 1),
@@ -53,7 +58,9 @@ def value_of(rows: list[Row], aggregate: Aggregate) -> float:
         ([("1", 60, 2.0), ("2", 61, 2.0)], 4.0, 0, 0),
     ],
 )
-def test_moment_told_by_several_files_counts_once(rows: list[Row], total: float, repeated: int, replaced: int) -> None:
+def test_moment_told_by_several_files_counts_once(
+    rows: list[Row], total: float, repeated: int, replaced: int
+) -> None:
     for order in permutations(rows):
         assert value_of(list(order), "sum") == pytest.approx(total)
         counts = count_overlap(table(list(order)))

@@ -22,7 +22,11 @@ def is_true(episode, events, *, horizon):
 def match(alarm, unit, day, events, *, horizon, min_lead, gap, stride):
     detectable, hits, leads = 0, 0, []
     for name, onset in sorted(set(events)):
-        ends = [(d, a) for a, u, d in zip(alarm, unit, day, strict=True) if u == name and onset - horizon <= d < onset]
+        ends = [
+            (d, a)
+            for a, u, d in zip(alarm, unit, day, strict=True)
+            if u == name and onset - horizon <= d < onset
+        ]
         if not ends:
             continue
         detectable += 1

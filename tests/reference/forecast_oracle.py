@@ -17,7 +17,9 @@ def damped_quadratic(window: np.ndarray, horizon: int) -> list[float]:
     low, high = window.mean() - 3 * window.std(), window.mean() + 3 * window.std()
     forecast = []
     for day in range(1, horizon + 1):
-        damped = (np.polyval(curve, day) - recent_mean) * math.exp(-day / (2 * horizon)) + recent_mean
+        damped = (np.polyval(curve, day) - recent_mean) * math.exp(
+            -day / (2 * horizon)
+        ) + recent_mean
         forecast.append(float(min(max(damped, low), high)))
     return forecast
 

@@ -19,7 +19,9 @@ def risks(logits: Sequence[float]) -> list[float]:
     return found
 
 
-def log_likelihood(logits: Sequence[float], onset: Sequence[bool], followed: Sequence[bool]) -> float:
+def log_likelihood(
+    logits: Sequence[float], onset: Sequence[bool], followed: Sequence[bool]
+) -> float:
     """Of one window: it is followed until its onset, or until its follow-up ends.
 
     Args:

@@ -18,7 +18,11 @@ def is_missing(value):
 
 def rows_of(frame, facility_id, equipment_id):
     records = frame.to_dict("records")
-    return [row for row in records if (row["facility_id"], row["equipment_id"]) == (facility_id, equipment_id)]
+    return [
+        row
+        for row in records
+        if (row["facility_id"], row["equipment_id"]) == (facility_id, equipment_id)
+    ]
 
 
 def episodes(events, kinds, facility_id, equipment_id):
@@ -48,10 +52,15 @@ def administrative_end(readings, events, kinds, facility_id):
     fleet = max(last.values())
 
     def ended(unit):
-        return any(last[unit] <= end + SETTLE and onset <= fleet for onset, end in episodes(events, kinds, *unit))
+        return any(
+            last[unit] <= end + SETTLE and onset <= fleet
+            for onset, end in episodes(events, kinds, *unit)
+        )
 
     border = max(day for (facility, _), day in last.items() if facility == facility_id)
-    those = [unit for unit, day in last.items() if unit[0] == facility_id and day >= border - SETTLE]
+    those = [
+        unit for unit, day in last.items() if unit[0] == facility_id and day >= border - SETTLE
+    ]
     return fleet if all(ended(unit) for unit in those) else border
 
 
@@ -71,9 +80,15 @@ def label(readings, events, kinds, facility_id, equipment_id, end_date, horizon)
     end_date = as_date(end_date)
     border = end_date + dt.timedelta(days=int(horizon))
     until = followed_until(readings, events, kinds, facility_id, equipment_id)
-    onsets = [onset for onset, _ in episodes(events, kinds, facility_id, equipment_id) if end_date < onset <= border]
+    onsets = [
+        onset
+        for onset, _ in episodes(events, kinds, facility_id, equipment_id)
+        if end_date < onset <= border
+    ]
     decided = any(onset <= until for onset in onsets) or border <= until
-    return bool(onsets), decided and border <= administrative_end(readings, events, kinds, facility_id)
+    return bool(onsets), decided and border <= administrative_end(
+        readings, events, kinds, facility_id
+    )
 
 
 def still_followed(calendar, after, onsets_ends, day, stop):

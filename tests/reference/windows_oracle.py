@@ -81,7 +81,11 @@ def rhythm_gap(dates):
 def gap_of(days, end_date):
     """Days between two readings of a point, as known on a date: 1 but for inspections."""
     first = inspections(days)
-    if not first or max(first[0] + dt.timedelta(days=179), *first, *(days[date][1] for date in first)) > end_date:
+    if (
+        not first
+        or max(first[0] + dt.timedelta(days=179), *first, *(days[date][1] for date in first))
+        > end_date
+    ):
         return 1
     return rhythm_gap(first)
 
@@ -94,7 +98,9 @@ def scaled(rows, point, days, normalise, end_date):
     if normalise == "limits":
         found = {}
         for date, (value, _) in known.items():
-            lower, upper = (limit_on(date, rows, point, f"{side}_limit") for side in ("lower", "upper"))
+            lower, upper = (
+                limit_on(date, rows, point, f"{side}_limit") for side in ("lower", "upper")
+            )
             if lower is not None and upper is not None:
                 found[date] = (value - lower) / (upper - lower)
         return found
@@ -122,7 +128,9 @@ def fill(found, dates):
     return values, [date in found for date in dates]
 
 
-def cut_window(rows, points, end_date, *, lookback=90, normalise="baseline", min_observed=0.5, aggregate="mean"):
+def cut_window(
+    rows, points, end_date, *, lookback=90, normalise="baseline", min_observed=0.5, aggregate="mean"
+):
     """(x, observed, status) of the window that ends on a date: two lists per point, and one word."""
     dates = [end_date - dt.timedelta(days=back) for back in range(lookback - 1, -1, -1)]
     x, observed, ready = [], [], 0

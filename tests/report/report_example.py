@@ -27,7 +27,11 @@ PR_AUC = {
 
 
 def around(value: float, width: float = 0.04) -> dict[str, float]:
-    return {"value": round(value, 4), "low": round(value - width, 4), "high": round(value + width, 4)}
+    return {
+        "value": round(value, 4),
+        "low": round(value - width, 4),
+        "high": round(value + width, 4),
+    }
 
 
 def model_metrics(pr_auc: float, horizon: str) -> dict[str, Any]:
@@ -72,7 +76,12 @@ def differences() -> dict[str, Any]:
         verdict = "better" if gap > 0.02 else "worse" if gap < -0.02 else "no clear difference"
         one = {**around(gap, 0.02), "verdict": verdict}
         found[model] = {
-            h: {"pr_auc": one, "roc_auc": one, "brier": {**around(-gap / 10, 0.002), "verdict": verdict}} for h in BASE
+            h: {
+                "pr_auc": one,
+                "roc_auc": one,
+                "brier": {**around(-gap / 10, 0.002), "verdict": verdict},
+            }
+            for h in BASE
         }
     return found
 
@@ -93,7 +102,10 @@ def ranked(model: str, *, champion: str) -> dict[str, Any]:
         "parameters": 20_609,
         "fit_seconds": 61.2,
         "microseconds_per_window": 3.41,
-        "validation": {"pr_auc": dict.fromkeys(BASE, PR_AUC[model] + 0.02), "mean": PR_AUC[model] + 0.02},
+        "validation": {
+            "pr_auc": dict.fromkeys(BASE, PR_AUC[model] + 0.02),
+            "mean": PR_AUC[model] + 0.02,
+        },
         "test": {h: {**model_metrics(PR_AUC[model], h)} for h in BASE},
         "seeds": {h: [PR_AUC[model] - 0.01, PR_AUC[model] + 0.01] for h in BASE},
         "against_default": against(model, "hybrid"),
@@ -105,7 +117,11 @@ def against(model: str, other: str) -> dict[str, Any] | None:
     """The row minus the other."""
     gap = PR_AUC[model] - PR_AUC[other]
     verdict = "better" if gap > 0.02 else "worse" if gap < -0.02 else "no clear difference"
-    return {h: {"pr_auc": {**around(gap, 0.02), "verdict": verdict}} for h in BASE} if model != other else None
+    return (
+        {h: {"pr_auc": {**around(gap, 0.02), "verdict": verdict}} for h in BASE}
+        if model != other
+        else None
+    )
 
 
 def curves() -> dict[str, Any]:
@@ -114,9 +130,9 @@ def curves() -> dict[str, Any]:
     for model, pr_auc in PR_AUC.items():
         found[model] = {}
         for h, base in BASE.items():
-            precision = base + (1 - base) * np.exp(-recall * base * 1.2 / max(pr_auc - base, 0.003) * 3) * min(
-                pr_auc * 2.6, 0.9
-            )
+            precision = base + (1 - base) * np.exp(
+                -recall * base * 1.2 / max(pr_auc - base, 0.003) * 3
+            ) * min(pr_auc * 2.6, 0.9)
             risk = np.linspace(0.01, 0.35, 8)
             rate = risk * (0.7 + 1.2 * pr_auc) + 0.01 * np.sin(40 * risk + 10 * pr_auc)
             found[model][h] = {
@@ -139,7 +155,12 @@ def history(classes: tuple[str, ...] = ("AHU", "冷凍機", "pump")) -> dict[str
     for place, name in enumerate(classes):
         found[name] = {}
         for shift, h in enumerate(BASE):
-            quality = 0.26 + 0.02 * shift - 0.15 * np.exp(-epochs / 5) - 0.0004 * (epochs - 13) ** 2 * (place + 1) / 3
+            quality = (
+                0.26
+                + 0.02 * shift
+                - 0.15 * np.exp(-epochs / 5)
+                - 0.0004 * (epochs - 13) ** 2 * (place + 1) / 3
+            )
             found[name][h] = [
                 {
                     "epoch": int(epoch),
@@ -154,7 +175,12 @@ def history(classes: tuple[str, ...] = ("AHU", "冷凍機", "pump")) -> dict[str
 
 
 def windows() -> dict[str, Any]:
-    sizes = {"train": (58_300, 312), "tune": (6_412, 156), "cal": (6_380, 156), "test": (4_673, 312)}
+    sizes = {
+        "train": (58_300, 312),
+        "tune": (6_412, 156),
+        "cal": (6_380, 156),
+        "test": (4_673, 312),
+    }
     found: dict[str, Any] = {
         part: {
             "windows": n,
@@ -178,12 +204,22 @@ def windows() -> dict[str, Any]:
 def slices() -> dict[str, Any]:
     def one(events: int, pr_auc: float | None) -> dict[str, Any]:
         return {
-            h: {"windows": 890, "events": events, "base_rate": base, "pr_auc": pr_auc, "roc_auc": 0.7}
+            h: {
+                "windows": 890,
+                "events": events,
+                "base_rate": base,
+                "pr_auc": pr_auc,
+                "roc_auc": 0.7,
+            }
             for h, base in BASE.items()
         }
 
     return {
-        "facility": {"tokyo-01": one(44, 0.27), "大阪-02": one(39, 0.24), "<b>fukuoka</b>": one(3, None)},
+        "facility": {
+            "tokyo-01": one(44, 0.27),
+            "大阪-02": one(39, 0.24),
+            "<b>fukuoka</b>": one(3, None),
+        },
         "class": {"AHU": one(61, 0.26), "冷凍機": one(40, 0.23), "pump": one(17, float("nan"))},
     }
 
@@ -194,7 +230,12 @@ def unseen() -> dict[str, Any]:
     def one(events: int, share: float) -> dict[str, Any]:
         return {
             model: {
-                h: {**model_metrics(share * PR_AUC[model], h), "events": events, "units": 40, "headline": events >= 30}
+                h: {
+                    **model_metrics(share * PR_AUC[model], h),
+                    "events": events,
+                    "units": 40,
+                    "headline": events >= 30,
+                }
                 for h in BASE
             }
             for model in ("hybrid", "gbdt_full", "base_rate")
@@ -206,7 +247,11 @@ def unseen() -> dict[str, Any]:
         "models": ["hybrid", "gbdt_full", "base_rate"],
         "horizons": list(HORIZONS),
         "least_events": 30,
-        "facilities": {"tokyo-01": one(44, 0.9), "大阪-02": one(39, 0.8), "<b>fukuoka</b>": one(3, 0.7)},
+        "facilities": {
+            "tokyo-01": one(44, 0.9),
+            "大阪-02": one(39, 0.8),
+            "<b>fukuoka</b>": one(3, 0.7),
+        },
         "all": one(86, 0.85),
         "left_out": {"大阪-02": {"冷凍機": "no training window elsewhere"}},
     }
@@ -214,7 +259,10 @@ def unseen() -> dict[str, Any]:
 
 def own_decisions() -> dict[str, Any]:
     def one(calibration: int, thresholds: int) -> dict[str, Any]:
-        return {"calibration": {"own": calibration, "of": 9}, "thresholds": {"own": thresholds, "of": 9}}
+        return {
+            "calibration": {"own": calibration, "of": 9},
+            "thresholds": {"own": thresholds, "of": 9},
+        }
 
     return {"tokyo-01": one(9, 4), "大阪-02": one(6, 0), "<b>fukuoka</b>": one(0, 0)}
 
@@ -233,7 +281,11 @@ def _metrics() -> dict[str, Any]:
             "version": "0.1.0",
             "language": "ja",
             "command": "python -m ray_jobs.evaluate --config ray_jobs/configs/demo.yaml split.t2=2025-08-30",
-            "bundles": {"AHU": "ahu-9f3ac41b", "冷凍機": "chiller-77b0e2aa", "pump": "pump-0c8d11f3"},
+            "bundles": {
+                "AHU": "ahu-9f3ac41b",
+                "冷凍機": "chiller-77b0e2aa",
+                "pump": "pump-0c8d11f3",
+            },
             "family": "hybrid",
             "encoder": {
                 "source": "packaged",
@@ -258,20 +310,41 @@ def _metrics() -> dict[str, Any]:
             "rows_read": 1_234_567,
             "readings": 1_229_841,
             "missing": 21_404,
-            "rejected": {"text_in_value": 3_512, "unreadable_date": 214, "limits_swapped": 1_000, "odd_fault": 2},
+            "rejected": {
+                "text_in_value": 3_512,
+                "unreadable_date": 214,
+                "limits_swapped": 1_000,
+                "odd_fault": 2,
+            },
             "repeated_unit_days": 1_280,
-            "dropped_points": {"AHU": ["還気CO2", "filter_dp"], "pump": [f"P{n:02d}" for n in range(23)], "冷凍機": []},
+            "dropped_points": {
+                "AHU": ["還気CO2", "filter_dp"],
+                "pump": [f"P{n:02d}" for n in range(23)],
+                "冷凍機": [],
+            },
             "facilities": 14,
             "equipment": 312,
             "points": 1_103,
             "first_date": "2023-01-01",
             "last_date": "2025-12-31",
-            "events": {"failure": 402, "failure:comp3": 31, "limit_exceedance": 377, "maintenance": 1_204, "odd": 5},
+            "events": {
+                "failure": 402,
+                "failure:comp3": 31,
+                "limit_exceedance": 377,
+                "maintenance": 1_204,
+                "odd": 5,
+            },
             "classes": {"AHU": 140, "冷凍機": 72, "pump": 100},
         },
         "windows": windows(),
-        "models": {model: {h: model_metrics(pr_auc, h) for h in BASE} for model, pr_auc in PR_AUC.items()},
-        "thresholds": {"hybrid": {h: {"value": 0.21, "policy": "budget", "note": "≤ 1 / unit-year"} for h in BASE}},
+        "models": {
+            model: {h: model_metrics(pr_auc, h) for h in BASE} for model, pr_auc in PR_AUC.items()
+        },
+        "thresholds": {
+            "hybrid": {
+                h: {"value": 0.21, "policy": "budget", "note": "≤ 1 / unit-year"} for h in BASE
+            }
+        },
         "calibration": {"hybrid": {h: {"method": "isotonic"} for h in BASE}},
         "differences": differences(),
         "leaderboard": leaderboard(),
@@ -313,7 +386,9 @@ def example_panels() -> list[ForecastPanel]:
     return [_panel(place, *story) for place, story in enumerate(stories)]
 
 
-def _panel(place: int, unit: str, point: str, uom: str, first: str, later: str, slope: float) -> ForecastPanel:
+def _panel(
+    place: int, unit: str, point: str, uom: str, first: str, later: str, slope: float
+) -> ForecastPanel:
     rng = np.random.default_rng(place)
     day = np.arange(90)
     past = 18 + np.sin(day / 9) + rng.normal(0, 0.4, 90) + slope * np.maximum(day - 60, 0) * 0.3
@@ -329,7 +404,10 @@ def _panel(place: int, unit: str, point: str, uom: str, first: str, later: str, 
         lower_limit=15.0 if place % 2 else float("nan"),
         upper_limit=60.0 if place == 2 else 24.0,
         events=((end_day + 22, end_day + 41), (end_day + 70, end_day + 74)) if truth else (),
-        outlooks={h: _outlook(word, float(past[-9:].mean()), slope=slope, horizon=h) for h, word in outcome.items()},
+        outlooks={
+            h: _outlook(word, float(past[-9:].mean()), slope=slope, horizon=h)
+            for h, word in outcome.items()
+        },
     )
 
 

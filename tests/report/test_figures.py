@@ -38,7 +38,9 @@ METRICS = example.example_metrics()
 
 def draw(name: str, language: str) -> Figure:
     if name == "forecast_comparison":
-        return figures.forecast_comparison(example.example_panels(), horizons=example.HORIZONS, language=language)
+        return figures.forecast_comparison(
+            example.example_panels(), horizons=example.HORIZONS, language=language
+        )
     if name == "training_history":
         return figures.training_history(METRICS["history"], language=language)
     if name == "metric_bars":
@@ -55,8 +57,12 @@ def leaves(tree: Any, path: str = "") -> Iterator[tuple[str, dict[str, str]]]:
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-@pytest.mark.parametrize("name", ["forecast_comparison", "training_history", "reliability", "pr_curves", "metric_bars"])
-def test_figure_is_drawn_with_every_glyph_when_ids_are_japanese(name: str, language: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "name", ["forecast_comparison", "training_history", "reliability", "pr_curves", "metric_bars"]
+)
+def test_figure_is_drawn_with_every_glyph_when_ids_are_japanese(
+    name: str, language: str, tmp_path: Path
+) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         path = figures.save(draw(name, language), tmp_path / "figures" / "one.png")
@@ -80,13 +86,20 @@ def test_drawing_leaves_rc_parameters_as_they_were() -> None:
 
 def test_import_does_not_load_pyplot_or_the_font_package() -> None:
     code = "import sys, hvac.report.figures; print([m for m in sys.modules if m.endswith(('pyplot', 'fontja'))])"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+    assert (
+        subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True
+        ).stdout
+        == "[]\n"
+    )
 
 
 def test_every_text_exists_in_both_languages_with_the_same_fields() -> None:
     for path, leaf in leaves(texts()):
         assert set(leaf) == set(LANGUAGES), path
-        assert all(isinstance(text, str) and (text or "gap" in path) for text in leaf.values()), path
+        assert all(isinstance(text, str) and (text or "gap" in path) for text in leaf.values()), (
+            path
+        )
         fields = [{part.split("}")[0] for part in text.split("{")[1:]} for text in leaf.values()]
         assert fields[0] == fields[1], path
 
@@ -110,8 +123,12 @@ def test_forecast_is_red_where_an_alarm_was_raised_and_green_where_not() -> None
         assert [line.get_color() for line in dashed] == [colour]
 
 
-@pytest.mark.parametrize(("language", "words"), [("en", "alarm of a shorter horizon"), ("ja", "短い期間の警報が続く")])
-def test_forecast_says_where_an_alarm_is_that_of_a_shorter_horizon(language: str, words: str) -> None:
+@pytest.mark.parametrize(
+    ("language", "words"), [("en", "alarm of a shorter horizon"), ("ja", "短い期間の警報が続く")]
+)
+def test_forecast_says_where_an_alarm_is_that_of_a_shorter_horizon(
+    language: str, words: str
+) -> None:
     panel = example.example_panels()[1]
     below = dataclasses.replace(panel.outlooks[60], risk=0.2, threshold=0.5)
     panel = dataclasses.replace(panel, outlooks={**panel.outlooks, 60: below})
@@ -138,13 +155,17 @@ def test_forecast_draws_the_forecast_of_each_columns_own_horizon() -> None:
     panel = example.example_panels()[1]
     axes = figures.forecast_comparison([panel], horizons=(30, 60, 90), language="en").axes
     for column, horizon in zip(axes, (30, 60, 90), strict=True):
-        drawn = next(line for line in column.lines if len(line.get_xdata()) and line.get_xdata()[0] == 1)
+        drawn = next(
+            line for line in column.lines if len(line.get_xdata()) and line.get_xdata()[0] == 1
+        )
         assert np.array_equal(drawn.get_ydata(), panel.outlooks[horizon].forecast_D)
         assert list(drawn.get_xdata()) == list(range(1, horizon + 1))
 
 
 def test_forecast_names_a_limit_that_is_too_far_to_draw() -> None:
-    figure = figures.forecast_comparison([example.example_panels()[2]], horizons=[30], language="en")
+    figure = figures.forecast_comparison(
+        [example.example_panels()[2]], horizons=[30], language="en"
+    )
     assert "upper limit 60 ↑" in [text.get_text() for text in figure.axes[0].texts]
 
 
@@ -207,7 +228,10 @@ def test_default_model_is_drawn_widest() -> None:
 
 
 def test_metric_bars_copes_when_a_model_has_no_number() -> None:
-    models = {"hybrid": {"30": {"pr_auc": {"value": 0.2, "low": 0.1, "high": 0.3}}}, "lstm": {"30": {"pr_auc": None}}}
+    models = {
+        "hybrid": {"30": {"pr_auc": {"value": 0.2, "low": 0.1, "high": 0.3}}},
+        "lstm": {"30": {"pr_auc": None}},
+    }
     figures.as_data_uri(figures.metric_bars(models, language="en"))
 
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.evaluation.test_report import Page, part
 
 from hvac.errors import HvacError
 from hvac.models.families import FAMILIES
@@ -23,6 +22,7 @@ from hvac.report.view import Block, Note, Row, Table, View
 from tests.evaluation.leaderboard_example import ABOUT, HORIZONS, board
 from tests.report.report_example import example_metrics
 from tests.report.test_figures import leaves
+from tests.report.test_page import Page, part
 
 VALIDATION = {"fusion": 0.2, "hybrid": 0.3, "gbdt_28": 0.6, "my_variant": 0.31, "base_rate": 5.0}
 TEST = {"fusion": 0.45, "hybrid": 0.3, "gbdt_28": 0.1, "my_variant": 0.31, "base_rate": 5.0}
@@ -41,7 +41,9 @@ def made(onsets: int = 90) -> dict[str, Any]:
 
 
 def view(shown: dict[str, Any], language: str = "en") -> View:
-    return View(metrics={"leaderboard": shown, "about": ABOUT}, images={}, words=Words(language, TEXTS))
+    return View(
+        metrics={"leaderboard": shown, "about": ABOUT}, images={}, words=Words(language, TEXTS)
+    )
 
 
 def told(blocks: list[Block]) -> str:
@@ -51,7 +53,12 @@ def told(blocks: list[Block]) -> str:
         if isinstance(block, Note):
             parts += [block.label, block.text]
         elif isinstance(block, Table):
-            parts += [block.caption, *(text for text, _ in block.groups), *block.head, *map(line, block.rows)]
+            parts += [
+                block.caption,
+                *(text for text, _ in block.groups),
+                *block.head,
+                *map(line, block.rows),
+            ]
     return " ".join(part for part in parts if part)
 
 
@@ -91,7 +98,11 @@ def test_page_is_self_contained_and_well_formed(text: str) -> None:
     page = Page(text)
     assert (page.open, page.faults) == ([], [])
     assert not re.search(r"https?://|@import|url\(", text)
-    links = [a.get("src") or a.get("href") for tag in ("img", "script", "link", "a") for a in page.all(tag)]
+    links = [
+        a.get("src") or a.get("href")
+        for tag in ("img", "script", "link", "a")
+        for a in page.all(tag)
+    ]
     assert all(link.startswith(("data:", "#")) for link in links if link)
     assert "default-src 'none'" in str(page.all("meta"))
 
@@ -120,7 +131,10 @@ def test_names_are_escaped(text: str) -> None:
 def test_every_row_of_a_table_is_as_wide_as_its_header(text: str) -> None:
     for table in re.findall(r"<table.*?</table>", text, re.S):
         widths = {
-            sum(int(span or 1) for span in re.findall(r'<t[hd](?: [^>]*?(?:colspan="(\d+)")?)?>', row))
+            sum(
+                int(span or 1)
+                for span in re.findall(r'<t[hd](?: [^>]*?(?:colspan="(\d+)")?)?>', row)
+            )
             for row in re.findall(r"<tr.*?</tr>", table, re.S)
         }
         assert len(widths) == 1
@@ -128,7 +142,9 @@ def test_every_row_of_a_table_is_as_wide_as_its_header(text: str) -> None:
 
 def test_page_in_an_unknown_language_is_refused(tmp_path: Path) -> None:
     with pytest.raises(HvacError, match="expected one of en, ja"):
-        write_leaderboard_page(made(), path=tmp_path / "leaderboard.html", language="fr", about=ABOUT)
+        write_leaderboard_page(
+            made(), path=tmp_path / "leaderboard.html", language="fr", about=ABOUT
+        )
     assert not list(tmp_path.iterdir())
 
 
@@ -147,15 +163,23 @@ def test_headline_says_who_was_chosen_on_validation_and_its_test_figures_once() 
         value, low, high = (f"{figure[key]:.3f}" for key in ("value", "low", "high"))
         assert said.count(f"{value} [{low}, {high}] within {h} days (base rate {base:.1%})") == 1
         assert (
-            section(shown, "short", "ja").count(f"{h} 日以内が {value} [{low}, {high}]（平均発生率 {base:.1%}）") == 1
+            section(shown, "short", "ja").count(
+                f"{h} 日以内が {value} [{low}, {high}]（平均発生率 {base:.1%}）"
+            )
+            == 1
         )
 
 
 def test_page_says_that_another_model_won_on_test_and_that_the_choice_stands() -> None:
     english, japanese = (section(made(), "short", language) for language in LANGUAGES)
-    assert re.search(r"the champion Fusion is better than: Base rate worse than: .*Trees, 28 features", english)
+    assert re.search(
+        r"the champion Fusion is better than: Base rate worse than: .*Trees, 28 features", english
+    )
     assert "The choice stands" in english
-    assert re.search(r"採用モデル「統合モデル」は 次より良い： 平均発生率 次より悪い： .*決定木・特徴量 28", japanese)
+    assert re.search(
+        r"採用モデル「統合モデル」は 次より良い： 平均発生率 次より悪い： .*決定木・特徴量 28",
+        japanese,
+    )
 
 
 def test_page_says_nothing_of_a_standing_choice_where_none_is_better() -> None:
@@ -196,7 +220,9 @@ def test_mean_over_horizons_has_every_model_with_its_differences() -> None:
     for row, found in zip(shown["rows"], table.rows, strict=True):
         assert found.cells[0].text == f"{row['validation']['mean']:.3f}"
         assert found.cells[1].text == f"{row['mean']['pr_auc']['value']:.3f}"
-        assert found.cells[2].text == (row["mean"]["against_default"] or {"verdict": "–"})["verdict"]
+        assert (
+            found.cells[2].text == (row["mean"]["against_default"] or {"verdict": "–"})["verdict"]
+        )
     assert overall(view(made(onsets=12))) == []
 
 
@@ -205,7 +231,9 @@ def test_tables_have_every_model_in_the_order_of_validation(language: str) -> No
     shown = made()
     names = [Words(language).name("model", row["name"]) for row in shown["rows"]]
     for h in HORIZONS:
-        heads = [row.head.text.replace("\N{NO-BREAK SPACE}", " ") for row in rows(shown, h, language)]
+        heads = [
+            row.head.text.replace("\N{NO-BREAK SPACE}", " ") for row in rows(shown, h, language)
+        ]
         assert heads == [f"{rank}. {name}" for rank, name in enumerate(names, 1)]
 
 
@@ -236,7 +264,10 @@ def test_row_that_loses_says_worse_and_one_that_does_not_says_so() -> None:
         "my_variant": "no clear difference",
         "hybrid": "–",
     }
-    assert {name: said[name].tone for name in ("gbdt_28", "base_rate")} == {"gbdt_28": "better", "base_rate": "worse"}
+    assert {name: said[name].tone for name in ("gbdt_28", "base_rate")} == {
+        "gbdt_28": "better",
+        "base_rate": "worse",
+    }
 
 
 def test_champion_and_default_are_marked_and_a_variant_names_its_family() -> None:
@@ -262,7 +293,13 @@ def test_range_over_seeds_is_shown_only_where_there_are_several() -> None:
     shown = made()
     shown["rows"][1] |= {"runs": 3, "seeds": {h: [0.111, 0.222] for h in map(str, HORIZONS)}}
     found = [row.cells[1].detail for row in rows(shown, 30)]
-    assert ["0.111" in detail and "0.222" in detail for detail in found] == [False, True, False, False, False]
+    assert ["0.111" in detail and "0.222" in detail for detail in found] == [
+        False,
+        True,
+        False,
+        False,
+        False,
+    ]
 
 
 def test_undefined_numbers_are_dashes() -> None:
@@ -270,7 +307,9 @@ def test_undefined_numbers_are_dashes() -> None:
     nothing = {"value": None, "low": None, "high": None}
     for row in shown["rows"]:
         row["validation"]["pr_auc"]["30"], row["seeds"]["30"] = None, [None, None]
-        row["test"]["30"] |= dict.fromkeys(("pr_auc", "brier_skill", "ece", "recall_10", "base_rate"), nothing)
+        row["test"]["30"] |= dict.fromkeys(
+            ("pr_auc", "brier_skill", "ece", "recall_10", "base_rate"), nothing
+        )
         if row["against_default"]:
             row["against_default"]["30"]["pr_auc"] |= nothing
     assert [cell.text for cell in row_of(shown, "gbdt_28").cells[:6]] == ["–"] * 6
@@ -309,7 +348,8 @@ def test_every_text_exists_in_both_languages_with_the_same_fields() -> None:
 
 
 @pytest.mark.parametrize(
-    ("found", "shown"), [(None, "–"), (0, "0"), (99.96, "100.0"), (1234.6, "1,235"), (0.004, "0.00"), (9.5, "9.50")]
+    ("found", "shown"),
+    [(None, "–"), (0, "0"), (99.96, "100.0"), (1234.6, "1,235"), (0.004, "0.00"), (9.5, "9.50")],
 )
 def test_amount_has_as_many_decimals_as_it_deserves(found: Any, shown: str) -> None:
     assert amount(found) == shown
@@ -323,8 +363,12 @@ def test_quality_has_a_column_per_horizon_and_marks_champion_and_default() -> No
     axes = quality(shown, language="en").axes
     assert len(axes) == len(HORIZONS)
     colours = [label.get_color() for label in axes[0].get_yticklabels()]
-    assert [row["name"] for row, colour in zip(shown["rows"], colours, strict=True) if colour == PAST] == ["fusion"]
-    assert [row["name"] for row, colour in zip(shown["rows"], colours, strict=True) if colour == EVENT] == ["hybrid"]
+    assert [
+        row["name"] for row, colour in zip(shown["rows"], colours, strict=True) if colour == PAST
+    ] == ["fusion"]
+    assert [
+        row["name"] for row, colour in zip(shown["rows"], colours, strict=True) if colour == EVENT
+    ] == ["hybrid"]
     assert axes[0].yaxis_inverted()
 
 
@@ -332,7 +376,9 @@ def test_quality_draws_the_intervals_of_the_test_part() -> None:
     shown = made()
     axes = quality(shown, language="ja").axes[1]
     drawn = [collection.get_segments()[0][:, 0].tolist() for collection in axes.collections]
-    assert drawn == [[row["test"]["60"]["pr_auc"][end] for end in ("low", "high")] for row in shown["rows"]]
+    assert drawn == [
+        [row["test"]["60"]["pr_auc"][end] for end in ("low", "high")] for row in shown["rows"]
+    ]
 
 
 def test_cost_is_drawn_on_a_logarithmic_scale_and_no_model_is_lost_at_zero() -> None:
@@ -349,7 +395,12 @@ def test_cost_is_drawn_on_a_logarithmic_scale_and_no_model_is_lost_at_zero() -> 
 
 
 def test_report_shows_a_compact_table_of_a_finished_comparison(tmp_path: Path) -> None:
-    write_report({**example_metrics(), "leaderboard": made()}, {}, path=tmp_path / "report.html", language="en")
+    write_report(
+        {**example_metrics(), "leaderboard": made()},
+        {},
+        path=tmp_path / "report.html",
+        language="en",
+    )
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert (Page(page).open, Page(page).faults) == ([], [])
     assert 'id="ja-leaderboard"' in page
@@ -368,7 +419,9 @@ def test_compact_table_has_validation_and_every_horizon_with_the_verdict() -> No
 
 
 def test_report_without_a_comparison_has_no_leaderboard(tmp_path: Path) -> None:
-    write_report({**example_metrics(), "leaderboard": None}, {}, path=tmp_path / "report.html", language="en")
+    write_report(
+        {**example_metrics(), "leaderboard": None}, {}, path=tmp_path / "report.html", language="en"
+    )
     assert "-leaderboard" not in (tmp_path / "report.html").read_text(encoding="utf-8")
 
 

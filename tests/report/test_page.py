@@ -39,15 +39,21 @@ def _metrics() -> dict[str, Any]:
     return example.example_metrics()
 
 
-def written(metrics: dict[str, Any], folder: Path, *, language: str = "ja", figures: Any = None) -> str:
-    drawn = {name: dict.fromkeys(LANGUAGES, PIXEL) for name in NAMES} if figures is None else figures
+def written(
+    metrics: dict[str, Any], folder: Path, *, language: str = "ja", figures: Any = None
+) -> str:
+    drawn = (
+        {name: dict.fromkeys(LANGUAGES, PIXEL) for name in NAMES} if figures is None else figures
+    )
     write_report(metrics, drawn, path=folder / "report.html", language=language)
     return (folder / "report.html").read_text(encoding="utf-8")
 
 
 def part(text: str, language: str) -> str:
     """The visible text of one language."""
-    found = re.search(rf'<div class="page" lang="{language}".*?(?=<div class="page"|<script>)', text, re.S)
+    found = re.search(
+        rf'<div class="page" lang="{language}".*?(?=<div class="page"|<script>)', text, re.S
+    )
     assert found is not None
     return html.unescape(re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", found[0])))
 
@@ -56,7 +62,11 @@ def test_report_names_no_outside_resource(metrics: dict[str, Any], tmp_path: Pat
     text = written(metrics, tmp_path)
     assert not re.search(r"https?://|@import|url\(", text)
     page = Page(text)
-    links = [a.get("src") or a.get("href") for tag in ("img", "script", "link", "a", "iframe") for a in page.all(tag)]
+    links = [
+        a.get("src") or a.get("href")
+        for tag in ("img", "script", "link", "a", "iframe")
+        for a in page.all(tag)
+    ]
     assert all(link.startswith(("data:", "#")) for link in links if link)
     assert "default-src 'none'" in str(page.all("meta"))
 
@@ -77,20 +87,35 @@ def test_report_holds_both_languages_and_shows_the_one_asked_for(
     assert set(shown) == set(LANGUAGES)
 
 
-def test_report_speaks_to_a_facility_manager_in_numbers_of_hundred(metrics: dict[str, Any], tmp_path: Path) -> None:
+def test_report_speaks_to_a_facility_manager_in_numbers_of_hundred(
+    metrics: dict[str, Any], tmp_path: Path
+) -> None:
     text = written(metrics, tmp_path)
-    assert "Of 100 alarms, 43 (95% interval 35 to 51) were followed by an event within 30 days." in part(text, "en")
-    assert "異常 100 件のうち 61 件（95% 区間 52〜70）は、始まる 7 日以上前に警報が出ていました。" in part(text, "ja")
+    assert (
+        "Of 100 alarms, 43 (95% interval 35 to 51) were followed by an event within 30 days."
+        in part(text, "en")
+    )
+    assert (
+        "異常 100 件のうち 61 件（95% 区間 52〜70）は、始まる 7 日以上前に警報が出ていました。"
+        in part(text, "ja")
+    )
 
 
 def test_report_says_where_simple_models_win(metrics: dict[str, Any], tmp_path: Path) -> None:
-    metrics["differences"]["gbdt_28"]["90"]["pr_auc"] = {"value": -0.1, "low": -0.2, "high": -0.05, "verdict": "worse"}
+    metrics["differences"]["gbdt_28"]["90"]["pr_auc"] = {
+        "value": -0.1,
+        "low": -0.2,
+        "high": -0.05,
+        "verdict": "worse",
+    }
     text = part(written(metrics, tmp_path), "en")
     assert "worse than: Trees, 28 features (90 days); Trees, 28 + context; Fusion" in text
     assert "not clearly different from: Trees, 28 features (30, 60 days)" in text
 
 
-def test_report_warns_where_context_alone_is_not_beaten(metrics: dict[str, Any], tmp_path: Path) -> None:
+def test_report_warns_where_context_alone_is_not_beaten(
+    metrics: dict[str, Any], tmp_path: Path
+) -> None:
     metrics["differences"]["gbdt_context"]["60"]["pr_auc"]["verdict"] = "better"
     assert "is not beaten at" in part(written(metrics, tmp_path), "en")
     for by_metric in metrics["differences"]["gbdt_context"].values():
@@ -98,7 +123,9 @@ def test_report_warns_where_context_alone_is_not_beaten(metrics: dict[str, Any],
     assert 'class="warning"' not in written(metrics, tmp_path)
 
 
-def test_report_warns_when_context_was_not_compared(metrics: dict[str, Any], tmp_path: Path) -> None:
+def test_report_warns_when_context_was_not_compared(
+    metrics: dict[str, Any], tmp_path: Path
+) -> None:
     del metrics["differences"]["gbdt_context"]
     assert "not compared with context alone" in part(written(metrics, tmp_path), "en")
 
@@ -115,8 +142,9 @@ def test_report_names_classes_and_horizons_with_few_units_behind_calibration(
     text = written(metrics, tmp_path)
     assert "Fewer than 20 pieces of equipment with an event" in part(text, "en")
     assert "pump, 30 days: 7, 60 days: 12; 冷凍機, 30 days: 19." in part(text, "en")
-    assert "20 台に満たないところがあります（pump：30 日以内 7 台、60 日以内 12 台／冷凍機：30 日以内 19 台）" in part(
-        text, "ja"
+    assert (
+        "20 台に満たないところがあります（pump：30 日以内 7 台、60 日以内 12 台／冷凍機：30 日以内 19 台）"
+        in part(text, "ja")
     )
 
 
@@ -129,22 +157,32 @@ def test_report_does_not_warn_of_units_where_there_are_many_or_none_are_counted(
     assert "behind calibration" not in part(written(metrics, tmp_path), "en")
 
 
-def test_report_shows_how_the_fusion_mixes_its_blocks(metrics: dict[str, Any], tmp_path: Path) -> None:
+def test_report_shows_how_the_fusion_mixes_its_blocks(
+    metrics: dict[str, Any], tmp_path: Path
+) -> None:
     assert "mixes its blocks" not in part(written(metrics, tmp_path), "en")
     losses = {"weights": 0.2104, "mean": 0.2151, "best_block": 0.23}
     metrics["fusion"] = {
-        "AHU": {"rule": "weights", "weights": {"forest": 0.75, "my_block": 0.25}, "log_loss": losses},
+        "AHU": {
+            "rule": "weights",
+            "weights": {"forest": 0.75, "my_block": 0.25},
+            "log_loss": losses,
+        },
         "pump": {"rule": "mean", "weights": {"forest": 1.0}, "log_loss": {"mean": 0.3}},
     }
     text = written(metrics, tmp_path)
     assert "Rule chosen weighted mean of the blocks plain mean of the blocks" in part(text, "en")
     assert "Log-loss: plain mean of the blocks 0.215 0.300" in part(text, "en")
     assert "Log-loss: best block alone 0.230 –" in part(text, "en")
-    assert "Weight: Forest, last days + peers 75.0% 100.0% Weight: my_block 25.0% –" in part(text, "en")
+    assert "Weight: Forest, last days + peers 75.0% 100.0% Weight: my_block 25.0% –" in part(
+        text, "en"
+    )
     assert "採用した方法 ブロックの重み付き平均 ブロックの単純平均" in part(text, "ja")
 
 
-def test_report_gives_no_headline_when_events_are_few(metrics: dict[str, Any], tmp_path: Path) -> None:
+def test_report_gives_no_headline_when_events_are_few(
+    metrics: dict[str, Any], tmp_path: Path
+) -> None:
     for measured in metrics["models"]["hybrid"].values():
         measured |= {"headline": False, "events": 7}
     text = part(written(metrics, tmp_path), "ja")
@@ -153,20 +191,25 @@ def test_report_gives_no_headline_when_events_are_few(metrics: dict[str, Any], t
     assert "次より良い" not in text
 
 
-def test_headline_is_of_the_first_horizon_with_enough_events(metrics: dict[str, Any], tmp_path: Path) -> None:
+def test_headline_is_of_the_first_horizon_with_enough_events(
+    metrics: dict[str, Any], tmp_path: Path
+) -> None:
     metrics["models"]["hybrid"]["30"]["events"] = 12
     assert "within 60 days" in part(written(metrics, tmp_path), "en")
 
 
 @pytest.mark.parametrize("absent", list(example.example_metrics()))
-def test_report_tolerates_an_absent_key(metrics: dict[str, Any], tmp_path: Path, absent: str) -> None:
+def test_report_tolerates_an_absent_key(
+    metrics: dict[str, Any], tmp_path: Path, absent: str
+) -> None:
     del metrics[absent]
     page = Page(written(metrics, tmp_path))
     assert (page.open, page.faults) == ([], [])
 
 
 @pytest.mark.parametrize(
-    ("absent", "section"), [("ablation", "ablation"), ("slices", "slices"), ("models", "summary"), ("models", "alarms")]
+    ("absent", "section"),
+    [("ablation", "ablation"), ("slices", "slices"), ("models", "summary"), ("models", "alarms")],
 )
 def test_section_is_left_out_when_its_numbers_are_absent(
     metrics: dict[str, Any], tmp_path: Path, absent: str, section: str
@@ -182,7 +225,9 @@ def section_of(text: str, name: str, language: str) -> str:
     return html.unescape(re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", found[0]))) if found else ""
 
 
-def test_facility_with_few_events_shows_counts_and_no_figures(metrics: dict[str, Any], tmp_path: Path) -> None:
+def test_facility_with_few_events_shows_counts_and_no_figures(
+    metrics: dict[str, Any], tmp_path: Path
+) -> None:
     text = section_of(written(metrics, tmp_path), "facilities", "en")
     assert "<b>fukuoka</b> 3 too few to judge" + 8 * " –" + " All facilities 86 6.2%" in text
     share = example.unseen()["facilities"]["tokyo-01"]["hybrid"]["30"]["pr_auc"]["value"]
@@ -230,9 +275,9 @@ def test_unknown_numbers_are_dashes(metrics: dict[str, Any], tmp_path: Path) -> 
 
 
 def test_number_is_none_when_not_finite_or_not_a_number() -> None:
-    assert [number(found) for found in (None, float("inf"), True, "x", {"value": None}, {"value": 2})] == [None] * 5 + [
-        2.0
-    ]
+    assert [
+        number(found) for found in (None, float("inf"), True, "x", {"value": None}, {"value": 2})
+    ] == [None] * 5 + [2.0]
     assert show({"value": float("nan")}) == "–"
     assert cell({"value": 0.5, "low": 0.4, "high": None}).detail == ""
 
@@ -245,7 +290,9 @@ def test_values_are_escaped(metrics: dict[str, Any], tmp_path: Path) -> None:
     assert text.count("<script>") == 1
 
 
-def test_tables_figures_and_headings_are_sane_for_screen_readers(metrics: dict[str, Any], tmp_path: Path) -> None:
+def test_tables_figures_and_headings_are_sane_for_screen_readers(
+    metrics: dict[str, Any], tmp_path: Path
+) -> None:
     text = written(metrics, tmp_path)
     page = Page(text)
     assert text.count("<table") == text.count("<caption")
@@ -257,16 +304,23 @@ def test_tables_figures_and_headings_are_sane_for_screen_readers(metrics: dict[s
     assert len(ids) == len(set(ids))
 
 
-def test_every_row_of_a_table_is_as_wide_as_its_header(metrics: dict[str, Any], tmp_path: Path) -> None:
+def test_every_row_of_a_table_is_as_wide_as_its_header(
+    metrics: dict[str, Any], tmp_path: Path
+) -> None:
     for table in re.findall(r"<table.*?</table>", written(metrics, tmp_path), re.S):
         widths = set()
         for row in re.findall(r"<tr.*?</tr>", table, re.S):
-            spans = [int(span or 1) for span in re.findall(r'<t[hd](?: [^>]*?(?:colspan="(\d+)")?)?>', row)]
+            spans = [
+                int(span or 1)
+                for span in re.findall(r'<t[hd](?: [^>]*?(?:colspan="(\d+)")?)?>', row)
+            ]
             widths.add(sum(spans))
         assert len(widths) == 1, table[:300]
 
 
-def test_figures_come_from_files_and_fall_back_to_the_only_language(metrics: dict[str, Any], tmp_path: Path) -> None:
+def test_figures_come_from_files_and_fall_back_to_the_only_language(
+    metrics: dict[str, Any], tmp_path: Path
+) -> None:
     path = tmp_path / "curve.png"
     path.write_bytes(b"\x89PNG")
     text = written(metrics, tmp_path, figures={"pr_curves": {"en": path}})
@@ -289,7 +343,9 @@ def test_default_model_is_the_family_of_the_run(metrics: dict[str, Any], tmp_pat
     assert "Fusion on the test period" in part(written(metrics, tmp_path), "en")
 
 
-def test_report_counts_points_when_units_are_points(metrics: dict[str, Any], tmp_path: Path) -> None:
+def test_report_counts_points_when_units_are_points(
+    metrics: dict[str, Any], tmp_path: Path
+) -> None:
     metrics["run"]["by"] = "point"
     assert "点検項目 312 件について" in part(written(metrics, tmp_path), "ja")
 
@@ -313,7 +369,9 @@ def test_reason_without_a_name_stands_as_it_is(metrics: dict[str, Any], tmp_path
     assert "odd_fault 2" in text
 
 
-def test_report_names_kinds_of_events_and_their_parts(metrics: dict[str, Any], tmp_path: Path) -> None:
+def test_report_names_kinds_of_events_and_their_parts(
+    metrics: dict[str, Any], tmp_path: Path
+) -> None:
     text = part(written(metrics, tmp_path), "ja")
     assert "履歴の件数：故障 402" in text
     assert "履歴の件数：故障（comp3） 31" in text
@@ -321,7 +379,9 @@ def test_report_names_kinds_of_events_and_their_parts(metrics: dict[str, Any], t
     assert "故障、基準値外れ（出典：異常・保守の履歴）" in text
 
 
-def test_report_shows_effective_numbers_only_where_they_differ(metrics: dict[str, Any], tmp_path: Path) -> None:
+def test_report_shows_effective_numbers_only_where_they_differ(
+    metrics: dict[str, Any], tmp_path: Path
+) -> None:
     train = metrics["windows"]["train"]
     train["effective"] = {name: dict(train[name]) for name in ("known", "positives")}
     assert "tell as much as" not in part(written(metrics, tmp_path), "en")

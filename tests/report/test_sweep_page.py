@@ -32,7 +32,11 @@ def trial(number: int, **more: Any) -> dict[str, Any]:
     value, epochs = 0.2 + 0.4 * share, 3
     rows = [
         {"epoch": e, "train_loss": 1 / e, "tune_loss": 1.1 / e, "tune_pr_auc": value * e / epochs}
-        | {f"{name}_{days}": value for name in ("tune_pr_auc", "threshold") for days in (30, 60, 90)}
+        | {
+            f"{name}_{days}": value
+            for name in ("tune_pr_auc", "threshold")
+            for days in (30, 60, 90)
+        }
         for e in range(1, epochs + 1)
     ]
     return {
@@ -41,7 +45,11 @@ def trial(number: int, **more: Any) -> dict[str, Any]:
         "epochs": epochs,
         "seconds": 4.2,
         "value": value,
-        "settings": {"learning_rate": 10 ** (2 * share - 4), "members": int(rng.integers(1, 5)), "hidden": [128, 64]},
+        "settings": {
+            "learning_rate": 10 ** (2 * share - 4),
+            "members": int(rng.integers(1, 5)),
+            "hidden": [128, 64],
+        },
         "schedule": [],
         "rows": rows,
         "why": None,
@@ -83,7 +91,12 @@ def test_page_holds_both_languages_and_nothing_from_outside(page: str) -> None:
     assert seen.faults == []
     assert seen.open == []
     assert "http" not in page.replace("http-equiv", "")
-    links = [value for _, attributes in seen.tags for name, value in attributes.items() if name in ("src", "href")]
+    links = [
+        value
+        for _, attributes in seen.tags
+        for name, value in attributes.items()
+        if name in ("src", "href")
+    ]
     assert all(str(value).startswith(("data:", "#")) for value in links)
     for language in ("en", "ja"):
         words = Words(language, "sweep_texts.yaml")
@@ -107,7 +120,10 @@ def test_summary_names_the_best_its_score_and_that_it_flatters(page: str) -> Non
     found = sweep()
     best = next(each for each in found["trials"] if each["trial"] == found["best"])
     text = plain(page)
-    assert f"The best is {found['best']}: tune PR-AUC (mean over classes and horizons) {best['value']:.3f}" in text
+    assert (
+        f"The best is {found['best']}: tune PR-AUC (mean over classes and horizons) {best['value']:.3f}"
+        in text
+    )
     assert "so it flatters it. No test data were looked at" in text
     assert "テストデータは一度も見ていません" in text
 
@@ -118,9 +134,18 @@ def test_metric_of_one_horizon_is_named(tmp_path: Path) -> None:
     assert "調整用 PR-AUC（60 日以内" in text
 
 
-def test_failed_trials_stand_in_the_table_with_the_reason_and_not_in_the_figures(tmp_path: Path) -> None:
+def test_failed_trials_stand_in_the_table_with_the_reason_and_not_in_the_figures(
+    tmp_path: Path,
+) -> None:
     found = sweep(9)
-    broken = {"status": "failed", "value": None, "rows": [], "epochs": 0, "settings": {}, "why": "<weights> not finite"}
+    broken = {
+        "status": "failed",
+        "value": None,
+        "rows": [],
+        "epochs": 0,
+        "settings": {},
+        "why": "<weights> not finite",
+    }
     found["trials"].append(trial(9, **broken))
     page = written(found, tmp_path)
     assert "&lt;weights&gt; not finite" in page
@@ -145,7 +170,9 @@ def test_few_trials_are_told_to_be_few(tmp_path: Path) -> None:
 
 
 def test_pbt_says_that_its_settings_changed_on_the_way(tmp_path: Path) -> None:
-    assert "PBT changes settings during training" in plain(written(sweep(8, algorithm="pbt"), tmp_path))
+    assert "PBT changes settings during training" in plain(
+        written(sweep(8, algorithm="pbt"), tmp_path)
+    )
 
 
 def test_importance_finds_the_setting_that_decides() -> None:
@@ -170,7 +197,10 @@ def test_importance_of_noise_explains_nothing() -> None:
 
 def test_importance_is_silent_on_seven_trials() -> None:
     trials = sweep(7)["trials"]
-    assert importance([each["settings"] for each in trials], [each["value"] for each in trials]) is None
+    assert (
+        importance([each["settings"] for each in trials], [each["value"] for each in trials])
+        is None
+    )
 
 
 def test_axes_place_values_where_they_belong() -> None:
@@ -183,7 +213,9 @@ def test_axes_place_values_where_they_belong() -> None:
 def test_best_line_is_drawn_last_and_bold() -> None:
     found = sweep(12)
     axes = [Axis(key, *next(iter(values.items()))) for key, values in SPACE.items()]
-    drawn = parallel_coordinates(found["trials"], axes, best=found["best"], words=Words("en", "sweep_texts.yaml"))
+    drawn = parallel_coordinates(
+        found["trials"], axes, best=found["best"], words=Words("en", "sweep_texts.yaml")
+    )
     lines = re.findall(r'<polyline data-trial="(\w+)" class="([\w ]+)"', drawn)
     assert lines[-1] == (found["best"], "finished winner")
     assert not any("winner" in css for _, css in lines[:-1])
@@ -192,10 +224,14 @@ def test_best_line_is_drawn_last_and_bold() -> None:
 def test_learning_curves_leave_gaps_where_a_score_is_unknown() -> None:
     found = sweep(3)
     found["trials"][0]["rows"][1]["tune_pr_auc"] = None
-    figure = learning_curves(found["trials"], best="trial_00001", metric="tune_pr_auc", language="en")
+    figure = learning_curves(
+        found["trials"], best="trial_00001", metric="tune_pr_auc", language="en"
+    )
     lengths = sorted(len(np.asarray(line.get_xdata())) for line in figure.axes[0].lines)
     assert lengths == [2, 3, 3]
-    assert all(math.isfinite(y) for line in figure.axes[0].lines for y in np.asarray(line.get_ydata()))
+    assert all(
+        math.isfinite(y) for line in figure.axes[0].lines for y in np.asarray(line.get_ydata())
+    )
 
 
 def test_every_text_has_both_languages_and_the_same_braces() -> None:

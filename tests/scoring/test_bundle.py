@@ -85,7 +85,15 @@ def test_bundle_on_s3_predicts_bit_for_bit_and_is_named_where_it_is_damaged(
 def test_everything_needed_comes_back(made: Bundle, saved: Path) -> None:
     again = Bundle.load(saved)
     assert again.folder == saved
-    for name in ("recipe", "decision", "encoder_config", "encoder_sha256", "training", "horizons", "id"):
+    for name in (
+        "recipe",
+        "decision",
+        "encoder_config",
+        "encoder_sha256",
+        "training",
+        "horizons",
+        "id",
+    ):
         assert getattr(again, name) == getattr(made, name), name
     assert again.model.config == made.model.config
     assert again.band.keys() == made.band.keys()
@@ -102,7 +110,12 @@ def test_bundle_needs_nothing_outside_its_folder(copied: Path) -> None:
 
 def test_folder_holds_json_and_safetensors_and_no_pickle(saved: Path) -> None:
     files = {file.relative_to(saved).as_posix() for file in saved.rglob("*") if file.is_file()}
-    assert files >= {"manifest.json", "model.safetensors", "encoder/config.json", "encoder/model.safetensors"}
+    assert files >= {
+        "manifest.json",
+        "model.safetensors",
+        "encoder/config.json",
+        "encoder/model.safetensors",
+    }
     assert {Path(name).suffix for name in files} == {".json", ".safetensors"}
 
 
@@ -123,7 +136,10 @@ def test_saving_leaves_nothing_half_made_beside_the_bundle(made: Bundle, tmp_pat
 
 def test_whoever_may_read_the_manifest_may_read_the_weights(saved: Path) -> None:
     """Trained by one account, served by another: every file follows the umask."""
-    modes = {file.relative_to(saved).as_posix(): file.stat().st_mode & 0o777 for file in saved.rglob("*.*")}
+    modes = {
+        file.relative_to(saved).as_posix(): file.stat().st_mode & 0o777
+        for file in saved.rglob("*.*")
+    }
     assert set(modes.values()) == {modes["manifest.json"]}, modes
 
 
@@ -171,7 +187,9 @@ def test_prediction_has_a_rising_risk_a_threshold_and_an_alarm_per_horizon(made:
 
 
 @pytest.mark.parametrize("with_embedding", [True, False])
-def test_one_window_alone_is_predicted_as_in_a_batch_and_in_any_order(made: Bundle, with_embedding: bool) -> None:
+def test_one_window_alone_is_predicted_as_in_a_batch_and_in_any_order(
+    made: Bundle, with_embedding: bool
+) -> None:
     fresh = described(60, seed=7) if with_embedding else replace(described(60, seed=7), z_BCE=None)
     together, order = made.predict(fresh), np.random.default_rng(0).permutation(60)
     shuffled = made.predict(fresh.take(order))
@@ -215,7 +233,9 @@ def test_statistics_only_bundle_needs_no_embedding_and_no_values(made: Bundle) -
 
 
 @pytest.mark.parametrize("without", [("z_BCE", "x_BCL"), ("f_BCF",)])
-def test_windows_that_lack_what_is_needed_are_refused_in_one_sentence(made: Bundle, without: tuple[str, ...]) -> None:
+def test_windows_that_lack_what_is_needed_are_refused_in_one_sentence(
+    made: Bundle, without: tuple[str, ...]
+) -> None:
     with pytest.raises(BundleError) as caught:
         made.predict(replace(described(3, seed=7), **dict.fromkeys(without)))
     assert "\n" not in str(caught.value)
@@ -273,7 +293,9 @@ def test_folder_that_is_no_bundle_is_refused(tmp_path: Path) -> None:
     assert "manifest.json" in load_refused(tmp_path / "nowhere")
 
 
-@pytest.mark.parametrize("name", ["model.safetensors", "encoder/model.safetensors", "encoder/config.json"])
+@pytest.mark.parametrize(
+    "name", ["model.safetensors", "encoder/model.safetensors", "encoder/config.json"]
+)
 def test_missing_file_is_named(copied: Path, name: str) -> None:
     (copied / name).unlink()
     message = load_refused(copied)
@@ -281,8 +303,12 @@ def test_missing_file_is_named(copied: Path, name: str) -> None:
     assert "missing" in message
 
 
-@pytest.mark.parametrize("name", ["model.safetensors", "encoder/model.safetensors", "encoder/config.json"])
-@pytest.mark.parametrize("harm", [lambda raw: raw[:-7], lambda raw: raw[:-1] + bytes([raw[-1] ^ 1]), lambda raw: b""])
+@pytest.mark.parametrize(
+    "name", ["model.safetensors", "encoder/model.safetensors", "encoder/config.json"]
+)
+@pytest.mark.parametrize(
+    "harm", [lambda raw: raw[:-7], lambda raw: raw[:-1] + bytes([raw[-1] ^ 1]), lambda raw: b""]
+)
 def test_damaged_file_is_named(copied: Path, name: str, harm: Callable[[bytes], bytes]) -> None:
     (copied / name).write_bytes(harm((copied / name).read_bytes()))
     message = load_refused(copied)
@@ -292,10 +318,19 @@ def test_damaged_file_is_named(copied: Path, name: str, harm: Callable[[bytes], 
 
 @pytest.mark.parametrize(
     "change",
-    [{"format": 99}, {"format": 1}, {"format": None}, {"family": "oracle"}, {"family": None}, {"family": []}],
+    [
+        {"format": 99},
+        {"format": 1},
+        {"format": None},
+        {"family": "oracle"},
+        {"family": None},
+        {"family": []},
+    ],
     ids=["99", "1", "none", "fam", "no", "list"],
 )
-def test_unknown_format_or_family_is_refused_with_what_is_known(copied: Path, change: dict[str, Any]) -> None:
+def test_unknown_format_or_family_is_refused_with_what_is_known(
+    copied: Path, change: dict[str, Any]
+) -> None:
     manifest = json.loads((copied / "manifest.json").read_text(encoding="utf-8"))
     (copied / "manifest.json").write_text(json.dumps(manifest | change), encoding="utf-8")
     message = load_refused(copied)
@@ -304,9 +339,13 @@ def test_unknown_format_or_family_is_refused_with_what_is_known(copied: Path, ch
 
 
 @pytest.mark.parametrize("config", [{"seed": 0, "layers": 3}, {"dropout": "much"}])
-def test_setting_of_another_version_is_refused_with_its_name(copied: Path, config: dict[str, Any]) -> None:
+def test_setting_of_another_version_is_refused_with_its_name(
+    copied: Path, config: dict[str, Any]
+) -> None:
     manifest = json.loads((copied / "manifest.json").read_text(encoding="utf-8"))
-    (copied / "manifest.json").write_text(json.dumps(manifest | {"config": config}), encoding="utf-8")
+    (copied / "manifest.json").write_text(
+        json.dumps(manifest | {"config": config}), encoding="utf-8"
+    )
     assert list(config)[-1] in load_refused(copied)
 
 
@@ -335,11 +374,14 @@ def another_kind_of_files(text: bytes) -> bytes:
 
 
 def without_recipe(text: bytes) -> bytes:
-    return json.dumps({name: value for name, value in json.loads(text).items() if name != "recipe"}).encode()
+    return json.dumps(
+        {name: value for name, value in json.loads(text).items() if name != "recipe"}
+    ).encode()
 
 
 @pytest.mark.parametrize(
-    "harm", [cut_short, not_text, emptied, a_list, only_its_head, another_kind_of_files, without_recipe]
+    "harm",
+    [cut_short, not_text, emptied, a_list, only_its_head, another_kind_of_files, without_recipe],
 )
 def test_damaged_manifest_is_refused(copied: Path, harm: Callable[[bytes], bytes]) -> None:
     (copied / "manifest.json").write_bytes(harm((copied / "manifest.json").read_bytes()))
@@ -358,12 +400,18 @@ def test_decisions_of_facilities_are_kept_and_part_of_the_id(tmp_path: Path) -> 
     again = Bundle.load(made.save(tmp_path))
     assert again.decision == made.decision
     assert made.id != plain.id
-    found, before, windows_B = again.predict(described()), plain.predict(described()), described().column("facility_id")
+    found, before, windows_B = (
+        again.predict(described()),
+        plain.predict(described()),
+        described().column("facility_id"),
+    )
     np.testing.assert_array_equal((found.risk_BH > before.risk_BH).all(axis=1), windows_B == "F1")
 
 
 @pytest.mark.parametrize("name", ["AHU/外調機", "../../escape", "x" * 128, ".", "a b\\c"])
-def test_class_of_any_name_is_kept_inside_the_folder(made: Bundle, name: str, tmp_path: Path) -> None:
+def test_class_of_any_name_is_kept_inside_the_folder(
+    made: Bundle, name: str, tmp_path: Path
+) -> None:
     folder = replace(made, recipe=replace(made.recipe, class_name=name)).save(tmp_path / "bundles")
     assert folder.parent == tmp_path / "bundles"
     assert (Bundle.load(folder).recipe.class_name, Bundle.load(folder).name) == (name, folder.name)

@@ -34,7 +34,15 @@ def walks(rows: int, days: int, seed: int = 0) -> np.ndarray:
 def assorted() -> np.ndarray:
     """Walks, noise, ramps, waves, steps and counts, on scales from 1e-3 to 1e5."""
     rng, t = np.random.default_rng(1), np.arange(90.0)
-    shapes = [*walks(5, 90), *rng.normal(size=(5, 90)), t, -(t**2), np.sin(t / 9), t > 70, rng.poisson(0.2, 90)]
+    shapes = [
+        *walks(5, 90),
+        *rng.normal(size=(5, 90)),
+        t,
+        -(t**2),
+        np.sin(t / 9),
+        t > 70,
+        rng.poisson(0.2, 90),
+    ]
     return np.array([shape * scale for shape in shapes for scale in (1e-3, 1.0, 1e5)])
 
 
@@ -54,8 +62,12 @@ def test_damped_quadratic_equals_the_polyfit_oracle(horizon: int) -> None:
 
 
 @settings(max_examples=40)
-@given(x_L=arrays(np.float64, 90, elements=st.floats(-1e3, 1e3)), horizon=st.sampled_from([30, 60, 90]))
-def test_damped_quadratic_stays_finite_and_within_three_standard_deviations(x_L: np.ndarray, horizon: int) -> None:
+@given(
+    x_L=arrays(np.float64, 90, elements=st.floats(-1e3, 1e3)), horizon=st.sampled_from([30, 60, 90])
+)
+def test_damped_quadratic_stays_finite_and_within_three_standard_deviations(
+    x_L: np.ndarray, horizon: int
+) -> None:
     (found_D,) = damped_quadratic(x_L[None], horizon)
     slack = 1e-9 * max(1.0, np.abs(x_L).max())
     assert np.isfinite(found_D).all()
@@ -83,7 +95,9 @@ def test_damped_quadratic_depends_on_its_horizon() -> None:
 def test_damped_quadratic_looks_at_the_last_30_days_and_the_spread_of_the_window() -> None:
     x_BL = np.random.default_rng(0).normal(size=(1, 90))
     mirrored_BL = np.concatenate([x_BL[:, 59::-1], x_BL[:, 60:]], axis=1)
-    np.testing.assert_allclose(damped_quadratic(mirrored_BL, 30), damped_quadratic(x_BL, 30), atol=1e-12)
+    np.testing.assert_allclose(
+        damped_quadratic(mirrored_BL, 30), damped_quadratic(x_BL, 30), atol=1e-12
+    )
 
 
 # Every forecast
@@ -98,17 +112,23 @@ def test_forecast_of_a_constant_is_the_constant(forecast: Forecast) -> None:
 def test_forecast_follows_a_change_of_units(forecast: Forecast) -> None:
     x_BL = walks(20, 90)
     for scale, offset in ((1.8, 32.0), (-3.0, 5.0), (1e-3, 0.0)):
-        np.testing.assert_allclose(forecast(scale * x_BL + offset, 30), scale * forecast(x_BL, 30) + offset, atol=1e-8)
+        np.testing.assert_allclose(
+            forecast(scale * x_BL + offset, 30), scale * forecast(x_BL, 30) + offset, atol=1e-8
+        )
 
 
 @EVERY
-def test_forecast_of_a_window_does_not_depend_on_the_others_and_leaves_it_alone(forecast: Forecast) -> None:
+def test_forecast_of_a_window_does_not_depend_on_the_others_and_leaves_it_alone(
+    forecast: Forecast,
+) -> None:
     x_BL = walks(20, 90).astype(np.float32)
     before_BL, order = x_BL.copy(), np.random.default_rng(0).permutation(20)
     together_BD = forecast(x_BL, 30)
     assert together_BD.dtype == np.float64
     np.testing.assert_allclose(forecast(x_BL[order], 30), together_BD[order], atol=1e-6)
-    np.testing.assert_allclose(np.concatenate([forecast(row[None], 30) for row in x_BL]), together_BD, atol=1e-6)
+    np.testing.assert_allclose(
+        np.concatenate([forecast(row[None], 30) for row in x_BL]), together_BD, atol=1e-6
+    )
     np.testing.assert_array_equal(x_BL, before_BL)
 
 
@@ -134,11 +154,17 @@ def test_spread_is_the_windows_standard_deviation_and_1_where_it_does_not_vary()
 
 def test_band_is_the_conformal_quantile_of_each_day() -> None:
     rng = np.random.default_rng(0)
-    actual_BD, forecast_BD, spread_B1 = rng.normal(size=(57, 4)), rng.normal(size=(57, 4)), rng.uniform(1, 3, (57, 1))
+    actual_BD, forecast_BD, spread_B1 = (
+        rng.normal(size=(57, 4)),
+        rng.normal(size=(57, 4)),
+        rng.uniform(1, 3, (57, 1)),
+    )
     actual_BD[:11, 2] = np.nan
     found_D = fit_band(actual_BD, forecast_BD, spread_B1)
     for d in range(4):
-        errors = [e for e in np.abs(actual_BD - forecast_BD)[:, d] / spread_B1[:, 0] if np.isfinite(e)]
+        errors = [
+            e for e in np.abs(actual_BD - forecast_BD)[:, d] / spread_B1[:, 0] if np.isfinite(e)
+        ]
         assert found_D[d] == pytest.approx(oracle.conformal_width(errors, 0.9))
 
 
@@ -173,7 +199,10 @@ def test_band_of_the_damped_quadratic_covers_fresh_walks_and_widens_with_the_day
 
 def test_wider_band_for_a_higher_level() -> None:
     actual_BD = np.random.default_rng(0).normal(size=(200, 3))
-    widths = [fit_band(actual_BD, np.zeros((200, 3)), np.ones((200, 1)), level=level) for level in (0.5, 0.8, 0.9)]
+    widths = [
+        fit_band(actual_BD, np.zeros((200, 3)), np.ones((200, 1)), level=level)
+        for level in (0.5, 0.8, 0.9)
+    ]
     assert (np.diff(widths, axis=0) > 0).all()
 
 
@@ -181,15 +210,22 @@ def test_wider_band_for_a_higher_level() -> None:
 
 
 def crossing(forecast: Any, half: Any, lower: float, upper: float) -> float:
-    forecast_BD, half_BD = np.atleast_2d(np.asarray(forecast, float)), np.atleast_2d(np.asarray(half, float))
-    (found,) = crossing_probability(forecast_BD, half_BD, lower_B=np.array([lower]), upper_B=np.array([upper]))
+    forecast_BD, half_BD = (
+        np.atleast_2d(np.asarray(forecast, float)),
+        np.atleast_2d(np.asarray(half, float)),
+    )
+    (found,) = crossing_probability(
+        forecast_BD, half_BD, lower_B=np.array([lower]), upper_B=np.array([upper])
+    )
     return float(found)
 
 
 def test_crossing_probability_is_the_normal_tail_outside_both_limits() -> None:
     """A 90 % band of half-width 1.645 is one standard deviation of 1."""
     half = norm.ppf(0.95)
-    assert crossing([0.3], [half], -1.0, 2.0) == pytest.approx(norm.sf(2.0 - 0.3) + norm.cdf(-1.0 - 0.3))
+    assert crossing([0.3], [half], -1.0, 2.0) == pytest.approx(
+        norm.sf(2.0 - 0.3) + norm.cdf(-1.0 - 0.3)
+    )
     assert crossing([0.3], [half], np.nan, 2.0) == pytest.approx(norm.sf(1.7))
     assert crossing([0.3], [half], -1.0, np.nan) == pytest.approx(norm.cdf(-1.3))
 
@@ -230,12 +266,17 @@ def test_scaled_error_equals_the_oracle() -> None:
     x_BL, actual_BD = made[:, :90], made[:, 90:].copy()
     actual_BD[4], x_BL[5] = np.nan, 2.0
     found_B = scaled_error(actual_BD, last_value(x_BL, 30), x_BL)
-    expected = [oracle.scaled_error(a, f, x) for a, f, x in zip(actual_BD, last_value(x_BL, 30), x_BL, strict=True)]
+    expected = [
+        oracle.scaled_error(a, f, x)
+        for a, f, x in zip(actual_BD, last_value(x_BL, 30), x_BL, strict=True)
+    ]
     np.testing.assert_allclose(found_B, expected)
     assert np.isnan(found_B[[4, 5]]).all()
 
 
-def test_mase_of_the_last_value_on_a_random_walk_is_1_on_the_first_day_and_grows_like_a_root() -> None:
+def test_mase_of_the_last_value_on_a_random_walk_is_1_on_the_first_day_and_grows_like_a_root() -> (
+    None
+):
     """E|S_k| over E|S_1| is √k; the window's own scale is an estimate, which adds about half a percent."""
     made = walks(20_000, 120)
     x_BL, actual_BD = made[:, :90], made[:, 90:]
@@ -247,5 +288,8 @@ def test_mase_of_the_last_value_on_a_random_walk_is_1_on_the_first_day_and_grows
 def test_damped_quadratic_beats_the_last_value_where_the_value_drifts() -> None:
     made = 0.1 * np.arange(120.0) + np.random.default_rng(0).normal(0, 0.1, (500, 120))
     x_BL, actual_BD = made[:, :90], made[:, 90:]
-    drawn, last = (np.nanmean(scaled_error(actual_BD, f(x_BL, 30), x_BL)) for f in (damped_quadratic, last_value))
+    drawn, last = (
+        np.nanmean(scaled_error(actual_BD, f(x_BL, 30), x_BL))
+        for f in (damped_quadratic, last_value)
+    )
     assert drawn < 0.9 * last

@@ -34,7 +34,11 @@ def scenes_of(units: dict[str, list[Row]], made: Bundle) -> list[Scene]:
     rows = [row | {"equipment_id": name} for name, own in units.items() for row in own]
     points = {Unit("F1", name): made.recipe.points for name in units}
     known = UnitRecord(class_name="ahu")
-    return [scene for panel in panels(readings(rows), points) for scene in scenes(panel, made.recipe, known)]
+    return [
+        scene
+        for panel in panels(readings(rows), points)
+        for scene in scenes(panel, made.recipe, known)
+    ]
 
 
 def rows_of(table: pa.Table, equipment: str) -> list[dict[str, Any]]:
@@ -49,10 +53,18 @@ def made() -> Bundle:
 @pytest.fixture(scope="module")
 def found(made: Bundle) -> pa.Table:
     gappy = series(noise(200, 3)) + series([21.0], start=290)
-    drifting = series(np.r_[noise(120, 4), noise(90, 4) + np.linspace(0, 12, 90)], limits=(10.0, 30.0))
+    drifting = series(
+        np.r_[noise(120, 4), noise(90, 4) + np.linspace(0, 12, 90)], limits=(10.0, 30.0)
+    )
     return latest_rows(
         scenes_of(
-            {"A": series(noise(300)), "B-new": series(noise(40, 2)), "C-gappy": gappy, "D-drift": drifting}, made
+            {
+                "A": series(noise(300)),
+                "B-new": series(noise(40, 2)),
+                "C-gappy": gappy,
+                "D-drift": drifting,
+            },
+            made,
         ),
         made,
     )
@@ -61,15 +73,23 @@ def found(made: Bundle) -> pa.Table:
 # Rows
 
 
-def test_each_unit_has_a_row_per_horizon_with_the_predictions_columns_and_more(found: pa.Table) -> None:
+def test_each_unit_has_a_row_per_horizon_with_the_predictions_columns_and_more(
+    found: pa.Table,
+) -> None:
     assert found.schema.names == [*SCHEMA.names, *EXTRA]
     assert found.schema.types == LATEST.types
-    assert found["equipment_id"].to_pylist() == [e for e in ("A", "B-new", "C-gappy", "D-drift") for _ in HORIZONS]
+    assert found["equipment_id"].to_pylist() == [
+        e for e in ("A", "B-new", "C-gappy", "D-drift") for _ in HORIZONS
+    ]
     assert found["horizon"].to_pylist() == list(HORIZONS) * 4
-    assert [row["end_date"] for row in rows_of(found, "A")] == [dt.date(2023, 1, 1) + dt.timedelta(days=299)] * 3
+    assert [row["end_date"] for row in rows_of(found, "A")] == [
+        dt.date(2023, 1, 1) + dt.timedelta(days=299)
+    ] * 3
 
 
-def test_risk_is_what_the_bundle_predicts_for_the_newest_window(made: Bundle, found: pa.Table) -> None:
+def test_risk_is_what_the_bundle_predicts_for_the_newest_window(
+    made: Bundle, found: pa.Table
+) -> None:
     (scene,) = scenes_of({"A": series(noise(300))}, made)
     window = describe(scene, np.array([FIRST + 299], np.int32), made.recipe)
     expected = made.predict(window)
@@ -80,7 +100,9 @@ def test_risk_is_what_the_bundle_predicts_for_the_newest_window(made: Bundle, fo
 
 
 @pytest.mark.parametrize("facility", ["F1", "F2"])
-def test_rows_of_a_facility_with_a_decision_of_its_own_are_what_the_bundle_predicts(facility: str) -> None:
+def test_rows_of_a_facility_with_a_decision_of_its_own_are_what_the_bundle_predicts(
+    facility: str,
+) -> None:
     """The unit stands at F1: at F2's decision nothing changes for it."""
     own = departing(facility)
     (scene,) = scenes_of({"A": series(noise(300))}, own)
@@ -89,16 +111,19 @@ def test_rows_of_a_facility_with_a_decision_of_its_own_are_what_the_bundle_predi
     np.testing.assert_allclose([row["risk"] for row in rows], expected.risk_BH[0], atol=1e-6)
     assert [row["threshold"] for row in rows] == expected.threshold_BH[0].tolist()
     assert [row["alarm"] for row in rows] == expected.alarm_BH[0].tolist()
-    departs = [row["threshold"] != cut for row, cut in zip(rows, own.decision.threshold_H, strict=True)]
+    departs = [
+        row["threshold"] != cut for row, cut in zip(rows, own.decision.threshold_H, strict=True)
+    ]
     assert departs == [facility == "F1"] * 3
 
 
 def test_learning_unit_has_no_risk_but_its_days_left(found: pa.Table) -> None:
     for row in rows_of(found, "B-new"):
         assert (row["status"], row["learning_days_left"]) == ("learning", 50)
-        assert [row[name] for name in ("risk", "alarm", "forecast", "driving_point", "crossing_probability")] == [
-            None
-        ] * 5
+        assert [
+            row[name]
+            for name in ("risk", "alarm", "forecast", "driving_point", "crossing_probability")
+        ] == [None] * 5
 
 
 def test_unit_with_too_few_observed_days_has_no_risk_and_says_why(found: pa.Table) -> None:
@@ -110,22 +135,32 @@ def test_unit_with_too_few_observed_days_has_no_risk_and_says_why(found: pa.Tabl
 
 def test_forecast_is_in_physical_units_on_every_day_of_the_horizon(found: pa.Table) -> None:
     for row, horizon in zip(rows_of(found, "A"), HORIZONS, strict=True):
-        assert len(row["forecast"]) == len(row["forecast_low"]) == len(row["forecast_high"]) == horizon
+        assert (
+            len(row["forecast"]) == len(row["forecast_low"]) == len(row["forecast_high"]) == horizon
+        )
         assert np.all((np.array(row["forecast"]) > 15) & (np.array(row["forecast"]) < 25))
         assert np.all(np.array(row["forecast_low"]) < row["forecast"])
         assert np.all(np.array(row["forecast_high"]) > row["forecast"])
         assert row["driving_point"] == "p"
 
 
-def test_forecast_equals_that_of_the_physical_values_themselves(made: Bundle, found: pa.Table) -> None:
+def test_forecast_equals_that_of_the_physical_values_themselves(
+    made: Bundle, found: pa.Table
+) -> None:
     """The damped quadratic follows a change of units, so normalising and back changes nothing."""
     for row, horizon in zip(rows_of(found, "A"), HORIZONS, strict=True):
         value_BCD, low_BCD, high_BCD = made.forecast(noise(300)[None, None, -90:], horizon)
-        for name, expected in (("forecast", value_BCD), ("forecast_low", low_BCD), ("forecast_high", high_BCD)):
+        for name, expected in (
+            ("forecast", value_BCD),
+            ("forecast_low", low_BCD),
+            ("forecast_high", high_BCD),
+        ):
             np.testing.assert_allclose(row[name], expected[0, 0], rtol=1e-4)
 
 
-def test_crossing_probability_needs_limits_and_is_high_for_a_value_on_its_way_out(found: pa.Table) -> None:
+def test_crossing_probability_needs_limits_and_is_high_for_a_value_on_its_way_out(
+    found: pa.Table,
+) -> None:
     assert [row["crossing_probability"] for row in rows_of(found, "A")] == [None] * 3
     chances = [row["crossing_probability"] for row in rows_of(found, "D-drift")]
     assert all(0.5 < chance <= 1 for chance in chances)
@@ -134,7 +169,9 @@ def test_crossing_probability_needs_limits_and_is_high_for_a_value_on_its_way_ou
 def test_driving_point_is_the_one_furthest_from_its_baseline() -> None:
     made = bundle(("calm", "moved"))
     moved = np.r_[noise(200, 1), noise(30, 1) + 9]
-    (scene,) = scenes_of({"A": series(noise(230), point="calm") + series(moved, point="moved")}, made)
+    (scene,) = scenes_of(
+        {"A": series(noise(230), point="calm") + series(moved, point="moved")}, made
+    )
     rows = latest_rows([scene], made).to_pylist()
     assert {row["driving_point"] for row in rows} == {"moved"}
     assert all(np.mean(row["forecast"]) > 24 for row in rows)
@@ -167,14 +204,21 @@ def test_by_point_every_point_has_rows_of_its_own() -> None:
     assert [row["point_id"] for row in rows] == ["a"] * 3 + ["b"] * 3
     last_day = dt.date(1970, 1, 1) + dt.timedelta(days=FIRST + 199)
     (entry,) = ranking(latest_rows(found, made).to_pylist(), last_day=last_day)
-    assert entry["risks"] == {h: max(r["risk"] for r in rows if r["horizon"] == h) for h in HORIZONS}
-    assert len(concat([describe(s, np.array([FIRST + 199], np.int32), made.recipe) for s in found])) == 2
+    assert entry["risks"] == {
+        h: max(r["risk"] for r in rows if r["horizon"] == h) for h in HORIZONS
+    }
+    assert (
+        len(concat([describe(s, np.array([FIRST + 199], np.int32), made.recipe) for s in found]))
+        == 2
+    )
 
 
 # Ranking
 
 
-def unit(name: str, *risks: float, point: str | None = None, days_ago: int = 0, **more: Any) -> list[dict[str, Any]]:
+def unit(
+    name: str, *risks: float, point: str | None = None, days_ago: int = 0, **more: Any
+) -> list[dict[str, Any]]:
     """Rows of one unit: its risks by horizon, or none where it has no score."""
     same = {
         "facility_id": "F1", "equipment_id": name, "point_id": point, "class": "ahu",
@@ -202,12 +246,16 @@ def names(entries: list[dict[str, Any]]) -> list[str]:
 
 
 def test_ranking_is_by_the_risk_within_the_shortest_horizon_then_the_next() -> None:
-    entries = ranked(unit("low", 0.1, 0.8, 0.9), unit("high", 0.3, 0.3, 0.3), unit("mid", 0.1, 0.85, 0.85))
+    entries = ranked(
+        unit("low", 0.1, 0.8, 0.9), unit("high", 0.3, 0.3, 0.3), unit("mid", 0.1, 0.85, 0.85)
+    )
     assert names(entries) == ["high", "mid", "low"]
 
 
 def test_units_without_a_score_come_last_whatever_the_risks() -> None:
-    entries = ranked(learning("new", 12), unit("calm", 0.0, 0.0, 0.0), unit("gap", status="insufficient_data"))
+    entries = ranked(
+        learning("new", 12), unit("calm", 0.0, 0.0, 0.0), unit("gap", status="insufficient_data")
+    )
     assert names(entries)[0] == "calm"
     assert set(names(entries)[1:]) == {"new", "gap"}
     (new,) = (entry for entry in entries if entry["equipment_id"] == "new")
@@ -225,7 +273,9 @@ def test_days_behind_count_from_the_last_day_of_the_record() -> None:
 
 def test_by_point_the_highest_risk_wins_and_names_its_point() -> None:
     (entry,) = ranked(
-        unit("A", 0.1, 0.2, 0.3, point="x"), unit("A", 0.6, 0.7, 0.8, point="y"), unit("A", 0.2, 0.3, 0.4, point="z")
+        unit("A", 0.1, 0.2, 0.3, point="x"),
+        unit("A", 0.6, 0.7, 0.8, point="y"),
+        unit("A", 0.2, 0.3, 0.4, point="z"),
     )
     assert entry["risks"] == {30: 0.6, 60: 0.7, 90: 0.8}
     assert entry["alarms"] == {30: True, 60: True, 90: True}
@@ -233,7 +283,9 @@ def test_by_point_the_highest_risk_wins_and_names_its_point() -> None:
 
 
 @pytest.mark.parametrize("turned", [False, True])
-def test_by_point_the_named_point_is_the_one_that_gave_the_rank_in_whatever_order_points_come(turned: bool) -> None:
+def test_by_point_the_named_point_is_the_one_that_gave_the_rank_in_whatever_order_points_come(
+    turned: bool,
+) -> None:
     """x leads within 30 days, by which equipment is ranked; y within 90."""
     points = [unit("A", 0.5, 0.6, 0.7, point="x"), unit("A", 0.4, 0.6, 0.8, point="y")]
     (entry,) = ranked(*(reversed(points) if turned else points))
@@ -242,8 +294,13 @@ def test_by_point_the_named_point_is_the_one_that_gave_the_rank_in_whatever_orde
 
 
 @pytest.mark.parametrize("turned", [False, True])
-def test_by_point_a_scored_point_speaks_for_the_equipment_where_another_still_learns(turned: bool) -> None:
-    points = [learning("A", 30, point="x", days_ago=9), unit("A", 0.4, 0.6, 0.8, point="y", observed_share=0.9)]
+def test_by_point_a_scored_point_speaks_for_the_equipment_where_another_still_learns(
+    turned: bool,
+) -> None:
+    points = [
+        learning("A", 30, point="x", days_ago=9),
+        unit("A", 0.4, 0.6, 0.8, point="y", observed_share=0.9),
+    ]
     (entry,) = ranked(*(reversed(points) if turned else points))
     assert (entry["status"], entry["point"], entry["learning_days_left"]) == ("ok", "y", None)
     assert entry["end_date"] == TODAY
@@ -260,7 +317,11 @@ def written(entries: list[dict[str, Any]], path: Path, language: str = "en") -> 
         return list(csv.reader(file))
 
 
-FLEET = [unit("空調機-1", 0.912, 0.95, 0.99), unit("B", 0.1, 0.2, 0.3, days_ago=3), learning("new", 12)]
+FLEET = [
+    unit("空調機-1", 0.912, 0.95, 0.99),
+    unit("B", 0.1, 0.2, 0.3, days_ago=3),
+    learning("new", 12),
+]
 
 
 @pytest.mark.parametrize("language", ["en", "ja"])
@@ -286,7 +347,11 @@ def test_ranking_file_reads_as_the_ranking(tmp_path: Path) -> None:
     assert [first[f"risk within {h} days"] for h in HORIZONS] == ["91.2%", "95.0%", "99.0%"]
     assert [second[f"alarm within {h} days"] for h in HORIZONS] == ["no"] * 3
     assert second["days behind"] == "3"
-    assert [last["status"], last["days of learning left"], last["risk within 30 days"]] == ["learning", "12", ""]
+    assert [last["status"], last["days of learning left"], last["risk within 30 days"]] == [
+        "learning",
+        "12",
+        "",
+    ]
 
 
 def test_japanese_file_has_japanese_headers_and_words(tmp_path: Path) -> None:
@@ -320,7 +385,9 @@ def test_file_of_a_fleet_that_is_all_learning_is_written(tmp_path: Path) -> None
 
 
 def test_ranking_of_real_rows_puts_the_learning_unit_last(found: pa.Table) -> None:
-    entries = ranking(found.to_pylist(), last_day=dt.date(1970, 1, 1) + dt.timedelta(days=FIRST + 299))
+    entries = ranking(
+        found.to_pylist(), last_day=dt.date(1970, 1, 1) + dt.timedelta(days=FIRST + 299)
+    )
     assert set(names(entries)[:2]) == {"A", "D-drift"}
     assert set(names(entries)[2:]) == {"B-new", "C-gappy"}
     risk = [entry["risks"][30] for entry in entries[:2]]

@@ -22,16 +22,19 @@ def risks(rows: int) -> np.ndarray:
     return np.sort(np.random.default_rng(0).random((rows, 3)), axis=1)
 
 
-def table(made: Windows, risk_BH: np.ndarray | None = None, horizons: tuple[int, ...] = HORIZONS) -> pa.Table:
+def table(
+    made: Windows, risk_BH: np.ndarray | None = None, horizons: tuple[int, ...] = HORIZONS
+) -> pa.Table:
     risk_BH = risks(len(made)) if risk_BH is None else risk_BH
-    return predictions_table(made, risk_BH, THRESHOLD_H, horizons=horizons, model="hybrid", bundle_id="ahu-0")
+    return predictions_table(
+        made, risk_BH, THRESHOLD_H, horizons=horizons, model="hybrid", bundle_id="ahu-0"
+    )
 
 
 def test_columns_are_those_of_the_design_with_their_types() -> None:
     kinds = dict(zip(SCHEMA.names, SCHEMA.types, strict=True))
-    wanted = (
-        "facility_id equipment_id point_id end_date horizon risk threshold alarm split label observed model bundle_id"
-    )
+    wanted = "facility_id equipment_id point_id end_date horizon risk threshold alarm split label"
+    wanted += " observed model bundle_id"
     assert set(wanted.split()) <= set(kinds)
     assert kinds["end_date"] == pa.date32()
     assert kinds["horizon"] == pa.int32()
@@ -64,7 +67,10 @@ def test_label_is_null_exactly_where_it_is_not_observed() -> None:
     assert made.y_BH is not None
     assert made.known_BH is not None
     assert found["observed"].to_pylist() == made.known_BH.ravel().tolist()
-    expected = [y if known else None for y, known in zip(made.y_BH.ravel(), made.known_BH.ravel(), strict=True)]
+    expected = [
+        y if known else None
+        for y, known in zip(made.y_BH.ravel(), made.known_BH.ravel(), strict=True)
+    ]
     assert found["label"].to_pylist() == expected
     assert None in expected
 
@@ -80,7 +86,9 @@ def test_window_without_a_score_has_neither_risk_nor_alarm() -> None:
     risk_BH[1] = np.nan
     found = table(windows(3), risk_BH)
     for name in ("risk", "alarm"):
-        assert [value is None for value in found[name].to_pylist()] == [False] * 3 + [True] * 3 + [False] * 3
+        assert [value is None for value in found[name].to_pylist()] == [False] * 3 + [True] * 3 + [
+            False
+        ] * 3
     assert not any(np.isnan(value) for value in found["risk"].to_pylist() if value is not None)
 
 

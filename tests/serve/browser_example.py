@@ -26,7 +26,11 @@ QUIET = [
 
 def chromium() -> str:
     """Its path; the test is skipped where there is none, except in CI."""
-    found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    found = (
+        shutil.which("chromium")
+        or shutil.which("chromium-browser")
+        or shutil.which("google-chrome")
+    )
     if found is None and not os.environ.get("CI"):
         pytest.skip("Chromium (Debian's package chromium) is not installed")
     assert found, "CI installs Chromium (.ci/run)"
@@ -122,7 +126,10 @@ def browser() -> Iterator[Browser]:
         )  # fmt: skip
         try:
             port_file, end = Path(folder) / "DevToolsActivePort", time.monotonic() + 60
-            while not (port_file.exists() and port_file.read_text().strip()) and time.monotonic() < end:
+            while (
+                not (port_file.exists() and port_file.read_text().strip())
+                and time.monotonic() < end
+            ):
                 time.sleep(0.1)
             tab = Browser(int(port_file.read_text().splitlines()[0]))
             yield tab

@@ -23,7 +23,9 @@ def stream(table: pa.Table, **options: Any) -> bytes:
 
 
 def windows(rows: int = 1, **more: Any) -> pa.Table:
-    values = pa.FixedSizeListArray.from_arrays(pa.array(np.zeros(rows * 90)), 90).cast(pa.list_(pa.float64()))
+    values = pa.FixedSizeListArray.from_arrays(pa.array(np.zeros(rows * 90)), 90).cast(
+        pa.list_(pa.float64())
+    )
     columns = {"facility_id": ["F1"] * rows, "equipment_id": ["E1"] * rows, "class": ["ahu"] * rows,
                "end_date": [TODAY] * rows, "values": values}  # fmt: skip
     return pa.table({**columns, **more})
@@ -36,14 +38,18 @@ def long_list(numbers: int = 120_000_000) -> bytes:
     schema = windows().schema
     with pq.ParquetWriter(sink, schema, compression="zstd") as writer:
         for _ in range(numbers // step):
-            values = pa.ListArray.from_arrays(pa.array([0, step], pa.int32()), pa.nulls(step, pa.float64()))
+            values = pa.ListArray.from_arrays(
+                pa.array([0, step], pa.int32()), pa.nulls(step, pa.float64())
+            )
             writer.write_table(windows(values=values))
     return sink.getvalue()
 
 
 def one_group(numbers: int = 30_000_000) -> bytes:
     """Parquet: a single row group whose only window is very long."""
-    values = pa.ListArray.from_arrays(pa.array([0, numbers], pa.int32()), pa.nulls(numbers, pa.float64()))
+    values = pa.ListArray.from_arrays(
+        pa.array([0, numbers], pa.int32()), pa.nulls(numbers, pa.float64())
+    )
     sink = io.BytesIO()
     pq.write_table(windows(values=values), sink, compression="zstd")
     return sink.getvalue()
@@ -51,19 +57,25 @@ def one_group(numbers: int = 30_000_000) -> bytes:
 
 def shared_text(rows: int = 20_000, length: int = 250_000) -> bytes:
     """Arrow: every row has the same long text of a dictionary."""
-    texts = pa.DictionaryArray.from_arrays(pa.array(np.zeros(rows, np.int8)), pa.array(["x" * length]))
+    texts = pa.DictionaryArray.from_arrays(
+        pa.array(np.zeros(rows, np.int8)), pa.array(["x" * length])
+    )
     return stream(windows(rows, values=pa.array([[0.0]] * rows), equipment_id=texts))
 
 
 def compressed_dictionary(length: int = 200_000_000) -> bytes:
     """Arrow: a compressed dictionary of a column that nobody looks at."""
-    texts = pa.DictionaryArray.from_arrays(pa.array([0], pa.int8()), pa.array(["x" * length], pa.large_string()))
+    texts = pa.DictionaryArray.from_arrays(
+        pa.array([0], pa.int8()), pa.array(["x" * length], pa.large_string())
+    )
     return stream(windows(other=texts), compression="zstd")
 
 
 def nested_column(length: int = 60_000_000) -> bytes:
     """Arrow: a compressed column of structures that nobody looks at."""
-    other = pa.ListArray.from_arrays(pa.array([0, length], pa.int32()), pa.nulls(length, pa.struct([("a", pa.int8())])))
+    other = pa.ListArray.from_arrays(
+        pa.array([0, length], pa.int32()), pa.nulls(length, pa.struct([("a", pa.int8())]))
+    )
     return stream(windows(other=other), compression="zstd")
 
 

@@ -24,7 +24,13 @@ HARMLESS = ("training",)  # is only shown
 
 def ways(value: Any, way: tuple[Any, ...] = (), depth: int = 4) -> Iterator[tuple[Any, ...]]:
     """Every way to a key of a manifest, the first of a list standing for all."""
-    inner = value.items() if isinstance(value, dict) else enumerate(value[:1]) if isinstance(value, list) else ()
+    inner = (
+        value.items()
+        if isinstance(value, dict)
+        else enumerate(value[:1])
+        if isinstance(value, list)
+        else ()
+    )
     for key, each in inner if depth else ():
         yield (*way, key)
         yield from ways(each, (*way, key), depth - 1)
@@ -138,8 +144,15 @@ def damages(sound: Path, others: dict[str, Bundle]) -> dict[str, Change]:
         for file in ("model.safetensors", "golden.safetensors", "manifest.json"):
             found[f"{file} of {name}"] = of(other, file)
     for share in range(1, 20):
-        found[f"manifest cut at {share}/20"] = text_of(lambda text, share=share: text[: len(text) * share // 20])
-    for name in ("model.safetensors", "golden.safetensors", "encoder/model.safetensors", "encoder/config.json"):
+        found[f"manifest cut at {share}/20"] = text_of(
+            lambda text, share=share: text[: len(text) * share // 20]
+        )
+    for name in (
+        "model.safetensors",
+        "golden.safetensors",
+        "encoder/model.safetensors",
+        "encoder/config.json",
+    ):
         for size in (0, 7, 100):
             found[f"{name} cut at {size}"] = cut(name, size)
     for way in ways(manifest):

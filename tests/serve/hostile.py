@@ -27,7 +27,9 @@ from tests.serve.bulk_bodies import UNFOLDING, stream, windows
 from tests.serve.damaged_bundles import ODD, changed, damaged, damages, ways
 from tests.serve.serve_example import UNITS, body_readings, client_of, scored, service_of
 
-INSIDE = re.compile(r"Traceback|/work\b|/tmp\b|/root\b|site-packages|File \"|\.py\b|object at 0x|sqlite|psycopg")
+INSIDE = re.compile(
+    r"Traceback|/work\b|/tmp\b|/root\b|site-packages|File \"|\.py\b|object at 0x|sqlite|psycopg"
+)
 MORE: dict[str, Any] = {**ODD, "long": "x" * 200, "blank": " ", "nan text": "nan", "old": "0001-01-01",
                         "inf": float("inf"), "seconds": 1709251200, "digits": 10**400, "control": "a\x00b",
                         "surrogate": "\ud800"}  # fmt: skip
@@ -49,7 +51,13 @@ def bodies() -> Iterator[tuple[str, bytes]]:
     unit = {"facility_id": "F1", "equipment_id": "E1", "class": "ahu", "install_date": "2020-01-01",
             "readings": readings, "events": events}  # fmt: skip
     window = {"end_date": "2024-01-01", "values": {"p": [1.0, None]}}
-    asked = {"facility_id": "F1", "equipment_id": "E1", "class": "ahu", "window": window, "horizons": [30]}
+    asked = {
+        "facility_id": "F1",
+        "equipment_id": "E1",
+        "class": "ahu",
+        "window": window,
+        "horizons": [30],
+    }
     for path, body in (
         ("/v1/readings", {"units": [unit]}),
         ("/v1/predict", {"units": [unit]}),
@@ -107,22 +115,36 @@ class Count:
 def requests_part(service: Service) -> Count:
     count = Count("hostile requests")
     good = {
-        "units": [{"facility_id": "good", "equipment_id": "E", "class": "ahu", "readings": body_readings(UNITS[1])}]
+        "units": [
+            {
+                "facility_id": "good",
+                "equipment_id": "E",
+                "class": "ahu",
+                "readings": body_readings(UNITS[1]),
+            }
+        ]
     }
     with client_of(service) as client:
         before = client.post("/v1/predict", json=good).text
         for what, told in hostile_requests(client):
             count.add(what, told.status_code, told.text)
         scored(service)
-        if client.post("/v1/predict", json=good).text != before or client.get("/readyz").json()["waiting"]:
-            count.wrong.append("a good request is answered otherwise, or equipment waits, after the storm")
+        if (
+            client.post("/v1/predict", json=good).text != before
+            or client.get("/readyz").json()["waiting"]
+        ):
+            count.wrong.append(
+                "a good request is answered otherwise, or equipment waits, after the storm"
+            )
     return count
 
 
 def bundles_part(service: Service) -> Count:
     count, (sound,) = Count("damaged bundles"), service.config.bundle_folder.glob("ahu-*")
     with client_of(service) as client:
-        every = damages(Path(sound), {"another seed": bundle(seed=5), "two points": bundle(("a", "b"))})
+        every = damages(
+            Path(sound), {"another seed": bundle(seed=5), "two points": bundle(("a", "b"))}
+        )
         for name, change in every.items():
             folder = damaged(Path(sound), change)
             told = client.post(f"/v1/models/{folder.name}/promote")
@@ -138,7 +160,9 @@ def unfolding_part(service: Service) -> Count:
         for name, (make, kind) in UNFOLDING.items():
             told = client.post("/v1/predict/bulk", content=make(), headers={"content-type": kind})
             count.add(name, told.status_code, told.text, {413, 422})
-        told = client.post("/v1/predict/bulk", content=stream(windows()), headers={"content-type": who.ARROW})
+        told = client.post(
+            "/v1/predict/bulk", content=stream(windows()), headers={"content-type": who.ARROW}
+        )
         count.add("a sound one after them", told.status_code, "", {200})
     return count
 
@@ -162,7 +186,9 @@ def keys_part(service: Service) -> Count:
     for name in who.CALLERS[2:]:
         role, _, place = name.partition(" ")
         facility = "" if place == "fleet" else place
-        headers[name] = {"x-api-key": who.make_key(service.store, name, facility_id=facility, role=role)}
+        headers[name] = {
+            "x-api-key": who.make_key(service.store, name, facility_id=facility, role=role)
+        }
     with client_of(service, keys=True) as client:
         for caller in who.CALLERS:
             for facility in ("F1", "F2"):
@@ -170,7 +196,9 @@ def keys_part(service: Service) -> Count:
                     told = who.ask(client, what, more, headers[caller])
                     wanted = who.expected(caller, role, facility)
                     wanted = {404} if name == "promote" and 200 in wanted else wanted
-                    count.add(f"{caller}: {name} of {facility}", told.status_code, told.text, wanted)
+                    count.add(
+                        f"{caller}: {name} of {facility}", told.status_code, told.text, wanted
+                    )
             for path in who.OF_ALL:
                 told = client.get(path, headers=headers[caller])
                 count.add(f"{caller}: {path}", told.status_code, "")
@@ -183,7 +211,9 @@ def main() -> int:
     """Run all parts, each on a service of its own."""
     well = True
     for part in (requests_part, bundles_part, unfolding_part, slow_part, keys_part):
-        with tempfile.TemporaryDirectory(prefix="hvac-hostile-", ignore_cleanup_errors=True) as folder:
+        with tempfile.TemporaryDirectory(
+            prefix="hvac-hostile-", ignore_cleanup_errors=True
+        ) as folder:
             well &= part(scored(service_of(Path(folder)))).told()
     return 0 if well else 1
 

@@ -33,7 +33,9 @@ DAYS = 200
 def values(unit: Unit, days: int = DAYS) -> np.ndarray:
     """A noisy level with, for F1 E2, a rise at the end."""
     rng = np.random.default_rng(abs(hash_of(unit)))
-    rise = np.r_[np.zeros(days - 60), np.linspace(0, 8, 60)] if unit == UNITS[1] and days > 60 else 0
+    rise = (
+        np.r_[np.zeros(days - 60), np.linspace(0, 8, 60)] if unit == UNITS[1] and days > 60 else 0
+    )
     return rng.normal(20, 1, days) + rise
 
 
@@ -44,7 +46,9 @@ def hash_of(unit: Unit) -> int:
 def reading_rows(unit: Unit, days: int = DAYS, *, last: int = LAST) -> list[tuple[Any, ...]]:
     """Rows of `store.READING`."""
     found = values(unit, days)
-    return [(*unit, "p", last - days + 1 + i, float(v), 10.0, 30.0, None) for i, v in enumerate(found)]
+    return [
+        (*unit, "p", last - days + 1 + i, float(v), 10.0, 30.0, None) for i, v in enumerate(found)
+    ]
 
 
 def body_readings(unit: Unit, days: int = DAYS) -> list[dict[str, Any]]:
@@ -55,7 +59,9 @@ def body_readings(unit: Unit, days: int = DAYS) -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
-def filled(folder: Path, made: Bundle | None = None, **settings: Any) -> tuple[ServeConfig, Store, str]:
+def filled(
+    folder: Path, made: Bundle | None = None, **settings: Any
+) -> tuple[ServeConfig, Store, str]:
     """Settings, a filled store, and the id of the bundle that serves the fleet's class ahu."""
     config = ServeConfig(workspace=folder, store=str(folder / "store.sqlite"), **settings)
     name = (made or bundle()).save(folder / "bundles").name

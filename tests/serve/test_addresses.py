@@ -46,7 +46,10 @@ def client(service: Service) -> Iterator[TestClient]:
     """A service to which a unit of every odd facility was pushed, named like the next one."""
     readings = body_readings(UNITS[0], 100)
     pairs = zip(ODD, ODD[1:] + ODD[:1], strict=True)
-    units = [{"facility_id": f, "equipment_id": e, "class": "ahu", "readings": readings} for f, e in pairs]
+    units = [
+        {"facility_id": f, "equipment_id": e, "class": "ahu", "readings": readings}
+        for f, e in pairs
+    ]
     with client_of(service) as client:
         told = client.post("/v1/readings", json={"units": units})
         assert told.status_code == 202, told.text
@@ -59,12 +62,16 @@ def test_every_route_and_page_reaches_an_odd_id(client: TestClient, number: int)
     facility, equipment = ODD[number], ODD[(number + 1) % len(ODD)]
     own, both = segment(facility), f"{segment(facility)}/{segment(equipment)}"
     ranking = client.get(f"/v1/facilities/{own}/ranking").json()
-    assert [(e["facility_id"], e["equipment_id"]) for e in ranking["ranking"]] == [(facility, equipment)]
+    assert [(e["facility_id"], e["equipment_id"]) for e in ranking["ranking"]] == [
+        (facility, equipment)
+    ]
     found = client.get(f"/v1/equipment/{both}").json()
     assert (found["facility_id"], found["equipment_id"]) == (facility, equipment)
     assert client.get(f"/v1/facilities/{own}/ranking?format=csv").status_code == 200
     page = client.get(f"/facility/{own}", headers=BROWSER)
-    assert f"<h1>{html.escape(facility, quote=False)}</h1>" in page.text.replace("&#39;", "'").replace("&#34;", '"')
+    assert f"<h1>{html.escape(facility, quote=False)}</h1>" in page.text.replace(
+        "&#39;", "'"
+    ).replace("&#34;", '"')
     assert client.get(f"/equipment/{both}", headers=BROWSER).status_code == 200
     asked = {"facility_id": facility, "equipment_id": equipment}
     assert client.post("/v1/predict", json={"units": [asked]}).status_code == 200
@@ -95,13 +102,19 @@ def test_slash_that_is_not_encoded_ends_the_facility_as_before(client: TestClien
     assert client.get("/v1/equipment/F1/E1").json()["equipment_id"] == "E1"
 
 
-@pytest.mark.parametrize("path", ["/facility/%ff", "/v1/equipment/F1/%ed%a0%80", "/facility/a%00b", "/facility/nan"])
+@pytest.mark.parametrize(
+    "path", ["/facility/%ff", "/v1/equipment/F1/%ed%a0%80", "/facility/a%00b", "/facility/nan"]
+)
 def test_address_that_holds_no_id_is_refused(client: TestClient, path: str) -> None:
     assert client.get(path).status_code == 422
 
 
 def test_ids_are_trimmed_in_bodies_and_addresses(client: TestClient, service: Service) -> None:
-    unit = {"facility_id": " F1\u3000", "equipment_id": "\tE1 ", "readings": [reading(point_id=" p ")]}
+    unit = {
+        "facility_id": " F1\u3000",
+        "equipment_id": "\tE1 ",
+        "readings": [reading(point_id=" p ")],
+    }
     assert client.post("/v1/readings", json={"units": [unit]}).json()["unknown_points"] == []
     assert client.get("/v1/equipment/%20F1/E1%20").json()["equipment_id"] == "E1"
     assert "E1 " not in {row.equipment_id for row in service.store.units()}
@@ -158,7 +171,9 @@ def test_horizon_that_is_no_whole_number_is_refused(client: TestClient, horizon:
 
 @pytest.mark.parametrize("value", [1, 1e15, -1e15, 0.0])
 def test_numbers_that_are_allowed_are_taken(client: TestClient, value: float) -> None:
-    assert client.post("/v1/predict", json={"units": [unit(reading(value=value))]}).status_code == 200
+    assert (
+        client.post("/v1/predict", json={"units": [unit(reading(value=value))]}).status_code == 200
+    )
 
 
 def test_push_that_names_a_unit_twice_must_not_contradict_itself(client: TestClient) -> None:
@@ -168,13 +183,20 @@ def test_push_that_names_a_unit_twice_must_not_contradict_itself(client: TestCli
         assert "E1 is named 2 times" in told.json()["error"]
     different = [unit(reading(), **{"class": name}) for name in ("ahu", "pump")]
     assert client.post("/v1/readings", json={"units": different}).status_code == 422
-    same = client.post("/v1/readings", json={"units": [unit(reading()), unit(reading(), reading(date="2024-03-02"))]})
+    same = client.post(
+        "/v1/readings",
+        json={"units": [unit(reading()), unit(reading(), reading(date="2024-03-02"))]},
+    )
     assert same.status_code == 202
 
 
 def test_point_that_no_bundle_of_the_class_looks_at_is_told(client: TestClient) -> None:
-    told = client.post("/v1/readings", json={"units": [unit(reading(), reading(point_id="vibratoin"))]}).json()
-    assert [(each["point_id"], each["readings"]) for each in told["unknown_points"]] == [("vibratoin", 1)]
+    told = client.post(
+        "/v1/readings", json={"units": [unit(reading(), reading(point_id="vibratoin"))]}
+    ).json()
+    assert [(each["point_id"], each["readings"]) for each in told["unknown_points"]] == [
+        ("vibratoin", 1)
+    ]
 
 
 def test_day_after_tomorrow_is_refused_and_tomorrow_is_not(client: TestClient) -> None:

@@ -31,7 +31,16 @@ from serve.graph.stages import LocalStages
 from serve.keys import make_key
 from serve.service import Service
 from tests.models.models_example import departing
-from tests.serve.serve_example import DAYS, LAST, TODAY, UNITS, body_readings, client_of, scored, service_of
+from tests.serve.serve_example import (
+    DAYS,
+    LAST,
+    TODAY,
+    UNITS,
+    body_readings,
+    client_of,
+    scored,
+    service_of,
+)
 
 E1, E2, F2 = UNITS
 
@@ -66,7 +75,9 @@ def batch_rows(service: Service, name: Any) -> list[dict[str, Any]]:
     (panel,) = panels(table, {name: bundle.recipe.points})
     ask = Ask(bundle_id="", unit=name, class_name="ahu", readings=table, events=events)
     record = UnitRecord(events=events_of(ask), install_day=stored.install_day, class_name="ahu")
-    rows: list[dict[str, Any]] = latest_rows(scenes(panel, bundle.recipe, record), bundle).to_pylist()
+    rows: list[dict[str, Any]] = latest_rows(
+        scenes(panel, bundle.recipe, record), bundle
+    ).to_pylist()
     return rows
 
 
@@ -76,15 +87,22 @@ def batch_rows(service: Service, name: Any) -> list[dict[str, Any]]:
 @pytest.mark.parametrize("name", UNITS)
 def test_risk_is_that_of_the_batch_job(service: Service, client: TestClient, name: Any) -> None:
     rows = batch_rows(service, name)
-    np.testing.assert_allclose(risks(predict(client, unit(name))), [row["risk"] for row in rows], atol=1e-6)
+    np.testing.assert_allclose(
+        risks(predict(client, unit(name))), [row["risk"] for row in rows], atol=1e-6
+    )
     stored = service.rows(*name)
-    np.testing.assert_allclose([r["risk"] for r in stored], [row["risk"] for row in rows], atol=1e-6)
+    np.testing.assert_allclose(
+        [r["risk"] for r in stored], [row["risk"] for row in rows], atol=1e-6
+    )
     np.testing.assert_allclose(stored[0]["forecast"], rows[0]["forecast"], rtol=1e-6)
 
 
 def test_readings_in_the_body_give_the_same_as_the_stored_record(client: TestClient) -> None:
     told = predict(
-        client, unit(E1), unit(E1), {**unit(E1, readings=body_readings(E1)), "equipment_id": "new", "class": "ahu"}
+        client,
+        unit(E1),
+        unit(E1),
+        {**unit(E1, readings=body_readings(E1)), "equipment_id": "new", "class": "ahu"},
     )
     np.testing.assert_allclose(risks(told, 0), risks(told, 1), atol=1e-9)
     assert told.json()["predictions"][2]["equipment_id"] == "new"
@@ -95,12 +113,16 @@ def test_window_with_gaps_is_the_same_as_its_readings(client: TestClient) -> Non
     readings = body_readings(E1)
     values = [None if i % 9 == 0 else row["value"] for i, row in enumerate(readings)]
     kept = [
-        {"point_id": "p", "date": r["date"], "value": v} for r, v in zip(readings, values, strict=True) if v is not None
+        {"point_id": "p", "date": r["date"], "value": v}
+        for r, v in zip(readings, values, strict=True)
+        if v is not None
     ]
     same = {"facility_id": "X", "class": "ahu"}
     window = {"end_date": readings[-1]["date"], "values": {"p": values}}
     told = predict(
-        client, {**same, "equipment_id": "a", "readings": kept}, {**same, "equipment_id": "b", "window": window}
+        client,
+        {**same, "equipment_id": "a", "readings": kept},
+        {**same, "equipment_id": "b", "window": window},
     )
     np.testing.assert_allclose(risks(told, 0), risks(told, 1), atol=1e-9)
 
@@ -113,39 +135,62 @@ def bulk_windows(service: Service) -> pa.Table:
         _, table, _ = service.record(name)
         (panel,) = panels(table, {name: bundle.recipe.points})
         parts.append(
-            to_arrow(newest(scenes(panel, bundle.recipe, UnitRecord(class_name="ahu")), bundle.recipe).windows)
+            to_arrow(
+                newest(
+                    scenes(panel, bundle.recipe, UnitRecord(class_name="ahu")), bundle.recipe
+                ).windows
+            )
         )
-    return pa.concat_tables(parts).select(["facility_id", "equipment_id", "class", "end_date", "values"])
+    return pa.concat_tables(parts).select(
+        ["facility_id", "equipment_id", "class", "end_date", "values"]
+    )
 
 
-def test_bulk_gives_the_batch_risks_in_the_order_of_the_rows(service: Service, client: TestClient) -> None:
+def test_bulk_gives_the_batch_risks_in_the_order_of_the_rows(
+    service: Service, client: TestClient
+) -> None:
     windows = bulk_windows(service)
     expected = [row["risk"] for name in (F2, E1, E2) for row in batch_rows(service, name)]
     for kind, content in ((ARROW, stream(windows)), (PARQUET, parquet(windows))):
         told = client.post("/v1/predict/bulk", content=content, headers={"content-type": kind})
         found = pa.ipc.open_stream(told.content).read_all()
-        assert found["equipment_id"].to_pylist() == [n.equipment_id for n in (F2, E1, E2) for _ in range(3)]
+        assert found["equipment_id"].to_pylist() == [
+            n.equipment_id for n in (F2, E1, E2) for _ in range(3)
+        ]
         np.testing.assert_allclose(found["risk"].to_pylist(), expected, atol=1e-5)
 
 
-def test_facility_of_a_unit_decides_its_risk_and_threshold_in_every_answer(tmp_path: Path, service: Service) -> None:
+def test_facility_of_a_unit_decides_its_risk_and_threshold_in_every_answer(
+    tmp_path: Path, service: Service
+) -> None:
     """Batch job, stored rows, request and bulk alike; other facilities have the class's as before."""
     own = scored(service_of(tmp_path, departing("F2")))
     rows = {name: batch_rows(own, name) for name in (F2, E1, E2)}
     for name, found in rows.items():
         plain = batch_rows(service, name)
         raised = [row["risk"] > before["risk"] for row, before in zip(found, plain, strict=True)]
-        lowered = [row["threshold"] < before["threshold"] for row, before in zip(found, plain, strict=True)]
+        lowered = [
+            row["threshold"] < before["threshold"] for row, before in zip(found, plain, strict=True)
+        ]
         assert raised == lowered == [name == F2] * 3
     with client_of(own) as client:
         for name, found in rows.items():
-            answers = predict(client, unit(name)).json()["predictions"][0]["horizons"], own.rows(*name)
+            answers = (
+                predict(client, unit(name)).json()["predictions"][0]["horizons"],
+                own.rows(*name),
+            )
             for told, key in itertools.product(answers, ("risk", "threshold", "alarm")):
-                np.testing.assert_allclose([each[key] for each in told], [row[key] for row in found], atol=1e-6)
+                np.testing.assert_allclose(
+                    [each[key] for each in told], [row[key] for row in found], atol=1e-6
+                )
         content, kind = stream(bulk_windows(own)), {"content-type": ARROW}
-        bulk = pa.ipc.open_stream(client.post("/v1/predict/bulk", content=content, headers=kind).content).read_all()
+        bulk = pa.ipc.open_stream(
+            client.post("/v1/predict/bulk", content=content, headers=kind).content
+        ).read_all()
     for key in ("risk", "threshold"):
-        np.testing.assert_allclose(bulk[key].to_pylist(), [r[key] for found in rows.values() for r in found], atol=1e-5)
+        np.testing.assert_allclose(
+            bulk[key].to_pylist(), [r[key] for found in rows.values() for r in found], atol=1e-5
+        )
 
 
 def stream(table: pa.Table, **options: Any) -> bytes:
@@ -166,7 +211,13 @@ def parquet(table: pa.Table) -> bytes:
 
 def test_young_equipment_is_learning_with_days_left(client: TestClient) -> None:
     told = predict(
-        client, {"facility_id": "X", "equipment_id": "young", "class": "ahu", "readings": body_readings(E1, 40)}
+        client,
+        {
+            "facility_id": "X",
+            "equipment_id": "young",
+            "class": "ahu",
+            "readings": body_readings(E1, 40),
+        },
     )
     (found,) = told.json()["predictions"]
     assert (found["status"], found["learning_days_left"]) == ("learning", 50)
@@ -183,9 +234,13 @@ def test_risks_never_fall_and_alarms_follow_the_threshold(client: TestClient) ->
 
 def test_forecast_has_every_day_of_the_horizon(client: TestClient) -> None:
     found = client.post("/v1/forecast", json=unit(E2, horizons=[7, 30])).json()["forecasts"]
-    assert [(one["horizon"], len(one["values"]), len(one["low"])) for one in found] == [(7, 7, 7), (30, 30, 30)]
+    assert [(one["horizon"], len(one["values"]), len(one["low"])) for one in found] == [
+        (7, 7, 7),
+        (30, 30, 30),
+    ]
     assert all(
-        low <= v <= high for v, low, high in zip(found[1]["values"], found[1]["low"], found[1]["high"], strict=True)
+        low <= v <= high
+        for v, low, high in zip(found[1]["values"], found[1]["low"], found[1]["high"], strict=True)
     )
 
 
@@ -214,20 +269,30 @@ def test_pushed_readings_are_scored_again_at_once(tmp_path: Path) -> None:
     with client_of(own) as client:
         before = own.rows(*E1)[0]["risk"]
         risen = [
-            {**row, "value": row["value"] + (12 if i > DAYS - 60 else 0)} for i, row in enumerate(body_readings(E1))
+            {**row, "value": row["value"] + (12 if i > DAYS - 60 else 0)}
+            for i, row in enumerate(body_readings(E1))
         ]
         told = client.post("/v1/readings", json={"units": [unit(E1, readings=risen)]})
         assert (told.status_code, told.json()["readings"]) == (202, DAYS)
         scored(own)
         assert own.rows(*E1)[0]["risk"] != before
-        assert risks(predict(client, unit(E1))) == pytest.approx([row["risk"] for row in own.rows(*E1)], abs=1e-9)
+        assert risks(predict(client, unit(E1))) == pytest.approx(
+            [row["risk"] for row in own.rows(*E1)], abs=1e-9
+        )
 
 
 def test_new_equipment_appears_after_its_first_push(tmp_path: Path) -> None:
     own = scored(service_of(tmp_path))
     with client_of(own) as client:
         body = {
-            "units": [{"facility_id": "F3", "equipment_id": "N", "class": "ahu", "readings": body_readings(E1, 30)}]
+            "units": [
+                {
+                    "facility_id": "F3",
+                    "equipment_id": "N",
+                    "class": "ahu",
+                    "readings": body_readings(E1, 30),
+                }
+            ]
         }
         assert client.post("/v1/readings", json=body).status_code == 202
         scored(own)
@@ -235,10 +300,14 @@ def test_new_equipment_appears_after_its_first_push(tmp_path: Path) -> None:
         assert (entry["status"], entry["learning_days_left"]) == ("learning", 60)
 
 
-def test_newer_reading_replaces_only_its_own_day_for_one_answer(client: TestClient, service: Service) -> None:
+def test_newer_reading_replaces_only_its_own_day_for_one_answer(
+    client: TestClient, service: Service
+) -> None:
     before = len(service.store.readings(E1))
     last = str(EPOCH + dt.timedelta(days=LAST))
-    told = predict(client, unit(E1, readings=[{"point_id": "p", "date": last, "value": 500.0}]), unit(E1))
+    told = predict(
+        client, unit(E1, readings=[{"point_id": "p", "date": last, "value": 500.0}]), unit(E1)
+    )
     assert risks(told, 0) != risks(told, 1)
     assert len(service.store.readings(E1)) == before
 
@@ -286,7 +355,9 @@ def test_damaged_bundle_in_the_folder_keeps_no_service_from_starting(tmp_path: P
         assert predict(client, unit(E1)).status_code == 200
 
 
-def test_bug_in_one_round_leaves_nobody_waiting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bug_in_one_round_leaves_nobody_waiting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     own = service_of(tmp_path, limits={"timeout_s": 60})
 
     def fail(*_: Any) -> Any:
@@ -323,7 +394,10 @@ def test_user_config_changes_bundles_once_and_leaves_later_promotions(tmp_path: 
 @pytest.fixture(scope="module")
 def keys(service: Service) -> dict[str, str]:
     made = {role: make_key(service.store, role, role=role) for role in ("read", "push", "admin")}
-    return made | {f"{role}@F1": make_key(service.store, f"{role} F1", facility_id="F1", role=role) for role in made}
+    return made | {
+        f"{role}@F1": make_key(service.store, f"{role} F1", facility_id="F1", role=role)
+        for role in made
+    }
 
 
 @pytest.fixture(scope="module")
@@ -337,7 +411,8 @@ def header(keys: dict[str, str], name: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/v1/facilities", "/v1/models", "/metrics", "/equipment/F1/E1", "/v1/equipment/F1/E1"]
+    "path",
+    ["/", "/v1/facilities", "/v1/models", "/metrics", "/equipment/F1/E1", "/v1/equipment/F1/E1"],
 )
 def test_without_a_key_nothing_is_shown(locked: TestClient, path: str) -> None:
     assert locked.get(path).status_code == 401
@@ -348,14 +423,23 @@ def test_liveness_needs_no_key(locked: TestClient) -> None:
     assert locked.get("/healthz").status_code == locked.get("/readyz").status_code == 200
 
 
-def test_key_of_one_facility_sees_nothing_of_another(locked: TestClient, keys: dict[str, str]) -> None:
+def test_key_of_one_facility_sees_nothing_of_another(
+    locked: TestClient, keys: dict[str, str]
+) -> None:
     own = header(keys, "admin@F1")
-    assert [f["facility_id"] for f in locked.get("/v1/facilities", headers=own).json()["facilities"]] == ["F1"]
-    for path in ("/v1/facilities/F2/ranking", "/v1/equipment/F2/E1", "/facility/F2", "/equipment/F2/E1"):
+    assert [
+        f["facility_id"] for f in locked.get("/v1/facilities", headers=own).json()["facilities"]
+    ] == ["F1"]
+    for path in (
+        "/v1/facilities/F2/ranking",
+        "/v1/equipment/F2/E1",
+        "/facility/F2",
+        "/equipment/F2/E1",
+    ):
         assert locked.get(path, headers=own).status_code == 404
-        assert locked.get(path, headers=own).text == locked.get(path.replace("F2", "F9"), headers=own).text.replace(
-            "F9", "F2"
-        )
+        assert locked.get(path, headers=own).text == locked.get(
+            path.replace("F2", "F9"), headers=own
+        ).text.replace("F9", "F2")
     for path in ("/", "/equipment", "/ranking.csv"):
         assert "F2" not in locked.get(path, headers=own).text
     for path, body in (
@@ -364,12 +448,19 @@ def test_key_of_one_facility_sees_nothing_of_another(locked: TestClient, keys: d
         ("/v1/readings", {"units": [unit(F2, readings=[])]}),
     ):
         assert locked.post(path, headers=own, json=body).status_code == 404
-    windows = pa.table({"facility_id": ["F2"], "equipment_id": ["E1"], "end_date": [TODAY], "values": [[0.0] * 90]})
-    told = locked.post("/v1/predict/bulk", content=stream(windows), headers={**own, "content-type": ARROW})
+    windows = pa.table(
+        {"facility_id": ["F2"], "equipment_id": ["E1"], "end_date": [TODAY], "values": [[0.0] * 90]}
+    )
+    told = locked.post(
+        "/v1/predict/bulk", content=stream(windows), headers={**own, "content-type": ARROW}
+    )
     assert told.status_code == 404
     assert locked.get("/metrics", headers=own).status_code == 403
     assert locked.post("/v1/models/any/promote", headers=own).status_code == 403
-    assert locked.post("/v1/models/any/promote", headers=own, json={"facility_id": "F2"}).status_code == 404
+    assert (
+        locked.post("/v1/models/any/promote", headers=own, json={"facility_id": "F2"}).status_code
+        == 404
+    )
 
 
 def test_roles_open_what_they_say(locked: TestClient, keys: dict[str, str]) -> None:
@@ -380,12 +471,19 @@ def test_roles_open_what_they_say(locked: TestClient, keys: dict[str, str]) -> N
     assert locked.post("/v1/models/x/promote", headers=header(keys, "admin")).status_code == 404
 
 
-def test_browser_signs_in_by_basic_but_cannot_write_with_it(locked: TestClient, keys: dict[str, str]) -> None:
+def test_browser_signs_in_by_basic_but_cannot_write_with_it(
+    locked: TestClient, keys: dict[str, str]
+) -> None:
     """A browser sends Basic by itself, also for another site's form: it must not be enough to write."""
     told = base64.b64encode(f"anyone:{keys['admin']}".encode()).decode()
     basic = {"authorization": f"Basic {told}"}
     assert locked.get("/", headers=basic).status_code == 200
-    assert locked.post("/v1/readings", headers=basic, json={"units": [unit(E1, readings=[])]}).status_code == 401
+    assert (
+        locked.post(
+            "/v1/readings", headers=basic, json={"units": [unit(E1, readings=[])]}
+        ).status_code
+        == 401
+    )
     assert locked.get("/").headers["www-authenticate"].startswith("Basic")
 
 
@@ -393,7 +491,11 @@ def test_browser_signs_in_by_basic_but_cannot_write_with_it(locked: TestClient, 
 
 
 def broken(**changes: Any) -> dict[str, Any]:
-    return {"units": [unit(E1, readings=[{"point_id": "p", "date": "2024-03-01", "value": 1.0, **changes}])]}
+    return {
+        "units": [
+            unit(E1, readings=[{"point_id": "p", "date": "2024-03-01", "value": 1.0, **changes}])
+        ]
+    }
 
 
 def raw(value: str) -> bytes:
@@ -440,7 +542,11 @@ WRONG: dict[str, tuple[Any, int, str]] = {
     "both": ({"units": [unit(E1, readings=THREE, window=A_DAY)]}, 422, "either"),
     "too many units": ({"units": [unit(E1)] * 300}, 413, "at most"),
     "event ends before it starts": ({"units": [unit(E1, events=BACKWARDS)]}, 422, "before"),
-    "end date before all readings": ({"units": [unit(E1, end_date="1999-01-01")]}, 422, "1999-01-01"),
+    "end date before all readings": (
+        {"units": [unit(E1, end_date="1999-01-01")]},
+        422,
+        "1999-01-01",
+    ),
 }
 ALSO_PUSHED = ("nan", "1e308", "future date", "not json", "deep")
 
@@ -462,7 +568,9 @@ def test_wrong_request_is_refused_with_a_sentence(client: TestClient, name: str)
 def test_a_million_readings_are_too_many(service: Service, client: TestClient) -> None:
     reading = '{"point_id":"p","date":"2024-03-01","value":1}'
     content = (
-        '{"units":[{"facility_id":"F1","equipment_id":"E1","readings":[' + ",".join([reading] * 1_000_000) + "]}]}"
+        '{"units":[{"facility_id":"F1","equipment_id":"E1","readings":['
+        + ",".join([reading] * 1_000_000)
+        + "]}]}"
     )
     assert client.post("/v1/predict", content=content).status_code == 413
 
@@ -476,7 +584,9 @@ def test_body_longer_than_it_says_is_cut_off(client: TestClient) -> None:
 
 
 def test_compressed_body_is_refused_unread(client: TestClient) -> None:
-    told = client.post("/v1/predict", content=b"\x1f\x8b" + bytes(100), headers={"content-encoding": "gzip"})
+    told = client.post(
+        "/v1/predict", content=b"\x1f\x8b" + bytes(100), headers={"content-encoding": "gzip"}
+    )
     assert told.status_code == 415
 
 
@@ -488,7 +598,9 @@ def bulk_table(**changes: Any) -> pa.Table:
         "end_date": [TODAY],
         "values": [[0.5] * 90],
     }
-    return pa.table({name: value for name, value in (columns | changes).items() if value is not None})
+    return pa.table(
+        {name: value for name, value in (columns | changes).items() if value is not None}
+    )
 
 
 def wide(rows: int, values: int) -> pa.Table:
@@ -527,7 +639,9 @@ def test_wrong_bulk_body_is_refused_with_a_sentence(client: TestClient, name: st
     assert words in told.json()["error"]
 
 
-def test_errors_tell_nothing_of_the_inside(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_errors_tell_nothing_of_the_inside(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async def fail(_: Any) -> Any:
         raise RuntimeError("/secret/path password=1")
 
@@ -554,9 +668,10 @@ def test_too_many_at_once_are_turned_away_with_retry_after(tmp_path: Path) -> No
         with ThreadPoolExecutor(4) as pool:
             answers = [pool.submit(predict, client, unit(E1)) for _ in range(4)]
             try:
-                assert [each.result().status_code for each in itertools.islice(as_completed(answers, 100), 3)] == [
-                    429
-                ] * 3
+                assert [
+                    each.result().status_code
+                    for each in itertools.islice(as_completed(answers, 100), 3)
+                ] == [429] * 3
             finally:
                 go.set()
         told = [each.result() for each in answers]

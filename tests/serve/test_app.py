@@ -32,7 +32,15 @@ from serve.load import main as load_main
 from serve.memory.store import FLEET, Store, canonical
 from serve.service import Service
 from serve.settings import ServeConfig, read_config
-from tests.serve.serve_example import LAST, UNITS, body_readings, client_of, filled, scored, service_of
+from tests.serve.serve_example import (
+    LAST,
+    UNITS,
+    body_readings,
+    client_of,
+    filled,
+    scored,
+    service_of,
+)
 
 READING_IDS = ("facility_id", "equipment_id", "point_id")
 
@@ -42,7 +50,14 @@ def test_unknown_setting_names_the_nearest_one() -> None:
         read_config({"workspce": "runs/demo"})
 
 
-HOSTS = {"127.0.0.1": False, "localhost": False, "::1": False, "0.0.0.0": True, "10.1.2.3": True, "plant.test": True}
+HOSTS = {
+    "127.0.0.1": False,
+    "localhost": False,
+    "::1": False,
+    "0.0.0.0": True,
+    "10.1.2.3": True,
+    "plant.test": True,
+}
 
 
 @pytest.mark.parametrize(("host", "needed"), HOSTS.items())
@@ -97,7 +112,8 @@ def test_serve_config_file_is_valid_and_names_our_deployments() -> None:
     named = {each["name"]: each for each in application["deployments"]}
     assert set(named) == {"Ingress", "Features", "RiskModel", "Forecast"} <= set(vars(deployments))
     assert all(
-        each.get("num_replicas", 0) >= 2 or each["autoscaling_config"]["min_replicas"] >= 2 for each in named.values()
+        each.get("num_replicas", 0) >= 2 or each["autoscaling_config"]["min_replicas"] >= 2
+        for each in named.values()
     )
 
 
@@ -110,7 +126,9 @@ def test_empty_store_is_filled_once_from_what_the_jobs_wrote(tmp_path: Path) -> 
     assert load(store, config)
     assert load(store, config) is None
     assert store.readings(UNITS[0]).equals(service.store.readings(UNITS[0]))
-    assert [row["risk"] for row in store.predictions()] == [row["risk"] for row in service.store.predictions()]
+    assert [row["risk"] for row in store.predictions()] == [
+        row["risk"] for row in service.store.predictions()
+    ]
     assert store.assignments() == {(FLEET, "ahu"): service.rows()[0]["bundle_id"]}
     assert store.stale_count() == 0
 
@@ -124,10 +142,15 @@ def test_store_takes_over_what_a_daily_job_added_and_keeps_what_was_pushed(tmp_p
     load(store, config)
     pushed, other = UNITS[0], UNITS[1]
     store.add(readings=[(*pushed, "p", LAST + 1, 99.0, 10.0, 30.0, None)])
-    read = pa.concat_tables(canonical(u, [["p"], [LAST + 2], [21.0], [None], [None], [None]]) for u in (pushed, other))
+    read = pa.concat_tables(
+        canonical(u, [["p"], [LAST + 2], [21.0], [None], [None], [None]]) for u in (pushed, other)
+    )
     pq.write_table(read, workspace / "panel" / "readings" / "part-2.parquet")
     latest = pq.read_table(workspace / "latest.parquet").to_pylist()
-    pq.write_table(pa.Table.from_pylist([{**row, "risk": 0.125} for row in latest]), workspace / "latest.parquet")
+    pq.write_table(
+        pa.Table.from_pylist([{**row, "risk": 0.125} for row in latest]),
+        workspace / "latest.parquet",
+    )
     assert load(store, config) == (1, 2, 1)
     assert {row["risk"] for row in store.predictions(*other)} == {0.125}
     assert 0.125 not in {row["risk"] for row in store.predictions(*pushed)}
@@ -139,7 +162,9 @@ def test_store_takes_over_what_a_daily_job_added_and_keeps_what_was_pushed(tmp_p
     assert load(store, config) is None
 
 
-@pytest.mark.parametrize(("aggregate", "value"), [("mean", 14.0), ("sum", 42.0), ("last", 20.0), (None, 14.0)])
+@pytest.mark.parametrize(
+    ("aggregate", "value"), [("mean", 14.0), ("sum", 42.0), ("last", 20.0), (None, 14.0)]
+)
 def test_several_readings_of_a_day_become_the_one_that_the_jobs_make(
     tmp_path: Path, aggregate: str | None, value: float
 ) -> None:
@@ -155,11 +180,15 @@ def test_several_readings_of_a_day_become_the_one_that_the_jobs_make(
         day = LAST + 1
         rows = [{**dict(zip(READING_IDS, (*UNITS[0], "p"), strict=True)), "second": second, "value": found}
                 for second, found in told]  # fmt: skip
-        table = pa.Table.from_pylist([{**row, "date": EPOCH + dt.timedelta(days=day)} for row in rows], CANONICAL)
+        table = pa.Table.from_pylist(
+            [{**row, "date": EPOCH + dt.timedelta(days=day)} for row in rows], CANONICAL
+        )
         pq.write_table(table, workspace / "panel" / "readings" / f"part-{number}.parquet")
         load(store, ServeConfig(workspace=workspace))
     found = store.readings(UNITS[0]).to_pylist()
-    assert [row["value"] for row in found if row["date"] == EPOCH + dt.timedelta(days=day)] == [value]
+    assert [row["value"] for row in found if row["date"] == EPOCH + dt.timedelta(days=day)] == [
+        value
+    ]
 
 
 def test_predictions_of_a_bundle_that_serves_no_longer_are_not_taken_over(tmp_path: Path) -> None:
@@ -171,7 +200,8 @@ def test_predictions_of_a_bundle_that_serves_no_longer_are_not_taken_over(tmp_pa
     store.assign({("F2", "ahu"): "promoted"}, stale=False)
     latest = pq.read_table(config.workspace / "latest.parquet").to_pylist()
     pq.write_table(
-        pa.Table.from_pylist([{**row, "risk": 0.125} for row in latest]), config.workspace / "latest.parquet"
+        pa.Table.from_pylist([{**row, "risk": 0.125} for row in latest]),
+        config.workspace / "latest.parquet",
     )
     assert load(store, config) == (0, 2, 1)
     assert {row["risk"] for row in store.predictions("F1")} == {0.125}
@@ -187,7 +217,9 @@ def test_equipment_that_no_job_has_scored_is_scored_by_the_service(tmp_path: Pat
     assert load(Store.open(config.store_url), config) == (1, 0, 3)
 
 
-def test_load_that_was_interrupted_is_done_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_load_that_was_interrupted_is_done_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     service = scored(service_of(tmp_path / "first"))
     write_workspace(tmp_path / "run", service.rows(), service.store)
     config = ServeConfig(workspace=tmp_path / "run")
@@ -201,7 +233,9 @@ def test_load_that_was_interrupted_is_done_again(tmp_path: Path, monkeypatch: py
     assert load(store, config) is None
 
 
-def test_service_reads_workspace_and_bundles_from_s3(tmp_path: Path, s3: Callable[[str], str]) -> None:
+def test_service_reads_workspace_and_bundles_from_s3(
+    tmp_path: Path, s3: Callable[[str], str]
+) -> None:
     service = scored(service_of(tmp_path / "first"))
     write_workspace(tmp_path / "run", service.rows(), service.store)
     workspace = place(s3("served")) / "run"
@@ -222,7 +256,10 @@ def test_service_reads_workspace_and_bundles_from_s3(tmp_path: Path, s3: Callabl
 
 def test_store_behind_a_url_is_refused_in_one_sentence() -> None:
     config = ServeConfig(workspace="s3://jobs/run")
-    with pytest.raises(ConfigError, match=r"^s3://jobs/run/serve/store.sqlite cannot be the store.*store=postgresql"):
+    with pytest.raises(
+        ConfigError,
+        match=r"^s3://jobs/run/serve/store.sqlite cannot be the store.*store=postgresql",
+    ):
         Store.open(config.store_url)
 
 
@@ -230,19 +267,27 @@ def write_workspace(folder: Path, latest: list[dict[str, Any]], store: Store) ->
     """Tables as ingest, train and score leave them."""
     (folder / "panel" / "readings").mkdir(parents=True)
     (folder / "steps").mkdir()
-    pq.write_table(pa.concat_tables(store.readings(u) for u in UNITS), folder / "panel" / "readings" / "part.parquet")
+    pq.write_table(
+        pa.concat_tables(store.readings(u) for u in UNITS),
+        folder / "panel" / "readings" / "part.parquet",
+    )
     pq.write_table(pa.Table.from_pylist(latest), folder / "latest.parquet")
-    (folder / "steps" / "train.json").write_text(json.dumps({"bundles": {"ahu": latest[0]["bundle_id"]}}))
+    (folder / "steps" / "train.json").write_text(
+        json.dumps({"bundles": {"ahu": latest[0]["bundle_id"]}})
+    )
     day = dt.date(2024, 1, 1)
     told = {"class": "ahu", "kind": "ahu", "points": ["p"], "readings": 1, "limited": 1}
     told |= dict.fromkeys(("install_date", "first_date", "last_date"), day)
-    units = [{"facility_id": unit.facility_id, "equipment_id": unit.equipment_id, **told} for unit in UNITS]
+    units = [
+        {"facility_id": unit.facility_id, "equipment_id": unit.equipment_id, **told}
+        for unit in UNITS
+    ]
     texts = ("facility_id", "equipment_id", "kind", "point_id")
     dates = [pa.field(name, pa.date32()) for name in ("start", "end")]
     events = pa.schema([*(pa.field(name, pa.string()) for name in texts), *dates])
-    Registry(units=pa.Table.from_pylist(units), events=events.empty_table(), points={"ahu": ("p",)}).save(
-        folder / "panel"
-    )
+    Registry(
+        units=pa.Table.from_pylist(units), events=events.empty_table(), points={"ahu": ("p",)}
+    ).save(folder / "panel")
 
 
 def test_full_disk_is_told_and_predictions_go_on(tmp_path: Path) -> None:
@@ -259,21 +304,26 @@ def test_full_disk_is_told_and_predictions_go_on(tmp_path: Path) -> None:
     unit = {"facility_id": "F1", "equipment_id": "E1"}
     with client_of(service) as client:
         told = client.post(
-            "/v1/readings", json={"units": [{**unit, "readings": body_readings(Unit("F1", "E9"), 5000)}]}
+            "/v1/readings",
+            json={"units": [{**unit, "readings": body_readings(Unit("F1", "E9"), 5000)}]},
         )
         assert (told.status_code, told.headers["retry-after"]) == (503, "5")
         assert "nothing was changed" in told.json()["error"]
         assert client.post("/v1/predict", json={"units": [unit]}).status_code == 200
 
 
-@pytest.mark.parametrize(("fast", "advice"), [(False, "--port"), (True, "RAY_SERVE_HAPROXY_STATS_PORT=")])
+@pytest.mark.parametrize(
+    ("fast", "advice"), [(False, "--port"), (True, "RAY_SERVE_HAPROXY_STATS_PORT=")]
+)
 def test_port_that_somebody_listens_on_is_told_before_ray_starts(
     fast: bool, advice: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
     with socket.socket() as ours, socket.socket() as free, socket.socket() as also_free:
         for each in (ours, free, also_free):
-            each.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # held, but free for whoever asks likewise
+            each.setsockopt(
+                socket.SOL_SOCKET, socket.SO_REUSEADDR, 1
+            )  # held, but free for whoever asks likewise
             each.bind(("127.0.0.1", 0))
         ours.listen()
         taken, port, metrics = (each.getsockname()[1] for each in (ours, free, also_free))
@@ -284,7 +334,9 @@ def test_port_that_somebody_listens_on_is_told_before_ray_starts(
         for address in (None, "local"):
             if address:
                 monkeypatch.setenv("RAY_ADDRESS", address)
-            with pytest.raises(ConfigError, match=rf"{taken} \(Address already in use\); .*{advice}"):
+            with pytest.raises(
+                ConfigError, match=rf"{taken} \(Address already in use\); .*{advice}"
+            ):
                 _check_free("127.0.0.1", port if fast else taken)
         monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:6379")
         _check_free("127.0.0.1", taken)

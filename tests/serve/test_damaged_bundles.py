@@ -38,7 +38,11 @@ def client(service: Service) -> Iterator[TestClient]:
 
 @pytest.fixture
 def sound(service: Service) -> Path:
-    return next(Path(path) for path in service.config.bundle_folder.glob("ahu-*") if path.name != "ahu-damaged")
+    return next(
+        Path(path)
+        for path in service.config.bundle_folder.glob("ahu-*")
+        if path.name != "ahu-damaged"
+    )
 
 
 def test_damaged_bundles_are_refused_with_a_sentence(client: TestClient, sound: Path) -> None:
@@ -48,7 +52,11 @@ def test_damaged_bundles_are_refused_with_a_sentence(client: TestClient, sound: 
     for name in chosen:
         folder = damaged(sound, every[name])
         told = client.post(f"/v1/models/{folder.name}/promote")
-        if told.status_code not in (404, 422) or str(sound.parent) in told.text or "\n" in told.json()["error"]:
+        if (
+            told.status_code not in (404, 422)
+            or str(sound.parent) in told.text
+            or "\n" in told.json()["error"]
+        ):
             wrong[name] = (told.status_code, told.text[:200])
     shutil.rmtree(sound.with_name("ahu-damaged"))
     assert not wrong, f"{len(wrong)} of {len(chosen)}: {next(iter(wrong.items()))}"
@@ -84,11 +92,15 @@ def test_calibration_of_a_facility_of_its_own_is_looked_at_too(tmp_path: Path) -
         Bundle.load(folder).check()
 
 
-def test_damaged_bundles_in_the_folder_keep_no_service_from_starting_and_are_listed(tmp_path: Path) -> None:
+def test_damaged_bundles_in_the_folder_keep_no_service_from_starting_and_are_listed(
+    tmp_path: Path,
+) -> None:
     made = scored(service_of(tmp_path))
     (good,) = made.config.bundle_folder.iterdir()
     every = damages(good, {})
-    for n, name in enumerate(["weights nan", "no files", "deep", "zeros", "a list", "manifest is a folder"]):
+    for n, name in enumerate(
+        ["weights nan", "no files", "deep", "zeros", "a list", "manifest is a folder"]
+    ):
         damaged(good, every[name]).rename(good.with_name(f"aaa-{n}"))
     again = Service(made.config, made.store, LocalStages(made.config.bundle_folder, 4))
     with client_of(again) as client:
@@ -101,7 +113,17 @@ def test_damaged_bundles_in_the_folder_keep_no_service_from_starting_and_are_lis
 
 
 @pytest.mark.parametrize(
-    "text", ["", "{", "[]", "{}", '{"bundles": null}', '{"bundles": {"ahu": 1}}', '{"bundles": ["ahu"]}', "\xff"]
+    "text",
+    [
+        "",
+        "{",
+        "[]",
+        "{}",
+        '{"bundles": null}',
+        '{"bundles": {"ahu": 1}}',
+        '{"bundles": ["ahu"]}',
+        "\xff",
+    ],
 )
 def test_damaged_record_of_training_is_told_in_a_sentence(tmp_path: Path, text: str) -> None:
     (tmp_path / "train.json").write_bytes(text.encode("latin-1"))
@@ -123,7 +145,9 @@ def test_damaged_note_of_what_was_loaded_counts_as_none(tmp_path: Path, text: st
     assert found.parts == 1
 
 
-@pytest.mark.parametrize("given", [{"bundles": [{}]}, {"bundles": 1}, {"bundles": [{"class": 1, "bundle_id": "a"}]}, 3])
+@pytest.mark.parametrize(
+    "given", [{"bundles": [{}]}, {"bundles": 1}, {"bundles": [{"class": 1, "bundle_id": "a"}]}, 3]
+)
 def test_wrong_user_config_is_told_in_a_sentence(service: Service, given: object) -> None:
     with pytest.raises(ConfigError, match="user_config"):
         service.declare(given)  # type: ignore[arg-type]

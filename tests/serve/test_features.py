@@ -49,11 +49,20 @@ def case(tmp_path: Path) -> tuple[Any, Next, list[Any], Service]:
     store.assign({("F2", "ahu"): other})
     stages = LocalStages(config.bundle_folder, 4)
     service, following = Service(config, store, stages), Next(stages, other)
-    units = [AskedUnit(facility_id=unit.facility_id, equipment_id=unit.equipment_id) for unit in UNITS]
-    return Features.func_or_class(config, following, following), following, [[a] for a in service.asks(units)], service
+    units = [
+        AskedUnit(facility_id=unit.facility_id, equipment_id=unit.equipment_id) for unit in UNITS
+    ]
+    return (
+        Features.func_or_class(config, following, following),
+        following,
+        [[a] for a in service.asks(units)],
+        service,
+    )
 
 
-def test_requests_of_a_round_are_one_call_of_the_next_stages(case: tuple[Any, Next, list[Any], Service]) -> None:
+def test_requests_of_a_round_are_one_call_of_the_next_stages(
+    case: tuple[Any, Next, list[Any], Service],
+) -> None:
     features, following, asks, service = case
 
     async def run() -> list[Any]:
@@ -65,14 +74,20 @@ def test_requests_of_a_round_are_one_call_of_the_next_stages(case: tuple[Any, Ne
     for found, ask in zip(together, asks[:2], strict=True):
         alone = asyncio.run(service.stages.predict(ask))
         assert [row["equipment_id"] for row in found] == [row["equipment_id"] for row in alone]
-        np.testing.assert_allclose([row["risk"] for row in found], [row["risk"] for row in alone], atol=1e-6)
+        np.testing.assert_allclose(
+            [row["risk"] for row in found], [row["risk"] for row in alone], atol=1e-6
+        )
 
 
-def test_damaged_bundle_fails_those_alone_that_asked_for_it(case: tuple[Any, Next, list[Any], Service]) -> None:
+def test_damaged_bundle_fails_those_alone_that_asked_for_it(
+    case: tuple[Any, Next, list[Any], Service],
+) -> None:
     features, _, asks, _ = case
 
     async def run() -> list[Any]:
-        return await asyncio.gather(*map(features.predict, [asks[2], *asks]), return_exceptions=True)
+        return await asyncio.gather(
+            *map(features.predict, [asks[2], *asks]), return_exceptions=True
+        )
 
     first, good, better, last = asyncio.run(run())
     assert isinstance(first, BundleError)
@@ -80,7 +95,9 @@ def test_damaged_bundle_fails_those_alone_that_asked_for_it(case: tuple[Any, Nex
     assert [rows[0]["equipment_id"] for rows in (good, better)] == ["E1", "E2"]
 
 
-def test_failure_of_one_bundle_is_told_by_request(case: tuple[Any, Next, list[Any], Service]) -> None:
+def test_failure_of_one_bundle_is_told_by_request(
+    case: tuple[Any, Next, list[Any], Service],
+) -> None:
     features, _, asks, _ = case
     (together, _), *_ = features._prepared(asks)
     found = asyncio.run(features._finished(together.groups, together.sizes))

@@ -37,12 +37,22 @@ from schemathesis.specs.openapi.checks import (
 
 from hvac.panel.registry import EPOCH
 from serve.service import Service
-from tests.serve.serve_example import LAST, TODAY, UNITS, body_readings, client_of, scored, service_of
+from tests.serve.serve_example import (
+    LAST,
+    TODAY,
+    UNITS,
+    body_readings,
+    client_of,
+    scored,
+    service_of,
+)
 
 ROOT = Path(__file__).parents[2]
 ARROW, PARQUET = "application/vnd.apache.arrow.stream", "application/vnd.apache.parquet"
 BROWSER = {"accept": "text/html,application/xhtml+xml"}
-INSIDE = re.compile(r"Traceback|/work\b|/tmp\b|/root\b|site-packages|File \"|\.py\b|object at 0x|sqlite|psycopg")
+INSIDE = re.compile(
+    r"Traceback|/work\b|/tmp\b|/root\b|site-packages|File \"|\.py\b|object at 0x|sqlite|psycopg"
+)
 OPERATIONS = [
     ("POST", "/v1/predict"), ("POST", "/v1/forecast"), ("POST", "/v1/readings"), ("POST", "/v1/predict/bulk"),
     ("POST", "/v1/models/{bundle_id}/promote"), ("GET", "/v1/facilities/{facility_id}/ranking"),
@@ -101,12 +111,21 @@ class AsServed:
 def described(client: TestClient) -> Any:
     """The OpenAPI description, read from the running service."""
     schemathesis.openapi.media_type(ARROW, st.one_of(tables().map(stream), st.binary(max_size=200)))
-    schemathesis.openapi.media_type(PARQUET, st.one_of(tables().map(parquet), st.binary(max_size=200)))
+    schemathesis.openapi.media_type(
+        PARQUET, st.one_of(tables().map(parquet), st.binary(max_size=200))
+    )
     return schemathesis.openapi.from_asgi("/openapi.json", AsServed(client.app))
 
 
 GOOD = {
-    "units": [{"facility_id": "calm", "equipment_id": "E", "class": "ahu", "readings": body_readings(UNITS[1])}],
+    "units": [
+        {
+            "facility_id": "calm",
+            "equipment_id": "E",
+            "class": "ahu",
+            "readings": body_readings(UNITS[1]),
+        }
+    ],
 }
 
 
@@ -132,7 +151,9 @@ def check(told: Any, *, page: bool = False) -> None:
     text = told.content.decode("utf-8", errors="replace")
     assert status < 500, f"{status}: {text[:300]}"
     found = INSIDE.search(text)
-    assert found is None, f"tells of the inside: …{text[max(0, found.start() - 80) : found.end() + 80]}…"
+    assert found is None, (
+        f"tells of the inside: …{text[max(0, found.start() - 80) : found.end() + 80]}…"
+    )
     if status >= 400 and page:
         assert kind.startswith("text/html"), kind
     elif status >= 400:
@@ -170,12 +191,16 @@ def seasoned(draw: Callable[[Any], Any], value: Any, key: str = "") -> Any:
     if isinstance(value, dict):
         found = {name: seasoned(draw, each, name) for name, each in value.items()}
         if None not in (found.get("lower_limit"), found.get("upper_limit")):
-            found["lower_limit"], found["upper_limit"] = sorted((found["lower_limit"], found["upper_limit"]))
+            found["lower_limit"], found["upper_limit"] = sorted(
+                (found["lower_limit"], found["upper_limit"])
+            )
         if None not in (found.get("start"), found.get("end")):
             found["start"], found["end"] = sorted((found["start"], found["end"]))
         if found.get("readings") is not None:
             found.pop("window", None)
-            found["readings"] = list({(row["point_id"], row["date"]): row for row in found["readings"]}.values())
+            found["readings"] = list(
+                {(row["point_id"], row["date"]): row for row in found["readings"]}.values()
+            )
         return found
     if isinstance(value, list):
         return [seasoned(draw, each, key) for each in value]
@@ -196,7 +221,9 @@ def cases(draw: Any, operation: Any, mode: GenerationMode, bundle: str) -> Case:
     return case
 
 
-@pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE], ids=["valid", "invalid"])
+@pytest.mark.parametrize(
+    "mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE], ids=["valid", "invalid"]
+)
 @pytest.mark.parametrize(("method", "path"), OPERATIONS)
 def test_generated_request_gets_a_documented_answer(
     service: Service, described: Any, unharmed: None, method: str, path: str, mode: GenerationMode
@@ -212,7 +239,13 @@ def test_generated_request_gets_a_documented_answer(
         nonlocal sent
         told = case.call()
         sent += 1
-        check(Told(told.status_code, {name: each[0] for name, each in told.headers.items()}, told.content))
+        check(
+            Told(
+                told.status_code,
+                {name: each[0] for name, each in told.headers.items()},
+                told.content,
+            )
+        )
         checks = [not_a_server_error, response_schema_conformance, negative_data_rejection]
         if told.status_code != 400:  # has a test of its own, below
             checks.append(status_code_conformance)
@@ -224,22 +257,32 @@ def test_generated_request_gets_a_documented_answer(
     assert sent >= (1 if path in WITHOUT_INPUT else 42)
 
 
-@pytest.mark.parametrize("path", ["/v1/predict", "/v1/forecast", "/v1/readings", "/v1/models/{bundle_id}/promote"])
+@pytest.mark.parametrize(
+    "path", ["/v1/predict", "/v1/forecast", "/v1/readings", "/v1/models/{bundle_id}/promote"]
+)
 def test_answer_to_an_unreadable_body_is_described(client: TestClient, path: str) -> None:
-    told = client.post(path.format(bundle_id="x"), content=b"\xff", headers={"content-type": "application/json"})
+    told = client.post(
+        path.format(bundle_id="x"), content=b"\xff", headers={"content-type": "application/json"}
+    )
     operation = client.get("/openapi.json").json()["paths"][path]["post"]
     assert str(told.status_code) in operation["responses"]
 
 
 def test_ranking_as_csv_is_described(client: TestClient) -> None:
     told = client.get("/v1/facilities/F1/ranking", params={"format": "csv"})
-    operation = client.get("/openapi.json").json()["paths"]["/v1/facilities/{facility_id}/ranking"]["get"]
-    assert told.headers["content-type"].partition(";")[0] in operation["responses"]["200"]["content"]
+    operation = client.get("/openapi.json").json()["paths"]["/v1/facilities/{facility_id}/ranking"][
+        "get"
+    ]
+    assert (
+        told.headers["content-type"].partition(";")[0] in operation["responses"]["200"]["content"]
+    )
 
 
 # Readings at the edge of what is allowed
 
-EXTREME = st.sampled_from([0.0, -0.0, 1.0, 1e15, -1e15, 5e-324, 1e-300, 0.1, None]) | st.floats(-1e15, 1e15)
+EXTREME = st.sampled_from([0.0, -0.0, 1.0, 1e15, -1e15, 5e-324, 1e-300, 0.1, None]) | st.floats(
+    -1e15, 1e15
+)
 LIMITS = st.sampled_from([(None, None), (1.0, 1.0), (-1e15, 1e15), (None, 0.0), (5e-324, None)])
 
 
@@ -247,7 +290,10 @@ LIMITS = st.sampled_from([(None, None), (1.0, 1.0), (-1e15, 1e15), (None, 0.0), 
 def records(draw: Any) -> list[dict[str, Any]]:
     """Readings of one piece of equipment: a short pattern again and again over up to 400 days, with a shock."""
     pattern = draw(st.lists(EXTREME, min_size=1, max_size=5))
-    length, step = draw(st.sampled_from([1, 2, 30, 89, 90, 91, 200, 400])), draw(st.sampled_from([1, 1, 1, 2, 40]))
+    length, step = (
+        draw(st.sampled_from([1, 2, 30, 89, 90, 91, 200, 400])),
+        draw(st.sampled_from([1, 1, 1, 2, 40])),
+    )
     last = draw(st.sampled_from([LAST, LAST + 1, LAST - 200, 16_000]))
     (low, high), known = draw(LIMITS), draw(st.sampled_from([None, None, "1970-01-01", str(TODAY)]))
     rows = [
@@ -281,7 +327,10 @@ def extreme_units(draw: Any) -> dict[str, Any]:
     rows = draw(records())
     if draw(st.integers(0, 3)) == 0:
         values = [row["value"] for row in rows]
-        told["window"] = {"end_date": draw(DAYS), "values": {"p": values, **draw(st.sampled_from([{}, {"q": [1]}]))}}
+        told["window"] = {
+            "end_date": draw(DAYS),
+            "values": {"p": values, **draw(st.sampled_from([{}, {"q": [1]}]))},
+        }
     else:
         told["readings"] = rows
     for name in ("install_date", "end_date"):
@@ -292,7 +341,9 @@ def extreme_units(draw: Any) -> dict[str, Any]:
 
 @many(60)
 @given(asked=st.lists(extreme_units(), min_size=1, max_size=3))
-def test_extreme_readings_are_judged_between_0_and_1_or_refused(client: TestClient, asked: Any) -> None:
+def test_extreme_readings_are_judged_between_0_and_1_or_refused(
+    client: TestClient, asked: Any
+) -> None:
     told = client.post("/v1/predict", json={"units": asked})
     check(told)
     if told.status_code == 200:
@@ -304,8 +355,13 @@ def test_extreme_readings_are_judged_between_0_and_1_or_refused(client: TestClie
 
 
 @many(60)
-@given(asked=extreme_units(), horizons=st.none() | st.lists(st.sampled_from([1, 30, 365]), min_size=1, max_size=3))
-def test_extreme_readings_are_forecast_in_numbers_or_refused(client: TestClient, asked: Any, horizons: Any) -> None:
+@given(
+    asked=extreme_units(),
+    horizons=st.none() | st.lists(st.sampled_from([1, 30, 365]), min_size=1, max_size=3),
+)
+def test_extreme_readings_are_forecast_in_numbers_or_refused(
+    client: TestClient, asked: Any, horizons: Any
+) -> None:
     told = client.post("/v1/forecast", json={**asked, "horizons": horizons})
     check(told)
     if told.status_code == 200:
@@ -322,8 +378,14 @@ def pushed(tmp_path_factory: pytest.TempPathFactory) -> Service:
 
 
 @many(12)
-@given(rows=records(), events=EVENTS, name=st.sampled_from(["E", "{x} <i>&\"'", "機器 1", "a/b", "%2e", "?#"]))
-def test_whatever_was_pushed_every_page_still_opens(pushed: Service, rows: Any, events: Any, name: str) -> None:
+@given(
+    rows=records(),
+    events=EVENTS,
+    name=st.sampled_from(["E", "{x} <i>&\"'", "機器 1", "a/b", "%2e", "?#"]),
+)
+def test_whatever_was_pushed_every_page_still_opens(
+    pushed: Service, rows: Any, events: Any, name: str
+) -> None:
     push_and_look(pushed, rows, events, name)
 
 
@@ -333,12 +395,26 @@ def test_pages_open_while_new_equipment_is_learning(pushed: Service) -> None:
 
 def push_and_look(own: Service, rows: Any, events: Any, name: str) -> None:
     """Push readings of a unit, score it, and open everything it is shown on."""
-    unit = {"facility_id": "F1", "equipment_id": name, "class": "ahu", "readings": rows, "events": events}
+    unit = {
+        "facility_id": "F1",
+        "equipment_id": name,
+        "class": "ahu",
+        "readings": rows,
+        "events": events,
+    }
     where = f"/equipment/F1/{quote(name, safe='')}"
     with client_of(own) as client:
         check(client.post("/v1/readings", json={"units": [unit]}))
         scored(own)
-        for path in ("/", "/equipment", "/facility/F1", "/ranking.csv", where, "/?lang=ja", f"{where}?lang=ja"):
+        for path in (
+            "/",
+            "/equipment",
+            "/facility/F1",
+            "/ranking.csv",
+            where,
+            "/?lang=ja",
+            f"{where}?lang=ja",
+        ):
             check(client.get(path, headers=BROWSER), page=True)
         for path in ("/v1/facilities", "/v1/facilities/F1/ranking", f"/v1{where}"):
             check(client.get(path))
@@ -373,7 +449,9 @@ def rows_of(count: int, **changes: Any) -> pa.Table:
         "end_date": [TODAY] * count,
         "values": [[0.5 + i] * 90 for i in range(count)],
     }
-    return pa.table({name: value for name, value in (columns | changes).items() if value is not None})
+    return pa.table(
+        {name: value for name, value in (columns | changes).items() if value is not None}
+    )
 
 
 def texts(count: int) -> list[Any]:
@@ -469,11 +547,15 @@ def check_bulk(told: Any, ids: Sequence[str] | None = None) -> None:
 
 
 @pytest.mark.parametrize("kind", [ARROW, PARQUET], ids=["arrow", "parquet"])
-def test_table_of_another_kind_is_judged_or_refused(client: TestClient, unharmed: None, kind: str) -> None:
+def test_table_of_another_kind_is_judged_or_refused(
+    client: TestClient, unharmed: None, kind: str
+) -> None:
     @many(150)
     @given(tables())
     def storm(table: pa.Table) -> None:
-        known = table.schema.names.count("equipment_id") == 1 and pa.types.is_string(table["equipment_id"].type)
+        known = table.schema.names.count("equipment_id") == 1 and pa.types.is_string(
+            table["equipment_id"].type
+        )
         ids = table["equipment_id"].to_pylist() if known else None
         check_bulk(bulk(client, (parquet if kind == PARQUET else stream)(table), kind), ids)
 
@@ -487,7 +569,9 @@ SUPERFLUOUS: dict[str, pa.Table] = {
     "split as list": rows_of(1, split=[["train"]]),
     "split as bytes": rows_of(1, split=[b"\xff"]),
     "other as text view": rows_of(1, other=pa.array(["x"], pa.string_view())),
-    "other as union": rows_of(1, other=pa.UnionArray.from_sparse(pa.array([0], pa.int8()), [pa.array([1])])),
+    "other as union": rows_of(
+        1, other=pa.UnionArray.from_sparse(pa.array([0], pa.int8()), [pa.array([1])])
+    ),
 }
 
 
@@ -525,7 +609,9 @@ def test_day_that_is_no_calendar_day_is_refused(client: TestClient, day: int) ->
 
 # Bulk bodies: damaged bytes. Arrow reads memory by what the bytes say, so this happens in a process of its own.
 
-WORDS = [struct.pack("<i", word) for word in (0, -1, 1, 2**31 - 1, -(2**31), 2**20, 90, 1000, 100_000)]
+WORDS = [
+    struct.pack("<i", word) for word in (0, -1, 1, 2**31 - 1, -(2**31), 2**20, 90, 1000, 100_000)
+]
 
 
 @st.composite
@@ -550,9 +636,22 @@ def offsets_replaced() -> list[bytes]:
     """Arrow streams whose lists and texts begin and end elsewhere than they should."""
     sound = rows_of(3)
     lists, names = (0, 90, 180, 270), (0, 2, 4, 6)
-    told = [(lists, to) for to in ((0, 90, 180, 2**31 - 1), (0, -90, 180, 270), (270, 180, 90, 0), (0, 90, 180, 9**6))]
-    told += [(names, to) for to in ((0, 2, 4, 1000), (0, 2, 4, 9**8), (6, 4, 2, 0), (-(2**31), 2, 4, 6))]
-    found = [stream(sound).replace(struct.pack("<4i", *old), struct.pack("<4i", *new)) for old, new in told]
+    told = [
+        (lists, to)
+        for to in (
+            (0, 90, 180, 2**31 - 1),
+            (0, -90, 180, 270),
+            (270, 180, 90, 0),
+            (0, 90, 180, 9**6),
+        )
+    ]
+    told += [
+        (names, to) for to in ((0, 2, 4, 1000), (0, 2, 4, 9**8), (6, 4, 2, 0), (-(2**31), 2, 4, 6))
+    ]
+    found = [
+        stream(sound).replace(struct.pack("<4i", *old), struct.pack("<4i", *new))
+        for old, new in told
+    ]
     assert stream(sound) not in found
     return found
 
@@ -591,20 +690,36 @@ def answers_of_another_process(asked: Sequence[tuple[str, bytes]]) -> tuple[list
         input=b"".join(b"%s %d\n%s" % (kind.encode(), len(body), body) for kind, body in asked),
     )  # fmt: skip
     if told.returncode:
-        sys.stderr.write(told.stderr.decode(errors="replace")[-3000:])  # pytest shows it beside the failure
-    rows = [json.loads(line[7:]) for line in told.stdout.decode().splitlines() if line.startswith("ANSWER ")]
-    return [Told(status, headers, bytes.fromhex(content)) for status, headers, content in rows], told.returncode
+        sys.stderr.write(
+            told.stderr.decode(errors="replace")[-3000:]
+        )  # pytest shows it beside the failure
+    rows = [
+        json.loads(line[7:])
+        for line in told.stdout.decode().splitlines()
+        if line.startswith("ANSWER ")
+    ]
+    return [
+        Told(status, headers, bytes.fromhex(content)) for status, headers, content in rows
+    ], told.returncode
 
 
 @pytest.fixture(scope="module")
 def damage() -> dict[str, tuple[list[bytes], list[Told], int]]:
     """Per kind the damaged bodies, their answers and the exit code; one process, unless it ends before its time."""
     bodies = {kind: damaged_bodies(kind) for kind in (PARQUET, ARROW)}
-    answers, code = answers_of_another_process([(kind, body) for kind in bodies for body in bodies[kind]])
+    answers, code = answers_of_another_process(
+        [(kind, body) for kind in bodies for body in bodies[kind]]
+    )
     first = len(bodies[PARQUET])
-    found = {PARQUET: (bodies[PARQUET], answers[:first], code), ARROW: (bodies[ARROW], answers[first:], code)}
+    found = {
+        PARQUET: (bodies[PARQUET], answers[:first], code),
+        ARROW: (bodies[ARROW], answers[first:], code),
+    }
     if len(answers) < first:
-        found[ARROW] = (bodies[ARROW], *answers_of_another_process([(ARROW, body) for body in bodies[ARROW]]))
+        found[ARROW] = (
+            bodies[ARROW],
+            *answers_of_another_process([(ARROW, body) for body in bodies[ARROW]]),
+        )
     return found
 
 
@@ -612,7 +727,9 @@ def damage() -> dict[str, tuple[list[bytes], list[Told], int]]:
 def test_damaged_bulk_body_does_not_end_the_process(damage: Any, kind: str) -> None:
     bodies, answers, code = damage[kind]
     ended = len(answers) < len(bodies)
-    assert not ended, f"exit code {code} at body {len(answers)} of {len(bodies)}: {bodies[len(answers)].hex()}"
+    assert not ended, (
+        f"exit code {code} at body {len(answers)} of {len(bodies)}: {bodies[len(answers)].hex()}"
+    )
 
 
 @pytest.mark.parametrize("kind", [ARROW, PARQUET], ids=["arrow", "parquet"])
@@ -640,11 +757,24 @@ class Told:
 # Addresses and headers
 
 LETTERS = st.text(st.sampled_from("aE1F/%.\\ \x00\x7f<>'\"{}&;=#?+é日😀\u202e"), max_size=12)
-PIECES = st.sampled_from(["F1", "E1", "..", ".", "", "%", "F9", "x" * 200, "日" * 60, "<script>alert(1)</script>"])
-SEGMENTS = (LETTERS | PIECES).map(lambda text: quote(text, safe="")) | st.sampled_from(["%ff", "%ed%a0%80", "%2f", "%"])
+PIECES = st.sampled_from(
+    ["F1", "E1", "..", ".", "", "%", "F9", "x" * 200, "日" * 60, "<script>alert(1)</script>"]
+)
+SEGMENTS = (LETTERS | PIECES).map(lambda text: quote(text, safe="")) | st.sampled_from(
+    ["%ff", "%ed%a0%80", "%2f", "%"]
+)
 PATHS = st.one_of(
     st.sampled_from(
-        ["/", "/equipment", "/ranking.csv", "/static/app.css", "/v1/models", "/healthz", "/readyz", "/docs"]
+        [
+            "/",
+            "/equipment",
+            "/ranking.csv",
+            "/static/app.css",
+            "/v1/models",
+            "/healthz",
+            "/readyz",
+            "/docs",
+        ]
     ),
     st.builds("/facility/{}".format, SEGMENTS),
     st.builds("/equipment/{}/{}".format, SEGMENTS, SEGMENTS),
@@ -654,16 +784,29 @@ PATHS = st.one_of(
     st.builds("/{}".format, SEGMENTS),
 )
 NAMES = st.sampled_from(["lang", "q", "kind", "alarms", "format", "language", "%ff", ""])
-VALUES = st.sampled_from(["en", "ja", "1", "csv", "ahu", "", "xx", "%00", "%ff", "%ed%a0%80", "x" * 129]) | SEGMENTS
+VALUES = (
+    st.sampled_from(["en", "ja", "1", "csv", "ahu", "", "xx", "%00", "%ff", "%ed%a0%80", "x" * 129])
+    | SEGMENTS
+)
 QUERIES = st.lists(st.tuples(NAMES, VALUES).map("=".join), max_size=4).map("&".join)
-LATIN = st.text(st.characters(min_codepoint=32, max_codepoint=255, exclude_characters="\x7f"), max_size=20)
+LATIN = st.text(
+    st.characters(min_codepoint=32, max_codepoint=255, exclude_characters="\x7f"), max_size=20
+)
 HEADERS = st.fixed_dictionaries(
     {},
     optional={
-        "accept-language": st.sampled_from(["ja", "en;q=0.1,ja", "ja;q=x", ",;,", "*", "ja" * 3000]) | LATIN,
-        "cookie": st.sampled_from(["lang=ja", "lang=", "lang=zz", 'lang="ja', ";;=;", "lang=ja; lang=en"]) | LATIN,
-        "host": st.sampled_from(["evil.example", "a:b", "[::1", "x/y?z#w", "localhost:1", "[::1]:8000"]),
-        "origin": st.sampled_from(["null", "http://evil.example", "http://127.0.0.1", "", "http://["]),
+        "accept-language": st.sampled_from(["ja", "en;q=0.1,ja", "ja;q=x", ",;,", "*", "ja" * 3000])
+        | LATIN,
+        "cookie": st.sampled_from(
+            ["lang=ja", "lang=", "lang=zz", 'lang="ja', ";;=;", "lang=ja; lang=en"]
+        )
+        | LATIN,
+        "host": st.sampled_from(
+            ["evil.example", "a:b", "[::1", "x/y?z#w", "localhost:1", "[::1]:8000"]
+        ),
+        "origin": st.sampled_from(
+            ["null", "http://evil.example", "http://127.0.0.1", "", "http://["]
+        ),
         "x-forwarded-host": LATIN,
         "range": st.just("bytes=5-1"),
         "content-encoding": st.sampled_from(["identity", "gzip", ""]),
@@ -680,17 +823,24 @@ def is_page(path: str) -> bool:
 def test_strange_address_or_header_gets_a_page_or_a_sentence(
     client: TestClient, path: str, query: str, headers: dict[str, bytes], browser: bool
 ) -> None:
-    told = client.get(f"{path}?{query}", headers={**headers, **(BROWSER if browser else {"accept": "*/*"})})
+    told = client.get(
+        f"{path}?{query}", headers={**headers, **(BROWSER if browser else {"accept": "*/*"})}
+    )
     check(told, page=browser and is_page(path))
     assert "<script>alert" not in told.text
 
 
 @many(60)
 @given(
-    bundle=SEGMENTS, body=st.sampled_from([b"", b"null", b"{}", b"[]", b'{"facility_id": ""}', b'{"facility_id": 1}'])
+    bundle=SEGMENTS,
+    body=st.sampled_from(
+        [b"", b"null", b"{}", b"[]", b'{"facility_id": ""}', b'{"facility_id": 1}']
+    ),
 )
 def test_promoting_a_strange_name_is_refused(client: TestClient, bundle: str, body: bytes) -> None:
-    told = client.post(f"/v1/models/{bundle}/promote", content=body, headers={"content-type": "application/json"})
+    told = client.post(
+        f"/v1/models/{bundle}/promote", content=body, headers={"content-type": "application/json"}
+    )
     check(told)
     assert told.status_code in (404, 405, 422)
 
@@ -726,14 +876,20 @@ def test_length_of_thousands_of_digits_is_refused(client: TestClient) -> None:
 def test_strange_body_or_its_headers_are_refused_with_a_sentence(
     client: TestClient, path: str, body: bytes, headers: dict[str, str]
 ) -> None:
-    told = client.post(path, content=body, headers={name: value.encode("latin-1") for name, value in headers.items()})
+    told = client.post(
+        path,
+        content=body,
+        headers={name: value.encode("latin-1") for name, value in headers.items()},
+    )
     check(told)
     assert told.status_code in (400, 413, 415, 422)
 
 
 @pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "BREW"])
 @pytest.mark.parametrize("path", ["/", "/v1/predict", "/v1/models/x/promote", "/equipment/F1/E1"])
-def test_method_that_is_not_there_is_refused_with_a_sentence(client: TestClient, method: str, path: str) -> None:
+def test_method_that_is_not_there_is_refused_with_a_sentence(
+    client: TestClient, method: str, path: str
+) -> None:
     told = client.request(method, path, content=b"{}")
     check(told)
     assert told.status_code == 405

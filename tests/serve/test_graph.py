@@ -55,7 +55,15 @@ def free_port() -> int:
 def serving(folder: Path, *settings: str) -> Iterator[Served]:
     port = free_port()
     config, store, _ = filled(folder)
-    command = [sys.executable, "-m", "serve", "--port", str(port), f"workspace={folder}", f"store={config.store_url}"]
+    command = [
+        sys.executable,
+        "-m",
+        "serve",
+        "--port",
+        str(port),
+        f"workspace={folder}",
+        f"store={config.store_url}",
+    ]
     environment = {**os.environ, "RAY_AUTH_MODE": "disabled"}
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen([*command, *settings], stdout=log, stderr=log, env=environment)
@@ -96,7 +104,9 @@ def test_graph_gives_the_numbers_of_the_plain_call(served: Served) -> None:
     stages = served.plain.stages
     assert isinstance(stages, LocalStages)
     asks = [served.plain._ask(unit) for unit in _asked()]
-    rows = stages.core.in_order([stages._finish(group) for group in stages.core.prepare(stages.shelf, asks)])
+    rows = stages.core.in_order(
+        [stages._finish(group) for group in stages.core.prepare(stages.shelf, asks)]
+    )
     np.testing.assert_allclose(
         risks(served.client.post("/v1/predict", json=ALL)), [row["risk"] for row in rows], atol=1e-6
     )
@@ -137,7 +147,9 @@ def test_pushed_reading_is_scored_within_seconds(served: Served) -> None:
     risen = [{**row, "value": row["value"] + 9} for row in body_readings(F2)[-40:]]
 
     def risk() -> float:
-        return float(served.client.get("/v1/equipment/F2/E1").json()["predictions"][0]["horizons"][2]["risk"])
+        return float(
+            served.client.get("/v1/equipment/F2/E1").json()["predictions"][0]["horizons"][2]["risk"]
+        )
 
     _until(lambda: served.client.get("/v1/equipment/F2/E1").json()["predictions"], 120)
     before = risk()
@@ -147,7 +159,12 @@ def test_pushed_reading_is_scored_within_seconds(served: Served) -> None:
 
 
 def _odd_ids_are_reached(client: httpx.Client) -> None:
-    unit = {"facility_id": "本社/北館", "equipment_id": "a/b", "class": "ahu", "readings": body_readings(E1, 3)}
+    unit = {
+        "facility_id": "本社/北館",
+        "equipment_id": "a/b",
+        "class": "ahu",
+        "readings": body_readings(E1, 3),
+    }
     assert client.post("/v1/readings", json={"units": [unit]}).status_code == 202
     path = f"/v1/equipment/{quote('本社/北館', safe='')}/{quote('a/b', safe='')}"
     assert client.get(path).json()["facility_id"] == "本社/北館"
@@ -159,7 +176,9 @@ def test_slash_in_an_id_and_head_come_through_to_the_ingress(served: Served) -> 
     _odd_ids_are_reached(served.client)
 
 
-def test_unit_whose_bundle_is_damaged_is_set_aside_and_the_reason_tells_nothing_of_the_inside(served: Served) -> None:
+def test_unit_whose_bundle_is_damaged_is_set_aside_and_the_reason_tells_nothing_of_the_inside(
+    served: Served,
+) -> None:
     folder = bundle(seed=9).save(served.plain.config.bundle_folder)
     (folder / "model.safetensors").write_bytes(b"nothing")
     rows = [("F8", "E", *row[2:]) for row in reading_rows(E1)]
@@ -232,7 +251,11 @@ def _day(number: int) -> str:
 def test_only_ingress_listens_itself_and_takes_its_place_again_when_killed(served: Served) -> None:
     (victim,) = served.workers("ServeReplica:hvac:Ingress")
     port = served.client.base_url.port
-    assert any(line.laddr.port == port for line in victim.net_connections() if line.status == psutil.CONN_LISTEN)
+    assert any(
+        line.laddr.port == port
+        for line in victim.net_connections()
+        if line.status == psutil.CONN_LISTEN
+    )
     victim.kill()
     _until(lambda: served.client.get("/readyz").status_code == 200, 150, served.folder / "log")
 
@@ -245,5 +268,7 @@ def test_replicas_in_one_piece_stand_behind_a_proxy_that_comes_back(tmp_path: Pa
         for proxy in proxies:
             proxy.kill()
         _until(lambda: served.client.get("/readyz").status_code == 200, 150, served.folder / "log")
-        np.testing.assert_allclose(risks(served.client.post("/v1/predict", json=ALL)), right, atol=1e-6)
+        np.testing.assert_allclose(
+            risks(served.client.post("/v1/predict", json=ALL)), right, atol=1e-6
+        )
         _odd_ids_are_reached(served.client)

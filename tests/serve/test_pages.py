@@ -63,7 +63,9 @@ def test_risks_are_plain_sentences(client: TestClient, service: Service) -> None
     row = service.rows("F1", "E2")[0]
     percent = f"{100 * row['risk']:.0f}"
     assert f"30 日以内に異常が始まる確率 {percent} %" in page(client, "/equipment/F1/E2")
-    assert f"Probability that an anomaly begins within 30 days: {percent} %" in page(client, "/equipment/F1/E2", "en")
+    assert f"Probability that an anomaly begins within 30 days: {percent} %" in page(
+        client, "/equipment/F1/E2", "en"
+    )
 
 
 def test_equipment_that_is_not_judged_says_why(client: TestClient) -> None:
@@ -79,7 +81,9 @@ def test_past_events_and_data_quality_are_shown(client: TestClient) -> None:
 
 def test_filter_and_search_leave_only_what_fits(client: TestClient) -> None:
     def found(**query: str) -> list[str]:
-        text = client.get("/facility/F1", params={"lang": "en", **query}, headers={"accept": "text/html"}).text
+        text = client.get(
+            "/facility/F1", params={"lang": "en", **query}, headers={"accept": "text/html"}
+        ).text
         return re.findall(r'href="/equipment/F1/([^"]+)"', text)
 
     assert set(found()) >= {"E1", "E2"}
@@ -144,7 +148,12 @@ class Sound(HTMLParser):
 
     def __init__(self) -> None:
         super().__init__()
-        self.tags, self.links, self.charts, self.levels = list[str](), list[str](), list[str](), list[int]()
+        self.tags, self.links, self.charts, self.levels = (
+            list[str](),
+            list[str](),
+            list[str](),
+            list[int](),
+        )
         self.language, self.unlabelled, self._labels = "", 0, 0
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
@@ -173,7 +182,9 @@ def test_every_text_is_there_in_both_languages() -> None:
             for name, part in group.items():
                 yield from leaves(part, f"{path}.{name}")
 
-    for path, leaf in leaves(yaml.safe_load(Path("serve/http/texts.yaml").read_text(encoding="utf-8"))):
+    for path, leaf in leaves(
+        yaml.safe_load(Path("serve/http/texts.yaml").read_text(encoding="utf-8"))
+    ):
         marks = [sorted(re.findall(r"{(\w+)}", leaf[language])) for language in ("en", "ja")]
         assert marks[0] == marks[1], path
 
@@ -200,7 +211,10 @@ def address(service: Service) -> Iterator[str]:
     port = free_port()
     server = uvicorn.Server(
         uvicorn.Config(
-            make_api(service, Door(service.store, keys=False)), host="127.0.0.1", port=port, log_level="error"
+            make_api(service, Door(service.store, keys=False)),
+            host="127.0.0.1",
+            port=port,
+            log_level="error",
         )
     )
     thread = threading.Thread(target=server.run)
@@ -218,7 +232,9 @@ def tab() -> Iterator[Browser]:
         yield tab
 
 
-def test_click_through_from_fleet_to_equipment_and_language(tab: Browser, address: str, tmp_path: Path) -> None:
+def test_click_through_from_fleet_to_equipment_and_language(
+    tab: Browser, address: str, tmp_path: Path
+) -> None:
     tab.open(f"{address}/?lang=ja")
     assert tab.ask("document.querySelector('h1').textContent") == "全施設"
     tab.click("a[href='/facility/F1']", "location.pathname === '/facility/F1'")
@@ -245,7 +261,13 @@ def test_first_tab_stop_skips_to_the_content(tab: Browser, address: str) -> None
 
 @pytest.mark.parametrize("path", PAGES)
 def test_phone_needs_no_sideways_scrolling(tab: Browser, address: str, path: str) -> None:
-    tab.do("Emulation.setDeviceMetricsOverride", width=360, height=740, deviceScaleFactor=1, mobile=True)
+    tab.do(
+        "Emulation.setDeviceMetricsOverride",
+        width=360,
+        height=740,
+        deviceScaleFactor=1,
+        mobile=True,
+    )
     try:
         tab.open(f"{address}{path}?lang=ja")
         assert tab.ask("document.documentElement.scrollWidth") <= 360

@@ -30,7 +30,9 @@ RECIPE = Recipe(
     class_name="ahu", points=POINTS, windows=WindowConfig(), labels=LabelConfig(),
     context=ContextSpec(kinds=("failure",), classes=("ahu",)),
 )  # fmt: skip
-needing = SimpleNamespace(config=SimpleNamespace(needs=("recent", "raw", "peers", "residuals", "context")))
+needing = SimpleNamespace(
+    config=SimpleNamespace(needs=("recent", "raw", "peers", "residuals", "context"))
+)
 BUNDLE: Any = SimpleNamespace(recipe=RECIPE, model=needing, encoder=None)
 
 
@@ -39,7 +41,9 @@ def windows() -> Windows:
     """Two windows of a unit without gaps, as featurize describes them."""
     rng = np.random.default_rng(0)
     rows = [row for point in POINTS for row in series(rng.normal(20, 1, 200), point=point)]
-    (panel,) = panels(readings([row | {"equipment_id": "E"} for row in rows]), {Unit("F1", "E"): POINTS})
+    (panel,) = panels(
+        readings([row | {"equipment_id": "E"} for row in rows]), {Unit("F1", "E"): POINTS}
+    )
     (scene,) = scenes(panel, RECIPE, UnitRecord(class_name="ahu"))
     return describe(scene, np.array([panel.last_day - 7, panel.last_day], np.int32), RECIPE)
 
@@ -60,7 +64,9 @@ def test_every_column_of_the_featurized_table_arrives_as_it_was(windows: Windows
     assert np.isnan(found.d_BCS).all()
 
 
-def test_recent_is_made_from_the_values_and_the_others_are_unknown_where_absent(windows: Windows) -> None:
+def test_recent_is_made_from_the_values_and_the_others_are_unknown_where_absent(
+    windows: Windows,
+) -> None:
     table = to_arrow(windows).drop_columns([*SUMMARIES, "context"])
     found = ready_windows(BUNDLE, sent(table))
     np.testing.assert_allclose(found.n_BCS, windows.n_BCS, atol=1e-5)
@@ -77,7 +83,12 @@ def test_recent_of_a_window_depends_on_no_other(windows: Windows) -> None:
 
 def table_with(name: str, column: Any) -> pa.Table:
     values = [np.zeros(180).tolist()]
-    keys = {"facility_id": ["F1"], "equipment_id": ["E"], "class": ["ahu"], "end_date": [dt.date(2024, 1, 1)]}
+    keys = {
+        "facility_id": ["F1"],
+        "equipment_id": ["E"],
+        "class": ["ahu"],
+        "end_date": [dt.date(2024, 1, 1)],
+    }
     return pa.table({**keys, "values": values, name: column})
 
 
@@ -102,7 +113,9 @@ def test_wrong_summaries_are_refused_with_a_sentence(name: str, column: Any, wor
 @pytest.mark.parametrize("name", SUMMARIES)
 def test_nulls_and_whole_numbers_among_summaries_are_read(name: str) -> None:
     attribute = {"recent": "n_BCS", "raw": "r_BCS", "peers": "d_BCS", "residuals": "e_BCS"}[name]
-    found = getattr(ready_windows(BUNDLE, sent(table_with(name, [[None] + [1] * (WIDTH - 1)]))), attribute)
+    found = getattr(
+        ready_windows(BUNDLE, sent(table_with(name, [[None] + [1] * (WIDTH - 1)]))), attribute
+    )
     assert np.isnan(found[0, 0, 0])
     assert (found.ravel()[1:] == 1).all()
 

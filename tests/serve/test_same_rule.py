@@ -76,7 +76,9 @@ def by_file(row: dict[str, Any], folder: Path) -> pa.Table:
         writer.writeheader()
         writer.writerow(row)
     try:
-        return pa.concat_tables([one.readings for one in read_all(SourceConfig(readings=str(path)))])
+        return pa.concat_tables(
+            [one.readings for one in read_all(SourceConfig(readings=str(path)))]
+        )
     except InputError:
         return CANONICAL.empty_table()
 
@@ -93,7 +95,9 @@ def test_reading_has_the_same_answer_by_file_and_api(
     assert told.status_code == (202 if taken else 422), told.text
 
 
-@pytest.mark.parametrize("change", [pytest.param(change, id=name) for name, change in TAKEN.items()])
+@pytest.mark.parametrize(
+    "change", [pytest.param(change, id=name) for name, change in TAKEN.items()]
+)
 def test_what_the_gate_let_through_is_loaded_and_can_be_asked_for(
     change: dict[str, Any], service: Service, client: TestClient, tmp_path: Path
 ) -> None:
@@ -106,4 +110,6 @@ def test_what_the_gate_let_through_is_loaded_and_can_be_asked_for(
     (row,) = table.to_pylist()
     unit = Unit(row["facility_id"], row["equipment_id"])
     found = [each for each in store.readings(unit).to_pylist() if each["date"] == row["date"]]
-    assert [each["value"] for each in found if each["point_id"] == row["point_id"]] == [row["value"]]
+    assert [each["value"] for each in found if each["point_id"] == row["point_id"]] == [
+        row["value"]
+    ]

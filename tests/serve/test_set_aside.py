@@ -22,7 +22,16 @@ from serve.rescoring import rescore, rescore_forever
 from serve.service import Service
 from tests.models.models_example import bundle
 from tests.serve.damaged_bundles import weights
-from tests.serve.serve_example import LAST, UNITS, body_readings, client_of, filled, reading_rows, scored, service_of
+from tests.serve.serve_example import (
+    LAST,
+    UNITS,
+    body_readings,
+    client_of,
+    filled,
+    reading_rows,
+    scored,
+    service_of,
+)
 
 BAD = Unit("F2", "bad")
 
@@ -87,7 +96,9 @@ def that_takes_too_long(service: Service) -> Unit:
 
 
 def without_readings_of_its_points(service: Service) -> Unit:
-    service.store.add(units=[(*BAD, "ahu", None)], readings=[(*BAD, "q", LAST, 1.0, None, None, None)])
+    service.store.add(
+        units=[(*BAD, "ahu", None)], readings=[(*BAD, "q", LAST, 1.0, None, None, None)]
+    )
     return BAD
 
 
@@ -123,13 +134,17 @@ def test_page_and_api_of_a_unit_set_aside_say_why_in_both_languages(tmp_path: Pa
     scored(service)
     with client_of(service) as client:
         assert "boiler" in client.get("/v1/equipment/F2/bad").json()["set_aside"]
-        english, japanese = (client.get(f"/equipment/F2/bad?lang={name}").text for name in ("en", "ja"))
+        english, japanese = (
+            client.get(f"/equipment/F2/bad?lang={name}").text for name in ("en", "ja")
+        )
     assert "cannot be judged" in english
     assert "no bundle judges" in english
     assert "判定できません" in japanese
 
 
-def test_unit_set_aside_is_tried_again_when_its_record_changes_or_a_bundle_is_promoted(tmp_path: Path) -> None:
+def test_unit_set_aside_is_tried_again_when_its_record_changes_or_a_bundle_is_promoted(
+    tmp_path: Path,
+) -> None:
     service = service_of(tmp_path)
     store = service.store
     without_readings_of_its_points(service)
@@ -213,7 +228,10 @@ def test_key_of_a_facility_sees_only_its_own_units_set_aside(tmp_path: Path) -> 
     scored(service)
     keys = {name: make_key(service.store, name, facility_id=name) for name in ("F1", "F2")}
     with client_of(service, keys=True) as client:
-        told = {name: client.get("/readyz", headers={"x-api-key": key}).json() for name, key in keys.items()}
+        told = {
+            name: client.get("/readyz", headers={"x-api-key": key}).json()
+            for name, key in keys.items()
+        }
         assert client.get("/readyz").json() == {"status": "ready"}
     assert told["F1"]["set_aside"] == []
     assert told["F2"]["set_aside"][0]["equipment_id"] == "bad"
@@ -232,7 +250,9 @@ def test_promotion_by_another_replica_counts_at_once(tmp_path: Path) -> None:
 def test_rows_of_an_older_version_that_hold_no_number_are_shown_as_unknown(tmp_path: Path) -> None:
     service = scored(service_of(tmp_path))
     inf, nan = float("inf"), float("nan")
-    service.store.save_predictions([{**row, "risk": nan, "forecast": [inf] * 3} for row in service.rows(*UNITS[0])])
+    service.store.save_predictions(
+        [{**row, "risk": nan, "forecast": [inf] * 3} for row in service.rows(*UNITS[0])]
+    )
     service.store.load_readings([(*UNITS[0], "p", LAST, inf, None, inf, None)])
     with client_of(service) as client:
         for path in ("/", "/equipment", "/facility/F1", "/equipment/F1/E1", "/ranking.csv", "/v1/facilities",
@@ -256,7 +276,9 @@ def test_change_during_scoring_is_not_lost_though_the_clock_steps_back(
     assert [unit for unit, _ in store.claim_stale(10)] == [UNITS[0]]
 
 
-def test_lease_of_a_clock_that_was_an_hour_ahead_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_lease_of_a_clock_that_was_an_hour_ahead_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     _, store, _ = filled(tmp_path)
     real = time.time
     with monkeypatch.context() as ahead:
@@ -278,15 +300,23 @@ def test_prediction_of_an_older_version_does_not_replace_a_newer_one(tmp_path: P
     assert store.predictions() == newer
 
 
-def test_loaded_prediction_is_left_out_where_the_unit_has_changed_or_has_a_later_day(tmp_path: Path) -> None:
+def test_loaded_prediction_is_left_out_where_the_unit_has_changed_or_has_a_later_day(
+    tmp_path: Path,
+) -> None:
     service = scored(service_of(tmp_path))
     store, rows = service.store, service.rows()
     versions = store.versions()
     store.add(readings=[(*UNITS[0], "p", LAST, 25.0, None, None, None)])
     scored(service)
     before = store.predictions(*UNITS[0])
-    early = [{**row, "end_date": row["end_date"].replace(year=2001)} for row in rows if row["facility_id"] == "F2"]
-    store.take_predictions([{**row, "risk": 0.125} for row in rows if row["facility_id"] == "F1"] + early, versions)
+    early = [
+        {**row, "end_date": row["end_date"].replace(year=2001)}
+        for row in rows
+        if row["facility_id"] == "F2"
+    ]
+    store.take_predictions(
+        [{**row, "risk": 0.125} for row in rows if row["facility_id"] == "F1"] + early, versions
+    )
     assert store.predictions(*UNITS[0]) == before
     assert {row["risk"] for row in store.predictions(*UNITS[1])} == {0.125}
     assert {row["end_date"][:4] for row in store.predictions("F2")} != {"2001"}
@@ -331,7 +361,9 @@ def test_store_of_the_schema_before_is_brought_up_to_date(tmp_path: Path) -> Non
         ("CREATE TABLE readings (what TEXT, ever TEXT)", "schema"),
     ],
 )
-def test_store_of_another_schema_is_refused_in_a_sentence(tmp_path: Path, script: str, words: str) -> None:
+def test_store_of_another_schema_is_refused_in_a_sentence(
+    tmp_path: Path, script: str, words: str
+) -> None:
     with sqlite3.connect(tmp_path / "s.sqlite") as other:
         other.executescript(script)
     with pytest.raises(ConfigError, match=words):

@@ -25,7 +25,9 @@ class Slow:
         return each_alone(lambda some: [100 // each for each in some], many)
 
 
-async def _asked(work: Slow, first: int, others: Sequence[int], most: int = 16) -> list[asyncio.Task[int]]:
+async def _asked(
+    work: Slow, first: int, others: Sequence[int], most: int = 16
+) -> list[asyncio.Task[int]]:
     """One asks; when its round has begun, the others do; then it may end."""
     rounds: Rounds[int, int] = Rounds(work, "features", most=most)
     tasks = [asyncio.create_task(rounds(first))]

@@ -27,7 +27,9 @@ E1 = UNITS[0]
 
 def postgres_binary(name: str) -> str | None:
     found = shutil.which(name)
-    return found or next((str(p) for p in sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"))), None)
+    return found or next(
+        (str(p) for p in sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"))), None
+    )
 
 
 @pytest.fixture(scope="module")
@@ -49,10 +51,26 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     subprocess.run(
-        [initdb, "-D", folder / "data", "-U", "hvac", "-A", "trust"], check=True, capture_output=True, **user
+        [initdb, "-D", folder / "data", "-U", "hvac", "-A", "trust"],
+        check=True,
+        capture_output=True,
+        **user,
     )
-    command = [server, "-D", folder / "data", "-p", str(port), "-h", "127.0.0.1", "-k", folder, "-F"]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **user)
+    command = [
+        server,
+        "-D",
+        folder / "data",
+        "-p",
+        str(port),
+        "-h",
+        "127.0.0.1",
+        "-k",
+        folder,
+        "-F",
+    ]
+    process = subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **user
+    )
     url = f"postgresql://hvac@127.0.0.1:{port}/postgres"
     try:
         _wait_for(url)
@@ -76,7 +94,11 @@ def _wait_for(url: str) -> None:
 
 @pytest.fixture(params=["sqlite", "postgres"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
-    url = str(tmp_path / "s.sqlite") if request.param == "sqlite" else request.getfixturevalue("postgres")
+    url = (
+        str(tmp_path / "s.sqlite")
+        if request.param == "sqlite"
+        else request.getfixturevalue("postgres")
+    )
     made = Store.open(url)
     if made._database.is_postgres:
         with made._transaction() as run:
@@ -121,7 +143,10 @@ def test_version_rises_with_every_change_and_the_class_is_kept(store: Store) -> 
 def test_changed_equipment_is_claimed_by_one_only(store: Store) -> None:
     store.add(readings=[row for unit in UNITS for row in reading_rows(unit, 2)])
     found: list[Unit] = []
-    threads = [threading.Thread(target=lambda: found.extend(u for u, _ in store.claim_stale(2))) for _ in range(4)]
+    threads = [
+        threading.Thread(target=lambda: found.extend(u for u, _ in store.claim_stale(2)))
+        for _ in range(4)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -138,7 +163,9 @@ def test_equipment_that_changes_while_it_is_scored_stays_stale(store: Store, lat
     assert [unit for unit, _ in store.claim_stale(10)] == [E1]
 
 
-def test_predictions_come_back_and_history_keeps_one_row_per_window(store: Store, latest: Rows) -> None:
+def test_predictions_come_back_and_history_keeps_one_row_per_window(
+    store: Store, latest: Rows
+) -> None:
     store.add(readings=[row for unit in UNITS for row in reading_rows(unit, 2)])
     for _ in range(2):
         store.save_predictions(latest)
@@ -148,7 +175,9 @@ def test_predictions_come_back_and_history_keeps_one_row_per_window(store: Store
     assert len(store.history(E1)) == 3
 
 
-def test_equipment_set_aside_has_no_predictions_until_it_is_scored(store: Store, latest: Rows) -> None:
+def test_equipment_set_aside_has_no_predictions_until_it_is_scored(
+    store: Store, latest: Rows
+) -> None:
     store.add(units=[(*unit, "ahu", None) for unit in UNITS], readings=reading_rows(E1, 2))
     store.save_predictions(latest)
     store.set_aside(store.claim_stale(1)[0], "because")
@@ -164,9 +193,14 @@ def test_equipment_set_aside_has_no_predictions_until_it_is_scored(store: Store,
     assert store.aside() == {}
 
 
-def test_change_and_promotion_while_equipment_is_scored_are_not_lost(store: Store, latest: Rows) -> None:
+def test_change_and_promotion_while_equipment_is_scored_are_not_lost(
+    store: Store, latest: Rows
+) -> None:
     store.add(units=[(*unit, "ahu", None) for unit in UNITS])
-    for change in (lambda: store.add(readings=reading_rows(E1, 1)), lambda: store.assign({(FLEET, "ahu"): "other"})):
+    for change in (
+        lambda: store.add(readings=reading_rows(E1, 1)),
+        lambda: store.assign({(FLEET, "ahu"): "other"}),
+    ):
         claims = store.claim_stale(10)
         change()
         store.save_predictions(latest, claims)
@@ -183,7 +217,9 @@ def test_late_answer_does_not_replace_a_newer_one(store: Store, latest: Rows) ->
     store.save_predictions([{**row, "risk": 0.125} for row in latest], late)
     store.set_aside(late[0], "too late")
     assert [row["risk"] for row in store.predictions()] == [row["risk"] for row in latest]
-    store.take_predictions([{**row, "risk": 0.25} for row in latest], {tuple(u): v - 1 for u, v in late})  # type: ignore[misc]
+    store.take_predictions(
+        [{**row, "risk": 0.25} for row in latest], {tuple(u): v - 1 for u, v in late}
+    )  # type: ignore[misc]
     assert [row["risk"] for row in store.predictions()] == [row["risk"] for row in latest]
     store.take_predictions([{**row, "risk": 0.25} for row in latest], store.versions())
     assert {row["risk"] for row in store.predictions()} == {0.25}
@@ -195,7 +231,9 @@ def test_schema_before_is_migrated_and_a_later_one_refused(store: Store) -> None
     with store._transaction() as run:
         run("DROP TABLE waiting")
         run("DELETE FROM notes WHERE name = 'schema'")
-        run("CREATE TABLE stale (facility_id TEXT, equipment_id TEXT, since DOUBLE PRECISION, leased DOUBLE PRECISION)")
+        run(
+            "CREATE TABLE stale (facility_id TEXT, equipment_id TEXT, since DOUBLE PRECISION, leased DOUBLE PRECISION)"
+        )
         run("INSERT INTO stale VALUES (?, ?, 1, 2)", E1)
     assert [unit for unit, _ in Store.open(url).claim_stale(10)] == [E1]
     store.remember("schema", "99")
@@ -226,7 +264,10 @@ def test_keys_are_kept_by_hash_and_withdrawn_by_name(store: Store) -> None:
 def test_failed_write_changes_nothing(store: Store) -> None:
     store.add(readings=reading_rows(E1, 2))
     with pytest.raises(StoreError):
-        store.add(units=[("X", "Y", "ahu", None)], readings=[("X", "Y", "p", LAST, None, None, None, None)])
+        store.add(
+            units=[("X", "Y", "ahu", None)],
+            readings=[("X", "Y", "p", LAST, None, None, None, None)],
+        )
     assert store.unit(Unit("X", "Y")) is None
 
 

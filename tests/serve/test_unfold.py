@@ -63,14 +63,20 @@ def bodies() -> dict[str, tuple[bytes, str]]:
 def test_small_bodies_that_unfold_to_gigabytes_are_refused_and_leave_memory_as_it_was(
     bodies: dict[str, tuple[bytes, str]],
 ) -> None:
-    given = b"".join(b"%s %d\n%s" % (kind.encode(), len(body), body) for body, kind in bodies.values())
+    given = b"".join(
+        b"%s %d\n%s" % (kind.encode(), len(body), body) for body, kind in bodies.values()
+    )
     told = subprocess.run([sys.executable, "-c", MEASURED], cwd=ROOT, input=given, capture_output=True, timeout=240,
                           check=False, env={**os.environ, "PYTHONPATH": str(ROOT)})  # fmt: skip
     lines = told.stdout.decode().splitlines()
     answers = [line.split(" ", 2) for line in lines if line.startswith("ANSWER ")]
-    assert [line[1] in ("413", "422") for line in answers] == [True] * len(bodies), told.stderr.decode()[-2000:]
+    assert [line[1] in ("413", "422") for line in answers] == [True] * len(bodies), (
+        told.stderr.decode()[-2000:]
+    )
     (grown,) = [line.split()[1:] for line in lines if line.startswith("GROWN ")]
-    assert max(map(int, grown)) < 200, f"MiB of the service and of the process that unfolds: {grown}"
+    assert max(map(int, grown)) < 200, (
+        f"MiB of the service and of the process that unfolds: {grown}"
+    )
 
 
 def run(content: bytes, kind: str, **limits: Any) -> pa.Table:
@@ -79,14 +85,19 @@ def run(content: bytes, kind: str, **limits: Any) -> pa.Table:
 
 def test_sound_bodies_come_back_as_they_were(tmp_path: Path) -> None:
     pq.write_table(windows(3), tmp_path / "w.parquet")
-    for content, kind in ((stream(windows(3)), ARROW), ((tmp_path / "w.parquet").read_bytes(), PARQUET)):
+    for content, kind in (
+        (stream(windows(3)), ARROW),
+        ((tmp_path / "w.parquet").read_bytes(), PARQUET),
+    ):
         found = run(content, kind)
         assert found.num_rows == 3
         assert found["values"].to_pylist() == windows(3)["values"].to_pylist()
 
 
 def test_ids_are_trimmed_and_those_that_are_none_refused() -> None:
-    assert run(stream(windows(facility_id=["  本社/北館 "])), ARROW)["facility_id"].to_pylist() == ["本社/北館"]
+    assert run(stream(windows(facility_id=["  本社/北館 "])), ARROW)["facility_id"].to_pylist() == [
+        "本社/北館"
+    ]
     for wrong in ("nan", "NULL", " ", "a\x85b", "x" * 129):
         with pytest.raises(InputError, match="facility_id"):
             run(stream(windows(facility_id=[wrong])), ARROW)
@@ -105,7 +116,9 @@ def test_body_that_takes_too_long_is_given_up_and_the_next_is_read() -> None:
 
 def test_lying_head_ends_no_more_than_the_process_that_unfolds() -> None:
     body = stream(windows(3))
-    damaged = body.replace(struct.pack("<4i", 0, 90, 180, 270), struct.pack("<4i", 0, 90, 180, 2**31 - 1))
+    damaged = body.replace(
+        struct.pack("<4i", 0, 90, 180, 270), struct.pack("<4i", 0, 90, 180, 2**31 - 1)
+    )
     with pytest.raises((InputError, TooMuch)):
         run(damaged, ARROW)
     assert run(body, ARROW).num_rows == 3
@@ -119,7 +132,9 @@ JSON_BODIES = {
     "empty readings": {"units": [{**READINGS, "readings": [{}] * MANY}]},
     "empty events": {"units": [{**READINGS, "events": [{}] * 10_000}]},
     "fields that are not there": {"units": [{**READINGS, **{f"k{n}": 1 for n in range(MANY)}}]},
-    "points that are not there": {"units": [{"window": {"values": {f"k{n}": 1 for n in range(MANY)}}}]},
+    "points that are not there": {
+        "units": [{"window": {"values": {f"k{n}": 1 for n in range(MANY)}}}]
+    },
     "texts as values": {"units": [{"window": {"values": {"p": ["a"] * MANY}}}]},
     "fields of a body": {f"k{n}": 1 for n in range(MANY)},
 }

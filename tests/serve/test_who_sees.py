@@ -33,7 +33,14 @@ from serve.service import Service
 from serve.settings import ServeConfig
 from tests.models.models_example import bundle
 from tests.serve.bulk_bodies import stream, windows
-from tests.serve.serve_example import UNITS, body_readings, client_of, reading_rows, scored, service_of
+from tests.serve.serve_example import (
+    UNITS,
+    body_readings,
+    client_of,
+    reading_rows,
+    scored,
+    service_of,
+)
 from tests.serve.test_graph import free_port
 
 SECRET = "secretclass"  # of F2 only: nothing of it may reach F1
@@ -56,7 +63,9 @@ def headers(service: Service) -> dict[str, dict[str, str]]:
     found: dict[str, dict[str, str]] = {"none": {}, "wrong": {"x-api-key": "hvac_wrong"}}
     for name in CALLERS[2:]:
         role, _, facility = name.partition(" ")
-        key = make_key(service.store, name, facility_id=FLEET if facility == "fleet" else facility, role=role)
+        key = make_key(
+            service.store, name, facility_id=FLEET if facility == "fleet" else facility, role=role
+        )
         found[name] = {"x-api-key": key}
     return found
 
@@ -73,13 +82,21 @@ def requests_of(facility: str) -> dict[str, tuple[str, str, dict[str, Any]]]:
     table = stream(windows(facility_id=[facility]))
     return {
         "predict": ("read", "POST /v1/predict", {"json": {"units": [asked]}}),
-        "bulk": ("read", "POST /v1/predict/bulk", {"content": table, "headers": {"content-type": ARROW}}),
+        "bulk": (
+            "read",
+            "POST /v1/predict/bulk",
+            {"content": table, "headers": {"content-type": ARROW}},
+        ),
         "forecast": ("read", "POST /v1/forecast", {"json": asked}),
         "readings": ("push", "POST /v1/readings", {"json": {"units": [{**asked, "readings": []}]}}),
         "ranking": ("read", f"GET /v1/facilities/{facility}/ranking", {}),
         "csv": ("read", f"GET /v1/facilities/{facility}/ranking?format=csv", {}),
         "equipment": ("read", f"GET /v1/equipment/{facility}/E1", {}),
-        "promote": ("admin", "POST /v1/models/nothing/promote", {"json": {"facility_id": facility}}),
+        "promote": (
+            "admin",
+            "POST /v1/models/nothing/promote",
+            {"json": {"facility_id": facility}},
+        ),
         "page of a facility": ("read", f"GET /facility/{facility}", {}),
         "page of equipment": ("read", f"GET /equipment/{facility}/E1", {}),
     }
@@ -101,7 +118,9 @@ def expected(caller: str, role: str, facility: str) -> set[int]:
 
 def ask(client: TestClient, what: str, more: dict[str, Any], headers: dict[str, str]) -> Any:
     method, path = what.split(" ", 1)
-    return client.request(method, path, **{**more, "headers": {**more.get("headers", {}), **headers}})
+    return client.request(
+        method, path, **{**more, "headers": {**more.get("headers", {}), **headers}}
+    )
 
 
 @pytest.mark.parametrize("caller", CALLERS)
@@ -119,13 +138,20 @@ def test_key_opens_what_it_says_and_no_more(locked: TestClient, headers: Any, ca
 
 
 @pytest.mark.parametrize("caller", CALLERS)
-def test_nothing_of_another_facility_reaches_a_key(locked: TestClient, headers: Any, caller: str) -> None:
+def test_nothing_of_another_facility_reaches_a_key(
+    locked: TestClient, headers: Any, caller: str
+) -> None:
     """Neither its name nor its equipment, classes, bundles, counts."""
     sees = {"F1": "F1" in caller or "fleet" in caller, "F2": "F2" in caller or "fleet" in caller}
     paths = [*OF_ALL, *OPEN, "/nothing", "/v1/facilities/F9/ranking", "/v1/equipment/F1/nothing"]
     texts = [locked.get(path, headers=headers[caller]).text for path in paths]
     for body in ({"class": "no such class"}, {}):
-        unit = {"facility_id": "F1", "equipment_id": "new", "readings": body_readings(UNITS[0], 3), **body}
+        unit = {
+            "facility_id": "F1",
+            "equipment_id": "new",
+            "readings": body_readings(UNITS[0], 3),
+            **body,
+        }
         texts += [locked.post(path, json={"units": [unit]}, headers=headers[caller]).text
                   for path in ("/v1/predict", "/v1/readings")]  # fmt: skip
     joined = "\n".join(texts)
@@ -135,12 +161,17 @@ def test_nothing_of_another_facility_reaches_a_key(locked: TestClient, headers: 
         assert "E2" not in locked.get("/v1/facilities", headers=headers[caller]).text
 
 
-def test_models_ready_and_counts_are_those_of_the_callers_facility(locked: TestClient, headers: Any) -> None:
+def test_models_ready_and_counts_are_those_of_the_callers_facility(
+    locked: TestClient, headers: Any
+) -> None:
     names = {who: {m["bundle_id"] for m in locked.get("/v1/models", headers=headers[who]).json()["models"]}
              for who in ("read F1", "admin fleet")}  # fmt: skip
     assert len(names["read F1"]) == 1
     assert len(names["admin fleet"]) == 2
-    ready = {who: locked.get("/readyz", headers=headers[who]).json() for who in ("read F1", "read F2", "admin fleet")}
+    ready = {
+        who: locked.get("/readyz", headers=headers[who]).json()
+        for who in ("read F1", "read F2", "admin fleet")
+    }
     assert [ready[who]["bundles"] for who in ready] == [1, 2, 2]
     assert [len(ready[who]["set_aside"]) for who in ready] == [0, 1, 1]
     assert locked.get("/metrics", headers=headers["admin F1"]).status_code == 403
@@ -168,7 +199,9 @@ def asgi(
     async def send(message: Any) -> None:
         told.append(message)
 
-    pairs = [(name.encode(), value.encode()) for name, value in {"host": "127.0.0.1", **headers}.items()]
+    pairs = [
+        (name.encode(), value.encode()) for name, value in {"host": "127.0.0.1", **headers}.items()
+    ]
     scope = {"type": "http", "method": method, "path": path, "raw_path": path.encode(), "query_string": b"",
              "headers": pairs, "scheme": "http", "server": ("127.0.0.1", 80), "http_version": "1.1"}  # fmt: skip
     asyncio.run(api(scope, receive, send))
@@ -249,7 +282,9 @@ HOSTS = {"127.0.0.1": 200, "127.0.0.1:8000": 200, "localhost": 200, "LOCALHOST:1
 
 
 @pytest.mark.parametrize(("host", "status"), HOSTS.items())
-def test_without_keys_only_this_machine_is_answered(unlocked: TestClient, host: str, status: int) -> None:
+def test_without_keys_only_this_machine_is_answered(
+    unlocked: TestClient, host: str, status: int
+) -> None:
     for path in ("/", "/v1/facilities", "/readyz", "/metrics"):
         told = unlocked.get(path, headers={"host": host})
         assert told.status_code == status
@@ -262,9 +297,13 @@ ORIGINS = {"http://127.0.0.1": 202, "https://127.0.0.1": 202, "null": 403, "http
 
 
 @pytest.mark.parametrize(("origin", "status"), ORIGINS.items())
-def test_without_keys_other_sites_pages_write_nothing(unlocked: TestClient, origin: str, status: int) -> None:
+def test_without_keys_other_sites_pages_write_nothing(
+    unlocked: TestClient, origin: str, status: int
+) -> None:
     body = {"units": [{"facility_id": "F1", "equipment_id": "E1", "readings": []}]}
-    assert unlocked.post("/v1/readings", json=body, headers={"origin": origin}).status_code == status
+    assert (
+        unlocked.post("/v1/readings", json=body, headers={"origin": origin}).status_code == status
+    )
     assert unlocked.post("/v1/readings", json=body).status_code == 202
 
 
@@ -275,7 +314,9 @@ def test_proxy_serves_under_the_names_it_was_given(tmp_path: Path) -> None:
         assert client.get("/v1/facilities", headers={"host": "other.plant.test"}).status_code == 421
 
 
-@pytest.mark.parametrize("path", ["/v1/facilities/", "/equipment/", "/facility/F1/", "//evil.example/", "/v1/models/"])
+@pytest.mark.parametrize(
+    "path", ["/v1/facilities/", "/equipment/", "/facility/F1/", "//evil.example/", "/v1/models/"]
+)
 def test_no_answer_sends_a_browser_to_the_host_that_a_request_named(
     locked: TestClient, headers: Any, path: str
 ) -> None:
@@ -301,7 +342,9 @@ def test_head_is_answered_like_get_without_a_body(unlocked: TestClient, path: st
 
 @pytest.mark.parametrize(("path", "allowed"), {"/": "GET, HEAD", "/v1/predict": "POST", "/facility/F1": "GET, HEAD",
                                                "/v1/models/x/promote": "POST"}.items())  # fmt: skip
-def test_method_that_is_not_there_is_told_those_that_are(unlocked: TestClient, path: str, allowed: str) -> None:
+def test_method_that_is_not_there_is_told_those_that_are(
+    unlocked: TestClient, path: str, allowed: str
+) -> None:
     told = unlocked.request("DELETE", path)
     assert (told.status_code, told.headers["allow"]) == (405, allowed)
 
@@ -312,7 +355,9 @@ def test_method_that_is_not_there_is_told_those_that_are(unlocked: TestClient, p
 @pytest.mark.parametrize("facility", ["", " ", "nan", "a\x01"])
 def test_key_for_no_facility_is_an_error_and_not_one_for_all(tmp_path: Path, facility: str) -> None:
     with pytest.raises(SystemExit):
-        key_commands.main(["add", "me", "--facility", facility, "--store", str(tmp_path / "s.sqlite")])
+        key_commands.main(
+            ["add", "me", "--facility", facility, "--store", str(tmp_path / "s.sqlite")]
+        )
     assert not (tmp_path / "s.sqlite").exists()
 
 

@@ -34,7 +34,9 @@ def fleet() -> Fleet:
 
 @pytest.fixture(scope="module")
 def pumps() -> Fleet:
-    return simulate(SimulateConfig(facilities=1, equipment_per_class=60, classes=("pump",), gap_share=0.0))
+    return simulate(
+        SimulateConfig(facilities=1, equipment_per_class=60, classes=("pump",), gap_share=0.0)
+    )
 
 
 def events_of(fleet: Fleet, kind: str = "failure") -> pd.DataFrame:
@@ -47,7 +49,10 @@ def onsets(fleet: Fleet, config: SimulateConfig) -> np.ndarray:
     units = {name: place for place, name in enumerate(fleet.equipment["equipment_id"].to_pylist())}
     failures = events_of(fleet)
     begun = np.zeros((len(units), config.days), bool)
-    begun[failures["equipment_id"].map(units), (failures["start"] - pd.Timestamp(config.start)).dt.days] = True
+    begun[
+        failures["equipment_id"].map(units),
+        (failures["start"] - pd.Timestamp(config.start)).dt.days,
+    ] = True
     return begun
 
 
@@ -60,7 +65,11 @@ def base_rate(begun: np.ndarray, horizon: int) -> float:
 def before_and_long_before(fleet: Fleet, point: str, mode: str) -> np.ndarray:
     """Mean of the point in the last 10 days before failures of a mode, minus the mean 170 to 190 days before."""
     readings = fleet.readings.to_pandas(date_as_object=False)
-    readings = readings[readings["point_id"] == point].set_index(["equipment_id", "date"])["value"].sort_index()
+    readings = (
+        readings[readings["point_id"] == point]
+        .set_index(["equipment_id", "date"])["value"]
+        .sort_index()
+    )
     moved = []
     for failure in events_of(fleet).query("mode == @mode").itertuples():
         series = readings.loc[failure.equipment_id]
@@ -91,22 +100,30 @@ def test_facility_by_facility_gives_the_rows_of_the_whole_fleet() -> None:
 def test_more_facilities_or_classes_leave_the_others_as_they_were() -> None:
     alone = simulate(SMALL.replace(facilities=1, classes=("pump",)))
     among = next(simulate_facilities(SMALL.replace(facilities=3)))
-    pumps_among = among.readings.filter(pa.compute.match_substring(among.readings["equipment_id"], "PMP"))
+    pumps_among = among.readings.filter(
+        pa.compute.match_substring(among.readings["equipment_id"], "PMP")
+    )
     assert alone.readings.equals(pumps_among)
 
 
-@pytest.mark.parametrize(("no_signal", "lowest", "highest"), [(False, 0.07, 0.11), (True, 0.07, 0.11)])
+@pytest.mark.parametrize(
+    ("no_signal", "lowest", "highest"), [(False, 0.07, 0.11), (True, 0.07, 0.11)]
+)
 def test_base_rate_at_30_days_is_near_nine_percent(
     fleet: Fleet, no_signal: bool, lowest: float, highest: float
 ) -> None:
-    config = SimulateConfig(facilities=2, equipment_per_class=40, no_signal=no_signal, gap_share=0.5)
+    config = SimulateConfig(
+        facilities=2, equipment_per_class=40, no_signal=no_signal, gap_share=0.5
+    )
     begun = onsets(simulate(config) if no_signal else fleet, config)
     assert lowest <= base_rate(begun, 30) <= highest
 
 
 @pytest.mark.parametrize("wanted", [0.5, 1.0, 1.5])
 def test_failures_per_year_are_those_asked_for(wanted: float) -> None:
-    config = SimulateConfig(facilities=1, equipment_per_class=150, classes=("ahu", "pump"), failures_per_year=wanted)
+    config = SimulateConfig(
+        facilities=1, equipment_per_class=150, classes=("ahu", "pump"), failures_per_year=wanted
+    )
     config = config.replace(gap_share=0.9)
     years = 300 * config.days / 365.25
     assert len(events_of(simulate(config))) / years == pytest.approx(wanted, rel=0.17)
@@ -118,19 +135,31 @@ def test_about_a_quarter_of_failures_come_without_a_fault_before_them(fleet: Fle
 
 def test_planted_faults_move_their_points_before_the_failure(pumps: Fleet) -> None:
     noise = {point.name: point.noise for point in KINDS["pump"].points}
-    assert before_and_long_before(pumps, "vibration", "bearing_wear").mean() > 3 * noise["vibration"]
-    assert before_and_long_before(pumps, "discharge_pressure", "seal_leak").mean() < -3 * noise["discharge_pressure"]
+    assert (
+        before_and_long_before(pumps, "vibration", "bearing_wear").mean() > 3 * noise["vibration"]
+    )
+    assert (
+        before_and_long_before(pumps, "discharge_pressure", "seal_leak").mean()
+        < -3 * noise["discharge_pressure"]
+    )
 
 
 def test_sudden_failures_leave_no_trace_before_them(pumps: Fleet) -> None:
     """Not none at all: another fault may be growing when they strike; but far less than a planted one."""
     sudden = before_and_long_before(pumps, "vibration", "sudden")
-    assert abs(np.median(sudden)) < 0.25 * before_and_long_before(pumps, "vibration", "bearing_wear").mean()
+    assert (
+        abs(np.median(sudden))
+        < 0.25 * before_and_long_before(pumps, "vibration", "bearing_wear").mean()
+    )
 
 
 def test_a_repair_brings_the_points_back(pumps: Fleet) -> None:
     readings = pumps.readings.to_pandas(date_as_object=False)
-    series = readings[readings["point_id"] == "vibration"].set_index(["equipment_id", "date"])["value"].sort_index()
+    series = (
+        readings[readings["point_id"] == "vibration"]
+        .set_index(["equipment_id", "date"])["value"]
+        .sort_index()
+    )
     fallen = []
     for failure in events_of(pumps).query("mode == 'bearing_wear'").itertuples():
         one, day = series.loc[failure.equipment_id], pd.Timedelta(days=1)
@@ -153,14 +182,21 @@ def test_visits_find_some_faults_before_they_fail(fleet: Fleet) -> None:
 
 
 def test_some_units_fail_far_more_often_than_chance(fleet: Fleet) -> None:
-    counts = events_of(fleet)["equipment_id"].value_counts().reindex(fleet.equipment["equipment_id"].to_pylist())
+    counts = (
+        events_of(fleet)["equipment_id"]
+        .value_counts()
+        .reindex(fleet.equipment["equipment_id"].to_pylist())
+    )
     counts = counts.fillna(0)
     assert counts.var() > 1.3 * counts.mean()  # 1.0 for a Poisson process
 
 
 def test_without_signal_readings_do_not_depend_on_the_events() -> None:
     config = SMALL.replace(no_signal=True, days=1095)
-    calm, busy = simulate(config.replace(failures_per_year=0.3)), simulate(config.replace(failures_per_year=2.0))
+    calm, busy = (
+        simulate(config.replace(failures_per_year=0.3)),
+        simulate(config.replace(failures_per_year=2.0)),
+    )
     assert calm.readings.equals(busy.readings)
     assert len(events_of(busy)) > 3 * len(events_of(calm))
 
@@ -173,7 +209,9 @@ def test_without_signal_readings_before_failures_look_like_all_others() -> None:
 
 
 def test_without_signal_failures_have_no_memory_and_no_lemons() -> None:
-    config = SimulateConfig(facilities=1, equipment_per_class=300, no_signal=True, gap_share=0.9, classes=("pump",))
+    config = SimulateConfig(
+        facilities=1, equipment_per_class=300, no_signal=True, gap_share=0.9, classes=("pump",)
+    )
     begun = onsets(simulate(config), config)
     per_unit = begun.sum(axis=1)
     assert per_unit.var() == pytest.approx(per_unit.mean(), rel=0.3)
@@ -188,7 +226,9 @@ def test_without_faults_the_readings_with_signal_are_those_without() -> None:
 
 
 def test_each_unit_point_and_date_has_one_reading_at_most(fleet: Fleet) -> None:
-    keys = fleet.readings.select(["equipment_id", "point_id", "date"]).to_pandas(strings_to_categorical=True)
+    keys = fleet.readings.select(["equipment_id", "point_id", "date"]).to_pandas(
+        strings_to_categorical=True
+    )
     assert not keys.duplicated().any()
 
 
@@ -206,13 +246,17 @@ def test_sensors_stick_for_spells() -> None:
     longest = {}
     for stuck in (0.0, 1.0):
         readings = simulate(config.replace(stuck_per_year=stuck)).readings.to_pandas()
-        runs = readings.groupby(SERIES)["value"].transform(lambda series: series.diff().ne(0).cumsum())
+        runs = readings.groupby(SERIES)["value"].transform(
+            lambda series: series.diff().ne(0).cumsum()
+        )
         longest[stuck] = readings.groupby([*SERIES, runs]).size().max()
     assert longest[0.0] < 5 <= longest[1.0]
 
 
 def test_limits_are_in_order_and_constant_per_series(fleet: Fleet) -> None:
-    frame = fleet.readings.select([*SERIES, "lower_limit", "upper_limit"]).to_pandas(strings_to_categorical=True)
+    frame = fleet.readings.select([*SERIES, "lower_limit", "upper_limit"]).to_pandas(
+        strings_to_categorical=True
+    )
     both = frame.dropna()
     assert len(both) > 0
     assert (both["lower_limit"] < both["upper_limit"]).all()
@@ -222,15 +266,30 @@ def test_limits_are_in_order_and_constant_per_series(fleet: Fleet) -> None:
 def test_healthy_units_rarely_cross_their_limits() -> None:
     config = SimulateConfig(facilities=5, equipment_per_class=8, no_signal=True)
     readings = simulate(config).readings.to_pandas(strings_to_categorical=True)
-    outside = (readings["value"] > readings["upper_limit"]) | (readings["value"] < readings["lower_limit"])
+    outside = (readings["value"] > readings["upper_limit"]) | (
+        readings["value"] < readings["lower_limit"]
+    )
     assert 0 < outside.mean() < 0.005
     assert outside.groupby(readings["point_id"], observed=True).mean().max() < 0.02
 
 
 def test_tables_have_the_columns_of_the_contract(fleet: Fleet) -> None:
     assert fleet.readings.schema.names == [*SERIES, "date", "value", "lower_limit", "upper_limit"]
-    assert fleet.events.schema.names == ["facility_id", "equipment_id", "kind", "start", "end", "point_id", "mode"]
-    assert fleet.equipment.schema.names[:4] == ["facility_id", "equipment_id", "class", "install_date"]
+    assert fleet.events.schema.names == [
+        "facility_id",
+        "equipment_id",
+        "kind",
+        "start",
+        "end",
+        "point_id",
+        "mode",
+    ]
+    assert fleet.equipment.schema.names[:4] == [
+        "facility_id",
+        "equipment_id",
+        "class",
+        "install_date",
+    ]
     assert fleet.readings["value"].null_count == 0
     assert set(fleet.events["kind"].to_pylist()) == {"failure", "maintenance"}
 
@@ -262,7 +321,9 @@ def test_the_inspection_record_is_cp932_with_its_headers_and_its_untidiness(tmp_
     write_inspection_csv(fleet._replace(readings=big), tmp_path / "record.csv")
     with (tmp_path / "record.csv").open(encoding="cp932", newline="") as file:
         header, *rows = list(csv.reader(file))
-    names = "点検ID,共通分類コード,テナントid,設備id,チェック項目id,上限値,下限値,実施日時,実施結果の値"
+    names = (
+        "点検ID,共通分類コード,テナントid,設備id,チェック項目id,上限値,下限値,実施日時,実施結果の値"
+    )
     assert ",".join(header) == names
     typed = [row[-1] for row in rows]
     assert {"－", "欠測", ""} <= set(typed)
