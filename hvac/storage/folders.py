@@ -80,5 +80,4 @@ def local_folder(path: AnyPath) -> Iterator[Path]:
 
 def _download(source: Place, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
-    with source.system.open_input_stream(source.inner, compression=None) as stream:
-        target.write_bytes(stream.read())
+    target.write_bytes(source.read_bytes())
