@@ -1,6 +1,4 @@
-"""The file systems behind URLs (pyarrow's own, else fsspec's), opened once each, and what is said
-where they fail.
-"""
+"""Open the file systems behind URLs (pyarrow's own, else fsspec's) and word their failures."""
 
 from __future__ import annotations
 
@@ -16,25 +14,29 @@ from hvac.errors import InputError
 
 
 def opened(origin: str, query: str) -> tuple[Any, str]:
-    """(pyarrow file system, path inside it) of a bucket or host: `s3://lake` with the URL's query.
+    """Return the pyarrow file system of a bucket or host (`s3://lake`), and the path inside of it.
 
-    Keys and endpoint of S3 come from the environment (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY,
-    AWS_REGION, AWS_ENDPOINT_URL) or the query. Raises InputError for a scheme that neither pyarrow
-    nor fsspec knows."""
-    return _opened(origin + ("?" if query else "") + query, os.environ.get("AWS_ENDPOINT_URL", ""))
+    Each is opened once. Keys and endpoint of S3 come from the environment (AWS_ACCESS_KEY_ID,
+    AWS_SECRET_ACCESS_KEY, AWS_REGION, AWS_ENDPOINT_URL) or from the URL's query.
+
+    Raises:
+        InputError: neither pyarrow nor fsspec knows the scheme.
+    """
+    url = f"{origin}?{query}" if query else origin
+    return _opened(url, os.environ.get("AWS_ENDPOINT_URL", ""))
 
 
 @lru_cache(maxsize=64)
 def _opened(url: str, _endpoint: str) -> tuple[Any, str]:
     try:
-        found: tuple[Any, str] = pafs.FileSystem.from_uri(url)
-        return found
+        system_and_path: tuple[Any, str] = pafs.FileSystem.from_uri(url)
+        return system_and_path
     except (ValueError, NotImplementedError):
         pass  # a scheme that pyarrow does not know
     except OSError as error:
         raise unreadable(url, error) from error
     try:
-        import fsspec  # type: ignore[import-untyped]  # slow to import: wanted only for such URLs
+        import fsspec  # type: ignore[import-untyped]  # slow to import: only for such URLs
 
         system, inner = fsspec.core.url_to_fs(url)
     except (ImportError, ValueError, OSError) as error:
@@ -43,16 +45,15 @@ def _opened(url: str, _endpoint: str) -> tuple[Any, str]:
 
 
 def unreadable(path: object, error: Exception) -> InputError:
-    """The sentence for a file or URL that cannot be opened."""
-    return InputError(
-        f"{path}: cannot be opened ({_short(error)}): expected a readable file, folder, glob or URL"
-    )
+    """Word the error for a file or URL that cannot be opened."""
+    expected = "expected a readable file, folder, glob or URL"
+    return InputError(f"{path}: cannot be opened ({_short(error)}): {expected}")
 
 
 def unwritable(path: object, error: Exception) -> InputError:
-    """The sentence for a URL that cannot be written."""
-    wanted = "expected a bucket or folder that exists and that you may write to"
-    return InputError(f"{path}: cannot be written ({_short(error)}): {wanted}")
+    """Word the error for a URL that cannot be written."""
+    expected = "expected a bucket or folder that exists and that you may write to"
+    return InputError(f"{path}: cannot be written ({_short(error)}): {expected}")
 
 
 def _short(error: Exception) -> str:
@@ -61,9 +62,7 @@ def _short(error: Exception) -> str:
 
 @contextmanager
 def reached(where: object) -> Iterator[None]:
-    """Turns what a store says (but not that a file is missing) into one sentence that names the
-    URL.
-    """
+    """Turn a store's errors, but for a missing file, into one sentence that names the URL."""
     try:
         yield
     except FileNotFoundError:

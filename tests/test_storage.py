@@ -228,7 +228,7 @@ def test_a_folder_gets_its_manifest_last_on_an_object_store(
         assert not (bundle / "a-manifest.json").exists()
         raise ConnectionError("the network is gone")
 
-    monkeypatch.setattr("hvac.storage._upload", lose)
+    monkeypatch.setattr("hvac.storage.folders.upload", lose)
 
     def lose_half() -> None:
         with replacing_folder(bundle, last="a-manifest.json") as building:

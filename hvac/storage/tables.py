@@ -1,0 +1,45 @@
+"""Read and write Parquet by local path or URL."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.dataset as pads
+import pyarrow.parquet as pq
+
+from hvac.filesystems import reached
+from hvac.storage.paths import AnyPath
+from hvac.storage.places import Place
+from hvac.storage.writing import replacing
+
+
+def write_parquet(table: pa.Table, path: AnyPath) -> None:
+    """Write a table as Parquet, whole or not at all."""
+    with replacing(path) as building:
+        pq.write_table(table, building)
+
+
+def read_parquet(path: AnyPath, columns: Sequence[str] | None = None) -> pa.Table:
+    """Read a Parquet file, or a folder of them, as one table.
+
+    Raises:
+        FileNotFoundError: nothing is there.
+    """
+    names = None if columns is None else list(columns)
+    if isinstance(path, Place):
+        with reached(path):
+            return pq.read_table(path.inner, columns=names, filesystem=path.system)
+    return pq.read_table(path, columns=names)
+
+
+def parquet_dataset(where: AnyPath | Sequence[AnyPath]) -> pads.Dataset:
+    """Open a folder, or files of one bucket, as a dataset to be filtered and streamed."""
+    if isinstance(where, Place):
+        return pads.dataset(where.inner, format="parquet", filesystem=where.system)
+    if isinstance(where, Path):
+        return pads.dataset(where, format="parquet")
+    files = [path.inner if isinstance(path, Place) else str(path) for path in where]
+    systems = [path.system for path in where if isinstance(path, Place)]
+    return pads.dataset(files, format="parquet", filesystem=systems[0] if systems else None)
