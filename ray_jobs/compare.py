@@ -17,14 +17,21 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from hvac.errors import ConfigError
-from hvac.evaluation.comparison import Trial, by_equipment
-from hvac.evaluation.leaderboard import Contender, Cost, leaderboard, mean_cost
+from hvac.evaluation.comparison import EvaluationSet, by_equipment
+from hvac.evaluation.leaderboard import Candidate, Cost, leaderboard, mean_cost
 from hvac.features.describe import Recipe
 from hvac.storage import AnyPath, folder_name
-from ray_jobs.assess.decided import Verdict, decide
-from ray_jobs.assess.evaluation_sets import onsets, trial_of
-from ray_jobs.assess.leaderboard_files import board_folder, publish
-from ray_jobs.fit.candidates import Bench, Entry, Outcome, basis_of, contend_all, read_outcome
+from ray_jobs.assess.decided import DecidedRisks, decide_risks
+from ray_jobs.assess.evaluation_sets import evaluation_set, onsets
+from ray_jobs.assess.leaderboard_files import leaderboard_folder, write_leaderboard
+from ray_jobs.fit.candidates import (
+    CandidateFit,
+    CandidateScores,
+    FitSettings,
+    basis_of,
+    fit_candidates,
+    read_scores,
+)
 from ray_jobs.run.command import main
 from ray_jobs.run.run_config import CompareConfig, RunConfig
 from ray_jobs.run.workspace import Result, Workspace, content_key, run_step, workspace_of
@@ -38,8 +45,8 @@ UNSEEDED = ("base_rate", "persistence", "logistic_28")
 class Field(NamedTuple):
     """Fitted contenders, their trial on the windows of some splits, and how many fits that took."""
 
-    contenders: list[Contender]
-    trial: Callable[..., Trial]
+    contenders: list[Candidate]
+    trial: Callable[..., EvaluationSet]
     fits: dict[str, int]
 
 
@@ -76,7 +83,10 @@ def _compare(config: RunConfig, workspace: Workspace) -> Result:
         replicates=wanted.replicates,
     )
     named = {"name": wanted.name, "table": workspace.finished("featurize")["key"], **board}
-    return {**publish(config, wanted, named, board_folder(workspace, wanted.name)), **field.fits}
+    return {
+        **write_leaderboard(config, wanted, named, leaderboard_folder(workspace, wanted.name)),
+        **field.fits,
+    }
 
 
 def fitted(config: RunConfig) -> Field:
@@ -88,11 +98,11 @@ def fitted(config: RunConfig) -> Field:
         workspace.root / "outcomes" / basis_of(config)[:12],
     )
     entries = list(_entries(wanted, folder, recipes))
-    bench = Bench(str(workspace.windows), config.encoder, config.decision.folds)
-    fits = contend_all(
+    bench = FitSettings(str(workspace.windows), config.encoder, config.decision.folds)
+    fits = fit_candidates(
         bench, [(recipes[class_name], entry) for class_name, _, entry in entries], job="compare"
     )
-    outcomes = {(class_name, run): read_outcome(entry.path) for class_name, run, entry in entries}
+    outcomes = {(class_name, run): read_scores(entry.path) for class_name, run, entry in entries}
     contenders = [
         _contender(name, model, wanted, outcomes, recipes) for name, model in wanted.models.items()
     ]
@@ -101,15 +111,17 @@ def fitted(config: RunConfig) -> Field:
     events = onsets(plan, workspace.buckets)
     verdicts = _verdicts(config, workspace, recipes, contenders, outcomes)
 
-    def trial(*splits: str) -> Trial:
-        return by_equipment(trial_of(workspace, recipes, verdicts, runs, events, splits=splits))
+    def trial(*splits: str) -> EvaluationSet:
+        return by_equipment(
+            evaluation_set(workspace, recipes, verdicts, runs, events, splits=splits)
+        )
 
     return Field(contenders, trial, fits)
 
 
 def _entries(
     wanted: CompareConfig, folder: AnyPath, recipes: dict[str, Recipe]
-) -> Iterator[tuple[str, str, Entry]]:
+) -> Iterator[tuple[str, str, CandidateFit]]:
     """(class, run, entry): a run is a model with a seed; its file's name holds a hash of its
     settings.
     """
@@ -119,7 +131,7 @@ def _entries(
             mark = content_key(config.model_dump(mode="json"))[:12]
             for class_name in recipes:
                 path = folder / folder_name(class_name) / f"{config.family}-{seed}-{mark}.npz"
-                yield class_name, f"{name}#{seed}", Entry(name, config, str(path))
+                yield class_name, f"{name}#{seed}", CandidateFit(name, config, str(path))
 
 
 def _seeds(model: Any, wanted: CompareConfig) -> tuple[int, ...]:
@@ -130,15 +142,17 @@ def _verdicts(
     config: RunConfig,
     workspace: Workspace,
     recipes: dict[str, Recipe],
-    contenders: list[Contender],
-    outcomes: dict[tuple[str, str], Outcome],
-) -> dict[tuple[str, str], Verdict]:
+    contenders: list[Candidate],
+    outcomes: dict[tuple[str, str], CandidateScores],
+) -> dict[tuple[str, str], DecidedRisks]:
     """Risks of every run, by (class, run)."""
-    found: dict[tuple[str, str], Verdict] = {}
+    found: dict[tuple[str, str], DecidedRisks] = {}
     for contender in contenders:
         for run in contender.runs:
             own = {name: outcomes[name, run] for name in recipes}
-            decided = decide(workspace.windows, recipes, own, config.decision, contender.family)
+            decided = decide_risks(
+                workspace.windows, recipes, own, config.decision, contender.family
+            )
             found |= {(name, run): verdict for name, verdict in decided.items()}
     return found
 
@@ -147,11 +161,11 @@ def _contender(
     name: str,
     model: Any,
     wanted: CompareConfig,
-    outcomes: dict[tuple[str, str], Outcome],
+    outcomes: dict[tuple[str, str], CandidateScores],
     recipes: dict[str, Recipe],
-) -> Contender:
+) -> Candidate:
     runs = tuple(f"{name}#{seed}" for seed in _seeds(model, wanted))
-    return Contender(
+    return Candidate(
         name,
         model.family,
         runs,
@@ -159,7 +173,7 @@ def _contender(
     )
 
 
-def _cost(of_classes: list[Outcome]) -> Cost:
+def _cost(of_classes: list[CandidateScores]) -> Cost:
     return Cost(
         parameters=sum(each.parameters for each in of_classes),
         fit_seconds=sum(each.fit_seconds for each in of_classes),

@@ -17,11 +17,11 @@ from hvac.detect.detection_metrics import HALF, choose, judge_series
 from hvac.detect.detector import Detector
 from hvac.detect.labelled_records import read_records, stamps_of
 from hvac.detect.series import Series, facts_of, from_table, of_part, to_table
-from hvac.detect.simulated_series import simulate
+from hvac.detect.simulated_series import simulate_series
 from hvac.detect.training import training_examples
 from hvac.storage import read_parquet, write_json, write_parquet
 from ray_jobs.detector.detect_config import DetectConfig, load_detect
-from ray_jobs.detector.detect_evaluation import DETECTOR, judge
+from ray_jobs.detector.detect_evaluation import DETECTOR, evaluate_detector
 from ray_jobs.detector.detect_worker import fit_on_workers
 from ray_jobs.run.command import main
 from ray_jobs.run.workspace import Result, Workspace, content_key, run_step, workspace_of
@@ -37,7 +37,10 @@ def run(config: DetectConfig) -> Result:
     key = content_key(trained["key"], trained["sha256"], config.model_dump(mode="json"))
     steps = {"series": made, "train": trained}
     done = run_step(
-        workspace, "judge", key, lambda: judge(config, workspace, _load_series(workspace), steps)
+        workspace,
+        "judge",
+        key,
+        lambda: evaluate_detector(config, workspace, _load_series(workspace), steps),
     )
     sys.stdout.write(f"{done['summary']}\n\nReport: {workspace.root / 'report.html'}\n")
     return done
@@ -59,7 +62,7 @@ def _make_series(config: DetectConfig, workspace: Workspace) -> Result:
 
 def _origin(config: DetectConfig) -> tuple[list[Series], dict[str, Result]]:
     if config.series:
-        return simulate(config.series, config.seed), {}
+        return simulate_series(config.series, config.seed), {}
     assert config.source is not None, "a configuration has one origin"
     return read_records(config.source)
 

@@ -15,24 +15,24 @@ from typing import Any
 
 import ray
 
-from hvac.evaluation.comparison import apart, assess, by_equipment
+from hvac.evaluation.comparison import apart, by_equipment, compare_models
 from hvac.features.describe import Recipe
 from hvac.models.families import config_of
 from hvac.report.page import write_report
 from hvac.storage import place, write_json
 from ray_jobs.assess.artifacts import (
     calibration,
-    draw,
+    draw_figures,
     own_decisions,
     thresholds,
     write_predictions,
     write_summary,
 )
-from ray_jobs.assess.decided import ABLATION, Settings, Verdict, decide, judge
-from ray_jobs.assess.evaluation_sets import onsets, trial_of
+from ray_jobs.assess.decided import ABLATION, DecidedRisks, ScoreSettings, decide_risks, score_model
+from ray_jobs.assess.evaluation_sets import evaluation_set, onsets
 from ray_jobs.assess.example_windows import choose_rows, draw_rows
 from ray_jobs.assess.forecast_figures import forecast_figures
-from ray_jobs.assess.leaderboard_files import finished_board, finished_facilities
+from ray_jobs.assess.leaderboard_files import finished_facilities, finished_leaderboard
 from ray_jobs.assess.run_facts import run_facts
 from ray_jobs.run.command import main
 from ray_jobs.run.run_config import RunConfig
@@ -50,7 +50,9 @@ def run(config: RunConfig) -> Result:
     trained = workspace.finished("train")
     section = config.evaluate.model_dump(mode="json")
     boards = [
-        board for board in (finished_board(workspace), finished_facilities(workspace)) if board
+        board
+        for board in (finished_leaderboard(workspace), finished_facilities(workspace))
+        if board
     ]
     key = content_key(
         trained["key"], trained["bundles"], section, config.language, config.seed, *boards
@@ -61,7 +63,7 @@ def run(config: RunConfig) -> Result:
 def _evaluate(config: RunConfig, workspace: Workspace, trained: Result) -> Result:
     recipes = load_recipes(workspace.windows)
     bundles = {name: str(workspace.bundles / bundle) for name, bundle in trained["bundles"].items()}
-    settings = Settings(
+    settings = ScoreSettings(
         str(workspace.windows),
         str(workspace.held_out),
         bundles,
@@ -77,10 +79,12 @@ def _evaluate(config: RunConfig, workspace: Workspace, trained: Result) -> Resul
     verdicts = _judge(settings, recipes, names, config)
     plan = make_plan(config, workspace, recipes)
     buckets = workspace.buckets
-    trial = by_equipment(trial_of(workspace, recipes, verdicts, names, onsets(plan, buckets)))
-    found = assess(trial, default=default, replicates=config.evaluate.replicates, seed=config.seed)
+    trial = by_equipment(evaluation_set(workspace, recipes, verdicts, names, onsets(plan, buckets)))
+    found = compare_models(
+        trial, default=default, replicates=config.evaluate.replicates, seed=config.seed
+    )
     write_predictions(workspace, recipes, verdicts, trained["bundles"], default)
-    panels_trial = trial_of(workspace, recipes, verdicts, [default], trial.events)
+    panels_trial = evaluation_set(workspace, recipes, verdicts, [default], trial.events)
     judged = panels_trial.judged[default]
     rows = choose_rows(panels_trial, judged, config.seed)
     panels = draw_rows(panels_trial, judged, rows, plan, buckets=buckets, bundles=bundles)
@@ -90,7 +94,7 @@ def _evaluate(config: RunConfig, workspace: Workspace, trained: Result) -> Resul
         "thresholds": thresholds(trial, verdicts),
         "fusion": trained.get("fusion", {}),
         "calibration": {default: calibration(trained, config.windows.horizons)},
-        "leaderboard": finished_board(workspace),
+        "leaderboard": finished_leaderboard(workspace),
         "unseen": finished_facilities(workspace),
         "own_decisions": own_decisions(trial, verdicts, default),
         "history": trained["history"],
@@ -98,7 +102,7 @@ def _evaluate(config: RunConfig, workspace: Workspace, trained: Result) -> Resul
     }
     write_json(workspace.root / "metrics.json", content)
     write_summary(workspace.root / "metrics_summary.csv", trial, found, default)
-    drawn = draw(workspace.figures, content, panels, config)
+    drawn = draw_figures(workspace.figures, content, panels, config)
     write_report(content, drawn, path=workspace.root / "report.html", language=config.language)
     return {"headline": _headline(found), "files": _files(workspace)}
 
@@ -114,10 +118,10 @@ def _command(argv: list[str]) -> list[str]:
 
 
 def _judge(
-    settings: Settings, recipes: dict[str, Recipe], names: list[str], config: RunConfig
-) -> dict[tuple[str, str], Verdict]:
+    settings: ScoreSettings, recipes: dict[str, Recipe], names: list[str], config: RunConfig
+) -> dict[tuple[str, str], DecidedRisks]:
     """All verdicts, by (class, model); the longest fits are started first."""
-    task = ray.remote(num_cpus=1, max_retries=2)(judge)
+    task = ray.remote(num_cpus=1, max_retries=2)(score_model)
     order = sorted(names, key=lambda name: (name not in ("gbdt_92", *ABLATION), name))
     refs = {
         task.remote(settings, recipe, name): (recipe.class_name, name)
@@ -129,10 +133,12 @@ def _judge(
         done, waiting = ray.wait(waiting)
         found[refs[done[0]]] = ray.get(done[0])
         log.info("evaluate: %s / %s judged, %d to go", *refs[done[0]], len(waiting))
-    verdicts: dict[tuple[str, str], Verdict] = {}
+    verdicts: dict[tuple[str, str], DecidedRisks] = {}
     for model in names:
         opinions = {name: found[name, model] for name in recipes}
-        decided = decide(place(settings.windows_folder), recipes, opinions, config.decision, model)
+        decided = decide_risks(
+            place(settings.windows_folder), recipes, opinions, config.decision, model
+        )
         verdicts |= {(name, model): verdict for name, verdict in decided.items()}
     return verdicts
 

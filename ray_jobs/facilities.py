@@ -16,19 +16,26 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from hvac.errors import HvacError
-from hvac.evaluation.alarms import Events
-from hvac.evaluation.comparison import Trial, by_equipment, part_of
-from hvac.evaluation.unseen import unseen_board
+from hvac.evaluation.alarms import Onsets
+from hvac.evaluation.comparison import EvaluationSet, by_equipment, part_of
+from hvac.evaluation.unseen import unseen_facilities
 from hvac.features.describe import Recipe
 from hvac.features.table import Windows
 from hvac.models.blocks import known, two_classes
 from hvac.models.families import config_of
 from hvac.panel.splits import SPLITS
 from hvac.storage import folder_name, write_json
-from ray_jobs.assess.decided import Verdict, decide
-from ray_jobs.assess.evaluation_sets import onsets, trial_of
+from ray_jobs.assess.decided import DecidedRisks, decide_risks
+from ray_jobs.assess.evaluation_sets import evaluation_set, onsets
 from ray_jobs.assess.leaderboard_files import FACILITIES
-from ray_jobs.fit.candidates import Bench, Entry, basis_of, contend_all, elsewhere, read_outcome
+from ray_jobs.fit.candidates import (
+    CandidateFit,
+    FitSettings,
+    basis_of,
+    elsewhere,
+    fit_candidates,
+    read_scores,
+)
 from ray_jobs.run.command import main
 from ray_jobs.run.run_config import RunConfig
 from ray_jobs.run.workspace import Result, Workspace, content_key, run_step, workspace_of
@@ -80,8 +87,8 @@ def _leave_out(config: RunConfig, workspace: Workspace, basis: str) -> Result:
         for name in fold.classes
         for model, settings in models.items()
     }
-    bench = Bench(str(workspace.windows), config.encoder, config.decision.folds)
-    contend_all(
+    bench = FitSettings(str(workspace.windows), config.encoder, config.decision.folds)
+    fit_candidates(
         bench, [(recipes[name], entry) for (_, name, _), entry in entries.items()], job="facilities"
     )
     events = onsets(make_plan(config, workspace, recipes), workspace.buckets)
@@ -91,7 +98,7 @@ def _leave_out(config: RunConfig, workspace: Workspace, basis: str) -> Result:
         )
         for fold in folds
     }
-    board = unseen_board(trials, replicates=config.evaluate.replicates)
+    board = unseen_facilities(trials, replicates=config.evaluate.replicates)
     board |= {
         "table": workspace.finished("featurize")["key"],
         "model": config.model.family,
@@ -157,7 +164,7 @@ def _why_not(others: Windows) -> str:
 
 def _entry(
     workspace: Workspace, basis: str, fold: Fold, class_name: str, model: str, settings: Any
-) -> Entry:
+) -> CandidateFit:
     folder = (
         workspace.root
         / "facilities"
@@ -167,7 +174,7 @@ def _entry(
         / folder_name(class_name)
     )
     mark = content_key(settings.model_dump(mode="json"))[:12]
-    return Entry(
+    return CandidateFit(
         model, settings, str(folder / f"{model}-{settings.seed}-{mark}.npz"), without=fold.facility
     )
 
@@ -177,21 +184,19 @@ def _trial(
     workspace: Workspace,
     fold: Fold,
     recipes: dict[str, Recipe],
-    entries: Mapping[tuple[str, str, str], Entry],
-    events: Events,
-) -> Trial:
+    entries: Mapping[tuple[str, str, str], CandidateFit],
+    events: Onsets,
+) -> EvaluationSet:
     """The facility's test windows, with what the models say that did not see it."""
     names = list(dict.fromkeys(model for _, _, model in entries))
-    verdicts: dict[tuple[str, str], Verdict] = {}
+    verdicts: dict[tuple[str, str], DecidedRisks] = {}
     for model in names:
-        opinions = {
-            name: read_outcome(entries[fold.facility, name, model].path) for name in recipes
-        }
-        decided = decide(
+        opinions = {name: read_scores(entries[fold.facility, name, model].path) for name in recipes}
+        decided = decide_risks(
             workspace.windows, recipes, opinions, config.decision, model, without=fold.facility
         )
         verdicts |= {(name, model): verdict for name, verdict in decided.items()}
-    trial = trial_of(workspace, recipes, verdicts, names, events)
+    trial = evaluation_set(workspace, recipes, verdicts, names, events)
     return by_equipment(part_of(trial, trial.windows.column("facility_id") == fold.facility))
 
 

@@ -29,12 +29,12 @@ from typing import Any
 import numpy as np
 
 from hvac.errors import ConfigError, HvacError
-from hvac.evaluation.comparison import Trial, part_of, pooled
+from hvac.evaluation.comparison import EvaluationSet, part_of, pooled
 from hvac.evaluation.leaderboard import IN_TURNS, mean_cost, standings
 from hvac.panel.registry import Registry
 from hvac.storage import write_json
 from ray_jobs import featurize, ingest
-from ray_jobs.assess.leaderboard_files import board_folder
+from ray_jobs.assess.leaderboard_files import leaderboard_folder
 from ray_jobs.compare import Field, comparison_of, fitted
 from ray_jobs.fit.candidates import basis_of
 from ray_jobs.run.command import main
@@ -110,7 +110,7 @@ def _rotate(config: RunConfig, turns: dict[str | None, list[RunConfig]]) -> Resu
         for of_turns in zip(*(field.contenders for field in every), strict=True)
     ]
 
-    def rows(*tests: Trial) -> list[dict[str, Any]]:
+    def rows(*tests: EvaluationSet) -> list[dict[str, Any]]:
         return standings(tests, contenders, {"against_default": wanted.default}, wanted.replicates)
 
     board: dict[str, Any] = {
@@ -123,7 +123,7 @@ def _rotate(config: RunConfig, turns: dict[str | None, list[RunConfig]]) -> Resu
         "kinds": {kind: rows(trials[kind]) for kind in wanted.kinds},
         "unseen": rows(*unseen) if all(len(trial.windows) for trial in unseen) else [],
     }
-    folder = board_folder(workspace_of(config), wanted.name)
+    folder = leaderboard_folder(workspace_of(config), wanted.name)
     write_json(folder / "rotation.json", board)
     fits = {name: sum(field.fits[name] for field in every) for name in every[0].fits}
     return {"folder": str(folder), **fits}

@@ -116,7 +116,7 @@ def _score(
         log.info("score: %d of %d buckets are as they were", len(wanted) - len(todo), len(wanted))
     if todo:
         _stream(plan, folders, str(folder), asked, todo)
-    entries = [] if asked.day else publish(config, workspace, folder, plan.registry.days[1])
+    entries = [] if asked.day else publish_latest(config, workspace, folder, plan.registry.days[1])
     left = [entry["learning_days_left"] for entry in entries if entry["status"] == LEARNING]
     statuses = Counter(entry["status"] for entry in entries)
     return {
@@ -264,7 +264,7 @@ def _drop_gone(folder: AnyPath, buckets: set[str]) -> None:
             (folder / "latest" / f"part-{path.stem}.parquet").unlink(missing_ok=True)
 
 
-def publish(
+def publish_latest(
     config: RunConfig, workspace: Workspace, folder: AnyPath, last_day: int
 ) -> list[dict[str, Any]]:
     """Join the buckets' newest scores into `latest.parquet`, part after part, and rank all

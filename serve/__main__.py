@@ -22,7 +22,7 @@ from typing import Any
 from hvac.config import read_overrides
 from hvac.errors import ConfigError, HvacError
 from hvac.private import keep_private, ray_token_file
-from serve.settings import ServeConfig, read_config
+from serve.settings import ServeConfig, read_serve_config
 
 QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "OMP_NUM_THREADS": "1", "RAY_SERVE_LOG_TO_STDERR": "0"}
 QUICK = {  # what Serve does beside a request costs more than our stages (docs/serving.md, "Fast mode")
@@ -76,7 +76,7 @@ def main(given: list[str] | None = None) -> int:
         with tempfile.TemporaryDirectory(
             prefix="hvac-metrics-", ignore_cleanup_errors=True
         ) as folder:
-            config = read_config(read_overrides(asked.settings))
+            config = read_serve_config(read_overrides(asked.settings))
             direct = {} if asked.fast else _direct(config, asked.port)
             for name, value in (QUIET | QUICK | direct | (FAST if asked.fast else {})).items():
                 os.environ.setdefault(name, value)

@@ -15,7 +15,7 @@ from serve.deployments import Features, Forecast, Ingress, RiskModel
 from serve.http.listening import check_keys, keys_needed
 from serve.load import load
 from serve.memory.store import Store
-from serve.settings import ServeConfig, read_config
+from serve.settings import ServeConfig, read_serve_config
 
 log = logging.getLogger(__name__)
 LIGHT = {"num_cpus": 0.1}
@@ -30,7 +30,7 @@ def build(args: dict[str, Any]) -> Application:
         ConfigError: keys are required and there is none. (With `keys: auto` the ingress finds out
             when it starts: only then is it sure where Serve listens.)
     """
-    config = read_config(args)
+    config = read_serve_config(args)
     store = Store.open(config.store_url)
     try:
         load(store, config)

@@ -26,17 +26,16 @@ from hvac.panel.grid import Aggregate, daily
 from hvac.panel.registry import Registry
 from hvac.storage import AnyPath, parquet_dataset, place, read_mark, read_parquet
 from serve.bodies.body_rows import day_number
-from serve.memory.step_records import Loaded as LoadedBefore
-from serve.memory.step_records import read_note, trained_bundles
+from serve.memory.step_records import LoadedTables, read_note, trained_bundles
 from serve.memory.store import FLEET, Store, reading_rows, serving
-from serve.settings import ServeConfig, read_config
+from serve.settings import ServeConfig, read_serve_config
 
 log = logging.getLogger(__name__)
 LOADED = "loaded"
 ROWS = 100_000
 
 
-class Loaded(NamedTuple):
+class LoadCounts(NamedTuple):
     """Parts of readings that were new, equipment whose predictions were taken over, equipment to be
     scored again.
     """
@@ -46,7 +45,7 @@ class Loaded(NamedTuple):
     to_be_scored: int
 
 
-def load(store: Store, config: ServeConfig) -> Loaded | None:
+def load(store: Store, config: ServeConfig) -> LoadCounts | None:
     """Take over what the workspace has more than at the last time; None where there is nothing new.
 
     A part of readings is a file that is never changed, so that only new ones are read. Predictions
@@ -56,7 +55,7 @@ def load(store: Store, config: ServeConfig) -> Loaded | None:
     Interrupted, it is done again by the next call: readings are upserts, and what was taken is
     noted last."""
     workspace = place(config.workspace)
-    panel, told = workspace / "panel", read_note(LoadedBefore, store.note(LOADED))
+    panel, told = workspace / "panel", read_note(LoadedTables, store.note(LOADED))
     if not (panel / "units.parquet").exists():
         return None
     parts = _parts(panel / "readings")
@@ -64,7 +63,7 @@ def load(store: Store, config: ServeConfig) -> Loaded | None:
         workspace / "latest.parquet",
         trained_bundles(workspace / "steps" / "train.json"),
     )
-    now = LoadedBefore(parts=sorted(parts), latest=_stamp(latest_file), bundles=trained)
+    now = LoadedTables(parts=sorted(parts), latest=_stamp(latest_file), bundles=trained)
     if now == told:
         return None
     before = set(told.parts)
@@ -90,7 +89,7 @@ def load(store: Store, config: ServeConfig) -> Loaded | None:
     store.take_predictions(taken, versions)
     store.mark_stale(others if latest or not trained else set(registry.kinds))
     store.remember(LOADED, now.model_dump_json())
-    return Loaded(len(new), len({_unit(row) for row in taken}), store.stale_count())
+    return LoadCounts(len(new), len({_unit(row) for row in taken}), store.stale_count())
 
 
 def _sorted_out(
@@ -184,7 +183,7 @@ def main(given: list[str] | None = None) -> int:
         level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr
     )
     try:
-        config = read_config(read_overrides(parser.parse_args(given).settings))
+        config = read_serve_config(read_overrides(parser.parse_args(given).settings))
         found = load(Store.open(config.store_url), config)
     except HvacError as error:
         sys.stderr.write(f"error: {error}\n")

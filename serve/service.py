@@ -24,11 +24,11 @@ from serve import service_metrics
 from serve.bodies.answers import Stored, UnknownPoint
 from serve.bodies.body_rows import (
     EPOCH,
+    body_reading_rows,
     day_number,
     event_rows,
     given_readings,
     merged,
-    reading_rows,
 )
 from serve.bodies.problems import Refused, TooMuch, TooSlow, Unknown
 from serve.bodies.schemas import AskedUnit, PushedUnit
@@ -450,7 +450,7 @@ class Service:
             ):
                 self.bundle_for(unit.facility_id, unit.equipment_class or "")
             rows.append((*key, unit.equipment_class or "", day_number(unit.install_date)))
-            readings += [(*key, *row) for row in reading_rows(unit.readings)]
+            readings += [(*key, *row) for row in body_reading_rows(unit.readings)]
             events += event_rows(key, unit.events)
         self.store.add(units=rows, readings=readings, events=events)
         for facility, n in Counter(row[0] for row in readings).items():

@@ -65,14 +65,14 @@ class ServeConfig(Config):
         return self.store or str(place(self.workspace / "serve" / "store.sqlite"))
 
 
-def read_config(args: dict[str, Any]) -> ServeConfig:
+def read_serve_config(args: dict[str, Any]) -> ServeConfig:
     """Settings from the arguments of `serve run` or a Serve config file; texts such as "8" become
     numbers.
 
     Raises:
         ConfigError: an unknown key (the nearest known one is named) or a wrong value.
 
-    >>> read_config({"language": "ja", "limits": {"units": "10"}}).limits.units
+    >>> read_serve_config({"language": "ja", "limits": {"units": "10"}}).limits.units
     10
     """
     return ServeConfig(**args)

@@ -215,7 +215,7 @@ def _calibrators(
     return correct(fitted, cal) if config.calibration == "auto" else fitted
 
 
-class Fleet(NamedTuple):
+class AllClasses(NamedTuple):
     """Thresholds of all classes together and the units with events behind them, per horizon."""
 
     thresholds: tuple[Threshold, ...]
@@ -227,7 +227,7 @@ def _fleet(
     by_horizon: list[dict[str, Calibrator]],
     horizons: tuple[int, ...],
     config: DecisionConfig,
-) -> Fleet:
+) -> AllClasses:
     """Choose thresholds on the windows of all classes, for classes with few events."""
     risks = [
         _risk(tuple(found[name] for found in by_horizon), each.score_BH)
@@ -237,7 +237,7 @@ def _fleet(
         concat([labels_only(each.windows) for each in scored.values()]),
         np.concatenate(risks),
     )
-    return Fleet(
+    return AllClasses(
         tuple(_threshold(windows, risk_BH, h, days, config) for h, days in enumerate(horizons)),
         tuple(units_with_event(windows, h) for h in range(len(horizons))),
     )
@@ -290,7 +290,7 @@ def _facilities(
 def _decision(
     scored: Scored,
     calibrators: tuple[Calibrator, ...],
-    fleet: Fleet,
+    fleet: AllClasses,
     horizons: tuple[int, ...],
     config: DecisionConfig,
 ) -> Decision:

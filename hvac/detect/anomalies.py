@@ -96,7 +96,7 @@ class AnomalyConfig(Config):
         return self
 
 
-def draw(config: AnomalyConfig, steps: int, rng: Rng) -> Anomaly:
+def draw_anomalies(config: AnomalyConfig, steps: int, rng: Rng) -> Anomaly:
     """A random anomaly somewhere in a stretch of `steps` steps (one that is longer than half of it
     is cut to that).
     """

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from numpy.lib.stride_tricks import sliding_window_view
 
 from hvac.detect.series import Series, of_part
-from hvac.detect.sliding import Cut, WindowConfig, join_scores, last_ended, raw_windows
+from hvac.detect.sliding import SlidingConfig, SlidingWindows, join_scores, last_ended, raw_windows
 from hvac.evaluation.metrics import ratio
 
 Floats = npt.NDArray[np.float64]
@@ -27,14 +27,14 @@ MAD_TO_STD = 1.4826  # of a normal distribution
 class WindowZScore:
     """Against the median and MAD of the window: needs no training."""
 
-    windows: WindowConfig
+    windows: SlidingConfig
     name: str = "zscore_window"
 
-    def window_scores(self, series: Series, found: Cut) -> Floats:
+    def window_scores(self, series: Series, found: SlidingWindows) -> Floats:
         """The highest score in each window; nan where too little of it was observed."""
         return _where_observed(self._scores(series, found).max(axis=1), found, self.windows)
 
-    def step_scores(self, series: Series, found: Cut) -> Floats:
+    def step_scores(self, series: Series, found: SlidingWindows) -> Floats:
         """Mean over the windows that cover a step, or the score against the window that ended last."""
         if self.windows.join == "mean":
             return _mean_of_steps(self._scores(series, found), found, len(series), self.windows)
@@ -45,7 +45,7 @@ class WindowZScore:
         score_T = np.abs(series.value_T - centre_B1[ended_T, 0]) / spread_B1[ended_T, 0]
         return np.where(_judged(found, len(series), self.windows), score_T, np.nan)
 
-    def _scores(self, series: Series, found: Cut) -> Floats:
+    def _scores(self, series: Series, found: SlidingWindows) -> Floats:
         x_BL = raw_windows(series, found.start_B, self.windows.length)
         centre_B1, spread_B1 = _centre_and_mad(x_BL)
         return np.asarray(np.abs(x_BL - centre_B1) / spread_B1)
@@ -55,12 +55,12 @@ class WindowZScore:
 class RecordZScore:
     """Against the median and MAD of the record's training part."""
 
-    windows: WindowConfig
+    windows: SlidingConfig
     fitted: Mapping[str, tuple[float, float]]
     name: str = "zscore_record"
 
     @classmethod
-    def fit(cls, series: Sequence[Series], windows: WindowConfig) -> RecordZScore:
+    def fit(cls, series: Sequence[Series], windows: SlidingConfig) -> RecordZScore:
         """Median and MAD of the observed, normal steps of every record's training part."""
         found = {}
         for each in of_part(series, "train"):
@@ -69,12 +69,12 @@ class RecordZScore:
             found[each.record] = (centre, spread)
         return cls(windows=windows, fitted=found)
 
-    def window_scores(self, series: Series, found: Cut) -> Floats:
+    def window_scores(self, series: Series, found: SlidingWindows) -> Floats:
         """The highest score in each window; nan where too little of it was observed."""
         score_BL = sliding_window_view(self._scores(series), self.windows.length)[found.start_B]
         return _where_observed(score_BL.max(axis=1), found, self.windows)
 
-    def step_scores(self, series: Series, found: Cut) -> Floats:
+    def step_scores(self, series: Series, found: SlidingWindows) -> Floats:
         """The score of every step that the other models judge too."""
         return np.where(_judged(found, len(series), self.windows), self._scores(series), np.nan)
 
@@ -93,17 +93,19 @@ def _centre_and_mad(x_BL: Floats) -> tuple[Floats, Floats]:
     return centre_B1, np.where(spread_B1 > 0, spread_B1, 1.0)
 
 
-def _where_observed(score_B: Floats, found: Cut, windows: WindowConfig) -> Floats:
+def _where_observed(score_B: Floats, found: SlidingWindows, windows: SlidingConfig) -> Floats:
     return np.where(found.observed_B >= windows.least_observed, score_B, np.nan)
 
 
-def _judged(found: Cut, steps: int, windows: WindowConfig) -> npt.NDArray[np.bool_]:
+def _judged(found: SlidingWindows, steps: int, windows: SlidingConfig) -> npt.NDArray[np.bool_]:
     """Steps for which windows give a score at all."""
     zero_B = _where_observed(np.zeros(len(found.start_B)), found, windows)
     return np.isfinite(join_scores(zero_B, found.start_B, steps, windows))
 
 
-def _mean_of_steps(score_BL: Floats, found: Cut, steps: int, windows: WindowConfig) -> Floats:
+def _mean_of_steps(
+    score_BL: Floats, found: SlidingWindows, steps: int, windows: SlidingConfig
+) -> Floats:
     used_B = found.observed_B >= windows.least_observed
     place_BL = found.start_B[used_B, None] + np.arange(score_BL.shape[1])
     total_T = np.bincount(place_BL.ravel(), score_BL[used_B].ravel(), minlength=steps)

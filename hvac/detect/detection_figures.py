@@ -17,7 +17,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
-from hvac.detect.detection_metrics import Judged
+from hvac.detect.detection_metrics import SeriesScores
 from hvac.detect.detection_texts import DetectWords
 from hvac.detect.series import DETECTOR, Series
 from hvac.report.style import ALARM, EVENT, FAINT, INK, PAST, WIDTH, finish, style
@@ -169,7 +169,7 @@ def confusion_figure(counts: Mapping[str, Mapping[str, int]], *, language: str) 
 
 
 def probability_figure(
-    parts: Mapping[str, Sequence[Judged]], threshold: float, *, language: str
+    parts: Mapping[str, Sequence[SeriesScores]], threshold: float, *, language: str
 ) -> Figure:
     """The probability of every series, one dot each: for series that are one window long."""
     words = DetectWords(language)

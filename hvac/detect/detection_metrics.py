@@ -15,10 +15,16 @@ from scipy.stats import chi2
 from sklearn.metrics import classification_report
 
 from hvac.decision.thresholds import ThresholdConfig, choose_threshold
-from hvac.detect.detections import AlarmConfig, EventOutcome, Outcome, Scored, choose_budget
+from hvac.detect.detections import (
+    AlarmConfig,
+    DetectionOutcome,
+    EventOutcome,
+    ScoredSeries,
+    choose_budget,
+)
 from hvac.detect.detector import Judge
 from hvac.detect.series import Series
-from hvac.detect.sliding import Cut, WindowConfig, cut
+from hvac.detect.sliding import SlidingConfig, SlidingWindows, cut_series
 from hvac.evaluation.bootstrap import Replicated, exact_interval, paired_difference, unit_weights
 from hvac.evaluation.metrics import confusion, pr_auc, ratio, roc_auc
 
@@ -30,30 +36,32 @@ LENGTHS = (300, 1000, 3000)
 CLASSES = ("normal", "anomalous")
 
 
-class Judged(NamedTuple):
+class SeriesScores(NamedTuple):
     """A series as one judge sees it: its windows, their scores, and the joined score of every step."""
 
     series: Series
-    found: Cut
+    found: SlidingWindows
     score_B: Floats
     score_T: Floats
 
     @property
-    def scored(self) -> Scored:
+    def scored(self) -> ScoredSeries:
         """Without its windows."""
-        return Scored(self.series, self.score_T)
+        return ScoredSeries(self.series, self.score_T)
 
 
-def judge_series(judge: Judge, series: Sequence[Series], windows: WindowConfig) -> list[Judged]:
+def judge_series(
+    judge: Judge, series: Sequence[Series], windows: SlidingConfig
+) -> list[SeriesScores]:
     """All scores of some series."""
-    cuts = [cut(each, windows) for each in series]
+    cuts = [cut_series(each, windows) for each in series]
     return [
-        Judged(each, found, judge.window_scores(each, found), judge.step_scores(each, found))
+        SeriesScores(each, found, judge.window_scores(each, found), judge.step_scores(each, found))
         for each, found in zip(series, cuts, strict=True)
     ]
 
 
-def known_windows(judged: Sequence[Judged]) -> tuple[Floats, npt.NDArray[np.bool_]]:
+def known_windows(judged: Sequence[SeriesScores]) -> tuple[Floats, npt.NDArray[np.bool_]]:
     """Scores and labels of all windows of which it is known whether they are anomalous."""
     score = [each.score_B[each.found.known_B] for each in judged]
     y = [each.found.y_B[each.found.known_B] for each in judged]
@@ -61,7 +69,11 @@ def known_windows(judged: Sequence[Judged]) -> tuple[Floats, npt.NDArray[np.bool
 
 
 def choose(
-    judged: Sequence[Judged], alarms: AlarmConfig, windows: WindowConfig, *, probability: bool
+    judged: Sequence[SeriesScores],
+    alarms: AlarmConfig,
+    windows: SlidingConfig,
+    *,
+    probability: bool,
 ) -> tuple[float, str]:
     """The threshold of a judge from the validation part, and a note where the rule could not be
     kept.
@@ -82,7 +94,7 @@ def choose(
     return (best.value + float(below_B.max())) / 2 if len(below_B) else best.value, best.note
 
 
-def window_result(judged: Sequence[Judged], threshold: float) -> dict[str, Any]:
+def window_result(judged: Sequence[SeriesScores], threshold: float) -> dict[str, Any]:
     """How well windows are told apart: ranking, confusion matrix, classification report.
 
     The accuracy has an interval only where every series is one window: overlapping windows are not
@@ -115,7 +127,7 @@ def window_result(judged: Sequence[Judged], threshold: float) -> dict[str, Any]:
     }
 
 
-def event_result(judged: Sequence[Judged], outcome: Outcome) -> dict[str, Any]:
+def event_result(judged: Sequence[SeriesScores], outcome: DetectionOutcome) -> dict[str, Any]:
     """Anomalies found, when, and at what price; also by kind, and by the length or record of the
     series.
     """
@@ -147,7 +159,7 @@ def _found(events: Sequence[EventOutcome]) -> dict[str, Any]:
     return {"events": len(events), "found": found, "recall": share(found, len(events))}
 
 
-def _delay(events: Sequence[EventOutcome], judged: Sequence[Judged]) -> dict[str, Any]:
+def _delay(events: Sequence[EventOutcome], judged: Sequence[SeriesScores]) -> dict[str, Any]:
     """Quartiles from the start of an anomaly to its first alarm being known: hours, or steps
     without a clock.
 
@@ -167,7 +179,7 @@ def _delay(events: Sequence[EventOutcome], judged: Sequence[Judged]) -> dict[str
 
 
 def _group(
-    group: str, groups: Sequence[str], judged: Sequence[Judged], outcome: Outcome
+    group: str, groups: Sequence[str], judged: Sequence[SeriesScores], outcome: DetectionOutcome
 ) -> dict[str, Any]:
     members = {number for number, name in enumerate(groups) if name == group}
     return {
@@ -188,7 +200,7 @@ def _order(group: str) -> tuple[int, str]:
     return (int(first), "") if first.isdigit() else (0, group)
 
 
-def chance(outcome: Outcome) -> float:
+def chance(outcome: DetectionOutcome) -> float:
     """Share of the anomalies that alarms at random moments, as frequent and as long as the false
     ones, would hit.
     """
@@ -224,7 +236,9 @@ def rate(count: int, exposure: float) -> dict[str, float]:
     return {"value": count / exposure, "low": low / exposure, "high": high / exposure}
 
 
-def recall_difference(one: Outcome, other: Outcome, *, seed: int) -> dict[str, Any] | None:
+def recall_difference(
+    one: DetectionOutcome, other: DetectionOutcome, *, seed: int
+) -> dict[str, Any] | None:
     """Share of anomalies found by one minus that of the other, paired, bootstrap over series; None
     for few series.
     """

@@ -10,14 +10,14 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from hvac.detect.detection_sections import (
+    detection_provenance,
+    detection_summary,
     events,
     honesty,
-    provenance,
     scores,
     series,
-    summary,
     training,
-    windows,
+    window_scores,
 )
 from hvac.detect.detection_texts import DetectWords
 from hvac.report.page import inline, write_pages
@@ -26,18 +26,18 @@ from hvac.report.view import Block, View
 from hvac.storage import AnyPath
 
 SECTIONS: dict[str, Callable[[View], list[Block]]] = {
-    "summary": summary,
+    "summary": detection_summary,
     "series": series,
-    "windows": windows,
+    "windows": window_scores,
     "events": events,
     "scores": scores,
     "training": training,
     "honesty": honesty,
-    "provenance": provenance,
+    "provenance": detection_provenance,
 }
 
 
-def write_report(
+def write_detection_report(
     metrics: Mapping[str, Any],
     figures: Mapping[str, Mapping[str, AnyPath]],
     *,
@@ -50,13 +50,13 @@ def write_report(
     """
     order = sorted(LANGUAGES, key=lambda word: word != language)
     write_pages(
-        [page(metrics, figures, DetectWords(shown)) for shown in order],
+        [detection_page(metrics, figures, DetectWords(shown)) for shown in order],
         path=path,
         language=language,
     )
 
 
-def page(
+def detection_page(
     metrics: Mapping[str, Any], figures: Mapping[str, Mapping[str, AnyPath]], words: DetectWords
 ) -> dict[str, Any]:
     """Everything the template needs to show one language."""

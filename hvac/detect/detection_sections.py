@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from hvac.detect.detector_differences import verdicts
+from hvac.detect.detector_differences import difference_notes
 from hvac.detect.series import DETECTOR, REPORTED
 from hvac.report.view import (
     Block,
@@ -30,7 +30,7 @@ def judged_parts(view: View) -> list[str]:
     return [part for part in REPORTED if view.at("models", DETECTOR, part)]
 
 
-def summary(view: View) -> list[Block]:
+def detection_summary(view: View) -> list[Block]:
     """What was judged, what the detector reached, and how it stands to the baseline."""
     words, parts = view.words, judged_parts(view)
     total = sum(dig(each, "anomalies") for each in view.at("parts").values())
@@ -49,7 +49,7 @@ def summary(view: View) -> list[Block]:
         )
     ]
     blocks += [Note(text=_headline(view, part)) for part in parts]
-    blocks += verdicts(view)
+    blocks += difference_notes(view)
     if view.at("settings", "kind") == "sine":
         blocks.append(Note(kind="warning", text=words("summary.easy")))
     elif held < FEW:
@@ -106,7 +106,7 @@ def series(view: View) -> list[Block]:
     return blocks
 
 
-def windows(view: View) -> list[Block]:
+def window_scores(view: View) -> list[Block]:
     """Ranking of all models, the detector's classification report, confusion matrices."""
     blocks: list[Block] = [_ranking(view, part) for part in judged_parts(view)]
     blocks += [_classification(view, part) for part in judged_parts(view)]
@@ -335,7 +335,7 @@ def honesty(view: View) -> list[Block]:
     return [Note(kind="verdict", text=line) for line in lines]
 
 
-def provenance(view: View) -> list[Block]:
+def detection_provenance(view: View) -> list[Block]:
     """The run, its network, and how to do it again."""
     words, run, detector = view.words, view.at("run"), view.at("detector")
     channels = words.join([words(f"channel.{channel}") for channel in detector["channels"]])

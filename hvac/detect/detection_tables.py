@@ -11,7 +11,7 @@ from hvac.detect.part_scores import Assessment
 from hvac.detect.series import moment
 
 
-def windows_table(found: Assessment) -> pa.Table:
+def scored_windows_table(found: Assessment) -> pa.Table:
     """One row per judged window: where it lies, what is known of it, every judge's score and alarm."""
     parts = []
     for part, by_judge in found.judged.items():

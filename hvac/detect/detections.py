@@ -20,7 +20,7 @@ from pydantic import Field
 from hvac.config import Config
 from hvac.decision.alarm_episodes import alarm_episodes, false_episodes
 from hvac.detect.series import Anomaly, Series
-from hvac.detect.sliding import WindowConfig, known_at
+from hvac.detect.sliding import SlidingConfig, known_at
 from hvac.errors import SplitError
 
 Floats = npt.NDArray[np.float64]
@@ -46,7 +46,7 @@ class AlarmConfig(Config):
     slack: int | None = Field(default=None, ge=0)
 
 
-class Scored(NamedTuple):
+class ScoredSeries(NamedTuple):
     """A series with a score per step (nan: not judged)."""
 
     series: Series
@@ -73,7 +73,7 @@ class Episode(NamedTuple):
     true: bool
 
 
-class Outcome(NamedTuple):
+class DetectionOutcome(NamedTuple):
     """What a threshold leads to; times are weeks, or thousands of steps where there is no clock.
 
     `exposure` is the judged time away from anomalies, `in_alarm` the share of it in alarm,
@@ -106,7 +106,7 @@ class _Steps(NamedTuple):
 
 
 def choose_budget(
-    scored: Sequence[Scored], alarms: AlarmConfig, windows: WindowConfig
+    scored: Sequence[ScoredSeries], alarms: AlarmConfig, windows: SlidingConfig
 ) -> tuple[float, str]:
     """Going down from the highest score, the last threshold before alarms pass the budget; and a
     note.
@@ -142,7 +142,7 @@ def choose_budget(
     return float(false.threshold_K[run - 1]), ""
 
 
-def _time_in_alarm(steps: _Steps, scored: Sequence[Scored], threshold_K: Floats) -> Floats:
+def _time_in_alarm(steps: _Steps, scored: Sequence[ScoredSeries], threshold_K: Floats) -> Floats:
     """Time away from anomalies that is in alarm at each threshold."""
     unit = np.array([unit_of(each.series) for each in scored])
     rising = np.argsort(steps.score_N, kind="stable")
@@ -152,8 +152,8 @@ def _time_in_alarm(steps: _Steps, scored: Sequence[Scored], threshold_K: Floats)
 
 
 def outcome_of(
-    scored: Sequence[Scored], threshold: float, alarms: AlarmConfig, windows: WindowConfig
-) -> Outcome:
+    scored: Sequence[ScoredSeries], threshold: float, alarms: AlarmConfig, windows: SlidingConfig
+) -> DetectionOutcome:
     """Events found, alarm episodes and exposure at a threshold."""
     steps = _judged_steps(scored, alarms, windows)
     alarm_N, unit = steps.score_N >= threshold, [unit_of(each.series) for each in scored]
@@ -188,12 +188,14 @@ def outcome_of(
     false_time = sum(
         (each.last - each.first + 1) * unit[each.number] for each in episodes if not each.true
     )
-    return Outcome(
+    return DetectionOutcome(
         events, episodes, exposure, float(alarmed / exposure) if exposure else np.nan, false_time
     )
 
 
-def exposure_of(scored: Sequence[Scored], alarms: AlarmConfig, windows: WindowConfig) -> float:
+def exposure_of(
+    scored: Sequence[ScoredSeries], alarms: AlarmConfig, windows: SlidingConfig
+) -> float:
     """Judged time away from anomalies: weeks, or thousands of steps where the series have no clock."""
     normal = [
         (np.isfinite(each.score_T) & ~near(each.series, alarms, windows)).sum() for each in scored
@@ -206,7 +208,7 @@ def unit_of(series: Series) -> float:
     return 1 / STEPS if series.step_seconds is None else series.step_seconds / SECONDS_PER_WEEK
 
 
-def near(series: Series, alarms: AlarmConfig, windows: WindowConfig) -> Bools:
+def near(series: Series, alarms: AlarmConfig, windows: SlidingConfig) -> Bools:
     """Steps at which an alarm belongs to an anomaly."""
     found_T = np.zeros(len(series), dtype=np.bool_)
     for anomaly in series.anomalies:
@@ -214,23 +216,23 @@ def near(series: Series, alarms: AlarmConfig, windows: WindowConfig) -> Bools:
     return found_T
 
 
-def slack_of(alarms: AlarmConfig, windows: WindowConfig) -> int:
+def slack_of(alarms: AlarmConfig, windows: SlidingConfig) -> int:
     """Steps around an anomaly at which an alarm still belongs to it."""
     return windows.length // 2 if alarms.slack is None else alarms.slack
 
 
-def _reach(anomaly: Anomaly, alarms: AlarmConfig, windows: WindowConfig) -> tuple[int, int]:
+def _reach(anomaly: Anomaly, alarms: AlarmConfig, windows: SlidingConfig) -> tuple[int, int]:
     slack = slack_of(alarms, windows)
     return max(anomaly.start - (slack if windows.join == "mean" else 0), 0), anomaly.end + slack
 
 
 def _event(
     number: int,
-    scored: Scored,
+    scored: ScoredSeries,
     anomaly: Anomaly,
     threshold: float,
     alarms: AlarmConfig,
-    windows: WindowConfig,
+    windows: SlidingConfig,
 ) -> EventOutcome:
     start, stop = _reach(anomaly, alarms, windows)
     alarmed_A = start + np.flatnonzero(scored.score_T[start:stop] >= threshold)
@@ -238,7 +240,9 @@ def _event(
     return EventOutcome(number, anomaly, (stop - start) * unit_of(scored.series), known)
 
 
-def _judged_steps(scored: Sequence[Scored], alarms: AlarmConfig, windows: WindowConfig) -> _Steps:
+def _judged_steps(
+    scored: Sequence[ScoredSeries], alarms: AlarmConfig, windows: SlidingConfig
+) -> _Steps:
     parts = []
     for number, each in enumerate(scored):
         step_N = np.flatnonzero(np.isfinite(each.score_T))

@@ -19,7 +19,7 @@ from safetensors.numpy import load_file, save_file
 from scipy.special import expit
 
 from hvac.detect.series import DETECTOR, Series
-from hvac.detect.sliding import Cut, WindowConfig, join_scores, raw_windows, shown
+from hvac.detect.sliding import SlidingConfig, SlidingWindows, join_scores, raw_windows, shown
 from hvac.detect.training import as_windows
 from hvac.errors import BundleError
 from hvac.models.cnn1d import Cnn1d, Cnn1dConfig
@@ -37,10 +37,10 @@ class Judge(Protocol):
     def name(self) -> str:
         """How tables call it."""
 
-    def window_scores(self, series: Series, found: Cut) -> Floats:
+    def window_scores(self, series: Series, found: SlidingWindows) -> Floats:
         """Score of every window."""
 
-    def step_scores(self, series: Series, found: Cut) -> Floats:
+    def step_scores(self, series: Series, found: SlidingWindows) -> Floats:
         """Score of every step."""
 
 
@@ -49,18 +49,18 @@ class Detector:
     """The network with all it needs to judge a series."""
 
     model: Cnn1d
-    windows: WindowConfig
+    windows: SlidingConfig
     threshold: float
     training: dict[str, Any] = field(default_factory=dict)
     name: str = DETECTOR
 
-    def window_scores(self, series: Series, found: Cut) -> Floats:
+    def window_scores(self, series: Series, found: SlidingWindows) -> Floats:
         """Probability that each window is anomalous; nan where too little of it was observed."""
         x_BCL = shown(raw_windows(series, found.start_B, self.windows.length), series, self.windows)
         probability_B = expit(self.model.score(as_windows(x_BCL))[:, 0])
         return np.where(found.observed_B >= self.windows.least_observed, probability_B, np.nan)
 
-    def step_scores(self, series: Series, found: Cut) -> Floats:
+    def step_scores(self, series: Series, found: SlidingWindows) -> Floats:
         """Window scores joined to a score per step."""
         return join_scores(
             self.window_scores(series, found), found.start_B, len(series), self.windows
@@ -104,7 +104,7 @@ class Detector:
                 )
         return cls(
             model=Cnn1d.restore(Cnn1dConfig(**manifest["config"]), arrays, no_encoder),
-            windows=WindowConfig(**manifest["windows"]),
+            windows=SlidingConfig(**manifest["windows"]),
             threshold=manifest["threshold"],
             training=manifest["training"],
         )

@@ -14,7 +14,7 @@ PART = "test"
 TONES = {"better": "better", "worse": "worse", "no clear difference": "unclear"}
 
 
-def verdicts(view: View) -> list[Block]:
+def difference_notes(view: View) -> list[Block]:
     """A line for every baseline; none where series are one window long (their accuracy says it
     all).
     """

@@ -25,7 +25,7 @@ SHOWN = 3
 SHOWN_STEPS = (500, 3000)
 
 
-def draw_figures(
+def draw_detection_figures(
     found: Assessment, series: Sequence[Series], metrics: Mapping[str, Any], folder: AnyPath
 ) -> dict[str, dict[str, AnyPath]]:
     """Every figure of a run as PNG in both languages: {name: {language: path}}."""

@@ -10,17 +10,17 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from hvac.detect.detection_metrics import (
-    Judged,
+    SeriesScores,
     choose,
     event_result,
     judge_series,
     recall_difference,
     window_result,
 )
-from hvac.detect.detections import AlarmConfig, Outcome, outcome_of
+from hvac.detect.detections import AlarmConfig, DetectionOutcome, outcome_of
 from hvac.detect.detector import Detector, Judge
 from hvac.detect.series import PARTS, Series, moment, of_part
-from hvac.detect.sliding import WindowConfig, cut
+from hvac.detect.sliding import SlidingConfig, cut_series
 
 MOST_LISTED = 20
 
@@ -31,11 +31,11 @@ class Assessment(NamedTuple):
     """
 
     thresholds: dict[str, tuple[float, str]]
-    judged: dict[str, dict[str, list[Judged]]]
-    outcomes: dict[str, dict[str, Outcome]]
+    judged: dict[str, dict[str, list[SeriesScores]]]
+    outcomes: dict[str, dict[str, DetectionOutcome]]
 
 
-def assess(
+def score_parts(
     series: Sequence[Series], detector: Detector, baselines: Sequence[Judge], alarms: AlarmConfig
 ) -> Assessment:
     """Judge everything but the training part; the detector brings its threshold, baselines get
@@ -66,7 +66,7 @@ def assess(
 
 
 def metrics_of(
-    found: Assessment, series: Sequence[Series], windows: WindowConfig, *, seed: int
+    found: Assessment, series: Sequence[Series], windows: SlidingConfig, *, seed: int
 ) -> dict[str, Any]:
     """Sections `parts`, `thresholds`, `models`, `differences` and `events` of metrics.json."""
     names = list(found.thresholds)
@@ -85,8 +85,8 @@ def metrics_of(
     }
 
 
-def _part(members: Sequence[Series], windows: WindowConfig) -> dict[str, int]:
-    cuts = [cut(each, windows) for each in members]
+def _part(members: Sequence[Series], windows: SlidingConfig) -> dict[str, int]:
+    cuts = [cut_series(each, windows) for each in members]
     return {
         "series": len(members),
         "steps": sum(map(len, members)),

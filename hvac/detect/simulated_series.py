@@ -16,7 +16,7 @@ from scipy.signal import lfilter
 from sklearn.model_selection import train_test_split
 
 from hvac.config import Config
-from hvac.detect.anomalies import AnomalyConfig, Steps, draw, put
+from hvac.detect.anomalies import AnomalyConfig, Steps, draw_anomalies, put
 from hvac.detect.series import Anomaly, Reference, Series, plain_series
 
 Floats = npt.NDArray[np.float64]
@@ -52,7 +52,7 @@ class RichConfig(Config):
         return self
 
 
-def simulate(config: SineConfig | RichConfig, seed: int) -> list[Series]:
+def simulate_series(config: SineConfig | RichConfig, seed: int) -> list[Series]:
     """All series of a run; the same seed gives the same series."""
     return sines(config, seed) if isinstance(config, SineConfig) else rich(config, seed)
 
@@ -115,7 +115,7 @@ def _rich(config: RichConfig, record: str, part: str, rng: np.random.Generator) 
     reference = Reference(float(np.median(value_T)), float(np.std(value_T)))
     anomalies = []
     for start, stop in _slots(config, steps, rng):
-        drawn = draw(config.anomalies, stop - start, rng)
+        drawn = draw_anomalies(config.anomalies, stop - start, rng)
         anomalies.append(drawn._replace(start=drawn.start + start, end=drawn.end + start))
         value_T = put(value_T, anomalies[-1], reference, rng)
     return plain_series(value_T, record=record, part=part, anomalies=tuple(anomalies))

@@ -25,7 +25,7 @@ Channel = Literal["raw", "window", "record"]
 Join = Literal["mean", "last"]
 
 
-class WindowConfig(Config):
+class SlidingConfig(Config):
     """How a series is cut, what a window shows, and how its scores come together.
 
     `channels`: the values as they are (`raw`, the seed's), relative to the median and spread of the
@@ -45,7 +45,7 @@ class WindowConfig(Config):
     least_observed: float = Field(default=0.5, ge=0, le=1)
 
 
-class Cut(NamedTuple):
+class SlidingWindows(NamedTuple):
     """Windows of one series: where they start, their observed share, and whether they are anomalous
     (where known).
     """
@@ -56,7 +56,7 @@ class Cut(NamedTuple):
     known_B: Bools
 
 
-def cut(series: Series, config: WindowConfig) -> Cut:
+def cut_series(series: Series, config: SlidingConfig) -> SlidingWindows:
     """Windows every `stride` steps and one at the end, so that every step is covered.
 
     Raises:
@@ -72,10 +72,10 @@ def cut(series: Series, config: WindowConfig) -> Cut:
     before_T = np.concatenate([[0], np.cumsum(series.observed_T)])
     observed_B = (before_T[start_B + config.length] - before_T[start_B]) / config.length
     y_B, known_B = labels(series, start_B, config)
-    return Cut(start_B, observed_B, y_B, known_B & (observed_B >= config.least_observed))
+    return SlidingWindows(start_B, observed_B, y_B, known_B & (observed_B >= config.least_observed))
 
 
-def labels(series: Series, start_B: Ints, config: WindowConfig) -> tuple[Bools, Bools]:
+def labels(series: Series, start_B: Ints, config: SlidingConfig) -> tuple[Bools, Bools]:
     """Which windows are anomalous, and of which that is known."""
     y_B, touched_B = np.zeros(len(start_B), dtype=np.bool_), np.zeros(len(start_B), dtype=np.bool_)
     for anomaly in series.anomalies:
@@ -92,7 +92,7 @@ def raw_windows(series: Series, start_B: Ints, length: int) -> Floats:
     return np.asarray(sliding_window_view(series.value_T, length)[start_B])
 
 
-def shown(x_BL: Floats, series: Series, config: WindowConfig) -> npt.NDArray[np.float32]:
+def shown(x_BL: Floats, series: Series, config: SlidingConfig) -> npt.NDArray[np.float32]:
     """What windows of a series show, channel by channel: x_BCL.
 
     Raises:
@@ -124,11 +124,11 @@ def window_reference(x_BL: Floats) -> tuple[Floats, Floats]:
     return centre_B[:, None], np.where(spread_B > 0, spread_B, 1.0)[:, None]
 
 
-def join_scores(score_B: Floats, start_B: Ints, steps: int, config: WindowConfig) -> Floats:
+def join_scores(score_B: Floats, start_B: Ints, steps: int, config: SlidingConfig) -> Floats:
     """Window scores as a score per step; nan where a step is judged by no window (nan scores are
     left out).
 
-    >>> config = WindowConfig(length=8, stride=4)
+    >>> config = SlidingConfig(length=8, stride=4)
     >>> join_scores(np.array([0.0, 1.0]), np.array([0, 4]), 12, config).tolist()
     [0.0, 0.0, 0.0, 0.0, 0.5, 0.5, 0.5, 0.5, 1.0, 1.0, 1.0, 1.0]
     >>> join_scores(np.array([0.0, 1.0]), np.array([0, 4]), 12, config.replace(join="last"))[6:].tolist()
@@ -157,7 +157,7 @@ def last_ended(start_B: Ints, steps: int, length: int) -> Ints:
     return np.searchsorted(start_B + length - 1, np.arange(steps), side="right") - 1
 
 
-def known_at(step_N: Ints, series_steps: int, config: WindowConfig) -> Ints:
+def known_at(step_N: Ints, series_steps: int, config: SlidingConfig) -> Ints:
     """The step at which the joined score of a step is complete: when the last window that covers it
     has ended.
     """

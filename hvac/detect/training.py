@@ -15,9 +15,9 @@ import pyarrow as pa
 from pydantic import Field
 
 from hvac.config import Config
-from hvac.detect.anomalies import AnomalyConfig, draw, put
+from hvac.detect.anomalies import AnomalyConfig, draw_anomalies, put
 from hvac.detect.series import Series, of_part, reference_of
-from hvac.detect.sliding import WindowConfig, cut, raw_windows, shown
+from hvac.detect.sliding import SlidingConfig, cut_series, raw_windows, shown
 from hvac.errors import SplitError
 from hvac.features.table import Windows
 from hvac.models.fitting import FitState
@@ -69,7 +69,7 @@ def as_windows(x_BCL: Floats, y_B: npt.NDArray[np.bool_] | None = None) -> Windo
 
 
 def training_examples(
-    series: Sequence[Series], windows: WindowConfig, inject: InjectConfig | None, seed: int
+    series: Sequence[Series], windows: SlidingConfig, inject: InjectConfig | None, seed: int
 ) -> tuple[Examples, Examples]:
     """Windows of the training part (with copies where asked) and of the validation part (as they
     are).
@@ -98,7 +98,7 @@ def training_examples(
 
 
 def _examples(
-    series: Sequence[Series], windows: WindowConfig, inject: InjectConfig | None, seed: int
+    series: Sequence[Series], windows: SlidingConfig, inject: InjectConfig | None, seed: int
 ) -> Examples:
     nothing = np.zeros(0, dtype=np.bool_)
     parts = [
@@ -107,7 +107,7 @@ def _examples(
         )
     ]
     for number, each in enumerate(series):
-        found = cut(each, windows)
+        found = cut_series(each, windows)
         start_B, y_B = found.start_B[found.known_B], found.y_B[found.known_B]
         x_BL = raw_windows(each, start_B, windows.length)
         parts.append(Examples(shown(x_BL, each, windows), y_B, np.zeros_like(y_B)))
@@ -124,7 +124,9 @@ def _copies(
     chosen_BL = x_BL[rng.random(len(x_BL)) < inject.share]
     reference = series.reference or reference_of(series.value_T)
     length = x_BL.shape[1]
-    made = [put(x_L, draw(inject.anomalies, length, rng), reference, rng) for x_L in chosen_BL]
+    made = [
+        put(x_L, draw_anomalies(inject.anomalies, length, rng), reference, rng) for x_L in chosen_BL
+    ]
     return np.array(made).reshape(-1, length)
 
 

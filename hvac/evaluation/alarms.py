@@ -24,7 +24,7 @@ BoolArray = NDArray[np.bool_]
 MIN_LEAD = 7
 
 
-class Events(NamedTuple):
+class Onsets(NamedTuple):
     """Onsets, one row per event: the unit as windows name it, and days since 1970-01-01."""
 
     unit_E: NDArray[Any]
@@ -72,7 +72,7 @@ class UnitRatio(NamedTuple):
 
 
 def match(
-    alarm_B: BoolArray, *, grid: Grid, events: Events, horizon: int, gap_days: int = GAP_DAYS
+    alarm_B: BoolArray, *, grid: Grid, events: Onsets, horizon: int, gap_days: int = GAP_DAYS
 ) -> Match:
     """Match alarms with events: equal (unit, onset) rows are one event; units without windows play
     no part.
@@ -83,7 +83,7 @@ def match(
 
     >>> grid = Grid(np.zeros(4, int), np.array([0, 7, 14, 21]), np.array(["a"]), 7)
     >>> found = match(np.array([False, True, True, False]), grid=grid,
-    ...               events=Events(np.array(["a"]), np.array([25])), horizon=30)
+    ...               events=Onsets(np.array(["a"]), np.array([25])), horizon=30)
     >>> found.lead_E.tolist(), found.true_A.tolist()
     ([18.0], [True])
     """
@@ -178,7 +178,7 @@ def _key(unit: NDArray[Any], day: NDArray[Any]) -> IntArray:
     return (np.asarray(unit, np.int64) << 32) + np.asarray(day, np.int64) + 2**31
 
 
-def _event_keys(events: Events, units: NDArray[Any]) -> IntArray:
+def _event_keys(events: Onsets, units: NDArray[Any]) -> IntArray:
     """Sorted, distinct keys of the events whose unit has windows."""
     if not len(units) or not len(events.unit_E):
         return np.empty(0, np.int64)

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hvac.decision.thresholds import alarms
-from hvac.evaluation.alarms import Events
+from hvac.evaluation.alarms import Onsets
 from hvac.evaluation.bootstrap import unit_weights
 from hvac.evaluation.model_metrics import Evaluation, HeldOut, compare, evaluate_model, held_out
 from hvac.features.table import Windows, concat
@@ -24,7 +24,7 @@ SLICE_REPLICATES = 500
 SLICE_METRICS = ("pr_auc", "roc_auc")
 
 
-class Judged(NamedTuple):
+class ModelRisks(NamedTuple):
     """What one model says of the held-out windows, and the cut-off of each."""
 
     risk_BH: Floats
@@ -37,7 +37,7 @@ class Judged(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Trial:
+class EvaluationSet:
     """Held-out windows, what every model says of them, and the training base rate of each window's
     class.
 
@@ -45,14 +45,14 @@ class Trial:
     """
 
     windows: Windows
-    judged: dict[str, Judged]
+    judged: dict[str, ModelRisks]
     reference_BH: Floats
-    events: Events
+    events: Onsets
     horizons: tuple[int, ...]
     turn_B: npt.NDArray[np.int64] | None = None
 
 
-def by_equipment(trial: Trial) -> Trial:
+def by_equipment(trial: EvaluationSet) -> EvaluationSet:
     """Points joined into their equipment: the risk of an equipment is the highest of its points'.
 
     A label is positive where any point's is, and known where it is for every point, whatever it is:
@@ -97,7 +97,7 @@ def _joined(windows: Windows) -> tuple[Windows, npt.NDArray[np.int64], npt.NDArr
     return replace(windows.take(first), y_BH=positive, known_BH=~unknown, w_BH=w_BH), first, group_B
 
 
-def pooled(trials: Sequence[Trial]) -> Trial:
+def pooled(trials: Sequence[EvaluationSet]) -> EvaluationSet:
     """Trials of the same models on windows of different units, as one: with every trial's events of
     its own units.
 
@@ -109,9 +109,9 @@ def pooled(trials: Sequence[Trial]) -> Trial:
         [column[keep_E] for column in trial.events]
         for trial, keep_E in zip(trials, own, strict=True)
     ]
-    events = Events(*(np.concatenate(columns) for columns in zip(*parts_E, strict=True)))
+    events = Onsets(*(np.concatenate(columns) for columns in zip(*parts_E, strict=True)))
     judged = {
-        name: Judged(
+        name: ModelRisks(
             *(
                 np.concatenate(parts)
                 for parts in zip(*(trial.judged[name] for trial in trials), strict=True)
@@ -134,11 +134,11 @@ def pooled(trials: Sequence[Trial]) -> Trial:
     )
 
 
-def part_of(trial: Trial, keep_B: npt.NDArray[np.bool_]) -> Trial:
+def part_of(trial: EvaluationSet, keep_B: npt.NDArray[np.bool_]) -> EvaluationSet:
     """Some of a trial's windows."""
     keep_B = np.asarray(keep_B, dtype=bool)
     judged = {
-        name: Judged(*(array[keep_B] for array in each)) for name, each in trial.judged.items()
+        name: ModelRisks(*(array[keep_B] for array in each)) for name, each in trial.judged.items()
     }
     turn_B = None if trial.turn_B is None else trial.turn_B[keep_B]
     windows, reference_BH = trial.windows.take(keep_B), trial.reference_BH[keep_B]
@@ -153,17 +153,19 @@ def _any(
     return found
 
 
-def _highest(judged: Judged, group_B: npt.NDArray[np.int64], groups: int) -> Judged:
+def _highest(judged: ModelRisks, group_B: npt.NDArray[np.int64], groups: int) -> ModelRisks:
     columns = []
     for h in range(judged.risk_BH.shape[1]):
         order = np.lexsort((judged.risk_BH[:, h], group_B))
         last = order[np.searchsorted(group_B[order], np.arange(groups), side="right") - 1]
         columns.append((judged.risk_BH[last, h], judged.threshold_BH[last, h]))
     risks, thresholds = zip(*columns, strict=True)
-    return Judged(np.stack(risks, axis=1), np.stack(thresholds, axis=1))
+    return ModelRisks(np.stack(risks, axis=1), np.stack(thresholds, axis=1))
 
 
-def assess(trial: Trial, *, default: str, replicates: int, seed: int = 0) -> dict[str, Any]:
+def compare_models(
+    trial: EvaluationSet, *, default: str, replicates: int, seed: int = 0
+) -> dict[str, Any]:
     """Figures, differences to the default, curves, and slices by facility and class: plain values
     for metrics.json.
 
@@ -185,7 +187,7 @@ def assess(trial: Trial, *, default: str, replicates: int, seed: int = 0) -> dic
     }
 
 
-def evaluations(trial: Trial, *, replicates: int, seed: int = 0) -> dict[str, Evaluation]:
+def evaluations(trial: EvaluationSet, *, replicates: int, seed: int = 0) -> dict[str, Evaluation]:
     """Every model of a trial on the same bootstrap weights."""
     test = _held_out(trial, replicates, seed)
     return {
@@ -193,7 +195,7 @@ def evaluations(trial: Trial, *, replicates: int, seed: int = 0) -> dict[str, Ev
     }
 
 
-def _held_out(trial: Trial, replicates: int, seed: int) -> HeldOut:
+def _held_out(trial: EvaluationSet, replicates: int, seed: int) -> HeldOut:
     windows = trial.windows
     y_BH, known_BH = windows.labels
     return held_out(
@@ -212,7 +214,7 @@ def _held_out(trial: Trial, replicates: int, seed: int) -> HeldOut:
 _SLICES = {"facility": "facility_id", "class": "class"}
 
 
-def _evaluate(judged: Judged, test: HeldOut, reference_BH: Floats) -> Evaluation:
+def _evaluate(judged: ModelRisks, test: HeldOut, reference_BH: Floats) -> Evaluation:
     return evaluate_model(
         judged.risk_BH, test=test, alarm_BH=judged.alarm_BH, reference_H=reference_BH
     )
@@ -236,7 +238,7 @@ def _differences(default: Evaluation, other: Evaluation) -> dict[str, Any]:
     }
 
 
-def _slices(trial: Trial, column: str, default: str) -> dict[str, Any]:
+def _slices(trial: EvaluationSet, column: str, default: str) -> dict[str, Any]:
     value_B = trial.windows.column(column)
     return {
         str(value): _slice(trial, value_B == value, default)
@@ -244,7 +246,7 @@ def _slices(trial: Trial, column: str, default: str) -> dict[str, Any]:
     }
 
 
-def _slice(trial: Trial, keep_B: npt.NDArray[np.bool_], default: str) -> dict[str, Any]:
+def _slice(trial: EvaluationSet, keep_B: npt.NDArray[np.bool_], default: str) -> dict[str, Any]:
     part = part_of(replace(trial, judged={default: trial.judged[default]}), keep_B)
     found = evaluations(part, replicates=SLICE_REPLICATES)[default].to_json()
     return {

@@ -15,7 +15,7 @@ from sklearn.metrics import average_precision_score
 from hvac.cells import SafeWriter
 from hvac.errors import HvacError
 from hvac.evaluation.bootstrap import interval, paired_difference
-from hvac.evaluation.comparison import Judged, Trial, evaluations
+from hvac.evaluation.comparison import EvaluationSet, ModelRisks, evaluations
 from hvac.evaluation.model_metrics import (
     RANKING,
     Evaluation,
@@ -61,8 +61,8 @@ def mean_cost(costs: Sequence[Cost]) -> Cost:
     return Cost(int(parameters), round(seconds, 2), round(microseconds, 2))
 
 
-class Contender(NamedTuple):
-    """A model in the comparison: its seeds' keys in `Trial.judged`, its family, what it took."""
+class Candidate(NamedTuple):
+    """A model in the comparison: its seeds' keys in `EvaluationSet.judged`, its family, what it took."""
 
     name: str
     family: str
@@ -71,9 +71,9 @@ class Contender(NamedTuple):
 
 
 def leaderboard(
-    test: Trial,
-    validation: Trial,
-    contenders: Sequence[Contender],
+    test: EvaluationSet,
+    validation: EvaluationSet,
+    contenders: Sequence[Candidate],
     *,
     default: str,
     replicates: int,
@@ -105,8 +105,8 @@ def leaderboard(
 
 
 def standings(
-    tests: Sequence[Trial],
-    contenders: Sequence[Contender],
+    tests: Sequence[EvaluationSet],
+    contenders: Sequence[Candidate],
     beside: Mapping[str, str],
     replicates: int,
 ) -> list[dict[str, Any]]:
@@ -153,7 +153,7 @@ def standings(
     ]
 
 
-def _check_choosable(validation: Trial) -> None:
+def _check_choosable(validation: EvaluationSet) -> None:
     y_BH, known_BH = validation.windows.labels
     if not any(0 < y_BH[known_B, h].sum() < known_B.sum() for h, known_B in enumerate(known_BH.T)):
         raise HvacError(
@@ -163,7 +163,7 @@ def _check_choosable(validation: Trial) -> None:
         )
 
 
-def _validation(trial: Trial, contender: Contender) -> dict[str, Any]:
+def _validation(trial: EvaluationSet, contender: Candidate) -> dict[str, Any]:
     scores = [pr_auc_by_horizon(trial, trial.judged[run]) for run in contender.runs]
     by_horizon = np.mean([list(score.values()) for score in scores], axis=0)
     return {
@@ -174,7 +174,7 @@ def _validation(trial: Trial, contender: Contender) -> dict[str, Any]:
     }
 
 
-def pr_auc_by_horizon(trial: Trial, judged: Judged) -> dict[int, float]:
+def pr_auc_by_horizon(trial: EvaluationSet, judged: ModelRisks) -> dict[int, float]:
     """Return weighted PR-AUC over known labels; nan where only one kind of label occurs."""
     (y_BH, known_BH), weight_BH = trial.windows.labels, trial.windows.weights
     scores = {}

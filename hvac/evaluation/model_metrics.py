@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from hvac.decision.alarm_episodes import infer_stride
 from hvac.evaluation import alarms, metrics
-from hvac.evaluation.alarms import Events, Grid
+from hvac.evaluation.alarms import Grid, Onsets
 from hvac.evaluation.bootstrap import (
     Difference,
     Replicated,
@@ -60,7 +60,7 @@ class HeldOut:
     known_BH: NDArray[np.bool_]
     end_day_B: NDArray[np.int64]
     units: NDArray[Any]
-    events: Events
+    events: Onsets
     horizons: tuple[int, ...]
     weights: UnitWeights
     stride: int
@@ -103,7 +103,7 @@ class _Slice:
     y_B: FloatArray
     alarm_B: NDArray[np.bool_]
     grid: Grid
-    events: Events
+    events: Onsets
     horizon: int
     reference_B: FloatArray
     weight_B: FloatArray
@@ -117,7 +117,7 @@ def held_out(
     known_BH: NDArray[np.bool_],
     units_B: NDArray[Any],
     end_day_B: NDArray[Any],
-    events: Events,
+    events: Onsets,
     horizons: tuple[int, ...],
     weights: UnitWeights | None = None,
     label_weight_BH: NDArray[Any] | None = None,
@@ -171,7 +171,7 @@ def evaluate_model(
     >>> days = np.arange(0, 140, 7)
     >>> y_BH = ((days < 50) & (days >= 20)).astype(float)[:, None]
     >>> test = held_out(y_BH, known_BH=y_BH >= 0, units_B=np.zeros(20, int), end_day_B=days,
-    ...                 events=Events(np.array([0]), np.array([50])), horizons=(30,))
+    ...                 events=Onsets(np.array([0]), np.array([50])), horizons=(30,))
     >>> found = evaluate_model(y_BH, test=test, alarm_BH=y_BH > 0, reference_H=np.array([0.2]))
     >>> found.metrics[30]["pr_auc"]["value"], found.metrics[30]["lead_median"]["value"], found.headline[30]
     (1.0, 29.0, False)

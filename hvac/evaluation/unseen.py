@@ -12,14 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from hvac.evaluation.comparison import Judged, Trial, evaluations
+from hvac.evaluation.comparison import EvaluationSet, ModelRisks, evaluations
 from hvac.evaluation.model_metrics import HEADLINE_EVENTS
 from hvac.features.table import concat
 
 SHOWN = ("pr_auc", "roc_auc", "brier_skill", "base_rate", "events", "windows", "units")
 
 
-def unseen_board(trials: Mapping[str, Trial], *, replicates: int) -> dict[str, Any]:
+def unseen_facilities(trials: Mapping[str, EvaluationSet], *, replicates: int) -> dict[str, Any]:
     """Every model's figures with intervals (bootstrap over units), by facility.
 
     Args:
@@ -42,12 +42,12 @@ def unseen_board(trials: Mapping[str, Trial], *, replicates: int) -> dict[str, A
     }
 
 
-def join(trials: list[Trial]) -> Trial:
+def join(trials: list[EvaluationSet]) -> EvaluationSet:
     """Trials of different windows as one; the events are the first's, which holds those of all
     units.
     """
     judged = {
-        name: Judged(
+        name: ModelRisks(
             *(
                 np.concatenate(parts)
                 for parts in zip(*(each.judged[name] for each in trials), strict=True)
@@ -64,7 +64,7 @@ def join(trials: list[Trial]) -> Trial:
     )
 
 
-def _figures(trial: Trial, replicates: int) -> dict[str, Any]:
+def _figures(trial: EvaluationSet, replicates: int) -> dict[str, Any]:
     found = {
         name: each.to_json() for name, each in evaluations(trial, replicates=replicates).items()
     }

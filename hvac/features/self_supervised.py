@@ -45,15 +45,15 @@ class PretrainConfig(Config):
     held_out_windows: int = 20_000
 
 
-class Series(NamedTuple):
+class TrainingSeries(NamedTuple):
     """Series filled forward, with the days that were really observed."""
 
     value_NT: Floats
     observed_NT: npt.NDArray[np.bool_]
 
-    def take(self, rows: npt.NDArray[Any]) -> Series:
+    def take(self, rows: npt.NDArray[Any]) -> TrainingSeries:
         """Some of the series."""
-        return Series(self.value_NT[rows], self.observed_NT[rows])
+        return TrainingSeries(self.value_NT[rows], self.observed_NT[rows])
 
 
 class Batch(NamedTuple):
@@ -64,7 +64,7 @@ class Batch(NamedTuple):
     observed_BD: npt.NDArray[np.bool_]
 
 
-def simulated_series(config: PretrainConfig) -> tuple[Series, Series]:
+def simulated_series(config: PretrainConfig) -> tuple[TrainingSeries, TrainingSeries]:
     """Series of the simulated fleets, and generic shapes, cut by equipment into training and
     held-out.
 
@@ -77,11 +77,14 @@ def simulated_series(config: PretrainConfig) -> tuple[Series, Series]:
     observed_NT = np.concatenate([f[1] for f in fleets])
     held_N = np.concatenate([f[2] for f in fleets])
     extra_NT = shape_series(rng, config.shapes, value_NT.shape[1])
-    fleet = Series(value_NT, observed_NT)
-    train, shapes = fleet.take(~held_N), Series(extra_NT, np.ones(extra_NT.shape, dtype=bool))
-    return Series(*(np.concatenate(pair) for pair in zip(train, shapes, strict=True))), fleet.take(
-        held_N
+    fleet = TrainingSeries(value_NT, observed_NT)
+    train, shapes = (
+        fleet.take(~held_N),
+        TrainingSeries(extra_NT, np.ones(extra_NT.shape, dtype=bool)),
     )
+    return TrainingSeries(
+        *(np.concatenate(pair) for pair in zip(train, shapes, strict=True))
+    ), fleet.take(held_N)
 
 
 def _fleet_series(
@@ -154,7 +157,7 @@ def shape_series(rng: np.random.Generator, series: int, days: int) -> Floats:
     return np.asarray(mixed_NT, dtype=np.float32)
 
 
-def draw(rng: np.random.Generator, series: Series, windows: int) -> Batch:
+def draw_series(rng: np.random.Generator, series: TrainingSeries, windows: int) -> Batch:
     """Random windows with a mostly observed past that varies."""
     rows, days = series.value_NT.shape
     row_B = rng.integers(0, rows, windows)
@@ -193,7 +196,7 @@ def pretrain(
     )
     losses = []
     for step in range(1, config.steps + 1):
-        loss = _masked_mae(model, draw(rng, train, config.batch_size), device)
+        loss = _masked_mae(model, draw_series(rng, train, config.batch_size), device)
         optimiser.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -203,7 +206,7 @@ def pretrain(
         if step % config.report_every == 0:
             report({"step": step, "train_mae": float(np.mean(losses[-config.report_every :]))})
     return model, held_out_figures(
-        model.eval(), draw(np.random.default_rng(1), held, config.held_out_windows), device
+        model.eval(), draw_series(np.random.default_rng(1), held, config.held_out_windows), device
     )
 
 

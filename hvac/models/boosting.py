@@ -71,17 +71,17 @@ class BoostingConfig(FamilyConfig):
         return remaining(BLOCKS[self.family], self.without)
 
 
-class Rows(NamedTuple):
+class BoostingRows(NamedTuple):
     """Inputs, labels and weights of the rows of one horizon."""
 
     input_BN: Floats
     y_B: npt.NDArray[np.bool_]
     w_B: Floats
 
-    def known(self) -> Rows:
+    def known(self) -> BoostingRows:
         """The rows that weigh something."""
         keep_B = self.w_B > 0
-        return Rows(self.input_BN[keep_B], self.y_B[keep_B], self.w_B[keep_B])
+        return BoostingRows(self.input_BN[keep_B], self.y_B[keep_B], self.w_B[keep_B])
 
 
 class Boosting(TreeModel):
@@ -110,7 +110,7 @@ class Boosting(TreeModel):
 def _fit_stopped(train: Windows, tune: Windows, config: BoostingConfig, h: int) -> Trees:
     """Fit one horizon; boosting stops where *tune* gains nothing more."""
     learned, tuning = (
-        Rows(
+        BoostingRows(
             finite_inputs(part, config.needs),
             part.labels[0][:, h],
             part.weights[:, h].astype(np.float64),
@@ -131,7 +131,7 @@ def _cross_fit_horizon(
     for rest_B, own_B in folds.parts:
         learned_B = rest_B if rest_B.any() else own_B
         learned, held_out = (
-            Rows(input_BN[part_B], y_B[part_B], w_B[part_B]).known()
+            BoostingRows(input_BN[part_B], y_B[part_B], w_B[part_B]).known()
             for part_B in (learned_B, own_B)
         )
         trees = _fit_trees(learned, config, until=held_out)
@@ -139,7 +139,7 @@ def _cross_fit_horizon(
     loss_N = -(w_B * np.where(y_B, log_expit(staged_NB), log_expit(-staged_NB))).sum(axis=1)
     best = int(np.argmin(loss_N))
     final = config.replace(trees=max(int(counts[best]), 1))
-    return _fit_trees(Rows(input_BN, y_B, w_B).known(), final), staged_NB[best]
+    return _fit_trees(BoostingRows(input_BN, y_B, w_B).known(), final), staged_NB[best]
 
 
 def _staged(trees: Trees, counts: npt.NDArray[np.int64], input_BN: Floats) -> Floats:
@@ -149,7 +149,9 @@ def _staged(trees: Trees, counts: npt.NDArray[np.int64], input_BN: Floats) -> Fl
     return np.asarray(trees.base[0] + np.cumsum([np.zeros(len(input_BN)), *gains], axis=0))
 
 
-def _fit_trees(rows: Rows, config: BoostingConfig, *, until: Rows | None = None) -> Trees:
+def _fit_trees(
+    rows: BoostingRows, config: BoostingConfig, *, until: BoostingRows | None = None
+) -> Trees:
     """Fit `config.trees`, or fewer where other rows show that more only harm them."""
     if not two_classes(rows.y_B):
         rate = float(np.average(rows.y_B, weights=rows.w_B)) if len(rows.y_B) else 0.5

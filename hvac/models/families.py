@@ -128,6 +128,6 @@ def restore(config: Any, state: State, encoder: Encoding) -> Model:
     return model
 
 
-def read_config(found: dict[str, Any]) -> FamilyConfig:
+def read_family(found: dict[str, Any]) -> FamilyConfig:
     """A configuration as `model_dump(mode="json")` gave it."""
     return config_of(found["family"], **{k: v for k, v in found.items() if k != "family"})

@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from hvac.readings.overlap import NO_TIME, Moments, find_overlap
+from hvac.readings.overlap import NO_TIME, ReadingTimes, find_overlap
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
@@ -224,7 +224,7 @@ def _counted_order(readings: pa.Table, series: Any, day: Any, value: Floats) -> 
     second = np.full(len(day), NO_TIME, dtype=np.int32) if second is None else second
     file = np.zeros(len(day), dtype=np.int64) if file is None else file
     order = np.lexsort((file, np.maximum(second, 0), day, series))
-    moments = Moments(*(column[order] for column in (series, day, second, file, value)))
+    moments = ReadingTimes(*(column[order] for column in (series, day, second, file, value)))
     return order[~find_overlap(moments).dropped]
 
 
@@ -245,7 +245,7 @@ def count_overlap(readings: pa.Table) -> dict[str, int]:
     second = np.full(len(day), NO_TIME, dtype=np.int32) if second is None else second
     order = np.lexsort((file, np.maximum(second, 0), day, series))
     rows = (series, day, second, file, _column(readings, "value"))
-    found = find_overlap(Moments(*(column[order] for column in rows)))
+    found = find_overlap(ReadingTimes(*(column[order] for column in rows)))
     counts = {"repeated_across_files": found.repeated, "replaced_by_later_files": found.replaced}
     return {name: int(flags.sum()) for name, flags in counts.items()}
 

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from hvac.readings.date_texts import Days
-from hvac.readings.text_values import READ, as_text, flat
+from hvac.readings.text_values import READ, as_text, one_array
 
 ID_CHARACTERS = 128
 ID_PATTERN = r"^[^\x00-\x1f\x7f-\x9f]+$"
@@ -38,7 +38,7 @@ def id_text(column: Any) -> Any:
     >>> id_text(pa.array([7.0, 1e15])).to_pylist(), id_text(pa.array([b"AHU-1", b"\\xff"])).to_pylist()
     (['7', '1000000000000000'], ['AHU-1', ''])
     """
-    column = flat(column)
+    column = one_array(column)
     kind = column.type
     if pa.types.is_nested(kind):
         return pa.array([""] * len(column), pa.string())

@@ -15,7 +15,7 @@ from hvac.readings.date_texts import FIRST_SERIAL, LAST_SERIAL, DateStyle
 from hvac.readings.date_words import day_or_month_first
 from hvac.readings.number_texts import numeric_marks, text_marks
 from hvac.readings.sources import SourceConfig
-from hvac.readings.text_values import as_text, flat, is_number, is_text
+from hvac.readings.text_values import as_text, is_number, is_text, one_array
 
 _SERIAL = r"^[2-7]\d{4}(\.\d+)?$"
 _DAY_OR_MONTH = r"^[0-9０-９]{1,2}[/.\-／．－][0-9０-９]{1,2}[/.\-／．－][0-9０-９]{4}"
@@ -37,7 +37,7 @@ class DateSurvey:
 
     def add(self, column: Any) -> None:
         """Look at a batch."""
-        column = flat(column)
+        column = one_array(column)
         if is_number(column.type):
             self._add_numbers(column)
         elif is_text(column.type):

@@ -27,8 +27,8 @@ from hvac.readings.text_values import (
     READ,
     UNREADABLE,
     as_text,
-    flat,
     is_number,
+    one_array,
 )
 
 FIRST_DAY, LAST_DAY = 0, 47_846  # 1970-01-01 … 2100-12-31
@@ -117,7 +117,7 @@ def parse_days(
     >>> days.day.tolist(), days.state.tolist(), days.second.tolist()
     ([19783, 19783, 0], [0, 0, 4], [18240, 0, -1])
     """
-    moments = _moments(flat(column), missing, style)
+    moments = _moments(one_array(column), missing, style)
     day, second, as_written = _local(moments, facility, clock)
     outside = (moments.state == READ) & ((day < FIRST_DAY) | (day > LAST_DAY))
     state = np.where(outside, OUT_OF_RANGE, moments.state).astype(np.int8)

@@ -25,7 +25,7 @@ from hvac.readings.files import (
     sign_name,
 )
 from hvac.readings.sources import SourceConfig, WideConfig, hive_values
-from hvac.readings.text_values import as_text, flat, is_number
+from hvac.readings.text_values import as_text, is_number, one_array
 
 INSPECTION = {
     "class": "共通分類コード",
@@ -104,7 +104,7 @@ def read_named(
 
 def _column(batch: FileBatch, name: str, folders: Mapping[str, str]) -> Any:
     if name in batch.table.column_names:
-        return flat(batch.table[name])
+        return one_array(batch.table[name])
     return pa.array([folders[name]] * len(batch.row), pa.string())
 
 
@@ -225,16 +225,18 @@ def _melt(
     """Row by row, and within a row the points in their order."""
     rows, many = len(batch.row), len(points)
     repeated = pa.array(np.repeat(np.arange(rows), many))
-    columns = {ours: flat(batch.table[theirs]).take(repeated) for ours, theirs in names.items()}
+    columns = {
+        ours: one_array(batch.table[theirs]).take(repeated) for ours, theirs in names.items()
+    }
     for ours, constant in (("facility_id", wide.facility_id), ("equipment_id", wide.equipment_id)):
         if constant is not None:
             columns[ours] = pa.array([constant] * (rows * many), pa.string())
     turn = pa.array(np.tile(np.arange(many), rows))
     columns["point_id"] = pa.array(list(points.values()), pa.string()).take(turn)
     by_row = pa.array(np.arange(rows * many).reshape(many, rows).T.ravel())
-    columns["value"] = pa.concat_arrays(_alike([flat(batch.table[name]) for name in points])).take(
-        by_row
-    )
+    columns["value"] = pa.concat_arrays(
+        _alike([one_array(batch.table[name]) for name in points])
+    ).take(by_row)
     value_names = pa.array(list(points), pa.string()).take(turn)
     return RawBatch(columns, np.repeat(batch.row, many), names, batch.ragged, value_names)
 

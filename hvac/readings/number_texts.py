@@ -20,9 +20,9 @@ from hvac.readings.text_values import (
     READ,
     TEXT,
     as_text,
-    flat,
     is_number,
     normal,
+    one_array,
 )
 
 SPACED = "'’ "  # what parts thousands and is never a decimal sign
@@ -95,7 +95,7 @@ def parse_numbers(column: Any, missing: tuple[str, ...], style: NumberStyle = PL
     >>> parse_numbers(pa.array(["21,5", "1.234,5", "-9999,0"]), ("-9999",), NumberStyle(",", ".")).value
     array([  21.5, 1234.5,    nan])
     """
-    column = flat(column)
+    column = one_array(column)
     if is_number(column.type):
         exact = pc.cast(column, pa.float64(), safe=False).to_numpy(zero_copy_only=False)
         single = pa.types.is_float32(column.type) or pa.types.is_float16(column.type)

@@ -22,7 +22,7 @@ Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
 
-class Moments(NamedTuple):
+class ReadingTimes(NamedTuple):
     """Readings sorted by series, day, second and file; `second` is NO_TIME where none was written."""
 
     series: Any
@@ -47,10 +47,10 @@ class Overlap(NamedTuple):
         return self.repeated | self.replaced | self.doubled
 
 
-def find_overlap(moments: Moments) -> Overlap:
+def find_overlap(moments: ReadingTimes) -> Overlap:
     """Tell which readings do not count.
 
-    >>> rows = Moments(*(np.array(column) for column in ([0] * 4, [7] * 4, [-1, -1, 60, 60], [0, 1, 0, 1],
+    >>> rows = ReadingTimes(*(np.array(column) for column in ([0] * 4, [7] * 4, [-1, -1, 60, 60], [0, 1, 0, 1],
     ...                                                  [13.9, 13.9, 5.0, 6.0])))
     >>> overlap = find_overlap(rows)
     >>> overlap.repeated.tolist(), overlap.replaced.tolist()
@@ -61,14 +61,14 @@ def find_overlap(moments: Moments) -> Overlap:
     group = _groups(moments)
     shared = np.flatnonzero(np.bincount(group)[group] > 1) if count else np.zeros(0, dtype=np.int64)
     if len(shared):
-        part = Moments(*(np.asarray(column)[shared] for column in moments))
+        part = ReadingTimes(*(np.asarray(column)[shared] for column in moments))
         found = _in_groups(group[shared], part)
         for mask, flags in zip(masks, found, strict=True):
             mask[shared] = flags
     return masks
 
 
-def _groups(moments: Moments) -> Ints:
+def _groups(moments: ReadingTimes) -> Ints:
     """The number of each reading's moment."""
     second = np.maximum(moments.second, 0)
     new = np.zeros(len(second), dtype=bool)
@@ -77,7 +77,7 @@ def _groups(moments: Moments) -> Ints:
     return np.cumsum(new)
 
 
-def _in_groups(group: Ints, rows: Moments) -> Overlap:
+def _in_groups(group: Ints, rows: ReadingTimes) -> Overlap:
     timed = rows.second != NO_TIME
     nth = _nth(group, rows.file, rows.value, timed)
     doubled = (nth > 0) & timed

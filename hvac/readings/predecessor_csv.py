@@ -28,7 +28,7 @@ from hvac.readings.rejects import (
     require_some_read,
 )
 from hvac.readings.sources import SourceConfig
-from hvac.readings.text_values import INFINITE, MISSING, READ, TEXT, as_text, flat
+from hvac.readings.text_values import INFINITE, MISSING, READ, TEXT, as_text, one_array
 
 LOOKBACK = 90
 HORIZONS = (30, 60, 90)
@@ -110,7 +110,7 @@ def _check(
     rejects.ragged(raw.ragged)
     ids = _ids(raw, source, names=names, rejects=rejects)
     x_BL = _sequences(
-        flat(raw.table[names["values_sequence"]]),
+        one_array(raw.table[names["values_sequence"]]),
         source,
         name=names["values_sequence"],
         rejects=rejects,
@@ -154,7 +154,7 @@ def _end_dates(
         raw.table[name], facility, source, where=f"{rejects.file}, column {name}", style=style
     )
     for state, reason in REASONS.items():
-        found = flat(raw.table[name])
+        found = one_array(raw.table[name])
         rejects.reject(
             days.state == state, name, reason=reason.replace("date", "end_date"), found=found
         )
@@ -168,7 +168,7 @@ def _label(
         return np.full(len(raw.row), np.nan)
     label = parse_numbers(raw.table[name], source.missing_values)
     neither = (label.state != MISSING) & ~np.isin(label.value, (0.0, 1.0))
-    rejects.reject(neither, name, reason="label_not_0_or_1", found=flat(raw.table[name]))
+    rejects.reject(neither, name, reason="label_not_0_or_1", found=one_array(raw.table[name]))
     return label.value
 
 

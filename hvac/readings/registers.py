@@ -37,7 +37,7 @@ from hvac.readings.rejects import (
     require_some_read,
 )
 from hvac.readings.sources import SourceConfig, table_files
-from hvac.readings.text_values import MISSING, OUT_OF_RANGE, READ, as_text, flat
+from hvac.readings.text_values import MISSING, OUT_OF_RANGE, READ, as_text, one_array
 
 EVENTS = pa.schema(
     [(name, pa.string()) for name in ("facility_id", "equipment_id", "kind")]
@@ -157,7 +157,7 @@ def _equipment_of(file: str, source: SourceConfig) -> TableResult:
         equipment,
         sheet.class_names(),
         *dates,
-        *(flat(sheet.table[name]) for name in others),
+        *(one_array(sheet.table[name]) for name in others),
     ]
     return sheet.result(columns, [*EQUIPMENT.names, *others])
 
@@ -359,7 +359,7 @@ class _Sheet:
         count = len(self.table)
         if name not in self.names:
             return Days(np.zeros(count, dtype=np.int32), np.full(count, MISSING, dtype=np.int8))
-        column, theirs = flat(self.table[self.names[name]]), self.names[name]
+        column, theirs = one_array(self.table[self.names[name]]), self.names[name]
         facility = pc.fill_null(self.text("facility_id"), "")
         days = read_table_days(
             column, facility, self.source, where=f"{self.rejects.file}, column {theirs}"

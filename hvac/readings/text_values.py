@@ -24,7 +24,7 @@ def as_text(column: Any) -> Any:
     >>> as_text(pa.array([" 007", None])).to_pylist(), as_text(pa.array([7.0, 8.0])).to_pylist()
     (['007', ''], ['7', '8'])
     """
-    column = flat(column)
+    column = one_array(column)
     if pa.types.is_null(column.type):
         return pa.array([""] * len(column), pa.string())
     if (
@@ -38,7 +38,7 @@ def as_text(column: Any) -> Any:
     return pc.utf8_trim_whitespace(pc.fill_null(pc.cast(column, pa.string()), ""))
 
 
-def flat(column: Any) -> Any:
+def one_array(column: Any) -> Any:
     """One contiguous, dictionary-free array of a column."""
     if isinstance(column, pa.ChunkedArray):
         column = column.combine_chunks()

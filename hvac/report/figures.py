@@ -19,7 +19,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 from numpy.typing import NDArray
 
-from hvac.report.forecast_figure import ForecastPanel, Outlook, forecast_comparison
+from hvac.report.forecast_figure import DrawnForecast, ForecastPanel, forecast_comparison
 from hvac.report.style import (
     DASHES,
     DPI,
@@ -38,8 +38,8 @@ from hvac.report.texts import Words, in_order
 from hvac.storage import AnyPath, as_given, replacing
 
 __all__ = [
+    "DrawnForecast",
     "ForecastPanel",
-    "Outlook",
     "as_data_uri",
     "forecast_comparison",
     "metric_bars",

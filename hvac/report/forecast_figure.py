@@ -23,7 +23,7 @@ from hvac.report.texts import Words
 
 
 @dataclass(frozen=True, kw_only=True)
-class Outlook:
+class DrawnForecast:
     """What was said of one window at one horizon, and how it turned out.
 
     The forecast depends on the horizon: day d of `forecast_D` and its band lies d + 1 days after
@@ -49,7 +49,7 @@ class ForecastPanel:
     uom: str
     end_day: int
     past_L: NDArray[np.float64]
-    outlooks: Mapping[int, Outlook]
+    outlooks: Mapping[int, DrawnForecast]
     lower_limit: float = math.nan
     upper_limit: float = math.nan
     events: tuple[tuple[int, int], ...] = ()

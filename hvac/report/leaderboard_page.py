@@ -12,7 +12,7 @@ from typing import Any
 
 from hvac.report.figures import as_data_uri
 from hvac.report.leaderboard_figures import cost, quality
-from hvac.report.leaderboard_view import TEXTS, overall, ranked, short, tables
+from hvac.report.leaderboard_view import TEXTS, overall, ranked, short_name, tables
 from hvac.report.page import write_pages
 from hvac.report.provenance import facts
 from hvac.report.texts import LANGUAGES, Words, texts
@@ -34,7 +34,7 @@ def choice(view: View) -> list[Block]:
     ]
 
 
-def provenance(view: View) -> list[Block]:
+def leaderboard_provenance(view: View) -> list[Block]:
     """What the comparison was, and how to train its champion."""
     words, about = view.words, dict(view.at("about"))
     command = about.pop("command", None)
@@ -47,12 +47,12 @@ def provenance(view: View) -> list[Block]:
 
 
 SECTIONS: dict[str, Callable[[View], list[Block]]] = {
-    "short": short,
+    "short": short_name,
     "overall": overall,
     "tables": tables,
     "figures": pictures,
     "choice": choice,
-    "facts": provenance,
+    "facts": leaderboard_provenance,
 }
 
 

@@ -9,8 +9,8 @@ from dataclasses import replace
 from typing import Any
 
 from hvac.evaluation.leaderboard import Cost
+from hvac.report.section_tables import difference_cell
 from hvac.report.summary import verdict_lines
-from hvac.report.tables import difference_cell
 from hvac.report.texts import Words, in_order
 from hvac.report.view import Block, Cell, Note, Row, Table, View, cell, number, show
 
@@ -40,12 +40,12 @@ def few(view: View, horizon: str) -> bool:
     return champion(view)["test"][horizon]["headline"] is False
 
 
-def short(view: View) -> list[Block]:
+def short_name(view: View) -> list[Block]:
     """Who is the champion and why, how good it is, whom it beats and who beats it; warnings first."""
-    return [*_few_warning(view), headline(view), *_against(view)]
+    return [*_few_warning(view), leaderboard_headline(view), *_against(view)]
 
 
-def headline(view: View) -> Note:
+def leaderboard_headline(view: View) -> Note:
     """The champion, why it is, and its test PR-AUC at horizons with enough events; no claim where
     there is none.
     """
@@ -203,7 +203,7 @@ def _name(words: Words, row: Ranked) -> str:
     return words.name("model", row["name"])
 
 
-def compact(view: View) -> list[Block]:
+def short_amount(view: View) -> list[Block]:
     """The section of the main report: the champion, and test PR-AUC of every family at every
     horizon.
     """
@@ -232,7 +232,7 @@ def compact(view: View) -> list[Block]:
     ]
     table = Table(caption=words("caption.compact"), groups=groups, head=head, rows=rows)
     return [
-        headline(view),
+        leaderboard_headline(view),
         table,
         Note(text=words("short.where", name=view.at("leaderboard", "name"))),
     ]

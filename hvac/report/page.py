@@ -14,12 +14,11 @@ import jinja2
 
 from hvac.errors import HvacError
 from hvac.report.facilities_view import facilities
-from hvac.report.leaderboard_view import compact
+from hvac.report.leaderboard_view import short_amount
 from hvac.report.provenance import provenance
-from hvac.report.summary import summary
-from hvac.report.tables import (
+from hvac.report.section_tables import (
     ablation,
-    alarms,
+    alarm_table,
     all_models,
     curve_figures,
     forecast,
@@ -28,6 +27,7 @@ from hvac.report.tables import (
     main_table,
     slices,
 )
+from hvac.report.summary import summary
 from hvac.report.texts import LANGUAGES, Words, texts
 from hvac.report.view import DASH, Block, View
 from hvac.storage import AnyPath, as_given, write_text
@@ -36,9 +36,9 @@ SECTIONS: dict[str, Callable[[View], list[Block]]] = {
     "summary": summary,
     "main": main_table,
     "models": all_models,
-    "leaderboard": compact,
+    "leaderboard": short_amount,
     "curves": curve_figures,
-    "alarms": alarms,
+    "alarms": alarm_table,
     "forecast": forecast,
     "ablation": ablation,
     "slices": slices,
@@ -67,14 +67,14 @@ def write_report(
         )
     Words(language)
     pages = [
-        page(metrics, figures, Words(shown))
+        report_page(metrics, figures, Words(shown))
         for shown in sorted(LANGUAGES, key=lambda word: word != language)
     ]
     write_pages(pages, path=path, language=language)
 
 
 def write_pages(pages: list[dict[str, Any]], *, path: str | AnyPath, language: str) -> None:
-    """Write one HTML file from what `page` gives for every language, the first of them shown."""
+    """Write one HTML file from what `report_page` gives for every language, the first of them shown."""
     loader = jinja2.PackageLoader("hvac", "report")
     environment = jinja2.Environment(
         loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True
@@ -83,7 +83,7 @@ def write_pages(pages: list[dict[str, Any]], *, path: str | AnyPath, language: s
     write_text(as_given(path), html)
 
 
-def page(
+def report_page(
     metrics: Mapping[str, Any], figures: Mapping[str, Mapping[str, str | AnyPath]], words: Words
 ) -> dict[str, Any]:
     """Everything the template needs to show one language."""

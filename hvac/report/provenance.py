@@ -29,13 +29,13 @@ FUSION_ROWS = (("log_loss", "rule", "ratio"), ("weights", "block", "share"))
 
 def provenance(view: View) -> list[Block]:
     """The run, what was read, what was left out, and how to do it again."""
-    blocks = facts(view, "run", run_facts(view)) + facts(view, "panel", panel_facts(view))
+    blocks = facts(view, "run", run_facts_table(view)) + facts(view, "panel", panel_facts(view))
     blocks += (
         counts(view, "rejected", view.at("panel", "rejected"), "rejected")
         + combined(view)
         + dropped(view)
     )
-    blocks += windows_table(view)
+    blocks += window_counts_table(view)
     blocks += counts(view, "excluded", view.at("windows", "excluded"), "excluded")
     blocks += fusion_table(view) + image(view, "training_history")
     if command := view.at("run", "command"):
@@ -77,7 +77,7 @@ def facts(view: View, caption: str, found: Mapping[str, Any]) -> list[Block]:
     return counts(view, caption, known)
 
 
-def run_facts(view: View) -> dict[str, Any]:
+def run_facts_table(view: View) -> dict[str, Any]:
     """Everything that identifies a run, in words."""
     words, run = view.words, view.at("run")
     found = (
@@ -173,7 +173,7 @@ def dropped(view: View) -> list[Block]:
     return [Note(text=words("note.dropped")), *lines] if lines else []
 
 
-def windows_table(view: View) -> list[Block]:
+def window_counts_table(view: View) -> list[Block]:
     """Windows, units, positives and base rates of each part."""
     parts = [part for part in ("train", "tune", "cal", "test") if view.at("windows", part)]
     if not parts:

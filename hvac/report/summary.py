@@ -16,7 +16,7 @@ def summary(view: View) -> list[Block]:
     warnings = [*few_events(view), *few_units(view), *context_warning(view)]
     says, says_not = headline(view)
     gap = view.words("sentence_gap")
-    return [*warnings, Note(text=gap.join(says)), Note(text=gap.join(says_not)), *verdicts(view)]
+    return [*warnings, Note(text=gap.join(says)), Note(text=gap.join(says_not)), *conclusions(view)]
 
 
 def headline(view: View) -> tuple[list[str], list[str]]:
@@ -120,7 +120,7 @@ def context_warning(view: View) -> list[Note]:
     return [Note(kind="warning", text=text)] if unbeaten else []
 
 
-def verdicts(view: View) -> list[Note]:
+def conclusions(view: View) -> list[Note]:
     """Three lines: better than, worse than, not clearly different from; none where events are too
     few.
     """

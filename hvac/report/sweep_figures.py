@@ -61,14 +61,14 @@ class Axis(NamedTuple):
         return math.log(value) if self.kind == "loguniform" else float(value)
 
 
-def short(value: Any) -> str:
+def short_setting(value: Any) -> str:
     """A setting as a person writes it.
 
-    >>> short(0.00048712), short([128, 64]), short(None)
+    >>> short_setting(0.00048712), short_setting([128, 64]), short_setting(None)
     ('0.000487', '[128, 64]', 'none')
     """
     if isinstance(value, list | tuple):
-        return f"[{', '.join(map(short, value))}]"
+        return f"[{', '.join(map(short_setting, value))}]"
     if isinstance(value, float):
         return f"{value:.3g}"
     return "none" if value is None else str(value)
@@ -112,7 +112,9 @@ def _line(trial: Trial, axes: Sequence[Axis], at: Sequence[float], colour: str) 
     given = [*(trial["settings"][axis.name] for axis in axes[:-1]), trial["value"]]
     heights = [_height(axis.place(value)) for axis, value in zip(axes, given, strict=True)]
     points = " ".join(f"{x:.1f},{y:.1f}" for x, y in zip(at, heights, strict=True))
-    told = ", ".join(f"{axis.name} {short(value)}" for axis, value in zip(axes, given, strict=True))
+    told = ", ".join(
+        f"{axis.name} {short_setting(value)}" for axis, value in zip(axes, given, strict=True)
+    )
     return Markup(
         '<polyline data-trial="{}" class="{}" points="{}" stroke="{}"><title>{}:'
         " {}</title></polyline>"
@@ -133,7 +135,7 @@ def _height(place: float) -> float:
 def _ruled(axis: Axis, x: float) -> Markup:
     marks = [
         Markup('<text x="{}" y="{}">{}</text>').format(
-            f"{x + 6:.1f}", f"{_height(axis.place(tick)) + 4:.1f}", short(tick)
+            f"{x + 6:.1f}", f"{_height(axis.place(tick)) + 4:.1f}", short_setting(tick)
         )
         for tick in axis.ticks
     ]

@@ -23,7 +23,7 @@ from hvac.report.sweep_figures import (
     importance_bars,
     learning_curves,
     parallel_coordinates,
-    short,
+    short_setting,
 )
 from hvac.report.texts import LANGUAGES, Words
 from hvac.report.view import DASH, Block, Cell, Image, Note, Row, Table, show
@@ -33,7 +33,7 @@ Trial = Mapping[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Drawing:
+class SweepDrawing:
     """An SVG inside the page."""
 
     svg: Markup
@@ -129,8 +129,8 @@ def best_settings(shown: Shown) -> list[Any]:
         Row(
             head=Cell(text=key),
             cells=[
-                Cell(text=short(shown.best["settings"][key])),
-                Cell(text=short(shown.sweep["before"][key])),
+                Cell(text=short_setting(shown.best["settings"][key])),
+                Cell(text=short_setting(shown.sweep["before"][key])),
                 Cell(text=_range(words, distribution)),
             ],
         )
@@ -143,8 +143,8 @@ def best_settings(shown: Shown) -> list[Any]:
 def _range(words: Words, distribution: Mapping[str, list[Any]]) -> str:
     [(kind, values)] = distribution.items()
     if kind == "choice":
-        return " / ".join(map(short, values))
-    return words(f"range.{kind}", low=short(values[0]), high=short(values[1]))
+        return " / ".join(map(short_setting, values))
+    return words(f"range.{kind}", low=short_setting(values[0]), high=short_setting(values[1]))
 
 
 def at_a_glance(shown: Shown) -> list[Any]:
@@ -153,7 +153,7 @@ def at_a_glance(shown: Shown) -> list[Any]:
         Axis(key, *next(iter(distribution.items()))) for key, distribution in shown.space.items()
     ]
     drawn = parallel_coordinates(shown.trials, axes, best=shown.sweep["best"], words=shown.words)
-    return [Drawing(svg=drawn, caption=shown.words("figure.parallel.caption"))]
+    return [SweepDrawing(svg=drawn, caption=shown.words("figure.parallel.caption"))]
 
 
 def what_mattered(shown: Shown) -> list[Any]:
@@ -202,7 +202,10 @@ def all_trials(shown: Shown) -> list[Any]:
                 Cell(text=words(f"status.{trial['status']}")),
                 Cell(text=show(trial["epochs"], "count")),
                 Cell(text=show(trial["seconds"], "days")),
-                *(Cell(text=short(trial["settings"].get(key, DASH))) for key in shown.space),
+                *(
+                    Cell(text=short_setting(trial["settings"].get(key, DASH)))
+                    for key in shown.space
+                ),
                 *(
                     Cell(text=show(_last(trial).get(f"{name}_{each}")))
                     for _, name in measures

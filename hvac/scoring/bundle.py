@@ -30,7 +30,7 @@ from hvac.errors import BundleError, ConfigError
 from hvac.features.describe import Recipe
 from hvac.features.encoder import Encoder, EncoderConfig, load_encoder
 from hvac.features.table import Windows
-from hvac.models.families import FAMILIES, read_config, restore
+from hvac.models.families import FAMILIES, read_family, restore
 from hvac.models.family import FamilyConfig, Model, prepared
 from hvac.scoring.forecast import Moments, damped_quadratic
 from hvac.scoring.golden import check_answers, golden_arrays
@@ -296,7 +296,7 @@ def _check_files(copy: Path, folder: AnyPath, listed: dict[str, str]) -> None:
 
 def _config(folder: AnyPath, manifest: dict[str, Any]) -> FamilyConfig:
     try:
-        return read_config({**manifest["config"], "family": manifest["family"]})
+        return read_family({**manifest["config"], "family": manifest["family"]})
     except ConfigError as error:
         raise BundleError(f"{folder / MANIFEST}: {error}") from error
 

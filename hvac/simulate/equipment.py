@@ -396,7 +396,7 @@ def _occupancy(building: Building, day_D: NDArray[np.datetime64]) -> Floats:
     return occupied_D
 
 
-def settle(rng: np.random.Generator, kind: Kind, *, units: int, noise: float) -> Base:
+def settle_value(rng: np.random.Generator, kind: Kind, *, units: int, noise: float) -> Base:
     """Draw each unit's own level, gain and noise; limits move with the level, rounded as on a
     record sheet.
     """

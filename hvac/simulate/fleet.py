@@ -33,7 +33,7 @@ from hvac.simulate.equipment import (
     Kind,
     climate,
     operate,
-    settle,
+    settle_value,
 )
 from hvac.simulate.faults import (
     BURN_IN,
@@ -351,7 +351,7 @@ def _events(group: _Group, lives: list[Life]) -> pa.Table:
 def _readings(group: _Group, weather: Climate, lives: list[Life]) -> pa.Table:
     """Readings of one class in one facility; missing days have no row."""
     config = group.config
-    base = settle(
+    base = settle_value(
         group.stream("levels"), group.kind, units=config.equipment_per_class, noise=config.noise
     )
     x_UPD = operate(group.stream("noise"), group.kind, base, weather, wander=config.wander)

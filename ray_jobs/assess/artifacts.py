@@ -11,12 +11,12 @@ import pyarrow as pa
 
 from hvac.cells import SafeWriter
 from hvac.decision.decision import Decision
-from hvac.evaluation.comparison import Trial
+from hvac.evaluation.comparison import EvaluationSet
 from hvac.features.describe import Recipe
 from hvac.report import figures
 from hvac.scoring.predictions import predictions_table
 from hvac.storage import AnyPath, write_parquet, writing
-from ray_jobs.assess.decided import EVALUATED, Verdict
+from ray_jobs.assess.decided import EVALUATED, DecidedRisks
 from ray_jobs.run.run_config import RunConfig
 from ray_jobs.run.workspace import Result, Workspace
 from ray_jobs.tables.windows_table import read_windows
@@ -24,7 +24,7 @@ from ray_jobs.tables.windows_table import read_windows
 SUMMARY = ("threshold", "accuracy", "precision", "recall", "f1", "roc_auc", "pr_auc")
 
 
-def thresholds(trial: Trial, verdicts: dict[Any, Verdict]) -> dict[str, Any]:
+def thresholds(trial: EvaluationSet, verdicts: dict[Any, DecidedRisks]) -> dict[str, Any]:
     """Return cut-offs by model and horizon: each class's own, the units behind them, and their mean
     over windows.
     """
@@ -32,7 +32,7 @@ def thresholds(trial: Trial, verdicts: dict[Any, Verdict]) -> dict[str, Any]:
 
 
 def _model_thresholds(
-    trial: Trial, verdicts: dict[Any, Verdict], model: str
+    trial: EvaluationSet, verdicts: dict[Any, DecidedRisks], model: str
 ) -> Iterator[tuple[str, Any]]:
     for i, horizon in enumerate(trial.horizons):
         decisions = {name: v.decision for (name, m), v in sorted(verdicts.items()) if m == model}
@@ -61,7 +61,9 @@ def calibration(trained: Result, horizons: tuple[int, ...]) -> dict[str, Any]:
     }
 
 
-def own_decisions(trial: Trial, verdicts: dict[Any, Verdict], model: str) -> dict[str, Any]:
+def own_decisions(
+    trial: EvaluationSet, verdicts: dict[Any, DecidedRisks], model: str
+) -> dict[str, Any]:
     """By facility: of how many classes and horizons it has its own calibration and thresholds, not
     the class's.
     """
@@ -87,7 +89,7 @@ def own_decisions(trial: Trial, verdicts: dict[Any, Verdict], model: str) -> dic
 def write_predictions(
     workspace: Workspace,
     recipes: dict[str, Recipe],
-    verdicts: dict[Any, Verdict],
+    verdicts: dict[Any, DecidedRisks],
     bundles: dict[str, str],
     model: str,
 ) -> None:
@@ -110,7 +112,7 @@ def write_predictions(
     write_parquet(pa.concat_tables(tables), workspace.root / "predictions.parquet")
 
 
-def write_summary(path: AnyPath, trial: Trial, found: dict[str, Any], model: str) -> None:
+def write_summary(path: AnyPath, trial: EvaluationSet, found: dict[str, Any], model: str) -> None:
     """One row per horizon of one model; with several classes the threshold is the mean over test
     windows.
     """
@@ -127,7 +129,7 @@ def write_summary(path: AnyPath, trial: Trial, found: dict[str, Any], model: str
             writer.writerow([horizon, *(row[name] for name in SUMMARY)])
 
 
-def draw(
+def draw_figures(
     folder: AnyPath, content: dict[str, Any], panels: Any, config: RunConfig
 ) -> dict[str, Any]:
     """Every figure in both languages: as files, and for the report."""

@@ -34,7 +34,7 @@ ABLATION: dict[str, dict[str, Any]] = {
 EVALUATED = ("tune", "cal", "test")
 
 
-class Verdict(NamedTuple):
+class DecidedRisks(NamedTuple):
     """Risks and cut-offs of the evaluated windows of one class, in the order `read_windows` gives,
     and their origin.
     """
@@ -45,7 +45,7 @@ class Verdict(NamedTuple):
     reference_H: npt.NDArray[np.float64]
 
 
-class Opinion(NamedTuple):
+class ModelScores(NamedTuple):
     """Scores of all windows, and the decision where the model already has one (the bundle's)."""
 
     score_BH: npt.NDArray[np.floating[Any]]
@@ -53,7 +53,7 @@ class Opinion(NamedTuple):
     decision: dict[str, Any] | None = None
 
 
-class Settings(NamedTuple):
+class ScoreSettings(NamedTuple):
     """What every task shares."""
 
     windows_folder: str
@@ -65,7 +65,7 @@ class Settings(NamedTuple):
     folds: int
 
 
-def judge(settings: Settings, recipe: Recipe, name: str) -> Opinion:
+def score_model(settings: ScoreSettings, recipe: Recipe, name: str) -> ModelScores:
     """Scores of one model (the bundle's family, a baseline, or an ablation of the family) for one
     class.
     """
@@ -82,12 +82,12 @@ def judge(settings: Settings, recipe: Recipe, name: str) -> Opinion:
         score_BH = np.empty((len(windows), len(bundle.horizons)))
         score_BH[split_B != "test"] = read_held_out(place(settings.held_out), recipe.class_name)
         score_BH[split_B == "test"] = bundle.predict(windows.take(split_B == "test")).score_BH
-        return Opinion(score_BH, reference_H, bundle.decision.to_json())
+        return ModelScores(score_BH, reference_H, bundle.decision.to_json())
     fit = score_all(windows, split_B != "test", config, Fitting(encoder), folds=settings.folds)
-    return Opinion(fit.score_BH, reference_H)
+    return ModelScores(fit.score_BH, reference_H)
 
 
-def decide(
+def decide_risks(
     folder: AnyPath,
     recipes: Mapping[str, Recipe],
     opinions: Mapping[str, Any],
@@ -95,12 +95,12 @@ def decide(
     family: str,
     *,
     without: str | None = None,
-) -> dict[str, Verdict]:
+) -> dict[str, DecidedRisks]:
     """Risks of one model for every class and the windows of `EVALUATED`: calibrated and cut on what
     is not tested.
 
     Args:
-        opinions: by class: an `Opinion`, or what else has `score_BH` of all windows and
+        opinions: by class: an `ModelScores`, or what else has `score_BH` of all windows and
             `reference_H`.
         without: a facility whose windows are not looked at.
     """
@@ -127,11 +127,11 @@ def decide(
     return {name: _verdict(decisions[name], each, windows[name]) for name, each in opinions.items()}
 
 
-def _verdict(decision: Decision, opinion: Any, windows: Windows) -> Verdict:
+def _verdict(decision: Decision, opinion: Any, windows: Windows) -> DecidedRisks:
     evaluated_B = np.isin(windows.column("split").astype(str), EVALUATED)
     facility_B, score_BH = windows.column("facility_id")[evaluated_B], opinion.score_BH[evaluated_B]
     risk_BH, threshold_BH = decision.risk(score_BH, facility_B), decision.threshold_BH(facility_B)
-    return Verdict(risk_BH, threshold_BH, decision.to_json(), opinion.reference_H)
+    return DecidedRisks(risk_BH, threshold_BH, decision.to_json(), opinion.reference_H)
 
 
 def _calibrating(
@@ -168,7 +168,7 @@ def read_held_out(folder: AnyPath, class_name: str) -> npt.NDArray[np.floating[A
         ) from None
 
 
-def _config(settings: Settings, name: str) -> Any:
+def _config(settings: ScoreSettings, name: str) -> Any:
     if name == settings.model.family:
         return settings.model
     return (

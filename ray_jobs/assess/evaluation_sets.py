@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import ray
 
-from hvac.evaluation.alarms import Events
-from hvac.evaluation.comparison import Judged, Trial
+from hvac.evaluation.alarms import Onsets
+from hvac.evaluation.comparison import EvaluationSet, ModelRisks
 from hvac.features.describe import Recipe
 from hvac.features.table import concat
 from ray_jobs.assess.decided import EVALUATED
@@ -20,7 +20,7 @@ from ray_jobs.tables.buckets import BucketPlan, bucket_scenes
 from ray_jobs.tables.windows_table import read_windows
 
 
-def onsets(plan: BucketPlan, buckets: Iterable[str]) -> Events:
+def onsets(plan: BucketPlan, buckets: Iterable[str]) -> Onsets:
     """Every target onset, named by unit as windows name it."""
     task = ray.remote(num_cpus=1, max_retries=2)(_bucket_onsets)
     shared = ray.put(plan)
@@ -28,7 +28,7 @@ def onsets(plan: BucketPlan, buckets: Iterable[str]) -> Events:
         {row for part in ray.get([task.remote(shared, b) for b in buckets]) for row in part}
     )
     units, days = zip(*rows, strict=True) if rows else ((), ())
-    return Events(np.array(units, dtype=np.str_), np.array(days, dtype=np.int64))
+    return Onsets(np.array(units, dtype=np.str_), np.array(days, dtype=np.int64))
 
 
 def _bucket_onsets(plan: BucketPlan, bucket: str) -> list[tuple[str, int]]:
@@ -39,15 +39,15 @@ def _bucket_onsets(plan: BucketPlan, bucket: str) -> list[tuple[str, int]]:
     ]
 
 
-def trial_of(
+def evaluation_set(
     workspace: Workspace,
     recipes: dict[str, Recipe],
     verdicts: Mapping[tuple[str, str], Any],
     names: Sequence[str],
-    events: Events,
+    events: Onsets,
     *,
     splits: tuple[str, ...] = ("test",),
-) -> Trial:
+) -> EvaluationSet:
     """Windows of all classes, one after another, with the risks of every named model.
 
     Args:
@@ -61,17 +61,17 @@ def trial_of(
         windows.append(evaluated.take(keep[name]))
     horizons = next(iter(recipes.values())).windows.horizons
 
-    def judged(model: str) -> Judged:
+    def judged(model: str) -> ModelRisks:
         parts = [(verdicts[name, model], keep[name]) for name in recipes]
         risks = [verdict.risk_BH[rows] for verdict, rows in parts]
         cuts = [verdict.threshold_BH[rows] for verdict, rows in parts]
-        return Judged(np.concatenate(risks), np.concatenate(cuts))
+        return ModelRisks(np.concatenate(risks), np.concatenate(cuts))
 
     reference = [
         np.tile(verdicts[name, names[0]].reference_H, (int(keep[name].sum()), 1))
         for name in recipes
     ]
-    return Trial(
+    return EvaluationSet(
         windows=concat(windows),
         judged={model: judged(model) for model in names},
         reference_BH=np.concatenate(reference),

@@ -11,10 +11,10 @@ import numpy as np
 import numpy.typing as npt
 import ray
 
-from hvac.evaluation.comparison import Judged, Trial
+from hvac.evaluation.comparison import EvaluationSet, ModelRisks
 from hvac.features.describe import Recipe, Scene
 from hvac.panel.windows import cut, fit_scale
-from hvac.report.figures import ForecastPanel, Outlook
+from hvac.report.figures import DrawnForecast, ForecastPanel
 from hvac.scoring.bundle import Bundle
 from ray_jobs.tables.buckets import BucketPlan, bucket_scenes
 
@@ -23,7 +23,7 @@ ROWS = 5
 Said = dict[int, tuple[float, float, bool, str]]  # risk, threshold, alarm, outcome of each horizon
 
 
-def choose_rows(trial: Trial, judged: Judged, seed: int) -> list[int]:
+def choose_rows(trial: EvaluationSet, judged: ModelRisks, seed: int) -> list[int]:
     """Up to five test windows: one of each outcome at the first horizon, the rest at random."""
     y_BH, known_BH = trial.windows.labels
     rng = np.random.default_rng(seed)
@@ -45,8 +45,8 @@ def _outcomes(alarm_B: npt.NDArray[np.bool_], y_B: npt.NDArray[np.bool_]) -> npt
 
 
 def draw_rows(
-    trial: Trial,
-    judged: Judged,
+    trial: EvaluationSet,
+    judged: ModelRisks,
     rows: list[int],
     plan: BucketPlan,
     *,
@@ -67,7 +67,7 @@ def draw_rows(
     return [found[key] for key in wanted if key in found]
 
 
-def _said(trial: Trial, judged: Judged, row: int) -> Said:
+def _said(trial: EvaluationSet, judged: ModelRisks, row: int) -> Said:
     y_H = trial.windows.labels[0][row]
     risk_H, threshold_H, alarm_H = (
         judged.risk_BH[row],
@@ -108,12 +108,12 @@ def forecast_panel(
     scale = fit_scale(panel, recipe.windows.normalise)
     centre, spread = scale.centre_TC[row, c], scale.spread_TC[row, c]
 
-    def outlook(horizon: int) -> Outlook:
+    def outlook(horizon: int) -> DrawnForecast:
         value, low, high = (
             part[0, c] * spread + centre for part in bundle.forecast(made.x_BCL, horizon)
         )
         risk, threshold, alarm, outcome = said[horizon]
-        return Outlook(
+        return DrawnForecast(
             forecast_D=value,
             band_low_D=low,
             band_high_D=high,

@@ -11,7 +11,7 @@ import numpy as np
 from hvac.features.describe import Recipe
 from hvac.scoring.bundle import Bundle
 from hvac.scoring.forecast import damped_quadratic, damped_trend, last_value, scaled_error
-from ray_jobs.assess.forecast_windows import Outcome, sample_outcomes
+from ray_jobs.assess.forecast_windows import FutureWindows, sample_outcomes
 from ray_jobs.run.run_config import RunConfig
 from ray_jobs.run.workspace import Workspace
 
@@ -47,7 +47,7 @@ def forecast_figures(
     return found
 
 
-def _errors(outcome: Outcome, horizon: int) -> dict[str, Any]:
+def _errors(outcome: FutureWindows, horizon: int) -> dict[str, Any]:
     x_NL = outcome.x_BCL.reshape(-1, outcome.x_BCL.shape[-1])
     future_ND = outcome.future_BCD[..., :horizon].reshape(-1, horizon)
     return {
@@ -56,7 +56,7 @@ def _errors(outcome: Outcome, horizon: int) -> dict[str, Any]:
     }
 
 
-def _encoder_error(outcome: Outcome, forecast_BCD: Any, horizon: int) -> Any:
+def _encoder_error(outcome: FutureWindows, forecast_BCD: Any, horizon: int) -> Any:
     x_NL = outcome.x_BCL.reshape(-1, outcome.x_BCL.shape[-1])
     future_ND, forecast_ND = (
         p[..., :horizon].reshape(-1, horizon) for p in (outcome.future_BCD, forecast_BCD)
@@ -64,7 +64,7 @@ def _encoder_error(outcome: Outcome, forecast_BCD: Any, horizon: int) -> Any:
     return scaled_error(future_ND, forecast_ND, x_NL)
 
 
-def _inside(outcome: Outcome, bundle: Bundle, horizon: int) -> Any:
+def _inside(outcome: FutureWindows, bundle: Bundle, horizon: int) -> Any:
     said, future_BCD = bundle.forecast(outcome.x_BCL, horizon), outcome.future_BCD[..., :horizon]
     seen = np.isfinite(future_BCD) & np.isfinite(said.low_BCD)
     return ((future_BCD >= said.low_BCD) & (future_BCD <= said.high_BCD))[seen].astype(float)

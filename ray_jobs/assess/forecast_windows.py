@@ -22,7 +22,7 @@ from ray_jobs.tables.windows_table import read_windows
 Floats = npt.NDArray[np.float64]
 
 
-class Outcome(NamedTuple):
+class FutureWindows(NamedTuple):
     """Windows of one class with the days after them, normalised; the future is nan where it was not
     observed.
     """
@@ -39,14 +39,14 @@ def forecast_bands(
     return {name: _bands(outcomes.get(name), recipe) for name, recipe in recipes.items()}
 
 
-def _bands(outcome: Outcome | None, recipe: Recipe) -> dict[int, Floats]:
+def _bands(outcome: FutureWindows | None, recipe: Recipe) -> dict[int, Floats]:
     if outcome is None:
         return {}
     points = range(outcome.x_BCL.shape[1])
     return {h: np.stack([_band(outcome, c, h) for c in points]) for h in recipe.windows.horizons}
 
 
-def _band(outcome: Outcome, c: int, horizon: int) -> Floats:
+def _band(outcome: FutureWindows, c: int, horizon: int) -> Floats:
     x_BL = outcome.x_BCL[:, c]
     return fit_band(
         outcome.future_BCD[:, c, :horizon], damped_quadratic(x_BL, horizon), window_spread(x_BL)
@@ -55,7 +55,7 @@ def _band(outcome: Outcome, c: int, horizon: int) -> Floats:
 
 def sample_outcomes(
     config: RunConfig, workspace: Workspace, recipes: dict[str, Recipe], split: str
-) -> dict[str, Outcome]:
+) -> dict[str, FutureWindows]:
     """At most `evaluate.forecast_windows` windows per class of one split, with their future."""
     chosen: dict[tuple[str, str, str | None], list[int]] = defaultdict(list)
     for recipe in recipes.values():
@@ -71,19 +71,19 @@ def sample_outcomes(
     plan, days = ray.put(make_plan(config, workspace, recipes)), ray.put(dict(chosen))
     task = ray.remote(num_cpus=1, max_retries=2)(_bucket_outcomes)
     parts = ray.get([task.remote(plan, bucket, days) for bucket in workspace.buckets])
-    joined: dict[str, list[Outcome]] = defaultdict(list)
+    joined: dict[str, list[FutureWindows]] = defaultdict(list)
     for part in parts:
         for name, outcome in part:
             joined[name].append(outcome)
     return {
-        name: Outcome(*map(np.concatenate, zip(*found, strict=True)))
+        name: FutureWindows(*map(np.concatenate, zip(*found, strict=True)))
         for name, found in joined.items()
     }
 
 
 def _bucket_outcomes(
     plan: BucketPlan, bucket: str, chosen: dict[Any, list[int]]
-) -> list[tuple[str, Outcome]]:
+) -> list[tuple[str, FutureWindows]]:
     from hvac.panel.windows import cut
 
     found = []
@@ -93,7 +93,7 @@ def _bucket_outcomes(
             end_day_B = np.array(days, dtype=np.int32)
             x_BCL = cut(scene.panel, end_day_B, recipe.windows).x_BCL
             future_BCD = future_values(scene.panel, end_day_B, recipe)
-            found.append((recipe.class_name, Outcome(x_BCL, future_BCD)))
+            found.append((recipe.class_name, FutureWindows(x_BCL, future_BCD)))
     return found
 
 

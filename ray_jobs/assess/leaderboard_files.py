@@ -18,12 +18,14 @@ from ray_jobs.run.workspace import Result, Workspace
 FACILITIES = "facilities.json"
 
 
-def board_folder(workspace: Workspace, name: str) -> AnyPath:
+def leaderboard_folder(workspace: Workspace, name: str) -> AnyPath:
     """Where everything of one comparison lies."""
     return workspace.root / "compare" / name
 
 
-def publish(config: RunConfig, wanted: CompareConfig, board: Result, folder: AnyPath) -> Result:
+def write_leaderboard(
+    config: RunConfig, wanted: CompareConfig, board: Result, folder: AnyPath
+) -> Result:
     """Write leaderboard.json, .csv and .html, and champion.yaml: a run file that trains the
     champion.
     """
@@ -59,11 +61,11 @@ def _write_champion(config: RunConfig, wanted: CompareConfig, champion: str, pat
     )
 
 
-def finished_board(workspace: Workspace, name: str = "families") -> Result | None:
+def finished_leaderboard(workspace: Workspace, name: str = "families") -> Result | None:
     """The leaderboard of a finished comparison of the windows that lie there now; None where there
     is none.
     """
-    return _of_these_windows(workspace, board_folder(workspace, name) / "leaderboard.json")
+    return _of_these_windows(workspace, leaderboard_folder(workspace, name) / "leaderboard.json")
 
 
 def finished_facilities(workspace: Workspace) -> Result | None:

@@ -11,7 +11,7 @@ from hvac.config import Config, Seed, read_config
 from hvac.detect.detections import AlarmConfig
 from hvac.detect.labelled_records import RecordsConfig
 from hvac.detect.simulated_series import RichConfig, SineConfig
-from hvac.detect.sliding import WindowConfig
+from hvac.detect.sliding import SlidingConfig
 from hvac.detect.training import InjectConfig
 from hvac.models.cnn1d import Cnn1dConfig
 from hvac.storage import AnyPath, Location
@@ -30,7 +30,7 @@ class DetectConfig(Config):
     seed: Seed = 0
     series: Annotated[SineConfig | RichConfig, Field(discriminator="pattern")] | None = None
     source: RecordsConfig | None = None
-    windows: WindowConfig = WindowConfig()
+    windows: SlidingConfig = SlidingConfig()
     inject: InjectConfig | None = None
     model: Cnn1dConfig = Cnn1dConfig()
     alarms: AlarmConfig = AlarmConfig()

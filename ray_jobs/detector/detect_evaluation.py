@@ -17,12 +17,12 @@ import pyarrow.csv as pacsv
 from hvac.cells import safe_table
 from hvac.detect.baseline import RecordZScore, WindowZScore
 from hvac.detect.classification_summary import summary_text
-from hvac.detect.detection_page import write_report
-from hvac.detect.detection_tables import alarms_table, steps_table, windows_table
+from hvac.detect.detection_page import write_detection_report
+from hvac.detect.detection_tables import alarms_table, scored_windows_table, steps_table
 from hvac.detect.detections import slack_of
 from hvac.detect.detector import Detector, Judge
-from hvac.detect.figure_files import draw_figures
-from hvac.detect.part_scores import assess, metrics_of
+from hvac.detect.figure_files import draw_detection_figures
+from hvac.detect.part_scores import metrics_of, score_parts
 from hvac.detect.series import Series
 from hvac.storage import AnyPath, write_json, write_parquet, writing
 from ray_jobs.assess.run_facts import own_version
@@ -32,7 +32,7 @@ from ray_jobs.run.workspace import Result, Workspace, content_key
 DETECTOR = "detector"
 
 
-def judge(
+def evaluate_detector(
     config: DetectConfig, workspace: Workspace, series: Sequence[Series], steps: dict[str, Result]
 ) -> Result:
     """All results of a run, from the model folder and the series.
@@ -43,17 +43,19 @@ def judge(
     detector = Detector.load(workspace.root / DETECTOR)
     baselines: list[Judge] = [WindowZScore(windows=detector.windows)]
     baselines += [RecordZScore.fit(series, detector.windows)] if config.source else []
-    found = assess(series, detector, baselines, config.alarms)
+    found = score_parts(series, detector, baselines, config.alarms)
     metrics = _finite(
         _facts(config, steps) | metrics_of(found, series, detector.windows, seed=config.seed)
     )
     write_json(workspace.root / "metrics.json", metrics)
-    _write_csv(windows_table(found), workspace.root / "predictions.csv")
+    _write_csv(scored_windows_table(found), workspace.root / "predictions.csv")
     if found.outcomes:
         _write_csv(alarms_table(found), workspace.root / "alarms.csv")
         write_parquet(steps_table(found), workspace.root / "scores.parquet")
-    figures = draw_figures(found, series, metrics, workspace.figures)
-    write_report(metrics, figures, path=workspace.root / "report.html", language=config.language)
+    figures = draw_detection_figures(found, series, metrics, workspace.figures)
+    write_detection_report(
+        metrics, figures, path=workspace.root / "report.html", language=config.language
+    )
     return {"summary": summary_text(metrics)}
 
 

@@ -39,13 +39,13 @@ def fit_on_workers(
         _write(part, folder / f"{name}-{key}.safetensors")
     settings = {"folder": str(folder), "key": key, "model": model.model_dump(mode="json")}
     states = fit_by_workers(
-        fit_worker, settings, config=config, folder=folder, name=f"detect-{key}"
+        detector_worker, settings, config=config, folder=folder, name=f"detect-{key}"
     )
     windows = augmented(train.windows, model, no_encoder)
     return Cnn1d.start(windows, model, no_encoder).finish(states[NETWORK]), states[NETWORK]
 
 
-def fit_worker(settings: dict[str, Any]) -> None:
+def detector_worker(settings: dict[str, Any]) -> None:
     """One worker of the data-parallel fit: it reads all examples, for their statistics, and learns
     from its share.
     """

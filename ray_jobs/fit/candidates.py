@@ -36,7 +36,7 @@ TIMED_WINDOWS, TIMED_ROUNDS = 1000, 3
 SLOW_FIRST = ("fusion", "ttm_lora", "lstm", "hybrid_multitask", "cnn1d", "hybrid", "gbdt_92")
 
 
-class Entry(NamedTuple):
+class CandidateFit(NamedTuple):
     """A model with a seed, the file that keeps its result for one class, and the facility it may
     not learn from.
     """
@@ -47,7 +47,7 @@ class Entry(NamedTuple):
     without: str | None = None
 
 
-class Outcome(NamedTuple):
+class CandidateScores(NamedTuple):
     """Scores of all windows, in the order `read_windows` gives, and what the model took.
 
     Windows that are not tested are scored by models that saw nothing of their unit.
@@ -60,7 +60,7 @@ class Outcome(NamedTuple):
     microseconds_per_window: float
 
 
-class Bench(NamedTuple):
+class FitSettings(NamedTuple):
     """What every task shares."""
 
     windows_folder: str
@@ -94,8 +94,8 @@ def _code() -> str:
     )
 
 
-def contend_all(
-    bench: Bench, entries: Iterable[tuple[Recipe, Entry]], *, job: str
+def fit_candidates(
+    bench: FitSettings, entries: Iterable[tuple[Recipe, CandidateFit]], *, job: str
 ) -> dict[str, int]:
     """Fit what has no result yet, one Ray task each, the slow families first; how many fits, and
     how many made now.
@@ -103,7 +103,7 @@ def contend_all(
     wanted = {entry.path: (recipe, entry) for recipe, entry in entries}
     todo = [each for path, each in wanted.items() if not place(path).exists()]
     log.info("%s: %d fits, %d of them are there already", job, len(wanted), len(wanted) - len(todo))
-    task = ray.remote(num_cpus=1, max_retries=2)(contend)
+    task = ray.remote(num_cpus=1, max_retries=2)(fit_candidate)
     waiting = [
         task.remote(bench, *each)
         for each in sorted(todo, key=lambda each: _slowness(each[1].config.family))
@@ -118,7 +118,7 @@ def _slowness(family: str) -> int:
     return SLOW_FIRST.index(family) if family in SLOW_FIRST else len(SLOW_FIRST)
 
 
-def contend(bench: Bench, recipe: Recipe, entry: Entry) -> str:
+def fit_candidate(bench: FitSettings, recipe: Recipe, entry: CandidateFit) -> str:
     """Fit on everything that is not tested, score all windows, and write the outcome whole or not
     at all.
     """
@@ -131,7 +131,7 @@ def contend(bench: Bench, recipe: Recipe, entry: Entry) -> str:
     fit = score_all(windows, learn_B, entry.config, Fitting(encoder), folds=bench.folds)
     seconds = time.perf_counter() - started
     rates = equipment_rates(windows.take(learn_B & (windows.column("split") == "train")))
-    outcome = Outcome(
+    outcome = CandidateScores(
         fit.score_BH, rates, fit.model.parameters, seconds, _microseconds(fit.model, windows)
     )
     _write(place(entry.path), outcome)
@@ -156,17 +156,17 @@ def _microseconds(model: Model, windows: Windows) -> float:
     return best / max(len(some), 1) * 1e6
 
 
-def _write(path: AnyPath, outcome: Outcome) -> None:
+def _write(path: AnyPath, outcome: CandidateScores) -> None:
     facts = outcome._asdict()
     arrays = {name: facts.pop(name) for name in ("score_BH", "reference_H")}
     with writing(path) as file:
         np.savez_compressed(file, facts=np.array(json.dumps(facts)), **arrays)
 
 
-def read_outcome(path: str) -> Outcome:
+def read_scores(path: str) -> CandidateScores:
     """The outcome that a task wrote."""
     with place(path).open("rb") as file, np.load(file) as found:
-        return Outcome(
+        return CandidateScores(
             score_BH=found["score_BH"],
             reference_H=found["reference_H"],
             **json.loads(str(found["facts"])),

@@ -9,7 +9,7 @@ from ray import train as ray_train
 from ray.train.torch import get_device
 
 from hvac.features.encoder import EncoderConfig, load_encoder
-from hvac.models.families import FAMILIES, folds_of, network_fits, read_config
+from hvac.models.families import FAMILIES, folds_of, network_fits, read_family
 from hvac.models.family import augmented, loaded_once
 from hvac.models.fitting import FitState, Workers, count, fit_network
 from hvac.models.network import network_parts
@@ -26,7 +26,7 @@ def fit_worker(settings: dict[str, Any]) -> None:
     it then keeps its share of the rows."""
     torch.set_num_threads(1)
     context = ray_train.get_context()
-    config = read_config(settings["model"])
+    config = read_family(settings["model"])
     encoder = loaded_once(lambda: load_encoder(EncoderConfig(**settings["encoder"])))
     workers = Workers(context.get_world_size(), wrap, str(get_device()))
     states = resumed(settings["local"])

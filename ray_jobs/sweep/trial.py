@@ -70,7 +70,7 @@ def run_trial(config: dict[str, Any], shared: Shared, classes: Classes) -> None:
     trial, settings = tune.get_context().get_trial_name(), decoded(config["settings"], shared.space)
     if already_ended(shared, trial, settings):
         return
-    states, before = resumed(tune.get_checkpoint())
+    states, before = resumed_trial(tune.get_checkpoint())
     if before and all(
         state.ended(with_settings(shared.base, settings)) for state in states.values()
     ):
@@ -154,7 +154,7 @@ def keep(states: States, ledger: Ledger, folder: Path) -> None:
     write_json(folder / LEDGER, ledger.carried)
 
 
-def resumed(checkpoint: Any) -> tuple[States, dict[str, Any] | None]:
+def resumed_trial(checkpoint: Any) -> tuple[States, dict[str, Any] | None]:
     """The fits and curves of a checkpoint (PBT: that of a better trial); none without one."""
     if checkpoint is None:
         return {}, None

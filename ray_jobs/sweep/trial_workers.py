@@ -22,7 +22,7 @@ from hvac.models.search_space import decoded, with_settings
 from hvac.storage import place
 from ray_jobs.fit.torch_run import poll_often, storage_of
 from ray_jobs.run.command import root_of
-from ray_jobs.sweep.trial import FAILED, Shared, already_ended, follow, keep, resumed
+from ray_jobs.sweep.trial import FAILED, Shared, already_ended, follow, keep, resumed_trial
 from ray_jobs.sweep.trial_curves import Ledger
 from ray_jobs.sweep.trial_fits import read_classes
 
@@ -71,7 +71,7 @@ def fit_share(loop: dict[str, Any]) -> None:
     classes = read_classes(
         place(loop["table"]), needs, loaded_once(lambda: load_encoder(shared.encoder))
     )
-    states, before = resumed(ray_train.get_checkpoint())
+    states, before = resumed_trial(ray_train.get_checkpoint())
     ledger = (
         Ledger(shared.sweep, loop["trial"], loop["settings"], before=before) if rank == 0 else None
     )

@@ -24,7 +24,7 @@ from hvac.storage import AnyPath, place, write_json
 from ray_jobs.run.run_config import RunConfig
 from ray_jobs.run.workspace import Workspace, whole_table
 from ray_jobs.tables.partitions import bucket_folder
-from ray_jobs.tables.peer_levels import PeerFile, read_level
+from ray_jobs.tables.peer_levels import PeerFile, level_of
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ def record_of(panel: Panel, registry: Registry, plan: BucketPlan) -> UnitRecord:
         install_day=registry.install_days[panel.unit],
         class_name=kind,
         follow_up=plan.follow_up.get(panel.unit),
-        peers=read_level(plan.peers.get((kind, panel.unit.facility_id))),
+        peers=level_of(plan.peers.get((kind, panel.unit.facility_id))),
     )
 
 

@@ -176,6 +176,6 @@ def peer_keys(
     return {bucket: sorted(found) for bucket, found in keys.items()}
 
 
-def read_level(file: Any) -> PeerLevel | None:
+def level_of(file: Any) -> PeerLevel | None:
     """Read a level; None where there is none."""
     return None if file is None else peer_files.read_level(*file)

@@ -15,7 +15,7 @@ from serve.bodies.schemas import AskedUnit, Event, Reading, Window
 from serve.graph.asks import compact
 from serve.memory.store import canonical
 
-__all__ = ["EPOCH", "day_number", "event_rows", "given_readings", "merged", "reading_rows"]
+__all__ = ["EPOCH", "body_reading_rows", "day_number", "event_rows", "given_readings", "merged"]
 Row = tuple[Any, ...]
 
 
@@ -24,7 +24,7 @@ def day_number(day: dt.date | None) -> int | None:
     return None if day is None else (day - EPOCH).days
 
 
-def reading_rows(readings: Sequence[Reading]) -> list[Row]:
+def body_reading_rows(readings: Sequence[Reading]) -> list[Row]:
     """(point, day, value, lower, upper, known day) of every value that was measured; the last of
     equal days holds.
     """
@@ -49,7 +49,7 @@ def given_readings(asked: AskedUnit) -> pa.Table:
     """What was sent of a unit's record, as it travels to the stages (`compact`)."""
     if asked.window:
         return _of_window(asked.window)
-    rows = reading_rows(asked.readings or ())
+    rows = body_reading_rows(asked.readings or ())
     return compact(canonical(asked.unit, list(zip(*rows, strict=True)) if rows else [[]] * 6))
 
 

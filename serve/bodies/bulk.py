@@ -40,7 +40,7 @@ def unfolded_bytes(size: int, limits: Limits) -> int:
     return min(UNFOLDS * size + ANYHOW, MOST_UNFOLDS * limits.bulk_bytes)
 
 
-def read_windows(content: bytes, kind: str, limits: Limits) -> pa.Table:
+def read_bulk_windows(content: bytes, kind: str, limits: Limits) -> pa.Table:
     """A bulk body as a table of the columns that are looked at.
 
     Raises:

@@ -24,7 +24,7 @@ from typing import Any, BinaryIO
 import pyarrow as pa
 
 from hvac.errors import HvacError, InputError
-from serve.bodies.bulk import read_windows, unfolded_bytes
+from serve.bodies.bulk import read_bulk_windows, unfolded_bytes
 from serve.bodies.problems import TooMuch, WrongKind
 from serve.settings import MIB, Limits
 
@@ -46,7 +46,7 @@ _threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="unfold")
 _own = threading.local()
 
 
-async def windows(content: bytes, kind: str, limits: Limits) -> pa.Table:
+async def unfold_windows(content: bytes, kind: str, limits: Limits) -> pa.Table:
     """`bulk.read_windows` in another process. Raises what that raises, and TooMuch where it takes
     too long.
     """
@@ -59,7 +59,7 @@ def _in_child(content: bytes, kind: str, limits: Limits) -> pa.Table:
     child = getattr(_own, "child", None)
     if child is None or child.has_ended:
         child = _own.child = Child()
-    return child.windows(content, kind, limits)
+    return child.unfold_windows(content, kind, limits)
 
 
 class Child:
@@ -92,7 +92,7 @@ class Child:
                 if pipe:
                     pipe.close()
 
-    def windows(self, content: bytes, kind: str, limits: Limits) -> pa.Table:
+    def unfold_windows(self, content: bytes, kind: str, limits: Limits) -> pa.Table:
         """Send a body, take the table."""
         late = threading.Event()
 
@@ -153,7 +153,7 @@ def _answer(answers: BinaryIO, content: bytes, kind: str, limits: Limits) -> Non
     try:
         with _bounded(SLACK + COPIES * allowed):
             sink = pa.BufferOutputStream()
-            table = read_windows(content, kind, limits)
+            table = read_bulk_windows(content, kind, limits)
             with pa.ipc.new_stream(sink, table.schema) as writer:
                 writer.write_table(table)
             found = sink.getvalue()

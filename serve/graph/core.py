@@ -198,7 +198,7 @@ def assemble(
     return [{**row, "ask": group.ask_B[place // each]} for place, row in enumerate(rows)]
 
 
-def in_order(groups: Iterable[list[dict[str, Any]]]) -> list[dict[str, Any]]:
+def rows_in_order(groups: Iterable[list[dict[str, Any]]]) -> list[dict[str, Any]]:
     """Rows of all groups, in the order of the asks."""
     rows = [row for group in groups for row in group]
     return sorted(rows, key=lambda row: (row["ask"], row["point_id"] or "", row["horizon"]))

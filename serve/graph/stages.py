@@ -167,7 +167,7 @@ class LocalStages:
     def _rows(self, asks: Sequence[Ask]) -> Rows:
         with service_metrics.timed("features"):
             groups = self.core.prepare(self.shelf, asks)
-        return self.core.in_order(map(self._finish, groups))
+        return self.core.rows_in_order(map(self._finish, groups))
 
     def _finish(self, group: Any) -> Rows:
         bundle = self.shelf(group.bundle_id)

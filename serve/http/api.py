@@ -103,7 +103,7 @@ def _predicting(service: Service, door: Door) -> APIRouter:
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         check_kind(kind)
         table = await service.within(
-            unfold.windows(await request.body(), kind, service.config.limits)
+            unfold.unfold_windows(await request.body(), kind, service.config.limits)
         )
         return Response(_stream(await service.bulk(table, caller.sees)), media_type=ARROW)
 

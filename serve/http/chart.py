@@ -32,10 +32,10 @@ class Drawing:
     events: Sequence[tuple[int, str]] = field(default=())
 
 
-def number(value: float) -> str:
+def short_number(value: float) -> str:
     """A value with three significant digits.
 
-    >>> number(1234.5), number(0.01234), number(-3.0)
+    >>> short_number(1234.5), short_number(0.01234), short_number(-3.0)
     ('1,234', '0.0123', '-3')
     """
     if value == 0 or not math.isfinite(value):
@@ -45,7 +45,7 @@ def number(value: float) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
-def draw(drawing: Drawing) -> str:
+def draw_chart(drawing: Drawing) -> str:
     """The chart as an SVG element that names itself for screen readers."""
     days = [day for day, _ in (*drawing.measured, *drawing.forecast)]
     values = [v for _, v in (*drawing.measured, *drawing.forecast, *drawing.lower, *drawing.upper)]
@@ -144,7 +144,7 @@ def _grid(frame: _Frame) -> list[str]:
             f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>'
         )
         parts.append(
-            f'<text x="{LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{number(value)}</text>'
+            f'<text x="{LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{short_number(value)}</text>'
         )
     step = max(30, math.ceil((frame.last - frame.first) / 6))
     for day in range(frame.first, frame.last + 1, step):

@@ -11,12 +11,12 @@ import yaml
 LANGUAGES = ("en", "ja")
 
 
-class Words:
+class PageWords:
     """The texts of one language.
 
-    >>> Words("ja")("risk.within", days=30, percent=37)
+    >>> PageWords("ja")("risk.within", days=30, percent=37)
     '30 日以内に異常が始まる確率 37 %'
-    >>> Words("en").name("status", "something_else")
+    >>> PageWords("en").name("status", "something_else")
     'something_else'
     """
 

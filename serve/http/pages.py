@@ -17,9 +17,9 @@ from hvac.panel.registry import EPOCH
 from hvac.readings.registers import OPEN_END
 from hvac.scoring.worklist import doubts_text, ranking_csv
 from serve.bodies.answers import grade
-from serve.http.chart import Drawing, draw, number
+from serve.http.chart import Drawing, draw_chart, short_number
 from serve.http.door import Door
-from serve.http.page_words import Words
+from serve.http.page_words import PageWords
 from serve.http.rendering import FOLDER, language_of, render
 from serve.ids import SentId
 from serve.keys import Caller
@@ -123,7 +123,7 @@ def make_pages(service: Service, door: Door) -> APIRouter:
         request: Request, facility_id: SentId, equipment_id: SentId, caller: Caller = read
     ) -> HTMLResponse:
         door.check(caller, facility_id)
-        words = Words(language_of(request, default))
+        words = PageWords(language_of(request, default))
         found = await asyncio.to_thread(
             equipment_view, service, Unit(facility_id, equipment_id), words
         )
@@ -159,13 +159,13 @@ def _fits(entry: dict[str, Any], q: str, kind: str, alarms: str) -> bool:
     )
 
 
-def _until(end_day: int, words: Words) -> str:
+def _until(end_day: int, words: PageWords) -> str:
     """The last day of an event, or that it is not over."""
     end = EPOCH + days(end_day)
     return words("equipment.ongoing") if end >= OPEN_END else end.isoformat()
 
 
-def equipment_view(service: Service, unit: Unit, words: Words) -> dict[str, Any]:
+def equipment_view(service: Service, unit: Unit, words: PageWords) -> dict[str, Any]:
     """What the page of one equipment shows. Raises Unknown."""
     stored, table, events = service.record(unit)
     rows = service.rows(*unit)
@@ -232,7 +232,7 @@ def _chart(
     readings: list[dict[str, Any]],
     rows: list[dict[str, Any]],
     events: Any,
-    words: Words,
+    words: PageWords,
 ) -> str:
     measured = [((row["date"] - EPOCH).days, row["value"]) for row in readings]
     limits = {
@@ -251,7 +251,7 @@ def _chart(
             for i, (low, high) in enumerate(edges, 1)
             if low == low and high == high
         ]
-    ends = [number(each[-1][1]) if each else "–" for each in limits.values()]
+    ends = [short_number(each[-1][1]) if each else "–" for each in limits.values()]
     told = (
         words("chart.limits", low=ends[0], high=ends[1])
         if any(limits.values())
@@ -260,18 +260,20 @@ def _chart(
     title = words(
         "chart.alt",
         point=point,
-        first=number(measured[0][1]),
-        last=number(measured[-1][1]),
+        first=short_number(measured[0][1]),
+        last=short_number(measured[-1][1]),
         start=readings[0]["date"],
         end=readings[-1]["date"],
         limits=told,
     )
     if forecast:
         title += words(
-            "chart.alt_forecast", value=number(forecast[-1][1]), date=EPOCH + days(forecast[-1][0])
+            "chart.alt_forecast",
+            value=short_number(forecast[-1][1]),
+            date=EPOCH + days(forecast[-1][0]),
         )
     marks = [(e[3], words.name("kind", e[2])) for e in events if e[5] in (None, "", point)]
-    return draw(
+    return draw_chart(
         Drawing(
             title=title,
             measured=measured,

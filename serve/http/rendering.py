@@ -10,8 +10,8 @@ import jinja2
 from fastapi import Request
 from fastapi.responses import HTMLResponse
 
-from serve.http.chart import number
-from serve.http.page_words import LANGUAGES, Words
+from serve.http.chart import short_number
+from serve.http.page_words import LANGUAGES, PageWords
 from serve.ids import segment
 
 FOLDER = Path(__file__).parent / "templates"
@@ -35,10 +35,10 @@ def render(
     request: Request, name: str, *, default: str, status: int = 200, **more: Any
 ) -> HTMLResponse:
     """A page in the reader's language; a chosen language is remembered in a cookie."""
-    words = Words(language_of(request, default))
+    words = PageWords(language_of(request, default))
     switch = str(request.url.include_query_params(lang=words.other).query)
     here = f"/{request.scope['path'].lstrip('/')}"  # never //another.host
-    same = {"t": words, "here": here, "query": switch, "percent": percent, "number": number}
+    same = {"t": words, "here": here, "query": switch, "percent": percent, "number": short_number}
     response = HTMLResponse(
         _templates().get_template(name).render(**same, **more), status_code=status
     )

@@ -22,7 +22,7 @@ class Trained(BaseModel):
     bundles: dict[Id, BundleName]
 
 
-class Loaded(BaseModel):
+class LoadedTables(BaseModel):
     """The note of what was taken over at the last load."""
 
     parts: list[str] = []

@@ -12,7 +12,7 @@ import pytest
 
 from hvac.config import read_overrides
 from ray_jobs.run.run_config import RunConfig, load_run
-from serve.settings import read_config
+from serve.settings import read_serve_config
 from tests.deploy.deploy_example import (
     CRONTAB,
     EVERY,
@@ -92,7 +92,7 @@ def test_commands_give_settings_that_exist() -> None:
     for command in job_commands():
         settings = [word for word in shlex.split(command) if re.match(r"[a-z_.]+=", word)]
         if "serve.load" in command:
-            read_config(read_overrides(settings))
+            read_serve_config(read_overrides(settings))
         else:
             load_run(ROOT / "ray_jobs" / "configs" / "demo.yaml", settings)
 

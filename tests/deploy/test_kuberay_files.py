@@ -12,7 +12,7 @@ import pytest
 import yaml
 from ray.serve.schema import ServeDeploySchema
 
-from serve.settings import read_config
+from serve.settings import read_serve_config
 from tests.deploy.deploy_example import (
     MANIFESTS,
     ROOT,
@@ -149,7 +149,9 @@ def test_service_is_the_one_of_serve_config() -> None:
 def test_service_is_accepted_by_serve_and_by_our_settings() -> None:
     config = yaml.safe_load(manifests()["RayService"]["spec"]["serveConfigV2"])
     application = ServeDeploySchema(**config).applications[0]
-    assert read_config(application.args).store_url == "postgresql://hvac@your-database-host/hvac"
+    assert (
+        read_serve_config(application.args).store_url == "postgresql://hvac@your-database-host/hvac"
+    )
 
 
 @pytest.mark.parametrize("number", range(len(containers())))

@@ -12,15 +12,15 @@ from hvac.detect.baseline import WindowZScore
 from hvac.detect.detection_metrics import HALF
 from hvac.detect.detections import AlarmConfig
 from hvac.detect.detector import Detector
-from hvac.detect.part_scores import Assessment, assess
+from hvac.detect.part_scores import Assessment, score_parts
 from hvac.detect.series import Anomaly, Series, plain_series
 from hvac.detect.simulated_series import SineConfig, sines
-from hvac.detect.sliding import WindowConfig
+from hvac.detect.sliding import SlidingConfig
 from hvac.detect.training import training_examples
 from hvac.models.cnn1d import Cnn1d, Cnn1dConfig
 from hvac.models.family import Fitting, no_encoder
 
-SMALL = WindowConfig(length=20, stride=5)
+SMALL = SlidingConfig(length=20, stride=5)
 
 
 def noise(
@@ -54,7 +54,7 @@ def small_fleet() -> tuple[Series, ...]:
 
 
 @cache
-def fitted(windows: WindowConfig = SMALL, **settings: Any) -> Detector:
+def fitted(windows: SlidingConfig = SMALL, **settings: Any) -> Detector:
     """A detector of the small fleet."""
     train, validation = training_examples(small_fleet(), windows, None, 0)
     config = Cnn1dConfig(**{"epochs": 4, "batch_size": 16, **settings})
@@ -65,7 +65,7 @@ def fitted(windows: WindowConfig = SMALL, **settings: Any) -> Detector:
 @cache
 def assessed() -> Assessment:
     """The small fleet, judged."""
-    return assess(
+    return score_parts(
         small_fleet(),
         fitted(),
         [WindowZScore(windows=SMALL)],
@@ -76,10 +76,10 @@ def assessed() -> Assessment:
 @cache
 def assessed_sines() -> tuple[tuple[Series, ...], Assessment]:
     """The seed's series, few of them, judged by the baseline and by a network after one epoch."""
-    series, windows = tuple(sines(SineConfig(each=20, unseen_each=3), 0)), WindowConfig(length=100)
+    series, windows = tuple(sines(SineConfig(each=20, unseen_each=3), 0)), SlidingConfig(length=100)
     train, validation = training_examples(series, windows, None, 0)
     model = Cnn1d.fit(train.windows, validation.windows, Cnn1dConfig(epochs=1), Fitting(no_encoder))
     detector = Detector(model=model, windows=windows, threshold=HALF)
-    return series, assess(
+    return series, score_parts(
         series, detector, [WindowZScore(windows=windows)], AlarmConfig(rule="half")
     )

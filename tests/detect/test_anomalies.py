@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hvac.detect.anomalies import KINDS, AnomalyConfig, draw, put
+from hvac.detect.anomalies import KINDS, AnomalyConfig, draw_anomalies, put
 from hvac.detect.series import Anomaly, Reference
 from hvac.detect.training import InjectConfig
 from hvac.errors import ConfigError
@@ -72,12 +72,12 @@ def test_drawn_anomalies_lie_within_the_stretch_and_keep_to_the_ranges() -> None
         np.random.default_rng(1),
     )
     for _ in range(300):
-        found = draw(config, 60, rng)
+        found = draw_anomalies(config, 60, rng)
         assert 0 <= found.start < found.end <= 60
         low, high = config.spike_length if found.kind == "spike" else config.length
         assert low <= found.end - found.start <= high
         assert 1 <= abs(found.size) <= 2
-    assert draw(config.replace(kinds=("drift",)), 8, rng).end <= 8
+    assert draw_anomalies(config.replace(kinds=("drift",)), 8, rng).end <= 8
 
 
 def test_unknown_kind_of_anomaly_names_the_nearest() -> None:

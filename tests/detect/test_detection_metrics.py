@@ -7,8 +7,8 @@ import pytest
 from sklearn.metrics import precision_recall_fscore_support
 
 from hvac.detect.detection_metrics import chance, choose, known_windows, rate, recall_difference
-from hvac.detect.detection_tables import alarms_table, steps_table, windows_table
-from hvac.detect.detections import AlarmConfig, Episode, EventOutcome, Outcome
+from hvac.detect.detection_tables import alarms_table, scored_windows_table, steps_table
+from hvac.detect.detections import AlarmConfig, DetectionOutcome, Episode, EventOutcome
 from hvac.detect.part_scores import metrics_of
 from hvac.detect.series import Anomaly
 from tests.detect.detect_example import SMALL, assessed, assessed_sines, small_fleet
@@ -16,13 +16,13 @@ from tests.detect.detect_example import SMALL, assessed, assessed_sines, small_f
 
 def outcome(
     found: list[bool], *, false: int = 0, exposure: float = 1.0, reach: float = 0.1
-) -> Outcome:
+) -> DetectionOutcome:
     anomaly = Anomaly("spike", 0, 5)
     events = [
         EventOutcome(number, anomaly, reach, 3 if each else None)
         for number, each in enumerate(found)
     ]
-    return Outcome(events, [Episode(0, 0, 0, False)] * false, exposure, 0.0, 0.0)
+    return DetectionOutcome(events, [Episode(0, 0, 0, False)] * false, exposure, 0.0, 0.0)
 
 
 def test_window_report_equals_scikit_learns() -> None:
@@ -107,7 +107,7 @@ def test_difference_needs_series_enough_and_says_who_is_better() -> None:
 
 def test_tables_hold_every_window_step_and_alarm() -> None:
     found = assessed()
-    windows, steps, alarms = windows_table(found), steps_table(found), alarms_table(found)
+    windows, steps, alarms = scored_windows_table(found), steps_table(found), alarms_table(found)
     judged = [each for part in found.judged.values() for each in part["cnn1d"]]
     assert windows.num_rows == sum(len(each.score_B) for each in judged)
     assert steps.num_rows == sum(len(each.series) for each in judged)

@@ -11,12 +11,12 @@ from matplotlib.text import Text
 
 from hvac.detect.classification_summary import summary_text
 from hvac.detect.detection_figures import probability_figure, sample_figure
-from hvac.detect.detection_page import write_report
+from hvac.detect.detection_page import write_detection_report
 from hvac.detect.detection_texts import DetectWords
-from hvac.detect.detector_differences import verdicts
-from hvac.detect.figure_files import draw_figures
+from hvac.detect.detector_differences import difference_notes
+from hvac.detect.figure_files import draw_detection_figures
 from hvac.detect.part_scores import Assessment, metrics_of
-from hvac.detect.sliding import WindowConfig
+from hvac.detect.sliding import SlidingConfig
 from hvac.report.view import View
 from tests.detect.detect_example import SMALL, assessed, assessed_sines, clocked, small_fleet
 
@@ -39,7 +39,7 @@ FACTS: dict[str, Any] = {
 }  # fmt: skip
 
 
-def metrics(found: Assessment, series: Any, windows: WindowConfig, kind: str) -> Any:
+def metrics(found: Assessment, series: Any, windows: SlidingConfig, kind: str) -> Any:
     settings = {"settings": {**FACTS["settings"], "kind": kind}}
     tree = FACTS | settings | metrics_of(found, series, windows, seed=0)
     return json.loads(json.dumps(tree), parse_constant=lambda _: None)
@@ -48,8 +48,8 @@ def metrics(found: Assessment, series: Any, windows: WindowConfig, kind: str) ->
 def test_report_stands_alone_in_both_languages(tmp_path: Path) -> None:
     found, series = assessed(), small_fleet()
     content = metrics(found, series, SMALL, "rich")
-    figures = draw_figures(found, series, content, tmp_path / "figures")
-    write_report(content, figures, path=tmp_path / "report.html", language="ja")
+    figures = draw_detection_figures(found, series, content, tmp_path / "figures")
+    write_detection_report(content, figures, path=tmp_path / "report.html", language="ja")
     html = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert '<html lang="ja">' in html
     for text in (
@@ -74,8 +74,8 @@ def test_report_stands_alone_in_both_languages(tmp_path: Path) -> None:
 
 def test_report_of_the_seeds_series_speaks_of_series_and_of_kind_conditions(tmp_path: Path) -> None:
     series, found = assessed_sines()
-    content = metrics(found, series, WindowConfig(length=100), "sine")
-    write_report(content, {}, path=tmp_path / "report.html", language="en")
+    content = metrics(found, series, SlidingConfig(length=100), "sine")
+    write_detection_report(content, {}, path=tmp_path / "report.html", language="en")
     html = (tmp_path / "report.html").read_text(encoding="utf-8")
     for text in ("未知データ", "優しい", "very kind to the model", "of 8 series rightly"):
         assert text in html
@@ -121,7 +121,7 @@ def test_verdict_by_counts_says_who_lost_and_that_it_is_not_decided(
         "models": {"cnn1d": counted(*mine), "zscore_record": counted(*theirs)},
         "differences": {},
     }
-    (line,) = verdicts(View(metrics=content, images={}, words=DetectWords("en")))
+    (line,) = difference_notes(View(metrics=content, images={}, words=DetectWords("en")))
     assert english in line.text
     assert line.tone == "unclear"
 
@@ -136,7 +136,7 @@ def test_verdict_by_interval_has_its_tone(verdict: str, tone: str) -> None:
         "models": {"cnn1d": counted, "zscore_window": counted},
         "differences": {"zscore_window": difference},
     }
-    (line,) = verdicts(View(metrics=content, images={}, words=DetectWords("ja")))
+    (line,) = difference_notes(View(metrics=content, images={}, words=DetectWords("ja")))
     assert line.tone == tone
     assert "-10.0 ポイント" in line.text
 

@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hvac.detect.detections import AlarmConfig, Scored, choose_budget, exposure_of, outcome_of
+from hvac.detect.detections import AlarmConfig, ScoredSeries, choose_budget, exposure_of, outcome_of
 from hvac.detect.series import Anomaly, plain_series
-from hvac.detect.sliding import WindowConfig
+from hvac.detect.sliding import SlidingConfig
 from hvac.errors import SplitError
 from tests.detect.detect_example import clocked
 
-WINDOWS = WindowConfig(length=10, join="last")
+WINDOWS = SlidingConfig(length=10, join="last")
 ALARMS = AlarmConfig(gap=3, slack=2)
 
 
@@ -22,13 +22,13 @@ def scored(
     *,
     steps: int = 100,
     anomalies: tuple[tuple[int, int], ...] = ((40, 50),),
-) -> Scored:
+) -> ScoredSeries:
     """A series whose score is 0 but at the named steps."""
     score_T = np.zeros(steps)
     for step, value in score.items():
         score_T[step] = value
     found = tuple(Anomaly("spike", *each) for each in anomalies)
-    return Scored(plain_series(np.zeros(steps), anomalies=found), score_T)
+    return ScoredSeries(plain_series(np.zeros(steps), anomalies=found), score_T)
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ def test_steps_that_were_not_judged_count_nowhere() -> None:
 
 def test_exposure_of_a_clocked_series_is_in_weeks() -> None:
     one = scored({}, steps=24 * 14, anomalies=())
-    hourly = Scored(clocked(one.series), one.score_T)
+    hourly = ScoredSeries(clocked(one.series), one.score_T)
     assert exposure_of([hourly], ALARMS, WINDOWS) == pytest.approx(2.0)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from hvac.detect.detector import Detector
-from hvac.detect.sliding import cut
+from hvac.detect.sliding import cut_series
 from hvac.errors import BundleError
 from hvac.storage import place
 from tests.detect.detect_example import SMALL, fitted, noise
@@ -18,7 +18,7 @@ from tests.detect.detect_example import SMALL, fitted, noise
 
 def test_loaded_detector_gives_bit_equal_scores(tmp_path: Path) -> None:
     series = noise(150, spikes=((70, 75),), seed=77)
-    found = cut(series, SMALL)
+    found = cut_series(series, SMALL)
     sha256 = fitted().save(tmp_path / "detector")
     again = Detector.load(tmp_path / "detector")
     np.testing.assert_array_equal(
@@ -44,7 +44,7 @@ def test_model_folder_holds_json_and_safetensors_only(tmp_path: Path) -> None:
 
 def test_detector_tells_spikes_from_noise() -> None:
     series = noise(150, spikes=((70, 75),), seed=78)
-    step_T = fitted().step_scores(series, cut(series, SMALL))
+    step_T = fitted().step_scores(series, cut_series(series, SMALL))
     assert step_T[70:75].min() > 0.5
     assert step_T[:50].max() < 0.5
     assert step_T[100:].max() < 0.5

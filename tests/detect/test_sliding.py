@@ -9,14 +9,14 @@ import pytest
 
 from hvac.detect.baseline import RecordZScore, WindowZScore
 from hvac.detect.series import Anomaly, Reference, Series, plain_series
-from hvac.detect.sliding import WindowConfig, cut, join_scores, known_at, raw_windows, shown
+from hvac.detect.sliding import SlidingConfig, cut_series, join_scores, known_at, raw_windows, shown
 from hvac.errors import ConfigError, InputError
 from tests.detect.detect_example import SMALL, fitted, noise
 
 
 @pytest.mark.parametrize("steps", [20, 21, 24, 25, 99])
 def test_windows_cover_every_step_and_reach_the_end(steps: int) -> None:
-    found = cut(noise(steps), SMALL)
+    found = cut_series(noise(steps), SMALL)
     covered = {step for start in found.start_B for step in range(start, start + 20)}
     assert covered == set(range(steps))
     assert np.diff(found.start_B).max(initial=0) <= 5
@@ -26,13 +26,13 @@ def test_series_shorter_than_a_window_is_refused_with_its_name_and_both_lengths(
     with pytest.raises(
         InputError, match=r"series 'test-0' \(test\) has 19 steps, a window needs 20"
     ) as caught:
-        cut(noise(19), SMALL)
+        cut_series(noise(19), SMALL)
     assert "\n" not in str(caught.value)
 
 
 def test_window_is_anomalous_from_half_an_anomaly_on_and_unknown_below() -> None:
     series = plain_series(np.zeros(60), anomalies=(Anomaly("spike", 28, 32),))
-    found = cut(series, SMALL.replace(stride=1))
+    found = cut_series(series, SMALL.replace(stride=1))
     holds_B = np.array([min(start + 20, 32) - max(start, 28) for start in found.start_B])
     np.testing.assert_array_equal(found.y_B, holds_B >= 2)
     np.testing.assert_array_equal(found.known_B, (holds_B >= 2) | (holds_B <= 0))
@@ -40,14 +40,14 @@ def test_window_is_anomalous_from_half_an_anomaly_on_and_unknown_below() -> None
 
 def test_anomaly_longer_than_a_window_needs_half_a_window() -> None:
     series = plain_series(np.zeros(100), anomalies=(Anomaly("labelled", 40, 100),))
-    found = cut(series, SMALL.replace(stride=1))
+    found = cut_series(series, SMALL.replace(stride=1))
     assert found.start_B[found.y_B].min() == 30
 
 
 def test_window_with_too_few_observed_steps_is_not_judged() -> None:
     value_T = np.r_[np.ones(30), np.full(30, np.nan), np.ones(30)]
     series, judge = plain_series(value_T), WindowZScore(windows=SMALL)
-    found = cut(series, SMALL)
+    found = cut_series(series, SMALL)
     assert found.known_B.tolist() == (found.observed_B >= 0.5).tolist()
     assert (
         np.isnan(judge.window_scores(series, found)).tolist() == (found.observed_B < 0.5).tolist()
@@ -59,7 +59,7 @@ def test_window_with_too_few_observed_steps_is_not_judged() -> None:
 @pytest.mark.parametrize("join", ["mean", "last"])
 def test_joined_scores_equal_the_slow_way(join: Any) -> None:
     config, rng = SMALL.replace(join=join, stride=7), np.random.default_rng(2)
-    start_B = cut(noise(90), config).start_B
+    start_B = cut_series(noise(90), config).start_B
     score_B = np.where(rng.random(len(start_B)) < 0.2, np.nan, rng.random(len(start_B)))
     expected_T = np.full(90, np.nan)
     for step in range(90):
@@ -88,7 +88,7 @@ def test_last_joined_scores_are_blind_to_the_future() -> None:
     record = RecordZScore(windows=windows, fitted={"test-0": (0.0, 1.0)})
     for judge in (fitted(windows), WindowZScore(windows=windows), record):
         before_T, after_T = (
-            judge.step_scores(each, cut(each, windows)) for each in (series, later)
+            judge.step_scores(each, cut_series(each, windows)) for each in (series, later)
         )
         np.testing.assert_array_equal(before_T[:80], after_T[:80])
         assert not np.array_equal(before_T[80:], after_T[80:])
@@ -132,4 +132,4 @@ def test_record_channel_without_a_training_part_is_refused() -> None:
 
 def test_window_settings_out_of_range_are_refused() -> None:
     with pytest.raises(ConfigError, match="length"):
-        WindowConfig(length=3)
+        SlidingConfig(length=3)

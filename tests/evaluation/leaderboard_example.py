@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from hvac.evaluation.alarms import Events
-from hvac.evaluation.comparison import Judged, Trial
-from hvac.evaluation.leaderboard import Contender, Cost, leaderboard
+from hvac.evaluation.alarms import Onsets
+from hvac.evaluation.comparison import EvaluationSet, ModelRisks
+from hvac.evaluation.leaderboard import Candidate, Cost, leaderboard
 from hvac.features.table import KEY_SCHEMA, Windows
 
 HORIZONS = (30, 60, 90)
@@ -33,12 +33,12 @@ ABOUT = {
 
 
 @cache
-def fleet(seed: int, onsets: int = 60) -> tuple[Windows, Events]:
+def fleet(seed: int, onsets: int = 60) -> tuple[Windows, Onsets]:
     """40 units judged every week for half a year."""
     rng = np.random.default_rng(seed)
     units, weeks = [f"E{i:02}" for i in range(40)], 26
     unit_B, day_B = np.repeat(units, weeks), np.tile(np.arange(weeks) * 7, len(units))
-    events = Events(
+    events = Onsets(
         np.array([f"F\x1f{u}" for u in rng.choice(units, onsets)]), rng.integers(1, 260, onsets)
     )
     named_B = np.array([f"F\x1f{u}" for u in unit_B])
@@ -61,7 +61,7 @@ def fleet(seed: int, onsets: int = 60) -> tuple[Windows, Events]:
     ), events
 
 
-def trial(noise: Mapping[str, float], *, seed: int, onsets: int = 60) -> Trial:
+def trial(noise: Mapping[str, float], *, seed: int, onsets: int = 60) -> EvaluationSet:
     """Models by name of their runs, with the noise in their risks."""
     windows, events = fleet(seed, onsets)
     y_BH, _ = windows.labels
@@ -69,17 +69,17 @@ def trial(noise: Mapping[str, float], *, seed: int, onsets: int = 60) -> Trial:
     for place, (run, amount) in enumerate(noise.items()):
         drawn_BH = np.random.default_rng((seed, place)).normal(size=y_BH.shape)
         risk_BH = np.clip(0.3 + 0.3 * y_BH + amount * drawn_BH, 0.01, 0.99)
-        judged[run] = Judged(risk_BH, np.full(risk_BH.shape, 0.5))
+        judged[run] = ModelRisks(risk_BH, np.full(risk_BH.shape, 0.5))
     reference_BH = np.tile(y_BH.mean(axis=0), (len(y_BH), 1))
-    return Trial(
+    return EvaluationSet(
         windows=windows, judged=judged, reference_BH=reference_BH, events=events, horizons=HORIZONS
     )
 
 
 def contender(
     name: str, runs: tuple[str, ...], *, family: str | None = None, microseconds: float = 1.5
-) -> Contender:
-    return Contender(name, family or name, runs, Cost(1000, 12.5, microseconds))
+) -> Candidate:
+    return Candidate(name, family or name, runs, Cost(1000, 12.5, microseconds))
 
 
 def board(

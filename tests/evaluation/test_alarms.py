@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from hvac.decision.alarm_episodes import alarm_episodes, infer_stride
 from hvac.evaluation import alarms
-from hvac.evaluation.alarms import Events, Grid, match
+from hvac.evaluation.alarms import Grid, Onsets, match
 from hvac.evaluation.bootstrap import unit_weights
 from tests.reference import alarms_oracle
 
@@ -16,7 +16,7 @@ def grid(units_B, end_day_B, stride=7):
 
 
 def events(*rows):
-    return Events(np.array([u for u, _ in rows]), np.array([d for _, d in rows], int))
+    return Onsets(np.array([u for u, _ in rows]), np.array([d for _, d in rows], int))
 
 
 CASE = st.fixed_dictionaries(

@@ -9,8 +9,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from hvac.evaluation.alarms import Events
-from hvac.evaluation.comparison import Judged, Trial, by_equipment, equipment_rates
+from hvac.evaluation.alarms import Onsets
+from hvac.evaluation.comparison import EvaluationSet, ModelRisks, by_equipment, equipment_rates
 from hvac.features.table import KEY_SCHEMA, Windows
 
 # equipment, point, label, known, risk, threshold; one day, one horizon
@@ -44,11 +44,14 @@ def windows_of(by: str) -> Windows:
     )
 
 
-def trial_of(by: str) -> Trial:
+def trial_of(by: str) -> EvaluationSet:
     risk_BH, threshold_BH = (np.array([[row[place]] for row in ROWS]) for place in (4, 5))
-    judged, events = {"model": Judged(risk_BH, threshold_BH)}, Events(np.array([]), np.array([]))
+    judged, events = (
+        {"model": ModelRisks(risk_BH, threshold_BH)},
+        Onsets(np.array([]), np.array([])),
+    )
     reference_BH = np.full_like(risk_BH, 0.4)
-    return Trial(
+    return EvaluationSet(
         windows=windows_of(by),
         judged=judged,
         reference_BH=reference_BH,

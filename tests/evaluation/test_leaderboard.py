@@ -14,7 +14,7 @@ from sklearn.metrics import average_precision_score
 
 from hvac.errors import HvacError
 from hvac.evaluation.bootstrap import Replicated, interval, paired_difference
-from hvac.evaluation.comparison import Trial, evaluations, part_of, pooled
+from hvac.evaluation.comparison import EvaluationSet, evaluations, part_of, pooled
 from hvac.evaluation.leaderboard import (
     leaderboard,
     pr_auc_by_horizon,
@@ -35,7 +35,7 @@ def row_of(made: dict[str, Any], name: str) -> dict[str, Any]:
     return next(row for row in made["rows"] if row["name"] == name)
 
 
-def with_labels(made: Trial, h: int, label: bool) -> Trial:
+def with_labels(made: EvaluationSet, h: int, label: bool) -> EvaluationSet:
     """One horizon whose labels are all alike."""
     y_BH, _ = (array.copy() for array in made.windows.labels)
     y_BH[:, h] = label

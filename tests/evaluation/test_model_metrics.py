@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from hvac.evaluation import metrics
-from hvac.evaluation.alarms import Events
+from hvac.evaluation.alarms import Onsets
 from hvac.evaluation.bootstrap import unit_weights
 from hvac.evaluation.model_metrics import compare, evaluate_model, held_out
 
@@ -41,7 +41,7 @@ def fleet(units=60, weeks=26, onsets=50, seed=0):
         np.repeat([f"u{i:03}" for i in range(units)], weeks),
         np.tile(np.arange(weeks) * 7, units),
     )
-    events = Events(
+    events = Onsets(
         np.array([f"u{i:03}" for i in rng.integers(0, units, onsets)]), rng.integers(1, 260, onsets)
     )
     ahead_BE = np.where(units_B[:, None] == events.unit_E, events.onset_day_E - day_B[:, None], -1)
@@ -203,7 +203,7 @@ def test_no_events_or_no_known_rows_give_nan_and_never_crash(known):
         known_BH=np.full((10, 3), known),
         units_B=units_B,
         end_day_B=np.tile(np.arange(5) * 7, 2),
-        events=Events(np.array([], int), np.array([], int)),
+        events=Onsets(np.array([], int), np.array([], int)),
         horizons=HORIZONS,
         weights=unit_weights(units_B, replicates=20),
     )

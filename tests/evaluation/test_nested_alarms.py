@@ -16,8 +16,8 @@ from scipy.special import logit
 from hvac.decision.calibration import Calibrator
 from hvac.decision.decision import Decision
 from hvac.decision.thresholds import Threshold, alarms
-from hvac.evaluation.alarms import Events
-from hvac.evaluation.comparison import Judged, Trial, by_equipment, evaluations
+from hvac.evaluation.alarms import Onsets
+from hvac.evaluation.comparison import EvaluationSet, ModelRisks, by_equipment, evaluations
 from hvac.features.context import ContextSpec
 from hvac.features.describe import Recipe
 from hvac.features.encoder import EncoderConfig
@@ -114,7 +114,7 @@ def test_alarms_are_the_same_everywhere_and_never_vanish_with_the_horizon(
     for entry in ranking(rows, last_day=DAY):
         row = int(entry["equipment_id"][1:])
         assert [entry["alarms"][h] for h in HORIZONS] == expected_BH[row].tolist()
-    assert np.array_equal(Judged(risk_BH, np.tile(cut_H, (ROWS, 1))).alarm_BH, expected_BH)
+    assert np.array_equal(ModelRisks(risk_BH, np.tile(cut_H, (ROWS, 1))).alarm_BH, expected_BH)
 
 
 @given(risks, cuts)
@@ -124,9 +124,9 @@ def test_point_with_the_highest_risk_decides_and_its_alarm_holds_at_longer_horiz
     cut_BH = (
         np.tile(cut_H, (ROWS, 1)) * np.linspace(0.5, 1, ROWS)[:, None]
     )  # points of one machine have their own
-    trial = Trial(
-        windows=windows(points=True), judged={"m": Judged(risk_BH, cut_BH)}, reference_BH=np.full((ROWS, 3), 0.3),
-        events=Events(np.array([]), np.array([])), horizons=HORIZONS,
+    trial = EvaluationSet(
+        windows=windows(points=True), judged={"m": ModelRisks(risk_BH, cut_BH)}, reference_BH=np.full((ROWS, 3), 0.3),
+        events=Onsets(np.array([]), np.array([])), horizons=HORIZONS,
     )  # fmt: skip
     judged = by_equipment(trial).judged["m"]
     assert never_vanishes(judged.alarm_BH)
@@ -139,10 +139,10 @@ def test_point_with_the_highest_risk_decides_and_its_alarm_holds_at_longer_horiz
 
 def test_evaluation_counts_an_alarm_of_a_shorter_horizon_as_one_of_the_longer_ones() -> None:
     risk_BH = np.tile([0.4, 0.45, 0.5], (ROWS, 1))
-    judged = Judged(risk_BH, np.tile([0.4, 0.9, 0.9], (ROWS, 1)))
-    trial = Trial(
+    judged = ModelRisks(risk_BH, np.tile([0.4, 0.9, 0.9], (ROWS, 1)))
+    trial = EvaluationSet(
         windows=windows(), judged={"m": judged}, reference_BH=np.full((ROWS, 3), 0.3),
-        events=Events(np.array([]), np.array([])), horizons=HORIZONS,
+        events=Onsets(np.array([]), np.array([])), horizons=HORIZONS,
     )  # fmt: skip
     found = evaluations(trial, replicates=10)["m"]
     for horizon in HORIZONS:

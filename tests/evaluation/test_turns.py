@@ -10,7 +10,7 @@ import pytest
 
 from hvac.evaluation import metrics
 from hvac.evaluation.bootstrap import replicate, unit_weights
-from hvac.evaluation.comparison import Judged, Trial, evaluations, part_of, pooled
+from hvac.evaluation.comparison import EvaluationSet, ModelRisks, evaluations, part_of, pooled
 from hvac.evaluation.leaderboard import IN_TURNS, SHOWN, standings
 from hvac.evaluation.model_metrics import RANKING, Evaluation, compare
 from tests.evaluation.leaderboard_example import HORIZONS, contender, trial
@@ -19,13 +19,13 @@ REPLICATES = 30
 NOISE = {"good": 0.2, "poor": 0.8}
 
 
-def turns() -> list[Trial]:
+def turns() -> list[EvaluationSet]:
     """Two turns of different units; the first turn's models speak of much lower risks."""
     whole = trial(NOISE, seed=2)
     first_B = whole.windows.units < "F\x1fE12"
     one, other = part_of(whole, first_B), part_of(whole, ~first_B)
     low = {
-        name: Judged(each.risk_BH * 0.1, each.threshold_BH * 0.1)
+        name: ModelRisks(each.risk_BH * 0.1, each.threshold_BH * 0.1)
         for name, each in one.judged.items()
     }
     return [replace(one, judged=low), other]
@@ -36,7 +36,7 @@ def found() -> Evaluation:
     return evaluations(pooled(turns()), replicates=REPLICATES)["good"]
 
 
-def known(of: Trial, h: int, name: str = "good") -> tuple[Any, Any]:
+def known(of: EvaluationSet, h: int, name: str = "good") -> tuple[Any, Any]:
     y_BH, known_BH = of.windows.labels
     known_B = known_BH[:, h]
     return of.judged[name].risk_BH[known_B, h], y_BH[known_B, h].astype(float)

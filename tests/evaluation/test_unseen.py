@@ -8,15 +8,15 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from hvac.evaluation.alarms import Events
-from hvac.evaluation.comparison import Trial, evaluations, part_of
-from hvac.evaluation.unseen import join, unseen_board
+from hvac.evaluation.alarms import Onsets
+from hvac.evaluation.comparison import EvaluationSet, evaluations, part_of
+from hvac.evaluation.unseen import join, unseen_facilities
 from tests.evaluation.leaderboard_example import trial
 
 NOISE = {"hybrid": 0.3, "base_rate": 5.0}
 
 
-def at(name: str, made: Trial) -> Trial:
+def at(name: str, made: EvaluationSet) -> EvaluationSet:
     """The trial at a facility of that name."""
     keys = made.windows.keys
     column = pa.array([name] * len(keys), pa.string())
@@ -25,21 +25,23 @@ def at(name: str, made: Trial) -> Trial:
     return replace(
         made,
         windows=replace(made.windows, keys=keys),
-        events=Events(units, made.events.onset_day_E),
+        events=Onsets(units, made.events.onset_day_E),
     )
 
 
 @pytest.fixture(name="trials", scope="module")
-def _trials() -> dict[str, Trial]:
+def _trials() -> dict[str, EvaluationSet]:
     many, few = at("many", trial(NOISE, seed=1)), at("few", trial(NOISE, seed=2, onsets=12))
     both = [np.concatenate(parts) for parts in zip(many.events, few.events, strict=True)]
     return {
-        name: replace(each, events=Events(*both)) for name, each in (("many", many), ("few", few))
+        name: replace(each, events=Onsets(*both)) for name, each in (("many", many), ("few", few))
     }
 
 
-def test_figures_of_a_facility_are_those_of_its_windows_alone(trials: dict[str, Trial]) -> None:
-    made = unseen_board(trials, replicates=100)
+def test_figures_of_a_facility_are_those_of_its_windows_alone(
+    trials: dict[str, EvaluationSet],
+) -> None:
+    made = unseen_facilities(trials, replicates=100)
     for name, each in trials.items():
         for model, found in evaluations(each, replicates=100).items():
             for h, shown in made["facilities"][name][model].items():
@@ -50,9 +52,9 @@ def test_figures_of_a_facility_are_those_of_its_windows_alone(trials: dict[str, 
 
 
 def test_facility_with_few_events_has_no_headline_while_all_together_have(
-    trials: dict[str, Trial],
+    trials: dict[str, EvaluationSet],
 ) -> None:
-    made = unseen_board(trials, replicates=100)
+    made = unseen_facilities(trials, replicates=100)
     headline = {
         name: found["hybrid"]["90"]["headline"] for name, found in made["facilities"].items()
     }
@@ -61,7 +63,9 @@ def test_facility_with_few_events_has_no_headline_while_all_together_have(
     assert made["facilities"]["few"]["hybrid"]["90"]["events"]["value"] < made["least_events"]
 
 
-def test_parts_of_a_joined_trial_are_the_trials_that_were_joined(trials: dict[str, Trial]) -> None:
+def test_parts_of_a_joined_trial_are_the_trials_that_were_joined(
+    trials: dict[str, EvaluationSet],
+) -> None:
     joined = join(list(trials.values()))
     assert len(joined.windows) == sum(len(each.windows) for each in trials.values())
     for name, each in trials.items():

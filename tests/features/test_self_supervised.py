@@ -14,8 +14,8 @@ from hvac.features.encoder import Encoder, EncoderConfig, state_hash
 from hvac.features.self_supervised import (
     Batch,
     PretrainConfig,
-    Series,
-    draw,
+    TrainingSeries,
+    draw_series,
     held_out_figures,
     pretrain,
     shape_series,
@@ -32,7 +32,7 @@ CONFIG = PretrainConfig(
 
 
 @cache
-def made() -> tuple[Series, Series]:
+def made() -> tuple[TrainingSeries, TrainingSeries]:
     return simulated_series(CONFIG)
 
 
@@ -43,11 +43,11 @@ def trained() -> tuple[Any, dict[str, float], tuple[dict[str, float], ...]]:
     return model, figures, tuple(rows)
 
 
-def walks(rows: int = 50, days: int = 300) -> Series:
+def walks(rows: int = 50, days: int = 300) -> TrainingSeries:
     value_NT = np.cumsum(np.random.default_rng(0).normal(size=(rows, days)), axis=1).astype(
         np.float32
     )
-    return Series(value_NT, np.ones((rows, days), dtype=bool))
+    return TrainingSeries(value_NT, np.ones((rows, days), dtype=bool))
 
 
 # Series
@@ -116,7 +116,7 @@ def test_shapes_are_finite_varied_and_given_by_their_generator() -> None:
 
 
 def test_past_of_a_window_has_mean_0_and_std_1_and_the_future_is_in_its_units() -> None:
-    batch = draw(np.random.default_rng(0), walks(), 200)
+    batch = draw_series(np.random.default_rng(0), walks(), 200)
     assert batch.past_BL.shape == batch.future_BD.shape == batch.observed_BD.shape == (200, 90)
     np.testing.assert_allclose(batch.past_BL.mean(axis=1), 0, atol=1e-4)
     np.testing.assert_allclose(batch.past_BL.std(axis=1), 1, atol=1e-4)
@@ -129,7 +129,7 @@ def test_past_does_not_know_the_future() -> None:
     late = source.value_NT.copy()
     late[:, 240:] *= 1000
     plain, moved = (
-        draw(np.random.default_rng(0), source._replace(value_NT=v), 400)
+        draw_series(np.random.default_rng(0), source._replace(value_NT=v), 400)
         for v in (source.value_NT, late)
     )
     untouched = np.isclose(plain.future_BD[:, 0], moved.future_BD[:, 0])
@@ -142,7 +142,7 @@ def test_windows_with_a_constant_or_mostly_missing_past_are_left_out() -> None:
     value_NT, observed_NT = source.value_NT.copy(), source.observed_NT.copy()
     value_NT[0] = 5.0
     observed_NT[1] = np.arange(300) % 2 == 0
-    batch = draw(rng, Series(value_NT, observed_NT), 300)
+    batch = draw_series(rng, TrainingSeries(value_NT, observed_NT), 300)
     assert 60 < len(batch.past_BL) < 140
     assert batch.observed_BD.all()
 
@@ -150,7 +150,7 @@ def test_windows_with_a_constant_or_mostly_missing_past_are_left_out() -> None:
 def test_future_days_that_were_not_observed_are_marked() -> None:
     source = walks()
     source.observed_NT[:, 5::10] = False
-    batch = draw(np.random.default_rng(0), source, 50)
+    batch = draw_series(np.random.default_rng(0), source, 50)
     np.testing.assert_allclose(batch.observed_BD.mean(axis=1), 0.9)
 
 

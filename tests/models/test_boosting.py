@@ -14,7 +14,14 @@ from sklearn.metrics import roc_auc_score
 from hvac.errors import BundleError, ConfigError
 from hvac.features.table import Windows
 from hvac.models.blocks import inputs, known, without_empty_columns
-from hvac.models.boosting import BLOCKS, UNSTOPPED_TREES, Boosting, BoostingConfig, Rows, _fit_trees
+from hvac.models.boosting import (
+    BLOCKS,
+    UNSTOPPED_TREES,
+    Boosting,
+    BoostingConfig,
+    BoostingRows,
+    _fit_trees,
+)
 from hvac.models.family import Fitting, no_encoder
 from hvac.models.folds import unit_folds
 from hvac.models.trees import LEAF, TreeNodes, join_trees, restored_trees
@@ -286,8 +293,8 @@ def test_column_that_is_empty_in_one_fold_is_no_obstacle() -> None:
         [rng.normal(size=80), np.r_[np.full(40, np.nan), rng.normal(size=40)]]
     )
     y_B = input_BN[:, 0] > 0
-    rows = Rows(input_BN[:40], y_B[:40], np.ones(40))
-    without = Rows(input_BN[:40, :1], y_B[:40], np.ones(40))
+    rows = BoostingRows(input_BN[:40], y_B[:40], np.ones(40))
+    without = BoostingRows(input_BN[:40, :1], y_B[:40], np.ones(40))
     config = BoostingConfig(trees=5, min_leaf=2, share_of_features=1.0)
     expected = _fit_trees(without, config).total(input_BN[:, :1])
     np.testing.assert_array_equal(_fit_trees(rows, config).total(input_BN), expected)

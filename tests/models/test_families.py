@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from hvac.errors import BundleError, ConfigError
-from hvac.models.families import BASELINES, FAMILIES, config_of, read_config
+from hvac.models.families import BASELINES, FAMILIES, config_of, read_family
 from hvac.models.family import NEEDS, columns_for, loaded_once, prepared
 from hvac.models.fusion import FusionConfig
 from hvac.models.hybrid import HybridConfig
@@ -133,7 +133,7 @@ def test_model_section_can_be_replaced_by_that_of_another_family() -> None:
 @every_family
 def test_configuration_survives_json(name: str) -> None:
     config = config_of(name, seed=7)
-    assert read_config(json.loads(json.dumps(config.model_dump(mode="json")))) == config
+    assert read_family(json.loads(json.dumps(config.model_dump(mode="json")))) == config
 
 
 @every_family

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 from hvac.features.table import Windows
-from hvac.models.families import config_of, cross_fit, folds_of, network_fits, read_config
+from hvac.models.families import config_of, cross_fit, folds_of, network_fits, read_family
 from hvac.models.family import Fitting, no_encoder
 from hvac.models.fitting import FitState, count, fit_network
 from hvac.models.members import MEMBERS
@@ -57,7 +57,7 @@ def states_of(made: Windows, config: Any) -> dict[str, FitState]:
 def test_cross_fit_of_states_fitted_elsewhere_equals_one_in_this_process(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made, config = labelled(), read_config(CONFIGS[name])
+    made, config = labelled(), read_family(CONFIGS[name])
     here = cross_fit(made, config, Fitting(no_encoder), folds=2)
     states = states_of(made, config)
     monkeypatch.setattr(NetworkModel, "fit", _refused)
@@ -71,7 +71,7 @@ def _refused(*_: Any) -> Any:
 
 
 def test_every_network_of_a_fusion_has_a_fit_per_fold_and_one_of_all_units() -> None:
-    names = [fit.name for fit in network_fits(read_config(CONFIGS["fusion"]), folds=9)]
+    names = [fit.name for fit in network_fits(read_family(CONFIGS["fusion"]), folds=9)]
     assert names == ["neural#0", "neural#1", "neural#all", "other#0", "other#1", "other#all"]
     assert network_fits(config_of("gbdt_28"), folds=3) == []
 

@@ -18,10 +18,10 @@ import hvac
 from hvac.errors import HvacError
 from ray_jobs import compare, evaluate, featurize
 from ray_jobs.assess.decided import read_held_out
-from ray_jobs.assess.leaderboard_files import finished_board, publish
+from ray_jobs.assess.leaderboard_files import finished_leaderboard, write_leaderboard
 from ray_jobs.compare import UNSEEDED
 from ray_jobs.fit import candidates
-from ray_jobs.fit.candidates import basis_of, read_outcome
+from ray_jobs.fit.candidates import basis_of, read_scores
 from ray_jobs.run.run_config import RunConfig, load_run
 from ray_jobs.run.workspace import Workspace, workspace_of, write_json
 from tests.evaluation.leaderboard_example import board
@@ -103,7 +103,7 @@ def test_board_names_its_table_and_has_a_row_per_model_with_its_seeds(compared: 
         assert (
             row["microseconds_per_window"] > 0 or row["name"] == "base_rate"
         )  # looks at no window: 0.00
-    kept = [read_outcome(str(compared.workspace / name)) for name in outcomes_of(compared)]
+    kept = [read_scores(str(compared.workspace / name)) for name in outcomes_of(compared)]
     assert all(outcome.microseconds_per_window > 0 for outcome in kept)
     with (folder_of(compared) / "leaderboard.csv").open(encoding="utf-8-sig", newline="") as file:
         assert len(list(csv.DictReader(file))) == 3 * len(MODELS)
@@ -172,7 +172,7 @@ def test_champion_keeps_the_values_that_the_comparison_needed(
     assert config.compare is not None
     assert config.keeps_values
     made = board({"base_rate": 0.1, "lstm": 0.5}, {"base_rate": 0.5, "lstm": 0.1}, default="lstm")
-    assert publish(config, config.compare, made, tmp_path)["champion"] == "base_rate"
+    assert write_leaderboard(config, config.compare, made, tmp_path)["champion"] == "base_rate"
     champion = load_run(tmp_path / "champion.yaml")
     assert champion.model.family == "base_rate"
     assert champion.keeps_values
@@ -243,13 +243,13 @@ def test_changed_replicates_make_a_new_board_of_the_outcomes_that_are_there(
 def test_board_is_found_only_for_the_windows_it_was_made_of(
     compared: RunConfig, tmp_path: Path
 ) -> None:
-    assert finished_board(workspace_of(compared)) == board_of(compared)
-    assert finished_board(workspace_of(compared), "another") is None
+    assert finished_leaderboard(workspace_of(compared)) == board_of(compared)
+    assert finished_leaderboard(workspace_of(compared), "another") is None
     other = Workspace(tmp_path)
     write_json(other.state("featurize"), {"key": "of other windows"})
-    assert finished_board(other) is None
+    assert finished_leaderboard(other) is None
     write_json(tmp_path / "compare" / "families" / "leaderboard.json", board_of(compared))
-    assert finished_board(other) is None
+    assert finished_leaderboard(other) is None
 
 
 def test_report_of_evaluate_shows_the_leaderboard(

@@ -15,7 +15,7 @@ import pytest
 
 from hvac.detect.detector import Detector
 from hvac.detect.series import plain_series
-from hvac.detect.sliding import cut
+from hvac.detect.sliding import cut_series
 from hvac.detect.training import training_examples
 from hvac.errors import ConfigError, HvacError, InputError
 from ray_jobs import detect
@@ -89,7 +89,8 @@ def test_saved_detector_judges_new_series_with_gaps(seed_run: Path) -> None:
     for value_T, alarm in ((wave_T, False), (spiked_T, True)):
         series = plain_series(value_T)
         assert (
-            detector.window_scores(series, cut(series, detector.windows))[0] > detector.threshold
+            detector.window_scores(series, cut_series(series, detector.windows))[0]
+            > detector.threshold
         ) == alarm
 
 

@@ -23,9 +23,9 @@ from hvac.models.families import config_of
 from hvac.panel.splits import SPLITS
 from hvac.scoring.bundle import Bundle
 from ray_jobs import evaluate, facilities, score, train
-from ray_jobs.assess.decided import EVALUATED, decide, read_held_out
+from ray_jobs.assess.decided import EVALUATED, decide_risks, read_held_out
 from ray_jobs.assess.leaderboard_files import finished_facilities
-from ray_jobs.fit.candidates import Bench, Entry, contend, read_outcome
+from ray_jobs.fit.candidates import CandidateFit, FitSettings, fit_candidate, read_scores
 from ray_jobs.run.run_config import RunConfig
 from ray_jobs.run.workspace import workspace_of
 from ray_jobs.tables.windows_table import NOT_TESTED, load_recipes, read_windows
@@ -114,15 +114,15 @@ def test_nothing_of_the_facility_left_out_is_learned_from(
         _turn_labels(file)
 
     def told(folder: Path) -> tuple[Any, Any]:
-        entry = Entry(
+        entry = CandidateFit(
             "gbdt_context",
             config_of("gbdt_context"),
             str(tmp_path / f"{folder.parent.name}.npz"),
             LEFT_OUT,
         )
-        contend(Bench(str(folder), EncoderConfig(), folds=2), recipe, entry)
-        outcome = read_outcome(entry.path)
-        verdicts = decide(
+        fit_candidate(FitSettings(str(folder), EncoderConfig(), folds=2), recipe, entry)
+        outcome = read_scores(entry.path)
+        verdicts = decide_risks(
             folder,
             {name: recipe},
             {name: outcome},

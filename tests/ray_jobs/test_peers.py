@@ -20,7 +20,7 @@ from hvac.panel.registry import Registry
 from hvac.panel.windows import WindowConfig, fit_scale
 from hvac.storage import write_parquet
 from ray_jobs.tables.partitions import bucket_folder, bucket_of
-from ray_jobs.tables.peer_levels import PeerFile, make_peers, peer_groups, peer_keys, read_level
+from ray_jobs.tables.peer_levels import PeerFile, level_of, make_peers, peer_groups, peer_keys
 from tests.panel.panel_example import event_table, readings, series
 
 DAYS = 200
@@ -136,7 +136,7 @@ def test_large_group_takes_as_many_as_it_can_hold_whatever_the_order_of_the_regi
 
 
 def test_level_is_the_median_of_the_groups_own_readings(place: Place) -> None:
-    found = read_level(place.make()["pump", "B"])
+    found = level_of(place.make()["pump", "B"])
     own = {unit: ("p",) for unit in FLEET if unit.facility_id == "B" and FLEET[unit] == "pump"}
     made = panels(readings([row for unit in own for row in rows_of(unit)]), own)
     expected = peer_level(
@@ -154,7 +154,7 @@ def test_kind_with_fewer_than_five_units_has_no_level(place: Place) -> None:
     files = place.make()
     assert set(files) == {("pump", "A"), ("pump", "B"), ("pump", "C")}
     assert not [name for name in place.stamps() if name.startswith("fan")]
-    assert read_level(files.get(("fan", "A"))) is None
+    assert level_of(files.get(("fan", "A"))) is None
 
 
 def test_group_of_which_fewer_than_five_have_readings_has_no_level(
@@ -163,7 +163,7 @@ def test_group_of_which_fewer_than_five_have_readings_has_no_level(
     silent = Place(tmp_path, units("A", 5))
     silent.read("A", units("A", 4), key="fewer")
     files = silent.make()
-    assert read_level(files["pump", "A"]) is None
+    assert level_of(files["pump", "A"]) is None
     before = silent.stamps()
     assert silent.make() == files
     assert silent.stamps() == before
@@ -185,7 +185,7 @@ def test_new_readings_of_one_facility_change_its_level_and_the_fleets_and_no_oth
     place: Place,
 ) -> None:
     files, before = place.make(), place.stamps()
-    old = read_level(files["pump", "A"])
+    old = level_of(files["pump", "A"])
     place.read("A", FLEET, key="read again", start=5.0)
     again, after = place.make(), place.stamps()
     assert {name for _, name in files if files["pump", name].key != again["pump", name].key} == {
@@ -196,7 +196,7 @@ def test_new_readings_of_one_facility_change_its_level_and_the_fleets_and_no_oth
         "pump/A",
         "pump/_fleet",
     }
-    new = read_level(again["pump", "A"])
+    new = level_of(again["pump", "A"])
     assert old is not None
     assert new is not None
     assert old.ready_C.tolist() == new.ready_C.tolist()
@@ -208,7 +208,7 @@ def test_level_that_was_lost_before_its_mark_was_written_is_made_again(place: Pl
         mark.unlink()
     Path(files["pump", "A"].path).write_bytes(b"half a file")
     assert place.make() == files
-    assert read_level(files["pump", "A"]) is not None
+    assert level_of(files["pump", "A"]) is not None
 
 
 def test_keys_of_a_bucket_are_those_of_the_levels_its_units_are_compared_with(place: Place) -> None:

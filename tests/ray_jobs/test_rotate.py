@@ -13,7 +13,7 @@ import pytest
 from hvac.errors import ConfigError, HvacError, InputError
 from hvac.features.table import Windows
 from ray_jobs import compare, rotate
-from ray_jobs.fit.candidates import read_outcome
+from ray_jobs.fit.candidates import read_scores
 from ray_jobs.run.run_config import RunConfig
 from ray_jobs.run.workspace import workspace_of
 from ray_jobs.tables.windows_table import load_recipes, read_windows
@@ -103,7 +103,7 @@ def test_cost_is_the_mean_over_all_turns(turned: RunConfig) -> None:
             for folder in folders
             for path in (folder / "outcomes").rglob(f"{row['family']}-*.npz")
         ]
-        seconds = [read_outcome(str(path)).fit_seconds for path in paths]
+        seconds = [read_scores(str(path)).fit_seconds for path in paths]
         assert len(seconds) == row["runs"] * len(folders)
         assert row["fit_seconds"] == pytest.approx(np.mean(seconds), abs=0.01)
 

@@ -30,7 +30,7 @@ from ray_jobs.run.run_config import RunConfig, load_run
 from ray_jobs.run.workspace import Result, workspace_of
 from ray_jobs.sweep.plan import plan
 from ray_jobs.sweep.search import restorable
-from ray_jobs.sweep.trial import Shared, follow, keep, resumed, run_trial
+from ray_jobs.sweep.trial import Shared, follow, keep, resumed_trial, run_trial
 from ray_jobs.sweep.trial_curves import Ledger
 from ray_jobs.sweep.trial_fits import Parts, check_judgeable, read_classes
 from tests.ray_jobs.conftest import SMALL
@@ -395,7 +395,7 @@ def test_trial_resumed_from_a_checkpoint_ends_as_the_undisturbed_one(
                 break
         (tmp_path / "checkpoint").mkdir()
         keep(states, ledger, tmp_path / "checkpoint")
-    states, carried = resumed(Checkpoint.from_directory(tmp_path / "checkpoint"))
+    states, carried = resumed_trial(Checkpoint.from_directory(tmp_path / "checkpoint"))
     assert carried is not None
     rest = [row for row, _ in follow(shared, {"dropout": 0.4}, classes, states, Workers())]
     assert [row["epoch"] for row in carried["rows"]] == [1, 2]

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from hvac.report.figures import ForecastPanel, Outlook
+from hvac.report.figures import DrawnForecast, ForecastPanel
 
 HORIZONS = (30, 60, 90)
 BASE = {"30": 0.062, "60": 0.104, "90": 0.139}
@@ -411,12 +411,12 @@ def _panel(
     )
 
 
-def _outlook(word: Any, level: float, *, slope: float, horizon: int) -> Outlook:
+def _outlook(word: Any, level: float, *, slope: float, horizon: int) -> DrawnForecast:
     day_D = np.arange(1, horizon + 1)
     forecast_D = level + slope * day_D * 0.2 * np.exp(-day_D / (2 * horizon))
     width_D = 0.8 + np.sqrt(day_D) * 0.18
     alarm = word in ("tp", "fp")
-    return Outlook(
+    return DrawnForecast(
         forecast_D=forecast_D,
         band_low_D=forecast_D - width_D,
         band_high_D=forecast_D + width_D,

@@ -31,7 +31,7 @@ from serve.load import load
 from serve.load import main as load_main
 from serve.memory.store import FLEET, Store, canonical
 from serve.service import Service
-from serve.settings import ServeConfig, read_config
+from serve.settings import ServeConfig, read_serve_config
 from tests.serve.serve_example import (
     LAST,
     UNITS,
@@ -47,7 +47,7 @@ READING_IDS = ("facility_id", "equipment_id", "point_id")
 
 def test_unknown_setting_names_the_nearest_one() -> None:
     with pytest.raises(ConfigError, match="workspace"):
-        read_config({"workspce": "runs/demo"})
+        read_serve_config({"workspce": "runs/demo"})
 
 
 HOSTS = {
@@ -107,7 +107,7 @@ def test_serve_config_file_is_valid_and_names_our_deployments() -> None:
     found = yaml.safe_load(Path("serve/config.yaml").read_text(encoding="utf-8"))
     ServeDeploySchema.model_validate(found)
     (application,) = found["applications"]
-    read_config(application["args"])
+    read_serve_config(application["args"])
     assert application["import_path"] == "serve.app:build"
     named = {each["name"]: each for each in application["deployments"]}
     assert set(named) == {"Ingress", "Features", "RiskModel", "Forecast"} <= set(vars(deployments))
@@ -243,7 +243,9 @@ def test_service_reads_workspace_and_bundles_from_s3(
         for file in folder.rglob("*"):
             if file.is_file() and "sqlite" not in file.name:
                 (workspace / file.relative_to(folder).as_posix()).write_bytes(file.read_bytes())
-    config = read_config({"workspace": str(workspace), "store": str(tmp_path / "other.sqlite")})
+    config = read_serve_config(
+        {"workspace": str(workspace), "store": str(tmp_path / "other.sqlite")}
+    )
     store = Store.open(config.store_url)
     assert load(store, config)
     assert store.readings(UNITS[0]).equals(service.store.readings(UNITS[0]))

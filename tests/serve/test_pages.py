@@ -17,7 +17,7 @@ from fastapi.testclient import TestClient
 
 from hvac.panel.grid import Unit
 from serve.http.api import make_api
-from serve.http.chart import Drawing, draw
+from serve.http.chart import Drawing, draw_chart
 from serve.http.door import Door
 from serve.keys import make_key
 from serve.service import Service
@@ -191,13 +191,13 @@ def test_every_text_is_there_in_both_languages() -> None:
 
 def test_chart_does_not_draw_over_a_gap_of_more_than_a_week() -> None:
     days = [*range(10), *range(30, 40)]
-    made = draw(Drawing(title="t", measured=[(19000 + day, float(day)) for day in days]))
+    made = draw_chart(Drawing(title="t", measured=[(19000 + day, float(day)) for day in days]))
     assert made.count('class="measured"') == 2
 
 
 @pytest.mark.parametrize("values", [[5.0] * 10, [1e12, -1e12], [1e-9, 2e-9], [0.0]])
 def test_chart_stands_any_values(values: list[float]) -> None:
-    made = draw(Drawing(title="<t>", measured=[(19000 + i, v) for i, v in enumerate(values)]))
+    made = draw_chart(Drawing(title="<t>", measured=[(19000 + i, v) for i, v in enumerate(values)]))
     assert made.startswith("<svg")
     assert "nan" not in made
     assert "<t>" not in made

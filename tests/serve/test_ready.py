@@ -19,7 +19,7 @@ from hvac.features.table import Windows, to_arrow
 from hvac.panel.grid import Unit, panels
 from hvac.panel.labels import LabelConfig
 from hvac.panel.windows import WindowConfig
-from serve.bodies.bulk import ARROW, read_windows
+from serve.bodies.bulk import ARROW, read_bulk_windows
 from serve.graph.ready import SUMMARIES, ready_windows
 from serve.settings import Limits
 from tests.panel.panel_example import readings, series
@@ -53,7 +53,7 @@ def sent(table: pa.Table) -> pa.Table:
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, table.schema) as writer:
         writer.write_table(table)
-    return read_windows(sink.getvalue().to_pybytes(), ARROW, Limits())
+    return read_bulk_windows(sink.getvalue().to_pybytes(), ARROW, Limits())
 
 
 def test_every_column_of_the_featurized_table_arrives_as_it_was(windows: Windows) -> None:

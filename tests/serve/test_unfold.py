@@ -80,7 +80,7 @@ def test_small_bodies_that_unfold_to_gigabytes_are_refused_and_leave_memory_as_i
 
 
 def run(content: bytes, kind: str, **limits: Any) -> pa.Table:
-    return asyncio.run(unfold.windows(content, kind, Limits(**limits)))
+    return asyncio.run(unfold.unfold_windows(content, kind, Limits(**limits)))
 
 
 def test_sound_bodies_come_back_as_they_were(tmp_path: Path) -> None:

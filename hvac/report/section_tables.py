@@ -145,7 +145,7 @@ def curve_figures(view: View) -> list[Block]:
     return [*image(view, "pr_curves"), *image(view, "reliability"), *forest]
 
 
-def alarms(view: View) -> list[Block]:
+def alarm_table(view: View) -> list[Block]:
     """Thresholds, what alarms are worth, the confusion matrix."""
     rows = [*threshold_rows(view), *by_metric(view, ALARMS)]
     if not rows or not view.horizons:
@@ -153,7 +153,7 @@ def alarms(view: View) -> list[Block]:
     head = [view.words("table.metric"), *view.heads(view.horizons)]
     return [
         Table(caption=view.words("caption.alarms", model=view.model), head=head, rows=rows),
-        *confusion(view),
+        *confusion_table(view),
     ]
 
 
@@ -185,7 +185,7 @@ def threshold_rows(view: View) -> list[Row]:
     return rows
 
 
-def confusion(view: View) -> list[Block]:
+def confusion_table(view: View) -> list[Block]:
     """What happened (rows) against what was said (columns), per horizon."""
     if not any("tp" in view.measured(h) for h in view.horizons):
         return []
