@@ -51,7 +51,7 @@ class Config(BaseModel):
     hvac.errors.ConfigError: unknown key 'row' in Coil: did you mean 'rows'? Known keys: rows
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     @model_validator(mode="before")
     @classmethod
