@@ -19,7 +19,7 @@ MIGRATIONS = Path(__file__).with_name("migrations")
 EMPTY, UNKNOWN = "0", "unknown"
 BEFORE_ALEMBIC = (EMPTY, "1", "2")  # what the first migration makes or takes over
 REVISIONS = select(table(VERSION_TABLE, column("version_num")).c.version_num)
-NUMBER = select(NOTES.c.value).where(NOTES.c.name == "schema")
+NUMBER_NOTE = select(NOTES.c.value).where(NOTES.c.name == "schema")
 ONE_AT_A_TIME = select(func.pg_advisory_xact_lock(7401))  # replicas on several nodes start together
 ALEMBIC_LOCK = threading.Lock()  # Alembic keeps its state in variables of the module
 
@@ -43,22 +43,25 @@ def _upgrade(connection: Connection, name: str) -> None:
     config = Config(attributes={"connection": connection})
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     script = ScriptDirectory.from_config(config)
+    is_versioned = inspect(connection).has_table(VERSION_TABLE)
+    number = _number(connection) if is_versioned else _number_before_alembic(connection)
+    known = _revisions(script) if is_versioned else BEFORE_ALEMBIC
     newest = script.get_current_head()
-    if inspect(connection).has_table(VERSION_TABLE):
-        known = {revision.revision for revision in script.walk_revisions()}
-        number = " and ".join(connection.scalars(REVISIONS)) or UNKNOWN
-        is_newest = number == newest
-    else:
-        known, number = set(BEFORE_ALEMBIC), _number_before_alembic(connection)
-        is_newest = False
     if number not in known:
-        raise ConfigError(
-            f"{name} has schema {number}, and this version reads {newest}: "
-            "use the version that wrote it, or another store"
-        )
-    if not is_newest:
+        reason = f"has schema {number}, and this version reads {newest}"
+        raise ConfigError(f"{name} {reason}: use the version that wrote it, or another store")
+    if not is_versioned or number != newest:
         with ALEMBIC_LOCK:
             command.upgrade(config, "head")
+
+
+def _revisions(script: ScriptDirectory) -> list[str]:
+    return [migration.revision for migration in script.walk_revisions()]
+
+
+def _number(connection: Connection) -> str:
+    """Return the version that Alembic has noted in the store."""
+    return " and ".join(connection.scalars(REVISIONS)) or UNKNOWN
 
 
 def _number_before_alembic(connection: Connection) -> str:
@@ -70,7 +73,7 @@ def _number_before_alembic(connection: Connection) -> str:
         return UNKNOWN
     if _names(inspect(connection).get_columns(NOTES.name)) != _expected(NOTES.name):
         return UNKNOWN
-    number = connection.scalar(NUMBER)
+    number = connection.scalar(NUMBER_NOTE)
     if number is None:
         return "1" if {"stale", "units"} <= tables else UNKNOWN
     return str(number) if str(number).isascii() and str(number).isdigit() else UNKNOWN
