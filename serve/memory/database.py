@@ -1,5 +1,6 @@
-"""SQLite in a file, or PostgreSQL, behind the same statements: one transaction each, one connection
-a thread.
+"""SQLite in a file, or PostgreSQL, by SQLAlchemy.
+
+Every write is one transaction; a process's threads share a pool of connections.
 """
 
 from __future__ import annotations
@@ -7,16 +8,33 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
-import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import lru_cache, partial
 from typing import Any
+
+from sqlalchemy import (
+    Connection,
+    Dialect,
+    Engine,
+    Executable,
+    Insert,
+    QueuePool,
+    Table,
+    create_engine,
+    event,
+    insert,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import SQLAlchemyError, StatementError
 
 from hvac.errors import HvacError
 from hvac.private import keep_private
 from serve.memory.redact import without_secrets
 
 SERVERS = ("postgresql://", "postgres://")
+KEPT_OPEN = 5  # connections of a process; more are open only while more threads need one
+Row = tuple[Any, ...]
 
 
 class StoreError(HvacError):
@@ -24,114 +42,160 @@ class StoreError(HvacError):
 
 
 class Database:
-    """A database by its URL; statements are written with `?`."""
+    """A database by its URL: a local file (SQLite) or `postgresql://…`."""
 
     def __init__(self, url: str) -> None:
         self.url = url
         self.is_postgres = url.startswith(SERVERS)
-        self.mark = "%s" if self.is_postgres else "?"
-        self._local = threading.local()
+        self.engine = _postgres_engine(url) if self.is_postgres else _sqlite_engine(url)
+        self._writing = self.engine.execution_options()
+        if not self.is_postgres:
+            event.listen(self._writing, "begin", _begin_immediate)
 
-    def rows(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        """All rows of a query."""
-        with self.transaction(writes=False) as run:
-            return list(run(sql, values).fetchall())
+    def rows(self, statement: Executable, values: Mapping[str, Any] | None = None) -> list[Row]:
+        """Return all rows of a query.
 
-    def close(self) -> None:
-        """Close this thread's connection."""
-        connection = getattr(self._local, "connection", None)
-        if connection is not None:
-            connection.close()
-            self._local.connection = None
-
-    def _connection(self) -> Any:
-        connection = getattr(self._local, "connection", None)
-        if connection is None:
-            connection = self._local.connection = (
-                _postgres(self.url) if self.is_postgres else _sqlite(self.url)
-            )
-        return connection
+        Raises:
+            StoreError: the database cannot be reached or read.
+        """
+        with self._errors_in_a_sentence(), self.engine.connect() as connection:
+            return list(map(tuple, connection.execute(statement, values).all()))
 
     @contextmanager
-    def transaction(self, *, writes: bool = True) -> Iterator[Run]:
-        """Statements that all take effect, or none."""
+    def write(self) -> Iterator[Connection]:
+        """Run statements that all take effect, or none.
+
+        SQLite waits up to 30 s for another writer of the file before the first statement.
+
+        Raises:
+            StoreError: the database cannot be reached or written; nothing was changed.
+        """
+        with self._errors_in_a_sentence(), self._writing.begin() as connection:
+            yield connection
+
+    def close(self) -> None:
+        """Close the connections that are not in use; the next statement opens a new one."""
+        self.engine.dispose()
+
+    @contextmanager
+    def _errors_in_a_sentence(self) -> Iterator[None]:
+        """Turn an error of the database into a `StoreError` without secrets.
+
+        The connections are closed, so that the next statement is sent by a new one.
+        """
         try:
-            connection = self._connection()
-            cursor = connection.cursor()
-            if writes and not self.is_postgres:  # a query is a transaction of its own
-                cursor.execute("BEGIN IMMEDIATE")
-            try:
-                yield Run(cursor, self.mark)
-            except BaseException:
-                connection.rollback()
-                raise
-            connection.commit()
-        except _errors() as error:
+            yield
+        except SQLAlchemyError as error:
             self.close()
-            told = without_secrets(f"the store {self.url} cannot do this now: {error}", self.url)
-            hidden = without_secrets(str(error), self.url) != str(error)
-            raise StoreError(told) from (None if hidden else error)
+            reason = str(error.orig) if isinstance(error, StatementError) else str(error)
+            text = f"the store {self.url} cannot do this now: {reason}"
+            sentence = without_secrets(text, self.url)
+            is_secret = without_secrets(str(error), self.url) != str(error)
+            raise StoreError(sentence) from (None if is_secret else error)
 
 
-class Run:
-    """Runs statements written with `?` on either database."""
-
-    def __init__(self, cursor: Any, mark: str) -> None:
-        self.cursor, self.mark = cursor, mark
-
-    def __call__(self, sql: str, values: Sequence[Any] = ()) -> Any:
-        """One statement; its cursor."""
-        self.cursor.execute(sql.replace("?", self.mark), tuple(values))
-        return self.cursor
-
-    def many(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
-        """The same statement for every row."""
-        if rows:
-            self.cursor.executemany(sql.replace("?", self.mark), rows)
+def execute_many(
+    connection: Connection,
+    statement: Executable,
+    values: Sequence[Mapping[str, Any]],
+) -> None:
+    """Run the same statement once for each mapping of values."""
+    if values:
+        connection.execute(statement, values)
 
 
-def upsert(table: str, columns: Sequence[str], *, keys: int) -> str:
-    """Insert, or put the newer values in the place of the older ones; the first `keys` columns say
-    which row.
+def insert_rows(connection: Connection, table: Table, rows: Sequence[Sequence[Any]]) -> None:
+    """Insert new rows that hold a value for every column, in the table's order."""
+    if rows:
+        text = _insert_text(table, connection.dialect)
+        connection.exec_driver_sql(text, list(map(tuple, rows)))
+
+
+def upsert_rows(connection: Connection, table: Table, rows: Sequence[Sequence[Any]]) -> None:
+    """Insert rows, or put them in the place of those with the same key.
+
+    The rows hold a value for every column, in the table's order. They are given to the driver as
+    they are, because SQLAlchemy's own handling of a row takes longer than the database's.
     """
-    names, marks = ", ".join(columns), ", ".join("?" * len(columns))
-    newer = ", ".join(f"{name} = excluded.{name}" for name in columns[keys:])
-    same = ", ".join(columns[:keys])
-    return (
-        f"INSERT INTO {table} ({names}) VALUES ({marks}) ON CONFLICT ({same}) DO UPDATE SET {newer}"
+    if rows:
+        text = _upsert_text(table, connection.dialect)
+        connection.exec_driver_sql(text, list(map(tuple, rows)))
+
+
+def insert_or(table: Table, dialect: Dialect) -> sqlite.Insert | postgresql.Insert:
+    """Return an insert that can say what to do where there is such a row already."""
+    return postgresql.insert(table) if dialect.name == "postgresql" else sqlite.insert(table)
+
+
+@lru_cache(maxsize=64)
+def _insert_text(table: Table, dialect: Dialect) -> str:
+    return _text(insert(table), table, dialect)
+
+
+@lru_cache(maxsize=64)
+def _upsert_text(table: Table, dialect: Dialect) -> str:
+    statement = insert_or(table, dialect)
+    others = [column.key for column in table.columns if not column.primary_key]
+    newer = {name: statement.excluded[name] for name in others}
+    upsert = statement.on_conflict_do_update(index_elements=list(table.primary_key), set_=newer)
+    return _text(upsert, table, dialect)
+
+
+def _text(statement: Insert, table: Table, dialect: Dialect) -> str:
+    """Return the statement as the driver takes it, with a positional mark for every column."""
+    return str(statement.compile(dialect=dialect, column_keys=table.columns.keys()))
+
+
+def _sqlite_engine(path: str) -> Engine:
+    return create_engine(
+        "sqlite://",
+        creator=partial(_connect_sqlite, path),
+        poolclass=QueuePool,
+        pool_size=KEPT_OPEN,
+        max_overflow=-1,
+        hide_parameters=True,
     )
 
 
-def _sqlite(path: str) -> sqlite3.Connection:
+def _postgres_engine(url: str) -> Engine:
+    try:
+        return create_engine(
+            "postgresql+psycopg://",
+            creator=partial(_connect_postgres, url),
+            paramstyle="format",  # marks by position, for rows that are tuples
+            pool_size=KEPT_OPEN,
+            max_overflow=-1,
+            hide_parameters=True,
+        )
+    except ImportError as error:
+        reason = "store: PostgreSQL needs psycopg: pip install 'hvac-foresight[postgres]'"
+        raise StoreError(reason) from error
+
+
+def _connect_sqlite(path: str) -> sqlite3.Connection:
     _keep_private(path)
-    connection = sqlite3.connect(path, timeout=30.0, isolation_level=None)
+    connection = sqlite3.connect(path, timeout=30.0, isolation_level=None, check_same_thread=False)
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=FULL")  # an answered push survives a power cut
     return connection
 
 
 def _keep_private(path: str) -> None:
-    """Let nobody else read the file (readings and hashes of keys); the files SQLite lays beside it
-    follow it.
+    """Let nobody else read the file (readings and hashes of keys).
+
+    The files that SQLite lays beside it follow it.
     """
-    with contextlib.suppress(OSError):  # what cannot be opened is told by SQLite
+    with contextlib.suppress(OSError):  # SQLite says why it cannot be opened
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
     keep_private(path, f"{path}-wal", f"{path}-shm")
 
 
-def _postgres(url: str) -> Any:
-    try:
-        import psycopg
-    except ImportError as error:
-        raise StoreError(
-            "store: PostgreSQL needs psycopg: pip install 'hvac-foresight[postgres]'"
-        ) from error
+def _connect_postgres(url: str) -> Any:
+    import psycopg  # the URL as it is, since libpq knows forms of it that SQLAlchemy does not
+
     return psycopg.connect(url, connect_timeout=10)
 
 
-def _errors() -> tuple[type[Exception], ...]:
-    try:
-        import psycopg
-    except ImportError:
-        return (sqlite3.Error,)
-    return (sqlite3.Error, psycopg.Error)
+def _begin_immediate(connection: Connection) -> None:
+    """Take SQLite's lock for writing, so that no transaction fails half-way for want of it."""
+    connection.exec_driver_sql("BEGIN IMMEDIATE")

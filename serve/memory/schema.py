@@ -1,107 +1,101 @@
-"""The tables of the store: made where there are none, brought up to date where they are older, else
-refused.
-"""
+"""The schema version of a store: made, raised where it is older, refused where it is unknown."""
 
 from __future__ import annotations
 
-import sqlite3
-from functools import cache
+import threading
 from pathlib import Path
 
+from alembic import command
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, column, func, inspect, select, table
+from sqlalchemy.engine.interfaces import ReflectedColumn
+
 from hvac.errors import ConfigError
-from serve.memory.database import Database, Run
+from serve.memory.database import Database
+from serve.memory.store_tables import METADATA, NOTES, VERSION_TABLE
 
-TABLES = Path(__file__).with_name("store.sql")
-NUMBER = 2
-NOTE = "schema"
-FROM_1 = (  # `stale` told changes apart by the clock, `waiting` does by the version of the unit
-    (
-        "INSERT INTO waiting SELECT s.facility_id, s.equipment_id, u.version, s.since, 0, '' FROM"
-        " stale s JOIN units u ON u.facility_id = s.facility_id AND u.equipment_id = s.equipment_id"
-    ),
-    "DROP TABLE stale",
-    "DELETE FROM notes WHERE substr(name, 1, 9) = 'unscored '",
-)
+MIGRATIONS = Path(__file__).with_name("migrations")
+EMPTY, UNKNOWN = "0", "unknown"
+BEFORE_ALEMBIC = (EMPTY, "1", "2")  # what the first migration makes or takes over
+REVISIONS = select(table(VERSION_TABLE, column("version_num")).c.version_num)
+NUMBER_NOTE = select(NOTES.c.value).where(NOTES.c.name == "schema")
+ONE_AT_A_TIME = select(func.pg_advisory_xact_lock(7401))  # replicas on several nodes start together
+ALEMBIC_LOCK = threading.Lock()  # Alembic keeps its state in variables of the module
 
 
-def make_tables(database: Database, name: str) -> None:
-    """Make or update the tables in one transaction; `name` is what the store is called in errors.
+def migrate(database: Database, name: str) -> None:
+    """Bring a store to the newest schema in one transaction; errors call it `name`.
 
     Raises:
-        ConfigError: the store holds tables of a newer schema, or of something else.
+        StoreError: the database cannot be reached or written.
+        ConfigError: the store has a newer schema, or holds tables of something else.
     """
-    with database.transaction() as run:
+    with database.write() as connection:
         if database.is_postgres:
-            run(
-                "SELECT pg_advisory_xact_lock(7401)"
-            )  # two replicas must not create the tables at once
-        before = _tables(run, postgres=database.is_postgres)
-        number = _number(run, before)
-        if number not in (0, 1, NUMBER):
+            connection.execute(ONE_AT_A_TIME)
+        _upgrade(connection, name)
+        _check_columns(connection, name)
+
+
+def _upgrade(connection: Connection, name: str) -> None:
+    """Run the migrations that the store has not had yet."""
+    config = Config(attributes={"connection": connection})
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    script = ScriptDirectory.from_config(config)
+    is_versioned = inspect(connection).has_table(VERSION_TABLE)
+    number = _number(connection) if is_versioned else _number_before_alembic(connection)
+    known = _revisions(script) if is_versioned else BEFORE_ALEMBIC
+    newest = script.get_current_head()
+    if number not in known:
+        reason = f"has schema {number}, and this version reads {newest}"
+        raise ConfigError(f"{name} {reason}: use the version that wrote it, or another store")
+    if not is_versioned or number != newest:
+        with ALEMBIC_LOCK:
+            command.upgrade(config, "head")
+
+
+def _revisions(script: ScriptDirectory) -> list[str]:
+    return [migration.revision for migration in script.walk_revisions()]
+
+
+def _number(connection: Connection) -> str:
+    """Return the version that Alembic has noted in the store."""
+    return " and ".join(connection.scalars(REVISIONS)) or UNKNOWN
+
+
+def _number_before_alembic(connection: Connection) -> str:
+    """Return the number in the notes, "1" for a store with `stale` and none, else "unknown"."""
+    tables = set(inspect(connection).get_table_names())
+    if not tables & set(METADATA.tables):
+        return EMPTY
+    if NOTES.name not in tables:
+        return UNKNOWN
+    if _names(inspect(connection).get_columns(NOTES.name)) != _expected(NOTES.name):
+        return UNKNOWN
+    number = connection.scalar(NUMBER_NOTE)
+    if number is None:
+        return "1" if {"stale", "units"} <= tables else UNKNOWN
+    return str(number) if str(number).isascii() and str(number).isdigit() else UNKNOWN
+
+
+def _check_columns(connection: Connection, name: str) -> None:
+    """Refuse a store with a table that has other columns than this version reads and writes."""
+    tables = inspect(connection).get_multi_columns(filter_names=list(METADATA.tables))
+    columns = {key[1]: _names(reflected) for key, reflected in tables.items()}
+    for table_name in METADATA.tables:
+        expected, there = _expected(table_name), columns.get(table_name, set())
+        if there != expected:
             raise ConfigError(
-                f"{name} has schema {number}, and this version reads {NUMBER}: "
-                "use the version that wrote it, or another store"
+                f"{name}: expected a table {table_name} of {', '.join(sorted(expected))}, "
+                f"found {', '.join(sorted(there))}: it was not written by this service; "
+                "use another store"
             )
-        for statement in _statements():
-            run(statement)
-        for statement in FROM_1 if number == 1 else ():
-            run(statement)
-        _check_columns(run, name)
-        if number != NUMBER:
-            run("DELETE FROM notes WHERE name = ?", (NOTE,))
-            run("INSERT INTO notes VALUES (?, ?)", (NOTE, str(NUMBER)))
 
 
-def _statements() -> list[str]:
-    text = TABLES.read_text(encoding="utf-8")
-    return [statement for statement in text.split(";") if statement.strip()]
+def _names(columns: list[ReflectedColumn]) -> set[str]:
+    return {reflected["name"] for reflected in columns}
 
 
-def _tables(run: Run, *, postgres: bool) -> set[str]:
-    if postgres:
-        sql = "SELECT tablename FROM pg_tables WHERE schemaname = current_schema()"
-    else:
-        sql = "SELECT name FROM sqlite_master WHERE type = 'table'"
-    return {str(row[0]) for row in run(sql).fetchall()}
-
-
-def _number(run: Run, tables: set[str]) -> int | str:
-    """Return the schema's number: 0 for an empty store, 1 where it has none (`stale` tells it),
-    "unknown" else.
-    """
-    if not tables & set(_columns()):
-        return 0
-    if "notes" not in tables or _names(run, "notes") != _columns()["notes"]:
-        return "unknown"
-    row = run("SELECT value FROM notes WHERE name = ?", (NOTE,)).fetchone()
-    if row is None:
-        return 1 if {"stale", "units"} <= tables else "unknown"
-    return int(row[0]) if str(row[0]).isascii() and str(row[0]).isdigit() else "unknown"
-
-
-@cache
-def _columns() -> dict[str, list[str]]:
-    """Return the columns of every table, as the statements make them."""
-    with sqlite3.connect(":memory:") as empty:
-        empty.executescript(TABLES.read_text(encoding="utf-8"))
-        tables = [
-            row[0] for row in empty.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
-        ]
-        return {
-            table: [row[0] for row in empty.execute(f"SELECT * FROM {table}").description]
-            for table in tables
-        }
-
-
-def _names(run: Run, table: str) -> list[str]:
-    return [column[0] for column in run(f"SELECT * FROM {table} LIMIT 0").description]
-
-
-def _check_columns(run: Run, name: str) -> None:
-    for table, expected in _columns().items():
-        found = _names(run, table)
-        if found != expected:
-            raise ConfigError(
-                f"{name}: expected a table {table} of {', '.join(expected)}, found"
-                f" {', '.join(found)}: it was not written by this service; use another store"
-            )
+def _expected(table_name: str) -> set[str]:
+    return {expected.name for expected in METADATA.tables[table_name].columns}

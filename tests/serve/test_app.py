@@ -7,6 +7,7 @@ import datetime as dt
 import json
 import os
 import socket
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 from ray.serve.schema import ServeDeploySchema
+from sqlalchemy import event
 
 from hvac.errors import ConfigError
 from hvac.panel.grid import Unit
@@ -293,16 +295,14 @@ def write_workspace(folder: Path, latest: list[dict[str, Any]], store: Store) ->
 
 
 def test_full_disk_is_told_and_predictions_go_on(tmp_path: Path) -> None:
-    """SQLite's own page limit gives the very error of a full disk; each thread has a connection, so all are told."""
+    """SQLite's own page limit gives the very error of a full disk; it holds for a connection, so all are told."""
     service = scored(service_of(tmp_path))
-    connect = service.store._database._connection
 
-    def small() -> Any:
-        connection = connect()
+    def limit(connection: sqlite3.Connection, _: object) -> None:
         connection.execute("PRAGMA max_page_count = 1")
-        return connection
 
-    service.store._database._connection = small  # type: ignore[method-assign]
+    event.listen(service.store._database.engine, "connect", limit)
+    service.store.close()
     unit = {"facility_id": "F1", "equipment_id": "E1"}
     with client_of(service) as client:
         told = client.post(

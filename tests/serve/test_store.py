@@ -2,94 +2,24 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import socket
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pytest
+from sqlalchemy import delete, text
 
-from hvac.errors import ConfigError
 from hvac.panel.grid import Unit
 from serve.graph.stages import Rows
 from serve.memory.store import FLEET, KeyRow, Store, StoreError
+from serve.memory.store_tables import METADATA
 from tests.serve.serve_example import LAST, UNITS, reading_rows, scored, service_of
 
 E1 = UNITS[0]
-
-
-def postgres_binary(name: str) -> str | None:
-    found = shutil.which(name)
-    return found or next(
-        (str(p) for p in sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"))), None
-    )
-
-
-@pytest.fixture(scope="module")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A PostgreSQL of this module's own, on a free port of 127.0.0.1."""
-    initdb, server = postgres_binary("initdb"), postgres_binary("postgres")
-    if not initdb or not server:
-        pytest.skip("PostgreSQL (Debian's package postgresql) is not installed")
-    folder = tmp_path_factory.mktemp("pg")
-    user: dict[str, Any] = {}
-    if os.geteuid() == 0:  # PostgreSQL refuses to run as root
-        user = {"user": "nobody"}
-        for each in (folder, *folder.parents):
-            if each == Path("/tmp"):
-                break
-            each.chmod(0o755)
-        shutil.chown(folder, "nobody")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    subprocess.run(
-        [initdb, "-D", folder / "data", "-U", "hvac", "-A", "trust"],
-        check=True,
-        capture_output=True,
-        **user,
-    )
-    command = [
-        server,
-        "-D",
-        folder / "data",
-        "-p",
-        str(port),
-        "-h",
-        "127.0.0.1",
-        "-k",
-        folder,
-        "-F",
-    ]
-    process = subprocess.Popen(
-        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **user
-    )
-    url = f"postgresql://hvac@127.0.0.1:{port}/postgres"
-    try:
-        _wait_for(url)
-        yield url
-    finally:
-        process.terminate()
-        process.wait(30)
-
-
-def _wait_for(url: str) -> None:
-    import psycopg
-
-    for _ in range(600):
-        try:
-            psycopg.connect(url).close()
-            return
-        except psycopg.OperationalError:
-            time.sleep(0.1)
-    raise AssertionError("PostgreSQL did not start")
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
@@ -99,14 +29,12 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
         if request.param == "sqlite"
         else request.getfixturevalue("postgres")
     )
-    made = Store.open(url)
-    if made._database.is_postgres:
-        with made._transaction() as run:
-            kept = "units, readings, events, predictions, history, assignments, api_keys"
-            run(f"TRUNCATE waiting, scored, set_aside, {kept}")
-            run("DELETE FROM notes WHERE name <> 'schema'")
-    yield made
-    made.close()
+    store = Store.open(url)
+    with store._database.write() as connection:  # PostgreSQL's is the same for all tests
+        for table in METADATA.sorted_tables:
+            connection.execute(delete(table))
+    yield store
+    store.close()
 
 
 def test_readings_come_back_as_they_were_sent(store: Store) -> None:
@@ -225,23 +153,6 @@ def test_late_answer_does_not_replace_a_newer_one(store: Store, latest: Rows) ->
     assert {row["risk"] for row in store.predictions()} == {0.25}
 
 
-def test_schema_before_is_migrated_and_a_later_one_refused(store: Store) -> None:
-    url = store._database.url
-    store.add(units=[(*E1, "ahu", None)])
-    with store._transaction() as run:
-        run("DROP TABLE waiting")
-        run("DELETE FROM notes WHERE name = 'schema'")
-        run(
-            "CREATE TABLE stale (facility_id TEXT, equipment_id TEXT, since DOUBLE PRECISION, leased DOUBLE PRECISION)"
-        )
-        run("INSERT INTO stale VALUES (?, ?, 1, 2)", E1)
-    assert [unit for unit, _ in Store.open(url).claim_stale(10)] == [E1]
-    store.remember("schema", "99")
-    with pytest.raises(ConfigError, match="schema 99"):
-        Store.open(url)
-    store.remember("schema", "2")
-
-
 def test_assigning_a_bundle_marks_what_it_serves(store: Store) -> None:
     store.add(units=[(*E1, "ahu", None), (*UNITS[2], "pump", None)], stale=False)
     store.assign({(FLEET, "ahu"): "one"})
@@ -275,8 +186,9 @@ def test_full_disk_is_one_sentence_and_loses_nothing(tmp_path: Path) -> None:
     """SQLite's own page limit gives the very error of a full disk (SQLITE_FULL)."""
     store = Store.open(str(tmp_path / "s.sqlite"))
     store.add(readings=reading_rows(E1, 50))
-    pages = store._database._connection().execute("PRAGMA page_count").fetchone()[0]
-    store._database._connection().execute(f"PRAGMA max_page_count = {pages + 1}")
+    with store._database.engine.connect() as connection:  # the only one of the pool
+        pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
+        connection.exec_driver_sql(f"PRAGMA max_page_count = {pages + 1}")
     with pytest.raises(StoreError, match="full"):
         store.add(readings=reading_rows(UNITS[1], 20_000))
     assert len(store.readings(E1)) == 50
@@ -288,6 +200,50 @@ def test_two_processes_share_a_file(tmp_path: Path) -> None:
     one.add(readings=reading_rows(E1, 5))
     two.add(readings=reading_rows(UNITS[1], 5))
     assert len(one.units()) == len(two.units()) == 2
+
+
+def test_threads_do_not_wait_for_a_place_in_the_pool(store: Store) -> None:
+    """More threads at once than connections are kept open."""
+    store.add(units=[(*E1, "ahu", None)])
+    together = threading.Barrier(20)
+
+    def read(_: int) -> int:
+        with store._database.engine.connect():
+            together.wait(20)
+            return len(store.units())
+
+    with ThreadPoolExecutor(20) as pool:
+        assert list(pool.map(read, range(20))) == [1] * 20
+
+
+def test_lost_connection_is_an_error_once_and_opened_again(store: Store) -> None:
+    store.add(readings=reading_rows(E1, 5))
+    if not store._database.is_postgres:
+        pytest.skip("a file has no server to lose")
+    others = text(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
+    )
+    other = Store.open(store._database.url)
+    with other._database.write() as connection:
+        connection.execute(others)
+    other.close()
+    with pytest.raises(StoreError, match="cannot do this now"):
+        store.readings(E1)
+    assert len(store.readings(E1)) == 5
+
+
+def test_postgres_without_its_driver_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    with pytest.raises(StoreError, match=r"pip install 'hvac-foresight\[postgres\]'"):
+        Store.open("postgresql://127.0.0.1:1/none")
+
+
+def test_error_tells_no_values(store: Store) -> None:
+    with pytest.raises(StoreError) as refused:
+        store.add(readings=[("X", "Y", "secret point", LAST, None, None, None, None)])
+    assert "INSERT" not in str(refused.value)
+    if not store._database.is_postgres:  # which tells the row that it refused
+        assert "secret point" not in str(refused.value)
 
 
 def test_password_is_not_told_in_errors() -> None:

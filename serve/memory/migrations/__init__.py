@@ -1,0 +1,1 @@
+"""Schema versions of the store, one file in `versions` for each; Alembic applies them."""

@@ -1,0 +1,1 @@
+"""One file for each schema version of the store; its `down_revision` is the version before."""

@@ -1,0 +1,196 @@
+"""The newest predictions, their history, and equipment that cannot be scored."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from sqlalchemy import Connection, delete, func, select
+
+from hvac.panel.grid import Unit
+from serve.memory.database import Row, execute_many, insert_rows, upsert_rows
+from serve.memory.store_claims import done
+from serve.memory.store_part import Claim, StorePart
+from serve.memory.store_tables import (
+    HISTORY,
+    PREDICTIONS,
+    SCORED,
+    SET_ASIDE,
+    UNITS,
+    of_unit,
+    unit_values,
+)
+from serve.memory.store_units import VERSIONS
+
+LOCK = select(UNITS.c.version).where(of_unit(UNITS)).with_for_update()
+SCORED_VERSION = select(SCORED.c.version).where(of_unit(SCORED))
+WITHDRAW = delete(PREDICTIONS).where(of_unit(PREDICTIONS))
+NOT_ASIDE = delete(SET_ASIDE).where(of_unit(SET_ASIDE))
+ASIDE = select(SET_ASIDE).order_by(SET_ASIDE.c.facility_id, SET_ASIDE.c.equipment_id)
+ASIDE_UNIT = select(SET_ASIDE).where(of_unit(SET_ASIDE))
+BODIES = select(PREDICTIONS.c.body).order_by(*PREDICTIONS.primary_key)
+_PAST = HISTORY.columns
+PAST = (
+    select(_PAST.end_day, _PAST.point_id, _PAST.horizon, _PAST.risk, _PAST.alarm)
+    .where(of_unit(HISTORY))
+    .order_by(_PAST.end_day, _PAST.horizon)
+)
+LAST_DAYS = select(
+    PREDICTIONS.c.facility_id,
+    PREDICTIONS.c.equipment_id,
+    func.max(PREDICTIONS.c.end_day),
+).group_by(PREDICTIONS.c.facility_id, PREDICTIONS.c.equipment_id)
+
+
+class PredictionStore(StorePart):
+    """Predictions, and equipment that there can be none of."""
+
+    def save_predictions(
+        self,
+        latest: Iterable[dict[str, Any]],
+        claims: Sequence[Claim] = (),
+    ) -> None:
+        """Keep the newest predictions (rows of `latest.parquet`); their equipment waits no longer.
+
+        A claim whose equipment has changed again since waits on, and is at once free for the next
+        round. One of which a later version has been scored is left out.
+
+        Raises:
+            StoreError: the database cannot be reached or written; nothing was changed.
+        """
+        rows = [_prediction(row) for row in latest]
+        with self._database.write() as connection:
+            _lock(connection, [unit for unit, _ in claims])
+            late = _scored_later(connection, claims)
+            _replace(connection, [row for row in rows if row[:2] not in late])
+            in_time = [(unit, version) for unit, version in claims if tuple(unit) not in late]
+            _remember_scored(connection, in_time)
+            done(connection, claims)
+
+    def take_predictions(
+        self,
+        latest: Iterable[dict[str, Any]],
+        versions: Mapping[tuple[str, str], int],
+    ) -> None:
+        """Keep predictions made elsewhere of versions of equipment.
+
+        Those are left out whose equipment has another version now, or a prediction of a later day.
+
+        Raises:
+            StoreError: the database cannot be reached or written; nothing was changed.
+        """
+        rows = [_prediction(row) for row in latest]
+        last_days = _last_days(rows)
+        with self._database.write() as connection:
+            _lock(connection, sorted(last_days))
+            days = {(row[0], row[1]): row[2] for row in connection.execute(LAST_DAYS)}
+            now = {(row[0], row[1]): int(row[2]) for row in connection.execute(VERSIONS)}
+            same = {unit for unit in last_days if unit in now and now[unit] == versions.get(unit)}
+            taken = {unit for unit in same if days.get(unit, last_days[unit]) <= last_days[unit]}
+            _replace(connection, [row for row in rows if row[:2] in taken])
+            _remember_scored(connection, [(Unit(*unit), versions[unit]) for unit in taken])
+
+    def set_aside(self, claim: Claim, reason: str) -> None:
+        """Let equipment that cannot be scored wait no longer until it changes.
+
+        Its predictions are withdrawn. Nothing happens where a later version of it has been scored.
+
+        Raises:
+            StoreError: the database cannot be reached or written; nothing was changed.
+        """
+        unit = claim[0]
+        with self._database.write() as connection:
+            _lock(connection, [unit])
+            if _scored_later(connection, [claim]):
+                return
+            connection.execute(WITHDRAW, unit_values(unit))
+            upsert_rows(connection, SET_ASIDE, [(*unit, reason)])
+            done(connection, [claim])
+
+    def aside(self, unit: Unit | None = None) -> dict[Unit, str]:
+        """Return equipment that cannot be scored, and why; all of it, or one.
+
+        Raises:
+            StoreError: the database cannot be reached or read.
+        """
+        statement, values = (ASIDE_UNIT, unit_values(unit)) if unit else (ASIDE, {})
+        rows = self._database.rows(statement, values)
+        return {Unit(row[0], row[1]): str(row[2]) for row in rows}
+
+    def predictions(
+        self,
+        facility_id: str | None = None,
+        equipment_id: str | None = None,
+    ) -> list[dict[str, Any]]:
+        """Return the newest predictions, of all, one facility or one equipment.
+
+        They are rows of `latest.parquet`, by facility, equipment, point and horizon.
+
+        Raises:
+            StoreError: the database cannot be reached or read.
+        """
+        statement = BODIES
+        if facility_id is not None:
+            statement = statement.where(PREDICTIONS.c.facility_id == facility_id)
+        if equipment_id is not None:
+            statement = statement.where(PREDICTIONS.c.equipment_id == equipment_id)
+        return [json.loads(row[0]) for row in self._database.rows(statement)]
+
+    def history(self, unit: Unit) -> list[tuple[int, str, int, float | None, bool]]:
+        """Return every prediction of a unit that was ever the newest, oldest first.
+
+        Each is (last day of its window, point, horizon in days, risk, whether it is an alarm).
+
+        Raises:
+            StoreError: the database cannot be reached or read.
+        """
+        rows = self._database.rows(PAST, unit_values(unit))
+        return [(row[0], row[1], row[2], row[3], bool(row[4])) for row in rows]
+
+
+def _lock(connection: Connection, units: Sequence[tuple[str, str]]) -> None:
+    """Let nobody else write of these units until the end (SQLite has one writer at a time)."""
+    if connection.dialect.name == "postgresql":
+        execute_many(connection, LOCK, [unit_values(unit) for unit in sorted(units)])
+
+
+def _scored_later(connection: Connection, claims: Sequence[Claim]) -> set[tuple[str, str]]:
+    """Return the units of claims of which a later version has been scored."""
+    later = set()
+    for unit, version in claims:
+        scored = connection.scalar(SCORED_VERSION, unit_values(unit))
+        if scored is not None and scored > version:
+            later.add((unit[0], unit[1]))
+    return later
+
+
+def _remember_scored(connection: Connection, claims: Sequence[Claim]) -> None:
+    upsert_rows(connection, SCORED, [(*unit, version) for unit, version in claims])
+
+
+def _replace(connection: Connection, rows: Sequence[Row]) -> None:
+    """Put rows of `predictions` in the place of those of their units, and into the history."""
+    units = [unit_values(unit) for unit in sorted({row[:2] for row in rows})]
+    execute_many(connection, WITHDRAW, units)
+    insert_rows(connection, PREDICTIONS, rows)
+    upsert_rows(connection, HISTORY, [(*row[:5], *row[6:9]) for row in rows])
+    execute_many(connection, NOT_ASIDE, units)
+
+
+def _last_days(rows: Iterable[Row]) -> dict[tuple[str, str], int]:
+    """Return the last day of a window of each unit, from rows of `predictions`."""
+    last: dict[tuple[str, str], int] = {}
+    for row in rows:
+        last[row[:2]] = max(row[4], last.get(row[:2], row[4]))
+    return last
+
+
+def _prediction(row: dict[str, Any]) -> Row:
+    """Return a row of `latest.parquet` as stored: some of it in columns, the whole as JSON."""
+    end_day = int(np.datetime64(row["end_date"], "D").astype(int))
+    body = {**row, "end_date": str(row["end_date"]), "end_day": end_day}
+    keys = (row["facility_id"], row["equipment_id"], row["point_id"] or "", row["horizon"], end_day)
+    judged = (row["status"], row["risk"], int(bool(row["alarm"])), row["bundle_id"])
+    return (*keys, *judged, json.dumps(body))

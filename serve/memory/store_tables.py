@@ -1,0 +1,135 @@
+"""The tables of the store, and the conditions and values that statements about one unit share.
+
+Days are int32 days since 1970-01-01; `since` and `leased` are seconds since 1970-01-01 UTC. A
+change of a table needs a new file in serve/memory/migrations/versions as well.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import (
+    DOUBLE_PRECISION,
+    BigInteger,
+    BindParameter,
+    Column,
+    ColumnElement,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    and_,
+    bindparam,
+)
+
+METADATA = MetaData()
+VERSION_TABLE = "store_schema"  # Alembic's; of a name of its own, as a database may be shared
+
+
+def _unit_key() -> tuple[Column[str], Column[str]]:
+    """Return the two columns that name a unit, as the beginning of a primary key."""
+    facility = Column("facility_id", Text, primary_key=True)
+    return facility, Column("equipment_id", Text, primary_key=True)
+
+
+UNITS = Table(
+    "units",
+    METADATA,
+    *_unit_key(),
+    Column("class", Text, key="class_name", nullable=False),
+    Column("install_day", Integer),
+    Column("version", Integer, nullable=False),
+)
+READINGS = Table(
+    "readings",
+    METADATA,
+    *_unit_key(),
+    Column("point_id", Text, primary_key=True),
+    Column("day", Integer, primary_key=True),
+    Column("value", DOUBLE_PRECISION, nullable=False),
+    Column("lower_limit", DOUBLE_PRECISION),
+    Column("upper_limit", DOUBLE_PRECISION),
+    Column("known_day", Integer),
+)
+EVENTS = Table(
+    "events",
+    METADATA,
+    *_unit_key(),
+    Column("kind", Text, primary_key=True),
+    Column("start_day", Integer, primary_key=True),
+    Column("end_day", Integer),
+    Column("point_id", Text, nullable=False),
+)
+WAITING = Table(
+    "waiting",
+    METADATA,
+    *_unit_key(),
+    Column("version", BigInteger, nullable=False),
+    Column("since", DOUBLE_PRECISION, nullable=False),
+    Column("leased", DOUBLE_PRECISION, nullable=False),
+    Column("holder", Text, nullable=False),
+)
+SCORED = Table("scored", METADATA, *_unit_key(), Column("version", BigInteger, nullable=False))
+SET_ASIDE = Table("set_aside", METADATA, *_unit_key(), Column("reason", Text, nullable=False))
+PREDICTIONS = Table(
+    "predictions",
+    METADATA,
+    *_unit_key(),
+    Column("point_id", Text, primary_key=True),
+    Column("horizon", Integer, primary_key=True),
+    Column("end_day", Integer, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("risk", DOUBLE_PRECISION),
+    Column("alarm", Integer, nullable=False),
+    Column("bundle_id", Text, nullable=False),
+    Column("body", Text, nullable=False),
+)
+HISTORY = Table(
+    "history",
+    METADATA,
+    *_unit_key(),
+    Column("point_id", Text, primary_key=True),
+    Column("horizon", Integer, primary_key=True),
+    Column("end_day", Integer, primary_key=True),
+    Column("risk", DOUBLE_PRECISION),
+    Column("alarm", Integer, nullable=False),
+    Column("bundle_id", Text, nullable=False),
+)
+ASSIGNMENTS = Table(
+    "assignments",
+    METADATA,
+    Column("facility_id", Text, primary_key=True),
+    Column("class", Text, key="class_name", primary_key=True),
+    Column("bundle_id", Text, nullable=False),
+    Column("since", DOUBLE_PRECISION, nullable=False),
+)
+NOTES = Table(
+    "notes",
+    METADATA,
+    Column("name", Text, primary_key=True),
+    Column("value", Text, nullable=False),
+)
+API_KEYS = Table(
+    "api_keys",
+    METADATA,
+    Column("hashed", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("facility_id", Text, nullable=False),
+    Column("role", Text, nullable=False),
+)
+
+
+def of_unit(table: Table) -> ColumnElement[bool]:
+    """Return the condition that a row is of one unit, which `unit_values` names."""
+    facility: BindParameter[str] = bindparam("unit_facility")
+    equipment: BindParameter[str] = bindparam("unit_equipment")
+    return and_(table.c.facility_id == facility, table.c.equipment_id == equipment)
+
+
+def unit_values(unit: tuple[str, str]) -> dict[str, Any]:
+    """Return the values of `of_unit` for a unit.
+
+    >>> unit_values(("F1", "E1"))
+    {'unit_facility': 'F1', 'unit_equipment': 'E1'}
+    """
+    return {"unit_facility": unit[0], "unit_equipment": unit[1]}
