@@ -43,7 +43,7 @@ class FittedModels(NamedTuple):
 
     workspace: Workspace
     recipes: dict[str, Recipe]
-    models: list[boards.Candidate]
+    models: list[boards.ComparedModel]
     risks: Risks
     events: Onsets
     fits: dict[str, int]
@@ -147,10 +147,10 @@ def _seeds(settings: FamilyConfig, section: CompareConfig) -> tuple[int, ...]:
 
 def _model(
     name: str, settings: FamilyConfig, section: CompareConfig, scores: dict[str, ScoresByClass]
-) -> boards.Candidate:
+) -> boards.ComparedModel:
     runs = tuple(_run_name(name, seed) for seed in _seeds(settings, section))
     costs = [_cost(list(scores[run].values())) for run in runs]
-    return boards.Candidate(name, settings.family, runs, boards.mean_cost(costs))
+    return boards.ComparedModel(name, settings.family, runs, boards.mean_cost(costs))
 
 
 def _cost(of_classes: list[CandidateScores]) -> boards.Cost:

@@ -18,7 +18,6 @@ from contextlib import ExitStack, closing
 from itertools import islice
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pacsv
@@ -30,6 +29,7 @@ from hvac.errors import InputError
 from hvac.features.describe_predecessor import seed_table
 from hvac.panel.partitions import bucket_folder, bucket_keys, by_bucket, part_keys
 from hvac.panel.registry import Registry, build_registry
+from hvac.panel.series_table import joined_series, series_table
 from hvac.panel.spans import readings_by_month
 from hvac.readings.accepted import id_text
 from hvac.readings.files import open_table
@@ -77,7 +77,6 @@ LAYOUT = "layout.json"
 UNITS = 5  # raised when the same files give other tables (5: which events are still open)
 MUCH = 0.1  # of the rows of a file rejected: worth a sentence of its own
 NAMED_FILES = 5
-SERIES_KEYS = ["facility_id", "equipment_id", "point_id"]
 
 
 def run(config: RunConfig) -> IngestRecord:
@@ -146,7 +145,7 @@ def _ingest(
             " holds a value: correct source.columns or source.missing_values"
         )
     registry = build_registry(
-        _joined_series(_tables(panel, keys, "series")),
+        joined_series(_tables(panel, keys, "series")),
         _tables(panel, keys, "classes"),
         source,
         by_class=config.windows.classes == "each",
@@ -274,15 +273,6 @@ def _tables(panel: AnyPath, keys: Iterable[str], name: str) -> pa.Table:
     )
 
 
-def _joined_series(series: pa.Table) -> pa.Table:
-    """One row per series, over all files."""
-    kinds = {"date_min": "min", "date_max": "max", "date_count": "sum", "limited_sum": "sum"}
-    found = series.group_by(SERIES_KEYS).aggregate(list(kinds.items()))
-    return found.select([*SERIES_KEYS, *(f"{n}_{k}" for n, k in kinds.items())]).rename_columns(
-        [*SERIES_KEYS, *kinds]
-    )
-
-
 def _notes(panel: AnyPath, keys: Mapping[str, str]) -> dict[str, list[str]]:
     """What was guessed of each source file."""
     return {path: _read_json(_facts(panel, key)).get("notes", []) for key, path in keys.items()}
@@ -326,7 +316,7 @@ def ingest_file(path: str, source: SourceConfig, key: str, each: int, folder: st
         for table, result in _read(path, source):
             counts.append(result.counts)
             rejects.append(result.rejects)
-            series.append(_series(table))
+            series.append(series_table(table))
             months.append(readings_by_month(table))
             if isinstance(result, GateResult):
                 classes.append(result.classes)
@@ -369,19 +359,6 @@ def _read(
     for batch in read_seed(path, source):
         yield seed_table(batch, first_row=first_row), batch
         first_row += len(batch.x_BL)
-
-
-def _series(readings: pa.Table) -> pa.Table:
-    """Days and number of readings (or ready windows) of every series."""
-    limits = [
-        pc.is_valid(readings[name])
-        for name in ("lower_limit", "upper_limit")
-        if name in readings.column_names
-    ]
-    limited = pc.or_(*limits) if limits else pa.array(np.zeros(len(readings), dtype=bool))
-    table = readings.append_column("limited", pc.cast(limited, pa.int64()))
-    counted = [("date", "min"), ("date", "max"), ("date", "count"), ("limited", "sum")]
-    return table.group_by(SERIES_KEYS).aggregate(counted)
 
 
 def _write_rejects(workspace: Workspace, of_files: pa.Table, registry: Registry) -> dict[str, int]:

@@ -18,11 +18,14 @@ from typing import Any
 
 import ray
 import torch
-import yaml
+from ray.exceptions import RayError
 
+from hvac.config import read_overrides
+from hvac.errors import HvacError
 from hvac.features.encoder import Encoder, EncoderConfig, packaged_folder
 from hvac.features.self_supervised import PretrainConfig, pretrain, simulated_series
 from hvac.storage import AnyPath, as_given, place, write_json, writing
+from ray_jobs.run.command import add_overrides, start_logging, stop_for
 from ray_jobs.run.runtime import RayConfig, ray_session
 
 log = logging.getLogger(__name__)
@@ -87,20 +90,22 @@ def _manifest(
 
 
 def main() -> None:
-    """Command line."""
+    """Run from the command line: settings of `PretrainConfig` as key=value."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--out", type=as_given, default=packaged_folder())
+    parser.add_argument("--out", default=str(packaged_folder()), help="folder of the weights")
     parser.add_argument("--gpus", type=int, default=0)
-    parser.add_argument("overrides", nargs="*", help="key=value of PretrainConfig")
+    add_overrides(parser)
     arguments = parser.parse_args()
-    settings = {
-        key: yaml.safe_load(text)
-        for key, _, text in (o.partition("=") for o in arguments.overrides)
-    }
-    manifest = run(PretrainConfig(**settings), arguments.out, gpus=arguments.gpus)
-    print(json.dumps(manifest["held_out_mae"], indent=1))
+    start_logging()
+    started = time.monotonic()
+    try:
+        config = PretrainConfig(**read_overrides(arguments.overrides))
+        manifest = run(config, as_given(arguments.out), gpus=arguments.gpus)
+    except (HvacError, RayError, OSError) as error:
+        stop_for(error, started)
+    sys.stdout.write(json.dumps(manifest["held_out_mae"], indent=1) + "\n")
 
 
 if __name__ == "__main__":

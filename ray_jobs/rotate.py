@@ -30,7 +30,7 @@ import numpy as np
 
 from hvac.errors import ConfigError, HvacError
 from hvac.evaluation.comparison import EvaluationSet, part_of, pooled
-from hvac.evaluation.leaderboard import IN_TURNS, Candidate, mean_cost, standings
+from hvac.evaluation.leaderboard import IN_TURNS, ComparedModel, mean_cost, standings
 from hvac.panel.registry import Registry
 from hvac.storage import content_key, write_json
 from ray_jobs import featurize, ingest
@@ -137,7 +137,7 @@ def _rotate(config: RunConfig, turns: Turns) -> RotateRecord:
     return RotateRecord(folder=str(folder), **fits)
 
 
-def _mean_candidates(every: list[FittedModels]) -> list[Candidate]:
+def _mean_candidates(every: list[FittedModels]) -> list[ComparedModel]:
     """Return every model once, with the mean of what it cost in all turns."""
     candidates = []
     for of_turns in zip(*(models.models for models in every), strict=True):

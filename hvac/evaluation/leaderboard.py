@@ -61,7 +61,7 @@ def mean_cost(costs: Sequence[Cost]) -> Cost:
     return Cost(int(parameters), round(seconds, 2), round(microseconds, 2))
 
 
-class Candidate(NamedTuple):
+class ComparedModel(NamedTuple):
     """A model in the comparison: its seeds' keys in `EvaluationSet.judged`, its family, what it took."""
 
     name: str
@@ -73,7 +73,7 @@ class Candidate(NamedTuple):
 def leaderboard(
     test: EvaluationSet,
     validation: EvaluationSet,
-    contenders: Sequence[Candidate],
+    contenders: Sequence[ComparedModel],
     *,
     default: str,
     replicates: int,
@@ -106,7 +106,7 @@ def leaderboard(
 
 def standings(
     tests: Sequence[EvaluationSet],
-    contenders: Sequence[Candidate],
+    contenders: Sequence[ComparedModel],
     beside: Mapping[str, str],
     replicates: int,
 ) -> list[dict[str, Any]]:
@@ -163,7 +163,7 @@ def _check_choosable(validation: EvaluationSet) -> None:
         )
 
 
-def _validation(trial: EvaluationSet, contender: Candidate) -> dict[str, Any]:
+def _validation(trial: EvaluationSet, contender: ComparedModel) -> dict[str, Any]:
     scores = [pr_auc_by_horizon(trial, trial.judged[run]) for run in contender.runs]
     by_horizon = np.mean([list(score.values()) for score in scores], axis=0)
     return {

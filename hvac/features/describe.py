@@ -49,6 +49,11 @@ class Recipe:
         """C, the number of points in a window."""
         return 1 if self.windows.by == "point" else len(self.points)
 
+    @property
+    def window_points(self) -> tuple[str, ...]:
+        """Return the points that every window has, in their order; none where each has its own."""
+        return () if self.windows.by == "point" else self.points
+
     def to_json(self) -> dict[str, Any]:
         """Plain values."""
         return {
@@ -132,6 +137,7 @@ def describe(scene: Scene, end_day_B: Days, recipe: Recipe, scale: Scale | None 
     made = cut(scene.panel, end_day_B, recipe.windows, scale)
     return Windows(
         keys=_keys(scene, made, recipe),
+        points=scene.panel.points if recipe.windows.by == "equipment" else None,
         observed_B=made.share_B.astype(np.float32),
         persistence_B=_persistence(scene, made).astype(np.float32),
         x_BCL=made.x_BCL.astype(np.float32),

@@ -36,6 +36,7 @@ VECTORS = {
     "weights": ("w_BH", pa.float32()),
 }
 LABELS = ("labels", "known", "weights")
+NO_ARRAYS = ("keys", "points")  # fields of `Windows` that are no arrays of windows
 SCALARS = {"observed": "observed_B", "persistence": "persistence_B"}
 
 
@@ -51,6 +52,7 @@ class Windows:
     made from values where they are needed, and never stored."""
 
     keys: pa.Table
+    points: tuple[str, ...] | None = None
     observed_B: Floats
     persistence_B: Floats | None = None
     x_BCL: Floats | None = None
@@ -119,7 +121,7 @@ class Windows:
         return np.asarray(self.keys[name].to_numpy(zero_copy_only=False))
 
     def _arrays(self) -> dict[str, npt.NDArray[Any] | None]:
-        return {f.name: getattr(self, f.name) for f in fields(self) if f.name != "keys"}
+        return {f.name: getattr(self, f.name) for f in fields(self) if f.name not in NO_ARRAYS}
 
 
 def concat(parts: Sequence[Windows]) -> Windows:
@@ -129,10 +131,13 @@ def concat(parts: Sequence[Windows]) -> Windows:
     names = [
         f.name
         for f in fields(Windows)
-        if f.name != "keys" and getattr(parts[0], f.name) is not None
+        if f.name not in NO_ARRAYS and getattr(parts[0], f.name) is not None
     ]
     arrays = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
-    return Windows(keys=pa.concat_tables([part.keys for part in parts]), **arrays)
+    keys = pa.concat_tables([part.keys for part in parts])
+    names_of_points = {part.points for part in parts}
+    points = parts[0].points if len(names_of_points) == 1 else None
+    return Windows(keys=keys, points=points, **arrays)
 
 
 def labels_only(windows: Windows) -> Windows:
@@ -142,7 +147,7 @@ def labels_only(windows: Windows) -> Windows:
     dropped: dict[str, Any] = {
         attribute: None for name, (attribute, _) in VECTORS.items() if name not in LABELS
     }
-    return replace(windows, **dropped, p_BCPE=None, a_BCA=None, persistence_B=None)
+    return replace(windows, **dropped, points=None, p_BCPE=None, a_BCA=None, persistence_B=None)
 
 
 def to_arrow(windows: Windows, *, fixed: bool = True) -> pa.Table:

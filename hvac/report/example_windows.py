@@ -21,7 +21,7 @@ OUTCOMES = ("tn", "tp", "fp", "fn")
 ROWS = 5
 
 
-class HorizonRisk(NamedTuple):
+class ExampleRisk(NamedTuple):
     """The risk of one window at one horizon, and whether its alarm was right (`outcome`)."""
 
     risk: float
@@ -30,7 +30,7 @@ class HorizonRisk(NamedTuple):
     outcome: str
 
 
-RisksByHorizon = dict[int, HorizonRisk]
+RisksByHorizon = dict[int, ExampleRisk]
 
 
 def choose_examples(windows: EvaluationSet, risks: ModelRisks, seed: int) -> list[int]:
@@ -68,7 +68,7 @@ def example_risks(windows: EvaluationSet, risks: ModelRisks, row: int) -> RisksB
     outcome_H = outcomes(risks.alarm_BH[row], windows.windows.labels[0][row])
     by_horizon = {}
     for i, horizon in enumerate(windows.horizons):
-        by_horizon[horizon] = HorizonRisk(
+        by_horizon[horizon] = ExampleRisk(
             risk=float(risks.risk_BH[row, i]),
             threshold=float(risks.threshold_BH[row, i]),
             alarm=bool(risks.alarm_BH[row, i]),
@@ -110,7 +110,7 @@ def forecast_panel(
 
 
 def _forecast(
-    bundle: Bundle, window: Cut, c: int, horizon: int, risk: HorizonRisk, centre: Any, spread: Any
+    bundle: Bundle, window: Cut, c: int, horizon: int, risk: ExampleRisk, centre: Any, spread: Any
 ) -> DrawnForecast:
     normal = bundle.forecast(window.x_BCL, horizon)
     value_D, low_D, high_D = (part_BCD[0, c] * spread + centre for part_BCD in normal)

@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
@@ -32,9 +33,12 @@ from hvac.features.encoder import Encoder, EncoderConfig, load_encoder
 from hvac.features.table import Windows
 from hvac.models.families import FAMILIES, read_family, restore
 from hvac.models.family import FamilyConfig, Model, prepared
+from hvac.panel.windows import INSUFFICIENT, LEARNING
+from hvac.readings.frames import Table
 from hvac.scoring.forecast import Moments, damped_quadratic
 from hvac.scoring.golden import check_answers, golden_arrays
 from hvac.scoring.manifest import FORMAT, MANIFEST, read_manifest
+from hvac.scoring.predict_readings import predict_readings
 from hvac.storage import AnyPath, as_given, folder_name, local_folder, replacing_folder
 
 MODEL, GOLDEN, ENCODER = "model.safetensors", "golden.safetensors", "encoder"
@@ -132,11 +136,7 @@ class Bundle:
             BundleError: the windows lack something the family needs, or have another number of
                 points.
         """
-        for array in (windows.f_BCF, windows.x_BCL, windows.z_BCE):
-            if array is not None and array.shape[1] != self.recipe.width:
-                raise BundleError(
-                    f"expected windows of {self.recipe.width} points, found {array.shape[1]}"
-                )
+        self._check_windows(windows)
         ready = prepared(windows, self.model.config.needs, lambda: self.encoder)
         score_BH = self.model.score(ready).astype(np.float64)
         facility_B = windows.column("facility_id")
@@ -145,6 +145,53 @@ class Bundle:
             self.decision.threshold_BH(facility_B),
         )
         return Prediction(score_BH, risk_BH, threshold_BH, alarms(risk_BH, threshold_BH))
+
+    def predict_readings(
+        self,
+        readings: Table,
+        events: Table | None = None,
+        equipment: Table | None = None,
+        **settings: Any,
+    ) -> pd.DataFrame:
+        """Score the newest window of every unit of some readings.
+
+        Args:
+            readings: a file, folder, glob or URL, or a table; all that is known of the units, as
+                the first 90 days are their baseline and other units their peers.
+            events: past failures, maintenance and the like, likewise; context for the risks.
+            equipment: the register with `class` and `install_date`; without it all units are taken
+                to be of the bundle's class.
+            settings: how files are written, as in a run file's `source` section.
+
+        Returns:
+            One row per unit (or point) and horizon: ids, `class`, `end_date`, `horizon`, `risk`,
+            `threshold`, `alarm`, `status`, `learning_days_left`, `observed_share`. Where `status`
+            is not "ok" there is no risk: "learning" (too few days yet), "insufficient_data",
+            "other_class" (another bundle's), "no_known_point" (none of the bundle's points).
+
+        Raises:
+            InputError: a table cannot be read, or events do not match the equipment.
+        """
+        return predict_readings(self, readings, events, equipment, **settings)
+
+    def _check_windows(self, windows: Windows) -> None:
+        """Raise BundleError for windows that the product does not score."""
+        for array in (windows.f_BCF, windows.x_BCL, windows.z_BCE):
+            if array is not None and array.shape[1] != self.recipe.width:
+                raise BundleError(
+                    f"expected windows of {self.recipe.width} points, found {array.shape[1]}"
+                )
+        if windows.points is not None and windows.points != self.recipe.window_points:
+            raise BundleError(
+                f"expected windows of the points {', '.join(self.recipe.window_points)},"
+                f" found {', '.join(windows.points)}"
+            )
+        unscored = np.isin(windows.column("status").astype(str), (LEARNING, INSUFFICIENT))
+        if unscored.any():
+            raise BundleError(
+                f"{unscored.sum()} of {len(windows)} windows are learning or have insufficient"
+                " data, and get no risk: take those whose status is 'ok'"
+            )
 
     def forecast(self, x_BCL: npt.NDArray[np.floating[Any]], horizon: int) -> Outlook:
         """Damped quadratic of every point with its band; the band is nan where it could not be
@@ -273,6 +320,15 @@ class Bundle:
             raise BundleError(
                 f"{self.folder or self.name} is damaged: it cannot judge a window ({told})"
             ) from error
+
+
+def load_bundle(path: str | AnyPath) -> Bundle:
+    """Read a bundle folder; `path` may be a URL.
+
+    Raises:
+        BundleError: a file is missing or damaged, or the format or family is unknown.
+    """
+    return Bundle.load(path)
 
 
 def _arrays(copy: Path, folder: AnyPath, name: str) -> Arrays:

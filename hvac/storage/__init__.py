@@ -7,8 +7,8 @@ upload ends; of a folder, the file that says "whole" is uploaded last.
 """
 
 from hvac.filesystems import unreadable
+from hvac.storage.content_keys import content_key
 from hvac.storage.folders import local_folder, remove_tree, replacing_folder
-from hvac.storage.keys import content_key
 from hvac.storage.paths import (
     AnyPath,
     Location,

@@ -25,7 +25,7 @@ from hvac.models.family import loaded_once
 from hvac.panel.splits import SPLITS
 from hvac.scoring.bundle import Bundle
 from hvac.storage import AnyPath, folder_name, place, writing
-from ray_jobs.fit.candidates import CandidateScores, Shared, needed_windows
+from ray_jobs.fit.candidates import CandidateScores, FitSettings, needed_windows
 from ray_jobs.tables.windows_table import read_windows
 
 EVALUATED = ("tune", "cal", "test")
@@ -53,7 +53,10 @@ class BundleScores(NamedTuple):
 
 
 def score_bundles(
-    shared: Shared, recipes: Mapping[str, Recipe], bundles: Mapping[str, str], held_out: AnyPath
+    shared: FitSettings,
+    recipes: Mapping[str, Recipe],
+    bundles: Mapping[str, str],
+    held_out: AnyPath,
 ) -> dict[str, BundleScores]:
     """Score all windows with the bundle of their class, one Ray task per class.
 
@@ -66,7 +69,7 @@ def score_bundles(
     return dict(zip(recipes, ray.get(refs), strict=True))
 
 
-def _score_bundle(shared: Shared, recipe: Recipe, folder: str, held_out: str) -> BundleScores:
+def _score_bundle(shared: FitSettings, recipe: Recipe, folder: str, held_out: str) -> BundleScores:
     torch.set_num_threads(1)
     bundle = Bundle.load(folder)
     encoder = loaded_once(lambda: load_encoder(shared.encoder))

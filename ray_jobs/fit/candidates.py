@@ -65,7 +65,7 @@ class CandidateScores(NamedTuple):
     microseconds_per_window: float = 0.0
 
 
-class Shared(NamedTuple):
+class FitSettings(NamedTuple):
     """What all tasks share."""
 
     windows_folder: str
@@ -79,7 +79,7 @@ class Candidates:
     def __init__(self, config: RunConfig) -> None:
         workspace = workspace_of(config)
         self._folder = workspace.root / "candidates" / basis_of(config)[:12]
-        self.shared = Shared(str(workspace.windows), config.encoder, config.decision.folds)
+        self.shared = FitSettings(str(workspace.windows), config.encoder, config.decision.folds)
 
     def of(self, config: FamilyConfig, recipe: Recipe, without: str | None = None) -> Candidate:
         """Return a model's candidate for one class."""
@@ -125,7 +125,7 @@ def _code_hash() -> str:
     return content_key(trees)
 
 
-def fit_candidate(shared: Shared, candidate: Candidate) -> str:
+def fit_candidate(shared: FitSettings, candidate: Candidate) -> str:
     """Fit on everything that is not tested, score all windows, and write the scores.
 
     Returns the file they lie in.

@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from pydantic import BaseModel
 from ray.exceptions import RayError
@@ -78,7 +78,7 @@ def start_logging() -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
 
 
-def stop_for(error: BaseException, started: float) -> None:
+def stop_for(error: BaseException, started: float) -> NoReturn:
     """End the process with one sentence where a user can mend the error, else raise it."""
     message = root_of(error)
     if message is None:

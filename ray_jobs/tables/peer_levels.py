@@ -7,7 +7,6 @@ score and the service read them."""
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
@@ -18,10 +17,9 @@ import ray
 
 from hvac.features import peer_files
 from hvac.features.describe import Recipe
-from hvac.features.peer_files import FLEET, key_of, level_path, mark_of
+from hvac.features.peer_files import key_of, level_path, mark_of
+from hvac.features.peer_groups import LEAST_PEERS, peer_groups
 from hvac.features.peers import (
-    LEAST_PEERS,
-    MOST_PEERS,
     PeerLevel,
     PeerSeries,
     level_to_arrow,
@@ -44,43 +42,6 @@ class PeerFile(NamedTuple):
 
     path: str
     key: str
-
-
-class PeerGroup(NamedTuple):
-    """Units of one kind whose median is one level; `facility` is empty where they are of the whole
-    fleet.
-    """
-
-    kind: str
-    facility: str
-    units: tuple[Unit, ...]
-
-
-def peer_groups(registry: Registry) -> dict[tuple[str, str], PeerGroup]:
-    """Choose the group of every (kind, facility): its own units where there are at least 5, else
-    the fleet's.
-
-    A group takes at most 128 units, by a hash of their ids.
-    """
-    by_facility: dict[tuple[str, str], list[Unit]] = defaultdict(list)
-    by_kind: dict[str, list[Unit]] = defaultdict(list)
-    for unit, kind in registry.kinds.items():
-        by_facility[kind, unit.facility_id].append(unit)
-        by_kind[kind].append(unit)
-    groups = {}
-    for (kind, facility), units in by_facility.items():
-        if len(units) >= LEAST_PEERS:
-            groups[kind, facility] = PeerGroup(kind, facility, _some(units))
-        elif len(by_kind[kind]) >= LEAST_PEERS:
-            groups[kind, facility] = PeerGroup(kind, FLEET, _some(by_kind[kind]))
-    return groups
-
-
-def _some(units: Sequence[Unit]) -> tuple[Unit, ...]:
-    def place_of(unit: Unit) -> bytes:
-        return hashlib.sha256("\x1f".join(unit).encode()).digest()
-
-    return tuple(sorted(sorted(units, key=place_of)[:MOST_PEERS]))
 
 
 def make_peers(

@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from hvac.evaluation.alarms import Onsets
 from hvac.evaluation.comparison import EvaluationSet, ModelRisks
-from hvac.evaluation.leaderboard import Candidate, Cost, leaderboard
+from hvac.evaluation.leaderboard import ComparedModel, Cost, leaderboard
 from hvac.features.table import KEY_SCHEMA, Windows
 
 HORIZONS = (30, 60, 90)
@@ -78,8 +78,8 @@ def trial(noise: Mapping[str, float], *, seed: int, onsets: int = 60) -> Evaluat
 
 def contender(
     name: str, runs: tuple[str, ...], *, family: str | None = None, microseconds: float = 1.5
-) -> Candidate:
-    return Candidate(name, family or name, runs, Cost(1000, 12.5, microseconds))
+) -> ComparedModel:
+    return ComparedModel(name, family or name, runs, Cost(1000, 12.5, microseconds))
 
 
 def board(

@@ -26,7 +26,7 @@ from hvac.scoring.bundle import Bundle
 from ray_jobs import evaluate, facilities, score, train
 from ray_jobs.assess.decided_risks import EVALUATED, decide_risks, read_held_out
 from ray_jobs.assess.leaderboard_files import finished_facilities
-from ray_jobs.fit.candidates import Candidate, Shared, fit_candidate, read_scores
+from ray_jobs.fit.candidates import Candidate, FitSettings, fit_candidate, read_scores
 from ray_jobs.run.records import TrainRecord
 from ray_jobs.run.run_config import RunConfig
 from ray_jobs.run.workspace import workspace_of
@@ -118,7 +118,7 @@ def test_nothing_of_the_facility_left_out_is_learned_from(
     def told(folder: Path) -> tuple[Any, Any]:
         file = tmp_path / f"{folder.parent.name}.npz"
         candidate = Candidate(config_of("gbdt_context"), recipe, file, LEFT_OUT)
-        fit_candidate(Shared(str(folder), EncoderConfig(), folds=2), candidate)
+        fit_candidate(FitSettings(str(folder), EncoderConfig(), folds=2), candidate)
         outcome = read_scores(file)
         verdicts = decide_risks(
             folder,

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import logging
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,11 +18,13 @@ import pyarrow.dataset as pads
 import pyarrow.parquet as pq
 import pytest
 
+import hvac
 from hvac.features.encoder import load_encoder
 from hvac.models.families import cross_fit
 from hvac.models.family import Fitting, loaded_once
 from hvac.scoring.bundle import Bundle
 from ray_jobs import evaluate, featurize, ingest, score, train
+from ray_jobs.__main__ import STEPS
 from ray_jobs.assess.decided_risks import read_held_out
 from ray_jobs.pipeline import run_summary
 from ray_jobs.run.run_config import RunConfig
@@ -325,3 +329,55 @@ def test_networks_of_the_fusion_were_fitted_by_ray_trains_workers_and_lie_in_the
     bundle = Bundle.load(next((workspace / "bundles").glob("pump-*")))
     np.testing.assert_allclose(bundle.model.score(windows), here.model.score(windows), atol=1e-4)
     assert bundle.training["rule"] == here.notes["rule"]
+
+
+def test_readings_scored_in_one_call_get_the_risks_of_latest_parquet(finished: Finished) -> None:
+    _, workspace = finished
+    source = workspace / "source"
+    latest = pd.read_parquet(workspace / "latest.parquet")
+    for folder in sorted((workspace / "bundles").iterdir()):
+        bundle = hvac.load_bundle(folder)
+        risks = bundle.predict_readings(
+            source / "readings",
+            events=source / "events.parquet",
+            equipment=source / "equipment.parquet",
+        )
+        keys = ["facility_id", "equipment_id", "horizon"]
+        both = latest[latest["class"] == bundle.recipe.class_name].merge(risks, on=keys)
+        assert len(both) == 3 * 16
+        np.testing.assert_allclose(both["risk_x"], both["risk_y"], atol=1e-6)
+        assert (both["status_x"] == both["status_y"]).all()
+
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+
+def ran(script: str, *arguments: str) -> str:
+    command = [sys.executable, str(EXAMPLES / script), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=120).stdout
+
+
+def test_examples_run(finished: Finished, tmp_path: Path) -> None:
+    _, workspace = finished
+    bundle = next((workspace / "bundles").glob("pump-*"))
+    part = next((workspace / "source" / "readings").glob("*.parquet"))
+    pd.read_parquet(part).head(20_000).to_csv(tmp_path / "readings.csv", index=False)
+    assert "status" in ran("score_readings.py", str(bundle), str(tmp_path / "readings.csv"))
+    assert ran("own_family.py").count("ROC-AUC") == 3
+    assert "PR-AUC" in ran("read_metrics.py", str(workspace / "metrics.json"))
+
+
+def test_console_script_lists_the_steps_and_runs_one() -> None:
+    command = [sys.executable, "-m", "ray_jobs"]
+    listed = subprocess.run([*command, "--help"], capture_output=True, text=True, check=True)
+    assert all(f"  {step} " in listed.stdout for step in STEPS)
+    version = subprocess.run([*command, "--version"], capture_output=True, text=True, check=True)
+    assert version.stdout.split()[-1] == hvac.__version__
+    absent = [*command, "train", "--config", "nowhere.yaml"]
+    refused = subprocess.run(absent, capture_output=True, text=True, check=False)
+    assert refused.returncode == 2
+    assert "no config file at nowhere.yaml" in refused.stderr
+    mistyped = [*command, "pretrain", "step=3"]
+    refused = subprocess.run(mistyped, capture_output=True, text=True, check=False)
+    assert refused.returncode == 2
+    assert "did you mean 'steps'?" in refused.stderr

@@ -26,8 +26,9 @@ from hvac.models.hybrid import Hybrid, HybridConfig
 from hvac.models.search_space import with_settings
 from hvac.storage import write_json
 from ray_jobs import tune
+from ray_jobs.run.records import TuneRecord
 from ray_jobs.run.run_config import RunConfig, load_run
-from ray_jobs.run.workspace import Result, workspace_of
+from ray_jobs.run.workspace import workspace_of
 from ray_jobs.sweep.plan import plan
 from ray_jobs.sweep.search import restorable
 from ray_jobs.sweep.trial import Shared, follow, keep, resumed_trial, run_trial
@@ -74,7 +75,7 @@ def make(finished: Finished, tmp_path_factory: pytest.TempPathFactory) -> Making
 
 class Swept(NamedTuple):
     config: RunConfig
-    result: Result
+    result: TuneRecord
     folder: Path
     trials: list[dict[str, Any]]
     runs: str | None

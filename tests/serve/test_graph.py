@@ -104,7 +104,7 @@ def test_graph_gives_the_numbers_of_the_plain_call(served: Served) -> None:
     stages = served.plain.stages
     assert isinstance(stages, LocalStages)
     asks = [served.plain._ask(unit) for unit in _asked()]
-    rows = stages.core.in_order(
+    rows = stages.core.rows_in_order(
         [stages._finish(group) for group in stages.core.prepare(stages.shelf, asks)]
     )
     np.testing.assert_allclose(

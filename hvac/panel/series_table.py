@@ -1,0 +1,36 @@
+"""One row per point of a unit: the days and the number of its readings."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+KEYS = ["facility_id", "equipment_id", "point_id"]
+JOINED = {"date_min": "min", "date_max": "max", "date_count": "sum", "limited_sum": "sum"}
+
+
+def series_table(readings: pa.Table) -> pa.Table:
+    """Count the readings of every point, and those with a limit.
+
+    Returns ids, `date_min`, `date_max`, `date_count`, `limited_sum`.
+    """
+    table = readings.append_column("limited", pc.cast(_has_limit(readings), pa.int64()))
+    counts = [("date", "min"), ("date", "max"), ("date", "count"), ("limited", "sum")]
+    return table.group_by(KEYS).aggregate(counts)
+
+
+def _has_limit(readings: pa.Table) -> pa.Array:
+    present = [
+        pc.is_valid(readings[name])
+        for name in ("lower_limit", "upper_limit")
+        if name in readings.column_names
+    ]
+    return pc.or_(*present) if present else pa.array(np.zeros(len(readings), dtype=bool))
+
+
+def joined_series(series: pa.Table) -> pa.Table:
+    """Join the rows of all files: one row per point of a unit."""
+    table = series.group_by(KEYS).aggregate(list(JOINED.items()))
+    columns = [f"{name}_{how}" for name, how in JOINED.items()]
+    return table.select([*KEYS, *columns]).rename_columns([*KEYS, *JOINED])
