@@ -24,12 +24,12 @@ from hvac.features.table import KEY_SCHEMA, Windows, matrix
 from hvac.panel.grid import Unit
 from hvac.panel.splits import Splitter
 from hvac.panel.windows import INSUFFICIENT, OK
-from hvac.readings.predecessor_csv import SeedBatch
+from hvac.readings.predecessor_csv import PredecessorBatch
 
 Floats = npt.NDArray[np.float64]
 
 
-def seed_table(batch: SeedBatch, *, first_row: int) -> pa.Table:
+def predecessor_table(batch: PredecessorBatch, *, first_row: int) -> pa.Table:
     """A batch of the seed's file as rows of ids, date, values, labels.
 
     A file without `end_date` gets one day per row, in file order: splits by equipment do not look
@@ -45,7 +45,7 @@ def seed_table(batch: SeedBatch, *, first_row: int) -> pa.Table:
     )
 
 
-def seed_windows(
+def predecessor_windows(
     table: pa.Table, recipe: Recipe, splitter: Splitter
 ) -> tuple[Windows, Counter[str]]:
     """Windows of one bucket of the seed's rows, with statistics and labels; and how many were left

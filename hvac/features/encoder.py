@@ -62,7 +62,7 @@ def packaged_folder() -> Path:
     return Path(str(files("hvac.features").joinpath("weights")))
 
 
-def seed_architecture() -> Any:
+def predecessor_architecture() -> Any:
     """The seed's TinyTimeMixer configuration: 103,934 parameters as a prediction model, 11 patches
     of 8 days.
     """
@@ -78,7 +78,7 @@ def seed_architecture() -> Any:
 
 def packaged_architecture() -> Any:
     """The packaged encoder's configuration: 9 patches of 10 days, so that all 90 days are seen."""
-    config = seed_architecture().to_dict()
+    config = predecessor_architecture().to_dict()
     config |= {
         "patch_length": 10,
         "patch_stride": 10,
@@ -318,7 +318,7 @@ def _tsfm() -> Any:
 def _make_random(seed: int) -> torch.nn.Module:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        model: torch.nn.Module = _tsfm().TinyTimeMixerForPrediction(seed_architecture())
+        model: torch.nn.Module = _tsfm().TinyTimeMixerForPrediction(predecessor_architecture())
     return model
 
 
