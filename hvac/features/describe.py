@@ -19,9 +19,10 @@ from hvac.features.recent import recent
 from hvac.features.residuals import residuals
 from hvac.features.statistics import statistics
 from hvac.features.table import KEY_SCHEMA, Windows
+from hvac.panel.daily_readings import ALWAYS_KNOWN
 from hvac.panel.events import Events, inside_episode, limit_events, no_events
 from hvac.panel.follow_up import FollowUp
-from hvac.panel.grid import ALWAYS_KNOWN, Bools, Days, Floats, Panel
+from hvac.panel.grid import Bools, Days, Floats, Panel
 from hvac.panel.labels import LabelConfig, onset_labels, value_labels
 from hvac.panel.limits import panel_limits
 from hvac.panel.rhythm import Rhythm, rhythm

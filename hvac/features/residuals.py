@@ -14,7 +14,8 @@ from typing import Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from hvac.panel.grid import ALWAYS_KNOWN, Days, Panel
+from hvac.panel.daily_readings import ALWAYS_KNOWN
+from hvac.panel.grid import Days, Panel
 from hvac.panel.windows import BASELINE_DAYS, NEVER, Scale
 
 RIDGE: Final = 0.1  # added to the variances of normalised points

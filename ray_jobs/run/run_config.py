@@ -15,7 +15,7 @@ from hvac.models.families import BASELINES, ModelConfig, config_of
 from hvac.models.family import columns_for
 from hvac.models.fusion import FusionConfig
 from hvac.panel.labels import LabelConfig
-from hvac.panel.splits import SplitConfig
+from hvac.panel.split_config import SplitConfig
 from hvac.panel.windows import WindowConfig
 from hvac.readings.gate import SourceConfig
 from hvac.simulate.fleet import SimulateConfig

@@ -28,7 +28,8 @@ from hvac.features.table import Windows
 from hvac.panel.follow_up import FollowUp, follow_ups
 from hvac.panel.grid import Panel, Unit
 from hvac.panel.labels import LabelConfig
-from hvac.panel.splits import SplitConfig, Splitter, make_splitter
+from hvac.panel.split_config import SplitConfig
+from hvac.panel.splits import Splitter, make_splitter
 from hvac.panel.windows import INSUFFICIENT, LEARNING, OK, WindowConfig
 from tests.panel.panel_example import (
     FIRST,
