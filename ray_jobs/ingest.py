@@ -47,7 +47,8 @@ from hvac.readings.gate import (
 )
 from hvac.readings.notation_notes import SENTENCES, notes_on_counts, notes_on_files
 from hvac.readings.table_paths import SUFFIXES, file_stamp, passed_over, table_files
-from hvac.simulate.fleet import simulate_facilities, write_canonical
+from hvac.simulate.fleet import simulate_facilities
+from hvac.simulate.fleet_files import write_canonical
 from hvac.storage import (
     AnyPath,
     open_filesystem,

@@ -19,7 +19,8 @@ import torch.nn.functional as F
 from hvac.config import Config
 from hvac.features.encoder import packaged_architecture
 from hvac.panel.grid import Unit, panels
-from hvac.simulate.fleet import SimulateConfig, simulate
+from hvac.simulate.fleet import simulate
+from hvac.simulate.simulate_config import SimulateConfig
 
 Floats = npt.NDArray[np.float32]
 Report = Callable[[dict[str, float]], None]

@@ -18,7 +18,7 @@ from hvac.panel.labels import LabelConfig
 from hvac.panel.split_config import SplitConfig
 from hvac.panel.windows import WindowConfig
 from hvac.readings.gate import SourceConfig
-from hvac.simulate.fleet import SimulateConfig
+from hvac.simulate.simulate_config import SimulateConfig
 from hvac.storage import AnyPath, Location
 from ray_jobs.run.runtime import RayConfig
 from ray_jobs.run.tune_config import TuneConfig
