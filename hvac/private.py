@@ -1,4 +1,4 @@
-"""Files that only their owner may read: the store, and the token that Ray makes for its clusters."""
+"""Files that only their owner may read: the store, and the token of Ray's clusters."""
 
 from __future__ import annotations
 

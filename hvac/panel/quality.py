@@ -75,7 +75,7 @@ def doubts(panel: Panel, end_day: int, scale: Scale) -> list[Doubt]:
 
 
 def _has_sentinel(value_N: Values, centre: float, spread: float) -> bool:
-    """Tell whether values hold a mark that is far from the baseline; a small one must come twice."""
+    """Tell whether values hold a mark far from the baseline; a small one must come twice."""
     mark_N = value_N[np.isin(value_N, SENTINELS)]
     far_N = np.abs(mark_N - centre) / spread > FAR
     small_N = np.abs(mark_N) < SURE  # 255 may be a value
@@ -83,7 +83,7 @@ def _has_sentinel(value_N: Values, centre: float, spread: float) -> bool:
 
 
 def _is_flat(value_N: Values) -> bool:
-    """Tell whether the last readings are one value at a point that changes from reading to reading."""
+    """Tell whether the last readings are one value at a point that else changes every time."""
     if len(value_N) < 2 * FLAT_READINGS or (value_N[-FLAT_READINGS:] != value_N[-1]).any():
         return False
     same = np.diff(value_N) == 0

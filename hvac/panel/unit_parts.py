@@ -46,7 +46,7 @@ def _spread(config: SplitConfig, units: Sequence[Unit], failing: Collection[Unit
 
 
 def _even_places(units: Sequence[Unit], offset: float) -> dict[Unit, float]:
-    """Return places in [0, 1), equally far apart; `offset` in [0, 1) is where the first one lies."""
+    """Return places in [0, 1), equally far apart; `offset` in [0, 1) sets the first one."""
     return {unit: (rank + offset) / len(units) for rank, unit in enumerate(units)}
 
 

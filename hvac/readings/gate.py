@@ -1,9 +1,9 @@
 """The one gate: readings of every format become one checked table.
 
 What cannot be read is listed and counted. Missing is not a reject (and neither zero nor off): a
-blank, `欠測`, `－` or nan value is counted and not emitted. A row with an unreadable id, date, value
-or `known_at` is rejected. A row with unreadable or swapped limits (lower > upper) keeps its value:
-only its limits become null, and that is listed too. An infinite limit means no limit.
+blank, `欠測`, `－` or nan value is counted and not emitted. A row with an unreadable id, date,
+value or `known_at` is rejected. A row with unreadable or swapped limits (lower > upper) keeps its
+value: only its limits become null, and that is listed too. An infinite limit means no limit.
 """
 
 from __future__ import annotations
@@ -91,8 +91,8 @@ class GateResult(NamedTuple):
     number of offenders per reason; and, where there are any, repeated_readings (of the same second
     and value, within the batch: they count once), read_with_unit and read_as_word (21.5℃, 良).
     `classes`: CLASSES, the distinct classes in the readings themselves (the inspection format's
-    共通分類コード), empty where there are none. `notes`: what was guessed of the file as a whole, such as
-    its encoding.
+    共通分類コード), empty where there are none. `notes`: what was guessed of the file as a whole,
+    such as its encoding.
     """
 
     readings: Any

@@ -146,7 +146,7 @@ def _needs_survey(raw: RawBatch) -> bool:
 
 
 def _text_columns(raw: RawBatch, column: str) -> Iterator[tuple[str, Any]]:
-    """Give the file's text columns behind one of ours: one, or the value columns of a wide table."""
+    """Give the file's text columns behind one of ours: several for a wide table's values."""
     if column not in raw.columns or not is_text(raw.columns[column].type):
         return
     if column != "value" or raw.value_names is None:

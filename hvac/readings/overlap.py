@@ -72,7 +72,7 @@ def find_overlap(readings: ReadingTimes) -> Overlap:
 
 
 def _moments(readings: ReadingTimes) -> Ints:
-    """Number the moments, and return that of each reading."""
+    """Return the number of each reading's moment."""
     second = np.maximum(readings.second, 0)
     new = np.zeros(len(second), dtype=bool)
     for column in (readings.series, readings.day, second):

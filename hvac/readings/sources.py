@@ -98,7 +98,7 @@ class SourceConfig(Config):
     skip_rows: int = Field(default=0, ge=0)
     """Rows above the header of readings files, which are left out."""
     decimal: Literal[".", ","] | None = None
-    """Decimal sign, or `point`, `comma`; none settles it per column, and refuses what is unclear."""
+    """Decimal sign, or its name; none settles it per column, and refuses what is unclear."""
     thousands: str | None = Field(default=None, max_length=1)
     """Sign that parts thousands, or its name; none allows all but the decimal sign."""
     date_format: str | None = None

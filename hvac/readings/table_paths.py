@@ -43,7 +43,7 @@ def table_files(given: str | Sequence[str] | None, setting: str) -> list[str]:
 
 
 def passed_over(given: str | Sequence[str] | None) -> list[str]:
-    """Return the files in the folders of a setting that are not read: no tables by their endings."""
+    """Return the files in the folders of a setting that are no tables by their endings."""
     files = {file for path in _paths(given) for file in _files_below(path)}
     return sorted(file for file in files if not _is_table(file))
 

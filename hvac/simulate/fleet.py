@@ -152,7 +152,7 @@ def _simulate_class(config: SimulateConfig, facility: int, name: str) -> Fleet:
 
 
 def _register(group: _Group) -> tuple[pa.Table, Floats]:
-    """Draw the equipment register (設備台帳), and the age of each unit in years at the start [U]."""
+    """Draw the equipment register (設備台帳), and each unit's age in years at the start [U]."""
     rng, config = group.stream("register"), group.config
     count = config.equipment_per_class
     age_U = rng.uniform(0.5, 20.0, count)

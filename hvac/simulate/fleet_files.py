@@ -1,4 +1,4 @@
-"""Write a simulated fleet as files: canonical Parquet, or an inspection record as people type it."""
+"""Write a simulated fleet: canonical Parquet, or an inspection record as people type it."""
 
 from __future__ import annotations
 
@@ -50,8 +50,8 @@ def write_inspection_csv(fleet: Fleet, path: str | AnyPath, *, seed: int = 0) ->
     """Write readings as one cp932 CSV, as inspectors keep it.
 
     Dates are like 2024/3/1 5:04, some digits are full-width, thousands have commas. Most of the
-    missing days get a row with `－`, `欠測` or nothing as the value. Meant for small fleets (a Python
-    string per cell).
+    missing days get a row with `－`, `欠測` or nothing as the value. Meant for small fleets (a
+    Python string per cell).
 
     >>> import tempfile
     >>> from pathlib import Path

@@ -133,7 +133,7 @@ def _memory(rng: np.random.Generator, shape: tuple[int, ...], phi: float) -> Flo
 
 
 def record(x_UPD: Floats, kind: Kind) -> Floats:
-    """Round to what an instrument shows, and keep quantities that cannot be negative at 0 or above."""
+    """Round to what an instrument shows; keep quantities without a sign at 0 or above."""
     shown_UPD = np.empty_like(x_UPD)
     for place, point in enumerate(kind.points):
         shown_UPD[:, place] = np.round(x_UPD[:, place], _decimals(point.level))

@@ -13,9 +13,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import ray
 
-from hvac.features.describe import Recipe, Scene, UnitRecord, scenes, training_windows
+from hvac.features.describe import Recipe, Scene, UnitRecord, scenes
 from hvac.features.describe_predecessor import predecessor_windows
 from hvac.features.table import KEY_SCHEMA, Windows, to_arrow
+from hvac.features.training_windows import training_windows
 from hvac.panel.follow_up import FollowUp
 from hvac.panel.grid import Panel, Unit, panels
 from hvac.panel.registry import Registry
