@@ -172,8 +172,8 @@ def _installed_late(units: pa.Table, *, file: str) -> pa.Table:
     rejects = Rejects(file, np.arange(1, len(units) + 1))
     installed = units["install_date"].cast(pa.string())
     parts = (units["facility_id"], "/", units["equipment_id"], ": ", installed)
-    found = pc.binary_join_element_wise(*parts, "", null_handling="replace")
-    rejects.note(late_U, "install_date", reason="installed_after_readings", found=found)
+    texts = pc.binary_join_element_wise(*parts, "", null_handling="replace")
+    rejects.note(late_U, "install_date", reason="installed_after_readings", found=texts)
     return rejects.table()
 
 

@@ -67,7 +67,7 @@ def read_raw(file: TableFile, source: SourceConfig, *, batch_rows: int) -> Itera
     """
     if source.format == "seed":
         raise InputError(
-            f"{file.path}: the seed's format holds windows, not readings: set another source.format"
+            f"{file.path}: source.format: seed holds windows, not readings: set another one"
         )
     if source.format == "wide":
         assert source.wide is not None

@@ -251,10 +251,10 @@ class _Batch:
         swapped = keep & (lower > upper)
         if swapped.any():
             pairs = zip(lower, upper, strict=True)
-            found = pa.array([f"lower {low} > upper {high}" for low, high in pairs])
+            texts = pa.array([f"lower {low} > upper {high}" for low, high in pairs])
             lower_name, upper_name = map(self.raw.file_name, ("lower_limit", "upper_limit"))
             names = f"{lower_name}, {upper_name}"
-            self.rejects.note(swapped, names, reason="limits_swapped", found=found)
+            self.rejects.note(swapped, names, reason="limits_swapped", found=texts)
         return (
             pa.array(lower, mask=swapped | np.isnan(lower)),
             pa.array(upper, mask=swapped | np.isnan(upper)),
@@ -265,8 +265,8 @@ class _Batch:
             return np.full(len(self.raw.row), np.nan)
         limit = self._numbers(column)
         text = keep & ((limit.state == TEXT) | (limit.state == MIXED_UNIT))
-        name, found = self.raw.file_name(column), self.raw.columns[column]
-        self.rejects.note(text, name, reason="unreadable_limit", found=found)
+        name, values = self.raw.file_name(column), self.raw.columns[column]
+        self.rejects.note(text, name, reason="unreadable_limit", found=values)
         return limit.value
 
     def _counts(self, readings: Any) -> dict[str, int]:
