@@ -19,7 +19,9 @@ from hvac.features.encoder import EncoderConfig, load_encoder
 from hvac.features.table import Windows
 from hvac.models.families import config_of, fit
 from hvac.models.family import Fitting, loaded_once
-from hvac.simulate.fleet import SimulateConfig, simulate_facilities, write_canonical
+from hvac.simulate.fleet import simulate_facilities
+from hvac.simulate.fleet_files import write_canonical
+from hvac.simulate.simulate_config import SimulateConfig
 from ray_jobs import featurize, ingest
 from ray_jobs.run.run_config import RunConfig
 from ray_jobs.run.runtime import ray_session

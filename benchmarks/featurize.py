@@ -254,8 +254,8 @@ def bare_run(pool: Pool, plan: BucketPlan, buckets: Buckets) -> int:
 
 def bare_bucket(plan: BucketPlan, bucket: str) -> int:
     """One bucket, Parquet → Parquet; returns how many windows it wrote."""
-    from hvac.features.describe import training_windows
     from hvac.features.table import concat, to_arrow
+    from hvac.features.training_windows import training_windows
 
     assert plan.splitter is not None, "made by fit_recipes"
     made = [

@@ -100,7 +100,7 @@ def make(name: str) -> Run:
     encoder = load_encoder()
     if name == "onnxruntime":
         return onnx_session(encoder)
-    mixer = encoder._own.mixer
+    mixer = encoder._weights.mixer
     modules: dict[str, Callable[[], Any]] = {
         "library": lambda: (
             lambda batch: hidden_tokens(encoder.model.backbone, encoder.model.config, batch)
@@ -124,7 +124,7 @@ def onnx_session(encoder: Any) -> Run:
 
     def run(x_NL: np.ndarray) -> np.ndarray:
         if len(x_NL) not in sessions:
-            sessions[len(x_NL)] = exported(encoder._own.mixer, len(x_NL))
+            sessions[len(x_NL)] = exported(encoder._weights.mixer, len(x_NL))
         return np.asarray(sessions[len(x_NL)].run(None, {"series": x_NL})[0])
 
     return run

@@ -1,5 +1,6 @@
-"""CSV for people: no cell is taken for a formula by a spreadsheet (files that are read again keep
-what they have).
+"""CSV for people: no cell is taken for a formula by a spreadsheet.
+
+Files that are read again keep what they have.
 """
 
 from __future__ import annotations
@@ -16,8 +17,7 @@ BLANK = {"Cc", "Cf", "Zl", "Zp", "Zs"}  # categories of what is not seen before 
 
 
 def safe_cell(value: Any) -> Any:
-    """Return a text with an apostrophe before it where it begins like a formula; anything else as
-    it is.
+    """Return a value, with an apostrophe before it where it is a text that begins like a formula.
 
     Full-width signs count as well, and blanks before a sign do not help: spreadsheets take both
     off.
@@ -38,7 +38,7 @@ class SafeWriter:
         self._writer = csv.writer(file)
 
     def writerow(self, cells: Iterable[Any]) -> None:
-        """Write one row."""
+        """Write one row of safe cells."""
         self._writer.writerow([safe_cell(cell) for cell in cells])
 
 

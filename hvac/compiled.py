@@ -1,6 +1,4 @@
-"""One typed door to numba, so that compiled kernels keep their signatures under a strict type
-checker.
-"""
+"""Numba's compiler as a typed decorator: kernels keep their signatures for the type checker."""
 
 from __future__ import annotations
 
@@ -13,7 +11,7 @@ Kernel = TypeVar("Kernel", bound=Callable[..., Any])
 
 
 def compiled(kernel: Kernel) -> Kernel:
-    """Compile at the first call and keep the machine code beside the module.
+    """Compile a kernel at its first call and keep the machine code beside the module.
 
     The GIL is free while a kernel runs; division by zero gives inf or nan, as in numpy.
     """

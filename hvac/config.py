@@ -1,5 +1,6 @@
-"""Typed, frozen configuration: one YAML file, dotted overrides, unknown keys named with their
-nearest neighbour.
+"""Typed, frozen configuration from one YAML file and dotted overrides.
+
+An unknown key is an error that suggests the nearest name.
 """
 
 from __future__ import annotations
@@ -69,10 +70,10 @@ class Config(BaseModel):
             super().__init__(**given)
         except ValidationError as error:
             faults = _faults(error)
-            raise ConfigError(_told(type(self).__name__, faults), faults) from error
+            raise ConfigError(_message(type(self).__name__, faults), faults) from error
 
     def replace(self, **changes: Any) -> Self:
-        """A checked copy with some fields changed."""
+        """Return a checked copy with some fields changed."""
         return type(self)(**{**self.model_dump(by_alias=True), **changes})
 
 
@@ -92,31 +93,31 @@ def _unknown(key: str, owner: type[Config]) -> str:
 
 
 def _faults(error: ValidationError) -> list[tuple[str, str]]:
-    """(where, what) of every fault; those of inner sections with the whole way to them."""
+    """Return (where, what) of every fault; `where` is the dotted path of the key."""
     faults = []
     for item in error.errors():
-        way, cause = tuple(str(part) for part in item["loc"]), item.get("ctx", {}).get("error")
+        where = ".".join(map(str, item["loc"]))
+        cause = item.get("ctx", {}).get("error")
         if isinstance(cause, ConfigError) and cause.faults:
-            faults += [
-                (".".join([*way, *filter(None, [inner])]), told) for inner, told in cause.faults
-            ]
+            for inner, what in cause.faults:
+                faults.append((".".join(filter(None, (where, inner))), what))
             continue
-        told = item["msg"].removeprefix("Value error, ")
-        shown = not isinstance(cause, ConfigError) and not isinstance(item["input"], dict)
-        faults.append(
-            (".".join(way), f"{told} (found {str(item['input'])[:80]!r})" if shown else told)
-        )
+        what = item["msg"].removeprefix("Value error, ")
+        if not isinstance(cause, ConfigError) and not isinstance(item["input"], dict):
+            what = f"{what} (found {str(item['input'])[:80]!r})"
+        faults.append((where, what))
     return faults
 
 
-def _told(owner: str, faults: list[tuple[str, str]]) -> str:
-    told = "; ".join(f"{where}: {what}" if where else what for where, what in faults)
-    return told if told.startswith("unknown key") else f"{owner} is not valid: {told}"
+def _message(owner: str, faults: list[tuple[str, str]]) -> str:
+    phrases = "; ".join(f"{where}: {what}" if where else what for where, what in faults)
+    return phrases if phrases.startswith("unknown key") else f"{owner} is not valid: {phrases}"
 
 
 def read_config(kind: type[Kind], path: str | AnyPath, overrides: Sequence[str] = ()) -> Kind:
-    """Read and check a configuration: `read_settings`, and faults are told with the file they are
-    in.
+    """Read and check a configuration (see `read_settings`).
+
+    Raises ConfigError, which names the file, where it is not valid.
     """
     settings = read_settings(path, overrides)
     try:
@@ -126,11 +127,11 @@ def read_config(kind: type[Kind], path: str | AnyPath, overrides: Sequence[str] 
 
 
 def read_settings(path: str | AnyPath, overrides: Sequence[str] = ()) -> dict[str, Any]:
-    """Read a YAML mapping (a path or URL) and lay `key.sub=value` overrides over it (values are
-    read as YAML).
+    """Read a YAML mapping (a path or URL) and lay `key.sub=value` overrides over it.
 
-    `extends: other.yaml` (relative to the file) takes the other file's settings as a base: sections
-    are merged key by key, everything else is replaced."""
+    Values of overrides are read as YAML. `extends: other.yaml` (relative to the file) takes the
+    other file's settings as a base: sections are merged key by key, everything else is replaced.
+    """
     settings = _read_file(path, ())
     for override in overrides:
         _override(settings, override)
@@ -138,7 +139,7 @@ def read_settings(path: str | AnyPath, overrides: Sequence[str] = ()) -> dict[st
 
 
 def read_overrides(overrides: Sequence[str]) -> dict[str, Any]:
-    """Settings from `key.sub=value` alone.
+    """Return settings from `key.sub=value` alone.
 
     >>> read_overrides(["limits.units=10", "language=ja"])
     {'limits': {'units': 10}, 'language': 'ja'}
@@ -150,24 +151,24 @@ def read_overrides(overrides: Sequence[str]) -> dict[str, Any]:
 
 
 def _read_file(path: str | AnyPath, above: tuple[AnyPath, ...]) -> dict[str, Any]:
-    own = place(path)
-    if own in above:
-        way = " → ".join(each.name for each in (*above, own))
-        raise ConfigError(f"{path}: 'extends' goes round in a circle: {way}")
+    file = place(path)
+    if file in above:
+        circle = " → ".join(step.name for step in (*above, file))
+        raise ConfigError(f"{path}: 'extends' goes round in a circle: {circle}")
     settings = _read_mapping(path)
     base = settings.pop("extends", None)
     if base is None:
         return settings
-    found = str(base) if "://" in str(base) else own.parent / str(base)
-    return _merged(_read_file(found, (*above, own)), settings)
+    base_path = str(base) if "://" in str(base) else file.parent / str(base)
+    return _merged(_read_file(base_path, (*above, file)), settings)
 
 
 def _merged(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
-    found = dict(base)
+    merged = dict(base)
     for key, value in over.items():
-        both = isinstance(value, dict) and isinstance(found.get(key), dict)
-        found[key] = _merged(found[key], value) if both else value
-    return found
+        both = isinstance(value, dict) and isinstance(merged.get(key), dict)
+        merged[key] = _merged(merged[key], value) if both else value
+    return merged
 
 
 def _read_mapping(path: str | AnyPath) -> dict[str, Any]:
@@ -199,10 +200,13 @@ def _read_mapping(path: str | AnyPath) -> dict[str, Any]:
 
 
 def _keys(given: Any) -> Iterator[Any]:
-    inner = given.values() if isinstance(given, dict) else given if isinstance(given, list) else ()
-    yield from given if isinstance(given, dict) else ()
-    for value in inner:
-        yield from _keys(value)
+    """Give the keys of a mapping and of all mappings in it."""
+    if isinstance(given, dict):
+        yield from given
+        given = list(given.values())
+    if isinstance(given, list):
+        for value in given:
+            yield from _keys(value)
 
 
 def _override(settings: dict[str, Any], override: str) -> None:
@@ -229,8 +233,8 @@ class _TooLargeError(Exception):
 def _plain_yaml(text: str) -> Any:
     """Read YAML whose aliases do not multiply it beyond what a person would write."""
     try:
-        found = yaml.safe_load(text)
-        values = _size(found, {})
+        content = yaml.safe_load(text)
+        values = _size(content, {})
     except RecursionError:
         raise _TooLargeError(
             "sections lie too deep in each other, or an alias names what it lies in"
@@ -239,7 +243,7 @@ def _plain_yaml(text: str) -> Any:
         raise _TooLargeError(
             f"its aliases stand for more than {MOST_VALUES:,} values: write them out, or fewer"
         )
-    return found
+    return content
 
 
 def _size(given: Any, known: dict[int, int]) -> int:

@@ -6,16 +6,17 @@ from collections.abc import Sequence
 
 
 class HvacError(ValueError):
-    """Base of every error that is the user's to mend (input, config, bundle), not a bug of ours."""
+    """An error that the user can mend (input, config, bundle), not a bug of ours."""
 
 
 class ConfigError(HvacError):
-    """A run configuration that cannot be read, or that contradicts itself; `faults` are (where,
-    what).
+    """A run configuration that cannot be read, or that contradicts itself.
+
+    `faults` are (where, what) of each fault.
     """
 
-    def __init__(self, told: str, faults: Sequence[tuple[str, str]] = ()) -> None:
-        super().__init__(told)
+    def __init__(self, message: str, faults: Sequence[tuple[str, str]] = ()) -> None:
+        super().__init__(message)
         self.faults = faults
 
 

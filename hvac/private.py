@@ -1,4 +1,4 @@
-"""Files that only their owner may read: the store, and the token that Ray makes for its clusters."""
+"""Files that only their owner may read: the store, and the token of Ray's clusters."""
 
 from __future__ import annotations
 
@@ -10,9 +10,7 @@ OTHERS = 0o077
 
 
 def keep_private(*files: str | Path) -> None:
-    """Take from everybody but the owner the right to files that are there; what is not ours is left
-    as it is.
-    """
+    """Take from everybody but the owner the right to files, where they are there and ours."""
     for file in map(Path, files):
         with contextlib.suppress(OSError):
             mode = file.stat().st_mode

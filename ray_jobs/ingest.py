@@ -26,9 +26,10 @@ import ray
 
 from hvac.cells import safe_table
 from hvac.errors import InputError
-from hvac.features.describe_predecessor import seed_table
+from hvac.features.describe_predecessor import predecessor_table
 from hvac.panel.partitions import bucket_folder, bucket_keys, by_bucket, part_keys
-from hvac.panel.registry import Registry, build_registry
+from hvac.panel.registering import build_registry
+from hvac.panel.registry import Registry
 from hvac.panel.series_table import joined_series, series_table
 from hvac.panel.spans import readings_by_month
 from hvac.readings.accepted import id_text
@@ -37,17 +38,18 @@ from hvac.readings.formats import read_raw
 from hvac.readings.gate import (
     CLASSES,
     GateResult,
-    SeedBatch,
+    PredecessorBatch,
     SourceConfig,
     add_counts,
+    read_predecessor,
     read_readings,
-    read_seed,
     require_rows,
     source_files,
 )
-from hvac.readings.notation_notes import TOLD, told_of_counts, told_of_notes
-from hvac.readings.sources import SUFFIXES, file_stamp, passed_over, table_files
-from hvac.simulate.fleet import simulate_facilities, write_canonical
+from hvac.readings.notation_notes import SENTENCES, notes_on_counts, notes_on_files
+from hvac.readings.table_paths import SUFFIXES, file_stamp, passed_over, table_files
+from hvac.simulate.fleet import simulate_facilities
+from hvac.simulate.fleet_files import write_canonical
 from hvac.storage import (
     AnyPath,
     content_key,
@@ -162,10 +164,10 @@ def _ingest(
     facts = {**registry.summary(), **_readings_summary(counts), "rejected": rejected}
     told = [
         *_told_of_files(source, panel, keys),
-        *told_of_notes(source, _notes(panel, keys)),
-        *registry.told,
+        *notes_on_files(source, _notes(panel, keys)),
+        *registry.notes,
     ]
-    told += told_of_counts(counts)
+    told += notes_on_counts(counts)
     for sentence in told:
         log.warning("%s", sentence)
     return IngestRecord(
@@ -285,7 +287,7 @@ def _readings_summary(counts: dict[str, int]) -> dict[str, int]:
         "missing": "missing",
         "repeated_unit_days": "repeated_unit_days",
     }
-    told = {name: counts[name] for name in TOLD if counts.get(name)}
+    told = {name: counts[name] for name in SENTENCES if counts.get(name)}
     return {**{ours: counts.get(theirs, 0) for theirs, ours in named.items()}, **told}
 
 
@@ -350,14 +352,14 @@ def ingest_file(path: str, source: SourceConfig, key: str, each: int, folder: st
 
 def _read(
     path: str, source: SourceConfig
-) -> Generator[tuple[pa.Table, GateResult | SeedBatch], None, None]:
+) -> Generator[tuple[pa.Table, GateResult | PredecessorBatch], None, None]:
     """What is stored of each batch of a file: readings, or the seed's ready windows."""
     if source.format != "seed":
         yield from ((result.readings, result) for result in read_readings(path, source))
         return
     first_row = 0
-    for batch in read_seed(path, source):
-        yield seed_table(batch, first_row=first_row), batch
+    for batch in read_predecessor(path, source):
+        yield predecessor_table(batch, first_row=first_row), batch
         first_row += len(batch.x_BL)
 
 

@@ -169,7 +169,9 @@ class Features:
             if isinstance(part, BaseException)
             for ask in group.ask_B
         }
-        rows = self.core.rows_in_order(part for part in parts if not isinstance(part, BaseException))
+        rows = self.core.rows_in_order(
+            part for part in parts if not isinstance(part, BaseException)
+        )
         answers: list[Rows | BaseException] = []
         for own in self.core.shared_out(rows, sizes):
             asks = range(sum(sizes[: len(answers)]), sum(sizes[: len(answers) + 1]))

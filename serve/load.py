@@ -22,7 +22,8 @@ import pyarrow.dataset as pads
 
 from hvac.config import read_overrides
 from hvac.errors import HvacError
-from hvac.panel.grid import Aggregate, daily
+from hvac.panel.daily_readings import Aggregate
+from hvac.panel.grid import daily
 from hvac.panel.registry import Registry
 from hvac.storage import AnyPath, parquet_dataset, place, read_mark, read_parquet
 from serve.bodies.body_rows import day_number

@@ -15,7 +15,8 @@ import pytest
 
 from hvac.config import Config, read_settings
 from hvac.errors import ConfigError, InputError
-from hvac.readings.sources import SourceConfig, hive_values, source_files
+from hvac.readings.sources import SourceConfig
+from hvac.readings.table_paths import hive_values, source_files
 from hvac.storage import (
     AnyPath,
     Location,

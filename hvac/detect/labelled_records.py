@@ -22,7 +22,8 @@ from hvac.detect.series import LABELLED, Anomaly, Series, fill, reference_of
 from hvac.errors import InputError, SplitError
 from hvac.readings.files import iter_table, open_table
 from hvac.readings.number_texts import parse_numbers
-from hvac.readings.sources import MISSING, SourceConfig, file_stamp
+from hvac.readings.sources import MISSING, SourceConfig
+from hvac.readings.table_paths import file_stamp
 from hvac.storage import place, unreadable
 
 BATCH = 1 << 16

@@ -1,9 +1,8 @@
-"""When each point last left its usual range, and how often: for records in which something
-*happens* on a day.
+"""When each point last left its usual range, and how often.
 
 A replacement, a cleaning, a work order or an error count is a reading that rests at one value and
-moves on single days. Its mean says little of it; how long ago it last moved (the age of the part
-that was replaced) says much.
+moves on single days. Its mean says little; how long ago it last moved (the age of the part that was
+replaced) says much.
 
 Shapes: B windows, C points, L lookback days, A activity features (4).
 """
@@ -18,15 +17,13 @@ import numpy.typing as npt
 from hvac.compiled import compiled
 
 ACTIVITY_NAMES: Final = ("days_since_out", "days_out_30d", "days_out", "days_between_out")
-FAR: Final = (
-    3.0  # of the interquartile range, from the median: outside Tukey's outer fence, roughly
-)
+FAR: Final = 3.0  # interquartile ranges from the median: roughly outside Tukey's outer fence
 TINY: Final = 1e-6  # of the largest value: what resting values may differ by
 RECENT_DAYS: Final = 30
 
 
 def activity(x_BCL: npt.ArrayLike) -> npt.NDArray[np.float32]:
-    """Activity of each series: `ACTIVITY_NAMES`, in that order.
+    """Return the activity of each series: `ACTIVITY_NAMES`, in that order.
 
     A day is out of the usual range where its value lies more than three interquartile ranges from
     the median of the window; of a series that rests at one value, every other value does. The
@@ -45,11 +42,11 @@ def activity(x_BCL: npt.ArrayLike) -> npt.NDArray[np.float32]:
     [10.0, 1.0, 2.0, 59.0]
     """
     x_BCL = np.ascontiguousarray(x_BCL, dtype=np.float32)
-    found_NA = np.full(
-        (x_BCL.shape[0] * x_BCL.shape[1], len(ACTIVITY_NAMES)), np.nan, dtype=np.float32
-    )
-    _activity(x_BCL.reshape(len(found_NA), x_BCL.shape[2]), found_NA)
-    return found_NA.reshape(*x_BCL.shape[:2], len(ACTIVITY_NAMES))
+    windows, points, days = x_BCL.shape
+    series, features = windows * points, len(ACTIVITY_NAMES)
+    out_NA = np.full((series, features), np.nan, dtype=np.float32)
+    _activity(x_BCL.reshape(series, days), out_NA)
+    return out_NA.reshape(windows, points, features)
 
 
 @compiled

@@ -1,7 +1,8 @@
 """The context block: what a technician would ask first, known at `end_date` and no later.
 
 Legend: B windows, C points, L lookback days, K context features. Unknown or censored history is
-nan, never zero."""
+nan, never zero.
+"""
 
 from __future__ import annotations
 
@@ -34,11 +35,11 @@ PRIOR_YEARS = 1.0
 
 @dataclass(frozen=True, kw_only=True)
 class ContextSpec:
-    """Which event kinds and classes the block covers: fixed per bundle, so that columns never
-    shift.
+    """The event kinds and classes that the block covers, fixed per bundle: columns never shift.
 
     `rates` holds events per unit and year of the training part, for the kinds whose rate is a
-    column."""
+    column.
+    """
 
     kinds: tuple[str, ...]
     classes: tuple[str, ...] = ()
@@ -46,19 +47,18 @@ class ContextSpec:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Column names, in order.
+        """Return the column names, in order.
 
         >>> ContextSpec(kinds=("failure",)).names[:4]
         ('days_since_failure', 'failure_90d', 'failure_365d', 'failure_ever')
         """
-        per_kind = [
-            n for k in self.kinds for n in (f"days_since_{k}", f"{k}_90d", f"{k}_365d", f"{k}_ever")
-        ]
-        rates, classes = (
-            (f"{name}_rate" for name in self.rates),
-            (f"class_{name}" for name in self.classes),
-        )
-        return (*per_kind, "days_since_any_event", *FIXED_NAMES, *classes, *rates)
+        names: list[str] = []
+        for kind in self.kinds:
+            names += [f"days_since_{kind}", f"{kind}_90d", f"{kind}_365d", f"{kind}_ever"]
+        names += ["days_since_any_event", *FIXED_NAMES]
+        names += [f"class_{name}" for name in self.classes]
+        names += [f"{kind}_rate" for kind in self.rates]
+        return tuple(names)
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values."""
@@ -80,7 +80,7 @@ def context(
     install_day: int | None,
     class_name: str,
 ) -> Floats:
-    """Context features of the windows of one panel.
+    """Return the context features k_BK of the windows of one panel.
 
     Per event kind: days since the last one, how many in the last 90 and 365 days, how many in the
     record. Then days since any event, age (since installation, else since the first reading; an
@@ -89,30 +89,26 @@ def context(
     limit ranges; negative outside) and the days until a linear trend of the last 30 days crosses
     one (at most 365). Counts over days before the record began are nan. Last, the rate of some
     kinds: events per observed year, drawn towards the fleet's where the record is short.
-
-    Returns:
-        k_BK.
     """
-    end_B = cut.end_day_B
-    columns: list[Any] = [
-        c for k in spec.kinds for c in _history(events.of_kinds((k,)), end_B, panel.first_day)
-    ]
+    end_B, first_day = cut.end_day_B, panel.first_day
+    columns: list[Any] = []
+    for kind in spec.kinds:
+        columns += _history(events.of_kinds((kind,)), end_B, first_day)
     columns.append(_days_since(events.of_kinds(spec.kinds), end_B))
-    built = panel.first_day if install_day is None else min(install_day, panel.first_day)
-    columns += [end_B - float(built)]
+    built = first_day if install_day is None else min(install_day, first_day)
+    columns.append(end_B - float(built))
     angle_B = 2 * np.pi * (end_B % 365.25) / 365.25
     columns += [np.sin(angle_B), np.cos(angle_B), cut.observed_BCL.mean(axis=(1, 2))]
     columns.extend(_limits(panel, end_B))
-    columns += [np.full(len(end_B), float(name == class_name)) for name in spec.classes]
-    columns += [
-        _rate(events.of_kinds((kind,)), end_B, panel.first_day, usual=usual)
-        for kind, usual in spec.rates.items()
-    ]
+    for name in spec.classes:
+        columns.append(np.full(len(end_B), float(name == class_name)))
+    for kind, usual in spec.rates.items():
+        columns.append(_rate(events.of_kinds((kind,)), end_B, first_day, usual=usual))
     return np.column_stack(columns).astype(np.float64)
 
 
 def _history(events: Events, end_B: Days, record_start: int) -> list[Floats]:
-    """Days since the last event of a kind; counts in 90 and 365 days; count in the record."""
+    """Return the days since the last event of a kind, and counts: 90 days, 365 days, record."""
     known_N = np.sort(events.known_N)
     upto_B = np.searchsorted(known_N, end_B, side="right").astype(np.float64)
     counts = []
@@ -123,16 +119,14 @@ def _history(events: Events, end_B: Days, record_start: int) -> list[Floats]:
 
 
 def _rate(events: Events, end_B: Days, record_start: int, *, usual: float) -> Floats:
-    """Events per observed year, as if `PRIOR_YEARS` more had been observed at the usual rate (a
-    gamma prior).
-    """
+    """Return events per observed year, with `PRIOR_YEARS` more at the usual rate."""
     upto_B = np.searchsorted(np.sort(events.known_N), end_B, side="right")
     years_B = (end_B - record_start + 1) / DAYS_PER_YEAR
     return np.asarray((upto_B + usual * PRIOR_YEARS) / (years_B + PRIOR_YEARS))
 
 
 def _days_since(events: Events, end_B: Days) -> Floats:
-    """Days since the start of the newest event known by the end day; nan where there is none."""
+    """Return days since the start of the newest event known by the end day, else nan."""
     order = np.argsort(events.known_N, kind="stable")
     newest_N = np.maximum.accumulate(events.start_N[order]) if len(order) else np.empty(0)
     place_B = np.searchsorted(events.known_N[order], end_B, side="right") - 1
@@ -142,26 +136,22 @@ def _days_since(events: Events, end_B: Days) -> Floats:
 
 
 def _limits(panel: Panel, end_B: Days) -> Floats:
-    """Smallest margin of the last known values to their limits, and days until a trend crosses one:
-    [2, B].
+    """Return the smallest margin of last values to limits, and days until a trend crosses one.
+
+    Returns [2, B], nan where no limit is known.
     """
     out_2B = np.full((2, len(end_B)), np.nan)
-    if np.isfinite(panel.lower_TC).any() or np.isfinite(panel.upper_TC).any():
-        row_B = (end_B - panel.first_day).astype(np.int64)
-        for c in range(len(panel.points)):
-            grids = (
-                panel.value_TC,
-                panel.observed_TC,
-                panel.known_TC,
-                panel.lower_TC,
-                panel.upper_TC,
-            )
-            value_T, observed_T, known_T, lower_T, upper_T = (
-                np.ascontiguousarray(grid[:, c]) for grid in grids
-            )
-            point_2B = np.full_like(out_2B, np.nan)
-            _point_limits(value_T, observed_T, known_T, lower_T, upper_T, row_B, end_B, point_2B)
-            out_2B = np.fmin(out_2B, point_2B)
+    if not (np.isfinite(panel.lower_TC).any() or np.isfinite(panel.upper_TC).any()):
+        return out_2B
+    grids = (panel.value_TC, panel.observed_TC, panel.known_TC, panel.lower_TC, panel.upper_TC)
+    row_B = (end_B - panel.first_day).astype(np.int64)
+    for c in range(len(panel.points)):
+        value_T, observed_T, known_T, lower_T, upper_T = (
+            np.ascontiguousarray(grid[:, c]) for grid in grids
+        )
+        point_2B = np.full_like(out_2B, np.nan)
+        _point_limits(value_T, observed_T, known_T, lower_T, upper_T, row_B, end_B, point_2B)
+        out_2B = np.fmin(out_2B, point_2B)
     return out_2B
 
 

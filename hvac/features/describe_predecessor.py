@@ -1,8 +1,7 @@
-"""The seed's ready windows (`values_sequence`) → what the models see. They have no history: no
-baseline, no events.
+"""From the predecessor's ready windows (`values_sequence`) to what the models see.
 
-Nor peers or other points, so that of the summaries of the last days only those of the values
-themselves are known.
+They have no history: no baseline, no events. Nor have they peers or other points, so that of the
+summaries of the last days only those of the values themselves are known.
 
 Legend: B windows, L lookback days, S summaries of the last days, H horizons.
 """
@@ -17,41 +16,43 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from hvac.features.context import ContextSpec
-from hvac.features.describe import Recipe, with_split
+from hvac.features.describe import Recipe
 from hvac.features.recent import recent_of_windows
 from hvac.features.statistics import statistics
 from hvac.features.table import KEY_SCHEMA, Windows, matrix
+from hvac.features.training_windows import with_split
 from hvac.panel.grid import Unit
 from hvac.panel.splits import Splitter
 from hvac.panel.windows import INSUFFICIENT, OK
-from hvac.readings.predecessor_csv import SeedBatch
+from hvac.readings.predecessor_csv import PredecessorBatch
 
 Floats = npt.NDArray[np.float64]
 
 
-def seed_table(batch: SeedBatch, *, first_row: int) -> pa.Table:
-    """A batch of the seed's file as rows of ids, date, values, labels.
+def predecessor_table(batch: PredecessorBatch, *, first_row: int) -> pa.Table:
+    """Return a batch of the predecessor's file as rows of ids, date, values, labels.
 
     A file without `end_date` gets one day per row, in file order: splits by equipment do not look
-    at it."""
-    days = pa.array(np.arange(first_row, first_row + len(batch.x_BL), dtype=np.int32)).cast(
-        pa.date32()
-    )
-    date = pc.coalesce(batch.ids["end_date"].combine_chunks(), days)
-    ids = [batch.ids[name] for name in ("facility_id", "equipment_id", "point_id")]
-    columns = [*ids, date, pa.array(list(batch.x_BL)), pa.array(list(batch.y_BH))]
-    return pa.table(
-        columns, names=["facility_id", "equipment_id", "point_id", "date", "values", "labels"]
-    )
+    at it.
+    """
+    rows = np.arange(first_row, first_row + len(batch.x_BL), dtype=np.int32)
+    days = pa.array(rows).cast(pa.date32())
+    columns = {name: batch.ids[name] for name in ("facility_id", "equipment_id", "point_id")}
+    columns["date"] = pc.coalesce(batch.ids["end_date"].combine_chunks(), days)
+    columns["values"] = pa.array(list(batch.x_BL))
+    columns["labels"] = pa.array(list(batch.y_BH))
+    return pa.table(columns)
 
 
-def seed_windows(
+def predecessor_windows(
     table: pa.Table, recipe: Recipe, splitter: Splitter
 ) -> tuple[Windows, Counter[str]]:
-    """Windows of one bucket of the seed's rows, with statistics and labels; and how many were left
-    out.
+    """Return the windows of one bucket of the predecessor's rows, with statistics and labels.
+
+    Returns also how many were left out, by reason.
     """
-    raw_BL, label_BH = (matrix(table[name]).astype(np.float64) for name in ("values", "labels"))
+    raw_BL = matrix(table["values"]).astype(np.float64)
+    label_BH = matrix(table["labels"]).astype(np.float64)
     observed_BL = np.isfinite(raw_BL)
     status_B = np.where(observed_BL.mean(axis=1) < recipe.windows.min_observed, INSUFFICIENT, OK)
     x_B1L = _fill(raw_BL, observed_BL)[:, None, :]
@@ -75,33 +76,26 @@ def seed_windows(
     ids = zip(windows.column("facility_id"), windows.column("equipment_id"), strict=True)
     split_B = [splitter.assign(Unit(*unit), windows.end_day_B[:1])[0] for unit in ids]
     keep_B = status_B == OK
-    return with_split(windows, np.array(split_B, dtype=np.str_)).take(keep_B), Counter(
-        status_B[~keep_B].tolist()
-    )
+    left_out = Counter(status_B[~keep_B].tolist())
+    return with_split(windows, np.array(split_B, dtype=np.str_)).take(keep_B), left_out
 
 
 def _fill(raw_BL: Floats, observed_BL: npt.NDArray[np.bool_]) -> Floats:
-    """The last observed value before a gap; before the first one, that one; nothing observed: 0."""
+    """Fill gaps with the last observed value before, else with the first one, else with 0."""
     place_BL = np.maximum.accumulate(np.where(observed_BL, np.arange(raw_BL.shape[1]), -1), axis=1)
     place_BL = np.where(place_BL < 0, observed_BL.argmax(axis=1)[:, None], place_BL)
     return np.nan_to_num(np.take_along_axis(raw_BL, place_BL, axis=1), nan=0.0)
 
 
 def _keys(table: pa.Table, recipe: Recipe, status_B: npt.NDArray[np.str_]) -> pa.Table:
-    ids = [table[name] for name in ("facility_id", "equipment_id", "point_id")]
-    names = pa.array([recipe.class_name] * len(table), pa.string())
-    columns = [
-        *ids,
-        names,
-        table["date"],
-        pa.nulls(len(table), pa.string()),
-        pa.array(status_B.tolist(), pa.string()),
-    ]
+    columns = [table[name] for name in ("facility_id", "equipment_id", "point_id")]
+    columns += [pa.array([recipe.class_name] * len(table), pa.string()), table["date"]]
+    columns += [pa.nulls(len(table), pa.string()), pa.array(status_B.tolist(), pa.string())]
     return pa.table(columns, schema=KEY_SCHEMA)
 
 
 def _context(table: pa.Table, observed_BL: npt.NDArray[np.bool_], spec: ContextSpec) -> Floats:
-    """Season and observed share; everything else is unknown (nan)."""
+    """Return season and observed share; everything else is unknown (nan)."""
     day_B = np.asarray(table["date"].cast(pa.int32()).to_numpy(), dtype=np.float64)
     angle_B = 2 * np.pi * (day_B % 365.25) / 365.25
     known = {

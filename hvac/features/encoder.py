@@ -5,7 +5,8 @@ Legend: B windows, C points, L lookback days, P patches, E embedding, N = B·C s
 Facts of granite-tsfm 0.3.11 that shape this file: the model is loaded whole
 (`TinyTimeMixerForPrediction`) and its `.backbone` called; its own scaler adds 1e-5 to the variance,
 so windows are z-scored here first; a backbone accepts its own context length only; a model tuned
-with a resolution prefix carries one extra patch at index 0."""
+with a resolution prefix carries one extra patch at index 0.
+"""
 
 from __future__ import annotations
 
@@ -40,31 +41,39 @@ class EncoderConfig(Config):
     """Where the weights come from and how patches become one vector."""
 
     source: Literal["packaged", "path", "hub", "random"] = "packaged"
+    """Where the weights come from: the package, a folder, Hugging Face, or random numbers."""
     path: str | None = None
+    """Folder or URL in Hugging Face layout, for `source: path`."""
     sha256: str | None = None
+    """Hash that the weights file must have; none: the packaged one's, or any."""
     repository: str = HUB_REPOSITORY
+    """Repository on Hugging Face, for `source: hub`."""
     revision: str = HUB_REVISION
+    """Revision of the repository."""
     pooling: Literal["last", "mean"] = "last"
+    """Which patch token becomes the embedding: the last one, or the mean of all."""
     seed: Seed = 0
+    """Starts the random weights of `source: random`."""
     batch_size: int = 512
+    """Series that are embedded at once."""
     device: str = "cpu"
+    """Torch device to run on."""
 
 
 def untrained(spec: EncoderConfig) -> EncoderConfig:
-    """The seed's encoder, never trained and mean-pooled: what the ablation sets beside the encoder
-    of `spec`.
-    """
+    """Return the predecessor's encoder, never trained and mean-pooled, for the ablation."""
     return spec.replace(source="random", pooling="mean")
 
 
 def packaged_folder() -> Path:
-    """Folder of the weights shipped with the package (Hugging Face layout beside a manifest)."""
+    """Return the folder of the packaged weights (Hugging Face layout beside a manifest)."""
     return Path(str(files("hvac.features").joinpath("weights")))
 
 
-def seed_architecture() -> Any:
-    """The seed's TinyTimeMixer configuration: 103,934 parameters as a prediction model, 11 patches
-    of 8 days.
+def predecessor_architecture() -> Any:
+    """Return the predecessor's TinyTimeMixer configuration: 11 patches of 8 days.
+
+    A prediction model of it has 103,934 parameters.
     """
     return _tsfm().TinyTimeMixerConfig(
         context_length=90,
@@ -77,8 +86,8 @@ def seed_architecture() -> Any:
 
 
 def packaged_architecture() -> Any:
-    """The packaged encoder's configuration: 9 patches of 10 days, so that all 90 days are seen."""
-    config = seed_architecture().to_dict()
+    """Return the packaged encoder's configuration: 9 patches of 10 days see all 90 days."""
+    config = predecessor_architecture().to_dict()
     config |= {
         "patch_length": 10,
         "patch_stride": 10,
@@ -112,48 +121,50 @@ def load_encoder(spec: EncoderConfig | None = None) -> Encoder:
 
 
 class Encoder:
-    """A frozen TinyTimeMixer: windows in, embeddings (or its own forecast) out. It is never trained
-    here.
+    """A frozen TinyTimeMixer: windows in, embeddings (or its own forecast) out.
 
     Args:
         spec: pooling, device, batch size.
         load: gives the library's model.
-        own: a plain encoder that runs without the library (`hvac.features.mixer`), which is then
-            loaded only when something else is asked for.
+        weights: a plain encoder that runs without the library (`hvac.features.mixer`), which is
+            then loaded only when something else is needed.
     """
 
     def __init__(
-        self, spec: EncoderConfig, load: Callable[[], torch.nn.Module], own: Weights | None = None
+        self,
+        spec: EncoderConfig,
+        load: Callable[[], torch.nn.Module],
+        weights: Weights | None = None,
     ) -> None:
-        self.spec, self._load, self._own = spec, load, own
-        self.config: dict[str, Any] = self._own.config if self._own else self.model.config.to_dict()
+        self.spec, self._load, self._weights = spec, load, weights
+        self.config: dict[str, Any] = weights.config if weights else self.model.config.to_dict()
 
     @cached_property
     def model(self) -> Any:
-        """The library's model (importing it takes several seconds)."""
+        """Return the library's model (importing it takes several seconds)."""
         return self._load().to(self.spec.device).eval().requires_grad_(False)
 
     @property
     def dim(self) -> int:
-        """E, the length of one embedding."""
+        """Return E, the length of one embedding."""
         return int(self.config["d_model"])
 
     @property
     def context(self) -> int:
-        """Days (steps) the loaded model reads; windows of another length are interpolated to it."""
+        """Return how many days (steps) the model reads; other windows are interpolated to it."""
         return int(self.config["context_length"])
 
     @property
     def patches(self) -> int:
-        """Patches a window is cut into (a resolution prefix is none of them)."""
+        """Return how many patches a window is cut into, without a resolution prefix."""
         return int((self.context - self.config["patch_length"]) // self.config["patch_stride"] + 1)
 
     @cached_property
     def sha256(self) -> str:
-        """Hash of the weights: of names, shapes and bytes, whatever file they came from."""
-        return state_hash(
-            self._own.state if self._own and self._own.state else self.model.state_dict()
-        )
+        """Return the hash of the weights' names, shapes and bytes, whatever file they came from."""
+        if self._weights and self._weights.state:
+            return state_hash(self._weights.state)
+        return state_hash(self.model.state_dict())
 
     def embed(self, x_BCL: Floats) -> npt.NDArray[np.float32]:
         """Embed every point of every window.
@@ -167,7 +178,7 @@ class Encoder:
         return self._run(x_BCL, self.pool, (self.dim,))
 
     def tokens(self, x_BCL: Floats) -> npt.NDArray[np.float32]:
-        """The patch tokens p_BCPE that `embed` pools: one vector per patch of days, oldest first."""
+        """Return the patch tokens p_BCPE that `embed` pools: one vector per patch, oldest first."""
         return self._run(x_BCL, lambda hidden_NPE: hidden_NPE, (self.patches, self.dim))
 
     def _run(
@@ -177,20 +188,20 @@ class Encoder:
         out = np.empty((len(series_NL), *tail), dtype=np.float32)
         with torch.inference_mode():
             for start in range(0, len(series_NL), self.spec.batch_size):
-                batch = torch.from_numpy(series_NL[start : start + self.spec.batch_size]).to(
-                    self.spec.device
-                )
-                hidden = self._hidden(batch)
-                out[start : start + len(batch)] = close(hidden).cpu().numpy()
+                rows = slice(start, start + self.spec.batch_size)
+                batch = torch.from_numpy(series_NL[rows]).to(self.spec.device)
+                out[rows] = close(self._hidden(batch)).cpu().numpy()
         return out.reshape(*x_BCL.shape[:-1], *tail)
 
     @cached_property
     def _hidden(self) -> Callable[[torch.Tensor], torch.Tensor]:
-        """Patch tokens of standardised series; traced where that gives the same numbers, as many
-        small operations cost more than their arithmetic for a few series
-        (benchmarks/runtimes.py)."""
-        if self._own:
-            plain: Any = self._own.mixer.to(self.spec.device)
+        """Return the function from standardised series to patch tokens.
+
+        It is traced where that gives the same numbers, as many small operations cost more than
+        their arithmetic for a few series (benchmarks/runtimes.py).
+        """
+        if self._weights:
+            plain: Any = self._weights.mixer.to(self.spec.device)
         elif self.model.config.resolution_prefix_tuning:
             return partial(hidden_tokens, self.model.backbone, self.model.config)
         else:
@@ -200,43 +211,40 @@ class Encoder:
         return traced if torch.equal(traced(probe_NL), plain(probe_NL)) else plain
 
     def standardised(self, x_BCL: Floats) -> npt.NDArray[np.float32]:
-        """Every series z-scored and brought to the length the model reads: float32 [B·C, context]."""
-        series_NL, _, _ = _zscore(np.asarray(x_BCL, dtype=np.float64).reshape(-1, x_BCL.shape[-1]))
+        """Return every series z-scored, in the length the model reads: float32 [B·C, context]."""
+        flat_NL = np.asarray(x_BCL, dtype=np.float64).reshape(-1, x_BCL.shape[-1])
+        series_NL, _, _ = _zscore(flat_NL)
         return _resample(series_NL, self.context).astype(np.float32)
 
     def pool(self, hidden_NPE: torch.Tensor) -> torch.Tensor:
-        """One vector per series from its patch tokens."""
+        """Return one vector per series from its patch tokens [N, E]."""
         return hidden_NPE[:, -1] if self.spec.pooling == "last" else hidden_NPE.mean(dim=1)
 
     def forecast(self, x_BCL: Floats, days: int) -> npt.NDArray[np.float64]:
-        """The model's own forecast head, in the units of the window.
+        """Forecast the next days by the model's own head, in the units of the window.
 
         Returns:
             y_BCD for the next `days` days; nan beyond the days the head reaches.
         """
         shape = x_BCL.shape
-        series_NL, mean_N1, std_N1 = _zscore(
-            np.asarray(x_BCL, dtype=np.float64).reshape(-1, shape[-1])
-        )
+        flat_NL = np.asarray(x_BCL, dtype=np.float64).reshape(-1, shape[-1])
+        series_NL, mean_N1, std_N1 = _zscore(flat_NL)
         context_NL = torch.from_numpy(_resample(series_NL, self.context).astype(np.float32))
         extra = {}
         if self.model.config.resolution_prefix_tuning:
             extra["freq_token"] = torch.full((len(context_NL),), DAILY_TOKEN)
         with torch.inference_mode():
-            steps_NS = self.model(
-                context_NL.to(self.spec.device).unsqueeze(-1), **extra
-            ).prediction_outputs[..., 0]
+            forecast = self.model(context_NL.to(self.spec.device).unsqueeze(-1), **extra)
+        steps_NS = forecast.prediction_outputs[..., 0].cpu().numpy()
         day_of_step = np.arange(1, steps_NS.shape[1] + 1) * (shape[-1] - 1) / (self.context - 1)
-        wanted = np.arange(1, days + 1)
-        daily = [
-            np.interp(wanted, day_of_step, row, right=np.nan) for row in steps_NS.cpu().numpy()
-        ]
+        day_D = np.arange(1, days + 1)
+        daily = [np.interp(day_D, day_of_step, row, right=np.nan) for row in steps_NS]
         return (np.stack(daily) * std_N1 + mean_N1).reshape(*shape[:-1], days)
 
     def save(self, folder: Path) -> None:
         """Write weights and architecture in Hugging Face layout (safetensors, no pickle)."""
-        if self._own and self._own.state:
-            self._own.save(folder)
+        if self._weights and self._weights.state:
+            self._weights.save(folder)
         else:
             self.model.save_pretrained(folder)
 
@@ -258,16 +266,14 @@ def _traced(
 ) -> Callable[[torch.Tensor], torch.Tensor]:
     with warnings.catch_warnings(), torch.inference_mode():
         warnings.simplefilter("ignore")
-        found: Callable[[torch.Tensor], torch.Tensor] = torch.jit.trace(
+        traced: Callable[[torch.Tensor], torch.Tensor] = torch.jit.trace(
             module, torch.zeros(2, length, device=device), check_trace=False
         )
-    return found
+    return traced
 
 
 def hidden_tokens(backbone: Any, config: Any, batch_NL: torch.Tensor) -> torch.Tensor:
-    """Patch tokens [N, P, E] of standardised series; a resolution prefix is given where one is
-    wanted, and cut.
-    """
+    """Return the patch tokens [N, P, E] of standardised series, without a resolution prefix."""
     extra = {}
     if config.resolution_prefix_tuning:
         extra["freq_token"] = torch.full((len(batch_NL),), DAILY_TOKEN, device=batch_NL.device)
@@ -276,7 +282,7 @@ def hidden_tokens(backbone: Any, config: Any, batch_NL: torch.Tensor) -> torch.T
 
 
 def state_hash(state: dict[str, torch.Tensor]) -> str:
-    """SHA-256 over names, shapes and bytes of a state dict."""
+    """Return the SHA-256 over names, shapes and bytes of a state dict."""
     digest = hashlib.sha256()
     for name in sorted(state):
         array = state[name].detach().cpu().contiguous().numpy()
@@ -293,9 +299,7 @@ def _zscore(series_NL: Floats) -> tuple[Floats, Floats, Floats]:
 
 
 def _resample(series_NL: Floats, length: int) -> Floats:
-    """Linear interpolation to another number of steps, both ends kept (measured better than
-    padding).
-    """
+    """Interpolate linearly to another number of steps, both ends kept (better than padding)."""
     if series_NL.shape[1] == length:
         return series_NL
     position = np.linspace(0, series_NL.shape[1] - 1, length)
@@ -305,7 +309,7 @@ def _resample(series_NL: Floats, length: int) -> Floats:
 
 
 def _tsfm() -> Any:
-    """granite-tsfm's model module: lazy, because importing it takes several seconds."""
+    """Import granite-tsfm's model module, which takes several seconds."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", category=FutureWarning)
         warnings.simplefilter("ignore", category=UserWarning)
@@ -318,7 +322,7 @@ def _tsfm() -> Any:
 def _make_random(seed: int) -> torch.nn.Module:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        model: torch.nn.Module = _tsfm().TinyTimeMixerForPrediction(seed_architecture())
+        model: torch.nn.Module = _tsfm().TinyTimeMixerForPrediction(predecessor_architecture())
     return model
 
 
@@ -336,7 +340,7 @@ def _fetch(repository: str, revision: str) -> torch.nn.Module:
 
 
 def _folder_of(spec: EncoderConfig) -> tuple[AnyPath, str | None]:
-    """Where the weights lie, and the SHA-256 they must have (None: any)."""
+    """Return where the weights lie, and the SHA-256 they must have (None: any)."""
     if spec.source == "path":
         if spec.path is None:
             raise EncoderError(
@@ -354,22 +358,23 @@ def _folder_of(spec: EncoderConfig) -> tuple[AnyPath, str | None]:
 
 
 def _check_folder(copy: Path, sha256: str | None, folder: AnyPath) -> None:
-    """Look at a local copy of the folder (itself where it is local); messages name the folder."""
+    """Check a local copy of the folder (itself where it is local); messages name the folder."""
     weights = copy / "model.safetensors"
     if not weights.exists() or not (copy / "config.json").exists():
         raise EncoderError(
             f"{folder}: expected config.json and model.safetensors (Hugging Face layout)"
         )
     if sha256 is not None:
-        found = hashlib.sha256(weights.read_bytes()).hexdigest()
-        if found != sha256:
-            damage = f"SHA-256 is {found}, expected {sha256}: the file is damaged or another one"
+        actual = hashlib.sha256(weights.read_bytes()).hexdigest()
+        if actual != sha256:
+            damage = f"SHA-256 is {actual}, expected {sha256}: the file is damaged or another one"
             raise EncoderError(f"{folder / weights.name}: {damage}")
 
 
 def _read_model(folder: AnyPath) -> torch.nn.Module:
-    """Load every weight or none: the library would fill what is missing with random numbers and
-    only log it.
+    """Load every weight or raise EncoderError.
+
+    The library would fill what is missing with random numbers and only log it.
     """
     advice = "the file is damaged, or belongs to another model: copy the folder anew"
     library = _tsfm().TinyTimeMixerForPrediction
@@ -388,34 +393,30 @@ def _read_model(folder: AnyPath) -> torch.nn.Module:
         raise EncoderError(
             f"{folder} cannot be loaded ({str(error).splitlines()[0]}): {advice}"
         ) from error
-    amiss = [
-        *map(str, info["missing_keys"]),
-        *map(str, info["mismatched_keys"]),
-        *map(str, info["unexpected_keys"]),
-    ]
+    amiss: list[str] = []
+    for keys in ("missing_keys", "mismatched_keys", "unexpected_keys"):
+        amiss += map(str, info[keys])
     if amiss:
         raise EncoderError(
             f"{folder}: {len(amiss)} weights are missing or do not fit ({amiss[0]}, …): {advice}"
         )
-    found: torch.nn.Module = model
-    return found
+    whole: torch.nn.Module = model
+    return whole
 
 
 def weights_stamp(spec: EncoderConfig) -> str:
-    """What identifies an encoder's weights without loading them (importing the library takes
-    seconds).
-    """
-    if spec.source in ("packaged", "path"):
-        folder = packaged_folder() if spec.source == "packaged" else as_given(spec.path or ".")
-        weights = folder / "model.safetensors"
-        return (
-            hashlib.sha256(weights.read_bytes()).hexdigest()
-            if weights.exists()
-            else f"missing {folder}"
-        )
-    return f"{spec.repository}@{spec.revision}" if spec.source == "hub" else f"random {spec.seed}"
+    """Return what identifies an encoder's weights, without loading them."""
+    if spec.source == "hub":
+        return f"{spec.repository}@{spec.revision}"
+    if spec.source == "random":
+        return f"random {spec.seed}"
+    folder = packaged_folder() if spec.source == "packaged" else as_given(spec.path or ".")
+    weights = folder / "model.safetensors"
+    if not weights.exists():
+        return f"missing {folder}"
+    return hashlib.sha256(weights.read_bytes()).hexdigest()
 
 
 def encoder_stamp(spec: EncoderConfig) -> dict[str, str]:
-    """What tells embeddings of one encoder from those of another."""
+    """Return what tells embeddings of one encoder from those of another."""
     return {"source": spec.source, "pooling": spec.pooling, "weights": weights_stamp(spec)}

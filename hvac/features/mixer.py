@@ -1,5 +1,4 @@
-"""The plain TinyTimeMixer encoder in torch alone: same weights, same numbers, none of the library's
-start-up.
+"""The plain TinyTimeMixer encoder in torch alone: the library's numbers without its start-up.
 
 Importing granite-tsfm (and transformers, peft, scikit-learn with it) takes a worker process several
 times as long as all that this needs (benchmarks/runtimes.py). An encoder without adaptive patching,
@@ -36,7 +35,7 @@ PLAIN = {
     "norm_mlp": "LayerNorm",
     "masked_context_length": None,
 }
-SEED: dict[str, Any] = {
+PREDECESSOR: dict[str, Any] = {
     "context_length": 90,
     "patch_length": 8,
     "patch_stride": 8,
@@ -69,22 +68,21 @@ class Mixer(torch.nn.Module):
         self.start = (length - self.patch) % self.stride
         self.eps, self.layers = float(config["norm_eps"]), int(config["num_layers"])
         for name, shape in _shapes(config).items():
-            for kind, wanted in (("weight", shape), ("bias", shape[:1])):
-                found = state[f"backbone.encoder.{name}.{kind}"]
-                if tuple(found.shape) != wanted:
-                    raise RuntimeError(
-                        f"{name}.{kind} has shape {tuple(found.shape)}, expected {wanted}"
-                    )
-                self.register_buffer(f"{name}.{kind}".replace(".", "_"), found.float().contiguous())
+            for kind, expected in (("weight", shape), ("bias", shape[:1])):
+                tensor = state[f"backbone.encoder.{name}.{kind}"]
+                actual = tuple(tensor.shape)
+                if actual != expected:
+                    raise RuntimeError(f"{name}.{kind} has shape {actual}, expected {expected}")
+                buffer = f"{name}.{kind}".replace(".", "_")
+                self.register_buffer(buffer, tensor.float().contiguous())
 
     def forward(self, batch_NL: torch.Tensor) -> torch.Tensor:
-        """Patch tokens [N, P, E] of series of the model's own length."""
+        """Return the patch tokens [N, P, E] of series of the model's own length."""
         mean_N1 = batch_NL.mean(dim=1, keepdim=True)
         variance_N1 = ((batch_NL - mean_N1) ** 2).mean(dim=1, keepdim=True)
         scaled_NL = (batch_NL - mean_N1) / torch.sqrt(variance_N1 + TINY_VARIANCE)
-        hidden = self._linear(
-            scaled_NL[:, self.start :].unfold(1, self.patch, self.stride), "patcher"
-        )
+        patches_NPS = scaled_NL[:, self.start :].unfold(1, self.patch, self.stride)
+        hidden = self._linear(patches_NPS, "patcher")
         for layer in range(self.layers):
             place = f"mlp_mixer_encoder_mixers_{layer}_"
             hidden = hidden + self._mixed(hidden, f"{place}patch_mixer_", turned=True)
@@ -92,31 +90,24 @@ class Mixer(torch.nn.Module):
         return hidden
 
     def _mixed(self, hidden: torch.Tensor, place: str, *, turned: bool) -> torch.Tensor:
-        norm = f"{place}norm_norm"
-        normed = functional.layer_norm(
-            hidden,
-            hidden.shape[-1:],
-            getattr(self, f"{norm}_weight"),
-            getattr(self, f"{norm}_bias"),
-            self.eps,
-        )
+        weight, bias = self._layer(f"{place}norm_norm")
+        normed = functional.layer_norm(hidden, hidden.shape[-1:], weight, bias, self.eps)
         inner = normed.transpose(1, 2) if turned else normed
-        inner = self._linear(
-            functional.gelu(self._linear(inner, f"{place}mlp_fc1")), f"{place}mlp_fc2"
-        )
-        gated = inner * functional.softmax(
-            self._linear(inner, f"{place}gating_block_attn_layer"), dim=-1
-        )
+        inner = functional.gelu(self._linear(inner, f"{place}mlp_fc1"))
+        inner = self._linear(inner, f"{place}mlp_fc2")
+        gate = self._linear(inner, f"{place}gating_block_attn_layer")
+        gated = inner * functional.softmax(gate, dim=-1)
         return gated.transpose(1, 2) if turned else gated
 
     def _linear(self, hidden: torch.Tensor, name: str) -> torch.Tensor:
-        return functional.linear(
-            hidden, getattr(self, f"{name}_weight"), getattr(self, f"{name}_bias")
-        )
+        return functional.linear(hidden, *self._layer(name))
+
+    def _layer(self, name: str) -> tuple[torch.Tensor, torch.Tensor]:
+        return getattr(self, f"{name}_weight"), getattr(self, f"{name}_bias")
 
 
 def _shapes(config: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
-    """Weights of every layer of the encoder, in the order in which the library builds them."""
+    """Return the shapes of all layers' weights, in the order in which the library builds them."""
     length, patch, stride = (
         int(config[n]) for n in ("context_length", "patch_length", "patch_stride")
     )
@@ -135,18 +126,18 @@ def _shapes(config: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
 
 
 class Weights(NamedTuple):
-    """A folder in Hugging Face layout: configuration, all weights by name, and the encoder among
-    them.
+    """A model's configuration, its weights by name, and the encoder among them.
 
     Of an encoder that was drawn (`draw_mixer`) the weights by name are not kept: the library has
-    the whole model."""
+    the whole model.
+    """
 
     config: dict[str, Any]
     state: dict[str, torch.Tensor]
     mixer: Mixer
 
     def save(self, folder: Path) -> None:
-        """Write configuration and weights again."""
+        """Write configuration and weights in Hugging Face layout."""
         folder.mkdir(parents=True, exist_ok=True)
         (folder / CONFIG).write_text(
             json.dumps(self.config, indent=2, sort_keys=True) + "\n", encoding="utf-8"
@@ -155,38 +146,33 @@ class Weights(NamedTuple):
 
 
 def draw_mixer(seed: int) -> Weights:
-    """The seed's encoder with the random weights that the library draws for it, bit by bit, without
-    importing it.
+    """Draw the predecessor's encoder with the library's random weights, without importing it.
 
-    The library leaves linear layers as PyTorch draws them, and builds the encoder's first.
+    They are the same bit by bit: the library leaves linear layers as PyTorch draws them, and builds
+    the encoder's first.
     """
     state: dict[str, torch.Tensor] = {}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        for name, shape in _shapes(SEED).items():
-            layer = (
-                torch.nn.Linear(shape[1], shape[0])
-                if len(shape) == 2
-                else torch.nn.LayerNorm(shape[0])
-            )
-            state |= {
-                f"backbone.encoder.{name}.{kind}": each.detach()
-                for kind, each in layer.named_parameters()
-            }
-    return Weights(SEED, {}, Mixer(SEED, state).eval())
+        for name, shape in _shapes(PREDECESSOR).items():
+            layer: torch.nn.Module = torch.nn.LayerNorm(shape[0])
+            if len(shape) == 2:
+                layer = torch.nn.Linear(shape[1], shape[0])
+            for kind, parameter in layer.named_parameters():
+                state[f"backbone.encoder.{name}.{kind}"] = parameter.detach()
+    return Weights(PREDECESSOR, {}, Mixer(PREDECESSOR, state).eval())
 
 
 def read_mixer(folder: Path) -> Weights | None:
-    """The weights of a folder; None where the library is needed to run, or to refuse, them.
+    """Read the weights of a folder; None where the library is needed to run, or to refuse, them.
 
-    The caller must know that the file is whole (by its SHA-256): only the encoder's part is looked
-    at here."""
+    The caller must know that the file is whole (by its SHA-256): only the encoder's part is checked
+    here.
+    """
     try:
         config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
-        if (
-            any(config.get(name, value) != value for name, value in PLAIN.items())
-            or "gate_mode" in config
-        ):
+        plain = all(config.get(name, value) == value for name, value in PLAIN.items())
+        if not plain or "gate_mode" in config:
             return None
         state = load_file(folder / WEIGHTS)
         return Weights(config, state, Mixer(config, state).eval())

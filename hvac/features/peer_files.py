@@ -1,5 +1,4 @@
-"""Where the levels of peers lie and how they are read: the jobs write them, the jobs and the
-service read them.
+"""Where the levels of peers lie: the jobs write them, the jobs and the service read them.
 
 <folder>/<kind>/<facility>.parquet    level of a facility's own units
                 _fleet.parquet        level of units of all facilities
@@ -21,8 +20,10 @@ def level_path(folder: AnyPath, kind: str, facility: str) -> AnyPath:
     facilities.
 
     >>> from pathlib import Path
-    >>> level_path(Path("peers"), "pump", "F001").as_posix(), level_path(Path("peers"), "pump", FLEET).as_posix()
-    ('peers/pump/F001.parquet', 'peers/pump/_fleet.parquet')
+    >>> level_path(Path("peers"), "pump", "F001").as_posix()
+    'peers/pump/F001.parquet'
+    >>> level_path(Path("peers"), "pump", FLEET).as_posix()
+    'peers/pump/_fleet.parquet'
     """
     name = folder_name(facility) if facility else "_fleet"
     return folder / folder_name(kind) / f"{name}.parquet"
@@ -46,9 +47,7 @@ def read_level(path: str, key: str) -> PeerLevel | None:
 
 
 def published_level(folder: AnyPath, kind: str, facility: str) -> PeerLevel | None:
-    """Read the level that the jobs compare a unit with: its facility's, else the fleet's; None
-    where there is none.
-    """
+    """Read the level that a unit is compared with: its facility's, else the fleet's, or None."""
     for group in (facility, FLEET):
         path = level_path(folder, kind, group)
         if key := key_of(path):

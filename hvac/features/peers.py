@@ -1,5 +1,4 @@
-"""Peers: how far each point lies from the median of the same point of other equipment of its class
-on the same day.
+"""Peers: how far each point lies from the median of its class on the same day.
 
 The largest nuisance in buildings is what all machines share: weather, season, load. The median of
 the peers' normalised values on a day takes it out. Peers are the units of the same class and
@@ -24,9 +23,7 @@ from hvac.panel.windows import NEVER, Scale
 
 LEAST_PEERS: Final = 5
 PEERS: Final = "peers"
-MOST_PEERS: Final = (
-    128  # units of a group whose values are looked at; more would cost memory and change little
-)
+MOST_PEERS: Final = 128  # units of a group that count; more would cost memory and change little
 Floats = npt.NDArray[np.float64]
 
 
@@ -39,8 +36,9 @@ class PeerSeries(NamedTuple):
 
 
 class PeerLevel(NamedTuple):
-    """Median of a group on each day, nan where fewer than 5 units report; for windows that end from
-    `ready_C` on.
+    """Median of a group on each day, for windows that end from `ready_C` on.
+
+    It is nan where fewer than 5 units report.
     """
 
     points: tuple[str, ...]
@@ -70,23 +68,23 @@ def level_from_arrow(table: pa.Table) -> PeerLevel:
 
 
 def peer_series(panel: Panel, scale: Scale) -> PeerSeries:
-    """Normalise a unit's values for its peers; readings that became known after their day are left
-    out.
+    """Normalise a unit's values for its peers.
+
+    Readings that became known after their day are left out.
     """
     with np.errstate(invalid="ignore"):
         value_TC = (panel.value_TC - scale.centre_TC) / scale.spread_TC
     day_T1 = (panel.first_day + np.arange(len(value_TC)))[:, None]
     in_time_TC = panel.observed_TC & (panel.known_TC <= day_T1)
-    return PeerSeries(
-        panel.first_day, np.where(in_time_TC, value_TC, np.nan).astype(np.float32), scale.ready_C
-    )
+    peer_TC = np.where(in_time_TC, value_TC, np.nan).astype(np.float32)
+    return PeerSeries(panel.first_day, peer_TC, scale.ready_C)
 
 
 def peer_level(points: tuple[str, ...], series: Sequence[PeerSeries]) -> PeerLevel | None:
     """Take the median of a group day by day; None where it has fewer than 5 units.
 
-    A unit's scale is known from its `ready_C` on. The group can speak once 5 units are ready: these
-    founders count on all their days, since no window before that day looks at the group; every
+    A unit's scale is known from its `ready_C` on. The group has a median once 5 units are ready:
+    the first 5 count on all their days, since no window before that day looks at the group; every
     other unit counts from its own day on. So what a window sees of the group depends on nothing
     later than its end.
 
@@ -97,29 +95,27 @@ def peer_level(points: tuple[str, ...], series: Sequence[PeerSeries]) -> PeerLev
     """
     if len(series) < LEAST_PEERS:
         return None
-    ready_UC = np.stack([each.ready_C for each in series])
+    ready_UC = np.stack([unit.ready_C for unit in series])
     ready_C = np.sort(ready_UC, axis=0)[LEAST_PEERS - 1].astype(np.int32)
-    first = min(each.first_day for each in series)
-    last = max(each.first_day + len(each.value_TC) for each in series)
-    value_UTC = np.full((len(series), last - first, len(points)), np.nan, np.float32)
-    day_T1 = np.arange(first, last)[:, None]
-    for value_TC, each in zip(value_UTC, series, strict=True):
-        start = each.first_day - first
-        value_TC[start : start + len(each.value_TC)] = each.value_TC
-        value_TC[each.ready_C > np.maximum(day_T1, ready_C)] = np.nan
+    first = min(unit.first_day for unit in series)
+    stop = max(unit.first_day + len(unit.value_TC) for unit in series)
+    value_UTC = np.full((len(series), stop - first, len(points)), np.nan, np.float32)
+    day_T1 = np.arange(first, stop)[:, None]
+    for value_TC, unit in zip(value_UTC, series, strict=True):
+        start = unit.first_day - first
+        value_TC[start : start + len(unit.value_TC)] = unit.value_TC
+        value_TC[unit.ready_C > np.maximum(day_T1, ready_C)] = np.nan
     return PeerLevel(points, first, _medians(value_UTC), ready_C)
 
 
 def _medians(value_UTC: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """Median over units; nan where fewer than 5 units have a value."""
+    """Return the median over units; nan where fewer than 5 units have a value [T, C]."""
     ordered_UTC = np.sort(value_UTC, axis=0)  # nan goes last
     count_TC = np.isfinite(value_UTC).sum(axis=0)
     last_TC = np.maximum(count_TC - 1, 0)
-    low, high = (
-        np.take_along_axis(ordered_UTC, at_TC[None], axis=0)[0]
-        for at_TC in (last_TC // 2, (last_TC + 1) // 2)
-    )
-    median_TC = np.float32(0.5) * (low + high)
+    low_1TC = np.take_along_axis(ordered_UTC, (last_TC // 2)[None], axis=0)
+    high_1TC = np.take_along_axis(ordered_UTC, ((last_TC + 1) // 2)[None], axis=0)
+    median_TC = np.float32(0.5) * (low_1TC + high_1TC)[0]
     return np.where(count_TC >= LEAST_PEERS, median_TC, np.float32(np.nan))
 
 

@@ -58,8 +58,8 @@ def recent(
 
     >>> value_TC = np.array([[1.0], [np.nan], [3.0], [5.0]])
     >>> known, start = np.zeros((4, 1), np.int32), np.zeros(1, np.int32)
-    >>> found = recent(value_TC, known, np.array([13], np.int32), first_day=10, from_day_C=start)
-    >>> dict(zip(RECENT_NAMES, found[0, 0].round(2).tolist(), strict=True))["mean_3d"]
+    >>> s_BCS = recent(value_TC, known, np.array([13], np.int32), first_day=10, from_day_C=start)
+    >>> dict(zip(RECENT_NAMES, s_BCS[0, 0].round(2).tolist(), strict=True))["mean_3d"]
     4.0
     """
     out_BCS = np.full((len(end_day_B), value_TC.shape[1], len(RECENT_NAMES)), np.nan)
@@ -79,11 +79,10 @@ def recent_of_windows(x_BCL: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.fl
     """
     windows, points, days = x_BCL.shape
     series = x_BCL.reshape(windows * points, days).T.astype(np.float64)
+    known = np.zeros(series.shape, np.int32)
     start, last_day = np.zeros(windows * points, np.int32), np.array([days - 1], np.int32)
-    found = recent(
-        series, np.zeros(series.shape, np.int32), last_day, first_day=0, from_day_C=start
-    )
-    return found.reshape(windows, points, len(RECENT_NAMES))
+    summaries = recent(series, known, last_day, first_day=0, from_day_C=start)
+    return summaries.reshape(windows, points, len(RECENT_NAMES))
 
 
 @compiled

@@ -1,4 +1,4 @@
-"""Residuals: how far each point lies from what the unit's other points say of it.
+"""Residuals: how far each point lies from what the unit's other points predict.
 
 Where a machine runs under several regimes (load, season, set points) the level of one point means
 something only beside the others. Every point is predicted by a ridge regression on the unit's other
@@ -14,23 +14,22 @@ from typing import Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from hvac.panel.grid import ALWAYS_KNOWN, Days, Panel
+from hvac.panel.daily_readings import ALWAYS_KNOWN
+from hvac.panel.grid import Days, Panel
 from hvac.panel.windows import BASELINE_DAYS, NEVER, Scale
 
 RIDGE: Final = 0.1  # added to the variances of normalised points
 CLIP: Final = 10.0  # normalised values beyond it weigh no more in the fit
 LEAST_DAYS: Final = 30
-GRACE_DAYS: Final = (
-    14  # after the first point's baseline: points are not ready on the very same day
-)
-SMALLEST: Final = 0.05  # of a point's usual spread: residuals are not blown up where the others tell a point exactly
+GRACE_DAYS: Final = 14  # after the first point's baseline: not all are ready on the same day
+SMALLEST: Final = 0.05  # of a point's usual spread: exact predictions do not blow residuals up
 
 
 class Residuals(NamedTuple):
-    """Residual of each point in units of its residuals on the reference days; silent before
-    `ready_C`.
+    """Residual of each point in units of its residuals on the reference days.
 
-    `known_TC` is the day on which all points of a day were known: a residual rests on all of them.
+    A point is silent before `ready_C`. `known_TC` is the day on which all points of a day were
+    known: a residual rests on all of them.
     """
 
     value_TC: npt.NDArray[np.float64]
@@ -53,9 +52,8 @@ def residuals(panel: Panel, scale: Scale) -> Residuals:
     ready = min(first_ready + GRACE_DAYS, NEVER)
     usable_C = scale.ready_C <= min(ready, NEVER - 1)
     with np.errstate(invalid="ignore"):
-        x_TC = np.clip((panel.value_TC - scale.centre_TC) / scale.spread_TC, -CLIP, CLIP)[
-            :, usable_C
-        ]
+        normal_TC = (panel.value_TC - scale.centre_TC) / scale.spread_TC
+        x_TC = np.clip(normal_TC, -CLIP, CLIP)[:, usable_C]
     read_TC = np.isfinite(x_TC)
     value_TC = np.full(panel.value_TC.shape, np.nan)
     early_TC = read_TC & (panel.known_TC[:, usable_C] <= ready)
@@ -75,8 +73,9 @@ def residuals(panel: Panel, scale: Scale) -> Residuals:
 
 
 def _weights(centred_TC: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Return the matrix that turns centred points into residuals, from one inverse of their ridged
-    covariance.
+    """Return the matrix [C, C] that turns centred points into residuals.
+
+    It comes from one inverse of their ridged covariance.
     """
     gram_CC = centred_TC.T @ centred_TC / len(centred_TC) + RIDGE * np.eye(centred_TC.shape[1])
     precision_CC = np.linalg.inv(gram_CC)

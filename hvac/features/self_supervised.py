@@ -1,5 +1,4 @@
-"""Self-supervised pretraining of the packaged encoder: forecast the next 90 days of simulated
-series, judged by MAE.
+"""Self-supervised pretraining of the packaged encoder: forecast 90 days of simulated series.
 
 Legend: N series, T days, B windows, L lookback days, D future days.
 """
@@ -9,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,7 +19,9 @@ import torch.nn.functional as F
 from hvac.config import Config
 from hvac.features.encoder import packaged_architecture
 from hvac.panel.grid import Unit, panels
-from hvac.simulate.fleet import SimulateConfig, simulate
+from hvac.panel.joins import unit_column
+from hvac.simulate.fleet import simulate
+from hvac.simulate.simulate_config import SimulateConfig
 
 Floats = npt.NDArray[np.float32]
 Report = Callable[[dict[str, float]], None]
@@ -32,17 +34,25 @@ class PretrainConfig(Config):
     """What the encoder is pretrained on, and for how long."""
 
     seed: int = 20260215
+    """Starts the drawing of series, windows and weights."""
     fleets: tuple[SimulateConfig, ...] = (
         SimulateConfig(seed=101),
         SimulateConfig(seed=102, failures_per_year=2.0),
         SimulateConfig(seed=103, no_signal=True),
     )
+    """Simulated fleets whose series are forecast."""
     shapes: int = 3000
+    """How many generic series beside the fleets'."""
     steps: int = 4000
+    """Steps of training, one batch each."""
     batch_size: int = 256
+    """Windows drawn for a batch; those that hardly vary or were hardly observed are left out."""
     learning_rate: float = 2e-3
+    """Highest learning rate; it falls along a cosine over all steps."""
     report_every: int = 100
+    """Steps from one report of the training error to the next."""
     held_out_windows: int = 20_000
+    """Windows of held-out equipment on which the encoder is evaluated."""
 
 
 class TrainingSeries(NamedTuple):
@@ -52,7 +62,7 @@ class TrainingSeries(NamedTuple):
     observed_NT: npt.NDArray[np.bool_]
 
     def take(self, rows: npt.NDArray[Any]) -> TrainingSeries:
-        """Some of the series."""
+        """Return some of the series: by a mask or by positions."""
         return TrainingSeries(self.value_NT[rows], self.observed_NT[rows])
 
 
@@ -65,40 +75,30 @@ class Batch(NamedTuple):
 
 
 def simulated_series(config: PretrainConfig) -> tuple[TrainingSeries, TrainingSeries]:
-    """Series of the simulated fleets, and generic shapes, cut by equipment into training and
-    held-out.
+    """Return the training and the held-out series of the simulated fleets.
 
-    Returns:
-        (training series, held-out series); held-out equipment is never seen in training.
+    They are cut by equipment: held-out equipment is never seen in training. Training has generic
+    shapes as well.
     """
     rng = np.random.default_rng(config.seed)
-    fleets = [_fleet_series(fleet) for fleet in config.fleets]
-    value_NT = np.concatenate([f[0] for f in fleets])
-    observed_NT = np.concatenate([f[1] for f in fleets])
-    held_N = np.concatenate([f[2] for f in fleets])
-    extra_NT = shape_series(rng, config.shapes, value_NT.shape[1])
-    fleet = TrainingSeries(value_NT, observed_NT)
-    train, shapes = (
-        fleet.take(~held_N),
-        TrainingSeries(extra_NT, np.ones(extra_NT.shape, dtype=bool)),
-    )
-    return TrainingSeries(
-        *(np.concatenate(pair) for pair in zip(train, shapes, strict=True))
-    ), fleet.take(held_N)
+    fleets = map(_fleet_series, config.fleets)
+    value_NT, observed_NT, held_N = map(np.concatenate, zip(*fleets, strict=True))
+    shapes_NT = shape_series(rng, config.shapes, value_NT.shape[1])
+    train_NT = np.concatenate([value_NT[~held_N], shapes_NT])
+    read_NT = np.concatenate([observed_NT[~held_N], np.ones(shapes_NT.shape, dtype=bool)])
+    held = TrainingSeries(value_NT[held_N], observed_NT[held_N])
+    return TrainingSeries(train_NT, read_NT), held
 
 
 def _fleet_series(
     config: SimulateConfig,
 ) -> tuple[Floats, npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+    """Return the values of a fleet's series [N, T], which were observed, and which are held out."""
     fleet = simulate(config)
-    units = (
-        fleet.readings.group_by(["facility_id", "equipment_id"])
-        .aggregate([("point_id", "distinct")])
-        .to_pylist()
-    )
-    points = {
-        Unit(u["facility_id"], u["equipment_id"]): sorted(u["point_id_distinct"]) for u in units
-    }
+    units = fleet.readings.group_by(list(Unit._fields)).aggregate([("point_id", "distinct")])
+    points = {}
+    for unit, names in unit_column(units, "point_id_distinct").items():
+        points[unit] = sorted(names)
     values, masks, held = [], [], []
     for panel in panels(fleet.readings, points):
         short = config.days - len(panel.value_TC)
@@ -110,10 +110,8 @@ def _fleet_series(
 
 
 def _held_out(unit: Unit, seed: int) -> bool:
-    digest = hashlib.sha256(
-        f"{seed}\x1f{unit.facility_id}\x1f{unit.equipment_id}".encode()
-    ).digest()
-    return digest[0] / 256 < HELD_OUT
+    name = f"{seed}\x1f{unit.facility_id}\x1f{unit.equipment_id}"
+    return hashlib.sha256(name.encode()).digest()[0] / 256 < HELD_OUT
 
 
 def _fill_forward(value_NT: npt.NDArray[np.float64], observed_NT: npt.NDArray[np.bool_]) -> Floats:
@@ -124,8 +122,9 @@ def _fill_forward(value_NT: npt.NDArray[np.float64], observed_NT: npt.NDArray[np
 
 
 def shape_series(rng: np.random.Generator, series: int, days: int) -> Floats:
-    """Generic shapes beside the fleets: seasons, weeks, walks, ramps, level shifts and counts,
-    mixed at random.
+    """Draw generic series [N, T] beside those of the fleets.
+
+    They mix seasons, weeks, walks, ramps, level shifts and counts at random.
     """
     t_T = np.arange(days)
 
@@ -137,9 +136,8 @@ def shape_series(rng: np.random.Generator, series: int, days: int) -> Floats:
 
     noise_NT = rng.normal(size=(series, days))
     walk_NT = np.cumsum(rng.normal(size=(series, days)), axis=1) / np.sqrt(30)
-    knee_NT = np.maximum(t_T - rng.uniform(0, days, (series, 1)), 0) / rng.uniform(
-        30, 300, (series, 1)
-    )
+    knee_NT = np.maximum(t_T - rng.uniform(0, days, (series, 1)), 0)
+    knee_NT = knee_NT / rng.uniform(30, 300, (series, 1))
     step_NT = np.sign(t_T - rng.uniform(0, days, (series, 1)))
     count_NT = rng.poisson(rng.exponential(0.3, (series, 1)), (series, days))
     parts = (
@@ -151,29 +149,26 @@ def shape_series(rng: np.random.Generator, series: int, days: int) -> Floats:
         count_NT,
     )
     signed_NT = knee_NT * rng.choice((-1.0, 1.0), (series, 1)) * weight()
-    mixed_NT = sum((part * weight() for part in parts), signed_NT) + noise_NT * rng.exponential(
-        0.3, (series, 1)
-    )
+    mixed_NT = sum((part * weight() for part in parts), signed_NT)
+    mixed_NT = mixed_NT + noise_NT * rng.exponential(0.3, (series, 1))
     return np.asarray(mixed_NT, dtype=np.float32)
 
 
 def draw_series(rng: np.random.Generator, series: TrainingSeries, windows: int) -> Batch:
-    """Random windows with a mostly observed past that varies."""
+    """Draw random windows with a mostly observed past that varies."""
     rows, days = series.value_NT.shape
     row_B = rng.integers(0, rows, windows)
     day_B = rng.integers(0, days - LOOKBACK - DAYS + 1, windows)
-    place_BL = day_B[:, None] + np.arange(LOOKBACK + DAYS)
-    value_BL, observed_BL = (
-        series.value_NT[row_B[:, None], place_BL],
-        series.observed_NT[row_B[:, None], place_BL],
-    )
-    past_BL, future_BD = value_BL[:, :LOOKBACK], value_BL[:, LOOKBACK:]
-    mean_B1, std_B1 = past_BL.mean(axis=1, keepdims=True), past_BL.std(axis=1, keepdims=True)
-    keep_B = (observed_BL[:, :LOOKBACK].mean(axis=1) >= MIN_OBSERVED) & (std_B1[:, 0] > 1e-6)
-    scaled = [
-        ((part - mean_B1) / np.maximum(std_B1, 1e-6))[keep_B] for part in (past_BL, future_BD)
-    ]
-    return Batch(scaled[0], scaled[1], observed_BL[keep_B, LOOKBACK:])
+    place_BL = (row_B[:, None], day_B[:, None] + np.arange(LOOKBACK + DAYS))
+    value_BL, observed_BL = series.value_NT[place_BL], series.observed_NT[place_BL]
+    past_BL = value_BL[:, :LOOKBACK]
+    mean_B1 = past_BL.mean(axis=1, keepdims=True)
+    std_B1 = past_BL.std(axis=1, keepdims=True)
+    observed_B = observed_BL[:, :LOOKBACK].mean(axis=1)
+    keep_B = (observed_B >= MIN_OBSERVED) & (std_B1[:, 0] > 1e-6)
+    scaled_BL = ((value_BL - mean_B1) / np.maximum(std_B1, 1e-6))[keep_B]
+    past_BL, future_BD = scaled_BL[:, :LOOKBACK], scaled_BL[:, LOOKBACK:]
+    return Batch(past_BL, future_BD, observed_BL[keep_B, LOOKBACK:])
 
 
 def pretrain(
@@ -182,7 +177,7 @@ def pretrain(
     """Train a TinyTimeMixer forecaster on simulated series (MAE, one cosine over all steps).
 
     Returns:
-        the trained `TinyTimeMixerForPrediction`, and its held-out figures (see `held_out_figures`).
+        the trained `TinyTimeMixerForPrediction`, and its held-out errors (see `held_out_figures`).
     """
     torch.manual_seed(config.seed)
     rng = np.random.default_rng(config.seed)
@@ -191,9 +186,8 @@ def pretrain(
 
     model = TinyTimeMixerForPrediction(packaged_architecture()).to(device).train()
     optimiser = torch.optim.AdamW(model.parameters(), lr=config.learning_rate, weight_decay=0.01)
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimiser, lambda step: _warm_cosine(step, config.steps)
-    )
+    warm_cosine = partial(_warm_cosine, steps=config.steps)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, warm_cosine)
     losses = []
     for step in range(1, config.steps + 1):
         loss = _masked_mae(model, draw_series(rng, train, config.batch_size), device)
@@ -205,9 +199,8 @@ def pretrain(
         losses.append(float(loss.detach()))
         if step % config.report_every == 0:
             report({"step": step, "train_mae": float(np.mean(losses[-config.report_every :]))})
-    return model, held_out_figures(
-        model.eval(), draw_series(np.random.default_rng(1), held, config.held_out_windows), device
-    )
+    held_batch = draw_series(np.random.default_rng(1), held, config.held_out_windows)
+    return model, held_out_figures(model.eval(), held_batch, device)
 
 
 def _warm_cosine(step: int, steps: int) -> float:
@@ -215,40 +208,35 @@ def _warm_cosine(step: int, steps: int) -> float:
     return warm * (0.5 * (1 + math.cos(math.pi * step / steps)) * 0.99 + 0.01)
 
 
+def _forecast(model: Any, past_BL: Floats, device: str) -> Any:
+    context_BL1 = torch.from_numpy(past_BL).to(device).unsqueeze(-1)
+    return model(context_BL1).prediction_outputs[..., 0]
+
+
 def _masked_mae(model: Any, batch: Batch, device: str) -> torch.Tensor:
-    forecast_BD = model(
-        torch.from_numpy(batch.past_BL).to(device).unsqueeze(-1)
-    ).prediction_outputs[..., 0]
-    future_BD, observed_BD = (
-        torch.from_numpy(batch.future_BD).to(device),
-        torch.from_numpy(batch.observed_BD),
-    )
-    return (
-        F.l1_loss(forecast_BD, future_BD, reduction="none")[observed_BD.to(device)]
-        .clamp(max=20)
-        .mean()
-    )
+    forecast_BD = _forecast(model, batch.past_BL, device)
+    future_BD = torch.from_numpy(batch.future_BD).to(device)
+    observed_BD = torch.from_numpy(batch.observed_BD).to(device)
+    error_BD = F.l1_loss(forecast_BD, future_BD, reduction="none")
+    return error_BD[observed_BD].clamp(max=20).mean()
 
 
 def held_out_figures(model: Any, batch: Batch, device: str) -> dict[str, float]:
-    """MAE on held-out equipment, in past standard deviations, beside last value and seasonal-naive
-    (7 days).
+    """Return the MAE on held-out equipment, in standard deviations of the past.
+
+    Beside the encoder's stand those of the last value and of the last week, repeated.
     """
+    parts = []
     with torch.inference_mode():
-        parts = [
-            model(
-                torch.from_numpy(batch.past_BL[i : i + 1024]).to(device).unsqueeze(-1)
-            ).prediction_outputs[..., 0]
-            for i in range(0, len(batch.past_BL), 1024)
-        ]
+        for start in range(0, len(batch.past_BL), 1024):
+            parts.append(_forecast(model, batch.past_BL[start : start + 1024], device))
     week_BD = np.tile(batch.past_BL[:, -7:], (1, DAYS // 7 + 1))[:, :DAYS]
-    rivals = {
-        "encoder": torch.cat(parts).cpu().numpy(),
-        "last_value": batch.past_BL[:, -1:],
-        "seasonal_naive_7": week_BD,
+    return {
+        "encoder": _mae(torch.cat(parts).cpu().numpy(), batch),
+        "last_value": _mae(batch.past_BL[:, -1:], batch),
+        "seasonal_naive_7": _mae(week_BD, batch),
+        "windows": float(len(batch.past_BL)),
     }
-    figures = {name: _mae(forecast_BD, batch) for name, forecast_BD in rivals.items()}
-    return {**figures, "windows": float(len(batch.past_BL))}
 
 
 def _mae(forecast_BD: Any, batch: Batch) -> float:

@@ -1,12 +1,12 @@
-"""The 28 statistics of a window: level, shape, trend and variability of its lookback, in one
-compiled pass.
+"""The 28 statistics of a window: level, shape, trend and variability, in one compiled pass.
 
 Shapes: B batch, C points, L lookback days, F features (28), N = B·C series.
 
 Every number is exact to about 1e-12 of the spread of the series, also where a small movement sits
 on a large offset: sums of squares are taken about a value of the series (or of the rolling window)
 itself, which bounds the cancellation by the number of days, and makes every deviation of a constant
-series exactly zero."""
+series exactly zero.
+"""
 
 from collections.abc import Callable
 from typing import Any, Final, TypeAlias, TypeVar, cast
@@ -20,13 +20,8 @@ from hvac.errors import InputError
 FEATURE_NAMES: Final[tuple[str, ...]] = (
     *("mean", "std", "min", "max", "median", "range", "q25", "q75", "iqr"),
     *("skewness", "kurtosis", "cv"),
-    *(
-        "trend_slope",
-        "trend_intercept",
-        "recent_vs_past_ratio",
-        "recent_vs_past_diff",
-        "recent_change_rate",
-    ),
+    *("trend_slope", "trend_intercept"),
+    *("recent_vs_past_ratio", "recent_vs_past_diff", "recent_change_rate"),
     *("diff_mean", "diff_std", "diff_abs_mean"),
     *("rolling_std_7d_mean", "rolling_std_7d_max"),
     *("rolling_std_14d_mean", "rolling_std_14d_max"),
@@ -35,7 +30,7 @@ FEATURE_NAMES: Final[tuple[str, ...]] = (
 )
 TINY: Final = 1e-10  # at or below it a standard deviation or a mean counts as zero
 RECENT_DAYS: Final = 30  # "recent" is the last 30 days, "past" the 30 before
-CHANGE_DAYS: Final = 10  # the seed divides by 10 what lies 9 days apart
+CHANGE_DAYS: Final = 10  # the predecessor divides by 10 what lies 9 days apart
 ROLLING_DAYS: Final = (7, 14, 30)
 MIN_DAYS: Final = 2 * RECENT_DAYS
 
@@ -44,9 +39,7 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
 def _compiled(function: _Function) -> _Function:
-    """Compile on first call, keep the machine code on disk, let other threads run; no fast-math:
-    results are exact.
-    """
+    """Compile on first call and keep the machine code on disk; without fast-math, so exact."""
     return cast(_Function, numba.njit(cache=True, nogil=True, error_model="numpy")(function))
 
 
@@ -77,16 +70,16 @@ def statistics(x_BCL: npt.ArrayLike) -> FloatArray:
     >>> f_BCF.shape
     (1, 1, 28)
     >>> f = dict(zip(FEATURE_NAMES, f_BCF[0, 0].tolist(), strict=True))
-    >>> f["trend_slope"], f["trend_intercept"], f["median"], f["recent_vs_past_diff"], f["max_drawdown"]
-    (0.5, 20.0, 42.25, 15.0, 0.0)
+    >>> f["trend_slope"], f["trend_intercept"], f["median"]
+    (0.5, 20.0, 42.25)
+    >>> f["recent_vs_past_diff"], f["max_drawdown"]
+    (15.0, 0.0)
     """
     x_BCL = np.asarray(x_BCL)
     _check(x_BCL)
     days = x_BCL.shape[-1]
     x_NL = np.ascontiguousarray(x_BCL, dtype=np.float64).reshape(-1, days).view()
-    x_NL.flags.writeable = (
-        False  # one compiled signature for all inputs, and a kernel that cannot change them
-    )
+    x_NL.flags.writeable = False  # one compiled signature, and a kernel that cannot change inputs
     f_NF = np.empty((x_NL.shape[0], len(FEATURE_NAMES)))
     _fill(x_NL, f_NF)
     return f_NF.reshape(*x_BCL.shape[:-1], len(FEATURE_NAMES))
@@ -138,7 +131,7 @@ def _copy_finite(source_L: FloatArray, x_L: FloatArray) -> None:
 
 @_compiled
 def _sort_into(x_L: FloatArray, sorted_L: FloatArray) -> None:
-    """Insertion sort: the quickest for a window of 90."""
+    """Sort by insertion: the quickest for a window of 90."""
     for i in range(x_L.size):
         value = x_L[i]
         j = i
@@ -150,7 +143,7 @@ def _sort_into(x_L: FloatArray, sorted_L: FloatArray) -> None:
 
 @_compiled
 def _level(sorted_L: FloatArray, f: FloatArray) -> None:
-    """min, max, median, range, q25, q75, iqr."""
+    """Write min, max, median, range, q25, q75, iqr."""
     last = sorted_L.size - 1
     low, low_step = _quantile(sorted_L, 0.25)
     mid, mid_step = _quantile(sorted_L, 0.5)
@@ -166,7 +159,7 @@ def _level(sorted_L: FloatArray, f: FloatArray) -> None:
 
 @_compiled
 def _quantile(sorted_L: FloatArray, q: float) -> tuple[float, float]:
-    """Value below the quantile, and the linear step from there to it."""
+    """Return the value below the quantile, and the linear step from there to it."""
     position = q * (sorted_L.size - 1)
     below = int(position)  # q < 1, so there is always a value above
     return sorted_L[below], (position - below) * (sorted_L[below + 1] - sorted_L[below])
@@ -174,7 +167,7 @@ def _quantile(sorted_L: FloatArray, q: float) -> tuple[float, float]:
 
 @_compiled
 def _moments_and_trend(x_L: FloatArray, middle: float, f_F: FloatArray) -> None:
-    """mean, std (0, 1); skewness, kurtosis, cv, slope, intercept, recent_vs_past (9 to 15)."""
+    """Write mean, std (0, 1); skewness, kurtosis, cv, trend, recent_vs_past (9 to 15)."""
     days = x_L.size
     offset = _sum_about(x_L, middle, 0, days) / days  # the mean, seen from the middle
     mean = middle + offset
@@ -203,7 +196,7 @@ def _sum_about(x_L: FloatArray, middle: float, start: int, stop: int) -> float:
 
 @_compiled
 def _shape(x_L: FloatArray, middle: float, offset: float, std: float) -> tuple[float, float]:
-    """Biased skewness and excess kurtosis, of standardised values so that powers do not overflow."""
+    """Return biased skewness and excess kurtosis; standardised values do not overflow."""
     if std <= TINY:
         return 0.0, 0.0
     cube = fourth = 0.0
@@ -226,7 +219,7 @@ def _recent_vs_past(x_L: FloatArray, middle: float) -> tuple[float, float]:
 
 @_compiled
 def _changes(x_L: FloatArray, f: FloatArray) -> None:
-    """recent_change_rate, diff_mean, diff_std, diff_abs_mean."""
+    """Write recent_change_rate, diff_mean, diff_std, diff_abs_mean."""
     steps = x_L.size - 1
     mean = (x_L[steps] - x_L[0]) / steps
     total = square = absolute = 0.0
@@ -244,10 +237,11 @@ def _changes(x_L: FloatArray, f: FloatArray) -> None:
 
 @_compiled
 def _rolling(x_L: FloatArray, scratch_3L: FloatArray, f: FloatArray) -> None:
-    """Mean and maximum of the standard deviations of every full window of 7, 14 and 30 days.
+    """Write mean and maximum standard deviation of all full windows of 7, 14 and 30 days.
 
     Windows grow day by day from their first day, all at once: the inner loop runs over independent
-    windows, so it is vectorised without reordering a sum."""
+    windows, so it is vectorised without reordering a sum.
+    """
     sum_L, square_L, std_L = scratch_3L[0], scratch_3L[1], scratch_3L[2]
     sum_L[:] = 0.0
     square_L[:] = 0.0
@@ -279,7 +273,7 @@ def _mean_and_max(std_W: FloatArray) -> tuple[float, float]:
 
 @_compiled
 def _drawdown(x_L: FloatArray, f: FloatArray) -> None:
-    """Maximum and mean of (running maximum − x)."""
+    """Write maximum and mean of (running maximum − x)."""
     peak = x_L[0]
     total = deepest = 0.0
     for i in range(x_L.size):

@@ -20,7 +20,8 @@ from hvac.errors import InputError
 Floats = npt.NDArray[np.float32]
 Bools = npt.NDArray[np.bool_]
 KEYS = ("facility_id", "equipment_id", "point_id", "class", "end_date", "split", "status")
-KEY_SCHEMA = pa.schema([(k, pa.date32() if k == "end_date" else pa.string()) for k in KEYS])
+KEY_SCHEMA = pa.schema([(key, pa.string()) for key in KEYS])
+KEY_SCHEMA = KEY_SCHEMA.set(KEYS.index("end_date"), pa.field("end_date", pa.date32()))
 VECTORS = {
     "values": ("x_BCL", pa.float32()),
     "features": ("f_BCF", pa.float32()),
@@ -49,7 +50,8 @@ class Windows:
     `r_BCS`, `d_BCS` and `e_BCS` summarise the last days of normalised values, of values as they
     are, of deviations from peers, and of residuals. `w_BH` is how many windows each label stands
     for (None: one each; read it through `weights`). Patch tokens `p_BCPE` and activity `a_BCA` are
-    made from values where they are needed, and never stored."""
+    made from values where they are needed, and never stored.
+    """
 
     keys: pa.Table
     points: tuple[str, ...] | None = None
@@ -74,85 +76,79 @@ class Windows:
         return int(self.keys.num_rows)
 
     def take(self, rows: npt.NDArray[Any]) -> Self:
-        """Some of the windows: by positions or by a mask."""
+        """Return some of the windows: by positions or by a mask."""
         rows = np.flatnonzero(rows) if rows.dtype == bool else rows
-        arrays: dict[str, Any] = {
-            n: None if a is None else a[rows] for n, a in self._arrays().items()
-        }
+        arrays: dict[str, Any] = {}
+        for name in _array_names(self):
+            arrays[name] = getattr(self, name)[rows]
         return replace(self, keys=self.keys.take(pa.array(rows)), **arrays)
 
     def split(self, name: str) -> Self:
-        """The windows of one split."""
-        return self.take(np.asarray(self.keys["split"].to_numpy(zero_copy_only=False)) == name)
+        """Return the windows of one split."""
+        return self.take(self.column("split") == name)
 
     @property
     def units(self) -> npt.NDArray[np.str_]:
-        """One text per window that names its equipment: the unit of every bootstrap and cut."""
-        facility, equipment = (
-            self.keys[k].to_numpy(zero_copy_only=False) for k in ("facility_id", "equipment_id")
-        )
-        return np.array(
-            [f"{f}\x1f{e}" for f, e in zip(facility, equipment, strict=True)], dtype=np.str_
-        )
+        """Return one text per window that names its equipment: the unit of every bootstrap."""
+        pairs = zip(self.column("facility_id"), self.column("equipment_id"), strict=True)
+        return np.array(list(map("\x1f".join, pairs)), dtype=np.str_)
 
     @property
     def labels(self) -> tuple[Bools, Bools]:
-        """`y_BH` and `known_BH` of labelled windows."""
+        """Return `y_BH` and `known_BH` of labelled windows."""
         assert self.y_BH is not None, "these windows carry no labels"
         assert self.known_BH is not None, "these windows carry no labels"
         return self.y_BH, self.known_BH
 
     @property
     def weights(self) -> Floats:
-        """Return how many windows each label stands for [B, H]: 0 where it is unknown, 1 where
-        nothing else is told.
-        """
+        """Return how many windows each label stands for [B, H], 0 where the label is unknown."""
         _, known_BH = self.labels
         w_BH = np.ones(known_BH.shape, np.float32) if self.w_BH is None else self.w_BH
         return np.where(known_BH, w_BH, np.float32(0))
 
     @property
     def end_day_B(self) -> npt.NDArray[np.int32]:
-        """Last day of each window, days since 1970-01-01."""
+        """Return the last day of each window, in days since 1970-01-01 [B]."""
         return np.asarray(self.keys["end_date"].cast(pa.int32()).to_numpy(), dtype=np.int32)
 
     def column(self, name: str) -> npt.NDArray[Any]:
-        """A key column as an array of objects."""
+        """Return a key column as an array of objects [B]."""
         return np.asarray(self.keys[name].to_numpy(zero_copy_only=False))
 
-    def _arrays(self) -> dict[str, npt.NDArray[Any] | None]:
-        return {f.name: getattr(self, f.name) for f in fields(self) if f.name not in NO_ARRAYS}
+
+def _array_names(windows: Windows) -> list[str]:
+    """Return the names of the arrays that windows have."""
+    names = [field.name for field in fields(windows) if field.name not in NO_ARRAYS]
+    return [name for name in names if getattr(windows, name) is not None]
 
 
 def concat(parts: Sequence[Windows]) -> Windows:
-    """Windows one after another; all parts must have the same arrays."""
+    """Lay windows one after another; all parts must have the same arrays."""
     if len(parts) == 1:
         return parts[0]
-    names = [
-        f.name
-        for f in fields(Windows)
-        if f.name not in NO_ARRAYS and getattr(parts[0], f.name) is not None
-    ]
-    arrays = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
+    arrays = {}
+    for name in _array_names(parts[0]):
+        arrays[name] = np.concatenate([getattr(part, name) for part in parts])
     keys = pa.concat_tables([part.keys for part in parts])
-    names_of_points = {part.points for part in parts}
-    points = parts[0].points if len(names_of_points) == 1 else None
-    return Windows(keys=keys, points=points, **arrays)
+    same_points = len({part.points for part in parts}) == 1
+    return Windows(keys=keys, points=parts[0].points if same_points else None, **arrays)
 
 
 def labels_only(windows: Windows) -> Windows:
-    """Return the same windows with keys and labels alone: windows of several classes can then be
-    joined.
+    """Return the same windows with keys and labels alone.
+
+    Windows of several classes can then be joined.
     """
-    dropped: dict[str, Any] = {
-        attribute: None for name, (attribute, _) in VECTORS.items() if name not in LABELS
-    }
-    return replace(windows, **dropped, points=None, p_BCPE=None, a_BCA=None, persistence_B=None)
+    kept = {"observed_B", *(VECTORS[name][0] for name in LABELS)}
+    dropped: dict[str, Any] = dict.fromkeys(set(_array_names(windows)) - kept)
+    return replace(windows, points=None, **dropped)
 
 
 def to_arrow(windows: Windows, *, fixed: bool = True) -> pa.Table:
-    """Arrow form: fixed-size lists (as stored), or plain lists (whose schema is the same whatever C
-    is).
+    """Return windows as a table: vectors as fixed-size lists (as stored), or as plain lists.
+
+    The schema of plain lists is the same whatever C is.
     """
     table = windows.keys
     for name, attribute in SCALARS.items():
@@ -167,12 +163,12 @@ def to_arrow(windows: Windows, *, fixed: bool = True) -> pa.Table:
 
 
 def flat(array_BX: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """All axes but the first as one, also where there are no rows."""
+    """Return an array with all axes but the first as one, also where there are no rows."""
     return array_BX.reshape(len(array_BX), math.prod(array_BX.shape[1:]))
 
 
 def lists(array_BN: npt.NDArray[Any], kind: pa.DataType, *, fixed: bool) -> pa.Array:
-    """One list per row."""
+    """Return one list per row."""
     flat = pa.array(np.ascontiguousarray(array_BN).ravel(), type=kind)
     if fixed:
         return pa.FixedSizeListArray.from_arrays(flat, array_BN.shape[1])
@@ -181,7 +177,10 @@ def lists(array_BN: npt.NDArray[Any], kind: pa.DataType, *, fixed: bool) -> pa.A
 
 
 def matrix(column: pa.ChunkedArray) -> npt.NDArray[Any]:
-    """A list column whose rows are equally long, as an array [B, N]."""
+    """Return a list column as an array [B, N].
+
+    Raises InputError where its rows are not equally long.
+    """
     if len(column) == 0:
         return np.empty((0, getattr(column.type, "list_size", 0)))
     flat = column.combine_chunks().flatten().to_numpy(zero_copy_only=False)
@@ -194,7 +193,7 @@ def matrix(column: pa.ChunkedArray) -> npt.NDArray[Any]:
 
 
 def from_arrow(table: pa.Table, *, points: int) -> Windows:
-    """The arrays of a table of one class with `points` points (C)."""
+    """Return the windows in a table of one class with `points` points (C)."""
     arrays: dict[str, Any] = {}
     for name, attribute in SCALARS.items():
         if name in table.column_names:
@@ -203,9 +202,8 @@ def from_arrow(table: pa.Table, *, points: int) -> Windows:
         if name in table.column_names:
             array = matrix(table[name])
             array = array.astype(bool if pa.types.is_boolean(kind) else np.float32, copy=False)
-            arrays[attribute] = (
-                array.reshape(len(table), points, array.shape[1] // points)
-                if attribute[-2] == "C"
-                else array
-            )
-    return Windows(keys=table.select([k for k in KEYS if k in table.column_names]), **arrays)
+            if attribute[-2] == "C":
+                array = array.reshape(len(table), points, array.shape[1] // points)
+            arrays[attribute] = array
+    keys = [key for key in KEYS if key in table.column_names]
+    return Windows(keys=table.select(keys), **arrays)

@@ -1,5 +1,6 @@
-"""Events of a unit: from the log, or from limits (≥ 3 of 7 observed days outside; over after 7
-clean days).
+"""Events of a unit: from the log, or from readings out of their limits.
+
+An event out of limits has at least 3 of 7 observed days outside, and is over after 7 clean days.
 
 Legend: T days, C points, N events. Days are int32 days since 1970-01-01.
 """
@@ -14,7 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from hvac.panel.grid import Days, Panel, Unit
-from hvac.panel.joins import folded
+from hvac.panel.joins import folded, units_of
 
 RUN_DAYS = 7
 RUN_OUTSIDE = 3
@@ -23,8 +24,10 @@ SETTLE_DAYS = 7
 
 
 class Events(NamedTuple):
-    """Events of one unit, sorted by start. `known_N` is the first day on which the event can be
-    known.
+    """Events of one unit, sorted by start.
+
+    `known_N` is the first day on which the event can be known; `point_N` is '' for events of the
+    whole equipment.
     """
 
     kind_N: npt.NDArray[np.str_]
@@ -34,42 +37,43 @@ class Events(NamedTuple):
     point_N: npt.NDArray[np.str_]
 
     def where(self, keep: npt.NDArray[Any]) -> Events:
-        """Some of the events: by a mask or by positions."""
+        """Return some of the events: by a mask or by positions."""
         columns: list[Any] = [column[keep] for column in self]
         return Events(*columns)
 
     def of_kinds(self, kinds: tuple[str, ...]) -> Events:
-        """The events of some kinds, however they are spelled."""
-        wanted = set(map(folded, kinds))
-        return self.where(
-            np.array([folded(kind) in wanted for kind in self.kind_N.tolist()], dtype=bool)
-        )
+        """Return the events of some kinds, however they are spelled."""
+        spellings = set(map(folded, kinds))
+        of_kind = [folded(kind) in spellings for kind in self.kind_N.tolist()]
+        return self.where(np.array(of_kind, dtype=bool))
 
     def of_point(self, point_id: str | None) -> Events:
-        """Events that concern a point: its own and those of the whole equipment."""
+        """Return the events of a point and of the whole equipment; all of them for None."""
         if point_id is None:
             return self
         return self.where((self.point_N == "") | (self.point_N == point_id))
 
 
 def no_events() -> Events:
-    """A unit without events."""
+    """Return the events of a unit without any."""
     days, texts = np.empty(0, dtype=np.int32), np.empty(0, dtype=np.str_)
     return Events(texts, days, days, days, texts)
 
 
 def events_by_unit(table: pa.Table) -> dict[Unit, Events]:
-    """Canonical events table → events of each unit. A missing `end` is the start day."""
+    """Return the events of each unit of a table (EVENTS); a missing `end` is the start day."""
+    start, end = (_days(table[name]) for name in ("start", "end"))
+    kind, point = (table[name].to_pylist() for name in ("kind", "point_id"))
     rows: dict[Unit, list[tuple[int, int, str, str]]] = defaultdict(list)
-    start = table["start"].cast(pa.date32()).cast(pa.int32()).to_pylist()
-    end = table["end"].cast(pa.date32()).cast(pa.int32()).to_pylist()
-    point = table["point_id"].to_pylist()
-    keys = zip(table["facility_id"].to_pylist(), table["equipment_id"].to_pylist(), strict=True)
-    for i, (key, kind) in enumerate(zip(keys, table["kind"].to_pylist(), strict=True)):
-        rows[Unit(*key)].append(
-            (start[i], start[i] if end[i] is None else end[i], kind, point[i] or "")
-        )
-    return {unit: _events(sorted(listed)) for unit, listed in rows.items()}
+    for i, unit in enumerate(units_of(table)):
+        last_day = start[i] if end[i] is None else end[i]
+        rows[unit].append((start[i], last_day, kind[i], point[i] or ""))
+    return {unit: _events(sorted(rows[unit])) for unit in rows}
+
+
+def _days(column: pa.ChunkedArray) -> list[Any]:
+    days: list[Any] = column.cast(pa.date32()).cast(pa.int32()).to_pylist()
+    return days
 
 
 def _events(rows: list[tuple[int, int, str, str]]) -> Events:
@@ -81,17 +85,18 @@ def _events(rows: list[tuple[int, int, str, str]]) -> Events:
 def limit_events(
     panel: Panel, lower_TC: npt.NDArray[np.float64], upper_TC: npt.NDArray[np.float64]
 ) -> Events:
-    """Episodes out of limits, per point, as events of kind `limit_exceedance`.
+    """Return the episodes out of limits, per point, as events of kind `limit_exceedance`.
 
     The onset is the first outside day of the run that has ≥ 3 outside days among 7 observed ones;
     the event becomes known on the third such day; it ends on the last outside day before 7 clean
     observed days.
 
     >>> value = np.array([[0.0], [9], [0], [9], [9]] + [[0.0]] * 8)
-    >>> shape = dict(observed_TC=np.ones_like(value, bool), known_TC=np.zeros(value.shape, np.int32),
-    ...              lower_TC=value * 0 - 1, upper_TC=value * 0 + 1)
-    >>> panel = Panel(unit=Unit("f", "e"), points=("p",), first_day=100, value_TC=value, **shape)
-    >>> events = limit_events(panel, panel.lower_TC, panel.upper_TC)
+    >>> known = np.zeros(value.shape, np.int32)
+    >>> limits = dict(lower_TC=value * 0 - 1, upper_TC=value * 0 + 1)
+    >>> grids = dict(value_TC=value, observed_TC=value >= 0, known_TC=known, **limits)
+    >>> panel = Panel(unit=Unit("f", "e"), points=("p",), first_day=100, **grids)
+    >>> events = limit_events(panel, **limits)
     >>> int(events.start_N[0]), int(events.known_N[0]), int(events.end_N[0])
     (101, 104, 104)
     """
@@ -99,43 +104,49 @@ def limit_events(
         outside_TC = (panel.value_TC < lower_TC) | (panel.value_TC > upper_TC)
     rows: list[tuple[int, int, int, str]] = []
     for c, name in enumerate(panel.points):
-        days = np.flatnonzero(panel.observed_TC[:, c]) + panel.first_day
-        known = np.maximum(days, panel.known_TC[days - panel.first_day, c])
-        for start, end, confirming in _episodes(outside_TC[days - panel.first_day, c]):
-            rows.append((int(days[start]), int(days[end]), int(known[confirming].max()), name))
-    return _limit_table(sorted(rows))
-
-
-def _limit_table(rows: list[tuple[int, int, int, str]]) -> Events:
+        row_N = np.flatnonzero(panel.observed_TC[:, c])
+        day_N = row_N + panel.first_day
+        known_N = np.maximum(day_N, panel.known_TC[row_N, c])
+        for first, last, confirming in _episodes(outside_TC[row_N, c]):
+            known = int(known_N[confirming].max())
+            rows.append((int(day_N[first]), int(day_N[last]), known, name))
     if not rows:
         return no_events()
-    start, end, known, point = zip(*rows, strict=True)
-    start_N, end_N, known_N = (np.array(column, dtype=np.int32) for column in (start, end, known))
-    return Events(np.full(len(rows), "limit_exceedance"), start_N, end_N, known_N, np.array(point))
+    start, end, known_days, point = zip(*sorted(rows), strict=True)
+    columns = (start, end, known_days)
+    start_N, end_N, known_N = (np.array(column, dtype=np.int32) for column in columns)
+    kind_N = np.full(len(rows), "limit_exceedance")
+    return Events(kind_N, start_N, end_N, known_N, np.array(point))
 
 
 def _episodes(outside: npt.NDArray[np.bool_]) -> list[tuple[int, int, npt.NDArray[np.intp]]]:
-    """(first outside, last outside, confirming three) positions of each episode, over observed days
-    only.
+    """Return the places of each episode among observed days.
+
+    They are those of its first and last outside day, and of the three that confirm it.
     """
-    found: list[tuple[int, int, npt.NDArray[np.intp]]] = []
-    free_from, i = 0, 0
-    hits = np.flatnonzero(outside)
-    while i + RUN_OUTSIDE <= len(hits):
-        first, third = hits[i], hits[i + RUN_OUTSIDE - 1]
+    episodes: list[tuple[int, int, npt.NDArray[np.intp]]] = []
+    free_from = i = 0
+    places = np.flatnonzero(outside)
+    while i + RUN_OUTSIDE <= len(places):
+        first, third = places[i], places[i + RUN_OUTSIDE - 1]
         if first < free_from or third - first >= RUN_DAYS:
             i += 1
             continue
         j = i + RUN_OUTSIDE - 1
-        while j + 1 < len(hits) and hits[j + 1] - hits[j] <= CLEAN_DAYS:
+        while j + 1 < len(places) and places[j + 1] - places[j] <= CLEAN_DAYS:
             j += 1
-        found.append((int(first), int(hits[j]), hits[i : i + RUN_OUTSIDE]))
-        free_from, i = int(hits[j]) + CLEAN_DAYS + 1, j + 1
-    return found
+        last = int(places[j])
+        episodes.append((int(first), last, places[i : i + RUN_OUTSIDE]))
+        free_from = last + CLEAN_DAYS + 1
+        i = j + 1
+    return episodes
 
 
 def inside_episode(end_day_B: Days, targets: Events) -> npt.NDArray[np.bool_]:
-    """Windows that end inside a target event, or ≤ 7 days after one: the anomaly is already known."""
+    """Tell which windows end inside a target event, or at most 7 days after one [B].
+
+    The anomaly is then known already.
+    """
     inside_B = np.zeros(len(end_day_B), dtype=bool)
     for start, end in zip(targets.start_N, targets.end_N, strict=True):
         inside_B |= (end_day_B >= start) & (end_day_B <= end + SETTLE_DAYS)

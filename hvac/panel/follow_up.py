@@ -1,5 +1,6 @@
-"""How long each unit is followed, and how likely it is to be followed still: labels and their
-weights rest on both.
+"""How long each unit is followed, and how likely it is to be followed still.
+
+Labels and their weights rest on both.
 
 Every unit has an *administrative end*: its facility's last reading, or what the register says. A
 unit whose readings stop earlier has *departed*. Where units depart because they failed, a count of
@@ -8,15 +9,15 @@ longer there. Each label that was seen is therefore weighted by 1 / P(still foll
 decided it): inverse probability of censoring (Robins and Rotnitzky 1992).
 
 Legend: B windows, H horizons, D calendar days, A days since an event, N departures. Days are int32
-days since 1970-01-01."""
+days since 1970-01-01.
+"""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from itertools import groupby
 
 import numpy as np
 import numpy.typing as npt
@@ -39,7 +40,8 @@ class Departures:
 
     `calendar_D` holds departures for any reason but an event, by calendar day from `first_day`.
     `after_event_A` holds departures as a consequence of an event, by days since the unit's last one
-    (0 to 90)."""
+    (0 to 90).
+    """
 
     first_day: int = 0
     calendar_D: Floats = field(default_factory=lambda: np.zeros(0))
@@ -55,34 +57,33 @@ class Departures:
         """
         calendar, after = self._sums
         start_B1, since_B1 = start_B[:, None], since_B[:, None]
-        from_B1, to_BH = (
-            np.clip(day - self.first_day, 0, len(calendar) - 1) for day in (start_B1, stop_BH)
-        )
-        soon_B1, later_BH = (
-            np.minimum(days, AFTER_DAYS + 1) for days in (since_B1, since_B1 + stop_BH - start_B1)
-        )
-        return np.exp(calendar[to_BH] - calendar[from_B1] + after[later_BH] - after[soon_B1])
+        last = len(calendar) - 1
+        from_B1 = np.clip(start_B1 - self.first_day, 0, last)
+        to_BH = np.clip(stop_BH - self.first_day, 0, last)
+        soon_B1 = np.minimum(since_B1, AFTER_DAYS + 1)
+        later_BH = np.minimum(since_B1 + stop_BH - start_B1, AFTER_DAYS + 1)
+        logs_BH = calendar[to_BH] - calendar[from_B1] + after[later_BH] - after[soon_B1]
+        return np.asarray(np.exp(logs_BH))
 
     def digest(self, first: int, last: int, *, after: bool) -> str:
-        """Return a hash of the chances on some days, and of those after an event where they are
-        asked for.
+        """Return a hash of the chances on some days, with `after` also of those after an event.
 
         It is the same for longer curves that agree on these days.
         """
         days = np.clip(np.arange(first, last) - self.first_day, -1, len(self.calendar_D))
-        calendar = np.pad(self.calendar_D, 1)[days + 1]
-        content = calendar.tobytes() + (self.after_event_A.tobytes() if after else b"")
+        content = np.pad(self.calendar_D, 1)[days + 1].tobytes()
+        if after:
+            content += self.after_event_A.tobytes()
         return hashlib.sha256(content).hexdigest()[:16]
 
     @cached_property
     def _sums(self) -> tuple[Floats, Floats]:
-        """Sums of log(1 - hazard) over the days before each day."""
-        logs = (
-            np.log1p(-np.minimum(hazard, CERTAIN))
-            for hazard in (self.calendar_D, self.after_event_A)
-        )
-        calendar, after = (np.append(0.0, np.cumsum(each)) for each in logs)
-        return calendar, after
+        return _log_sums(self.calendar_D), _log_sums(self.after_event_A)
+
+
+def _log_sums(hazard: Floats) -> Floats:
+    """Return the sums of log(1 - hazard) over the days before each day."""
+    return np.append(0.0, np.cumsum(np.log1p(-np.minimum(hazard, CERTAIN))))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,23 +107,21 @@ class FollowUp:
 
     @property
     def departed(self) -> bool:
-        """Whether the unit left before its administrative end."""
+        """Tell whether the unit left before its administrative end."""
         return self.until < self.end
 
     @property
     def key(self) -> tuple[int, int, str]:
-        """What the unit's labels and weights depend on, beside its own events."""
-        return (
-            self.end,
-            self.until,
-            self.departures.digest(self.first, self.until, after=len(self.targets.start_N) > 0),
-        )
+        """Return what the unit's labels and weights depend on, beside its own events."""
+        has_events = len(self.targets.start_N) > 0
+        digest = self.departures.digest(self.first, self.until, after=has_events)
+        return self.end, self.until, digest
 
     def weights(self, end_day_B: Days, decided_BH: Days64) -> Floats:
-        """Return 1 / P(followed on `decided_BH`, given that it was on `end_day_B`), at most 20 [B,
-        H].
+        """Return how many windows each label stands for [B, H].
 
-        The last 7 days before the administrative end cannot hold a departure, so they cost nothing.
+        It is 1 / P(followed on `decided_BH`, given that it was on `end_day_B`), at most 20. The
+        last 7 days before the administrative end cannot hold a departure, so they cost nothing.
         """
         start_B = end_day_B.astype(np.int64)
         stop_BH = np.maximum(np.minimum(decided_BH, self.end - SETTLE_DAYS), start_B[:, None])
@@ -134,7 +133,8 @@ class FollowUp:
 def days_since_event(day_B: Days, targets: Events) -> Days64:
     """Return the days since the last event ended, 0 inside one, more than 90 where there was none.
 
-    >>> event = Events(np.array(["failure"]), *(np.array([day], np.int32) for day in (20, 25, 20)), np.array([""]))
+    >>> start, end = np.array([20], np.int32), np.array([25], np.int32)
+    >>> event = Events(np.array(["failure"]), start, end, start, np.array([""]))
     >>> days_since_event(np.array([19, 20, 25, 33], np.int32), event).tolist()
     [91, 0, 0, 8]
     """
@@ -147,7 +147,7 @@ def days_since_event(day_B: Days, targets: Events) -> Days64:
 def follow_ups(
     days: Mapping[Unit, tuple[int, int]],
     targets: Mapping[Unit, Events],
-    told: Mapping[Unit, int | None] | None = None,
+    registered_ends: Mapping[Unit, int | None] | None = None,
 ) -> dict[Unit, FollowUp]:
     """Return how long each unit is followed, with the departures of the whole fleet.
 
@@ -157,116 +157,107 @@ def follow_ups(
     Args:
         days: first and last day with a reading of each unit.
         targets: each unit's events that are predicted.
-        told: the administrative ends that the register tells; they win.
+        registered_ends: the administrative ends in the register; they win.
 
     >>> unit, other = Unit("f", "a"), Unit("f", "b")
-    >>> found = follow_ups({unit: (0, 60), other: (0, 99)}, {})
-    >>> found[unit].until, found[unit].end, found[unit].departures.calendar_D[60].item()
+    >>> follow_up = follow_ups({unit: (0, 60), other: (0, 99)}, {})[unit]
+    >>> follow_up.until, follow_up.end, follow_up.departures.calendar_D[60].item()
     (60, 99, 0.5)
     """
-    events = {unit: targets.get(unit) or no_events() for unit in days}
-    ends = administrative_ends({unit: last for unit, (_, last) in days.items()}, events)
-    ends |= {unit: end for unit, end in (told or {}).items() if end is not None and unit in days}
-    until = {
-        unit: _followed_until(last, ends[unit], events[unit]) for unit, (_, last) in days.items()
-    }
-    departures = _departures(
-        (first, ends[unit], until[unit], events[unit]) for unit, (first, _) in days.items()
-    )
-    return {
-        unit: FollowUp(
-            first=first,
-            end=ends[unit],
-            until=until[unit],
-            targets=events[unit],
-            departures=departures,
-        )
-        for unit, (first, _) in days.items()
-    }
+    ends = administrative_ends({unit: last for unit, (_, last) in days.items()}, targets)
+    for unit, end in (registered_ends or {}).items():
+        if end is not None and unit in days:
+            ends[unit] = end
+    followed = {}
+    for unit, (first, last) in days.items():
+        events = targets.get(unit) or no_events()
+        until = _followed_until(last, ends[unit], events)
+        followed[unit] = FollowUp(first=first, end=ends[unit], until=until, targets=events)
+    departures = _departures(list(followed.values()))
+    return {unit: replace(follow_up, departures=departures) for unit, follow_up in followed.items()}
 
 
 def administrative_ends(
     last_day: Mapping[Unit, int], targets: Mapping[Unit, Events]
 ) -> dict[Unit, int]:
-    """Return the day until which each unit would be followed, whatever comes of it: its facility's
-    last reading.
+    """Return the day until which each unit would be followed, whatever comes of it.
 
-    Where every unit that a facility read to its end ended with an event (inside it, at most 7 days
-    after or before one), nothing tells how long the facility would have gone on: the fleet's last
-    reading.
+    It is its facility's last reading. Where every unit that a facility read to its end ended with
+    an event (inside it, at most 7 days after or before one), nothing tells how long the facility
+    would have gone on: then it is the fleet's last reading.
 
     Args:
         last_day: day of each unit's last reading.
         targets: each unit's events that are predicted.
 
-    >>> fails = Events(np.array(["failure"]), *(np.array([50], np.int32) for _ in range(3)), np.array([""]))
+    >>> day = np.array([50], np.int32)
+    >>> fails = Events(np.array(["failure"]), day, day, day, np.array([""]))
     >>> last = {Unit("f", "a"): 49, Unit("g", "b"): 90, Unit("h", "c"): 70}
     >>> [end for _, end in sorted(administrative_ends(last, {Unit("f", "a"): fails}).items())]
     [90, 90, 70]
     """
-    end = {
-        facility: max(day for _, day in units)
-        for facility, units in groupby(
-            sorted(last_day.items()), key=lambda item: item[0].facility_id
-        )
-    }
-    fleet_end = max(end.values(), default=0)
-    lasting = {
-        unit.facility_id
-        for unit, day in last_day.items()
-        if day >= end[unit.facility_id] - SETTLE_DAYS
-        and not _ends_with_event(day, targets.get(unit), fleet_end)
-    }
-    return {
-        unit: end[unit.facility_id] if unit.facility_id in lasting else fleet_end
-        for unit in last_day
-    }
+    facility_ends: dict[str, int] = {}
+    for unit, day in last_day.items():
+        facility = unit.facility_id
+        facility_ends[facility] = max(day, facility_ends.get(facility, day))
+    fleet_end = max(facility_ends.values(), default=0)
+    lasting = set()
+    for unit, day in last_day.items():
+        to_the_end = day >= facility_ends[unit.facility_id] - SETTLE_DAYS
+        if to_the_end and not _ends_with_event(day, targets.get(unit), fleet_end):
+            lasting.add(unit.facility_id)
+    ends = {}
+    for unit in last_day:
+        facility = unit.facility_id
+        ends[unit] = facility_ends[facility] if facility in lasting else fleet_end
+    return ends
 
 
 def _ends_with_event(last_day: int, targets: Events | None, until: int) -> bool:
-    """Whether a record ends inside an event, at most 7 days after or before one, of those that
-    began by a day.
+    """Tell whether a record ends inside an event, or at most 7 days after or before one.
+
+    Events that began after `until` do not count.
     """
     if targets is None:
         return False
     begun = targets.where(targets.start_N <= until)
-    return bool(
-        (begun.start_N > last_day).any() or inside_episode(np.array([last_day], np.int32), begun)[0]
-    )
+    inside = inside_episode(np.array([last_day], np.int32), begun)[0]
+    return bool(inside or (begun.start_N > last_day).any())
 
 
 def _followed_until(last_day: int, end: int, targets: Events) -> int:
     """Return the last day on which an onset of a unit would have been seen.
 
-    An event at most 7 days after the last reading belongs to it; a later one tells that the log
+    An event at most 7 days after the last reading belongs to it; a later one shows that the log
     goes on without readings. A unit that is read until at most 7 days before its administrative end
-    has not departed."""
+    has not departed.
+    """
     later_N = targets.start_N[targets.start_N > last_day]
     until = int(later_N.max(initial=last_day))
     log_goes_on = until > last_day + SETTLE_DAYS
     return end if log_goes_on or until >= end - SETTLE_DAYS else until
 
 
-def _departures(units: Iterable[tuple[int, int, int, Events]]) -> Departures:
-    """Estimate both hazards from the (first day, administrative end, followed until, events) of
-    each unit.
+def _departures(units: Sequence[FollowUp]) -> Departures:
+    """Estimate both hazards of a fleet.
 
     Hazards are Kaplan and Meier's: departures of a day / units at risk on it. They are not
     smoothed: the product over days stays unbiased however few units a day has, and the cap on
-    weights limits what a single unit can do."""
-    spans = list(units)
-    first_day = min((first for first, *_ in spans), default=0)
-    risk_D = np.zeros(max((end for _, end, *_ in spans), default=0) + 1 - first_day)
+    weights limits what a single unit can do.
+    """
+    first_day = min((unit.first for unit in units), default=0)
+    risk_D = np.zeros(max((unit.end for unit in units), default=0) + 1 - first_day)
     risk_A = np.zeros(AFTER_DAYS + 2)
-    left: list[tuple[int, int]] = []
-    for first, end, until, targets in spans:
-        days = np.arange(first, min(until + 1, end - SETTLE_DAYS), dtype=np.int32)
-        since = days_since_event(days, targets)
+    departed: list[tuple[int, int]] = []
+    for unit in units:
+        stop = min(unit.until + 1, unit.end - SETTLE_DAYS)
+        days = np.arange(unit.first, stop, dtype=np.int32)
+        since = days_since_event(days, unit.targets)
         risk_D[days - first_day] += 1
         risk_A += np.bincount(since, minlength=len(risk_A))
-        if until < end:
-            left.append((until - first_day, int(since[-1])))
-    day_N, since_N = np.array(left, dtype=np.int64).reshape(-1, 2).T
+        if unit.departed:
+            departed.append((unit.until - first_day, int(since[-1])))
+    day_N, since_N = np.array(departed, dtype=np.int64).reshape(-1, 2).T
     calendar_D, after_event_A = _two_causes(day_N, since_N, risk_D, risk_A)
     return Departures(first_day=first_day, calendar_D=calendar_D, after_event_A=after_event_A[:-1])
 
@@ -274,12 +265,12 @@ def _departures(units: Iterable[tuple[int, int, int, Events]]) -> Departures:
 def _two_causes(
     day_N: Days64, since_N: Days64, risk_D: Floats, risk_A: Floats
 ) -> tuple[Floats, Floats]:
-    """Return hazards by calendar day and by days since an event, each departure shared out between
-    both causes.
+    """Return hazards by calendar day and by days since an event.
 
-    A departure more than 90 days after an event is not its consequence. An earlier one may be: its
-    share is the ratio of the two hazards, and the hazards follow from the shares
-    (expectation-maximisation, from all to the event)."""
+    Each departure is shared out between both causes. One more than 90 days after an event is not
+    its consequence. An earlier one may be: its share is the ratio of the two hazards, and the
+    hazards follow from the shares (expectation-maximisation, from all to the event).
+    """
     soon_N = since_N <= AFTER_DAYS
     share_N = soon_N.astype(np.float64)
     calendar_D, after_A = np.zeros_like(risk_D), np.zeros_like(risk_A)

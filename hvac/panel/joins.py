@@ -1,8 +1,9 @@
 """Joining events and the equipment register to the readings: by ids as the readings write them.
 
 An id, a kind of event or a class that is written in several ways (case, width, spaces, composed
-letters) is one. What still matches nothing is told with the nearest ids, and where too much of an
-event log matches nothing, nothing goes on: its windows would all be labelled 0."""
+letters) is one. What still matches nothing is listed with the nearest ids. Where too much of an
+event log matches nothing, nothing goes on: its windows would all be labelled 0.
+"""
 
 from __future__ import annotations
 
@@ -24,6 +25,17 @@ COMPARED = 20_000  # ids among which the nearest are looked for
 _DASHES = str.maketrans(dict.fromkeys("‐‑‒–—―−", "-"))
 
 
+def units_of(table: pa.Table) -> list[Unit]:
+    """Return the unit of each row of a table with `facility_id` and `equipment_id`."""
+    facility, equipment = (table[name].to_pylist() for name in Unit._fields)
+    return list(map(Unit, facility, equipment))
+
+
+def unit_column(table: pa.Table, name: str) -> dict[Unit, Any]:
+    """Return a column of a table by unit; the last row of a unit holds."""
+    return dict(zip(units_of(table), table[name].to_pylist(), strict=True))
+
+
 @lru_cache(maxsize=4096)
 def folded(text: str) -> str:
     """Return what a text and its other spellings have in common.
@@ -35,43 +47,38 @@ def folded(text: str) -> str:
     return re.sub(r" ?([-_/.:]) ?", r"\1", " ".join(plain.casefold().split()))
 
 
-def told_of_twins(units: Collection[Unit]) -> list[str]:
-    """Return a sentence on equipment of the readings whose ids differ only in case, width or
-    spaces.
-    """
-    twins = [sorted(found) for found in _by_folded(units).values() if len(found) > 1]
+def notes_on_twins(units: Collection[Unit]) -> list[str]:
+    """Return a sentence on equipment of the readings whose ids are but spellings of one."""
+    twins = [sorted(spellings) for spellings in _by_folded(units).values() if len(spellings) > 1]
     if not twins:
         return []
-    named = ", ".join(" and ".join(map(_name, found)) for found in sorted(twins)[:NAMED])
+    named = ", ".join(" and ".join(map(_name, spellings)) for spellings in sorted(twins)[:NAMED])
     return [
         f"readings: {len(twins)} ids are written in several ways, each taken for equipment of its"
         f" own ({named}): write them in one way"
     ]
 
 
-def told_of_zones(zones: Mapping[str, str], units: Collection[Unit]) -> list[str]:
-    """Return a sentence on facilities of `source.facility_time_zones` that no reading is of, with
-    the nearest.
-    """
-    there = sorted({unit.facility_id for unit in units})
-    told = []
-    for name in sorted(set(zones) - set(there)):
-        near = [
-            each for each in there if folded(each) == folded(name)
-        ] or difflib.get_close_matches(name, there, n=1)
+def notes_on_zones(zones: Mapping[str, str], units: Collection[Unit]) -> list[str]:
+    """Return sentences on facilities of `source.facility_time_zones` without a reading."""
+    facilities = sorted({unit.facility_id for unit in units})
+    notes = []
+    for name in sorted(set(zones) - set(facilities)):
+        near = [facility for facility in facilities if folded(facility) == folded(name)]
+        near = near or difflib.get_close_matches(name, facilities, n=1)
         hint = f" (nearest: {near[0]})" if near else ""
-        told.append(
+        notes.append(
             f"source.facility_time_zones names {name}, and no reading is of that facility{hint}"
         )
-    return told
+    return notes
 
 
 class Joined(NamedTuple):
-    """A table with the ids of the readings, which ids were written otherwise there, and which match
-    nothing.
+    """A table with the ids of the readings.
 
-    `matched`: rows of equipment that has readings. `respelled`: rows whose id was written
-    otherwise."""
+    `matched` counts the rows of equipment that has readings. `respelled` maps ids as the table
+    wrote them to those of the readings. `strangers` counts the rows of ids without readings.
+    """
 
     table: pa.Table
     matched: int
@@ -92,28 +99,25 @@ def join_units(table: pa.Table, units: Collection[Unit], *, once: bool = False) 
             given again.
 
     >>> table = pa.table({"facility_id": ["F", "F"], "equipment_id": ["ａｈｕ-1", "7"]})
-    >>> found = join_units(table, [Unit("F", "AHU-1"), Unit("F", "007")])
-    >>> found.table["equipment_id"].to_pylist(), found.matched, list(found.strangers)
+    >>> joined = join_units(table, [Unit("F", "AHU-1"), Unit("F", "007")])
+    >>> joined.table["equipment_id"].to_pylist(), joined.matched, list(joined.strangers)
     (['AHU-1', '7'], 1, [Unit(facility_id='F', equipment_id='7')])
     """
-    known, same = set(units), _by_folded(units)
-    given = [
-        Unit(*pair)
-        for pair in zip(*(table[name].to_pylist() for name in Unit._fields), strict=True)
-    ]
+    known, spellings = set(units), _by_folded(units)
+    given = units_of(table)
     taken = set(given) if once else set()
     respelled = {}
     for unit in sorted(set(given) - known):
-        others = same.get(_folded(unit), ())
-        if len(others) == 1 and others[0] not in taken:
-            respelled[unit] = others[0]
-            taken |= {others[0]} if once else set()
-    now = [respelled.get(unit, unit) for unit in given]
-    strangers = Counter(unit for unit in now if unit not in known)
-    for place, name in enumerate(Unit._fields):
-        column = table.column_names.index(name)
-        table = table.set_column(column, name, pa.array([unit[place] for unit in now], pa.string()))
-    return Joined(table, len(now) - strangers.total(), respelled, strangers)
+        candidates = spellings.get(_folded(unit), ())
+        if len(candidates) == 1 and candidates[0] not in taken:
+            respelled[unit] = candidates[0]
+            if once:
+                taken.add(candidates[0])
+    joined = [respelled.get(unit, unit) for unit in given]
+    strangers = Counter(unit for unit in joined if unit not in known)
+    for name in Unit._fields:
+        table = with_column(table, name, [getattr(unit, name) for unit in joined], pa.string())
+    return Joined(table, len(joined) - strangers.total(), respelled, strangers)
 
 
 def _folded(unit: Unit) -> Unit:
@@ -121,37 +125,32 @@ def _folded(unit: Unit) -> Unit:
 
 
 def _by_folded(units: Iterable[Unit]) -> dict[Unit, list[Unit]]:
-    found: dict[Unit, list[Unit]] = defaultdict(list)
+    spellings: dict[Unit, list[Unit]] = defaultdict(list)
     for unit in units:
-        found[_folded(unit)].append(unit)
-    return found
+        spellings[_folded(unit)].append(unit)
+    return spellings
 
 
-def told_of_join(joined: Joined, units: Collection[Unit], *, file: str, rows: str) -> list[str]:
-    """Return sentences on ids that were written otherwise, and on those that match nothing, with
-    the nearest.
+def notes_on_join(joined: Joined, units: Collection[Unit], *, file: str, rows: str) -> list[str]:
+    """Return sentences on ids that were written otherwise, and on those that match nothing.
 
     Args:
         rows: what the rows of the table are called.
     """
-    total = len(joined.table)
-    told = []
+    notes = []
     if joined.respelled:
-        examples = [
-            f"{_name(one)} is {_name(other)}"
-            for one, other in sorted(joined.respelled.items())[:NAMED]
-        ]
-        told.append(
+        pairs = sorted(joined.respelled.items())[:NAMED]
+        examples = ", ".join(f"{_name(given)} is {_name(unit)}" for given, unit in pairs)
+        notes.append(
             f"{file}: the ids of {len(joined.respelled)} pieces of equipment are written otherwise"
-            f" than in the readings and were joined all the same ({', '.join(examples)})"
+            f" than in the readings and were joined all the same ({examples})"
         )
     if joined.strangers:
-        strangers = _strangers(joined, units)
-        told.append(
-            f"{file}: {joined.matched} of {total} {rows} are of equipment that has readings;"
-            f" {strangers}"
+        notes.append(
+            f"{file}: {joined.matched} of {len(joined.table)} {rows} are of equipment that has"
+            f" readings; {_strangers(joined, units)}"
         )
-    return told
+    return notes
 
 
 def require_matches(joined: Joined, units: Collection[Unit], *, file: str, share: float) -> None:
@@ -167,14 +166,15 @@ def require_matches(joined: Joined, units: Collection[Unit], *, file: str, share
 
 
 def _strangers(joined: Joined, units: Collection[Unit]) -> str:
-    """Name the most frequent ids that match nothing, and what the readings have that is nearest."""
+    """Name the most frequent ids that match nothing, and the nearest that the readings have."""
     names = sorted(map(_name, units))[:COMPARED]
-    pairs = []
+    phrases = []
     for unit, _ in joined.strangers.most_common(NAMED):
-        near = difflib.get_close_matches(_name(unit), names, n=1, cutoff=0.5)
-        pairs.append(f"{_name(unit)} (nearest: {near[0]})" if near else _name(unit))
-    more = len(joined.strangers) - len(pairs)
-    return f"without readings: {', '.join(pairs)}" + (f" and {more} more" if more else "")
+        name = _name(unit)
+        near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+        phrases.append(f"{name} (nearest: {near[0]})" if near else name)
+    more = len(joined.strangers) - len(phrases)
+    return f"without readings: {', '.join(phrases)}" + (f" and {more} more" if more else "")
 
 
 def _name(unit: Unit) -> str:
@@ -189,14 +189,14 @@ def one_spelling(texts: Iterable[str | None]) -> dict[str, str]:
     """
     counts = Counter(text for text in texts if text)
     best: dict[str, str] = {}
-    for text, _ in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
+    for text in sorted(counts, key=lambda text: (-counts[text], text)):
         best.setdefault(folded(text), text)
     return {text: best[folded(text)] for text in counts}
 
 
-def told_of_spellings(spelled: Mapping[str, str], *, file: str, what: str) -> list[str]:
+def notes_on_spellings(spelling: Mapping[str, str], *, file: str, what: str) -> list[str]:
     """Return a sentence on names that were written in several ways."""
-    other = sorted(f"{text} is {best}" for text, best in spelled.items() if text != best)
+    other = sorted(f"{text} is {best}" for text, best in spelling.items() if text != best)
     if not other:
         return []
     more = f" and {len(other) - NAMED} more" if len(other) > NAMED else ""
@@ -206,7 +206,10 @@ def told_of_spellings(spelled: Mapping[str, str], *, file: str, what: str) -> li
     ]
 
 
-def with_column(table: pa.Table, name: str, values: list[Any]) -> pa.Table:
-    """Return the table with other values in one of its columns."""
+def with_column(
+    table: pa.Table, name: str, values: list[Any], kind: pa.DataType | None = None
+) -> pa.Table:
+    """Return the table with other values in a column, of its type where no other is given."""
     place = table.column_names.index(name)
-    return table.set_column(place, name, pa.array(values, table.schema.field(name).type))
+    kind = table.schema.field(name).type if kind is None else kind
+    return table.set_column(place, name, pa.array(values, kind))

@@ -1,5 +1,4 @@
-"""Labels: does an onset lie in (end_date, end_date + h]; masked, per horizon, where the record does
-not decide it.
+"""Labels: whether an onset lies in (end_date, end_date + h], masked where the record is silent.
 
 Legend: B windows, H horizons. Days are int32 days since 1970-01-01.
 """
@@ -25,13 +24,17 @@ class LabelConfig(Config):
     """What is predicted."""
 
     source: Literal["events", "limits"] = "events"
+    """Where target events come from: the event log, or readings out of their limits."""
     events: Annotated[tuple[str, ...], Distinct] = Field(default=("failure",), min_length=1)
+    """Kinds of events of the log that are predicted."""
     label: Literal["onset", "value_at"] = "onset"
+    """An onset within the horizon, or the predecessor's value out of limits on its last day."""
     limit_quantiles: tuple[float, float] = (0.005, 0.995)
+    """Quantiles of the training readings that stand for limits where the record has none."""
 
     @property
     def kinds(self) -> tuple[str, ...]:
-        """Kinds of events that are predicted."""
+        """Return the kinds of events that are predicted."""
         return ("limit_exceedance",) if self.source == "limits" else self.events
 
 
@@ -49,7 +52,8 @@ def onset_labels(
     Returns:
         y_BH, known_BH, weight_BH. The weight of an unknown label means nothing.
 
-    >>> day, stays, leaves = np.array([0, 50], np.int32), FollowUp(end=85, until=85), FollowUp(end=200, until=85)
+    >>> day = np.array([0, 50], np.int32)
+    >>> stays, leaves = FollowUp(end=85, until=85), FollowUp(end=200, until=85)
     >>> y, known, weight = onset_labels(day, np.array([20]), horizons=(30, 60), follow_up=stays)
     >>> y.tolist(), known.tolist(), weight.tolist()
     ([[True, True], [False, False]], [[True, True], [True, False]], [[1.0, 1.0], [1.0, 1.0]])
@@ -72,8 +76,9 @@ def value_labels(
     lower_TC: npt.NDArray[np.float64],
     upper_TC: npt.NDArray[np.float64],
 ) -> tuple[Flags, Flags]:
-    """The seed's label, for comparison only: the value *on* day end + h is outside its limits (any
-    point).
+    """Return the predecessor's labels and whether they are known, for comparison only.
+
+    A label is whether the value of any point *on* day end + h is outside its limits.
     """
     with np.errstate(invalid="ignore"):
         outside_T = np.any((panel.value_TC < lower_TC) | (panel.value_TC > upper_TC), axis=1)

@@ -11,17 +11,17 @@ import numpy as np
 import numpy.typing as npt
 
 from hvac.panel.grid import Floats, Panel
-from hvac.panel.windows import Scale, fit_scale
+from hvac.panel.windows import fit_scale
 
 SAMPLES_PER_SERIES = 400
 Limits = Mapping[str, tuple[float, float]]
 
 
 def panel_limits(panel: Panel, *, fitted: Limits, normalise: str) -> tuple[Floats, Floats]:
-    """(lower_TC, upper_TC): the record's; on days without any, the fitted ones (in normalised
-    units) scaled back.
+    """Return lower_TC and upper_TC: the record's, or the fitted ones on days without any.
 
-    Fitted limits are nan until the point's baseline is there.
+    Fitted limits, in normalised units, are scaled back; they are nan until the point's baseline is
+    there.
     """
     if not fitted:
         return panel.lower_TC, panel.upper_TC
@@ -30,34 +30,37 @@ def panel_limits(panel: Panel, *, fitted: Limits, normalise: str) -> tuple[Float
     days = np.arange(panel.first_day, panel.last_day + 1)
     bare_TC = ~(np.isfinite(panel.lower_TC) | np.isfinite(panel.upper_TC))
     usable_TC = bare_TC & (scale.ready_C <= days[:, None])
-    lower_TC = np.where(usable_TC, scale.centre_TC + low_C * scale.spread_TC, panel.lower_TC)
-    return lower_TC, np.where(usable_TC, scale.centre_TC + high_C * scale.spread_TC, panel.upper_TC)
+    fitted_lower_TC = scale.centre_TC + low_C * scale.spread_TC
+    fitted_upper_TC = scale.centre_TC + high_C * scale.spread_TC
+    lower_TC = np.where(usable_TC, fitted_lower_TC, panel.lower_TC)
+    upper_TC = np.where(usable_TC, fitted_upper_TC, panel.upper_TC)
+    return lower_TC, upper_TC
 
 
 def sample_values(panel: Panel, *, normalise: str, training_end: int) -> dict[str, Floats]:
-    """Normalised values of each point up to the end of training: at most 400, evenly spaced."""
+    """Return normalised values of each point up to the end of training.
+
+    They are at most 400 a point, evenly spaced.
+    """
     days = np.arange(panel.first_day, panel.last_day + 1)
-    scale: Scale = fit_scale(panel, normalise)
-    sampled = {}
+    scale = fit_scale(panel, normalise)
+    samples = {}
     for c, name in enumerate(panel.points):
         known_T = panel.known_TC[:, c] <= training_end
         rows = np.flatnonzero(panel.observed_TC[:, c] & known_T & (days <= training_end))
-        if scale.ready_C[c] > training_end:
+        if scale.ready_C[c] > training_end or not len(rows):
             continue
-        if len(rows):
-            rows = rows[
-                np.linspace(0, len(rows) - 1, min(len(rows), SAMPLES_PER_SERIES)).astype(int)
-            ]
-            sampled[name] = (panel.value_TC[rows, c] - scale.centre_TC[rows, c]) / scale.spread_TC[
-                rows, c
-            ]
-    return sampled
+        count = min(len(rows), SAMPLES_PER_SERIES)
+        rows = rows[np.linspace(0, len(rows) - 1, count).astype(int)]
+        deviation = panel.value_TC[rows, c] - scale.centre_TC[rows, c]
+        samples[name] = deviation / scale.spread_TC[rows, c]
+    return samples
 
 
 def fit_limits(
     samples: Iterable[Mapping[str, npt.NDArray[np.float64]]], quantiles: tuple[float, float]
 ) -> dict[str, tuple[float, float]]:
-    """Quantiles of the pooled samples of each point.
+    """Return the quantiles of the pooled samples of each point.
 
     >>> fit_limits([{"p": np.arange(101.0)}], (0.1, 0.9))
     {'p': (10.0, 90.0)}
@@ -66,7 +69,8 @@ def fit_limits(
     for sample in samples:
         for name, values in sample.items():
             pooled.setdefault(name, []).append(values)
-    found = {
-        name: np.nanquantile(np.concatenate(parts), quantiles) for name, parts in pooled.items()
-    }
-    return {name: (float(low), float(high)) for name, (low, high) in found.items()}
+    limits = {}
+    for name, parts in pooled.items():
+        low, high = np.nanquantile(np.concatenate(parts), quantiles)
+        limits[name] = (float(low), float(high))
+    return limits

@@ -1,5 +1,4 @@
-"""Doubts about what a unit's newest readings say: a point that stands still, one that jumped alone,
-a mark for "none".
+"""Doubts about a unit's newest readings: points that stand still, jumped alone, or show a mark.
 
 A change of the unit of measure (°C to °F), a stuck or disconnected sensor look like a machine in
 trouble. Whoever reads a risk should know before walking there.
@@ -19,28 +18,17 @@ from hvac.panel.windows import Scale
 
 Kind = Literal["flat", "jump", "sentinel"]
 LOOKBACK: Final = 90  # days before the end that are looked at
-HISTORY: Final = 400  # days before the end that tell what is usual
+HISTORY: Final = 400  # days before the end that show what is usual
 FLAT_READINGS: Final = 14
 RARELY: Final = 0.1  # of the readings equal to the one before
 JUMP_DAYS, JUMP_READINGS = 30, 5  # a jump lies in the last 30 days, and 5 readings follow it
 JUMP_SPREADS, AFTER_SPREADS = 6.0, 3.0  # robust spreads of the readings before and after it
-TOGETHER_DAYS: Final = (
-    2  # points that jump within so many days tell of the machine, not of a sensor
-)
-SURE: Final = 900.0
+TOGETHER_DAYS: Final = 2  # points that jump within so many days: the machine, not a sensor
+SURE: Final = 900.0  # a mark of this size is no value; a smaller one must come twice
 FAR: Final = 10.0  # spreads from the baseline beyond which a mark is no value
 SENTINELS: Final = (
-    -9999.0,
-    9999.0,
-    -999.0,
-    999.0,
-    -99.0,
-    99999.0,
-    -32768.0,
-    32767.0,
-    65535.0,
-    255.0,
-    -1.0,
+    *(-9999.0, 9999.0, -999.0, 999.0, -99.0, 99999.0),
+    *(-32768.0, 32767.0, 65535.0, 255.0, -1.0),
 )
 Values = npt.NDArray[np.float64]
 
@@ -60,42 +48,42 @@ def doubts(panel: Panel, end_day: int, scale: Scale) -> list[Doubt]:
     - `jump`: in the last 30 days the level moved from one reading to the next by 6 spreads or more,
       further than it ever moved before, and no other point moved with it.
     - `sentinel`: a value that devices write for "no value" (-9999, 65535, …), far from the point's
-    baseline."""
-    found: list[Doubt] = []
-    jumped: dict[str, int] = {}
+    baseline.
+    """
+    doubted: list[Doubt] = []
+    jumps: dict[str, int] = {}
     row = end_day - panel.first_day
     past = np.s_[max(row + 1 - HISTORY, 0) : row + 1]
     known_TC = panel.observed_TC[past] & (panel.known_TC[past] <= end_day)
     for c, name in enumerate(panel.points):
-        day_N = np.flatnonzero(known_TC[:, c]) + past.start
-        value_N = panel.value_TC[day_N, c]
-        recent_N = day_N > row - LOOKBACK
+        row_N = np.flatnonzero(known_TC[:, c]) + past.start
+        value_N = panel.value_TC[row_N, c]
+        recent_N = row_N > row - LOOKBACK
         if recent_N.sum() < JUMP_READINGS:
             continue
-        if _is_marked(value_N[recent_N], panel, scale, c, row):
-            found.append(Doubt(name, "sentinel"))
+        if _has_sentinel(value_N[recent_N], scale.centre_TC[row, c], scale.spread_TC[row, c]):
+            doubted.append(Doubt(name, "sentinel"))
         elif _is_flat(value_N):
-            found.append(Doubt(name, "flat"))
-        elif (at := _jump(day_N, value_N, row)) is not None:
-            jumped[name] = at
-    days = np.array(list(jumped.values()))
-    alone = [
-        name for name, day in jumped.items() if (np.abs(days - day) <= TOGETHER_DAYS).sum() == 1
-    ]
-    return found + [Doubt(name, "jump") for name in alone]
+            doubted.append(Doubt(name, "flat"))
+        elif (jump := _jump(row_N, value_N, row)) is not None:
+            jumps[name] = jump
+    jump_rows = np.array(list(jumps.values()))
+    for name, jump in jumps.items():
+        if (np.abs(jump_rows - jump) <= TOGETHER_DAYS).sum() == 1:
+            doubted.append(Doubt(name, "jump"))
+    return doubted
 
 
-def _is_marked(value_N: Values, panel: Panel, scale: Scale, c: int, row: int) -> bool:
-    marked_N = np.isin(value_N, SENTINELS)
-    if not marked_N.any():
-        return False
-    away_N = np.abs(value_N[marked_N] - scale.centre_TC[row, c]) / scale.spread_TC[row, c]
-    usual_N = np.abs(value_N[marked_N]) < SURE  # 255 may be a value: it must come twice
-    return bool((away_N > FAR)[~usual_N].any() or ((away_N > FAR) & usual_N).sum() > 1)
+def _has_sentinel(value_N: Values, centre: float, spread: float) -> bool:
+    """Tell whether values hold a mark far from the baseline; a small one must come twice."""
+    mark_N = value_N[np.isin(value_N, SENTINELS)]
+    far_N = np.abs(mark_N - centre) / spread > FAR
+    small_N = np.abs(mark_N) < SURE  # 255 may be a value
+    return bool(far_N[~small_N].any() or (far_N & small_N).sum() > 1)
 
 
 def _is_flat(value_N: Values) -> bool:
-    """Tell whether the last readings are one value at a point that changes from reading to reading."""
+    """Tell whether the last readings are one value at a point that else changes every time."""
     if len(value_N) < 2 * FLAT_READINGS or (value_N[-FLAT_READINGS:] != value_N[-1]).any():
         return False
     same = np.diff(value_N) == 0
@@ -104,26 +92,25 @@ def _is_flat(value_N: Values) -> bool:
     return bool(len(earlier) >= FLAT_READINGS and earlier.mean() <= RARELY)
 
 
-def _jump(day_N: npt.NDArray[np.intp], value_N: Values, row: int) -> int | None:
+def _jump(row_N: npt.NDArray[np.intp], value_N: Values, row: int) -> int | None:
     """Return the row of the day on which the level moved for good, None where it did not."""
-    step_N = np.diff(value_N)
-    late_N = day_N[1:] > row - JUMP_DAYS
+    step_N = np.abs(np.diff(value_N))
+    late_N = row_N[1:] > row - JUMP_DAYS
     late_N[len(late_N) - JUMP_READINGS + 1 :] = False
     if not late_N.any():
         return None
-    size_N = np.abs(step_N)
-    at = int(np.argmax(np.where(late_N, size_N, -1.0)))
-    if size_N[at] < size_N[:at].max(initial=0.0):
+    at = int(np.argmax(np.where(late_N, step_N, -1.0)))
+    if step_N[at] < step_N[:at].max(initial=0.0):
         return None
     before, after = value_N[max(at + 1 - JUMP_DAYS, 0) : at + 1], value_N[at + 1 :]
     if len(before) < FLAT_READINGS:
         return None
-    moved = float(np.median(after) - np.median(before))
+    moved = abs(float(np.median(after) - np.median(before)))
     largest = float(np.abs(np.diff(before)).max())
-    far = abs(moved) > max(
-        JUMP_SPREADS * _spread(before), AFTER_SPREADS * _spread(after), 1.5 * largest, 1e-9
-    )
-    return int(day_N[at + 1]) if far and abs(step_N[at]) > 0.7 * abs(moved) else None
+    usual = max(JUMP_SPREADS * _spread(before), AFTER_SPREADS * _spread(after), 1.5 * largest, 1e-9)
+    if moved <= usual or step_N[at] <= 0.7 * moved:
+        return None
+    return int(row_N[at + 1])
 
 
 def _spread(value_N: Values) -> float:

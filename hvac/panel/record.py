@@ -7,8 +7,10 @@ from typing import NamedTuple
 
 import pyarrow as pa
 
-from hvac.panel.grid import Aggregate, Panel, Unit, panels
-from hvac.panel.registry import Registry, build_registry
+from hvac.panel.daily_readings import Aggregate
+from hvac.panel.grid import Panel, Unit, panels
+from hvac.panel.registering import build_registry
+from hvac.panel.registry import Registry
 from hvac.panel.series_table import joined_series, series_table
 from hvac.panel.spans import readings_by_month
 from hvac.readings.gate import read_all

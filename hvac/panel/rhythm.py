@@ -17,10 +17,7 @@ import numpy.typing as npt
 
 from hvac.panel.grid import Bools, Days, Floats, Panel
 
-LONGEST_DAILY_GAP, LONGEST_GAP = (
-    2.0,
-    45.0,
-)  # days; readings between these apart follow a rhythm of their own
+LONGEST_DAILY_GAP, LONGEST_GAP = 2.0, 45.0  # days; gaps between them are a rhythm that counts
 RARE = 0.25  # of the days read: visits, even where each takes several days
 FIRST_DAYS = 180
 LEAST_READINGS = 6
@@ -28,10 +25,10 @@ NEVER = 2**30
 
 
 class Rhythm(NamedTuple):
-    """Days between a point's readings (1 where it is read daily), and the first day on which that
-    is known [C].
+    """How often each point is read.
 
-    `first_TC`: the readings that it was told from.
+    `gap_C` is the days between its readings (1 where it is read daily), `known_C` the first day on
+    which that is known, `first_TC` the readings that it was taken from.
     """
 
     gap_C: Floats
@@ -40,22 +37,23 @@ class Rhythm(NamedTuple):
 
     @property
     def sparse_C(self) -> Bools:
-        """Points that are not read daily."""
+        """Tell which points are not read daily [C]."""
         return self.gap_C > 1
 
     def expected(self, share_BC: Floats, end_day_B: Days) -> Floats:
-        """Turn observed shares of days into shares of the readings that the rhythm promises,
-        averaged over points.
+        """Turn shares of days read into shares of the readings that the rhythm promises.
 
-        A rhythm counts in windows that end from the day on which it is known; before that, days are
-        expected."""
+        Returns the mean over points [B]. A rhythm counts in windows that end from the day on which
+        it is known; before that, a reading a day is expected.
+        """
         gap_BC = np.where(self.known_C <= end_day_B[:, None], self.gap_C, 1.0)
         return np.asarray(np.minimum(share_BC * gap_BC, 1.0).mean(axis=1))
 
 
 def rhythm(panel: Panel) -> Rhythm:
-    """Tell every point's rhythm from its first 180 days, or from its first 6 readings where these
-    take longer.
+    """Return every point's rhythm in its first 180 days, or first 6 readings if these take longer.
+
+    Readings more than 45 days apart have none.
     """
     points = panel.observed_TC.shape[1]
     gap_C, known_C = np.ones(points), np.full(points, NEVER, dtype=np.int32)
@@ -64,37 +62,34 @@ def rhythm(panel: Panel) -> Rhythm:
         rows = first_rows(panel, c)
         gap = _gap(rows) if len(rows) >= LEAST_READINGS else 1.0
         if LONGEST_DAILY_GAP < gap <= LONGEST_GAP:
-            gap_C[c], first_TC[rows, c] = gap, True
-            known_C[c] = max(_over(panel, rows), int(panel.known_TC[rows, c].max()))
+            gap_C[c] = gap
+            first_TC[rows, c] = True
+            last_row = max(int(rows[0]) + FIRST_DAYS - 1, int(rows[-1]))
+            last_known = int(panel.known_TC[rows, c].max())
+            known_C[c] = max(panel.first_day + last_row, last_known)
     return Rhythm(gap_C, known_C, first_TC)
 
 
 def _gap(rows: npt.NDArray[np.intp]) -> float:
-    """Days between two readings: the median, or the mean where visits take several days running."""
+    """Return the days between two readings.
+
+    It is the median gap, or the mean where visits take several days running.
+    """
     gaps = np.diff(rows)
-    share, visits = len(rows) / (rows[-1] - rows[0] + 1), 1 + int((gaps > LONGEST_DAILY_GAP).sum())
+    median = float(np.median(gaps))
+    share = len(rows) / (rows[-1] - rows[0] + 1)
+    visits = 1 + int((gaps > LONGEST_DAILY_GAP).sum())
     in_visits = share < RARE and visits >= LEAST_READINGS
-    return (
-        float(1 / share)
-        if in_visits and np.median(gaps) <= LONGEST_DAILY_GAP
-        else float(np.median(gaps))
-    )
+    return float(1 / share) if in_visits and median <= LONGEST_DAILY_GAP else median
 
 
 def first_rows(panel: Panel, c: int) -> npt.NDArray[np.intp]:
-    """Return the rows of a point's readings in its first 180 days, or of its first 6 where there
-    are fewer.
-    """
+    """Return the rows of a point's readings in its first 180 days, at least its first 6."""
     rows = np.flatnonzero(panel.observed_TC[:, c])
-    early = rows[rows < rows[0] + FIRST_DAYS] if len(rows) else rows
+    if not len(rows):
+        return rows
+    early = rows[rows < rows[0] + FIRST_DAYS]
     return early if len(early) >= LEAST_READINGS else rows[:LEAST_READINGS]
-
-
-def _over(panel: Panel, rows: npt.NDArray[np.intp]) -> int:
-    """Return the last of a point's first 180 days, or the day of the last of its first readings
-    where that is later.
-    """
-    return panel.first_day + max(int(rows[0]) + FIRST_DAYS - 1, int(rows[-1]))
 
 
 def days_left(panel: Panel, c: int, end_day: int) -> int | None:
@@ -106,7 +101,6 @@ def days_left(panel: Panel, c: int, end_day: int) -> int | None:
     if not LONGEST_DAILY_GAP < gap <= LONGEST_GAP:
         return None
     missing = max(LEAST_READINGS - len(rows), 0)
-    last = panel.first_day + max(
-        int(rows[0]) + FIRST_DAYS - 1, round(int(rows[-1]) + missing * gap)
-    )
-    return max(last - end_day, 1)
+    last_reading = round(int(rows[-1]) + missing * gap)
+    last_row = max(int(rows[0]) + FIRST_DAYS - 1, last_reading)
+    return max(panel.first_day + last_row - end_day, 1)

@@ -1,19 +1,21 @@
-"""Stretches of a unit's record: readings of years apart are told, and count for no day in between.
+"""Stretches of a unit's record: no day between readings of years apart counts.
 
 A single mistyped date (1970 for 2024) would otherwise stretch a record over decades, and move the
-splits' borders."""
+splits' borders.
+"""
 
 from __future__ import annotations
 
 import datetime as dt
-from collections import defaultdict
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from hvac.panel.grid import Unit
+from hvac.panel.joins import units_of
 from hvac.readings.accepted import EPOCH
 
 APART = 12  # months without a reading that end a stretch
@@ -21,48 +23,54 @@ NAMED = 3
 
 
 def readings_by_month(readings: pa.Table) -> pa.Table:
-    """Count the readings of each unit by month: `facility_id`, `equipment_id`, `month` (its first
-    day), `readings`.
+    """Count the readings of each unit by month.
+
+    The columns are `facility_id`, `equipment_id`, `month` (its first day) and `readings`.
     """
     month = pc.cast(pc.floor_temporal(readings["date"], unit="month"), pa.date32())
     table = readings.select(list(Unit._fields)).append_column("month", month)
-    found = table.group_by([*Unit._fields, "month"]).aggregate([([], "count_all")])
-    return found.select([*Unit._fields, "month", "count_all"]).rename_columns(
-        [*Unit._fields, "month", "readings"]
-    )
+    keys = [*Unit._fields, "month"]
+    counts = table.group_by(keys).aggregate([([], "count_all")])
+    return counts.select([*keys, "count_all"]).rename_columns([*keys, "readings"])
 
 
 def with_spans(units: pa.Table, months: pa.Table) -> tuple[pa.Table, list[str]]:
-    """Give units a column `spans` (first and last day of each stretch, one after the other); and
-    what is to be told.
+    """Return units with a column `spans`, and sentences on gaps of a year or more.
+
+    `spans` holds first and last day of each stretch of a unit's record, one after the other.
 
     Args:
         units: with `facility_id`, `equipment_id`, `first_date` and `last_date`.
         months: as of `readings_by_month`; the same month may stand in several rows.
     """
-    counts: dict[Unit, dict[dt.date, int]] = defaultdict(lambda: defaultdict(int))
-    for row in months.to_pylist():
-        counts[Unit(row["facility_id"], row["equipment_id"])][row["month"]] += row["readings"]
-    spans, told = [], []
-    for row in units.select([*Unit._fields, "first_date", "last_date"]).to_pylist():
-        unit = Unit(row["facility_id"], row["equipment_id"])
+    counts: dict[Unit, Counter[dt.date]] = defaultdict(Counter)
+    columns = (months["month"].to_pylist(), months["readings"].to_pylist())
+    for unit, month, readings in zip(units_of(months), *columns, strict=True):
+        counts[unit][month] += readings
+    spans, notes = [], []
+    dates = (units["first_date"].to_pylist(), units["last_date"].to_pylist())
+    for unit, first, last in zip(units_of(units), *dates, strict=True):
         stretches = _stretches(sorted(counts[unit]))
-        borders = [day for months in stretches for day in (months[0], _month_end(months[-1]))]
-        spans.append([row["first_date"], *borders[1:-1], row["last_date"]])
-        told += [_gap(unit, counts[unit], *pair) for pair in pairwise(stretches)]
+        borders = []
+        for before, after in pairwise(stretches):
+            borders += [_month_end(before[-1]), after[0]]
+            notes.append(_gap(unit, counts[unit], before, after))
+        spans.append([first, *borders, last])
     table = units.append_column("spans", pa.array(spans, pa.list_(pa.date32())))
-    more = [f"and {len(told) - NAMED} more gaps of a year or more"] if len(told) > NAMED else []
-    return table, [*told[:NAMED], *more]
+    more = len(notes) - NAMED
+    if more > 0:
+        notes[NAMED:] = [f"and {more} more gaps of a year or more"]
+    return table, notes
 
 
 def _stretches(months: Sequence[dt.date]) -> list[list[dt.date]]:
     """Cut sorted months where a year or more lies between two."""
-    found = [[months[0]]] if months else []
+    stretches = [[months[0]]] if months else []
     for before, month in pairwise(months):
         if _number(month) - _number(before) > APART:
-            found.append([])
-        found[-1].append(month)
-    return found
+            stretches.append([])
+        stretches[-1].append(month)
+    return stretches
 
 
 def _number(month: dt.date) -> int:
@@ -70,13 +78,16 @@ def _number(month: dt.date) -> int:
 
 
 def _month_end(month: dt.date) -> dt.date:
-    return (month.replace(day=28) + dt.timedelta(days=4)).replace(day=1) - dt.timedelta(days=1)
+    next_month = month.replace(day=28) + dt.timedelta(days=4)
+    return next_month.replace(day=1) - dt.timedelta(days=1)
 
 
 def _gap(
-    unit: Unit, counts: dict[dt.date, int], before: Sequence[dt.date], after: Sequence[dt.date]
+    unit: Unit, counts: Mapping[dt.date, int], before: Sequence[dt.date], after: Sequence[dt.date]
 ) -> str:
-    stretch = f"{before[0]:%Y-%m}" + (f" to {before[-1]:%Y-%m}" if len(before) > 1 else "")
+    stretch = f"{before[0]:%Y-%m}"
+    if len(before) > 1:
+        stretch += f" to {before[-1]:%Y-%m}"
     readings = sum(counts[month] for month in before)
     return (
         f"{unit.facility_id}/{unit.equipment_id}: {readings} readings of {stretch}, then none until"
@@ -85,7 +96,7 @@ def _gap(
 
 
 def spans_of(dates: Sequence[dt.date]) -> list[tuple[int, int]]:
-    """Return stretches as days since 1970-01-01.
+    """Return stretches as pairs of days since 1970-01-01.
 
     >>> spans_of([dt.date(1970, 1, 2), dt.date(1970, 1, 5)])
     [(1, 4)]

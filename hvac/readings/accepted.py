@@ -2,7 +2,8 @@
 
 Ids are texts of 1 to 128 characters after trimming, without control characters; a text that only
 says that nothing was there (`nan`, `None`) is none. Days lie between 1970-01-01 and tomorrow
-(somewhere it is already tomorrow). Numbers are finite and at most 1e15 in size."""
+(somewhere it is already tomorrow). Numbers are finite and at most 1e15 in size.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +18,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from hvac.readings.date_texts import Days
-from hvac.readings.text_values import READ, as_text, one_array
+from hvac.readings.text_values import READ, as_text, flags, one_array
 
 ID_CHARACTERS = 128
 ID_PATTERN = r"^[^\x00-\x1f\x7f-\x9f]+$"
@@ -30,23 +31,21 @@ ID_REASONS = {NO_ID: "missing_id", LONG_ID: "id_too_long", ODD_ID: "control_char
 
 
 def id_text(column: Any) -> Any:
-    """Return a column of ids as a person wrote them: a string array, trimmed, '' where there is
-    none.
+    """Return a column of ids as a trimmed string array, '' where there is none.
 
     Whole numbers have no decimal point or exponent, bytes are UTF-8; what is no single value is ''.
 
-    >>> id_text(pa.array([7.0, 1e15])).to_pylist(), id_text(pa.array([b"AHU-1", b"\\xff"])).to_pylist()
-    (['7', '1000000000000000'], ['AHU-1', ''])
+    >>> id_text(pa.array([7.0, 1e15])).to_pylist()
+    ['7', '1000000000000000']
+    >>> id_text(pa.array([b"AHU-1", b"\\xff"])).to_pylist()
+    ['AHU-1', '']
     """
     column = one_array(column)
     kind = column.type
     if pa.types.is_nested(kind):
         return pa.array([""] * len(column), pa.string())
-    if (
-        pa.types.is_binary(kind)
-        or pa.types.is_large_binary(kind)
-        or pa.types.is_fixed_size_binary(kind)
-    ):
+    binary = (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_fixed_size_binary)
+    if any(test(kind) for test in binary):
         return as_text(pa.array(map(_utf8, column.to_pylist()), pa.string()))
     if pa.types.is_floating(kind) or pa.types.is_decimal(kind):
         return pa.array(map(_number_text, column.to_pylist()), pa.string())
@@ -64,23 +63,22 @@ def _number_text(given: Any) -> str:
     """Write a number without exponent and without zeros after the point; '' where there is none."""
     if given is None or not math.isfinite(given):
         return ""
-    return str(int(given)) if given == int(given) else format(Decimal(str(given)).normalize(), "f")
+    if given == int(given):
+        return str(int(given))
+    return format(Decimal(str(given)).normalize(), "f")
 
 
 def id_states(text: Any) -> NDArray[np.int8]:
-    """Tell for each trimmed text of a string array whether it is an id: ID_READ, NO_ID, LONG_ID or
-    ODD_ID [n].
+    """Return for each trimmed text of a string array ID_READ, NO_ID, LONG_ID or ODD_ID [n].
 
     >>> id_states(pa.array(["本社/北館", "", "nan", "a\\x00b", "x" * 129])).tolist()
     [0, 1, 1, 3, 2]
     """
-    absent = pc.or_(pc.equal(text, ""), pc.is_in(text, pa.array(NO_IDS)))
-    long = pc.greater(pc.utf8_length(text), ID_CHARACTERS)
-    odd = pc.match_substring_regex(text, r"\p{Cc}")
-    absent_B, long_B, odd_B = (
-        np.asarray(flags.to_numpy(zero_copy_only=False), bool) for flags in (absent, long, odd)
-    )
-    return np.select([absent_B, long_B, odd_B], [NO_ID, LONG_ID, ODD_ID], ID_READ).astype(np.int8)
+    absent = flags(pc.or_(pc.equal(text, ""), pc.is_in(text, pa.array(NO_IDS))))
+    long = flags(pc.greater(pc.utf8_length(text), ID_CHARACTERS))
+    odd = flags(pc.match_substring_regex(text, r"\p{Cc}"))
+    states = np.select([absent, long, odd], [NO_ID, LONG_ID, ODD_ID], ID_READ)
+    return states.astype(np.int8)
 
 
 def days_ahead(days: Days) -> NDArray[np.bool_]:
@@ -95,4 +93,5 @@ def newest_day(now: dt.datetime | None = None) -> dt.date:
     >>> newest_day(dt.datetime(2024, 3, 1, 23, tzinfo=dt.UTC))
     datetime.date(2024, 3, 2)
     """
-    return (now or dt.datetime.now(dt.UTC)).astimezone(dt.UTC).date() + dt.timedelta(days=1)
+    now = now or dt.datetime.now(dt.UTC)
+    return now.astimezone(dt.UTC).date() + dt.timedelta(days=1)

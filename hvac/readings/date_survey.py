@@ -1,5 +1,6 @@
-"""What the dates of a whole column prove: whether all are Excel's serial days, and that their order
-can be told.
+"""What the dates of a whole column prove about their notation.
+
+All of them may be Excel's serial days, and day and month may be mistaken for each other.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from hvac.errors import InputError
-from hvac.readings.date_texts import FIRST_SERIAL, LAST_SERIAL, DateStyle
+from hvac.readings.date_notations import FIRST_SERIAL, LAST_SERIAL, DateStyle
 from hvac.readings.date_words import day_or_month_first
 from hvac.readings.number_texts import numeric_marks, text_marks
 from hvac.readings.sources import SourceConfig
@@ -22,7 +23,7 @@ _DAY_OR_MONTH = r"^[0-9０-９]{1,2}[/.\-／．－][0-9０-９]{1,2}[/.\-／．�
 
 
 class DateSurvey:
-    """Looks at one date column batch by batch.
+    """The notation of one date column, looked at batch by batch.
 
     >>> survey = DateSurvey(SourceConfig(readings="a.csv"))
     >>> survey.add(pa.array(["45292", "45293.5"]))
@@ -31,9 +32,11 @@ class DateSurvey:
     """
 
     def __init__(self, source: SourceConfig) -> None:
-        self.format, self.missing = source.date_format, source.missing_values
-        self.serial = self.other = False
-        self.either = ""
+        self.format = source.date_format
+        self.missing = source.missing_values
+        self.serial = False  # whether any date may be a serial day
+        self.other = False  # whether any date is none
+        self.ambiguous = ""  # the first date that may begin with the day or the month
 
     def add(self, column: Any) -> None:
         """Look at a batch."""
@@ -45,7 +48,8 @@ class DateSurvey:
 
     def _add_numbers(self, column: Any) -> None:
         value = np.array(pc.cast(pc.drop_null(column), pa.float64(), safe=False), dtype=np.float64)
-        value = value[~np.isin(value, numeric_marks(self.missing)) & np.isfinite(value)]
+        marked = np.isin(value, numeric_marks(self.missing))
+        value = value[~marked & np.isfinite(value)]
         serial = (value >= FIRST_SERIAL) & (value < LAST_SERIAL)
         self.serial |= bool(serial.any())
         self.other |= not serial.all()
@@ -55,21 +59,22 @@ class DateSurvey:
         serial = pc.match_substring_regex(text, _SERIAL)
         self.serial |= bool(pc.any(serial).as_py())
         self.other |= not pc.all(pc.or_(serial, pc.is_in(text, marks))).as_py()
-        if not self.either:
-            doubtful = text.filter(pc.match_substring_regex(text, _DAY_OR_MONTH))
-            self.either = next(
-                (one for one in pc.unique(doubtful).to_pylist() if day_or_month_first(one)), ""
-            )
+        if not self.ambiguous:
+            candidates = text.filter(pc.match_substring_regex(text, _DAY_OR_MONTH))
+            dates = pc.unique(candidates).to_pylist()
+            self.ambiguous = next(filter(day_or_month_first, dates), "")
 
     def style(self, where: str) -> DateStyle:
-        """Return how the column is read. Raises InputError where day and month can be taken for
-        each other.
+        """Return how the column is read.
+
+        Raises InputError, which begins with `where`, where day and month can be taken for each
+        other.
         """
-        if self.either and self.format is None:
-            day_first = day_or_month_first(self.either)
+        if self.ambiguous and self.format is None:
+            day_first = day_or_month_first(self.ambiguous)
             month_first = day_first.replace("%d", "%_").replace("%m", "%d").replace("%_", "%m")
             raise InputError(
-                f"{where}: {self.either!r} may begin with the day or the month, which is never"
+                f"{where}: {self.ambiguous!r} may begin with the day or the month, which is never"
                 f" guessed: set source.date_format: '{day_first}' or '{month_first}'"
             )
         return DateStyle(self.format, self.serial and not self.other)

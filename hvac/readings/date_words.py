@@ -1,5 +1,6 @@
-"""Dates as people write them, one text at a time, rewritten as `2024-3-1 17:04`: eras, month names,
-halves of a day.
+"""Dates as people write them, one text at a time, rewritten as `2024-3-1 17:04`.
+
+Understood are eras, month names, halves of a day and named time zones.
 """
 
 from __future__ import annotations
@@ -19,28 +20,17 @@ ERAS = {
     **dict.fromkeys(("大正", "T"), 1911),
     **dict.fromkeys(("明治", "M"), 1867),
 }
-_NAMES = [
-    "january",
-    "february",
-    "march",
-    "april",
-    "may",
-    "june",
-    "july",
-    "august",
-    "september",
-    "october",
-    "november",
-    "december",
-]
-MONTHS = {name[:length]: i for i, name in enumerate(_NAMES, 1) for length in (3, len(name))} | {
-    "sept": 9
-}
+_NAMES = (
+    *("january", "february", "march", "april", "may", "june"),
+    *("july", "august", "september", "october", "november", "december"),
+)
+MONTHS = {name: month for month, name in enumerate(_NAMES, 1)}
+MONTHS |= {name[:3]: month for name, month in MONTHS.items()} | {"sept": 9}
 
 _REST = r"(?P<rest>(?:[\s,T].*)?)"
 _ERA = re.compile(
-    r"(?P<era>令和|平成|昭和|大正|明治|[RHSTM])\.?\s*(?P<year>元|\d{1,2})\s*[年./-]\s*(?P<month>\d{1,2})\s*[月./-]\s*"
-    rf"(?P<day>\d{{1,2}})\s*日?{_REST}",
+    r"(?P<era>令和|平成|昭和|大正|明治|[RHSTM])\.?\s*(?P<year>元|\d{1,2})\s*[年./-]\s*"
+    rf"(?P<month>\d{{1,2}})\s*[月./-]\s*(?P<day>\d{{1,2}})\s*日?{_REST}",
     re.IGNORECASE | re.ASCII,
 )
 _ERA_DIGITS = re.compile(
@@ -73,8 +63,10 @@ _DAY_OR_MONTH = re.compile(r"\d{1,2}(?P<sign>[/.-])\d{1,2}[/.-]\d{4}(?P<rest>\D.
 def rewritten(text: str) -> str:
     """Return a date in the order year, month, day; what is not understood stays as it is.
 
-    >>> [rewritten(one) for one in ("R6.3.1", "令和元年5月1日 午後5時", "Mar 1st, 2024", "2024/3/1(金) 5:04 PM")]
-    ['2024-3-1', '2019-5-1 17:00', '2024-3-1', '2024/3/1 17:04']
+    >>> rewritten("R6.3.1"), rewritten("令和元年5月1日 午後5時")
+    ('2024-3-1', '2019-5-1 17:00')
+    >>> rewritten("Mar 1st, 2024"), rewritten("2024/3/1(金) 5:04 PM")
+    ('2024-3-1', '2024/3/1 17:04')
     """
     plain = re.sub(r"\s*\([^)]*\)", "", normal(text))  # 2024/3/1(金)
     plain = re.sub(r"日\s*(?=[\d午])", "日 ", plain)
@@ -84,16 +76,19 @@ def rewritten(text: str) -> str:
     plain = by_24_hours(_month_names(_era(plain)))
     plain = re.sub(r"\s*([年月])\s*", r"\1", plain)
     plain = re.sub(r"(\d{1,2})時(?!\d)", r"\1:00", plain)
-    plain = re.sub(r",\s*", " ", plain) if plain.count(",") == 1 and ", " in plain else plain
+    if plain.count(",") == 1 and ", " in plain:
+        plain = re.sub(r",\s*", " ", plain)
     plain = re.sub(r"\s*(UTC|GMT)(?=[+-]\d)", "", plain)
     plain = re.sub(r"([+-]\d{2}:?\d{2})\s+[A-Z]{3,4}$", r"\1", plain)
     return _in_region(plain, zone)
 
 
 def _without_region(plain: str) -> tuple[str, str]:
-    """Cut off the name of a time zone, in brackets or behind a space."""
-    found = _REGION.search(plain)
-    return (plain[: found.start()], found["bracket"] or found["bare"]) if found else (plain, "")
+    """Cut off the name of a time zone, in brackets or behind a space; '' where there is none."""
+    match = _REGION.search(plain)
+    if match is None:
+        return plain, ""
+    return plain[: match.start()], match["bracket"] or match["bare"]
 
 
 def _in_region(plain: str, zone: str) -> str:
@@ -121,13 +116,14 @@ def _zone(name: str) -> ZoneInfo | None:
 
 
 def _era(plain: str) -> str:
-    found = _ERA.fullmatch(plain) or _ERA_DIGITS.fullmatch(plain)
-    if not found:
+    match = _ERA.fullmatch(plain) or _ERA_DIGITS.fullmatch(plain)
+    if not match:
         return plain
-    year = 1 if found["year"] == "元" else int(found["year"])
+    year = 1 if match["year"] == "元" else int(match["year"])
     if year == 0:
         return plain
-    return f"{ERAS[found['era'].upper()] + year}-{found['month']}-{found['day']}{found['rest']}"
+    year += ERAS[match["era"].upper()]
+    return f"{year}-{match['month']}-{match['day']}{match['rest']}"
 
 
 def _month_names(plain: str) -> str:
@@ -135,11 +131,11 @@ def _month_names(plain: str) -> str:
     dated = _WEEKDAY.sub("", plain, count=1) if _WEEKDAY.match(plain) else plain
     dated = _CTIME.sub(r"\1 \2, \4 \3", dated)
     for pattern in _NAMED:
-        found = pattern.fullmatch(dated)
-        month = MONTHS.get(found["month"].lower()) if found else None
-        if found and month:
-            rest = re.sub(r"^,\s*", " ", found["rest"])
-            return f"{found['year']}-{month}-{found['day']}{rest}"
+        match = pattern.fullmatch(dated)
+        month = MONTHS.get(match["month"].lower()) if match else None
+        if match and month:
+            rest = re.sub(r"^,\s*", " ", match["rest"])
+            return f"{match['year']}-{month}-{match['day']}{rest}"
     return plain
 
 
@@ -154,22 +150,25 @@ def by_24_hours(plain: str) -> str:
     hour = _HOUR.search(joined)
     if hour is None or int(hour[1]) > 12:
         return joined if late else plain
-    told = int(hour[1]) % 12 + (12 if late else 0)
-    tail = joined[hour.end() :]
-    return f"{joined[: hour.start()]}{told}{tail or ':00'}"
+    hour_of_day = int(hour[1]) % 12 + (12 if late else 0)
+    minutes = joined[hour.end() :] or ":00"
+    return f"{joined[: hour.start()]}{hour_of_day}{minutes}"
 
 
 def day_or_month_first(text: str) -> str:
-    """Return the strptime format that would read a date whose first number may be the day or the
-    month; '' for others.
+    """Return the strptime format of a date that may begin with its day or its month; '' for others.
 
-    >>> day_or_month_first("3.4.2024"), day_or_month_first("03/04/2024 5:04"), day_or_month_first("2024/3/4")
-    ('%d.%m.%Y', '%d/%m/%Y %H:%M', '')
+    >>> day_or_month_first("3.4.2024"), day_or_month_first("03/04/2024 5:04")
+    ('%d.%m.%Y', '%d/%m/%Y %H:%M')
+    >>> day_or_month_first("2024/3/4")
+    ''
     """
-    found = _DAY_OR_MONTH.fullmatch(normal(text))
-    if not found:
+    match = _DAY_OR_MONTH.fullmatch(normal(text))
+    if not match:
         return ""
-    sign, rest = found["sign"], found["rest"] or ""
-    clock = re.fullmatch(r"\s+\d{1,2}:\d{2}(:\d{2})?", rest)
-    time = "" if not clock else " %H:%M:%S" if clock[1] else " %H:%M"
-    return f"%d{sign}%m{sign}%Y{time}"
+    sign = match["sign"]
+    day_first = f"%d{sign}%m{sign}%Y"
+    clock = re.fullmatch(r"\s+\d{1,2}:\d{2}(:\d{2})?", match["rest"] or "")
+    if clock is None:
+        return day_first
+    return day_first + (" %H:%M:%S" if clock[1] else " %H:%M")

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import codecs
-import csv
-import io
 from collections.abc import Iterator
-from itertools import islice
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,25 +15,24 @@ from pyarrow import fs as pafs
 
 from hvac.errors import InputError
 from hvac.readings.encodings import BLOCK_BYTES, settle_encoding
+from hvac.readings.headers import delimiter_above, read_header
 from hvac.readings.sources import ENCODINGS, SourceConfig
 from hvac.storage import open_filesystem, unreadable
 
 READINGS = "source.readings"
-DELIMITERS = (",", ";", "\t", "|")
-
-LOOKED_AT = 5  # rows below the header
 
 
 class Ragged(NamedTuple):
     """A CSV row whose number of fields is not that of the header."""
 
     row: int
-    found: str
+    text: str
 
 
 class FileBatch(NamedTuple):
-    """`table`: the wanted columns under the file's names; `row` int64 [n]: 1-based (CSV: the header
-    is row 1).
+    """Columns under the file's names.
+
+    `row` int64 [n] counts from 1; the header of a CSV file is row 1.
     """
 
     table: Any
@@ -47,8 +43,9 @@ class FileBatch(NamedTuple):
 class TableFile(NamedTuple):
     """An opened table: its column names in file order; `encoding` is None for Parquet.
 
-    `header_lines` end with the header, `skipped` of them lie above it. `notes`: what was guessed,
-    for the summary."""
+    `header_lines` end with the header, `skipped` of them lie above it. `notes` tell what was
+    guessed, for the summary. `setting` is the one that leads to the file.
+    """
 
     path: str
     columns: list[str]
@@ -64,7 +61,8 @@ def open_table(path: str, source: SourceConfig, *, setting: str = READINGS) -> T
     """Look at a file's kind, encoding and header; `setting` is the one that leads to it.
 
     Raises InputError for a file that is absent, empty, of another kind, or not in the expected
-    encoding."""
+    encoding.
+    """
     system, inner = open_filesystem(path)
     try:
         _check_size(system, inner, path, setting)
@@ -111,183 +109,127 @@ def _open_parquet(system: Any, inner: str, path: str) -> TableFile:
 
 def _open_csv(path: str, source: SourceConfig, setting: str) -> TableFile:
     encoding = settle_encoding(path, source.encoding)
-    skipped = source.skip_rows if setting == READINGS else 0
-    first = _header(path, encoding.name, skipped, "\0").names[0] if skipped == 0 else ""
-    said = (
-        first[4] if len(first) == 5 and first.startswith("sep=") else ""
-    )  # as Excel writes it above the header
-    skipped += bool(said)
-    header = _parted(path, encoding.name, skipped, source.delimiter or said or ",")
-    if not any(header.names):
-        mend = (
-            "set source.skip_rows to the rows above it"
-            if setting == READINGS
-            else "remove the rows above it"
-        )
-        raise InputError(
-            f"{path}, row {skipped + 1}: expected a header with the column names, found an empty"
-            f" row: {mend}"
-        )
     notes = [encoding.note] if encoding.note else []
+    skipped = source.skip_rows if setting == READINGS else 0
+    by_excel = delimiter_above(path, encoding.name) if skipped == 0 else ""
+    if by_excel:
+        skipped += 1
+    header = read_header(path, encoding.name, skipped, source.delimiter or by_excel or ",")
+    if not any(header.names):
+        raise _empty_header(path, skipped, setting)
     if header.delimiter != (source.delimiter or ","):
-        notes.append(
-            f"separated by {sign_name(header.delimiter)}, as its header is (source.delimiter)"
-        )
+        sign = sign_name(header.delimiter)
+        notes.append(f"separated by {sign}, as its header is (source.delimiter)")
     return TableFile(
-        path,
-        header.names,
-        encoding.name,
-        header.lines,
-        skipped,
-        header.delimiter,
-        tuple(notes),
-        setting,
+        path=path,
+        columns=header.names,
+        encoding=encoding.name,
+        header_lines=header.lines,
+        skipped=skipped,
+        delimiter=header.delimiter,
+        notes=tuple(notes),
+        setting=setting,
+    )
+
+
+def _empty_header(path: str, skipped: int, setting: str) -> InputError:
+    advice = "remove the rows above it"
+    if setting == READINGS:
+        advice = "set source.skip_rows to the rows above it"
+    return InputError(
+        f"{path}, row {skipped + 1}: expected a header with the column names, found an empty"
+        f" row: {advice}"
     )
 
 
 def sign_name(sign: str) -> str:
-    """How a sign is written in a run file."""
+    """Return a sign as it is written in a run file."""
     return "tab" if sign == "\t" else repr(sign)
 
 
-class _Header(NamedTuple):
-    names: list[str]
-    lines: int
-    delimiter: str
+def iter_table(file: TableFile, names: list[str], *, batch_rows: int) -> Iterator[FileBatch]:
+    """Stream the named columns in batches of at most `batch_rows`.
 
-
-def _parted(path: str, encoding: str, skipped: int, delimiter: str) -> _Header:
-    """The header, read with another delimiter where that one leaves it whole."""
-    header = _header(path, encoding, skipped, delimiter)
-    if len(header.names) > 1:
-        return header
-    others = [_header(path, encoding, skipped, other) for other in DELIMITERS if other != delimiter]
-    return max([header, *others], key=lambda one: len(one.names))
-
-
-def _header(path: str, encoding: str, skipped: int, delimiter: str) -> _Header:
-    system, inner = open_filesystem(path)
-    with system.open_input_stream(inner) as stream:
-        lines = io.TextIOWrapper(stream, encoding, newline="")
-        for _ in range(skipped):
-            lines.readline()
-        if delimiter == "\0":
-            return _Header([lines.readline().strip()], 1, delimiter)
-        reader = csv.reader(lines, delimiter=delimiter)
-        try:
-            names = [name.strip() for name in next(reader, [])]
-        except csv.Error as error:
-            raise InputError(
-                f"{path}, row {skipped + 1}: expected a CSV header, found no text ({error})"
-            ) from error
-        height = skipped + reader.line_num
-        return _Header(
-            [*names, ""] if _ends_with_a_sign(reader, len(names)) else names, height, delimiter
-        )
-
-
-def _ends_with_a_sign(rows: Iterator[list[str]], width: int) -> bool:
-    """Whether the first rows end in a delimiter that the header does not, and so have an empty last
-    field.
+    CSV columns come as text, Parquet's as they are. Memory is bounded by the batch. Raises
+    InputError where the file turns out to be damaged.
     """
+    read = _iter_parquet if file.encoding is None else _iter_csv
     try:
-        first = list(islice(rows, LOOKED_AT))
-    except (csv.Error, UnicodeError):
-        return False
-    return (
-        width > 1
-        and len(first) > 1
-        and all(len(row) == width + 1 and not row[-1].strip() for row in first)
-    )
-
-
-def header_below(file: TableFile, wanted: str) -> int | None:
-    """How many rows lie above the first row that has a cell of that name; None where none of the
-    first 30 has one.
-    """
-    if file.encoding is None:
-        return None
-    system, inner = open_filesystem(file.path)
-    with system.open_input_stream(inner) as stream:
-        lines = io.TextIOWrapper(stream, file.encoding, newline="")
-        for above, line in enumerate(islice(lines, 30)):
-            cells = [cell.strip(' "\r\n') for sign in DELIMITERS for cell in line.split(sign)]
-            if above > file.skipped and wanted in cells:
-                return above
-    return None
-
-
-def iter_table(file: TableFile, wanted: list[str], *, batch_rows: int) -> Iterator[FileBatch]:
-    """Stream the wanted columns in batches of at most `batch_rows`; CSV columns come as text,
-    Parquet's as they are.
-
-    Memory is bounded by the batch. Raises InputError where the file turns out to be damaged.
-    """
-    try:
-        yield from (
-            _iter_parquet(file, wanted, batch_rows)
-            if file.encoding is None
-            else _iter_csv(file, wanted, batch_rows)
-        )
+        yield from read(file, names, batch_rows)
     except (pa.ArrowInvalid, UnicodeDecodeError) as error:
-        reason = " ".join(str(error).split())[:200]
-        if "straddling" in reason:
-            reason = (
-                f"a row longer than {BLOCK_BYTES >> 20} MB: most likely a quote that opens and"
-                " never closes"
-            )
         raise InputError(
-            f"{file.path}: the table is damaged ({reason}): repair or export it again"
+            f"{file.path}: the table is damaged ({_damage(error)}): repair or export it again"
         ) from error
     except OSError as error:
         raise unreadable(file.path, error) from error
 
 
-def _iter_parquet(file: TableFile, wanted: list[str], batch_rows: int) -> Iterator[FileBatch]:
+def _damage(error: Exception) -> str:
+    reason = " ".join(str(error).split())[:200]
+    if "straddling" not in reason:
+        return reason
+    return (
+        f"a row longer than {BLOCK_BYTES >> 20} MB: most likely a quote that opens and never closes"
+    )
+
+
+def _iter_parquet(file: TableFile, names: list[str], batch_rows: int) -> Iterator[FileBatch]:
     system, inner = open_filesystem(file.path)
     done = 0
     with pq.ParquetFile(system.open_input_file(inner), pre_buffer=False) as parquet:
-        for batch in parquet.iter_batches(batch_size=batch_rows, columns=wanted):
+        for batch in parquet.iter_batches(batch_size=batch_rows, columns=names):
             row = done + 1 + np.arange(batch.num_rows, dtype=np.int64)
             done += batch.num_rows
             yield FileBatch(pa.table(batch), row, [])
 
 
-def _iter_csv(file: TableFile, wanted: list[str], batch_rows: int) -> Iterator[FileBatch]:
-    """Arrow skips rows of another length, so row numbers are counted around the skipped ones."""
-    ragged: list[Ragged] = []
-    skipped: list[int] = []
-    unclosed: list[int] = []
+class _RaggedRows:
+    """The rows of another length that Arrow meets, and where it met them."""
 
-    def keep_ragged(row: Any) -> str:
-        skipped.append(row.number - file.header_lines + 1)
-        number = skipped[-1] + file.skipped
-        text = f"{row.actual_columns} fields instead of {row.expected_columns}: {row.text[:120]}"
-        ragged.append(Ragged(number, text))
+    def __init__(self, file: TableFile) -> None:
+        self.file = file
+        self.skipped: list[int] = []  # their rows, counted from the header
+        self.unclosed: list[int] = []  # rows whose quote opens and never closes
+        self._new: list[Ragged] = []
+
+    def __call__(self, row: Any) -> str:
+        """Keep a row that Arrow reports, and have Arrow skip it."""
+        self.skipped.append(row.number - self.file.header_lines + 1)
+        number = self.skipped[-1] + self.file.skipped
+        fields = f"{row.actual_columns} fields instead of {row.expected_columns}"
+        self._new.append(Ragged(number, f"{fields}: {row.text[:120]}"))
         if "\n" in row.text and row.text.count('"') % 2:
-            unclosed.append(number)
+            self.unclosed.append(number)
         return "skip"
 
+    def take(self) -> list[Ragged]:
+        """Return the rows since the last call."""
+        new, self._new = self._new, []
+        return new
+
+
+def _iter_csv(file: TableFile, names: list[str], batch_rows: int) -> Iterator[FileBatch]:
+    """Stream a CSV file; row numbers are counted around the rows that Arrow skips."""
+    ragged = _RaggedRows(file)
     done = 0
-    for table in _rebatch(_csv_reader(file, wanted, keep_ragged), batch_rows):
-        row = file.skipped + _row_numbers(done, table.num_rows, skipped)
+    for table in _rebatch(_csv_reader(file, names, ragged), batch_rows):
+        row = file.skipped + _row_numbers(done, table.num_rows, ragged.skipped)
         done += table.num_rows
-        yield FileBatch(table.rename_columns(wanted), row, ragged[:])
-        ragged.clear()
-    if unclosed:
+        yield FileBatch(table.rename_columns(names), row, ragged.take())
+    if ragged.unclosed:
         raise InputError(
-            f"{file.path}, row {unclosed[0]}: a quote opens and never closes, and swallows the rows"
-            " below"
+            f"{file.path}, row {ragged.unclosed[0]}: a quote opens and never closes, and swallows"
+            " the rows below"
         )
-    if ragged:
-        empty = pa.table({name: pa.array([], pa.string()) for name in wanted})
-        yield FileBatch(empty, np.zeros(0, dtype=np.int64), ragged[:])
+    if rest := ragged.take():
+        empty = pa.table({name: pa.array([], pa.string()) for name in names})
+        yield FileBatch(empty, np.zeros(0, dtype=np.int64), rest)
 
 
-def _csv_reader(file: TableFile, wanted: list[str], keep_ragged: Any) -> Any:
+def _csv_reader(file: TableFile, names: list[str], on_ragged: Any) -> Any:
     system, inner = open_filesystem(file.path)
     keys = [f"c{i}" for i in range(len(file.columns))]
-    picked = [keys[file.columns.index(name)] for name in wanted]
+    picked = [keys[file.columns.index(name)] for name in names]
     encoding = "utf8" if file.encoding in ("utf-8", "utf-8-sig", "utf8") else file.encoding
     return pacsv.open_csv(
         system.open_input_stream(inner),
@@ -302,7 +244,7 @@ def _csv_reader(file: TableFile, wanted: list[str], keep_ragged: Any) -> Any:
             delimiter=file.delimiter,
             newlines_in_values=True,
             ignore_empty_lines=False,
-            invalid_row_handler=keep_ragged,
+            invalid_row_handler=on_ragged,
         ),
         convert_options=pacsv.ConvertOptions(
             include_columns=picked,
@@ -313,23 +255,24 @@ def _csv_reader(file: TableFile, wanted: list[str], keep_ragged: Any) -> Any:
 
 
 def _rebatch(reader: Any, batch_rows: int) -> Iterator[Any]:
-    held: list[Any] = []
+    waiting: list[Any] = []
     count = 0
     for batch in reader:
-        held.append(batch)
+        waiting.append(batch)
         count += batch.num_rows
         while count >= batch_rows:
-            table = pa.Table.from_batches(held)
+            table = pa.Table.from_batches(waiting)
             yield table.slice(0, batch_rows)
-            held = table.slice(batch_rows).to_batches()
+            waiting = table.slice(batch_rows).to_batches()
             count -= batch_rows
     if count:
-        yield pa.Table.from_batches(held)
+        yield pa.Table.from_batches(waiting)
 
 
 def _row_numbers(done: int, count: int, skipped: list[int]) -> NDArray[np.int64]:
-    """File rows of the next `count` rows read, after `done` others, where the `skipped` file rows
-    were left out.
+    """Return the file rows of the next `count` rows read, after `done` others.
+
+    The `skipped` file rows were left out.
     """
     index = done + np.arange(count, dtype=np.int64)
     good_before = np.array(skipped, dtype=np.int64) - 2 - np.arange(len(skipped))

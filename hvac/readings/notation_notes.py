@@ -1,6 +1,4 @@
-"""Sentences of ingest on what was guessed, read in another way than it stands there, or left out as
-told twice.
-"""
+"""Sentences of ingest on readings that were guessed, read otherwise than written, or left out."""
 
 from __future__ import annotations
 
@@ -8,10 +6,11 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 from hvac.readings.files import open_table
-from hvac.readings.sources import SourceConfig, table_files
+from hvac.readings.sources import SourceConfig
+from hvac.readings.table_paths import table_files
 
 NAMED_FILES = 3
-TOLD = {
+SENTENCES = {
     "read_with_unit": (
         "{n:,} values had a unit behind the number, which was cut off (such as 21.5℃)"
     ),
@@ -30,37 +29,39 @@ TOLD = {
 }
 
 
-def told_of_counts(counts: Mapping[str, int]) -> list[str]:
-    """Return a sentence for each count of `TOLD` that is not 0.
+def notes_on_counts(counts: Mapping[str, int]) -> list[str]:
+    """Return a sentence for each count of `SENTENCES` that is not 0.
 
-    >>> told_of_counts({"rows": 5, "repeated_across_files": 1234})
+    >>> notes_on_counts({"rows": 5, "repeated_across_files": 1234})
     ['1,234 readings stand in several files alike: they count once']
     """
-    return [sentence.format(n=counts[name]) for name, sentence in TOLD.items() if counts.get(name)]
+    return [
+        sentence.format(n=counts[name]) for name, sentence in SENTENCES.items() if counts.get(name)
+    ]
 
 
-def told_of_notes(source: SourceConfig, notes: Mapping[str, Sequence[str]]) -> list[str]:
-    """Return what was guessed of the readings files, and of the events and equipment, the same of
-    many files once.
+def notes_on_files(source: SourceConfig, notes: Mapping[str, Sequence[str]]) -> list[str]:
+    """Return what was guessed of the readings, events and equipment files.
+
+    A note on many files is one sentence. `notes` holds those on each readings file by its path.
     """
-    files = defaultdict(list)
-    for path, sentences in {**notes, **_notes_of_others(source)}.items():
+    paths_by_note = defaultdict(list)
+    for path, sentences in {**notes, **_notes_on_other_tables(source)}.items():
         for sentence in sentences:
-            files[sentence].append(path)
-    return [f"{_named(paths)}: {sentence}" for sentence, paths in files.items()]
+            paths_by_note[sentence].append(path)
+    return [f"{_named(paths)}: {sentence}" for sentence, paths in paths_by_note.items()]
 
 
-def _notes_of_others(source: SourceConfig) -> dict[str, Sequence[str]]:
+def _notes_on_other_tables(source: SourceConfig) -> dict[str, Sequence[str]]:
     notes: dict[str, Sequence[str]] = {}
-    for setting, given in (
-        ("source.events", source.events),
-        ("source.equipment", source.equipment),
-    ):
+    tables = {"source.events": source.events, "source.equipment": source.equipment}
+    for setting, given in tables.items():
         for path in table_files(given, setting):
             notes[path] = open_table(path, source, setting=setting).notes
     return notes
 
 
 def _named(paths: Sequence[str]) -> str:
+    names = ", ".join(paths[:NAMED_FILES])
     more = len(paths) - NAMED_FILES
-    return ", ".join(paths[:NAMED_FILES]) + (f" and {more} more files" if more > 0 else "")
+    return f"{names} and {more} more files" if more > 0 else names

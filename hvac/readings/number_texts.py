@@ -1,6 +1,4 @@
-"""Text and number columns into numbers, whole columns at a time, once it is settled how a column is
-written.
-"""
+"""Text and number columns into numbers, once it is settled how a column is written."""
 
 from __future__ import annotations
 
@@ -20,6 +18,7 @@ from hvac.readings.text_values import (
     READ,
     TEXT,
     as_text,
+    flags,
     is_number,
     normal,
     one_array,
@@ -51,9 +50,10 @@ _WITH_UNIT = re.compile(rf"(?P<number>{_DIGITS})\s*(?P<unit>{_UNIT})")
 class NumberStyle(NamedTuple):
     """How the numbers of one column are written.
 
-    `thousands`: the signs that may part groups of three. `units`: what may stand behind a number,
-    in lower case; `mixed`: units that the column uses beside others of the same quantity. `words`:
-    whether all of it are words such as 良 and 否."""
+    `thousands` holds the signs that may part groups of three. `units` may stand behind a number, in
+    lower case; `mixed` are units that the column uses beside others of the same quantity. `words`
+    tells whether the column holds only words such as 良 and 否.
+    """
 
     decimal: str = "."
     thousands: str = "," + SPACED
@@ -63,8 +63,10 @@ class NumberStyle(NamedTuple):
 
 
 class Numbers(NamedTuple):
-    """`value` float64 [n] (nan unless READ), `state` int8 [n], and how many rows had a unit or were
-    words.
+    """A number column that is read.
+
+    `value` float64 [n] is nan unless its `state` int8 [n] is READ; `with_unit` and `as_word` count
+    the rows that had a unit behind the number, or were words.
     """
 
     value: NDArray[np.float64]
@@ -73,7 +75,7 @@ class Numbers(NamedTuple):
     as_word: int = 0
 
 
-class _Odd(NamedTuple):
+class _Number(NamedTuple):
     value: float
     state: int
     with_unit: bool = False
@@ -84,15 +86,16 @@ PLAIN = NumberStyle()
 
 
 def parse_numbers(column: Any, missing: tuple[str, ...], style: NumberStyle = PLAIN) -> Numbers:
-    """Numbers of a column: full-width digits, parted thousands and the units of its style are
-    understood.
+    """Return the numbers of a column.
 
-    States: READ, MISSING (null, nan, one of `missing`, or a number equal to one of them), INFINITE,
-    MIXED_UNIT, TEXT (anything else).
+    Understood are full-width digits, parted thousands and the units of its style. States: READ,
+    MISSING (null, nan, one of `missing`, or a number equal to one of them), INFINITE, MIXED_UNIT,
+    TEXT (anything else).
 
     >>> parse_numbers(pa.array(["１２．５", "1,234.5", "欠測", "abc"]), ("欠測",)).value
     array([  12.5, 1234.5,    nan,    nan])
-    >>> parse_numbers(pa.array(["21,5", "1.234,5", "-9999,0"]), ("-9999",), NumberStyle(",", ".")).value
+    >>> german = NumberStyle(",", ".")
+    >>> parse_numbers(pa.array(["21,5", "1.234,5", "-9999,0"]), ("-9999",), german).value
     array([  21.5, 1234.5,    nan])
     """
     column = one_array(column)
@@ -100,79 +103,78 @@ def parse_numbers(column: Any, missing: tuple[str, ...], style: NumberStyle = PL
         exact = pc.cast(column, pa.float64(), safe=False).to_numpy(zero_copy_only=False)
         single = pa.types.is_float32(column.type) or pa.types.is_float16(column.type)
         numbers = _numbers(np.array(exact, dtype=np.float64))
-        return _without(numbers, numeric_marks(missing, single=single))
-    return _without(_text_numbers(as_text(column), missing, style), numeric_marks(missing))
+        return _without_marks(numbers, numeric_marks(missing, single=single))
+    numbers = _text_numbers(as_text(column), missing, style)
+    return _without_marks(numbers, numeric_marks(missing))
 
 
 def _numbers(value: NDArray[np.float64]) -> Numbers:
-    state = np.where(np.isnan(value), MISSING, np.where(np.isinf(value), INFINITE, READ)).astype(
-        np.int8
-    )
+    state = np.select([np.isnan(value), np.isinf(value)], [MISSING, INFINITE], READ).astype(np.int8)
     return Numbers(np.where(state == READ, value, np.nan), state)
 
 
-def _without(numbers: Numbers, marks: NDArray[np.float64]) -> Numbers:
+def _without_marks(numbers: Numbers, marks: NDArray[np.float64]) -> Numbers:
     """Make missing what equals one of the numeric marks."""
     if not len(marks):
         return numbers
     marked = np.isin(numbers.value, marks)
     value = np.where(marked, np.nan, numbers.value)
-    return numbers._replace(
-        value=value, state=np.where(marked, MISSING, numbers.state).astype(np.int8)
-    )
+    state = np.where(marked, MISSING, numbers.state).astype(np.int8)
+    return numbers._replace(value=value, state=state)
 
 
 @lru_cache(maxsize=64)
 def numeric_marks(missing: tuple[str, ...], *, single: bool = False) -> NDArray[np.float64]:
-    """Return the missing marks that are numbers; `single`: as a column of single precision holds
-    them.
+    """Return the missing marks that are numbers, or with `single` their nearest float32.
 
     >>> numeric_marks(("欠測", "-9999", "255"))
     array([-9999.,   255.])
     """
     pattern = number_pattern(".", "")
-    value = np.array(
-        [float(mark) for mark in map(normal, missing) if pattern.fullmatch(mark)], dtype=np.float64
-    )
+    marks = [float(mark) for mark in map(normal, missing) if pattern.fullmatch(mark)]
+    value = np.array(marks, dtype=np.float64)
     return value.astype(np.float32).astype(np.float64) if single else value
 
 
 @lru_cache(maxsize=64)
 def text_marks(missing: tuple[str, ...]) -> frozenset[str]:
-    """Return the missing marks as they are and made plain; blank is one always."""
+    """Return the missing marks, as they are and made plain; a blank is always one of them."""
     return frozenset(missing) | {normal(mark) for mark in missing} | {""}
 
 
 @lru_cache(maxsize=64)
 def number_pattern(decimal: str, thousands: str) -> re.Pattern[str]:
-    """Return what a number looks like; only groups of three, the first not of 0, are thousands.
+    """Return a pattern of numbers; thousands come in groups of three, the first not of 0.
 
-    >>> [bool(number_pattern(".", ",").fullmatch(text)) for text in ("1,234.5", "0,125", "21,5", ".5")]
+    >>> pattern = number_pattern(".", ",")
+    >>> [bool(pattern.fullmatch(text)) for text in ("1,234.5", "0,125", "21,5", ".5")]
     [True, False, False, True]
     """
     point = re.escape(decimal)
-    grouped = (
-        rf"[1-9]\d{{0,2}}(?P<part>[{re.escape(thousands)}])\d{{3}}(?:(?P=part)\d{{3}})*"
-        if thousands
-        else "(?!)"
-    )
+    grouped = "(?!)"  # matches nothing
+    if thousands:
+        signs = re.escape(thousands)
+        grouped = rf"[1-9]\d{{0,2}}(?P<part>[{signs}])\d{{3}}(?:(?P=part)\d{{3}})*"
     whole = rf"(?:{grouped}|\d+)"
     return re.compile(rf"[+-]?(?:{whole}(?:{point}\d*)?|{point}\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 
 
 def split_unit(plain: str) -> tuple[str, str]:
-    """Return a plain text's number and what stands behind it, in lower case; no number: the text
-    itself.
+    """Return a plain text's number and the unit behind it, in lower case.
+
+    A text that holds no number comes back whole, without a unit.
 
     >>> split_unit("21.5 °C"), split_unit("21.5"), split_unit("abc")
     (('21.5', '°c'), ('21.5', ''), ('abc', ''))
     """
-    found = None if _BARE.fullmatch(plain) else _WITH_UNIT.fullmatch(plain)
-    return (found["number"].strip(), found["unit"].casefold()) if found else (plain, "")
+    match = None if _BARE.fullmatch(plain) else _WITH_UNIT.fullmatch(plain)
+    if match is None:
+        return plain, ""
+    return match["number"].strip(), match["unit"].casefold()
 
 
 def is_infinite(plain: str) -> bool:
-    """Tell whether a text says infinity."""
+    """Tell whether a text means infinity."""
     return _INFINITE.fullmatch(plain) is not None
 
 
@@ -182,33 +184,37 @@ def _text_numbers(text: Any, missing: tuple[str, ...], style: NumberStyle) -> Nu
     digits = pc.if_else(plain, text, None)
     digits = pc.replace_substring(digits, ",", ".") if comma else digits
     value, state, *_ = _numbers(np.array(pc.cast(digits, pa.float64()), dtype=np.float64))
-    odd = np.flatnonzero(~plain.to_numpy(zero_copy_only=False))
+    odd = np.flatnonzero(~flags(plain))
     if not len(odd):
         return Numbers(value, state)
     coded = text.take(pa.array(odd)).dictionary_encode()
-    read = [_odd_number(one, text_marks(missing), style) for one in coded.dictionary.to_pylist()]
+    marks = text_marks(missing)
+    numbers = [_odd_number(text, marks, style) for text in coded.dictionary.to_pylist()]
     code = coded.indices.to_numpy()
-    often = np.bincount(code, minlength=len(read))
-    value[odd] = np.array([one.value for one in read])[code]
-    state[odd] = np.array([one.state for one in read], dtype=np.int8)[code]
-    told = [sum(int(n) for n, one in zip(often, read, strict=True) if one[part]) for part in (2, 3)]
-    return Numbers(value, state, *told)
+    columns = np.array(numbers, dtype=np.float64)[code]
+    value[odd] = columns[:, 0]
+    state[odd] = columns[:, 1]
+    with_unit, as_word = columns[:, 2:].sum(axis=0)
+    return Numbers(value, state, int(with_unit), int(as_word))
 
 
-def _odd_number(text: str, marks: frozenset[str], style: NumberStyle) -> _Odd:
+def _odd_number(text: str, marks: frozenset[str], style: NumberStyle) -> _Number:
+    """Read one text that is not written plainly."""
     plain = normal(text)
     if text in marks or plain in marks:
-        return _Odd(np.nan, MISSING)
+        return _Number(np.nan, MISSING)
     if style.words and plain in WORDS:
-        return _Odd(WORDS[plain], READ, as_word=True)
+        return _Number(WORDS[plain], READ, as_word=True)
     number, unit = split_unit(plain)
     if unit in style.mixed:
-        return _Odd(np.nan, MIXED_UNIT)
-    if (unit and unit not in style.units) or not number_pattern(
-        style.decimal, style.thousands
-    ).fullmatch(number):
-        return _Odd(np.nan, INFINITE if is_infinite(plain) else TEXT)
+        return _Number(np.nan, MIXED_UNIT)
+    known_unit = not unit or unit in style.units
+    pattern = number_pattern(style.decimal, style.thousands)
+    if not (known_unit and pattern.fullmatch(number)):
+        return _Number(np.nan, INFINITE if is_infinite(plain) else TEXT)
     for sign in style.thousands:
         number = number.replace(sign, "")
     value = float(number.replace(style.decimal, "."))
-    return _Odd(np.nan, INFINITE) if np.isinf(value) else _Odd(value, READ, with_unit=unit != "")
+    if np.isinf(value):
+        return _Number(np.nan, INFINITE)
+    return _Number(value, READ, with_unit=unit != "")

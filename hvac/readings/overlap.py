@@ -1,9 +1,9 @@
-"""Which readings of a day count where several files, or one file twice, tell of the same moment.
+"""Which readings of a day count where several files, or one file twice, hold the same moment.
 
 A moment is a point's day and second; a day without a time of day is one moment, that of midnight.
 
-- What two files say alike counts once: exports that overlap by a month give each sum once.
-- Where each file tells one value of a moment and the values differ, the later file holds: it
+- What two files hold alike counts once: exports that overlap by a month give each sum once.
+- Where each file holds one value of a moment and the values differ, the later file holds: it
   corrects the earlier one. The later file is the one that comes later in the order of paths, such
   as `2024.csv` after `2023.csv`.
 - Within a file, equal readings of the same second count once. Equal readings of a day without a
@@ -23,7 +23,7 @@ Bools = NDArray[np.bool_]
 
 
 class ReadingTimes(NamedTuple):
-    """Readings sorted by series, day, second and file; `second` is NO_TIME where none was written."""
+    """Readings sorted by series, day, second (NO_TIME where none was written) and file."""
 
     series: Any
     day: Any
@@ -33,8 +33,9 @@ class ReadingTimes(NamedTuple):
 
 
 class Overlap(NamedTuple):
-    """Which readings do not count: `repeated` by another file, `replaced` by a later one, `doubled`
-    in their own.
+    """Which readings do not count [N].
+
+    They are `repeated` by another file, `replaced` by a later one, or `doubled` in their own.
     """
 
     repeated: Bools
@@ -43,60 +44,62 @@ class Overlap(NamedTuple):
 
     @property
     def dropped(self) -> Bools:
-        """All readings that do not count."""
+        """Return which readings do not count for any of the three reasons."""
         return self.repeated | self.replaced | self.doubled
 
 
-def find_overlap(moments: ReadingTimes) -> Overlap:
+def find_overlap(readings: ReadingTimes) -> Overlap:
     """Tell which readings do not count.
 
-    >>> rows = ReadingTimes(*(np.array(column) for column in ([0] * 4, [7] * 4, [-1, -1, 60, 60], [0, 1, 0, 1],
-    ...                                                  [13.9, 13.9, 5.0, 6.0])))
-    >>> overlap = find_overlap(rows)
+    >>> series, day, second = np.array([0] * 4), np.array([7] * 4), np.array([-1, -1, 60, 60])
+    >>> file, value = np.array([0, 1, 0, 1]), np.array([13.9, 13.9, 5.0, 6.0])
+    >>> overlap = find_overlap(ReadingTimes(series, day, second, file, value))
     >>> overlap.repeated.tolist(), overlap.replaced.tolist()
     ([True, False, False, False], [False, False, True, False])
     """
-    count = len(moments.value)
-    masks = Overlap(*(np.zeros(count, dtype=bool) for _ in range(3)))
-    group = _groups(moments)
-    shared = np.flatnonzero(np.bincount(group)[group] > 1) if count else np.zeros(0, dtype=np.int64)
+    count = len(readings.value)
+    overlap = Overlap(*(np.zeros(count, dtype=bool) for _ in range(3)))
+    if not count:
+        return overlap
+    moment = _moments(readings)
+    shared = np.flatnonzero(np.bincount(moment)[moment] > 1)
     if len(shared):
-        part = ReadingTimes(*(np.asarray(column)[shared] for column in moments))
-        found = _in_groups(group[shared], part)
-        for mask, flags in zip(masks, found, strict=True):
-            mask[shared] = flags
-    return masks
+        part = ReadingTimes(*(np.asarray(column)[shared] for column in readings))
+        in_shared_moments = _in_moments(moment[shared], part)
+        for mask, shared_mask in zip(overlap, in_shared_moments, strict=True):
+            mask[shared] = shared_mask
+    return overlap
 
 
-def _groups(moments: ReadingTimes) -> Ints:
-    """The number of each reading's moment."""
-    second = np.maximum(moments.second, 0)
+def _moments(readings: ReadingTimes) -> Ints:
+    """Return the number of each reading's moment."""
+    second = np.maximum(readings.second, 0)
     new = np.zeros(len(second), dtype=bool)
-    for column in (moments.series, moments.day, second):
+    for column in (readings.series, readings.day, second):
         new[1:] |= np.diff(column) != 0
     return np.cumsum(new)
 
 
-def _in_groups(group: Ints, rows: ReadingTimes) -> Overlap:
+def _in_moments(moment: Ints, rows: ReadingTimes) -> Overlap:
     timed = rows.second != NO_TIME
-    nth = _nth(group, rows.file, rows.value, timed)
+    nth = _earlier_alike(moment, rows.file, rows.value, timed)
     doubled = (nth > 0) & timed
-    told_once = _each_file_tells_one_value(group, rows.file, nth)
-    last_file = _last_of_group(group)
-    corrected = told_once & (rows.value != rows.value[last_file])
-    repeated = np.zeros(len(group), dtype=bool)
-    left = ~doubled & ~corrected
-    repeated[left] = _comes_again(group[left], rows.value[left], nth[left], rows.file[left])
+    one_value_a_file = _has_one_value_a_file(moment, rows.file, nth)
+    corrected = one_value_a_file & (rows.value != rows.value[_last_of_moment(moment)])
+    repeated = np.zeros(len(moment), dtype=bool)
+    rest = ~doubled & ~corrected
+    repeated[rest] = _comes_again(moment[rest], rows.value[rest], nth[rest], rows.file[rest])
     return Overlap(repeated, corrected & ~doubled, doubled)
 
 
-def _nth(group: Ints, file: Any, value: Any, timed: Bools) -> Ints:
-    """How often the same file told the same value of the same moment before, without a time of day
-    first.
+def _earlier_alike(moment: Ints, file: Any, value: Any, timed: Bools) -> Ints:
+    """Count for each reading the earlier ones of its file, moment and value.
+
+    Readings without a time of day come first.
     """
-    order = np.lexsort((timed, value, file, group))
+    order = np.lexsort((timed, value, file, moment))
     new = np.ones(len(order), dtype=bool)
-    new[1:] = _differs(order, group, file, value)
+    new[1:] = _differs(order, moment, file, value)
     start = np.maximum.accumulate(np.where(new, np.arange(len(order)), 0))
     nth = np.empty(len(order), dtype=np.int64)
     nth[order] = np.arange(len(order)) - start
@@ -104,32 +107,34 @@ def _nth(group: Ints, file: Any, value: Any, timed: Bools) -> Ints:
 
 
 def _differs(order: Any, *columns: Any) -> Bools:
-    flags = np.zeros(len(order) - 1, dtype=bool)
+    """Tell which rows, in an order, differ from the one before them in any column."""
+    differs = np.zeros(len(order) - 1, dtype=bool)
     for column in columns:
-        flags |= column[order][1:] != column[order][:-1]
-    return flags
+        ordered = column[order]
+        differs |= ordered[1:] != ordered[:-1]
+    return differs
 
 
-def _each_file_tells_one_value(group: Ints, file: Any, nth: Ints) -> Bools:
-    """Whether no file tells two different values of a moment, for each reading of it."""
-    first = nth == 0
-    order = np.lexsort((file[first], group[first]))
+def _has_one_value_a_file(moment: Ints, file: Any, nth: Ints) -> Bools:
+    """Tell for each reading whether every file holds but one value of its moment."""
+    distinct = nth == 0
+    file, distinct_moment = file[distinct], moment[distinct]
+    order = np.lexsort((file, distinct_moment))
     several = np.zeros(len(order), dtype=bool)
-    several[1:] = ~_differs(order, group[first], file[first])
-    groups_of_several = group[first][order][several]
-    return ~np.isin(group, groups_of_several)
+    several[1:] = ~_differs(order, distinct_moment, file)
+    return ~np.isin(moment, distinct_moment[order][several])
 
 
-def _last_of_group(group: Ints) -> Ints:
-    """The place of the last reading of each reading's moment (rows are sorted by file)."""
-    ends = np.append(np.flatnonzero(np.diff(group)), len(group) - 1)
-    return ends[np.searchsorted(ends, np.arange(len(group)))]
+def _last_of_moment(moment: Ints) -> Ints:
+    """Return the place of the last reading of each reading's moment (rows are sorted by file)."""
+    ends = np.append(np.flatnonzero(np.diff(moment)), len(moment) - 1)
+    return ends[np.searchsorted(ends, np.arange(len(moment)))]
 
 
-def _comes_again(group: Ints, value: Any, nth: Ints, file: Any) -> Bools:
-    """Whether a later file tells the same value of the moment as often."""
-    order = np.lexsort((file, nth, value, group))
+def _comes_again(moment: Ints, value: Any, nth: Ints, file: Any) -> Bools:
+    """Tell which readings a later file holds as well, as often."""
+    order = np.lexsort((file, nth, value, moment))
     again = np.zeros(len(order), dtype=bool)
     if len(order):
-        again[order[:-1]] = ~_differs(order, group, value, nth)
+        again[order[:-1]] = ~_differs(order, moment, value, nth)
     return again

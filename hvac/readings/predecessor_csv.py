@@ -1,7 +1,8 @@
-"""The seed's CSV: a row per window, its 90 values as text in one cell.
+"""The predecessor's CSV: a row per window, its 90 values as text in one cell.
 
 Legend: B windows, L lookback days (90), F the file's own feature columns, H horizons (30, 60, 90
-days)."""
+days).
+"""
 
 from __future__ import annotations
 
@@ -14,7 +15,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from hvac.errors import InputError
-from hvac.readings.date_texts import DateStyle
+from hvac.readings.date_notations import DateStyle
 from hvac.readings.files import FileBatch, TableFile, iter_table, open_table
 from hvac.readings.formats import find_columns
 from hvac.readings.notation import read_days
@@ -28,12 +29,12 @@ from hvac.readings.rejects import (
     require_some_read,
 )
 from hvac.readings.sources import SourceConfig
-from hvac.readings.text_values import INFINITE, MISSING, READ, TEXT, as_text, one_array
+from hvac.readings.text_values import INFINITE, MISSING, READ, TEXT, as_text, flags, one_array
 
 LOOKBACK = 90
 HORIZONS = (30, 60, 90)
 LABELS = tuple(f"label_{days}d" for days in HORIZONS)
-SEED_IDS = pa.schema(
+PREDECESSOR_IDS = pa.schema(
     [
         ("facility_id", pa.string()),
         ("equipment_id", pa.string()),
@@ -42,40 +43,45 @@ SEED_IDS = pa.schema(
     ]
 )
 _DEFAULT_IDS = {"facility_id": "seed", "point_id": "value"}
+Floats = NDArray[np.float64]
 
 
-class SeedBatch(NamedTuple):
-    """Windows of a seed file.
+class PredecessorBatch(NamedTuple):
+    """Windows of the predecessor's file.
 
-    `ids`: SEED_IDS (a file without facility gets "seed", without point "value"; `end_date` null
-    where absent). `x_BL`: float64, the raw values, nan where missing. `y_BH`: 0, 1, or nan where
-    the file does not say. `f_BF`, `feature_names`: the file's other columns as numbers, nan where
-    they are none. `counts`: rows = read + rejected, and offenders per reason."""
+    `ids`: PREDECESSOR_IDS (a file without facility gets "seed", without point "value"; `end_date`
+    null where absent). `x_BL`: float64, the raw values, nan where missing. `y_BH`: 0, 1, or nan
+    where the file does not say. `f_BF`, `feature_names`: the file's other columns as numbers, nan
+    where they are none. `counts`: rows = read + rejected, and offenders per reason.
+    """
 
     ids: Any
-    x_BL: NDArray[np.float64]
-    y_BH: NDArray[np.float64]
-    f_BF: NDArray[np.float64]
+    x_BL: Floats
+    y_BH: Floats
+    f_BF: Floats
     feature_names: tuple[str, ...]
     rejects: Any
     counts: dict[str, int]
 
 
-def read_seed(path: str, source: SourceConfig, *, batch_rows: int = 50_000) -> Iterator[SeedBatch]:
-    """Stream a file of the seed's format.
+def read_predecessor(
+    path: str, source: SourceConfig, *, batch_rows: int = 50_000
+) -> Iterator[PredecessorBatch]:
+    """Stream a file of the predecessor's format.
 
-    Rejected: a sequence of another length than 90 (never padded or cut), text or infinity in it, a
-    missing unit, an unreadable end_date, a label other than 0 or 1. Raises InputError as
-    `read_readings` does, and where no column tells the unit: windows of one unit overlap, so
-    without units every split leaks."""
+    Rejected are a sequence of another length than 90 (never padded or cut), text or infinity in it,
+    a missing unit, an unreadable end_date, a label other than 0 or 1. Raises InputError as
+    `read_readings` does, and where no column holds the unit: windows of one unit overlap, so
+    without units every split leaks.
+    """
     file = open_table(path, source)
     names = _names(file, source)
     features = tuple(name for name in file.columns if name and name not in names.values())
-    wanted = list(dict.fromkeys([*names.values(), *features]))
+    columns = list(dict.fromkeys([*names.values(), *features]))
     counts: dict[str, int] = {}
     offenders = REJECTS.empty_table()
-    for raw in iter_table(file, wanted, batch_rows=batch_rows):
-        batch = _check(raw, source, names=names, features=features, file=path)
+    for raw in iter_table(file, columns, batch_rows=batch_rows):
+        batch = _Windows(raw, source, names, path).check(features)
         counts = add_counts([counts, batch.counts])
         if len(offenders) < 5:
             offenders = pa.concat_tables([offenders, batch.rejects.slice(0, 5)])
@@ -98,105 +104,101 @@ def _names(file: TableFile, source: SourceConfig) -> dict[str, str]:
     return names
 
 
-def _check(
-    raw: FileBatch,
-    source: SourceConfig,
-    *,
-    names: dict[str, str],
-    features: tuple[str, ...],
-    file: str,
-) -> SeedBatch:
-    rejects = Rejects(file, raw.row)
-    rejects.ragged(raw.ragged)
-    ids = _ids(raw, source, names=names, rejects=rejects)
-    x_BL = _sequences(
-        one_array(raw.table[names["values_sequence"]]),
-        source,
-        name=names["values_sequence"],
-        rejects=rejects,
-    )
-    y_BH = np.stack([_label(raw, source, names.get(label), rejects) for label in LABELS], axis=1)
-    columns = [parse_numbers(raw.table[name], source.missing_values).value for name in features]
-    f_BF = np.stack(columns, axis=1) if columns else np.zeros((len(raw.row), 0))
-    keep = ~rejects.rejected
-    table = rejects.table()
-    rejected = int(rejects.rejected.sum()) + len(raw.ragged)
-    counts = {"rows": int(keep.sum()) + rejected, "read": int(keep.sum()), "rejected": rejected}
-    counts |= count_reasons(table)
-    return SeedBatch(
-        ids.filter(pa.array(keep)), x_BL[keep], y_BH[keep], f_BF[keep], features, table, counts
-    )
+class _Windows:
+    """One raw batch of windows; `names` are the file's names of our columns."""
 
+    def __init__(
+        self, raw: FileBatch, source: SourceConfig, names: dict[str, str], file: str
+    ) -> None:
+        self.raw, self.source, self.names = raw, source, names
+        self.rejects = Rejects(file, raw.row)
 
-def _ids(raw: FileBatch, source: SourceConfig, *, names: dict[str, str], rejects: Rejects) -> Any:
-    columns = []
-    for ours in ("facility_id", "equipment_id", "point_id"):
-        if ours in names:
-            text = as_text(raw.table[names[ours]])
-            blank = pc.equal(text, "").to_numpy(zero_copy_only=False)
-            rejects.reject(blank, names[ours], reason="missing_id", found=text)
-        else:
-            text = pa.array([_DEFAULT_IDS[ours]] * len(raw.row), pa.string())
-        columns.append(text)
-    return pa.table(
-        [*columns, _end_dates(raw, source, names.get("end_date"), rejects, columns[0])],
-        schema=SEED_IDS,
-    )
-
-
-def _end_dates(
-    raw: FileBatch, source: SourceConfig, name: str | None, rejects: Rejects, facility: Any
-) -> Any:
-    if name is None:
-        return pa.nulls(len(raw.row), pa.date32())
-    style = DateStyle(source.date_format)
-    days = read_days(
-        raw.table[name], facility, source, where=f"{rejects.file}, column {name}", style=style
-    )
-    for state, reason in REASONS.items():
-        found = one_array(raw.table[name])
-        rejects.reject(
-            days.state == state, name, reason=reason.replace("date", "end_date"), found=found
+    def check(self, features: tuple[str, ...]) -> PredecessorBatch:
+        """Return the windows that can be read, the offenders and the counts."""
+        self.rejects.ragged(self.raw.ragged)
+        ids = self._ids()
+        x_BL = self._sequences()
+        y_BH = np.stack([self._label(label) for label in LABELS], axis=1)
+        f_BF = np.zeros((len(self.raw.row), len(features)))
+        for column, name in enumerate(features):
+            f_BF[:, column] = parse_numbers(self.raw.table[name], self.source.missing_values).value
+        keep = ~self.rejects.rejected
+        read, ragged = int(keep.sum()), len(self.raw.ragged)
+        rejected = len(keep) - read + ragged
+        rejects = self.rejects.table()
+        counts = {"rows": read + rejected, "read": read, "rejected": rejected}
+        counts |= count_reasons(rejects)
+        kept_ids = ids.filter(pa.array(keep))
+        return PredecessorBatch(
+            kept_ids, x_BL[keep], y_BH[keep], f_BF[keep], features, rejects, counts
         )
-    return pa.array(days.day, pa.int32(), mask=days.state != READ).cast(pa.date32())
+
+    def _ids(self) -> pa.Table:
+        facility, equipment, point = map(self._id, PREDECESSOR_IDS.names[:3])
+        columns = [facility, equipment, point, self._end_dates(facility)]
+        return pa.table(columns, schema=PREDECESSOR_IDS)
+
+    def _id(self, ours: str) -> Any:
+        if ours not in self.names:
+            return pa.array([_DEFAULT_IDS[ours]] * len(self.raw.row), pa.string())
+        name = self.names[ours]
+        text = as_text(self.raw.table[name])
+        blank = flags(pc.equal(text, ""))
+        self.rejects.reject(blank, name, reason="missing_id", found=text)
+        return text
+
+    def _end_dates(self, facility: Any) -> Any:
+        name = self.names.get("end_date")
+        if name is None:
+            return pa.nulls(len(self.raw.row), pa.date32())
+        where = f"{self.rejects.file}, column {name}"
+        style = DateStyle(self.source.date_format)
+        dates = self.raw.table[name]
+        days = read_days(dates, facility, self.source, where=where, style=style)
+        for state, reason in REASONS.items():
+            reason = reason.replace("date", "end_date")
+            self.rejects.reject(days.state == state, name, reason=reason, found=one_array(dates))
+        return pa.array(days.day, pa.int32(), mask=days.state != READ).cast(pa.date32())
+
+    def _label(self, ours: str) -> Floats:
+        name = self.names.get(ours)
+        if name is None:
+            return np.full(len(self.raw.row), np.nan)
+        texts = self.raw.table[name]
+        label = parse_numbers(texts, self.source.missing_values)
+        neither = (label.state != MISSING) & ~np.isin(label.value, (0.0, 1.0))
+        self.rejects.reject(neither, name, reason="label_not_0_or_1", found=one_array(texts))
+        return label.value
+
+    def _sequences(self) -> Floats:
+        """Return `x_BL`; rows whose sequence cannot be read are rejected and nan."""
+        name = self.names["values_sequence"]
+        column = one_array(self.raw.table[name])
+        lists = column if _holds_lists(column.type) else _split(column)
+        length = pc.fill_null(pc.list_value_length(lists), 0).to_numpy(zero_copy_only=False)
+        whole = length == LOOKBACK
+        lengths = pa.array(
+            [f"{count} values, expected {LOOKBACK}" for count in length], pa.string()
+        )
+        self.rejects.reject(~whole, name, reason="sequence_length", found=lengths)
+        values = pc.list_flatten(lists.filter(pa.array(whole)))
+        numbers = parse_numbers(values, self.source.missing_values)
+        x_BL = np.full((len(length), LOOKBACK), np.nan)
+        x_BL[whole] = numbers.value.reshape(-1, LOOKBACK)
+        state_BL = np.full(x_BL.shape, READ, dtype=np.int8)
+        state_BL[whole] = numbers.state.reshape(-1, LOOKBACK)
+        for state, reason in ((TEXT, "text_in_sequence"), (INFINITE, "infinite_in_sequence")):
+            offending = (state_BL == state).any(axis=1)
+            self.rejects.reject(offending, name, reason=reason, found=column)
+        return x_BL
 
 
-def _label(
-    raw: FileBatch, source: SourceConfig, name: str | None, rejects: Rejects
-) -> NDArray[np.float64]:
-    if name is None:
-        return np.full(len(raw.row), np.nan)
-    label = parse_numbers(raw.table[name], source.missing_values)
-    neither = (label.state != MISSING) & ~np.isin(label.value, (0.0, 1.0))
-    rejects.reject(neither, name, reason="label_not_0_or_1", found=one_array(raw.table[name]))
-    return label.value
-
-
-def _sequences(
-    column: Any, source: SourceConfig, *, name: str, rejects: Rejects
-) -> NDArray[np.float64]:
-    """`x_BL`; rows whose sequence cannot be read are rejected and nan."""
-    lists = (
-        column
-        if pa.types.is_list(column.type) or pa.types.is_large_list(column.type)
-        else _split(column)
-    )
-    length = pc.fill_null(pc.list_value_length(lists), 0).to_numpy(zero_copy_only=False)
-    short = length != LOOKBACK
-    found = pa.array([f"{count} values, expected {LOOKBACK}" for count in length], pa.string())
-    rejects.reject(short, name, reason="sequence_length", found=found)
-    numbers = parse_numbers(pc.list_flatten(lists.filter(pa.array(~short))), source.missing_values)
-    x_BL = np.full((len(length), LOOKBACK), np.nan)
-    x_BL[~short] = numbers.value.reshape(-1, LOOKBACK)
-    state_BL = np.full(x_BL.shape, READ, dtype=np.int8)
-    state_BL[~short] = numbers.state.reshape(-1, LOOKBACK)
-    for state, reason in ((TEXT, "text_in_sequence"), (INFINITE, "infinite_in_sequence")):
-        rejects.reject((state_BL == state).any(axis=1), name, reason=reason, found=column)
-    return x_BL
+def _holds_lists(kind: Any) -> bool:
+    return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind))
 
 
 def _split(column: Any) -> Any:
-    """`[1.0, 2.0]` or `[1. 2.]` → lists of texts; a blank cell → an empty list."""
+    """Turn `[1.0, 2.0]` or `[1. 2.]` into lists of texts; a blank cell becomes an empty list."""
     inner = pc.utf8_trim(as_text(column), "[]() \t\r\n")
     commas = pc.replace_substring_regex(inner, r"\s*,\s*|\s+", ",")
     parts = pc.split_pattern(commas, ",")

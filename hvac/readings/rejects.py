@@ -31,8 +31,10 @@ REJECTS = pa.schema(
         ("found", pa.string()),
     ]
 )
-REASONS = {TEXT: "text_in_value", INFINITE: "infinite_value", UNREADABLE: "unreadable_date"}
-REASONS |= {
+REASONS = {
+    TEXT: "text_in_value",
+    INFINITE: "infinite_value",
+    UNREADABLE: "unreadable_date",
     OUT_OF_RANGE: "date_out_of_range",
     MIXED_UNIT: "mixed_units",
     DAY_OR_MONTH: "day_or_month_first_in_date",
@@ -46,13 +48,14 @@ MENDED_BY = {
 
 
 class Rejects:
-    """Collects the offenders of one batch of one file (`row` int64 [n]: the file's row numbers).
+    """The offenders of one batch of one file (`row` int64 [n]: the file's row numbers).
 
     A row is rejected once, for its first reason; `note` records what was set to null in a row that
     is kept.
 
     >>> rejects = Rejects("a.csv", np.array([2, 3]))
-    >>> rejects.reject(np.array([True, False]), "date", reason="unreadable_date", found=pa.array(["x", "y"]))
+    >>> mask, found = np.array([True, False]), pa.array(["x", "y"])
+    >>> rejects.reject(mask, "date", reason="unreadable_date", found=found)
     >>> rejects.rejected, rejects.table().to_pylist()[0]["found"]
     (array([ True, False]), 'x')
     """
@@ -63,8 +66,9 @@ class Rejects:
         self._parts: list[Any] = []
 
     def reject(self, mask: NDArray[np.bool_], column: Any, *, reason: str, found: Any) -> None:
-        """Leave out the rows of `mask` that are not rejected yet; `column`: one name, or one per
-        row.
+        """Leave out the rows of `mask` that are not rejected yet.
+
+        `column` is one name, or an array with one per row.
         """
         fresh = mask & ~self.rejected
         self.rejected |= mask
@@ -73,85 +77,75 @@ class Rejects:
     def note(self, mask: NDArray[np.bool_], column: Any, *, reason: str, found: Any) -> None:
         """Record the rows of `mask` without leaving them out."""
         index = np.flatnonzero(mask)
-        if len(index):
-            picked = pa.array(index)
-            names = (
-                [column] * len(index)
-                if isinstance(column, str)
-                else column.take(picked).to_pylist()
-            )
-            texts = [text[:FOUND_CHARACTERS] for text in as_text(found.take(picked)).to_pylist()]
-            self._parts.append(self._part(self.row[index], names, reason, texts))
+        if not len(index):
+            return
+        picked = pa.array(index)
+        by_row = not isinstance(column, str)
+        names = column.take(picked).to_pylist() if by_row else [column] * len(index)
+        self._add(self.row[index], names, reason, as_text(found.take(picked)).to_pylist())
 
     def ragged(self, ragged: Iterable[Ragged]) -> None:
         """Record rows that have another number of fields than the header."""
         rows = list(ragged)
         if rows:
-            texts = [one.found[:FOUND_CHARACTERS] for one in rows]
-            self._parts.append(
-                self._part([one.row for one in rows], [""] * len(rows), "field_count", texts)
-            )
+            numbers, texts = zip(*rows, strict=True)
+            self._add(numbers, [""] * len(rows), "field_count", texts)
 
-    def _part(self, row: Any, names: list[str], reason: str, texts: list[str]) -> Any:
-        count = len(texts)
-        return pa.table([[self.file] * count, row, names, [reason] * count, texts], schema=REJECTS)
+    def _add(self, row: Any, names: list[str], reason: str, texts: Iterable[str]) -> None:
+        short = [text[:FOUND_CHARACTERS] for text in texts]
+        count = len(short)
+        columns = [[self.file] * count, row, names, [reason] * count, short]
+        self._parts.append(pa.table(columns, schema=REJECTS))
 
     def table(self) -> Any:
-        """All offenders (REJECTS), by row."""
-        return (
-            pa.concat_tables(self._parts).sort_by("row") if self._parts else REJECTS.empty_table()
-        )
+        """Return all offenders (REJECTS), by row."""
+        if not self._parts:
+            return REJECTS.empty_table()
+        return pa.concat_tables(self._parts).sort_by("row")
 
 
 def count_reasons(rejects: Any) -> dict[str, int]:
-    """Offenders per reason of a rejects table."""
+    """Count the offenders of a rejects table by reason, sorted by reason."""
     return dict(sorted(Counter(rejects["reason"].to_pylist()).items()))
 
 
 def add_counts(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:
-    """The sum of the counts of several batches or files.
+    """Return the sum of the counts of several batches or files.
 
     >>> add_counts([{"rows": 2, "missing": 1}, {"rows": 3}])
     {'rows': 5, 'missing': 1}
     """
     total: Counter[str] = Counter()
-    for one in counts:
-        total.update(one)
+    for part in counts:
+        total.update(part)
     return dict(total)
 
 
 def first_offenders(rejects: Any, count: int = 5) -> str:
-    """The first offenders as one phrase: row, column, reason and what was found."""
-    rows = rejects.slice(0, count).to_pylist()
-    return "; ".join(
-        f"row {one['row']} {one['column']} {one['reason']} {one['found']!r}" for one in rows
-    )
+    """Return the first offenders as one phrase: row, column, reason and what was found."""
+    phrase = "row {row} {column} {reason} {found!r}"
+    return "; ".join(phrase.format(**row) for row in rejects.slice(0, count).to_pylist())
 
 
 def require_some_read(file: str, counts: Mapping[str, int], offenders: Any) -> None:
     """Raise InputError where rows were rejected and not one could be read."""
-    if counts.get("read", 0) or not counts.get("rejected", 0):
+    rejected = counts.get("rejected", 0)
+    if counts.get("read", 0) or not rejected:
         return
-    columns = set(offenders["column"].to_pylist())
-    wholly = "text_in_value" in counts and counts["text_in_value"] == counts["rejected"]
-    what = (
-        f"column {', '.join(sorted(columns))} holds text only"
-        if wholly
-        else "every row was rejected"
-    )
+    problem = "every row was rejected"
+    if counts.get("text_in_value") == rejected:
+        columns = sorted(set(offenders["column"].to_pylist()))
+        problem = f"column {', '.join(columns)} holds text only"
     raise InputError(
-        f"{file}: expected readable rows, found that {what} ({counts['rejected']} rows; first: "
-        f"{first_offenders(offenders)}); {_what_mends(counts)}"
+        f"{file}: expected readable rows, found that {problem} ({rejected} rows; first: "
+        f"{first_offenders(offenders)}); {_advice(counts)}"
     )
 
 
-def _what_mends(counts: Mapping[str, int]) -> str:
-    """The settings that mend the most frequent reason."""
-    often = max(
-        (name for name in MENDED_BY if name in counts), key=lambda name: counts[name], default=""
-    )
-    return (
-        f"set {MENDED_BY[often]}, or check source.columns"
-        if often
-        else "check source.format and source.columns"
-    )
+def _advice(counts: Mapping[str, int]) -> str:
+    """Name the settings that mend the most frequent reason."""
+    mendable = [reason for reason in MENDED_BY if reason in counts]
+    if not mendable:
+        return "check source.format and source.columns"
+    most_frequent = max(mendable, key=counts.__getitem__)
+    return f"set {MENDED_BY[most_frequent]}, or check source.columns"

@@ -1,115 +1,67 @@
-"""Where the tables lie: the source configuration, and the list of files behind a path, folder, glob
-or URL.
-"""
+"""The source configuration: where the tables lie and how their files are written."""
 
 from __future__ import annotations
 
 import codecs
 import datetime as dt
 import difflib
-import glob
-import hashlib
-import os
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from collections import Counter
+from collections.abc import Iterable
 from typing import Any, Literal, Self
-from urllib.parse import unquote
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pyarrow import fs as pafs
 from pydantic import Field, field_validator, model_validator
 
 from hvac.config import Config
-from hvac.errors import InputError
-from hvac.storage import Place, as_given, open_filesystem, unreadable
 
-SUFFIXES = (".parquet", ".pq", ".csv", ".csv.gz", ".csv.bz2", ".csv.zst")
 NO_TABLES = ("punycode", "idna", "unicode_escape", "raw_unicode_escape", "undefined")
-NO_VALUE = "__HIVE_DEFAULT_PARTITION__"  # the folder of rows whose partition column is null
 ENCODINGS = ("utf-8-sig", "utf-8", "cp932")
-SIGNS = {
-    "comma": ",",
-    "point": ".",
-    "semicolon": ";",
-    "tab": "\t",
-    "bar": "|",
-    "space": " ",
-}  # easier on a command line
+# Names of signs, easier on a command line.
+SIGNS = {"comma": ",", "point": ".", "semicolon": ";", "tab": "\t", "bar": "|", "space": " "}
 SEPARATORS = (",", ".", "'", "’", " ")  # what may part the thousands of a number
 MISSING = (
-    *(
-        "",
-        "-",
-        "--",
-        "---",
-        "－",
-        "ー",
-        "―",
-        "−",
-        "欠測",
-        "欠損",
-        "未測定",
-        "NA",
-        "N/A",
-        "#N/A",
-        "n/a",
-    ),
+    *("", "-", "--", "---", "－", "ー", "―", "−"),
+    *("欠測", "欠損", "未測定", "NA", "N/A", "#N/A", "n/a"),
     *("nan", "NaN", "NAN", "null", "NULL", "None", "NaT"),
 )
-READING_FIELDS = (
-    "facility_id",
-    "equipment_id",
-    "point_id",
-    "date",
-    "value",
-    "lower_limit",
-    "upper_limit",
-    "known_at",
+FIELDS = (
+    *("facility_id", "equipment_id", "point_id", "date", "value"),
+    *("lower_limit", "upper_limit", "known_at", "class", "kind", "start", "end"),
+    *("install_date", "end_of_follow_up", "end_date", "values_sequence"),
+    *("label_30d", "label_60d", "label_90d"),
 )
-OTHER_FIELDS = (
-    "class",
-    "kind",
-    "start",
-    "end",
-    "install_date",
-    "end_of_follow_up",
-    "end_date",
-    "values_sequence",
-)
-FIELDS = (*READING_FIELDS, *OTHER_FIELDS, "label_30d", "label_60d", "label_90d")
 
 
 class WideConfig(Config):
     """A wide table: a row per date, a column per point.
-
-    `facility_column` names the column of facility ids; `facility_id` is one id for the whole table
-    (give exactly one of the two; the same for equipment). `points` maps value columns to point ids;
-    empty: all other columns, under their own names.
 
     >>> WideConfig(facility_id="F1", equipment_column="AHU").date_column
     'date'
     """
 
     facility_column: str | None = None
+    """Name of the column of facility ids; give either this or `facility_id`."""
     facility_id: str | None = None
+    """One facility id for the whole table."""
     equipment_column: str | None = None
+    """Name of the column of equipment ids; give either this or `equipment_id`."""
     equipment_id: str | None = None
+    """One equipment id for the whole table."""
     date_column: str = "date"
+    """Name of the column of dates."""
     points: dict[str, str] = Field(default_factory=dict)
+    """Point ids by value column; empty: all other columns, under their own names."""
 
     @model_validator(mode="after")
     def _one_origin_of_each_id(self) -> Self:
         for owner in ("facility", "equipment"):
-            given = [
-                getattr(self, f"{owner}_column") is not None,
-                getattr(self, f"{owner}_id") is not None,
-            ]
-            if sum(given) != 1:
+            origins = (getattr(self, f"{owner}_column"), getattr(self, f"{owner}_id"))
+            if origins.count(None) != 1:
                 raise ValueError(
                     f"wide tables need either {owner}_column or {owner}_id (one of the two)"
                 )
-        names = list(self.points.values())
-        if twice := sorted({name for name in names if names.count(name) > 1}):
+        ids = Counter(self.points.values())
+        if twice := sorted(name for name, count in ids.items() if count > 1):
             raise ValueError(
                 f"points: {', '.join(twice)} stands for several columns: give each its own point id"
             )
@@ -119,23 +71,6 @@ class WideConfig(Config):
 class SourceConfig(Config):
     """The tables to read and how their files are written.
 
-    `columns` maps our names to the file's (`{"value": "測定値"}`). `encoding` None tries utf-8-sig,
-    utf-8, cp932, each strictly; files that are UTF-8 are read as such whatever it says. `delimiter`
-    None is taken from the header (`,`, else `;`, tab or `|`). `skip_rows` lines above the header of
-    readings files are left out.
-
-    `decimal` and `thousands` tell how numbers are written; None settles it per column of a file,
-    and refuses a column that can be read both ways. Signs may be named: comma, point, semicolon,
-    tab, bar, space. `missing_values` adds texts and numbers to the marks that say "not measured".
-    `date_format` is the strptime format of dates (such as `%d/%m/%Y`); the usual notations are read
-    beside it.
-
-    Timestamps that carry a time zone become the local day of their facility (`facility_time_zones`,
-    else `time_zone`, which is required for them); those without one are local already.
-
-    `min_matching`: the share of the events that must be of equipment which has readings; below it
-    nothing is read.
-
     >>> SourceConfig(readings="readings.parquet").format
     'canonical'
     >>> SourceConfig(readings="a.csv", missing_values=[-9999]).missing_values[-1]
@@ -143,25 +78,41 @@ class SourceConfig(Config):
     >>> SourceConfig(readings="a.csv", columns={"valeu": "v"})
     Traceback (most recent call last):
     ...
-    hvac.errors.ConfigError: SourceConfig is not valid: unknown name 'valeu' in columns: did you mean 'value'? ...
+    hvac.errors.ConfigError: SourceConfig is not valid: unknown name 'valeu' in columns: did you ...
     """
 
     format: Literal["canonical", "inspection", "wide", "seed"] = "canonical"
+    """Layout of the readings; `wide` has a column per point, `seed` the predecessor's windows."""
     readings: str | tuple[str, ...]
+    """File, folder, glob or URL of the readings, or several of them."""
     events: str | tuple[str, ...] | None = None
+    """File, folder, glob or URL of the event log; none: there are no events."""
     equipment: str | tuple[str, ...] | None = None
+    """File, folder, glob or URL of the equipment register; none: nothing but ids is known."""
     columns: dict[str, str] = Field(default_factory=dict)
+    """The file's names of columns by ours, such as `{value: 測定値}`."""
     encoding: str | None = None
+    """Encoding of the files; none tries utf-8-sig, utf-8, cp932; what is UTF-8 is read as such."""
     delimiter: str | None = Field(default=None, min_length=1, max_length=1)
+    """Sign or its name between the columns; none takes it from the header: `,`, `;`, tab or `|`."""
     skip_rows: int = Field(default=0, ge=0)
+    """Rows above the header of readings files, which are left out."""
     decimal: Literal[".", ","] | None = None
+    """Decimal sign, or its name; none settles it per column, and refuses what is unclear."""
     thousands: str | None = Field(default=None, max_length=1)
+    """Sign that parts thousands, or its name; none allows all but the decimal sign."""
     date_format: str | None = None
+    """The strptime format of dates, such as `%d/%m/%Y`; the usual notations are read beside it."""
     time_zone: str | None = None
+    """Zone whose day a stamp with a time zone becomes; required for stamps in UTC."""
     facility_time_zones: dict[str, str] = Field(default_factory=dict)
+    """Zones by facility id, where they differ from `time_zone`."""
     missing_values: tuple[str, ...] = MISSING
+    """More texts and numbers that mean "not measured", beside the usual marks."""
     min_matching: float = Field(default=0.9, ge=0, le=1)
+    """Least share of the events of equipment that has readings; below it nothing is read."""
     wide: WideConfig | None = None
+    """The columns of a wide table; required by `format: wide`."""
 
     @field_validator("decimal", "thousands", "delimiter", mode="before")
     @classmethod
@@ -255,143 +206,3 @@ def _check_date_format(given: str | None) -> None:
         raise ValueError(
             f"date_format {given!r} tells no day: expected year, month and day, e.g. %d/%m/%Y"
         )
-
-
-def source_files(source: SourceConfig) -> list[str]:
-    """The readings files of a source, sorted, without repeats; each can be given to
-    `read_readings`.
-
-    Folders are searched through all levels for the endings of `SUFFIXES`; names that begin with '_'
-    or '.' are left out. Raises InputError where a path, folder, glob or URL leads to no file."""
-    files = table_files(source.readings, "source.readings")
-    if not files:
-        raise InputError("source.readings names no file: expected a file, folder, glob or URL")
-    return files
-
-
-def table_files(given: str | Sequence[str] | None, setting: str) -> list[str]:
-    """The files that a setting leads to, sorted, without repeats: those of a file, folder, glob or
-    URL; [] for None.
-
-    Raises InputError, which names the setting, where a path leads to no file.
-    """
-    paths = (given,) if isinstance(given, str) else given or ()
-    return sorted({file for path in paths for file in _expand(path, setting)})
-
-
-def passed_over(given: str | Sequence[str] | None) -> list[str]:
-    """Files in the folders of a setting that are no tables by their endings, and so are not read."""
-    paths = (given,) if isinstance(given, str) else given or ()
-    return sorted(
-        {file for path in paths for file in _listed(path) if not file.lower().endswith(SUFFIXES)}
-    )
-
-
-def hive_values(path: str) -> dict[str, str]:
-    """Columns told by the folders of a hive-partitioned table.
-
-    >>> hive_values("lake/facility_id=F%201/part-0.parquet")
-    {'facility_id': 'F 1'}
-    """
-    found = as_given(path)
-    folders = (found.key if isinstance(found, Place) else path).split("/")[:-1]
-    pairs = [folder.partition("=") for folder in folders if "=" in folder]
-    return {key: "" if value == NO_VALUE else unquote(value) for key, _, value in pairs}
-
-
-def _expand(path: str, setting: str) -> list[str]:
-    remote = "://" in path
-    wild = any(mark in path for mark in ("*[" if remote else "*?["))
-    if wild and not os.path.exists(path):
-        files = (
-            _glob_remote(path)
-            if remote
-            else [os.path.normpath(hit) for hit in glob.glob(path, recursive=True)]
-        )
-        found = [file for hit in files for file in _walk(hit)]
-    else:
-        found = _walk(path)
-    if not found:
-        others = [file.rpartition("/")[2] for file in _listed(path)[:3]]
-        there = f", there are {', '.join(others)}" if others else ""
-        raise InputError(
-            f"{path}: no file found: expected {', '.join(SUFFIXES)}{there}; correct {setting}"
-        )
-    return found
-
-
-def _walk(path: str) -> list[str]:
-    """The file itself, whatever its ending, or the table files below a folder; [] where there is
-    nothing.
-    """
-    kind, _ = _look(path)
-    if kind == pafs.FileType.File:
-        return [path]
-    return [file for file in _listed(path) if file.lower().endswith(SUFFIXES)]
-
-
-def _listed(path: str) -> list[str]:
-    """All files below a folder but those whose name, or a folder's on the way, begins with '_' or
-    '.'.
-    """
-    kind, inner = _look(path)
-    if kind != pafs.FileType.Directory:
-        return []
-    system, inner = open_filesystem(path)
-    try:
-        entries = system.get_file_info(pafs.FileSelector(inner, recursive=True))
-    except OSError as error:
-        raise unreadable(path, error) from error
-    files = [entry.path for entry in entries if entry.type == pafs.FileType.File]
-    return [_with_scheme(file, path) for file in files if not _hidden(file, inner)]
-
-
-def _look(path: str) -> tuple[pafs.FileType, str]:
-    """What lies at a path, and the path as its file system writes it."""
-    system, inner = open_filesystem(path)
-    try:
-        return system.get_file_info(inner).type, inner
-    except OSError as error:
-        raise unreadable(path, error) from error
-
-
-def _hidden(file: str, folder: str) -> bool:
-    parts = file.removeprefix(folder).strip("/").split("/")
-    return any(part.startswith(("_", ".")) for part in parts)
-
-
-def _with_scheme(file: str, origin: str) -> str:
-    """The path of a file that a file system listed, written as `origin` is: a URL where that is
-    one.
-    """
-    found = as_given(origin)
-    if not isinstance(found, Place):
-        return file
-    base = found.inner.strip("/").removesuffix(found.key).strip("/")
-    return str(replace(found, key=file.strip("/").removeprefix(base).strip("/")))
-
-
-def _glob_remote(path: str) -> list[str]:
-    from fsspec.implementations.arrow import ArrowFSWrapper  # type: ignore[import-untyped]
-
-    system, pattern = open_filesystem(path)
-    try:
-        hits = ArrowFSWrapper(system).glob(pattern)
-    except OSError as error:
-        raise unreadable(path, error) from error
-    return [_with_scheme(str(hit), path) for hit in hits]
-
-
-def file_stamp(path: str) -> str:
-    """What identifies a file's content: SHA-256 of a local file, size and modification time of a
-    remote one.
-    """
-    system, inner = open_filesystem(path)
-    if system.type_name == "local":
-        digest = hashlib.sha256()
-        with open(inner, "rb") as file:
-            while block := file.read(2**22):
-                digest.update(block)
-        return digest.hexdigest()
-    info = system.get_file_info(inner)
-    return f"{path} {info.size} {info.mtime_ns}"

@@ -1,16 +1,18 @@
 """Columns of tables as texts, and the states that a parsed row can be in.
 
-Numbers are parsed in `number_texts`, days in `date_texts`: whole columns at a time. What follows
-the plain notation is read by Arrow; only what is left over, once per distinct text, is looked at in
-Python."""
+Numbers are parsed in `number_texts`, days in `date_texts`, whole columns at a time. Arrow reads
+what follows the plain notation; Python reads the rest, each distinct text once.
+"""
 
 from __future__ import annotations
 
 import unicodedata
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 READ, MISSING, TEXT, INFINITE, UNREADABLE, OUT_OF_RANGE, MIXED_UNIT, DAY_OR_MONTH = range(8)
 
@@ -18,8 +20,7 @@ _MINUS = str.maketrans({"−": "-", "‐": "-", "–": "-", "ー": "-"})
 
 
 def as_text(column: Any) -> Any:
-    """Any Arrow column as one string array without nulls (null becomes ''), spaces at the ends cut
-    off.
+    """Return any Arrow column as one string array, spaces at the ends cut off, null as ''.
 
     >>> as_text(pa.array([" 007", None])).to_pylist(), as_text(pa.array([7.0, 8.0])).to_pylist()
     (['007', ''], ['7', '8'])
@@ -27,24 +28,25 @@ def as_text(column: Any) -> Any:
     column = one_array(column)
     if pa.types.is_null(column.type):
         return pa.array([""] * len(column), pa.string())
-    if (
-        pa.types.is_nested(column.type)
-        or pa.types.is_binary(column.type)
-        or pa.types.is_duration(column.type)
-    ):
-        return pa.array(
-            ["" if item is None else str(item) for item in column.to_pylist()], pa.string()
-        )
+    without_cast = (pa.types.is_nested, pa.types.is_binary, pa.types.is_duration)
+    if any(test(column.type) for test in without_cast):
+        texts = ["" if item is None else str(item) for item in column.to_pylist()]
+        return pa.array(texts, pa.string())
     return pc.utf8_trim_whitespace(pc.fill_null(pc.cast(column, pa.string()), ""))
 
 
 def one_array(column: Any) -> Any:
-    """One contiguous, dictionary-free array of a column."""
+    """Return a column as one contiguous array without a dictionary."""
     if isinstance(column, pa.ChunkedArray):
         column = column.combine_chunks()
     if isinstance(column, pa.ChunkedArray):
         column = pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], column.type)
     return column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
+
+
+def flags(mask: Any) -> NDArray[np.bool_]:
+    """Return a boolean Arrow array without nulls as a numpy array."""
+    return np.asarray(mask.to_numpy(zero_copy_only=False), dtype=bool)
 
 
 def is_number(kind: Any) -> bool:

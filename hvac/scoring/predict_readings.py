@@ -54,7 +54,7 @@ def predict_readings(
     has_classes = equipment is not None
     with source_of(readings, events, equipment, **settings) as source:
         record = read_record(source, by_class=has_classes and not pooled)
-    for sentence in record.registry.told:
+    for sentence in record.registry.notes:
         log.warning("%s", sentence)
     units = _units_of_class(record, bundle.recipe, everyone=pooled or not has_classes)
     panels = {

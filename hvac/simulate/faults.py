@@ -1,36 +1,34 @@
-"""The life of simulated equipment: when faults start, grow, are found by a visit, or end in a
-failure.
+"""The life of simulated equipment: faults start, grow, are found by a visit, or end in a failure.
 
 Days are counted from the first simulated day, which lies BURN_IN days before the first reported
-one, so that the reported record starts in the middle of life. D: simulated days."""
+one, so that the reported record starts in the middle of life. D: simulated days.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hvac.simulate.equipment import YEAR, Base, Climate, Floats, Mode, record
+from hvac.simulate.catalogue import Mode
+from hvac.simulate.operation import YEAR, Floats
 
-Bools = NDArray[np.bool_]
 BURN_IN = 365
 VISIT_EVERY = 182  # days between planned visits, about twice a year
-FOUND = 0.75  # chance that a visit finds a fault of full size; in proportion for a smaller one
-ENDS_IN_FAILURE = 0.57  # share of growing faults that reach a failure (measured, default fleet)
-FAULTY_YEARS = (
-    0.28  # mean time from a fault's start to its failure or its repair (measured, default fleet)
-)
-REPORTED_WHEN_BROKEN = 0.3  # share of repair days on which a point still reports
+DETECTION = 0.75  # chance that a visit finds a fault of full size; a smaller one in proportion
+# Both measured on the default fleet: the share of growing faults that reach a failure, and the mean
+# time from a fault's start to its failure or its repair.
+ENDS_IN_FAILURE, FAULTY_YEARS = 0.57, 0.28
 AGE_SPREAD = 0.4  # coefficient of variation that age alone gives the hazard
 MOST_STARTS = 60.0  # starts per healthy year beyond which more make no difference
 PLATEAU = 0.5  # size at which a harmless fault stops
 
 
 class Machine(NamedTuple):
-    """What decides a unit's luck: frailty (mean 1, lemons above 2), age in years on simulated day
-    0, its modes.
+    """What decides when a unit fails.
+
+    `frailty` has the mean 1 (lemons above 2), `age` is in years on simulated day 0.
     """
 
     frailty: float
@@ -39,9 +37,7 @@ class Machine(NamedTuple):
 
 
 class Rates(NamedTuple):
-    """Per unit and year at mean frailty: sudden failures, starts of growing faults; day of the year
-    of day 0.
-    """
+    """Sudden failures and starts of growing faults, per unit and year at mean frailty."""
 
     sudden: float
     growing: float
@@ -56,7 +52,7 @@ class Fault(NamedTuple):
     stop: int
     growth: int
     harmless: bool
-    size: float
+    size: float  # factor on what it adds to the readings
 
 
 class Happening(NamedTuple):
@@ -76,11 +72,14 @@ class Life(NamedTuple):
     remembers: bool = True  # False: events come from nowhere and leave no trace in the readings
 
 
-def severity(fault: Fault, days: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Size of a fault, 0 to 1, on the given days [D] (0 before its start; `stop` is not looked at).
+def severity(fault: Fault, days: NDArray[np.int64]) -> Floats:
+    """Return how far a fault has grown on some days, 0 to 1 [D].
 
-    >>> from hvac.simulate.equipment import KINDS
-    >>> clogging = Fault(KINDS["ahu"].modes[0], start=10, stop=110, growth=100, harmless=False, size=1.0)
+    It is 0 before its start; `stop` is not looked at.
+
+    >>> from hvac.simulate.catalogue import KINDS
+    >>> mode = KINDS["ahu"].modes[0]
+    >>> clogging = Fault(mode, start=10, stop=110, growth=100, harmless=False, size=1.0)
     >>> severity(clogging, np.array([0, 10, 60, 110, 500])).tolist()
     [0.0, 0.0, 0.5, 1.0, 1.0]
     """
@@ -93,12 +92,11 @@ def severity(fault: Fault, days: NDArray[np.int64]) -> NDArray[np.float64]:
 
 
 def fault_starts(failures: float, lemons: float) -> float:
-    """Starts of growing faults per year at mean frailty that give this many growing failures per
-    unit and year.
+    """Return the yearly starts of growing faults, at mean frailty, that give so many failures.
 
-    A unit of luck h starts faults at the rate h·r while healthy and is faulty for FAULTY_YEARS each
-    time, so it fails ENDS_IN_FAILURE / (1 / (h·r) + FAULTY_YEARS) times a year (renewal); r solves
-    the mean over the fleet's h.
+    `failures` counts growing failures per unit and year. A unit of hazard h starts faults at the
+    rate h·r while healthy and is faulty for FAULTY_YEARS each time, so it fails ENDS_IN_FAILURE /
+    (1 / (h·r) + FAULTY_YEARS) times a year (renewal); r solves the mean over the fleet's h.
 
     >>> round(fault_starts(0.5, lemons=0.01), 2) < round(fault_starts(0.5, lemons=0.9), 2)
     True
@@ -109,31 +107,27 @@ def fault_starts(failures: float, lemons: float) -> float:
     from scipy.stats import gamma  # slow to import; every job reads this module's settings
 
     shape = 1.0 / (lemons**2 + AGE_SPREAD**2 * (1.0 + lemons**2))
-    luck_Q = gamma.ppf((np.arange(64) + 0.5) / 64, shape, scale=1.0 / shape)
-    luck_Q = luck_Q / luck_Q.mean()
+    hazard_Q = gamma.ppf((np.arange(64) + 0.5) / 64, shape, scale=1.0 / shape)
+    hazard_Q = hazard_Q / hazard_Q.mean()
 
     def surplus(rate: float) -> float:
-        return (
-            float(np.mean(ENDS_IN_FAILURE * luck_Q * rate / (1.0 + FAULTY_YEARS * luck_Q * rate)))
-            - failures
-        )
+        faulty_Q = 1.0 + FAULTY_YEARS * hazard_Q * rate
+        return float(np.mean(ENDS_IN_FAILURE * hazard_Q * rate / faulty_Q)) - failures
 
     return float(brentq(surplus, 0.0, MOST_STARTS)) if surplus(MOST_STARTS) > 0 else MOST_STARTS
 
 
 def visits(rng: np.random.Generator, days: int) -> NDArray[np.int64]:
-    """Simulated days of the planned visits: every half year, give or take two weeks, phase by unit."""
+    """Draw the simulated days of the planned visits: every half year, give or take two weeks."""
     first = rng.integers(-VISIT_EVERY, 0)
     regular = np.arange(first, days, VISIT_EVERY)
     return np.sort(regular + rng.integers(-14, 15, len(regular)))
 
 
 def live(rng: np.random.Generator, machine: Machine, rates: Rates, days: int) -> Life:
-    """One life of `days` simulated days: wear, frailty, age and time since the last visit drive the
-    faults.
-    """
+    """Simulate one life: frailty, age and time since the last visit drive the faults."""
     planned = visits(rng, days)
-    life = Life([], [_visit(day, "planned", rng) for day in planned.tolist() if day >= 0])
+    life = Life([], _planned_visits(rng, planned))
     today = reset = 0
     while True:
         hazard_D = _hazard(machine, rates, planned, reset=reset, days=days)
@@ -151,22 +145,22 @@ def live(rng: np.random.Generator, machine: Machine, rates: Rates, days: int) ->
         if happening.kind == "failure":
             today = reset = _fail(rng, life, fault.stop, happening.mode)
         else:
-            life.happenings[:] = [
-                i for i in life.happenings if (i.start, i.mode) != (happening.start, "planned")
-            ]
+            replaced = (happening.start, "planned")
+            life.happenings[:] = [i for i in life.happenings if (i.start, i.mode) != replaced]
             life.happenings.append(happening)
             today = reset = happening.end + 1
 
 
+def _planned_visits(rng: np.random.Generator, planned: NDArray[np.int64]) -> list[Happening]:
+    return [_visit(day, "planned", rng) for day in planned.tolist() if day >= 0]
+
+
 def live_without_memory(rng: np.random.Generator, failures_per_year: float, days: int) -> Life:
-    """Failures as a Poisson process of the same rate for every unit and day; visits by the
-    calendar; no faults.
+    """Simulate one life whose failures are a Poisson process, the same for every unit and day.
+
+    Visits follow the calendar; there are no growing faults.
     """
-    life = Life(
-        [],
-        [_visit(day, "planned", rng) for day in visits(rng, days).tolist() if day >= 0],
-        remembers=False,
-    )
+    life = Life([], _planned_visits(rng, visits(rng, days)), remembers=False)
     for day in np.flatnonzero(rng.random(days) < failures_per_year / YEAR).tolist():
         _fail(rng, life, day, "sudden")
     return life
@@ -174,9 +168,10 @@ def live_without_memory(rng: np.random.Generator, failures_per_year: float, days
 
 def _hazard(
     machine: Machine, rates: Rates, planned: NDArray[np.int64], *, reset: int, days: int
-) -> NDArray[np.float64]:
-    """Relative chance per day [D], mean about 1/YEAR: frailty × age × time since the last visit ×
-    season.
+) -> Floats:
+    """Return the relative chance per day [D], about 1/YEAR on average.
+
+    It is frailty × age × time since the last visit × season.
     """
     day_D = np.arange(days)
     visited_D = np.full(days, reset)
@@ -186,18 +181,19 @@ def _hazard(
     aged_D = 0.3 + 0.07 * (machine.age + day_D / YEAR)
     worn_D = 0.4 + 1.2 * since_D / VISIT_EVERY
     season_D = 1.0 + 0.25 * np.cos(2 * np.pi * (day_D + rates.first_day_of_year - 213) / YEAR)
-    hazard_D: NDArray[np.float64] = machine.frailty * aged_D * worn_D * season_D / YEAR
+    hazard_D: Floats = machine.frailty * aged_D * worn_D * season_D / YEAR
     return hazard_D
 
 
-def _first(rng: np.random.Generator, chance_D: NDArray[np.float64], today: int) -> int:
-    """The first day from today on at which the chance comes true; the number of days if it never
-    does.
+def _first(rng: np.random.Generator, chance_D: Floats, today: int) -> int:
+    """Draw the first day from today on at which the chance comes true.
+
+    It is the number of days if it never does.
     """
     if today >= len(chance_D):
         return len(chance_D)
-    hit = np.flatnonzero(rng.random(len(chance_D) - today) < chance_D[today:])
-    return today + int(hit[0]) if len(hit) else len(chance_D)
+    days = np.flatnonzero(rng.random(len(chance_D) - today) < chance_D[today:])
+    return today + int(days[0]) if len(days) else len(chance_D)
 
 
 def _grow(
@@ -208,8 +204,9 @@ def _grow(
     sudden: int,
     planned: NDArray[np.int64],
 ) -> tuple[Fault, Happening]:
-    """A new fault and what ends it: its own failure, a visit that finds it, or a sudden failure in
-    between.
+    """Draw a new fault and what ends it.
+
+    It ends with its own failure, a visit that finds it, or a sudden failure in between.
     """
     weight_M = np.array([mode.weight for mode in machine.modes])
     mode = machine.modes[int(rng.choice(len(weight_M), p=weight_M / weight_M.sum()))]
@@ -217,115 +214,23 @@ def _grow(
     harmless = bool(rng.random() < mode.harmless)
     fault = Fault(mode, start, 10**6, growth, harmless, size=float(rng.lognormal(0.05, 0.4)))
     coming = planned[planned > start]
-    found = coming[rng.random(len(coming)) < FOUND * severity(fault, coming)]
-    visit = int(found[0]) if len(found) else 10**6
+    detecting = coming[rng.random(len(coming)) < DETECTION * severity(fault, coming)]
+    visit = int(detecting[0]) if len(detecting) else 10**6
     failure = 10**6 if harmless else start + growth
     stop = min(visit, failure, sudden)
+    fault = fault._replace(stop=stop)
     if stop == visit:
-        return fault._replace(stop=stop), _visit(visit, "corrected", rng)
-    return fault._replace(stop=stop), Happening(
-        "failure", stop, stop, mode.name if stop == failure else "sudden"
-    )
+        return fault, _visit(visit, "corrected", rng)
+    return fault, Happening("failure", stop, stop, mode.name if stop == failure else "sudden")
 
 
 def _fail(rng: np.random.Generator, life: Life, day: int, mode: str) -> int:
-    """Log a failure and its repair of 1–5 days; gives the first day after it."""
+    """Log a failure and its repair of 1–5 days; return the first day after it."""
     end = day + int(rng.integers(1, 6)) - 1
-    life.happenings.extend(
-        [Happening("failure", day, end, mode), Happening("maintenance", day, end, "repair")]
-    )
+    life.happenings.append(Happening("failure", day, end, mode))
+    life.happenings.append(Happening("maintenance", day, end, "repair"))
     return end + 1
 
 
 def _visit(day: int, mode: str, rng: np.random.Generator) -> Happening:
     return Happening("maintenance", day, day + int(rng.integers(0, 2)), mode)
-
-
-class Trouble(NamedTuple):
-    """Share of readings missing, stuck spells per point and year, share of outliers."""
-
-    gap_share: float
-    stuck_per_year: float
-    outlier_share: float
-
-
-def observe(
-    rng: np.random.Generator,
-    x_UPD: Floats,
-    base: Base,
-    trouble: Trouble,
-    *,
-    lives: Sequence[Life],
-    weather: Climate,
-    fault_size: float,
-) -> tuple[Floats, Bools]:
-    """Lay faults over the readings, then sensor trouble; values rounded, and the mask of what was
-    recorded.
-
-    Sensor trouble is drawn from the generator alone: it does not depend on the faults. Repair days
-    are mostly missing where the life has faults at all (not in a life without memory, whose
-    readings know nothing of the events)."""
-    x_UPD = x_UPD + fault_size * _shifts(base, lives, 0.6 + 0.4 * weather.load(base.kind))
-    x_UPD = _stick(x_UPD, _spells(rng, x_UPD.shape, trouble.stuck_per_year / YEAR, (5, 30)))
-    wild_UPD = rng.random(x_UPD.shape) < trouble.outlier_share
-    size_UPD = rng.uniform(6, 15, x_UPD.shape) * rng.choice([-1.0, 1.0], x_UPD.shape)
-    x_UPD = x_UPD + wild_UPD * size_UPD * base.noise_UP[..., None]
-    lost_UPD = rng.random(x_UPD.shape) < trouble.gap_share / 2
-    silent_U1D = _spells(
-        rng, (len(x_UPD), 1, x_UPD.shape[-1]), trouble.gap_share / 2 / 10.0, (2, 18)
-    )
-    down_U1D = _repair_days(lives, x_UPD.shape[-1])[:, None, :] & (
-        rng.random(x_UPD.shape) > REPORTED_WHEN_BROKEN
-    )
-    return record(x_UPD, base.kind), ~(lost_UPD | silent_U1D | down_U1D)
-
-
-def _shifts(base: Base, lives: Sequence[Life], shown_D: Floats) -> Floats:
-    """What faults add [U, P, D], in the points' units; full load shows a fault best."""
-    shift_UPD = np.zeros((*base.level_UP.shape, len(shown_D)))
-    place = {point.name: index for index, point in enumerate(base.kind.points)}
-    noise = [point.noise for point in base.kind.points]
-    for unit, life in enumerate(lives):
-        for fault in life.faults:
-            begin, stop = max(fault.start - BURN_IN, 0), min(fault.stop - BURN_IN, len(shown_D))
-            if begin >= stop:
-                continue
-            size_D = (
-                fault.size * severity(fault, np.arange(begin, stop) + BURN_IN) * shown_D[begin:stop]
-            )
-            for name, times in fault.mode.shifts.items():
-                shift_UPD[unit, place[name], begin:stop] += times * noise[place[name]] * size_D
-    return shift_UPD
-
-
-def _repair_days(lives: Sequence[Life], days: int) -> Bools:
-    """Days after the onset on which a unit stands still for repair [U, D]; none without signal."""
-    down_UD = np.zeros((len(lives), days), bool)
-    for unit, life in enumerate(lives):
-        for item in life.happenings:
-            if item.mode == "repair" and life.remembers:
-                down_UD[unit, max(item.start + 1 - BURN_IN, 0) : max(item.end + 1 - BURN_IN, 0)] = (
-                    True
-                )
-    return down_UD
-
-
-def _spells(
-    rng: np.random.Generator, shape: tuple[int, ...], chance: float, length: tuple[int, int]
-) -> Bools:
-    """Spells along the last axis that start with this chance per day and last length[0]…length[1]
-    days.
-    """
-    days = shape[-1]
-    step = np.zeros((*shape[:-1], days + 1), np.int32)
-    *rows, first = np.nonzero(rng.random(shape) < chance)
-    last = np.minimum(first + rng.integers(length[0], length[1] + 1, len(first)), days)
-    np.add.at(step, (*rows, first), 1)
-    np.add.at(step, (*rows, last), -1)
-    return np.asarray(step[..., :-1].cumsum(axis=-1) > 0)
-
-
-def _stick(x_UPD: Floats, stuck_UPD: Bools) -> Floats:
-    """Repeat the last value before a stuck spell throughout it."""
-    source = np.where(stuck_UPD, 0, np.arange(x_UPD.shape[-1]))
-    return np.take_along_axis(x_UPD, np.maximum.accumulate(source, axis=-1), axis=-1)

@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from hvac.simulate.fleet import SimulateConfig, simulate
+from hvac.simulate.fleet import simulate
+from hvac.simulate.simulate_config import SimulateConfig
 
 
 class FleetTables(NamedTuple):

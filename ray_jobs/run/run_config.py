@@ -15,10 +15,10 @@ from hvac.models.families import BASELINES, ModelConfig, config_of
 from hvac.models.family import columns_for
 from hvac.models.fusion import FusionConfig
 from hvac.panel.labels import LabelConfig
-from hvac.panel.splits import SplitConfig
+from hvac.panel.split_config import SplitConfig
 from hvac.panel.windows import WindowConfig
 from hvac.readings.gate import SourceConfig
-from hvac.simulate.fleet import SimulateConfig
+from hvac.simulate.simulate_config import SimulateConfig
 from hvac.storage import AnyPath, Location
 from ray_jobs.run.runtime import RayConfig
 from ray_jobs.run.tune_config import TuneConfig

@@ -13,9 +13,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import ray
 
-from hvac.features.describe import Recipe, Scene, UnitRecord, scenes, training_windows
-from hvac.features.describe_predecessor import seed_windows
+from hvac.features.describe import Recipe, Scene, UnitRecord, scenes
+from hvac.features.describe_predecessor import predecessor_windows
 from hvac.features.table import KEY_SCHEMA, Windows, to_arrow
+from hvac.features.training_windows import training_windows
 from hvac.panel.follow_up import FollowUp
 from hvac.panel.grid import Panel, Unit, panels
 from hvac.panel.partitions import bucket_folder
@@ -159,7 +160,7 @@ def _labelled(plan: BucketPlan, bucket: str) -> Iterator[tuple[Windows, Counter[
     folder = bucket_folder(place(plan.panel_folder), bucket)
     if plan.seed and folder.exists():
         (recipe,) = plan.recipes.values()
-        yield seed_windows(whole_table(folder, "ingest"), recipe, plan.splitter)
+        yield predecessor_windows(whole_table(folder, "ingest"), recipe, plan.splitter)
 
 
 def actors_for(buckets: int) -> int:

@@ -13,7 +13,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import ray
 
-from hvac.panel.grid import Unit, count_overlap
+from hvac.panel.daily_readings import count_overlap
+from hvac.panel.grid import Unit
 from hvac.panel.partitions import bucket_folder, bucket_of, part_keys
 from hvac.readings.rejects import add_counts
 from hvac.storage import AnyPath, content_key, matching, place, write_json

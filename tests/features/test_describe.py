@@ -14,21 +14,15 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from hvac.features.context import ContextSpec
-from hvac.features.describe import (
-    Recipe,
-    UnitRecord,
-    describe,
-    label,
-    scenes,
-    training_windows,
-    with_split,
-)
+from hvac.features.describe import Recipe, UnitRecord, describe, scenes
 from hvac.features.statistics import statistics
 from hvac.features.table import Windows
+from hvac.features.training_windows import label, training_windows, with_split
 from hvac.panel.follow_up import FollowUp, follow_ups
 from hvac.panel.grid import Panel, Unit
 from hvac.panel.labels import LabelConfig
-from hvac.panel.splits import SplitConfig, Splitter, make_splitter
+from hvac.panel.split_config import SplitConfig
+from hvac.panel.splits import Splitter, make_splitter
 from hvac.panel.windows import INSUFFICIENT, LEARNING, OK, WindowConfig
 from tests.panel.panel_example import (
     FIRST,

@@ -7,12 +7,12 @@ import pyarrow as pa
 
 from hvac.features.context import ContextSpec
 from hvac.features.describe import Recipe
-from hvac.features.describe_predecessor import seed_table, seed_windows
+from hvac.features.describe_predecessor import predecessor_table, predecessor_windows
 from hvac.features.recent import RECENT_NAMES
 from hvac.features.table import Windows, from_arrow, to_arrow
 from hvac.panel.labels import LabelConfig
 from hvac.panel.windows import WindowConfig
-from hvac.readings.predecessor_csv import SEED_IDS, SeedBatch
+from hvac.readings.predecessor_csv import PREDECESSOR_IDS, PredecessorBatch
 
 RECIPE = Recipe(
     class_name="all", points=("value",), windows=WindowConfig(by="point"), labels=LabelConfig(),
@@ -32,10 +32,10 @@ def made(x_BL: np.ndarray) -> Windows:
     ids = {"facility_id": ["seed"] * rows, "equipment_id": [f"E{k}" for k in range(rows)],
            "point_id": ["value"] * rows, "end_date": [None] * rows}  # fmt: skip
     nothing = np.zeros((rows, 0))
-    batch = SeedBatch(
-        pa.table(ids, schema=SEED_IDS), x_BL, np.zeros((rows, 3)), nothing, (), None, {}
+    batch = PredecessorBatch(
+        pa.table(ids, schema=PREDECESSOR_IDS), x_BL, np.zeros((rows, 3)), nothing, (), None, {}
     )
-    windows, _ = seed_windows(seed_table(batch, first_row=0), RECIPE, AllTrain())  # type: ignore[arg-type]
+    windows, _ = predecessor_windows(predecessor_table(batch, first_row=0), RECIPE, AllTrain())  # type: ignore[arg-type]
     return windows
 
 

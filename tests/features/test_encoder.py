@@ -27,7 +27,7 @@ from hvac.features.encoder import (
     hidden_tokens,
     load_encoder,
     packaged_folder,
-    seed_architecture,
+    predecessor_architecture,
     state_hash,
     weights_stamp,
 )
@@ -91,7 +91,7 @@ def refused(**more: Any) -> str:
 def seed_model() -> Callable[[], Any]:
     from tsfm_public.models.tinytimemixer import TinyTimeMixerForPrediction
 
-    return lambda: TinyTimeMixerForPrediction(seed_architecture())
+    return lambda: TinyTimeMixerForPrediction(predecessor_architecture())
 
 
 def test_seed_architecture_has_its_exact_number_of_parameters(
@@ -286,7 +286,7 @@ def prefixed() -> Any:
     """A model tuned with a resolution prefix: it wants freq_token (daily = 8) and has one more patch, at index 0."""
     from tsfm_public.models.tinytimemixer import TinyTimeMixerConfig, TinyTimeMixerForPrediction
 
-    wanted = seed_architecture().to_dict() | {
+    wanted = predecessor_architecture().to_dict() | {
         "resolution_prefix_tuning": True,
         "frequency_token_vocab_size": 10,
     }

@@ -17,7 +17,8 @@ from hvac.features.peers import (
     peer_level,
     peer_series,
 )
-from hvac.panel.grid import ALWAYS_KNOWN, Panel
+from hvac.panel.daily_readings import ALWAYS_KNOWN
+from hvac.panel.grid import Panel
 from hvac.panel.windows import fit_scale
 from tests.features.test_describe import recipe
 from tests.panel.panel_example import FIRST, UNIT

@@ -21,7 +21,8 @@ from hvac.features.self_supervised import (
     shape_series,
     simulated_series,
 )
-from hvac.simulate.fleet import SimulateConfig, simulate
+from hvac.simulate.fleet import simulate
+from hvac.simulate.simulate_config import SimulateConfig
 
 FLEET = SimulateConfig(
     facilities=2, equipment_per_class=4, classes=("ahu", "pump"), days=420, seed=7

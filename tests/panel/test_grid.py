@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hvac.panel.grid import ALWAYS_KNOWN, Aggregate, Unit, panels, unit_panel
+from hvac.panel.daily_readings import ALWAYS_KNOWN, Aggregate
+from hvac.panel.grid import Unit, panels, unit_panel
 from tests.panel.panel_example import FIRST, UNIT, panel_of, reading, readings, series
 
 

@@ -15,13 +15,15 @@ import pytest
 from hvac.errors import ConfigError, InputError
 from hvac.panel.events import inside_episode
 from hvac.panel.grid import Unit
-from hvac.panel.registry import Registry, build_registry
+from hvac.panel.registering import build_registry
+from hvac.panel.registry import Registry
 from hvac.readings.accepted import newest_day
 from hvac.readings.files import open_table
 from hvac.readings.formats import read_raw
 from hvac.readings.gate import CLASSES, GateResult, SourceConfig, gate, read_all, source_files
 from hvac.readings.registers import OPEN_END
-from hvac.readings.sources import WideConfig, passed_over, table_files
+from hvac.readings.sources import WideConfig
+from hvac.readings.table_paths import passed_over, table_files
 from tests.panel.panel_example import date
 
 HEADER = "facility_id,equipment_id,kind,start,end"
@@ -71,7 +73,7 @@ def test_id_written_otherwise_is_joined_and_told(tmp_path: Path, written: str) -
     found = joined(tmp_path, log(written, "AHU-02"))
     assert found.events["equipment_id"].to_pylist() == ["AHU-01", "AHU-02"]
     if written.strip() != "AHU-01":
-        (sentence,) = found.told
+        (sentence,) = found.notes
         assert "the ids of 1 pieces of equipment are written otherwise" in sentence
         assert f"S1/{written.strip()} is S1/AHU-01" in sentence
 
@@ -101,7 +103,7 @@ def test_share_of_events_that_must_match_can_be_set(tmp_path: Path) -> None:
     assert found.rejects["reason"].to_pylist() == ["unknown_equipment"]
     assert (
         "1 of 2 events are of equipment that has readings; without readings: S1/GHOST"
-        in found.told[0]
+        in found.notes[0]
     )
 
 
@@ -114,7 +116,7 @@ def test_kinds_in_several_spellings_are_one_and_told(tmp_path: Path) -> None:
     assert found.event_kinds == ("failure",)
     assert (
         "kinds written in several ways were taken for one (FAILURE is failure, Failure is failure)"
-        in found.told[0]
+        in found.notes[0]
     )
     assert len(found.events_of(Unit("S1", "008")).of_kinds(("FAILURE",)).start_N) == 1
 
@@ -129,9 +131,9 @@ def test_classes_in_several_spellings_are_one_and_units_without_one_are_counted(
     assert set(found.classes.values()) == {"AHU", "all"}
     assert any(
         "2 of 4 pieces of equipment have no class: they form the class 'all'" in one
-        for one in found.told
+        for one in found.notes
     )
-    assert any("classes written in several ways" in one for one in found.told)
+    assert any("classes written in several ways" in one for one in found.notes)
 
 
 def test_register_rows_without_readings_are_counted(tmp_path: Path) -> None:
@@ -140,7 +142,7 @@ def test_register_rows_without_readings_are_counted(tmp_path: Path) -> None:
     )
     assert (
         "1 of 2 rows are of equipment that has readings; without readings: S1/AHU-03 (nearest: S1/AHU-0"
-        in found.told[0]
+        in found.notes[0]
     )
 
 
@@ -158,7 +160,7 @@ def test_open_event_keeps_its_unit_inside_the_episode(tmp_path: Path, end: str) 
     found = joined(tmp_path, text)
     events = found.events_of(Unit("S1", "AHU-01"))
     assert inside_episode(events.start_N[1:] + 500, events).all()
-    assert "1 events have no end yet and are taken as still open" in found.told[0]
+    assert "1 events have no end yet and are taken as still open" in found.notes[0]
     assert found.rejects.num_rows == 0
 
 
@@ -344,7 +346,7 @@ def test_event_that_is_told_twice_counts_once_and_the_closed_one_holds(tmp_path:
     )
     found = joined(tmp_path, text)
     assert found.events["end"].to_pylist() == [dt.date(2023, 2, 9)] * 2
-    assert any("2 rows tell of an event that another row tells too" in one for one in found.told)
+    assert any("2 rows tell of an event that another row tells too" in one for one in found.notes)
 
 
 @pytest.mark.parametrize("end", ["2023-02-20", "2023-02-31", "soon"])
@@ -359,7 +361,7 @@ def test_end_that_cannot_be_opens_no_event(tmp_path: Path, end: str) -> None:
 def test_end_after_tomorrow_is_open_and_told(tmp_path: Path) -> None:
     found = joined(tmp_path, log("AHU-01") + "\nS1,AHU-02,failure,2023-03-01,2042-02-03")
     assert found.events["end"].to_pylist()[1] == OPEN_END
-    assert "1 events have no end yet" in found.told[0]
+    assert "1 events have no end yet" in found.notes[0]
 
 
 def test_named_column_that_is_not_there_is_refused(tmp_path: Path) -> None:
@@ -370,7 +372,7 @@ def test_named_column_that_is_not_there_is_refused(tmp_path: Path) -> None:
 def test_ids_of_readings_in_several_spellings_are_told(tmp_path: Path) -> None:
     KNOWN.append("ahu-02")
     try:
-        (sentence,) = joined(tmp_path).told
+        (sentence,) = joined(tmp_path).notes
     finally:
         KNOWN.pop()
     assert (
@@ -380,7 +382,7 @@ def test_ids_of_readings_in_several_spellings_are_told(tmp_path: Path) -> None:
 
 
 def test_zone_of_a_facility_that_is_not_there_is_told_with_the_nearest(tmp_path: Path) -> None:
-    (sentence,) = joined(tmp_path, facility_time_zones={"s1": "Europe/Paris"}).told
+    (sentence,) = joined(tmp_path, facility_time_zones={"s1": "Europe/Paris"}).notes
     assert (
         "source.facility_time_zones names s1, and no reading is of that facility (nearest: S1)"
         in sentence
@@ -391,7 +393,7 @@ def test_log_of_which_much_cannot_be_read_is_told(tmp_path: Path) -> None:
     found = joined(
         tmp_path, log("AHU-01") + "\nS1,AHU-02,failure,2023-13-01,\nS1,007,failure,2023-14-01,"
     )
-    assert any("2 of 3 rows could not be read: see rejects.csv" in one for one in found.told)
+    assert any("2 of 3 rows could not be read: see rejects.csv" in one for one in found.notes)
 
 
 def test_ids_that_differ_by_more_than_a_blank_are_not_joined(tmp_path: Path) -> None:

@@ -9,7 +9,8 @@ import pyarrow as pa
 import pytest
 
 from hvac.panel.grid import Unit
-from hvac.panel.registry import Registry, build_registry
+from hvac.panel.registering import build_registry
+from hvac.panel.registry import Registry
 from hvac.readings.gate import CLASSES, SourceConfig
 from tests.panel.panel_example import FIRST, date
 

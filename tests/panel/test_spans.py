@@ -8,7 +8,8 @@ import pyarrow as pa
 
 from hvac.panel.grid import Unit
 from hvac.panel.spans import readings_by_month, spans_of, with_spans
-from hvac.panel.splits import SplitConfig, make_splitter
+from hvac.panel.split_config import SplitConfig
+from hvac.panel.splits import make_splitter
 
 UNIT = Unit("F", "E")
 

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from hvac.errors import ConfigError, HvacError, SplitError
 from hvac.panel.grid import Unit
-from hvac.panel.splits import PURGED, SPLITS, SplitConfig, Splitter, make_splitter
+from hvac.panel.split_config import SplitConfig
+from hvac.panel.splits import PURGED, SPLITS, Splitter, make_splitter
 
 PURGE = 90
 DAYS = (1000, 2200)

@@ -19,7 +19,9 @@ from hvac.panel.grid import Panel, Unit, panels
 from hvac.panel.registry import Registry
 from hvac.panel.windows import fit_scale
 from hvac.scoring.bundle import Bundle
-from hvac.simulate.fleet import SimulateConfig, simulate_facilities, write_canonical
+from hvac.simulate.fleet import simulate_facilities
+from hvac.simulate.fleet_files import write_canonical
+from hvac.simulate.simulate_config import SimulateConfig
 from hvac.storage import write_json
 from ray_jobs import featurize, ingest, score, train
 from ray_jobs.run.run_config import RunConfig

@@ -23,8 +23,8 @@ from hvac.readings.gate import (
     read_all,
     read_equipment,
     read_events,
+    read_predecessor,
     read_readings,
-    read_seed,
     source_files,
     unknown_equipment,
 )
@@ -691,7 +691,7 @@ def seed_lines(
 
 def test_seed_windows_are_read_and_a_short_sequence_is_rejected(tmp_path: Path) -> None:
     path = write(tmp_path, *seed_lines(90, 89, 90, 91), name="seed.csv")
-    (batch,) = read_seed(
+    (batch,) = read_predecessor(
         path, SourceConfig(readings=path, format="seed", columns={"equipment_id": "sensor"})
     )
     assert batch.ids["equipment_id"].to_pylist() == ["000", "002"]
@@ -712,7 +712,7 @@ def test_seed_sequence_with_text_is_rejected_and_a_gap_is_nan(tmp_path: Path) ->
     path = write(
         tmp_path, "equipment_id,values_sequence", f'a,"{good}"', f'a,"{gap}"', f'a,"{bad}"', 'a,""'
     )
-    (batch,) = read_seed(path, SourceConfig(readings=path, format="seed"))
+    (batch,) = read_predecessor(path, SourceConfig(readings=path, format="seed"))
     assert np.isnan(batch.x_BL).sum() == 1
     assert [one[:3] for one in rejects(batch)] == [
         (4, "values_sequence", "text_in_sequence"),
@@ -723,7 +723,7 @@ def test_seed_sequence_with_text_is_rejected_and_a_gap_is_nan(tmp_path: Path) ->
 def test_seed_without_a_unit_column_is_refused_because_splits_would_leak(tmp_path: Path) -> None:
     path = write(tmp_path, *seed_lines(90), name="seed.csv")
     with pytest.raises(InputError, match="without units any split leaks"):
-        list(read_seed(path, SourceConfig(readings=path, format="seed")))
+        list(read_predecessor(path, SourceConfig(readings=path, format="seed")))
 
 
 # Configuration and real tables

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hvac.panel.grid import Aggregate, Unit, count_overlap, unit_panel
+from hvac.panel.daily_readings import Aggregate, count_overlap
+from hvac.panel.grid import Unit, unit_panel
 
 DAY = dt.date(2024, 3, 1)
 Row = tuple[str, int | None, float]  # file, second of the day, value

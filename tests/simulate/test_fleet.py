@@ -13,15 +13,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from hvac.errors import ConfigError
-from hvac.simulate.equipment import KINDS
-from hvac.simulate.fleet import (
-    Fleet,
-    SimulateConfig,
-    simulate,
-    simulate_facilities,
-    write_canonical,
-    write_inspection_csv,
-)
+from hvac.simulate.catalogue import KINDS
+from hvac.simulate.fleet import Fleet, simulate, simulate_facilities
+from hvac.simulate.fleet_files import write_canonical, write_inspection_csv
+from hvac.simulate.simulate_config import SimulateConfig
 
 SMALL = SimulateConfig(facilities=2, equipment_per_class=3, classes=("chiller", "pump"), days=200)
 SERIES = ["facility_id", "equipment_id", "point_id"]

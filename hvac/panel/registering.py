@@ -1,0 +1,219 @@
+"""Build the registry: join the series that were read with the register and the event log."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from hvac.panel.grid import Unit
+from hvac.panel.joins import (
+    join_units,
+    notes_on_join,
+    notes_on_spellings,
+    notes_on_twins,
+    notes_on_zones,
+    one_spelling,
+    require_matches,
+    unit_column,
+    units_of,
+    with_column,
+)
+from hvac.panel.registry import ALL, Registry
+from hvac.panel.spans import with_spans
+from hvac.readings.event_log import distinct_events, with_open_ends
+from hvac.readings.gate import SourceConfig, check_events, read_equipment, read_events
+from hvac.readings.rejects import Rejects
+
+MUCH = 0.1  # of the rows of a table rejected: worth a sentence of its own
+UNITS = pa.schema(
+    [
+        ("facility_id", pa.string()),
+        ("equipment_id", pa.string()),
+        ("class", pa.string()),
+        ("kind", pa.string()),
+        ("install_date", pa.date32()),
+        ("end_of_follow_up", pa.date32()),
+        ("first_date", pa.date32()),
+        ("last_date", pa.date32()),
+        ("points", pa.list_(pa.string())),
+        ("readings", pa.int64()),
+        ("limited", pa.int64()),
+    ]
+)
+Points = dict[str, tuple[str, ...]]
+
+
+def build_registry(
+    series: pa.Table,
+    recorded_classes: pa.Table,
+    source: SourceConfig,
+    *,
+    by_class: bool,
+    min_point_share: float,
+    months: pa.Table | None = None,
+) -> Registry:
+    """Join the series that were read with the equipment register and the event log.
+
+    A point is one of its class's points where at least `min_point_share` of the class's units have
+    it; the others are named in `dropped_points`. Events of equipment without readings are rejected
+    as `unknown_equipment`; an installation after the first reading is listed as
+    `installed_after_readings`. What did not fit is said in `notes`.
+
+    Args:
+        series: a row per point of a unit: ids, date_min, date_max, date_count, limited_sum.
+        recorded_classes: the classes that the readings themselves hold (`CLASSES`).
+        months: readings of every unit by month (`facility_id`, `equipment_id`, `month`,
+            `readings`): between which months there are none for a year or more.
+
+    Raises:
+        InputError: less than `source.min_matching` of the events are of equipment that has
+            readings.
+    """
+    known = sorted(set(units_of(series)))
+    units, register_rejects, register_notes = _register(
+        series, known, recorded_classes, source, by_class
+    )
+    notes = notes_on_twins(known) + notes_on_zones(source.facility_time_zones, known)
+    notes += register_notes
+    if months is not None:
+        units, gap_notes = with_spans(units, months)
+        notes += gap_notes
+    events, log_rejects, log_notes = _event_log(known, source)
+    points, dropped = _class_points(units, min_point_share)
+    late = _installed_late(units, file=_named(source.equipment, "equipment"))
+    return Registry(
+        units=units,
+        events=events,
+        points=points,
+        dropped_points=dropped,
+        rejects=pa.concat_tables([register_rejects, log_rejects, late]),
+        notes=(*notes, *log_notes),
+    )
+
+
+def _register(
+    series: pa.Table,
+    known: Sequence[Unit],
+    recorded_classes: pa.Table,
+    source: SourceConfig,
+    by_class: bool,
+) -> tuple[pa.Table, pa.Table, list[str]]:
+    """Return the units with what the register knows of them, its rejects, and notes."""
+    register, file = read_equipment(source), _named(source.equipment, "equipment")
+    joined = join_units(register.table, known, once=True)
+    kinds: dict[Unit, str] = unit_column(recorded_classes, "class")
+    for unit, name in unit_column(joined.table, "class").items():
+        if name:
+            kinds[unit] = name
+    spelling = one_spelling(kinds[unit] for unit in known if unit in kinds)
+    kinds = {unit: spelling.get(name, name) for unit, name in kinds.items()}
+    notes = notes_on_join(joined, known, file=file, rows="rows")
+    notes += _notes_on_rejects(register.counts, file)
+    notes += notes_on_spellings(spelling, file=file, what="classes")
+    without = sum(unit not in kinds for unit in known)
+    if kinds and without:
+        notes.append(
+            f"{file}: {without} of {len(known)} pieces of equipment have no class: they form the"
+            f" class '{ALL}'"
+        )
+    return _units(series, kinds, joined.table, by_class), register.rejects, notes
+
+
+def _event_log(known: Sequence[Unit], source: SourceConfig) -> tuple[pa.Table, pa.Table, list[str]]:
+    """Return the events of known equipment, what was rejected, and notes."""
+    log, file = read_events(source), _named(source.events, "events")
+    joined = join_units(log.table, known)
+    require_matches(joined, known, file=file, share=source.min_matching)
+    kinds = joined.table["kind"].to_pylist()
+    spelling = one_spelling(kinds)
+    table = with_column(joined.table, "kind", [spelling[kind] for kind in kinds])
+    table, again = distinct_events(table)
+    table, still_open = with_open_ends(table)
+    events, unknown = check_events(table, set(known), file=file)
+    notes = notes_on_join(joined, known, file=file, rows="events")
+    notes += notes_on_spellings(spelling, file=file, what="kinds")
+    notes += _notes_on_rejects(log.counts, file)
+    if again:
+        notes.append(
+            f"{file}: {again} rows tell of an event that another row tells too: it counts once"
+        )
+    if still_open:
+        notes.append(f"{file}: {still_open} events have no end yet and are taken as still open")
+    return events, pa.concat_tables([log.rejects, unknown]), notes
+
+
+def _notes_on_rejects(counts: Mapping[str, int], file: str) -> list[str]:
+    """Return a sentence where a tenth of a table or more could not be read."""
+    if counts["rejected"] < MUCH * max(counts["rows"], 1):
+        return []
+    return [
+        f"{file}: {counts['rejected']} of {counts['rows']} rows could not be read: see rejects.csv"
+    ]
+
+
+def _named(files: str | Sequence[str] | None, default: str) -> str:
+    """Name the files of a table in a sentence."""
+    if isinstance(files, str):
+        return files
+    return ", ".join(files) if files else default
+
+
+def _installed_late(units: pa.Table, *, file: str) -> pa.Table:
+    """List units that were read before they were installed.
+
+    The register then describes the machine that replaced the one that was read.
+    """
+    late_U = pc.fill_null(pc.greater(units["install_date"], units["first_date"]), False).to_numpy()
+    rejects = Rejects(file, np.arange(1, len(units) + 1))
+    installed = units["install_date"].cast(pa.string())
+    parts = (units["facility_id"], "/", units["equipment_id"], ": ", installed)
+    texts = pc.binary_join_element_wise(*parts, "", null_handling="replace")
+    rejects.note(late_U, "install_date", reason="installed_after_readings", found=texts)
+    return rejects.table()
+
+
+def _units(
+    series: pa.Table, kinds: dict[Unit, str], register: pa.Table, by_class: bool
+) -> pa.Table:
+    """Return one row per equipment (UNITS), sorted by its ids."""
+    installed = unit_column(register, "install_date")
+    followed = unit_column(register, "end_of_follow_up")
+    points_by_unit: dict[Unit, list[dict[str, Any]]] = defaultdict(list)
+    for unit, point in zip(units_of(series), series.to_pylist(), strict=True):
+        points_by_unit[unit].append(point)
+    rows = []
+    for unit, points in sorted(points_by_unit.items()):
+        kind = kinds.get(unit, ALL)
+        row = {
+            "class": kind if by_class else ALL,
+            "kind": kind,
+            "install_date": installed.get(unit),
+            "end_of_follow_up": followed.get(unit),
+            "first_date": min(point["date_min"] for point in points),
+            "last_date": max(point["date_max"] for point in points),
+            "points": sorted({point["point_id"] for point in points}),
+            "readings": sum(point["date_count"] for point in points),
+            "limited": sum(point["limited_sum"] or 0 for point in points),
+        }
+        rows.append(unit._asdict() | row)
+    return pa.Table.from_pylist(rows, schema=UNITS)
+
+
+def _class_points(units: pa.Table, share: float) -> tuple[Points, Points]:
+    """Return the points of every class, and those that too few of its units have."""
+    members: Counter[str] = Counter(units["class"].to_pylist())
+    having: dict[str, Counter[str]] = defaultdict(Counter)
+    for name, points in zip(units["class"].to_pylist(), units["points"].to_pylist(), strict=True):
+        having[name].update(points)
+    kept: Points = {}
+    dropped: Points = {}
+    for name, counts in sorted(having.items()):
+        least = share * members[name]
+        kept[name] = tuple(sorted(point for point in counts if counts[point] >= least))
+        dropped[name] = tuple(sorted(set(counts) - set(kept[name])))
+    return kept, dropped
