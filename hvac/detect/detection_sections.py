@@ -332,7 +332,7 @@ def honesty(view: View) -> list[Block]:
         words("note.threshold", model=words.name("model", model), note=note)
         for model, note in noted.items()
     ]
-    return [Note(kind="verdict", text=line) for line in lines]
+    return [Note(kind="item", text=line) for line in lines]
 
 
 def detection_provenance(view: View) -> list[Block]:

@@ -47,7 +47,7 @@ def _line(view: View, other: str, mine: Mapping[str, Any], theirs: Mapping[str, 
             theirs=told[1],
             events=show(mine["events"], "count"),
         )
-    return Note(kind="verdict", tone=tone, label=words(f"summary.{tone}"), text=text)
+    return Note(kind="item", tone=tone, label=words(f"summary.{tone}"), text=text)
 
 
 def standing(mine: Mapping[str, Any], theirs: Mapping[str, Any]) -> str:

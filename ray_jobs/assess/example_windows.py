@@ -132,7 +132,7 @@ def forecast_panel(
         uom="",
         end_day=end_day,
         past_L=np.where(made.observed_BCL[0, c], made.x_BCL[0, c] * spread + centre, np.nan),
-        outlooks={horizon: outlook(horizon) for horizon in said},
+        forecasts={horizon: outlook(horizon) for horizon in said},
         lower_limit=float(scene.lower_TC[row, c]),
         upper_limit=float(scene.upper_TC[row, c]),
         events=tuple(zip(ahead.start_N.tolist(), ahead.end_N.tolist(), strict=True)),
