@@ -37,7 +37,7 @@ def detection_summary(view: View) -> list[Block]:
     held = sum(view.at("parts", part, "anomalies") for part in parts)
     blocks: list[Block] = [
         Note(
-            text=words(
+            words(
                 "summary.series",
                 series=show(
                     sum(dig(each, "series") for each in view.at("parts").values()), "count"
@@ -48,7 +48,7 @@ def detection_summary(view: View) -> list[Block]:
             )
         )
     ]
-    blocks += [Note(text=_headline(view, part)) for part in parts]
+    blocks += [Note(_headline(view, part)) for part in parts]
     blocks += difference_notes(view)
     if view.at("settings", "kind") == "sine":
         blocks.append(Note(kind="warning", text=words("summary.easy")))
@@ -86,7 +86,7 @@ def series(view: View) -> list[Block]:
     words = view.words
     columns = ("series", "steps", "anomalies", "windows", "anomalous_windows", "unknown")
     rows = [
-        Row(head=Cell(text=words.name("part", part)), cells=[plain(found[key]) for key in columns])
+        Row(head=Cell(words.name("part", part)), cells=[plain(found[key]) for key in columns])
         for part, found in view.at("parts").items()
     ]
     head = [words("table.part"), *(words(f"table.{key}") for key in columns)]
@@ -96,7 +96,7 @@ def series(view: View) -> list[Block]:
         names = list(records)
         rows = [
             Row(
-                head=Cell(text=words(f"read.{key}")),
+                head=Cell(words(f"read.{key}")),
                 cells=[plain(records[name][key]) for name in names],
             )
             for key in next(iter(records.values()))
@@ -111,7 +111,7 @@ def window_scores(view: View) -> list[Block]:
     blocks: list[Block] = [_ranking(view, part) for part in judged_parts(view)]
     blocks += [_classification(view, part) for part in judged_parts(view)]
     blocks += image(view, "confusion") + image(view, "probability")
-    return [*blocks, Note(text=view.words("note.windows"))]
+    return [*blocks, Note(view.words("note.windows"))]
 
 
 def _ranking(view: View, part: str) -> Table:
@@ -119,14 +119,14 @@ def _ranking(view: View, part: str) -> Table:
     for model, by_part in view.at("models").items():
         found = by_part[part]["windows"]
         threshold = f"{view.at('thresholds', model, 'value'):.3g}"
-        cells = [Cell(text=show(found[key])) for key in ("pr_auc", "base_rate", "roc_auc")]
-        cells += [Cell(text=threshold), cell(found["accuracy"], "share")]
+        cells = [Cell(show(found[key])) for key in ("pr_auc", "base_rate", "roc_auc")]
+        cells += [Cell(threshold), cell(found["accuracy"], "share")]
         cells += [
-            Cell(text=show(dig(found, "report", "anomalous", key), "share"))
+            Cell(show(dig(found, "report", "anomalous", key), "share"))
             for key in ("precision", "recall")
         ]
         rows.append(
-            Row(head=Cell(text=words.name("model", model)), cells=cells, strong=model == DETECTOR)
+            Row(head=Cell(words.name("model", model)), cells=cells, strong=model == DETECTOR)
         )
     keys = (
         "model",
@@ -149,9 +149,9 @@ def _classification(view: View, part: str) -> Table:
     words, found = view.words, view.at("models", DETECTOR, part, "windows", "report")
     rows = [
         Row(
-            head=Cell(text=words.name("class", name)),
+            head=Cell(words.name("class", name)),
             cells=[
-                *(Cell(text=show(each[key])) for key in ("precision", "recall", "f1-score")),
+                *(Cell(show(each[key])) for key in ("precision", "recall", "f1-score")),
                 plain(each["support"]),
             ],
         )
@@ -183,13 +183,11 @@ def events(view: View) -> list[Block]:
     if not blocks:
         return []
     settings = view.at("settings")
-    blocks.append(Note(text=view.words(f"note.join_{settings['join']}")))
+    blocks.append(Note(view.words(f"note.join_{settings['join']}")))
     slack = "slack" if settings["slack"] else "no_slack"
-    blocks.append(
-        Note(text=view.words(f"note.{slack}", gap=settings["gap"], slack=settings["slack"]))
-    )
-    blocks.append(Note(text=view.words("note.chance")))
-    return blocks + ([Note(text=view.words("note.delay"))] if view.at("records") else [])
+    blocks.append(Note(view.words(f"note.{slack}", gap=settings["gap"], slack=settings["slack"])))
+    blocks.append(Note(view.words("note.chance")))
+    return blocks + ([Note(view.words("note.delay"))] if view.at("records") else [])
 
 
 def _events_table(view: View, part: str) -> Table:
@@ -200,11 +198,11 @@ def _events_table(view: View, part: str) -> Table:
         cells = [_count_of(found), cell(found["recall"], "share"), plain(found["false_alarms"])]
         cells += [
             cell(found["false_rate"], "rate"),
-            *(Cell(text=show(found[k], "share")) for k in ("in_alarm", "chance")),
+            *(Cell(show(found[k], "share")) for k in ("in_alarm", "chance")),
         ]
         cells += [cell(found["delay"], "rate" if unit == "week" else "count")]
         rows.append(
-            Row(head=Cell(text=words.name("model", model)), cells=cells, strong=model == DETECTOR)
+            Row(head=Cell(words.name("model", model)), cells=cells, strong=model == DETECTOR)
         )
     head = [words(f"table.{key}") for key in ("model", "found", "share", "false_alarms")]
     head += [
@@ -219,7 +217,7 @@ def _events_table(view: View, part: str) -> Table:
 
 
 def _count_of(found: Mapping[str, Any]) -> Cell:
-    return Cell(text=f"{found['found']} / {found['events']}")
+    return Cell(f"{found['found']} / {found['events']}")
 
 
 def _event_list(view: View) -> list[Block]:
@@ -228,11 +226,9 @@ def _event_list(view: View) -> list[Block]:
         return []
     rows = []
     for event in listed:
-        cells = [Cell(text=str(event[key])) for key in ("start", "end")]
-        cells += [
-            Cell(text=str(event["first"][model] or words("table.missed"))) for model in models
-        ]
-        rows.append(Row(head=Cell(text=words.name("record", event["record"])), cells=cells))
+        cells = [Cell(str(event[key])) for key in ("start", "end")]
+        cells += [Cell(str(event["first"][model] or words("table.missed"))) for model in models]
+        rows.append(Row(head=Cell(words.name("record", event["record"])), cells=cells))
     head = [words("table.record"), words("table.start"), words("table.end")]
     head += [words("table.alarm", model=words.name("model_short", model)) for model in models]
     return [Table(caption=words("caption.event_list"), head=head, rows=rows)]
@@ -245,7 +241,7 @@ def _kinds_table(view: View, part: str) -> list[Block]:
         return []
     rows = [
         Row(
-            head=Cell(text=words.name("kind", kind)),
+            head=Cell(words.name("kind", kind)),
             cells=[
                 plain(found["events"]),
                 *(
@@ -275,9 +271,9 @@ def _groups_table(view: View, part: str) -> Table:
         cells = [plain(found["series"]), plain(found["events"])]
         for model in by_model:
             each = by_model[model][part]["events"]["by_group"][group]
-            cells += [Cell(text=show(each["recall"], "share")), plain(each["false_alarms"])]
+            cells += [Cell(show(each["recall"], "share")), plain(each["false_alarms"])]
         name = words.name("record", group) if of_records else group.replace("-", "–")
-        rows.append(Row(head=Cell(text=name), cells=cells))
+        rows.append(Row(head=Cell(name), cells=cells))
     head = [
         words("table.record" if of_records else "table.length"),
         words("table.series"),
@@ -300,7 +296,7 @@ def training(view: View) -> list[Block]:
     """The windows the network learned from, and its curve."""
     words, columns = view.words, ("normal", "anomalous", "made")
     rows = [
-        Row(head=Cell(text=words.name("part", part)), cells=[plain(found[key]) for key in columns])
+        Row(head=Cell(words.name("part", part)), cells=[plain(found[key]) for key in columns])
         for part, found in view.at("examples").items()
     ]
     head = [words("table.part"), *(words(f"table.{key}") for key in columns)]
@@ -348,16 +344,15 @@ def detection_provenance(view: View) -> list[Block]:
     }
     found |= {"channels": channels}
     rows = [
-        Row(head=Cell(text=words(f"fact.{key}")), cells=[_fact(value)])
-        for key, value in found.items()
+        Row(head=Cell(words(f"fact.{key}")), cells=[_fact(value)]) for key, value in found.items()
     ]
     return [
         Table(caption=words("caption.run"), rows=rows),
-        Note(text=words("caption.command")),
+        Note(words("caption.command")),
         Note(kind="code", text=str(run["command"])),
     ]
 
 
 def _fact(value: Any) -> Cell:
     whole = number(value)
-    return plain(value) if whole is None or whole >= 1 else Cell(text=str(value))
+    return plain(value) if whole is None or whole >= 1 else Cell(str(value))

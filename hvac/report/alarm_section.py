@@ -37,14 +37,14 @@ def threshold_rows(view: View) -> list[Row]:
             values.append(cell(dig(thresholds, horizon), "share"))
             policy = words.name("policy", str(dig(thresholds, horizon, "policy") or DASH))
             note = str(dig(thresholds, horizon, "note") or "")
-            policies.append(Cell(text=policy, detail=note))
+            policies.append(Cell(policy, detail=note))
         rows.append(Row(head=labelled(words, "threshold"), cells=values))
         rows.append(Row(head=labelled(words, "policy"), cells=policies))
     if calibration := view.at("calibration", view.default):
         methods = []
         for horizon in view.horizons:
             method = str(dig(calibration, horizon, "method") or DASH)
-            methods.append(Cell(text=words.name("calibration", method)))
+            methods.append(Cell(words.name("calibration", method)))
         rows.append(Row(head=labelled(words, "calibration"), cells=methods))
     return rows
 
@@ -61,8 +61,8 @@ def confusion_table(view: View) -> list[Block]:
             measured = view.measured(horizon)
             for key in pair:
                 count = show(measured.get(key), "count")
-                cells.append(Cell(text=count, detail=words(f"outcome.{key}")))
-        rows.append(Row(head=Cell(text=words(f"actual.{actual}")), cells=cells))
+                cells.append(Cell(count, detail=words(f"outcome.{key}")))
+        rows.append(Row(head=Cell(words(f"actual.{actual}")), cells=cells))
     pair_heads = [words("table.alarm"), words("table.silence")]
     head = [words("table.actual"), *pair_heads * len(view.horizons)]
     groups = [(text, 2) for text in view.heads(view.horizons)]

@@ -21,15 +21,15 @@ def facilities(view: View) -> list[Block]:
     unseen = view.at("unseen")
     blocks: list[Block] = []
     if unseen:
-        blocks.append(Note(text=view.words("unseen.intro")))
+        blocks.append(Note(view.words("unseen.intro")))
     if unseen or _any_own_decision(view):
         blocks.append(_decisions(view))
-        blocks.append(Note(text=view.words("unseen.decisions_note")))
+        blocks.append(Note(view.words("unseen.decisions_note")))
     if unseen:
         horizons = in_order([str(horizon) for horizon in unseen["horizons"]])
         blocks += [_unseen_table(view, horizon) for horizon in horizons]
         blocks += _left_out(view)
-        blocks.append(Note(text=view.words("unseen.note", least=unseen["least_events"])))
+        blocks.append(Note(view.words("unseen.note", least=unseen["least_events"])))
     return blocks
 
 
@@ -46,7 +46,7 @@ def _decisions(view: View) -> Table:
     for facility in sorted({*decisions, *view.at("unseen", "facilities")}):
         cells = [_largest_count(view, facility, "units"), _largest_count(view, facility, "events")]
         cells += [_whose(words, dig(decisions, facility, part)) for part in PARTS]
-        rows.append(Row(head=Cell(text=facility), cells=cells))
+        rows.append(Row(head=Cell(facility), cells=cells))
     head = [
         words("table.facility"),
         words("metric.units"),
@@ -63,16 +63,16 @@ def _largest_count(view: View, facility: str, count: str) -> Cell:
     by_horizon = by_model[0] if by_model else view.at("slices", "facility", facility)
     counts = [number(measured.get(count)) for measured in by_horizon.values()]
     known = [value for value in counts if value is not None]
-    return Cell(text=show(max(known, default=None), "count"))
+    return Cell(show(max(known, default=None), "count"))
 
 
 def _whose(words: Words, decision: Mapping[str, Any]) -> Cell:
     if not decision:
-        return Cell(text=DASH)
+        return Cell(DASH)
     if not decision["own"]:
-        return Cell(text=words("unseen.fleet"))
+        return Cell(words("unseen.fleet"))
     key = "unseen.own" if decision["own"] == decision["of"] else "unseen.partly"
-    return Cell(text=words(key, own=decision["own"], of=decision["of"]))
+    return Cell(words(key, own=decision["own"], of=decision["of"]))
 
 
 def _unseen_table(view: View, horizon: str) -> Table:
@@ -112,10 +112,10 @@ def _row(view: View, facility: str, by_model: Mapping[str, Any], horizon: str) -
     detail = ""
     if not first["headline"]:
         detail = words("unseen.few")
-        figures = [Cell(text=DASH)] * len(figures)
-    count = Cell(text=show(first["events"], "count"), detail=detail)
+        figures = [Cell(DASH)] * len(figures)
+    count = Cell(show(first["events"], "count"), detail=detail)
     name = facility or words("unseen.all")
-    return Row(head=Cell(text=name), cells=[count, *figures], strong=not facility)
+    return Row(head=Cell(name), cells=[count, *figures], strong=not facility)
 
 
 def _left_out(view: View) -> list[Note]:
@@ -123,5 +123,5 @@ def _left_out(view: View) -> list[Note]:
     for facility, classes in view.at("unseen", "left_out").items():
         named = view.words.join(list(classes))
         text = view.words("unseen.left_out", facility=facility, classes=named)
-        notes.append(Note(text=text))
+        notes.append(Note(text))
     return notes

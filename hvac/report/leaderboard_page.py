@@ -28,7 +28,7 @@ def choice(view: View) -> list[Block]:
     """Return notes on how the champion was chosen: by validation, never by test."""
     values = {"replicates": view.at("about", "replicates"), "count": len(ranked(view))}
     lines = [view.words(f"choice.{key}", **values) for key in texts(TEXTS)["choice"]]
-    return [Note(kind="item", text=line) for line in lines]
+    return [Note(line, kind="item") for line in lines]
 
 
 def leaderboard_provenance(view: View) -> list[Block]:
@@ -40,7 +40,7 @@ def leaderboard_provenance(view: View) -> list[Block]:
     named = {words(f"fact.{key}"): str(value) for key, value in about.items()}
     blocks = facts(view, "facts", named)
     if command:
-        blocks += [Note(text=words("fact.command")), Note(kind="code", text=command)]
+        blocks += [Note(words("fact.command")), Note(kind="code", text=command)]
     return blocks
 
 

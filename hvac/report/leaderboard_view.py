@@ -61,7 +61,7 @@ def leaderboard_headline(view: View) -> Note:
     tested = words("short.no_claim")
     if measured:
         tested = words("short.tested", list=words("summary.list").join(measured))
-    return Note(text=words("sentence_gap").join([chosen, tested]))
+    return Note(words("sentence_gap").join([chosen, tested]))
 
 
 def _tested(words: Words, row: Ranked, horizon: str) -> str:
@@ -96,9 +96,9 @@ def _against(view: View) -> list[Note]:
     if not lines:
         return []
     model = _name(view.words, champion(view))
-    notes = [Note(text=view.words("short.against", model=model)), *lines]
+    notes = [Note(view.words("short.against", model=model)), *lines]
     if any(line.tone == "worse" for line in lines):
-        notes.append(Note(text=view.words("short.stands")))
+        notes.append(Note(view.words("short.stands")))
     return notes
 
 
@@ -116,7 +116,7 @@ def overall(view: View) -> list[Block]:
     for row in ranked(view):
         mean = row["mean"]
         cells = [
-            Cell(text=show(row["validation"]["mean"])),
+            Cell(show(row["validation"]["mean"])),
             cell(mean["pr_auc"]),
             difference_cell(words, mean["against_default"]),
             difference_cell(words, mean["against_champion"]),
@@ -159,7 +159,7 @@ def tables(view: View) -> list[Block]:
         rows = [_horizon_row(view, row, horizon) for row in ranked(view)]
         caption = _caption(view, horizon)
         blocks.append(Table(caption=caption, groups=groups, head=head, rows=rows))
-    return [*blocks, Note(text=words("note.tables"))]
+    return [*blocks, Note(words("note.tables"))]
 
 
 def _caption(view: View, horizon: str) -> str:
@@ -177,12 +177,12 @@ def _caption(view: View, horizon: str) -> str:
 def _horizon_row(view: View, row: Ranked, horizon: str) -> Row:
     test = row["test"][horizon]
     cells = [
-        Cell(text=show(row["validation"]["pr_auc"][horizon])),
+        Cell(show(row["validation"]["pr_auc"][horizon])),
         _over_seeds(row, horizon),
         _against_default(view, row, horizon),
     ]
     cells += [cell(test[name], form) for name, form in TEST.items()]
-    cells += [Cell(text=amount(row[name])) for name in Cost._fields]
+    cells += [Cell(amount(row[name])) for name in Cost._fields]
     return _model_row(view, row, cells)
 
 
@@ -212,7 +212,7 @@ def _head(view: View, row: Ranked) -> Cell:
         if row["name"] == view.at("leaderboard", mark):
             detail = words("marked", text=detail, mark=words(f"mark.{mark}"))
     rank = 1 + names.index(row["name"])
-    return Cell(text=words("rank", rank=rank, name=_name(words, row)), detail=detail)
+    return Cell(words("rank", rank=rank, name=_name(words, row)), detail=detail)
 
 
 def _name(words: Words, row: Ranked) -> str:
@@ -233,7 +233,7 @@ def leaderboard_summary(view: View) -> list[Block]:
         head += [words("head.test"), _against_head(view, "default")]
     rows = []
     for row in ranked(view):
-        cells = [Cell(text=show(row["validation"]["mean"]))]
+        cells = [Cell(show(row["validation"]["mean"]))]
         for horizon in horizons(view):
             cells.append(cell(row["test"][horizon]["pr_auc"]))
             cells.append(_against_default(view, row, horizon))
@@ -241,7 +241,7 @@ def leaderboard_summary(view: View) -> list[Block]:
     return [
         leaderboard_headline(view),
         Table(caption=words("caption.compact"), groups=groups, head=head, rows=rows),
-        Note(text=words("short.where", name=view.at("leaderboard", "name"))),
+        Note(words("short.where", name=view.at("leaderboard", "name"))),
     ]
 
 

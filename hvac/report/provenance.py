@@ -40,7 +40,7 @@ def provenance(view: View) -> list[Block]:
     blocks += fusion_table(view)
     blocks += image(view, "training_history")
     if command := view.at("run", "command"):
-        blocks.append(Note(text=view.words("caption.command")))
+        blocks.append(Note(view.words("caption.command")))
         blocks.append(Note(kind="code", text=str(command)))
     return blocks
 
@@ -54,17 +54,17 @@ def fusion_table(view: View) -> list[Block]:
     by_class = {name: mix for name, mix in view.at("fusion").items() if "rule" in mix}
     if not by_class:
         return []
-    rules = [Cell(text=words.name("rule", str(mix["rule"]))) for mix in by_class.values()]
-    rows = [Row(head=Cell(text=words("fusion.rule")), cells=rules, strong=True)]
+    rules = [Cell(words.name("rule", str(mix["rule"]))) for mix in by_class.values()]
+    rows = [Row(head=Cell(words("fusion.rule")), cells=rules, strong=True)]
     for key, group, form in FUSION_ROWS:
         names = dict.fromkeys(name for mix in by_class.values() for name in mix[key])
         for name in names:
-            head = Cell(text=words(f"fusion.{key}", name=words.name(group, name)))
-            cells = [Cell(text=show(mix[key].get(name), form)) for mix in by_class.values()]
+            head = Cell(words(f"fusion.{key}", name=words.name(group, name)))
+            cells = [Cell(show(mix[key].get(name), form)) for mix in by_class.values()]
             rows.append(Row(head=head, cells=cells))
     classes = [words("table.class"), *map(str, by_class)]
     table = Table(caption=words("caption.fusion"), head=classes, rows=rows)
-    return [table, Note(text=words("note.fusion"))]
+    return [table, Note(words("note.fusion"))]
 
 
 def facts(view: View, caption: str, named: Mapping[str, Any]) -> list[Block]:
@@ -172,7 +172,7 @@ def combined(view: View) -> list[Block]:
     days = number(view.at("panel", "repeated_unit_days"))
     if not days:
         return []
-    return [Note(text=view.words("note.repeated", n=show(days, "count")))]
+    return [Note(view.words("note.repeated", n=show(days, "count")))]
 
 
 def dropped(view: View) -> list[Block]:
@@ -186,7 +186,7 @@ def dropped(view: View) -> list[Block]:
         if len(points) > MOST_POINTS:
             listed += words("dropped_more", n=len(points) - MOST_POINTS)
         lines.append(Note(kind="item", text=words("dropped_line", name=name, points=listed)))
-    return [Note(text=words("note.dropped")), *lines] if lines else []
+    return [Note(words("note.dropped")), *lines] if lines else []
 
 
 def window_counts_table(view: View) -> list[Block]:
@@ -203,7 +203,7 @@ def window_counts_table(view: View) -> list[Block]:
         for horizon in horizons:
             cells.append(plain(dig(of_part, "positives", horizon)))
             cells.append(cell(dig(of_part, "base_rate", horizon), "share"))
-        rows.append(Row(head=Cell(text=words.name("part", part)), cells=cells))
+        rows.append(Row(head=Cell(words.name("part", part)), cells=cells))
     pair = [words("table.positives"), words("metric.base_rate")]
     head = [words("table.part"), words("metric.windows"), words("metric.units")]
     head += pair * len(horizons)
@@ -238,5 +238,5 @@ def _effective(view: View, parts: list[str]) -> list[Block]:
         if numbers:
             name = words.name("part", part)
             line = words("effective_line", part=name, numbers=words.join(numbers))
-            lines.append(Note(kind="item", text=line))
-    return [Note(text=words("note.effective")), *lines] if lines else []
+            lines.append(Note(line, kind="item"))
+    return [Note(words("note.effective")), *lines] if lines else []

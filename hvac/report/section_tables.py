@@ -103,7 +103,7 @@ def all_models(view: View) -> list[Block]:
         caption = words("caption.models", days=horizon)
         rows = model_rows(view, horizon)
         blocks.append(Table(caption=caption, groups=groups, head=head, rows=rows))
-    return [*blocks, Note(text=words("note.models", model=view.model))]
+    return [*blocks, Note(words("note.models", model=view.model))]
 
 
 def model_rows(view: View, horizon: str) -> list[Row]:
@@ -137,11 +137,11 @@ def model_row(view: View, model: str, horizon: str) -> Row:
 def difference_cell(words: Words, difference: Any) -> Cell:
     """Return the conclusion in words over the difference and its interval."""
     if number(difference) is None:
-        return Cell(text=DASH)
+        return Cell(DASH)
     conclusion = str(dig(difference, "verdict") or "")
     bounds = cell(difference, "signed")
     return Cell(
-        text=words.name("verdict", conclusion) or DASH,
+        words.name("verdict", conclusion) or DASH,
         detail=f"{bounds.text} {bounds.detail}".strip(),
         tone=conclusion if conclusion in ("better", "worse") else "unclear",
     )
@@ -178,7 +178,7 @@ def grouped(
         for horizon in horizons:
             measured = dig(by_horizon, horizon)
             cells += [cell(dig(measured, key), form) for key, form in kinds.items()]
-        head_cell = Cell(text=words.name(corner, name) if corner in texts() else name)
+        head_cell = Cell(words.name(corner, name) if corner in texts() else name)
         rows.append(Row(head=head_cell, cells=cells, strong=name in ("both", "quadratic")))
     metrics = [words.name("metric", key) for key in kinds]
     head = [words(f"table.{CORNERS.get(corner, corner)}"), *metrics * len(horizons)]
@@ -204,7 +204,7 @@ def forecast(view: View) -> list[Block]:
         caption=view.words("caption.forecast"),
         corner="forecast_method",
     )
-    return [*blocks, table, Note(text=view.words("note.forecast"))]
+    return [*blocks, table, Note(view.words("note.forecast"))]
 
 
 def ablation(view: View) -> list[Block]:
@@ -215,7 +215,7 @@ def ablation(view: View) -> list[Block]:
     kinds = {"pr_auc": "ratio", "roc_auc": "ratio"}
     caption = view.words("caption.ablation")
     table = grouped(view, by_variant, kinds, caption=caption, corner="ablation")
-    return [table, Note(text=view.words("note.ablation"))]
+    return [table, Note(view.words("note.ablation"))]
 
 
 def slices(view: View) -> list[Block]:
@@ -228,14 +228,14 @@ def slices(view: View) -> list[Block]:
             caption = view.words(f"caption.slices_{corner}", model=view.model)
             blocks.append(grouped(view, by_name, kinds, caption=caption, corner=corner))
     if blocks:
-        blocks.append(Note(text=view.words("note.slices")))
+        blocks.append(Note(view.words("note.slices")))
     return blocks
 
 
 def leakage(view: View) -> list[Block]:
     """Return the sentences on how leakage is avoided."""
     lines = [view.words(f"leak.{key}") for key in texts()["leak"]]
-    return [Note(kind="item", text=line) for line in lines]
+    return [Note(line, kind="item") for line in lines]
 
 
 def glossary(view: View) -> list[Block]:
@@ -244,6 +244,6 @@ def glossary(view: View) -> list[Block]:
     [other] = [language for language in LANGUAGES if language != words.language]
     rows = []
     for key, entry in texts()["glossary"].items():
-        term = Cell(text=words(f"glossary.{key}.term"), detail=entry["term"][other])
-        rows.append(Row(head=term, cells=[Cell(text=words(f"glossary.{key}.text"))]))
+        term = Cell(words(f"glossary.{key}.term"), detail=entry["term"][other])
+        rows.append(Row(head=term, cells=[Cell(words(f"glossary.{key}.text"))]))
     return [Table(caption=words("caption.glossary"), rows=rows, kind="words")]

@@ -25,7 +25,7 @@ def summary(view: View) -> list[Block]:
     warnings = [*few_events(view), *few_units(view), *context_warning(view)]
     meaning, limits = headline(view)
     gap = view.words("sentence_gap")
-    headlines = [Note(text=gap.join(meaning)), Note(text=gap.join(limits))]
+    headlines = [Note(gap.join(meaning)), Note(gap.join(limits))]
     return [*warnings, *headlines, *conclusions(view)]
 
 
@@ -105,7 +105,7 @@ def few_warning(words: Words, counts: list[str]) -> list[Note]:
     if not counts:
         return []
     text = words("warning.few_events", list=words.join(counts))
-    return [Note(kind="warning", text=text)]
+    return [Note(text, kind="warning")]
 
 
 def few_units(view: View) -> list[Note]:
@@ -132,7 +132,7 @@ def few_units(view: View) -> list[Note]:
     text = words(
         "warning.few_units", least=FEW_UNITS, list=words("warning.few_units_list").join(lines)
     )
-    return [Note(kind="warning", text=text)]
+    return [Note(text, kind="warning")]
 
 
 def context_warning(view: View) -> list[Note]:
@@ -163,7 +163,7 @@ def conclusions(view: View) -> list[Note]:
     lines = conclusion_lines(view, named, few=view.few)
     if not lines:
         return []
-    return [Note(text=words("summary.verdicts", model=view.model)), *lines]
+    return [Note(words("summary.verdicts", model=view.model)), *lines]
 
 
 def conclusion_lines(

@@ -53,12 +53,12 @@ def in_short(view: SweepView) -> list[Block]:
         value=show(view.best["value"]),
         median=show(median),
     )
-    honest = Note(text=words("short.honest"), kind="warning")
-    blocks: list[Block] = [Note(text=scope), Note(text=best), honest]
+    honest = Note(words("short.honest"), kind="warning")
+    blocks: list[Block] = [Note(scope), Note(best), honest]
     if len(view.scored) < FEW:
-        blocks.append(Note(text=words("short.few", n=len(view.scored))))
+        blocks.append(Note(words("short.few", n=len(view.scored))))
     if algorithm == "pbt":
-        blocks.append(Note(text=words("short.pbt")))
+        blocks.append(Note(words("short.pbt")))
     return blocks
 
 
@@ -78,15 +78,15 @@ def what_mattered(view: SweepView) -> list[Block]:
     importance = view.importance
     n = len(view.scored)
     if importance is None:
-        return [Note(text=words("importance.too_few", n=n))]
+        return [Note(words("importance.too_few", n=n))]
     explained = words("importance.nothing")
     if importance.explained > 0:
         explained = words("importance.explained", share=show(importance.explained, "share"))
-    blocks: list[Block] = [Note(text=explained)]
+    blocks: list[Block] = [Note(explained)]
     if any(trial["status"] == "stopped" for trial in view.scored):
-        blocks.append(Note(text=words("importance.stopped")))
+        blocks.append(Note(words("importance.stopped")))
     if importance.weak:
-        blocks.append(Note(text=words("importance.weak", n=n), kind="warning"))
+        blocks.append(Note(words("importance.weak", n=n), kind="warning"))
     figure = importance_bars(importance, language=words.language)
     return [*blocks, view.picture("importance", figure)]
 
@@ -109,10 +109,10 @@ def what_next(view: SweepView) -> list[Block]:
     words = view.words
     folder = as_given(view.sweep["folder"])
     return [
-        Note(text=words("next.run")),
-        Note(text=f"python -m ray_jobs.pipeline --config {folder / 'best.yaml'}", kind="code"),
-        Note(text=words("next.curves")),
-        Note(text=f"make tensorboard WORKSPACE={folder.parent.parent}", kind="code"),
+        Note(words("next.run")),
+        Note(f"python -m ray_jobs.pipeline --config {folder / 'best.yaml'}", kind="code"),
+        Note(words("next.curves")),
+        Note(f"make tensorboard WORKSPACE={folder.parent.parent}", kind="code"),
     ]
 
 

@@ -22,11 +22,11 @@ def best_settings(view: SweepView) -> list[Block]:
     rows = []
     for key, distribution in view.space.items():
         cells = [
-            Cell(text=short_setting(view.best["settings"][key])),
-            Cell(text=short_setting(view.sweep["before"][key])),
-            Cell(text=_range(words, distribution)),
+            Cell(short_setting(view.best["settings"][key])),
+            Cell(short_setting(view.sweep["before"][key])),
+            Cell(_range(words, distribution)),
         ]
-        rows.append(Row(head=Cell(text=key), cells=cells))
+        rows.append(Row(head=Cell(key), cells=cells))
     heads = [words(f"head.{name}") for name in ("setting", "best", "before", "searched")]
     return [Table(caption=words("caption.best"), head=heads, rows=rows)]
 
@@ -52,19 +52,19 @@ def all_trials(view: SweepView) -> list[Block]:
 
 def _trial_row(view: SweepView, trial: Trial) -> Row:
     cells = [
-        Cell(text=show(trial["value"])),
-        Cell(text=view.words(f"status.{trial['status']}")),
-        Cell(text=show(trial["epochs"], "count")),
-        Cell(text=show(trial["seconds"], "days")),
+        Cell(show(trial["value"])),
+        Cell(view.words(f"status.{trial['status']}")),
+        Cell(show(trial["epochs"], "count")),
+        Cell(show(trial["seconds"], "days")),
     ]
     for key in view.space:
-        cells.append(Cell(text=short_setting(trial["settings"].get(key, DASH))))
+        cells.append(Cell(short_setting(trial["settings"].get(key, DASH))))
     last = trial["rows"][-1] if trial["rows"] else {}
     for _, name in MEASURES:
         for days in view.sweep["horizons"]:
-            cells.append(Cell(text=show(last.get(f"{name}_{days}"))))
+            cells.append(Cell(show(last.get(f"{name}_{days}"))))
     best = trial["trial"] == view.sweep["best"]
-    return Row(head=Cell(text=trial["trial"]), cells=cells, strong=best)
+    return Row(head=Cell(trial["trial"]), cells=cells, strong=best)
 
 
 def _failed_table(view: SweepView) -> list[Table]:
@@ -72,8 +72,8 @@ def _failed_table(view: SweepView) -> list[Table]:
     rows = []
     for trial in view.trials:
         if trial["status"] == "failed":
-            reason = Cell(text=trial["why"] or DASH)
-            rows.append(Row(head=Cell(text=trial["trial"]), cells=[reason]))
+            reason = Cell(trial["why"] or DASH)
+            rows.append(Row(head=Cell(trial["trial"]), cells=[reason]))
     if not rows:
         return []
     heads = [words("head.trial"), words("head.why")]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
 from hvac.report.texts import Words, in_order
@@ -23,7 +23,7 @@ FORMATS = {  # z: a rounded −0 is 0
 }
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Cell:
     """A cell of a table: a text, a smaller detail beneath it, and a tone.
 
@@ -31,6 +31,7 @@ class Cell:
     """
 
     text: str
+    _: KW_ONLY
     detail: str = ""
     tone: str = ""
 
@@ -55,11 +56,12 @@ class Table:
     kind: str = "table"
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Note:
     """A paragraph (`text`), a `warning`, an `item` of a list, or a command (`code`)."""
 
     text: str
+    _: KW_ONLY
     kind: str = "text"
     tone: str = ""
     label: str = ""
@@ -168,27 +170,27 @@ def cell(measured: Any, form: str = "ratio") -> Cell:
     low = show(measured, form, "low")
     high = show(measured, form, "high")
     detail = "" if DASH in (low, high) else f"[{low},{NBSP}{high}]"
-    return Cell(text=show(measured, form), detail=detail)
+    return Cell(show(measured, form), detail=detail)
 
 
 def plain(value: Any) -> Cell:
     """Return a cell with an identifier, a date or a whole number as it is; else a dash."""
     if isinstance(value, (int, float)) and not isinstance(value, bool):
-        return Cell(text=show(value, "count"))
+        return Cell(show(value, "count"))
     missing = value is None or value == {} or value == ""
-    return Cell(text=DASH if missing else str(value))
+    return Cell(DASH if missing else str(value))
 
 
 def labelled(words: Words, key: str) -> Cell:
     """Return a cell with the name of a metric over a line that explains it."""
     detail = words.name("metric_note", key)
-    return Cell(text=words.name("metric", key), detail="" if detail == key else detail)
+    return Cell(words.name("metric", key), detail="" if detail == key else detail)
 
 
 def model_cell(words: Words, model: str) -> Cell:
     """Return a cell with the name of a model over its identifier."""
     name = words.name("model", model)
-    return Cell(text=name, detail="" if name == model else model)
+    return Cell(name, detail="" if name == model else model)
 
 
 def counts(view: View, caption: str, by_key: Mapping[str, Any], group: str = "") -> list[Block]:
@@ -206,7 +208,7 @@ def counts(view: View, caption: str, by_key: Mapping[str, Any], group: str = "")
     rows = []
     for key, value in by_key.items():
         name = words.name(group, str(key)) if group else str(key)
-        rows.append(Row(head=Cell(text=name), cells=[plain(value)]))
+        rows.append(Row(head=Cell(name), cells=[plain(value)]))
     head = [words("table.reason"), words("table.count")] if group else []
     return [Table(caption=words(f"caption.{caption}"), head=head, rows=rows)]
 
