@@ -13,7 +13,7 @@ import json
 import sys
 from dataclasses import replace
 
-from hvac.detect.detection_metrics import HALF, choose, judge_series
+from hvac.detect.detection_metrics import HALF, choose, score_series
 from hvac.detect.detector import Detector
 from hvac.detect.labelled_records import read_records, stamps_of
 from hvac.detect.series import Series, facts_of, from_table, of_part, to_table
@@ -91,7 +91,7 @@ def _train(config: DetectConfig, workspace: Workspace, made: Result) -> Result:
             key=key[:12],
         )
         detector = Detector(model=model, windows=config.windows, threshold=HALF)
-        judged = judge_series(detector, of_part(series, "validation"), config.windows)
+        judged = score_series(detector, of_part(series, "validation"), config.windows)
         threshold, note = choose(judged, config.alarms, config.windows, probability=True)
         facts = {
             "run": config.name,

@@ -15,7 +15,9 @@ import numpy.typing as npt
 from hvac.decision.thresholds import alarms
 from hvac.evaluation.alarms import Onsets
 from hvac.evaluation.bootstrap import unit_weights
-from hvac.evaluation.model_metrics import Evaluation, HeldOut, compare, evaluate_model, held_out
+from hvac.evaluation.evaluation_means import compare
+from hvac.evaluation.held_out_windows import HeldOut, held_out
+from hvac.evaluation.model_metrics import Evaluation, evaluate_model
 from hvac.features.table import Windows, concat
 from hvac.models.blocks import base_rates
 

@@ -1,4 +1,4 @@
-"""Judge the test part with the detector, loaded anew, beside the baselines: metrics, tables,
+"""AnomalyScorer the test part with the detector, loaded anew, beside the baselines: metrics, tables,
 figures, report.
 """
 
@@ -20,7 +20,7 @@ from hvac.detect.classification_summary import summary_text
 from hvac.detect.detection_page import write_detection_report
 from hvac.detect.detection_tables import alarms_table, scored_windows_table, steps_table
 from hvac.detect.detections import slack_of
-from hvac.detect.detector import Detector, Judge
+from hvac.detect.detector import AnomalyScorer, Detector
 from hvac.detect.figure_files import draw_detection_figures
 from hvac.detect.part_scores import metrics_of, score_parts
 from hvac.detect.series import Series
@@ -41,7 +41,7 @@ def evaluate_detector(
         steps: what the steps before recorded, by name.
     """
     detector = Detector.load(workspace.root / DETECTOR)
-    baselines: list[Judge] = [WindowZScore(windows=detector.windows)]
+    baselines: list[AnomalyScorer] = [WindowZScore(windows=detector.windows)]
     baselines += [RecordZScore.fit(series, detector.windows)] if config.source else []
     found = score_parts(series, detector, baselines, config.alarms)
     metrics = _finite(
