@@ -109,7 +109,7 @@ def measure(size: int, rounds: int, buckets: int | None) -> dict[str, Any]:
         workspace = workspace_of(config)
         featurize.Embedder = noting(featurize.Embedder, Path(folder) / "actors")
         with ray_session(RayConfig(num_cpus=PROCESSES)):
-            count = ingest.run(config)["buckets"]
+            count = ingest.run(config).buckets
             turns = [
                 one_round(config, workspace, count, sample=turn == 0) for turn in range(rounds)
             ]
@@ -204,7 +204,7 @@ def one_round(
     memory: dict[str, Any] = {}
     seconds: dict[str, float] = {}
     shutil.rmtree(workspace.windows, ignore_errors=True)
-    workspace.state("featurize").unlink(missing_ok=True)
+    workspace.record_file("featurize").unlink(missing_ok=True)
     began = time.time()
     with sampled(memory) if sample else without():
         seconds["job"] = timed(lambda: featurize.run(config))

@@ -25,6 +25,8 @@ from support import QUICK_RESULTS, Row, machine, parser, record, timed
 
 import numpy as np  # isort: skip  (after the thread limits that support sets)
 from featurize import DAYS, WINDOWS_A_UNIT, run_config, sampled  # isort: skip
+from ray_jobs.run.records import FeaturizeRecord, ScoreRecord
+
 from ray_jobs.run.run_config import RunConfig  # isort: skip
 from ray_jobs.run.workspace import workspace_of  # isort: skip
 
@@ -148,9 +150,9 @@ def measure(kind: str, size: int, cpus: int, bundles: Path) -> dict[str, Any]:
             else:
                 seconds["score_newest"] = timed(lambda: score.run(config))
             spilled = spilled_bytes()
-        units = sum(workspace.finished("score")["units"].values())
-        made = workspace.finished("featurize")["windows"] if kind == "windows" else {}
-        rows = sum(part["windows"] for each in made.values() for part in each.values())
+        units = sum(workspace.record(ScoreRecord).units.values())
+        made = workspace.record(FeaturizeRecord).windows if kind == "windows" else {}
+        rows = sum(part.windows for each in made.values() for part in each.values())
         stored = {name: folder_bytes(root / name) for name in ("panel", "windows", "scores")}
     return {"kind": kind, "asked": size, "cpus": cpus, "windows": rows or units, "units": units,
             "seconds": {name: round(s, 1) for name, s in seconds.items()}, "spilled_bytes": spilled, "bytes": stored,

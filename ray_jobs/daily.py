@@ -1,12 +1,12 @@
-"""The daily job: new readings → panel → scores → published tables. What has not changed is skipped:
-run it at will.
+"""The daily job: new readings → panel → scores → published tables.
 
     python -m ray_jobs.daily --config FILE [key.sub=value …]
 
-It needs a trained workspace (`python -m ray_jobs.pipeline`), whose bundles go on judging; nothing
+It needs a trained workspace (`python -m ray_jobs.pipeline`), whose bundles go on scoring; nothing
 is trained here. New and changed files are ingested, the buckets of their equipment are scored for
 the newest `score.days` days, and `latest.parquet`, `latest_ranking.csv` and `published.json` are
-replaced."""
+replaced. What has not changed is skipped: run it as often as you like.
+"""
 
 from __future__ import annotations
 
@@ -17,30 +17,28 @@ from hvac.panel.registry import EPOCH, Registry
 from hvac.storage import write_json
 from ray_jobs import ingest, score
 from ray_jobs.run.command import main
+from ray_jobs.run.records import TrainRecord
 from ray_jobs.run.run_config import RunConfig
-from ray_jobs.run.workspace import Result, workspace_of
+from ray_jobs.run.workspace import workspace_of
 
 
-def run(config: RunConfig) -> Result:
-    """Ingest, score and publish; says how many files and buckets that took."""
+def run(config: RunConfig) -> dict[str, Any]:
+    """Ingest, score and publish; returns how many files and buckets that took."""
     workspace = workspace_of(config)
-    workspace.finished("train")
+    trained = workspace.record(TrainRecord)
     ingested, scored = ingest.run(config), score.run(config)
     last_day = Registry.load(workspace.panel).days[1]
-    told: dict[str, Any] = {
+    published: dict[str, Any] = {
         "last_date": str(EPOCH + dt.timedelta(days=last_day)),
-        "units": scored["units"],
-        "bundles": workspace.finished("train")["bundles"],
+        "units": scored.units,
+        "bundles": trained.bundles,
     }
     if config.score.day is None:  # one past day goes to the history only
-        write_json(workspace.root / "published.json", told)
-    done = {"files_read": (ingested, "files_read"), "buckets_scored": (scored, "buckets_scored")}
+        write_json(workspace.root / "published.json", published)
     return {
-        **told,
-        **{
-            name: 0 if step.get("skipped") else step.get(key, 0)
-            for name, (step, key) in done.items()
-        },
+        **published,
+        "files_read": 0 if ingested.skipped else ingested.files_read,
+        "buckets_scored": 0 if scored.skipped else scored.buckets_scored,
     }
 
 

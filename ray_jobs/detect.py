@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import replace
+from typing import Any
 
 from hvac.detect.detection_metrics import HALF, choose, score_series
 from hvac.detect.detector import Detector
@@ -19,48 +20,48 @@ from hvac.detect.labelled_records import read_records, stamps_of
 from hvac.detect.series import Series, facts_of, from_table, of_part, to_table
 from hvac.detect.simulated_series import simulate_series
 from hvac.detect.training import training_examples
-from hvac.storage import read_parquet, write_json, write_parquet
+from hvac.storage import content_key, read_parquet, write_json, write_parquet
 from ray_jobs.detector.detect_config import DetectConfig, load_detect
 from ray_jobs.detector.detect_evaluation import DETECTOR, evaluate_detector
 from ray_jobs.detector.detect_worker import fit_on_workers
 from ray_jobs.run.command import main
-from ray_jobs.run.workspace import Result, Workspace, content_key, run_step, workspace_of
+from ray_jobs.run.records import DetectionRecord, DetectorRecord, SeriesRecord
+from ray_jobs.run.workspace import Workspace, run_step, workspace_of
 
 SERIES = "series"
 
 
-def run(config: DetectConfig) -> Result:
-    """All three steps, then a summary."""
+def run(config: DetectConfig) -> DetectionRecord:
+    """Make the series, fit the detector, evaluate it, and print a summary."""
     workspace = workspace_of(config)
-    made = _make_series(config, workspace)
-    trained = _train(config, workspace, made)
-    key = content_key(trained["key"], trained["sha256"], config.model_dump(mode="json"))
-    steps = {"series": made, "train": trained}
-    done = run_step(
-        workspace,
-        "judge",
-        key,
-        lambda: evaluate_detector(config, workspace, _load_series(workspace), steps),
-    )
-    sys.stdout.write(f"{done['summary']}\n\nReport: {workspace.root / 'report.html'}\n")
-    return done
+    series = _make_series(config, workspace)
+    trained = _train(config, workspace, series)
+    key = content_key(trained.key, trained.sha256, config.model_dump(mode="json"))
+
+    def work() -> DetectionRecord:
+        loaded = _load_series(workspace)
+        return evaluate_detector(config, workspace, loaded, series, trained)
+
+    record = run_step(workspace, DetectionRecord, key, work)
+    sys.stdout.write(f"{record.summary}\n\nReport: {workspace.root / 'report.html'}\n")
+    return record
 
 
-def _make_series(config: DetectConfig, workspace: Workspace) -> Result:
+def _make_series(config: DetectConfig, workspace: Workspace) -> SeriesRecord:
     """Simulate or read the series and keep them as a table."""
     stamps = stamps_of(config.source) if config.source else []
     key = content_key(config.model_dump(mode="json", include={"series", "source", "seed"}), stamps)
 
-    def work() -> Result:
-        made, counts = _origin(config)
-        write_parquet(to_table(made), workspace.root / f"{SERIES}.parquet")
-        write_json(workspace.root / f"{SERIES}.json", facts_of(made))
-        return {"records": counts}
+    def work() -> SeriesRecord:
+        series, counts = _origin(config)
+        write_parquet(to_table(series), workspace.root / f"{SERIES}.parquet")
+        write_json(workspace.root / f"{SERIES}.json", facts_of(series))
+        return SeriesRecord(records=counts)
 
-    return run_step(workspace, SERIES, key, work)
+    return run_step(workspace, SeriesRecord, key, work)
 
 
-def _origin(config: DetectConfig) -> tuple[list[Series], dict[str, Result]]:
+def _origin(config: DetectConfig) -> tuple[list[Series], dict[str, dict[str, Any]]]:
     if config.series:
         return simulate_series(config.series, config.seed), {}
     assert config.source is not None, "a configuration has one origin"
@@ -72,16 +73,16 @@ def _load_series(workspace: Workspace) -> list[Series]:
     return from_table(read_parquet(workspace.root / f"{SERIES}.parquet"), facts)
 
 
-def _train(config: DetectConfig, workspace: Workspace, made: Result) -> Result:
+def _train(config: DetectConfig, workspace: Workspace, series: SeriesRecord) -> DetectorRecord:
     """Fit the network, choose its threshold on validation, keep both as a model folder."""
     sections = config.model_dump(
         mode="json", include={"windows", "inject", "model", "alarms", "seed"}
     )
-    key = content_key(made["key"], sections, config.train.workers)
+    key = content_key(series.key, sections, config.train.workers)
 
-    def work() -> Result:
-        series = _load_series(workspace)
-        train, validation = training_examples(series, config.windows, config.inject, config.seed)
+    def work() -> DetectorRecord:
+        loaded = _load_series(workspace)
+        train, validation = training_examples(loaded, config.windows, config.inject, config.seed)
         model, state = fit_on_workers(
             train,
             validation,
@@ -91,8 +92,8 @@ def _train(config: DetectConfig, workspace: Workspace, made: Result) -> Result:
             key=key[:12],
         )
         detector = Detector(model=model, windows=config.windows, threshold=HALF)
-        judged = score_series(detector, of_part(series, "validation"), config.windows)
-        threshold, note = choose(judged, config.alarms, config.windows, probability=True)
+        scores = score_series(detector, of_part(loaded, "validation"), config.windows)
+        threshold, note = choose(scores, config.alarms, config.windows, probability=True)
         facts = {
             "run": config.name,
             "key": key,
@@ -103,13 +104,10 @@ def _train(config: DetectConfig, workspace: Workspace, made: Result) -> Result:
             "examples": {"train": train.counts, "validation": validation.counts},
         }
         detector = replace(detector, threshold=threshold, training=facts)
-        return {
-            **facts,
-            "sha256": detector.save(workspace.root / DETECTOR),
-            "history": state.history_H[0],
-        }
+        sha256 = detector.save(workspace.root / DETECTOR)
+        return DetectorRecord(**facts, sha256=sha256, history=state.history_H[0])
 
-    return run_step(workspace, "train", key, work)
+    return run_step(workspace, DetectorRecord, key, work)
 
 
 if __name__ == "__main__":

@@ -1,162 +1,173 @@
-"""Judge the bundles on the test part, beside every baseline: metrics, predictions, figures, report.
+"""Evaluate the bundles on the test part, beside every baseline: metrics, predictions, figures,
+report.
 
     python -m ray_jobs.evaluate --config FILE [key.sub=value …]
 
-The test part is used here and nowhere else. Every (class, model) is one Ray task.
+The test part is used here and nowhere else. Baselines are candidates: what compare fitted with the
+same settings is not fitted again.
 """
 
 from __future__ import annotations
 
-import logging
 import shlex
 import sys
 from pathlib import Path
 from typing import Any
 
-import ray
-
-from hvac.evaluation.comparison import apart, by_equipment, compare_models
+from hvac.evaluation.comparison import EvaluationSet, apart, by_equipment, compare_models
+from hvac.evaluation.decision_facts import facility_facts, threshold_facts
 from hvac.features.describe import Recipe
 from hvac.models.families import config_of
+from hvac.models.family import FamilyConfig
+from hvac.report.example_windows import choose_examples
 from hvac.report.page import write_report
-from hvac.storage import place, write_json
-from ray_jobs.assess.artifacts import (
-    calibration,
-    draw_figures,
-    own_decisions,
-    thresholds,
-    write_predictions,
-    write_summary,
-)
-from ray_jobs.assess.decided import ABLATION, DecidedRisks, ScoreSettings, decide_risks, score_model
+from hvac.storage import content_key, write_json
+from ray_jobs.assess.decided_risks import DecidedRisks, bundle_risks, decide_risks, score_bundles
+from ray_jobs.assess.drawn_examples import draw_examples
 from ray_jobs.assess.evaluation_sets import evaluation_set, onsets
-from ray_jobs.assess.example_windows import choose_rows, draw_rows
-from ray_jobs.assess.forecast_figures import forecast_figures
 from ray_jobs.assess.leaderboard_files import finished_facilities, finished_leaderboard
-from ray_jobs.assess.run_facts import run_facts
+from ray_jobs.assess.report_files import draw_figures, write_predictions, write_summary
+from ray_jobs.assess.run_facts import calibration_facts, run_facts
+from ray_jobs.assess.window_samples import measure_forecasts
+from ray_jobs.fit.candidates import Candidates, read_scores
 from ray_jobs.run.command import main
+from ray_jobs.run.records import EvaluateRecord, TrainRecord
 from ray_jobs.run.run_config import RunConfig
-from ray_jobs.run.workspace import Result, Workspace, content_key, run_step, workspace_of
+from ray_jobs.run.workspace import Workspace, run_step, workspace_of
 from ray_jobs.tables.buckets import make_plan
 from ray_jobs.tables.trainable import check_trainable
 from ray_jobs.tables.windows_table import load_recipes
 
-log = logging.getLogger(__name__)
+RisksByModel = dict[tuple[str, str], DecidedRisks]
+ABLATION: dict[str, dict[str, Any]] = {
+    "features_only": {"inputs": ("features",)},
+    "embedding_only": {"inputs": ("embedding",)},
+    "untrained_encoder": {"inputs": ("untrained", "features")},
+}
+FILES = ("metrics.json", "metrics_summary.csv", "predictions.parquet", "report.html", "figures")
 
 
-def run(config: RunConfig) -> Result:
+def run(config: RunConfig) -> EvaluateRecord:
     """Evaluate the trained bundles, unless that was done with the same configuration."""
     workspace = workspace_of(config)
-    trained = workspace.finished("train")
+    trained = workspace.record(TrainRecord)
     section = config.evaluate.model_dump(mode="json")
-    boards = [
-        board
-        for board in (finished_leaderboard(workspace), finished_facilities(workspace))
-        if board
-    ]
-    key = content_key(
-        trained["key"], trained["bundles"], section, config.language, config.seed, *boards
-    )
-    return run_step(workspace, "evaluate", key, lambda: _evaluate(config, workspace, trained))
+    boards = [finished_leaderboard(workspace), finished_facilities(workspace)]
+    shown = [board for board in boards if board]
+    key = content_key(trained.key, trained.bundles, section, config.language, config.seed, *shown)
+    return run_step(workspace, EvaluateRecord, key, lambda: _evaluate(config, workspace, trained))
 
 
-def _evaluate(config: RunConfig, workspace: Workspace, trained: Result) -> Result:
+def _evaluate(config: RunConfig, workspace: Workspace, trained: TrainRecord) -> EvaluateRecord:
     recipes = load_recipes(workspace.windows)
-    bundles = {name: str(workspace.bundles / bundle) for name, bundle in trained["bundles"].items()}
-    settings = ScoreSettings(
-        str(workspace.windows),
-        str(workspace.held_out),
-        bundles,
-        config.model,
-        config.encoder,
-        config.seed,
-        config.decision.folds,
-    )
-    check_trainable(config, workspace, [config_of(name) for name in config.evaluate.baselines])
-    default, ablation = config.model.family, ABLATION if config.evaluate.ablation else {}
-    ablation = ablation if default == "hybrid" else {}
-    names = list(dict.fromkeys([default, *config.evaluate.baselines, *ablation]))
-    verdicts = _judge(settings, recipes, names, config)
+    bundles = {name: str(workspace.bundles / bundle) for name, bundle in trained.bundles.items()}
+    default = config.model.family
+    risks = _risks_of_bundles(config, workspace, recipes, bundles)
+    risks |= _risks_of_candidates(config, workspace, recipes)
+    models = list(dict.fromkeys(model for _, model in risks))
     plan = make_plan(config, workspace, recipes)
-    buckets = workspace.buckets
-    trial = by_equipment(evaluation_set(workspace, recipes, verdicts, names, onsets(plan, buckets)))
-    found = compare_models(
-        trial, default=default, replicates=config.evaluate.replicates, seed=config.seed
+    events = onsets(plan, workspace.buckets)
+    windows = by_equipment(evaluation_set(workspace, recipes, risks, models, events))
+    replicates = config.evaluate.replicates
+    metrics = compare_models(windows, default=default, replicates=replicates, seed=config.seed)
+    write_predictions(workspace, recipes, risks, trained.bundles, default)
+    units = evaluation_set(workspace, recipes, risks, [default], events)
+    rows = choose_examples(units, units.judged[default], config.seed)
+    panels = draw_examples(
+        units, units.judged[default], rows, plan, buckets=workspace.buckets, bundles=bundles
     )
-    write_predictions(workspace, recipes, verdicts, trained["bundles"], default)
-    panels_trial = evaluation_set(workspace, recipes, verdicts, [default], trial.events)
-    judged = panels_trial.judged[default]
-    rows = choose_rows(panels_trial, judged, config.seed)
-    panels = draw_rows(panels_trial, judged, rows, plan, buckets=buckets, bundles=bundles)
     content = {
         **run_facts(config, workspace, shlex.join(["python", *_command(sys.argv)])),
-        **apart(found, ABLATION, default),
-        "thresholds": thresholds(trial, verdicts),
-        "fusion": trained.get("fusion", {}),
-        "calibration": {default: calibration(trained, config.windows.horizons)},
+        **apart(metrics, ABLATION, default),
+        **_decision_facts(windows, risks, models, default),
+        "fusion": trained.fusion,
+        "calibration": {default: calibration_facts(trained, config.windows.horizons)},
         "leaderboard": finished_leaderboard(workspace),
         "unseen": finished_facilities(workspace),
-        "own_decisions": own_decisions(trial, verdicts, default),
-        "history": trained["history"],
-        "forecast": forecast_figures(config, workspace, recipes, bundles),
+        "history": trained.history,
+        "forecast": measure_forecasts(config, workspace, recipes, bundles),
     }
     write_json(workspace.root / "metrics.json", content)
-    write_summary(workspace.root / "metrics_summary.csv", trial, found, default)
+    write_summary(workspace.root / "metrics_summary.csv", windows, metrics, default)
     drawn = draw_figures(workspace.figures, content, panels, config)
-    write_report(content, drawn, path=workspace.root / "report.html", language=config.language)
-    return {"headline": _headline(found), "files": _files(workspace)}
+    report = workspace.root / "report.html"
+    write_report(content, drawn, path=report, language=config.language)
+    files = [str(workspace.root / name) for name in FILES]
+    return EvaluateRecord(headline=_headline(metrics), files=files)
 
 
 def _command(argv: list[str]) -> list[str]:
-    """The command as a person would type it."""
-    module = (
-        f"ray_jobs.{Path(argv[0]).stem}"
-        if argv and argv[0].endswith(".py")
-        else "ray_jobs.evaluate"
-    )
+    """Return the command as a person would type it."""
+    by_file = bool(argv) and argv[0].endswith(".py")
+    module = f"ray_jobs.{Path(argv[0]).stem}" if by_file else "ray_jobs.evaluate"
     return ["-m", module, *argv[1:]]
 
 
-def _judge(
-    settings: ScoreSettings, recipes: dict[str, Recipe], names: list[str], config: RunConfig
-) -> dict[tuple[str, str], DecidedRisks]:
-    """All verdicts, by (class, model); the longest fits are started first."""
-    task = ray.remote(num_cpus=1, max_retries=2)(score_model)
-    order = sorted(names, key=lambda name: (name not in ("gbdt_92", *ABLATION), name))
-    refs = {
-        task.remote(settings, recipe, name): (recipe.class_name, name)
-        for name in order
-        for recipe in recipes.values()
+def _risks_of_bundles(
+    config: RunConfig, workspace: Workspace, recipes: dict[str, Recipe], bundles: dict[str, str]
+) -> RisksByModel:
+    """Return the risks of the run's own model, by (class, model)."""
+    shared = Candidates(config).shared
+    scores = score_bundles(shared, recipes, bundles, workspace.held_out)
+    decided = bundle_risks(workspace.windows, recipes, scores)
+    return {(name, config.model.family): risks for name, risks in decided.items()}
+
+
+def _risks_of_candidates(
+    config: RunConfig, workspace: Workspace, recipes: dict[str, Recipe]
+) -> RisksByModel:
+    """Return the risks of baselines and ablations, by (class, model)."""
+    settings = _beside(config)
+    check_trainable(config, workspace, settings.values())
+    candidates = Candidates(config)
+    fits = {
+        (name, model): candidates.of(settings[model], recipe)
+        for model in settings
+        for name, recipe in recipes.items()
     }
-    found, waiting = {}, list(refs)
-    while waiting:
-        done, waiting = ray.wait(waiting)
-        found[refs[done[0]]] = ray.get(done[0])
-        log.info("evaluate: %s / %s judged, %d to go", *refs[done[0]], len(waiting))
-    verdicts: dict[tuple[str, str], DecidedRisks] = {}
-    for model in names:
-        opinions = {name: found[name, model] for name in recipes}
-        decided = decide_risks(
-            place(settings.windows_folder), recipes, opinions, config.decision, model
-        )
-        verdicts |= {(name, model): verdict for name, verdict in decided.items()}
-    return verdicts
+    candidates.fit(fits.values(), job="evaluate")
+    risks: RisksByModel = {}
+    for model in settings:
+        scores = {name: read_scores(fits[name, model].file) for name in recipes}
+        decided = decide_risks(workspace.windows, recipes, scores, config.decision, model)
+        risks |= {(name, model): decided[name] for name in recipes}
+    return risks
 
 
-def _headline(found: dict[str, Any]) -> dict[str, Any]:
-    """Figures for the closing summary."""
+def _beside(config: RunConfig) -> dict[str, FamilyConfig]:
+    """Return the settings of all models that stand beside the run's own."""
+    settings: dict[str, FamilyConfig] = {
+        name: config_of(name, seed=config.seed)
+        for name in config.evaluate.baselines
+        if name != config.model.family
+    }
+    if config.evaluate.ablation and config.model.family == "hybrid":
+        settings |= {name: config.model.replace(**changes) for name, changes in ABLATION.items()}
+    return settings
+
+
+def _decision_facts(
+    windows: EvaluationSet, risks: RisksByModel, models: list[str], default: str
+) -> dict[str, Any]:
+    decisions = {
+        model: {name: found.decision for (name, other), found in risks.items() if other == model}
+        for model in models
+    }
     return {
-        model: {
-            h: {name: each[name] for name in ("pr_auc", "roc_auc", "base_rate")}
-            for h, each in by_horizon.items()
-        }
-        for model, by_horizon in found["models"].items()
+        "thresholds": threshold_facts(windows, decisions),
+        "own_decisions": facility_facts(windows, decisions[default]),
     }
 
 
-def _files(workspace: Workspace) -> list[str]:
-    names = ("metrics.json", "metrics_summary.csv", "predictions.parquet", "report.html", "figures")
-    return [str(workspace.root / name) for name in names]
+def _headline(metrics: dict[str, Any]) -> dict[str, Any]:
+    """Return the main figures of every model by horizon."""
+    headline: dict[str, Any] = {}
+    for model, by_horizon in metrics["models"].items():
+        headline[model] = {
+            horizon: {name: figures[name] for name in ("pr_auc", "roc_auc", "base_rate")}
+            for horizon, figures in by_horizon.items()
+        }
+    return headline
 
 
 if __name__ == "__main__":

@@ -21,12 +21,14 @@ import ray
 from hvac.errors import HvacError
 from hvac.features.encoder import EncoderConfig, encoder_stamp, load_encoder, untrained
 from hvac.features.table import from_arrow, to_arrow
+from hvac.panel.partitions import label_keys
 from hvac.panel.registry import Registry
-from hvac.storage import AnyPath, place, read_mark, write_json, write_parquet
+from hvac.storage import AnyPath, content_key, place, read_mark, write_json, write_parquet
 from ray_jobs.run.command import main
 from ray_jobs.run.progress import counted
+from ray_jobs.run.records import Borders, FeaturizeRecord, IngestRecord
 from ray_jobs.run.run_config import RunConfig
-from ray_jobs.run.workspace import Result, Workspace, content_key, run_step, workspace_of
+from ray_jobs.run.workspace import Workspace, run_step, workspace_of
 from ray_jobs.tables.buckets import (
     BucketPlan,
     actors_for,
@@ -37,7 +39,6 @@ from ray_jobs.tables.buckets import (
     make_plan,
     mark_done,
 )
-from ray_jobs.tables.partitions import label_keys
 from ray_jobs.tables.peer_levels import make_peers, peer_keys
 from ray_jobs.tables.recipes import fit_recipes
 from ray_jobs.tables.trainable import ASKED
@@ -52,10 +53,10 @@ TABLE = 6  # raised when the same settings give other rows, so that tables are m
 ENCODER_CPUS, TASK_CPUS = 0.01, 0.9
 
 
-def run(config: RunConfig) -> Result:
+def run(config: RunConfig) -> FeaturizeRecord:
     """Featurize the ingested panel, unless the same windows were made before."""
     workspace = workspace_of(config)
-    ingested = workspace.finished("ingest")
+    ingested = workspace.record(IngestRecord)
     rules = content_key(
         [getattr(config, name).model_dump(mode="json") for name in ASKED],
         encoder_stamp(config.encoder),
@@ -63,20 +64,22 @@ def run(config: RunConfig) -> Result:
         config.evaluate.ablation,
         TABLE,
     )
-    key = content_key(ingested["key"], rules)
+    key = content_key(ingested.key, rules)
     return run_step(
-        workspace, "featurize", key, lambda: _featurize(config, workspace, rules, ingested)
+        workspace, FeaturizeRecord, key, lambda: _featurize(config, workspace, rules, ingested)
     )
 
 
-def _featurize(config: RunConfig, workspace: Workspace, rules: str, ingested: Result) -> Result:
-    buckets = workspace.buckets
+def _featurize(
+    config: RunConfig, workspace: Workspace, rules: str, ingested: IngestRecord
+) -> FeaturizeRecord:
+    buckets = ingested.buckets
     registry = Registry.load(workspace.panel)
     recipes, splitter = fit_recipes(config, registry, workspace, list(buckets))
     borders = {"t1": splitter.t1, "t2": splitter.t2, "purge": splitter.purge}
     told = {name: recipe.to_json() for name, recipe in recipes.items()}
     follow_up = registry.follow_up(config.labels.kinds)
-    each = ingested["buckets_each"]
+    each = ingested.buckets_each
     parts = label_keys(splitter, follow_up, each)
     peers = (
         {}
@@ -105,14 +108,14 @@ def _featurize(config: RunConfig, workspace: Workspace, rules: str, ingested: Re
         for name, count in counts.items()
         if any(part["windows"] for part in count.values())
     }
-    return {
-        "left_out": left_out,
-        "borders": borders,
-        "windows": counts,
-        "encoder": encoder_stamp(config.encoder),
-        "asked": {name: getattr(config, name).model_dump(mode="json") for name in ASKED},
-        "buckets_made": len(todo),
-    }
+    return FeaturizeRecord(
+        left_out=left_out,
+        borders=Borders(**borders),
+        windows=counts,
+        encoder=encoder_stamp(config.encoder),
+        asked={name: getattr(config, name).model_dump(mode="json") for name in ASKED},
+        buckets_made=len(todo),
+    )
 
 
 def _drop_others(folder: AnyPath, keys: dict[str, str]) -> list[str]:

@@ -28,6 +28,7 @@ import ray
 from hvac.cells import safe_table
 from hvac.errors import InputError
 from hvac.features.describe_predecessor import seed_table
+from hvac.panel.partitions import bucket_folder, bucket_keys, by_bucket, part_keys
 from hvac.panel.registry import Registry, build_registry
 from hvac.panel.spans import readings_by_month
 from hvac.readings.accepted import id_text
@@ -49,6 +50,7 @@ from hvac.readings.sources import SUFFIXES, file_stamp, passed_over, table_files
 from hvac.simulate.fleet import simulate_facilities, write_canonical
 from hvac.storage import (
     AnyPath,
+    content_key,
     open_filesystem,
     place,
     read_mark,
@@ -61,10 +63,10 @@ from hvac.storage import (
 )
 from ray_jobs.run.command import main
 from ray_jobs.run.progress import finished
+from ray_jobs.run.records import IngestRecord, SimulateRecord
 from ray_jobs.run.run_config import RunConfig
-from ray_jobs.run.workspace import Result, Workspace, content_key, run_step, workspace_of
+from ray_jobs.run.workspace import Workspace, run_step, workspace_of
 from ray_jobs.tables.overlap_counts import count_overlaps
-from ray_jobs.tables.partitions import bucket_folder, bucket_keys, by_bucket, part_keys
 
 log = logging.getLogger(__name__)
 BYTES_PER_BUCKET = 4 * 2**20
@@ -78,7 +80,7 @@ NAMED_FILES = 5
 SERIES_KEYS = ["facility_id", "equipment_id", "point_id"]
 
 
-def run(config: RunConfig) -> Result:
+def run(config: RunConfig) -> IngestRecord:
     """Ingest the source of a run, unless the same files were ingested before."""
     workspace = workspace_of(config)
     source = _simulated(config, workspace) if config.simulate else config.source
@@ -100,7 +102,9 @@ def run(config: RunConfig) -> Result:
         config.featurize.buckets,
         UNITS,
     )
-    return run_step(workspace, "ingest", key, lambda: _ingest(config, source, stamps, workspace))
+    return run_step(
+        workspace, IngestRecord, key, lambda: _ingest(config, source, stamps, workspace)
+    )
 
 
 def _simulated(config: RunConfig, workspace: Workspace) -> SourceConfig:
@@ -108,19 +112,19 @@ def _simulated(config: RunConfig, workspace: Workspace) -> SourceConfig:
     folder, fleet = workspace.root / "source", config.simulate
     assert fleet is not None, "only simulated runs come here"
 
-    def work() -> Result:
+    def work() -> SimulateRecord:
         remove_tree(folder)
         write_canonical(simulate_facilities(fleet), folder)
-        return {"folder": str(folder)}
+        return SimulateRecord(folder=str(folder))
 
-    run_step(workspace, "simulate", content_key(fleet.model_dump(mode="json")), work)
+    run_step(workspace, SimulateRecord, content_key(fleet.model_dump(mode="json")), work)
     events, equipment = (str(folder / f"{name}.parquet") for name in ("events", "equipment"))
     return SourceConfig(readings=str(folder / "readings"), events=events, equipment=equipment)
 
 
 def _ingest(
     config: RunConfig, source: SourceConfig, stamps: dict[str, str], workspace: Workspace
-) -> Result:
+) -> IngestRecord:
     panel = workspace.panel
     if not (panel / LAYOUT).exists():
         remove_tree(panel)  # of an earlier version, or begun and left
@@ -165,13 +169,9 @@ def _ingest(
     told += told_of_counts(counts)
     for sentence in told:
         log.warning("%s", sentence)
-    return {
-        **facts,
-        "warnings": told,
-        "buckets": buckets,
-        "buckets_each": each,
-        "files_read": len(todo),
-    }
+    return IngestRecord(
+        **facts, warnings=told, buckets=buckets, buckets_each=each, files_read=len(todo)
+    )
 
 
 def _told_of_files(source: SourceConfig, panel: AnyPath, keys: Mapping[str, str]) -> list[str]:
@@ -288,7 +288,7 @@ def _notes(panel: AnyPath, keys: Mapping[str, str]) -> dict[str, list[str]]:
     return {path: _read_json(_facts(panel, key)).get("notes", []) for key, path in keys.items()}
 
 
-def _readings_summary(counts: dict[str, int]) -> Result:
+def _readings_summary(counts: dict[str, int]) -> dict[str, int]:
     named = {
         "rows": "rows_read",
         "read": "readings",

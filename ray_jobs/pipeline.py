@@ -7,24 +7,43 @@ A step that was done with the same configuration and input is skipped, and says 
 
 from __future__ import annotations
 
+import json
 import sys
+from typing import Any
 
+from hvac.report.closing_summary import closing_summary
 from ray_jobs import evaluate, featurize, ingest, score, train
-from ray_jobs.assess.run_facts import closing_summary
 from ray_jobs.run.command import main
+from ray_jobs.run.records import IngestRecord, ScoreRecord
 from ray_jobs.run.run_config import RunConfig
-from ray_jobs.run.workspace import Result, workspace_of
-
-STEPS = (ingest, featurize, train, evaluate, score)
+from ray_jobs.run.workspace import Workspace, workspace_of
 
 
-def run(config: RunConfig) -> Result:
-    """Run every step, then say what was read, left out and found; returns the seconds each step
-    took.
-    """
-    found = {step.__name__.rpartition(".")[2]: step.run(config) for step in STEPS}
-    sys.stdout.write(closing_summary(workspace_of(config)) + "\n")
-    return {"seconds": {name: each.get("seconds") for name, each in found.items()}}
+def run(config: RunConfig) -> dict[str, Any]:
+    """Run every step and print the closing summary; returns the seconds each step took."""
+    records = {
+        "ingest": ingest.run(config),
+        "featurize": featurize.run(config),
+        "train": train.run(config),
+        "evaluate": evaluate.run(config),
+        "score": score.run(config),
+    }
+    sys.stdout.write(run_summary(workspace_of(config)) + "\n")
+    return {"seconds": {name: record.seconds for name, record in records.items()}}
+
+
+def run_summary(workspace: Workspace) -> str:
+    """Return what a run read, left out and found, as text for a terminal."""
+    root = workspace.root
+    scored = workspace.record(ScoreRecord) if workspace.has_finished("score") else None
+    return closing_summary(
+        json.loads((root / "metrics.json").read_text(encoding="utf-8")),
+        warnings=workspace.record(IngestRecord).warnings,
+        units_by_status=scored.units if scored else {},
+        learning_days_left=scored.learning_days_left if scored else None,
+        files=sorted(map(str, root.glob("[!.]*.*"))),
+        report=str(root / "report.html"),
+    )
 
 
 if __name__ == "__main__":

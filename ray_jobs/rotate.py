@@ -1,5 +1,4 @@
-"""Every piece of equipment judged once, by models that never saw it: a comparison in turns, one per
-fold.
+"""Compare models in turns, so that every piece of equipment is tested once.
 
     python -m ray_jobs.rotate --config FILE [key.sub=value …]
 
@@ -18,7 +17,8 @@ are of the machines that calibrate in no turn.
 
 With `compare.kinds` every kind of events is predicted alone, in turns of its own, and figures are
 means over kinds, paired over the same machines. Writes workspace/compare/<name>/rotation.json; an
-interrupted job goes on where it was."""
+interrupted job goes on where it was.
+"""
 
 from __future__ import annotations
 
@@ -30,39 +30,30 @@ import numpy as np
 
 from hvac.errors import ConfigError, HvacError
 from hvac.evaluation.comparison import EvaluationSet, part_of, pooled
-from hvac.evaluation.leaderboard import IN_TURNS, mean_cost, standings
+from hvac.evaluation.leaderboard import IN_TURNS, Candidate, mean_cost, standings
 from hvac.panel.registry import Registry
-from hvac.storage import write_json
+from hvac.storage import content_key, write_json
 from ray_jobs import featurize, ingest
 from ray_jobs.assess.leaderboard_files import leaderboard_folder
-from ray_jobs.compare import Field, comparison_of, fitted
+from ray_jobs.compare import FittedModels, compare_section, fit_models
 from ray_jobs.fit.candidates import basis_of
 from ray_jobs.run.command import main
+from ray_jobs.run.records import RotateRecord
 from ray_jobs.run.run_config import RunConfig
-from ray_jobs.run.workspace import Result, content_key, run_step, workspace_of
+from ray_jobs.run.workspace import run_step, workspace_of
 from ray_jobs.tables.recipes import check_kinds
 
 log = logging.getLogger(__name__)
+Turns = dict[str | None, list[RunConfig]]  # by the kind of events that is predicted alone
 
 
-def run(config: RunConfig) -> Result:
-    """Turn by turn, unless that was done with the same configuration, windows and code."""
-    wanted, workspace = comparison_of(config), workspace_of(config)
-    if config.splits.kind != "equipment":
-        raise HvacError(
-            f"{config.name}: splits.kind is {config.splits.kind!r}; equipment takes turns to be"
-            " tested under kind: equipment (a time split tests all of it already, and for"
-            " facilities there is ray_jobs.facilities)"
-        )
-    if wanted.kinds and (config.labels.source, config.labels.label) != ("events", "onset"):
-        raise ConfigError(
-            f"{config.name}: compare.kinds names kinds of events, but labels.source is"
-            f" {config.labels.source!r} and labels.label {config.labels.label!r}: remove"
-            " compare.kinds, or predict onsets of events"
-        )
-    turns = {kind: _turns(config, kind) for kind in wanted.kinds or (None,)}
+def run(config: RunConfig) -> RotateRecord:
+    """Compare turn by turn, unless that was done with the same configuration, windows and code."""
+    section, workspace = compare_section(config), workspace_of(config)
+    _check(config)
+    turns: Turns = {kind: _turns(config, kind) for kind in section.kinds or (None,)}
     every = [turn for of_kind in turns.values() for turn in of_kind]
-    if wanted.kinds:
+    if section.kinds:
         ingest.run(every[0])
         registry = Registry.load(workspace_of(every[0]).panel)
         for of_kind in turns.values():
@@ -70,73 +61,96 @@ def run(config: RunConfig) -> Result:
     for turn in every:
         ingest.run(turn)
         featurize.run(turn)
-    sections = [getattr(config, name).model_dump(mode="json") for name in ("compare", "decision")]
-    key = content_key([basis_of(turn) for turn in every], sections, IN_TURNS)
-    return run_step(workspace, f"rotate_{wanted.name}", key, lambda: _rotate(config, turns))
+    settings = [section.model_dump(mode="json"), config.decision.model_dump(mode="json")]
+    key = content_key([basis_of(turn) for turn in every], settings, IN_TURNS)
+    step = f"rotate_{section.name}"
+    return run_step(workspace, RotateRecord, key, lambda: _rotate(config, turns), step=step)
+
+
+def _check(config: RunConfig) -> None:
+    """Raise where the splits or labels of a run cannot take turns."""
+    if config.splits.kind != "equipment":
+        raise HvacError(
+            f"{config.name}: splits.kind is {config.splits.kind!r}; equipment takes turns to be"
+            " tested under kind: equipment (a time split tests all of it already, and for"
+            " facilities there is ray_jobs.facilities)"
+        )
+    labels = config.labels
+    if compare_section(config).kinds and (labels.source, labels.label) != ("events", "onset"):
+        raise ConfigError(
+            f"{config.name}: compare.kinds names kinds of events, but labels.source is"
+            f" {labels.source!r} and labels.label {labels.label!r}: remove compare.kinds, or"
+            " predict onsets of events"
+        )
 
 
 def _turns(config: RunConfig, kind: str | None) -> list[RunConfig]:
+    """Return the runs of all turns, each with a workspace of its own."""
     root, labels = workspace_of(config).root / "turns", config.labels
     if kind is not None:
-        place = comparison_of(config).kinds.index(kind) + 1
-        root, labels = (
-            root / f"{place}_{re.sub(r'[^A-Za-z0-9]', '_', kind)}",
-            labels.replace(events=(kind,)),
-        )
+        number = compare_section(config).kinds.index(kind) + 1
+        root = root / f"{number}_{re.sub(r'[^A-Za-z0-9]', '_', kind)}"
+        labels = labels.replace(events=(kind,))
     folds = config.splits.folds
-    return [
-        config.replace(
+    turns = []
+    for fold in range(folds):
+        turn = config.replace(
             workspace=str(root / f"{fold + 1}_of_{folds}"),
             labels=labels,
             splits=config.splits.replace(fold=fold),
             evaluate=config.evaluate.replace(ablation=False),
         )
-        for fold in range(folds)
-    ]
+        turns.append(turn)
+    return turns
 
 
-def _rotate(config: RunConfig, turns: dict[str | None, list[RunConfig]]) -> Result:
-    wanted = comparison_of(config)
-    fields = {kind: [_field(turn) for turn in of_kind] for kind, of_kind in turns.items()}
-    every = [field for of_kind in fields.values() for field in of_kind]
-    trials = {
-        kind: pooled([field.trial("test") for field in of_kind]) for kind, of_kind in fields.items()
+def _rotate(config: RunConfig, turns: Turns) -> RotateRecord:
+    section = compare_section(config)
+    fitted = {kind: [_fit_turn(turn) for turn in of_kind] for kind, of_kind in turns.items()}
+    every = [models for of_kind in fitted.values() for models in of_kind]
+    tests = {
+        kind: pooled([models.windows("test") for models in of_kind])
+        for kind, of_kind in fitted.items()
     }
-    seen = np.unique(np.concatenate([field.trial("cal").windows.units for field in every]))
-    unseen = [part_of(trial, ~np.isin(trial.windows.units, seen)) for trial in trials.values()]
+    calibrating = [models.windows("cal").windows.units for models in every]
+    seen = np.unique(np.concatenate(calibrating))
+    unseen = [part_of(test, ~np.isin(test.windows.units, seen)) for test in tests.values()]
+    candidates = _mean_candidates(every)
 
-    contenders = [
-        of_turns[0]._replace(cost=mean_cost([each.cost for each in of_turns]))
-        for of_turns in zip(*(field.contenders for field in every), strict=True)
-    ]
-
-    def rows(*tests: EvaluationSet) -> list[dict[str, Any]]:
-        return standings(tests, contenders, {"against_default": wanted.default}, wanted.replicates)
+    def rows(*parts: EvaluationSet) -> list[dict[str, Any]]:
+        others = {"against_default": section.default}
+        return standings(parts, candidates, others, section.replicates)
 
     board: dict[str, Any] = {
-        "name": wanted.name,
-        "default": wanted.default,
+        "name": section.name,
+        "default": section.default,
         "turns": config.splits.folds,
         "judged": IN_TURNS,
         "horizons": list(unseen[0].horizons),
-        "rows": rows(*trials.values()),
-        "kinds": {kind: rows(trials[kind]) for kind in wanted.kinds},
-        "unseen": rows(*unseen) if all(len(trial.windows) for trial in unseen) else [],
+        "rows": rows(*tests.values()),
+        "kinds": {kind: rows(tests[kind]) for kind in section.kinds},
+        "unseen": rows(*unseen) if all(len(part.windows) for part in unseen) else [],
     }
-    folder = leaderboard_folder(workspace_of(config), wanted.name)
+    folder = leaderboard_folder(workspace_of(config), section.name)
     write_json(folder / "rotation.json", board)
-    fits = {name: sum(field.fits[name] for field in every) for name in every[0].fits}
-    return {"folder": str(folder), **fits}
+    fits = {name: sum(models.fits[name] for models in every) for name in every[0].fits}
+    return RotateRecord(folder=str(folder), **fits)
 
 
-def _field(turn: RunConfig) -> Field:
-    log.info(
-        "rotate: %s, turn %d of %d",
-        ", ".join(turn.labels.kinds),
-        (turn.splits.fold or 0) + 1,
-        turn.splits.folds,
-    )
-    return fitted(turn)
+def _mean_candidates(every: list[FittedModels]) -> list[Candidate]:
+    """Return every model once, with the mean of what it cost in all turns."""
+    candidates = []
+    for of_turns in zip(*(models.models for models in every), strict=True):
+        cost = mean_cost([candidate.cost for candidate in of_turns])
+        candidates.append(of_turns[0]._replace(cost=cost))
+    return candidates
+
+
+def _fit_turn(turn: RunConfig) -> FittedModels:
+    number = (turn.splits.fold or 0) + 1
+    kinds = ", ".join(turn.labels.kinds)
+    log.info("rotate: %s, turn %d of %d", kinds, number, turn.splits.folds)
+    return fit_models(turn)
 
 
 if __name__ == "__main__":

@@ -33,6 +33,8 @@ from hvac.scoring.latest import LATEST, PAST, latest_rows, past_rows
 from hvac.scoring.worklist import ranking, write_ranking
 from hvac.storage import (
     AnyPath,
+    content_key,
+    folder_name,
     matching,
     parquet_dataset,
     place,
@@ -43,10 +45,10 @@ from hvac.storage import (
 )
 from ray_jobs.run.command import main
 from ray_jobs.run.progress import counted
+from ray_jobs.run.records import IngestRecord, ScoreRecord, TrainRecord
 from ray_jobs.run.run_config import RunConfig, ScoreConfig
-from ray_jobs.run.workspace import Result, Workspace, content_key, run_step, workspace_of
+from ray_jobs.run.workspace import Workspace, run_step, workspace_of
 from ray_jobs.tables.buckets import BucketPlan, actors_for, bucket_scenes, fetched, make_plan
-from ray_jobs.tables.partitions import folder_name
 from ray_jobs.tables.peer_levels import make_peers, peer_keys
 
 log = logging.getLogger(__name__)
@@ -67,71 +69,77 @@ RANKED = (
 )
 
 
-def run(config: RunConfig) -> Result:
-    """Score what has changed since the last run: all of it, or the facilities or the day that were
-    asked for.
-    """
+def run(config: RunConfig) -> ScoreRecord:
+    """Score what has changed since the last run, or the facilities or the day of the settings."""
     workspace = workspace_of(config)
-    trained, ingested = workspace.finished("train"), workspace.finished("ingest")
-    bundles: dict[str, str] = trained["bundles"]
+    trained, ingested = workspace.record(TrainRecord), workspace.record(IngestRecord)
     if config.source is not None and config.source.format == "seed":
         log.info(
-            "score: the seed's format holds ready windows and no record, so there is no newest"
+            "score: the predecessor's CSV holds ready windows and no record, so there is no newest"
             " window to score"
         )
-        return {"units": {}, "learning_days_left": None}
-    rules = content_key(bundles, config.score.days)
-    asked = config.score
-    if asked.facilities or asked.day or asked.again:
-        return _score(config, workspace, bundles, workspace.buckets, rules)
-    key = content_key(rules, ingested["key"], config.language)
+        return ScoreRecord(units={})
+    rules = content_key(trained.bundles, config.score.days)
+    section = config.score
+    if section.facilities or section.day or section.again:
+        return _score(config, workspace, trained, ingested, rules)
+    key = content_key(rules, ingested.key, config.language)
     return run_step(
         workspace,
-        "score",
+        ScoreRecord,
         key,
-        lambda: _score(config, workspace, bundles, workspace.buckets, rules),
+        lambda: _score(config, workspace, trained, ingested, rules),
     )
 
 
 def _score(
     config: RunConfig,
     workspace: Workspace,
-    bundles: dict[str, str],
-    buckets: dict[str, str],
+    trained: TrainRecord,
+    ingested: IngestRecord,
     rules: str,
-) -> Result:
-    asked, folder = config.score, workspace.root / "scores"
-    folders = {name: str(workspace.bundles / bundle) for name, bundle in bundles.items()}
-    recipes = {name: Bundle.load(path).recipe for name, path in folders.items()}
-    plan, each = make_plan(config, workspace, recipes), workspace.finished("ingest")["buckets_each"]
-    peers = make_peers(workspace.root, workspace.panel, plan.registry, recipes, buckets, each=each)
+) -> ScoreRecord:
+    section, folder = config.score, workspace.root / "scores"
+    bundles = {name: str(workspace.bundles / bundle) for name, bundle in trained.bundles.items()}
+    recipes = {name: Bundle.load(path).recipe for name, path in bundles.items()}
+    plan = _score_plan(make_plan(config, workspace, recipes), workspace, ingested, rules)
+    _warn_of_unknown_classes(plan)
+    _drop_gone(folder, set(ingested.buckets))
+    chosen = _of_facilities(list(ingested.buckets), section.facilities)
+    all_again = bool(section.day or section.again)
+    todo = [b for b in chosen if all_again or _key(folder, b) != plan.keys[b]]
+    if len(todo) < len(chosen):
+        log.info("score: %d of %d buckets are as they were", len(chosen) - len(todo), len(chosen))
+    if todo:
+        _stream(plan, bundles, str(folder), section, todo)
+    last_day = plan.registry.days[1]
+    entries = [] if section.day else publish_latest(config, workspace, folder, last_day)
+    learning = [row["learning_days_left"] for row in entries if row["status"] == LEARNING]
+    return ScoreRecord(
+        units=dict(Counter(row["status"] for row in entries)),
+        learning_days_left=(min(learning), max(learning)) if learning else None,
+        buckets_scored=len(todo),
+    )
+
+
+def _score_plan(
+    plan: BucketPlan, workspace: Workspace, ingested: IngestRecord, rules: str
+) -> BucketPlan:
+    """Add peers, and what the scores of each bucket depend on."""
+    buckets, each = ingested.buckets, ingested.buckets_each
+    peers = make_peers(
+        workspace.root, workspace.panel, plan.registry, plan.recipes, buckets, each=each
+    )
     levels = peer_keys(peers, plan.registry, each=each)
     keys = {bucket: content_key(rules, key, levels.get(bucket)) for bucket, key in buckets.items()}
-    plan = replace(plan, keys=keys, peers=peers)
-    _warn_of_strangers(plan)
-    _drop_gone(folder, set(buckets))
-    wanted = _of_facilities(list(buckets), asked.facilities)
-    todo = [b for b in wanted if asked.day or asked.again or _key(folder, b) != keys[b]]
-    if len(todo) < len(wanted):
-        log.info("score: %d of %d buckets are as they were", len(wanted) - len(todo), len(wanted))
-    if todo:
-        _stream(plan, folders, str(folder), asked, todo)
-    entries = [] if asked.day else publish_latest(config, workspace, folder, plan.registry.days[1])
-    left = [entry["learning_days_left"] for entry in entries if entry["status"] == LEARNING]
-    statuses = Counter(entry["status"] for entry in entries)
-    return {
-        "units": dict(statuses),
-        "learning_days_left": [min(left), max(left)] if left else None,
-        "buckets_scored": len(todo),
-    }
+    return replace(plan, keys=keys, peers=peers)
 
 
-def _warn_of_strangers(plan: BucketPlan) -> None:
-    """Equipment of a class that no bundle knows is not scored, and that is said."""
-    lacking = Counter(
-        name for name in plan.registry.units["class"].to_pylist() if name not in plan.recipes
-    )
-    for name, count in sorted(lacking.items()):
+def _warn_of_unknown_classes(plan: BucketPlan) -> None:
+    """Warn of equipment of a class that no bundle was trained for."""
+    classes = plan.registry.units["class"].to_pylist()
+    unknown = Counter(name for name in classes if name not in plan.recipes)
+    for name, count in sorted(unknown.items()):
         log.warning(
             "score: %d units of class '%s' are not scored: no bundle was trained for it",
             count,
@@ -140,18 +148,19 @@ def _warn_of_strangers(plan: BucketPlan) -> None:
 
 
 def _of_facilities(buckets: list[str], facilities: tuple[str, ...]) -> list[str]:
+    """Return the buckets of some facilities; all where none is named."""
     if not facilities:
         return buckets
     folders = {name: folder_name(name) for name in facilities}
-    found = [bucket for bucket in buckets if bucket.rpartition(".")[0] in folders.values()]
-    known = {bucket.rpartition(".")[0] for bucket in found}
-    for name, own in folders.items():
-        if own not in known:
+    chosen = [bucket for bucket in buckets if bucket.rpartition(".")[0] in folders.values()]
+    known = {bucket.rpartition(".")[0] for bucket in chosen}
+    for name, folder in folders.items():
+        if folder not in known:
             raise InputError(
                 f"score.facilities names '{name}', of which there is no reading: correct the"
                 " facility's id"
             )
-    return found
+    return chosen
 
 
 def _stream(

@@ -1,5 +1,4 @@
-"""Fit the configured family, calibrate and choose thresholds on cross-fitted scores, write one
-bundle per class.
+"""Fit the configured family, calibrate and choose thresholds, and write one bundle per class.
 
     python -m ray_jobs.train --config FILE [key.sub=value …]
 
@@ -7,7 +6,8 @@ Networks, also those of a fusion and those that score held-out folds, are fitted
 workers, which share every batch (data-parallel; GPUs where the config says so). A killed worker
 resumes from the last checkpoint, and so does a killed job that is started again. Everything else is
 one Ray task per class. The frozen encoder runs only for families that look at its patch tokens or
-tune it."""
+tune it. Calibration and thresholds rest on cross-fitted scores.
+"""
 
 from __future__ import annotations
 
@@ -16,40 +16,38 @@ from typing import Any
 import ray
 import torch
 
-from hvac.decision.decision import Scored, fit_decisions, on_grid
+from hvac.decision.decision import Decision, Scored, fit_decisions, on_grid
 from hvac.features.describe import Recipe
 from hvac.features.encoder import EncoderConfig, load_encoder
 from hvac.models.families import FAMILIES, cross_fit, network_fits
-from hvac.models.family import CrossFit, Fitting, loaded_once
+from hvac.models.family import CrossFit, Encoding, Fitting, loaded_once
 from hvac.models.fitting import FitState, count
 from hvac.models.network import fit_name
 from hvac.scoring.bundle import Bundle
-from hvac.storage import AnyPath, remove_tree
-from ray_jobs.assess.decided import write_held_out
-from ray_jobs.assess.forecast_windows import forecast_bands
+from hvac.storage import AnyPath, content_key, remove_tree
+from ray_jobs.assess.decided_risks import write_held_out
+from ray_jobs.assess.window_samples import forecast_bands
 from ray_jobs.fit.torch_run import fit_by_workers
 from ray_jobs.fit.train_worker import fit_worker
 from ray_jobs.run.command import main
+from ray_jobs.run.records import FeaturizeRecord, TrainRecord
 from ray_jobs.run.run_config import RunConfig
-from ray_jobs.run.workspace import Result, Workspace, content_key, run_step, workspace_of
+from ray_jobs.run.workspace import Workspace, run_step, workspace_of
 from ray_jobs.tables.trainable import check_trainable
 from ray_jobs.tables.windows_table import NOT_TESTED, fit_windows, load_recipes, read_windows
 
 
-def run(config: RunConfig) -> Result:
-    """Train every class of the featurized table, unless it was done with the same configuration and
-    windows.
-    """
+def run(config: RunConfig) -> TrainRecord:
+    """Train every class of the table, unless it was done with the same configuration and windows."""
     workspace = workspace_of(config)
-    featurized = workspace.finished("featurize")
-    sections = [
-        getattr(config, name).model_dump(mode="json") for name in ("model", "decision", "encoder")
-    ]
-    key = content_key(featurized["key"], sections, config.train.workers)
-    return run_step(workspace, "train", key, lambda: _train(config, workspace, key))
+    table = workspace.record(FeaturizeRecord).key
+    parts = (config.model, config.decision, config.encoder)
+    sections = [part.model_dump(mode="json") for part in parts]
+    key = content_key(table, sections, config.train.workers)
+    return run_step(workspace, TrainRecord, key, lambda: _train(config, workspace, key))
 
 
-def _train(config: RunConfig, workspace: Workspace, key: str) -> Result:
+def _train(config: RunConfig, workspace: Workspace, key: str) -> TrainRecord:
     check_trainable(config, workspace, [config.model])
     recipes = load_recipes(workspace.windows)
     networks = _fit_networks(config, workspace, key)
@@ -57,56 +55,79 @@ def _train(config: RunConfig, workspace: Workspace, key: str) -> Result:
     bands = forecast_bands(config, workspace, recipes)
     encoder = loaded_once(lambda: load_encoder(config.encoder))
     remove_tree(workspace.bundles)
-    scored = {
-        name: _scored(config, workspace, recipe, fits[name]) for name, recipe in recipes.items()
-    }
-    log_odds = FAMILIES[config.model.family].log_odds
+    scored = {name: _scored(workspace, recipes[name], fits[name]) for name in recipes}
     decisions = fit_decisions(
-        scored, horizons=config.windows.horizons, config=config.decision, log_odds=log_odds
+        scored,
+        horizons=config.windows.horizons,
+        config=config.decision,
+        log_odds=FAMILIES[config.model.family].log_odds,
     )
-    bundles, history, calibration = {}, {}, {}
+    bundles, history = {}, {}
     for name, recipe in recipes.items():
-        decision, state = decisions[name], networks.get(f"{name}/{fit_name('', None)}")
-        bundle = Bundle(
-            model=fits[name].model,
-            recipe=recipe,
-            decision=decision,
-            encoder_config=config.encoder,
-            encoder_sha256=encoder().sha256,
-            band=bands[name],
-            training=_record(config, workspace, recipe, state, key) | fits[name].notes,
+        state = networks.get(f"{name}/{fit_name('', None)}")
+        training = _training_facts(config, workspace, recipe, state, key) | fits[name].notes
+        bundle = _bundle(
+            config, fits[name], recipe, decisions[name], bands[name], training, encoder
         )
-        bundle.__dict__["encoder"] = encoder()
         bundles[name] = bundle.save(workspace.bundles).name
-        horizons = list(map(str, recipe.windows.horizons))
-        history[name] = dict(zip(horizons, state.history_H, strict=True)) if state else {}
-        calibration[name] = {
-            h: c.method for h, c in zip(horizons, decision.calibrators, strict=True)
-        }
-    return {
-        "bundles": bundles,
-        "history": history,
-        "calibration": calibration,
-        "encoder_sha256": encoder().sha256,
-        "fusion": {name: fit.notes for name, fit in fits.items() if fit.notes},
-    }
+        history[name] = _history(recipe, state)
+    return TrainRecord(
+        bundles=bundles,
+        history=history,
+        calibration={name: _methods(recipes[name], decisions[name]) for name in recipes},
+        encoder_sha256=encoder().sha256,
+        fusion={name: fit.notes for name, fit in fits.items() if fit.notes},
+    )
 
 
-def _scored(config: RunConfig, workspace: Workspace, recipe: Recipe, fit: CrossFit) -> Scored:
-    """Return the cross-fitted scores of the windows that calibrate: those on the grid that is
-    evaluated.
-    """
+def _bundle(
+    config: RunConfig,
+    fit: CrossFit,
+    recipe: Recipe,
+    decision: Decision,
+    band: dict[int, Any],
+    training: dict[str, Any],
+    encoder: Encoding,
+) -> Bundle:
+    bundle = Bundle(
+        model=fit.model,
+        recipe=recipe,
+        decision=decision,
+        encoder_config=config.encoder,
+        encoder_sha256=encoder().sha256,
+        band=band,
+        training=training,
+    )
+    bundle.__dict__["encoder"] = encoder()  # loaded here already
+    return bundle
+
+
+def _history(recipe: Recipe, state: FitState | None) -> dict[str, Any]:
+    """Return the figures of every epoch by horizon; nothing where there is no single network."""
+    horizons = map(str, recipe.windows.horizons)
+    return dict(zip(horizons, state.history_H, strict=True)) if state else {}
+
+
+def _methods(recipe: Recipe, decision: Decision) -> dict[str, str]:
+    """Return the method of calibration by horizon."""
+    horizons = map(str, recipe.windows.horizons)
+    methods = (calibrator.method for calibrator in decision.calibrators)
+    return dict(zip(horizons, methods, strict=True))
+
+
+def _scored(workspace: Workspace, recipe: Recipe, fit: CrossFit) -> Scored:
+    """Keep the cross-fitted scores, and return those on the evaluation grid: they calibrate."""
     windows = read_windows(workspace.windows, recipe, NOT_TESTED)
     write_held_out(workspace.held_out, recipe.class_name, fit.score_BH)
     return Scored(fit.score_BH, windows).where(on_grid(windows, recipe.windows.evaluation_stride))
 
 
-def _record(
+def _training_facts(
     config: RunConfig, workspace: Workspace, recipe: Recipe, state: FitState | None, key: str
 ) -> dict[str, Any]:
     counts = count(read_windows(workspace.windows, recipe, ("train",)))
-    kept = {"kept_epoch": state.best_epoch} if state else {}
-    return {"run": config.name, "key": key, "counts": counts._asdict(), **kept}
+    epoch = {"kept_epoch": state.best_epoch} if state else {}
+    return {"run": config.name, "key": key, "counts": counts._asdict(), **epoch}
 
 
 def _fit_classes(
@@ -119,14 +140,19 @@ def _fit_classes(
     task = ray.remote(num_cpus=1, max_retries=2)(_fit_class)
     refs = []
     for name, recipe in recipes.items():
-        own = {
+        states = {
             fit.removeprefix(f"{name}/"): state
             for fit, state in networks.items()
             if fit.startswith(f"{name}/")
         }
         refs.append(
             task.remote(
-                workspace.windows, recipe, config.model, config.encoder, own, config.decision.folds
+                workspace.windows,
+                recipe,
+                config.model,
+                config.encoder,
+                states,
+                config.decision.folds,
             )
         )
     return dict(zip(recipes, ray.get(refs), strict=True))

@@ -9,6 +9,7 @@ fitted on *train* and judged on *tune*."""
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from ray import tune
@@ -16,10 +17,11 @@ from ray.train import ScalingConfig
 
 from hvac.features.encoder import EncoderConfig, load_encoder
 from hvac.models.family import loaded_once, no_encoder
-from hvac.storage import AnyPath, place, remove_tree
+from hvac.storage import AnyPath, content_key, place, remove_tree
 from ray_jobs.run.command import main
+from ray_jobs.run.records import FeaturizeRecord, TuneRecord
 from ray_jobs.run.run_config import RunConfig
-from ray_jobs.run.workspace import Result, Workspace, content_key, run_step, workspace_of
+from ray_jobs.run.workspace import Workspace, run_step, workspace_of
 from ray_jobs.sweep.plan import Plan, plan, tune_section, workers_of
 from ray_jobs.sweep.search import STATE, search
 from ray_jobs.sweep.sweep_files import write_results
@@ -28,21 +30,23 @@ from ray_jobs.sweep.trial_fits import check_judgeable, read_classes
 from ray_jobs.sweep.trial_workers import run_trial_of_workers
 
 
-def run(config: RunConfig) -> Result:
+def run(config: RunConfig) -> TuneRecord:
     """Run, or go on with, the configured sweep; what it found."""
     workspace, search_config = workspace_of(config), tune_section(config)
-    featurized = workspace.finished("featurize")
+    table = workspace.record(FeaturizeRecord).key
     parts = (config.model, config.decision, config.encoder, search_config)
     sections = [part.model_dump(mode="json") for part in parts]
-    key = content_key(featurized["key"], sections, config.train.workers)
+    key = content_key(table, sections, config.train.workers)
     sweep = workspace.root / "sweeps" / f"{config.name}-{key[:8]}"
-    result = run_step(workspace, f"tune-{key[:8]}", key, lambda: _sweep(config, workspace, sweep))
+    step = f"tune-{key[:8]}"
+    work = partial(_sweep, config, workspace, sweep)
+    result = run_step(workspace, TuneRecord, key, work, step=step)
     remove_tree(sweep / STATE)  # Ray's own state is good for resuming only
     remove_tree(sweep / "ray_train")
     return result
 
 
-def _sweep(config: RunConfig, workspace: Workspace, sweep: AnyPath) -> Result:
+def _sweep(config: RunConfig, workspace: Workspace, sweep: AnyPath) -> TuneRecord:
     planned, search_config = plan(config, workspace), tune_section(config)
     classes = read_classes(workspace.windows, (), no_encoder)
     check_judgeable(classes, search_config.metric, config.windows.horizons)

@@ -18,28 +18,37 @@ from hvac.features.describe import Recipe
 from hvac.features.encoder import EncoderConfig, load_encoder
 from hvac.models.families import config_of
 from hvac.models.family import loaded_once
-from hvac.storage import AnyPath, write_json, write_text
+from hvac.storage import AnyPath, content_key, write_json, write_text
 from ray_jobs.run.command import main
+from ray_jobs.run.records import FeaturizeRecord, StepRecord
 from ray_jobs.run.run_config import RunConfig
-from ray_jobs.run.workspace import Result, Workspace, content_key, run_step, workspace_of
+from ray_jobs.run.workspace import Workspace, run_step, workspace_of
 from ray_jobs.tables.trainable import check_trainable
 from ray_jobs.tables.windows_table import load_recipes, prepared_windows
 
 log = logging.getLogger(__name__)
-RIVAL = "gbdt_92"
+BESIDE = "gbdt_92"
 WARNING = "NOT USABLE: every protocol but 'honest' leaks; these figures show by how much it flatters, and nothing else."
 
 
-def run(config: RunConfig) -> Result:
+class LeakyRecord(StepRecord):
+    """The folder of the figures, and that they are not usable."""
+
+    step = "leaky_protocols"
+    folder: str
+    usable: bool = False
+
+
+def run(config: RunConfig) -> LeakyRecord:
     """Enact every protocol with the run's model and with gbdt_92, unless it was done with the same configuration."""
     workspace = workspace_of(config)
-    featurized = workspace.finished("featurize")
-    key = content_key(featurized["key"], config.model.model_dump(mode="json"), config.seed)
-    return run_step(workspace, "leaky_protocols", key, lambda: _enact(config, workspace))
+    table = workspace.record(FeaturizeRecord).key
+    key = content_key(table, config.model.model_dump(mode="json"), config.seed)
+    return run_step(workspace, LeakyRecord, key, lambda: _enact(config, workspace))
 
 
-def _enact(config: RunConfig, workspace: Workspace) -> Result:
-    models = {RIVAL: config_of(RIVAL, seed=config.seed), config.model.family: config.model}
+def _enact(config: RunConfig, workspace: Workspace) -> LeakyRecord:
+    models = {BESIDE: config_of(BESIDE, seed=config.seed), config.model.family: config.model}
     check_trainable(config, workspace, models.values())
     recipes = load_recipes(workspace.windows)
     task = ray.remote(num_cpus=1, max_retries=2)(_protocols_of_class)
@@ -61,7 +70,7 @@ def _enact(config: RunConfig, workspace: Workspace) -> Result:
         {"warning": WARNING, "usable": False, "protocols": about, **found},
     )
     write_text(folder / "leaky_protocols.md", _page(config, about, found))
-    return {"folder": str(folder), "usable": False}
+    return LeakyRecord(folder=str(folder))
 
 
 def _protocols_of_class(

@@ -17,7 +17,7 @@ from hvac.models.fusion import Fusion, FusionConfig
 from hvac.models.members import MEMBERS, Family, OneMember, with_family
 from hvac.models.network import fit_name
 
-FAMILIES: dict[str, Family] = {"fusion": Family(FusionConfig, Fusion), **MEMBERS}
+FAMILIES: dict[str, Family] = {"fusion": Family(FusionConfig, Fusion, slowness=7), **MEMBERS}
 BASELINES = (
     "base_rate",
     "persistence",

@@ -28,25 +28,40 @@ from hvac.models.ttm_lora import TtmLora, TtmLoraConfig
 
 
 class Family(NamedTuple):
-    """How one family is configured, fitted and restored; `most_points` is the widest window it
-    takes, None any.
+    """How one family is configured, fitted and restored.
+
+    `most_points` is the widest window it takes (None: any). The higher `slowness`, the longer a fit
+    takes beside other families: slow ones are started first.
     """
 
     config: type[FamilyConfig]
     model: Any
     most_points: int | None = None
+    slowness: int = 0
 
     @property
     def network(self) -> bool:
-        """Whether it is one network, trained epoch by epoch (and so by Ray Train's workers)."""
+        """Tell whether it is one network, which Ray Train's workers fit epoch by epoch."""
         return isinstance(self.model, type) and issubclass(self.model, NetworkModel)
 
     @property
     def log_odds(self) -> bool:
-        """Whether its scores are log-odds by the way they are fitted (focal losses and shares of
-        days are not).
-        """
+        """Tell whether its scores are log-odds by the way it is fitted."""
         return not self.network and self.model is not Persistence
+
+    @property
+    def seeded(self) -> bool:
+        """Tell whether another random seed gives another model."""
+        return self.model not in (BaseRate, Logistic, Persistence)
+
+    @property
+    def scores_are_rates(self) -> bool:
+        """Tell whether its scores are rates of training already, which need no calibration."""
+        return self.model is BaseRate
+
+    def sees_context(self, name: str) -> bool:
+        """Tell whether the family looks at context under a name that it goes by."""
+        return "context" in self.config(family=name).needs
 
     def fit(self, train: Windows, tune: Windows, config: Any, fitting: Fitting) -> Model:
         """Fit in this process, on the training windows and what `config.augment` makes of them."""
@@ -73,12 +88,12 @@ class Family(NamedTuple):
 
 
 MEMBERS: dict[str, Family] = {
-    "hybrid": Family(HybridConfig, Hybrid),
-    "hybrid_multitask": Family(MultitaskConfig, HybridMultitask),
-    "ttm_lora": Family(TtmLoraConfig, TtmLora),
-    "lstm": Family(LstmConfig, Lstm),
-    "cnn1d": Family(Cnn1dConfig, Cnn1d),
-    **{name: Family(BoostingConfig, Boosting) for name in BLOCKS},
+    "hybrid": Family(HybridConfig, Hybrid, slowness=2),
+    "hybrid_multitask": Family(MultitaskConfig, HybridMultitask, slowness=4),
+    "ttm_lora": Family(TtmLoraConfig, TtmLora, slowness=6),
+    "lstm": Family(LstmConfig, Lstm, slowness=5),
+    "cnn1d": Family(Cnn1dConfig, Cnn1d, slowness=3),
+    **{name: Family(BoostingConfig, Boosting, slowness=int(name == "gbdt_92")) for name in BLOCKS},
     **{name: Family(ExtraTreesConfig, ExtraTrees) for name in FOREST_BLOCKS},
     **{name: Family(LogisticConfig, Logistic) for name in LINEAR_BLOCKS},
     "catboost_full": Family(CatBoostConfig, CatBoost),

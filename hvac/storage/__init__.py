@@ -8,6 +8,7 @@ upload ends; of a folder, the file that says "whole" is uploaded last.
 
 from hvac.filesystems import unreadable
 from hvac.storage.folders import local_folder, remove_tree, replacing_folder
+from hvac.storage.keys import content_key
 from hvac.storage.paths import (
     AnyPath,
     Location,
@@ -33,6 +34,7 @@ __all__ = [
     "Location",
     "Place",
     "as_given",
+    "content_key",
     "folder_name",
     "local_folder",
     "matching",

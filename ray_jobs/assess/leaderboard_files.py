@@ -1,82 +1,76 @@
-"""Where a comparison's leaderboard lies, written in every form; both boards are found again by
-evaluate.
-"""
+"""Files of a comparison's leaderboard, and of the figures by facility; evaluate shows both."""
 
 from __future__ import annotations
 
 import datetime as dt
 import json
+from typing import Any
 
 import yaml
 
 from hvac.evaluation.leaderboard_csv import write_leaderboard_csv
 from hvac.report.leaderboard_page import write_leaderboard_page
 from hvac.storage import AnyPath, write_json, write_text
+from ray_jobs.run.records import FeaturizeRecord
 from ray_jobs.run.run_config import CompareConfig, RunConfig
-from ray_jobs.run.workspace import Result, Workspace
+from ray_jobs.run.workspace import Workspace
 
 FACILITIES = "facilities.json"
+Board = dict[str, Any]
 
 
 def leaderboard_folder(workspace: Workspace, name: str) -> AnyPath:
-    """Where everything of one comparison lies."""
+    """Return the folder of everything that one comparison writes."""
     return workspace.root / "compare" / name
 
 
 def write_leaderboard(
-    config: RunConfig, wanted: CompareConfig, board: Result, folder: AnyPath
-) -> Result:
-    """Write leaderboard.json, .csv and .html, and champion.yaml: a run file that trains the
-    champion.
-    """
-    _write_champion(config, wanted, board["champion"], folder / "champion.yaml")
+    config: RunConfig, section: CompareConfig, board: Board, folder: AnyPath
+) -> None:
+    """Write leaderboard.json, .csv and .html, and champion.yaml: a run file of the champion."""
+    champion_file = folder / "champion.yaml"
+    _write_champion(config, section, board["champion"], champion_file)
     write_leaderboard_csv(board, folder / "leaderboard.csv")
     about = {
         "run": config.name,
         "name": board["name"],
         "created": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
-        "seeds": list(wanted.seeds),
-        "replicates": wanted.replicates,
+        "seeds": list(section.seeds),
+        "replicates": section.replicates,
         "table": board["table"],
-        "command": f"python -m ray_jobs.pipeline --config {folder / 'champion.yaml'}",
+        "command": f"python -m ray_jobs.pipeline --config {champion_file}",
     }
-    write_leaderboard_page(
-        board, path=folder / "leaderboard.html", language=config.language, about=about
-    )
+    page = folder / "leaderboard.html"
+    write_leaderboard_page(board, path=page, language=config.language, about=about)
     write_json(folder / "leaderboard.json", board)
-    return {"champion": board["champion"], "folder": str(folder)}
 
 
-def _write_champion(config: RunConfig, wanted: CompareConfig, champion: str, path: AnyPath) -> None:
-    """The run with the champion as its model, on the same table of windows (so its values are kept,
-    or not, as now).
-    """
-    kept = config.replace(featurize=config.featurize.replace(keep_values=config.keeps_values))
-    settings = kept.model_dump(
+def _write_champion(
+    config: RunConfig, section: CompareConfig, champion: str, path: AnyPath
+) -> None:
+    """Write the run with the champion as its model, on the same table of windows."""
+    featurize = config.featurize.replace(keep_values=config.keeps_values)
+    same_table = config.replace(featurize=featurize)
+    settings = same_table.model_dump(
         mode="json", by_alias=True, exclude={"compare"}, exclude_defaults=True
     )
-    model = wanted.models[champion].model_dump(mode="json")
-    write_text(
-        path, yaml.safe_dump({**settings, "model": model}, allow_unicode=True, sort_keys=False)
-    )
+    settings["model"] = section.models[champion].model_dump(mode="json")
+    write_text(path, yaml.safe_dump(settings, allow_unicode=True, sort_keys=False))
 
 
-def finished_leaderboard(workspace: Workspace, name: str = "families") -> Result | None:
-    """The leaderboard of a finished comparison of the windows that lie there now; None where there
-    is none.
-    """
+def finished_leaderboard(workspace: Workspace, name: str = "families") -> Board | None:
+    """Read the leaderboard of the windows that lie there now; None where there is none."""
     return _of_these_windows(workspace, leaderboard_folder(workspace, name) / "leaderboard.json")
 
 
-def finished_facilities(workspace: Workspace) -> Result | None:
-    """What `ray_jobs.facilities` found on the windows that lie there now; None where it has not
-    been run on them.
-    """
+def finished_facilities(workspace: Workspace) -> Board | None:
+    """Read the figures by facility of the windows that lie there now; None where there are none."""
     return _of_these_windows(workspace, workspace.root / FACILITIES)
 
 
-def _of_these_windows(workspace: Workspace, path: AnyPath) -> Result | None:
+def _of_these_windows(workspace: Workspace, path: AnyPath) -> Board | None:
     if not path.exists():
         return None
-    board: Result = json.loads(path.read_text(encoding="utf-8"))
-    return board if board.get("table") == workspace.finished("featurize")["key"] else None
+    board: Board = json.loads(path.read_text(encoding="utf-8"))
+    table = workspace.record(FeaturizeRecord).key
+    return board if board.get("table") == table else None

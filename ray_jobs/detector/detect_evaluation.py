@@ -14,6 +14,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.csv as pacsv
 
+import hvac
 from hvac.cells import safe_table
 from hvac.detect.baseline import RecordZScore, WindowZScore
 from hvac.detect.classification_summary import summary_text
@@ -24,39 +25,38 @@ from hvac.detect.detector import AnomalyScorer, Detector
 from hvac.detect.figure_files import draw_detection_figures
 from hvac.detect.part_scores import metrics_of, score_parts
 from hvac.detect.series import Series
-from hvac.storage import AnyPath, write_json, write_parquet, writing
-from ray_jobs.assess.run_facts import own_version
+from hvac.storage import AnyPath, content_key, write_json, write_parquet, writing
 from ray_jobs.detector.detect_config import DetectConfig
-from ray_jobs.run.workspace import Result, Workspace, content_key
+from ray_jobs.run.records import DetectionRecord, DetectorRecord, SeriesRecord
+from ray_jobs.run.workspace import Workspace
 
 DETECTOR = "detector"
 
 
 def evaluate_detector(
-    config: DetectConfig, workspace: Workspace, series: Sequence[Series], steps: dict[str, Result]
-) -> Result:
-    """All results of a run, from the model folder and the series.
-
-    Args:
-        steps: what the steps before recorded, by name.
-    """
+    config: DetectConfig,
+    workspace: Workspace,
+    series: Sequence[Series],
+    read: SeriesRecord,
+    trained: DetectorRecord,
+) -> DetectionRecord:
+    """Evaluate the detector of the model folder beside the baselines, and write all results."""
     detector = Detector.load(workspace.root / DETECTOR)
     baselines: list[AnomalyScorer] = [WindowZScore(windows=detector.windows)]
-    baselines += [RecordZScore.fit(series, detector.windows)] if config.source else []
-    found = score_parts(series, detector, baselines, config.alarms)
-    metrics = _finite(
-        _facts(config, steps) | metrics_of(found, series, detector.windows, seed=config.seed)
-    )
+    if config.source:
+        baselines.append(RecordZScore.fit(series, detector.windows))
+    scores = score_parts(series, detector, baselines, config.alarms)
+    figures_of_parts = metrics_of(scores, series, detector.windows, seed=config.seed)
+    metrics = _finite(_facts(config, read, trained) | figures_of_parts)
     write_json(workspace.root / "metrics.json", metrics)
-    _write_csv(scored_windows_table(found), workspace.root / "predictions.csv")
-    if found.outcomes:
-        _write_csv(alarms_table(found), workspace.root / "alarms.csv")
-        write_parquet(steps_table(found), workspace.root / "scores.parquet")
-    figures = draw_detection_figures(found, series, metrics, workspace.figures)
-    write_detection_report(
-        metrics, figures, path=workspace.root / "report.html", language=config.language
-    )
-    return {"summary": summary_text(metrics)}
+    _write_csv(scored_windows_table(scores), workspace.root / "predictions.csv")
+    if scores.outcomes:
+        _write_csv(alarms_table(scores), workspace.root / "alarms.csv")
+        write_parquet(steps_table(scores), workspace.root / "scores.parquet")
+    figures = draw_detection_figures(scores, series, metrics, workspace.figures)
+    report = workspace.root / "report.html"
+    write_detection_report(metrics, figures, path=report, language=config.language)
+    return DetectionRecord(summary=summary_text(metrics))
 
 
 def _write_csv(table: pa.Table, path: AnyPath) -> None:
@@ -64,17 +64,17 @@ def _write_csv(table: pa.Table, path: AnyPath) -> None:
         pacsv.write_csv(safe_table(table), file)
 
 
-def _facts(config: DetectConfig, steps: dict[str, Result]) -> dict[str, Any]:
-    """What is known of a run without judging it."""
-    dumped, trained = config.model_dump(mode="json"), steps["train"]
+def _facts(config: DetectConfig, read: SeriesRecord, trained: DetectorRecord) -> dict[str, Any]:
+    """Return how the run was made and what its detector is."""
+    settings = config.model_dump(mode="json")
     windows, alarms = config.windows, config.alarms
     return {
         "run": {
             "name": config.name,
             "created": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
-            "version": own_version(),
-            "config_hash": content_key(dumped),
-            "config": dumped,
+            "version": hvac.__version__,
+            "config_hash": content_key(settings),
+            "config": settings,
             "seed": config.seed,
             "workers": config.train.workers,
             "command": shlex.join(["python", "-m", "ray_jobs.detect", *sys.argv[1:]]),
@@ -90,18 +90,18 @@ def _facts(config: DetectConfig, steps: dict[str, Result]) -> dict[str, Any]:
             "join": windows.join,
             "inject": config.inject is not None,
         },
-        "records": steps["series"]["records"],
-        "examples": trained["examples"],
+        "records": read.records,
+        "examples": trained.examples,
         "detector": {
-            "parameters": trained["parameters"],
-            "kept_epoch": trained["kept_epoch"],
-            "epochs": trained["epochs"],
+            "parameters": trained.parameters,
+            "kept_epoch": trained.kept_epoch,
+            "epochs": trained.epochs,
             "window": f"{windows.length}, {windows.stride}",
             "channels": list(windows.channels),
             "detector": DETECTOR,
-            "sha256": trained["sha256"],
+            "sha256": trained.sha256,
         },
-        "history": trained["history"],
+        "history": trained.history,
     }
 
 

@@ -1,5 +1,8 @@
-"""What a task of compare and facilities does: fit one model for one class, and keep what it says
-and costs.
+"""Fit candidates: one model for one class per Ray task, each result kept in the workspace.
+
+Compare, rotate, facilities and evaluate share the results: a file's place is a hash of the windows,
+the code, the model's settings and the facility it may not learn from. What is there is not fitted
+again.
 """
 
 from __future__ import annotations
@@ -23,151 +26,160 @@ from hvac.evaluation.comparison import equipment_rates
 from hvac.features.describe import Recipe
 from hvac.features.encoder import EncoderConfig, load_encoder
 from hvac.features.table import Windows
-from hvac.models.families import score_all
-from hvac.models.family import Fitting, Model, columns_for, loaded_once, prepared
+from hvac.models.families import FAMILIES, score_all
+from hvac.models.family import FamilyConfig, Fitting, Model, columns_for, loaded_once, prepared
 from hvac.panel.splits import SPLITS
-from hvac.storage import AnyPath, place, writing
+from hvac.storage import AnyPath, content_key, folder_name, place, writing
+from ray_jobs.run.records import FeaturizeRecord
 from ray_jobs.run.run_config import RunConfig
-from ray_jobs.run.workspace import content_key, workspace_of
+from ray_jobs.run.workspace import workspace_of
 from ray_jobs.tables.windows_table import read_windows
 
 log = logging.getLogger(__name__)
 TIMED_WINDOWS, TIMED_ROUNDS = 1000, 3
-SLOW_FIRST = ("fusion", "ttm_lora", "lstm", "hybrid_multitask", "cnn1d", "hybrid", "gbdt_92")
 
 
-class CandidateFit(NamedTuple):
-    """A model with a seed, the file that keeps its result for one class, and the facility it may
-    not learn from.
+class Candidate(NamedTuple):
+    """A model to be fitted for one class, and the file that keeps its scores.
+
+    `without` names a facility it may not learn from.
     """
 
-    name: str
-    config: Any
-    path: str
+    config: FamilyConfig
+    recipe: Recipe
+    file: AnyPath
     without: str | None = None
 
 
 class CandidateScores(NamedTuple):
-    """Scores of all windows, in the order `read_windows` gives, and what the model took.
+    """Scores of all windows, in the order `read_windows` gives, and what the model cost.
 
-    Windows that are not tested are scored by models that saw nothing of their unit.
+    Windows that are not tested are scored by models that saw nothing of their unit. `reference_H`
+    is the base rate of each horizon in training.
     """
 
     score_BH: npt.NDArray[np.floating[Any]]
     reference_H: npt.NDArray[np.float64]
-    parameters: int
-    fit_seconds: float
-    microseconds_per_window: float
+    parameters: int = 0
+    fit_seconds: float = 0.0
+    microseconds_per_window: float = 0.0
 
 
-class FitSettings(NamedTuple):
-    """What every task shares."""
+class Shared(NamedTuple):
+    """What all tasks share."""
 
     windows_folder: str
     encoder: EncoderConfig
     folds: int
 
 
+class Candidates:
+    """The candidates of one run: where their scores lie, and how they are fitted."""
+
+    def __init__(self, config: RunConfig) -> None:
+        workspace = workspace_of(config)
+        self._folder = workspace.root / "candidates" / basis_of(config)[:12]
+        self.shared = Shared(str(workspace.windows), config.encoder, config.decision.folds)
+
+    def of(self, config: FamilyConfig, recipe: Recipe, without: str | None = None) -> Candidate:
+        """Return a model's candidate for one class."""
+        folder = self._folder / folder_name(recipe.class_name)
+        if without is not None:
+            folder = folder / "without" / content_key(without)[:12]
+        settings = content_key(config.model_dump(mode="json"))[:12]
+        file = folder / f"{config.family}-{config.seed}-{settings}.npz"
+        return Candidate(config, recipe, file, without)
+
+    def fit(self, candidates: Iterable[Candidate], *, job: str) -> dict[str, int]:
+        """Fit those that have no scores yet, one Ray task each, the slowest families first.
+
+        Returns the numbers of `fits` there are and of `fits_made` now.
+        """
+        by_file = {str(candidate.file): candidate for candidate in candidates}
+        missing = [candidate for candidate in by_file.values() if not candidate.file.exists()]
+        missing.sort(key=lambda candidate: -FAMILIES[candidate.config.family].slowness)
+        there = len(by_file) - len(missing)
+        log.info("%s: %d fits, %d of them are there already", job, len(by_file), there)
+        task = ray.remote(num_cpus=1, max_retries=2)(fit_candidate)
+        waiting = [task.remote(self.shared, candidate) for candidate in missing]
+        while waiting:
+            done, waiting = ray.wait(waiting)
+            name = place(ray.get(done[0])).stem
+            log.info("%s: %s fitted, %d to go", job, name, len(waiting))
+        return {"fits": len(by_file), "fits_made": len(missing)}
+
+
 def basis_of(config: RunConfig) -> str:
-    """What fits depend on beside their own settings: the windows, the encoder, and the code that
-    fits.
-    """
-    table = workspace_of(config).finished("featurize")["key"]
-    return content_key(table, config.encoder.model_dump(mode="json"), _code())
+    """Return a hash of what fits depend on beside their settings: windows, encoder and code."""
+    table = workspace_of(config).record(FeaturizeRecord).key
+    return content_key(table, config.encoder.model_dump(mode="json"), _code_hash())
 
 
 @cache
-def _code() -> str:
-    """A hash of the sources of features and models, without comments and layout: other code, other
-    figures.
-    """
-    files = [
-        file
-        for part in ("features", "models")
-        for file in Path(hvac.__path__[0], part).glob("*.py")
-    ]
-    return content_key(
-        [
-            (file.stem, ast.dump(ast.parse(file.read_text(encoding="utf-8"))))
-            for file in sorted(files)
-        ]
-    )
+def _code_hash() -> str:
+    """Return a hash of the sources of features and models, without comments and layout."""
+    files = []
+    for part in ("features", "models"):
+        files += sorted(Path(hvac.__path__[0], part).glob("*.py"))
+    trees = [(file.stem, ast.dump(ast.parse(file.read_text(encoding="utf-8")))) for file in files]
+    return content_key(trees)
 
 
-def fit_candidates(
-    bench: FitSettings, entries: Iterable[tuple[Recipe, CandidateFit]], *, job: str
-) -> dict[str, int]:
-    """Fit what has no result yet, one Ray task each, the slow families first; how many fits, and
-    how many made now.
-    """
-    wanted = {entry.path: (recipe, entry) for recipe, entry in entries}
-    todo = [each for path, each in wanted.items() if not place(path).exists()]
-    log.info("%s: %d fits, %d of them are there already", job, len(wanted), len(wanted) - len(todo))
-    task = ray.remote(num_cpus=1, max_retries=2)(fit_candidate)
-    waiting = [
-        task.remote(bench, *each)
-        for each in sorted(todo, key=lambda each: _slowness(each[1].config.family))
-    ]
-    while waiting:
-        done, waiting = ray.wait(waiting)
-        log.info("%s: %s fitted, %d to go", job, place(ray.get(done[0])).stem, len(waiting))
-    return {"fits": len(wanted), "fits_made": len(todo)}
+def fit_candidate(shared: Shared, candidate: Candidate) -> str:
+    """Fit on everything that is not tested, score all windows, and write the scores.
 
-
-def _slowness(family: str) -> int:
-    return SLOW_FIRST.index(family) if family in SLOW_FIRST else len(SLOW_FIRST)
-
-
-def fit_candidate(bench: FitSettings, recipe: Recipe, entry: CandidateFit) -> str:
-    """Fit on everything that is not tested, score all windows, and write the outcome whole or not
-    at all.
+    Returns the file they lie in.
     """
     torch.set_num_threads(1)
-    folder, encoder = place(bench.windows_folder), loaded_once(lambda: load_encoder(bench.encoder))
-    needs = tuple(dict.fromkeys((*entry.config.reads, *entry.config.needs)))
-    windows = prepared(read_windows(folder, recipe, SPLITS, columns_for(needs)), needs, encoder)
-    learn_B = (windows.column("split") != "test") & (windows.column("facility_id") != entry.without)
+    config = candidate.config
+    encoder = loaded_once(lambda: load_encoder(shared.encoder))
+    windows = needed_windows(shared.windows_folder, candidate.recipe, config, encoder)
+    allowed_B = windows.column("split") != "test"
+    allowed_B &= windows.column("facility_id") != candidate.without
     started = time.perf_counter()
-    fit = score_all(windows, learn_B, entry.config, Fitting(encoder), folds=bench.folds)
-    seconds = time.perf_counter() - started
-    rates = equipment_rates(windows.take(learn_B & (windows.column("split") == "train")))
-    outcome = CandidateScores(
-        fit.score_BH, rates, fit.model.parameters, seconds, _microseconds(fit.model, windows)
+    fit = score_all(windows, allowed_B, config, Fitting(encoder), folds=shared.folds)
+    scores = CandidateScores(
+        score_BH=fit.score_BH,
+        reference_H=_training_rates(windows.take(allowed_B)),
+        parameters=fit.model.parameters,
+        fit_seconds=time.perf_counter() - started,
+        microseconds_per_window=_microseconds(fit.model, windows),
     )
-    _write(place(entry.path), outcome)
-    return entry.path
+    _write_scores(candidate.file, scores)
+    return str(candidate.file)
 
 
-def elsewhere(windows: Windows, facility: str | None) -> Windows:
-    """The windows of all other facilities (of all, where none is left out)."""
-    return windows if facility is None else windows.take(windows.column("facility_id") != facility)
+def needed_windows(folder: str, recipe: Recipe, config: FamilyConfig, encoder: Any) -> Windows:
+    """Read all windows of one class with everything that a family needs."""
+    needs = tuple(dict.fromkeys((*config.reads, *config.needs)))
+    windows = read_windows(place(folder), recipe, SPLITS, columns_for(needs))
+    return prepared(windows, needs, encoder)
+
+
+def _training_rates(windows: Windows) -> npt.NDArray[np.float64]:
+    return equipment_rates(windows.take(windows.column("split") == "train"))
 
 
 def _microseconds(model: Model, windows: Windows) -> float:
-    """Shortest time to score a window of a batch, of a few rounds: features and embedding are made
-    before.
-    """
-    some = windows.take(np.arange(min(TIMED_WINDOWS, len(windows))))
+    """Measure the shortest time to score a window of a batch, features and embedding given."""
+    batch = windows.take(np.arange(min(TIMED_WINDOWS, len(windows))))
     best = float("inf")
     for _ in range(TIMED_ROUNDS):
         started = time.perf_counter()
-        model.score(some)
+        model.score(batch)
         best = min(best, time.perf_counter() - started)
-    return best / max(len(some), 1) * 1e6
+    return best / max(len(batch), 1) * 1e6
 
 
-def _write(path: AnyPath, outcome: CandidateScores) -> None:
-    facts = outcome._asdict()
+def _write_scores(path: AnyPath, scores: CandidateScores) -> None:
+    facts = scores._asdict()
     arrays = {name: facts.pop(name) for name in ("score_BH", "reference_H")}
     with writing(path) as file:
         np.savez_compressed(file, facts=np.array(json.dumps(facts)), **arrays)
 
 
-def read_scores(path: str) -> CandidateScores:
-    """The outcome that a task wrote."""
-    with place(path).open("rb") as file, np.load(file) as found:
-        return CandidateScores(
-            score_BH=found["score_BH"],
-            reference_H=found["reference_H"],
-            **json.loads(str(found["facts"])),
-        )
+def read_scores(path: AnyPath) -> CandidateScores:
+    """Read the scores that a task wrote."""
+    with path.open("rb") as file, np.load(file) as arrays:
+        facts = json.loads(str(arrays["facts"]))
+        return CandidateScores(arrays["score_BH"], arrays["reference_H"], **facts)

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel
 from ray.exceptions import RayError
 
 from hvac.errors import HvacError
@@ -23,49 +24,68 @@ from ray_jobs.run.runtime import ray_session
 EXIT_USER_ERROR = 2
 LONGEST_FACT = 2000  # characters; longer facts stay in the workspace
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+QUIET_LOGGERS = ("ray", "matplotlib", "fsspec", "numba", "httpx")
 
 
 def main(work: Callable[[Any], Any], about: str | None, load: Callable[..., Any] = load_run) -> Any:
-    """Parse, check, connect to Ray, work; an error that is the user's to mend ends in one sentence
-    and status 2.
+    """Run a step from the command line.
 
-    The last line of standard output is `RESULT {…}`, JSON for whoever submitted the job: `job`,
-    `exit`, `seconds`, and `result` or `error`.
+    An error that a user can mend ends in one sentence and status 2. The last line of standard
+    output is `RESULT {…}`, JSON for whoever submitted the job: `job`, `exit`, `seconds`, and
+    `result` or `error`.
 
     Args:
-        work: given the configuration; what it returns is told where it is a mapping.
-        load: makes the configuration from the file's path and the overrides; it must have a `ray`
-            section.
+        work: does the step, given the configuration; what it returns is printed if it is a mapping
+            or a record.
+        about: the step's description, for `--help`.
+        load: makes the configuration of the file's path and the overrides; it has a `ray` section
+            and a workspace.
     """
-    parser = argparse.ArgumentParser(
-        description=about, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument(
-        "--config", required=True, help="YAML file of the run, e.g. ray_jobs/configs/demo.yaml"
-    )
-    parser.add_argument(
-        "overrides", nargs="*", metavar="key.sub=value", help="settings laid over the file"
-    )
-    arguments = parser.parse_args()
-    logging.basicConfig(
-        level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr
-    )
-    for noisy in ("ray", "matplotlib", "fsspec", "numba", "httpx"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)
+    arguments = _parser(about).parse_args()
+    start_logging()
     started = time.monotonic()
     try:
         config = load(arguments.config, arguments.overrides)
         with held(place(config.workspace), _job()), ray_session(config.ray):
-            found = work(config)
+            result = work(config)
     except (HvacError, RayError, OSError) as error:
-        told = root_of(error)
-        if told is None:
-            raise
-        sys.stderr.write(f"error: {told}\n")
-        _tell(started, EXIT_USER_ERROR, error=str(told))
-        sys.exit(EXIT_USER_ERROR)
-    _tell(started, 0, workspace=str(place(config.workspace)), result=_short(found))
-    return found
+        stop_for(error, started)
+    _print_result(started, 0, workspace=str(place(config.workspace)), result=_short_facts(result))
+    return result
+
+
+def _parser(about: str | None) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        description=about, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    example = "YAML file of the run, e.g. ray_jobs/configs/demo.yaml"
+    parser.add_argument("--config", required=True, help=example)
+    add_overrides(parser)
+    return parser
+
+
+def add_overrides(parser: argparse.ArgumentParser) -> None:
+    """Let a command take settings as `key.sub=value`."""
+    about = "settings laid over the file"
+    parser.add_argument("overrides", nargs="*", metavar="key.sub=value", help=about)
+
+
+def start_logging() -> None:
+    """Log to standard error in one format, and keep libraries quiet."""
+    form = "%(asctime)s %(levelname)s %(message)s"
+    logging.basicConfig(level=logging.INFO, format=form, stream=sys.stderr)
+    for name in QUIET_LOGGERS:
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def stop_for(error: BaseException, started: float) -> None:
+    """End the process with one sentence where a user can mend the error, else raise it."""
+    message = root_of(error)
+    if message is None:
+        raise error
+    sys.stderr.write(f"error: {message}\n")
+    _print_result(started, EXIT_USER_ERROR, error=str(message))
+    sys.exit(EXIT_USER_ERROR)
 
 
 def _job() -> str:
@@ -74,45 +94,48 @@ def _job() -> str:
     return spec.name if spec else Path(sys.argv[0]).stem
 
 
-def _tell(started: float, status: int, **facts: Any) -> None:
-    told = {"job": _job(), "exit": status, "seconds": round(time.monotonic() - started, 1), **facts}
-    sys.stdout.write(f"RESULT {json.dumps(told, default=str, ensure_ascii=False)}\n")
+def _print_result(started: float, status: int, **facts: Any) -> None:
+    seconds = round(time.monotonic() - started, 1)
+    line = {"job": _job(), "exit": status, "seconds": seconds, **facts}
+    sys.stdout.write(f"RESULT {json.dumps(line, default=str, ensure_ascii=False)}\n")
     sys.stdout.flush()
 
 
-def _short(found: Any) -> dict[str, Any]:
-    if not isinstance(found, Mapping):
-        return {}
-    return {
-        k: v
-        for k, v in found.items()
-        if len(json.dumps(v, default=str, ensure_ascii=False)) <= LONGEST_FACT
-    }
+def _short_facts(result: Any) -> dict[str, Any]:
+    """Return the facts of a result that fit into a line."""
+    if isinstance(result, BaseModel):
+        result = result.model_dump(mode="json") | {"skipped": getattr(result, "skipped", False)}
+    facts = result if isinstance(result, Mapping) else {}
+    return {name: value for name, value in facts.items() if _fits(value)}
+
+
+def _fits(value: Any) -> bool:
+    return len(json.dumps(value, default=str, ensure_ascii=False)) <= LONGEST_FACT
 
 
 def root_of(error: BaseException) -> HvacError | None:
-    """The user's error at the root of one that may have travelled through Ray, None where there is
-    none.
+    """Return the user's error at the root of one that may have travelled through Ray.
+
+    None where there is none: then it is a fault of ours.
 
     >>> root_of(RuntimeError("a bug")) is None
     True
-    >>> print(root_of(OSError(28, "No space left on device", "/runs/demo/windows/part.parquet")))
-    /runs/demo/windows/part.parquet: no room is left: free some, or set another workspace, and run the job again
+    >>> print(root_of(OSError(28, "No space left on device", "/runs/demo/part.parquet")))
+    /runs/demo/part.parquet: no room is left: free some, or set another workspace, and run the job again
     """
-    seen: BaseException | None = error
-    while seen is not None:
-        cause = getattr(seen, "cause", None) or seen.__cause__
-        if isinstance(seen, HvacError) and not isinstance(seen, RayError):
-            return seen
-        if isinstance(seen, OSError) and not isinstance(seen, RayError) and _full(seen):
-            where = seen.filename or " ".join(str(seen).split())[:200]
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, HvacError) and not isinstance(cause, RayError):
+            return cause
+        if isinstance(cause, OSError) and not isinstance(cause, RayError) and _is_full(cause):
+            where = cause.filename or " ".join(str(cause).split())[:200]
             return HvacError(
-                f"{where}: no room is left: free some, or set another workspace, and run the job"
-                " again"
+                f"{where}: no room is left: free some, or set another workspace,"
+                " and run the job again"
             )
-        seen = cause
+        cause = getattr(cause, "cause", None) or cause.__cause__
     return None
 
 
-def _full(error: OSError) -> bool:
+def _is_full(error: OSError) -> bool:
     return error.errno in NO_ROOM or "No space left on device" in str(error)

@@ -1,22 +1,22 @@
-"""Where a run's files lie, and which steps are already done."""
+"""Where a run's files lie, and which steps are done."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import pyarrow as pa
+from pydantic import ValidationError
 
 from hvac.errors import HvacError, InputError
 from hvac.storage import AnyPath, parquet_dataset, place, read_mark, write_json
+from ray_jobs.run.records import IngestRecord, StepRecord
 
 log = logging.getLogger(__name__)
-Result = dict[str, Any]
+Record = TypeVar("Record", bound=StepRecord)
 
 
 class HasWorkspace(Protocol):
@@ -24,7 +24,7 @@ class HasWorkspace(Protocol):
 
     @property
     def workspace(self) -> AnyPath:
-        """The folder or URL, as it was given."""
+        """Return the folder or URL, as it was given."""
 
 
 @dataclass(frozen=True)
@@ -35,99 +35,126 @@ class Workspace:
 
     @property
     def panel(self) -> AnyPath:
-        """Canonical readings in buckets of equipment, with units, events and counts."""
+        """Return the folder of checked readings in buckets, with units, events and counts."""
         return self.root / "panel"
 
     @property
     def windows(self) -> AnyPath:
-        """The featurized table: one Parquet part per class and bucket."""
+        """Return the folder of the table of windows: one Parquet part per class and bucket."""
         return self.root / "windows"
 
     @property
     def bundles(self) -> AnyPath:
-        """One folder per bundle."""
+        """Return the folder that holds one folder per bundle."""
         return self.root / "bundles"
 
     @property
     def held_out(self) -> AnyPath:
-        """Cross-fitted scores of the windows that are not tested, by class: what calibrated the
-        bundles.
-        """
+        """Return the folder of cross-fitted scores by class, which calibrated the bundles."""
         return self.root / "held_out"
 
     @property
     def figures(self) -> AnyPath:
-        """Figures of the report, as PNG."""
+        """Return the folder of the report's figures, as PNG."""
         return self.root / "figures"
 
     @property
     def buckets(self) -> dict[str, str]:
-        """Names and content keys of the panel's buckets. Raises HvacError where `ingest` has to run
-        (again).
-        """
-        found = self.finished("ingest")["buckets"]
-        if not isinstance(found, dict):
-            raise HvacError(
-                f"{self.root}: its panel is of an earlier version: run python -m ray_jobs.ingest"
-                " --config … again"
-            )
-        return dict(found)
+        """Return names and content keys of the panel's buckets."""
+        return self.record(IngestRecord).buckets
 
-    def state(self, step: str) -> AnyPath:
-        """The record of a finished step."""
+    def record_file(self, step: str) -> AnyPath:
+        """Return the file of a finished step's record."""
         return self.root / "steps" / f"{step}.json"
 
-    def finished(self, step: str) -> Result:
-        """What a finished step recorded. Raises HvacError where the step has not run."""
-        found = read_mark(self.state(step))
-        if not found:
+    def has_finished(self, step: str) -> bool:
+        """Tell whether a step has a record."""
+        return self.record_file(step).exists()
+
+    def record(self, kind: type[Record], step: str = "") -> Record:
+        """Read what a finished step recorded.
+
+        Args:
+            kind: the step's record.
+            step: the step's name, where it is not the record's own.
+
+        Raises:
+            HvacError: the step has not run here, or its record is of an earlier version.
+        """
+        step = step or kind.step
+        mark = read_mark(self.record_file(step))
+        if not mark:
             raise HvacError(
-                f"{self.root}: step '{step}' has not been run here: python -m ray_jobs.{step}"
-                " --config …"
+                f"{self.root}: step '{step}' has not been run here:"
+                f" python -m ray_jobs.{step} --config …"
             )
-        return found
+        record = _validated(kind, mark)
+        if record is None:
+            raise HvacError(
+                f"{self.root}: what step '{step}' left is of an earlier version:"
+                f" run python -m ray_jobs.{step} --config … again"
+            )
+        return record
 
 
 def workspace_of(config: HasWorkspace) -> Workspace:
-    """The workspace a run names."""
+    """Return the workspace that a run names."""
     return Workspace(place(config.workspace))
 
 
-def content_key(*parts: Any) -> str:
-    """A hash of anything that prints as JSON: what a step's result depends on."""
-    text = json.dumps(parts, sort_keys=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()[:24]
+def run_step(
+    workspace: Workspace,
+    kind: type[Record],
+    key: str,
+    work: Callable[[], Record],
+    *,
+    step: str = "",
+) -> Record:
+    """Do a step's work unless it was done with the same key, and write its record.
 
+    The record goes before the work begins, so that a step that is interrupted counts as not done.
 
-def run_step(workspace: Workspace, step: str, key: str, work: Callable[[], Result]) -> Result:
-    """Do a step's work unless it was already done with the same key; record what it says, whole or
-    not at all.
+    Args:
+        key: hash of everything the step depends on.
+        work: does the step and returns its record, without key and seconds.
+        step: the step's name, where it is not the record's own.
     """
-    done = read_mark(workspace.state(step))
-    if done.get("key") == key:
+    step = step or kind.step
+    file = workspace.record_file(step)
+    mark = read_mark(file)
+    before = _validated(kind, mark) if mark.get("key") == key else None
+    if before is not None:
         log.info("%s: already done, skipped (same configuration and input)", step)
-        return {**done, "skipped": True}
+        return before.model_copy(update={"skipped": True})
     log.info("%s: started", step)
     started = time.monotonic()
-    workspace.state(step).unlink(
-        missing_ok=True
-    )  # what the step changes is not whole until it ends
-    result = {**work(), "key": key, "seconds": round(time.monotonic() - started, 1)}
-    write_json(workspace.state(step), result)
-    log.info("%s: done in %.1f s", step, result["seconds"])
-    return result
+    file.unlink(missing_ok=True)
+    result = work()
+    seconds = round(time.monotonic() - started, 1)
+    record = result.model_copy(update={"key": key, "seconds": seconds})
+    write_json(file, record.model_dump(mode="json"))
+    log.info("%s: done in %.1f s", step, seconds)
+    return record
+
+
+def _validated(kind: type[Record], mark: dict[str, Any]) -> Record | None:
+    """Return the record that a mark holds; None where it is of another version."""
+    try:
+        return kind.model_validate(mark)
+    except ValidationError:
+        return None
 
 
 def whole_table(
-    where: AnyPath | Sequence[AnyPath], step: str, *, optional: Sequence[str] = (), **wanted: Any
+    where: AnyPath | Sequence[AnyPath], step: str, *, optional: Sequence[str] = (), **arguments: Any
 ) -> pa.Table:
     """Read the parts that a step wrote as one table.
 
     Args:
-        where: a folder, or files of one origin.
-        step: the step that wrote them, for the error message.
+        where: a folder, or files that one step wrote.
+        step: that step, for the error message.
         optional: columns to read beside `columns` where the parts have them.
-        wanted: arguments of `Dataset.to_table`.
+        arguments: of `Dataset.to_table`.
 
     Raises:
         InputError: a part is damaged.
@@ -136,13 +163,14 @@ def whole_table(
         dataset = parquet_dataset(where)
         if optional:
             stored = dataset.schema.names
-            wanted["columns"] = [*wanted["columns"], *(name for name in optional if name in stored)]
-        return dataset.to_table(**wanted)
+            arguments["columns"] = [
+                *arguments["columns"],
+                *(name for name in optional if name in stored),
+            ]
+        return dataset.to_table(**arguments)
     except (pa.ArrowInvalid, OSError) as error:
-        reason, folder = (
-            " ".join(str(error).split())[:300],
-            where[0].parent if isinstance(where, list) else where,
-        )
+        reason = " ".join(str(error).split())[:300]
+        folder = where[0].parent if isinstance(where, list) else where
         raise InputError(
             f"{folder}: a part cannot be read ({reason}): delete the damaged file and"
             f" steps/{step}.json of the workspace, then run {step} again: it makes only this part"

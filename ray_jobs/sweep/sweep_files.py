@@ -13,16 +13,16 @@ from hvac.errors import HvacError
 from hvac.models.search_space import Settings, with_settings
 from hvac.report.sweep_page import write_sweep_page
 from hvac.storage import AnyPath, write_json, write_text, writing
+from ray_jobs.run.records import TuneRecord
 from ray_jobs.run.run_config import RunConfig
 from ray_jobs.run.tune_config import TuneConfig
-from ray_jobs.run.workspace import Result
 from ray_jobs.sweep.plan import tune_section
 from ray_jobs.sweep.trial_curves import ledger_file, read_ledger
 
 Trial = dict[str, Any]
 
 
-def write_results(config: RunConfig, sweep: AnyPath, grid: Any) -> Result:
+def write_results(config: RunConfig, sweep: AnyPath, grid: Any) -> TuneRecord:
     """Write everything; a summary of it.
 
     Raises:
@@ -48,16 +48,16 @@ def write_results(config: RunConfig, sweep: AnyPath, grid: Any) -> Result:
         status: sum(trial["status"] == status for trial in trials)
         for status in ("finished", "stopped", "failed")
     }
-    return {
-        "sweep": str(sweep),
-        "trials": len(trials),
+    return TuneRecord(
+        sweep=str(sweep),
+        trials=len(trials),
         **counts,
-        "metric": search.metric,
-        "best_trial": best["trial"],
-        "best_value": best["value"],
-        "best_settings": best["settings"],
-        "best_config": str(sweep / "best.yaml"),
-    }
+        metric=search.metric,
+        best_trial=best["trial"],
+        best_value=best["value"],
+        best_settings=best["settings"],
+        best_config=str(sweep / "best.yaml"),
+    )
 
 
 def _trial(sweep: AnyPath, result: Any, metric: str) -> Trial:

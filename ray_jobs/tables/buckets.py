@@ -18,12 +18,12 @@ from hvac.features.describe_predecessor import seed_windows
 from hvac.features.table import KEY_SCHEMA, Windows, to_arrow
 from hvac.panel.follow_up import FollowUp
 from hvac.panel.grid import Panel, Unit, panels
+from hvac.panel.partitions import bucket_folder
 from hvac.panel.registry import Registry
 from hvac.panel.splits import Splitter
 from hvac.storage import AnyPath, place, write_json
 from ray_jobs.run.run_config import RunConfig
 from ray_jobs.run.workspace import Workspace, whole_table
-from ray_jobs.tables.partitions import bucket_folder
 from ray_jobs.tables.peer_levels import PeerFile, level_of
 
 

@@ -14,11 +14,11 @@ import pyarrow.compute as pc
 import ray
 
 from hvac.panel.grid import Unit, count_overlap
+from hvac.panel.partitions import bucket_folder, bucket_of, part_keys
 from hvac.readings.rejects import add_counts
-from hvac.storage import AnyPath, matching, place, write_json
+from hvac.storage import AnyPath, content_key, matching, place, write_json
 from ray_jobs.run.progress import finished
-from ray_jobs.run.workspace import content_key, whole_table
-from ray_jobs.tables.partitions import bucket_folder, bucket_of, part_keys
+from ray_jobs.run.workspace import whole_table
 
 COUNTED = ["facility_id", "equipment_id", "point_id", "date", "value", "second", "file"]
 SERIES = ["facility_id", "equipment_id", "point_id"]

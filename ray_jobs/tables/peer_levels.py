@@ -29,11 +29,11 @@ from hvac.features.peers import (
     peer_series,
 )
 from hvac.panel.grid import Unit, panels
+from hvac.panel.partitions import bucket_folder, bucket_of
 from hvac.panel.registry import Registry
 from hvac.panel.windows import fit_scale
-from hvac.storage import AnyPath, matching, place, write_json, write_parquet
-from ray_jobs.run.workspace import content_key, whole_table
-from ray_jobs.tables.partitions import bucket_folder, bucket_of
+from hvac.storage import AnyPath, content_key, matching, place, write_json, write_parquet
+from ray_jobs.run.workspace import whole_table
 
 log = logging.getLogger(__name__)
 VERSION = 1

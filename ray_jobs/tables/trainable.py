@@ -14,6 +14,7 @@ from hvac.models.families import FAMILIES
 from hvac.models.family import FamilyConfig, columns_for
 from hvac.panel.splits import SPLITS
 from hvac.readings.accepted import EPOCH
+from ray_jobs.run.records import FeaturizeRecord, SplitCounts
 from ray_jobs.run.run_config import RunConfig
 from ray_jobs.run.workspace import Workspace
 from ray_jobs.tables.windows_table import load_recipes, table_columns
@@ -37,13 +38,13 @@ def check_trainable(
             or lacks a column; or a class has no training window, only one kind of label, or more
             points than a family takes.
     """
-    featurized, recipes = workspace.finished("featurize"), load_recipes(workspace.windows)
+    featurized, recipes = workspace.record(FeaturizeRecord), load_recipes(workspace.windows)
     models = list(models)
-    _check_asked(config, workspace, featurized.get("asked"))
-    _check_encoder(config, workspace, featurized["encoder"])
+    _check_asked(config, workspace, featurized.asked)
+    _check_encoder(config, workspace, featurized.encoder)
     _check_parts(featurized)
     for name, recipe in recipes.items():
-        _check_labels(name, featurized["windows"].get(name))
+        _check_labels(name, featurized.windows.get(name))
         there = table_columns(workspace.windows, recipe)
         for model in models:
             lacking = sorted(set(columns_for(model.reads)) - there)
@@ -87,32 +88,33 @@ def _check_encoder(config: RunConfig, workspace: Workspace, made_by: dict[str, A
         )
 
 
-def _check_parts(featurized: dict[str, Any]) -> None:
+def _check_parts(featurized: FeaturizeRecord) -> None:
     """Raise where all classes together have no window to train, tune, calibrate or test on."""
     counts = {
-        split: sum(of_class[split]["windows"] for of_class in featurized["windows"].values())
+        split: sum(of_class[split].windows for of_class in featurized.windows.values())
         for split in SPLITS
     }
     empty = [split for split, windows in counts.items() if not windows]
     if empty:
-        borders = {
-            name: EPOCH + dt.timedelta(days=featurized["borders"][name]) for name in ("t1", "t2")
-        }
+        purposes = ", ".join(PURPOSE[split] for split in empty)
+        t1 = EPOCH + dt.timedelta(days=featurized.borders.t1)
+        t2 = EPOCH + dt.timedelta(days=featurized.borders.t2)
         raise HvacError(
-            f"no windows to {', '.join(PURPOSE[split] for split in empty)} on (windows by part:"
-            f" {counts}; t1 is {borders['t1']}, t2 {borders['t2']}): set splits.t1 and splits.t2 to"
-            " days between which windows end, or use splits.kind: equipment"
+            f"no windows to {purposes} on (windows by part: {counts}; t1 is {t1}, t2 {t2}): set"
+            " splits.t1 and splits.t2 to days between which windows end, or use splits.kind:"
+            " equipment"
         )
 
 
-def _check_labels(name: str, splits: dict[str, Any] | None) -> None:
-    train = splits and splits["train"]
-    if not train or not train["windows"]:
+def _check_labels(name: str, splits: dict[str, SplitCounts] | None) -> None:
+    """Raise where a class has no training window, or labels of one kind only."""
+    train = splits["train"] if splits else None
+    if train is None or not train.windows:
         raise HvacError(
             f"class {name!r} has no training window: see what was left out in steps/featurize.json"
         )
-    for horizon, positive in train["positives"].items():
-        known = train["known"][horizon]
+    for horizon, positive in train.positives.items():
+        known = train.known[horizon]
         if positive in (0, known):
             raise HvacError(
                 f"class {name!r}, {horizon} days: {positive} of {known} training labels are"

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import pyarrow.dataset as pads
 
 from hvac.features.describe import Recipe
 from hvac.features.table import KEY_SCHEMA, Windows, from_arrow
+from hvac.features.window_counts import count_windows
 from hvac.models.family import Encoding, FamilyConfig, columns_for, prepared
-from hvac.panel.splits import SPLITS
 from hvac.storage import AnyPath, folder_name, matching, parquet_dataset
 from ray_jobs.run.workspace import whole_table
 
-Sums = npt.NDArray[np.float64]
 WEIGHTS = ("weights",)  # absent in tables made before labels had weights
 NOT_TESTED = ("train", "tune", "cal")
 COUNTED = (*KEY_SCHEMA.names, "observed", "labels", "known")
@@ -69,69 +65,15 @@ def _parts(folder: AnyPath, recipe: Recipe) -> list[AnyPath]:
 
 
 def split_counts(folder: AnyPath, recipe: Recipe) -> dict[str, Any]:
-    """Count windows, units, known labels and positives of every split, part by part.
-
-    `weights` holds the sum of weights and of their squares of known labels and of positives by
-    horizon, `effective` the numbers of equally weighted labels that tell as much
-    (`effective_number`)."""
-    shape = (len(SPLITS), len(recipe.windows.horizons))
-    windows, units = Counter[str](), {name: set[str]() for name in SPLITS}
-    known_SHK, positive_SHK = np.zeros((*shape, 3)), np.zeros((*shape, 3))
-    for path in _parts(folder, recipe):
-        table = whole_table([path], "featurize", columns=list(COUNTED), optional=WEIGHTS)
-        part = from_arrow(table, points=recipe.width)
-        y_BH, weight_BH = part.labels[0], part.weights.astype(np.float64)
-        powers_BHK = np.stack([weight_BH > 0, weight_BH, weight_BH**2], axis=2)
-        split_B = part.column("split")
-        for s, name in enumerate(SPLITS):
-            own_B = split_B == name
-            windows[name] += int(own_B.sum())
-            units[name].update(part.units[own_B].tolist())
-            known_SHK[s] += powers_BHK[own_B].sum(axis=0)
-            positive_SHK[s] += (powers_BHK * y_BH[:, :, None])[own_B].sum(axis=0)
-    days = list(map(str, recipe.windows.horizons))
-    return {
-        name: {
-            "windows": windows[name],
-            "units": len(units[name]),
-            **_label_counts(days, known_SHK[s], positive_SHK[s]),
-        }
-        for s, name in enumerate(SPLITS)
-    }
+    """Count windows, units, known labels and positives of every split of one class."""
+    parts = (_label_part(path, recipe) for path in _parts(folder, recipe))
+    return count_windows(parts, recipe.windows.horizons)
 
 
-def _label_counts(days: list[str], known_HK: Sums, positive_HK: Sums) -> dict[str, Any]:
-    """Return counts, sums of weights and effective numbers by horizon; K is count, sum, sum of
-    squares.
-    """
-    counted = {"known": known_HK, "positives": positive_HK}
-    counts = {
-        name: dict(zip(days, map(int, sums_HK[:, 0]), strict=True))
-        for name, sums_HK in counted.items()
-    }
-    weights = {
-        name: dict(zip(days, sums_HK[:, 1:].tolist(), strict=True))
-        for name, sums_HK in counted.items()
-    }
-    return {**counts, "weights": weights, "effective": effective(weights)}
-
-
-def effective(weights: dict[str, dict[str, list[float]]]) -> dict[str, dict[str, float]]:
-    """Return effective numbers from sums of weights, by kind of label and horizon."""
-    return {
-        name: {h: effective_number(*sums) for h, sums in by_day.items()}
-        for name, by_day in weights.items()
-    }
-
-
-def effective_number(total: float, squares: float) -> float:
-    """Return Kish's effective number of labels: how many of equal weight tell as much (Kish 1965);
-    0 of none.
-
-    >>> effective_number(4.0, 4.0), effective_number(4.0, 8.0), effective_number(0.0, 0.0)
-    (4.0, 2.0, 0.0)
-    """
-    return total * total / squares if squares else 0.0
+def _label_part(path: AnyPath, recipe: Recipe) -> Windows:
+    """Read the keys and labels of one part of the table."""
+    table = whole_table([path], "featurize", columns=list(COUNTED), optional=WEIGHTS)
+    return from_arrow(table, points=recipe.width)
 
 
 def load_recipes(folder: AnyPath) -> dict[str, Recipe]:

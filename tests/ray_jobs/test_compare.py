@@ -16,12 +16,13 @@ import yaml
 
 import hvac
 from hvac.errors import HvacError
+from hvac.models.families import FAMILIES
 from ray_jobs import compare, evaluate, featurize
-from ray_jobs.assess.decided import read_held_out
+from ray_jobs.assess.decided_risks import read_held_out
 from ray_jobs.assess.leaderboard_files import finished_leaderboard, write_leaderboard
-from ray_jobs.compare import UNSEEDED
 from ray_jobs.fit import candidates
 from ray_jobs.fit.candidates import basis_of, read_scores
+from ray_jobs.run.records import FeaturizeRecord
 from ray_jobs.run.run_config import RunConfig, load_run
 from ray_jobs.run.workspace import Workspace, workspace_of, write_json
 from tests.evaluation.leaderboard_example import board
@@ -72,7 +73,7 @@ def board_of(config: RunConfig) -> dict[str, Any]:
 
 def outcomes_of(config: RunConfig) -> dict[str, int]:
     """Every outcome file with the time it was written."""
-    files = (config.workspace / "outcomes").rglob("*.npz")
+    files = (config.workspace / "candidates").rglob("*.npz")
     return {str(file.relative_to(config.workspace)): file.stat().st_mtime_ns for file in files}
 
 
@@ -87,7 +88,7 @@ def test_every_promised_file_is_written(compared: RunConfig) -> None:
 
 def test_board_names_its_table_and_has_a_row_per_model_with_its_seeds(compared: RunConfig) -> None:
     made = board_of(compared)
-    assert made["table"] == workspace_of(compared).finished("featurize")["key"]
+    assert made["table"] == workspace_of(compared).record(FeaturizeRecord).key
     assert (made["name"], made["default"], made["horizons"]) == (
         "families",
         "logistic_28",
@@ -103,7 +104,7 @@ def test_board_names_its_table_and_has_a_row_per_model_with_its_seeds(compared: 
         assert (
             row["microseconds_per_window"] > 0 or row["name"] == "base_rate"
         )  # looks at no window: 0.00
-    kept = [read_scores(str(compared.workspace / name)) for name in outcomes_of(compared)]
+    kept = [read_scores(compared.workspace / name) for name in outcomes_of(compared)]
     assert all(outcome.microseconds_per_window > 0 for outcome in kept)
     with (folder_of(compared) / "leaderboard.csv").open(encoding="utf-8-sig", newline="") as file:
         assert len(list(csv.DictReader(file))) == 3 * len(MODELS)
@@ -139,6 +140,9 @@ def test_seeds_of_a_family_with_chance_differ_and_their_mean_lies_between(
         assert low < row["test"][horizon]["pr_auc"]["value"] < high
 
 
+UNSEEDED = [name for name, family in FAMILIES.items() if not family.seeded]
+
+
 @pytest.mark.parametrize("name", UNSEEDED)
 def test_family_that_is_fitted_once_has_no_chance_in_it(name: str) -> None:
     train, tune, fresh = (windows(200, seed=seed) for seed in (1, 2, 3))
@@ -172,7 +176,7 @@ def test_champion_keeps_the_values_that_the_comparison_needed(
     assert config.compare is not None
     assert config.keeps_values
     made = board({"base_rate": 0.1, "lstm": 0.5}, {"base_rate": 0.5, "lstm": 0.1}, default="lstm")
-    assert write_leaderboard(config, config.compare, made, tmp_path)["champion"] == "base_rate"
+    write_leaderboard(config, config.compare, made, tmp_path)
     champion = load_run(tmp_path / "champion.yaml")
     assert champion.model.family == "base_rate"
     assert champion.keeps_values
@@ -188,7 +192,7 @@ def test_second_run_is_skipped_and_touches_nothing(
     with caplog.at_level(logging.INFO):
         again = compare.run(compared)
     assert "compare_families: already done, skipped" in caplog.text
-    assert again["champion"] == board_of(compared)["champion"]
+    assert again.champion == board_of(compared)["champion"]
     assert before == {file: file.stat().st_mtime_ns for file in compared.workspace.rglob("*")}
 
 
@@ -213,7 +217,9 @@ def test_deleted_outcome_is_made_again_alone_and_the_board_is_the_same(
 def test_other_code_takes_no_outcome_of_before(
     compared: RunConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(candidates, "_code", candidates._code.__wrapped__)  # not what it remembers
+    monkeypatch.setattr(
+        candidates, "_code_hash", candidates._code_hash.__wrapped__
+    )  # not what it remembers
     installed = basis_of(compared)
     monkeypatch.setattr(hvac, "__path__", [str(tmp_path)])
 
@@ -246,7 +252,8 @@ def test_board_is_found_only_for_the_windows_it_was_made_of(
     assert finished_leaderboard(workspace_of(compared)) == board_of(compared)
     assert finished_leaderboard(workspace_of(compared), "another") is None
     other = Workspace(tmp_path)
-    write_json(other.state("featurize"), {"key": "of other windows"})
+    record = workspace_of(compared).record(FeaturizeRecord).model_dump(mode="json")
+    write_json(other.record_file("featurize"), {**record, "key": "of other windows"})
     assert finished_leaderboard(other) is None
     write_json(tmp_path / "compare" / "families" / "leaderboard.json", board_of(compared))
     assert finished_leaderboard(other) is None
@@ -266,10 +273,31 @@ def test_report_of_evaluate_shows_the_leaderboard(
     assert metrics["leaderboard"] == board_of(compared)
     assert 'id="en-leaderboard"' in (config.workspace / "report.html").read_text(encoding="utf-8")
     shutil.rmtree(folder_of(config))
-    assert evaluate.run(config)["key"] != first["key"]
+    assert evaluate.run(config).key != first.key
     assert 'id="en-leaderboard"' not in (config.workspace / "report.html").read_text(
         encoding="utf-8"
     )
+
+
+def test_report_fits_nothing_that_a_comparison_kept_nor_the_other_way_round(
+    finished: Finished, compared: RunConfig, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    config = copied(
+        finished, tmp_path / "run", "bundles", "held_out", steps=("ingest", "featurize", "train")
+    )
+    shutil.copytree(compared.workspace / "candidates", config.workspace / "candidates")
+    shared = ["base_rate", "logistic_28", "gbdt_context"]
+    few = {"baselines": shared, "ablation": False, "replicates": 100, "forecast_windows": 20}
+    with caplog.at_level(logging.INFO):
+        evaluate.run(config.replace(evaluate=few))
+    assert "evaluate: 6 fits, 6 of them are there already" in caplog.text
+    shutil.rmtree(config.workspace / "candidates")
+    (config.workspace / "steps" / "evaluate.json").unlink()
+    caplog.clear()
+    with caplog.at_level(logging.INFO):
+        evaluate.run(config.replace(evaluate=few))
+        compare.run(config.replace(compare=compared.compare))
+    assert "compare: 8 fits, 6 of them are there already" in caplog.text
 
 
 # What is refused

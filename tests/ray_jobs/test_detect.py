@@ -192,7 +192,7 @@ def test_record_without_a_training_anomaly_and_without_made_ones_is_refused(
         ),
         (["series=null"], "give either a 'series' section"),
         (["series.pattern=sinus"], r"sinus"),
-        (["windows.lenght=50"], "unknown key 'lenght' in WindowConfig: did you mean 'length'"),
+        (["windows.lenght=50"], "unknown key 'lenght' in SlidingConfig: did you mean 'length'"),
         (
             ["inject.anomalies.kinds=[spikes]"],
             "unknown kind of anomaly 'spikes': did you mean 'spike'",

@@ -16,6 +16,7 @@ import pytest
 
 from hvac.decision.decision import Decision
 from hvac.errors import HvacError
+from hvac.evaluation.facility_folds import facility_folds
 from hvac.features.encoder import EncoderConfig
 from hvac.features.table import Windows
 from hvac.models.blocks import base_rates
@@ -23,9 +24,10 @@ from hvac.models.families import config_of
 from hvac.panel.splits import SPLITS
 from hvac.scoring.bundle import Bundle
 from ray_jobs import evaluate, facilities, score, train
-from ray_jobs.assess.decided import EVALUATED, decide_risks, read_held_out
+from ray_jobs.assess.decided_risks import EVALUATED, decide_risks, read_held_out
 from ray_jobs.assess.leaderboard_files import finished_facilities
-from ray_jobs.fit.candidates import CandidateFit, FitSettings, fit_candidate, read_scores
+from ray_jobs.fit.candidates import Candidate, Shared, fit_candidate, read_scores
+from ray_jobs.run.records import TrainRecord
 from ray_jobs.run.run_config import RunConfig
 from ray_jobs.run.workspace import workspace_of
 from ray_jobs.tables.windows_table import NOT_TESTED, load_recipes, read_windows
@@ -90,7 +92,7 @@ def test_every_facility_is_left_out_once_and_judged_on_its_own_test_windows(
 def test_outcome_is_kept_per_facility_class_and_model_and_not_fitted_again(
     left_out: RunConfig,
 ) -> None:
-    kept = sorted((left_out.workspace / "facilities" / "outcomes").rglob("*.npz"))
+    kept = sorted((left_out.workspace / "candidates").rglob("*.npz"))
     assert len(kept) == 2 * 2 * 3
     before, lost = [file.stat().st_mtime_ns for file in kept[1:]], kept[0]
     lost.unlink()
@@ -114,14 +116,10 @@ def test_nothing_of_the_facility_left_out_is_learned_from(
         _turn_labels(file)
 
     def told(folder: Path) -> tuple[Any, Any]:
-        entry = CandidateFit(
-            "gbdt_context",
-            config_of("gbdt_context"),
-            str(tmp_path / f"{folder.parent.name}.npz"),
-            LEFT_OUT,
-        )
-        fit_candidate(FitSettings(str(folder), EncoderConfig(), folds=2), recipe, entry)
-        outcome = read_scores(entry.path)
+        file = tmp_path / f"{folder.parent.name}.npz"
+        candidate = Candidate(config_of("gbdt_context"), recipe, file, LEFT_OUT)
+        fit_candidate(Shared(str(folder), EncoderConfig(), folds=2), candidate)
+        outcome = read_scores(file)
         verdicts = decide_risks(
             folder,
             {name: recipe},
@@ -178,7 +176,7 @@ def test_evaluate_shows_the_facilities_and_the_newest_of_them(left_out: RunConfi
 def _check_predictions(config: RunConfig) -> None:
     """Tested windows go through the plain call of a bundle, the others through models that did not see their unit."""
     rows = pq.read_table(config.workspace / "predictions.parquet").to_pylist()
-    bundles = workspace_of(config).finished("train")["bundles"]
+    bundles = workspace_of(config).record(TrainRecord).bundles
     for name, recipe in load_recipes(workspace_of(config).windows).items():
         bundle = Bundle.load(workspace_of(config).bundles / bundles[name])
         windows = read_windows(workspace_of(config).windows, recipe, EVALUATED, ("context",))
@@ -201,7 +199,7 @@ def _check_predictions(config: RunConfig) -> None:
 def _check_newest(config: RunConfig) -> None:
     """A facility's own decision, put into the bundle by hand, is what score goes by at that facility only."""
     workspace = workspace_of(config)
-    for name, bundle_id in workspace.finished("train")["bundles"].items():
+    for name, bundle_id in workspace.record(TrainRecord).bundles.items():
         bundle = Bundle.load(workspace.bundles / bundle_id)
         plain = replace(bundle.decision, facilities={})
         never = tuple(each._replace(value=0.999) for each in plain.thresholds)
@@ -239,7 +237,7 @@ def test_one_facility_alone_is_refused_in_one_sentence(left_out: RunConfig) -> N
         for n, w in windows_of(left_out).items()
     }
     with pytest.raises(HvacError, match=r"at least 2 facilities with windows, found F001$"):
-        facilities.plan_folds(alone)
+        facility_folds(alone)
 
 
 def test_facility_that_no_other_teaches_is_refused_by_name(left_out: RunConfig) -> None:
@@ -253,7 +251,7 @@ def test_facility_that_no_other_teaches_is_refused_by_name(left_out: RunConfig) 
     with pytest.raises(
         HvacError, match=r"facility .F001. cannot be left out.*no training window elsewhere"
     ) as caught:
-        facilities.plan_folds(
+        facility_folds(
             {name: without_training(each) for name, each in windows_of(left_out).items()}
         )
     assert "\n" not in str(caught.value)
@@ -264,7 +262,7 @@ def test_class_that_stands_at_one_facility_only_is_left_out_there_and_named(
 ) -> None:
     found = windows_of(left_out)
     found["pump"] = found["pump"].take(found["pump"].column("facility_id") == "F002")
-    first, second = facilities.plan_folds(found)
+    first, second = facility_folds(found)
     assert (first.classes, first.left_out) == (("chiller",), {})
     assert second.classes == ("chiller",)
     assert second.left_out == {"pump": "no training window elsewhere"}

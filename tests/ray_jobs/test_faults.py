@@ -183,7 +183,7 @@ def test_damaged_part_is_named_and_made_anew_alone(
         )
     part.unlink()
     (here.workspace / "steps" / "featurize.json").unlink()
-    assert featurize.run(here)["buckets_made"] == 1
+    assert featurize.run(here).buckets_made == 1
     assert part.read_bytes() == content
 
 
@@ -231,7 +231,7 @@ def test_readings_that_are_no_numbers_leave_the_other_units_as_they_are(
     settings = {**SMALL, "workspace": tmp_path / "run", "source": source}
     settings.pop("simulate")
     config = RunConfig(**settings)
-    assert ingest.run(config)["missing"] >= pc.sum(own).as_py()
+    assert ingest.run(config).missing >= pc.sum(own).as_py()
     featurize.run(config)
     assert keys_in(tmp_path / "run", but=victim).equals(keys_in(finished[1], but=victim))
 
@@ -267,7 +267,7 @@ def test_killed_training_worker_resumes_from_its_checkpoint(
     state = json.loads((here.workspace / "steps" / "train.json").read_text())
     assert [row["epoch"] for row in state["history"]["pump"]["30"]] == list(range(1, 4))
     quiet = copy_of(finished, tmp_path / "quiet", upto="featurize").replace(model=model)
-    assert state["history"] == train.run(quiet)["history"]
+    assert state["history"] == train.run(quiet).history
     assert {Bundle.load(f).id for f in (here.workspace / "bundles").iterdir()} == set(
         state["bundles"].values()
     )

@@ -70,15 +70,15 @@ def test_messy_record_is_counted_and_nothing_is_lost(
 ) -> None:
     config = run_config(simulate=None, source=messy, windows={"class": "all", "train_stride": 7})
     found = ingest.run(config)
-    assert found["rows_read"] == found["readings"] + found["missing"] + 2
-    assert found["rejected"] == {"text_in_value": 1, "infinite_value": 1, "unknown_equipment": 1}
-    assert found["missing"] == 1
-    assert found["repeated_unit_days"] == 1
-    assert found["dropped_points"] == {"all": ["rare"]}
+    assert found.rows_read == found.readings + found.missing + 2
+    assert found.rejected == {"text_in_value": 1, "infinite_value": 1, "unknown_equipment": 1}
+    assert found.missing == 1
+    assert found.repeated_unit_days == 1
+    assert found.dropped_points == {"all": ["rare"]}
     rejects = pd.read_csv(config.workspace / "rejects.csv", encoding="utf-8-sig")
     assert set(rejects["found"]) == {"broken", "inf", "F/nobody"}
     made = featurize.run(config)
-    assert made["left_out"]["learning"] > 0
+    assert made.left_out["learning"] > 0
     windows = pd.concat(
         pd.read_parquet(f) for f in (config.workspace / "windows").glob("class=*/part-*")
     )
@@ -210,12 +210,12 @@ def test_inspection_csv_in_cp932_goes_through(
         simulate=None, source=source, labels=labels, windows={"train_stride": 7, "class": "each"}
     )
     found = ingest.run(config)
-    assert found["rejected"] == {}
-    assert found["missing"] > 0
-    assert found["equipment"] == 4
+    assert found.rejected == {}
+    assert found.missing > 0
+    assert found.equipment == 4
     made = featurize.run(config)
-    (counts,) = made["windows"].values()
-    assert counts["train"]["windows"] > 0
+    (counts,) = made.windows.values()
+    assert counts["train"].windows > 0
 
 
 def test_odd_names_and_spellings_go_through_every_step(
@@ -254,7 +254,7 @@ def test_odd_names_and_spellings_go_through_every_step(
     windows = {"train_stride": 14}
     config = run_config(workspace=tmp_path / "runs" / "odd", simulate=None, source=source, evaluate=quick,
                         windows=windows, model={"family": "logistic_28"})  # fmt: skip
-    told = ingest.run(config)["warnings"]
+    told = ingest.run(config).warnings
     assert len(told) == 2, told
     assert "written otherwise" in told[0]
     assert "kinds written in several ways" in told[1]
@@ -290,7 +290,7 @@ def test_log_without_events_is_told_as_it_is(
     for more, told in (({"events": str(tmp_path / "events.csv")}, "the event log has no events"),
                        ({}, r"source\.events is not set")):  # fmt: skip
         config = run_config(simulate=None, source=source | more)
-        assert "readings are dated after tomorrow" in ingest.run(config)["warnings"][0]
+        assert "readings are dated after tomorrow" in ingest.run(config).warnings[0]
         with pytest.raises(InputError, match=f"^{told}: .*set labels.source: limits"):
             featurize.run(config)
 

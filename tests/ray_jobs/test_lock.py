@@ -18,6 +18,7 @@ from hvac.readings.gate import SourceConfig
 from hvac.storage import place, read_mark, remove_leftovers, replacing
 from ray_jobs import ingest
 from ray_jobs.run.lock import LOCK, held
+from ray_jobs.run.records import TrainRecord
 from ray_jobs.run.run_config import RunConfig, load_run
 from ray_jobs.run.workspace import Workspace, run_step
 
@@ -104,13 +105,25 @@ def test_names_of_unfinished_files_are_those_that_are_removed(tmp_path: Path) ->
 @pytest.mark.parametrize("content", ["", '{"key": "k", "sec', "[1, 2]", "\x00\x00", '"k"'])
 def test_damaged_record_counts_as_absent(tmp_path: Path, content: str) -> None:
     workspace = Workspace(place(tmp_path))
-    workspace.state("train").parent.mkdir()
-    workspace.state("train").write_text(content)
-    assert read_mark(workspace.state("train")) == {}
+    workspace.record_file("train").parent.mkdir()
+    workspace.record_file("train").write_text(content)
+    assert read_mark(workspace.record_file("train")) == {}
     with pytest.raises(HvacError, match="step 'train' has not been run here"):
-        workspace.finished("train")
-    assert run_step(workspace, "train", "k", lambda: {"made": True})["made"]
-    assert run_step(workspace, "train", "k", lambda: {"made": False})["skipped"]
+        workspace.record(TrainRecord)
+    first, other = TrainRecord(bundles={"a": "a-1"}), TrainRecord(bundles={"a": "a-2"})
+    assert run_step(workspace, TrainRecord, "k", lambda: first).bundles == {"a": "a-1"}
+    again = run_step(workspace, TrainRecord, "k", lambda: other)
+    assert (again.skipped, again.bundles) == (True, {"a": "a-1"})
+
+
+def test_record_of_an_earlier_version_is_refused_and_made_anew(tmp_path: Path) -> None:
+    workspace = Workspace(place(tmp_path))
+    workspace.record_file("train").parent.mkdir()
+    workspace.record_file("train").write_text('{"key": "k", "bundles": 3}')
+    with pytest.raises(HvacError, match=r"of an earlier version: run python -m ray_jobs\.train"):
+        workspace.record(TrainRecord)
+    made = run_step(workspace, TrainRecord, "k", lambda: TrainRecord(bundles={"a": "a-1"}))
+    assert not made.skipped
 
 
 def test_file_that_changes_while_it_is_read_is_refused(

@@ -38,7 +38,7 @@ def ingested(ray: None, run_config: Callable[..., RunConfig], tmp_path: Path) ->
         workspace = workspace_of(config)
         registry = Registry.load(workspace.panel)
         found: list[Panel] = []
-        for bucket in result["buckets"]:
+        for bucket in result.buckets:
             panels, _ = bucket_panels(
                 str(workspace.panel), bucket, registry, registry.points, config.windows.aggregate
             )
@@ -57,28 +57,28 @@ def test_exports_that_overlap_by_a_month_give_the_sum_once(ingested: Ingested) -
         {"2023.csv": daily(0, 62), "2024.csv": daily(31, 120)}, aggregate="sum"
     )
     assert panel.value_TC[:, 0].tolist() == pytest.approx([13.9 + day for day in range(120)])
-    assert result["repeated_across_files"] == 31
-    assert "31 readings stand in several files alike: they count once" in result["warnings"]
+    assert result.repeated_across_files == 31
+    assert "31 readings stand in several files alike: they count once" in result.warnings
 
 
 def test_later_file_holds_where_two_files_differ(ingested: Ingested) -> None:
     corrected = daily(31, 62, value=100.0)
     result, (panel,) = ingested({"b.csv": corrected, "a.csv": daily(0, 62)}, aggregate="sum")
     assert panel.value_TC[31:, 0].tolist() == pytest.approx([100.0 + day for day in range(31, 62)])
-    assert result["replaced_by_later_files"] == 31
-    assert any("the later file" in sentence for sentence in result["warnings"])
+    assert result.replaced_by_later_files == 31
+    assert any("the later file" in sentence for sentence in result.warnings)
 
 
 def test_next_file_counts_only_the_buckets_that_it_changes(ingested: Ingested) -> None:
     first, _ = ingested({"a.csv": daily(0, 62), "b.csv": daily(31, 70)})
     again, _ = ingested({"c.csv": daily(60, 90)})
-    assert first["repeated_across_files"] == 31
-    assert again["repeated_across_files"] == 31 + 10
+    assert first.repeated_across_files == 31
+    assert again.repeated_across_files == 31 + 10
 
 
 def test_files_of_days_one_after_the_other_are_not_looked_at(ingested: Ingested) -> None:
     result, _ = ingested({"a.csv": daily(0, 31), "b.csv": daily(31, 62)})
-    assert result["warnings"] == []
+    assert result.warnings == []
     assert overlapping_buckets({}, 1) == []
 
 
@@ -100,7 +100,7 @@ def test_guess_of_an_encoding_and_a_separator_is_told(ingested: Ingested) -> Non
     result, _ = ingested(
         {"a.csv": lines, "b.csv": [one.replace("p,", "q,") for one in lines]}, encoding="cp932"
     )
-    (sentence,) = result["warnings"]
+    (sentence,) = result.warnings
     assert "a.csv, " in sentence
     assert "b.csv: read as cp932: a guess" in sentence
 
@@ -111,9 +111,9 @@ def test_units_and_words_are_told(ingested: Ingested) -> None:
         ["F,e,q,2023-12-01,良", "F,e,q,2023-12-02,否"],
     )
     result, (panel,) = ingested({"a.csv": units, "b.csv": words})
-    assert (result["read_with_unit"], result["read_as_word"]) == (5, 2)
+    assert (result.read_with_unit, result.read_as_word) == (5, 2)
     assert panel.value_TC[:2].tolist() == [[13.9, 1.0], [14.9, 0.0]]
-    assert len(result["warnings"]) == 2
+    assert len(result.warnings) == 2
 
 
 def test_refusal_inside_a_task_names_its_setting(ingested: Ingested) -> None:

@@ -16,10 +16,10 @@ from hvac.features.describe import Recipe
 from hvac.features.peers import LEAST_PEERS, MOST_PEERS, peer_level, peer_series
 from hvac.panel.grid import Unit, panels
 from hvac.panel.labels import LabelConfig
+from hvac.panel.partitions import bucket_folder, bucket_of
 from hvac.panel.registry import Registry
 from hvac.panel.windows import WindowConfig, fit_scale
 from hvac.storage import write_parquet
-from ray_jobs.tables.partitions import bucket_folder, bucket_of
 from ray_jobs.tables.peer_levels import PeerFile, level_of, make_peers, peer_groups, peer_keys
 from tests.panel.panel_example import event_table, readings, series
 

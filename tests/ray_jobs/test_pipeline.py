@@ -21,8 +21,8 @@ from hvac.models.families import cross_fit
 from hvac.models.family import Fitting, loaded_once
 from hvac.scoring.bundle import Bundle
 from ray_jobs import evaluate, featurize, ingest, score, train
-from ray_jobs.assess.decided import read_held_out
-from ray_jobs.assess.run_facts import closing_summary
+from ray_jobs.assess.decided_risks import read_held_out
+from ray_jobs.pipeline import run_summary
 from ray_jobs.run.run_config import RunConfig
 from ray_jobs.run.workspace import Workspace
 from ray_jobs.tables.windows_table import fit_windows, load_recipes, read_windows
@@ -214,7 +214,7 @@ def test_second_run_skips_every_step_and_says_so(
 
 def test_closing_summary_names_counts_models_and_files(finished: Finished) -> None:
     _, workspace = finished
-    text = closing_summary(Workspace(workspace))
+    text = run_summary(Workspace(workspace))
     for word in (
         "Rows read",
         "rejected 0",
@@ -258,9 +258,9 @@ def test_new_equipment_is_learning_in_latest_ranking_and_closing_summary(
         "learning",
         left,
     )
-    text = closing_summary(Workspace(workspace))
+    text = run_summary(Workspace(workspace))
     assert (
-        f"(learning 1, ok {others}); new equipment is judged after {left:.0f} more days of readings"
+        f"(learning 1, ok {others}); new equipment is scored after {left:.0f} more days of readings"
         in text
     )
 

@@ -14,6 +14,7 @@ from hvac.errors import ConfigError, HvacError, InputError
 from hvac.features.table import Windows
 from ray_jobs import compare, rotate
 from ray_jobs.fit.candidates import read_scores
+from ray_jobs.run.records import RotateRecord
 from ray_jobs.run.run_config import RunConfig
 from ray_jobs.run.workspace import workspace_of
 from ray_jobs.tables.windows_table import load_recipes, read_windows
@@ -101,9 +102,9 @@ def test_cost_is_the_mean_over_all_turns(turned: RunConfig) -> None:
         paths = [
             path
             for folder in folders
-            for path in (folder / "outcomes").rglob(f"{row['family']}-*.npz")
+            for path in (folder / "candidates").rglob(f"{row['family']}-*.npz")
         ]
-        seconds = [read_scores(str(path)).fit_seconds for path in paths]
+        seconds = [read_scores(path).fit_seconds for path in paths]
         assert len(seconds) == row["runs"] * len(folders)
         assert row["fit_seconds"] == pytest.approx(np.mean(seconds), abs=0.01)
 
@@ -139,7 +140,7 @@ def test_without_kinds_what_is_labelled_is_predicted_in_one_row_of_turns(
     monkeypatch.setattr(rotate.ingest, "run", lambda turn: None)
     monkeypatch.setattr(rotate.featurize, "run", made.append)
     monkeypatch.setattr(rotate, "basis_of", lambda turn: turn.workspace)
-    monkeypatch.setattr(rotate, "run_step", lambda *_: {})
+    monkeypatch.setattr(rotate, "run_step", lambda *_, **__: {})
     rotate.run(config)
     assert [turn.workspace for turn in made] == [
         config.workspace / "turns" / f"{n}_of_3" for n in (1, 2, 3)
@@ -179,9 +180,9 @@ def test_kinds_have_no_meaning_where_limits_are_predicted(
 
 
 def test_second_run_makes_nothing_again(turned: RunConfig) -> None:
-    made = workspace_of(turned).finished("rotate_families")
-    assert (made["fits"], made["fits_made"]) == (18, 18)
-    assert rotate.run(turned)["skipped"]
+    record = workspace_of(turned).record(RotateRecord, "rotate_families")
+    assert (record.fits, record.fits_made) == (18, 18)
+    assert rotate.run(turned).skipped
 
 
 def test_split_that_tests_every_unit_already_is_refused(

@@ -87,7 +87,7 @@ def swept(make: Making, tmp_path_factory: pytest.TempPathFactory) -> Swept:
     runs = f"sqlite:///{tmp_path_factory.mktemp('mlflow') / 'runs.db'}" if recorded else None
     config = make({"mlflow_uri": runs})
     result = tune.run(config)
-    folder = Path(result["sweep"])
+    folder = Path(result.sweep)
     trials = json.loads((folder / "sweep.json").read_text(encoding="utf-8"))["trials"]
     return Swept(config, result, folder, trials, runs)
 
@@ -124,14 +124,14 @@ def test_sweep_ends_with_every_trial_once_and_the_best_named(swept: Swept) -> No
     assert [trial["status"] for trial in swept.trials] == ["finished"] * 3
     assert len({trial["settings"]["learning_rate"] for trial in swept.trials}) == 3
     values = [trial["value"] for trial in swept.trials]
-    assert swept.result["best_value"] == max(values)
-    assert swept.result["best_trial"] == swept.trials[int(np.argmax(values))]["trial"]
+    assert swept.result.best_value == max(values)
+    assert swept.result.best_trial == swept.trials[int(np.argmax(values))]["trial"]
 
 
 def test_best_config_is_a_run_of_the_best_settings_without_a_sweep(swept: Swept) -> None:
-    found = load_run(swept.result["best_config"])
+    found = load_run(swept.result.best_config)
     assert found.tune is None
-    assert found.model == with_settings(swept.config.model, swept.result["best_settings"])
+    assert found.model == with_settings(swept.config.model, swept.result.best_settings)
     assert found.replace(model=swept.config.model, tune=swept.config.tune) == swept.config
 
 
@@ -265,9 +265,7 @@ def test_pbt_goes_on_with_the_networks_of_better_trials(
         model={"family": "hybrid", "epochs": 5},
     )
     result = tune.run(config)
-    trials = json.loads((Path(result["sweep"]) / "sweep.json").read_text(encoding="utf-8"))[
-        "trials"
-    ]
+    trials = json.loads((Path(result.sweep) / "sweep.json").read_text(encoding="utf-8"))["trials"]
     assert [trial["status"] for trial in trials] == ["finished"] * 4
     for trial in trials:
         assert epochs_of(trial) == list(range(1, 6))
@@ -297,25 +295,21 @@ def test_optuna_sweeps_a_family_without_epochs(make: Making) -> None:
     space = {"trees": {"int": [3, 12]}, "learning_rate": {"loguniform": [0.02, 0.3]}}
     config = make({"algorithm": "optuna", "trials": 2, "space": space}, model={"family": "gbdt_28"})
     result = tune.run(config)
-    trials = json.loads((Path(result["sweep"]) / "sweep.json").read_text(encoding="utf-8"))[
-        "trials"
-    ]
+    trials = json.loads((Path(result.sweep) / "sweep.json").read_text(encoding="utf-8"))["trials"]
     assert [(trial["trial"], trial["status"]) for trial in trials] == [
         ("trial_00000", "finished"),
         ("trial_00001", "finished"),
     ]
     assert all(3 <= trial["settings"]["trees"] <= 12 for trial in trials)
-    assert load_run(result["best_config"]).model.family == "gbdt_28"
+    assert load_run(result.best_config).model.family == "gbdt_28"
 
 
 def test_trial_that_cannot_be_fitted_is_told_and_the_others_go_on(make: Making) -> None:
     config = make({"trials": 2, "space": {"learning_rate": {"choice": [1e38, 1e-3]}}})
     result = tune.run(config)
-    trials = json.loads((Path(result["sweep"]) / "sweep.json").read_text(encoding="utf-8"))[
-        "trials"
-    ]
+    trials = json.loads((Path(result.sweep) / "sweep.json").read_text(encoding="utf-8"))["trials"]
     assert sorted(trial["status"] for trial in trials) == ["failed", "finished"]
-    assert result["best_settings"] == {"learning_rate": 1e-3}
+    assert result.best_settings == {"learning_rate": 1e-3}
     broken = next(trial for trial in trials if trial["status"] == "failed")
     assert broken["value"] is None
     assert "lower model.learning_rate" in broken["why"]
@@ -344,7 +338,7 @@ def test_killed_sweep_goes_on_and_ends_with_every_trial_once(
     caplog.set_level("INFO")
     result = tune.run(load_run(tmp_path / "run.yaml"))
     assert "going on with" in caplog.text
-    found = json.loads((Path(result["sweep"]) / "sweep.json").read_text(encoding="utf-8"))
+    found = json.loads((Path(result.sweep) / "sweep.json").read_text(encoding="utf-8"))
     assert [trial["trial"] for trial in found["trials"]] == [
         f"trial_{number:05d}" for number in range(4)
     ]
@@ -353,10 +347,10 @@ def test_killed_sweep_goes_on_and_ends_with_every_trial_once(
     assert all(epochs_of(trial) == list(range(1, trial["epochs"] + 1)) for trial in found["trials"])
     assert found["trials"][0]["rows"] == before["rows"]
     assert all(
-        steps_of(Path(result["sweep"]), trial, "loss/tune") == epochs_of(trial)
+        steps_of(Path(result.sweep), trial, "loss/tune") == epochs_of(trial)
         for trial in found["trials"]
     )
-    assert load_run(result["best_config"]).tune is None
+    assert load_run(result.best_config).tune is None
 
 
 def test_snapshot_that_was_cut_is_not_gone_on_with(tmp_path: Path) -> None:

@@ -11,10 +11,11 @@ import pytest
 from hvac.features.context import ContextSpec
 from hvac.features.describe import Recipe
 from hvac.features.table import Windows, to_arrow
+from hvac.features.window_counts import total_counts
 from hvac.panel.labels import LabelConfig
 from hvac.panel.windows import WindowConfig
+from hvac.report.closing_summary import _effective_lines
 from hvac.storage import write_parquet
-from ray_jobs.assess.run_facts import _effective_lines, window_facts
 from ray_jobs.tables.windows_table import read_windows, split_counts
 from tests.features.test_table import windows
 
@@ -57,7 +58,7 @@ def test_equal_weights_of_any_size_lose_no_label(tmp_path: Path) -> None:
     counts = split_counts(tmp_path, RECIPE)
     for part in counts.values():
         assert part["effective"]["known"] == pytest.approx(part["known"])
-    facts = window_facts({"windows": {"ahu": counts, "pump": counts}})
+    facts = total_counts([counts, counts])
     assert facts["train"]["windows"] == 24
     assert facts["train"]["effective"]["known"] == pytest.approx({"30": 24, "60": 24, "90": 24})
     assert _effective_lines(facts["train"]) == []
@@ -72,7 +73,7 @@ def test_effective_numbers_are_kishs_and_base_rates_are_weighted(tmp_path: Path)
     assert counts["train"]["positives"]["30"] == 2
     assert counts["train"]["effective"]["known"]["30"] == pytest.approx(16**2 / (11 + 25))
     assert counts["train"]["effective"]["positives"]["30"] == pytest.approx(6**2 / 26)
-    facts = window_facts({"windows": {"ahu": counts}})
+    facts = total_counts([counts])
     assert facts["train"]["base_rate"]["30"] == pytest.approx(6 / 16)
     assert facts["test"]["base_rate"]["30"] == pytest.approx(facts["test"]["positives"]["30"] / 12)
     assert _effective_lines(facts["train"]) == [
@@ -82,5 +83,5 @@ def test_effective_numbers_are_kishs_and_base_rates_are_weighted(tmp_path: Path)
 
 def test_facts_of_a_table_of_before_count_each_label_once() -> None:
     row = {"windows": 10, "units": 2, "known": {"30": 10}, "positives": {"30": 3}}
-    facts = window_facts({"windows": {"ahu": {"train": row}}})["train"]
+    facts = total_counts([{"train": row}])["train"]
     assert (facts["base_rate"]["30"], facts["effective"]["positives"]["30"]) == (0.3, 3)

@@ -1,7 +1,7 @@
 """Make the tables of an empty store, or take over those that versions before Alembic wrote.
 
 Those have schema 1 or 2. The columns are written out here and not taken from
-serve/memory/store_tables.py, which may have others later. """
+serve/memory/store_tables.py, which may have others later."""
 
 from __future__ import annotations
 

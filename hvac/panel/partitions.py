@@ -18,9 +18,7 @@ from hvac.panel.follow_up import FollowUp
 from hvac.panel.grid import Unit
 from hvac.panel.registry import Registry
 from hvac.panel.splits import Splitter
-from hvac.storage import AnyPath
-from hvac.storage import folder_name as folder_name
-from ray_jobs.run.workspace import content_key
+from hvac.storage import AnyPath, content_key, folder_name
 
 
 def bucket_of(unit: Unit, each: int) -> str:

@@ -1,0 +1,63 @@
+"""Facts of decisions for metrics.json: thresholds by class, and what facilities have of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from hvac.decision.decision import Decision
+from hvac.evaluation.comparison import EvaluationSet
+
+Decisions = Mapping[str, dict[str, Any]]  # by class, as `Decision.to_json` gives them
+
+
+def threshold_facts(
+    windows: EvaluationSet, decisions: Mapping[str, Decisions]
+) -> dict[str, dict[str, Any]]:
+    """Return the thresholds of every model by horizon.
+
+    `by_class` holds each class's, `value` their mean over windows, `units_with_event` the units
+    behind them.
+    """
+    facts: dict[str, dict[str, Any]] = {}
+    for model, by_class in decisions.items():
+        mean_H = windows.judged[model].threshold_BH.mean(axis=0)
+        facts[model] = {
+            str(horizon): _horizon_facts(by_class, i, float(mean_H[i]))
+            for i, horizon in enumerate(windows.horizons)
+        }
+    return facts
+
+
+def _horizon_facts(decisions: Decisions, i: int, mean: float) -> dict[str, Any]:
+    thresholds = {name: decision["thresholds"][i] for name, decision in sorted(decisions.items())}
+    units = {
+        name: decision["units_with_event"][i]
+        for name, decision in sorted(decisions.items())
+        if decision.get("units_with_event")
+    }
+    notes = sorted({threshold["note"] for threshold in thresholds.values() if threshold["note"]})
+    return {
+        "value": mean,
+        "policy": next(iter(thresholds.values()))["policy"],
+        "note": "; ".join(notes),
+        "by_class": thresholds,
+        "units_with_event": units,
+    }
+
+
+def facility_facts(windows: EvaluationSet, decisions: Decisions) -> dict[str, Any]:
+    """Count for every facility the classes and horizons of which it has its own decision.
+
+    `own` of `of`, for calibration and for thresholds.
+    """
+    places = zip(*(windows.windows.column(name) for name in ("facility_id", "class")), strict=True)
+    facts: dict[str, Any] = {}
+    for facility, class_name in sorted(set(places)):
+        row = facts.setdefault(facility, {})
+        own = Decision.from_json(decisions[class_name]).own(facility)
+        for part, flags in zip(("calibration", "thresholds"), own, strict=True):
+            counts = row.setdefault(part, {"own": 0, "of": 0})
+            counts["own"] += sum(flags)
+            counts["of"] += len(flags)
+    return facts

@@ -1,0 +1,88 @@
+"""What evaluate writes beside metrics.json: predictions, the summary table and the figures."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pyarrow as pa
+
+from hvac.cells import SafeWriter
+from hvac.evaluation.comparison import EvaluationSet
+from hvac.features.describe import Recipe
+from hvac.report import figures
+from hvac.scoring.predictions import predictions_table
+from hvac.storage import AnyPath, write_parquet, writing
+from ray_jobs.assess.decided_risks import EVALUATED
+from ray_jobs.assess.evaluation_sets import Risks
+from ray_jobs.run.run_config import RunConfig
+from ray_jobs.run.workspace import Workspace
+from ray_jobs.tables.windows_table import read_windows
+
+SUMMARY = ("threshold", "accuracy", "precision", "recall", "f1", "roc_auc", "pr_auc")
+
+
+def write_predictions(
+    workspace: Workspace,
+    recipes: dict[str, Recipe],
+    risks: Risks,
+    bundles: dict[str, str],
+    model: str,
+) -> None:
+    """Write the bundles' risks of every evaluated window, one row per window and horizon."""
+    tables = []
+    for name, recipe in recipes.items():
+        windows = read_windows(workspace.windows, recipe, EVALUATED)
+        table = predictions_table(
+            windows,
+            risks[name, model].risk_BH,
+            risks[name, model].threshold_BH,
+            horizons=recipe.windows.horizons,
+            model=model,
+            bundle_id=bundles[name],
+        )
+        tables.append(table)
+    write_parquet(pa.concat_tables(tables), workspace.root / "predictions.parquet")
+
+
+def write_summary(
+    path: AnyPath, windows: EvaluationSet, metrics: dict[str, Any], model: str
+) -> None:
+    """Write one row per horizon of one model; the threshold is the mean over test windows."""
+    with writing(path, "w", newline="", encoding="utf-8-sig") as file:
+        writer = SafeWriter(file)
+        writer.writerow(["horizon", *SUMMARY])
+        threshold_H = windows.judged[model].threshold_BH.mean(axis=0)
+        for i, horizon in enumerate(windows.horizons):
+            figures_of_horizon = metrics["models"][model][str(horizon)]
+            row = {
+                name: figures_of_horizon[name]["value"]
+                for name in SUMMARY
+                if name in figures_of_horizon
+            }
+            row["threshold"] = float(threshold_H[i])
+            writer.writerow([horizon, *(row[name] for name in SUMMARY)])
+
+
+def draw_figures(
+    folder: AnyPath, metrics: dict[str, Any], panels: Any, config: RunConfig
+) -> dict[str, dict[str, Any]]:
+    """Draw every figure in both languages: as files, and for the report."""
+    horizons, default = config.windows.horizons, config.model.family
+    curves = metrics["curves"]
+    drawn: dict[str, dict[str, Any]] = {}
+    for language in ("en", "ja"):
+        by_name = {
+            "forecast_comparison": figures.forecast_comparison(
+                panels, horizons=horizons, language=language
+            ),
+            "training_history": figures.training_history(metrics["history"], language=language),
+            "reliability": figures.reliability(curves, language=language, default=default),
+            "pr_curves": figures.pr_curves(curves, language=language, default=default),
+            "metric_bars": figures.metric_bars(
+                metrics["models"], language=language, default=default
+            ),
+        }
+        for name, figure in by_name.items():
+            file = folder / f"{name}_{language}.png"
+            drawn.setdefault(name, {})[language] = figures.save(figure, file)
+    return drawn
