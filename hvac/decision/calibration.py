@@ -24,7 +24,8 @@ ISOTONIC_GROUPS = (
     100  # distinct equipment with a positive: below it a step function follows single machines
 )
 PLATT_POSITIVES = 5
-TIE_BREAK = 1e-4  # share of the plain sigmoid mixed into isotonic risks: ranks flat stretches, moves no risk by more
+# share of the plain sigmoid mixed into isotonic risks: ranks flat stretches, moves no risk by more
+TIE_BREAK = 1e-4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,7 +101,8 @@ def _check(calibrator: Calibrator) -> None:
         )
     if not np.all(np.isfinite([calibrator.slope, calibrator.intercept])) or calibrator.slope < 0:
         raise BundleError(
-            f"calibrator: expected a finite slope >= 0, found {calibrator.slope}, {calibrator.intercept}"
+            "calibrator: expected a finite slope >= 0, found"
+            f" {calibrator.slope}, {calibrator.intercept}"
         )
     if calibrator.method == "isotonic" and not _is_rising(calibrator.score_K, calibrator.risk_K):
         raise BundleError(

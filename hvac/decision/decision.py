@@ -23,7 +23,8 @@ from hvac.features.table import Windows, concat, labels_only
 
 Floats = npt.NDArray[np.float64]
 Names = npt.NDArray[Any]
-CUT_MACHINES = 20  # machines of one class and facility with a positive: below it the class's thresholds hold there
+# machines of one class and facility with a positive: below it the class's thresholds hold there
+CUT_MACHINES = 20
 FEW_UNITS = (
     10  # units of one class with an event: below it the thresholds of all classes together hold
 )

@@ -17,7 +17,8 @@ from hvac.decision.calibration import Calibrator
 from hvac.decision.pooling import CalPart
 
 SHIFT_STD = 0.4  # of the prior of a facility's shift, in log-odds
-LEAST_MACHINES = 5  # with a positive window, and with a negative: below either, the class's calibrator holds exactly
+# with a positive window, and with a negative: below either, the class's calibrator holds exactly
+LEAST_MACHINES = 5
 
 
 def fit_shift(calibrator: Calibrator, part: CalPart) -> float:

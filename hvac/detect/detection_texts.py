@@ -33,7 +33,7 @@ class DetectWords(Words):
         return str(leaf[self.language]).format(**values)
 
     def name(self, group: str, word: str) -> str:
-        """Return the word for an identifier of the data; the identifier itself where there is none."""
+        """Return the word for an identifier of the data, else the identifier itself."""
         leaf = detector_text(group).get(word)
         return str(leaf[self.language]) if leaf else word
 

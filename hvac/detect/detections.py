@@ -32,7 +32,7 @@ class AlarmConfig(Config):
     """When an alarm is raised, and how alarms are counted."""
 
     rule: Literal["half", "budget"] = "budget"
-    """`half`: a probability of 0.5 (baselines: best F1); `budget`: the lowest threshold within it."""
+    """`half`: a probability of 0.5 (baselines: best F1); `budget`: the lowest within `budget`."""
     budget: float = Field(default=1.0, ge=0)
     """False alarms on validation that are allowed a week (without a clock: in 1,000 steps)."""
     most_in_alarm: float | None = Field(default=None, gt=0, le=1)

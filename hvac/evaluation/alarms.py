@@ -158,7 +158,8 @@ def weighted_quantiles(
 
     They are nan where all weigh 0.
 
-    >>> weighted_quantiles(np.array([10.0, 20.0]), np.array([[1, 3], [0, 0]]), q=(0.0, 0.5)).tolist()
+    >>> w_RE = np.array([[1, 3], [0, 0]])
+    >>> weighted_quantiles(np.array([10.0, 20.0]), w_RE, q=(0.0, 0.5)).tolist()
     [[10.0, 20.0], [nan, nan]]
     """
     out_RQ = np.full((len(w_RE), len(q)), np.nan)

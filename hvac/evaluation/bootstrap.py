@@ -92,7 +92,8 @@ def replicate(metric: Callable[[FloatArray], float], weights: UnitWeights) -> Re
 
     This is the plain, slow way, for metrics that have no fast one.
 
-    >>> replicate(lambda w_B: float(w_B.sum()), unit_weights(np.array([1, 2]), replicates=3)).value_R.tolist()
+    >>> weights = unit_weights(np.array([1, 2]), replicates=3)
+    >>> replicate(lambda w_B: float(w_B.sum()), weights).value_R.tolist()
     [2.0, 2.0, 2.0]
     """
     value_R = np.array([metric(w_U[weights.unit_index_B]) for w_U in weights.w_RU])

@@ -54,7 +54,7 @@ class HorizonRows:
 
     @property
     def all_w_RU(self) -> FloatArray:
-        """Return the weights with the sample itself, every unit once, as an additional first row."""
+        """Return the weights with the sample itself, every unit once, as a first row."""
         return np.concatenate([np.ones((1, self.w_RU.shape[1])), self.w_RU])
 
     def weighted_sums(self, value_BK: FloatArray) -> FloatArray:

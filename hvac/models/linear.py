@@ -98,7 +98,10 @@ class Logistic:
 
     @classmethod
     def fit(cls, train: Windows, tune: Windows, config: LogisticConfig, fitting: Fitting) -> Self:
-        """Fit every strength on *train*; a horizon with one class in training scores its base rate."""
+        """Fit every strength on *train*, and keep the best on *tune*.
+
+        A horizon with one kind of label in training scores its base rate.
+        """
         return cls._of(
             [_fit_horizon(train, tune, config, h) for h in range(train.labels[0].shape[1])], config
         )

@@ -77,7 +77,8 @@ class Adapted(Network):
         self.base = copy.deepcopy(encoder.model).cpu().requires_grad_(False)
         for module in self.base.modules():
             if isinstance(module, nn.Dropout):
-                module.p = 0.0  # the base stays what it is; its noise was for pretraining and costs a quarter of a step
+                # the base stays what it is; its noise was for pretraining, and costs time
+                module.p = 0.0
         if config.adapt == "lora":
             add_adapters(self.base, config)
         self.decodes = bool(self.base.config.use_decoder)

@@ -55,7 +55,8 @@ def choose_examples(windows: EvaluationSet, risks: ModelRisks, seed: int) -> lis
 def outcomes(alarm_B: npt.NDArray[np.bool_], y_B: npt.NDArray[np.bool_]) -> npt.NDArray[np.str_]:
     """Return tp, fp, fn or tn for every window.
 
-    >>> outcomes(np.array([True, True, False, False]), np.array([True, False, True, False])).tolist()
+    >>> alarm_B = np.array([True, True, False, False])
+    >>> outcomes(alarm_B, np.array([True, False, True, False])).tolist()
     ['tp', 'fp', 'fn', 'tn']
     """
     of_positives = np.where(alarm_B, "tp", "fn")

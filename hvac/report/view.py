@@ -111,8 +111,8 @@ class View:
 
     def measured(self, horizon: str) -> Mapping[str, Any]:
         """Return the metrics of the default model at one horizon."""
-        found: Mapping[str, Any] = self.at("models", self.default, horizon)
-        return found
+        by_metric: Mapping[str, Any] = self.at("models", self.default, horizon)
+        return by_metric
 
     def few(self, horizon: str) -> bool:
         """Tell whether a horizon has too few events for a headline."""
@@ -158,8 +158,10 @@ def number(measured: Any, key: str = "value") -> float | None:
 def show(measured: Any, form: str = "ratio", key: str = "value") -> str:
     """Return a number as the report writes it, a dash where there is none.
 
-    >>> show({"value": 0.2481}), show(0.062, "share"), show(float("nan")), show(1204, "count"), show(-0.0001)
-    ('0.248', '6.2%', '–', '1,204', '0.000')
+    >>> show({"value": 0.2481}), show(0.062, "share"), show(float("nan"))
+    ('0.248', '6.2%', '–')
+    >>> show(1204, "count"), show(-0.0001)
+    ('1,204', '0.000')
     """
     value = number(measured, key)
     return DASH if value is None else FORMATS[form].format(value)
