@@ -16,13 +16,15 @@ import numpy.typing as npt
 import hvac
 from hvac.evaluation.metrics import roc_auc
 from hvac.features.context import ContextSpec
-from hvac.features.describe import Recipe, UnitRecord, scenes, training_windows
+from hvac.features.describe import Recipe, UnitRecord, scenes
 from hvac.features.peer_groups import peer_levels
 from hvac.features.table import Windows, concat
+from hvac.features.training_windows import training_windows
 from hvac.models.family import FamilyConfig
 from hvac.panel.labels import LabelConfig
 from hvac.panel.record import read_record
-from hvac.panel.splits import SplitConfig, make_splitter
+from hvac.panel.split_config import SplitConfig
+from hvac.panel.splits import make_splitter
 from hvac.panel.windows import WindowConfig
 from hvac.readings.frames import source_of
 

@@ -14,7 +14,7 @@ import sys
 from dataclasses import replace
 from typing import Any
 
-from hvac.detect.detection_metrics import HALF, choose, judge_series
+from hvac.detect.detection_metrics import HALF, choose, score_series
 from hvac.detect.detector import Detector
 from hvac.detect.labelled_records import read_records, stamps_of
 from hvac.detect.series import Series, facts_of, from_table, of_part, to_table
@@ -92,7 +92,7 @@ def _train(config: DetectConfig, workspace: Workspace, series: SeriesRecord) -> 
             key=key[:12],
         )
         detector = Detector(model=model, windows=config.windows, threshold=HALF)
-        scores = judge_series(detector, of_part(loaded, "validation"), config.windows)
+        scores = score_series(detector, of_part(loaded, "validation"), config.windows)
         threshold, note = choose(scores, config.alarms, config.windows, probability=True)
         facts = {
             "run": config.name,

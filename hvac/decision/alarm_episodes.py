@@ -1,7 +1,7 @@
-"""Alarms on an evaluation grid, merged into episodes: the one definition that thresholds and
-evaluation share.
+"""Alarms on an evaluation grid, merged into episodes.
 
-Shapes: B windows, A alarm episodes, K distinct thresholds.
+Thresholds and evaluation share this one definition. Shapes: B windows, A alarm episodes, K distinct
+thresholds.
 """
 
 from __future__ import annotations
@@ -39,15 +39,16 @@ class FalseEpisodes(NamedTuple):
 def alarm_episodes(
     alarm_B: BoolArray, *, units_B: NDArray[Any], end_day_B: NDArray[Any], gap_days: int = GAP_DAYS
 ) -> AlarmEpisodes:
-    """Merge the alarmed windows of a unit whose `end_day`s lie at most `gap_days` apart into
-    episodes.
+    """Merge the alarmed windows of a unit into episodes.
 
-    Rows may come in any order; episodes come sorted by unit, then day.
+    Windows of an episode have `end_day`s at most `gap_days` apart. Rows may come in any order;
+    episodes come sorted by unit, then day.
 
-    >>> found = alarm_episodes(
-    ...     np.array([True, True, False, True]), units_B=np.array(list("aaaa")), end_day_B=np.array([0, 7, 14, 28])
+    >>> episodes = alarm_episodes(
+    ...     np.array([True, True, False, True]),
+    ...     units_B=np.array(list("aaaa")), end_day_B=np.array([0, 7, 14, 28]),
     ... )
-    >>> found.first_A.tolist(), found.last_A.tolist()
+    >>> episodes.first_A.tolist(), episodes.last_A.tolist()
     ([0, 28], [7, 28])
     """
     units, unit_index_B = np.unique(units_B, return_inverse=True)
@@ -61,8 +62,9 @@ def alarm_episodes(
 
 
 def merge_gap(horizon: int, gap_days: int = GAP_DAYS) -> int:
-    """Days over which alarms merge: never more than the horizon, so that an episode is true exactly
-    if one of its alarmed windows has label 1.
+    """Return the days over which alarms merge: never more than the horizon.
+
+    So an episode is true exactly if one of its alarmed windows has label 1.
 
     >>> merge_gap(30), merge_gap(7)
     (14, 7)
@@ -71,8 +73,9 @@ def merge_gap(horizon: int, gap_days: int = GAP_DAYS) -> int:
 
 
 def infer_stride(units_B: NDArray[Any], end_day_B: NDArray[Any], *, default: int = 7) -> int:
-    """Days between neighbouring windows of a unit (the median); `default` where no unit has two
-    windows.
+    """Return the median days between neighbouring windows of a unit.
+
+    It is `default` where no unit has two windows.
 
     >>> infer_stride(np.array([1, 1, 1, 2]), np.array([0, 7, 14, 3]))
     7
@@ -85,7 +88,7 @@ def infer_stride(units_B: NDArray[Any], end_day_B: NDArray[Any], *, default: int
 
 
 def unit_years(windows: float, stride: int) -> float:
-    """Years of evaluated time that so many windows stand for: windows x stride / 365.25.
+    """Return the years of evaluated time of so many windows: windows x stride / 365.25.
 
     >>> unit_years(1461, 1)
     4.0
@@ -101,18 +104,17 @@ def false_episodes(
     end_day_B: NDArray[Any],
     gap_days: int,
 ) -> FalseEpisodes:
-    """Count the false alarm episodes for every distinct threshold at once (`alarm = risk >=
-    threshold`).
+    """Count the false alarm episodes for every distinct threshold at once.
 
-    Windows join in falling order of risk and neighbouring episodes merge as they meet, so the whole
-    curve costs one sort. An episode is false if no alarmed window in it has label 1. The count is
-    not monotone in the threshold.
+    An alarm is risk >= threshold. Windows join in falling order of risk and neighbouring episodes
+    merge as they meet, so the whole curve costs one sort. An episode is false if no alarmed window
+    in it has label 1. The count is not monotone in the threshold.
 
-    >>> found = false_episodes(
+    >>> false = false_episodes(
     ...     np.array([0.9, 0.1, 0.5]), np.array([0, 0, 1]),
     ...     units_B=np.array([1, 1, 2]), end_day_B=np.array([0, 7, 0]), gap_days=14,
     ... )
-    >>> found.threshold_K.tolist(), found.false_K.tolist()
+    >>> false.threshold_K.tolist(), false.false_K.tolist()
     ([0.9, 0.5, 0.1], [1, 1, 1])
     """
     unit_B = np.unique(units_B, return_inverse=True)[1]
@@ -137,8 +139,9 @@ def _root(parent_B: IntArray, b: int) -> int:
 def _join_in_order(
     order_B: IntArray, unit_B: IntArray, day_B: IntArray, true_B: BoolArray, gap_days: int
 ) -> IntArray:
-    """False episodes after each window of `order_B` has gone into alarm (union-find on a grid
-    sorted by unit, day).
+    """Count the false episodes after each window of `order_B` has gone into alarm.
+
+    This is a union-find on a grid sorted by unit and day.
     """
     rows = len(order_B)
     parent_B, is_true_B, on_B = np.arange(rows), true_B.copy(), np.zeros(rows, np.bool_)

@@ -1,7 +1,7 @@
-"""Scores (logits) into probabilities: isotonic, Platt, or a mere shift, by how much the calibration
-windows can carry.
+"""Scores (logits) into probabilities: isotonic, Platt, or a mere shift.
 
-Shapes: B windows, K breakpoints, H horizons.
+Which one depends on how much the calibration windows can carry. Shapes: B windows, K breakpoints, H
+horizons.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ ISOTONIC_GROUPS = (
     100  # distinct equipment with a positive: below it a step function follows single machines
 )
 PLATT_POSITIVES = 5
-TIE_BREAK = 1e-4  # share of the plain sigmoid mixed into isotonic risks: ranks flat stretches, moves no risk by more
+# share of the plain sigmoid mixed into isotonic risks: ranks flat stretches, moves no risk by more
+TIE_BREAK = 1e-4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +33,8 @@ class Calibrator:
     """Monotone map from score (logit) to risk; plain numbers, so a bundle keeps it as JSON.
 
     `platt` and `shift`: sigmoid(slope * score + intercept). `isotonic`: linear between `score_K`
-    and `risk_K`, the centres of the isotonic blocks."""
+    and `risk_K`, the centres of the isotonic blocks.
+    """
 
     method: Method
     slope: float = 1.0
@@ -41,8 +43,9 @@ class Calibrator:
     risk_K: tuple[float, ...] = ()
 
     def transform(self, score_B: NDArray[np.floating[Any]]) -> FloatArray:
-        """Risk per window, never falling with the score, inside [1e-6, 1 - 1e-6]; a nan score gives
-        nan.
+        """Return the risk per window, never falling with the score; a nan score gives nan.
+
+        It lies inside [1e-6, 1 - 1e-6].
 
         >>> Calibrator(method="shift", intercept=0.0).transform(np.array([0.0, 100.0])).tolist()
         [0.5, 0.999999]
@@ -58,7 +61,7 @@ class Calibrator:
         return clipped_B
 
     def to_json(self) -> dict[str, Any]:
-        """A mapping of plain numbers and lists.
+        """Return a mapping of plain numbers and lists.
 
         >>> Calibrator(method="shift", intercept=-2.0).to_json()
         {'method': 'shift', 'slope': 1.0, 'intercept': -2.0, 'score_K': [], 'risk_K': []}
@@ -70,9 +73,13 @@ class Calibrator:
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> Calibrator:
-        """The calibrator that `to_json` wrote; raises `BundleError` where it is not one."""
+        """Read the calibrator that `to_json` wrote.
+
+        Raises:
+            BundleError: if it is not one.
+        """
         try:
-            found = cls(
+            calibrator = cls(
                 method=stored["method"],
                 slope=float(stored["slope"]),
                 intercept=float(stored["intercept"]),
@@ -83,18 +90,21 @@ class Calibrator:
             raise BundleError(
                 f"calibrator in the bundle is damaged: {error!r} in {str(stored)[:80]}"
             ) from error
-        _check(found)
-        return found
+        _check(calibrator)
+        return calibrator
 
 
-def _check(found: Calibrator) -> None:
-    if found.method not in ("isotonic", "platt", "shift"):
-        raise BundleError(f"calibrator: expected isotonic, platt or shift, found {found.method!r}")
-    if not np.all(np.isfinite([found.slope, found.intercept])) or found.slope < 0:
+def _check(calibrator: Calibrator) -> None:
+    if calibrator.method not in ("isotonic", "platt", "shift"):
         raise BundleError(
-            f"calibrator: expected a finite slope >= 0, found {found.slope}, {found.intercept}"
+            f"calibrator: expected isotonic, platt or shift, found {calibrator.method!r}"
         )
-    if found.method == "isotonic" and not _is_rising(found.score_K, found.risk_K):
+    if not np.all(np.isfinite([calibrator.slope, calibrator.intercept])) or calibrator.slope < 0:
+        raise BundleError(
+            "calibrator: expected a finite slope >= 0, found"
+            f" {calibrator.slope}, {calibrator.intercept}"
+        )
+    if calibrator.method == "isotonic" and not _is_rising(calibrator.score_K, calibrator.risk_K):
         raise BundleError(
             "calibrator: expected at least two isotonic breakpoints, scores and risks rising"
         )
@@ -113,19 +123,28 @@ def fit_calibrator(
     w_B: NDArray[Any] | None = None,
     method: Literal["auto", "isotonic", "platt", "shift"] = "auto",
 ) -> Calibrator:
-    """Fit on known (uncensored) windows; `groups_B` is the equipment of each window, `w_B` the
-    weight of its label.
+    """Fit a calibrator on known (uncensored) windows.
 
-    `auto`: isotonic where at least 100 groups have a positive, else Platt. Whatever was asked, it
-    is `shift` where only one class or fewer than 5 positives are known, or where the risk would not
-    rise with the score: a calibrator must not turn a ranking round. `shift`: slope 1, and an
-    intercept such that the mean risk is the weighted rate, drawn off 0 and 1 as (n1 + 1) / (n + 2)
-    is.
+    `auto`: isotonic where at least 100 groups have a positive, else Platt. Whatever the method, it
+    is `shift` where only one kind of label or fewer than 5 positives are known, or where the risk
+    would not rise with the score: a calibrator must not turn a ranking round. `shift`: slope 1, and
+    an intercept such that the mean risk is the weighted rate, drawn off 0 and 1 as (n1 + 1) / (n +
+    2) is.
 
-    Sources: Zadrozny & Elkan 2002 (isotonic); Platt 1999 with his smoothed targets. Raises
-    `SplitError` on no rows.
+    Sources: Zadrozny & Elkan 2002 (isotonic); Platt 1999 with his smoothed targets.
 
-    >>> fit_calibrator(np.zeros(8), np.zeros(8), groups_B=np.arange(8)).transform(np.zeros(1)).round(3).tolist()
+    Args:
+        score_B: logits.
+        y_B: labels.
+        groups_B: the equipment of each window.
+        w_B: the weights of the labels; 1 each by default.
+        method: `auto`, `isotonic`, `platt` or `shift`.
+
+    Raises:
+        SplitError: if there are no rows.
+
+    >>> shift = fit_calibrator(np.zeros(8), np.zeros(8), groups_B=np.arange(8))
+    >>> shift.transform(np.zeros(1)).round(3).tolist()
     [0.1]
     """
     logit_B: FloatArray = np.asarray(score_B, np.float64)
@@ -148,8 +167,9 @@ def fit_calibrator(
 
 
 def bent(calibrator: Calibrator, slope: float, intercept: float) -> Calibrator:
-    """Return the calibrator whose log-odds are slope · (its own) + intercept; isotonic breakpoints
-    move one by one.
+    """Return the calibrator whose log-odds are slope · (those of this one) + intercept.
+
+    Isotonic breakpoints move one by one.
 
     >>> bent(Calibrator(method="platt", slope=2.0, intercept=-1.0), 1.0, 0.5).intercept
     -0.5
@@ -168,7 +188,7 @@ def bent(calibrator: Calibrator, slope: float, intercept: float) -> Calibrator:
 
 
 def running_maximum(risk_BH: FloatArray) -> FloatArray:
-    """Risks that never fall with the horizon: an onset within 30 days is one within 60 days.
+    """Return risks that never fall with the horizon: an onset within 30 days is one within 60.
 
     >>> running_maximum(np.array([[0.2, 0.1, 0.3]])).tolist()
     [[0.2, 0.2, 0.3]]
@@ -179,10 +199,10 @@ def running_maximum(risk_BH: FloatArray) -> FloatArray:
 def _shift(score_B: FloatArray, y_B: FloatArray, w_B: FloatArray) -> Calibrator:
     from scipy.optimize import brentq
 
-    wanted = (y_B @ w_B + 1) / (len(y_B) + 2)
-    centre = np.log(wanted / (1 - wanted))
+    rate = (y_B @ w_B + 1) / (len(y_B) + 2)
+    centre = np.log(rate / (1 - rate))
     intercept = brentq(
-        lambda b: float(np.average(expit(score_B + b), weights=w_B) - wanted),
+        lambda b: float(np.average(expit(score_B + b), weights=w_B) - rate),
         centre - score_B.max() - 1e-3,
         centre - score_B.min() + 1e-3,
     )
@@ -190,7 +210,7 @@ def _shift(score_B: FloatArray, y_B: FloatArray, w_B: FloatArray) -> Calibrator:
 
 
 def _platt(score_B: FloatArray, y_B: FloatArray, w_B: FloatArray) -> Calibrator | None:
-    """Logistic regression on smoothed targets; None where the slope is not positive."""
+    """Fit a logistic regression on smoothed targets; None where the slope is not positive."""
     from scipy.optimize import minimize
 
     centre, spread = score_B.mean(), score_B.std()
@@ -221,7 +241,7 @@ def _platt(score_B: FloatArray, y_B: FloatArray, w_B: FloatArray) -> Calibrator 
 
 
 def _isotonic(score_B: FloatArray, y_B: FloatArray, w_B: FloatArray) -> Calibrator | None:
-    """Isotonic blocks as (mean score, mean label); None where one block is all there is."""
+    """Fit isotonic blocks as (mean score, mean label); None where one block is all there is."""
     from sklearn.isotonic import IsotonicRegression
 
     order = np.argsort(score_B, kind="stable")
@@ -242,7 +262,10 @@ def _isotonic(score_B: FloatArray, y_B: FloatArray, w_B: FloatArray) -> Calibrat
 
 
 def _off_the_walls(risk_K: FloatArray, rows_K: NDArray[Any]) -> FloatArray:
-    """An end block of all zeros (ones) gets Laplace's 1 / (n + 2), as far as its neighbour allows."""
+    """Give an end block of all zeros (ones) Laplace's 1 / (n + 2).
+
+    It moves only as far as its neighbour allows.
+    """
     risk_K = risk_K.copy()
     if len(risk_K) < 2:
         return risk_K
@@ -254,8 +277,9 @@ def _off_the_walls(risk_K: FloatArray, rows_K: NDArray[Any]) -> FloatArray:
 def _interpolate(
     score_B: FloatArray, score_K: tuple[float, ...], risk_K: tuple[float, ...]
 ) -> FloatArray:
-    """Linear between breakpoints, flat outside; clipped to its segment, so rounding cannot break
-    monotony.
+    """Interpolate linearly between breakpoints, flat outside.
+
+    Values are clipped to their segment, so rounding cannot break monotony.
     """
     x_K, r_K = np.array(score_K), np.array(risk_K)
     k_B = np.clip(np.searchsorted(x_K, score_B, side="right") - 1, 0, len(x_K) - 2)

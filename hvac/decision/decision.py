@@ -1,9 +1,7 @@
 """From scores to decisions: calibrate, never let risks fall with the horizon, choose thresholds.
 
 All of it rests on cross-fitted scores: every unit that is not tested is scored by a model that saw
-nothing of it.
-
-Legend: B windows, H horizons.
+none of its windows. Legend: B windows, H horizons.
 """
 
 from __future__ import annotations
@@ -25,32 +23,32 @@ from hvac.features.table import Windows, concat, labels_only
 
 Floats = npt.NDArray[np.float64]
 Names = npt.NDArray[Any]
-CUT_MACHINES = 20  # machines of one class and facility with a positive: below it the class's thresholds hold there
+# machines of one class and facility with a positive: below it the class's thresholds hold there
+CUT_MACHINES = 20
 FEW_UNITS = (
     10  # units of one class with an event: below it the thresholds of all classes together hold
 )
 
 
 class DecisionConfig(Config):
-    """Calibration (`auto`: a class's own where it has many machines, else pooled over classes) and
-    thresholds.
-
-    `by_facility`: a facility departs from its class's calibration as far as its machines can prove,
-    and has thresholds of its own where it has many events. `folds`: into how many the units are
-    dealt, so that each is scored by a model that saw nothing of it (a fusion has its own)."""
+    """How scores are calibrated, and thresholds chosen."""
 
     calibration: Literal["auto", "isotonic", "platt", "shift"] = "auto"
+    """`auto`: a class's own where 100 machines have an event, else pooled over classes."""
     threshold: ThresholdConfig = ThresholdConfig()
+    """How thresholds are chosen."""
     by_facility: bool = False
+    """Whether facilities depart from their class as far as their machines can prove."""
     folds: int = Field(default=3, ge=2)
+    """Folds of units for the cross-fitted scores (a fusion has its own number)."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Decision:
-    """A fitted calibrator and threshold per horizon; `facilities` holds those of facilities that
-    have their own.
+    """A fitted calibrator and threshold per horizon.
 
-    `units` and `units_with_event` (per horizon) count the units of the class that they rest on.
+    `facilities` holds the decisions of facilities that depart from the class. `units` and
+    `units_with_event` (per horizon) count the units of the class that they rest on.
     """
 
     calibrators: tuple[Calibrator, ...]
@@ -61,67 +59,67 @@ class Decision:
 
     @property
     def threshold_H(self) -> Floats:
-        """Cut-offs of the class, one per horizon."""
+        """Return the thresholds of the class, one per horizon."""
         return np.array([threshold.value for threshold in self.thresholds])
 
     def threshold_BH(self, facility_B: Names) -> Floats:
-        """Cut-offs of each window: its facility's, the class's where the facility is unknown or has
-        none.
-        """
+        """Return the thresholds of each window: its facility's, else the class's."""
         threshold_BH = np.tile(self.threshold_H, (len(facility_B), 1))
-        for own, rows_B in self._among(facility_B):
-            threshold_BH[rows_B] = own.threshold_H
+        for decision, rows_B in self._among(facility_B):
+            threshold_BH[rows_B] = decision.threshold_H
         return threshold_BH
 
     def risk(
         self, score_BH: npt.NDArray[np.floating[Any]], facility_B: Names | None = None
     ) -> Floats:
-        """Calibrated risks that never fall with the horizon: by each window's facility, by the
-        class where unknown.
+        """Return calibrated risks that never fall with the horizon.
+
+        They are by each window's facility, by the class where it is unknown.
         """
         risk_BH = _risk(self.calibrators, score_BH)
-        for own, rows_B in self._among(facility_B):
-            risk_BH[rows_B] = _risk(own.calibrators, score_BH[rows_B])
+        for decision, rows_B in self._among(facility_B):
+            risk_BH[rows_B] = _risk(decision.calibrators, score_BH[rows_B])
         return risk_BH
 
     def own(self, facility: str) -> tuple[list[bool], list[bool]]:
-        """Whether a facility has calibrators and thresholds that are not its class's, per horizon."""
-        other = self.facilities.get(facility, self)
-        calibrated = [
-            mine != fleet for mine, fleet in zip(other.calibrators, self.calibrators, strict=True)
-        ]
-        return calibrated, [
-            mine != fleet for mine, fleet in zip(other.thresholds, self.thresholds, strict=True)
-        ]
+        """Tell, per horizon, whether a facility's calibrator and threshold are not its class's."""
+        departed = self.facilities.get(facility, self)
+        calibrators = zip(departed.calibrators, self.calibrators, strict=True)
+        thresholds = zip(departed.thresholds, self.thresholds, strict=True)
+        return (
+            [of_facility != of_class for of_facility, of_class in calibrators],
+            [of_facility != of_class for of_facility, of_class in thresholds],
+        )
 
     def _among(self, facility_B: Names | None) -> Iterator[tuple[Decision, npt.NDArray[np.bool_]]]:
-        """The decisions of the facilities that occur, and the windows of each."""
-        for name, own in self.facilities.items() if facility_B is not None else ():
-            yield own, np.asarray(facility_B == name, dtype=bool)
+        """Yield the decisions of the facilities that occur, and the windows of each."""
+        if facility_B is not None:
+            for name, decision in self.facilities.items():
+                yield decision, np.asarray(facility_B == name, dtype=bool)
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values."""
-        calibrators = [calibrator.to_json() for calibrator in self.calibrators]
-        said = {
-            "calibrators": calibrators,
+        """Return plain values."""
+        stored: dict[str, Any] = {
+            "calibrators": [calibrator.to_json() for calibrator in self.calibrators],
             "thresholds": [threshold._asdict() for threshold in self.thresholds],
             "units": self.units,
             "units_with_event": list(self.units_with_event),
         }
-        own = {name: decision.to_json() for name, decision in sorted(self.facilities.items())}
-        return said | ({"facilities": own} if own else {})
+        if self.facilities:
+            facilities = sorted(self.facilities.items())
+            stored["facilities"] = {name: decision.to_json() for name, decision in facilities}
+        return stored
 
     @classmethod
-    def from_json(cls, found: dict[str, Any]) -> Decision:
-        """The decision that `to_json` wrote."""
+    def from_json(cls, stored: dict[str, Any]) -> Decision:
+        """Read the decision that `to_json` wrote."""
+        facilities = stored.get("facilities", {})
         return cls(
-            calibrators=tuple(Calibrator.from_json(each) for each in found["calibrators"]),
-            thresholds=tuple(Threshold(**each) for each in found["thresholds"]),
-            facilities={
-                name: cls.from_json(each) for name, each in found.get("facilities", {}).items()
-            },
-            units=found.get("units", 0),
-            units_with_event=tuple(found.get("units_with_event", ())),
+            calibrators=tuple(map(Calibrator.from_json, stored["calibrators"])),
+            thresholds=tuple(Threshold(**threshold) for threshold in stored["thresholds"]),
+            facilities={name: cls.from_json(decision) for name, decision in facilities.items()},
+            units=stored.get("units", 0),
+            units_with_event=tuple(stored.get("units_with_event", ())),
         )
 
 
@@ -131,30 +129,31 @@ def _risk(calibrators: tuple[Calibrator, ...], score_BH: npt.NDArray[np.floating
 
 
 class Scored(NamedTuple):
-    """Labelled windows of one class that are not tested, each scored by a model that saw nothing of
-    its unit.
-    """
+    """Labelled windows of one class that are not tested, with cross-fitted scores."""
 
     score_BH: npt.NDArray[np.floating[Any]]
     windows: Windows
 
     def where(self, keep_B: npt.NDArray[np.bool_]) -> Scored:
-        """Some of the windows."""
+        """Return some of the windows."""
         return Scored(self.score_BH[keep_B], self.windows.take(keep_B))
 
     def part(self, h: int) -> CalPart:
-        """The windows whose label is known for one horizon."""
+        """Return the windows whose label is known for one horizon."""
         y_BH, known_BH = self.windows.labels
         known_B = known_BH[:, h]
-        weights = self.windows.weights[known_B, h]
         return CalPart(
-            self.score_BH[known_B, h], y_BH[known_B, h], self.windows.units[known_B], weights
+            self.score_BH[known_B, h],
+            y_BH[known_B, h],
+            self.windows.units[known_B],
+            self.windows.weights[known_B, h],
         )
 
 
 def on_grid(windows: Windows, stride: int) -> npt.NDArray[np.bool_]:
-    """Tell which windows lie on the grid that is evaluated: training windows may be closer
-    together.
+    """Tell which windows lie on the grid that is evaluated.
+
+    Training windows may be closer together.
     """
     return np.asarray((windows.column("split") != "train") | (windows.end_day_B % stride == 0))
 
@@ -167,52 +166,49 @@ def fit_decisions(
     calibrators: tuple[Calibrator, ...] | None = None,
     log_odds: bool = False,
 ) -> dict[str, Decision]:
-    """Fit calibrators and thresholds of every class, on the cross-fitted scores of all windows that
-    are not tested.
+    """Fit calibrators and thresholds of every class, on cross-fitted scores of untested windows.
 
-    Calibrators rest on all of them; the *cal* part, held back from training by the networks and
-    later in time under a time split, then corrects all classes alike as far as its units prove
-    something.
+    Calibrators rest on all of these windows. The *cal* part, held back from training by the
+    networks and later in time under a time split, then corrects all classes alike as far as its
+    units prove something.
 
     Args:
+        scored: by class.
+        horizons: days ahead.
+        config: how to calibrate and choose.
         calibrators: one per horizon, kept as they are, for every class and facility (the base
             rate's scores are log-odds already).
         log_odds: whether the scores mean log-odds, which few units must not bend.
 
     Raises:
-        SplitError: no window of a class has a known label for a horizon.
+        SplitError: if no window of a class has a known label for a horizon.
     """
-    by_horizon = [
-        (
-            dict.fromkeys(scored, calibrators[h])
-            if calibrators
-            else _calibrators(scored, h, config, log_odds)
-        )
-        for h in range(len(horizons))
-    ]
-    fleet = _fleet(scored, by_horizon, horizons, config)
-    decisions = {
-        name: _decision(each, tuple(found[name] for found in by_horizon), fleet, horizons, config)
-        for name, each in scored.items()
-    }
-    if calibrators or not config.by_facility:
-        return decisions
-    return {
-        name: replace(each, facilities=dict(_facilities(each, scored[name], horizons, config)))
-        for name, each in decisions.items()
-    }
+    by_class: dict[str, tuple[Calibrator, ...]] = dict.fromkeys(scored, calibrators or ())
+    if not calibrators:
+        for h in range(len(horizons)):
+            for name, fitted in _calibrators(scored, h, config, log_odds).items():
+                by_class[name] += (fitted,)
+    fleet = _fleet(scored, by_class, horizons, config)
+    decisions = {}
+    for name, of_class in scored.items():
+        decision = _decision(of_class, by_class[name], fleet, horizons, config)
+        if config.by_facility and not calibrators:
+            facilities = dict(_facilities(decision, of_class, horizons, config))
+            decision = replace(decision, facilities=facilities)
+        decisions[name] = decision
+    return decisions
 
 
 def _calibrators(
     scored: Mapping[str, Scored], h: int, config: DecisionConfig, log_odds: bool
 ) -> dict[str, Calibrator]:
-    parts = {name: each.part(h) for name, each in scored.items()}
+    parts = {}
+    cal_parts = {}
+    for name, of_class in scored.items():
+        parts[name] = of_class.part(h)
+        cal_parts[name] = of_class.where(of_class.windows.column("split") == "cal").part(h)
     fitted = fit_calibrators(parts, method=config.calibration, log_odds=log_odds)
-    cal = {
-        name: each.where(each.windows.column("split") == "cal").part(h)
-        for name, each in scored.items()
-    }
-    return correct(fitted, cal) if config.calibration == "auto" else fitted
+    return correct(fitted, cal_parts) if config.calibration == "auto" else fitted
 
 
 class AllClasses(NamedTuple):
@@ -224,23 +220,20 @@ class AllClasses(NamedTuple):
 
 def _fleet(
     scored: Mapping[str, Scored],
-    by_horizon: list[dict[str, Calibrator]],
+    calibrators: Mapping[str, tuple[Calibrator, ...]],
     horizons: tuple[int, ...],
     config: DecisionConfig,
 ) -> AllClasses:
     """Choose thresholds on the windows of all classes, for classes with few events."""
-    risks = [
-        _risk(tuple(found[name] for found in by_horizon), each.score_BH)
-        for name, each in scored.items()
-    ]
-    windows, risk_BH = (
-        concat([labels_only(each.windows) for each in scored.values()]),
-        np.concatenate(risks),
-    )
-    return AllClasses(
-        tuple(_threshold(windows, risk_BH, h, days, config) for h, days in enumerate(horizons)),
-        tuple(units_with_event(windows, h) for h in range(len(horizons))),
-    )
+    risks = [_risk(calibrators[name], of_class.score_BH) for name, of_class in scored.items()]
+    risk_BH = np.concatenate(risks)
+    windows = concat([labels_only(of_class.windows) for of_class in scored.values()])
+    thresholds = []
+    with_event = []
+    for h, days in enumerate(horizons):
+        thresholds.append(_threshold(windows, risk_BH, h, days, config))
+        with_event.append(units_with_event(windows, h))
+    return AllClasses(tuple(thresholds), tuple(with_event))
 
 
 def units_with_event(windows: Windows, h: int) -> int:
@@ -252,39 +245,30 @@ def units_with_event(windows: Windows, h: int) -> int:
 def _facilities(
     fleet: Decision, scored: Scored, horizons: tuple[int, ...], config: DecisionConfig
 ) -> Iterator[tuple[str, Decision]]:
-    """Every facility that departs from its class: the class's calibrators shifted, thresholds where
-    it has many events.
+    """Yield every facility that departs from its class, with its decision.
 
-    A facility with too few machines of the class to tell (`departures.LEAST_MACHINES`) is not among
-    them."""
+    It has the class's calibrators, shifted, and its own thresholds where it has many events. A
+    facility with too few machines of the class (`departures.LEAST_MACHINES`) is left out.
+    """
     facility_B = scored.windows.column("facility_id")
     for facility in sorted(set(facility_B.tolist())):
         inside = scored.where(facility_B == facility)
-        parts = [inside.part(h) for h in range(len(horizons))]
-        shift_H = [
-            fit_shift(each, part) for each, part in zip(fleet.calibrators, parts, strict=True)
-        ]
-        if any(shift_H):
-            calibrators = tuple(
-                bent(each, 1.0, shift)
-                for each, shift in zip(fleet.calibrators, shift_H, strict=True)
-            )
-            risk_BH = _risk(calibrators, inside.score_BH)
-            many_H = [
-                units_with_event(inside.windows, h) >= CUT_MACHINES for h in range(len(horizons))
-            ]
-            thresholds = tuple(
-                (
-                    _threshold(inside.windows, risk_BH, h, days, config)
-                    if many_H[h]
-                    else fleet.thresholds[h]
-                )
-                for h, days in enumerate(horizons)
-            )
-            yield (
-                facility,
-                replace(fleet, calibrators=calibrators, thresholds=thresholds, facilities={}),
-            )
+        shift_H = []
+        calibrators: tuple[Calibrator, ...] = ()
+        for h, calibrator in enumerate(fleet.calibrators):
+            shift_H.append(fit_shift(calibrator, inside.part(h)))
+            calibrators += (bent(calibrator, 1.0, shift_H[h]),)
+        if not any(shift_H):
+            continue
+        risk_BH = _risk(calibrators, inside.score_BH)
+        thresholds = list(fleet.thresholds)
+        for h, days in enumerate(horizons):
+            if units_with_event(inside.windows, h) >= CUT_MACHINES:
+                thresholds[h] = _threshold(inside.windows, risk_BH, h, days, config)
+        decision = replace(
+            fleet, calibrators=calibrators, thresholds=tuple(thresholds), facilities={}
+        )
+        yield facility, decision
 
 
 def _decision(
@@ -294,37 +278,37 @@ def _decision(
     horizons: tuple[int, ...],
     config: DecisionConfig,
 ) -> Decision:
-    """Choose a class's thresholds: on its own windows where 10 units have events, else those of all
-    classes.
+    """Choose a class's thresholds: on its windows where 10 units have events, else on all.
 
-    Where all classes together have fewer, the alarm budget stands in for a policy that rests on
-    events."""
+    On all: on the windows of all classes. Where these have fewer too, the alarm budget stands in
+    for a policy that rests on events.
+    """
     risk_BH = _risk(calibrators, scored.score_BH)
-    thresholds, evidence = [], []
+    policy = config.threshold.policy
+    budget = config.replace(threshold=config.threshold.replace(policy="budget"))
+    thresholds = []
+    with_event = []
     for h, days in enumerate(horizons):
-        own = units_with_event(scored.windows, h)
-        evidence.append(own)
-        if own >= FEW_UNITS or config.threshold.policy == "budget":
-            thresholds.append(_threshold(scored.windows, risk_BH, h, days, config))
+        units = units_with_event(scored.windows, h)
+        if units >= FEW_UNITS or policy == "budget":
+            threshold = _threshold(scored.windows, risk_BH, h, days, config)
         elif fleet.with_event_H[h] >= FEW_UNITS:
             note = (
-                f"{own} units of the class with an event are too few: the cut-off of all classes"
+                f"{units} units of the class with an event are too few: the cut-off of all classes"
                 " together"
             )
-            thresholds.append(fleet.thresholds[h]._replace(note=note))
+            threshold = fleet.thresholds[h]._replace(note=note)
         else:
-            budget = config.replace(threshold=config.threshold.replace(policy="budget"))
-            few, policy = fleet.with_event_H[h], config.threshold.policy
+            few = fleet.with_event_H[h]
             note = f"{few} units with an event are too few for '{policy}': 'budget' instead"
-            thresholds.append(
-                _threshold(scored.windows, risk_BH, h, days, budget)._replace(note=note)
-            )
-    units = len(np.unique(scored.windows.units))
+            threshold = _threshold(scored.windows, risk_BH, h, days, budget)._replace(note=note)
+        thresholds.append(threshold)
+        with_event.append(units)
     return Decision(
         calibrators=calibrators,
         thresholds=tuple(thresholds),
-        units=units,
-        units_with_event=tuple(evidence),
+        units=len(np.unique(scored.windows.units)),
+        units_with_event=tuple(with_event),
     )
 
 
@@ -332,13 +316,13 @@ def _threshold(
     windows: Windows, risk_BH: Floats, h: int, days: int, config: DecisionConfig
 ) -> Threshold:
     y_BH, known_BH = windows.labels
-    k = known_BH[:, h]
+    known_B = known_BH[:, h]
     return choose_threshold(
-        risk_BH[k, h],
-        y_BH[k, h],
+        risk_BH[known_B, h],
+        y_BH[known_B, h],
         config=config.threshold,
-        units_B=windows.units[k],
-        end_day_B=windows.end_day_B[k],
+        units_B=windows.units[known_B],
+        end_day_B=windows.end_day_B[known_B],
         horizon=days,
-        w_B=windows.weights[k, h],
+        w_B=windows.weights[known_B, h],
     )

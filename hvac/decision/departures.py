@@ -1,12 +1,10 @@
-"""How far a facility departs from its class: a shift of the class's log-odds, as large as its
-machines can prove.
+"""How far a facility departs from its class: a shift of the class's log-odds.
 
 A facility may be older, better kept or busier than the fleet. At the class's calibrated log-odds u,
 the facility's are u + shift, where a normal prior draws the shift towards zero (partial pooling;
-Gelman & Hill 2007, ch. 12). As in `pooling`, a facility counts by its machines, not by its windows.
-Classes of one facility need not depart alike: one shift for all of them, seen while choosing and
-not kept, helped on some simulated fleets and hurt on others.
-
+Gelman & Hill 2007, ch. 12): it is as large as the machines can prove. As in `pooling`, a facility
+counts by its machines, not by its windows. Classes of one facility need not depart alike: one shift
+for all of them helped on some simulated fleets and hurt on others.
 Legend: B windows, K breakpoints.
 """
 
@@ -19,13 +17,17 @@ from hvac.decision.calibration import Calibrator
 from hvac.decision.pooling import CalPart
 
 SHIFT_STD = 0.4  # of the prior of a facility's shift, in log-odds
-LEAST_MACHINES = 5  # with a positive window, and with a negative: below either, the class's calibrator holds exactly
+# with a positive window, and with a negative: below either, the class's calibrator holds exactly
+LEAST_MACHINES = 5
 
 
 def fit_shift(calibrator: Calibrator, part: CalPart) -> float:
-    """Log-odds a facility lies above its class's calibrator; exactly 0 where too few machines tell.
+    """Return the log-odds a facility lies above its class's calibrator.
+
+    It is exactly 0 where there are too few machines.
 
     Args:
+        calibrator: the class's.
         part: the known windows of one class at one facility.
 
     >>> fleet = Calibrator(method="shift")
@@ -44,7 +46,7 @@ def fit_shift(calibrator: Calibrator, part: CalPart) -> float:
     from scipy.optimize import brentq
 
     def slope(shift: float) -> float:
-        """Of the negative log-posterior, which is convex."""
+        """Return the slope of the negative log-posterior, which is convex."""
         mean = np.average(expit(u_B + shift) - y_B, weights=part.weights)
         return float(machines * mean + shift / SHIFT_STD**2)
 

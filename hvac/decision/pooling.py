@@ -1,11 +1,9 @@
-"""Calibration of all classes together: one Platt line for the fleet, from which a class departs as
-far as it can prove.
+"""Calibration of all classes together: one Platt line, from which classes depart.
 
 A class often holds a few dozen machines. A line fitted on these alone follows chance, and ruins the
 order of equipment of different classes. So slope and intercept are shared, and every class's
 departure from them is drawn towards zero by a normal prior (partial pooling; Gelman & Hill 2007,
 ch. 12). As windows of one machine overlap, a class counts by its machines, not by its windows.
-
 Legend: B windows, K classes.
 """
 
@@ -31,9 +29,7 @@ PRIOR_STD = 0.2  # of a class's departure, in log-odds (slope: per standard devi
 
 
 class CalPart(NamedTuple):
-    """Known (uncensored) windows of one class and horizon: scores, labels, equipment, and weights
-    of the labels.
-    """
+    """Known (uncensored) windows of one class and horizon."""
 
     score_B: NDArray[np.floating[Any]]
     y_B: NDArray[Any]
@@ -42,17 +38,17 @@ class CalPart(NamedTuple):
 
     @property
     def weights(self) -> FloatArray:
-        """Weights of the labels, 1 each where none are given."""
+        """Return the weights of the labels, 1 each where none are given."""
         return np.ones(len(self.y_B)) if self.w_B is None else np.asarray(self.w_B, np.float64)
 
     @property
     def groups(self) -> int:
-        """How many machines."""
+        """Return how many machines there are."""
         return len(np.unique(self.groups_B))
 
     @property
     def many(self) -> bool:
-        """Whether it can carry a calibrator of its own."""
+        """Tell whether it can carry a calibrator of its own."""
         return len(np.unique(self.groups_B[np.asarray(self.y_B) > 0])) >= ISOTONIC_GROUPS
 
 
@@ -62,25 +58,24 @@ def fit_calibrators(
     method: Literal["auto", "isotonic", "platt", "shift"] = "auto",
     log_odds: bool = False,
 ) -> dict[str, Calibrator]:
-    """A calibrator per class. `auto`: of its own (isotonic) where at least 100 machines have a
-    positive, else pooled.
+    """Fit a calibrator per class.
 
-    Where scores are log-odds already, the fleet's line is drawn towards slope 1 and intercept 0:
-    few machines must not bend risks that were right.
-
-    Any other method is fitted to each class alone, as is everything where all classes together hold
-    fewer than 5 positives (or as few negatives), or where the shared risk would not rise with the
-    score.
+    `auto`: of its own (isotonic) where at least 100 machines have a positive, else pooled. Where
+    scores are log-odds already, the fleet's line is drawn towards slope 1 and intercept 0: few
+    machines must not bend risks that were right. Any other method is fitted to each class alone, as
+    is everything where all classes together hold fewer than 5 positives (or as few negatives), or
+    where the shared risk would not rise with the score.
 
     Raises:
-        SplitError: a class has no window.
+        SplitError: if a class has no window.
 
     >>> rng = np.random.default_rng(0)
     >>> def part(rate, machines):
     ...     y_B = np.repeat(rng.random(machines) < rate, 8)
-    ...     return CalPart(2 * y_B + rng.normal(size=len(y_B)), y_B, np.repeat(np.arange(machines), 8))
-    >>> found = fit_calibrators({"few": part(0.3, 6), "more": part(0.3, 60)})
-    >>> abs(found["few"].slope - found["more"].slope) < 0.5
+    ...     score_B = 2 * y_B + rng.normal(size=len(y_B))
+    ...     return CalPart(score_B, y_B, np.repeat(np.arange(machines), 8))
+    >>> calibrators = fit_calibrators({"few": part(0.3, 6), "more": part(0.3, 60)})
+    >>> abs(calibrators["few"].slope - calibrators["more"].slope) < 0.5
     True
     """
     alone = {
@@ -134,10 +129,15 @@ def _lines(
     *,
     towards: tuple[float, float] | None,
 ) -> FloatArray:
-    """Slope and intercept of every class [K, 2] that minimise log-loss by machines plus the prior.
+    """Return slope and intercept of every class [K, 2].
+
+    They minimise log-loss by machines plus the prior.
 
     Args:
+        z_KB: standardised scores of every class.
+        target_KB: labels.
         share_KB: weight of each window within its class, summing to 1.
+        machines_K: machines of each class.
         towards: slope and intercept that leave the scores as they are, which the shared line is
             drawn to; None: no.
     """
@@ -176,8 +176,9 @@ def _lines(
 
 
 def _away(line_2: FloatArray, spread: float, centre: float) -> FloatArray:
-    """Return how far a line on standardised scores lies from slope 1 and intercept 0 on the scores
-    themselves.
+    """Return how far a line on standardised scores lies from the line that leaves scores as is.
+
+    That line has slope 1 and intercept 0 on the scores themselves.
     """
     slope = line_2[0] / spread
     return np.array([slope - 1, line_2[1] - slope * centre])
@@ -186,7 +187,7 @@ def _away(line_2: FloatArray, spread: float, centre: float) -> FloatArray:
 def correct(
     calibrators: Mapping[str, Calibrator], parts: Mapping[str, CalPart]
 ) -> dict[str, Calibrator]:
-    """Correct the calibrators of all classes alike by what a held-back part of the windows says.
+    """Correct the calibrators of all classes alike, by a held-back part of the windows.
 
     On the calibrated log-odds of the part a slope and an intercept are fitted, drawn towards 1 and
     0 by a normal prior. The part counts by its units with and without events: n = 4 n1 n0 / (n1 +
@@ -217,8 +218,9 @@ def _calibrated(calibrator: Calibrator, part: CalPart) -> tuple[FloatArray, Floa
 
 
 def balanced_units(groups_B: NDArray[Any], y_B: NDArray[Any]) -> float:
-    """Return 4 n1 n0 / (n1 + n0) for n1 units with an event and n0 without; 0 where either is
-    missing.
+    """Return 4 n1 n0 / (n1 + n0) for n1 units with an event and n0 without.
+
+    It is 0 where either is missing.
     """
     with_event = len(np.unique(groups_B[y_B > 0]))
     without = len(np.unique(groups_B)) - with_event

@@ -1,9 +1,8 @@
-"""Risk into alarm: one cut-off per horizon, chosen by F1, by cost, or by an alarm budget.
+"""Risk into alarm: one threshold per horizon, chosen by F1, by cost, or by an alarm budget.
 
 A horizon alarms where its risk reaches its threshold or a shorter horizon alarms: who must be
-visited within 30 days must be within 60 (`alarms`).
-
-Shapes: B windows, K distinct risks in falling order.
+visited within 30 days must be within 60 (`alarms`). Shapes: B windows, K distinct risks in falling
+order.
 """
 
 from __future__ import annotations
@@ -23,12 +22,16 @@ Policy = Literal["f1", "cost", "budget"]
 
 
 class ThresholdConfig(Config):
-    """How the cut-off is chosen; costs are per window and in any currency, only their ratio counts."""
+    """How the threshold is chosen."""
 
     policy: Policy = "f1"
+    """`f1`: best F1; `cost`: least cost; `budget`: false alarms within a budget."""
     miss_cost: float | None = Field(default=None, gt=0)
+    """Cost of a missed window, for `cost`; only the ratio of the costs counts."""
     false_alarm_cost: float | None = Field(default=None, gt=0)
+    """Cost of a window in false alarm, for `cost`."""
     false_alarms_per_unit_year: float = Field(default=1.0, ge=0)
+    """False alarm episodes a unit may have in a year, for `budget`."""
 
     @model_validator(mode="after")
     def _costs_are_given(self) -> Self:
@@ -38,7 +41,7 @@ class ThresholdConfig(Config):
 
 
 class Threshold(NamedTuple):
-    """The cut-off, the policy that gave it, and a word where that is not the one asked for."""
+    """The threshold, the policy that gave it, and a note where that is not the configured one."""
 
     value: float
     policy: Policy
@@ -54,8 +57,7 @@ class _Steps(NamedTuple):
 
 
 def alarms(risk_BH: FloatArray, threshold_BH: FloatArray) -> NDArray[np.bool_]:
-    """Return the alarms [B, H]: at a horizon whose risk reaches its threshold, and at every longer
-    one.
+    """Return the alarms [B, H]: where a horizon's risk reaches its threshold, and at longer ones.
 
     >>> alarms(np.array([[0.3, 0.4, 0.5]]), np.array([[0.3, 0.5, 0.9]])).tolist()
     [[True, True, True]]
@@ -73,16 +75,18 @@ def choose_threshold(
     horizon: int,
     w_B: NDArray[Any] | None = None,
 ) -> Threshold:
-    """Choose on known windows, whose labels weigh `w_B`; never nan; raises `SplitError` on no rows.
+    """Choose the threshold on known windows, whose labels weigh `w_B`; it is never nan.
 
     - `f1`: the highest F1 (equal ones: the higher threshold).
-    - `cost`: the least miss_cost x FN + false_alarm_cost x FP (equal ones: the higher); may be
-    "never alarm".
+    - `cost`: the least miss_cost x FN + false_alarm_cost x FP (equal ones: the higher threshold);
+      may be "never alarm".
     - `budget`: going down from the highest risk, the last threshold before the false alarm episodes
       per unit-year pass the budget. (Further down episodes merge and the count falls again: a unit
-      always in alarm has one episode. Such a threshold is within the letter of the budget and of no
-      use, so it is never chosen.)
-    - Without a positive, `f1` and `cost` are undefined: `budget` stands in and the note says so.
+      always in alarm has one episode. Such a threshold is of no use, so it is never chosen.)
+    - Without a positive, `f1` and `cost` are undefined: `budget` stands in and the note tells so.
+
+    Raises:
+        SplitError: if there are no rows.
 
     >>> risk_B, y_B = np.array([0.1, 0.4, 0.6, 0.9]), np.array([0, 0, 1, 1])
     >>> days = {"units_B": np.arange(4), "end_day_B": np.zeros(4, int), "horizon": 30}
@@ -148,5 +152,5 @@ def _last_within(risk_K: FloatArray, within_K: NDArray[np.bool_]) -> float:
 
 
 def _above(risk: float) -> float:
-    """A threshold no seen risk reaches: half-way to certainty."""
+    """Return a threshold that no seen risk reaches: half-way to certainty."""
     return float((risk + 1) / 2) if risk < 1 else float(np.nextafter(risk, np.inf))

@@ -1,9 +1,7 @@
 """Anomalies made on purpose: six kinds, put into series that are normal.
 
 Every kind changes the steps [start, end) of a copy; `size` counts in spreads of the series, its
-sign gives the side.
-
-Legend: T steps of a series, N steps of an anomaly.
+sign gives the side. Legend: T steps of a series, N steps of an anomaly.
 """
 
 from __future__ import annotations
@@ -38,8 +36,9 @@ def _variance(value_N: Floats, size: float, reference: Reference, rng: Rng) -> F
 
 
 def _frequency(value_N: Floats, size: float, reference: Reference, rng: Rng) -> Floats:
-    """The stretch played 1 + |size| times as fast, there and back, so that it stays within its own
-    values.
+    """Play the stretch 1 + |size| times as fast, there and back.
+
+    So it stays within its own values.
     """
     last = len(value_N) - 1
     place_N = np.arange(len(value_N)) * (1 + abs(size)) % max(2 * last, 1)
@@ -76,16 +75,18 @@ Steps = tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]]
 
 
 class AnomalyConfig(Config):
-    """Which anomalies are made: kinds, sizes in spreads of the series, and lengths in steps (a
-    spike is short).
-    """
+    """Which anomalies are made."""
 
     kinds: tuple[Annotated[str, AfterValidator(_known)], ...] = Field(
         default=tuple(KINDS), min_length=1
     )
+    """The kinds to draw from; all six by default."""
     size: Range = (2.0, 5.0)
+    """Lowest and highest size, in spreads of the series."""
     length: Steps = (20, 80)
+    """Shortest and longest anomaly that is no spike, in steps."""
     spike_length: Steps = (1, 10)
+    """Shortest and longest spike, in steps."""
 
     @model_validator(mode="after")
     def _ranges_rise(self) -> Self:
@@ -97,8 +98,9 @@ class AnomalyConfig(Config):
 
 
 def draw_anomalies(config: AnomalyConfig, steps: int, rng: Rng) -> Anomaly:
-    """A random anomaly somewhere in a stretch of `steps` steps (one that is longer than half of it
-    is cut to that).
+    """Draw a random anomaly somewhere in a stretch of `steps` steps.
+
+    An anomaly that is longer than half of the stretch is cut to that.
     """
     kind = str(rng.choice(config.kinds))
     low, high = config.spike_length if kind == "spike" else config.length
@@ -109,9 +111,10 @@ def draw_anomalies(config: AnomalyConfig, steps: int, rng: Rng) -> Anomaly:
 
 
 def put(value_T: Floats, anomaly: Anomaly, reference: Reference, rng: Rng) -> Floats:
-    """A copy of a series with the anomaly in it.
+    """Return a copy of a series with the anomaly in it.
 
-    >>> put(np.zeros(5), Anomaly("spike", 1, 3, 3.0), Reference(0.0, 1.0), np.random.default_rng(0)).tolist()
+    >>> spike = Anomaly("spike", 1, 3, 3.0)
+    >>> put(np.zeros(5), spike, Reference(0.0, 1.0), np.random.default_rng(0)).tolist()
     [0.0, 3.0, 3.0, 0.0, 0.0]
     """
     changed_T = value_T.copy()

@@ -1,9 +1,7 @@
-"""The baseline: the robust z-score |x − median| / (1.4826 · MAD) of every step.
+"""The baselines: the robust z-score |x − median| / (1.4826 · MAD) of every step.
 
-Two references: the window itself (`zscore_window`), and the training part of the same record
-(`zscore_record`).
-
-Legend: T steps, B windows, L window length.
+There are two references: the window itself (`zscore_window`), and the training part of the same
+record (`zscore_record`). Legend: T steps, B windows, L window length.
 """
 
 from __future__ import annotations
@@ -25,35 +23,35 @@ MAD_TO_STD = 1.4826  # of a normal distribution
 
 @dataclass(frozen=True, kw_only=True)
 class WindowZScore:
-    """Against the median and MAD of the window: needs no training."""
+    """Z-score against the median and MAD of the window; it needs no training."""
 
     windows: SlidingConfig
     name: str = "zscore_window"
 
-    def window_scores(self, series: Series, found: SlidingWindows) -> Floats:
-        """The highest score in each window; nan where too little of it was observed."""
-        return _where_observed(self._scores(series, found).max(axis=1), found, self.windows)
+    def window_scores(self, series: Series, cuts: SlidingWindows) -> Floats:
+        """Return the highest score in each window; nan where too little of it was observed."""
+        return _where_observed(self._scores(series, cuts).max(axis=1), cuts, self.windows)
 
-    def step_scores(self, series: Series, found: SlidingWindows) -> Floats:
-        """Mean over the windows that cover a step, or the score against the window that ended last."""
+    def step_scores(self, series: Series, cuts: SlidingWindows) -> Floats:
+        """Return a score per step: the mean over its windows, or that of the last ended window."""
+        steps = len(series)
         if self.windows.join == "mean":
-            return _mean_of_steps(self._scores(series, found), found, len(series), self.windows)
-        centre_B1, spread_B1 = _centre_and_mad(
-            raw_windows(series, found.start_B, self.windows.length)
-        )
-        ended_T = last_ended(found.start_B, len(series), self.windows.length)
+            return _mean_of_steps(self._scores(series, cuts), cuts, steps, self.windows)
+        x_BL = raw_windows(series, cuts.start_B, self.windows.length)
+        centre_B1, spread_B1 = _centre_and_mad(x_BL)
+        ended_T = last_ended(cuts.start_B, steps, self.windows.length)
         score_T = np.abs(series.value_T - centre_B1[ended_T, 0]) / spread_B1[ended_T, 0]
-        return np.where(_judged(found, len(series), self.windows), score_T, np.nan)
+        return np.where(_scored_steps(cuts, steps, self.windows), score_T, np.nan)
 
-    def _scores(self, series: Series, found: SlidingWindows) -> Floats:
-        x_BL = raw_windows(series, found.start_B, self.windows.length)
+    def _scores(self, series: Series, cuts: SlidingWindows) -> Floats:
+        x_BL = raw_windows(series, cuts.start_B, self.windows.length)
         centre_B1, spread_B1 = _centre_and_mad(x_BL)
         return np.asarray(np.abs(x_BL - centre_B1) / spread_B1)
 
 
 @dataclass(frozen=True, kw_only=True)
 class RecordZScore:
-    """Against the median and MAD of the record's training part."""
+    """Z-score against the median and MAD of the record's training part."""
 
     windows: SlidingConfig
     fitted: Mapping[str, tuple[float, float]]
@@ -61,22 +59,23 @@ class RecordZScore:
 
     @classmethod
     def fit(cls, series: Sequence[Series], windows: SlidingConfig) -> RecordZScore:
-        """Median and MAD of the observed, normal steps of every record's training part."""
-        found = {}
-        for each in of_part(series, "train"):
-            normal_1T = each.value_T[None, each.observed_T & ~each.anomalous_T]
-            centre, spread = (float(part[0, 0]) for part in _centre_and_mad(normal_1T))
-            found[each.record] = (centre, spread)
-        return cls(windows=windows, fitted=found)
+        """Take median and MAD of the observed, normal steps of every record's training part."""
+        fitted = {}
+        for part in of_part(series, "train"):
+            normal_T = part.value_T[part.observed_T & ~part.anomalous_T]
+            centre_11, spread_11 = _centre_and_mad(normal_T[None])
+            fitted[part.record] = (float(centre_11[0, 0]), float(spread_11[0, 0]))
+        return cls(windows=windows, fitted=fitted)
 
-    def window_scores(self, series: Series, found: SlidingWindows) -> Floats:
-        """The highest score in each window; nan where too little of it was observed."""
-        score_BL = sliding_window_view(self._scores(series), self.windows.length)[found.start_B]
-        return _where_observed(score_BL.max(axis=1), found, self.windows)
+    def window_scores(self, series: Series, cuts: SlidingWindows) -> Floats:
+        """Return the highest score in each window; nan where too little of it was observed."""
+        score_BL = sliding_window_view(self._scores(series), self.windows.length)[cuts.start_B]
+        return _where_observed(score_BL.max(axis=1), cuts, self.windows)
 
-    def step_scores(self, series: Series, found: SlidingWindows) -> Floats:
-        """The score of every step that the other models judge too."""
-        return np.where(_judged(found, len(series), self.windows), self._scores(series), np.nan)
+    def step_scores(self, series: Series, cuts: SlidingWindows) -> Floats:
+        """Return the score of every step that windows give a score; nan for the others."""
+        scored_T = _scored_steps(cuts, len(series), self.windows)
+        return np.where(scored_T, self._scores(series), np.nan)
 
     def _scores(self, series: Series) -> Floats:
         centre, spread = self.fitted[series.record]
@@ -84,8 +83,9 @@ class RecordZScore:
 
 
 def _centre_and_mad(x_BL: Floats) -> tuple[Floats, Floats]:
-    """Median, and MAD as a standard deviation (where it is 0: the std; where that is 0: 1), of
-    every row.
+    """Return the median, and the MAD as a standard deviation, of every row.
+
+    Where the MAD is 0 it is the std; where that is 0 too, 1.
     """
     centre_B1 = np.median(x_BL, axis=1, keepdims=True)
     spread_B1 = MAD_TO_STD * np.median(np.abs(x_BL - centre_B1), axis=1, keepdims=True)
@@ -93,21 +93,23 @@ def _centre_and_mad(x_BL: Floats) -> tuple[Floats, Floats]:
     return centre_B1, np.where(spread_B1 > 0, spread_B1, 1.0)
 
 
-def _where_observed(score_B: Floats, found: SlidingWindows, windows: SlidingConfig) -> Floats:
-    return np.where(found.observed_B >= windows.least_observed, score_B, np.nan)
+def _where_observed(score_B: Floats, cuts: SlidingWindows, windows: SlidingConfig) -> Floats:
+    return np.where(cuts.observed_B >= windows.least_observed, score_B, np.nan)
 
 
-def _judged(found: SlidingWindows, steps: int, windows: SlidingConfig) -> npt.NDArray[np.bool_]:
-    """Steps for which windows give a score at all."""
-    zero_B = _where_observed(np.zeros(len(found.start_B)), found, windows)
-    return np.isfinite(join_scores(zero_B, found.start_B, steps, windows))
+def _scored_steps(
+    cuts: SlidingWindows, steps: int, windows: SlidingConfig
+) -> npt.NDArray[np.bool_]:
+    """Tell for which steps windows give a score at all."""
+    zero_B = _where_observed(np.zeros(len(cuts.start_B)), cuts, windows)
+    return np.isfinite(join_scores(zero_B, cuts.start_B, steps, windows))
 
 
 def _mean_of_steps(
-    score_BL: Floats, found: SlidingWindows, steps: int, windows: SlidingConfig
+    score_BL: Floats, cuts: SlidingWindows, steps: int, windows: SlidingConfig
 ) -> Floats:
-    used_B = found.observed_B >= windows.least_observed
-    place_BL = found.start_B[used_B, None] + np.arange(score_BL.shape[1])
+    used_B = cuts.observed_B >= windows.least_observed
+    place_BL = cuts.start_B[used_B, None] + np.arange(score_BL.shape[1])
     total_T = np.bincount(place_BL.ravel(), score_BL[used_B].ravel(), minlength=steps)
     cover_T = np.bincount(place_BL.ravel(), minlength=steps)
     return ratio(total_T, cover_T)

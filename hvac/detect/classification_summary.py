@@ -1,5 +1,6 @@
-"""The closing summary of a detection run: plain text for the terminal, the seed's classification
-reports in it.
+"""The closing summary of a detection run: plain text for the terminal.
+
+It holds a classification report in the layout of the predecessor's.
 """
 
 from __future__ import annotations
@@ -11,58 +12,54 @@ from hvac.detect.series import DETECTOR, REPORTED
 
 
 def summary_text(metrics: Mapping[str, Any]) -> str:
-    """What was learned from, what was judged, and how well."""
-    learned, kept = metrics["examples"]["train"], metrics["detector"]
+    """Return what was learned from, what was evaluated, and how well it went."""
+    network = metrics["detector"]
+    counts = metrics["examples"]["train"]
+    learned = ", ".join(f"{counts[name]:,} {name}" for name in counts if counts[name])
     lines = [
-        "Learned from "
-        + ", ".join(f"{count:,} {name}" for name, count in learned.items() if count)
-        + " windows; "
-        f"{kept['parameters']:,} parameters; epoch {kept['kept_epoch']} of {kept['epochs']} kept",
+        f"Learned from {learned} windows; {network['parameters']:,} parameters;"
+        f" epoch {network['kept_epoch']} of {network['epochs']} kept"
     ]
-    for part in REPORTED:
-        if part in metrics["models"][DETECTOR]:
-            lines += [
-                "",
-                f"{part}:",
-                *_classification(metrics["models"][DETECTOR][part]["windows"]),
-            ]
+    for part, by_kind in metrics["models"][DETECTOR].items():
+        if part in REPORTED:
+            lines += ["", f"{part}:", *_classification(by_kind["windows"])]
             lines += _models(metrics, part)
     return "\n".join(lines)
 
 
-def _classification(found: Mapping[str, Any]) -> Iterator[str]:
-    """The seed's report and confusion matrix."""
-    yield (
-        f"{'windows of ' + DETECTOR:>20}{'precision':>11}{'recall':>11}{'f1-score':>11}{'support':>11}"
-    )
-    for name, row in found["report"].items():
-        shares = "".join(
-            f"{_number(row[key], '.2f'):>11}" for key in ("precision", "recall", "f1-score")
-        )
+def _classification(windows: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the lines of the classification report and of the confusion matrix."""
+    heads = ("precision", "recall", "f1-score")
+    titles = "".join(f"{head:>11}" for head in (*heads, "support"))
+    yield f"{'windows of ' + DETECTOR:>20}{titles}"
+    for name, row in windows["report"].items():
+        shares = "".join(f"{_number(row[head], '.2f'):>11}" for head in heads)
         yield f"{name:>20}{shares}{row['support']:>11,.0f}"
-    counts = found["confusion"]
-    yield f"{'accuracy':>20}{_number(found['accuracy']['value'], '.2f'):>33}{found['windows']:>11,}"
+    accuracy = _number(windows["accuracy"]["value"], ".2f")
+    yield f"{'accuracy':>20}{accuracy:>33}{windows['windows']:>11,}"
+    counts = windows["confusion"]
     yield f"{'confusion':>20}  [[{counts['tn']} {counts['fp']}] [{counts['fn']} {counts['tp']}]]"
 
 
 def _models(metrics: Mapping[str, Any], part: str) -> Iterator[str]:
-    """A line for every model."""
+    """Yield a line for every model."""
     for name, by_part in metrics["models"].items():
-        found = by_part[part]
-        line = f"  {name:<15}threshold {metrics['thresholds'][name]['value']:.3g}, windows: PR-AUC "
-        line += (
-            f"{_number(found['windows']['pr_auc'], '.3f')} (guessing"
-            f" {_number(found['windows']['base_rate'], '.3f')})"
-        )
-        if "events" in found:
-            events = found["events"]
-            unit = "a week" if events["exposure_unit"] == "week" else "in 1,000 normal steps"
-            line += (
-                f"; anomalies found {events['found']} of {events['events']}, false alarms"
-                f" {events['false_alarms']}"
-            )
-            line += f" ({_number(events['false_rate']['value'], '.2f')} {unit})"
+        windows = by_part[part]["windows"]
+        threshold = metrics["thresholds"][name]["value"]
+        pr_auc = _number(windows["pr_auc"], ".3f")
+        guessing = _number(windows["base_rate"], ".3f")
+        line = f"  {name:<15}threshold {threshold:.3g}, windows: PR-AUC {pr_auc}"
+        line += f" (guessing {guessing})"
+        if "events" in by_part[part]:
+            line += _events_text(by_part[part]["events"])
         yield line
+
+
+def _events_text(events: Mapping[str, Any]) -> str:
+    unit = "a week" if events["exposure_unit"] == "week" else "in 1,000 normal steps"
+    rate = _number(events["false_rate"]["value"], ".2f")
+    text = f"; anomalies found {events['found']} of {events['events']}"
+    return f"{text}, false alarms {events['false_alarms']} ({rate} {unit})"
 
 
 def _number(value: float | None, form: str) -> str:

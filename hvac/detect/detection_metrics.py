@@ -1,7 +1,6 @@
-"""Metrics of what judges say of the parts of a run: windows (as the seed reports them), and
-anomalies one by one.
+"""Metrics of the models on the parts of a detection run, by window and by anomaly.
 
-Legend: T steps, B windows, R replicates, U series.
+Windows are reported as the predecessor did. Legend: T steps, B windows, R replicates, U series.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from hvac.detect.detections import (
     ScoredSeries,
     choose_budget,
 )
-from hvac.detect.detector import Judge
+from hvac.detect.detector import AnomalyScorer
 from hvac.detect.series import Series
 from hvac.detect.sliding import SlidingConfig, SlidingWindows, cut_series
 from hvac.evaluation.bootstrap import Replicated, exact_interval, paired_difference, unit_weights
@@ -37,69 +36,80 @@ CLASSES = ("normal", "anomalous")
 
 
 class SeriesScores(NamedTuple):
-    """A series as one judge sees it: its windows, their scores, and the joined score of every step."""
+    """The scores of one model on one series: of its windows, and joined, of every step."""
 
     series: Series
-    found: SlidingWindows
+    cuts: SlidingWindows
     score_B: Floats
     score_T: Floats
 
     @property
     def scored(self) -> ScoredSeries:
-        """Without its windows."""
+        """Return the series with its score per step only."""
         return ScoredSeries(self.series, self.score_T)
 
 
-def judge_series(
-    judge: Judge, series: Sequence[Series], windows: SlidingConfig
+def score_series(
+    model: AnomalyScorer, series: Sequence[Series], windows: SlidingConfig
 ) -> list[SeriesScores]:
-    """All scores of some series."""
-    cuts = [cut_series(each, windows) for each in series]
-    return [
-        SeriesScores(each, found, judge.window_scores(each, found), judge.step_scores(each, found))
-        for each, found in zip(series, cuts, strict=True)
-    ]
+    """Return the model's scores of every series."""
+    scores = []
+    for member in series:
+        cuts = cut_series(member, windows)
+        score_B = model.window_scores(member, cuts)
+        scores.append(SeriesScores(member, cuts, score_B, model.step_scores(member, cuts)))
+    return scores
 
 
-def known_windows(judged: Sequence[SeriesScores]) -> tuple[Floats, npt.NDArray[np.bool_]]:
-    """Scores and labels of all windows of which it is known whether they are anomalous."""
-    score = [each.score_B[each.found.known_B] for each in judged]
-    y = [each.found.y_B[each.found.known_B] for each in judged]
-    return np.concatenate([np.zeros(0), *score]), np.concatenate([np.zeros(0, np.bool_), *y])
+def known_windows(scores: Sequence[SeriesScores]) -> tuple[Floats, npt.NDArray[np.bool_]]:
+    """Return scores and labels of all windows whose label is known."""
+    score_parts, y_parts = [np.zeros(0)], [np.zeros(0, np.bool_)]
+    for one in scores:
+        score_parts.append(one.score_B[one.cuts.known_B])
+        y_parts.append(one.cuts.y_B[one.cuts.known_B])
+    return np.concatenate(score_parts), np.concatenate(y_parts)
 
 
 def choose(
-    judged: Sequence[SeriesScores],
+    scores: Sequence[SeriesScores],
     alarms: AlarmConfig,
     windows: SlidingConfig,
     *,
     probability: bool,
 ) -> tuple[float, str]:
-    """The threshold of a judge from the validation part, and a note where the rule could not be
-    kept.
+    """Choose a model's threshold on the validation part.
 
     Args:
+        scores: the model's scores of the validation part.
+        alarms: the rule.
+        windows: how series are cut.
         probability: whether scores are probabilities, so that `half` has a meaning.
+
+    Returns:
+        The threshold, and a note where the rule could not be kept.
     """
     if alarms.rule == "budget":
-        return choose_budget([each.scored for each in judged], alarms, windows)
+        return choose_budget([one.scored for one in scores], alarms, windows)
     if probability:
         return HALF, ""
-    score_B, y_B = known_windows(judged)
+    score_B, y_B = known_windows(scores)
     rows = np.arange(len(score_B))
     best = choose_threshold(
         score_B, y_B, config=ThresholdConfig(), units_B=rows, end_day_B=rows, horizon=1
     )
     below_B = score_B[score_B < best.value]
-    return (best.value + float(below_B.max())) / 2 if len(below_B) else best.value, best.note
+    if not len(below_B):
+        return best.value, best.note
+    return (best.value + float(below_B.max())) / 2, best.note
 
 
-def window_result(judged: Sequence[SeriesScores], threshold: float) -> dict[str, Any]:
-    """How well windows are told apart: ranking, confusion matrix, classification report.
+def window_result(scores: Sequence[SeriesScores], threshold: float) -> dict[str, Any]:
+    """Return how well windows are told apart: ranking, confusion matrix, classification report.
 
     The accuracy has an interval only where every series is one window: overlapping windows are not
-    independent."""
-    score_B, y_B = known_windows(judged)
+    independent.
+    """
+    score_B, y_B = known_windows(scores)
     alarm_B = score_B >= threshold
     report = classification_report(
         y_B,
@@ -110,32 +120,39 @@ def window_result(judged: Sequence[SeriesScores], threshold: float) -> dict[str,
         zero_division=np.nan,
     )
     counts = confusion(alarm_B, y_B)
-    right = share(int((alarm_B == y_B).sum()), len(y_B))
-    overlapping = any(len(each.found.start_B) > 1 for each in judged)
+    accuracy = share(int((alarm_B == y_B).sum()), len(y_B))
+    if any(len(one.cuts.start_B) > 1 for one in scores):
+        accuracy |= {"low": np.nan, "high": np.nan}
     return {
         "windows": len(y_B),
         "anomalous": int(y_B.sum()),
-        "unknown": sum(int((~each.found.known_B).sum()) for each in judged),
+        "unknown": sum(int((~one.cuts.known_B).sum()) for one in scores),
         "base_rate": float(ratio(y_B.sum(), len(y_B))),
         "pr_auc": pr_auc(score_B, y_B),
         "roc_auc": roc_auc(score_B, y_B),
         "confusion": {name: int(value) for name, value in counts._asdict().items()},
-        "accuracy": (
-            {"value": right["value"], "low": np.nan, "high": np.nan} if overlapping else right
-        ),
+        "accuracy": accuracy,
         "report": {name: report[name] for name in (*CLASSES, "macro avg", "weighted avg")},
     }
 
 
-def event_result(judged: Sequence[SeriesScores], outcome: DetectionOutcome) -> dict[str, Any]:
-    """Anomalies found, when, and at what price; also by kind, and by the length or record of the
-    series.
+def event_result(scores: Sequence[SeriesScores], outcome: DetectionOutcome) -> dict[str, Any]:
+    """Return how many anomalies were found, how soon, and at the price of how many false alarms.
+
+    The counts are also by kind of anomaly, and by the record or the length of the series.
     """
-    clocked = any(each.series.time_T is not None for each in judged)
-    groups = [each.series.record if clocked else _length_class(len(each.series)) for each in judged]
-    kinds = sorted({event.anomaly.kind for event in outcome.events})
+    clocked = any(one.series.time_T is not None for one in scores)
+    groups = []
+    for one in scores:
+        groups.append(one.series.record if clocked else _length_class(len(one.series)))
+    by_kind = {}
+    for kind in sorted({event.anomaly.kind for event in outcome.events}):
+        by_kind[kind] = _counts([event for event in outcome.events if event.anomaly.kind == kind])
+    by_group = {}
+    for group in sorted(set(groups), key=_order):
+        by_group[group] = _group(group, groups, scores, outcome)
     return {
-        **_found(outcome.events),
+        **_counts(outcome.events),
         "false_alarms": outcome.false,
         "alarms": len(outcome.episodes),
         "exposure": outcome.exposure,
@@ -143,56 +160,53 @@ def event_result(judged: Sequence[SeriesScores], outcome: DetectionOutcome) -> d
         "false_rate": rate(outcome.false, outcome.exposure),
         "in_alarm": outcome.in_alarm,
         "chance": chance(outcome),
-        "delay": _delay(outcome.events, judged),
-        "by_kind": {
-            kind: _found([e for e in outcome.events if e.anomaly.kind == kind]) for kind in kinds
-        },
-        "by_group": {
-            group: _group(group, groups, judged, outcome)
-            for group in sorted(set(groups), key=_order)
-        },
+        "delay": _delay(outcome.events, scores),
+        "by_kind": by_kind,
+        "by_group": by_group,
     }
 
 
-def _found(events: Sequence[EventOutcome]) -> dict[str, Any]:
-    found = sum(event.first_alarm is not None for event in events)
-    return {"events": len(events), "found": found, "recall": share(found, len(events))}
+def _counts(events: Sequence[EventOutcome]) -> dict[str, Any]:
+    alarmed = sum(event.first_alarm is not None for event in events)
+    return {"events": len(events), "found": alarmed, "recall": share(alarmed, len(events))}
 
 
-def _delay(events: Sequence[EventOutcome], judged: Sequence[SeriesScores]) -> dict[str, Any]:
-    """Quartiles from the start of an anomaly to its first alarm being known: hours, or steps
-    without a clock.
+def _delay(events: Sequence[EventOutcome], scores: Sequence[SeriesScores]) -> dict[str, Any]:
+    """Return the quartiles from the start of an anomaly to its first alarm being known.
 
-    Nan where fewer than `FEWEST_FOUND` were found.
+    They are in hours, or in steps without a clock; nan where fewer than `FEWEST_FOUND` were found.
     """
-    delays = [
-        (event.first_alarm - event.anomaly.start)
-        * (judged[event.number].series.step_seconds or 3600)
-        / 3600
-        for event in events
-        if event.first_alarm is not None
-    ]
-    low, middle, high = (
-        np.quantile(delays, (0.25, 0.5, 0.75)) if len(delays) >= FEWEST_FOUND else (np.nan,) * 3
-    )
+    delays = []
+    for event in events:
+        if event.first_alarm is not None:
+            seconds = scores[event.number].series.step_seconds or 3600
+            delays.append((event.first_alarm - event.anomaly.start) * seconds / 3600)
+    if len(delays) < FEWEST_FOUND:
+        return {"value": np.nan, "low": np.nan, "high": np.nan}
+    low, middle, high = np.quantile(delays, (0.25, 0.5, 0.75))
     return {"value": float(middle), "low": float(low), "high": float(high)}
 
 
 def _group(
-    group: str, groups: Sequence[str], judged: Sequence[SeriesScores], outcome: DetectionOutcome
+    group: str, groups: Sequence[str], scores: Sequence[SeriesScores], outcome: DetectionOutcome
 ) -> dict[str, Any]:
     members = {number for number, name in enumerate(groups) if name == group}
+    false_alarms = [e for e in outcome.episodes if e.number in members and not e.true]
     return {
-        **_found([event for event in outcome.events if event.number in members]),
+        **_counts([event for event in outcome.events if event.number in members]),
         "series": len(members),
-        "steps": sum(len(judged[number].series) for number in members),
-        "false_alarms": sum(not e.true for e in outcome.episodes if e.number in members),
+        "steps": sum(len(scores[number].series) for number in members),
+        "false_alarms": len(false_alarms),
     }
 
 
 def _length_class(steps: int) -> str:
-    above = [limit for limit in LENGTHS if steps > limit]
-    return f"{above[-1] + 1 if above else 1}-{LENGTHS[len(above)] if len(above) < len(LENGTHS) else ''}"
+    shortest = 1
+    for limit in LENGTHS:
+        if steps <= limit:
+            return f"{shortest}-{limit}"
+        shortest = limit + 1
+    return f"{shortest}-"
 
 
 def _order(group: str) -> tuple[int, str]:
@@ -201,30 +215,28 @@ def _order(group: str) -> tuple[int, str]:
 
 
 def chance(outcome: DetectionOutcome) -> float:
-    """Share of the anomalies that alarms at random moments, as frequent and as long as the false
-    ones, would hit.
+    """Return the share of the anomalies that alarms at random moments would find.
+
+    These alarms are as frequent and as long as the false ones. It is nan without anomalies.
     """
     if not outcome.events or outcome.exposure <= 0:
         return float("nan")
     lasting = outcome.false_time / max(outcome.false, 1)
-    return float(
-        np.mean(
-            [
-                -np.expm1(-outcome.false / outcome.exposure * (e.reach + lasting))
-                for e in outcome.events
-            ]
-        )
-    )
+    per_time = -outcome.false / outcome.exposure
+    shares = [-np.expm1(per_time * (event.reach + lasting)) for event in outcome.events]
+    return float(np.mean(shares))
 
 
 def share(part: int, whole: int) -> dict[str, float]:
-    """A share with its exact (Clopper–Pearson) 95 % interval."""
+    """Return a share with its exact (Clopper–Pearson) 95 % interval."""
     low, high = exact_interval(part, whole)
     return {"value": float(ratio(part, whole)), "low": low, "high": high}
 
 
 def rate(count: int, exposure: float) -> dict[str, float]:
-    """Events per unit of exposure with the exact 95 % interval of a Poisson count (Garwood 1936).
+    """Return events per unit of exposure with the exact 95 % interval of a Poisson count.
+
+    Source: Garwood 1936. It is nan without exposure.
 
     >>> {name: round(value, 3) for name, value in rate(0, 2.0).items()}
     {'value': 0.0, 'low': 0.0, 'high': 1.844}
@@ -239,23 +251,21 @@ def rate(count: int, exposure: float) -> dict[str, float]:
 def recall_difference(
     one: DetectionOutcome, other: DetectionOutcome, *, seed: int
 ) -> dict[str, Any] | None:
-    """Share of anomalies found by one minus that of the other, paired, bootstrap over series; None
-    for few series.
+    """Return the share of anomalies found by one minus that of the other, with its interval.
+
+    It is paired, by bootstrap over series; None for few series.
     """
     numbers = np.array([event.number for event in one.events])
     if len(set(numbers.tolist())) < FEWEST_SERIES:
         return None
     weights = unit_weights(numbers, seed=seed)
-    parts = []
+    units = weights.w_RU.shape[1]
+    all_U = np.bincount(weights.unit_index_B, minlength=units)
+    recalls = []
     for outcome in (one, other):
-        found_B = np.array(
-            [event.first_alarm is not None for event in outcome.events], dtype=np.float64
-        )
-        units = weights.w_RU.shape[1]
-        found_U, all_U = (
-            np.bincount(weights.unit_index_B, w, minlength=units)
-            for w in (found_B, np.ones(len(found_B)))
-        )
-        value_R = ratio(weights.w_RU @ found_U, weights.w_RU @ all_U)
-        parts.append(Replicated(float(found_B.mean()), value_R))
-    return paired_difference(*parts)._asdict()
+        flags = [event.first_alarm is not None for event in outcome.events]
+        alarmed_B = np.array(flags, dtype=np.float64)
+        alarmed_U = np.bincount(weights.unit_index_B, alarmed_B, minlength=units)
+        value_R = ratio(weights.w_RU @ alarmed_U, weights.w_RU @ all_U)
+        recalls.append(Replicated(float(alarmed_B.mean()), value_R))
+    return paired_difference(*recalls)._asdict()

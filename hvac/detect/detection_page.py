@@ -1,8 +1,8 @@
-"""One self-contained report.html of a detection run: both languages inside, in the dress of the
-main report.
+"""One self-contained report.html of a detection run: both languages inside.
 
 Each section is a function `View -> blocks`; a section without blocks is left out. Words are in
-`texts.yaml`."""
+`texts.yaml`, the template is the main report's.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from typing import Any
 from hvac.detect.detection_sections import (
     detection_provenance,
     detection_summary,
-    events,
     honesty,
     scores,
     series,
@@ -20,8 +19,9 @@ from hvac.detect.detection_sections import (
     window_scores,
 )
 from hvac.detect.detection_texts import DetectWords
-from hvac.report.page import inline, write_pages
-from hvac.report.texts import LANGUAGES
+from hvac.detect.event_section import events
+from hvac.report.page import inline, page_content, write_pages
+from hvac.report.texts import languages_from
 from hvac.report.view import Block, View
 from hvac.storage import AnyPath
 
@@ -46,30 +46,24 @@ def write_detection_report(
 ) -> None:
     """Write one HTML file with both languages inside; `language` is shown first, a button switches.
 
-    `figures` is {name: {language: path}}, names as in `figure` of texts.yaml.
+    Args:
+        metrics: the content of metrics.json.
+        figures: {name: {language: path}}, names as in `figure` of texts.yaml.
+        path: where to write the page.
+        language: `en` or `ja`.
     """
-    order = sorted(LANGUAGES, key=lambda word: word != language)
-    write_pages(
-        [detection_page(metrics, figures, DetectWords(shown)) for shown in order],
-        path=path,
-        language=language,
-    )
+    pages = []
+    for page_language in languages_from(language):
+        pages.append(detection_page(metrics, figures, DetectWords(page_language)))
+    write_pages(pages, path=path, language=language)
 
 
 def detection_page(
     metrics: Mapping[str, Any], figures: Mapping[str, Mapping[str, AnyPath]], words: DetectWords
 ) -> dict[str, Any]:
-    """Everything the template needs to show one language."""
-    images = {name: inline(by[words.language]) for name, by in figures.items()}
+    """Return the content of the report in one language."""
+    images = {name: inline(files[words.language]) for name, files in figures.items()}
     view = View(metrics=metrics, images=images, words=words)
-    blocks = {key: build(view) for key, build in SECTIONS.items()}
     run = {key: view.at("run", key) for key in ("name", "created", "version")}
-    return {
-        "language": words.language,
-        "title": words("title"),
-        "byline": words("byline", **run),
-        "words": words,
-        "sections": [
-            (key, words(f"section.{key}"), found) for key, found in blocks.items() if found
-        ],
-    }
+    blocks = {key: build(view) for key, build in SECTIONS.items()}
+    return page_content(words, words("byline", **run), blocks)

@@ -1,75 +1,87 @@
-"""What a run found, as tables for people: windows, alarms, steps."""
+"""The results of a detection run as tables for people: windows, alarms, steps."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
+from hvac.detect.detection_metrics import SeriesScores
 from hvac.detect.part_scores import Assessment
 from hvac.detect.series import moment
 
 
-def scored_windows_table(found: Assessment) -> pa.Table:
-    """One row per judged window: where it lies, what is known of it, every judge's score and alarm."""
-    parts = []
-    for part, by_judge in found.judged.items():
-        for number, several in enumerate(zip(*by_judge.values(), strict=True)):
-            series, windows = several[0].series, several[0].found
-            length = len(series) - windows.start_B[-1]  # the last window ends with the series
-            columns: dict[str, Any] = {
-                "part": [part] * len(windows.start_B),
-                "series": np.full(len(windows.start_B), number),
-                "record": [series.record] * len(windows.start_B),
-                "start": [moment(series, step) for step in windows.start_B],
-                "end": [moment(series, step) for step in windows.start_B + length - 1],
-                "anomalous": [
-                    bool(y) if known else None
-                    for y, known in zip(windows.y_B, windows.known_B, strict=True)
-                ],
-            }
-            for name, each in zip(by_judge, several, strict=True):
-                columns[name] = pa.array(each.score_B, from_pandas=True)
-                columns[f"{name}_alarm"] = each.score_B >= found.thresholds[name][0]
-            parts.append(pa.table(columns))
-    return pa.concat_tables(parts)
+def scored_windows_table(assessment: Assessment) -> pa.Table:
+    """Return one row per evaluated window: its place, its label, every model's score and alarm.
+
+    `anomalous` is None where it is not known.
+    """
+    tables = []
+    for part, number, by_model in _each_series(assessment):
+        first = next(iter(by_model.values()))
+        series, cuts = first.series, first.cuts
+        count = len(cuts.start_B)
+        length = len(series) - cuts.start_B[-1]  # the last window ends with the series
+        columns: dict[str, Any] = {
+            "part": [part] * count,
+            "series": np.full(count, number),
+            "record": [series.record] * count,
+            "start": [moment(series, step) for step in cuts.start_B],
+            "end": [moment(series, step) for step in cuts.start_B + length - 1],
+            "anomalous": pa.array(cuts.y_B, mask=~cuts.known_B),
+        }
+        for name, scores in by_model.items():
+            columns[name] = pa.array(scores.score_B, from_pandas=True)
+            columns[f"{name}_alarm"] = scores.score_B >= assessment.thresholds[name][0]
+        tables.append(pa.table(columns))
+    return pa.concat_tables(tables)
 
 
-def alarms_table(found: Assessment) -> pa.Table:
-    """One row per alarm of every judge: series, first and last moment, whether it belongs to an
-    anomaly.
+def _each_series(
+    assessment: Assessment,
+) -> Iterator[tuple[str, int, dict[str, SeriesScores]]]:
+    """Yield every series of every part with its number and its scores by model."""
+    for part, by_model in assessment.scores.items():
+        for number, scores in enumerate(zip(*by_model.values(), strict=True)):
+            yield part, number, dict(zip(by_model, scores, strict=True))
+
+
+def alarms_table(assessment: Assessment) -> pa.Table:
+    """Return one row per alarm of every model.
+
+    A row holds the series, the first and last moment, and whether the alarm belongs to an anomaly.
     """
     names = ("part", "model", "series", "record", "first", "last", "true")
-    rows = []
-    for part, outcomes in found.outcomes.items():
-        for name, outcome in outcomes.items():
+    columns: dict[str, list[Any]] = {name: [] for name in names}
+    for part, outcomes in assessment.outcomes.items():
+        for model, outcome in outcomes.items():
             for alarm in outcome.episodes:
-                series = found.judged[part][name][alarm.number].series
-                ends = [moment(series, step) for step in (alarm.first, alarm.last)]
-                rows.append((part, name, alarm.number, series.record, *ends, alarm.true))
-    return pa.table({name: [row[place] for row in rows] for place, name in enumerate(names)})
+                series = assessment.scores[part][model][alarm.number].series
+                first, last = moment(series, alarm.first), moment(series, alarm.last)
+                row = (part, model, alarm.number, series.record, first, last, alarm.true)
+                for name, value in zip(names, row, strict=True):
+                    columns[name].append(value)
+    return pa.table(columns)
 
 
-def steps_table(found: Assessment) -> pa.Table:
-    """One row per judged step: value, label, every judge's joined score."""
-    parts = []
-    for part, by_judge in found.judged.items():
-        for number, several in enumerate(zip(*by_judge.values(), strict=True)):
-            series = several[0].series
-            columns: dict[str, Any] = {
-                "part": [part] * len(series),
-                "series": np.full(len(series), number, dtype=np.int32),
-                "record": [series.record] * len(series),
-                "step": np.arange(len(series), dtype=np.int32),
-                "time": (
-                    pa.nulls(len(series), pa.timestamp("s"))
-                    if series.time_T is None
-                    else series.time_T
-                ),
-                "value": series.value_T,
-                "anomalous": series.anomalous_T,
-            }
-            columns |= {name: each.score_T for name, each in zip(by_judge, several, strict=True)}
-            parts.append(pa.table(columns))
-    return pa.concat_tables(parts)
+def steps_table(assessment: Assessment) -> pa.Table:
+    """Return one row per evaluated step: value, label, every model's joined score."""
+    tables = []
+    for part, number, by_model in _each_series(assessment):
+        series = next(iter(by_model.values())).series
+        count = len(series)
+        time = series.time_T
+        columns: dict[str, Any] = {
+            "part": [part] * count,
+            "series": np.full(count, number, dtype=np.int32),
+            "record": [series.record] * count,
+            "step": np.arange(count, dtype=np.int32),
+            "time": pa.nulls(count, pa.timestamp("s")) if time is None else time,
+            "value": series.value_T,
+            "anomalous": series.anomalous_T,
+        }
+        columns |= {name: scores.score_T for name, scores in by_model.items()}
+        tables.append(pa.table(columns))
+    return pa.concat_tables(tables)

@@ -1,5 +1,6 @@
-"""The words of the detector's figures and report: `texts.yaml` of this package, then those of the
-main report.
+"""The words of the detector's figures and report.
+
+They are in `texts.yaml` of this package; what is not there comes from the main report's.
 """
 
 from __future__ import annotations
@@ -14,33 +15,35 @@ from hvac.report.texts import Words
 
 
 class DetectWords(Words):
-    """The texts of one language.
+    """Hold the texts of one language.
 
     >>> DetectWords("ja")("axis.step"), DetectWords("en")("separator")
     ('時点', ', ')
     """
 
     def __call__(self, key: str, **values: object) -> str:
-        """The text at a dotted key, with its {braces} filled in; a KeyError names a key that does
-        not exist.
+        """Return the text at a dotted key, with its {braces} filled in.
+
+        Raises:
+            KeyError: if the key does not exist.
         """
-        leaf = own_text(key)
-        return (
-            str(leaf[self.language]).format(**values) if leaf else super().__call__(key, **values)
-        )
+        leaf = detector_text(key)
+        if not leaf:
+            return super().__call__(key, **values)
+        return str(leaf[self.language]).format(**values)
 
     def name(self, group: str, word: str) -> str:
-        """The word for an identifier of the data; the identifier itself where there is none."""
-        leaf = own_text(group).get(word)
+        """Return the word for an identifier of the data, else the identifier itself."""
+        leaf = detector_text(group).get(word)
         return str(leaf[self.language]) if leaf else word
 
 
-def own_text(key: str) -> dict[str, Any]:
-    """The leaf or group of this package at a dotted key, {} where there is none."""
-    found: Any = _texts()
+def detector_text(key: str) -> dict[str, Any]:
+    """Return the leaf or group of this package at a dotted key, {} where there is none."""
+    leaf: Any = _texts()
     for part in key.split("."):
-        found = found.get(part, {})
-    return dict(found)
+        leaf = leaf.get(part, {})
+    return dict(leaf)
 
 
 @cache

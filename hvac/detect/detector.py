@@ -1,7 +1,6 @@
-"""A fitted detector: network, windows and threshold, as a folder of JSON and safetensors (no
-pickle).
+"""A fitted detector: network, windows and threshold, as a folder of JSON and safetensors.
 
-Legend: T steps, B windows.
+There is no pickle in it. Legend: T steps, B windows.
 """
 
 from __future__ import annotations
@@ -30,23 +29,26 @@ Floats = npt.NDArray[np.float64]
 FORMAT, MANIFEST, WEIGHTS = 1, "manifest.json", "model.safetensors"
 
 
-class Judge(Protocol):
-    """Whatever scores windows and steps; the higher, the more anomalous; nan where it cannot say."""
+class AnomalyScorer(Protocol):
+    """A model that scores windows and steps.
+
+    The higher a score, the more anomalous; nan where it cannot tell.
+    """
 
     @property
     def name(self) -> str:
-        """How tables call it."""
+        """Return the model's name in tables."""
 
-    def window_scores(self, series: Series, found: SlidingWindows) -> Floats:
-        """Score of every window."""
+    def window_scores(self, series: Series, cuts: SlidingWindows) -> Floats:
+        """Return the score of every window."""
 
-    def step_scores(self, series: Series, found: SlidingWindows) -> Floats:
-        """Score of every step."""
+    def step_scores(self, series: Series, cuts: SlidingWindows) -> Floats:
+        """Return the score of every step."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Detector:
-    """The network with all it needs to judge a series."""
+    """The network with all it needs to score a series."""
 
     model: Cnn1d
     windows: SlidingConfig
@@ -54,20 +56,26 @@ class Detector:
     training: dict[str, Any] = field(default_factory=dict)
     name: str = DETECTOR
 
-    def window_scores(self, series: Series, found: SlidingWindows) -> Floats:
-        """Probability that each window is anomalous; nan where too little of it was observed."""
-        x_BCL = shown(raw_windows(series, found.start_B, self.windows.length), series, self.windows)
-        probability_B = expit(self.model.score(as_windows(x_BCL))[:, 0])
-        return np.where(found.observed_B >= self.windows.least_observed, probability_B, np.nan)
+    def window_scores(self, series: Series, cuts: SlidingWindows) -> Floats:
+        """Return the probability that each window is anomalous.
 
-    def step_scores(self, series: Series, found: SlidingWindows) -> Floats:
-        """Window scores joined to a score per step."""
-        return join_scores(
-            self.window_scores(series, found), found.start_B, len(series), self.windows
-        )
+        It is nan where too little of a window was observed.
+        """
+        x_BCL = shown(raw_windows(series, cuts.start_B, self.windows.length), series, self.windows)
+        probability_B = expit(self.model.score(as_windows(x_BCL))[:, 0])
+        return np.where(cuts.observed_B >= self.windows.least_observed, probability_B, np.nan)
+
+    def step_scores(self, series: Series, cuts: SlidingWindows) -> Floats:
+        """Return window scores joined to a score per step."""
+        score_B = self.window_scores(series, cuts)
+        return join_scores(score_B, cuts.start_B, len(series), self.windows)
 
     def save(self, folder: AnyPath) -> str:
-        """Write the detector as a folder in place of what was there; the SHA-256 of its weights."""
+        """Write the detector as a folder in place of what was there.
+
+        Returns:
+            The SHA-256 of its weights.
+        """
         arrays = {name: np.ascontiguousarray(array) for name, array in self.model.state().items()}
         with replacing_folder(folder, last=MANIFEST) as building:
             save_file(arrays, building / WEIGHTS)
@@ -90,7 +98,7 @@ class Detector:
         """Read what `save` wrote.
 
         Raises:
-            BundleError: a file is missing, damaged, or of another format.
+            BundleError: if a file is missing, damaged, or of another format.
         """
         manifest = _manifest(folder)
         with local_folder(folder) as copy:

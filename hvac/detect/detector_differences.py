@@ -1,5 +1,6 @@
-"""How the detector stands to each baseline: by an interval where there are series enough, else by
-counts.
+"""How the detector compares with each baseline: by an interval, else by counts.
+
+The interval needs enough series with anomalies.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from hvac.detect.series import DETECTOR
+from hvac.report.texts import Words
 from hvac.report.view import Block, Note, View, show
 
 PART = "test"
@@ -15,51 +17,61 @@ TONES = {"better": "better", "worse": "worse", "no clear difference": "unclear"}
 
 
 def difference_notes(view: View) -> list[Block]:
-    """A line for every baseline; none where series are one window long (their accuracy says it
-    all).
+    """Return a line for every baseline; none where series are one window long.
+
+    The accuracy of such series is enough.
     """
-    mine = view.at("models", DETECTOR, PART, "events")
-    if not mine:
+    detector = view.at("models", DETECTOR, PART, "events")
+    if not detector:
         return []
     others = [model for model in view.at("models") if model != DETECTOR]
-    return [_line(view, other, mine, view.at("models", other, PART, "events")) for other in others]
+    return [
+        _line(view, other, detector, view.at("models", other, PART, "events")) for other in others
+    ]
 
 
-def _line(view: View, other: str, mine: Mapping[str, Any], theirs: Mapping[str, Any]) -> Note:
+def _line(view: View, other: str, detector: Mapping[str, Any], baseline: Mapping[str, Any]) -> Note:
     words = view.words
     names = {"model": words.name("model", DETECTOR), "other": words.name("model", other)}
     difference = view.at("differences", other)
     if difference:
         tone = TONES[difference["verdict"]]
-        shown = {key: f"{100 * difference[key]:+.1f}" for key in ("value", "low", "high")}
-        false = {"mine": mine["false_alarms"], "theirs": theirs["false_alarms"]}
-        text = words("summary.difference", **names, **shown, **false)
-    else:
-        tone, key = "unclear", standing(mine, theirs)
-        told = [
-            words("summary.standing", found=e["found"], false=e["false_alarms"])
-            for e in (mine, theirs)
-        ]
+        points = {key: f"{100 * difference[key]:+.1f}" for key in ("value", "low", "high")}
         text = words(
-            f"summary.{key}",
+            "summary.difference",
             **names,
-            mine=told[0],
-            theirs=told[1],
-            events=show(mine["events"], "count"),
+            **points,
+            mine=detector["false_alarms"],
+            theirs=baseline["false_alarms"],
         )
-    return Note(kind="verdict", tone=tone, label=words(f"summary.{tone}"), text=text)
+    else:
+        tone = "unclear"
+        text = words(
+            f"summary.{standing(detector, baseline)}",
+            **names,
+            mine=_counts_text(words, detector),
+            theirs=_counts_text(words, baseline),
+            events=show(detector["events"], "count"),
+        )
+    return Note(text, kind="item", tone=tone, label=words(f"summary.{tone}"))
 
 
-def standing(mine: Mapping[str, Any], theirs: Mapping[str, Any]) -> str:
-    """Where counts put one model against another: ahead or behind in found or false and in neither
-    the reverse.
+def _counts_text(words: Words, events: Mapping[str, Any]) -> str:
+    return words("summary.standing", found=events["found"], false=events["false_alarms"])
+
+
+def standing(one: Mapping[str, Any], other: Mapping[str, Any]) -> str:
+    """Tell how the counts of one model compare with those of the other.
+
+    One is ahead (behind) if it is better (worse) in anomalies found or in false alarms and in
+    neither the reverse.
 
     >>> standing({"found": 2, "false_alarms": 3}, {"found": 2, "false_alarms": 5})
     'ahead'
     >>> standing({"found": 2, "false_alarms": 5}, {"found": 1, "false_alarms": 3})
     'mixed'
     """
-    gains = (mine["found"] - theirs["found"], theirs["false_alarms"] - mine["false_alarms"])
+    gains = (one["found"] - other["found"], other["false_alarms"] - one["false_alarms"])
     if not any(gains):
         return "level"
     if min(gains) >= 0:

@@ -1,4 +1,4 @@
-"""Which figures a run gets, and the files they become."""
+"""Which figures a detection run gets, and the files they become."""
 
 from __future__ import annotations
 
@@ -26,57 +26,63 @@ SHOWN_STEPS = (500, 3000)
 
 
 def draw_detection_figures(
-    found: Assessment, series: Sequence[Series], metrics: Mapping[str, Any], folder: AnyPath
+    assessment: Assessment, series: Sequence[Series], metrics: Mapping[str, Any], folder: AnyPath
 ) -> dict[str, dict[str, AnyPath]]:
-    """Every figure of a run as PNG in both languages: {name: {language: path}}."""
+    """Draw every figure of a run as PNG in both languages: {name: {language: path}}."""
     files: dict[str, dict[str, AnyPath]] = {}
     for language in LANGUAGES:
-        for name, figure in _figures(found, series, metrics, language).items():
+        for name, figure in _figures(assessment, series, metrics, language).items():
             files.setdefault(name, {})[language] = save(figure, folder / f"{name}.{language}.png")
     return files
 
 
 def _figures(
-    found: Assessment, series: Sequence[Series], metrics: Mapping[str, Any], language: str
+    assessment: Assessment, series: Sequence[Series], metrics: Mapping[str, Any], language: str
 ) -> dict[str, Figure]:
     words = DetectWords(language)
-    judged = {part: by[DETECTOR] for part, by in found.judged.items() if part in REPORTED}
-    counts = {part: metrics["models"][DETECTOR][part]["windows"]["confusion"] for part in judged}
+    scores = {}
+    counts = {}
+    for part, by_model in assessment.scores.items():
+        if part in REPORTED:
+            scores[part] = by_model[DETECTOR]
+            counts[part] = metrics["models"][DETECTOR][part]["windows"]["confusion"]
     history = [dict(row) for row in metrics["history"]]
     history[metrics["detector"]["kept_epoch"] - 1]["kept"] = 1.0
+    runs = {words.name("model", DETECTOR): {words("axis.anomaly"): history}}
     figures = {
         "series": sample_figure(series, language=language),
         "confusion": confusion_figure(counts, language=language),
-        "training": training_history(
-            {words.name("model", DETECTOR): {words("axis.anomaly"): history}}, language=language
-        ),
+        "training": training_history(runs, language=language),
     }
-    if found.outcomes:
-        return figures | {"scores": scores_figure(_rows(found), language=language)}
-    threshold = found.thresholds[DETECTOR][0]
-    return figures | {"probability": probability_figure(judged, threshold, language=language)}
+    if assessment.outcomes:
+        figures["scores"] = scores_figure(_rows(assessment), language=language)
+    else:
+        threshold = assessment.thresholds[DETECTOR][0]
+        figures["probability"] = probability_figure(scores, threshold, language=language)
+    return figures
 
 
-def _rows(found: Assessment) -> list[tuple[Series, list[Track]]]:
-    """The first test series that are neither short nor very long and hold several anomalies;
-    records: all.
+def _rows(assessment: Assessment) -> list[tuple[Series, list[Track]]]:
+    """Choose up to three test series to show, with the scores of every model.
+
+    They are the first records, or the first series that are neither short nor very long and hold
+    several anomalies; where there are none, those with the most anomalies.
     """
-    by_judge = found.judged["test"]
-    members = [each.series for each in next(iter(by_judge.values()))]
+    by_model = assessment.scores["test"]
+    members = [scores.series for scores in next(iter(by_model.values()))]
     low, high = SHOWN_STEPS
-    fit = [
-        n
-        for n, s in enumerate(members)
-        if s.time_T is not None or (low <= len(s) <= high and len(s.anomalies) > 1)
-    ]
-    chosen = (fit or sorted(range(len(members)), key=lambda n: -len(members[n].anomalies)))[:SHOWN]
-    return [
-        (
-            members[n],
-            [
-                Track(name, rows[n].score_T, found.thresholds[name][0])
-                for name, rows in by_judge.items()
-            ],
-        )
-        for n in chosen
-    ]
+    places = []
+    for place, member in enumerate(members):
+        several = low <= len(member) <= high and len(member.anomalies) > 1
+        if several or member.time_T is not None:
+            places.append(place)
+    if not places:
+        places = sorted(range(len(members)), key=lambda place: -len(members[place].anomalies))
+    rows = []
+    for place in places[:SHOWN]:
+        tracks = []
+        for name, scores in by_model.items():
+            threshold = assessment.thresholds[name][0]
+            tracks.append(Track(name, scores[place].score_T, threshold))
+        rows.append((members[place], tracks))
+    return rows

@@ -1,7 +1,7 @@
-"""Real records: one file each with a time and a value, anomalies as windows of time, parts cut by
-time.
+"""Real records with labels: one file each with a time and a value.
 
-Legend: N readings of a file, T steps of the regular grid.
+Anomalies are windows of time, and parts are cut by time. Legend: N readings of a file, T steps of
+the regular grid.
 """
 
 from __future__ import annotations
@@ -34,9 +34,13 @@ class RecordConfig(Config):
     """One record: its file, and where its validation and test parts begin."""
 
     name: str
+    """The record's name in tables and in the file of anomalies."""
     path: str
+    """The file (CSV or Parquet), or its URL."""
     validation_from: dt.datetime
+    """The moment at which the validation part begins."""
     test_from: dt.datetime
+    """The moment at which the test part begins."""
 
     @model_validator(mode="after")
     def _parts_follow_each_other(self) -> Self:
@@ -46,26 +50,28 @@ class RecordConfig(Config):
 
 
 class RecordsConfig(Config):
-    """Records with their labels: `anomalies` is a JSON file {name of the record: [[start, end],
-    …]}, ends included.
-    """
+    """Records with their labels."""
 
     records: tuple[RecordConfig, ...] = Field(min_length=1)
+    """The records, at least one."""
     anomalies: str
+    """A JSON file {name of the record: [[start, end], …]}, ends included."""
     time: str = "timestamp"
+    """The column with the time of a reading."""
     value: str = "value"
+    """The column with the value of a reading."""
 
 
 def read_records(config: RecordsConfig) -> tuple[list[Series], dict[str, dict[str, Any]]]:
-    """The parts of all records, and per record what was read, merged and filled.
+    """Read the parts of all records, and count per record what was read, merged and filled.
 
-    Readings of the same moment are averaged; the grid has the most frequent distance of
-    neighbouring readings; missing steps hold the last value and count as not observed.
+    Readings of the same moment are averaged. The grid has the most frequent distance of
+    neighbouring readings. Missing steps hold the last value and count as not observed.
 
     Raises:
-        InputError: a file cannot be read or lacks a column, or labels are missing or lie outside of
-            their record.
-        SplitError: a border lies outside of the record, or inside of an anomaly.
+        InputError: if a file cannot be read or lacks a column, or labels are missing or lie outside
+            of their record.
+        SplitError: if a border lies outside of the record, or inside of an anomaly.
     """
     labels = _read_labels(config.anomalies)
     series, counts = [], {}
@@ -77,7 +83,11 @@ def read_records(config: RecordsConfig) -> tuple[list[Series], dict[str, dict[st
 
 
 def stamps_of(config: RecordsConfig) -> list[str]:
-    """What identifies the content of all files. Raises InputError where one cannot be opened."""
+    """Return what identifies the content of all files.
+
+    Raises:
+        InputError: if one cannot be opened.
+    """
     stamps = []
     for path in (*(record.path for record in config.records), config.anomalies):
         try:
@@ -89,20 +99,20 @@ def stamps_of(config: RecordsConfig) -> list[str]:
 
 def _read_labels(path: str) -> dict[str, Any]:
     try:
-        found = json.loads(place(path).read_text(encoding="utf-8"))
+        labels = json.loads(place(path).read_text(encoding="utf-8"))
     except OSError as error:
         raise unreadable(path, error) from error
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: expected JSON, found something else ({error})") from None
-    if not isinstance(found, dict):
-        raise InputError(f"{path}: expected windows by record, found a {type(found).__name__}")
-    return found
+    if not isinstance(labels, dict):
+        raise InputError(f"{path}: expected windows by record, found a {type(labels).__name__}")
+    return labels
 
 
 def _read(
     record: RecordConfig, config: RecordsConfig
 ) -> tuple[Times, npt.NDArray[np.float64], dict[str, Any]]:
-    """Times and values (nan: missing) on the regular grid, and what happened on the way."""
+    """Return times and values (nan: missing) on the regular grid, and counts of what was read."""
     file = open_table(record.path, SourceConfig(readings=record.path))
     for name in (config.time, config.value):
         if name not in file.columns:
@@ -112,11 +122,8 @@ def _read(
             )
     batches = list(iter_table(file, [config.time, config.value], batch_rows=BATCH))
     table = pa.concat_tables([batch.table for batch in batches])
-    time_N = (
-        pd.to_datetime(table[config.time].to_pandas(), errors="coerce")
-        .to_numpy()
-        .astype("datetime64[s]")
-    )
+    times = pd.to_datetime(table[config.time].to_pandas(), errors="coerce")
+    time_N = times.to_numpy().astype("datetime64[s]")
     value_N = np.asarray(parse_numbers(table[config.value], MISSING).value, dtype=np.float64)
     value_N = np.where(np.isfinite(value_N), value_N, np.nan)
     dated_N = ~np.isnat(time_N)
@@ -145,7 +152,7 @@ def _read(
 def _spans(
     record: RecordConfig, labels: dict[str, Any], path: str, time_T: Times
 ) -> list[tuple[int, int]]:
-    """Steps [start, end) of the record's anomalies."""
+    """Return the steps [start, end) of the record's anomalies."""
     if record.name not in labels:
         raise InputError(
             f"{path}: no windows for record '{record.name}'; it has {', '.join(map(repr, labels))}"
@@ -158,9 +165,8 @@ def _spans(
                 f"{path}: anomaly window {start} to {end} lies outside of record '{record.name}',"
                 f" which has {time_T[0]} to {time_T[-1]}: correct the window"
             )
-        spans.append(
-            (int(np.searchsorted(time_T, start)), int(np.searchsorted(time_T, end, side="right")))
-        )
+        first = int(np.searchsorted(time_T, start))
+        spans.append((first, int(np.searchsorted(time_T, end, side="right"))))
     return spans
 
 
@@ -193,13 +199,13 @@ def _parts(
             " later"
         )
     reference = reference_of(filled_T[before][normal_T[before]])
-    made = []
+    stretches = []
     edges = (0, *borders, len(time_T))
     for part, start, end in zip(
         ("train", "validation", "test"), edges[:-1], edges[1:], strict=True
     ):
         inside = [Anomaly(LABELLED, a - start, b - start) for a, b in spans if start <= a < end]
-        made.append(
+        stretches.append(
             Series(
                 record=record.name,
                 part=part,
@@ -210,11 +216,11 @@ def _parts(
                 reference=reference,
             )
         )
-    return made
+    return stretches
 
 
 def _borders(record: RecordConfig, time_T: Times, spans: Sequence[tuple[int, int]]) -> list[int]:
-    found = []
+    borders = []
     for name in ("validation_from", "test_from"):
         moment = np.datetime64(getattr(record, name).replace(tzinfo=None), "s")
         border = int(np.searchsorted(time_T, moment))
@@ -229,5 +235,5 @@ def _borders(record: RecordConfig, time_T: Times, spans: Sequence[tuple[int, int
                     f"record '{record.name}': {name} {moment} cuts the anomaly window"
                     f" {time_T[start]} to {time_T[end - 1]} in two: choose a moment outside of it"
                 )
-        found.append(border)
-    return found
+        borders.append(border)
+    return borders

@@ -1,5 +1,4 @@
-"""A run's judgement: thresholds from validation, then every judge on validation, test and unseen
-series.
+"""Evaluation of a detection run: thresholds from validation, then every model on every part.
 
 Legend: T steps.
 """
@@ -9,16 +8,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from hvac.detect.detection_metrics import (
     SeriesScores,
     choose,
     event_result,
-    judge_series,
     recall_difference,
+    score_series,
     window_result,
 )
 from hvac.detect.detections import AlarmConfig, DetectionOutcome, outcome_of
-from hvac.detect.detector import Detector, Judge
+from hvac.detect.detector import AnomalyScorer, Detector
 from hvac.detect.series import PARTS, Series, moment, of_part
 from hvac.detect.sliding import SlidingConfig, cut_series
 
@@ -26,109 +27,122 @@ MOST_LISTED = 20
 
 
 class Assessment(NamedTuple):
-    """By judge: threshold and note; by part and judge: all scores, and (for series of several
-    windows) the outcome.
+    """The scores and outcomes of every model.
+
+    Thresholds with a note are by model; all scores, and (for series of several windows) the
+    outcomes, are by part and model.
     """
 
     thresholds: dict[str, tuple[float, str]]
-    judged: dict[str, dict[str, list[SeriesScores]]]
+    scores: dict[str, dict[str, list[SeriesScores]]]
     outcomes: dict[str, dict[str, DetectionOutcome]]
 
 
 def score_parts(
-    series: Sequence[Series], detector: Detector, baselines: Sequence[Judge], alarms: AlarmConfig
+    series: Sequence[Series],
+    detector: Detector,
+    baselines: Sequence[AnomalyScorer],
+    alarms: AlarmConfig,
 ) -> Assessment:
-    """Judge everything but the training part; the detector brings its threshold, baselines get
-    theirs on validation.
+    """Score everything but the training part.
+
+    The detector brings its threshold, baselines get theirs on validation.
     """
     windows = detector.windows
-    judges: list[Judge] = [detector, *baselines]
-    parts = {part: of_part(series, part) for part in PARTS[1:]}
-    judged = {
-        part: {judge.name: judge_series(judge, members, windows) for judge in judges}
-        for part, members in parts.items()
-        if members
-    }
+    models: list[AnomalyScorer] = [detector, *baselines]
+    scores: dict[str, dict[str, list[SeriesScores]]] = {}
+    for part in PARTS[1:]:
+        members = of_part(series, part)
+        if members:
+            scores[part] = {model.name: score_series(model, members, windows) for model in models}
     thresholds = {detector.name: (detector.threshold, str(detector.training.get("note", "")))}
-    for judge in baselines:
-        thresholds[judge.name] = choose(
-            judged["validation"][judge.name], alarms, windows, probability=False
-        )
-    outcomes = {
-        part: {
-            name: outcome_of([each.scored for each in rows], thresholds[name][0], alarms, windows)
-            for name, rows in by_judge.items()
-        }
-        for part, by_judge in judged.items()
-        if any(len(each) > windows.length for each in parts[part])
-    }
-    return Assessment(thresholds, judged, outcomes)
+    for model in baselines:
+        validation = scores["validation"][model.name]
+        thresholds[model.name] = choose(validation, alarms, windows, probability=False)
+    outcomes: dict[str, dict[str, DetectionOutcome]] = {}
+    for part, by_model in scores.items():
+        if all(len(member) <= windows.length for member in of_part(series, part)):
+            continue
+        outcomes[part] = {}
+        for name, of_model in by_model.items():
+            scored = [one.scored for one in of_model]
+            outcomes[part][name] = outcome_of(scored, thresholds[name][0], alarms, windows)
+    return Assessment(thresholds, scores, outcomes)
 
 
 def metrics_of(
-    found: Assessment, series: Sequence[Series], windows: SlidingConfig, *, seed: int
+    assessment: Assessment, series: Sequence[Series], windows: SlidingConfig, *, seed: int
 ) -> dict[str, Any]:
-    """Sections `parts`, `thresholds`, `models`, `differences` and `events` of metrics.json."""
-    names = list(found.thresholds)
+    """Return `parts`, `thresholds`, `models`, `differences` and `events` of metrics.json."""
+    parts = {}
+    for part in PARTS:
+        members = of_part(series, part)
+        if members:
+            parts[part] = _part(members, windows)
+    thresholds = {}
+    models = {}
+    for name, (value, note) in assessment.thresholds.items():
+        thresholds[name] = {"value": value, "note": note}
+        models[name] = {part: _result(assessment, part, name) for part in assessment.scores}
+    names = list(assessment.thresholds)
     return {
-        "parts": {
-            part: _part(of_part(series, part), windows) for part in PARTS if of_part(series, part)
-        },
-        "thresholds": {
-            name: {"value": value, "note": note} for name, (value, note) in found.thresholds.items()
-        },
-        "models": {
-            name: {part: _result(found, part, name) for part in found.judged} for name in names
-        },
-        "differences": _differences(found, names, seed),
-        "events": _listed(found, names),
+        "parts": parts,
+        "thresholds": thresholds,
+        "models": models,
+        "differences": _differences(assessment, names, seed),
+        "events": _listed(assessment, names),
     }
 
 
 def _part(members: Sequence[Series], windows: SlidingConfig) -> dict[str, int]:
-    cuts = [cut_series(each, windows) for each in members]
+    cuts = [cut_series(member, windows) for member in members]
+    known_B = np.concatenate([cut.known_B for cut in cuts])
+    anomalous_B = np.concatenate([cut.y_B for cut in cuts]) & known_B
     return {
         "series": len(members),
         "steps": sum(map(len, members)),
-        "anomalies": sum(len(each.anomalies) for each in members),
-        "windows": sum(len(each.start_B) for each in cuts),
-        "anomalous_windows": sum(int((each.y_B & each.known_B).sum()) for each in cuts),
-        "unknown": sum(int((~each.known_B).sum()) for each in cuts),
+        "anomalies": sum(len(member.anomalies) for member in members),
+        "windows": len(known_B),
+        "anomalous_windows": int(anomalous_B.sum()),
+        "unknown": int((~known_B).sum()),
     }
 
 
-def _result(found: Assessment, part: str, name: str) -> dict[str, Any]:
-    judged = found.judged[part][name]
-    result: dict[str, Any] = {"windows": window_result(judged, found.thresholds[name][0])}
-    if part in found.outcomes:
-        result["events"] = event_result(judged, found.outcomes[part][name])
+def _result(assessment: Assessment, part: str, name: str) -> dict[str, Any]:
+    scores = assessment.scores[part][name]
+    result: dict[str, Any] = {"windows": window_result(scores, assessment.thresholds[name][0])}
+    if part in assessment.outcomes:
+        result["events"] = event_result(scores, assessment.outcomes[part][name])
     return result
 
 
-def _differences(found: Assessment, names: Sequence[str], seed: int) -> dict[str, Any]:
-    outcomes = found.outcomes.get("test")
+def _differences(assessment: Assessment, names: Sequence[str], seed: int) -> dict[str, Any]:
+    outcomes = assessment.outcomes.get("test")
     if not outcomes:
         return {}
-    made = {
-        name: recall_difference(outcomes[names[0]], outcomes[name], seed=seed) for name in names[1:]
-    }
-    return {name: each for name, each in made.items() if each}
+    differences = {}
+    for name in names[1:]:
+        difference = recall_difference(outcomes[names[0]], outcomes[name], seed=seed)
+        if difference:
+            differences[name] = difference
+    return differences
 
 
-def _listed(found: Assessment, names: Sequence[str]) -> list[dict[str, Any]]:
-    """Every anomaly of the test part with each judge's first alarm, where they are few."""
-    outcomes, rows = found.outcomes.get("test"), []
+def _listed(assessment: Assessment, names: Sequence[str]) -> list[dict[str, Any]]:
+    """Return every anomaly of the test part with each model's first alarm, where they are few."""
+    outcomes = assessment.outcomes.get("test")
     if not outcomes or len(outcomes[names[0]].events) > MOST_LISTED:
         return []
-    for several in zip(*(outcomes[name].events for name in names), strict=True):
-        series, anomaly = (
-            found.judged["test"][names[0]][several[0].number].series,
-            several[0].anomaly,
-        )
-        first = {
-            name: moment(series, event.first_alarm)
-            for name, event in zip(names, several, strict=True)
+    rows = []
+    for place, event in enumerate(outcomes[names[0]].events):
+        series = assessment.scores["test"][names[0]][event.number].series
+        first = {name: moment(series, outcomes[name].events[place].first_alarm) for name in names}
+        row = {
+            "record": series.record,
+            "kind": event.anomaly.kind,
+            "start": moment(series, event.anomaly.start),
+            "end": moment(series, event.anomaly.end - 1),
+            "first": first,
         }
-        ends = {"start": moment(series, anomaly.start), "end": moment(series, anomaly.end - 1)}
-        rows.append({"record": series.record, "kind": anomaly.kind, **ends, "first": first})
+        rows.append(row)
     return rows

@@ -1,7 +1,6 @@
-"""Series and what is known of them: one stretch of one part each, so that no window ever lies in
-two parts.
+"""Series and what is known of them.
 
-Legend: T steps.
+A series is one stretch of one part, so that no window ever lies in two parts. Legend: T steps.
 """
 
 from __future__ import annotations
@@ -27,8 +26,9 @@ LABELLED = "labelled"
 
 
 class Anomaly(NamedTuple):
-    """Steps [start, end) of a series that are anomalous; `size` in scales of the series, nan where
-    unknown.
+    """Steps [start, end) of a series that are anomalous.
+
+    `size` is in spreads of the series, nan where unknown.
     """
 
     kind: str
@@ -46,11 +46,11 @@ class Reference(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Series:
-    """A stretch of regular steps: values without gaps (missing ones filled by the last value), and
-    what is known.
+    """A stretch of regular steps: values without gaps, and what is known of them.
 
-    `record` names what the stretch was cut from; `reference` is that record's, from its training
-    part."""
+    A missing value is filled by the last one before it. `record` names what the stretch was cut
+    from; `reference` is that record's, from its training part.
+    """
 
     record: str
     part: str
@@ -65,15 +65,15 @@ class Series:
 
     @property
     def anomalous_T(self) -> Bools:
-        """Which steps are anomalous."""
-        found_T = np.zeros(len(self), dtype=np.bool_)
+        """Tell which steps are anomalous."""
+        anomalous_T = np.zeros(len(self), dtype=np.bool_)
         for anomaly in self.anomalies:
-            found_T[anomaly.start : anomaly.end] = True
-        return found_T
+            anomalous_T[anomaly.start : anomaly.end] = True
+        return anomalous_T
 
     @property
     def step_seconds(self) -> float | None:
-        """Seconds from step to step, None where the series has no clock."""
+        """Return the seconds from step to step, None where the series has no clock."""
         if self.time_T is None or len(self) < 2:
             return None
         return float((self.time_T[1] - self.time_T[0]) / np.timedelta64(1, "s"))
@@ -86,7 +86,7 @@ def plain_series(
     part: str = "unseen",
     anomalies: tuple[Anomaly, ...] = (),
 ) -> Series:
-    """A series without a clock; values that are missing or not finite are filled (see `fill`).
+    """Make a series without a clock; values that are missing or not finite are filled.
 
     >>> series = plain_series(np.array([1.0, np.nan, 3.0]))
     >>> series.value_T.tolist(), series.observed_T.tolist()
@@ -99,29 +99,26 @@ def plain_series(
 
 
 def moment(series: Series, step: int | None) -> str | None:
-    """A step as people read it: its time, or its number where the series has no clock; None for no
-    step.
-    """
+    """Return a step's time as people read it, or its number without a clock; None for no step."""
     if step is None:
         return None
-    return (
-        str(step)
-        if series.time_T is None
-        else str(series.time_T[step].astype("datetime64[s]")).replace("T", " ")
-    )
+    if series.time_T is None:
+        return str(step)
+    return str(series.time_T[step].astype("datetime64[s]")).replace("T", " ")
 
 
 def of_part(series: Iterable[Series], part: str) -> list[Series]:
-    """The stretches of one part."""
-    return [each for each in series if each.part == part]
+    """Return the stretches of one part."""
+    return [one for one in series if one.part == part]
 
 
 def fill(value_T: Floats) -> tuple[Floats, Bools]:
-    """Values with every missing one replaced by the last before it (at the start: the first after
-    it), and a mask.
+    """Replace every missing value by the last before it; return values and what was observed.
+
+    At the start it is the first value after it.
 
     Raises:
-        InputError: there is no value at all.
+        InputError: if there is no value at all.
 
     >>> filled_T, observed_T = fill(np.array([np.nan, 1.0, np.nan, 3.0]))
     >>> filled_T.tolist(), observed_T.tolist()
@@ -135,8 +132,9 @@ def fill(value_T: Floats) -> tuple[Floats, Bools]:
 
 
 def reference_of(value_T: Floats) -> Reference:
-    """Median, and the interquartile range as a standard deviation (where it is 0: the std; where
-    that is 0: 1).
+    """Return the median, and the interquartile range as a standard deviation.
+
+    Where the range is 0 it is the std; where that is 0 too, 1.
 
     >>> reference_of(np.array([1.0, 1.0, 1.0]))
     Reference(centre=1.0, spread=1.0)
@@ -161,23 +159,23 @@ SCHEMA = pa.schema(
 
 
 def to_table(series: Sequence[Series]) -> pa.Table:
-    """One row per step, for people and for the later steps of a run."""
-    parts = [pa.table(_columns(number, each), schema=SCHEMA) for number, each in enumerate(series)]
+    """Return one row per step, for people and for the later steps of a run."""
+    parts = [pa.table(_columns(number, one), schema=SCHEMA) for number, one in enumerate(series)]
     return pa.concat_tables(parts) if parts else SCHEMA.empty_table()
 
 
 def _columns(number: int, series: Series) -> dict[str, Any]:
-    kinds: list[str | None] = [None] * len(series)
+    count = len(series)
+    kinds: list[str | None] = [None] * count
     for anomaly in series.anomalies:
         kinds[anomaly.start : anomaly.end] = [anomaly.kind] * (anomaly.end - anomaly.start)
+    time = series.time_T
     return {
-        "series": np.full(len(series), number, dtype=np.int32),
-        "record": [series.record] * len(series),
-        "part": [series.part] * len(series),
-        "step": np.arange(len(series), dtype=np.int32),
-        "time": (
-            [None] * len(series) if series.time_T is None else series.time_T.astype("datetime64[s]")
-        ),
+        "series": np.full(count, number, dtype=np.int32),
+        "record": [series.record] * count,
+        "part": [series.part] * count,
+        "step": np.arange(count, dtype=np.int32),
+        "time": [None] * count if time is None else time.astype("datetime64[s]"),
         "value": series.value_T,
         "observed": series.observed_T,
         "anomaly": kinds,
@@ -185,39 +183,39 @@ def _columns(number: int, series: Series) -> dict[str, Any]:
 
 
 def facts_of(series: Sequence[Series]) -> list[dict[str, Any]]:
-    """What the table does not hold: anomalies with their borders and sizes, references."""
-    return [
-        {
-            "anomalies": [
-                [*a[:3], a.size if np.isfinite(a.size) else None] for a in each.anomalies
-            ],
-            "reference": each.reference,
-        }
-        for each in series
-    ]
+    """Return what the table does not hold: anomalies with their borders and sizes, references."""
+    facts = []
+    for one in series:
+        anomalies = []
+        for kind, start, end, size in one.anomalies:
+            anomalies.append([kind, start, end, size if np.isfinite(size) else None])
+        facts.append({"anomalies": anomalies, "reference": one.reference})
+    return facts
 
 
 def from_table(table: pa.Table, facts: Sequence[dict[str, Any]]) -> list[Series]:
-    """What `to_table` and `facts_of` were made from."""
+    """Return the series that `to_table` and `facts_of` were made from."""
     number_N = table["series"].to_numpy()
     starts = np.searchsorted(number_N, np.arange(len(facts) + 1))
-    return [
-        _series(table.slice(start, stop - start), each)
-        for start, stop, each in zip(starts[:-1], starts[1:], facts, strict=True)
-    ]
+    series = []
+    for number, of_series in enumerate(facts):
+        start, stop = starts[number], starts[number + 1]
+        series.append(_series(table.slice(start, stop - start), of_series))
+    return series
 
 
 def _series(rows: pa.Table, facts: dict[str, Any]) -> Series:
+    anomalies = []
+    for kind, start, end, size in facts["anomalies"]:
+        anomalies.append(Anomaly(kind, start, end, np.nan if size is None else size))
     clocked = rows["time"].null_count == 0
+    observed_T = rows["observed"].to_numpy(zero_copy_only=False)
     return Series(
         record=rows["record"][0].as_py(),
         part=rows["part"][0].as_py(),
         value_T=np.asarray(rows["value"].to_numpy(), dtype=np.float64),
-        observed_T=np.asarray(rows["observed"].to_numpy(zero_copy_only=False), dtype=np.bool_),
-        anomalies=tuple(
-            Anomaly(kind, start, end, np.nan if size is None else size)
-            for kind, start, end, size in facts["anomalies"]
-        ),
+        observed_T=np.asarray(observed_T, dtype=np.bool_),
+        anomalies=tuple(anomalies),
         time_T=rows["time"].to_numpy() if clocked else None,
         reference=Reference(*facts["reference"]) if facts["reference"] else None,
     )

@@ -1,7 +1,6 @@
-"""Simulated series: the seed's sine with a spike, and richer ones with many normal patterns and
-kinds of anomaly.
+"""Simulated series: the predecessor's sine with a spike, and richer ones.
 
-Legend: T steps, N series.
+The rich ones have many normal patterns and kinds of anomaly. Legend: T steps, N series.
 """
 
 from __future__ import annotations
@@ -21,29 +20,39 @@ from hvac.detect.series import Anomaly, Reference, Series, plain_series
 
 Floats = npt.NDArray[np.float64]
 SHARE_HELD_OUT = 0.2
-SEED_SPIKE = Anomaly("spike", 41, 50, 3.0)
-SEED_NOISE = 0.1
+PREDECESSOR_SPIKE = Anomaly("spike", 41, 50, 3.0)
+PREDECESSOR_NOISE = 0.1
 
 
 class SineConfig(Config):
-    """The seed's series: two periods of a sine with noise, half of them with a spike in steps 41 to
-    49.
+    """The predecessor's series: two periods of a sine with noise.
+
+    Half of them have a spike in steps 41 to 49.
     """
 
     pattern: Literal["sine"] = "sine"
+    """Which kind of series: this one."""
     each: int = Field(default=100, ge=10)
+    """Normal series, and as many with a spike, for train, validation and test together."""
     unseen_each: int = Field(default=10, ge=1)
-    steps: int = Field(default=100, ge=SEED_SPIKE.end)
+    """Normal series, and as many with a spike, that take no part in training or choosing."""
+    steps: int = Field(default=100, ge=PREDECESSOR_SPIKE.end)
+    """Length of a series in steps."""
 
 
 class RichConfig(Config):
-    """Many normal patterns, of many lengths, with an anomaly about every `every` steps."""
+    """Many normal patterns, of many lengths, with anomalies now and then."""
 
     pattern: Literal["rich"] = "rich"
+    """Which kind of series: this one."""
     count: int = Field(default=300, ge=20)
+    """How many series, in all parts together."""
     length: Steps = (100, 10_000)
+    """Shortest and longest series, in steps."""
     every: int = Field(default=600, ge=50)
+    """Mean number of steps from one anomaly to the next."""
     anomalies: AnomalyConfig = AnomalyConfig()
+    """Which anomalies are put in."""
 
     @model_validator(mode="after")
     def _length_rises(self) -> Self:
@@ -53,56 +62,58 @@ class RichConfig(Config):
 
 
 def simulate_series(config: SineConfig | RichConfig, seed: int) -> list[Series]:
-    """All series of a run; the same seed gives the same series."""
+    """Make all series of a run; the same seed gives the same series."""
     return sines(config, seed) if isinstance(config, SineConfig) else rich(config, seed)
 
 
 def sines(config: SineConfig, seed: int) -> list[Series]:
-    """The seed's series: its 80/20 split is train / test here, and a fifth of train is kept for
-    validation.
+    """Make the predecessor's series, and unseen ones from a random stream of their own.
 
-    Both cuts keep the share of anomalous series. Unseen series are drawn from a stream of their
-    own."""
-    kind_N = np.repeat([False, True], config.each)
-    seen, held = _cut(kind_N, np.arange(len(kind_N)), seed)
-    _, validation = _cut(kind_N, seen, seed)
-    part_N = np.full(len(kind_N), "train", dtype=object)
-    part_N[held], part_N[validation] = "test", "validation"
-    rng, unseen = (np.random.default_rng((seed, stream)) for stream in range(2))
-    known = [
-        _sine(config.steps, spike, str(part), rng)
-        for spike, part in zip(kind_N, part_N, strict=True)
-    ]
-    return known + [
-        _sine(config.steps, s, "unseen", unseen)
-        for s in np.repeat([False, True], config.unseen_each)
-    ]
+    The predecessor's 80/20 split is train / test here, and a fifth of train is kept for validation.
+    Both cuts keep the share of anomalous series.
+    """
+    spike_N = np.repeat([False, True], config.each)
+    seen, test = _cut(spike_N, np.arange(len(spike_N)), seed)
+    _, validation = _cut(spike_N, seen, seed)
+    part_N = np.full(len(spike_N), "train", dtype=object)
+    part_N[test] = "test"
+    part_N[validation] = "validation"
+    known_rng = np.random.default_rng((seed, 0))
+    unseen_rng = np.random.default_rng((seed, 1))
+    series = []
+    for spike, part in zip(spike_N, part_N, strict=True):
+        series.append(_sine(config.steps, spike, str(part), known_rng))
+    for spike in np.repeat([False, True], config.unseen_each):
+        series.append(_sine(config.steps, spike, "unseen", unseen_rng))
+    return series
 
 
 def _cut(
-    kind_N: npt.NDArray[np.bool_], rows: npt.NDArray[np.int64], seed: int
+    spike_N: npt.NDArray[np.bool_], rows: npt.NDArray[np.int64], seed: int
 ) -> list[npt.NDArray[np.int64]]:
-    found: list[npt.NDArray[np.int64]] = train_test_split(
-        rows, test_size=SHARE_HELD_OUT, random_state=seed, stratify=kind_N[rows]
+    parts: list[npt.NDArray[np.int64]] = train_test_split(
+        rows, test_size=SHARE_HELD_OUT, random_state=seed, stratify=spike_N[rows]
     )
-    return found
+    return parts
 
 
 def _sine(steps: int, spike: bool, part: str, rng: np.random.Generator) -> Series:
-    value_T = np.sin(np.linspace(0, 4 * np.pi, steps)) + rng.normal(0, SEED_NOISE, steps)
-    if spike:
-        value_T = put(value_T, SEED_SPIKE, Reference(0.0, 1.0), rng)
-    return plain_series(value_T, record="sine", part=part, anomalies=(SEED_SPIKE,) if spike else ())
+    noise_T = rng.normal(0, PREDECESSOR_NOISE, steps)
+    value_T = np.sin(np.linspace(0, 4 * np.pi, steps)) + noise_T
+    if not spike:
+        return plain_series(value_T, record="sine", part=part)
+    value_T = put(value_T, PREDECESSOR_SPIKE, Reference(0.0, 1.0), rng)
+    return plain_series(value_T, record="sine", part=part, anomalies=(PREDECESSOR_SPIKE,))
 
 
 def rich(config: RichConfig, seed: int) -> list[Series]:
-    """Series of random length and pattern: 60 % train, 20 % validation, 20 % test."""
-    made = []
+    """Make series of random length and pattern: 60 % train, 20 % validation, 20 % test."""
+    series = []
     for number in range(config.count):
         rng = np.random.default_rng((seed, number))
         part = ("train", "train", "train", "validation", "test")[number % 5]
-        made.append(_rich(config, f"{part}-{number}", part, rng))
-    return made
+        series.append(_rich(config, f"{part}-{number}", part, rng))
+    return series
 
 
 def _rich(config: RichConfig, record: str, part: str, rng: np.random.Generator) -> Series:
@@ -122,29 +133,28 @@ def _rich(config: RichConfig, record: str, part: str, rng: np.random.Generator) 
 
 
 def _slots(config: RichConfig, steps: int, rng: np.random.Generator) -> list[tuple[int, int]]:
-    """Stretches of equal length, one for each anomaly, at least twice as long as the longest one
-    wherever it fits.
+    """Return stretches of equal length, one for each anomaly.
+
+    They are at least twice as long as the longest anomaly wherever that fits.
     """
     room = max(steps // (2 * config.anomalies.length[1]), 1)
-    borders = (
-        np.linspace(0, steps, min(int(rng.poisson(steps / config.every)), room) + 1)
-        .astype(int)
-        .tolist()
-    )
-    return list(pairwise(borders))
+    count = min(int(rng.poisson(steps / config.every)), room)
+    borders = np.linspace(0, steps, count + 1).astype(int)
+    return list(pairwise(borders.tolist()))
 
 
 def _waves(steps: int, rng: np.random.Generator) -> Floats:
-    """One to three sines of random period, phase and amplitude."""
-    place_T, found_T = np.arange(steps), np.zeros(steps)
+    """Return one to three sines of random period, phase and amplitude."""
+    place_T = np.arange(steps)
+    wave_T = np.zeros(steps)
     for _ in range(rng.integers(1, 4)):
         period = np.exp(rng.uniform(np.log(8), np.log(200)))
-        found_T += rng.uniform(0.3, 1) * np.sin(2 * np.pi * (place_T / period + rng.random()))
-    return found_T
+        wave_T += rng.uniform(0.3, 1) * np.sin(2 * np.pi * (place_T / period + rng.random()))
+    return wave_T
 
 
 def _daily_weekly(steps: int, rng: np.random.Generator) -> Floats:
-    """A building's hours: a rounded daily load, weaker on two days of seven."""
+    """Return a building's hours: a rounded daily load, weaker on two days of seven."""
     hour_T = np.arange(steps) + rng.integers(0, 168)
     day_T = np.maximum(
         np.sin(2 * np.pi * (hour_T % 24 - rng.uniform(5, 8)) / 24), rng.uniform(-0.5, 0)
@@ -154,6 +164,8 @@ def _daily_weekly(steps: int, rng: np.random.Generator) -> Floats:
 
 
 def _coloured_noise(steps: int, rng: np.random.Generator) -> Floats:
-    """First-order autoregressive noise."""
-    keep, std = rng.uniform(0, 0.9), rng.uniform(0.05, 0.3)
-    return np.asarray(lfilter([np.sqrt(1 - keep**2)], [1, -keep], rng.normal(0, std, steps)))
+    """Return first-order autoregressive noise."""
+    keep = rng.uniform(0, 0.9)
+    std = rng.uniform(0.05, 0.3)
+    noise_T = rng.normal(0, std, steps)
+    return np.asarray(lfilter([np.sqrt(1 - keep**2)], [1, -keep], noise_T))

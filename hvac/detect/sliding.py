@@ -1,5 +1,4 @@
-"""Sliding windows: a series cut into overlapping windows, and window scores joined to a score per
-step.
+"""Sliding windows: a series cut into overlapping windows, and their scores joined to steps.
 
 Legend: T steps of a series, B windows, C channels, L window length.
 """
@@ -26,29 +25,26 @@ Join = Literal["mean", "last"]
 
 
 class SlidingConfig(Config):
-    """How a series is cut, what a window shows, and how its scores come together.
-
-    `channels`: the values as they are (`raw`, the seed's), relative to the median and spread of the
-    window itself (`window`), or of the record's training part (`record`). `join`: a step's score is
-    the mean of all windows that cover it (`mean`; looks back on a finished series), or that of the
-    last window that had ended (`last`; what an observer knows at that step). `overlap`: a window is
-    anomalous if it holds at least this share of an anomaly (or of itself, where it is shorter); one
-    that holds less is neither normal nor anomalous, and takes no part in training. Windows of which
-    less than `least_observed` was observed are not judged."""
+    """How a series is cut, what a window shows, and how window scores are joined."""
 
     length: int = Field(default=100, ge=8)
+    """Length of a window in steps."""
     stride: int = Field(default=10, ge=1)
+    """Steps from the start of one window to that of the next."""
     train_stride: int | None = Field(default=None, ge=1)
+    """The stride of windows for training; None: `stride`."""
     channels: tuple[Channel, ...] = Field(default=("raw",), min_length=1)
+    """Values as they are (`raw`), or relative to the `window` or the `record`'s training part."""
     join: Join = "mean"
+    """A step's score: the `mean` of the windows that cover it, or that of the `last` ended one."""
     overlap: float = Field(default=0.5, gt=0, le=1)
+    """Share of an anomaly (at most of a window) that makes a window anomalous; less: unknown."""
     least_observed: float = Field(default=0.5, ge=0, le=1)
+    """Windows of which a smaller share was observed are not scored."""
 
 
 class SlidingWindows(NamedTuple):
-    """Windows of one series: where they start, their observed share, and whether they are anomalous
-    (where known).
-    """
+    """Windows of one series: first step, observed share, whether anomalous, and whether known."""
 
     start_B: Ints
     observed_B: Floats
@@ -57,10 +53,10 @@ class SlidingWindows(NamedTuple):
 
 
 def cut_series(series: Series, config: SlidingConfig) -> SlidingWindows:
-    """Windows every `stride` steps and one at the end, so that every step is covered.
+    """Cut windows every `stride` steps and one at the end, so that every step is covered.
 
     Raises:
-        InputError: the series is shorter than a window.
+        InputError: if the series is shorter than a window.
     """
     if len(series) < config.length:
         raise InputError(
@@ -76,27 +72,27 @@ def cut_series(series: Series, config: SlidingConfig) -> SlidingWindows:
 
 
 def labels(series: Series, start_B: Ints, config: SlidingConfig) -> tuple[Bools, Bools]:
-    """Which windows are anomalous, and of which that is known."""
-    y_B, touched_B = np.zeros(len(start_B), dtype=np.bool_), np.zeros(len(start_B), dtype=np.bool_)
+    """Tell which windows are anomalous, and for which that is known."""
+    y_B = np.zeros(len(start_B), dtype=np.bool_)
+    touched_B = np.zeros(len(start_B), dtype=np.bool_)
+    end_B = start_B + config.length
     for anomaly in series.anomalies:
-        shared_B = np.minimum(start_B + config.length, anomaly.end) - np.maximum(
-            start_B, anomaly.start
-        )
+        shared_B = np.minimum(end_B, anomaly.end) - np.maximum(start_B, anomaly.start)
         y_B |= shared_B >= config.overlap * min(anomaly.end - anomaly.start, config.length)
         touched_B |= shared_B > 0
     return y_B, y_B | ~touched_B
 
 
 def raw_windows(series: Series, start_B: Ints, length: int) -> Floats:
-    """The values of windows as they are: x_BL."""
+    """Return the values of windows as they are: x_BL."""
     return np.asarray(sliding_window_view(series.value_T, length)[start_B])
 
 
 def shown(x_BL: Floats, series: Series, config: SlidingConfig) -> npt.NDArray[np.float32]:
-    """What windows of a series show, channel by channel: x_BCL.
+    """Return what windows of a series show, channel by channel: x_BCL.
 
     Raises:
-        ConfigError: `channels` names the record, of which no training part is known.
+        ConfigError: if `channels` names the record, of which no training part is known.
     """
     channels = [_channel(x_BL, channel, series) for channel in config.channels]
     return np.ascontiguousarray(np.stack(channels, axis=1), dtype=np.float32)
@@ -117,7 +113,7 @@ def _channel(x_BL: Floats, channel: Channel, series: Series) -> Floats:
 
 
 def window_reference(x_BL: Floats) -> tuple[Floats, Floats]:
-    """Median and spread of every window, as `series.reference_of` gives them."""
+    """Return median and spread of every window, as `series.reference_of` does: [B, 1] each."""
     low_B, centre_B, high_B = np.quantile(x_BL, (0.25, 0.5, 0.75), axis=1)
     spread_B = (high_B - low_B) / SPREAD_OF_IQR
     spread_B = np.where(spread_B > 0, spread_B, x_BL.std(axis=1))
@@ -125,21 +121,23 @@ def window_reference(x_BL: Floats) -> tuple[Floats, Floats]:
 
 
 def join_scores(score_B: Floats, start_B: Ints, steps: int, config: SlidingConfig) -> Floats:
-    """Window scores as a score per step; nan where a step is judged by no window (nan scores are
-    left out).
+    """Join window scores to a score per step.
+
+    Windows with a nan score are left out; a step without a score from a window is nan.
 
     >>> config = SlidingConfig(length=8, stride=4)
     >>> join_scores(np.array([0.0, 1.0]), np.array([0, 4]), 12, config).tolist()
     [0.0, 0.0, 0.0, 0.0, 0.5, 0.5, 0.5, 0.5, 1.0, 1.0, 1.0, 1.0]
-    >>> join_scores(np.array([0.0, 1.0]), np.array([0, 4]), 12, config.replace(join="last"))[6:].tolist()
+    >>> last = config.replace(join="last")
+    >>> join_scores(np.array([0.0, 1.0]), np.array([0, 4]), 12, last)[6:].tolist()
     [nan, 0.0, 0.0, 0.0, 0.0, 1.0]
     """
-    judged_B = np.isfinite(score_B)
-    score_B, start_B = score_B[judged_B], start_B[judged_B]
+    scored_B = np.isfinite(score_B)
+    score_B = score_B[scored_B]
+    start_B = start_B[scored_B]
     if config.join == "mean":
-        total_T, cover_T = (
-            _spread(each_B, start_B, steps, config.length) for each_B in (score_B, score_B**0)
-        )
+        total_T = _spread(score_B, start_B, steps, config.length)
+        cover_T = _spread(score_B**0, start_B, steps, config.length)
         return ratio(total_T, cover_T)
     ended_T = last_ended(start_B, steps, config.length)
     return np.where(ended_T >= 0, np.append(score_B, np.nan)[ended_T], np.nan)
@@ -153,13 +151,14 @@ def _spread(weight_B: Floats, start_B: Ints, steps: int, length: int) -> Floats:
 
 
 def last_ended(start_B: Ints, steps: int, length: int) -> Ints:
-    """Per step the window that ended last, at this step or before it; −1 where none has."""
+    """Return per step the window that ended last, at this step or before it; −1 without one."""
     return np.searchsorted(start_B + length - 1, np.arange(steps), side="right") - 1
 
 
 def known_at(step_N: Ints, series_steps: int, config: SlidingConfig) -> Ints:
-    """The step at which the joined score of a step is complete: when the last window that covers it
-    has ended.
+    """Return the step at which the joined score of a step is complete.
+
+    That is when the last window that covers it has ended.
     """
     if config.join == "last":
         return step_N

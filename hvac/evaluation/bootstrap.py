@@ -2,7 +2,8 @@
 
 Windows of one unit overlap and are anything but independent, so whole units are drawn. A metric's
 replicates are kept as an array: two models on the same weights are compared by subtracting them.
-Shapes: B windows, U units, R replicates."""
+Shapes: B windows, U units, R replicates.
+"""
 
 from __future__ import annotations
 
@@ -14,13 +15,16 @@ from numpy.typing import NDArray
 from scipy.stats import beta
 
 FloatArray = NDArray[np.float64]
-Verdict = Literal["better", "worse", "no clear difference", "too few events"]
+Conclusion = Literal["better", "worse", "no clear difference", "too few events"]
 
 UNDEFINED_SHARE = 0.05
 
 
 class UnitWeights(NamedTuple):
-    """How often each unit is drawn in each replicate; window b weighs `w_RU[r, unit_index_B[b]]`."""
+    """How often each unit is drawn in each replicate.
+
+    Window b weighs `w_RU[r, unit_index_B[b]]` in replicate r.
+    """
 
     unit_index_B: NDArray[np.int64]
     w_RU: FloatArray
@@ -44,17 +48,21 @@ class Interval(NamedTuple):
 
 
 class Difference(NamedTuple):
-    """Metric of a − metric of b on the same replicates; the verdict is about a."""
+    """The metric of a minus that of b on the same replicates.
+
+    `verdict` speaks of a: better, worse, no clear difference, or too few events.
+    """
 
     value: float
     low: float
     high: float
-    verdict: Verdict
+    verdict: Conclusion
 
 
 def unit_weights(units_B: NDArray[Any], *, replicates: int = 2000, seed: int = 0) -> UnitWeights:
-    """Draw as many units as there are, with replacement, `replicates` times. Units are indexed in
-    sorted order.
+    """Draw as many units as there are, with replacement, `replicates` times.
+
+    Units are indexed in sorted order.
 
     >>> drawn = unit_weights(np.array(["b", "a", "b"]), replicates=4)
     >>> drawn.unit_index_B.tolist(), drawn.w_RU.sum(axis=1).tolist()
@@ -74,17 +82,18 @@ def unit_sums(value_BK: NDArray[Any], unit_B: NDArray[np.int64], *, units: int) 
     >>> unit_sums(np.array([[1.0], [2.0], [4.0]]), np.array([0, 1, 0]), units=2).tolist()
     [[5.0], [2.0]]
     """
-    return np.stack(
-        [np.bincount(unit_B, column, minlength=units) for column in np.asarray(value_BK, float).T],
-        axis=1,
-    )
+    columns = np.asarray(value_BK, float).T
+    sums = [np.bincount(unit_B, column, minlength=units) for column in columns]
+    return np.stack(sums, axis=1)
 
 
 def replicate(metric: Callable[[FloatArray], float], weights: UnitWeights) -> Replicated:
-    """Any metric of window weights `w_B`, one replicate after the other: the plain way, for what
-    has no fast one.
+    """Compute a metric of window weights `w_B`, one replicate after the other.
 
-    >>> replicate(lambda w_B: float(w_B.sum()), unit_weights(np.array([1, 2]), replicates=3)).value_R.tolist()
+    This is the plain, slow way, for metrics that have no fast one.
+
+    >>> weights = unit_weights(np.array([1, 2]), replicates=3)
+    >>> replicate(lambda w_B: float(w_B.sum()), weights).value_R.tolist()
     [2.0, 2.0, 2.0]
     """
     value_R = np.array([metric(w_U[weights.unit_index_B]) for w_U in weights.w_RU])
@@ -92,9 +101,9 @@ def replicate(metric: Callable[[FloatArray], float], weights: UnitWeights) -> Re
 
 
 def interval(replicated: Replicated) -> Interval:
-    """The 95 % percentile interval (Efron 1979).
+    """Return the 95 % percentile interval (Efron 1979).
 
-    Undefined replicates are left out and counted; where they are more than 5 %, or the value itself
+    Undefined replicates are left out and counted. Where they are more than 5 %, or the value itself
     is undefined, `low` and `high` are nan and the note says why.
 
     >>> interval(Replicated(1.0, np.array([np.nan, 1.0])))
@@ -113,24 +122,28 @@ def interval(replicated: Replicated) -> Interval:
 def paired_difference(
     a: Replicated, b: Replicated, *, higher_is_better: bool = True, headline: bool = True
 ) -> Difference:
-    """a − b, replicate by replicate; "better" or "worse" only where the 95 % interval excludes 0.
+    """Subtract b from a, replicate by replicate.
 
-    Both must come from the same weights. An undefined interval gives no clear difference; where
-    there is no `headline`, because events are too few, no verdict is given whatever the interval.
+    The verdict is "better" or "worse" only where the 95 % interval excludes 0; an undefined
+    interval gives no clear difference. Without a `headline`, because events are too few, it is
+    "too few events" whatever the interval. Both must come from the same weights.
 
-    >>> paired_difference(Replicated(0.9, np.array([0.8, 0.9])), Replicated(0.5, np.array([0.5, 0.5]))).verdict
+    >>> a = Replicated(0.9, np.array([0.8, 0.9]))
+    >>> paired_difference(a, Replicated(0.5, np.array([0.5, 0.5]))).verdict
     'better'
     """
     assert len(a.value_R) == len(b.value_R), "paired replicates must come from the same weights"
-    found = interval(Replicated(a.value - b.value, a.value_R - b.value_R))
-    verdict: Verdict = "no clear difference" if headline else "too few events"
-    if headline and (found.low > 0 or found.high < 0):
-        verdict = "better" if (found.low > 0) == higher_is_better else "worse"
-    return Difference(found.value, found.low, found.high, verdict)
+    value, low, high, *_ = interval(Replicated(a.value - b.value, a.value_R - b.value_R))
+    conclusion: Conclusion = "no clear difference" if headline else "too few events"
+    if headline and (low > 0 or high < 0):
+        conclusion = "better" if (low > 0) == higher_is_better else "worse"
+    return Difference(value, low, high, conclusion)
 
 
 def exact_interval(k: float, n: float, *, level: float = 0.95) -> tuple[float, float]:
-    """Clopper–Pearson (1934) interval of k out of n independent trials; nan, nan for n = 0.
+    """Return the Clopper–Pearson (1934) interval of k out of n independent draws.
+
+    It is nan, nan for n = 0.
 
     >>> low, high = exact_interval(0, 10)
     >>> low, round(high, 4)

@@ -15,7 +15,9 @@ import numpy.typing as npt
 from hvac.decision.thresholds import alarms
 from hvac.evaluation.alarms import Onsets
 from hvac.evaluation.bootstrap import unit_weights
-from hvac.evaluation.model_metrics import Evaluation, HeldOut, compare, evaluate_model, held_out
+from hvac.evaluation.evaluation_means import compare
+from hvac.evaluation.held_out_windows import HeldOut, held_out
+from hvac.evaluation.model_metrics import Evaluation, evaluate_model
 from hvac.features.table import Windows, concat
 from hvac.models.blocks import base_rates
 
@@ -25,23 +27,23 @@ SLICE_METRICS = ("pr_auc", "roc_auc")
 
 
 class ModelRisks(NamedTuple):
-    """What one model says of the held-out windows, and the cut-off of each."""
+    """The risks that one model gives the held-out windows, and the threshold of each."""
 
     risk_BH: Floats
     threshold_BH: Floats
 
     @property
     def alarm_BH(self) -> npt.NDArray[np.bool_]:
-        """Alarms: whoever alarms at a horizon alarms at the longer ones."""
+        """Return the alarms; an alarm at a horizon is one at the longer horizons."""
         return alarms(self.risk_BH, self.threshold_BH)
 
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluationSet:
-    """Held-out windows, what every model says of them, and the training base rate of each window's
-    class.
+    """Held-out windows with the risks that every model gives them.
 
-    `turn_B` numbers the turn of each window where models were fitted in turns (`pooled`).
+    `reference_BH` is the training base rate of each window's class. `turn_B` numbers the turn of
+    each window where models were fitted in turns (`pooled`).
     """
 
     windows: Windows
@@ -52,27 +54,35 @@ class EvaluationSet:
     turn_B: npt.NDArray[np.int64] | None = None
 
 
-def by_equipment(trial: EvaluationSet) -> EvaluationSet:
-    """Points joined into their equipment: the risk of an equipment is the highest of its points'.
+def by_equipment(evaluation_set: EvaluationSet) -> EvaluationSet:
+    """Join points into their equipment: its risk is the highest of its points'.
 
     A label is positive where any point's is, and known where it is for every point, whatever it is:
     positives that are kept where negatives are not would tell the label. It weighs as much as the
     label of the point that weighs most, as all of them must have been decided. The threshold is
     that of the point that gave the highest risk, which decides whether the equipment alarms at a
-    horizon; then it alarms at the longer ones too."""
-    if not _of_points(trial.windows):
-        return trial
-    merged, first, group_B = _joined(trial.windows)
-    judged = {name: _highest(each, group_B, len(first)) for name, each in trial.judged.items()}
-    turn_B = None if trial.turn_B is None else trial.turn_B[first]
+    horizon; then it alarms at the longer ones too.
+    """
+    if not _of_points(evaluation_set.windows):
+        return evaluation_set
+    merged, first, group_B = _joined(evaluation_set.windows)
+    judged = {
+        name: _highest(risks, group_B, len(first)) for name, risks in evaluation_set.judged.items()
+    }
+    turn_B = None if evaluation_set.turn_B is None else evaluation_set.turn_B[first]
     return replace(
-        trial, windows=merged, judged=judged, reference_BH=trial.reference_BH[first], turn_B=turn_B
+        evaluation_set,
+        windows=merged,
+        judged=judged,
+        reference_BH=evaluation_set.reference_BH[first],
+        turn_B=turn_B,
     )
 
 
 def equipment_rates(windows: Windows) -> Floats:
-    """Base rate of each horizon, of equipment: that of its points would flatter whoever is measured
-    against it.
+    """Return the base rate of equipment at each horizon.
+
+    That of its points would flatter whatever is measured against it.
     """
     return base_rates(_joined(windows)[0] if _of_points(windows) else windows)
 
@@ -82,8 +92,11 @@ def _of_points(windows: Windows) -> bool:
 
 
 def _joined(windows: Windows) -> tuple[Windows, npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Windows of equipment, the first window of a point that each is made of, and the place each
-    point's goes to.
+    """Join windows of points into windows of equipment.
+
+    Returns:
+        The windows, the first window of a point that each is made of, and the place that each
+        point's window goes to.
     """
     units_B, day_B = windows.units, windows.end_day_B
     keys = np.array([f"{unit}\x1f{day}" for unit, day in zip(units_B, day_B, strict=True)])
@@ -97,33 +110,39 @@ def _joined(windows: Windows) -> tuple[Windows, npt.NDArray[np.int64], npt.NDArr
     return replace(windows.take(first), y_BH=positive, known_BH=~unknown, w_BH=w_BH), first, group_B
 
 
-def pooled(trials: Sequence[EvaluationSet]) -> EvaluationSet:
-    """Trials of the same models on windows of different units, as one: with every trial's events of
-    its own units.
+def pooled(evaluation_sets: Sequence[EvaluationSet]) -> EvaluationSet:
+    """Pool evaluation sets of the same models on windows of different units into one.
 
-    Each trial is a turn, with models of its own, so that risks of different turns are never ranked
-    together."""
-    first = trials[0]
-    own = [np.isin(trial.events.unit_E, trial.windows.units) for trial in trials]
+    Every set brings the events of its own units. Each set is a turn, with models of its own, so
+    that risks of different turns are never ranked together.
+    """
+    first = evaluation_sets[0]
+    keeps = [np.isin(one.events.unit_E, one.windows.units) for one in evaluation_sets]
     parts_E = [
-        [column[keep_E] for column in trial.events]
-        for trial, keep_E in zip(trials, own, strict=True)
+        [column[keep_E] for column in one.events]
+        for one, keep_E in zip(evaluation_sets, keeps, strict=True)
     ]
     events = Onsets(*(np.concatenate(columns) for columns in zip(*parts_E, strict=True)))
     judged = {
         name: ModelRisks(
             *(
                 np.concatenate(parts)
-                for parts in zip(*(trial.judged[name] for trial in trials), strict=True)
+                for parts in zip(
+                    *(one.judged[name] for one in evaluation_sets),
+                    strict=True,
+                )
             )
         )
         for name in first.judged
     }
     windows, reference_BH = (
-        concat([t.windows for t in trials]),
-        np.concatenate([t.reference_BH for t in trials]),
+        concat([t.windows for t in evaluation_sets]),
+        np.concatenate([t.reference_BH for t in evaluation_sets]),
     )
-    turn_B = np.repeat(np.arange(len(trials)), [len(trial.windows) for trial in trials])
+    turn_B = np.repeat(
+        np.arange(len(evaluation_sets)),
+        [len(one.windows) for one in evaluation_sets],
+    )
     return replace(
         first,
         windows=windows,
@@ -134,23 +153,26 @@ def pooled(trials: Sequence[EvaluationSet]) -> EvaluationSet:
     )
 
 
-def part_of(trial: EvaluationSet, keep_B: npt.NDArray[np.bool_]) -> EvaluationSet:
-    """Some of a trial's windows."""
+def part_of(evaluation_set: EvaluationSet, keep_B: npt.NDArray[np.bool_]) -> EvaluationSet:
+    """Return some windows of an evaluation set."""
     keep_B = np.asarray(keep_B, dtype=bool)
     judged = {
-        name: ModelRisks(*(array[keep_B] for array in each)) for name, each in trial.judged.items()
+        name: ModelRisks(*(array[keep_B] for array in risks))
+        for name, risks in evaluation_set.judged.items()
     }
-    turn_B = None if trial.turn_B is None else trial.turn_B[keep_B]
-    windows, reference_BH = trial.windows.take(keep_B), trial.reference_BH[keep_B]
-    return replace(trial, windows=windows, judged=judged, reference_BH=reference_BH, turn_B=turn_B)
+    turn_B = None if evaluation_set.turn_B is None else evaluation_set.turn_B[keep_B]
+    windows, reference_BH = evaluation_set.windows.take(keep_B), evaluation_set.reference_BH[keep_B]
+    return replace(
+        evaluation_set, windows=windows, judged=judged, reference_BH=reference_BH, turn_B=turn_B
+    )
 
 
 def _any(
     flag_BH: npt.NDArray[np.bool_], group_B: npt.NDArray[np.int64], groups: int
 ) -> npt.NDArray[np.bool_]:
-    found = np.zeros((groups, flag_BH.shape[1]), dtype=bool)
-    np.logical_or.at(found, group_B, flag_BH)
-    return found
+    any_BH = np.zeros((groups, flag_BH.shape[1]), dtype=bool)
+    np.logical_or.at(any_BH, group_B, flag_BH)
+    return any_BH
 
 
 def _highest(judged: ModelRisks, group_B: npt.NDArray[np.int64], groups: int) -> ModelRisks:
@@ -164,50 +186,56 @@ def _highest(judged: ModelRisks, group_B: npt.NDArray[np.int64], groups: int) ->
 
 
 def compare_models(
-    trial: EvaluationSet, *, default: str, replicates: int, seed: int = 0
+    evaluation_set: EvaluationSet, *, default: str, replicates: int, seed: int = 0
 ) -> dict[str, Any]:
-    """Figures, differences to the default, curves, and slices by facility and class: plain values
-    for metrics.json.
+    """Return figures, differences to the default, curves, and slices, as for metrics.json.
+
+    Slices are by facility and class.
 
     Returns:
         `models`, `differences` (default minus the other; "better" speaks of the default), `curves`,
         `slices`.
     """
-    found = evaluations(trial, replicates=replicates, seed=seed)
-    plain = {name: evaluation.to_json() for name, evaluation in found.items()}
+    by_model = evaluations(evaluation_set, replicates=replicates, seed=seed)
+    plain = {name: evaluation.to_json() for name, evaluation in by_model.items()}
     return {
-        "models": {name: _models(each) for name, each in plain.items()},
-        "curves": {name: _curves(each) for name, each in plain.items()},
+        "models": {name: _models(stored) for name, stored in plain.items()},
+        "curves": {name: _curves(stored) for name, stored in plain.items()},
         "differences": {
-            name: _differences(found[default], evaluation)
-            for name, evaluation in found.items()
+            name: _differences(by_model[default], evaluation)
+            for name, evaluation in by_model.items()
             if name != default
         },
-        "slices": {key: _slices(trial, column, default) for key, column in _SLICES.items()},
+        "slices": {
+            key: _slices(evaluation_set, column, default) for key, column in _SLICES.items()
+        },
     }
 
 
-def evaluations(trial: EvaluationSet, *, replicates: int, seed: int = 0) -> dict[str, Evaluation]:
-    """Every model of a trial on the same bootstrap weights."""
-    test = _held_out(trial, replicates, seed)
+def evaluations(
+    evaluation_set: EvaluationSet, *, replicates: int, seed: int = 0
+) -> dict[str, Evaluation]:
+    """Evaluate every model of an evaluation set on the same bootstrap weights."""
+    test = _held_out(evaluation_set, replicates, seed)
     return {
-        name: _evaluate(judged, test, trial.reference_BH) for name, judged in trial.judged.items()
+        name: _evaluate(judged, test, evaluation_set.reference_BH)
+        for name, judged in evaluation_set.judged.items()
     }
 
 
-def _held_out(trial: EvaluationSet, replicates: int, seed: int) -> HeldOut:
-    windows = trial.windows
+def _held_out(evaluation_set: EvaluationSet, replicates: int, seed: int) -> HeldOut:
+    windows = evaluation_set.windows
     y_BH, known_BH = windows.labels
     return held_out(
         y_BH,
         known_BH=known_BH,
         units_B=windows.units,
         end_day_B=windows.end_day_B,
-        events=trial.events,
-        horizons=trial.horizons,
+        events=evaluation_set.events,
+        horizons=evaluation_set.horizons,
         weights=unit_weights(windows.units, replicates=replicates, seed=seed),
         label_weight_BH=windows.weights,
-        turn_B=trial.turn_B,
+        turn_B=evaluation_set.turn_B,
     )
 
 
@@ -220,53 +248,61 @@ def _evaluate(judged: ModelRisks, test: HeldOut, reference_BH: Floats) -> Evalua
     )
 
 
-def _models(found: dict[str, Any]) -> dict[str, Any]:
-    return {h: {**each["metrics"], "headline": each["headline"]} for h, each in found.items()}
-
-
-def _curves(found: dict[str, Any]) -> dict[str, Any]:
+def _models(by_horizon: dict[str, Any]) -> dict[str, Any]:
     return {
-        h: {**each["curves"], "base_rate": each["metrics"]["base_rate"]["value"]}
-        for h, each in found.items()
+        h: {**stored["metrics"], "headline": stored["headline"]} for h, stored in by_horizon.items()
+    }
+
+
+def _curves(by_horizon: dict[str, Any]) -> dict[str, Any]:
+    return {
+        h: {**stored["curves"], "base_rate": stored["metrics"]["base_rate"]["value"]}
+        for h, stored in by_horizon.items()
     }
 
 
 def _differences(default: Evaluation, other: Evaluation) -> dict[str, Any]:
     return {
-        str(h): {name: d._asdict() for name, d in each.items()}
-        for h, each in compare(default, other).items()
+        str(h): {name: d._asdict() for name, d in by_metric.items()}
+        for h, by_metric in compare(default, other).items()
     }
 
 
-def _slices(trial: EvaluationSet, column: str, default: str) -> dict[str, Any]:
-    value_B = trial.windows.column(column)
+def _slices(evaluation_set: EvaluationSet, column: str, default: str) -> dict[str, Any]:
+    value_B = evaluation_set.windows.column(column)
     return {
-        str(value): _slice(trial, value_B == value, default)
+        str(value): _slice(evaluation_set, value_B == value, default)
         for value in sorted(set(value_B.tolist()))
     }
 
 
-def _slice(trial: EvaluationSet, keep_B: npt.NDArray[np.bool_], default: str) -> dict[str, Any]:
-    part = part_of(replace(trial, judged={default: trial.judged[default]}), keep_B)
-    found = evaluations(part, replicates=SLICE_REPLICATES)[default].to_json()
+def _slice(
+    evaluation_set: EvaluationSet, keep_B: npt.NDArray[np.bool_], default: str
+) -> dict[str, Any]:
+    part = part_of(
+        replace(evaluation_set, judged={default: evaluation_set.judged[default]}), keep_B
+    )
+    by_horizon = evaluations(part, replicates=SLICE_REPLICATES)[default].to_json()
     return {
         h: {
-            name: each["metrics"][name]
+            name: stored["metrics"][name]
             for name in (*SLICE_METRICS, "base_rate", "events", "windows")
         }
-        for h, each in found.items()
+        for h, stored in by_horizon.items()
     }
 
 
-def apart(found: dict[str, Any], ablation: Collection[str], default: str) -> dict[str, Any]:
-    """Ablations in sections of their own: they explain the default model and are no rivals."""
-    models = found["models"]
+def apart(compared: dict[str, Any], ablation: Collection[str], default: str) -> dict[str, Any]:
+    """Put ablations into sections of their own: they explain the default and are no candidates."""
+    models = compared["models"]
     named = {name: models[name] for name in ablation if name in models}
     if named:
         named["both"] = models[default]
-    rivals = {key: {n: v for n, v in found[key].items() if n not in ablation} for key in _BY_MODEL}
-    contrasts = {n: v for n, v in found["differences"].items() if n in ablation}
-    return {**found, **rivals, "ablation": named, "ablation_differences": contrasts}
+    candidates = {
+        key: {n: v for n, v in compared[key].items() if n not in ablation} for key in _BY_MODEL
+    }
+    contrasts = {n: v for n, v in compared["differences"].items() if n in ablation}
+    return {**compared, **candidates, "ablation": named, "ablation_differences": contrasts}
 
 
 _BY_MODEL = ("models", "curves", "differences")

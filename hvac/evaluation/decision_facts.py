@@ -1,4 +1,4 @@
-"""Facts of decisions for metrics.json: thresholds by class, and what facilities have of their own."""
+"""Facts of decisions for metrics.json: thresholds by class, and departures of facilities."""
 
 from __future__ import annotations
 
@@ -55,8 +55,8 @@ def facility_facts(windows: EvaluationSet, decisions: Decisions) -> dict[str, An
     facts: dict[str, Any] = {}
     for facility, class_name in sorted(set(places)):
         row = facts.setdefault(facility, {})
-        own = Decision.from_json(decisions[class_name]).own(facility)
-        for part, flags in zip(("calibration", "thresholds"), own, strict=True):
+        departures = Decision.from_json(decisions[class_name]).own(facility)
+        for part, flags in zip(("calibration", "thresholds"), departures, strict=True):
             counts = row.setdefault(part, {"own": 0, "of": 0})
             counts["own"] += sum(flags)
             counts["of"] += len(flags)

@@ -25,7 +25,8 @@ def facility_folds(windows: Mapping[str, Windows]) -> list[FacilityFold]:
         windows: by class, of all splits.
 
     Raises:
-        HvacError: there is one facility only, or one of whose classes none can be learned elsewhere.
+        HvacError: if there is one facility only, or one of whose classes none can be learned
+            elsewhere.
     """
     facilities = sorted({name for part in windows.values() for name in part.column("facility_id")})
     if len(facilities) < 2:

@@ -1,8 +1,9 @@
-"""Metrics of risks against labels, each with optional window weights: a window of weight 2 counts
-as two windows.
+"""Metrics of risks against labels, each with optional window weights.
 
-Undefined is `nan`. Counts and what is made of them take arrays as well as numbers, so bootstrap
-replicates use the same functions. Shapes: B windows, K bins or points of a curve."""
+A window of weight 2 counts as two windows. Undefined is `nan`. Counts and what is made of them take
+arrays as well as numbers, so bootstrap replicates use the same functions.
+Shapes: B windows, K bins or points of a curve, T distinct risks.
+"""
 
 from __future__ import annotations
 
@@ -47,12 +48,13 @@ class PrecisionRecall(NamedTuple):
 
 
 def ratio(part: Any, whole: Any) -> FloatArray:
-    """part / whole, nan where whole is 0; works on numbers and arrays.
+    """Divide part by whole, nan where whole is 0; both are numbers or arrays.
 
     >>> ratio(np.array([1.0, 0.0]), np.array([2.0, 0.0])).tolist()
     [0.5, nan]
     """
-    part, whole = np.asarray(part, np.float64), np.asarray(whole, np.float64)
+    part = np.asarray(part, np.float64)
+    whole = np.asarray(whole, np.float64)
     share: FloatArray = np.full(np.broadcast(part, whole).shape, np.nan)
     np.divide(part, whole, out=share, where=whole != 0)
     return share
@@ -68,7 +70,9 @@ def _mean(value_B: NDArray[Any], w_B: Weights) -> float:
 
 
 def roc_auc(score_B: NDArray[Any], y_B: NDArray[Any], w_B: Weights = None) -> float:
-    """Chance that a positive scores above a negative, ties half; nan where a class is missing.
+    """Return the chance that a positive scores above a negative; a tie counts half.
+
+    It is nan without positives or without negatives. Chance level: 0.5.
 
     >>> roc_auc(np.array([0.1, 0.4, 0.35, 0.8]), np.array([0, 0, 1, 1]))
     0.75
@@ -77,8 +81,9 @@ def roc_auc(score_B: NDArray[Any], y_B: NDArray[Any], w_B: Weights = None) -> fl
 
 
 def pr_auc(score_B: NDArray[Any], y_B: NDArray[Any], w_B: Weights = None) -> float:
-    """Average precision, step-wise as scikit-learn's; nan without a positive. Chance level: the
-    base rate.
+    """Return the average precision, step-wise as scikit-learn's; nan without a positive.
+
+    Chance level: the base rate.
 
     >>> round(pr_auc(np.array([0.1, 0.4, 0.35, 0.8]), np.array([0, 0, 1, 1])), 4)
     0.8333
@@ -89,21 +94,23 @@ def pr_auc(score_B: NDArray[Any], y_B: NDArray[Any], w_B: Weights = None) -> flo
 def recall_at(
     score_B: NDArray[Any], y_B: NDArray[Any], w_B: Weights = None, *, share: float
 ) -> float:
-    """Share of the positives found in the top `share` of windows; a tie at the cut counts in part;
-    nan without one.
+    """Return the share of the positives that lie in the top `share` of windows.
+
+    A tie at the cut counts in part; nan without a positive.
 
     >>> recall_at(np.array([0.9, 0.8, 0.2, 0.1]), np.array([1, 0, 1, 0]), share=0.25)
     0.5
     """
-    found = rank_metrics(sort_scores(score_B, y_B), _weights(y_B, w_B)[None], shares=(share,))
-    return float(found.recall_RS[0, 0])
+    ranking = rank_metrics(sort_scores(score_B, y_B), _weights(y_B, w_B)[None], shares=(share,))
+    return float(ranking.recall_RS[0, 0])
 
 
 def lift_at(
     score_B: NDArray[Any], y_B: NDArray[Any], w_B: Weights = None, *, share: float
 ) -> float:
-    """Base rate in the top `share` of windows over the base rate of all; nan without a positive.
-    Chance level: 1.
+    """Return the base rate in the top `share` of windows over the base rate of all.
+
+    It is nan without a positive. Chance level: 1.
 
     >>> lift_at(np.array([0.9, 0.8, 0.2, 0.1]), np.array([1, 0, 1, 0]), share=0.25)
     2.0
@@ -112,7 +119,7 @@ def lift_at(
 
 
 def brier(risk_B: NDArray[Any], y_B: NDArray[Any], w_B: Weights = None) -> float:
-    """Mean squared error of the risk; nan on no windows.
+    """Return the mean squared error of the risk; nan on no windows.
 
     >>> brier(np.array([0.5, 1.0]), np.array([1, 1]))
     0.125
@@ -123,8 +130,10 @@ def brier(risk_B: NDArray[Any], y_B: NDArray[Any], w_B: Weights = None) -> float
 def brier_skill(
     risk_B: NDArray[Any], y_B: NDArray[Any], w_B: Weights = None, *, reference: float
 ) -> float:
-    """1 − Brier / Brier of the constant `reference`, the base rate in *training* (never the test's
-    own rate: nobody knew it). 0: no better than that constant. nan where the constant is perfect.
+    """Return 1 − Brier / Brier of the constant `reference`, the base rate in *training*.
+
+    The test's own rate will not do, because nobody knew it. A value of 0 is no better than that
+    constant; nan where the constant is perfect.
 
     >>> brier_skill(np.array([0.0, 1.0]), np.array([0, 1]), reference=0.5)
     1.0
@@ -134,8 +143,9 @@ def brier_skill(
 
 
 def ece(risk_B: NDArray[Any], y_B: NDArray[Any], w_B: Weights = None, *, bins: int = 10) -> float:
-    """Expected calibration error over bins of equal mass; nan on no windows. Noise alone makes it
-    positive.
+    """Return the expected calibration error over bins of equal mass; nan on no windows.
+
+    Noise alone makes it positive.
 
     >>> ece(np.array([0.0, 0.0, 1.0, 1.0]), np.array([0, 0, 1, 0]), bins=2)
     0.25
@@ -146,7 +156,7 @@ def ece(risk_B: NDArray[Any], y_B: NDArray[Any], w_B: Weights = None, *, bins: i
 
 
 def confusion(alarm_B: NDArray[Any], y_B: NDArray[Any], w_B: Weights = None) -> Confusion:
-    """Weighted counts of windows; alarm and label are 0/1 or bool.
+    """Return weighted counts of windows; alarm and label are 0/1 or bool.
 
     >>> confusion(np.array([True, True, False]), np.array([1, 0, 0]))
     Confusion(tn=1.0, fp=1.0, fn=0.0, tp=1.0)
@@ -155,25 +165,25 @@ def confusion(alarm_B: NDArray[Any], y_B: NDArray[Any], w_B: Weights = None) -> 
 
 
 def confusion_cells(alarm_B: NDArray[Any], y_B: NDArray[Any]) -> FloatArray:
-    """Which of tn, fp, fn, tp each window is, as `[B, 4]` of 0 and 1."""
-    alarm_B, y_B = np.asarray(alarm_B, bool), np.asarray(y_B) > 0
-    return np.stack(
-        [~alarm_B & ~y_B, alarm_B & ~y_B, ~alarm_B & y_B, alarm_B & y_B], axis=1
-    ).astype(np.float64)
+    """Tell which of tn, fp, fn, tp each window is, as [B, 4] of 0 and 1."""
+    alarm_B = np.asarray(alarm_B, bool)
+    y_B = np.asarray(y_B) > 0
+    cells = [~alarm_B & ~y_B, alarm_B & ~y_B, ~alarm_B & y_B, alarm_B & y_B]
+    return np.stack(cells, axis=1).astype(np.float64)
 
 
 def precision(counts: Confusion) -> FloatArray:
-    """Share of the alarms with a positive label; nan without an alarm."""
+    """Return the share of the alarms with a positive label; nan without an alarm."""
     return ratio(counts.tp, counts.tp + counts.fp)
 
 
 def recall(counts: Confusion) -> FloatArray:
-    """Share of the positives in alarm; nan without a positive."""
+    """Return the share of the positives in alarm; nan without a positive."""
     return ratio(counts.tp, counts.tp + counts.fn)
 
 
 def f1(counts: Confusion) -> FloatArray:
-    """2 TP / (2 TP + FP + FN); nan where there is neither an alarm nor a positive.
+    """Return 2 TP / (2 TP + FP + FN); nan where there is neither an alarm nor a positive.
 
     >>> float(f1(Confusion(tn=5, fp=1, fn=1, tp=2)))
     0.6666666666666666
@@ -182,8 +192,9 @@ def f1(counts: Confusion) -> FloatArray:
 
 
 def accuracy(counts: Confusion) -> FloatArray:
-    """Share of the windows where alarm and label agree; nan on no windows. High by doing nothing on
-    rare events.
+    """Return the share of the windows where alarm and label agree; nan on no windows.
+
+    On rare events it is high by doing nothing.
     """
     return ratio(counts.tp + counts.tn, counts.tn + counts.fp + counts.fn + counts.tp)
 
@@ -191,12 +202,11 @@ def accuracy(counts: Confusion) -> FloatArray:
 def reliability_curve(
     risk_B: NDArray[Any], y_B: NDArray[Any], w_B: Weights = None, *, bins: int = 10
 ) -> Reliability:
-    """Observed rate against mean risk in bins of equal mass; equal risks share a bin, empty bins
-    are left out.
+    """Return the observed rate against the mean risk in bins of equal mass.
 
-    The Clopper–Pearson interval takes windows as independent; overlapping ones are not, so it is
-    too narrow. Weighted windows count as Kish's effective number of them there, and one each in
-    `count_K`.
+    Equal risks share a bin, empty bins are left out. The Clopper–Pearson interval takes windows as
+    independent; overlapping ones are not, so it is too narrow. Weighted windows count as Kish's
+    effective number of them there, and one each in `count_K`.
 
     >>> curve = reliability_curve(np.array([0.1, 0.1, 0.9, 0.9]), np.array([0, 0, 1, 0]), bins=2)
     >>> curve.rate_K.tolist(), curve.count_K.tolist()
@@ -206,23 +216,29 @@ def reliability_curve(
     _, tie_B = np.unique(risk_B, return_inverse=True)
     mass_T = np.bincount(tie_B, w_B)
     middle_T = np.cumsum(mass_T) - mass_T / 2
-    _, bin_B = np.unique(
-        (bins * middle_T / max(mass_T.sum(), TINY)).astype(int)[tie_B], return_inverse=True
-    )
-    mass_K, square_K = np.bincount(bin_B, w_B), np.bincount(bin_B, w_B**2)
+    bin_T = (bins * middle_T / max(mass_T.sum(), TINY)).astype(int)
+    _, bin_B = np.unique(bin_T[tie_B], return_inverse=True)
+    mass_K = np.bincount(bin_B, w_B)
+    square_K = np.bincount(bin_B, w_B**2)
     hits_K = np.bincount(bin_B, w_B * np.asarray(y_B, np.float64))
     windows_each_K = mass_K / square_K  # Kish's effective number of windows / their weight
     effective_K2 = np.stack([hits_K, mass_K], axis=1) * windows_each_K[:, None]
     ends_K2 = np.array([exact_interval(k, n) for k, n in effective_K2]).reshape(-1, 2)
-    risk_K = np.bincount(bin_B, w_B * np.asarray(risk_B, np.float64)) / mass_K
-    return Reliability(risk_K, hits_K / mass_K, np.bincount(bin_B), ends_K2[:, 0], ends_K2[:, 1])
+    return Reliability(
+        risk_K=np.bincount(bin_B, w_B * np.asarray(risk_B, np.float64)) / mass_K,
+        rate_K=hits_K / mass_K,
+        count_K=np.bincount(bin_B),
+        low_K=ends_K2[:, 0],
+        high_K=ends_K2[:, 1],
+    )
 
 
 def precision_recall_curve(
     score_B: NDArray[Any], y_B: NDArray[Any], w_B: Weights = None, *, points: int = PR_POINTS
 ) -> PrecisionRecall:
-    """The precision–recall curve, thinned to at most `points` evenly over recall; empty without a
-    positive.
+    """Return the precision–recall curve, thinned to at most `points` evenly over recall.
+
+    It is empty without a positive.
 
     >>> curve = precision_recall_curve(np.array([0.9, 0.5, 0.1]), np.array([1, 0, 1]))
     >>> curve.recall_K.tolist(), curve.threshold_K.tolist()
@@ -230,7 +246,8 @@ def precision_recall_curve(
     """
     rows = sort_scores(score_B, y_B, weight_B=w_B)
     last_K = np.flatnonzero(rows.last_B)
-    tp_K, seen_K = np.cumsum(rows.weight_B * rows.y_B)[last_K], np.cumsum(rows.weight_B)[last_K]
+    tp_K = np.cumsum(rows.weight_B * rows.y_B)[last_K]
+    seen_K = np.cumsum(rows.weight_B)[last_K]
     if not len(tp_K) or tp_K[-1] == 0:
         return PrecisionRecall(np.empty(0), np.empty(0), np.empty(0))
     recall_K = tp_K / tp_K[-1]

@@ -1,9 +1,9 @@
-"""Compiled passes over sorted scores: every ranking metric for every bootstrap replicate, ties
-exact.
+"""Compiled passes over sorted scores: every ranking metric for every replicate, ties exact.
 
 A replicate weighs each window by its unit and by how many windows its label stands for: `w_RU[r,
 unit_B[b]] * weight_B[b]`. A plain weighted metric is the case R = 1 with every window its own unit.
-Shapes: B windows, U units, R replicates, S top shares, T turns."""
+Shapes: B windows, U units, R replicates, S top shares, T turns.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Sorted(NamedTuple):
 
 
 class Ranking(NamedTuple):
-    """Ranking metrics per replicate; nan where a replicate lacks a class."""
+    """Ranking metrics per replicate; nan where a replicate lacks positives or negatives."""
 
     roc_auc_R: FloatArray
     pr_auc_R: FloatArray
@@ -47,8 +47,9 @@ def sort_scores(
     unit_B: NDArray[Any] | None = None,
     weight_B: NDArray[Any] | None = None,
 ) -> Sorted:
-    """Sort once for all replicates; without `unit_B` every window is its own unit, without
-    `weight_B` it counts once.
+    """Sort windows by falling score, once for all replicates.
+
+    Without `unit_B` every window is its own unit, without `weight_B` it counts once.
 
     >>> sort_scores(np.array([0.1, 0.3, 0.3]), np.array([0, 1, 0])).last_B.tolist()
     [False, True, True]
@@ -66,15 +67,15 @@ def sort_scores(
 
 
 def rank_metrics(rows: Sorted, w_RU: FloatArray, *, shares: tuple[float, ...] = ()) -> Ranking:
-    """ROC-AUC, average precision and recall in the top shares, per replicate.
+    """Return ROC-AUC, average precision and recall in the top shares, per replicate.
 
-    ROC-AUC counts a tie as half; average precision is the step-wise sum over distinct scores
-    (scikit-learn's); a share that ends inside a tie takes that part of the tie's positives. nan: no
-    positive, or (ROC-AUC) no negative.
+    ROC-AUC counts a tie as half. Average precision is the step-wise sum over distinct scores, as
+    scikit-learn's. A share that ends inside a tie takes that part of the tie's positives. A metric
+    is nan without a positive, ROC-AUC also without a negative.
 
     >>> rows = sort_scores(np.array([0.1, 0.4, 0.8]), np.array([0, 1, 0]))
-    >>> found = rank_metrics(rows, np.ones((1, 3)), shares=(2 / 3,))
-    >>> found.roc_auc_R.tolist(), found.pr_auc_R.tolist(), found.recall_RS.tolist()
+    >>> ranking = rank_metrics(rows, np.ones((1, 3)), shares=(2 / 3,))
+    >>> ranking.roc_auc_R.tolist(), ranking.pr_auc_R.tolist(), ranking.recall_RS.tolist()
     ([0.5], [0.5], [[1.0]])
     """
     assert list(shares) == sorted(shares), "shares must rise"
@@ -87,30 +88,27 @@ def rank_metrics(rows: Sorted, w_RU: FloatArray, *, shares: tuple[float, ...] = 
 def mean_ranking(rankings: Sequence[Ranking], positives_TR: FloatArray) -> Ranking:
     """Average rankings of several turns, replicate by replicate, weighted by their positives.
 
-    A turn in which a metric is undefined has no say; nan where it is undefined in every turn.
+    A turn in which a metric is undefined does not count; nan where it is undefined in every turn.
 
     >>> one, other = (Ranking(np.array([v]), np.array([v]), np.array([[v]])) for v in (0.5, np.nan))
-    >>> mean_ranking([one, one._replace(pr_auc_R=np.array([0.9])), other], np.array([[1.0], [3.0], [5.0]])).pr_auc_R
+    >>> better = one._replace(pr_auc_R=np.array([0.9]))
+    >>> mean_ranking([one, better, other], np.array([[1.0], [3.0], [5.0]])).pr_auc_R
     array([0.8])
     """
-    columns_TRM = np.stack(
-        [np.column_stack([r.roc_auc_R, r.pr_auc_R, r.recall_RS]) for r in rankings]
-    )
-    weight_TRM = np.where(np.isnan(columns_TRM), 0.0, positives_TR[:, :, None])
+    turns = [np.column_stack([r.roc_auc_R, r.pr_auc_R, r.recall_RS]) for r in rankings]
+    value_TRM = np.stack(turns)
+    weight_TRM = np.where(np.isnan(value_TRM), 0.0, positives_TR[:, :, None])
     total_RM = weight_TRM.sum(axis=0)
+    sum_RM = (weight_TRM * np.nan_to_num(value_TRM)).sum(axis=0)
     mean_RM = np.full(total_RM.shape, np.nan)
-    np.divide(
-        (weight_TRM * np.nan_to_num(columns_TRM)).sum(axis=0),
-        total_RM,
-        out=mean_RM,
-        where=total_RM > 0,
-    )
+    np.divide(sum_RM, total_RM, out=mean_RM, where=total_RM > 0)
     return Ranking(mean_RM[:, 0], mean_RM[:, 1], mean_RM[:, 2:])
 
 
 def calibration_error(rows: Sorted, w_RU: FloatArray, *, bins: int = 10) -> FloatArray:
-    """Expected calibration error per replicate, over bins of equal weight; equal risks share a bin;
-    nan without weight.
+    """Return the expected calibration error per replicate, over bins of equal weight.
+
+    Equal risks share a bin; a replicate without weight is nan.
 
     >>> rows = sort_scores(np.array([0.25, 0.25, 0.25, 0.25]), np.array([1, 0, 0, 0]))
     >>> calibration_error(rows, np.ones((1, 4))).tolist()
@@ -178,8 +176,9 @@ def _error_pass(
     bins: int,
     out_R: FloatArray,
 ) -> None:
-    """A run of equal risks goes to the bin of its middle weight: floor(bins x (before + half) /
-    total).
+    """Put each run of equal risks into the bin of its middle weight.
+
+    The bin is floor(bins x (before + half) / total).
     """
     windows_U = _per_unit(weight_B, unit_B, w_RU.shape[1])
     for r in range(w_RU.shape[0]):

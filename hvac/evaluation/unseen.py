@@ -1,5 +1,4 @@
-"""Facilities judged by models that saw nothing of them: figures for each, and for all of them
-together.
+"""Facilities evaluated by models that saw nothing of them, each and all of them together.
 
 Legend: B windows, H horizons.
 """
@@ -19,59 +18,56 @@ from hvac.features.table import concat
 SHOWN = ("pr_auc", "roc_auc", "brier_skill", "base_rate", "events", "windows", "units")
 
 
-def unseen_facilities(trials: Mapping[str, EvaluationSet], *, replicates: int) -> dict[str, Any]:
-    """Every model's figures with intervals (bootstrap over units), by facility.
+def unseen_facilities(
+    by_facility: Mapping[str, EvaluationSet], *, replicates: int
+) -> dict[str, Any]:
+    """Return every model's figures with intervals (bootstrap over units), by facility.
 
     Args:
-        trials: by facility: its test windows, and what models say of them that were fitted, chosen
-            and calibrated without it. All with the same models and horizons.
+        by_facility: each facility's test windows, with the risks of models that were fitted,
+            chosen and calibrated without it. All have the same models and horizons.
+        replicates: how many bootstrap replicates.
 
     Returns:
-        `facilities` and `all` (every window judged by the model that did not see its facility): by
-        model and horizon
-        the figures, and `headline`, which is False under `least_events` events: show counts, claim
-        nothing.
+        `facilities` and `all` (every window scored by the models that did not see its facility):
+        the figures by model and horizon, and `headline`, which is False under `least_events`
+        events: show counts, claim nothing.
     """
-    joined = join(list(trials.values()))
+    joined = join(list(by_facility.values()))
+    figures = {name: _figures(part, replicates) for name, part in by_facility.items()}
     return {
         "horizons": list(joined.horizons),
         "models": list(joined.judged),
         "least_events": HEADLINE_EVENTS,
-        "facilities": {name: _figures(trial, replicates) for name, trial in trials.items()},
+        "facilities": figures,
         "all": _figures(joined, replicates),
     }
 
 
-def join(trials: list[EvaluationSet]) -> EvaluationSet:
-    """Trials of different windows as one; the events are the first's, which holds those of all
-    units.
+def join(parts: list[EvaluationSet]) -> EvaluationSet:
+    """Join evaluation sets of different windows into one.
+
+    The events are those of the first, which holds the events of all units.
     """
-    judged = {
-        name: ModelRisks(
-            *(
-                np.concatenate(parts)
-                for parts in zip(*(each.judged[name] for each in trials), strict=True)
-            )
-        )
-        for name in trials[0].judged
-    }
-    windows = concat([each.windows for each in trials])
+    risks = {}
+    for model in parts[0].judged:
+        columns = zip(*(part.judged[model] for part in parts), strict=True)
+        risks[model] = ModelRisks(*map(np.concatenate, columns))
     return replace(
-        trials[0],
-        windows=windows,
-        judged=judged,
-        reference_BH=np.concatenate([each.reference_BH for each in trials]),
+        parts[0],
+        windows=concat([part.windows for part in parts]),
+        judged=risks,
+        reference_BH=np.concatenate([part.reference_BH for part in parts]),
     )
 
 
-def _figures(trial: EvaluationSet, replicates: int) -> dict[str, Any]:
-    found = {
-        name: each.to_json() for name, each in evaluations(trial, replicates=replicates).items()
-    }
-    return {
-        name: {
-            h: {key: each["metrics"][key] for key in SHOWN} | {"headline": each["headline"]}
-            for h, each in by.items()
-        }
-        for name, by in found.items()
-    }
+def _figures(evaluation_set: EvaluationSet, replicates: int) -> dict[str, Any]:
+    """Return the shown metrics by model and horizon."""
+    by_model = {}
+    for model, evaluation in evaluations(evaluation_set, replicates=replicates).items():
+        by_horizon = {}
+        for horizon, stored in evaluation.to_json().items():
+            shown = {key: stored["metrics"][key] for key in SHOWN}
+            by_horizon[horizon] = shown | {"headline": stored["headline"]}
+        by_model[model] = by_horizon
+    return by_model

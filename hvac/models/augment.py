@@ -1,9 +1,7 @@
 """Changed copies of training windows: noise, other amplitudes, a silent sensor, another speed.
 
-Nothing changes a window's keys or labels, and all transformations keep its last day last: a label
-counts from there.
-
-Legend: B windows, C points, L lookback days.
+Nothing changes a window's keys or labels. All changes keep its last day last, because a label
+counts from there. Legend: B windows, C points, L lookback days.
 """
 
 from __future__ import annotations
@@ -20,22 +18,26 @@ Floats = npt.NDArray[np.floating[Any]]
 
 
 class AugmentConfig(Config):
-    """How many changed copies join the training windows (0: none), and how far they are changed.
-
-    0 switches a change off; for `window_slice`, the shortest share of the days that is kept, 1
-    does."""
+    """Changed copies that join the training windows, and how far they are changed."""
 
     copies: int = Field(default=0, ge=0)
+    """Changed copies of every training window; 0: none."""
     jitter: float = Field(default=0.05, ge=0)
+    """Std of the noise, as a share of the std of a series; 0: no noise."""
     scaling: float = Field(default=0.1, ge=0)
+    """Std of the logarithm of a series' factor; 0: amplitudes stay."""
     time_mask: float = Field(default=0.1, ge=0, lt=1)
+    """Share of the days in which a sensor is silent; 0: none."""
     window_slice: float = Field(default=0.9, gt=0, le=1)
+    """Shortest share of the days that is kept and stretched; 1: all."""
     seed: Seed = 0
+    """Starts the random generator of the copies."""
 
 
 def changed(x_BCL: Floats, config: AugmentConfig, copy: int) -> npt.NDArray[np.float32]:
-    """One changed copy of the values of windows; the same for the same seed, number of the copy,
-    and windows.
+    """Return one changed copy of the values of windows.
+
+    It is the same for the same seed, number of the copy, and windows.
 
     >>> x_BCL = np.arange(90.0).reshape(1, 1, 90)
     >>> still = AugmentConfig(copies=1, jitter=0, scaling=0, time_mask=0, window_slice=1)
@@ -50,20 +52,24 @@ def changed(x_BCL: Floats, config: AugmentConfig, copy: int) -> npt.NDArray[np.f
 
 
 def jittered(x_BCL: Floats, share: float, rng: np.random.Generator) -> Floats:
-    """Normal noise on every day, its std a share of the std of the series."""
+    """Add normal noise on every day; its std is a share of the std of the series."""
     std_BC1 = x_BCL.std(axis=-1, keepdims=True)
     return np.asarray(x_BCL + share * std_BC1 * rng.standard_normal(x_BCL.shape))
 
 
 def scaled(x_BCL: Floats, spread: float, rng: np.random.Generator) -> Floats:
-    """Every series times a factor of its own: log-normal, with this std of its logarithm."""
+    """Multiply every series by a factor of its own.
+
+    The factor is log-normal, with this std of its logarithm.
+    """
     factor_BC1 = np.exp(spread * rng.standard_normal((*x_BCL.shape[:-1], 1)))
     return np.asarray(x_BCL * factor_BC1)
 
 
 def masked(x_BCL: Floats, share: float, rng: np.random.Generator) -> Floats:
-    """In every series a stretch of this share of the days repeats the value before it, as a missing
-    reading does.
+    """Repeat, in a stretch of this share of every series' days, the value before it.
+
+    So a missing reading looks.
     """
     days = x_BCL.shape[-1]
     length = min(round(share * days), days - 1)
@@ -74,9 +80,7 @@ def masked(x_BCL: Floats, share: float, rng: np.random.Generator) -> Floats:
 
 
 def sliced(x_BCL: Floats, share: float, rng: np.random.Generator) -> Floats:
-    """The last days of every window, at least this share of them, stretched linearly to full
-    length.
-    """
+    """Stretch the last days of every window, at least this share of them, to full length."""
     days = x_BCL.shape[-1]
     first_B11 = rng.uniform(0, (1 - share) * (days - 1), (len(x_BCL), 1, 1))
     position_B1L = first_B11 + (days - 1 - first_B11) * np.linspace(0, 1, days)

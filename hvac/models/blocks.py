@@ -1,5 +1,4 @@
-"""Blocks of a window as one matrix of inputs, and what to do with labels that are unknown or of one
-kind.
+"""Blocks of a window as one matrix of inputs, and labels that are unknown or of one kind.
 
 Legend: B windows, N inputs, H horizons.
 """
@@ -35,11 +34,12 @@ def remaining(blocks: tuple[str, ...], without: tuple[str, ...]) -> tuple[str, .
 
 
 def inputs(windows: Windows, blocks: Sequence[str]) -> Floats:
-    """Blocks (names of `NEEDS`) side by side, flattened over points: [B, N]. Values may be nan
-    where unknown.
+    """Return blocks (names of `NEEDS`) side by side, flattened over points: [B, N].
+
+    Values may be nan where unknown.
 
     Raises:
-        BundleError: the windows do not carry a block.
+        BundleError: if the windows do not carry a block.
     """
     arrays = [getattr(windows, NEEDS[block]) for block in blocks]
     if any(array is None for array in arrays):
@@ -60,28 +60,29 @@ def finite_inputs(windows: Windows, blocks: Sequence[str]) -> Floats:
 
 
 def without_empty_columns(input_BN: Floats) -> Floats:
-    """Return the same columns, with 0 in those that hold no value at all: scikit-learn 1.9 refuses
-    these.
+    """Return the same columns, with 0 in those that hold no value at all.
 
-    No tree splits on a column that says the same everywhere, so scores do not change.
+    Scikit-learn 1.9 refuses such columns. No tree splits on a column that is the same everywhere,
+    so scores do not change.
     """
     empty_N = np.isnan(input_BN).all(axis=0)
     return np.where(empty_N, 0.0, input_BN) if empty_N.any() else input_BN
 
 
 def known(windows: Windows, h: int) -> Windows:
-    """The windows whose label is known for one horizon."""
+    """Return the windows whose label is known for one horizon."""
     return windows.take(windows.labels[1][:, h])
 
 
 def two_classes(y_B: npt.NDArray[np.bool_]) -> bool:
-    """Whether both kinds of label occur."""
+    """Tell whether both kinds of label occur."""
     return bool(0 < y_B.sum() < len(y_B))
 
 
 def base_rates(windows: Windows) -> Floats:
-    """Share of positives among known labels, by their weights, per horizon; nan where none is
-    known.
+    """Return the share of positives among known labels, by their weights, per horizon.
+
+    It is nan where none is known.
     """
     y_BH, w_BH = windows.labels[0], windows.weights.astype(np.float64)
     with np.errstate(invalid="ignore"):
@@ -89,18 +90,19 @@ def base_rates(windows: Windows) -> Floats:
 
 
 def unit_windows(windows: Windows) -> float:
-    """Return how many windows a unit has on average: leaves of trees are counted in units, whatever
-    the stride.
+    """Return how many windows a unit has on average.
+
+    Leaves of trees are counted in units, whatever the stride.
     """
     return len(windows) / max(len(np.unique(windows.units)), 1)
 
 
 def log_odds(risk: Any) -> Floats:
-    """Log-odds of risks, kept away from 0 and 1."""
+    """Return the log-odds of risks, kept away from 0 and 1."""
     return np.asarray(logit(np.clip(risk, RISK_FLOOR, 1 - RISK_FLOOR)))
 
 
 def constant_log_odds(windows: Windows, h: int) -> float:
-    """Log-odds of the base rate of one horizon; 0 where no label is known."""
+    """Return the log-odds of the base rate of one horizon; 0 where no label is known."""
     rate = base_rates(windows)[h]
     return float(log_odds(rate)) if np.isfinite(rate) else 0.0

@@ -43,9 +43,7 @@ STEP = 10  # numbers of trees that are tried: multiples of it
 
 
 class BoostingConfig(FamilyConfig):
-    """Trees and their shrinkage; the number of trees is chosen by log-loss on windows the trees
-    have not seen.
-    """
+    """Boosted trees; their number is chosen by log-loss on windows they have not seen."""
 
     family: Literal[
         "gbdt_28",
@@ -56,18 +54,27 @@ class BoostingConfig(FamilyConfig):
         "gbdt_full",
         "gbdt_relative",
     ] = "gbdt_28"
+    """The family's name; it tells which blocks are read (`BLOCKS`)."""
     learning_rate: float = Field(default=0.06, gt=0)
+    """Shrinkage of every tree."""
     trees: int = Field(default=200, ge=1)
+    """Most trees per horizon; fewer where more gain nothing."""
     leaves: int = Field(default=12, ge=2)
+    """Most leaves of a tree."""
     min_leaf: int = Field(default=40, ge=1)
+    """Fewest windows in a leaf."""
     l2: float = Field(default=5.0, ge=0)
+    """L2 penalty on the leaves' values."""
     share_of_features: float = Field(default=0.5, gt=0, le=1)
+    """Share of the inputs that a split may choose from."""
     patience: int = Field(default=12, ge=1)
+    """Trees without a gain in log-loss after which boosting stops."""
     without: Without = ()
+    """Blocks that are left out, for ablations."""
 
     @property
     def needs(self) -> tuple[str, ...]:
-        """The family's blocks."""
+        """Return the family's blocks."""
         return remaining(BLOCKS[self.family], self.without)
 
 
@@ -79,7 +86,7 @@ class BoostingRows(NamedTuple):
     w_B: Floats
 
     def known(self) -> BoostingRows:
-        """The rows that weigh something."""
+        """Return the rows that weigh something."""
         keep_B = self.w_B > 0
         return BoostingRows(self.input_BN[keep_B], self.y_B[keep_B], self.w_B[keep_B])
 
@@ -97,8 +104,9 @@ class Boosting(TreeModel):
     def cross_fit(
         cls, windows: Windows, config: BoostingConfig, fitting: Fitting, folds: Folds
     ) -> CrossFit:
-        """Choose the number of trees by the folds' log-loss, score them with it, and fit that many
-        on all windows.
+        """Choose the number of trees by the folds' log-loss, score with it, and fit that many.
+
+        The last fit is on all windows.
         """
         input_BN = finite_inputs(windows, config.needs)
         horizons = range(windows.labels[0].shape[1])

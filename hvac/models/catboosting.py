@@ -1,9 +1,7 @@
-"""`catboost_full`: CatBoost on the 28 statistics and context, an opponent from another house (an
-optional extra).
+"""`catboost_full`: CatBoost on the 28 statistics and context (an optional extra).
 
-Its symmetric trees are kept as plain arrays like all others, so that scoring needs no CatBoost.
-
-Legend: B windows, N inputs, H horizons, K nodes.
+It is a candidate from another library. Its symmetric trees are kept as plain arrays like all
+others, so that scoring needs no CatBoost. Legend: B windows, N inputs, H horizons, K nodes.
 """
 
 from __future__ import annotations
@@ -25,20 +23,24 @@ from hvac.models.trees import TreeNodes, Trees, join_trees
 
 
 class CatBoostConfig(FamilyConfig):
-    """CatBoost's settings; plain boosting, few borders and half of the inputs a level keep a fit at
-    about a second.
-    """
+    """CatBoost's settings; the defaults keep a fit at about a second."""
 
     family: Literal["catboost_full"] = "catboost_full"
+    """The family's name."""
     trees: int = Field(default=200, ge=1)
+    """Trees per horizon."""
     depth: int = Field(default=6, ge=1, le=10)
+    """Levels of a symmetric tree."""
     learning_rate: float = Field(default=0.06, gt=0)
+    """Shrinkage of every tree."""
     borders: int = Field(default=64, ge=1)
+    """Borders per input that splits are chosen from."""
     share_of_features: float = Field(default=0.5, gt=0, le=1)
+    """Share of the inputs that a level may choose from."""
 
     @property
     def needs(self) -> tuple[str, ...]:
-        """Statistics and context."""
+        """Return the names of statistics and context."""
         return ("features", "context")
 
 
@@ -90,8 +92,9 @@ def _library() -> Any:
 
 
 def _trees(stored: dict[str, Any]) -> Trees:
-    """Turn CatBoost's symmetric trees into nodes: a level has one split, missing is below all
-    borders.
+    """Turn CatBoost's symmetric trees into nodes.
+
+    A level has one split; a missing value is below all borders.
     """
     scale, (bias,) = stored["scale_and_bias"]
     column = {
@@ -104,11 +107,11 @@ def _trees(stored: dict[str, Any]) -> Trees:
 
 
 def _nodes(tree: dict[str, Any], column: dict[int, int], scale: float) -> TreeNodes:
-    """Lay a symmetric tree out level by level: the children of node n are 2n + 1 (at most the
-    border) and 2n + 2.
+    """Lay a symmetric tree out level by level.
 
-    CatBoost numbers leaves by the splits that are passed, the first being the lowest bit: the last
-    one is the root."""
+    The children of node n are 2n + 1 (at most the border) and 2n + 2. CatBoost numbers leaves by
+    the splits that are passed, the first being the lowest bit: the last one is the root.
+    """
     splits, values = tree.get("splits") or [], np.array(tree["leaf_values"]) * scale
     inner = len(values) - 1
     level_K = np.floor(np.log2(np.arange(inner) + 1)).astype(int)

@@ -1,9 +1,8 @@
-"""`cnn1d`, the 1D-CNN seed: two convolutions, a maximum over time, and a logit per horizon.
+"""`cnn1d`, the predecessor's 1D-CNN: two convolutions, a maximum over time, a logit per horizon.
 
 Conv 32×3 – ReLU – max pool 2 – Conv 64×3 – ReLU – maximum over time – 64 – ReLU – H. The maximum
 over time finds a shape wherever in the window it lies. For one point and one output these are the
-seed's 10,561 parameters.
-
+predecessor's 10,561 parameters.
 Legend: B windows, C points, L lookback steps, H horizons.
 """
 
@@ -30,32 +29,42 @@ SHORTEST = KERNEL - 1 + POOL * KERNEL  # steps that leave one position for the s
 
 
 class Cnn1dConfig(TrainingConfig):
-    """Architecture of the seed; trained by Adam (no weight decay) on the plain binary
-    cross-entropy, as there.
+    """Architecture and training of the predecessor's 1D-CNN.
+
+    It is trained by Adam (no weight decay) on the plain binary cross-entropy, as there.
     """
 
     family: Literal["cnn1d"] = "cnn1d"
+    """The family's name."""
     filters: tuple[int, int] = (32, 64)
+    """Filters of the two convolutions."""
     hidden: int = Field(default=64, ge=1)
+    """Units of the hidden layer."""
     dropout: float = Field(default=0.0, ge=0, lt=1)
+    """Share of hidden units that are dropped in training; 0: none."""
     learning_rate: float = Field(default=1e-3, gt=0)
+    """Step size at the start; it falls along a cosine."""
     final_learning_rate: float = Field(default=1e-4, ge=0)
+    """Step size at the end."""
     weight_decay: float = Field(default=0.0, ge=0)
+    """AdamW's decay of the weights; 0 makes it Adam."""
     patience: int | None = Field(default=5, ge=1)
+    """Epochs without a better tune PR-AUC after which training stops; None: never."""
     gamma: float = Field(default=0.0, ge=0)
+    """Focal loss: how much easy windows are weighed down; 0: not at all."""
     alpha: Literal["balanced", "prevalence", "none"] | Share = "none"
+    """Weight of the positives in the loss; `none`: as the negatives."""
 
     @property
     def needs(self) -> tuple[str, ...]:
-        """Raw values."""
+        """Return the name of the raw values."""
         return ("values",)
 
 
 class Convolutions(Network):
-    """The network of the seed; its forward gives logits [H, B].
+    """The network of the predecessor; its forward gives logits [H, B].
 
-    Raises:
-        ConfigError: windows are too short for its convolutions.
+    Raises ConfigError where windows are too short for its convolutions.
     """
 
     def __init__(self, config: Cnn1dConfig, shape: Shape) -> None:
@@ -81,7 +90,7 @@ class Convolutions(Network):
         )
 
     def forward(self, value_BLC: torch.Tensor) -> torch.Tensor:
-        """Standardised values → logits [H, B]."""
+        """Turn standardised values [B, L, C] into logits [H, B]."""
         found_BN = self.shapes(value_BLC.transpose(1, 2)).amax(dim=-1)
         logit_HB: torch.Tensor = self.head(found_BN).T
         return logit_HB
@@ -92,11 +101,11 @@ class Cnn1d(NetworkModel):
 
     @staticmethod
     def inputs(windows: Windows, config: Cnn1dConfig) -> tuple[Floats, ...]:
-        """Values [B, L, C], each point scaled by its training statistics."""
+        """Return the values [B, L, C]; each point is scaled by its training statistics."""
         assert windows.x_BCL is not None, "prepared windows carry what the family needs"
         return (np.ascontiguousarray(windows.x_BCL.transpose(0, 2, 1), dtype=np.float32),)
 
     @classmethod
     def build(cls, config: Cnn1dConfig, shape: Shape, encoder: Encoding) -> Convolutions:
-        """The untrained network."""
+        """Make the untrained network."""
         return Convolutions(config, shape)

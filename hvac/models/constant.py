@@ -1,4 +1,4 @@
-"""The two baselines that learn nothing from a window's readings: `base_rate` and `persistence`.
+"""The two baselines that learn nothing from readings: `base_rate` and `persistence`.
 
 Legend: B windows, H horizons.
 """
@@ -21,10 +21,11 @@ class BaseRateConfig(FamilyConfig):
     """The training base rate, for every window."""
 
     family: Literal["base_rate"] = "base_rate"
+    """The family's name."""
 
     @property
     def needs(self) -> tuple[str, ...]:
-        """Nothing of a window."""
+        """Return nothing: no part of a window is looked at."""
         return ()
 
 
@@ -32,10 +33,11 @@ class PersistenceConfig(FamilyConfig):
     """Share of recent days out of limits (no limits: events in the last 90 days)."""
 
     family: Literal["persistence"] = "persistence"
+    """The family's name."""
 
     @property
     def needs(self) -> tuple[str, ...]:
-        """What featurize keeps for it."""
+        """Return the name of the share of recent days that featurize keeps."""
         return ("persistence",)
 
 
@@ -47,57 +49,57 @@ class BaseRate:
 
     @property
     def parameters(self) -> int:
-        """One per horizon."""
+        """Return the number of horizons: one parameter each."""
         return len(self.rate_H)
 
     def score(self, windows: Windows) -> Floats:
-        """The same logits for every window: [B, H]."""
+        """Return the same logits for every window: [B, H]."""
         return np.tile(self.rate_H, (len(windows), 1))
 
     def state(self) -> State:
-        """Log-odds per horizon."""
+        """Return the log-odds per horizon."""
         return {"rate_H": self.rate_H}
 
     @classmethod
     def restore(cls, config: BaseRateConfig, state: State, encoder: Encoding) -> Self:
-        """The model that `state` was taken from."""
+        """Restore the model that `state` was taken from."""
         return cls(config, state["rate_H"])
 
     @classmethod
     def fit(cls, train: Windows, tune: Windows, config: BaseRateConfig, fitting: Fitting) -> Self:
-        """Count."""
+        """Count the positives among known labels, per horizon."""
         horizons = range(train.labels[0].shape[1])
         return cls(config, np.array([constant_log_odds(train, h) for h in horizons]))
 
 
 class Persistence:
-    """The logarithm of what the persistence baseline looks at."""
+    """The logarithm of the share of recent days out of limits."""
 
     def __init__(self, config: PersistenceConfig, horizons: int) -> None:
         self.config, self.horizons = config, horizons
 
     @property
     def parameters(self) -> int:
-        """None."""
+        """Return 0: there are none."""
         return 0
 
     def score(self, windows: Windows) -> Floats:
-        """The same score at every horizon: [B, H]."""
+        """Return the same score at every horizon: [B, H]."""
         score_B = np.log(np.asarray(windows.persistence_B, dtype=np.float64) + RISK_FLOOR)
         return np.repeat(score_B[:, None], self.horizons, axis=1)
 
     def state(self) -> State:
-        """How many horizons there are."""
+        """Return how many horizons there are."""
         return {"horizons": np.array([self.horizons])}
 
     @classmethod
     def restore(cls, config: PersistenceConfig, state: State, encoder: Encoding) -> Self:
-        """The model that `state` was taken from."""
+        """Restore the model that `state` was taken from."""
         return cls(config, int(state["horizons"][0]))
 
     @classmethod
     def fit(
         cls, train: Windows, tune: Windows, config: PersistenceConfig, fitting: Fitting
     ) -> Self:
-        """Nothing to fit."""
+        """Return the model; there is nothing to fit."""
         return cls(config, train.labels[0].shape[1])

@@ -1,10 +1,8 @@
-"""Extremely randomised trees (Geurts, Ernst and Wehenkel 2006) on blocks of a window: one forest
-per horizon.
+"""Extremely randomised trees (Geurts, Ernst and Wehenkel 2006): one forest per horizon.
 
 Averages of many deep, random trees make few assumptions and hardly overfit, where boosting follows
 single machines: the plain model that is hardest to beat where few units have events. Fitted by
 scikit-learn; kept as plain arrays.
-
 Legend: B windows, N inputs, H horizons, T trees.
 """
 
@@ -43,22 +41,26 @@ FOREST_BLOCKS: dict[str, tuple[str, ...]] = {
 
 
 class ExtraTreesConfig(FamilyConfig):
-    """Trees of a forest; a leaf holds at least `min_leaf` windows and that share of the windows of
-    a unit.
-    """
+    """Trees of a forest, and how large their leaves are at least."""
 
     family: Literal["et_28", "et_context", "et_history", "et_recent", "et_relative", "et_full"] = (
         "et_28"
     )
+    """The family's name; it tells which blocks are read."""
     trees: int = Field(default=100, ge=1)
+    """Trees of each horizon's forest."""
     min_leaf: int = Field(default=8, ge=1)
+    """Fewest windows in a leaf."""
     unit_share: float = Field(default=0.1, ge=0)
+    """A leaf also holds at least this share of the mean number of windows of a unit."""
     balanced: bool = False
+    """Whether positives and negatives weigh the same in training."""
     without: Without = ()
+    """Blocks that are left out, for ablations."""
 
     @property
     def needs(self) -> tuple[str, ...]:
-        """The family's blocks."""
+        """Return the family's blocks."""
         return remaining(FOREST_BLOCKS[self.family], self.without)
 
 
@@ -66,7 +68,7 @@ class ExtraTrees(TreeModel):
     """Forests of all horizons; a leaf holds its tree's share of the probability."""
 
     def score(self, windows: Windows) -> Floats:
-        """Logits s_BH: log-odds of the mean of the trees' probabilities."""
+        """Return logits s_BH: the log-odds of the mean of the trees' probabilities."""
         return log_odds(super().score(windows))
 
     @classmethod

@@ -37,10 +37,10 @@ ModelConfig = Annotated[
 
 
 def config_of(name: str, **settings: Any) -> FamilyConfig:
-    """The configuration of a family by its name.
+    """Make the configuration of a family by its name.
 
     Raises:
-        ConfigError: unknown family or setting.
+        ConfigError: if the family or a setting is unknown.
 
     >>> config_of("gbdt_28", trees=50).trees
     50
@@ -60,19 +60,24 @@ def fit(train: Windows, tune: Windows, config: Any, fitting: Fitting) -> Model:
     """Fit a family in this process.
 
     Args:
-        train, tune: labelled windows that carry what `config.reads` and `config.needs` name (see
-            `family.prepared`).
+        train: labelled windows that carry what `config.reads` names (see `family.prepared`).
+        tune: labelled windows that carry what `config.needs` names.
+        config: the family's configuration.
+        fitting: the encoder and what else a fit takes.
     """
     return FAMILIES[config.family].fit(train, tune, config, fitting)
 
 
 def cross_fit(windows: Windows, config: Any, fitting: Fitting, *, folds: int) -> CrossFit:
-    """Fit a family on all labelled windows it may learn from, and score each by a model blind to
-    its unit.
+    """Fit a family on all labelled windows it may learn from, and score each out of fold.
+
+    Out of fold: by a model that saw no window of its unit.
 
     Args:
         windows: those of the train, tune and cal parts, with what `config.reads` and `config.needs`
             name.
+        config: the family's configuration.
+        fitting: the encoder and what else a fit takes.
         folds: into how many the units are dealt (a fusion has its own number).
     """
     return FAMILIES[config.family].cross_fit(
@@ -83,8 +88,9 @@ def cross_fit(windows: Windows, config: Any, fitting: Fitting, *, folds: int) ->
 def score_all(
     windows: Windows, learn_B: npt.NDArray[np.bool_], config: Any, fitting: Fitting, *, folds: int
 ) -> CrossFit:
-    """Cross-fit on some of the windows and score all: those by their folds, the others by the final
-    model.
+    """Cross-fit on some of the windows and score all.
+
+    Those are scored by their folds, the others by the final model.
     """
     fit = cross_fit(windows.take(learn_B), config, fitting, folds=folds)
     score_BH = np.empty(windows.labels[0].shape)
@@ -113,21 +119,21 @@ def network_fits(config: Any, *, folds: int) -> list[NetworkFit]:
     ['#0', '#1', '#all']
     """
     blocks = config.seeded_blocks if isinstance(config, FusionConfig) else {"": config}
-    each: list[int | None] = [*range(getattr(config, "folds", folds)), None]
+    all_folds: list[int | None] = [*range(getattr(config, "folds", folds)), None]
     return [
         NetworkFit(fit_name(name, fold), block, fold)
         for name, block in blocks.items()
         if FAMILIES[block.family].network
-        for fold in each
+        for fold in all_folds
     ]
 
 
 def restore(config: Any, state: State, encoder: Encoding) -> Model:
-    """The model that `state` was taken from."""
+    """Restore the model that `state` was taken from."""
     model: Model = FAMILIES[config.family].model.restore(config, state, encoder)
     return model
 
 
-def read_family(found: dict[str, Any]) -> FamilyConfig:
-    """A configuration as `model_dump(mode="json")` gave it."""
-    return config_of(found["family"], **{k: v for k, v in found.items() if k != "family"})
+def read_family(settings: dict[str, Any]) -> FamilyConfig:
+    """Read a configuration as `model_dump(mode="json")` gave it."""
+    return config_of(settings["family"], **{k: v for k, v in settings.items() if k != "family"})

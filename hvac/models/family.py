@@ -1,5 +1,4 @@
-"""What every model family is: a configuration, a fit, and a fitted model that scores windows, saves
-and restores.
+"""What every model family is: a configuration, a fit, and a fitted model that scores windows.
 
 Legend: B windows, C points, P patches, E embedding, H horizons.
 """
@@ -51,18 +50,22 @@ class FamilyConfig(Config):
     """Base of every family's configuration."""
 
     family: str
+    """The family's name."""
     seed: Seed = 0
+    """Starts the random generators of a fit."""
     augment: AugmentConfig = AugmentConfig()
+    """Changed copies of the training windows; none by default."""
 
     @property
     def needs(self) -> tuple[str, ...]:
-        """Parts of a window that the family looks at: names of `NEEDS`."""
+        """Return the parts of a window that the family looks at: names of `NEEDS`."""
         raise NotImplementedError
 
     @property
     def reads(self) -> tuple[str, ...]:
-        """Parts that training windows must carry: `needs`, and the values where changed copies are
-        made of them.
+        """Return the parts that training windows must carry.
+
+        They are `needs`, and the values where changed copies are made of them.
         """
         return tuple(dict.fromkeys((*self.needs, "values"))) if self.augment.copies else self.needs
 
@@ -74,21 +77,22 @@ class Model(Protocol):
 
     @property
     def parameters(self) -> int:
-        """How many numbers were fitted."""
+        """Return how many numbers were fitted."""
 
     def score(self, windows: Windows) -> Floats:
-        """Logits s_BH; a window's score depends on no other window."""
+        """Return logits s_BH; a window's score depends on no other window."""
 
     def state(self) -> State:
-        """All arrays, by name (for safetensors)."""
+        """Return all arrays, by name (for safetensors)."""
 
 
 class Fitting(NamedTuple):
-    """What a fit is given beside its windows: the frozen encoder, its workers, where it stood, whom
-    to report to.
+    """What a fit takes beside its windows.
 
-    `states` holds networks that were fitted elsewhere (by Ray Train's workers), by the names of
-    `network_fits`; `name` is the fit's own: "" or the block of a fusion."""
+    It holds the frozen encoder, the workers, the state to go on from, and what is called after an
+    epoch. `states` holds networks that were fitted elsewhere (by Ray Train's workers), by the names
+    of `network_fits`; `name` is the fit's: "" or the block of a fusion.
+    """
 
     encoder: Encoding
     workers: Workers = Workers()
@@ -99,18 +103,20 @@ class Fitting(NamedTuple):
 
 
 def columns_for(needs: Iterable[str]) -> tuple[str, ...]:
-    """Columns of the featurized table that hold what is needed (patch tokens and activity are made
-    from values).
+    """Return the columns of the featurized table that hold what is needed.
+
+    Patch tokens and activity are made from values.
     """
     return tuple(sorted({"values" if need in NEVER_STORED else need for need in needs}))
 
 
 def prepared(windows: Windows, needs: Iterable[str], encoder: Encoding) -> Windows:
-    """The windows with everything needed; embedding, patch tokens and activity are made from values
-    if not there.
+    """Return the windows with everything needed.
+
+    Embedding, patch tokens and activity are made from values where they are absent.
 
     Raises:
-        BundleError: something is missing and cannot be made.
+        BundleError: if something is missing and cannot be made.
     """
     for need in needs:
         if getattr(windows, NEEDS[need]) is not None:
@@ -128,14 +134,14 @@ def prepared(windows: Windows, needs: Iterable[str], encoder: Encoding) -> Windo
 
 
 def augmented(train: Windows, config: FamilyConfig, encoder: Encoding) -> Windows:
-    """Training windows followed by their changed copies; the very same windows where
-    `config.augment` makes none.
+    """Return training windows followed by their changed copies.
 
-    Statistics, embedding and patch tokens of a copy are made from its values; keys, labels and
-    context are the original's. What the family does not need is left out.
+    They are the very same windows where `config.augment` makes none. Statistics, embedding and
+    patch tokens of a copy are made from its values; keys, labels and context are the original's.
+    What the family does not need is left out.
 
     Raises:
-        ConfigError: copies are asked for, and the windows carry no values.
+        ConfigError: if copies are to be made, and the windows carry no values.
     """
     if not config.augment.copies:
         return train
@@ -154,19 +160,19 @@ def augmented(train: Windows, config: FamilyConfig, encoder: Encoding) -> Window
 
 def _copy(train: Windows, config: FamilyConfig, number: int, encoder: Encoding) -> Windows:
     x_BCL = changed(np.asarray(train.x_BCL), config.augment, number)
-    made: dict[str, Any] = dict.fromkeys(REMADE)
+    copy: dict[str, Any] = dict.fromkeys(REMADE)
     if "features" in config.needs:
-        made["f_BCF"] = statistics(x_BCL).astype(np.float32)
+        copy["f_BCF"] = statistics(x_BCL).astype(np.float32)
     if "untrained" in config.needs:
-        made["u_BCE"] = load_encoder(untrained(encoder().spec)).embed(x_BCL)
-    return prepared(replace(train, x_BCL=x_BCL, **made), config.needs, encoder)
+        copy["u_BCE"] = load_encoder(untrained(encoder().spec)).embed(x_BCL)
+    return prepared(replace(train, x_BCL=x_BCL, **copy), config.needs, encoder)
 
 
 def no_encoder() -> Encoder:
-    """For fits and windows that need none."""
+    """Refuse to give an encoder: for fits and windows that need none."""
     raise BundleError("this needs an encoder, and none was given")
 
 
 def loaded_once(load: Encoding) -> Encoding:
-    """The same encoder at every call, loaded at the first."""
+    """Return a function that loads the encoder at its first call only."""
     return cache(load)

@@ -1,9 +1,8 @@
 """Fit a network: AdamW, cosine, focal loss, best epoch by validation PR-AUC.
 
-The loop knows nothing of Ray; what a caller injects: `report` (after each epoch), and `Workers`
+The loop knows nothing of Ray. A caller injects `report` (called after each epoch), and `Workers`
 (how a module is wrapped and seen by several workers). A network may consist of parts that share
 nothing (the hybrid's horizons): each part then has its own clipping and its own best epoch.
-
 Legend: B windows, S positions, N columns, H horizons, M ensemble members.
 """
 
@@ -36,8 +35,8 @@ class Rows(NamedTuple):
     w_BH: Floats
 
     def take(self, rows: npt.NDArray[Any]) -> Rows:
-        """Some of the rows."""
-        return Rows(tuple(each[rows] for each in self.inputs), self.y_BH[rows], self.w_BH[rows])
+        """Return some of the rows."""
+        return Rows(tuple(array[rows] for array in self.inputs), self.y_BH[rows], self.w_BH[rows])
 
 
 class Counts(NamedTuple):
@@ -58,8 +57,9 @@ class Workers(NamedTuple):
 
 @dataclass(kw_only=True)
 class FitState:
-    """Where a fit stands: enough to go on after a kill, and in the end the result (`best`, one
-    entry per part).
+    """Where a fit stands: enough to go on after a kill.
+
+    In the end it holds the result (`best`, one entry per part).
     """
 
     epoch: int = 0
@@ -72,7 +72,7 @@ class FitState:
 
     @classmethod
     def fresh(cls, network: Network) -> FitState:
-        """Before the first epoch."""
+        """Return the state before the first epoch."""
         parts = max(network.part_H) + 1
         history: list[list[dict[str, float]]] = [[] for _ in network.part_H]
         return cls(
@@ -80,7 +80,10 @@ class FitState:
         )
 
     def ended(self, config: Any) -> bool:
-        """Whether all epochs are done, or every part has not improved for `patience` epochs."""
+        """Tell whether the fit is over.
+
+        It is over when all epochs are done, or no part has improved for `patience` epochs.
+        """
         waited = self.epoch - max(self.best_epoch, default=0)
         return self.epoch >= config.epochs or bool(config.patience and waited >= config.patience)
 
@@ -88,26 +91,26 @@ class FitState:
 class Network(nn.Module):
     """A network on inputs [B, S, N]; its forward gives logits [H, B], or [M, H, B] of M members.
 
-    A family may give something else and say in `read_out` and `loss_H` what it means.
+    A family may give something else and define in `read_out` and `loss_H` what it means.
     """
 
     horizons: int
 
     @property
     def part_H(self) -> tuple[int, ...]:
-        """Which part each horizon belongs to; parts share no weights."""
+        """Return which part each horizon belongs to; parts share no weights."""
         return (0,) * self.horizons
 
     def trainable(self) -> list[nn.Parameter]:
-        """The parameters that training changes."""
+        """Return the parameters that training changes."""
         return [p for p in self.parameters() if p.requires_grad]
 
     def paces(self, config: Any) -> list[tuple[list[nn.Parameter], float]]:
-        """Groups of trainable parameters, each with the factor on the configured learning rate."""
+        """Return groups of trainable parameters, with a factor on the configured learning rate."""
         return [(self.trainable(), 1.0)]
 
     def kept(self) -> Weights:
-        """What must be saved beside the configuration."""
+        """Return what must be saved beside the configuration."""
         return dict(self.state_dict())
 
     def take(self, weights: Weights) -> None:
@@ -115,30 +118,32 @@ class Network(nn.Module):
         self.load_state_dict(weights)
 
     def part(self, number: int) -> Weights:
-        """A copy of one part's weights."""
+        """Return a copy of one part's weights."""
         return {name: tensor.detach().cpu().clone() for name, tensor in self.kept().items()}
 
     def assemble(self, parts: list[Weights]) -> None:
         """Load every part's weights."""
         self.take(parts[0])
 
-    def read_out(self, found: torch.Tensor) -> torch.Tensor:
-        """Log-odds of the risks [H, B] from what forward gave: the mean over members where there
-        are several.
+    def read_out(self, output: torch.Tensor) -> torch.Tensor:
+        """Return the log-odds of the risks [H, B] from the output of forward.
+
+        It is the mean over members where there are several.
         """
-        return found if found.dim() == 2 else found.mean(dim=0)
+        return output if output.dim() == 2 else output.mean(dim=0)
 
     def loss_H(
-        self, found: torch.Tensor, y_HB: torch.Tensor, w_HB: torch.Tensor, weighing: Weighing
+        self, output: torch.Tensor, y_HB: torch.Tensor, w_HB: torch.Tensor, weighing: Weighing
     ) -> Any:
-        """Weighted loss of each horizon: [H], or [M, H] of M members, each of which then learns
-        alone.
+        """Return the weighted loss of each horizon: [H], or [M, H] of M members.
+
+        Each member then learns alone.
         """
-        terms = focal_terms(found, y_HB, gamma=weighing.gamma, alpha=weighing.alpha_H1) * w_HB
+        terms = focal_terms(output, y_HB, gamma=weighing.gamma, alpha=weighing.alpha_H1) * w_HB
         return terms.sum(dim=-1) / w_HB.sum(dim=-1).clamp(min=1)
 
     def clip_gradients(self, norm: float) -> bool:
-        """Scale the gradient to a norm of at most `norm`; False where it is not finite."""
+        """Scale the gradient to a norm of at most `norm`; return False where it is not finite."""
         return bool(torch.isfinite(nn.utils.clip_grad_norm_(self.trainable(), norm)))
 
 
@@ -153,19 +158,24 @@ def fit_network(
     state: FitState | None = None,
     report: Callable[[FitState], None] = lambda state: None,
 ) -> FitState:
-    """Fit, or go on fitting, a network; each part's best epoch by PR-AUC on *tune* wins (ties: the
-    earlier).
+    """Fit, or go on fitting, a network; keep each part's best epoch by PR-AUC on *tune*.
+
+    Where epochs are equal, the earlier is kept. Where tune has one kind of label only, there is no
+    PR-AUC to choose by, and the last epoch is kept.
 
     Args:
+        network: the network, which is changed.
         train: this worker's rows.
+        tune: the rows that epochs are chosen on.
         config: a `TrainingConfig`.
         counts: of the training rows over all workers: class weights, and the number of steps.
+        workers: how many workers share the fit.
+        state: where the fit stands.
         report: called on every worker after each epoch.
 
     Returns:
-        the final state. Batches whose loss or gradient is not finite are skipped and counted
-        (`skipped`). Where tune has one class only there is no PR-AUC to choose by, and the last
-        epoch is kept.
+        The final state. Batches whose loss or gradient is not finite are skipped and counted
+        (`skipped`).
     """
     state = FitState.fresh(network) if state is None else state
     for _ in fit_epochs(network, train, tune, config, counts=counts, workers=workers, state=state):
@@ -183,8 +193,9 @@ def fit_epochs(
     workers: Workers = Workers(),  # noqa: B008
     state: FitState,
 ) -> Iterator[FitState]:
-    """`fit_network` epoch by epoch, for a caller that does other things between two: yields `state`
-    after each.
+    """Fit as `fit_network` does, and yield `state` after each epoch.
+
+    It is for a caller that does other things between two epochs.
     """
     network = network.to(workers.device)
     groups = [{"params": parameters, "pace": pace} for parameters, pace in network.paces(config)]
@@ -233,7 +244,7 @@ class _Tensors(NamedTuple):
             torch.from_numpy(np.ascontiguousarray(a.T, dtype=np.float32))
             for a in (rows.y_BH, rows.w_BH)
         )
-        inputs = tuple(torch.from_numpy(each).to(device) for each in rows.inputs)
+        inputs = tuple(torch.from_numpy(array).to(device) for array in rows.inputs)
         return cls(inputs, *(label.to(device) for label in labels))
 
 
@@ -247,15 +258,16 @@ def _cosine(config: Any, epoch: int) -> float:
 def _batches(
     rows: int, config: Any, counts: Counts, workers: int, epoch: int
 ) -> list[torch.Tensor]:
-    """This worker's batches of one epoch, drawn anew each epoch; every worker takes the same number
-    of steps.
+    """Return this worker's batches of one epoch, drawn anew each epoch.
+
+    Every worker takes the same number of steps.
     """
-    own = max(config.batch_size // workers, 1)
+    mine = max(config.batch_size // workers, 1)
     seen = min(config.windows_per_epoch or counts.windows, counts.windows)
     order = np.random.default_rng((config.seed, epoch)).permutation(rows)
     if workers > 1:
-        order = np.resize(order, math.ceil(seen / config.batch_size) * own)
-    return list(torch.from_numpy(order[:seen]).split(own))
+        order = np.resize(order, math.ceil(seen / config.batch_size) * mine)
+    return list(torch.from_numpy(order[:seen]).split(mine))
 
 
 def _epoch(
@@ -267,12 +279,15 @@ def _epoch(
     weighing: Weighing,
     clip: float,
 ) -> list[npt.NDArray[np.float64]]:
-    """One pass over the batches; the loss of each horizon per step, nan where the step was skipped."""
+    """Pass once over the batches; return the loss of each horizon per step.
+
+    It is nan where the step was skipped.
+    """
     module.train()
     losses = []
     for batch in batches:
         at = batch.to(rows.y_HB.device)
-        logit = module(*(each[at] for each in rows.inputs))
+        logit = module(*(tensor[at] for tensor in rows.inputs))
         loss = network.loss_H(logit, rows.y_HB[:, at], rows.w_HB[:, at], weighing)
         optimiser.zero_grad()
         loss.sum().backward()
@@ -286,7 +301,7 @@ def _epoch(
 
 
 def _by_horizon(loss: torch.Tensor) -> npt.NDArray[np.float64]:
-    """The loss of each horizon: the mean over members where there are several."""
+    """Return the loss of each horizon: the mean over members where there are several."""
     return np.asarray(loss.detach().cpu().double().reshape(-1, loss.shape[-1]).mean(dim=0))
 
 
@@ -297,18 +312,20 @@ def _epoch_rows(
     weighing: Weighing,
     batch_size: int,
 ) -> list[dict[str, float]]:
-    """One history row per horizon."""
+    """Return one history row per horizon."""
     network.eval()
     rows = _Tensors.make(tune, str(next(network.parameters()).device))
     size = 8 * batch_size
     with torch.inference_mode():
         batches = (
-            zip(*(each.split(size) for each in rows.inputs), strict=True) if len(tune.y_BH) else ()
+            zip(*(losses_of_step.split(size) for losses_of_step in rows.inputs), strict=True)
+            if len(tune.y_BH)
+            else ()
         )
         parts = [network(*batch) for batch in batches]
-        found = torch.cat(parts, dim=-1) if parts else torch.empty(rows.y_HB.shape)
-        tune_loss_H = _by_horizon(network.loss_H(found, rows.y_HB, rows.w_HB, weighing))
-        logit_HB = network.read_out(found)
+        outputs = torch.cat(parts, dim=-1) if parts else torch.empty(rows.y_HB.shape)
+        tune_loss_H = _by_horizon(network.loss_H(outputs, rows.y_HB, rows.w_HB, weighing))
+        logit_HB = network.read_out(outputs)
     steps = np.array(losses)
     done = np.isfinite(steps).all(axis=1)
     return [
@@ -364,7 +381,7 @@ def _close_epoch(
 
 
 def count(windows: Windows) -> Counts:
-    """Counts of one worker's, or of all, training windows."""
+    """Count one worker's, or all, training windows."""
     y_BH, known_BH = windows.labels
     positive_H = (y_BH & known_BH).sum(axis=0).tolist()
     return Counts(len(windows), tuple(positive_H), tuple(known_BH.sum(axis=0).tolist()))

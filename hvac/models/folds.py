@@ -1,7 +1,6 @@
-"""Folds of units, and scores by models that saw no window of the scored unit: what calibration and
-fusion rest on.
+"""Folds of units, and scores by models that saw no window of the scored unit.
 
-Legend: B windows, H horizons.
+Calibration and fusion rest on these scores. Legend: B windows, H horizons.
 """
 
 from __future__ import annotations
@@ -27,17 +26,16 @@ class Folds(NamedTuple):
 
     @property
     def parts(self) -> Iterator[tuple[Flags, Flags]]:
-        """Give for every fold the windows of all others, and its own."""
+        """Yield for every fold the windows of all others, and those of the fold."""
         for fold in range(int(self.fold_B.max(initial=-1)) + 1):
             own_B = self.fold_B == fold
             yield ~own_B, own_B
 
 
 class CrossFit(NamedTuple):
-    """A model fitted on all windows it may use, and every window's score by a model that saw
-    nothing of its unit.
+    """A model fitted on all windows it may use, and every window's cross-fitted score.
 
-    `notes` holds what is worth telling of the fit, as plain values.
+    `notes` holds facts about the fit, as plain values.
     """
 
     model: Any
@@ -46,12 +44,12 @@ class CrossFit(NamedTuple):
 
 
 def unit_folds(windows: Windows, *, folds: int, seed: int) -> Folds:
-    """Deal units into folds, evenly among those with an event and those without, by class and
-    facility.
+    """Deal units into folds, evenly among those with and without an event, class and facility.
 
     Where a group of units (with or without events) has fewer units than folds, the folds are filled
     in turn, so that no fold is empty while there are as many units as folds. One unit alone makes
-    one fold: nothing can be held out."""
+    one fold: nothing can be held out.
+    """
     units, first, unit_B = np.unique(windows.units, return_index=True, return_inverse=True)
     y_BH, known_BH = windows.labels
     positive = np.zeros(len(units), dtype=bool)

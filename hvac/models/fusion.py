@@ -1,5 +1,4 @@
-"""`fusion`: models of single blocks, fused late by weights learned on scores of units they were not
-trained on.
+"""`fusion`: models of single blocks, mixed by weights learned on cross-fitted scores.
 
 Every block is fitted without a fold of units and scores that fold. On these out-of-fold scores each
 block is calibrated per horizon (Platt), and weights are learned that are never negative, sum to 1
@@ -7,7 +6,6 @@ and are the same for all horizons; a slope and an intercept per horizon follow. 
 towards equal ones, the more so the fewer units have events. A block whose scores tell nothing out
 of fold (slope 0 at every horizon) has weight 0. Whether the weighted mean, the plain mean of the
 log-odds or the best block alone is kept is decided out of fold as well.
-
 Legend: B windows, H horizons, K blocks.
 """
 
@@ -43,10 +41,11 @@ Floats = npt.NDArray[np.float64]
 
 
 def default_blocks() -> dict[str, Any]:
-    """Lines and forests on the last days, forests and boosting against peers, the past, the neural
-    member.
+    """Return the default blocks by name.
 
-    Chosen out of fold on units that are not tested, over ten kinds of fleets (docs/findings.md).
+    They are lines and forests on the last days, forests and boosting against peers, the past, and
+    the neural member, chosen out of fold on units that are not tested, over ten kinds of fleets
+    (docs/findings.md).
     """
     return {
         "line": LogisticConfig(family="logistic_full"),
@@ -60,18 +59,20 @@ def default_blocks() -> dict[str, Any]:
 
 
 class FusionConfig(FamilyConfig):
-    """Blocks and how they are fused; `mean` gives every block the same weight.
-
-    `shrinkage` is the penalty on the squared distance to equal weights, divided by the number of
-    units with events. `without` leaves inputs out of every block that can do without them: for
-    ablations."""
+    """Blocks, and how they are mixed."""
 
     family: Literal["fusion"] = "fusion"
+    """The family's name."""
     blocks: dict[str, MemberConfig] = Field(default_factory=default_blocks, min_length=1)
+    """The models that are mixed, by name."""
     method: Literal["stack", "mean"] = "stack"
+    """`stack` learns the weights; `mean` gives every block the same."""
     folds: int = Field(default=4, ge=2)
+    """Folds of units for the out-of-fold scores."""
     shrinkage: float = Field(default=0.3, ge=0)
+    """Penalty on the squared distance to equal weights, over the units with events."""
     without: Without = ()
+    """Inputs left out of every block that can do without them, for ablations."""
 
     @field_validator("blocks")
     @classmethod
@@ -84,14 +85,14 @@ class FusionConfig(FamilyConfig):
 
     @property
     def needs(self) -> tuple[str, ...]:
-        """What any of the blocks needs."""
+        """Return what any of the blocks needs."""
         return tuple(
             sorted({need for block in self.seeded_blocks.values() for need in block.needs})
         )
 
     @property
     def reads(self) -> tuple[str, ...]:
-        """What training windows must carry for any of the blocks."""
+        """Return what training windows must carry for any of the blocks."""
         return tuple(
             sorted(
                 {
@@ -103,14 +104,14 @@ class FusionConfig(FamilyConfig):
 
     @property
     def seeded_blocks(self) -> dict[str, Any]:
-        """The blocks with the fusion's seed, and without what it leaves out."""
+        """Return the blocks with the fusion's seed, and without what it leaves out."""
         return {
             name: block.replace(seed=self.seed, **self._left_out(block))
             for name, block in self.blocks.items()
         }
 
     def _left_out(self, block: Any) -> dict[str, Any]:
-        """What a block leaves out beside what it leaves out itself."""
+        """Return what a block leaves out for the fusion's sake."""
         if not self.without or not hasattr(block, "without"):
             return {}
         return {"without": tuple(dict.fromkeys((*block.without, *self.without)))}
@@ -126,12 +127,12 @@ class Fusion:
 
     @property
     def parameters(self) -> int:
-        """Those of the blocks, and the fusion's own."""
-        own = self.platt_KHX.size + sum(array.size for array in self.mix)
-        return sum(model.parameters for model in self.blocks.values()) + own
+        """Count the parameters of the blocks and of the mix."""
+        mixing = self.platt_KHX.size + sum(array.size for array in self.mix)
+        return sum(model.parameters for model in self.blocks.values()) + mixing
 
     def score(self, windows: Windows) -> Floats:
-        """Log-odds s_BH. Blocks of weight 0 are not asked."""
+        """Return log-odds s_BH; blocks of weight 0 are left out."""
         used = [k for k, weight in enumerate(self.mix.weight_K) if weight > 0]
         models = list(self.blocks.values())
         score_KBH = np.stack([models[k].score(windows) for k in used]).astype(np.float64)
@@ -140,9 +141,9 @@ class Fusion:
         )
 
     def state(self) -> State:
-        """The arrays of every block under its name, and the fusion's own."""
-        own: State = {"platt_KHX": self.platt_KHX, **self.mix._asdict()}
-        return own | {
+        """Return the arrays of every block under its name, and those of the mix."""
+        mixing: State = {"platt_KHX": self.platt_KHX, **self.mix._asdict()}
+        return mixing | {
             f"block.{n}.{key}": a
             for n, model in self.blocks.items()
             for key, a in model.state().items()
@@ -150,7 +151,10 @@ class Fusion:
 
     @classmethod
     def restore(cls, config: FusionConfig, state: State, encoder: Encoding) -> Self:
-        """The model that `state` was taken from (older bundles have no slopes, or no intercepts)."""
+        """Restore the model that `state` was taken from.
+
+        Older bundles have no slopes, or no intercepts.
+        """
         blocks = {}
         for name, block in config.seeded_blocks.items():
             prefix = f"block.{name}."
@@ -179,8 +183,9 @@ class Fusion:
     def cross_fit(
         cls, windows: Windows, config: FusionConfig, fitting: Fitting, folds: Folds
     ) -> CrossFit:
-        """Fit every block, mix their out-of-fold scores, and score each fold by a mix learned on
-        the others.
+        """Fit every block and mix their out-of-fold scores.
+
+        Each fold is scored by a mix learned on the others.
         """
         fits = {
             name: (

@@ -1,12 +1,11 @@
-"""`hybrid`, the seed's v2.1: frozen embedding + 28 statistics per point → 128 → 64 → a logit, one
-per horizon.
+"""`hybrid`, the predecessor's v2.1: embedding + 28 statistics per point → 128 → 64 → a logit.
 
-The H classifiers share nothing but the order of the batches: their weights lie stacked in one
-module, so that a step costs one pass instead of H. With `members` > 1 every horizon has as many
-classifiers, whose logits are averaged.
-
+There is one classifier per horizon; the encoder is frozen. The H classifiers share nothing but the
+order of the batches: their weights lie stacked in one module, so that a step costs one pass instead
+of H. With `members` > 1 every horizon has as many classifiers, whose logits are averaged.
 Legend: B windows, C points, F statistics, E embedding, N = C·(E + F) inputs, H horizons, M members,
-G = M·H, O outputs."""
+G = M·H, O outputs.
+"""
 
 from __future__ import annotations
 
@@ -32,22 +31,22 @@ Block = Literal["embedding", "features", "context", "mean_tokens", "untrained"]
 
 
 class HybridConfig(TrainingConfig):
-    """Architecture and training of the v2.1 classifier (the seed's values are the defaults).
-
-    `inputs` names blocks: `mean_tokens` is the mean over patches (the seed's pooling), `untrained`
-    the embedding of an encoder that was never trained; both are there for the ablations.
-    `most_inputs` keeps the inputs that go along with the label most (by their correlation in
-    training), so that many points do not drown few units."""
+    """Architecture and training of v2.1; the predecessor's values are the defaults."""
 
     family: Literal["hybrid"] = "hybrid"
+    """The family's name."""
     inputs: tuple[Block, ...] = Field(default=("embedding", "features"), min_length=1)
+    """Blocks to read; `mean_tokens` and `untrained` are embeddings for ablations."""
     hidden: tuple[int, int] = (128, 64)
+    """Units of the two hidden layers."""
     members: int = Field(default=1, ge=1)
+    """Classifiers per horizon whose logits are averaged."""
     most_inputs: int | None = Field(default=None, ge=1)
+    """Inputs kept, by correlation with the label in training; None: all."""
 
     @property
     def needs(self) -> tuple[str, ...]:
-        """What the blocks are made of."""
+        """Return what the blocks are made of."""
         return tuple("tokens" if name == "mean_tokens" else name for name in self.inputs)
 
 
@@ -73,7 +72,10 @@ class HybridClassifier(nn.Module):
         self.layers = nn.Sequential(*layers, nn.Linear(hidden[-1], 1))
 
     def forward(self, input_BN: torch.Tensor) -> torch.Tensor:
-        """Standardised inputs → logits [B]; inputs that are not finite count as the training mean."""
+        """Turn standardised inputs into logits [B].
+
+        Inputs that are not finite count as the training mean.
+        """
         logit_B: torch.Tensor = self.layers(
             torch.nan_to_num(input_BN, nan=0.0, posinf=0.0, neginf=0.0)
         ).squeeze(-1)
@@ -81,8 +83,9 @@ class HybridClassifier(nn.Module):
 
 
 class Stack(Network):
-    """G = M·H classifiers of the same shape: every parameter of `HybridClassifier` with a leading
-    axis G.
+    """G = M·H classifiers of the same shape.
+
+    Every parameter of `HybridClassifier` has a leading axis G.
     """
 
     def __init__(
@@ -97,11 +100,11 @@ class Stack(Network):
 
     @property
     def part_H(self) -> tuple[int, ...]:
-        """Every horizon is a part of its own."""
+        """Return the horizons: every horizon is a part of its own."""
         return tuple(range(self.horizons))
 
     def part(self, number: int) -> Weights:
-        """All members of one horizon."""
+        """Return the weights of all members of one horizon."""
         return {
             name: tensor[number :: self.horizons].detach().cpu().clone()
             for name, tensor in self.kept().items()
@@ -117,7 +120,7 @@ class Stack(Network):
         )
 
     def forward(self, input_BSN: torch.Tensor) -> torch.Tensor:
-        """Logits of every classifier: [M, H, B]."""
+        """Return the logits of every classifier: [M, H, B]."""
         weight = dict(self.named_parameters())
         input_BN = torch.nan_to_num(input_BSN.flatten(1), nan=0.0, posinf=0.0, neginf=0.0)
         weight_GON, bias_GO = (
@@ -139,7 +142,7 @@ class Stack(Network):
     def _activated(
         self, hidden_GBO: torch.Tensor, weight: dict[str, nn.Parameter], layer: int
     ) -> torch.Tensor:
-        """Layer norm, ReLU, dropout."""
+        """Apply layer norm, ReLU and dropout."""
         scale_G1O, shift_G1O = (
             weight[f"layers_{layer}_{part}"][:, None] for part in ("weight", "bias")
         )
@@ -147,8 +150,9 @@ class Stack(Network):
         return F.dropout(hidden_GBO, self.dropout, self.training)
 
     def clip_gradients(self, norm: float) -> bool:
-        """Scale the gradient of each classifier to a norm of at most `norm`; False where one is not
-        finite.
+        """Scale the gradient of each classifier to a norm of at most `norm`.
+
+        Returns False where one is not finite.
         """
         gradients = [p.grad for p in self.parameters() if p.grad is not None]
         norm_G = torch.stack(
@@ -166,7 +170,7 @@ class Hybrid(NetworkModel):
 
     @staticmethod
     def inputs(windows: Windows, config: HybridConfig) -> tuple[Floats, ...]:
-        """The blocks in the order of `inputs`, flattened over points."""
+        """Return the blocks in the order of `inputs`, flattened over points."""
         return (side_by_side([_block(windows, name) for name in config.inputs]),)
 
     @classmethod
@@ -184,12 +188,12 @@ class Hybrid(NetworkModel):
 
     @classmethod
     def build(cls, config: HybridConfig, shape: Shape, encoder: Encoding) -> Stack:
-        """One classifier per member and horizon."""
-        made = [
+        """Make one classifier per member and horizon."""
+        stack = [
             HybridClassifier(shape.columns[0], config.hidden, config.dropout)
             for _ in range(config.members * shape.horizons)
         ]
-        return Stack(made, config.dropout, horizons=shape.horizons)
+        return Stack(stack, config.dropout, horizons=shape.horizons)
 
 
 def _block(windows: Windows, name: str) -> Any:
@@ -202,8 +206,9 @@ def _block(windows: Windows, name: str) -> Any:
 def _correlation(
     scaled_BN: Floats, y_B: npt.NDArray[np.bool_], w_B: Floats
 ) -> npt.NDArray[np.float64]:
-    """Return the weighted |correlation| of every standardised input with the label; 0 where there
-    is none.
+    """Return the weighted |correlation| of every standardised input with the label.
+
+    It is 0 where there is none.
     """
     if not w_B.sum() or not 0 < np.average(y_B, weights=w_B) < 1:
         return np.zeros(scaled_BN.shape[1])

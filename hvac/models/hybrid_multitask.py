@@ -1,14 +1,13 @@
-"""`hybrid_multitask`, the seed's roadmap v2.2: attention over patch tokens, a shared trunk, a
-hazard head.
+"""`hybrid_multitask`, v2.2 of the predecessor's plans: attention over patch tokens, hazards.
 
-Every patch token of every point is a token of the window; learned queries attend to them, the
-statistics join what they found. The head gives a hazard per interval (0, 30], (30, 60], (60, 90];
-the risk within h days is one minus the product of the survivals up to h, so risks never fall with
-the horizon, by construction. A censored window takes part in the likelihood of the intervals it was
-followed through.
-
+Every patch token of every point is a token of the window. Learned queries attend to them, and the
+statistics join the result in a shared trunk. The head gives a hazard per interval (0, 30], (30,
+60], (60, 90]; the risk within h days is one minus the product of the survivals up to h, so risks
+never fall with the horizon, by construction. A censored window takes part in the likelihood of the
+intervals it was followed through.
 Legend: B windows, C points, F statistics, P patches, E embedding, T = C·P tokens, D width, H
-horizons."""
+horizons.
+"""
 
 from __future__ import annotations
 
@@ -36,14 +35,23 @@ class MultitaskConfig(TrainingConfig):
     """Architecture and training of v2.2; gamma 0 without alpha is the likelihood itself."""
 
     family: Literal["hybrid_multitask"] = "hybrid_multitask"
+    """The family's name."""
     width: int = Field(default=32, ge=4)
+    """Width of tokens in the attention."""
     heads: int = Field(default=4, ge=1)
+    """Attention heads."""
     queries: int = Field(default=2, ge=1)
+    """Learned queries that attend to the tokens."""
     hidden: int = Field(default=64, ge=4)
+    """Units of the shared trunk."""
     learning_rate: float = Field(default=1e-3, gt=0)
+    """Step size at the start; it falls along a cosine."""
     final_learning_rate: float = Field(default=1e-4, ge=0)
+    """Step size at the end."""
     gamma: float = Field(default=0.0, ge=0)
+    """Focal loss: how much easy windows are weighed down; 0: not at all."""
     alpha: Literal["balanced", "prevalence", "none"] | Share = "none"
+    """Weight of the positives in the loss; `none`: as the negatives."""
 
     @model_validator(mode="after")
     def _heads_share_the_width(self) -> Self:
@@ -56,13 +64,14 @@ class MultitaskConfig(TrainingConfig):
 
     @property
     def needs(self) -> tuple[str, ...]:
-        """Patch tokens and statistics."""
+        """Return the names of patch tokens and statistics."""
         return ("tokens", "features")
 
 
 class Multitask(Network):
-    """Attention over tokens and a hazard head; its forward gives hazards, `read_out` the risks they
-    add up to.
+    """Attention over tokens and a hazard head.
+
+    Its forward gives hazards, `read_out` the risks they add up to.
     """
 
     def __init__(self, config: MultitaskConfig, shape: Shape) -> None:
@@ -89,7 +98,7 @@ class Multitask(Network):
         self.head = nn.Linear(config.hidden, shape.horizons)
 
     def forward(self, token_BPN: torch.Tensor, statistic_B1N: torch.Tensor) -> torch.Tensor:
-        """Log-odds of an onset in each interval, given none before: [H, B]."""
+        """Return the log-odds of an onset in each interval, given none before: [H, B]."""
         rows = len(token_BPN)
         token_BPCE = token_BPN.reshape(rows, self.patches, self.points, -1)
         token_BTD = (self.project(token_BPCE.transpose(1, 2)) + self.place).flatten(1, 2)
@@ -99,28 +108,28 @@ class Multitask(Network):
         hazard_HB: torch.Tensor = self.head(self.trunk(joined_BN)).T
         return hazard_HB
 
-    def read_out(self, found: torch.Tensor) -> torch.Tensor:
-        """Log-odds of an onset up to the end of each interval."""
-        return log_odds_of(found)
+    def read_out(self, output: torch.Tensor) -> torch.Tensor:
+        """Return the log-odds of an onset up to the end of each interval."""
+        return log_odds_of(output)
 
     def loss_H(
-        self, found: torch.Tensor, y_HB: torch.Tensor, w_HB: torch.Tensor, weighing: Weighing
+        self, output: torch.Tensor, y_HB: torch.Tensor, w_HB: torch.Tensor, weighing: Weighing
     ) -> Any:
-        """Negative log-likelihood per window of the intervals it was followed through, one entry
-        per interval.
+        """Return the negative log-likelihood per window, one entry per interval.
+
+        A window counts in the intervals it was followed through.
         """
         before_HB = torch.cat([torch.zeros_like(y_HB[:1]), y_HB[:-1]]).cummax(dim=0).values
         at_risk_HB = (w_HB > 0).float().cumprod(dim=0) * w_HB * (1 - before_HB)
-        terms_HB = focal_terms(found, y_HB, gamma=weighing.gamma, alpha=weighing.alpha_H1)
+        terms_HB = focal_terms(output, y_HB, gamma=weighing.gamma, alpha=weighing.alpha_H1)
         return (terms_HB * at_risk_HB).sum(dim=1) / w_HB[0].sum().clamp(min=1)
 
 
 def log_odds_of(hazard_HB: torch.Tensor) -> torch.Tensor:
-    """From log-odds of the hazards of successive intervals to log-odds of an onset up to the end of
-    each.
+    """Turn log-odds of the hazards of intervals into those of an onset up to each end.
 
     >>> risk = torch.sigmoid(log_odds_of(torch.tensor([[0.0], [0.0], [0.0]])))
-    >>> [round(float(each), 4) for each in risk]
+    >>> [round(float(value), 4) for value in risk]
     [0.5, 0.75, 0.875]
     """
     log_survival_HB = F.logsigmoid(-hazard_HB).cumsum(dim=0)
@@ -128,7 +137,7 @@ def log_odds_of(hazard_HB: torch.Tensor) -> torch.Tensor:
 
 
 def log1mexp(log_x: torch.Tensor) -> torch.Tensor:
-    """log(1 − exp(log_x)) for log_x < 0, exact at both ends (Mächler 2012)."""
+    """Return log(1 − exp(log_x)) for log_x < 0, exact at both ends (Mächler 2012)."""
     log_x = log_x.clamp(max=-TINY)
     return torch.where(
         log_x > -0.6931, torch.log(-torch.expm1(log_x)), torch.log1p(-torch.exp(log_x))
@@ -140,7 +149,7 @@ class HybridMultitask(NetworkModel):
 
     @staticmethod
     def inputs(windows: Windows, config: MultitaskConfig) -> tuple[Floats, ...]:
-        """Patch tokens [B, P, C·E] and statistics [B, 1, C·F]."""
+        """Return patch tokens [B, P, C·E] and statistics [B, 1, C·F]."""
         p_BCPE: Any = windows.p_BCPE
         rows, points, patches, width = p_BCPE.shape
         token_BPCE = np.ascontiguousarray(p_BCPE.transpose(0, 2, 1, 3), dtype=np.float32)
@@ -148,5 +157,5 @@ class HybridMultitask(NetworkModel):
 
     @classmethod
     def build(cls, config: MultitaskConfig, shape: Shape, encoder: Encoding) -> Multitask:
-        """The untrained network."""
+        """Make the untrained network."""
         return Multitask(config, shape)

@@ -1,7 +1,6 @@
-"""Logistic regression on standardised blocks of a window, one per horizon (the families:
-`LINEAR_BLOCKS`).
+"""Logistic regression on standardised blocks of a window, one per horizon.
 
-Legend: B windows, N inputs, H horizons.
+The families are in `LINEAR_BLOCKS`. Legend: B windows, N inputs, H horizons.
 """
 
 from __future__ import annotations
@@ -28,18 +27,20 @@ LINEAR_BLOCKS: dict[str, tuple[str, ...]] = {
 
 
 class LogisticConfig(FamilyConfig):
-    """Strengths tried (inverse of the L2 penalty); the best on windows not trained on is kept, per
-    horizon.
-    """
+    """Strengths that are tried; the best on windows not trained on is kept, per horizon."""
 
     family: Literal["logistic_28", "logistic_recent", "logistic_full"] = "logistic_28"
+    """The family's name; it tells which blocks are read."""
     strengths: tuple[PositiveFloat, ...] = Field(default=(0.001, 0.01, 0.1), min_length=1)
+    """Inverses of the L2 penalty that are tried."""
     iterations: int = Field(default=300, ge=1)
+    """Most iterations of a fit."""
     without: Without = ()
+    """Blocks that are left out, for ablations."""
 
     @property
     def needs(self) -> tuple[str, ...]:
-        """The family's blocks."""
+        """Return the family's blocks."""
         return remaining(LINEAR_BLOCKS[self.family], self.without)
 
 
@@ -51,7 +52,7 @@ class Line(NamedTuple):
     bias: float
 
     def score(self, input_BN: Floats) -> Floats:
-        """Logits of rows of inputs."""
+        """Return logits of rows of inputs."""
         return np.asarray((self.scaler.transform(input_BN) * self.weight_N).sum(axis=1) + self.bias)
 
 
@@ -65,11 +66,11 @@ class Logistic:
 
     @property
     def parameters(self) -> int:
-        """Coefficients and intercepts."""
+        """Count the coefficients and intercepts."""
         return self.weight_HN.size + self.bias_H.size
 
     def score(self, windows: Windows) -> Floats:
-        """Logits s_BH."""
+        """Return logits s_BH."""
         input_BN = inputs(windows, self.config.needs)
         if input_BN.shape[1] != self.weight_HN.shape[1]:
             raise BundleError(
@@ -80,7 +81,7 @@ class Logistic:
         return np.stack([Line(*line).score(input_BN) for line in lines], axis=1)
 
     def state(self) -> State:
-        """All arrays, by name."""
+        """Return all arrays, by name."""
         arrays: State = {"weight_HN": self.weight_HN, "bias_H": self.bias_H}
         for h, scaler in enumerate(self.scalers):
             arrays |= {f"scaler.{h}.{name}": array for name, array in scaler._asdict().items()}
@@ -88,7 +89,7 @@ class Logistic:
 
     @classmethod
     def restore(cls, config: LogisticConfig, state: State, encoder: Encoding) -> Self:
-        """The model that `state` was taken from."""
+        """Restore the model that `state` was taken from."""
         horizons = range(len(state["bias_H"]))
         scalers = [
             Scaler(*(state[f"scaler.{h}.{name}"] for name in Scaler._fields)) for h in horizons
@@ -97,7 +98,10 @@ class Logistic:
 
     @classmethod
     def fit(cls, train: Windows, tune: Windows, config: LogisticConfig, fitting: Fitting) -> Self:
-        """Fit every strength on *train*; a horizon with one class in training scores its base rate."""
+        """Fit every strength on *train*, and keep the best on *tune*.
+
+        A horizon with one kind of label in training scores its base rate.
+        """
         return cls._of(
             [_fit_horizon(train, tune, config, h) for h in range(train.labels[0].shape[1])], config
         )
@@ -106,8 +110,9 @@ class Logistic:
     def cross_fit(
         cls, windows: Windows, config: LogisticConfig, fitting: Fitting, folds: Folds
     ) -> CrossFit:
-        """Choose the strength by the folds' log-loss, score them with it, and fit all windows with
-        it.
+        """Choose the strength by the folds' log-loss, and score the folds with it.
+
+        The last fit, with that strength, is on all windows.
         """
         horizons = range(windows.labels[0].shape[1])
         fits = [_cross_fit_horizon(windows, config, h, folds) for h in horizons]
@@ -141,8 +146,10 @@ def _fit_horizon(train: Windows, tune: Windows, config: LogisticConfig, h: int) 
 def _cross_fit_horizon(
     windows: Windows, config: LogisticConfig, h: int, folds: Folds
 ) -> tuple[Line, Floats]:
-    """Choose the strength by the folds' log-loss; return the line of all windows and the folds'
-    scores.
+    """Choose the strength by the folds' log-loss.
+
+    Returns:
+        The line of all windows, and the folds' scores.
     """
     y_B, w_B = windows.labels[0][:, h], windows.weights[:, h].astype(np.float64)
     input_BN = inputs(windows, config.needs)
@@ -161,7 +168,7 @@ def _cross_fit_horizon(
 
 
 def _fit_strengths(train: Windows, config: LogisticConfig, h: int) -> list[Line]:
-    """Fit a line per strength; where one kind of label is known, one flat line at the base rate."""
+    """Fit a line per strength; where one kind of label is known, a flat one at the base rate."""
     from sklearn.linear_model import LogisticRegression
 
     part = known(train, h)

@@ -20,9 +20,12 @@ def focal_terms(
     gamma: float = 3.0,
     alpha: float | torch.Tensor | None = None,
 ) -> torch.Tensor:
-    """−α_t (1 − p_t)^γ log p_t of every element.
+    """Return −α_t (1 − p_t)^γ log p_t of every element.
 
     Args:
+        logit: predicted log-odds.
+        y: labels, 0 or 1.
+        gamma: how much easy elements are weighed down.
         alpha: weight of the positives (1 − alpha for the negatives); None weighs both 1.
     """
     log_p_t = F.logsigmoid(torch.where(y > 0.5, logit, -logit))
@@ -35,10 +38,11 @@ def focal_terms(
 def focal_loss(
     logit_B: torch.Tensor, y_B: torch.Tensor, *, gamma: float = 3.0, alpha: float | None = None
 ) -> torch.Tensor:
-    """Mean focal loss; gamma 0 without alpha is binary cross-entropy.
+    """Return the mean focal loss; gamma 0 without alpha is binary cross-entropy.
 
     >>> logit, y = torch.tensor([0.0, 2.0]), torch.tensor([1.0, 0.0])
-    >>> bool(torch.isclose(focal_loss(logit, y, gamma=0.0), F.binary_cross_entropy_with_logits(logit, y)))
+    >>> plain = F.binary_cross_entropy_with_logits(logit, y)
+    >>> bool(torch.isclose(focal_loss(logit, y, gamma=0.0), plain))
     True
     """
     return focal_terms(logit_B, y_B, gamma=gamma, alpha=alpha).mean()
@@ -54,11 +58,12 @@ class Weighing(NamedTuple):
     def make(
         cls, config: Any, positive_H: tuple[int, ...], known_H: tuple[int, ...], device: str
     ) -> Weighing:
-        """From the training counts: balanced 1 − prevalence, prevalence (the seed's "auto"), or a
-        number.
+        """Take the weights from the training counts.
 
-        Where labels are of one kind both count alike: a weight of 0 for all there is would teach
-        nothing at all."""
+        `balanced` is 1 − prevalence, `prevalence` the predecessor's "auto"; a number stays as it
+        is. Where labels are of one kind both count alike: a weight of 0 for all there is would
+        teach nothing.
+        """
         if config.alpha == "none":
             return cls(config.gamma, None)
         prevalence_H = [

@@ -1,10 +1,8 @@
-"""`lstm`, the seed's v1.0: two LSTM layers read the raw days of all points; the last state gives a
-logit per horizon.
+"""`lstm`, the predecessor's v1.0: two LSTM layers read the raw days of all points.
 
-The recurrence is bound by arithmetic (about 100 million operations to learn from one window of 90
-steps), so a step reads the mean of `days_per_step` days; 1 reads every day, as the seed does, in
-three times the default's time.
-
+The last state gives a logit per horizon. The recurrence is bound by arithmetic (about 100 million
+operations to learn from one window of 90 steps), so a step reads the mean of `days_per_step` days;
+1 reads every day, as the predecessor does, in three times the default's time.
 Legend: B windows, C points, L lookback days, S steps, K layers, D hidden units, H horizons.
 """
 
@@ -31,17 +29,25 @@ class LstmConfig(TrainingConfig):
     """Architecture and training of v1.0."""
 
     family: Literal["lstm"] = "lstm"
+    """The family's name."""
     hidden: int = Field(default=128, ge=1)
+    """Hidden units of a layer."""
     layers: int = Field(default=2, ge=1)
+    """LSTM layers, one on another."""
     days_per_step: int = Field(default=3, ge=1)
+    """Days whose mean one step reads; 1: every day by itself."""
     learning_rate: float = Field(default=2e-3, gt=0)
+    """Step size at the start; it falls along a cosine."""
     final_learning_rate: float = Field(default=1e-4, ge=0)
+    """Step size at the end."""
     epochs: int = Field(default=8, ge=1)
+    """Most passes over the training windows."""
     windows_per_epoch: int | None = Field(default=3200, ge=1)
+    """Windows drawn for an epoch; None: all."""
 
     @property
     def needs(self) -> tuple[str, ...]:
-        """Raw values."""
+        """Return the name of the raw values."""
         return ("values",)
 
 
@@ -60,7 +66,7 @@ class Recurrent(Network):
         self.head = nn.Linear(config.hidden, shape.horizons)
 
     def forward(self, value_BSC: torch.Tensor) -> torch.Tensor:
-        """Logits [H, B]."""
+        """Turn steps [B, S, C] into logits [H, B]."""
         _, (last_KBD, _) = self.lstm(value_BSC)
         logit_HB: torch.Tensor = self.head(self.dropout(self.norm(last_KBD[-1]))).T
         return logit_HB
@@ -71,11 +77,12 @@ class Lstm(NetworkModel):
 
     @staticmethod
     def inputs(windows: Windows, config: LstmConfig) -> tuple[Floats, ...]:
-        """Values [B, S, C], oldest step first; days at the start that fill no whole step are left
-        out.
+        """Return the values [B, S, C], oldest step first.
+
+        Days at the start that fill no whole step are left out.
 
         Raises:
-            ConfigError: a step is longer than the windows.
+            ConfigError: if a step is longer than the windows.
         """
         assert windows.x_BCL is not None, "prepared windows carry what the family needs"
         size = config.days_per_step
@@ -91,5 +98,5 @@ class Lstm(NetworkModel):
 
     @classmethod
     def build(cls, config: LstmConfig, shape: Shape, encoder: Encoding) -> Recurrent:
-        """The untrained network."""
+        """Make the untrained network."""
         return Recurrent(config, shape)

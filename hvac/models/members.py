@@ -1,7 +1,8 @@
 """The families that are one model each: what a fusion may be made of.
 
 A new family is added here: its module's configuration and model, once in `MEMBERS` and once in
-`OneMember`."""
+`OneMember`.
+"""
 
 from __future__ import annotations
 
@@ -71,19 +72,19 @@ class Family(NamedTuple):
         return model
 
     def cross_fit(self, windows: Windows, config: Any, fitting: Fitting, folds: Folds) -> CrossFit:
-        """Fit on all labelled windows that may be learned from, and score each by a model blind to
-        its unit.
+        """Fit on all labelled windows that may be learned from, and score each out of fold.
 
         A family that chooses something on held-out windows (strength, trees, epochs) has a
-        `cross_fit` of its own; the others are fitted without each fold, then on everything."""
+        `cross_fit` of its own; the others are fitted without each fold, then on everything.
+        """
         if hasattr(self.model, "cross_fit") and (self.network or not config.augment.copies):
-            own: CrossFit = self.model.cross_fit(windows, config, fitting, folds)
-            return own
+            crossed: CrossFit = self.model.cross_fit(windows, config, fitting, folds)
+            return crossed
         nothing = windows.take(np.zeros(len(windows), dtype=bool))
         score_BH = np.empty(windows.labels[0].shape)
-        for rest_B, own_B in folds.parts:
-            rest = windows.take(rest_B if rest_B.any() else own_B)
-            score_BH[own_B] = self.fit(rest, nothing, config, fitting).score(windows.take(own_B))
+        for rest_B, held_B in folds.parts:
+            rest = windows.take(rest_B if rest_B.any() else held_B)
+            score_BH[held_B] = self.fit(rest, nothing, config, fitting).score(windows.take(held_B))
         return CrossFit(self.fit(windows, nothing, config, fitting), score_BH)
 
 
@@ -104,8 +105,9 @@ DEFAULT_FAMILY, DEFAULT_MEMBER = "fusion", "hybrid"
 
 
 def with_family(given: Any, known: tuple[str, ...]) -> Any:
-    """A section of a run file with its `family` filled in; an unknown one is an error that suggests
-    the nearest.
+    """Fill in the `family` of a section of a run file.
+
+    An unknown family is an error that suggests the nearest.
     """
     if not isinstance(given, dict):
         return given

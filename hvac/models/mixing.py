@@ -1,7 +1,7 @@
-"""How calibrated log-odds of several models become one: weights, learned on scores of units the
-models did not see.
+"""How calibrated log-odds of several models become one, by weights.
 
-Legend: B windows, H horizons, K blocks, R rules.
+The weights are learned on scores of units the models did not see. Legend: B windows, H horizons, K
+blocks, R rules.
 """
 
 from __future__ import annotations
@@ -23,8 +23,9 @@ LEAST_WEIGHT = 1e-3
 
 
 class Mix(NamedTuple):
-    """How calibrated log-odds of blocks become one: weights, then a slope and an intercept of each
-    horizon.
+    """How calibrated log-odds of blocks become one.
+
+    Weights of the blocks come first, then a slope and an intercept of each horizon.
     """
 
     weight_K: Floats
@@ -32,7 +33,7 @@ class Mix(NamedTuple):
     intercept_H: Floats
 
     def __call__(self, odds_KBH: Floats) -> Floats:
-        """Log-odds [B, H]."""
+        """Mix the blocks' log-odds [K, B, H] into one: [B, H]."""
         return np.asarray(
             self.slope_H * np.tensordot(self.weight_K, odds_KBH, axes=1) + self.intercept_H
         )
@@ -45,13 +46,14 @@ class Labels(NamedTuple):
     w_BH: Floats
 
     def take(self, rows_B: npt.NDArray[np.bool_]) -> Labels:
-        """Some of the windows."""
+        """Return some of the windows."""
         return Labels(self.y_BH[rows_B], self.w_BH[rows_B])
 
 
 def log_loss_B(odds_BH: Floats, labels: Labels) -> Floats:
-    """Return each window's weighted log-loss, so that the mean over windows is the mean over
-    horizons.
+    """Return each window's weighted log-loss.
+
+    The mean over windows is the mean over horizons.
     """
     loss_BH = np.logaddexp(0, np.where(labels.y_BH, -odds_BH, odds_BH)) * labels.w_BH
     total_H = labels.w_BH.sum(axis=0)
@@ -60,13 +62,13 @@ def log_loss_B(odds_BH: Floats, labels: Labels) -> Floats:
 
 
 def choose_rule(loss_RB: dict[Rule, Floats], units_B: npt.NDArray[np.str_]) -> Rule:
-    """Choose the mix with the lowest loss; the best block alone only where it is better beyond
-    chance.
+    """Choose the mix with the lowest loss; the best block alone only where it is clearly better.
 
-    Better beyond chance: the mean over units of the paired difference exceeds its standard error.
+    Clearly better: the mean over units of the paired difference exceeds its standard error.
 
     >>> units = np.array(["a", "b", "c"])
-    >>> choose_rule({"weights": np.array([1.0, 2, 3]), "best_block": np.array([0.9, 2.1, 2.9])}, units)
+    >>> loss = {"weights": np.array([1.0, 2, 3]), "best_block": np.array([0.9, 2.1, 2.9])}
+    >>> choose_rule(loss, units)
     'weights'
     """
     blends: list[Rule] = [rule for rule in loss_RB if rule != "best_block"]
@@ -110,14 +112,14 @@ def calibrate_and_mix(
 
 
 def _calibrate(score_BH: Floats, labels: Labels) -> Floats:
-    """Slope (never negative) and intercept of each horizon: [H, 2]."""
+    """Return slope (never negative) and intercept of each horizon: [H, 2]."""
     return np.array(
         [_platt(*column) for column in zip(score_BH.T, labels.y_BH.T, labels.w_BH.T, strict=True)]
     )
 
 
 def _platt(score_B: Floats, y_B: npt.NDArray[np.bool_], w_B: Floats) -> tuple[float, float]:
-    """Logistic regression of the label on the score (Platt 1999), a little penalised."""
+    """Fit a logistic regression of the label on the score (Platt 1999), a little penalised."""
     from scipy.optimize import minimize
 
     known_B = w_B > 0
@@ -134,11 +136,11 @@ def _platt(score_B: Floats, y_B: npt.NDArray[np.bool_], w_B: Floats) -> tuple[fl
         value = float((np.logaddexp(0, odds_B) - y_B * odds_B) @ w_B + PLATT_PENALTY * at[0] ** 2)
         return value, np.array([error_B @ standard_B + 2 * PLATT_PENALTY * at[0], error_B.sum()])
 
-    found = minimize(
+    fitted = minimize(
         loss, [0.5, rate], jac=True, method="L-BFGS-B", bounds=[(0, None), (None, None)]
     ).x
-    slope = found[0] / spread
-    return float(slope), float(found[1] - slope * score_B.mean())
+    slope = fitted[0] / spread
+    return float(slope), float(fitted[1] - slope * score_B.mean())
 
 
 def rate_log_odds(y_B: npt.NDArray[np.bool_], w_B: Floats) -> float:
@@ -154,18 +156,21 @@ def calibrated(score_KBH: Floats, platt_KHX: Floats) -> Floats:
 def fit_mix(
     odds_KBH: Floats, labels: Labels, *, allowed_K: npt.NDArray[np.bool_], penalty: float | None
 ) -> Mix:
-    """Learn weights w_K ≥ 0 that sum to 1, and a slope and an intercept per horizon, by the mean
-    log-loss of horizons.
+    """Learn weights w_K ≥ 0 that sum to 1, and a slope and an intercept per horizon.
 
-    A horizon with one kind of label has no say: its slope stays 1 and its intercept 0.
+    They minimise the mean log-loss of horizons. A horizon with one kind of label is left out: its
+    slope stays 1 and its intercept 0.
 
     Args:
+        odds_KBH: calibrated log-odds of the blocks.
+        labels: of the windows.
         allowed_K: blocks that may have a weight; the others have 0.
         penalty: of the squared distance to equal weights; None keeps equal ones.
 
     >>> rng = np.random.default_rng(0)
     >>> y_BH = rng.random((2000, 1)) < 0.3
-    >>> odds_KBH = np.stack([np.where(y_BH, 2.0, -2.0) + rng.normal(size=(2000, 1)), rng.normal(size=(2000, 1))])
+    >>> good_BH = np.where(y_BH, 2.0, -2.0) + rng.normal(size=(2000, 1))
+    >>> odds_KBH = np.stack([good_BH, rng.normal(size=(2000, 1))])
     >>> both, labels = np.array([True, True]), Labels(y_BH, np.ones(y_BH.shape))
     >>> good, useless = fit_mix(odds_KBH, labels, allowed_K=both, penalty=0.0).weight_K
     >>> bool(good > 0.9), round(float(good + useless), 6)
@@ -217,9 +222,7 @@ def fit_mix(
 
 
 def _horizon_rows(odds_KBH: Floats, labels: Labels) -> Any:
-    """Give horizon, log-odds, labels and weights (summing to 1) of every horizon with both kinds of
-    label.
-    """
+    """Yield horizon, log-odds, labels and weights (summing to 1) of horizons with both labels."""
     for h in range(labels.y_BH.shape[1]):
         known_B = labels.w_BH[:, h] > 0
         y_B, w_B = labels.y_BH[known_B, h], labels.w_BH[known_B, h]

@@ -1,7 +1,8 @@
-"""What the training loop asks of a network, and how trainable networks become a model family.
+"""What the training loop asks of a network, and how networks become a model family.
 
 Legend: B windows, S positions (days, patches; 1 for a flat input), N columns, H horizons, M
-ensemble members."""
+ensemble members.
+"""
 
 from __future__ import annotations
 
@@ -27,19 +28,30 @@ Chosen = npt.NDArray[np.bool_] | None
 
 
 class TrainingConfig(FamilyConfig):
-    """How a network is trained (the seed's v2.1 values are the defaults)."""
+    """How a network is trained; the values of the predecessor's v2.1 are the defaults."""
 
     dropout: float = Field(default=0.3, ge=0, lt=1)
+    """Share of hidden units that are dropped in training."""
     learning_rate: float = Field(default=5e-4, gt=0)
+    """Step size at the start; it falls along a cosine."""
     final_learning_rate: float = Field(default=5e-5, ge=0)
+    """Step size at the end."""
     weight_decay: float = Field(default=0.01, ge=0)
+    """AdamW's decay of the weights."""
     epochs: int = Field(default=20, ge=1)
+    """Most passes over the training windows."""
     patience: int | None = Field(default=None, ge=1)
+    """Epochs without a better tune PR-AUC after which training stops; None: never."""
     batch_size: int = Field(default=128, ge=1)
+    """Windows of a step, over all workers."""
     windows_per_epoch: int | None = Field(default=None, ge=1)
+    """Windows drawn for an epoch; None: all."""
     clip: float = Field(default=1.0, gt=0)
+    """Largest norm of the gradient."""
     gamma: float = Field(default=3.0, ge=0)
+    """Focal loss: how much easy windows are weighed down; 0: not at all."""
     alpha: Literal["balanced", "prevalence", "none"] | Share = "balanced"
+    """Weight of the positives: `balanced` 1 − prevalence, `prevalence`, `none`, a number."""
 
 
 class Shape(NamedTuple):
@@ -52,8 +64,10 @@ class Shape(NamedTuple):
 
 
 def _checked_shape(state: State) -> list[int]:
-    """Return the sizes that a state was taken from. Raises BundleError where they would only take
-    memory.
+    """Return the sizes that a state was taken from.
+
+    Raises:
+        BundleError: if they would only take memory.
     """
     sizes = [int(size) for size in state["shape"].tolist()]
     numbers = sum(array.size for name, array in state.items() if name.startswith("network."))
@@ -80,61 +94,66 @@ class NetworkModel:
 
     @staticmethod
     def inputs(windows: Windows, config: Any) -> tuple[Floats, ...]:
-        """The family's inputs, each [B, S, N]: columns N are standardised over windows and
-        positions S.
+        """Return the family's inputs, each [B, S, N].
+
+        Columns N are standardised over windows and positions S.
         """
         raise NotImplementedError
 
     @classmethod
     def choose(cls, input_BSN: Floats, train: Windows, config: Any) -> Chosen:
-        """Tell which columns of the first input are kept, by the training windows; None keeps all."""
+        """Tell which columns of the first input are kept, by the training windows; None: all."""
         return None
 
     @staticmethod
     def scaler(input_BSN: Floats, number: int) -> Scaler:
-        """How one of the inputs is standardised."""
+        """Fit how one of the inputs is standardised."""
         return fit_scaler(input_BSN.reshape(-1, input_BSN.shape[-1]))
 
     @classmethod
     def build(cls, config: Any, shape: Shape, encoder: Encoding) -> Network:
-        """An untrained network."""
+        """Make an untrained network."""
         raise NotImplementedError
 
     @property
     def parameters(self) -> int:
-        """Trainable parameters."""
+        """Count the trainable parameters."""
         return sum(p.numel() for p in self.network.trainable())
 
     def rows(self, windows: Windows) -> Rows:
-        """Standardised inputs and labels of labelled windows."""
+        """Return standardised inputs and labels of labelled windows."""
         return Rows(self._scaled(windows), windows.labels[0], windows.weights)
 
     def score(self, windows: Windows) -> npt.NDArray[np.float64]:
-        """Logits s_BH. Raises BundleError where the windows do not have the width the network was
-        trained on.
+        """Return logits s_BH.
+
+        Raises:
+            BundleError: if the windows do not have the width the network was trained on.
         """
         inputs, device = self._scaled(windows), next(self.network.parameters()).device
         parts = [np.empty((0, self.shape.horizons))]
         with torch.inference_mode():
             for start in range(0, len(windows), SCORE_BATCH):
                 batch = tuple(
-                    torch.from_numpy(each[start : start + SCORE_BATCH]).to(device)
-                    for each in inputs
+                    torch.from_numpy(part[start : start + SCORE_BATCH]).to(device)
+                    for part in inputs
                 )
                 parts.append(self.network.read_out(self.network(*batch)).double().cpu().numpy().T)
         return np.concatenate(parts)
 
     def _scaled(self, windows: Windows) -> tuple[Floats, ...]:
         raw = _chosen(self.inputs(windows, self.config), self.chosen_N)
-        for found, expected in zip(raw, self.shape.columns, strict=True):
-            if found.shape[-1] != expected:
+        for inputs, expected in zip(raw, self.shape.columns, strict=True):
+            if inputs.shape[-1] != expected:
                 raise BundleError(
-                    f"windows have {found.shape[-1]} inputs, the model expects {expected}"
+                    f"windows have {inputs.shape[-1]} inputs, the model expects {expected}"
                 )
-        return tuple(scaler.transform(each) for scaler, each in zip(self.scalers, raw, strict=True))
+        return tuple(
+            scaler.transform(input_BSN) for scaler, input_BSN in zip(self.scalers, raw, strict=True)
+        )
 
     def state(self) -> State:
-        """All arrays, by name (for safetensors)."""
+        """Return all arrays, by name (for safetensors)."""
         arrays: State = {
             "shape": np.array([*self.shape[:2], *self.shape.positions], dtype=np.int64)
         }
@@ -148,7 +167,7 @@ class NetworkModel:
 
     @classmethod
     def restore(cls, config: Any, state: State, encoder: Encoding) -> Self:
-        """The model that `state` was taken from."""
+        """Restore the model that `state` was taken from."""
         scalers: list[Scaler] = []
         while f"scaler.{len(scalers)}.mean_N" in state:
             scalers.append(
@@ -171,19 +190,22 @@ class NetworkModel:
 
     @classmethod
     def start(cls, train: Windows, config: Any, encoder: Encoding) -> Self:
-        """The untrained model: inputs scaled by training statistics, weights drawn by the seed."""
+        """Make the untrained model.
+
+        Inputs are scaled by training statistics; weights are drawn by the seed.
+        """
         raw = cls.inputs(train, config)
         chosen_N = cls.choose(raw[0], train, config)
         raw = _chosen(raw, chosen_N)
-        scalers = tuple(cls.scaler(each, number) for number, each in enumerate(raw))
+        scalers = tuple(cls.scaler(input_BSN, number) for number, input_BSN in enumerate(raw))
         y_BH, _ = train.labels
-        positions, columns = (tuple(each.shape[axis] for each in raw) for axis in (1, 2))
+        positions, columns = (tuple(input_BSN.shape[axis] for input_BSN in raw) for axis in (1, 2))
         shape = Shape(points_of(train), y_BH.shape[1], positions, columns)
         torch.manual_seed(config.seed)
         return cls(config, scalers, shape, cls.build(config, shape, encoder), chosen_N)
 
     def finish(self, state: FitState) -> Self:
-        """This model with the best epoch of a fit."""
+        """Return this model with the best epoch of a fit."""
         self.network.assemble(state.best)
         return self
 
@@ -205,10 +227,10 @@ class NetworkModel:
 
     @classmethod
     def cross_fit(cls, windows: Windows, config: Any, fitting: Fitting, folds: Folds) -> CrossFit:
-        """Fit without each fold to score it, then on everything; each fit learns on *train* and
-        stops on *tune*.
+        """Fit without each fold to score it, then on everything.
 
-        Fits that `fitting.states` holds are taken from there.
+        Each fit learns on *train* and stops on *tune*. Fits that `fitting.states` holds are taken
+        from there.
         """
         score_BH = np.empty(windows.labels[0].shape)
         for number, (_, own_B) in enumerate(folds.parts):
@@ -229,8 +251,10 @@ class NetworkModel:
 
 
 def _chosen(inputs: tuple[Floats, ...], chosen_N: Chosen) -> tuple[Floats, ...]:
-    """Keep the chosen columns of the first input. Raises BundleError where it has another number of
-    columns.
+    """Keep the chosen columns of the first input.
+
+    Raises:
+        BundleError: if it has another number of columns.
     """
     if chosen_N is None:
         return inputs
@@ -264,13 +288,13 @@ def fit_name(name: str, fold: int | None) -> str:
 
 
 def points_of(windows: Windows) -> int:
-    """C, from whichever array carries it."""
+    """Return the number of points, from whichever array carries it."""
     arrays = (windows.f_BCF, windows.x_BCL, windows.z_BCE)
     return next((a.shape[1] for a in arrays if a is not None), 1)
 
 
 def side_by_side(arrays: list[Any]) -> Floats:
-    """Arrays [B, …] flattened and joined: [B, 1, N]."""
+    """Join arrays [B, …], flattened: [B, 1, N]."""
     flat = [
         np.asarray(a, dtype=np.float32).reshape(len(a), 1, math.prod(a.shape[1:])) for a in arrays
     ]

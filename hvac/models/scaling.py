@@ -1,5 +1,4 @@
-"""Standardisation of model inputs with training statistics: winsorised, then z-scored, never
-non-finite.
+"""Standardisation of inputs with training statistics: clipped, z-scored, always finite.
 
 Legend: B windows, N inputs.
 """
@@ -16,8 +15,9 @@ TAIL = 0.001
 
 
 class Scaler(NamedTuple):
-    """Training statistics of every input: clip to [low, high], subtract the mean, divide by the
-    std.
+    """Training statistics of every input.
+
+    Standardising clips to [low, high], subtracts the mean and divides by the std.
     """
 
     low_N: Floats
@@ -26,7 +26,7 @@ class Scaler(NamedTuple):
     std_N: Floats
 
     def transform(self, input_BN: npt.NDArray[np.floating]) -> Floats:
-        """Standardised inputs; a value that is not finite becomes the training mean (0)."""
+        """Standardise inputs; a value that is not finite becomes the training mean (0)."""
         clipped_BN = np.clip(input_BN, self.low_N, self.high_N)
         return np.asarray(
             np.nan_to_num((clipped_BN - self.mean_N) / self.std_N, nan=0.0), dtype=np.float32
@@ -34,8 +34,9 @@ class Scaler(NamedTuple):
 
 
 def fit_scaler(input_BN: npt.NDArray[np.floating]) -> Scaler:
-    """Statistics of training rows. Inputs that do not vary get std 1; inputs that are never finite
-    count as 0.
+    """Take the statistics of training rows.
+
+    Inputs that do not vary get std 1; inputs that are never finite count as 0.
 
     >>> scaler = fit_scaler(np.array([[0.0, 5.0], [2.0, 5.0]]))
     >>> scaler.transform(np.array([[1.0, 7.0]])).tolist()

@@ -1,5 +1,6 @@
-"""A search space: settings of a family by dotted key, each with a distribution; checked before
-anything is trained.
+"""A search space: settings of a family by dotted key, each with a distribution.
+
+It is checked before anything is trained.
 """
 
 from __future__ import annotations
@@ -26,14 +27,15 @@ TRIES = 1000
 
 
 class Distribution(Config):
-    """Where one setting's values come from; written as `{uniform: [low, high]}`, `{choice: [one,
-    other]}`, …
+    """The distribution of one setting's values.
 
-    `int` includes both ends; `loguniform` draws the logarithm uniformly.
+    It is written as `{uniform: [low, high]}`, `{choice: [one, other]}`, …
     """
 
     kind: Kind
+    """`uniform`, `loguniform` (its logarithm is uniform), `int` or `choice`."""
     values: tuple[Any, ...]
+    """Both ends, which `int` includes, or all choices."""
 
     @model_serializer
     def _short(self) -> dict[str, Any]:
@@ -41,7 +43,7 @@ class Distribution(Config):
 
     @property
     def number(self) -> float:
-        """How many different values there are; inf where they are continuous."""
+        """Return how many different values there are; inf where they are continuous."""
         if self.kind == "choice":
             return len(self.values)
         low, high = self.values
@@ -49,11 +51,11 @@ class Distribution(Config):
 
     @property
     def edges(self) -> tuple[Any, ...]:
-        """Values to try a configuration with: all choices, or both ends of a range."""
+        """Return values to try a configuration with: all choices, or both ends of a range."""
         return self.values
 
     def draw(self, rng: np.random.Generator) -> Any:
-        """One value.
+        """Draw one value.
 
         >>> distribution({"int": [3, 3]}).draw(np.random.default_rng(0))
         3
@@ -68,8 +70,9 @@ class Distribution(Config):
         return float(rng.uniform(low, high))
 
     def nearest(self, value: Any) -> Any:
-        """The value itself where it lies within the range, else the end it passed; a choice stays
-        as it is.
+        """Return the value itself where it lies within the range, else the end it passed.
+
+        A choice stays as it is.
         """
         if self.kind == "choice":
             return value
@@ -78,7 +81,11 @@ class Distribution(Config):
 
 
 def distribution(given: Any) -> Any:
-    """A distribution from its short form; ValueError says what is wrong with it."""
+    """Read a distribution in its short form.
+
+    Raises:
+        ValueError: if it is none, with what is wrong with it.
+    """
     if isinstance(given, Distribution):
         return given
     if not isinstance(given, Mapping) or len(given) != 1:
@@ -101,7 +108,7 @@ def distribution(given: Any) -> Any:
 
 
 def _number(value: Any) -> Any:
-    """YAML 1.1 reads `1e-4` as a text: the number it means."""
+    """Return the number that a text such as `1e-4` means (YAML 1.1 reads it as a text)."""
     return float(value) if isinstance(value, str) and EXPONENT.fullmatch(value) else value
 
 
@@ -112,9 +119,9 @@ def _check_range(kind: str, values: tuple[Any, ...]) -> None:
         if any(value in values[:place] for place, value in enumerate(values)):
             raise ValueError("choice: a value stands there twice; name each once")
         return
-    wanted = int if kind == "int" else (int, float)
+    expected = int if kind == "int" else (int, float)
     if len(values) != 2 or any(
-        isinstance(value, bool) or not isinstance(value, wanted) for value in values
+        isinstance(value, bool) or not isinstance(value, expected) for value in values
     ):
         raise ValueError(
             f"{kind}: expected [low, high], two {'whole ' if kind == 'int' else ''}numbers"
@@ -132,10 +139,10 @@ Space = dict[str, Annotated[Distribution, BeforeValidator(distribution)]]
 
 
 def with_settings(base: Family, settings: Mapping[str, Any]) -> Family:
-    """A family's configuration with some settings, by dotted key, put in place of its own.
+    """Put some settings, by dotted key, into a family's configuration.
 
     Raises:
-        ConfigError: the family has no such setting, or cannot take the value.
+        ConfigError: if the family has no such setting, or cannot take the value.
     """
     nested = base.model_dump(by_alias=True)
     for dotted, value in settings.items():
@@ -153,7 +160,7 @@ def with_settings(base: Family, settings: Mapping[str, Any]) -> Family:
 
 
 def corners(base: Family, space: Space) -> list[Family]:
-    """The configurations with one setting at one edge of its range, the others as in `base`.
+    """Return configurations with one setting at one edge of its range, the others as in `base`.
 
     Raises:
         ConfigError: one sentence on the first setting that the family does not have, or whose range
@@ -168,22 +175,22 @@ def corners(base: Family, space: Space) -> list[Family]:
         raise ConfigError(
             f"tune.space.{idle} changes nothing without copies: set model.augment.copies above 0"
         )
-    found = []
+    configurations = []
     for key, values in space.items():
         for value in values.edges:
             try:
-                found.append(with_settings(base, {key: value}))
+                configurations.append(with_settings(base, {key: value}))
             except ConfigError as error:
                 raise ConfigError(f"tune.space.{key}: {error}") from None
-    return found
+    return configurations
 
 
 def draw_points(base: FamilyConfig, space: Space, *, count: int, seed: int) -> list[Settings]:
-    """As many different settings as asked for, each of which the family accepts.
+    """Draw `count` different settings, each of which the family accepts.
 
     Raises:
-        ConfigError: the space does not hold that many, or a drawn combination is none the family
-            takes.
+        ConfigError: if the space does not hold that many, or the family refuses a drawn
+            combination.
     """
     size = math.prod(values.number for values in space.values())
     if size < count:
@@ -205,7 +212,9 @@ def draw_points(base: FamilyConfig, space: Space, *, count: int, seed: int) -> l
 
 
 def encoded(settings: Mapping[str, Any]) -> Settings:
-    """Settings as plain values: a list becomes its JSON text (search libraries take no lists).
+    """Return settings as plain values: a list becomes its JSON text.
+
+    Search libraries take no lists.
 
     >>> encoded({"hidden": [64, 32], "dropout": 0.2})
     {'hidden': '[64, 32]', 'dropout': 0.2}
@@ -217,7 +226,7 @@ def encoded(settings: Mapping[str, Any]) -> Settings:
 
 
 def decoded(settings: Mapping[str, Any], space: Space) -> Settings:
-    """What `encoded` was given."""
+    """Return what `encoded` was given."""
     return {key: _option(space[key], value) for key, value in settings.items()}
 
 

@@ -20,8 +20,9 @@ Floats = npt.NDArray[np.float64]
 
 
 class TreeModel:
-    """Trees of all horizons on blocks of a window; the score of a window is the sum over its
-    leaves.
+    """Trees of all horizons on blocks of a window.
+
+    The score of a window is the sum over its leaves.
     """
 
     def __init__(self, config: Any, forests: list[Trees], width: int) -> None:
@@ -29,11 +30,15 @@ class TreeModel:
 
     @property
     def parameters(self) -> int:
-        """A threshold per split and a value per leaf."""
+        """Count a threshold per split and a value per leaf."""
         return sum(forest.parameters for forest in self.forests)
 
     def score(self, windows: Windows) -> Floats:
-        """Logits s_BH. Raises BundleError where the windows have another number of inputs."""
+        """Return logits s_BH.
+
+        Raises:
+            BundleError: if the windows have another number of inputs.
+        """
         input_BN = np.ascontiguousarray(inputs(windows, self.config.needs))
         if input_BN.shape[1] != self.width:
             raise BundleError(
@@ -42,12 +47,12 @@ class TreeModel:
         return np.stack([forest.total(input_BN) for forest in self.forests], axis=1)
 
     def state(self) -> State:
-        """All arrays, by name."""
+        """Return all arrays, by name."""
         return {"width": np.array([self.width]), **tree_arrays(self.forests)}
 
     @classmethod
     def restore(cls, config: Any, state: State, encoder: Encoding) -> Self:
-        """The model that `state` was taken from."""
+        """Restore the model that `state` was taken from."""
         forests, width = restored_trees(state), int(state["width"][0])
         for forest in forests:
             check_trees(forest, width)

@@ -1,10 +1,8 @@
-"""Decision trees as plain arrays, so that a bundle holds no pickle and scoring needs no
-scikit-learn.
+"""Decision trees as plain arrays: a bundle holds no pickle, scoring needs no scikit-learn.
 
 Nodes lie in preorder: the left child follows its parent, and only the way to the right one is kept.
 A node takes eight bytes or a little more, so that forests of some hundred thousand nodes fit into a
 bundle.
-
 Legend: B windows, N inputs, T trees, K nodes of all trees.
 """
 
@@ -43,7 +41,7 @@ class Trees(NamedTuple):
 
     @property
     def parameters(self) -> int:
-        """A threshold per split and a value per leaf."""
+        """Count a threshold per split and a value per leaf."""
         return len(self.number_K)
 
     def between(self, start: int, stop: int) -> Trees:
@@ -55,8 +53,9 @@ class Trees(NamedTuple):
 
 
 class TreeNodes(NamedTuple):
-    """The nodes of one tree in any order, the root first; children are numbered within the tree,
-    leaves have −1.
+    """The nodes of one tree in any order, the root first.
+
+    Children are numbered within the tree, leaves have −1.
     """
 
     feature_K: npt.NDArray[Any]
@@ -73,8 +72,10 @@ def join_trees(trees: Sequence[TreeNodes], *, base: float) -> Trees:
     Thresholds are kept as float32, rounded down: windows carry float32, so every comparison stays
     as it was.
 
-    >>> stump = TreeNodes(*map(np.array, ([0, -1, -1], [0.5, 0, 0], [1, 0, 0], [1, 0, 0], [2, 0, 0], [0.0, -1, 1])))
-    >>> join_trees([stump, stump], base=10.0).total(np.array([[0.2], [0.7], [np.nan]])).tolist()
+    >>> columns = ([0, -1, -1], [0.5, 0, 0], [1, 0, 0], [1, 0, 0], [2, 0, 0], [0.0, -1, 1])
+    >>> stump = TreeNodes(*map(np.array, columns))
+    >>> rows = np.array([[0.2], [0.7], [np.nan]])
+    >>> join_trees([stump, stump], base=10.0).total(rows).tolist()
     [8.0, 12.0, 8.0]
     """
     ordered = [_preorder(tree) for tree in trees]
@@ -167,29 +168,30 @@ def check_trees(trees: Trees, width: int) -> None:
 
 
 def restored_trees(state: Mapping[str, npt.NDArray[Any]]) -> list[Trees]:
-    """Return the trees that `tree_arrays` named, those of older bundles (a column per fact of a
-    node) too.
+    """Return the trees that `tree_arrays` named.
+
+    Those of older bundles (a column per fact of a node) can be read too.
     """
     forests: list[Trees] = []
     while f"forest.{len(forests)}.base" in state:
         prefix = f"forest.{len(forests)}."
-        own = {
+        arrays = {
             name.removeprefix(prefix): array
             for name, array in state.items()
             if name.startswith(prefix)
         }
-        forests.append(Trees(**own) if "split_K" in own else _of_older(own))
+        forests.append(Trees(**arrays) if "split_K" in arrays else _of_older(arrays))
     return forests
 
 
-def _of_older(own: Mapping[str, npt.NDArray[Any]]) -> Trees:
-    bounds = np.append(own["root_T"], len(own["feature_K"]))
+def _of_older(arrays: Mapping[str, npt.NDArray[Any]]) -> Trees:
+    bounds = np.append(arrays["root_T"], len(arrays["feature_K"]))
     trees = []
     for start, stop in itertools.pairwise(bounds):
-        columns = {name: own[name][start:stop] for name in TreeNodes._fields}
+        columns = {name: arrays[name][start:stop] for name in TreeNodes._fields}
         columns |= {name: columns[name] - start for name in ("left_K", "right_K")}
         trees.append(TreeNodes(**columns))
-    return join_trees(trees, base=float(own["base"][0]))
+    return join_trees(trees, base=float(arrays["base"][0]))
 
 
 @compiled

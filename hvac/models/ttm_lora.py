@@ -1,13 +1,12 @@
-"""`ttm_lora`, the seed's v2.0: the encoder's forecasting model tuned through LoRA, and a head over
-what all points say.
+"""`ttm_lora`, the predecessor's v2.0: the encoder tuned through LoRA, and a head over all points.
 
-The adapters sit where the seed puts them, in the encoder and in the decoder, so the head reads the
-tokens of both: every adapter takes part in every step. The encoder sees every window standardised
-by itself, so level and spread, which that takes away, join at the head. The base is a copy, so the
-bundle's encoder is never changed; only adapters, head and scaler are saved.
-
+The adapters sit where the predecessor puts them, in the encoder and in the decoder, so the head
+reads the tokens of both: every adapter takes part in every step. The encoder sees every window
+standardised by itself, so level and spread, which that takes away, join at the head. The base is a
+copy, so the bundle's encoder is never changed; only adapters, head and scaler are saved.
 Legend: B windows, C points, L days (of the window; N = B·C series have the length the encoder
-reads), P patches, E embedding (the encoder's, then the decoder's), H horizons."""
+reads), P patches, E embedding (the encoder's, then the decoder's), H horizons.
+"""
 
 from __future__ import annotations
 
@@ -35,33 +34,41 @@ TUNED_LAYERS = ("encoder.patcher", "mlp.fc1", "mlp.fc2", "attn_layer")
 
 
 class TtmLoraConfig(TrainingConfig):
-    """Adapters (the seed's values) and training of v2.0; `adapt: none` keeps the encoder frozen
-    under the same head.
-
-    `learning_rate` and `final_learning_rate` are the adapters'; the head's rate starts at
-    `head_learning_rate` and falls in proportion."""
+    """Adapters and training of v2.0; the predecessor's values are the adapters' defaults."""
 
     family: Literal["ttm_lora"] = "ttm_lora"
+    """The family's name."""
     adapt: Literal["lora", "none"] = "lora"
+    """`lora` trains adapters; `none` keeps the encoder frozen under the same head."""
     rank: int = Field(default=8, ge=1)
+    """Rank of the adapters."""
     lora_alpha: int = Field(default=16, gt=0)
+    """Scale of the adapters, over their rank."""
     lora_dropout: float = Field(default=0.1, ge=0, lt=1)
+    """Share of the adapters' inputs that are dropped in training."""
     learning_rate: float = Field(default=1e-4, gt=0)
+    """The adapters' step size at the start."""
     final_learning_rate: float = Field(default=1e-5, ge=0)
+    """The adapters' step size at the end."""
     head_learning_rate: float = Field(default=3e-3, gt=0)
+    """The head's step size at the start; it falls in proportion."""
     epochs: int = Field(default=4, ge=1)
+    """Most passes over the training windows."""
     batch_size: int = Field(default=64, ge=1)
+    """Windows of a step, over all workers."""
     windows_per_epoch: int | None = Field(default=3200, ge=1)
+    """Windows drawn for an epoch; None: all."""
 
     @property
     def needs(self) -> tuple[str, ...]:
-        """Raw values."""
+        """Return the name of the raw values."""
         return ("values",)
 
 
 class Adapted(Network):
-    """A copy of the encoder's model with adapters, and a linear head over the pooled tokens of all
-    points.
+    """A copy of the encoder's model with adapters, and a linear head.
+
+    The head reads the pooled tokens of all points.
     """
 
     def __init__(self, config: TtmLoraConfig, shape: Shape, encoder: Encoder) -> None:
@@ -70,7 +77,8 @@ class Adapted(Network):
         self.base = copy.deepcopy(encoder.model).cpu().requires_grad_(False)
         for module in self.base.modules():
             if isinstance(module, nn.Dropout):
-                module.p = 0.0  # the base stays what it is; its noise was for pretraining and costs a quarter of a step
+                # the base stays what it is; its noise was for pretraining, and costs time
+                module.p = 0.0
         if config.adapt == "lora":
             add_adapters(self.base, config)
         self.decodes = bool(self.base.config.use_decoder)
@@ -84,8 +92,9 @@ class Adapted(Network):
         )
 
     def forward(self, value_BCL: torch.Tensor, level_B1N: torch.Tensor) -> torch.Tensor:
-        """Logits [H, B] of windows standardised as the encoder does it, with their level and
-        spread.
+        """Return logits [H, B] of standardised windows with their level and spread.
+
+        They are standardised as the encoder does it.
         """
         said_BN = self.head["dropout"](self.head["norm"](self.pooled(value_BCL).flatten(1)))
         logit_HB: torch.Tensor = self.head["linear"](
@@ -94,19 +103,19 @@ class Adapted(Network):
         return logit_HB
 
     def pooled(self, value_BCL: torch.Tensor) -> torch.Tensor:
-        """One vector per point, pooled as the encoder pools: [B, C, E]."""
+        """Return one vector per point, pooled as the encoder pools: [B, C, E]."""
         token_NPE = hidden_tokens(self._tokens, self.base.config, value_BCL.flatten(0, 1))
         return self.encoder.pool(token_NPE).reshape(*value_BCL.shape[:2], -1)
 
     def _tokens(self, series_NL1: torch.Tensor, **extra: torch.Tensor) -> Any:
         if not self.decodes:
             return self.base.backbone(series_NL1, **extra)
-        found = self.base(series_NL1, **extra)
-        both = torch.cat([found.backbone_hidden_state, found.decoder_hidden_state], dim=-1)
+        output = self.base(series_NL1, **extra)
+        both = torch.cat([output.backbone_hidden_state, output.decoder_hidden_state], dim=-1)
         return SimpleNamespace(last_hidden_state=both)
 
     def paces(self, config: TtmLoraConfig) -> list[tuple[list[nn.Parameter], float]]:
-        """The adapters at the configured rate, the head at its own."""
+        """Return the adapters at the configured rate, the head at its own."""
         head, adapters = (
             list(self.head.parameters()),
             [p for p in self.base.parameters() if p.requires_grad],
@@ -115,12 +124,14 @@ class Adapted(Network):
         return [(parameters, pace) for parameters, pace in groups if parameters]
 
     def kept(self) -> Weights:
-        """Adapters and head: the base comes from the encoder."""
+        """Return adapters and head: the base comes from the encoder."""
         return {name: p.detach() for name, p in self.named_parameters() if p.requires_grad}
 
     def take(self, weights: Weights) -> None:
-        """Load what `kept` gave. Raises BundleError where it is not of this encoder and
-        configuration.
+        """Load what `kept` gave.
+
+        Raises:
+            BundleError: if it is not of this encoder and configuration.
         """
         if {name: tensor.shape for name, tensor in weights.items()} != {
             n: t.shape for n, t in self.kept().items()
@@ -132,8 +143,9 @@ class Adapted(Network):
 
 
 def add_adapters(base: nn.Module, config: TtmLoraConfig) -> None:
-    """Put LoRA beside every layer whose name ends in one of `TUNED_LAYERS`; only the adapters can
-    be trained then.
+    """Put LoRA beside every layer whose name ends in one of `TUNED_LAYERS`.
+
+    Only the adapters can be trained then.
     """
     from peft import LoraConfig, inject_adapter_in_model
 
@@ -153,8 +165,9 @@ class TtmLora(NetworkModel):
 
     @staticmethod
     def inputs(windows: Windows, config: TtmLoraConfig) -> tuple[Floats, ...]:
-        """Raw values [B, C, L], and the mean and the logarithm of the std of every point [B, 1,
-        2·C].
+        """Return raw values [B, C, L], and level and spread of every point [B, 1, 2·C].
+
+        They are the mean and the logarithm of the std.
         """
         assert windows.x_BCL is not None, "prepared windows carry what the family needs"
         x_BCL = windows.x_BCL
@@ -162,7 +175,7 @@ class TtmLora(NetworkModel):
 
     @staticmethod
     def scaler(input_BSN: Floats, number: int) -> Scaler:
-        """None for the values: each window is standardised by itself."""
+        """Return None for the values: each window is standardised by itself."""
         if number:
             return NetworkModel.scaler(input_BSN, number)
         zero_N = np.zeros(input_BSN.shape[-1], dtype=np.float32)
@@ -176,5 +189,5 @@ class TtmLora(NetworkModel):
 
     @classmethod
     def build(cls, config: TtmLoraConfig, shape: Shape, encoder: Encoding) -> Adapted:
-        """The copy with adapters that do nothing yet, and an untrained head."""
+        """Make the copy with adapters that do nothing yet, and an untrained head."""
         return Adapted(config, shape, encoder())

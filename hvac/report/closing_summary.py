@@ -102,8 +102,10 @@ def _model_lines(metrics: Mapping[str, Any]) -> list[str]:
     for name, figures in metrics["models"].items():
         cells = "".join(f"{_interval(figures[horizon]['pr_auc']):>26}" for horizon in horizons)
         lines.append(f"{name:<16}{cells}")
-    own = metrics["models"][metrics["run"]["family"]]
-    rates = "".join(f"{_percent(own[horizon]['base_rate']['value']):>26}" for horizon in horizons)
+    measured = metrics["models"][metrics["run"]["family"]]
+    rates = "".join(
+        f"{_percent(measured[horizon]['base_rate']['value']):>26}" for horizon in horizons
+    )
     return [*lines, f"{'base rate':<16}{rates}"]
 
 

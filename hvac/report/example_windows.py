@@ -55,7 +55,8 @@ def choose_examples(windows: EvaluationSet, risks: ModelRisks, seed: int) -> lis
 def outcomes(alarm_B: npt.NDArray[np.bool_], y_B: npt.NDArray[np.bool_]) -> npt.NDArray[np.str_]:
     """Return tp, fp, fn or tn for every window.
 
-    >>> outcomes(np.array([True, True, False, False]), np.array([True, False, True, False])).tolist()
+    >>> alarm_B = np.array([True, True, False, False])
+    >>> outcomes(alarm_B, np.array([True, False, True, False])).tolist()
     ['tp', 'fp', 'fn', 'tn']
     """
     of_positives = np.where(alarm_B, "tp", "fn")
@@ -102,7 +103,7 @@ def forecast_panel(
         uom="",
         end_day=end_day,
         past_L=np.where(window.observed_BCL[0, c], past_L, np.nan),
-        outlooks=forecasts,
+        forecasts=forecasts,
         lower_limit=float(scene.lower_TC[row, c]),
         upper_limit=float(scene.upper_TC[row, c]),
         events=tuple(zip(ahead.start_N.tolist(), ahead.end_N.tolist(), strict=True)),

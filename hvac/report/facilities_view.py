@@ -1,5 +1,7 @@
-"""The report's section on facilities: each as unseen by the models, and whose calibration and
-thresholds hold there.
+"""The report's section on facilities.
+
+It shows how models do at facilities they have not seen, and where a facility has its own
+calibration and thresholds.
 """
 
 from __future__ import annotations
@@ -11,111 +13,115 @@ from hvac.report.texts import Words, in_order
 from hvac.report.view import DASH, Block, Cell, Note, Row, Table, View, cell, dig, number, show
 
 FIGURES = ("pr_auc", "brier_skill")
+PARTS = ("calibration", "thresholds")
 
 
 def facilities(view: View) -> list[Block]:
-    """A table of the facilities, then a table per horizon of every model at facilities it had not
-    seen.
-    """
-    own, board = view.at("own_decisions"), view.at("unseen")
-    blocks: list[Block] = [Note(text=view.words("unseen.intro"))] if board else []
-    if board or any(
-        dig(each, part, "own") for each in own.values() for part in ("calibration", "thresholds")
-    ):
-        blocks += [_decisions(view), Note(text=view.words("unseen.decisions_note"))]
-    if board:
-        blocks += [_table(view, h) for h in in_order([str(h) for h in board["horizons"]])]
-        blocks += [
-            *_left_out(view),
-            Note(text=view.words("unseen.note", least=board["least_events"])),
-        ]
+    """Return a table of the facilities and, per horizon, one of the models at unseen facilities."""
+    unseen = view.at("unseen")
+    blocks: list[Block] = []
+    if unseen:
+        blocks.append(Note(view.words("unseen.intro")))
+    if unseen or _any_own_decision(view):
+        blocks.append(_decisions(view))
+        blocks.append(Note(view.words("unseen.decisions_note")))
+    if unseen:
+        horizons = in_order([str(horizon) for horizon in unseen["horizons"]])
+        blocks += [_unseen_table(view, horizon) for horizon in horizons]
+        blocks += _left_out(view)
+        blocks.append(Note(view.words("unseen.note", least=unseen["least_events"])))
     return blocks
 
 
+def _any_own_decision(view: View) -> bool:
+    by_facility = view.at("own_decisions").values()
+    return any(dig(decisions, part, "own") for decisions in by_facility for part in PARTS)
+
+
 def _decisions(view: View) -> Table:
-    """Units and events of every facility, and whether its own calibration and thresholds hold
-    there.
-    """
-    words, own = view.words, view.at("own_decisions")
-    names = sorted({*own, *view.at("unseen", "facilities")})
-    head = [words("table.facility"), words("metric.units"), words("metric.events")]
-    head += [words("unseen.calibration"), words("unseen.thresholds")]
-    rows = [
-        Row(
-            head=Cell(text=name),
-            cells=[
-                _largest(view, name, "units"),
-                _largest(view, name, "events"),
-                *(_whose(words, dig(own, name, part)) for part in ("calibration", "thresholds")),
-            ],
-        )
-        for name in names
+    """Tell for every facility its units and events, and whose calibration and thresholds hold."""
+    words = view.words
+    decisions = view.at("own_decisions")
+    rows = []
+    for facility in sorted({*decisions, *view.at("unseen", "facilities")}):
+        cells = [_largest_count(view, facility, "units"), _largest_count(view, facility, "events")]
+        cells += [_whose(words, dig(decisions, facility, part)) for part in PARTS]
+        rows.append(Row(head=Cell(facility), cells=cells))
+    head = [
+        words("table.facility"),
+        words("metric.units"),
+        words("metric.events"),
+        words("unseen.calibration"),
+        words("unseen.thresholds"),
     ]
     return Table(caption=words("caption.own_decisions", model=view.model), head=head, rows=rows)
 
 
-def _largest(view: View, facility: str, count: str) -> Cell:
-    """A count at the horizon that has most of it; from the slices where no facility was left out."""
-    unseen = list(view.at("unseen", "facilities", facility).values())
-    found = unseen[0] if unseen else view.at("slices", "facility", facility)
-    counted = [n for each in found.values() if (n := number(each.get(count))) is not None]
-    return Cell(text=show(max(counted, default=None), "count"))
+def _largest_count(view: View, facility: str, count: str) -> Cell:
+    """Return the largest count over the horizons; from the slices where nothing was left out."""
+    by_model = list(view.at("unseen", "facilities", facility).values())
+    by_horizon = by_model[0] if by_model else view.at("slices", "facility", facility)
+    counts = [number(measured.get(count)) for measured in by_horizon.values()]
+    known = [value for value in counts if value is not None]
+    return Cell(show(max(known, default=None), "count"))
 
 
-def _whose(words: Words, found: Mapping[str, Any]) -> Cell:
-    if not found:
-        return Cell(text=DASH)
-    if not found["own"]:
-        return Cell(text=words("unseen.fleet"))
-    whole = found["own"] == found["of"]
-    return Cell(
-        text=words("unseen.own" if whole else "unseen.partly", own=found["own"], of=found["of"])
-    )
+def _whose(words: Words, decision: Mapping[str, Any]) -> Cell:
+    if not decision:
+        return Cell(DASH)
+    if not decision["own"]:
+        return Cell(words("unseen.fleet"))
+    key = "unseen.own" if decision["own"] == decision["of"] else "unseen.partly"
+    return Cell(words(key, own=decision["own"], of=decision["of"]))
 
 
-def _table(view: View, horizon: str) -> Table:
-    words, board = view.words, view.at("unseen")
-    models, seen = list(board["models"]), view.at("slices", "facility")
-    groups = [("", 2), *((words.name("model", model), len(FIGURES)) for model in models)]
+def _unseen_table(view: View, horizon: str) -> Table:
+    words = view.words
+    unseen = view.at("unseen")
+    groups = [("", 2)]
     head = [words("table.facility"), words("metric.events"), words("metric.base_rate")]
-    head += [words(f"metric.{name}") for _ in models for name in FIGURES]
-    if seen:
-        groups, head = [*groups, (words("unseen.seen"), 1)], [*head, words("metric.pr_auc")]
-    rows = [_row(view, name, found, horizon) for name, found in board["facilities"].items()]
-    rows.append(_row(view, "", board["all"], horizon))
+    for model in unseen["models"]:
+        groups.append((words.name("model", model), len(FIGURES)))
+        head += [words(f"metric.{name}") for name in FIGURES]
+    if view.at("slices", "facility"):
+        groups.append((words("unseen.seen"), 1))
+        head.append(words("metric.pr_auc"))
+    rows = [
+        _row(view, facility, by_model, horizon)
+        for facility, by_model in unseen["facilities"].items()
+    ]
+    rows.append(_row(view, "", unseen["all"], horizon))
     return Table(caption=words("caption.unseen", days=horizon), groups=groups, head=head, rows=rows)
 
 
-def _row(view: View, facility: str, found: Mapping[str, Any], horizon: str) -> Row:
-    """Counts and figures of one facility (of all of them, where no name is given); counts only
-    where events are few.
+def _row(view: View, facility: str, by_model: Mapping[str, Any], horizon: str) -> Row:
+    """Return counts and figures of one facility, or of all where its name is empty.
+
+    Where events are few, the figures are dashes.
     """
-    words, seen = view.words, view.at("slices", "facility")
-    first = next(iter(found.values()))[horizon]
-    count = Cell(
-        text=show(first["events"], "count"), detail="" if first["headline"] else words("unseen.few")
-    )
+    words = view.words
+    first = next(iter(by_model.values()))[horizon]
     figures = [cell(first["base_rate"], "share")]
-    figures += [
-        cell(by_horizon[horizon][name]) for by_horizon in found.values() for name in FIGURES
-    ]
-    if seen:
-        figures.append(
-            cell(
-                dig(seen, facility, horizon, "pr_auc")
-                if facility
-                else view.measured(horizon).get("pr_auc")
-            )
-        )
-    shown = figures if first["headline"] else [Cell(text=DASH)] * len(figures)
-    return Row(
-        head=Cell(text=facility or words("unseen.all")), cells=[count, *shown], strong=not facility
-    )
+    for by_horizon in by_model.values():
+        figures += [cell(by_horizon[horizon][name]) for name in FIGURES]
+    seen = view.at("slices", "facility")
+    if seen and facility:
+        figures.append(cell(dig(seen, facility, horizon, "pr_auc")))
+    elif seen:
+        figures.append(cell(view.measured(horizon).get("pr_auc")))
+    detail = ""
+    if not first["headline"]:
+        detail = words("unseen.few")
+        figures = [Cell(DASH)] * len(figures)
+    count = Cell(show(first["events"], "count"), detail=detail)
+    name = facility or words("unseen.all")
+    return Row(head=Cell(name), cells=[count, *figures], strong=not facility)
 
 
 def _left_out(view: View) -> list[Note]:
-    words = view.words
-    return [
-        Note(text=words("unseen.left_out", facility=facility, classes=words.join(list(classes))))
-        for facility, classes in view.at("unseen", "left_out").items()
-    ]
+    notes = []
+    for facility, classes in view.at("unseen", "left_out").items():
+        named = view.words.join(list(classes))
+        text = view.words("unseen.left_out", facility=facility, classes=named)
+        notes.append(Note(text))
+    return notes

@@ -1,8 +1,7 @@
-"""leaderboard.html: every model of a comparison, one self-contained page in both languages, in the
-report's dress.
+"""leaderboard.html: every model of a comparison, one self-contained page in both languages.
 
 Each section is a function `View -> blocks`; a section without blocks is left out. The words are in
-`leaderboard_texts.yaml`.
+`leaderboard_texts.yaml`, the template is the report's.
 """
 
 from __future__ import annotations
@@ -12,42 +11,41 @@ from typing import Any
 
 from hvac.report.figures import as_data_uri
 from hvac.report.leaderboard_figures import cost, quality
-from hvac.report.leaderboard_view import TEXTS, overall, ranked, short_name, tables
-from hvac.report.page import write_pages
+from hvac.report.leaderboard_view import TEXTS, champion_summary, overall, ranked, tables
+from hvac.report.page import page_content, write_pages
 from hvac.report.provenance import facts
-from hvac.report.texts import LANGUAGES, Words, texts
+from hvac.report.texts import Words, languages_from, texts
 from hvac.report.view import Block, Note, View, image
 from hvac.storage import AnyPath
 
 
 def pictures(view: View) -> list[Block]:
-    """Quality with intervals; quality against cost."""
+    """Return two figures: quality with intervals, and quality against cost."""
     return [*image(view, "quality"), *image(view, "cost")]
 
 
 def choice(view: View) -> list[Block]:
-    """How the champion was chosen, and that test had no say."""
+    """Return notes on how the champion was chosen: by validation, never by test."""
     values = {"replicates": view.at("about", "replicates"), "count": len(ranked(view))}
-    return [
-        Note(kind="verdict", text=view.words(f"choice.{key}", **values))
-        for key in texts(TEXTS)["choice"]
-    ]
+    lines = [view.words(f"choice.{key}", **values) for key in texts(TEXTS)["choice"]]
+    return [Note(line, kind="item") for line in lines]
 
 
 def leaderboard_provenance(view: View) -> list[Block]:
-    """What the comparison was, and how to train its champion."""
-    words, about = view.words, dict(view.at("about"))
+    """Return what the comparison was, and the command that trains its champion."""
+    words = view.words
+    about = dict(view.at("about"))
     command = about.pop("command", None)
     about["seeds"] = words.join([str(seed) for seed in about.get("seeds", ())])
-    known = {words(f"fact.{key}"): str(value) for key, value in about.items()}
-    return [
-        *facts(view, "facts", known),
-        *([Note(text=words("fact.command")), Note(kind="code", text=command)] if command else []),
-    ]
+    named = {words(f"fact.{key}"): str(value) for key, value in about.items()}
+    blocks = facts(view, "facts", named)
+    if command:
+        blocks += [Note(words("fact.command")), Note(kind="code", text=command)]
+    return blocks
 
 
 SECTIONS: dict[str, Callable[[View], list[Block]]] = {
-    "short": short_name,
+    "short": champion_summary,
     "overall": overall,
     "tables": tables,
     "figures": pictures,
@@ -57,32 +55,38 @@ SECTIONS: dict[str, Callable[[View], list[Block]]] = {
 
 
 def write_leaderboard_page(
-    board: Mapping[str, Any], *, path: str | AnyPath, language: str, about: Mapping[str, Any]
+    leaderboard: Mapping[str, Any],
+    *,
+    path: str | AnyPath,
+    language: str,
+    about: Mapping[str, Any],
 ) -> None:
     """Write one HTML file with both languages inside; `language` is shown first, a button switches.
 
     Args:
-        board: as `leaderboard` gives it.
+        leaderboard: as `hvac.evaluation.leaderboard.leaderboard` gives it.
+        path: where to write the page.
+        language: `en` or `ja`; another one raises HvacError.
         about: `run`, `name` (of the comparison), `created`, `seeds`, `replicates`, `table` (the
             windows' hash), and, where there is one, the `command` that trains the champion.
     """
-    Words(language)
-    order = sorted(LANGUAGES, key=lambda word: word != language)
-    write_pages([_page(board, about, shown) for shown in order], path=path, language=language)
+    pages = [_page(leaderboard, about, shown) for shown in languages_from(language)]
+    write_pages(pages, path=path, language=language)
 
 
-def _page(board: Mapping[str, Any], about: Mapping[str, Any], language: str) -> dict[str, Any]:
-    words = Words(language, TEXTS)
-    drawn = {"quality": quality(board, language=language), "cost": cost(board, language=language)}
-    images = {name: as_data_uri(figure) for name, figure in drawn.items()}
-    view = View(metrics={"leaderboard": board, "about": about}, images=images, words=words)
-    blocks = {key: build(view) for key, build in SECTIONS.items()}
-    return {
-        "language": language,
-        "title": words("title"),
-        "byline": words("byline", **{key: about[key] for key in ("run", "name", "created")}),
-        "words": words,
-        "sections": [
-            (key, words(f"section.{key}"), found) for key, found in blocks.items() if found
-        ],
+def _page(
+    leaderboard: Mapping[str, Any], about: Mapping[str, Any], language: str
+) -> dict[str, Any]:
+    images = {
+        "quality": as_data_uri(quality(leaderboard, language=language)),
+        "cost": as_data_uri(cost(leaderboard, language=language)),
     }
+    words = Words(language, TEXTS)
+    view = View(
+        metrics={"leaderboard": leaderboard, "about": about},
+        images=images,
+        words=words,
+    )
+    byline = words("byline", run=about["run"], name=about["name"], created=about["created"])
+    blocks = {key: build(view) for key, build in SECTIONS.items()}
+    return page_content(words, byline, blocks)

@@ -1,4 +1,4 @@
-"""Where the numbers come from: the run, what was read, what was left out, the windows of each part."""
+"""Where the numbers come from: the run, what was read and left out, the windows of each part."""
 
 from __future__ import annotations
 
@@ -24,95 +24,109 @@ from hvac.report.view import (
 )
 
 MOST_POINTS = 20
+PARTS = ("train", "tune", "cal", "test")
 FUSION_ROWS = (("log_loss", "rule", "ratio"), ("weights", "block", "share"))
 
 
 def provenance(view: View) -> list[Block]:
-    """The run, what was read, what was left out, and how to do it again."""
-    blocks = facts(view, "run", run_facts_table(view)) + facts(view, "panel", panel_facts(view))
-    blocks += (
-        counts(view, "rejected", view.at("panel", "rejected"), "rejected")
-        + combined(view)
-        + dropped(view)
-    )
+    """Return the run, what was read, what was left out, and how to do it again."""
+    blocks = facts(view, "run", run_facts_table(view))
+    blocks += facts(view, "panel", panel_facts(view))
+    blocks += counts(view, "rejected", view.at("panel", "rejected"), "rejected")
+    blocks += combined(view)
+    blocks += dropped(view)
     blocks += window_counts_table(view)
     blocks += counts(view, "excluded", view.at("windows", "excluded"), "excluded")
-    blocks += fusion_table(view) + image(view, "training_history")
+    blocks += fusion_table(view)
+    blocks += image(view, "training_history")
     if command := view.at("run", "command"):
-        blocks += [Note(text=view.words("caption.command")), Note(kind="code", text=str(command))]
+        blocks.append(Note(view.words("caption.command")))
+        blocks.append(Note(kind="code", text=str(command)))
     return blocks
 
 
 def fusion_table(view: View) -> list[Block]:
-    """Show the rule that mixes the blocks of a fusion, the log-losses it was chosen by, and the
-    blocks' weights.
+    """Return the rule that mixes a fusion's blocks, its log-losses, and the blocks' weights.
+
+    There is a column per class; the rule is the one with the lowest log-loss.
     """
-    words, found = (
-        view.words,
-        {name: each for name, each in view.at("fusion").items() if "rule" in each},
-    )
-    if not found:
+    words = view.words
+    by_class = {name: mix for name, mix in view.at("fusion").items() if "rule" in mix}
+    if not by_class:
         return []
-    chosen = [Cell(text=words.name("rule", str(each["rule"]))) for each in found.values()]
-    rows = [Row(head=Cell(text=words("fusion.rule")), cells=chosen, strong=True)]
+    rules = [Cell(words.name("rule", str(mix["rule"]))) for mix in by_class.values()]
+    rows = [Row(head=Cell(words("fusion.rule")), cells=rules, strong=True)]
     for key, group, form in FUSION_ROWS:
-        for name in dict.fromkeys(name for each in found.values() for name in each[key]):
-            head = Cell(text=words(f"fusion.{key}", name=words.name(group, name)))
-            rows.append(
-                Row(
-                    head=head,
-                    cells=[Cell(text=show(each[key].get(name), form)) for each in found.values()],
-                )
-            )
-    classes = [words("table.class"), *map(str, found)]
-    return [
-        Table(caption=words("caption.fusion"), head=classes, rows=rows),
-        Note(text=words("note.fusion")),
-    ]
+        names = dict.fromkeys(name for mix in by_class.values() for name in mix[key])
+        for name in names:
+            head = Cell(words(f"fusion.{key}", name=words.name(group, name)))
+            cells = [Cell(show(mix[key].get(name), form)) for mix in by_class.values()]
+            rows.append(Row(head=head, cells=cells))
+    classes = [words("table.class"), *map(str, by_class)]
+    table = Table(caption=words("caption.fusion"), head=classes, rows=rows)
+    return [table, Note(words("note.fusion"))]
 
 
-def facts(view: View, caption: str, found: Mapping[str, Any]) -> list[Block]:
-    """A two-column table of what is known; nothing where nothing is."""
-    known = {name: value for name, value in found.items() if value not in (None, {}, "")}
+def facts(view: View, caption: str, named: Mapping[str, Any]) -> list[Block]:
+    """Return a two-column table of the facts that are known; nothing where none is."""
+    known = {name: value for name, value in named.items() if value not in (None, {}, "")}
     return counts(view, caption, known)
 
 
 def run_facts_table(view: View) -> dict[str, Any]:
-    """Everything that identifies a run, in words."""
-    words, run = view.words, view.at("run")
-    found = (
-        {
-            words(f"fact.{key}"): run.get(key)
-            for key in ("name", "created", "version", "config_hash")
-        }
-        if run
-        else {}
-    )
-    if (seed := dig(run, "seed")) != {}:
-        found[words("fact.seed")] = str(seed)
-    family, by = dig(run, "family"), dig(run, "by")
-    found[words("fact.family")] = words.name("model", family) if family else None
-    found[words("fact.by")] = words.name("unit", by) if by else None
-    if events := dig(run, "labels", "events"):
-        named = words.join([kind_name(words, str(kind)) for kind in events])
-        source = words.name("label_source", str(dig(run, "labels", "source") or DASH))
-        found[words("fact.labels")] = words("labels_line", events=named, source=source)
-    if split := dig(run, "split"):
-        found[words("fact.split")] = split_line(words, split)
-        found[words("fact.stride")] = (
-            f"{split.get('train_stride', DASH)} / {split.get('evaluation_stride', DASH)}"
-        )
-    if encoder := dig(run, "encoder"):
-        shown = {key: encoder.get(key, DASH) for key in ("source", "dim", "patches", "pooling")}
-        found[words("fact.encoder")] = words("encoder_line", **shown)
-        found[words("fact.encoder_sha256")] = encoder.get("sha256")
-    return found | {
-        words("fact.bundle", name=name): bundle for name, bundle in dig(run, "bundles").items()
+    """Return everything that identifies a run, by its name in words."""
+    words = view.words
+    run = view.at("run")
+    named: dict[str, Any] = {}
+    if run:
+        for key in ("name", "created", "version", "config_hash"):
+            named[words(f"fact.{key}")] = run.get(key)
+    seed = dig(run, "seed")
+    if seed != {}:
+        named[words("fact.seed")] = str(seed)
+    family = dig(run, "family")
+    named[words("fact.family")] = words.name("model", family) if family else None
+    by = dig(run, "by")
+    named[words("fact.by")] = words.name("unit", by) if by else None
+    named |= _label_facts(words, run) | _split_facts(words, run) | _encoder_facts(words, run)
+    for name, bundle in dig(run, "bundles").items():
+        named[words("fact.bundle", name=name)] = bundle
+    return named
+
+
+def _label_facts(words: Words, run: Mapping[str, Any]) -> dict[str, Any]:
+    kinds = dig(run, "labels", "events")
+    if not kinds:
+        return {}
+    events = words.join([kind_name(words, str(kind)) for kind in kinds])
+    source = words.name("label_source", str(dig(run, "labels", "source") or DASH))
+    return {words("fact.labels"): words("labels_line", events=events, source=source)}
+
+
+def _split_facts(words: Words, run: Mapping[str, Any]) -> dict[str, Any]:
+    split = dig(run, "split")
+    if not split:
+        return {}
+    train, evaluation = (split.get(f"{part}_stride", DASH) for part in ("train", "evaluation"))
+    return {
+        words("fact.split"): split_line(words, split),
+        words("fact.stride"): f"{train} / {evaluation}",
+    }
+
+
+def _encoder_facts(words: Words, run: Mapping[str, Any]) -> dict[str, Any]:
+    encoder = dig(run, "encoder")
+    if not encoder:
+        return {}
+    shown = {key: encoder.get(key, DASH) for key in ("source", "dim", "patches", "pooling")}
+    return {
+        words("fact.encoder"): words("encoder_line", **shown),
+        words("fact.encoder_sha256"): encoder.get("sha256"),
     }
 
 
 def split_line(words: Words, split: Mapping[str, Any]) -> str:
-    """How the parts were cut."""
+    """Return in words how windows were split into train, tune, cal and test."""
     kind = str(split.get("kind"))
     if kind not in texts()["split"]:
         return kind
@@ -125,105 +139,104 @@ def split_line(words: Words, split: Mapping[str, Any]) -> str:
 
 
 def panel_facts(view: View) -> dict[str, Any]:
-    """What was read."""
-    words, panel = view.words, view.at("panel")
-    keys = ("rows_read", "readings", "missing", "facilities", "equipment", "points")
-    found = {words(f"fact.{key}"): panel.get(key) for key in keys}
+    """Return how much was read, by its name in words."""
+    words = view.words
+    panel = view.at("panel")
+    named = {}
+    for key in ("rows_read", "readings", "missing", "facilities", "equipment", "points"):
+        named[words(f"fact.{key}")] = panel.get(key)
     if panel.get("first_date"):
-        found[words("fact.period")] = f"{panel['first_date']} – {panel.get('last_date') or ''}"
-    found |= {
-        words("fact.event_kind", name=kind_name(words, name)): n
-        for name, n in dig(panel, "events").items()
-    }
-    return found | {
-        words("fact.class_count", name=name): n for name, n in dig(panel, "classes").items()
-    }
+        named[words("fact.period")] = f"{panel['first_date']} – {panel.get('last_date') or ''}"
+    for kind, count in dig(panel, "events").items():
+        named[words("fact.event_kind", name=kind_name(words, kind))] = count
+    for name, count in dig(panel, "classes").items():
+        named[words("fact.class_count", name=name)] = count
+    return named
 
 
 def kind_name(words: Words, kind: str) -> str:
-    """A kind of event in words, `kind:part` with its part; one that is not known as it is.
+    """Return a kind of event in words; `kind:part` with its part, an unknown kind as it is.
 
     >>> [kind_name(Words("en"), kind) for kind in ("failure", "failure:comp3", "odd:one")]
     ['failure', 'failure (comp3)', 'odd:one']
     """
-    known, (first, _, part) = texts()["event_kind"], kind.partition(":")
+    known = texts()["event_kind"]
+    first, _, part = kind.partition(":")
     if kind in known or first not in known or not part:
         return words.name("event_kind", kind)
     return words("with_detail", text=words.name("event_kind", first), detail=part)
 
 
 def combined(view: View) -> list[Block]:
-    """The sentence that some days had several readings; nothing where none had."""
-    n = number(view.at("panel", "repeated_unit_days"))
-    return [Note(text=view.words("note.repeated", n=show(n, "count")))] if n else []
+    """Return the note that some days had several readings; nothing where none had."""
+    days = number(view.at("panel", "repeated_unit_days"))
+    if not days:
+        return []
+    return [Note(view.words("note.repeated", n=show(days, "count")))]
 
 
 def dropped(view: View) -> list[Block]:
-    """The points left out, a line per class; a long line ends with how many more there are."""
-    words, lines = view.words, []
+    """Return the points left out, a line per class; a long line ends with how many more."""
+    words = view.words
+    lines = []
     for name, points in view.at("panel", "dropped_points").items():
-        if points:
-            more = (
-                words("dropped_more", n=len(points) - MOST_POINTS)
-                if len(points) > MOST_POINTS
-                else ""
-            )
-            listed = words.join([str(point) for point in points[:MOST_POINTS]]) + more
-            lines.append(Note(kind="verdict", text=words("dropped_line", name=name, points=listed)))
-    return [Note(text=words("note.dropped")), *lines] if lines else []
+        if not points:
+            continue
+        listed = words.join([str(point) for point in points[:MOST_POINTS]])
+        if len(points) > MOST_POINTS:
+            listed += words("dropped_more", n=len(points) - MOST_POINTS)
+        lines.append(Note(kind="item", text=words("dropped_line", name=name, points=listed)))
+    return [Note(words("note.dropped")), *lines] if lines else []
 
 
 def window_counts_table(view: View) -> list[Block]:
-    """Windows, units, positives and base rates of each part."""
-    parts = [part for part in ("train", "tune", "cal", "test") if view.at("windows", part)]
+    """Return a table of each part's windows and units, and per horizon positives and base rate."""
+    words = view.words
+    parts = [part for part in PARTS if view.at("windows", part)]
     if not parts:
         return []
-    words, horizons = (
-        view.words,
-        in_order([h for part in parts for h in view.at("windows", part, "base_rate")]),
-    )
+    horizons = in_order([h for part in parts for h in view.at("windows", part, "base_rate")])
     rows = []
     for part in parts:
-        cells = [plain(view.at("windows", part, key)) for key in ("windows", "units")]
-        for h in horizons:
-            cells += [
-                plain(view.at("windows", part, "positives", h)),
-                cell(view.at("windows", part, "base_rate", h), "share"),
-            ]
-        rows.append(Row(head=Cell(text=words.name("part", part)), cells=cells))
+        of_part = view.at("windows", part)
+        cells = [plain(dig(of_part, "windows")), plain(dig(of_part, "units"))]
+        for horizon in horizons:
+            cells.append(plain(dig(of_part, "positives", horizon)))
+            cells.append(cell(dig(of_part, "base_rate", horizon), "share"))
+        rows.append(Row(head=Cell(words.name("part", part)), cells=cells))
     pair = [words("table.positives"), words("metric.base_rate")]
-    head = [
-        words("table.part"),
-        words("metric.windows"),
-        words("metric.units"),
-        *pair * len(horizons),
-    ]
-    groups = [("", 2), *[(words("horizon", days=h), 2) for h in horizons]]
-    return [
-        Table(caption=words("caption.windows"), head=head, groups=groups, rows=rows),
-        *_effective(view, parts),
-    ]
+    head = [words("table.part"), words("metric.windows"), words("metric.units")]
+    head += pair * len(horizons)
+    groups = [("", 2), *[(words("horizon", days=horizon), 2) for horizon in horizons]]
+    table = Table(caption=words("caption.windows"), head=head, groups=groups, rows=rows)
+    return [table, *_effective(view, parts)]
 
 
 def _effective(view: View, parts: list[str]) -> list[Block]:
-    """Say, part by part, how many equally weighted labels tell as much, where that is not their
-    number.
+    """Return per part how many equally weighted labels would tell as much as the weighted ones.
+
+    Parts and horizons where that is the number of labels are left out.
     """
-    words, lines = view.words, []
+    words = view.words
+    lines = []
     for part in parts:
-        row = view.at("windows", part)
-        numbers = row.get("effective") or {}
-        told = [
-            words(
+        of_part = view.at("windows", part)
+        effective = of_part.get("effective") or {}
+        numbers = []
+        for horizon, known in effective.get("known", {}).items():
+            positives = effective["positives"][horizon]
+            same_known = round(known) == of_part["known"][horizon]
+            if same_known and round(positives) == of_part["positives"][horizon]:
+                continue
+            text = words(
                 "effective_horizon",
-                days=h,
+                days=horizon,
                 n=show(known, "count"),
-                positives=show(numbers["positives"][h], "count"),
+                positives=show(positives, "count"),
             )
-            for h, known in numbers.get("known", {}).items()
-            if any(round(numbers[name][h]) != row[name][h] for name in ("known", "positives"))
-        ]
-        if told:
-            line = words("effective_line", part=words.name("part", part), numbers=words.join(told))
-            lines.append(Note(kind="verdict", text=line))
-    return [Note(text=words("note.effective")), *lines] if lines else []
+            numbers.append(text)
+        if numbers:
+            name = words.name("part", part)
+            line = words("effective_line", part=name, numbers=words.join(numbers))
+            lines.append(Note(line, kind="item"))
+    return [Note(words("note.effective")), *lines] if lines else []

@@ -1,5 +1,6 @@
-"""How figures look: colours, fonts with every Japanese glyph, sizes; matplotlib's global settings
-stay as they are.
+"""How figures look: colours, sizes, and fonts with every Japanese glyph.
+
+Matplotlib's global settings stay as they are.
 """
 
 from __future__ import annotations
@@ -19,14 +20,12 @@ from hvac.report.texts import Words
 DPI = 140
 WIDTH = 10.0  # inches: 1,400 px
 
-PAST, ALARM, CALM, EVENT, INK, FAINT = (
-    "#0072B2",
-    "#C8321E",
-    "#00845E",
-    "#E69F00",
-    "#333333",
-    "#8A8F94",
-)
+PAST = "#0072B2"
+ALARM = "#C8321E"
+CALM = "#00845E"
+EVENT = "#E69F00"
+INK = "#333333"
+FAINT = "#8A8F94"
 PALETTE = (
     "#D55E00",
     "#009E73",
@@ -42,8 +41,9 @@ HORIZON_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00")
 
 @cache
 def _japanese_font() -> str:
-    """Register the IPAex Gothic that matplotlib-fontja carries, without importing it (that would
-    change global rc).
+    """Register the IPAex Gothic that matplotlib-fontja carries, and return its name.
+
+    The package is not imported, because that would change matplotlib's global settings.
     """
     from matplotlib import font_manager
 
@@ -62,7 +62,7 @@ def _families(language: str) -> list[str]:
 
 @contextmanager
 def style(language: str) -> Iterator[None]:
-    """Within it figures are made in the report's style; the global settings come back after it."""
+    """Give figures that are made within this context the report's style."""
     quiet: dict[Any, Any] = {
         "axes.spines.top": False,
         "axes.spines.right": False,
@@ -85,7 +85,10 @@ def style(language: str) -> Iterator[None]:
 
 
 def finish(figure: Figure, language: str) -> Figure:
-    """Ticks are made when drawing, outside of our style: tell each axis its font now."""
+    """Give the ticks of every axis the report's font, and return the figure.
+
+    Ticks are made only when the figure is drawn, outside of `style`.
+    """
     for axes in figure.axes:
         axes.tick_params(
             labelsize=8, labelfontfamily=_families(language), color=FAINT, length=3, width=0.6
@@ -94,12 +97,12 @@ def finish(figure: Figure, language: str) -> Figure:
 
 
 def nothing(words: Words) -> Figure:
-    """A figure that says there is nothing to show."""
+    """Return a figure that says that there is nothing to show."""
     figure = Figure(figsize=(WIDTH, 1.2))
     figure.text(0.5, 0.5, words("axis.nothing"), ha="center", va="center")
     return figure
 
 
 def horizon_title(words: Words, horizon: str) -> str:
-    """A horizon in words."""
+    """Return a horizon in words."""
     return words("horizon", days=horizon) if horizon.isdigit() else horizon

@@ -1,4 +1,4 @@
-"""What the report says in a paragraph: the headline, what it does not mean, verdicts and warnings."""
+"""What the report says in a paragraph: the headline, its limits, conclusions and warnings."""
 
 from __future__ import annotations
 
@@ -8,162 +8,193 @@ from typing import Any
 from hvac.report.texts import Words, in_order
 from hvac.report.view import FEW_UNITS, Block, Note, View, dig, number, show
 
+SENTENCES = (
+    ("alarms", "alarm_precision", "hundred"),
+    ("events", "event_recall", "hundred"),
+    ("top", "recall_10", "hundred"),
+    ("cost", "false_alarms_per_unit_year", "rate"),
+)
+CONCLUSIONS = {"better": "better", "worse": "worse", "unclear": "no clear difference"}
+OPPOSITE = {"better": "worse", "worse": "better"}
+
 
 def summary(view: View) -> list[Block]:
-    """What the report says in a paragraph, what it does not, the verdicts, the warnings."""
+    """Return the warnings, what the report says and does not say, and its conclusions."""
     if not view.horizons:
         return []
     warnings = [*few_events(view), *few_units(view), *context_warning(view)]
-    says, says_not = headline(view)
+    meaning, limits = headline(view)
     gap = view.words("sentence_gap")
-    return [*warnings, Note(text=gap.join(says)), Note(text=gap.join(says_not)), *conclusions(view)]
+    headlines = [Note(gap.join(meaning)), Note(gap.join(limits))]
+    return [*warnings, *headlines, *conclusions(view)]
 
 
 def headline(view: View) -> tuple[list[str], list[str]]:
-    """Sentences of what was found at the first horizon with enough events, and of what it does not
-    mean.
+    """Return sentences on the results, and sentences on what they do not mean.
+
+    The results are those of the first horizon with enough events; where there is none, they are
+    left out.
     """
-    horizon = next((h for h in view.horizons if not view.few(h)), None)
-    measured, words = view.measured(horizon or view.horizons[0]), view.words
+    words = view.words
+    sure = [horizon for horizon in view.horizons if not view.few(horizon)]
+    measured = view.measured(sure[0] if sure else view.horizons[0])
     by = str(view.at("run", "by") or "equipment")
-    says, says_not = [scope(view, measured, by)], [words("summary.not_what")]
-    if horizon is not None:
-        unit = words.name("unit_singular", by)
-        for key, metric, form in (
-            ("alarms", "alarm_precision", "hundred"),
-            ("events", "event_recall", "hundred"),
-            ("top", "recall_10", "hundred"),
-            ("cost", "false_alarms_per_unit_year", "rate"),
-        ):
-            says += sentence(words, key, measured.get(metric), form, days=horizon, unit=unit)
-        if (found := number(measured.get("event_recall"))) is not None:
-            says_not.append(words("summary.not_safe", n=round(100 * (1 - found))))
-    return says, [*says_not, words("summary.not_where")]
+    meaning = [scope(view, measured, by)]
+    limits = [words("summary.not_what")]
+    if sure:
+        values = {"days": sure[0], "unit": words.name("unit_singular", by)}
+        for key, metric, form in SENTENCES:
+            meaning += sentence(words, key, measured.get(metric), form, **values)
+        recall = number(measured.get("event_recall"))
+        if recall is not None:
+            limits.append(words("summary.not_safe", n=round(100 * (1 - recall))))
+    return meaning, [*limits, words("summary.not_where")]
 
 
 def scope(view: View, measured: Mapping[str, Any], by: str) -> str:
-    """How much was judged."""
+    """Return the sentence on how many units and windows were evaluated, and since when."""
     border = view.at("run", "split", "t2")
-    after = view.words("summary.after", date=border) if border else ""
-    units = view.words(f"unit_count.{by}", n=show(measured.get("units"), "count"))
     return view.words(
-        "summary.scope", after=after, units=units, windows=show(measured.get("windows"), "count")
+        "summary.scope",
+        after=view.words("summary.after", date=border) if border else "",
+        units=view.words(f"unit_count.{by}", n=show(measured.get("units"), "count")),
+        windows=show(measured.get("windows"), "count"),
     )
 
 
 def sentence(words: Words, key: str, measured: Any, form: str, **values: str) -> list[str]:
-    """One sentence with its interval; none where the number is unknown. `hundred` says a share as n
-    of 100.
+    """Return one sentence with its interval; none where the number is unknown.
+
+    Args:
+        words: the texts of a language.
+        key: the sentence's name under `summary`.
+        measured: a number, or {value, low, high}.
+        form: the number's format as in `FORMATS`, or `hundred`: a share as n of 100.
+        values: what else the sentence names.
     """
-
-    def said(part: str) -> str | None:
-        found = number(measured, part)
-        return (
-            None
-            if found is None
-            else (f"{100 * found:.0f}" if form == "hundred" else show(found, form))
-        )
-
-    n, low, high = (said(part) for part in ("value", "low", "high"))
+    n = _amount(measured, "value", form)
     if n is None:
         return []
-    interval = words("summary.interval", low=low, high=high) if low and high else ""
+    interval = ""
+    low, high = _amount(measured, "low", form), _amount(measured, "high", form)
+    if low and high:
+        interval = words("summary.interval", low=low, high=high)
     return [words(f"summary.{key}", n=n, interval=interval, **values)]
 
 
+def _amount(measured: Any, part: str, form: str) -> str | None:
+    value = number(measured, part)
+    if value is None:
+        return None
+    return f"{100 * value:.0f}" if form == "hundred" else show(value, form)
+
+
 def few_events(view: View) -> list[Note]:
-    """The warning that there is no headline, with the counts."""
-    few = [
-        view.words("warning.few_item", days=h, n=show(view.measured(h).get("events"), "count"))
-        for h in view.horizons
-        if view.few(h)
-    ]
-    return (
-        [Note(kind="warning", text=view.words("warning.few_events", list=view.words.join(few)))]
-        if few
-        else []
-    )
+    """Return the warning that horizons with too few events have no headline, with the counts."""
+    words = view.words
+    counts = []
+    for horizon in view.horizons:
+        if view.few(horizon):
+            events = show(view.measured(horizon).get("events"), "count")
+            counts.append(words("warning.few_item", days=horizon, n=events))
+    return few_warning(words, counts)
+
+
+def few_warning(words: Words, counts: list[str]) -> list[Note]:
+    """Return the warning of too few events; nothing where no horizon has too few."""
+    if not counts:
+        return []
+    text = words("warning.few_events", list=words.join(counts))
+    return [Note(text, kind="warning")]
 
 
 def few_units(view: View) -> list[Note]:
-    """Warn of classes and horizons whose calibration and thresholds rest on few units with an
-    event.
+    """Return the warning that calibration and thresholds rest on few units with an event.
+
+    It names the classes and horizons.
     """
-    words, few = view.words, list[str]()
-    counts = {h: view.at("thresholds", view.default, h, "units_with_event") for h in view.horizons}
+    words = view.words
+    counts = {}
+    for horizon in view.horizons:
+        counts[horizon] = view.at("thresholds", view.default, horizon, "units_with_event")
+    lines = []
     for name in dict.fromkeys(name for by_class in counts.values() for name in by_class):
-        numbers = [
-            words("warning.few_units_item", days=h, n=show(by_class[name], "count"))
-            for h, by_class in counts.items()
-            if name in by_class and by_class[name] < FEW_UNITS
-        ]
-        few += (
-            [words("warning.few_units_of", name=name, numbers=words.join(numbers))]
-            if numbers
-            else []
-        )
+        numbers = []
+        for horizon, by_class in counts.items():
+            if name in by_class and by_class[name] < FEW_UNITS:
+                units = show(by_class[name], "count")
+                numbers.append(words("warning.few_units_item", days=horizon, n=units))
+        if numbers:
+            listed = words.join(numbers)
+            lines.append(words("warning.few_units_of", name=name, numbers=listed))
+    if not lines:
+        return []
     text = words(
-        "warning.few_units", least=FEW_UNITS, list=words("warning.few_units_list").join(few)
+        "warning.few_units", least=FEW_UNITS, list=words("warning.few_units_list").join(lines)
     )
-    return [Note(kind="warning", text=text)] if few else []
+    return [Note(text, kind="warning")]
 
 
 def context_warning(view: View) -> list[Note]:
-    """The warning that context alone is not beaten, or was not compared."""
+    """Return the warning that the context alone is not beaten, or was not compared."""
     if view.default in ("gbdt_context", "gbdt_full", "fusion") or not view.at("differences"):
         return []
-    found = view.at("differences", "gbdt_context")
-    if not found:
-        return [Note(kind="warning", text=view.words("warning.context_absent"))]
-    unbeaten = [h for h in in_order(list(found)) if dig(found, h, "pr_auc", "verdict") != "better"]
-    text = view.words("warning.context", list=view.days(unbeaten))
-    return [Note(kind="warning", text=text)] if unbeaten else []
+    words = view.words
+    by_horizon = view.at("differences", "gbdt_context")
+    if not by_horizon:
+        return [Note(kind="warning", text=words("warning.context_absent"))]
+    unbeaten = []
+    for horizon in in_order(list(by_horizon)):
+        if dig(by_horizon, horizon, "pr_auc", "verdict") != "better":
+            unbeaten.append(horizon)
+    if not unbeaten:
+        return []
+    return [Note(kind="warning", text=words("warning.context", list=view.days(unbeaten)))]
 
 
 def conclusions(view: View) -> list[Note]:
-    """Three lines: better than, worse than, not clearly different from; none where events are too
-    few.
+    """Return what the default model is better than, worse than, not clearly different from.
+
+    Horizons with too few events are left out.
     """
-    named = {
-        view.words.name("model", model): found for model, found in view.at("differences").items()
-    }
-    lines = verdict_lines(view, named, few=view.few)
-    return [Note(text=view.words("summary.verdicts", model=view.model)), *lines] if lines else []
+    words = view.words
+    differences = view.at("differences")
+    named = {words.name("model", model): differences[model] for model in differences}
+    lines = conclusion_lines(view, named, few=view.few)
+    if not lines:
+        return []
+    return [Note(words("summary.verdicts", model=view.model)), *lines]
 
 
-def verdict_lines(
+def conclusion_lines(
     view: View, differences: Mapping[str, Any], *, few: Callable[[str], bool], turned: bool = False
 ) -> list[Note]:
-    """Whom a model is better than, worse than, not clearly different from by PR-AUC, at horizons
-    with enough events.
+    """Return up to three lines: whom a model is better than, worse than, like, by PR-AUC.
 
     Args:
-        differences: by name of the other and horizon; `turned` where their verdicts speak of the
-            other.
+        view: the metrics of a run.
+        differences: {name of the other model: {horizon: {"pr_auc": difference}}}.
+        few: tells whether a horizon has too few events; such horizons are left out.
+        turned: whether the differences speak of the other model instead.
     """
-    lines, opposite = [], {"better": "worse", "worse": "better"} if turned else {}
-    for tone, verdict in (
-        ("better", "better"),
-        ("worse", "worse"),
-        ("unclear", "no clear difference"),
-    ):
+    words = view.words
+    lines = []
+    for tone, conclusion in CONCLUSIONS.items():
+        if turned:
+            conclusion = OPPOSITE.get(conclusion, conclusion)
         others = []
         for name, by_horizon in differences.items():
-            sure = [h for h in in_order(list(by_horizon)) if not few(h)]
-            at = [
-                h
-                for h in sure
-                if dig(by_horizon, h, "pr_auc", "verdict") == opposite.get(verdict, verdict)
-            ]
-            said = (
-                name
-                if len(at) == len(by_horizon)
-                else view.words("with_detail", text=name, detail=view.days(at))
-            )
-            others += [said] if at else []
+            days = []
+            for horizon in in_order(list(by_horizon)):
+                stored = dig(by_horizon, horizon, "pr_auc", "verdict")
+                if stored == conclusion and not few(horizon):
+                    days.append(horizon)
+            if days and len(days) == len(by_horizon):
+                others.append(name)
+            elif days:
+                others.append(words("with_detail", text=name, detail=view.days(days)))
         if others:
-            text = view.words("summary.list").join(others)
-            lines.append(
-                Note(kind="verdict", tone=tone, label=view.words(f"summary.{tone}"), text=text)
-            )
+            text = words("summary.list").join(others)
+            label = words(f"summary.{tone}")
+            lines.append(Note(kind="item", tone=tone, label=label, text=text))
     return lines

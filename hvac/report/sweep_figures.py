@@ -1,5 +1,4 @@
-"""Figures of the sweep's page: parallel coordinates as SVG, learning curves and importance as
-pictures.
+"""Figures of the sweep's page: parallel coordinates, learning curves, importance of settings.
 
 Every visible word comes from `sweep_texts.yaml` through `Words`.
 """
@@ -23,12 +22,24 @@ from hvac.report.texts import Words
 TEXTS = "sweep_texts.yaml"
 BEST, PALE = "#D55E00", "#C3CFD8"
 TOP, BOTTOM, SIDE, STEP, FULL = 34.0, 320.0, 70.0, 130.0, 1110.0
+SVG = Markup(
+    '<svg class="parallel" role="img" aria-label="{}" viewBox="0 0 {w:.0f} 350" '
+    'style="--full: {w:.0f}px">{}{}</svg>'
+)
+LINE = Markup(
+    '<polyline data-trial="{}" class="{}" points="{}" stroke="{}"><title>{}: {}</title></polyline>'
+)
+RULE = Markup(
+    '<line x1="{0}" x2="{0}" y1="{1}" y2="{2}"/><text class="name" x="{0}" y="18">{3}</text>'
+)
+MARK = Markup('<text x="{}" y="{}">{}</text>')
 Trial = Mapping[str, Any]
 
 
 class Axis(NamedTuple):
-    """One upright axis: its name, its kind (`uniform`, `loguniform`, `int` or `choice`), both ends
-    or all choices.
+    """One upright axis: its name, its kind, and both ends or all choices.
+
+    The kind is `uniform`, `loguniform`, `int` or `choice`.
     """
 
     name: str
@@ -36,7 +47,7 @@ class Axis(NamedTuple):
     values: Sequence[Any]
 
     def place(self, value: Any) -> float:
-        """Where a value lies, from 0 (bottom) to 1 (top).
+        """Return where a value lies, from 0 (bottom) to 1 (top).
 
         >>> Axis("rate", "loguniform", [0.01, 1.0]).place(0.1)
         0.5
@@ -48,7 +59,7 @@ class Axis(NamedTuple):
 
     @property
     def ticks(self) -> list[Any]:
-        """Values to label."""
+        """Return the values to label."""
         if self.kind == "choice":
             return list(self.values)
         low, high = self.values
@@ -62,7 +73,7 @@ class Axis(NamedTuple):
 
 
 def short_setting(value: Any) -> str:
-    """A setting as a person writes it.
+    """Write a setting as a person does.
 
     >>> short_setting(0.00048712), short_setting([128, 64]), short_setting(None)
     ('0.000487', '[128, 64]', 'none')
@@ -77,54 +88,50 @@ def short_setting(value: Any) -> str:
 def parallel_coordinates(
     trials: Sequence[Trial], axes: Sequence[Axis], *, best: str, words: Words
 ) -> Markup:
-    """One line per trial that has a score, the best on top; the last axis is the score."""
-    scored = sorted(
-        (t for t in trials if t["value"] is not None),
-        key=lambda t: (t["trial"] == best, t["value"]),
-    )
+    """Return an SVG with one line per trial that has a score, the best on top.
+
+    The last axis is the score.
+    """
+    scored = [trial for trial in trials if trial["value"] is not None]
+    scored.sort(key=lambda trial: (trial["trial"] == best, trial["value"]))
     values = [float(trial["value"]) for trial in scored]
-    every = [*axes, Axis(words("head.value"), "uniform", (min(values), max(values)))]
-    width = max(FULL, 2 * SIDE + STEP * (len(every) - 1))
-    at = np.linspace(SIDE, width - SIDE, len(every)).tolist()
+    score = Axis(words("head.value"), "uniform", (min(values), max(values)))
+    all_axes = [*axes, score]
+    width = max(FULL, 2 * SIDE + STEP * (len(all_axes) - 1))
+    places = np.linspace(SIDE, width - SIDE, len(all_axes)).tolist()
     shares = np.linspace(0, 1, len(scored)).tolist()
-    lines = [
-        _line(trial, every, at, _colour(trial, best, share))
-        for trial, share in zip(scored, shares, strict=True)
-    ]
-    ruled = [_ruled(axis, x) for axis, x in zip(every, at, strict=True)]
-    head = (
-        '<svg class="parallel" role="img" aria-label="{}" viewBox="0 0 {w:.0f} 350" style="--full:'
-        ' {w:.0f}px">'
-    )
-    return Markup(head + "{}{}</svg>").format(
-        words("figure.parallel.alt"), Markup("").join(lines), Markup("").join(ruled), w=width
-    )
+    lines = Markup("")
+    for trial, share in zip(scored, shares, strict=True):
+        lines += _line(trial, all_axes, places, _colour(trial, best, share))
+    rules = Markup("")
+    for axis, x in zip(all_axes, places, strict=True):
+        rules += _ruled(axis, x)
+    return SVG.format(words("figure.parallel.alt"), lines, rules, w=width)
 
 
 def _colour(trial: Trial, best: str, share: float) -> str:
     if trial["trial"] == best:
         return BEST
-    pale, dark = np.array(to_rgb(PALE)), np.array(to_rgb(PAST))
+    pale = np.array(to_rgb(PALE))
+    dark = np.array(to_rgb(PAST))
     return to_hex(tuple(pale + share * (dark - pale)))
 
 
-def _line(trial: Trial, axes: Sequence[Axis], at: Sequence[float], colour: str) -> Markup:
-    given = [*(trial["settings"][axis.name] for axis in axes[:-1]), trial["value"]]
-    heights = [_height(axis.place(value)) for axis, value in zip(axes, given, strict=True)]
-    points = " ".join(f"{x:.1f},{y:.1f}" for x, y in zip(at, heights, strict=True))
-    told = ", ".join(
-        f"{axis.name} {short_setting(value)}" for axis, value in zip(axes, given, strict=True)
-    )
-    return Markup(
-        '<polyline data-trial="{}" class="{}" points="{}" stroke="{}"><title>{}:'
-        " {}</title></polyline>"
-    ).format(
+def _line(trial: Trial, axes: Sequence[Axis], places: Sequence[float], colour: str) -> Markup:
+    points = []
+    settings = []
+    for axis, x in zip(axes, places, strict=True):
+        value = trial["value"] if axis is axes[-1] else trial["settings"][axis.name]
+        points.append(f"{x:.1f},{_height(axis.place(value)):.1f}")
+        settings.append(f"{axis.name} {short_setting(value)}")
+    winner = " winner" if colour == BEST else ""
+    return LINE.format(
         trial["trial"],
-        f"{trial['status']}{' winner' if colour == BEST else ''}",
-        points,
+        f"{trial['status']}{winner}",
+        " ".join(points),
         colour,
         trial["trial"],
-        told,
+        ", ".join(settings),
     )
 
 
@@ -133,41 +140,29 @@ def _height(place: float) -> float:
 
 
 def _ruled(axis: Axis, x: float) -> Markup:
-    marks = [
-        Markup('<text x="{}" y="{}">{}</text>').format(
-            f"{x + 6:.1f}", f"{_height(axis.place(tick)) + 4:.1f}", short_setting(tick)
-        )
-        for tick in axis.ticks
-    ]
-    rule = Markup(
-        '<line x1="{0}" x2="{0}" y1="{1}" y2="{2}"/><text class="name" x="{0}" y="18">{3}</text>'
-    )
-    return rule.format(f"{x:.1f}", TOP, BOTTOM, axis.name) + Markup("").join(marks)
+    ruled = RULE.format(f"{x:.1f}", TOP, BOTTOM, axis.name)
+    for tick in axis.ticks:
+        y = _height(axis.place(tick)) + 4
+        ruled += MARK.format(f"{x + 6:.1f}", f"{y:.1f}", short_setting(tick))
+    return ruled
 
 
 def learning_curves(trials: Sequence[Trial], *, best: str, metric: str, language: str) -> Figure:
-    """Left the score by epoch of every trial, right the losses of the best one."""
+    """Draw on the left the score by epoch of every trial, on the right the best trial's losses."""
     words = Words(language, TEXTS)
     with style(language):
         figure = Figure(figsize=(WIDTH, 3.2), layout="constrained")
         left, right = figure.subplots(1, 2)
         for trial in sorted(trials, key=lambda trial: bool(trial["trial"] == best)):
-            look = (
-                {"color": BEST, "lw": 2.2}
-                if trial["trial"] == best
-                else {"color": FAINT, "lw": 0.8, "alpha": 0.8}
-            )
-            left.plot(*_curve(trial, metric), **look)
+            if trial["trial"] == best:
+                left.plot(*_curve(trial, metric), color=BEST, lw=2.2)
+                for name, dash in (("train", (0, (3, 1.5))), ("tune", "-")):
+                    curve = _curve(trial, f"{name}_loss")
+                    label = words(f"axis.{name}")
+                    right.plot(*curve, color=INK, ls=dash, lw=1.3, label=label)
+            else:
+                left.plot(*_curve(trial, metric), color=FAINT, lw=0.8, alpha=0.8)
         left.set_title(words("axis.best_so_far"))
-        won = next(trial for trial in trials if trial["trial"] == best)
-        for name, dash in (("train", (0, (3, 1.5))), ("tune", "-")):
-            right.plot(
-                *_curve(won, f"{name}_loss"),
-                color=INK,
-                ls=dash,
-                lw=1.3,
-                label=words(f"axis.{name}"),
-            )
         right.set_title(words("axis.loss", trial=best))
         right.legend()
         for axes in (left, right):
@@ -177,23 +172,23 @@ def learning_curves(trials: Sequence[Trial], *, best: str, metric: str, language
 
 
 def _curve(trial: Trial, name: str) -> tuple[list[float], list[float]]:
-    known = [(row["epoch"], row[name]) for row in trial["rows"] if row.get(name) is not None]
-    return [epoch for epoch, _ in known], [value for _, value in known]
+    """Return the epochs where a number is known, and the numbers."""
+    rows = [row for row in trial["rows"] if row.get(name) is not None]
+    return [row["epoch"] for row in rows], [row[name] for row in rows]
 
 
-def importance_bars(found: Importance, *, language: str) -> Figure:
-    """A bar per setting, the largest on top."""
+def importance_bars(importance: Importance, *, language: str) -> Figure:
+    """Draw a bar per setting with its spread over shuffles, the largest on top."""
     words = Words(language, TEXTS)
-    order = sorted(found.share, key=lambda key: found.share[key])
+    keys = sorted(importance.share, key=lambda key: importance.share[key])
+    shares = [importance.share[key] for key in keys]
+    spreads = [importance.spread[key] for key in keys]
     with style(language):
-        figure = Figure(figsize=(WIDTH, 0.3 * len(order) + 0.8), layout="constrained")
+        figure = Figure(figsize=(WIDTH, 0.3 * len(keys) + 0.8), layout="constrained")
         axes = figure.subplots()
-        axes.barh(order, [found.share[key] for key in order], color=PAST, height=0.6)
-        spread = [found.spread[key] for key in order]
-        axes.errorbar(
-            [found.share[key] for key in order], order, xerr=spread, fmt="none", ecolor=INK, lw=1.0
-        )
-        axes.set_xlim(0, min(1.0, 1.2 * max(found.share.values())) or 1.0)
+        axes.barh(keys, shares, color=PAST, height=0.6)
+        axes.errorbar(shares, keys, xerr=spreads, fmt="none", ecolor=INK, lw=1.0)
+        axes.set_xlim(0, min(1.0, 1.2 * max(shares)) or 1.0)
         axes.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
         axes.set_xlabel(words("axis.share"))
         return finish(figure, language)

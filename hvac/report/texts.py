@@ -16,8 +16,10 @@ COMMON = "texts.yaml"
 
 
 class Words:
-    """The texts of one language; a `file` beside texts.yaml adds groups of its own, or puts others
-    in their place.
+    """Hold the texts of one language.
+
+    A `file` beside texts.yaml adds groups of its own, or puts others in their place. An unknown
+    language raises HvacError.
 
     >>> Words("ja")("horizon", days=30)
     '30 日以内'
@@ -31,8 +33,10 @@ class Words:
         self.language, self.file = language, file
 
     def __call__(self, key: str, **values: object) -> str:
-        """The text at a dotted key, with its {braces} filled in; a KeyError names a key that does
-        not exist.
+        """Return the text at a dotted key, with its {braces} filled in.
+
+        Raises:
+            KeyError: if the key does not exist.
         """
         leaf: Any = texts(self.file)
         for part in key.split("."):
@@ -40,21 +44,20 @@ class Words:
         return str(leaf[self.language]).format(**values)
 
     def name(self, group: str, word: str) -> str:
-        """The word for an identifier of the data (model, reason, …); the identifier itself where
-        there is none.
-        """
+        """Return the word for an identifier of the data (model, reason, …), else the identifier."""
         leaf = texts(self.file)[group].get(word)
         return str(leaf[self.language]) if leaf else word
 
     def join(self, parts: Sequence[str]) -> str:
-        """A list in words."""
+        """Join the parts with the language's separator."""
         return self("separator").join(parts)
 
 
 @cache
 def texts(file: str = COMMON) -> dict[str, Any]:
-    """All texts, read once: nested groups whose leaves are {en, ja}; those of another file over the
-    common ones.
+    """Return all texts, read once: nested groups whose leaves are {en, ja}.
+
+    Those of another file come over the common ones.
     """
     loaded: dict[str, Any] = yaml.safe_load(
         resources.files("hvac.report").joinpath(file).read_text(encoding="utf-8")
@@ -62,8 +65,18 @@ def texts(file: str = COMMON) -> dict[str, Any]:
     return loaded if file == COMMON else texts() | loaded
 
 
+def languages_from(first: str) -> list[str]:
+    """Return all languages, `first` in front.
+
+    Raises:
+        HvacError: if the first language is unknown.
+    """
+    Words(first)
+    return sorted(LANGUAGES, key=lambda language: language != first)
+
+
 def in_order(horizons: Sequence[str]) -> list[str]:
-    """Horizons rising; words that are no number last."""
+    """Sort the horizons, each once, rising; words that are no number come last."""
     return sorted(
         set(horizons),
         key=lambda word: (not word.isdigit(), int(word) if word.isdigit() else 0, word),

@@ -1,12 +1,10 @@
-"""What sections of the report are made of: numbers as text, cells, tables, notes, figures, and the
-view of a run.
-"""
+"""What sections are made of: numbers as text, cells, tables, notes, figures, the view of a run."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
 from hvac.report.texts import Words, in_order
@@ -25,20 +23,22 @@ FORMATS = {  # z: a rounded −0 is 0
 }
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Cell:
-    """What stands in a table: a text, beneath it a smaller detail, and a tone (better, worse,
-    unclear).
+    """A cell of a table: a text, a smaller detail beneath it, and a tone.
+
+    The tone is `better`, `worse` or `unclear`, or empty.
     """
 
     text: str
+    _: KW_ONLY
     detail: str = ""
     tone: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """A row with its header cell."""
+    """A row of a table with its header cell; `strong` rows stand out."""
 
     head: Cell
     cells: Sequence[Cell]
@@ -56,11 +56,12 @@ class Table:
     kind: str = "table"
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Note:
-    """A paragraph (text), a warning, a list item with a tone (verdict) or a command (code)."""
+    """A paragraph (`text`), a `warning`, an `item` of a list, or a command (`code`)."""
 
     text: str
+    _: KW_ONLY
     kind: str = "text"
     tone: str = ""
     label: str = ""
@@ -88,50 +89,50 @@ class View:
     words: Words
 
     def at(self, *keys: str) -> Any:
-        """The value at a path of keys, {} where the path breaks off."""
+        """Return the value at a path of keys, {} where the path breaks off."""
         return dig(self.metrics, *keys)
 
     @property
     def default(self) -> str:
-        """The model the report is about: the run's family, else the first there is."""
+        """Return the model the report is about: the run's family, else the first there is."""
         family = str(self.at("run", "family") or "hybrid")
         models = list(self.at("models"))
         return family if family in models or not models else models[0]
 
     @property
     def model(self) -> str:
-        """The default model in words."""
+        """Return the default model's name in words."""
         return self.words.name("model", self.default)
 
     @property
     def horizons(self) -> list[str]:
-        """Horizons of the default model, rising."""
+        """Return the horizons of the default model, rising."""
         return in_order(list(self.at("models", self.default)))
 
     def measured(self, horizon: str) -> Mapping[str, Any]:
-        """The metrics of the default model at one horizon."""
-        found: Mapping[str, Any] = self.at("models", self.default, horizon)
-        return found
+        """Return the metrics of the default model at one horizon."""
+        by_metric: Mapping[str, Any] = self.at("models", self.default, horizon)
+        return by_metric
 
     def few(self, horizon: str) -> bool:
-        """Whether there are too few events for a headline."""
+        """Tell whether a horizon has too few events for a headline."""
         events = number(self.measured(horizon).get("events"))
         return self.measured(horizon).get("headline") is False or (
             events is not None and events < FEW_EVENTS
         )
 
     def days(self, horizons: Iterable[str]) -> str:
-        """Horizons as a list in words."""
+        """Return horizons as a list in words."""
         short = [self.words("horizon_short", days=horizon) for horizon in horizons]
         return self.words("horizon_list", list=self.words.join(short))
 
     def heads(self, horizons: Sequence[str]) -> list[str]:
-        """Column headers of horizons; one with few events says so."""
+        """Return column headers of horizons; the header of one with few events says so."""
         return [self.words("horizon_few" if self.few(h) else "horizon", days=h) for h in horizons]
 
 
 def dig(tree: Any, *keys: str) -> Any:
-    """The value at a path of keys, {} where the path breaks off.
+    """Return the value at a path of keys, {} where the path breaks off.
 
     >>> dig({"a": {"b": 1}}, "a", "b"), dig({"a": None}, "a", "b")
     (1, {})
@@ -142,70 +143,88 @@ def dig(tree: Any, *keys: str) -> Any:
 
 
 def number(measured: Any, key: str = "value") -> float | None:
-    """A plain number, or one part of {value, low, high}; None where unknown or not finite."""
-    found = (
-        measured.get(key)
-        if isinstance(measured, Mapping)
-        else (measured if key == "value" else None)
-    )
-    if isinstance(found, bool) or not isinstance(found, (int, float)):
+    """Return a plain number, or one part of {value, low, high}.
+
+    It is None where the number is unknown or not finite; a plain number has a `value` only.
+    """
+    value = measured if key == "value" else None
+    if isinstance(measured, Mapping):
+        value = measured.get(key)
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
-    return float(found) if math.isfinite(found) else None
+    return float(value) if math.isfinite(value) else None
 
 
 def show(measured: Any, form: str = "ratio", key: str = "value") -> str:
-    """A number as the report writes it, a dash where there is none.
+    """Return a number as the report writes it, a dash where there is none.
 
-    >>> show({"value": 0.2481}), show(0.062, "share"), show(float("nan")), show(1204, "count"), show(-0.0001)
-    ('0.248', '6.2%', '–', '1,204', '0.000')
+    >>> show({"value": 0.2481}), show(0.062, "share"), show(float("nan"))
+    ('0.248', '6.2%', '–')
+    >>> show(1204, "count"), show(-0.0001)
+    ('1,204', '0.000')
     """
-    found = number(measured, key)
-    return DASH if found is None else FORMATS[form].format(found)
+    value = number(measured, key)
+    return DASH if value is None else FORMATS[form].format(value)
 
 
 def cell(measured: Any, form: str = "ratio") -> Cell:
-    """Value over interval."""
-    low, high = (show(measured, form, key) for key in ("low", "high"))
-    return Cell(
-        text=show(measured, form), detail="" if DASH in (low, high) else f"[{low},{NBSP}{high}]"
-    )
+    """Return a cell with the value over its interval, where it has one."""
+    low = show(measured, form, "low")
+    high = show(measured, form, "high")
+    detail = "" if DASH in (low, high) else f"[{low},{NBSP}{high}]"
+    return Cell(show(measured, form), detail=detail)
 
 
-def plain(found: Any) -> Cell:
-    """An identifier, date or whole number as it is."""
-    if isinstance(found, (int, float)) and not isinstance(found, bool):
-        return Cell(text=show(found, "count"))
-    return Cell(text=DASH if found is None or found == {} or found == "" else str(found))
+def plain(value: Any) -> Cell:
+    """Return a cell with an identifier, a date or a whole number as it is; else a dash."""
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return Cell(show(value, "count"))
+    missing = value is None or value == {} or value == ""
+    return Cell(DASH if missing else str(value))
 
 
 def labelled(words: Words, key: str) -> Cell:
-    """The name of a metric over a line that explains it."""
+    """Return a cell with the name of a metric over a line that explains it."""
     detail = words.name("metric_note", key)
-    return Cell(text=words.name("metric", key), detail="" if detail == key else detail)
+    return Cell(words.name("metric", key), detail="" if detail == key else detail)
 
 
 def model_cell(words: Words, model: str) -> Cell:
-    """The name of a model over its identifier."""
+    """Return a cell with the name of a model over its identifier."""
     name = words.name("model", model)
-    return Cell(text=name, detail="" if name == model else model)
+    return Cell(name, detail="" if name == model else model)
 
 
-def counts(view: View, caption: str, found: Mapping[str, Any], group: str = "") -> list[Block]:
-    """A two-column table of things counted; nothing where nothing was counted."""
-    if not found:
+def counts(view: View, caption: str, by_key: Mapping[str, Any], group: str = "") -> list[Block]:
+    """Return a two-column table of things counted; nothing where nothing was counted.
+
+    Args:
+        view: the metrics of a run.
+        caption: the caption's name in the texts.
+        by_key: what to show, by its identifier or name.
+        group: the group of the identifiers' names in the texts; without it there is no header.
+    """
+    words = view.words
+    if not by_key:
         return []
-    names = [view.words.name(group, str(key)) if group else str(key) for key in found]
-    rows = [
-        Row(head=Cell(text=name), cells=[plain(value)])
-        for name, value in zip(names, found.values(), strict=True)
-    ]
-    head = [view.words("table.reason"), view.words("table.count")] if group else []
-    return [Table(caption=view.words(f"caption.{caption}"), head=head, rows=rows)]
+    rows = []
+    for key, value in by_key.items():
+        name = words.name(group, str(key)) if group else str(key)
+        rows.append(Row(head=Cell(name), cells=[plain(value)]))
+    head = [words("table.reason"), words("table.count")] if group else []
+    return [Table(caption=words(f"caption.{caption}"), head=head, rows=rows)]
 
 
 def image(view: View, name: str, **values: str) -> list[Block]:
-    """A figure if the run made it."""
+    """Return the figure of this name, if the run has it.
+
+    Args:
+        view: the metrics of a run.
+        name: the figure's name under `figure` of the texts.
+        values: what its texts name.
+    """
     if name not in view.images:
         return []
-    alt, caption = (view.words(f"figure.{name}.{part}", **values) for part in ("alt", "caption"))
+    alt = view.words(f"figure.{name}.alt", **values)
+    caption = view.words(f"figure.{name}.caption", **values)
     return [Image(uri=view.images[name], alt=alt, caption=caption)]

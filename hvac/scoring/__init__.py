@@ -1,3 +1,1 @@
-"""Predict with a bundle: everything needed for one class of equipment, its newest windows and
-forecasts.
-"""
+"""Predict with a bundle: what one class needs, its newest windows and forecasts."""

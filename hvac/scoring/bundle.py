@@ -1,12 +1,11 @@
-"""A bundle: everything needed to predict for one class of equipment, as a folder of JSON and
-safetensors (no pickle).
+"""A bundle: everything needed to predict for one class of equipment, as a folder without pickle.
 
-    <id>/manifest.json      family, recipe, decision, training record, SHA-256 of every other file
-    <id>/model.safetensors  the family's arrays, and the forecast's band <id>/golden.safetensors a
-    few made-up windows, and what the bundle gave for them (older bundles have none) <id>/encoder/
-    the encoder's architecture and weights (Hugging Face layout)
+    <id>/manifest.json       family, recipe, decision, training record, SHA-256 of all other files
+    <id>/model.safetensors   the family's arrays, and the forecast's band
+    <id>/golden.safetensors  made-up windows with the bundle's answers (older bundles have none)
+    <id>/encoder/            the encoder's architecture and weights (Hugging Face layout)
 
-Legend: B windows, C points, H horizons, D days ahead.
+Legend: B windows, C points, H horizons, D days ahead, N series.
 """
 
 from __future__ import annotations
@@ -59,7 +58,7 @@ Arrays = dict[str, npt.NDArray[Any]]
 
 
 class Prediction(NamedTuple):
-    """What a bundle says of windows."""
+    """The scores, risks, thresholds and alarms of windows."""
 
     score_BH: Floats
     risk_BH: Floats
@@ -68,8 +67,9 @@ class Prediction(NamedTuple):
 
 
 class Outlook(NamedTuple):
-    """Forecast of every point for one horizon, with a 90 % band, in the window's (normalised)
-    units.
+    """Forecast of every point for one horizon, with a 90 % band.
+
+    It is in the window's (normalised) units.
     """
 
     value_BCD: Floats
@@ -94,8 +94,9 @@ class Bundle:
 
     @property
     def id(self) -> str:
-        """Name of the bundle: its class and a hash of its content, so that equal training gives an
-        equal id.
+        """Return the bundle's id: its class and a hash of its content.
+
+        Equal training gives an equal id.
         """
         digest = hashlib.sha256(json.dumps(self._content(), sort_keys=True).encode())
         for name, array in sorted(self.arrays().items()):
@@ -104,36 +105,36 @@ class Bundle:
 
     @property
     def name(self) -> str:
-        """The id, as its folder says where there is one."""
+        """Return the name of the bundle's folder, or the id where there is none."""
         return self.folder.name if self.folder else self.id
 
     @property
     def horizons(self) -> tuple[int, ...]:
-        """Days ahead, one classifier each."""
+        """Return the horizons, in days ahead."""
         return self.recipe.windows.horizons
 
     @cached_property
     def encoder(self) -> Encoder:
-        """The encoder, loaded when first needed.
+        """Load the encoder when it is first needed.
 
         Raises:
-            BundleError: its weights are not those the bundle was trained with.
+            BundleError: if its weights are not those the bundle was trained with.
         """
         return _load_encoder(self.encoder_config, self.folder, self.encoder_sha256)
 
     @property
     def family(self) -> str:
-        """Name of the model's family."""
+        """Return the name of the model's family."""
         return str(self.model.config.family)
 
     def predict(self, windows: Windows) -> Prediction:
-        """Scores, calibrated risks (never falling with the horizon), thresholds and alarms, by each
-        window's facility.
+        """Return scores, calibrated risks, thresholds and alarms, by each window's facility.
 
-        Embeds the windows first where the family needs an embedding and they carry values only.
+        Risks never fall with the horizon. Windows that carry values only are embedded first where
+        the family needs an embedding.
 
         Raises:
-            BundleError: the windows lack something the family needs, or have another number of
+            BundleError: if the windows lack something the family needs, or have another number of
                 points.
         """
         self._check_windows(windows)
@@ -194,13 +195,14 @@ class Bundle:
             )
 
     def forecast(self, x_BCL: npt.NDArray[np.floating[Any]], horizon: int) -> Outlook:
-        """Damped quadratic of every point with its band; the band is nan where it could not be
-        calibrated.
+        """Forecast every point by a damped quadratic, with its band.
+
+        The band is nan where it could not be calibrated.
         """
         shape = x_BCL.shape
         point_N = np.tile(np.arange(shape[1]), shape[0])
-        found = self.forecast_series(x_BCL.reshape(-1, shape[-1]), point_N, horizon)
-        return Outlook(*(part_ND.reshape(*shape[:2], horizon) for part_ND in found))
+        parts = self.forecast_series(x_BCL.reshape(-1, shape[-1]), point_N, horizon)
+        return Outlook(*(part_ND.reshape(*shape[:2], horizon) for part_ND in parts))
 
     def forecast_series(
         self,
@@ -209,7 +211,11 @@ class Bundle:
         horizon: int,
         moments: Moments | None = None,
     ) -> Outlook:
-        """The same for N series, of each of which the number of its point is told: [N, D] each."""
+        """Forecast N series; `point_N` holds each series' point index.
+
+        Returns:
+            Value, low and high, each [N, D].
+        """
         moments = moments or Moments.of(x_NL)
         value_ND, band_CD = damped_quadratic(x_NL, horizon, moments), self.band.get(horizon)
         half_ND = moments.spread_B1 * (np.nan if band_CD is None else band_CD[point_N])
@@ -228,7 +234,7 @@ class Bundle:
         }
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
-        """The model's arrays and the forecast's bands, by name."""
+        """Return the model's arrays and the forecast's bands, by name."""
         bands = {BAND.format(horizon): band for horizon, band in self.band.items()}
         return {
             name: np.ascontiguousarray(array)
@@ -254,11 +260,11 @@ class Bundle:
 
     @classmethod
     def load(cls, path: str | AnyPath) -> Bundle:
-        """Read a bundle folder, of which `path` may be a URL.
+        """Read a bundle folder; `path` may be a URL.
 
         Raises:
-            BundleError: a file is missing or differs from its SHA-256, or the format or family is
-                unknown.
+            BundleError: if a file is missing or differs from its SHA-256, or the format or family
+                is unknown.
         """
         folder = as_given(path)
         with local_folder(folder) as copy:
@@ -271,9 +277,9 @@ class Bundle:
         except BundleError:
             raise
         except DAMAGE as error:
-            told = (str(error).splitlines() or [type(error).__name__])[0][:200]
+            reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
             raise BundleError(
-                f"{folder} is damaged: its parts do not fit each other ({told})"
+                f"{folder} is damaged: its parts do not fit each other ({reason})"
             ) from error
 
     @classmethod
@@ -282,11 +288,13 @@ class Bundle:
     ) -> Bundle:
         prefix = BAND.format("")
         encoder_config, sha256 = EncoderConfig(**manifest["encoder"]), manifest["encoder_sha256"]
-        own = {name: array for name, array in arrays.items() if not name.startswith(prefix)}
+        model_arrays = {
+            name: array for name, array in arrays.items() if not name.startswith(prefix)
+        }
         return cls(
             model=restore(
                 _config(folder, manifest),
-                own,
+                model_arrays,
                 lambda: _load_encoder(encoder_config, folder, sha256),
             ),
             recipe=Recipe.from_json(manifest["recipe"]),
@@ -305,10 +313,10 @@ class Bundle:
         )
 
     def check(self) -> None:
-        """Ask about golden windows (`hvac.scoring.golden`): before a bundle serves.
+        """Ask the bundle about its golden windows (`hvac.scoring.golden`), before it serves.
 
         Raises:
-            BundleError: it cannot judge them, or its answers are not those of the bundle that was
+            BundleError: if it cannot score them, or its answers are not those it gave when it was
                 saved.
         """
         try:
@@ -316,9 +324,9 @@ class Bundle:
         except BundleError as error:
             raise BundleError(f"{self.folder or self.name} is damaged: {error}") from error
         except DAMAGE as error:
-            told = (str(error).splitlines() or [type(error).__name__])[0][:200]
+            reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
             raise BundleError(
-                f"{self.folder or self.name} is damaged: it cannot judge a window ({told})"
+                f"{self.folder or self.name} is damaged: it cannot judge a window ({reason})"
             ) from error
 
 
@@ -340,12 +348,12 @@ def _arrays(copy: Path, folder: AnyPath, name: str) -> Arrays:
 
 def _check_files(copy: Path, folder: AnyPath, listed: dict[str, str]) -> None:
     """Refuse files that are missing, damaged, or not listed though the bundle is read from them."""
-    found = dict(_hashes(copy))
+    hashes = dict(_hashes(copy))
     for name, expected in listed.items():
-        if found.get(name) != expected:
-            state = "is missing" if name not in found else "is damaged (SHA-256 differs)"
+        if hashes.get(name) != expected:
+            state = "is missing" if name not in hashes else "is damaged (SHA-256 differs)"
             raise BundleError(f"{folder / name[:200]} {state}: train or copy the bundle anew")
-    for name in (MODEL, *found):
+    for name in (MODEL, *hashes):
         if name not in listed and (name in (MODEL, GOLDEN) or name.startswith(f"{ENCODER}/")):
             raise BundleError(f"{folder / MANIFEST} is damaged: its list of files lacks {name}")
 
@@ -359,9 +367,8 @@ def _config(folder: AnyPath, manifest: dict[str, Any]) -> FamilyConfig:
 
 def _load_encoder(config: EncoderConfig, folder: AnyPath | None, sha256: str) -> Encoder:
     if folder is not None:
-        weights = (
-            folder / ENCODER / "model.safetensors"
-        )  # hashed here, so that a plain encoder needs no library
+        # hashed here, so that a plain encoder needs no library
+        weights = folder / ENCODER / "model.safetensors"
         sha256_now = hashlib.sha256(weights.read_bytes()).hexdigest() if weights.exists() else None
         config = config.replace(source="path", path=str(folder / ENCODER), sha256=sha256_now)
     encoder = load_encoder(config)

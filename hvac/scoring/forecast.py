@@ -1,7 +1,7 @@
-"""Where the value is heading: a damped quadratic with a split-conformal band, beside last value and
-damped trend.
+"""Where a value is heading: a damped quadratic with a split-conformal band, and two baselines.
 
-Legend: B windows, L lookback days, D future days, S steps of the fit (30).
+The baselines are the last value and a damped trend. Legend: B windows, L lookback days, D future
+days, S steps of the fit (30).
 """
 
 from __future__ import annotations
@@ -22,30 +22,30 @@ TREND_DAMPING = 0.98
 
 
 class Moments(NamedTuple):
-    """Mean and standard deviation of each window, for callers who forecast several horizons of it."""
+    """Mean and standard deviation of each window, for callers who forecast several horizons."""
 
     mean_B1: Floats
     std_B1: Floats
 
     @classmethod
     def of(cls, x_BL: npt.NDArray[np.floating[Any]]) -> Self:
-        """Those of windows."""
+        """Compute the moments of windows."""
         x_BL = np.asarray(x_BL, dtype=np.float64)
         return cls(x_BL.mean(axis=1, keepdims=True), x_BL.std(axis=1, keepdims=True))
 
     @property
     def spread_B1(self) -> Floats:
-        """Scale of each window: its standard deviation, 1 where it does not vary."""
+        """Return the scale of each window: its standard deviation, 1 where it does not vary."""
         return np.where(self.std_B1 > 1e-9, self.std_B1, 1.0)
 
 
 def damped_quadratic(
     x_BL: npt.NDArray[np.floating[Any]], horizon: int, moments: Moments | None = None
 ) -> Floats:
-    """Forecast of days 1…horizon after each window.
+    """Forecast days 1…horizon after each window.
 
-    A parabola through the last 30 days, drawn towards their mean by exp(−day / (2·horizon)), kept
-    within mean ± 3 std of the window.
+    A parabola through the last 30 days is drawn towards their mean by exp(−day / (2·horizon)), and
+    kept within mean ± 3 std of the window.
 
     Returns:
         y_BD with D = horizon.
@@ -63,8 +63,9 @@ def damped_quadratic(
 
 @cache
 def _parabola(horizon: int) -> tuple[Floats, Floats]:
-    """What turns the last 30 days into the least-squares parabola's values on days 1…horizon, and
-    their damping.
+    """Return what turns the last 30 days into the parabola's values, and their damping.
+
+    The parabola is the least-squares one; values are on days 1…horizon.
     """
     past_S, day_D = np.arange(1 - FIT_DAYS, 1), np.arange(1, horizon + 1)
     parabola_SD = (
@@ -74,12 +75,12 @@ def _parabola(horizon: int) -> tuple[Floats, Floats]:
 
 
 def last_value(x_BL: npt.NDArray[np.floating[Any]], horizon: int) -> Floats:
-    """The last value, for every day."""
+    """Forecast the last value, for every day."""
     return np.repeat(np.asarray(x_BL[:, -1:], dtype=np.float64), horizon, axis=1)
 
 
 def damped_trend(x_BL: npt.NDArray[np.floating[Any]], horizon: int) -> Floats:
-    """The line through the last 30 days, its slope fading by 0.98 a day."""
+    """Forecast by the line through the last 30 days, its slope fading by 0.98 a day."""
     recent_BS = np.asarray(x_BL[:, -FIT_DAYS:], dtype=np.float64)
     past_S = np.arange(FIT_DAYS) - (FIT_DAYS - 1) / 2
     slope_B1 = (recent_BS @ past_S / (past_S @ past_S))[:, None]
@@ -88,20 +89,17 @@ def damped_trend(x_BL: npt.NDArray[np.floating[Any]], horizon: int) -> Floats:
 
 
 def window_spread(x_BL: npt.NDArray[np.floating[Any]]) -> Floats:
-    """Scale of each window [B, 1] (`Moments.spread_B1`)."""
+    """Return the scale of each window [B, 1] (`Moments.spread_B1`)."""
     return Moments.of(x_BL).spread_B1
 
 
 def fit_band(
     actual_BD: Floats, forecast_BD: Floats, spread_B1: Floats, *, level: float = BAND_LEVEL
 ) -> Floats:
-    """Half-width of the band on each day, in window spreads (split conformal, Vovk et al. 2005).
+    """Return the half-width q_D of the band on each day, in window spreads.
 
-    The (n + 1)·level-th smallest |error| / spread of calibration windows; nan where fewer than 20
-    are observed.
-
-    Returns:
-        q_D.
+    Source: split conformal, Vovk et al. 2005. It is the (n + 1)·level-th smallest |error| / spread
+    of calibration windows; nan where fewer than 20 are observed.
     """
     error_BD = np.abs(actual_BD - forecast_BD) / spread_B1
     q_D = np.full(error_BD.shape[1], np.nan)
@@ -115,13 +113,13 @@ def fit_band(
 def crossing_probability(
     forecast_BD: Floats, half_BD: Floats, *, lower_B: Floats, upper_B: Floats
 ) -> npt.NDArray[np.float64]:
-    """Highest daily probability that the value is outside its limits, taking errors as normal with
-    the band's width.
+    """Return the highest daily probability that the value is outside its limits.
 
-    nan where there is no limit or no band.
+    Errors are taken as normal with the band's width. It is nan where there is no limit or no band.
 
-    >>> outside = crossing_probability(np.zeros((1, 1)), np.full((1, 1), 1.0), lower_B=np.array([np.nan]),
-    ...                                upper_B=np.array([0.0]))
+    >>> outside = crossing_probability(
+    ...     np.zeros((1, 1)), np.full((1, 1), 1.0),
+    ...     lower_B=np.array([np.nan]), upper_B=np.array([0.0]))
     >>> outside.tolist()
     [0.5]
     """
@@ -137,10 +135,10 @@ def crossing_probability(
 def scaled_error(
     actual_BD: Floats, forecast_BD: Floats, x_BL: npt.NDArray[np.floating[Any]]
 ) -> Floats:
-    """|error| of each window over its own mean absolute day-to-day change: its mean over windows is
-    the MASE.
+    """Return the |error| of each window over its mean absolute day-to-day change.
 
-    nan where nothing of the future is observed or the window never changes.
+    The mean over windows is the MASE. It is nan where nothing of the future is observed or the
+    window never changes.
     """
     step_B = np.abs(np.diff(np.asarray(x_BL, dtype=np.float64), axis=1)).mean(axis=1)
     error_BD = np.abs(actual_BD - forecast_BD)

@@ -99,8 +99,10 @@ def forecast_metrics(
             method: {"mase": _mean([part[method] for part in errors])} for method in METHODS
         }
         if with_encoder:
-            own = [_encoder_error(windows[name], encoder_days[name], horizon) for name in windows]
-            row["encoder"] = {"mase": _mean(own)}
+            errors = [
+                _encoder_error(windows[name], encoder_days[name], horizon) for name in windows
+            ]
+            row["encoder"] = {"mase": _mean(errors)}
         inside = [_inside_band(part, bundles[name], horizon) for name, part in windows.items()]
         row["quadratic"]["coverage"] = _mean(inside)
         row["windows"] = sum(len(part.x_BCL) for part in windows.values())

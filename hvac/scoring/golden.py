@@ -1,12 +1,11 @@
-"""Golden windows: a few made-up windows that a bundle keeps with the risks it gave for them when it
-was saved.
+"""Golden windows: made-up windows that a bundle keeps with its own risks for them.
 
-Who lets a bundle serve asks it again: another answer means that weights, calibration or manifest
+Before a bundle serves it is asked again: another answer means that weights, calibration or manifest
 are not those that were saved, though each file may look sound. A bundle without them (of an older
-version) is asked for any window.
-
+version) is only checked to answer at all.
 Legend: B windows, C points, L lookback days, K context features, S summaries of the last days, H
-horizons."""
+horizons.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +39,10 @@ CONTENT = ("family", "config", "recipe", "decision", "encoder", "encoder_sha256"
 
 
 def content_digest(manifest: Mapping[str, Any]) -> npt.NDArray[np.uint8]:
-    """Return the SHA-256 of what a manifest says of the model, whatever the order of its keys [32]."""
+    """Return the SHA-256 of what a manifest tells of the model, whatever the order of its keys.
+
+    It is an array [32].
+    """
     content = {name: manifest.get(name) for name in CONTENT}
     text = json.dumps(content, sort_keys=True).encode()
     return np.frombuffer(hashlib.sha256(text).digest(), dtype=np.uint8)
@@ -55,15 +57,16 @@ def weights_digest(arrays: Mapping[str, npt.NDArray[Any]]) -> npt.NDArray[np.uin
 
 
 def golden_arrays(bundle: Bundle, manifest: Mapping[str, Any]) -> Arrays:
-    """Return windows, scores and risks to keep; nothing where the family looks at what cannot be
-    made up.
+    """Return windows, scores and risks to keep.
+
+    It is nothing where the family looks at what cannot be made up.
     """
-    made = _made_up(bundle)
+    windows = _made_up(bundle)
     try:
-        score_BH, risk_BH = _judged(bundle, made)
+        score_BH, risk_BH = _answers(bundle, windows)
     except HvacError:
         return {}
-    inputs: Arrays = {name: np.ascontiguousarray(getattr(made, name)) for name in INPUTS}
+    inputs: Arrays = {name: np.ascontiguousarray(getattr(windows, name)) for name in INPUTS}
     digests = {
         "content": content_digest(manifest).copy(),
         "weights": weights_digest(bundle.arrays()).copy(),
@@ -75,17 +78,15 @@ def check_answers(bundle: Bundle, arrays: Arrays, manifest: Mapping[str, Any]) -
     """Ask a bundle about its golden windows, or about made-up ones where it has none.
 
     Raises:
-        BundleError: risks that are no probabilities, forecasts that are no numbers, or other
-            answers than were kept.
+        BundleError: if risks are no probabilities, forecasts are no numbers, or the answers are
+            other than those kept.
     """
     if arrays:
         _check_digests(bundle, arrays, manifest)
     windows = _kept(bundle, arrays) if arrays else _made_up(bundle)
-    score_BH, risk_BH = _judged(bundle, windows)
-    if (
-        not np.isfinite(score_BH).all()
-        or not (np.isfinite(risk_BH) & (risk_BH >= 0) & (risk_BH <= 1)).all()
-    ):
+    score_BH, risk_BH = _answers(bundle, windows)
+    probable = np.isfinite(risk_BH) & (risk_BH >= 0) & (risk_BH <= 1)
+    if not np.isfinite(score_BH).all() or not probable.all():
         raise BundleError(
             "its risks of made-up windows are no probabilities: its weights are damaged"
         )
@@ -95,7 +96,7 @@ def check_answers(bundle: Bundle, arrays: Arrays, manifest: Mapping[str, Any]) -
 
 
 def _check_digests(bundle: Bundle, arrays: Arrays, manifest: Mapping[str, Any]) -> None:
-    """Refuse what was changed, before it is asked: damaged trees need not end anywhere."""
+    """Refuse changed arrays before the bundle is asked: damaged trees need not end anywhere."""
     if not np.array_equal(arrays.get("content", ()), content_digest(manifest)):
         raise BundleError("its manifest is not the one that was saved with its golden windows")
     if not np.array_equal(arrays.get("weights", ()), weights_digest(bundle.arrays())):
@@ -119,19 +120,15 @@ def _check_kept(bundle: Bundle, arrays: Arrays, score_BH: Floats, risk_BH: Float
 def _check_forecasts(bundle: Bundle, windows: Windows) -> None:
     for horizon in bundle.horizons:
         value, low, high = bundle.forecast(np.asarray(windows.x_BCL), horizon)
-        if (
-            not np.isfinite(value).all()
-            or np.isinf(low).any()
-            or np.isinf(high).any()
-            or (low > high).any()
-        ):
+        infinite = np.isinf(low) | np.isinf(high)
+        if not np.isfinite(value).all() or infinite.any() or (low > high).any():
             raise BundleError(
                 f"its forecasts for {horizon} days are no numbers: its band is damaged"
             )
 
 
-def _judged(bundle: Bundle, windows: Windows) -> tuple[Floats, Floats]:
-    """Scores and risks of windows."""
+def _answers(bundle: Bundle, windows: Windows) -> tuple[Floats, Floats]:
+    """Return scores and risks of windows."""
     ready = prepared(windows, bundle.model.config.needs, lambda: bundle.encoder)
     score_BH = np.asarray(bundle.model.score(ready), np.float64)
     shape = (len(windows), len(bundle.horizons))
@@ -141,7 +138,7 @@ def _judged(bundle: Bundle, windows: Windows) -> tuple[Floats, Floats]:
 
 
 def _made_up(bundle: Bundle) -> Windows:
-    """Windows of noise around a level, a rise and a walk, the same each time."""
+    """Return windows of noise around a level, a rise and a walk, the same each time."""
     rng, width = np.random.default_rng(0), bundle.recipe.width
     lookback, context = bundle.recipe.windows.lookback, len(bundle.recipe.context.names)
     x_BCL = rng.normal(0, 1, (WINDOWS, width, lookback))
@@ -188,9 +185,9 @@ def _windows(bundle: Bundle, arrays: Mapping[str, Any]) -> Windows:
 
 
 def _keys(bundle: Bundle, rows: int) -> pa.Table:
-    own = sorted(bundle.decision.facilities)[:OWN_FACILITIES]
+    facilities = sorted(bundle.decision.facilities)[:OWN_FACILITIES]
     columns: dict[str, list[Any]] = {
-        "facility_id": (["", *own] * rows)[:rows],
+        "facility_id": (["", *facilities] * rows)[:rows],
         "equipment_id": ["golden"] * rows,
         "point_id": [None] * rows,
         "class": [bundle.recipe.class_name] * rows,

@@ -1,7 +1,7 @@
-"""The newest window of every unit: windows, then risks, then forecasts; in one call, or stage by
-stage (serving).
+"""The newest window of every unit: windows, then risks, then forecasts.
 
-Legend: B windows (one per unit), C points, H horizons, L lookback days, D days ahead.
+This is done in one call, or stage by stage (serving). Legend: B windows (one per unit), C points, H
+horizons, L lookback days, D days ahead, N series.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _KINDS = (pa.string(), pa.int32(), _NUMBER, _DOUBTS, pa.string(), _LISTS, _LISTS
 LATEST = pa.schema([*SCHEMA, *zip(EXTRA, _KINDS, strict=True)])
 PAST = SCHEMA.append(pa.field("status", pa.string()))
 MOVED_DAYS = 14
-JUDGED_TOGETHER = 4096
+SCORED_TOGETHER = 4096
 
 
 class Frame(NamedTuple):
@@ -60,7 +60,8 @@ class Newest:
     """The newest window of each unit (or point), with its frame.
 
     `learning_left`: days of learning left, None where it does not learn. `doubts`: what is odd
-    about its readings."""
+    about its readings.
+    """
 
     windows: Windows
     frames: tuple[Frame, ...]
@@ -69,13 +70,14 @@ class Newest:
 
     @property
     def ok_B(self) -> npt.NDArray[np.bool_]:
-        """Windows that can be scored."""
+        """Tell which windows can be scored."""
         return np.asarray(self.windows.column("status") == OK)
 
 
 class PointOutlook(NamedTuple):
-    """Where one point is heading on days 1…D, in physical units, and the probability of crossing a
-    limit (or nan).
+    """The forecast of one point on days 1…D in physical units, and its probability of crossing.
+
+    `crossing` is the probability of leaving the limits, nan where there are none.
     """
 
     point: str
@@ -86,29 +88,23 @@ class PointOutlook(NamedTuple):
 
 
 def newest(scenes: Sequence[Scene], recipe: Recipe, *, end_day: int | None = None) -> Newest:
-    """Windows that end on each unit's last day, or on a given one (at most the last)."""
-    ends = [
-        scene.panel.last_day if end_day is None else min(end_day, scene.panel.last_day)
-        for scene in scenes
-    ]
-    scales = [fit_scale(scene.panel, recipe.windows.normalise) for scene in scenes]
-    parts = [
-        describe(scene, np.array([day], dtype=np.int32), recipe, scale)
-        for scene, day, scale in zip(scenes, ends, scales, strict=True)
-    ]
-    windows = concat(parts)
-    left = tuple(
-        learning_days_left(scene.panel, day) if status == LEARNING else None
-        for scene, day, status in zip(scenes, ends, windows.column("status"), strict=True)
+    """Cut the windows that end on each unit's last day, or on a given one (at most the last)."""
+    parts, frames, odd, left = [], [], [], []
+    for scene in scenes:
+        last_day = scene.panel.last_day
+        day = last_day if end_day is None else min(end_day, last_day)
+        scale = fit_scale(scene.panel, recipe.windows.normalise)
+        parts.append(describe(scene, np.array([day], dtype=np.int32), recipe, scale))
+        frames.append(_frame(scene, scale, day))
+        odd.append(tuple(doubts(scene.panel, day, scale)))
+        learning = parts[-1].column("status")[0] == LEARNING
+        left.append(learning_days_left(scene.panel, day) if learning else None)
+    return Newest(
+        windows=concat(parts),
+        frames=tuple(frames),
+        learning_left=tuple(left),
+        doubts=tuple(odd),
     )
-    frames = tuple(
-        _frame(scene, scale, day) for scene, scale, day in zip(scenes, scales, ends, strict=True)
-    )
-    odd = tuple(
-        tuple(doubts(scene.panel, day, scale))
-        for scene, day, scale in zip(scenes, ends, scales, strict=True)
-    )
-    return Newest(windows=windows, frames=frames, learning_left=left, doubts=odd)
 
 
 def _frame(scene: Scene, scale: Scale, end_day: int) -> Frame:
@@ -118,7 +114,7 @@ def _frame(scene: Scene, scale: Scale, end_day: int) -> Frame:
 
 
 def driving_points(x_BCL: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.int64]:
-    """The point of each window that has moved furthest from its baseline in the last 14 days."""
+    """Return the point of each window that has moved furthest from its baseline in 14 days."""
     return np.asarray(np.abs(x_BCL[:, :, -MOVED_DAYS:].mean(axis=2)).argmax(axis=1))
 
 
@@ -129,55 +125,54 @@ def _outlooks(
     frames: Sequence[Frame],
     horizons: Sequence[int],
 ) -> Iterator[list[PointOutlook]]:
-    """For each horizon the forecasts of N series, each a point of a window with its frame, in
-    physical units.
+    """Yield for each horizon the forecasts of N series in physical units.
+
+    A series is a point of a window with its frame.
     """
-    moments, names = (
-        Moments.of(x_NL),
-        [frame.points[c] for frame, c in zip(frames, point_N, strict=True)],
-    )
-    centre_N, spread_N, lower_N, upper_N = np.array(
-        [[column[c] for column in frame[1:]] for frame, c in zip(frames, point_N, strict=True)]
-    ).T
+    moments = Moments.of(x_NL)
+    names, rows = [], []
+    for frame, c in zip(frames, point_N, strict=True):
+        names.append(frame.points[c])
+        rows.append((frame.centre_C[c], frame.spread_C[c], frame.lower_C[c], frame.upper_C[c]))
+    centre_N, spread_N, lower_N, upper_N = np.array(rows).T
     for horizon in horizons:
         parts = bundle.forecast_series(x_NL, point_N, horizon, moments)
         value_ND, low_ND, high_ND = (part * spread_N[:, None] + centre_N[:, None] for part in parts)
-        chance_N = crossing_probability(
-            value_ND, (high_ND - low_ND) / 2, lower_B=lower_N, upper_B=upper_N
-        )
-        yield [
-            PointOutlook(*row)
-            for row in zip(names, value_ND, low_ND, high_ND, chance_N.tolist(), strict=True)
-        ]
+        half_ND = (high_ND - low_ND) / 2
+        crossing_N = crossing_probability(value_ND, half_ND, lower_B=lower_N, upper_B=upper_N)
+        columns = zip(names, value_ND, low_ND, high_ND, crossing_N.tolist(), strict=True)
+        yield [PointOutlook(*column) for column in columns]
 
 
 def outlooks(
     bundle: Bundle, x_CL: npt.NDArray[np.floating[Any]], frame: Frame, horizons: Sequence[int]
 ) -> Iterator[list[PointOutlook]]:
-    """For each horizon the forecast of every point of one window."""
+    """Yield for each horizon the forecast of every point of one window."""
     return _outlooks(bundle, x_CL, np.arange(len(x_CL)), [frame] * len(x_CL), horizons)
 
 
-def driving_outlooks(bundle: Bundle, made: Newest) -> list[dict[int, PointOutlook]]:
-    """For every window that can be scored, the outlook of its driving point for each horizon; empty
-    for the others.
+def driving_outlooks(bundle: Bundle, newest_windows: Newest) -> list[dict[int, PointOutlook]]:
+    """Forecast the driving point of every window that can be scored, by horizon.
+
+    It is empty for the other windows.
     """
-    found: list[dict[int, PointOutlook]] = [{} for _ in made.frames]
-    ok_N = np.flatnonzero(made.ok_B)
-    if len(ok_N):
-        x_NCL = np.asarray(made.windows.x_BCL)[ok_N]
-        point_N = driving_points(x_NCL)
-        x_NL, frames = x_NCL[np.arange(len(ok_N)), point_N], [made.frames[b] for b in ok_N]
-        for h, told in zip(
-            bundle.horizons, _outlooks(bundle, x_NL, point_N, frames, bundle.horizons), strict=True
-        ):
-            for b, one in zip(ok_N, told, strict=True):
-                found[b][h] = one
-    return found
+    outlook_B: list[dict[int, PointOutlook]] = [{} for _ in newest_windows.frames]
+    ok_N = np.flatnonzero(newest_windows.ok_B)
+    if not len(ok_N):
+        return outlook_B
+    x_NCL = np.asarray(newest_windows.windows.x_BCL)[ok_N]
+    point_N = driving_points(x_NCL)
+    x_NL = x_NCL[np.arange(len(ok_N)), point_N]
+    frames = [newest_windows.frames[b] for b in ok_N]
+    by_horizon = _outlooks(bundle, x_NL, point_N, frames, bundle.horizons)
+    for horizon, outlook_N in zip(bundle.horizons, by_horizon, strict=True):
+        for b, outlook in zip(ok_N, outlook_N, strict=True):
+            outlook_B[b][horizon] = outlook
+    return outlook_B
 
 
 def newest_risks(bundle: Bundle, windows: Windows) -> Floats:
-    """Risks of the windows that can be scored, nan for the others: [B, H]."""
+    """Return the risks of the windows that can be scored, nan for the others: [B, H]."""
     ok_B = np.asarray(windows.column("status") == OK)
     risk_BH = np.full((len(windows), len(bundle.horizons)), np.nan)
     if ok_B.any():
@@ -186,24 +181,28 @@ def newest_risks(bundle: Bundle, windows: Windows) -> Floats:
 
 
 def latest_rows(scenes: Sequence[Scene], bundle: Bundle) -> pa.Table:
-    """Predictions for the newest window of each unit of one class, one row per unit and horizon.
+    """Return predictions for the newest window of each unit of one class.
 
-    Beside the predictions' columns: `status` (risk, alarm and forecast are null unless "ok"), days
-    of learning left, observed share, doubts about its readings, and for the point that has moved
-    furthest from its baseline the forecast on days 1…h in physical units, its 90 % band, and the
-    probability of crossing a limit."""
-    made = newest(scenes, bundle.recipe)
-    records = latest_records(
-        made, newest_risks(bundle, made.windows), driving_outlooks(bundle, made), bundle
-    )
+    There is a row per unit and horizon. Beside the predictions' columns it has: `status` (risk,
+    alarm and forecast are null unless "ok"), days of learning left, observed share, doubts about
+    its readings, and for the point that has moved furthest from its baseline the forecast on days
+    1…h in physical units, its 90 % band, and the probability of crossing a limit.
+    """
+    newest_windows = newest(scenes, bundle.recipe)
+    risk_BH = newest_risks(bundle, newest_windows.windows)
+    outlook_B = driving_outlooks(bundle, newest_windows)
+    records = latest_records(newest_windows, risk_BH, outlook_B, bundle)
     return pa.Table.from_pylist(records, schema=LATEST)
 
 
 def past_rows(bundle: Bundle, scenes: Sequence[Scene], days: Sequence[Days]) -> pa.Table:
-    """Predictions for given end days of each unit of one class, one row per window and horizon,
-    with `status`.
+    """Return predictions for given end days of each unit of one class, with `status`.
+
+    There is a row per window and horizon.
 
     Args:
+        bundle: of the class.
+        scenes: the units.
         days: end days of each scene, inside its record.
     """
     tables = [PAST.empty_table()]
@@ -223,13 +222,14 @@ def past_rows(bundle: Bundle, scenes: Sequence[Scene], days: Sequence[Days]) -> 
 
 
 def _groups(items: list[tuple[Scene, Days]]) -> Iterator[list[tuple[Scene, Days]]]:
-    """Scenes whose windows are judged together: some thousands, so that memory does not grow with
-    the record.
+    """Yield scenes whose windows are scored together.
+
+    They are some thousands, so that memory does not grow with the record.
     """
     group: list[tuple[Scene, Days]] = []
     for item in items:
         group.append(item)
-        if sum(len(day_B) for _, day_B in group) >= JUDGED_TOGETHER:
+        if sum(len(day_B) for _, day_B in group) >= SCORED_TOGETHER:
             yield group
             group = []
     if group:
@@ -237,32 +237,38 @@ def _groups(items: list[tuple[Scene, Days]]) -> Iterator[list[tuple[Scene, Days]
 
 
 def latest_records(
-    made: Newest, risk_BH: Floats, outlook_B: Sequence[dict[int, PointOutlook]], bundle: Bundle
+    newest_windows: Newest,
+    risk_BH: Floats,
+    outlook_B: Sequence[dict[int, PointOutlook]],
+    bundle: Bundle,
 ) -> list[dict[str, Any]]:
-    """The rows of `latest_rows` from what each stage gave, as plain values."""
-    names = {
-        "split": None,
-        "label": None,
-        "observed": False,
-        "model": bundle.family,
-        "bundle_id": bundle.name,
-    }
-    threshold_BH = bundle.decision.threshold_BH(made.windows.column("facility_id"))
+    """Return the rows of `latest_rows` from what each stage gave, as plain values."""
+    windows = newest_windows.windows
+    threshold_BH = bundle.decision.threshold_BH(windows.column("facility_id"))
     alarm_BH = alarms(risk_BH, threshold_BH)
     records: list[dict[str, Any]] = []
-    for b, keys in enumerate(made.windows.keys.to_pylist()):
-        same = {**keys, **names, "learning_days_left": made.learning_left[b]}
-        same["observed_share"] = float(made.windows.observed_B[b])
-        same["doubts"] = [doubt._asdict() for doubt in made.doubts[b]]
+    for b, keys in enumerate(windows.keys.to_pylist()):
+        unit = {
+            **keys,
+            "split": None,
+            "label": None,
+            "observed": False,
+            "model": bundle.family,
+            "bundle_id": bundle.name,
+            "learning_days_left": newest_windows.learning_left[b],
+            "observed_share": float(windows.observed_B[b]),
+            "doubts": [doubt._asdict() for doubt in newest_windows.doubts[b]],
+        }
         for h, horizon in enumerate(bundle.horizons):
-            risk, threshold = float(risk_BH[b, h]), float(threshold_BH[b, h])
-            known = risk == risk
-            told = {
-                "risk": risk if known else None,
+            known = not np.isnan(risk_BH[b, h])
+            record = {
+                **unit,
+                "horizon": horizon,
+                "threshold": float(threshold_BH[b, h]),
+                "risk": float(risk_BH[b, h]) if known else None,
                 "alarm": bool(alarm_BH[b, h]) if known else None,
             }
-            outlook = _forecast_columns(outlook_B[b].get(horizon))
-            records.append({**same, "horizon": horizon, "threshold": threshold, **told, **outlook})
+            records.append(record | _forecast_columns(outlook_B[b].get(horizon)))
     return records
 
 

@@ -1,6 +1,4 @@
-"""What a bundle's manifest must say, as types: a damaged one is refused in a sentence, whatever is
-wrong with it.
-"""
+"""A bundle's manifest as types: a damaged one is refused in a sentence."""
 
 from __future__ import annotations
 
@@ -27,7 +25,7 @@ Digest = Annotated[str, Field(strict=True, pattern=r"^[0-9a-f]{64}$")]
 
 
 class Section(BaseModel):
-    """Base of the parts: what they do not know is left to those who read the settings."""
+    """Base of the parts: keys that they do not know are left to those who read the settings."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -43,7 +41,7 @@ class CalibratorPart(Section):
 
 
 class ThresholdPart(Section):
-    """One cut-off; infinite where nothing is to alarm."""
+    """One threshold; infinite where nothing is to alarm."""
 
     model_config = ConfigDict(extra="forbid")
     value: Annotated[float, Field(strict=True, ge=0)]
@@ -52,7 +50,7 @@ class ThresholdPart(Section):
 
 
 class DecisionPart(Section):
-    """Calibrators and cut-offs, one of each per horizon."""
+    """Calibrators and thresholds, one of each per horizon."""
 
     calibrators: list[CalibratorPart] = Field(min_length=1)
     thresholds: list[ThresholdPart] = Field(min_length=1)
@@ -61,14 +59,14 @@ class DecisionPart(Section):
     units_with_event: list[Count] = []
 
     def check_horizons(self, horizons: int) -> None:
-        """Raise ValueError where there is another number of them than horizons."""
+        """Refuse another number of calibrators or thresholds than horizons, by ValueError."""
         if not len(self.calibrators) == len(self.thresholds) == horizons:
-            found = f"{len(self.calibrators)} calibrators and {len(self.thresholds)} thresholds"
+            counts = f"{len(self.calibrators)} calibrators and {len(self.thresholds)} thresholds"
             raise ValueError(
-                f"decision: expected one of each for {horizons} horizons, found {found}"
+                f"decision: expected one of each for {horizons} horizons, found {counts}"
             )
-        for own in self.facilities.values():
-            own.check_horizons(horizons)
+        for decision in self.facilities.values():
+            decision.check_horizons(horizons)
 
 
 class WindowsPart(Section):
@@ -133,17 +131,14 @@ class Manifest(Section):
 
 def _check_settings(where: str, value: Any) -> None:
     """Refuse numbers that would only take memory."""
-    inner = (
-        value.items()
-        if isinstance(value, dict)
-        else enumerate(value)
-        if isinstance(value, list)
-        else ()
-    )
-    for key, each in inner:
-        if key != "seed":
-            _check_settings(f"{where}.{key}", each)
-    if isinstance(value, int) and abs(value) > LARGEST_SETTING:
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            if key != "seed":
+                _check_settings(f"{where}.{key}", inner)
+    elif isinstance(value, list):
+        for place, inner in enumerate(value):
+            _check_settings(f"{where}.{place}", inner)
+    elif isinstance(value, int) and abs(value) > LARGEST_SETTING:
         raise ValueError(f"{where}: expected at most {LARGEST_SETTING}, found {str(value)[:40]}")
 
 
@@ -151,20 +146,20 @@ def read_manifest(copy: Path, folder: AnyPath, families: tuple[str, ...]) -> dic
     """Read and check the manifest of a local copy; messages name the folder it is a copy of.
 
     Raises:
-        BundleError: there is none, or it is damaged, or of another format or family.
+        BundleError: if there is none, or it is damaged, or of another format or family.
     """
-    found = _read(copy, folder)
-    if found.get("format") != FORMAT or found.get("family") not in families:
+    manifest = _read(copy, folder)
+    if manifest.get("format") != FORMAT or manifest.get("family") not in families:
         raise BundleError(
-            f"{folder}: format {_short(found.get('format'))} of family"
-            f" {_short(found.get('family'))} cannot be read; expected format {FORMAT} and one of"
+            f"{folder}: format {_short(manifest.get('format'))} of family"
+            f" {_short(manifest.get('family'))} cannot be read; expected format {FORMAT} and one of"
             f" {', '.join(families)}"
         )
     try:
-        Manifest.model_validate(found)
+        Manifest.model_validate(manifest)
     except ValidationError as error:
         raise BundleError(f"{folder / MANIFEST} is damaged: {_first(error)}") from error
-    return found
+    return manifest
 
 
 def _short(value: Any) -> str:
@@ -178,7 +173,7 @@ def _read(copy: Path, folder: AnyPath) -> dict[str, Any]:
             raise BundleError(
                 f"{folder / MANIFEST} is damaged: it is larger than {MOST_BYTES} bytes"
             )
-        found = json.loads(file.read_text(encoding="utf-8"))
+        manifest = json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise BundleError(f"{folder} is no bundle: it has no {MANIFEST}") from None
     except OSError as error:
@@ -187,18 +182,20 @@ def _read(copy: Path, folder: AnyPath) -> dict[str, Any]:
         if isinstance(error, BundleError):
             raise
         raise BundleError(f"{folder / MANIFEST} is damaged: {str(error)[:200]}") from error
-    if not isinstance(found, dict):
+    if not isinstance(manifest, dict):
         raise BundleError(
-            f"{folder / MANIFEST} is damaged: expected a mapping, found {type(found).__name__}"
+            f"{folder / MANIFEST} is damaged: expected a mapping, found {type(manifest).__name__}"
         )
-    return found
+    return manifest
 
 
 def _first(error: ValidationError) -> str:
     """Return the first fault: where, what."""
     first = error.errors(include_url=False, include_input=False, include_context=False)[0]
     where = ".".join(str(part) for part in first["loc"])
-    said = first["msg"].removeprefix("Value error, ")
-    lacking = first["type"] == "missing"
-    told = f"it lacks {where}" if lacking else f"{where}: {said}" if where else said
-    return told.replace("\n", " ")[:300]
+    text = first["msg"].removeprefix("Value error, ")
+    if first["type"] == "missing":
+        text = f"it lacks {where}"
+    elif where:
+        text = f"{where}: {text}"
+    return text.replace("\n", " ")[:300]

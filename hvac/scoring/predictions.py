@@ -38,14 +38,18 @@ def predictions_table(
     model: str,
     bundle_id: str,
 ) -> pa.Table:
-    """Rows in the order of the windows, horizons within; `label` is null where it is not `observed`
-    (known).
+    """Return rows in the order of the windows, horizons within.
 
-    `alarm` follows `hvac.decision.thresholds.alarms`: who alarms at a horizon alarms at the longer
-    ones.
+    `label` is null where it is not `observed` (known). `alarm` follows
+    `hvac.decision.thresholds.alarms`: an alarm at a horizon is one at the longer horizons.
 
     Args:
+        windows: the windows.
+        risk_BH: their risks.
         threshold_BH: of each window, or one per horizon for all of them.
+        horizons: days ahead.
+        model: the model's name.
+        bundle_id: the bundle's id.
     """
     rows, count = np.repeat(np.arange(len(windows)), len(horizons)), len(windows) * len(horizons)
     keys = windows.keys.select(

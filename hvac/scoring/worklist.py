@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import io
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -48,59 +49,66 @@ YES = {"en": ("yes", "no"), "ja": ("あり", "なし")}
 
 
 def ranking(latest: Iterable[dict[str, Any]], *, last_day: dt.date) -> list[dict[str, Any]]:
-    """One entry per equipment, the highest risk within the shortest horizon first; no score comes
-    last.
+    """Return one entry per equipment, the highest risk within the shortest horizon first.
 
-    With `by: point`, an equipment's risk is the highest of its points' and `point` says which; that
-    point's alarm is the equipment's, and holds at the longer horizons too.
+    Equipment without a score comes last. With `by: point`, an equipment's risk is the highest of
+    its points' and `point` tells which; that point's alarm is the equipment's, and holds at the
+    longer horizons too.
 
     Args:
         latest: rows of `latest.parquet`.
         last_day: the newest day of the record, from which days behind are counted.
     """
-    found: dict[tuple[str, str], dict[str, Any]] = {}
+    entries: dict[tuple[str, str], dict[str, Any]] = {}
     for row in latest:
-        unit, behind = (row["facility_id"], row["equipment_id"]), (last_day - row["end_date"]).days
-        entry = found.setdefault(
-            unit, {**row, "days_behind": behind, "risks": {}, "alarms": {}, "point": None}
-        )
-        if row["status"] == OK and entry["status"] != OK:
-            entry |= {
-                name: row[name]
-                for name in ("status", "end_date", "observed_share", "learning_days_left")
-            }
-            entry["doubts"] = row.get("doubts")
-            entry["days_behind"] = behind
-        known = entry["risks"].get(row["horizon"])
-        if row["risk"] is not None and (known is None or row["risk"] > known):
-            entry["risks"][row["horizon"]] = row["risk"]
-            entry["alarms"][row["horizon"]] = row["alarm"]
-            if row["horizon"] == min(entry["risks"]):
-                entry["point"] = row["point_id"] or row["driving_point"]
-    for entry in found.values():
+        unit = (row["facility_id"], row["equipment_id"])
+        behind = (last_day - row["end_date"]).days
+        new = {**row, "days_behind": behind, "risks": {}, "alarms": {}, "point": None}
+        _add(entries.setdefault(unit, new), row, behind)
+    for entry in entries.values():
         entry["alarms"] = _nested(entry["alarms"])
-    return sorted(
-        found.values(),
-        key=lambda e: [-(e["risks"].get(h) or 0.0) for h in sorted(e["risks"])] or [1.0],
-    )
+    return sorted(entries.values(), key=_turn)
+
+
+def _add(entry: dict[str, Any], row: Mapping[str, Any], behind: int) -> None:
+    """Add a row of `latest.parquet` to its equipment's entry."""
+    if row["status"] == OK and entry["status"] != OK:
+        for name in ("status", "end_date", "observed_share", "learning_days_left"):
+            entry[name] = row[name]
+        entry["doubts"] = row.get("doubts")
+        entry["days_behind"] = behind
+    horizon = row["horizon"]
+    risks = entry["risks"]
+    if row["risk"] is not None and row["risk"] > risks.get(horizon, -math.inf):
+        risks[horizon] = row["risk"]
+        entry["alarms"][horizon] = row["alarm"]
+        if horizon == min(risks):
+            entry["point"] = row["point_id"] or row["driving_point"]
+
+
+def _turn(entry: Mapping[str, Any]) -> list[float]:
+    risks = entry["risks"]
+    return [-(risks[horizon] or 0.0) for horizon in sorted(risks)] or [1.0]
 
 
 def doubts_text(row: Mapping[str, Any], language: str) -> str:
-    """Say in words what is odd about the readings of a row of `latest.parquet`; empty where nothing
-    is.
+    """Write in words what is odd about the readings of a row of `latest.parquet`.
+
+    It is empty where nothing is.
 
     >>> doubts_text({"doubts": [{"point_id": "flow", "kind": "flat"}]}, "en")
     'flow: stands still'
     """
-    said = DOUBTS[language]
-    odd = row.get("doubts") or ()  # predictions stored by an earlier version have none
-    return "; ".join(
-        f"{doubt['point_id']}: {said.get(doubt['kind'], doubt['kind'])}" for doubt in odd
-    )
+    names = DOUBTS[language]
+    parts = []
+    for doubt in row.get("doubts") or ():  # predictions stored by an earlier version have none
+        kind = names.get(doubt["kind"], doubt["kind"])
+        parts.append(f"{doubt['point_id']}: {kind}")
+    return "; ".join(parts)
 
 
 def _nested(alarms: dict[int, bool]) -> dict[int, bool]:
-    """Alarm at every horizon that is at least as long as one with an alarm.
+    """Extend an alarm to every horizon that is at least as long.
 
     >>> _nested({30: False, 60: True, 90: False})
     {30: False, 60: True, 90: True}
@@ -110,12 +118,12 @@ def _nested(alarms: dict[int, bool]) -> dict[int, bool]:
 
 
 def write_ranking(entries: Sequence[dict[str, Any]], path: AnyPath, language: str) -> None:
-    """The ranking as CSV with a byte-order mark, so that Excel in Japan reads it as UTF-8."""
+    """Write the ranking as CSV with a byte-order mark, so that Excel in Japan reads it as UTF-8."""
     write_text(path, ranking_csv(entries, language), newline="")
 
 
 def ranking_csv(entries: Sequence[dict[str, Any]], language: str) -> str:
-    """The text of that file."""
+    """Return the text of the ranking's CSV."""
     horizons = sorted({horizon for entry in entries for horizon in entry["risks"]})
     per = [text.format(h) for h in horizons for text in PER_HORIZON[language]]
     file = io.StringIO("\ufeff", newline="")
@@ -128,17 +136,17 @@ def ranking_csv(entries: Sequence[dict[str, Any]], language: str) -> str:
 
 
 def _cells(entry: dict[str, Any], horizons: Sequence[int], language: str) -> list[Any]:
-    said: list[Any] = []
-    for h in horizons:
-        risk = entry["risks"].get(h)
-        said += (
-            ["", ""]
-            if risk is None
-            else [f"{100 * risk:.1f}%", YES[language][0 if entry["alarms"][h] else 1]]
-        )
-    ids = [entry[name] for name in ("facility_id", "equipment_id", "class")]
-    status = STATUS[language].get(entry["status"], entry["status"])
-    left = "" if entry["learning_days_left"] is None else entry["learning_days_left"]
+    yes, no = YES[language]
+    cells = [entry["facility_id"], entry["equipment_id"], entry["class"]]
+    cells += [entry["end_date"], entry["days_behind"]]
+    cells.append(STATUS[language].get(entry["status"], entry["status"]))
+    left = entry["learning_days_left"]
+    cells.append("" if left is None else left)
+    for horizon in horizons:
+        risk = entry["risks"].get(horizon)
+        if risk is None:
+            cells += ["", ""]
+        else:
+            cells += [f"{100 * risk:.1f}%", yes if entry["alarms"][horizon] else no]
     share = f"{100 * entry['observed_share']:.0f}%"
-    last = [entry["point"] or "", share, doubts_text(entry, language)]
-    return [*ids, entry["end_date"], entry["days_behind"], status, left, *said, *last]
+    return [*cells, entry["point"] or "", share, doubts_text(entry, language)]

@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from hvac.evaluation.leaderboard import write_leaderboard_csv
+from hvac.evaluation.leaderboard_csv import write_leaderboard_csv
 from hvac.report.leaderboard_page import write_leaderboard_page
 from hvac.storage import AnyPath, write_json, write_text
 from ray_jobs.run.records import FeaturizeRecord

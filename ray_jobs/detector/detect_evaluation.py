@@ -1,4 +1,4 @@
-"""Judge the test part with the detector, loaded anew, beside the baselines: metrics, tables,
+"""AnomalyScorer the test part with the detector, loaded anew, beside the baselines: metrics, tables,
 figures, report.
 """
 
@@ -21,7 +21,7 @@ from hvac.detect.classification_summary import summary_text
 from hvac.detect.detection_page import write_detection_report
 from hvac.detect.detection_tables import alarms_table, scored_windows_table, steps_table
 from hvac.detect.detections import slack_of
-from hvac.detect.detector import Detector, Judge
+from hvac.detect.detector import AnomalyScorer, Detector
 from hvac.detect.figure_files import draw_detection_figures
 from hvac.detect.part_scores import metrics_of, score_parts
 from hvac.detect.series import Series
@@ -42,7 +42,7 @@ def evaluate_detector(
 ) -> DetectionRecord:
     """Evaluate the detector of the model folder beside the baselines, and write all results."""
     detector = Detector.load(workspace.root / DETECTOR)
-    baselines: list[Judge] = [WindowZScore(windows=detector.windows)]
+    baselines: list[AnomalyScorer] = [WindowZScore(windows=detector.windows)]
     if config.source:
         baselines.append(RecordZScore.fit(series, detector.windows))
     scores = score_parts(series, detector, baselines, config.alarms)

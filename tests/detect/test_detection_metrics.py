@@ -29,7 +29,7 @@ def test_window_report_equals_scikit_learns() -> None:
     found = assessed()
     for name in ("cnn1d", "zscore_window"):
         threshold = found.thresholds[name][0]
-        score_B, y_B = known_windows(found.judged["test"][name])
+        score_B, y_B = known_windows(found.scores["test"][name])
         result = metrics_of(found, small_fleet(), SMALL, seed=0)["models"][name]["test"]["windows"]
         precision, recall, f1, support = precision_recall_fscore_support(y_B, score_B >= threshold)
         for place, label in enumerate(("normal", "anomalous")):
@@ -70,7 +70,7 @@ def test_small_fleet_is_found_event_by_event() -> None:
 
 
 def test_threshold_of_a_baseline_lies_between_the_classes_of_validation() -> None:
-    found = assessed().judged["validation"]["zscore_window"]
+    found = assessed().scores["validation"]["zscore_window"]
     value, note = choose(found, AlarmConfig(rule="half"), SMALL, probability=False)
     score_B, y_B = known_windows(found)
     assert note == ""
@@ -108,7 +108,7 @@ def test_difference_needs_series_enough_and_says_who_is_better() -> None:
 def test_tables_hold_every_window_step_and_alarm() -> None:
     found = assessed()
     windows, steps, alarms = scored_windows_table(found), steps_table(found), alarms_table(found)
-    judged = [each for part in found.judged.values() for each in part["cnn1d"]]
+    judged = [each for part in found.scores.values() for each in part["cnn1d"]]
     assert windows.num_rows == sum(len(each.score_B) for each in judged)
     assert steps.num_rows == sum(len(each.series) for each in judged)
     assert alarms.num_rows == sum(

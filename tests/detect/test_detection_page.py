@@ -89,7 +89,7 @@ def drawn_texts(figure: Any) -> set[str]:
 def test_probability_figure_names_parts_and_threshold_in_japanese() -> None:
     judged = {
         part: found["cnn1d"]
-        for part, found in assessed_sines()[1].judged.items()
+        for part, found in assessed_sines()[1].scores.items()
         if part != "validation"
     }
     texts = drawn_texts(probability_figure(judged, 0.5, language="ja"))

@@ -99,7 +99,7 @@ def test_budget_is_the_last_threshold_from_above_within_it(budget: float, most: 
 def test_budget_without_a_judged_step_is_refused() -> None:
     one = scored({})
     one.score_T[:] = np.nan
-    with pytest.raises(SplitError, match="validation part has no judged step"):
+    with pytest.raises(SplitError, match="validation part has no scored step"):
         choose_budget([one], ALARMS, WINDOWS)
 
 

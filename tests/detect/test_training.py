@@ -36,7 +36,7 @@ def test_injection_adds_anomalous_copies_of_normal_windows_to_training_only() ->
     train, validation = training_examples(normal, SMALL, inject, 0)
     assert train.counts["anomalous"] == 0
     assert train.counts["made"] == pytest.approx(train.counts["normal"] / 2, rel=0.3)
-    np.testing.assert_array_equal(train.y_B, train.made_B)
+    np.testing.assert_array_equal(train.y_B, train.copied_B)
     np.testing.assert_array_equal((np.abs(train.x_BCL).max(axis=(1, 2)) > 3), train.y_B)
     assert validation.counts == {"normal": len(validation.y_B), "anomalous": 0, "made": 0}
 

@@ -19,8 +19,8 @@ from hvac.evaluation.leaderboard import (
     leaderboard,
     pr_auc_by_horizon,
     standings,
-    write_leaderboard_csv,
 )
+from hvac.evaluation.leaderboard_csv import write_leaderboard_csv
 from tests.evaluation.leaderboard_example import HORIZONS, REPLICATES, board, contender, trial
 
 VALIDATION = {"hybrid": 0.3, "fusion": 0.2, "gbdt_28": 0.6, "base_rate": 5.0}

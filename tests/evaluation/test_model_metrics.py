@@ -8,7 +8,9 @@ import pytest
 from hvac.evaluation import metrics
 from hvac.evaluation.alarms import Onsets
 from hvac.evaluation.bootstrap import unit_weights
-from hvac.evaluation.model_metrics import compare, evaluate_model, held_out
+from hvac.evaluation.evaluation_means import compare
+from hvac.evaluation.held_out_windows import held_out
+from hvac.evaluation.model_metrics import evaluate_model
 
 HORIZONS = (30, 60, 90)
 RANKING = {

@@ -11,8 +11,10 @@ import pytest
 from hvac.evaluation import metrics
 from hvac.evaluation.bootstrap import replicate, unit_weights
 from hvac.evaluation.comparison import EvaluationSet, ModelRisks, evaluations, part_of, pooled
+from hvac.evaluation.evaluation_means import compare
+from hvac.evaluation.horizon_figures import RANKING
 from hvac.evaluation.leaderboard import IN_TURNS, SHOWN, standings
-from hvac.evaluation.model_metrics import RANKING, Evaluation, compare
+from hvac.evaluation.model_metrics import Evaluation
 from tests.evaluation.leaderboard_example import HORIZONS, contender, trial
 
 REPLICATES = 30

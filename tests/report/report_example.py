@@ -404,7 +404,7 @@ def _panel(
         lower_limit=15.0 if place % 2 else float("nan"),
         upper_limit=60.0 if place == 2 else 24.0,
         events=((end_day + 22, end_day + 41), (end_day + 70, end_day + 74)) if truth else (),
-        outlooks={
+        forecasts={
             h: _outlook(word, float(past[-9:].mean()), slope=slope, horizon=h)
             for h, word in outcome.items()
         },

@@ -130,8 +130,8 @@ def test_forecast_says_where_an_alarm_is_that_of_a_shorter_horizon(
     language: str, words: str
 ) -> None:
     panel = example.example_panels()[1]
-    below = dataclasses.replace(panel.outlooks[60], risk=0.2, threshold=0.5)
-    panel = dataclasses.replace(panel, outlooks={**panel.outlooks, 60: below})
+    below = dataclasses.replace(panel.forecasts[60], risk=0.2, threshold=0.5)
+    panel = dataclasses.replace(panel, forecasts={**panel.forecasts, 60: below})
     axes = figures.forecast_comparison([panel], horizons=(30, 60), language=language).axes
     assert words not in axes[0].get_title(loc="left")
     assert words in axes[1].get_title(loc="left")
@@ -158,7 +158,7 @@ def test_forecast_draws_the_forecast_of_each_columns_own_horizon() -> None:
         drawn = next(
             line for line in column.lines if len(line.get_xdata()) and line.get_xdata()[0] == 1
         )
-        assert np.array_equal(drawn.get_ydata(), panel.outlooks[horizon].forecast_D)
+        assert np.array_equal(drawn.get_ydata(), panel.forecasts[horizon].forecast_D)
         assert list(drawn.get_xdata()) == list(range(1, horizon + 1))
 
 
@@ -172,7 +172,7 @@ def test_forecast_names_a_limit_that_is_too_far_to_draw() -> None:
 def test_forecast_copes_with_missing_values() -> None:
     panel = example.example_panels()[0]
     panel.past_L[:] = np.nan
-    for values in (panel.outlooks[30].band_low_D, panel.outlooks[30].band_high_D):
+    for values in (panel.forecasts[30].band_low_D, panel.forecasts[30].band_high_D):
         values[:] = np.nan
     with warnings.catch_warnings():
         warnings.simplefilter("error")

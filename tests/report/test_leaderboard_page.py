@@ -14,7 +14,7 @@ from hvac.errors import HvacError
 from hvac.models.families import FAMILIES
 from hvac.report.leaderboard_figures import FASTEST, cost, quality
 from hvac.report.leaderboard_page import SECTIONS, write_leaderboard_page
-from hvac.report.leaderboard_view import TEXTS, amount, overall, short_amount
+from hvac.report.leaderboard_view import TEXTS, amount, leaderboard_summary, overall
 from hvac.report.page import write_report
 from hvac.report.style import EVENT, PAST
 from hvac.report.texts import LANGUAGES, Words, texts
@@ -409,7 +409,7 @@ def test_report_shows_a_compact_table_of_a_finished_comparison(tmp_path: Path) -
 
 def test_compact_table_has_validation_and_every_horizon_with_the_verdict() -> None:
     shown = made()
-    headline, table, _ = short_amount(view(shown))
+    headline, table, _ = leaderboard_summary(view(shown))
     assert isinstance(table, Table)
     assert "The champion is Fusion" in told([headline])
     assert [len(row.cells) for row in table.rows] == [1 + 2 * len(HORIZONS)] * len(shown["rows"])
@@ -426,6 +426,6 @@ def test_report_without_a_comparison_has_no_leaderboard(tmp_path: Path) -> None:
 
 
 def test_report_claims_nothing_of_a_comparison_with_few_events() -> None:
-    said = told(short_amount(view(made(onsets=12))))
+    said = told(leaderboard_summary(view(made(onsets=12))))
     assert "is not claimed here" in said
     assert "30 days (few events)" in said

@@ -1,0 +1,117 @@
+"""The report's section on anomalies and alarms: found, false alarms, delay, by kind and group."""
+
+from __future__ import annotations
+
+from hvac.detect.series import DETECTOR, REPORTED
+from hvac.report.view import Block, Cell, Note, Row, Table, View, cell, plain, show
+
+
+def events(view: View) -> list[Block]:
+    """Return the anomalies found and the false alarms, by kind and group.
+
+    It is nothing for series of one window.
+    """
+    blocks: list[Block] = []
+    for part in REPORTED:
+        if view.at("models", DETECTOR, part, "events"):
+            blocks.append(_events_table(view, part))
+            blocks += _event_list(view)
+            blocks += _kinds_table(view, part)
+            blocks.append(_groups_table(view, part))
+    if not blocks:
+        return []
+    words = view.words
+    settings = view.at("settings")
+    blocks.append(Note(words(f"note.join_{settings['join']}")))
+    slack = "slack" if settings["slack"] else "no_slack"
+    blocks.append(Note(words(f"note.{slack}", gap=settings["gap"], slack=settings["slack"])))
+    blocks.append(Note(words("note.chance")))
+    if view.at("records"):
+        blocks.append(Note(words("note.delay")))
+    return blocks
+
+
+def _events_table(view: View, part: str) -> Table:
+    words = view.words
+    unit = view.at("models", DETECTOR, part, "events", "exposure_unit")
+    rows = []
+    for model, by_part in view.at("models").items():
+        measured = by_part[part]["events"]
+        cells = [
+            Cell(f"{measured['found']} / {measured['events']}"),
+            cell(measured["recall"], "share"),
+            plain(measured["false_alarms"]),
+            cell(measured["false_rate"], "rate"),
+            Cell(show(measured["in_alarm"], "share")),
+            Cell(show(measured["chance"], "share")),
+            cell(measured["delay"], "rate" if unit == "week" else "count"),
+        ]
+        name = Cell(words.name("model", model))
+        rows.append(Row(head=name, cells=cells, strong=model == DETECTOR))
+    head = [
+        words("table.model"),
+        words("table.found"),
+        words("table.share"),
+        words("table.false_alarms"),
+        words("table.rate", unit=words(f"unit.{unit}")),
+        words("table.in_alarm"),
+        words("table.chance"),
+        words("table.delay_hours" if unit == "week" else "table.delay_steps"),
+    ]
+    caption = words("caption.events", part=words.name("part", part))
+    return Table(caption=caption, head=head, rows=rows)
+
+
+def _event_list(view: View) -> list[Block]:
+    words = view.words
+    models = list(view.at("models"))
+    rows = []
+    for event in view.at("events"):
+        cells = [Cell(str(event["start"])), Cell(str(event["end"]))]
+        cells += [Cell(str(event["first"][model] or words("table.missed"))) for model in models]
+        rows.append(Row(head=Cell(words.name("record", event["record"])), cells=cells))
+    if not rows:
+        return []
+    head = [words("table.record"), words("table.start"), words("table.end")]
+    head += [words("table.alarm", model=words.name("model_short", model)) for model in models]
+    return [Table(caption=words("caption.event_list"), head=head, rows=rows)]
+
+
+def _kinds_table(view: View, part: str) -> list[Block]:
+    words = view.words
+    models = view.at("models")
+    kinds = view.at("models", DETECTOR, part, "events", "by_kind")
+    if len(kinds) < 2:
+        return []
+    rows = []
+    for kind, counts in kinds.items():
+        cells = [plain(counts["events"])]
+        for by_part in models.values():
+            cells.append(cell(by_part[part]["events"]["by_kind"][kind]["recall"], "share"))
+        rows.append(Row(head=Cell(words.name("kind", kind)), cells=cells))
+    head = [words("table.kind"), words("table.anomalies")]
+    head += [words.name("model", model) for model in models]
+    caption = words("caption.kinds", part=words.name("part", part))
+    return [Table(caption=caption, head=head, rows=rows)]
+
+
+def _groups_table(view: View, part: str) -> Table:
+    words = view.words
+    models = view.at("models")
+    of_records = bool(view.at("records"))
+    rows = []
+    for group, counts in view.at("models", DETECTOR, part, "events", "by_group").items():
+        cells = [plain(counts["series"]), plain(counts["events"])]
+        for by_part in models.values():
+            measured = by_part[part]["events"]["by_group"][group]
+            cells.append(Cell(show(measured["recall"], "share")))
+            cells.append(plain(measured["false_alarms"]))
+        name = words.name("record", group) if of_records else group.replace("-", "–")
+        rows.append(Row(head=Cell(name), cells=cells))
+    head = [words("table.record" if of_records else "table.length")]
+    head += [words("table.series"), words("table.anomalies")]
+    head += [words("table.share"), words("table.false_alarms")] * len(models)
+    groups = [("", 2), *[(words.name("model_short", model), 2) for model in models]]
+    key = "caption.groups" if of_records else "caption.lengths"
+    caption = words(key, part=words.name("part", part))
+    return Table(caption=caption, head=head, groups=groups, rows=rows)
