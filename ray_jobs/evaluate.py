@@ -72,9 +72,9 @@ def _evaluate(config: RunConfig, workspace: Workspace, trained: TrainRecord) -> 
     metrics = compare_models(windows, default=default, replicates=replicates, seed=config.seed)
     write_predictions(workspace, recipes, risks, trained.bundles, default)
     units = evaluation_set(workspace, recipes, risks, [default], events)
-    rows = choose_examples(units, units.judged[default], config.seed)
+    rows = choose_examples(units, units.risks[default], config.seed)
     panels = draw_examples(
-        units, units.judged[default], rows, plan, buckets=workspace.buckets, bundles=bundles
+        units, units.risks[default], rows, plan, buckets=workspace.buckets, bundles=bundles
     )
     content = {
         **run_facts(config, workspace, shlex.join(["python", *_command(sys.argv)])),

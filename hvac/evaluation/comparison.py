@@ -47,7 +47,7 @@ class EvaluationSet:
     """
 
     windows: Windows
-    judged: dict[str, ModelRisks]
+    risks: dict[str, ModelRisks]
     reference_BH: Floats
     events: Onsets
     horizons: tuple[int, ...]
@@ -66,14 +66,14 @@ def by_equipment(evaluation_set: EvaluationSet) -> EvaluationSet:
     if not _of_points(evaluation_set.windows):
         return evaluation_set
     merged, first, group_B = _joined(evaluation_set.windows)
-    judged = {
-        name: _highest(risks, group_B, len(first)) for name, risks in evaluation_set.judged.items()
+    risks = {
+        name: _highest(risks, group_B, len(first)) for name, risks in evaluation_set.risks.items()
     }
     turn_B = None if evaluation_set.turn_B is None else evaluation_set.turn_B[first]
     return replace(
         evaluation_set,
         windows=merged,
-        judged=judged,
+        risks=risks,
         reference_BH=evaluation_set.reference_BH[first],
         turn_B=turn_B,
     )
@@ -123,17 +123,17 @@ def pooled(evaluation_sets: Sequence[EvaluationSet]) -> EvaluationSet:
         for one, keep_E in zip(evaluation_sets, keeps, strict=True)
     ]
     events = Onsets(*(np.concatenate(columns) for columns in zip(*parts_E, strict=True)))
-    judged = {
+    risks = {
         name: ModelRisks(
             *(
                 np.concatenate(parts)
                 for parts in zip(
-                    *(one.judged[name] for one in evaluation_sets),
+                    *(one.risks[name] for one in evaluation_sets),
                     strict=True,
                 )
             )
         )
-        for name in first.judged
+        for name in first.risks
     }
     windows, reference_BH = (
         concat([t.windows for t in evaluation_sets]),
@@ -146,7 +146,7 @@ def pooled(evaluation_sets: Sequence[EvaluationSet]) -> EvaluationSet:
     return replace(
         first,
         windows=windows,
-        judged=judged,
+        risks=risks,
         reference_BH=reference_BH,
         events=events,
         turn_B=turn_B,
@@ -156,14 +156,14 @@ def pooled(evaluation_sets: Sequence[EvaluationSet]) -> EvaluationSet:
 def part_of(evaluation_set: EvaluationSet, keep_B: npt.NDArray[np.bool_]) -> EvaluationSet:
     """Return some windows of an evaluation set."""
     keep_B = np.asarray(keep_B, dtype=bool)
-    judged = {
+    risks = {
         name: ModelRisks(*(array[keep_B] for array in risks))
-        for name, risks in evaluation_set.judged.items()
+        for name, risks in evaluation_set.risks.items()
     }
     turn_B = None if evaluation_set.turn_B is None else evaluation_set.turn_B[keep_B]
     windows, reference_BH = evaluation_set.windows.take(keep_B), evaluation_set.reference_BH[keep_B]
     return replace(
-        evaluation_set, windows=windows, judged=judged, reference_BH=reference_BH, turn_B=turn_B
+        evaluation_set, windows=windows, risks=risks, reference_BH=reference_BH, turn_B=turn_B
     )
 
 
@@ -175,12 +175,12 @@ def _any(
     return any_BH
 
 
-def _highest(judged: ModelRisks, group_B: npt.NDArray[np.int64], groups: int) -> ModelRisks:
+def _highest(risks: ModelRisks, group_B: npt.NDArray[np.int64], groups: int) -> ModelRisks:
     columns = []
-    for h in range(judged.risk_BH.shape[1]):
-        order = np.lexsort((judged.risk_BH[:, h], group_B))
+    for h in range(risks.risk_BH.shape[1]):
+        order = np.lexsort((risks.risk_BH[:, h], group_B))
         last = order[np.searchsorted(group_B[order], np.arange(groups), side="right") - 1]
-        columns.append((judged.risk_BH[last, h], judged.threshold_BH[last, h]))
+        columns.append((risks.risk_BH[last, h], risks.threshold_BH[last, h]))
     risks, thresholds = zip(*columns, strict=True)
     return ModelRisks(np.stack(risks, axis=1), np.stack(thresholds, axis=1))
 
@@ -218,8 +218,8 @@ def evaluations(
     """Evaluate every model of an evaluation set on the same bootstrap weights."""
     test = _held_out(evaluation_set, replicates, seed)
     return {
-        name: _evaluate(judged, test, evaluation_set.reference_BH)
-        for name, judged in evaluation_set.judged.items()
+        name: _evaluate(risks, test, evaluation_set.reference_BH)
+        for name, risks in evaluation_set.risks.items()
     }
 
 
@@ -242,9 +242,9 @@ def _held_out(evaluation_set: EvaluationSet, replicates: int, seed: int) -> Held
 _SLICES = {"facility": "facility_id", "class": "class"}
 
 
-def _evaluate(judged: ModelRisks, test: HeldOut, reference_BH: Floats) -> Evaluation:
+def _evaluate(risks: ModelRisks, test: HeldOut, reference_BH: Floats) -> Evaluation:
     return evaluate_model(
-        judged.risk_BH, test=test, alarm_BH=judged.alarm_BH, reference_H=reference_BH
+        risks.risk_BH, test=test, alarm_BH=risks.alarm_BH, reference_H=reference_BH
     )
 
 
@@ -279,9 +279,7 @@ def _slices(evaluation_set: EvaluationSet, column: str, default: str) -> dict[st
 def _slice(
     evaluation_set: EvaluationSet, keep_B: npt.NDArray[np.bool_], default: str
 ) -> dict[str, Any]:
-    part = part_of(
-        replace(evaluation_set, judged={default: evaluation_set.judged[default]}), keep_B
-    )
+    part = part_of(replace(evaluation_set, risks={default: evaluation_set.risks[default]}), keep_B)
     by_horizon = evaluations(part, replicates=SLICE_REPLICATES)[default].to_json()
     return {
         h: {

@@ -21,7 +21,7 @@ def threshold_facts(
     """
     facts: dict[str, dict[str, Any]] = {}
     for model, by_class in decisions.items():
-        mean_H = windows.judged[model].threshold_BH.mean(axis=0)
+        mean_H = windows.risks[model].threshold_BH.mean(axis=0)
         facts[model] = {
             str(horizon): _horizon_facts(by_class, i, float(mean_H[i]))
             for i, horizon in enumerate(windows.horizons)

@@ -58,7 +58,7 @@ def mean_cost(costs: Sequence[Cost]) -> Cost:
 
 
 class ComparedModel(NamedTuple):
-    """A model in the comparison: its runs are its seeds' keys in `EvaluationSet.judged`."""
+    """A model in the comparison: its runs are its seeds' keys in `EvaluationSet.risks`."""
 
     name: str
     family: str
@@ -177,7 +177,7 @@ def _validation(validation: EvaluationSet, candidate: ComparedModel) -> dict[str
     """Return the mean PR-AUC over seeds, by horizon and averaged over horizons."""
     by_seed = []
     for run in candidate.runs:
-        by_seed.append(list(pr_auc_by_horizon(validation, validation.judged[run]).values()))
+        by_seed.append(list(pr_auc_by_horizon(validation, validation.risks[run]).values()))
     pr_auc_H = np.mean(by_seed, axis=0)
     pr_auc = {}
     for horizon, value in zip(validation.horizons, pr_auc_H, strict=True):

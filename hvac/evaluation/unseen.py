@@ -37,7 +37,7 @@ def unseen_facilities(
     figures = {name: _figures(part, replicates) for name, part in by_facility.items()}
     return {
         "horizons": list(joined.horizons),
-        "models": list(joined.judged),
+        "models": list(joined.risks),
         "least_events": HEADLINE_EVENTS,
         "facilities": figures,
         "all": _figures(joined, replicates),
@@ -50,13 +50,13 @@ def join(parts: list[EvaluationSet]) -> EvaluationSet:
     The events are those of the first, which holds the events of all units.
     """
     risks = {}
-    for model in parts[0].judged:
-        columns = zip(*(part.judged[model] for part in parts), strict=True)
+    for model in parts[0].risks:
+        columns = zip(*(part.risks[model] for part in parts), strict=True)
         risks[model] = ModelRisks(*map(np.concatenate, columns))
     return replace(
         parts[0],
         windows=concat([part.windows for part in parts]),
-        judged=risks,
+        risks=risks,
         reference_BH=np.concatenate([part.reference_BH for part in parts]),
     )
 

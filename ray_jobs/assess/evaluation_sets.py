@@ -68,7 +68,7 @@ def evaluation_set(
         reference.append(np.tile(risks[name, models[0]].reference_H, (int(rows.sum()), 1)))
     return EvaluationSet(
         windows=concat(windows),
-        judged={model: joined(model) for model in models},
+        risks={model: joined(model) for model in models},
         reference_BH=np.concatenate(reference),
         events=events,
         horizons=next(iter(recipes.values())).windows.horizons,

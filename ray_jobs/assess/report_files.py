@@ -51,7 +51,7 @@ def write_summary(
     with writing(path, "w", newline="", encoding="utf-8-sig") as file:
         writer = SafeWriter(file)
         writer.writerow(["horizon", *SUMMARY])
-        threshold_H = windows.judged[model].threshold_BH.mean(axis=0)
+        threshold_H = windows.risks[model].threshold_BH.mean(axis=0)
         for i, horizon in enumerate(windows.horizons):
             figures_of_horizon = metrics["models"][model][str(horizon)]
             row = {

@@ -72,7 +72,7 @@ def trial(noise: Mapping[str, float], *, seed: int, onsets: int = 60) -> Evaluat
         judged[run] = ModelRisks(risk_BH, np.full(risk_BH.shape, 0.5))
     reference_BH = np.tile(y_BH.mean(axis=0), (len(y_BH), 1))
     return EvaluationSet(
-        windows=windows, judged=judged, reference_BH=reference_BH, events=events, horizons=HORIZONS
+        windows=windows, risks=judged, reference_BH=reference_BH, events=events, horizons=HORIZONS
     )
 
 

@@ -53,7 +53,7 @@ def trial_of(by: str) -> EvaluationSet:
     reference_BH = np.full_like(risk_BH, 0.4)
     return EvaluationSet(
         windows=windows_of(by),
-        judged=judged,
+        risks=judged,
         reference_BH=reference_BH,
         events=events,
         horizons=(30,),
@@ -63,8 +63,8 @@ def trial_of(by: str) -> EvaluationSet:
 def test_equipment_has_the_highest_risk_of_its_points_and_that_points_cut_off() -> None:
     joined = by_equipment(trial_of("point"))
     assert joined.windows.column("equipment_id").tolist() == list("ABCDE")
-    assert joined.judged["model"].risk_BH[:, 0].tolist() == [0.7, 0.3, 0.9, 0.8, 0.5]
-    assert joined.judged["model"].threshold_BH[:, 0].tolist() == [0.6, 0.5, 0.5, 0.6, 0.5]
+    assert joined.risks["model"].risk_BH[:, 0].tolist() == [0.7, 0.3, 0.9, 0.8, 0.5]
+    assert joined.risks["model"].threshold_BH[:, 0].tolist() == [0.6, 0.5, 0.5, 0.6, 0.5]
 
 
 def test_label_of_equipment_is_known_where_every_points_is_whatever_it_is() -> None:

@@ -75,7 +75,7 @@ def test_validation_is_pr_auc_over_known_labels_and_its_mean_over_horizons() -> 
     made, seen = board(VALIDATION, TEST), trial(VALIDATION, seed=1)
     y_BH, known_BH = seen.windows.labels
     for row in made["rows"]:
-        risk_BH = seen.judged[row["name"]].risk_BH
+        risk_BH = seen.risks[row["name"]].risk_BH
         expected = [
             average_precision_score(y_BH[known_B, h], risk_BH[known_B, h])
             for h, known_B in enumerate(known_BH.T)
@@ -88,7 +88,7 @@ def test_unknown_labels_have_no_say_in_the_choice() -> None:
     seen = trial(VALIDATION, seed=1)
     y_BH, known_BH = seen.windows.labels
     turned = replace(seen, windows=replace(seen.windows, y_BH=np.where(known_BH, y_BH, ~y_BH)))
-    for judged in seen.judged.values():
+    for judged in seen.risks.values():
         assert pr_auc_by_horizon(seen, judged) == pr_auc_by_horizon(turned, judged)
 
 
@@ -228,7 +228,7 @@ def test_validation_of_several_seeds_is_their_mean() -> None:
     made = leaderboard(
         trial(noise, seed=2), seen, contenders, default="hybrid", replicates=REPLICATES
     )
-    each = [pr_auc_by_horizon(seen, judged) for judged in seen.judged.values()]
+    each = [pr_auc_by_horizon(seen, judged) for judged in seen.risks.values()]
     expected = {str(h): np.mean([one[h] for one in each]) for h in HORIZONS}
     assert made["rows"][0]["validation"]["pr_auc"] == pytest.approx(expected)
 

@@ -125,10 +125,10 @@ def test_point_with_the_highest_risk_decides_and_its_alarm_holds_at_longer_horiz
         np.tile(cut_H, (ROWS, 1)) * np.linspace(0.5, 1, ROWS)[:, None]
     )  # points of one machine have their own
     trial = EvaluationSet(
-        windows=windows(points=True), judged={"m": ModelRisks(risk_BH, cut_BH)}, reference_BH=np.full((ROWS, 3), 0.3),
+        windows=windows(points=True), risks={"m": ModelRisks(risk_BH, cut_BH)}, reference_BH=np.full((ROWS, 3), 0.3),
         events=Onsets(np.array([]), np.array([])), horizons=HORIZONS,
     )  # fmt: skip
-    judged = by_equipment(trial).judged["m"]
+    judged = by_equipment(trial).risks["m"]
     assert never_vanishes(judged.alarm_BH)
     reached_BH = judged.risk_BH >= judged.threshold_BH
     assert np.array_equal(judged.alarm_BH[:, 0], reached_BH[:, 0])
@@ -141,7 +141,7 @@ def test_evaluation_counts_an_alarm_of_a_shorter_horizon_as_one_of_the_longer_on
     risk_BH = np.tile([0.4, 0.45, 0.5], (ROWS, 1))
     judged = ModelRisks(risk_BH, np.tile([0.4, 0.9, 0.9], (ROWS, 1)))
     trial = EvaluationSet(
-        windows=windows(), judged={"m": judged}, reference_BH=np.full((ROWS, 3), 0.3),
+        windows=windows(), risks={"m": judged}, reference_BH=np.full((ROWS, 3), 0.3),
         events=Onsets(np.array([]), np.array([])), horizons=HORIZONS,
     )  # fmt: skip
     found = evaluations(trial, replicates=10)["m"]

@@ -28,9 +28,9 @@ def turns() -> list[EvaluationSet]:
     one, other = part_of(whole, first_B), part_of(whole, ~first_B)
     low = {
         name: ModelRisks(each.risk_BH * 0.1, each.threshold_BH * 0.1)
-        for name, each in one.judged.items()
+        for name, each in one.risks.items()
     }
-    return [replace(one, judged=low), other]
+    return [replace(one, risks=low), other]
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +41,7 @@ def found() -> Evaluation:
 def known(of: EvaluationSet, h: int, name: str = "good") -> tuple[Any, Any]:
     y_BH, known_BH = of.windows.labels
     known_B = known_BH[:, h]
-    return of.judged[name].risk_BH[known_B, h], y_BH[known_B, h].astype(float)
+    return of.risks[name].risk_BH[known_B, h], y_BH[known_B, h].astype(float)
 
 
 def test_ranking_is_the_mean_over_turns_weighted_by_their_positives(found: Evaluation) -> None:
@@ -65,7 +65,7 @@ def test_replicates_of_ranking_draw_the_same_units_as_every_other_figure(found: 
     assert made.turn_B is not None
     weights = unit_weights(made.windows.units, replicates=REPLICATES)
     y_BH, known_BH = made.windows.labels
-    risk_BH = made.judged["good"].risk_BH
+    risk_BH = made.risks["good"].risk_BH
 
     def slow(w_B: Any) -> float:
         values, positives = [], []
@@ -85,7 +85,7 @@ def test_scale_of_one_turns_risks_has_no_say_in_ranking_but_in_probabilities(
     one, other = turns()
     raised = replace(
         one,
-        judged={name: each._replace(risk_BH=each.risk_BH * 5) for name, each in one.judged.items()},
+        risks={name: each._replace(risk_BH=each.risk_BH * 5) for name, each in one.risks.items()},
     )
     again = evaluations(pooled([raised, other]), replicates=REPLICATES)["good"]
     for horizon in HORIZONS:

@@ -71,8 +71,8 @@ def test_parts_of_a_joined_trial_are_the_trials_that_were_joined(
     for name, each in trials.items():
         part = part_of(joined, joined.windows.column("facility_id") == name)
         assert part.windows.keys.equals(each.windows.keys)
-        np.testing.assert_array_equal(part.judged["hybrid"].risk_BH, each.judged["hybrid"].risk_BH)
+        np.testing.assert_array_equal(part.risks["hybrid"].risk_BH, each.risks["hybrid"].risk_BH)
         np.testing.assert_array_equal(
-            part.judged["hybrid"].threshold_BH, each.judged["hybrid"].threshold_BH
+            part.risks["hybrid"].threshold_BH, each.risks["hybrid"].threshold_BH
         )
         np.testing.assert_array_equal(part.reference_BH, each.reference_BH)
