@@ -7,7 +7,7 @@ READY  := $(VENV)/.ready
 export OMP_NUM_THREADS ?= 1
 export RAY_USAGE_STATS_ENABLED ?= 0
 
-.PHONY: setup lock newest licences demo serve test format lint types imports doctests tests explore hostile bench chaos tensorboard clean
+.PHONY: setup lock newest licences docs demo serve test test-fast format lint types imports tests explore hostile bench chaos tensorboard clean
 
 setup: $(READY)
 
@@ -37,6 +37,11 @@ newest:
 licences: setup
 	$(BIN)/pip-licenses --order license --format markdown
 
+# The pages that are made from the code: every key of the configuration, every module
+docs: setup
+	$(BIN)/python docs/make_configuration.py
+	$(BIN)/python docs/make_modules.py
+
 demo: setup
 	$(BIN)/python -m ray_jobs.pipeline --config ray_jobs/configs/demo.yaml
 
@@ -61,6 +66,11 @@ imports: setup
 
 tests: setup
 	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder --durations 40
+
+# The loop of a developer (about a minute and a half): no jobs, no servers
+test-fast: setup
+	$(BIN)/pytest -n 2 --dist loadfile -q tests/readings tests/simulate tests/panel tests/features tests/models \
+	  tests/decision tests/scoring tests/evaluation tests/report tests/deploy tests/test_config.py tests/test_cells.py hvac
 
 # Twenty rounds of new examples for every property (in `make test` they are the same each time)
 explore: setup

@@ -181,8 +181,8 @@ def _highest(risks: ModelRisks, group_B: npt.NDArray[np.int64], groups: int) -> 
         order = np.lexsort((risks.risk_BH[:, h], group_B))
         last = order[np.searchsorted(group_B[order], np.arange(groups), side="right") - 1]
         columns.append((risks.risk_BH[last, h], risks.threshold_BH[last, h]))
-    risks, thresholds = zip(*columns, strict=True)
-    return ModelRisks(np.stack(risks, axis=1), np.stack(thresholds, axis=1))
+    risk_H, threshold_H = zip(*columns, strict=True)
+    return ModelRisks(np.stack(risk_H, axis=1), np.stack(threshold_H, axis=1))
 
 
 def compare_models(

@@ -57,7 +57,7 @@ class Evaluation:
 def evaluate_model(
     risk_BH: NDArray[Any], *, test: HeldOut, alarm_BH: NDArray[np.bool_], reference_H: NDArray[Any]
 ) -> Evaluation:
-    """Return every figure of DESIGN §10 for one model.
+    """Return every figure of design §12 for one model.
 
     Masked (censored) windows are left out per horizon. A label counts as often as its weight says,
     while events and alarms count once each. Undefined figures are nan (one kind of label only, no

@@ -51,7 +51,7 @@ def statistics(x_BCL: npt.ArrayLike) -> FloatArray:
     quantiles interpolate linearly, skewness and excess kurtosis are biased (``scipy.stats.skew``,
     ``kurtosis``), the trend is least squares on day 0…L−1. A standard deviation of at most 1e-10
     gives skewness and kurtosis 0; a |mean| of at most 1e-10 gives cv 0, a past mean of that size
-    ratio 1 and diff 0. Definitions: DESIGN.md §6.
+    ratio 1 and diff 0. Definitions: design §7.
 
     Args:
         x_BCL: real numbers ``[B, C, L]`` (further leading axes are kept), any memory order, L ≥ 60

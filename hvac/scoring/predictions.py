@@ -1,4 +1,4 @@
-"""The predictions table: one row per window and horizon (DESIGN §4)."""
+"""The predictions table: one row per window and horizon (design §3)."""
 
 from __future__ import annotations
 

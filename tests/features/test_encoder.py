@@ -110,7 +110,7 @@ def test_seed_architecture_has_its_exact_number_of_parameters(
 def test_lora_adds_its_exact_number_of_parameters(
     seed_model: Callable[[], Any], part: str, added: int
 ) -> None:
-    """DESIGN §7's 29,504 (22.11 %) adapts the decoder too: peft on the prediction model, not on the backbone alone."""
+    """design §8's 29,504 (22.11 %) adapts the decoder too: peft on the prediction model, not on the backbone alone."""
     from peft import LoraConfig, get_peft_model
 
     model = seed_model() if part == "prediction model" else seed_model().backbone

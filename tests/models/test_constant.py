@@ -87,7 +87,7 @@ def test_persistence_orders_windows_by_their_share_of_days_out_of_limits() -> No
 
 
 def test_persistence_orders_windows_by_their_events_where_there_are_no_limits() -> None:
-    """DESIGN §8: no limits: events in the last 90 days; three are worse than one."""
+    """design §9: no limits: events in the last 90 days; three are worse than one."""
     score_BH = persistence([0.0, 1.0, 2.0, 3.0])
     assert np.isfinite(score_BH).all()
     assert (np.diff(score_BH, axis=0) > 0).all()

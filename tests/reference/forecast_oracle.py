@@ -1,4 +1,4 @@
-"""Slow, obvious forecasts, written from DESIGN §9: one window and one day at a time, with numpy.polyfit."""
+"""Slow, obvious forecasts, written from design §11: one window and one day at a time, with numpy.polyfit."""
 
 from __future__ import annotations
 

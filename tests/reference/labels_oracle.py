@@ -1,4 +1,4 @@
-"""Labels from the canonical tables by plain loops and dates: the slow, obvious version of DESIGN §5."""
+"""Labels from the canonical tables by plain loops and dates: the slow, obvious version of design §4–6."""
 
 import datetime as dt
 import math

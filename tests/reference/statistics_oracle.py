@@ -18,7 +18,7 @@ TINY = 1e-10
 
 
 def statistics_oracle(x_L: npt.ArrayLike) -> dict[str, float]:
-    """All 28 by name, in the order of DESIGN.md §6."""
+    """All 28 by name, in the order of design §7."""
     x_L = np.asarray(x_L, dtype=np.float64)
     x_L = np.where(np.isfinite(x_L), x_L, 0.0)
     with np.errstate(all="ignore"), warnings.catch_warnings():

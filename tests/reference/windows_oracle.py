@@ -1,4 +1,4 @@
-"""One window of one unit by plain loops: the slow, obvious version of DESIGN §5.
+"""One window of one unit by plain loops: the slow, obvious version of design §4–6.
 
 `rows` are canonical readings of the unit as dictionaries: point_id, date, value, and optional lower_limit, upper_limit,
 known_at (python dates, None where unknown).

@@ -1,4 +1,4 @@
-"""The predictions table of DESIGN §4."""
+"""The predictions table of design §3."""
 
 from __future__ import annotations
 
