@@ -45,7 +45,7 @@ def main(work: Callable[[Any], Any], about: str | None, load: Callable[..., Any]
     start_logging()
     started = time.monotonic()
     try:
-        config = load(arguments.config, arguments.overrides)
+        config = load(config_path(arguments.config), arguments.overrides)
         with held(place(config.workspace), _job()), ray_session(config.ray):
             result = work(config)
     except (HvacError, RayError, OSError) as error:
@@ -58,10 +58,17 @@ def _parser(about: str | None) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         description=about, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    example = "YAML file of the run, e.g. ray_jobs/configs/demo.yaml"
+    example = "YAML file of the run, or the name of a packaged one, e.g. demo"
     parser.add_argument("--config", required=True, help=example)
     add_overrides(parser)
     return parser
+
+
+def config_path(given: str) -> str:
+    """Return the path of a run file; a name alone, such as `demo`, is a file of this package."""
+    packaged = Path(__file__).parents[1] / "configs" / f"{given}.yaml"
+    is_name = given.isidentifier() and not Path(given).exists()
+    return str(packaged) if is_name and packaged.exists() else given
 
 
 def add_overrides(parser: argparse.ArgumentParser) -> None:

@@ -27,7 +27,8 @@ from ray_jobs import evaluate, featurize, ingest, score, train
 from ray_jobs.__main__ import STEPS
 from ray_jobs.assess.decided_risks import read_held_out
 from ray_jobs.pipeline import run_summary
-from ray_jobs.run.run_config import RunConfig
+from ray_jobs.run.command import config_path
+from ray_jobs.run.run_config import RunConfig, load_run
 from ray_jobs.run.workspace import Workspace
 from ray_jobs.tables.windows_table import fit_windows, load_recipes, read_windows
 from tests.reference.labels_oracle import label
@@ -365,6 +366,12 @@ def test_examples_run(finished: Finished, tmp_path: Path) -> None:
     assert "status" in ran("score_readings.py", str(bundle), str(tmp_path / "readings.csv"))
     assert ran("own_family.py").count("ROC-AUC") == 3
     assert "PR-AUC" in ran("read_metrics.py", str(workspace / "metrics.json"))
+
+
+def test_run_file_of_the_package_is_found_by_its_name() -> None:
+    assert load_run(config_path("demo")).name == "demo"
+    assert config_path("runs/mine.yaml") == "runs/mine.yaml"
+    assert config_path("nowhere") == "nowhere"
 
 
 def test_console_script_lists_the_steps_and_runs_one() -> None:
