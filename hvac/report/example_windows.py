@@ -83,10 +83,10 @@ def forecast_panel(
 ) -> ForecastPanel:
     """Draw one window in physical units, by the point that has moved furthest from its baseline."""
     panel = scene.panel
-    window = cut(panel, np.array([end_day], dtype=np.int32), recipe.windows)
+    scale = fit_scale(panel, recipe.windows.normalise)
+    window = cut(panel, np.array([end_day], dtype=np.int32), recipe.windows, scale)
     c = int(driving_points(window.x_BCL)[0])
     row = end_day - panel.first_day
-    scale = fit_scale(panel, recipe.windows.normalise)
     centre, spread = scale.centre_TC[row, c], scale.spread_TC[row, c]
     forecasts = {
         horizon: _forecast(bundle, window, c, horizon, risk, centre, spread)

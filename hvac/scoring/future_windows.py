@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from hvac.features.describe import Recipe, Scene
-from hvac.panel.grid import Days
-from hvac.panel.windows import cut, fit_scale
+from hvac.panel.grid import Days, Panel
+from hvac.panel.windows import Scale, cut, fit_scale
 from hvac.scoring.bundle import Bundle
 from hvac.scoring.forecast import (
     damped_quadratic,
@@ -42,16 +42,16 @@ class FutureWindows(NamedTuple):
 
 def future_windows(scene: Scene, end_day_B: Days, recipe: Recipe) -> FutureWindows:
     """Cut the windows of a unit that end on given days, with the days after them."""
-    x_BCL = cut(scene.panel, end_day_B, recipe.windows).x_BCL
-    return FutureWindows(x_BCL, future_values(scene.panel, end_day_B, recipe))
+    scale = fit_scale(scene.panel, recipe.windows.normalise)
+    x_BCL = cut(scene.panel, end_day_B, recipe.windows, scale).x_BCL
+    return FutureWindows(x_BCL, future_values(scene.panel, end_day_B, recipe, scale))
 
 
-def future_values(panel: Any, end_day_B: Days, recipe: Recipe) -> Floats:
+def future_values(panel: Panel, end_day_B: Days, recipe: Recipe, scale: Scale) -> Floats:
     """Return the normalised values of the days after each window [B, C, D].
 
     They are nan where nothing was observed, and after the record.
     """
-    scale = fit_scale(panel, recipe.windows.normalise)
     normal_TC = (panel.value_TC - scale.centre_TC) / scale.spread_TC
     value_TC = np.where(panel.observed_TC, normal_TC, np.nan)
     ahead_D = np.arange(max(recipe.windows.horizons))
