@@ -1,8 +1,9 @@
-"""How a panel is cut: by facility, and a facility by its equipment. A bucket's key tells what its
-content depends on.
+"""How a panel is cut into buckets: by facility, and a facility by its equipment.
 
-Legend: a bucket is named `<facility>.<number>`; its readings lie in
-`readings/facility_id=<facility>/bucket-<number>/`, one part per source file."""
+A bucket is named `<facility>.<number>`; its readings lie in
+`readings/facility_id=<facility>/bucket-<number>/`, one part per source file. Its key tells what its
+content depends on.
+"""
 
 from __future__ import annotations
 
@@ -22,59 +23,60 @@ from hvac.storage import AnyPath, content_key, folder_name
 
 
 def bucket_of(unit: Unit, each: int) -> str:
-    """The bucket of an equipment where every facility is cut into `each`.
+    """Return the bucket of an equipment where every facility is cut into `each`.
 
     >>> bucket_of(Unit("F001", "AHU-1"), 4), bucket_of(Unit("本社/北館", "空調1"), 1)
     ('F001.0000', '本社%2F北館.0000')
     """
-    return f"{folder_name(unit.facility_id)}.{zlib.crc32(unit.equipment_id.encode()) % each:04d}"
+    number = zlib.crc32(unit.equipment_id.encode()) % each
+    return f"{folder_name(unit.facility_id)}.{number:04d}"
 
 
 def bucket_folder(panel: AnyPath, bucket: str) -> AnyPath:
-    """Where the readings of a bucket lie."""
+    """Return the folder of a bucket's readings."""
     facility, _, number = bucket.rpartition(".")
     return panel / "readings" / f"facility_id={facility}" / f"bucket-{number}"
 
 
 def part_keys(panel: AnyPath) -> dict[str, list[str]]:
-    """Keys of the source files that have a part in each bucket."""
-    found = defaultdict(list)
+    """Return the keys of the source files that have a part in each bucket."""
+    keys = defaultdict(list)
     for path in (panel / "readings").glob("facility_id=*/bucket-*/part-*.parquet"):
         facility = path.parent.parent.name.removeprefix("facility_id=")
-        found[f"{facility}.{path.parent.name.removeprefix('bucket-')}"].append(
-            path.stem.removeprefix("part-")
-        )
-    return {bucket: sorted(found[bucket]) for bucket in sorted(found)}
+        number = path.parent.name.removeprefix("bucket-")
+        keys[f"{facility}.{number}"].append(path.stem.removeprefix("part-"))
+    return {bucket: sorted(keys[bucket]) for bucket in sorted(keys)}
 
 
 def by_bucket(readings: pa.Table, each: int) -> list[tuple[str, pa.Table]]:
-    """Rows of each bucket; an equipment is always in the same one."""
-    unit = pc.binary_join_element_wise(
-        readings["facility_id"], readings["equipment_id"], "\x1f"
-    ).combine_chunks()
+    """Split rows by bucket; an equipment is always in the same one."""
+    ids = (readings["facility_id"], readings["equipment_id"])
+    unit = pc.binary_join_element_wise(*ids, "\x1f").combine_chunks()
     codes = unit.dictionary_encode()
     names = [bucket_of(Unit(*name.split("\x1f", 1)), each) for name in codes.dictionary.to_pylist()]
     if not names:
         return []
-    found, place = np.unique(np.array(names), return_inverse=True)
+    buckets, place = np.unique(np.array(names), return_inverse=True)
     bucket_B = place[codes.indices.to_numpy()]
     order = np.argsort(bucket_B, kind="stable")
-    starts = np.searchsorted(bucket_B[order], np.arange(len(found)))
     ordered = readings.take(pa.array(order))
+    starts = np.searchsorted(bucket_B[order], np.arange(len(buckets)))
     ends = np.append(starts[1:], len(order))
-    return [(str(b), ordered.slice(s, e - s)) for b, s, e in zip(found, starts, ends, strict=True)]
+    parts = []
+    for bucket, start, end in zip(buckets, starts, ends, strict=True):
+        parts.append((str(bucket), ordered.slice(start, end - start)))
+    return parts
 
 
 def bucket_keys(
     registry: Registry, parts: Mapping[str, Iterable[str]], each: int
 ) -> dict[str, str]:
-    """What the content of each bucket depends on: its parts, and what is known of its units and
-    their events.
-    """
+    """Return the key of each bucket: of its parts, its units and their events."""
     known: dict[str, list[object]] = defaultdict(list)
     for table in (registry.units, registry.events):
         for row in table.to_pylist():
-            known[bucket_of(Unit(row["facility_id"], row["equipment_id"]), each)].append(row)
+            unit = Unit(row["facility_id"], row["equipment_id"])
+            known[bucket_of(unit, each)].append(row)
     return {bucket: content_key(list(keys), known[bucket]) for bucket, keys in parts.items()}
 
 
@@ -84,7 +86,8 @@ def label_keys(
     """Return what splits and labels of each bucket take from other units.
 
     These are its units' parts, how far they are followed, and the chances of departing that their
-    weights rest on."""
+    weights rest on.
+    """
     keys: dict[str, list[object]] = defaultdict(list)
     for unit, followed in follow_up.items():
         split = splitter.part.get(unit), splitter.half.get(unit)
