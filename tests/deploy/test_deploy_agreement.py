@@ -92,9 +92,9 @@ def test_commands_give_settings_that_exist() -> None:
     for command in job_commands():
         settings = [word for word in shlex.split(command) if re.match(r"[a-z_.]+=", word)]
         if "serve.load" in command:
-            read_serve_config(read_overrides(settings))
+            assert read_serve_config(read_overrides(settings)).workspace
         else:
-            load_run(ROOT / "ray_jobs" / "configs" / "demo.yaml", settings)
+            assert load_run(ROOT / "ray_jobs" / "configs" / "demo.yaml", settings).workspace
 
 
 def test_page_names_settings_that_exist() -> None:

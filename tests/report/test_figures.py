@@ -176,7 +176,8 @@ def test_forecast_copes_with_missing_values() -> None:
         values[:] = np.nan
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        figures.as_data_uri(figures.forecast_comparison([panel], horizons=[30], language="en"))
+        figure = figures.forecast_comparison([panel], horizons=[30], language="en")
+        assert figures.as_data_uri(figure).startswith("data:image/png;base64,")
 
 
 @pytest.mark.parametrize("classes", [1, 8])
@@ -232,7 +233,8 @@ def test_metric_bars_copes_when_a_model_has_no_number() -> None:
         "hybrid": {"30": {"pr_auc": {"value": 0.2, "low": 0.1, "high": 0.3}}},
         "lstm": {"30": {"pr_auc": None}},
     }
-    figures.as_data_uri(figures.metric_bars(models, language="en"))
+    drawn = figures.as_data_uri(figures.metric_bars(models, language="en"))
+    assert drawn.startswith("data:image/png;base64,")
 
 
 def test_data_uri_is_the_same_when_drawn_twice() -> None:
