@@ -1,5 +1,5 @@
-"""The pages a facility manager reads: fleet → facility → equipment; rendered here, no script, no
-outside network.
+"""The pages a facility manager reads: fleet → facility → equipment; no script, nothing from
+outside.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ Flag = Annotated[str, Query(pattern="^(1|)$")]
 
 
 def days(number_of: int) -> dt.timedelta:
-    """So many days."""
+    """Return a span of days."""
     return dt.timedelta(days=number_of)
 
 
 def make_pages(service: Service, door: Door) -> APIRouter:
-    """Routes of the pages."""
+    """Build the routes of the pages."""
     routes = APIRouter(include_in_schema=False)
     read = Depends(door.may("read"))
     default = service.config.language
@@ -138,7 +138,7 @@ def make_pages(service: Service, door: Door) -> APIRouter:
 
 
 def _summary(entries: list[dict[str, Any]]) -> dict[str, Any]:
-    """Horizons, and how much equipment has an alarm within the shortest."""
+    """Return the horizons, and how much equipment has an alarm within the shortest."""
     horizons = _horizons(entries)
     return {
         "horizons": horizons,
@@ -151,26 +151,26 @@ def _horizons(entries: list[dict[str, Any]]) -> list[int]:
 
 
 def _fits(entry: dict[str, Any], q: str, kind: str, alarms: str) -> bool:
-    told = f"{entry['facility_id']} {entry['equipment_id']} {entry.get('point') or ''}".casefold()
+    names = f"{entry['facility_id']} {entry['equipment_id']} {entry.get('point') or ''}".casefold()
     return (
-        q.strip().casefold() in told
+        q.strip().casefold() in names
         and (not kind or entry["class"] == kind)
         and (not alarms or any(entry["alarms"].values()))
     )
 
 
 def _until(end_day: int, words: PageWords) -> str:
-    """The last day of an event, or that it is not over."""
+    """Return the last day of an event, or the words for one that is not over."""
     end = EPOCH + days(end_day)
     return words("equipment.ongoing") if end >= OPEN_END else end.isoformat()
 
 
 def equipment_view(service: Service, unit: Unit, words: PageWords) -> dict[str, Any]:
-    """What the page of one equipment shows. Raises Unknown."""
+    """Return what the page of one equipment shows. Raise Unknown where it is not stored."""
     stored, table, events = service.record(unit)
     rows = service.rows(*unit)
     best = max(rows, key=lambda row: (row["status"] == "ok", row["risk"] or 0.0), default=None)
-    own = [row for row in rows if best and row["point_id"] == best["point_id"]]
+    point_rows = [row for row in rows if best and row["point_id"] == best["point_id"]]
     readings = _by_point(table)
     history = service.store.history(unit)
     entry = [e for e in service.ranking(unit.facility_id) if e["equipment_id"] == unit.equipment_id]
@@ -180,15 +180,15 @@ def equipment_view(service: Service, unit: Unit, words: PageWords) -> dict[str, 
         "installed": None if stored.install_day is None else EPOCH + days(stored.install_day),
         "set_aside": service.store.aside(unit).get(unit),
         "best": best,
-        "rows": own,
+        "rows": point_rows,
         "behind": entry[0]["days_behind"] if entry else 0,
         "grade": (
             grade(best["observed_share"], best["status"], best.get("doubts")) if best else None
         ),
         "doubts": doubts_text(best, words.language) if best else "",
-        "outlook": _outlook(own),
+        "outlook": _outlook(point_rows),
         "charts": [
-            (point, Markup(_chart(point, rows_of, own, events, words)))
+            (point, Markup(_chart(point, rows_of, point_rows, events, words)))
             for point, rows_of in readings.items()
         ],
         "readings": readings,
@@ -201,18 +201,18 @@ def equipment_view(service: Service, unit: Unit, words: PageWords) -> dict[str, 
 
 
 def _by_point(table: Any) -> dict[str, list[dict[str, Any]]]:
-    """Readings of the last 90 days of every point, oldest first."""
+    """Return the readings of the last 90 days of every point, oldest first."""
     rows = table.sort_by([("point_id", "ascending"), ("date", "ascending")]).to_pylist()
     newest = max((row["date"] for row in rows), default=EPOCH)
-    found: dict[str, list[dict[str, Any]]] = {}
+    rows_of_point: dict[str, list[dict[str, Any]]] = {}
     for row in rows:
         if (newest - row["date"]).days < SHOWN_DAYS:
-            found.setdefault(row["point_id"], []).append(row)
-    return found
+            rows_of_point.setdefault(row["point_id"], []).append(row)
+    return rows_of_point
 
 
 def _outlook(rows: list[dict[str, Any]]) -> dict[str, Any] | None:
-    """The forecast for the shortest horizon, in words."""
+    """Return the forecast for the shortest horizon; None where there is none."""
     known = [row for row in rows if row["forecast"]]
     if not known:
         return None
@@ -251,8 +251,8 @@ def _chart(
             for i, (low, high) in enumerate(edges, 1)
             if low == low and high == high
         ]
-    ends = [short_number(each[-1][1]) if each else "–" for each in limits.values()]
-    told = (
+    ends = [short_number(line[-1][1]) if line else "–" for line in limits.values()]
+    limit_words = (
         words("chart.limits", low=ends[0], high=ends[1])
         if any(limits.values())
         else words("chart.no_limits")
@@ -264,7 +264,7 @@ def _chart(
         last=short_number(measured[-1][1]),
         start=readings[0]["date"],
         end=readings[-1]["date"],
-        limits=told,
+        limits=limit_words,
     )
     if forecast:
         title += words(
