@@ -143,7 +143,7 @@ class Features:
 
     async def predict(self, asks: Sequence[Ask]) -> Rows:
         together, place = await self._rounds(asks)
-        if together.answers is None:  # who is told first asks the next stages for all of the round
+        if together.answers is None:  # the first request asks the next stages for the whole round
             together.answers = asyncio.create_task(self._finished(together.groups, together.sizes))
         answer = (await asyncio.shield(together.answers))[place]
         if isinstance(answer, BaseException):

@@ -16,7 +16,8 @@ from serve.bodies.problems import TooSlow, is_passing
 from serve.graph.asks import Ask
 from serve.graph.stages import one_by_one
 from serve.memory.store import Claim, StoreError
-from serve.service import Service, checked_rows
+from serve.service import Service
+from serve.work.risk_rows import checked_rows
 
 log = logging.getLogger(__name__)
 AT_ONCE = 32

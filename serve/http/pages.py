@@ -39,23 +39,36 @@ def days(number_of: int) -> dt.timedelta:
 def make_pages(service: Service, door: Door) -> APIRouter:
     """Build the routes of the pages."""
     routes = APIRouter(include_in_schema=False)
+    _add_lists(routes, service, door)
+    _add_equipment(routes, service, door)
+
+    @routes.get("/static/app.css")
+    async def css() -> Response:
+        text = (FOLDER / "app.css").read_text(encoding="utf-8")
+        return Response(text, media_type="text/css", headers={"Cache-Control": "max-age=3600"})
+
+    return routes
+
+
+def _add_lists(routes: APIRouter, service: Service, door: Door) -> None:
+    """Add the pages that list equipment: the fleet, all equipment, a facility, and the CSV."""
     read = Depends(door.may("read"))
     default = service.config.language
 
-    def show(request: Request, name: str, **more: Any) -> HTMLResponse:
-        return render(request, name, default=default, **more)
+    async def seen_by(caller: Caller) -> list[dict[str, Any]]:
+        entries = await asyncio.to_thread(service.ranking)
+        return [entry for entry in entries if caller.sees(entry["facility_id"])]
 
     @routes.get("/")
     async def fleet(request: Request, caller: Caller = read) -> HTMLResponse:
-        found = await asyncio.to_thread(service.facilities, caller.sees)
-        entries = [
-            e for e in await asyncio.to_thread(service.ranking) if caller.sees(e["facility_id"])
-        ]
-        return show(
+        facilities = await asyncio.to_thread(service.facilities, caller.sees)
+        entries = await seen_by(caller)
+        return render(
             request,
             "fleet.html.j2",
+            default=default,
             today=dt.datetime.now(dt.UTC).date(),
-            facilities=found,
+            facilities=facilities,
             entries=entries[:FIRST],
             **_summary(entries),
         )
@@ -64,10 +77,8 @@ def make_pages(service: Service, door: Door) -> APIRouter:
     async def everything(
         request: Request, caller: Caller = read, q: Text = "", kind: Text = "", alarms: Flag = ""
     ) -> HTMLResponse:
-        entries = [
-            e for e in await asyncio.to_thread(service.ranking) if caller.sees(e["facility_id"])
-        ]
-        return ranked(request, None, entries, q, kind, alarms)
+        view = ranking_view(None, await seen_by(caller), q=q, kind=kind, alarms=alarms)
+        return render(request, "ranking.html.j2", default=default, **view)
 
     @routes.get("/facility/{facility_id}")
     async def facility(
@@ -82,41 +93,20 @@ def make_pages(service: Service, door: Door) -> APIRouter:
         entries = await asyncio.to_thread(service.ranking, facility_id)
         if not entries and not await asyncio.to_thread(service.store.units, facility_id):
             raise door.unknown(facility_id)
-        return ranked(request, facility_id, entries, q, kind, alarms)
-
-    def ranked(
-        request: Request,
-        facility_id: str | None,
-        entries: list[dict[str, Any]],
-        q: str,
-        kind: str,
-        alarms: str,
-    ) -> HTMLResponse:
-        shown = [(rank, e) for rank, e in enumerate(entries, 1) if _fits(e, q, kind, alarms)]
-        told = {
-            "q": q,
-            "kind": kind,
-            "alarms": alarms,
-            "kinds": sorted({e["class"] for e in entries}),
-        }
-        return show(
-            request,
-            "ranking.html.j2",
-            facility_id=facility_id,
-            shown=shown,
-            all=len(entries),
-            horizons=_horizons(entries),
-            **told,
-        )
+        view = ranking_view(facility_id, entries, q=q, kind=kind, alarms=alarms)
+        return render(request, "ranking.html.j2", default=default, **view)
 
     @routes.get("/ranking.csv")
     async def csv(request: Request, caller: Caller = read) -> Response:
-        entries = [
-            e for e in await asyncio.to_thread(service.ranking) if caller.sees(e["facility_id"])
-        ]
-        text = ranking_csv(entries, language_of(request, default))
+        text = ranking_csv(await seen_by(caller), language_of(request, default))
         headers = {"Content-Disposition": 'attachment; filename="ranking.csv"'}
         return Response(text.encode(), media_type="text/csv; charset=utf-8", headers=headers)
+
+
+def _add_equipment(routes: APIRouter, service: Service, door: Door) -> None:
+    """Add the page of one piece of equipment."""
+    read = Depends(door.may("read"))
+    default = service.config.language
 
     @routes.get("/equipment/{facility_id}/{equipment_id:path}")
     async def equipment(
@@ -124,17 +114,26 @@ def make_pages(service: Service, door: Door) -> APIRouter:
     ) -> HTMLResponse:
         door.check(caller, facility_id)
         words = PageWords(language_of(request, default))
-        found = await asyncio.to_thread(
-            equipment_view, service, Unit(facility_id, equipment_id), words
-        )
-        return show(request, "equipment.html.j2", **found)
+        unit = Unit(facility_id, equipment_id)
+        view = await asyncio.to_thread(equipment_view, service, unit, words)
+        return render(request, "equipment.html.j2", default=default, **view)
 
-    @routes.get("/static/app.css")
-    async def css() -> Response:
-        text = (FOLDER / "app.css").read_text(encoding="utf-8")
-        return Response(text, media_type="text/css", headers={"Cache-Control": "max-age=3600"})
 
-    return routes
+def ranking_view(
+    facility_id: str | None, entries: list[dict[str, Any]], *, q: str, kind: str, alarms: str
+) -> dict[str, Any]:
+    """Return what a page of ranked equipment shows, with the ranks before it is filtered."""
+    shown = [(rank, e) for rank, e in enumerate(entries, 1) if _fits(e, q, kind, alarms)]
+    return {
+        "facility_id": facility_id,
+        "shown": shown,
+        "all": len(entries),
+        "horizons": _horizons(entries),
+        "q": q,
+        "kind": kind,
+        "alarms": alarms,
+        "kinds": sorted({entry["class"] for entry in entries}),
+    }
 
 
 def _summary(entries: list[dict[str, Any]]) -> dict[str, Any]:
