@@ -1,11 +1,13 @@
-"""Anomalies in plain series: the 1D-CNN seed's whole workflow, from series to report.
+"""Detect anomalies in plain series: the whole workflow of the 1D-CNN predecessor, from series to
+report.
 
     python -m ray_jobs.detect --config ray_jobs/configs/detect_seed.yaml [key.sub=value …]
 
 Three steps, each skipped where it was done with the same configuration and input: series (simulate
 them, or read records), train (sliding windows, the `cnn1d` network on Ray Train, its threshold on
-validation, a model folder) and judge (load the model anew, judge the test part beside the robust
-z-score, metrics, figures, report)."""
+validation, a model folder) and evaluate (load the model anew, score the test part beside the robust
+z-score, metrics, figures, report).
+"""
 
 from __future__ import annotations
 

@@ -35,18 +35,19 @@ from ray_jobs.tables.buckets import (
     bucket_windows,
     done_file,
     fetched,
-    is_seed,
+    is_predecessor,
     make_plan,
     mark_done,
 )
 from ray_jobs.tables.peer_levels import make_peers, peer_keys
 from ray_jobs.tables.recipes import fit_recipes
-from ray_jobs.tables.trainable import ASKED
+from ray_jobs.tables.trainable import SECTIONS
 from ray_jobs.tables.windows_table import class_folder, split_counts
 
 log = logging.getLogger(__name__)
 BLOCK_BYTES = 2**30
-TABLE = 6  # raised when the same settings give other rows, so that tables are made anew (6: inspections)
+# Raised when the same settings give other rows, so that tables are made anew (6: inspections).
+TABLE = 6
 # Encoders live as long as the job: were they to take what a task needs, on nodes of one CPU (or on
 # those that are left when others are lost) no task would ever start. A hundredth keeps them off
 # nodes without CPUs, and ten leave room.
@@ -58,7 +59,7 @@ def run(config: RunConfig) -> FeaturizeRecord:
     workspace = workspace_of(config)
     ingested = workspace.record(IngestRecord)
     rules = content_key(
-        [getattr(config, name).model_dump(mode="json") for name in ASKED],
+        [getattr(config, name).model_dump(mode="json") for name in SECTIONS],
         encoder_stamp(config.encoder),
         config.keeps_values,
         config.evaluate.ablation,
@@ -77,18 +78,22 @@ def _featurize(
     registry = Registry.load(workspace.panel)
     recipes, splitter = fit_recipes(config, registry, workspace, list(buckets))
     borders = {"t1": splitter.t1, "t2": splitter.t2, "purge": splitter.purge}
-    told = {name: recipe.to_json() for name, recipe in recipes.items()}
+    recipe_settings = {name: recipe.to_json() for name, recipe in recipes.items()}
     follow_up = registry.follow_up(config.labels.kinds)
-    each = ingested.buckets_each
-    parts = label_keys(splitter, follow_up, each)
+    per_facility = ingested.buckets_each
+    parts = label_keys(splitter, follow_up, per_facility)
     peers = (
         {}
-        if is_seed(config)
-        else make_peers(workspace.root, workspace.panel, registry, recipes, buckets, each=each)
+        if is_predecessor(config)
+        else make_peers(
+            workspace.root, workspace.panel, registry, recipes, buckets, each=per_facility
+        )
     )
-    level_keys = peer_keys(peers, registry, each=each)
+    level_keys = peer_keys(peers, registry, each=per_facility)
     keys = {
-        bucket: content_key(rules, told, borders, key, parts[bucket], level_keys.get(bucket))
+        bucket: content_key(
+            rules, recipe_settings, borders, key, parts[bucket], level_keys.get(bucket)
+        )
         for bucket, key in buckets.items()
     }
     todo = _drop_others(workspace.windows, keys)
@@ -100,7 +105,7 @@ def _featurize(
         plan = make_plan(config, workspace, recipes)
         plan = replace(plan, splitter=splitter, follow_up=follow_up, keys=keys, peers=peers)
         _stream(config, plan, todo)
-    write_json(workspace.windows / "recipes.json", told)
+    write_json(workspace.windows / "recipes.json", recipe_settings)
     left_out = _left_out(workspace.windows, list(buckets))
     counts = {name: split_counts(workspace.windows, recipe) for name, recipe in recipes.items()}
     counts = {
@@ -113,14 +118,14 @@ def _featurize(
         borders=Borders(**borders),
         windows=counts,
         encoder=encoder_stamp(config.encoder),
-        asked={name: getattr(config, name).model_dump(mode="json") for name in ASKED},
+        asked={name: getattr(config, name).model_dump(mode="json") for name in SECTIONS},
         buckets_made=len(todo),
     )
 
 
 def _drop_others(folder: AnyPath, keys: dict[str, str]) -> list[str]:
-    """Remove parts that other readings or settings made, or a killed run left without a mark; what
-    is to be made.
+    """Remove parts that other settings made or a killed run left without a mark; return the buckets
+    still to be made.
     """
     parts = {(path.parent.name, path.stem): path for path in folder.glob("class=*/part-*.parquet")}
     marks = {path.stem: read_mark(path) for path in (folder / "_parts").glob("*.json")}
@@ -142,7 +147,7 @@ def _drop_others(folder: AnyPath, keys: dict[str, str]) -> list[str]:
 
 
 def _stream(config: RunConfig, plan: BucketPlan, todo: list[str]) -> None:
-    """Buckets through features, embeddings and the writer."""
+    """Send buckets through features, embeddings and the writer."""
     context = ray.data.DataContext.get_current()
     context.target_max_block_size = BLOCK_BYTES
     encoders = config.featurize.encoders or actors_for(len(todo))
@@ -183,17 +188,17 @@ def _stream(config: RunConfig, plan: BucketPlan, todo: list[str]) -> None:
 
 
 def _windows_of(block: pa.Table, plan: Any) -> pa.Table:
-    """The windows of the buckets of a block, as plain lists (one schema whatever C is), and each
-    bucket's count.
+    """Make the windows of the buckets of a block, as plain lists (one schema whatever C is), with
+    each bucket's count.
     """
-    found = fetched(plan)
+    bucket_plan = fetched(plan)
     return pa.concat_tables(
-        [bucket_windows(found, bucket) for bucket in block["bucket"].to_pylist()]
+        [bucket_windows(bucket_plan, bucket) for bucket in block["bucket"].to_pylist()]
     )
 
 
 class Embedder:
-    """An actor with the encoder loaded once: values in, embeddings beside them."""
+    """An actor with the encoder loaded once, which adds embeddings to a block of windows."""
 
     def __init__(self, config: EncoderConfig, lookback: int, ablation: bool) -> None:
         import torch
@@ -221,14 +226,14 @@ class Embedder:
 
 
 def _offsets(column: pa.ListArray) -> pa.Array:
-    """List offsets that start at 0, whatever slice the column is."""
+    """Return list offsets that start at 0, whatever slice the column is."""
     return pc.subtract(column.offsets, column.offsets[0])
 
 
 def _write(block: pa.Table, plan: Any, keep_values: bool) -> pa.Table:
     """Write the parts of one bucket, then its mark; raise where a row is missing or doubled."""
-    found = fetched(plan)
-    folder, buckets = place(found.windows_folder), sorted(set(block["bucket"].to_pylist()))
+    bucket_plan = fetched(plan)
+    folder, buckets = place(bucket_plan.windows_folder), sorted(set(block["bucket"].to_pylist()))
     for bucket in buckets:
         rows = block.filter(pc.equal(block["bucket"], bucket))
         expected = rows["bucket_rows"][0].as_py()
@@ -240,22 +245,22 @@ def _write(block: pa.Table, plan: Any, keep_values: bool) -> pa.Table:
         counts = Counter(rows["class"].to_pylist())
         for name in sorted(counts):
             part = from_arrow(
-                rows.filter(pc.equal(rows["class"], name)), points=found.recipes[name].width
+                rows.filter(pc.equal(rows["class"], name)), points=bucket_plan.recipes[name].width
             )
             write_parquet(to_arrow(part), class_folder(folder, name) / f"part-{bucket}.parquet")
-        mark_done(found, bucket, counts)
+        mark_done(bucket_plan, bucket, counts)
     return pa.table({"bucket": pa.array(buckets, pa.string())})
 
 
 def _left_out(folder: AnyPath, buckets: list[str]) -> dict[str, int]:
-    """What was left out, by reason; every bucket must be whole."""
+    """Count what was left out, by reason. Raise HvacError where a bucket is not whole."""
     left_out: Counter[str] = Counter()
     for bucket in buckets:
-        told = read_mark(folder / "_left_out" / f"{bucket}.json")
-        rows, done = told.pop("rows", None), read_mark(done_file(folder, bucket))
+        reasons = read_mark(folder / "_left_out" / f"{bucket}.json")
+        rows, done = reasons.pop("rows", None), read_mark(done_file(folder, bucket))
         if "rows" not in done or sum(done["rows"].values()) != rows:
             raise HvacError(f"featurize: bucket {bucket} was not written whole; run the step again")
-        left_out.update(told)
+        left_out.update(reasons)
     return dict(left_out)
 
 

@@ -129,15 +129,17 @@ def _ingest(
     panel = workspace.panel
     if not (panel / LAYOUT).exists():
         remove_tree(panel)  # of an earlier version, or begun and left
-    each = _buckets_each(config, source, list(stamps), panel)
+    per_facility = _buckets_each(config, source, list(stamps), panel)
     rules = source.model_dump(mode="json", exclude={"readings", "events", "equipment"})
-    keys = {content_key(rules, each, path, stamp, UNITS): path for path, stamp in stamps.items()}
+    keys = {
+        content_key(rules, per_facility, path, stamp, UNITS): path for path, stamp in stamps.items()
+    }
     there = _drop_others(panel, keys)
     todo = {key: path for key, path in keys.items() if key not in there}
     if len(todo) < len(keys):
         log.info("ingest: %d of %d files are there already", len(keys) - len(todo), len(keys))
     task = ray.remote(num_cpus=1, max_retries=2)(ingest_file)
-    refs = [task.remote(path, source, key, each, str(panel)) for key, path in todo.items()]
+    refs = [task.remote(path, source, key, per_facility, str(panel)) for key, path in todo.items()]
     finished("ingest", "files", refs)
     counts = add_counts(_read_json(_facts(panel, key))["counts"] for key in keys)
     require_rows(counts["rows"], list(stamps))
@@ -157,62 +159,62 @@ def _ingest(
     registry.save(panel)
     if source.format != "seed":
         counts |= count_overlaps(
-            panel, {key: _tables(panel, [key], "series") for key in keys}, each
+            panel, {key: _tables(panel, [key], "series") for key in keys}, per_facility
         )
     rejected = _write_rejects(workspace, _tables(panel, keys, "rejects"), registry)
-    buckets = bucket_keys(registry, part_keys(panel), each)
+    buckets = bucket_keys(registry, part_keys(panel), per_facility)
     facts = {**registry.summary(), **_readings_summary(counts), "rejected": rejected}
-    told = [
-        *_told_of_files(source, panel, keys),
+    warnings = [
+        *_file_warnings(source, panel, keys),
         *notes_on_files(source, _notes(panel, keys)),
         *registry.notes,
     ]
-    told += notes_on_counts(counts)
-    for sentence in told:
+    warnings += notes_on_counts(counts)
+    for sentence in warnings:
         log.warning("%s", sentence)
     return IngestRecord(
-        **facts, warnings=told, buckets=buckets, buckets_each=each, files_read=len(todo)
+        **facts, warnings=warnings, buckets=buckets, buckets_each=per_facility, files_read=len(todo)
     )
 
 
-def _told_of_files(source: SourceConfig, panel: AnyPath, keys: Mapping[str, str]) -> list[str]:
+def _file_warnings(source: SourceConfig, panel: AnyPath, keys: Mapping[str, str]) -> list[str]:
     """Return sentences on files that were not read, and on those of which much could not be."""
     others = passed_over(source.readings)
-    told = []
+    sentences = []
     if others:
         more = len(others) - NAMED_FILES
         names = ", ".join(others[:NAMED_FILES]) + (f" and {more} more" if more > 0 else "")
-        told.append(
+        sentences.append(
             f"{len(others)} files were passed over, as their endings are not {', '.join(SUFFIXES)}:"
             f" {names}"
         )
     for key, path in keys.items():
         counts = _read_json(_facts(panel, key))["counts"]
         if ahead := counts.get("date_in_the_future"):
-            told.append(
+            sentences.append(
                 f"{path}: {ahead} readings are dated after tomorrow and were rejected: see"
                 " rejects.csv"
             )
         if counts.get("rejected", 0) >= MUCH * max(counts["rows"], 1):
-            told.append(
+            sentences.append(
                 f"{path}: {counts['rejected']} of {counts['rows']} rows could not be read: see"
                 " rejects.csv"
             )
-    return told
+    return sentences
 
 
 def _buckets_each(config: RunConfig, source: SourceConfig, files: list[str], panel: AnyPath) -> int:
-    """Into how many buckets a facility is cut: as before, as asked, else by size and the facilities
-    first seen.
+    """Return into how many buckets a facility is cut: as before, as configured, else by size and
+    number of facilities.
     """
-    layout, asked = panel / LAYOUT, config.featurize.buckets
+    layout, configured = panel / LAYOUT, config.featurize.buckets
     if layout.exists():
         before = read_mark(layout).get("buckets_each")
-        if isinstance(before, int) and asked in (None, before):
+        if isinstance(before, int) and configured in (None, before):
             return before
-    each = asked or _fitting(sum(map(_size, files)), _facilities(source, files))
-    write_json(layout, {"buckets_each": each})
-    return each
+    per_facility = configured or _fitting(sum(map(_size, files)), _facilities(source, files))
+    write_json(layout, {"buckets_each": per_facility})
+    return per_facility
 
 
 def _fitting(size: int, facilities: int) -> int:
@@ -220,7 +222,7 @@ def _fitting(size: int, facilities: int) -> int:
 
 
 def _facilities(source: SourceConfig, files: list[str]) -> int:
-    """About how many facilities there are, from the first rows of a few files."""
+    """Estimate the number of facilities from the first rows of a few files."""
     looked = files[:: -(-len(files) // LOOKED_AT)]
     seen = []
     for path in looked:
@@ -232,7 +234,7 @@ def _facilities(source: SourceConfig, files: list[str]) -> int:
 
 
 def _first_ids(path: str, source: SourceConfig) -> Generator[Any, None, None]:
-    """Facility ids of the batches of a file, before its notation is settled."""
+    """Yield the facility ids of each batch of a file, before its notation is settled."""
     if source.format == "seed":
         yield from (table["facility_id"] for table, _ in _read(path, source))
         return
@@ -241,23 +243,27 @@ def _first_ids(path: str, source: SourceConfig) -> Generator[Any, None, None]:
 
 
 def _facts(panel: AnyPath, key: str) -> AnyPath:
-    """Counts and buckets of a file that was read; written when everything else of it is."""
+    """Return the path of the file of counts and buckets, which is written when all else of a source
+    file is.
+    """
     return panel / "files" / f"{key}.json"
 
 
 def _drop_others(panel: AnyPath, keys: Container[str]) -> set[str]:
-    """Remove what other files, or a killed run, left; the keys of the files that are there, whole."""
+    """Remove what other files, or a killed run, left; return the keys of whole files."""
     parts = part_keys(panel)
     marks = {path.stem: read_mark(path).get("buckets") for path in (panel / "files").glob("*.json")}
     whole = {
         key
-        for key, own in marks.items()
-        if key in keys and own is not None and all(key in parts.get(b, ()) for b in own)
+        for key, file_buckets in marks.items()
+        if key in keys
+        and file_buckets is not None
+        and all(key in parts.get(b, ()) for b in file_buckets)
     }
     for key in set(marks) - whole:
         _facts(panel, key).unlink(missing_ok=True)
-    for bucket, found in parts.items():
-        for key in set(found) - whole:
+    for bucket, keys_there in parts.items():
+        for key in set(keys_there) - whole:
             (bucket_folder(panel, bucket) / f"part-{key}.parquet").unlink(missing_ok=True)
     for path in (panel / "files").glob("*.parquet"):
         if path.name.split(".")[0] not in whole:
@@ -276,7 +282,7 @@ def _tables(panel: AnyPath, keys: Iterable[str], name: str) -> pa.Table:
 
 
 def _notes(panel: AnyPath, keys: Mapping[str, str]) -> dict[str, list[str]]:
-    """What was guessed of each source file."""
+    """Return what was guessed of each source file."""
     return {path: _read_json(_facts(panel, key)).get("notes", []) for key, path in keys.items()}
 
 
@@ -287,8 +293,8 @@ def _readings_summary(counts: dict[str, int]) -> dict[str, int]:
         "missing": "missing",
         "repeated_unit_days": "repeated_unit_days",
     }
-    told = {name: counts[name] for name in SENTENCES if counts.get(name)}
-    return {**{ours: counts.get(theirs, 0) for theirs, ours in named.items()}, **told}
+    notes = {name: counts[name] for name in SENTENCES if counts.get(name)}
+    return {**{ours: counts.get(theirs, 0) for theirs, ours in named.items()}, **notes}
 
 
 def _size(path: str) -> int:
@@ -297,15 +303,15 @@ def _size(path: str) -> int:
 
 
 def _version(path: str) -> tuple[int | None, int | None]:
-    """Size and time of change of a file."""
+    """Return size and time of change of a file."""
     system, inner = open_filesystem(path)
     info = system.get_file_info(inner)
     return info.size, info.mtime_ns
 
 
-def ingest_file(path: str, source: SourceConfig, key: str, each: int, folder: str) -> None:
-    """Stream one file through the gate into its part of every bucket; keep its counts and which
-    series it holds.
+def ingest_file(path: str, source: SourceConfig, key: str, per_facility: int, folder: str) -> None:
+    """Stream one file through the gate into its part of every bucket; keep its counts and its
+    series.
 
     Raises:
         InputError: the file changed while it was read.
@@ -326,7 +332,7 @@ def ingest_file(path: str, source: SourceConfig, key: str, each: int, folder: st
                 table = table.append_column(
                     "file", pa.array([path] * len(table), pa.string()).dictionary_encode()
                 )
-            for bucket, rows in by_bucket(table, each):
+            for bucket, rows in by_bucket(table, per_facility):
                 if bucket not in writers:
                     building = parts.enter_context(
                         replacing(bucket_folder(panel, bucket) / f"part-{key}.parquet")
@@ -353,7 +359,7 @@ def ingest_file(path: str, source: SourceConfig, key: str, each: int, folder: st
 def _read(
     path: str, source: SourceConfig
 ) -> Generator[tuple[pa.Table, GateResult | PredecessorBatch], None, None]:
-    """What is stored of each batch of a file: readings, or the seed's ready windows."""
+    """Yield each batch of a file as stored: readings, or the predecessor's ready windows."""
     if source.format != "seed":
         yield from ((result.readings, result) for result in read_readings(path, source))
         return
@@ -364,7 +370,9 @@ def _read(
 
 
 def _write_rejects(workspace: Workspace, of_files: pa.Table, registry: Registry) -> dict[str, int]:
-    """All rejected rows in one CSV that Excel opens, and how many there are for each reason."""
+    """Write all rejected rows into one CSV that Excel opens; return how many there are for each
+    reason.
+    """
     rejects = pa.concat_tables([of_files, registry.rejects])
     with writing(workspace.root / "rejects.csv") as file:
         file.write(b"\xef\xbb\xbf")

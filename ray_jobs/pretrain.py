@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 
 
 def run(config: PretrainConfig, folder: AnyPath, *, gpus: int = 0) -> dict[str, Any]:
-    """Pretrain in one Ray task (on a GPU where asked) and publish the weights with their manifest."""
+    """Pretrain in one Ray task (on GPUs where set) and publish the weights with their manifest."""
     with ray_session(RayConfig()):
         task = ray.remote(num_cpus=1, num_gpus=gpus)(_make)
         manifest: dict[str, Any] = ray.get(task.remote(config, str(folder), bool(gpus)))

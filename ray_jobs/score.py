@@ -1,12 +1,13 @@
-"""Newest windows → risks, alarms, forecast: `latest.parquet`, a ranked CSV that Excel opens, and a
-history of scores.
+"""Newest windows → risks, alarms, forecast: `latest.parquet`, a ranked CSV for Excel, and a history
+of scores.
 
     python -m ray_jobs.score --config FILE [key.sub=value …]
 
 Buckets whose readings and bundles are as they were are not scored again. `scores/history` keeps
-what was said of every facility on every day; `score.days` is how many of the newest days are said
+the scores of every facility on every day; `score.days` is how many of the newest days are scored
 (again), so that readings that come late change them; `score.facilities`, `score.day` and
-`score.again` score one facility or one day and touch nothing else."""
+`score.again` score one facility or one day and touch nothing else.
+"""
 
 from __future__ import annotations
 
@@ -126,11 +127,11 @@ def _score_plan(
     plan: BucketPlan, workspace: Workspace, ingested: IngestRecord, rules: str
 ) -> BucketPlan:
     """Add peers, and what the scores of each bucket depend on."""
-    buckets, each = ingested.buckets, ingested.buckets_each
+    buckets, per_facility = ingested.buckets, ingested.buckets_each
     peers = make_peers(
-        workspace.root, workspace.panel, plan.registry, plan.recipes, buckets, each=each
+        workspace.root, workspace.panel, plan.registry, plan.recipes, buckets, each=per_facility
     )
-    levels = peer_keys(peers, plan.registry, each=each)
+    levels = peer_keys(peers, plan.registry, each=per_facility)
     keys = {bucket: content_key(rules, key, levels.get(bucket)) for bucket, key in buckets.items()}
     return replace(plan, keys=keys, peers=peers)
 
@@ -164,7 +165,7 @@ def _of_facilities(buckets: list[str], facilities: tuple[str, ...]) -> list[str]
 
 
 def _stream(
-    plan: BucketPlan, folders: dict[str, str], folder: str, asked: ScoreConfig, todo: list[str]
+    plan: BucketPlan, folders: dict[str, str], folder: str, section: ScoreConfig, todo: list[str]
 ) -> None:
     shared = ray.put(plan)
     blocks = (
@@ -173,7 +174,7 @@ def _stream(
             Scorer,
             batch_size=None,
             batch_format="pyarrow",
-            fn_constructor_args=(shared, folders, folder, asked),
+            fn_constructor_args=(shared, folders, folder, section),
             compute=ray.data.ActorPoolStrategy(min_size=1, max_size=actors_for(len(todo))),
             num_cpus=0.5,
         )
@@ -184,15 +185,17 @@ def _stream(
 
 
 class Scorer:
-    """An actor with the bundles loaded once: bucket names in, parts of scores written."""
+    """An actor with the bundles loaded once, which writes the scores of each bucket."""
 
-    def __init__(self, plan: Any, bundles: dict[str, str], folder: str, asked: ScoreConfig) -> None:
+    def __init__(
+        self, plan: Any, bundles: dict[str, str], folder: str, section: ScoreConfig
+    ) -> None:
         import torch
 
         torch.set_num_threads(1)
         self.plan = fetched(plan)
         self.bundles = {name: Bundle.load(path) for name, path in bundles.items()}
-        self.folder, self.asked = place(folder), asked
+        self.folder, self.section = place(folder), section
 
     def __call__(self, block: pa.Table) -> pa.Table:
         """Score the units of each bucket."""
@@ -201,18 +204,20 @@ class Scorer:
         return block.select(["bucket"])
 
     def _score(self, bucket: str) -> None:
-        found: dict[str, list[Scene]] = defaultdict(list)
+        scenes_of_class: dict[str, list[Scene]] = defaultdict(list)
         for scene, recipe in bucket_scenes(self.plan, bucket):
-            found[recipe.class_name].append(scene)
+            scenes_of_class[recipe.class_name].append(scene)
         past = [
-            past_rows(self.bundles[name], *_with_days(scenes, self.asked))
-            for name, scenes in found.items()
+            past_rows(self.bundles[name], *_with_days(scenes, self.section))
+            for name, scenes in scenes_of_class.items()
         ]
         if past:
             _write_history(pa.concat_tables(past), self.folder / "history", bucket)
-        if self.asked.day:
+        if self.section.day:
             return
-        latest = [latest_rows(scenes, self.bundles[name]) for name, scenes in found.items()]
+        latest = [
+            latest_rows(scenes, self.bundles[name]) for name, scenes in scenes_of_class.items()
+        ]
         table = pa.concat_tables([LATEST.empty_table(), *latest])
         order = [
             (name, "ascending") for name in ("facility_id", "equipment_id", "point_id", "horizon")
@@ -221,24 +226,26 @@ class Scorer:
         write_json(_mark(self.folder, bucket), {"key": self.plan.keys[bucket]})
 
 
-def _with_days(scenes: list[Scene], asked: ScoreConfig) -> tuple[list[Scene], list[Days]]:
-    """The scenes with the end days that are scored: the newest ones of each, or the one asked for."""
-    days = [_end_days(scene, asked) for scene in scenes]
+def _with_days(scenes: list[Scene], section: ScoreConfig) -> tuple[list[Scene], list[Days]]:
+    """Return the scenes with the end days to score: the newest ones of each, or the one day of the
+    settings.
+    """
+    days = [_end_days(scene, section) for scene in scenes]
     kept = [(scene, day_B) for scene, day_B in zip(scenes, days, strict=True) if len(day_B)]
     return [scene for scene, _ in kept], [day_B for _, day_B in kept]
 
 
-def _end_days(scene: Scene, asked: ScoreConfig) -> Days:
+def _end_days(scene: Scene, section: ScoreConfig) -> Days:
     first, last = scene.panel.first_day, scene.panel.last_day
-    if asked.day:
-        day = (asked.day - EPOCH).days
+    if section.day:
+        day = (section.day - EPOCH).days
         return np.array([day] if first <= day <= last else [], dtype=np.int32)
-    return np.arange(max(first, last - asked.days + 1), last + 1, dtype=np.int32)
+    return np.arange(max(first, last - section.days + 1), last + 1, dtype=np.int32)
 
 
 def _write_history(rows: pa.Table, folder: AnyPath, bucket: str) -> None:
-    """A part per day, joined with what was said there of other units; one that would say the same
-    stays as it is.
+    """Write a part per day, joined with the earlier scores of other units; an equal part stays as
+    it is.
     """
     facility, _, number = bucket.rpartition(".")
     for day in pc.unique(rows["end_date"]).to_pylist():
@@ -255,7 +262,7 @@ def _write_history(rows: pa.Table, folder: AnyPath, bucket: str) -> None:
 
 
 def _mark(folder: AnyPath, bucket: str) -> AnyPath:
-    """What keeps the key of the readings and bundles that a bucket was scored with."""
+    """Return the file with the key of the readings and bundles that a bucket was scored with."""
     return folder / "_parts" / f"{bucket}.json"
 
 
@@ -264,9 +271,7 @@ def _key(folder: AnyPath, bucket: str) -> str:
 
 
 def _drop_gone(folder: AnyPath, buckets: set[str]) -> None:
-    """Units whose readings are gone have no newest window; what was said of them stays in the
-    history.
-    """
+    """Remove the newest scores of units whose readings are gone; their history stays."""
     for path in matching(folder / "_parts", "*.json"):
         if path.stem not in buckets:
             path.unlink(missing_ok=True)

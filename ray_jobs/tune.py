@@ -5,7 +5,7 @@
 Needs the featurized table; a killed sweep goes on when it is started again, a finished one is not
 done twice. Writes into workspace/sweeps/<name>-<key>/: best.yaml (a run with the best settings),
 trials.csv, sweep.json, sweep.html, and curves for TensorBoard (`make tensorboard`). Trials are
-fitted on *train* and judged on *tune*."""
+fitted on *train* and scored on *tune*."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ from ray_jobs.sweep.plan import Plan, plan, tune_section, workers_of
 from ray_jobs.sweep.search import STATE, search
 from ray_jobs.sweep.sweep_files import write_results
 from ray_jobs.sweep.trial import Shared, run_trial
-from ray_jobs.sweep.trial_fits import check_judgeable, read_classes
+from ray_jobs.sweep.trial_fits import check_scorable, read_classes
 from ray_jobs.sweep.trial_workers import run_trial_of_workers
 
 
 def run(config: RunConfig) -> TuneRecord:
-    """Run, or go on with, the configured sweep; what it found."""
+    """Run, or go on with, the configured sweep; return its record."""
     workspace, search_config = workspace_of(config), tune_section(config)
     table = workspace.record(FeaturizeRecord).key
     parts = (config.model, config.decision, config.encoder, search_config)
@@ -49,12 +49,12 @@ def run(config: RunConfig) -> TuneRecord:
 def _sweep(config: RunConfig, workspace: Workspace, sweep: AnyPath) -> TuneRecord:
     planned, search_config = plan(config, workspace), tune_section(config)
     classes = read_classes(workspace.windows, (), no_encoder)
-    check_judgeable(classes, search_config.metric, config.windows.horizons)
+    check_scorable(classes, search_config.metric, config.windows.horizons)
     shared = Shared(
         sweep=sweep,
         base=config.model,
         space=search_config.space,
-        encoder=_found_anywhere(config.encoder),
+        encoder=_absolute(config.encoder),
         decision=config.decision,
         horizons=config.windows.horizons,
         metric=search_config.metric,
@@ -70,20 +70,20 @@ def _sweep(config: RunConfig, workspace: Workspace, sweep: AnyPath) -> TuneRecor
     return write_results(config, sweep, grid)
 
 
-def _found_anywhere(encoder: EncoderConfig) -> EncoderConfig:
-    """Trials work in folders of their own: a relative path would lead nowhere."""
+def _absolute(encoder: EncoderConfig) -> EncoderConfig:
+    """Return the encoder with an absolute path: trials work in folders of their own."""
     return encoder if encoder.path is None else encoder.replace(path=str(place(encoder.path)))
 
 
 def _trainable(config: RunConfig, shared: Shared, workspace: Workspace, planned: Plan) -> Any:
-    """The trial function with all it needs: windows are prepared once and lie in Ray's object
-    store.
+    """Return the trial function with all it needs: windows are prepared once and lie in Ray's
+    object store.
     """
-    asked, workers = tune_section(config), workers_of(config)
-    resources = {"CPU": asked.cpus_per_trial, "GPU": asked.gpus_per_trial}
+    section, workers = tune_section(config), workers_of(config)
+    resources = {"CPU": section.cpus_per_trial, "GPU": section.gpus_per_trial}
     if workers > 1:
         scaling = ScalingConfig(
-            num_workers=workers, use_gpu=asked.gpus_per_trial > 0, resources_per_worker=resources
+            num_workers=workers, use_gpu=section.gpus_per_trial > 0, resources_per_worker=resources
         )
         nested = tune.with_parameters(
             run_trial_of_workers, shared=shared, table=str(workspace.windows), scaling=scaling

@@ -25,7 +25,8 @@ from hvac.private import keep_private, ray_token_file
 from serve.settings import ServeConfig, read_serve_config
 
 QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "OMP_NUM_THREADS": "1", "RAY_SERVE_LOG_TO_STDERR": "0"}
-QUICK = {  # what Serve does beside a request costs more than our stages (docs/serving.md, "Fast mode")
+# What Serve does beside a request costs more than our stages (docs/serving.md, "Fast mode").
+QUICK = {
     "RAY_SERVE_USE_GRPC_BY_DEFAULT": "1",
     "RAY_SERVE_REPLICA_GRPC_MAX_MESSAGE_LENGTH": str(2**30),
     "RAY_SERVE_RUN_ROUTER_IN_SEPARATE_LOOP": "0",
@@ -42,21 +43,20 @@ HAPROXY = {  # ports of its own, which Ray gives it unless told otherwise
 FAST = {
     "RAY_SERVE_ENABLE_HA_PROXY": "1",
     "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",
-    "RAY_SERVE_HAPROXY_METRICS_ENABLED": (
-        "0"
-    ),  # no line per request to a reader of Ray's: ours is /metrics
+    # no line per request to a reader of Ray's: ours is /metrics
+    "RAY_SERVE_HAPROXY_METRICS_ENABLED": "0",
 }
-DIRECT = {  # the only ingress listens itself: no proxy before it that copies every request, and no ports of HAProxy's
+# The only ingress listens itself: no proxy that copies every request, no ports of HAProxy's.
+DIRECT = {
     "RAY_SERVE_ENABLE_DIRECT_INGRESS": "1",
-    "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": (
-        "0"
-    ),  # nobody in front has to be told that it goes
+    # nobody in front has to be told that it goes
+    "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "0",
     "RAY_SERVE_PORT_QUARANTINE_S": "0",  # one that takes a dead one's place takes its port
 }
 
 
 def main(given: list[str] | None = None) -> int:
-    """Start, wait for a signal, stop."""
+    """Start the service, wait for a signal, stop."""
     parser = argparse.ArgumentParser(prog="python -m serve", description=__doc__)
     parser.add_argument(
         "--host",
@@ -66,7 +66,7 @@ def main(given: list[str] | None = None) -> int:
     parser.add_argument("--port", type=int, default=8000)
     parser.add_argument("--fast", action="store_true", help="HAProxy and throughput mode")
     parser.add_argument("settings", nargs="*", metavar="key=value")
-    asked = parser.parse_intermixed_args(given)
+    arguments = parser.parse_intermixed_args(given)
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr
     )
@@ -76,11 +76,13 @@ def main(given: list[str] | None = None) -> int:
         with tempfile.TemporaryDirectory(
             prefix="hvac-metrics-", ignore_cleanup_errors=True
         ) as folder:
-            config = read_serve_config(read_overrides(asked.settings))
-            direct = {} if asked.fast else _direct(config, asked.port)
-            for name, value in (QUIET | QUICK | direct | (FAST if asked.fast else {})).items():
+            config = read_serve_config(read_overrides(arguments.settings))
+            direct = {} if arguments.fast else _direct(config, arguments.port)
+            for name, value in (QUIET | QUICK | direct | (FAST if arguments.fast else {})).items():
                 os.environ.setdefault(name, value)
-            _serve(asked.host, asked.port, config, stop, direct=bool(direct), metrics=folder)
+            _serve(
+                arguments.host, arguments.port, config, stop, direct=bool(direct), metrics=folder
+            )
     except HvacError as error:
         sys.stderr.write(f"error: {error}\n")
         return 2
@@ -88,14 +90,17 @@ def main(given: list[str] | None = None) -> int:
 
 
 def _direct(config: ServeConfig, port: int) -> dict[str, str]:
-    """Switches that let an only ingress listen itself, on a Ray of its own, where nobody has said
-    otherwise.
+    """Return the switches that let an only ingress listen itself, on a Ray of its own; {} where the
+    user has set others.
     """
     least, most = (f"RAY_SERVE_DIRECT_INGRESS_{end}_HTTP_PORT" for end in ("MIN", "MAX"))
-    said = {"RAY_SERVE_ENABLE_DIRECT_INGRESS", "RAY_SERVE_ENABLE_HA_PROXY", least, most} & set(
-        os.environ
-    )
-    if config.replicas > 1 or said or not _own_ray():
+    already_set = {
+        "RAY_SERVE_ENABLE_DIRECT_INGRESS",
+        "RAY_SERVE_ENABLE_HA_PROXY",
+        least,
+        most,
+    } & set(os.environ)
+    if config.replicas > 1 or already_set or not _own_ray():
         return {}
     return DIRECT | {least: str(port), most: str(port + 1)}  # Ray leaves the last one out
 
@@ -105,8 +110,8 @@ def _own_ray() -> bool:
 
 
 def _spare_port(host: str) -> int:
-    """A free port that neither Ray's workers nor outgoing connections are given (those begin at
-    32768).
+    """Return a free port that neither Ray's workers nor outgoing connections are given (those begin
+    at 32768).
     """
     for port in random.sample(range(21_000, 30_000), 100):
         with contextlib.suppress(OSError), _bound(host, port):
@@ -118,43 +123,43 @@ def _spare_port(host: str) -> int:
 
 @contextlib.contextmanager
 def _bound(host: str, port: int) -> Iterator[None]:
-    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as tried:
-        tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        tried.bind((host, port))
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind((host, port))
         yield
 
 
 def _check_free(host: str, port: int) -> None:
-    """Raise ConfigError where somebody listens on a port already, which Ray would tell in a page of
+    """Raise ConfigError where a port is taken already, which Ray would report in a page of
     traceback.
 
-    A cluster that is there already may serve on it: that one is asked for.
+    A cluster that is there already may serve on it: then nothing is checked.
     """
     if not _own_ray():
         return
-    wanted = [(host, port, "give another with --port")]
+    addresses = [(host, port, "give another with --port")]
     if os.environ.get("RAY_SERVE_ENABLE_HA_PROXY") == "1":
         for name, usual in HAPROXY.items():
-            wanted.append(
+            addresses.append(
                 (
                     "0.0.0.0",
                     int(os.environ.get(name, usual)),
                     f"HAProxy's own: give another with {name}=…",
                 )
             )
-    for address, number, advice in wanted:
+    for address, port_number, advice in addresses:
         try:
-            with _bound(address, number):
+            with _bound(address, port_number):
                 pass
         except OSError as error:
             raise ConfigError(
-                f"cannot listen on {address}:{number} ({error.strerror}); {advice}"
+                f"cannot listen on {address}:{port_number} ({error.strerror}); {advice}"
             ) from error
 
 
 def _heed_signals(stop: threading.Event) -> None:
-    for each in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(each, lambda *_: stop.set())
+    for signal_number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(signal_number, lambda *_: stop.set())
 
 
 def _serve(
@@ -171,7 +176,7 @@ def _serve(
         "OMP_NUM_THREADS": os.environ["OMP_NUM_THREADS"],
     }
     keep_private(ray_token_file())
-    own: dict[str, Any] = (
+    local_options: dict[str, Any] = (
         {"include_dashboard": False, "object_store_memory": 256 * 2**20} if _own_ray() else {}
     )
     ray.init(
@@ -179,7 +184,7 @@ def _serve(
         logging_level=logging.WARNING,
         log_to_driver=False,
         runtime_env={"env_vars": environment},
-        **own,
+        **local_options,
     )
     keep_private(ray_token_file())
     _heed_signals(stop)  # Ray has put its own in their place, which abort

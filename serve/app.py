@@ -23,7 +23,7 @@ STAGE = {"ray_actor_options": LIGHT, "max_ongoing_requests": 64, "max_queued_req
 
 
 def build(args: dict[str, Any]) -> Application:
-    """The graph (or, with `layout: fused`, one deployment that holds all stages) over an opened and
+    """Build the graph (with `layout: fused`, one deployment of all stages) over an opened and
     loaded store.
 
     Raises:
@@ -51,9 +51,8 @@ def run(config: ServeConfig, *, host: str, port: int) -> None:
     serve.start(
         http_options={"host": host, "port": port, "request_timeout_s": config.limits.timeout_s + 5}
     )
-    logging.getLogger("ray.serve").setLevel(
-        logging.WARNING
-    )  # it tells the proxy's address, which may not be ours
+    # its messages name the proxy's address, which may not be ours
+    logging.getLogger("ray.serve").setLevel(logging.WARNING)
     if keys_needed(config):
         check_keys(Store.open(config.store_url), config)
     logs = {"enable_access_log": False}  # requests are counted at /metrics

@@ -42,20 +42,22 @@ class Methods:
 
     def __init__(self, handle: DeploymentHandle) -> None:
         self._handle = handle
-        self._made: dict[tuple[str, str], DeploymentHandle] = {}
+        self._handles: dict[tuple[str, str], DeploymentHandle] = {}
 
     def __call__(self, method: str, bundle_id: str = "") -> DeploymentHandle:
-        """The handle of a method."""
+        """Return the handle of a method."""
         key = (method, bundle_id)
-        if key not in self._made:
-            self._made[key] = self._handle.options(
+        if key not in self._handles:
+            self._handles[key] = self._handle.options(
                 method_name=method, multiplexed_model_id=bundle_id, **PLAIN
             )
-        return self._made[key]
+        return self._handles[key]
 
 
 def _core(config: ServeConfig) -> Any:
-    """The stages' functions, warmed up, so that a replica is healthy only when it answers fast."""
+    """Return the module of the stages, warmed up, so that a replica is healthy only when it answers
+    fast.
+    """
     import torch
 
     from serve.graph import core
@@ -71,20 +73,20 @@ class RiskModel:
 
     def __init__(self, config: ServeConfig) -> None:
         self.core, self.folder = _core(config), config.bundle_folder
-        self._rounds = Rounds(self._judge, "model", most=config.batch)
+        self._rounds = Rounds(self._score, "model", most=config.batch)
 
     @serve.multiplexed(max_num_models_per_replica=BUNDLES_PER_REPLICA)
     async def bundle(self, bundle_id: str) -> Any:
-        """A bundle, read when it is not in memory."""
+        """Return a bundle, read when it is not in memory."""
         return await asyncio.to_thread(
             self.core.Bundle.load, self.core.bundle_path(self.folder, bundle_id)
         )
 
     async def risks(self, windows: Any) -> Any:
-        """Risks [B, H] of windows; the bundle is the request's multiplexed model id."""
+        """Return risks [B, H] of windows; the bundle is the request's multiplexed model id."""
         return await self._rounds((await self.bundle(serve.get_multiplexed_model_id()), windows))
 
-    def _judge(self, many: list[tuple[Any, Any]]) -> list[Any]:
+    def _score(self, many: list[tuple[Any, Any]]) -> list[Any]:
         with service_metrics.timed("model"):
             return self.core.risks_of_many(many)
 
@@ -97,20 +99,20 @@ class Forecast:
         self.core = _core(config)
         self.shelf = self.core.Shelf(config.bundle_folder, config.bundles_in_memory)
 
-    async def outlooks(self, bundle_id: str, made: Any) -> Any:
-        """For every window the outlook of its driving point, by horizon."""
+    async def outlooks(self, bundle_id: str, latest: Any) -> Any:
+        """Return for every window the outlook of its driving point, by horizon."""
         with service_metrics.timed("forecast"):
             return await asyncio.to_thread(
-                lambda: self.core.driving_outlooks(self.shelf(bundle_id), made)
+                lambda: self.core.driving_outlooks(self.shelf(bundle_id), latest)
             )
 
     async def every_point(
-        self, bundle_id: str, made: Any, horizons: Sequence[int]
+        self, bundle_id: str, latest: Any, horizons: Sequence[int]
     ) -> list[dict[str, Any]]:
-        """Every point's forecast of one window."""
+        """Return every point's forecast of one window."""
         with service_metrics.timed("forecast"):
-            work = lambda: self.core.all_outlooks(self.shelf(bundle_id), made, horizons)  # noqa: E731
-            return [one for window in await asyncio.to_thread(work) for one in window]
+            work = lambda: self.core.all_outlooks(self.shelf(bundle_id), latest, horizons)  # noqa: E731
+            return [outlook for window in await asyncio.to_thread(work) for outlook in window]
 
 
 @dataclass
@@ -124,8 +126,8 @@ class _Together:
 
 @serve.deployment
 class Features:
-    """First stage: 28 statistics, context, embedding; then it asks the model and the forecast at
-    once.
+    """First stage: 28 statistics, context, embedding; then it calls the model and the forecast at
+    the same time.
     """
 
     def __init__(
@@ -140,9 +142,8 @@ class Features:
         )
 
     async def predict(self, asks: Sequence[Ask]) -> Rows:
-        """See `Stages`."""
         together, place = await self._rounds(asks)
-        if together.answers is None:  # who is told first asks the next stages for all of the round
+        if together.answers is None:  # the first request asks the next stages for the whole round
             together.answers = asyncio.create_task(self._finished(together.groups, together.sizes))
         answer = (await asyncio.shield(together.answers))[place]
         if isinstance(answer, BaseException):
@@ -158,8 +159,8 @@ class Features:
     async def _finished(
         self, groups: Sequence[Any], sizes: Sequence[int]
     ) -> list[Rows | BaseException]:
-        """The answer of every request of a round; what fails with one bundle is told to those that
-        asked for it.
+        """Return the answer of every request of a round; an error of one bundle goes only to the
+        requests that asked for it.
         """
         parts = await asyncio.gather(*map(self._finish, groups), return_exceptions=True)
         of_group = list(zip(groups, parts, strict=True))
@@ -173,31 +174,29 @@ class Features:
             part for part in parts if not isinstance(part, BaseException)
         )
         answers: list[Rows | BaseException] = []
-        for own in self.core.shared_out(rows, sizes):
+        for request_rows in self.core.shared_out(rows, sizes):
             asks = range(sum(sizes[: len(answers)]), sum(sizes[: len(answers) + 1]))
-            answers.append(next((failed[ask] for ask in asks if ask in failed), own))
+            answers.append(next((failed[ask] for ask in asks if ask in failed), request_rows))
         return answers
 
     async def _finish(self, group: Any) -> Rows:
         bundle = self.shelf(group.bundle_id)
-        windows = self.core.slim(group.made.windows, bundle)
+        windows = self.core.slim(group.latest.windows, bundle)
         risk_BH, outlook_B = await asyncio.gather(
             self.risk("risks", group.bundle_id).remote(windows),
-            self.outlook("outlooks").remote(group.bundle_id, self.core.values_only(group.made)),
+            self.outlook("outlooks").remote(group.bundle_id, self.core.values_only(group.latest)),
         )
         return self.core.assemble(bundle, group, risk_BH, outlook_B)
 
     async def forecast(self, ask: Ask, horizons: Sequence[int]) -> list[dict[str, Any]]:
-        """See `Stages`."""
         (group,) = await self._rounds.alone(self.core.prepare, self.shelf, [ask])
-        made = self.core.values_only(group.made)
-        found: list[dict[str, Any]] = await self.outlook("every_point").remote(
-            group.bundle_id, made, horizons
+        latest = self.core.values_only(group.latest)
+        outlooks: list[dict[str, Any]] = await self.outlook("every_point").remote(
+            group.bundle_id, latest, horizons
         )
-        return found
+        return outlooks
 
     async def bulk(self, part: Part) -> pa.Table:
-        """See `Stages`."""
         bundle = self.shelf(part[0])
         with service_metrics.timed("features"):
             windows = await asyncio.to_thread(self.core.ready_windows, bundle, part[1])
@@ -205,7 +204,6 @@ class Features:
         return self.core.ready_rows(bundle, windows, risk_BH)
 
     async def about(self, bundle_id: str, fresh: bool = False) -> dict[str, Any]:
-        """See `Stages`."""
         return await asyncio.to_thread(
             self.core.about_fresh if fresh else self.core.about_one, self.shelf, bundle_id
         )
@@ -218,19 +216,15 @@ class GraphStages:
         self.features = Methods(features)
 
     async def predict(self, asks: Sequence[Ask]) -> Rows:
-        """See `Stages`."""
         return await self.features("predict").remote(asks)
 
     async def forecast(self, ask: Ask, horizons: Sequence[int]) -> list[dict[str, Any]]:
-        """See `Stages`."""
         return await self.features("forecast").remote(ask, horizons)
 
     async def bulk(self, part: Part) -> pa.Table:
-        """See `Stages`."""
         return await self.features("bulk").remote(part)
 
     async def about(self, bundle_id: str, *, fresh: bool = False) -> dict[str, Any]:
-        """See `Stages`."""
         return await self.features("about").remote(bundle_id, fresh)
 
 
@@ -260,12 +254,14 @@ class Ingress:
         return make_api(self.service, self.door)
 
     def reconfigure(self, user_config: dict[str, Any]) -> None:
-        """`{bundles: [{class, bundle_id, facility_id?}]}`: which bundles serve, changed without a
+        """Take over which bundles serve, `{bundles: [{class, bundle_id, facility_id?}]}`, without a
         restart.
         """
         self.service.declare(user_config)
 
     def check_health(self) -> None:
-        """Unhealthy (and replaced) where the loop that scores again has died."""
+        """Raise RuntimeError where the loop that scores again has died: the replica is then
+        replaced.
+        """
         if self._rescoring.done():
             raise RuntimeError("the loop that scores again has ended")

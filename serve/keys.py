@@ -23,18 +23,18 @@ ROLES = ("read", "push", "admin")
 
 
 class Caller(NamedTuple):
-    """Who asks: the facility it may see ("" means all) and what it may do."""
+    """Who calls: the facility it may see ("" means all) and what it may do."""
 
     name: str
     facility_id: str
     role: str
 
     def may(self, role: str) -> bool:
-        """Whether the role is at least as high as another."""
+        """Tell whether the caller's role is at least as high as another."""
         return ROLES.index(self.role) >= ROLES.index(role)
 
     def sees(self, facility_id: str) -> bool:
-        """Whether a facility is this caller's."""
+        """Tell whether a facility is this caller's."""
         return self.facility_id in (FLEET, facility_id)
 
 
@@ -42,7 +42,7 @@ ANYONE = Caller("local", FLEET, "admin")
 
 
 def hash_key(key: str) -> str:
-    """SHA-256: enough for keys of 256 random bits."""
+    """Return the SHA-256 of a key, which is enough for keys of 256 random bits."""
     return hashlib.sha256(key.encode()).hexdigest()
 
 
@@ -54,17 +54,17 @@ def make_key(store: Store, name: str, *, facility_id: str = FLEET, role: str = "
 
 
 def given_key(headers: Mapping[str, str], *, browser: bool) -> str | None:
-    """The key of a request: X-API-Key, Bearer, or (browsers, reading only) Basic with any user
-    name.
+    """Return the key of a request: X-API-Key, Bearer, or (browsers, reading only) Basic with any
+    user name.
     """
     if "x-api-key" in headers:
         return headers["x-api-key"]
-    scheme, _, told = headers.get("authorization", "").partition(" ")
+    scheme, _, credentials = headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer":
-        return told.strip()
+        return credentials.strip()
     if scheme.lower() == "basic" and browser:
         try:
-            return base64.b64decode(told, validate=True).decode().partition(":")[2]
+            return base64.b64decode(credentials, validate=True).decode().partition(":")[2]
         except (binascii.Error, UnicodeDecodeError):
             return None
     return None
@@ -78,27 +78,29 @@ def main(given: list[str] | None = None) -> int:
     parser.add_argument("--store", default="runs/demo/serve/store.sqlite")
     parser.add_argument("--facility", help="the one facility the key opens; default: all")
     parser.add_argument("--role", choices=ROLES, default="read")
-    asked = parser.parse_args(given)
-    if asked.do != "list" and not asked.name:
-        parser.error(f"{asked.do} needs a name")
-    facility = FLEET if asked.facility is None else asked.facility.strip()
-    if asked.facility is not None and not is_id(facility):
+    arguments = parser.parse_args(given)
+    if arguments.do != "list" and not arguments.name:
+        parser.error(f"{arguments.do} needs a name")
+    facility = FLEET if arguments.facility is None else arguments.facility.strip()
+    if arguments.facility is not None and not is_id(facility):
         parser.error(
-            f"--facility {asked.facility!r} is no id of a facility: leave it out for a key of all"
-            " facilities"
+            f"--facility {arguments.facility!r} is no id of a facility: leave it out for a key of"
+            " all facilities"
         )
     try:
-        return _do(Store.open(asked.store), asked, facility)
+        return _do(Store.open(arguments.store), arguments, facility)
     except HvacError as error:
         sys.stderr.write(f"error: {error}\n")
         return 2
 
 
-def _do(store: Store, asked: argparse.Namespace, facility: str) -> int:
-    if asked.do == "add":
-        sys.stdout.write(make_key(store, asked.name, facility_id=facility, role=asked.role) + "\n")
-    elif asked.do == "drop":
-        sys.stdout.write(f"{store.drop_keys(asked.name)} withdrawn\n")
+def _do(store: Store, arguments: argparse.Namespace, facility: str) -> int:
+    if arguments.do == "add":
+        sys.stdout.write(
+            make_key(store, arguments.name, facility_id=facility, role=arguments.role) + "\n"
+        )
+    elif arguments.do == "drop":
+        sys.stdout.write(f"{store.drop_keys(arguments.name)} withdrawn\n")
     else:
         sys.stdout.writelines(
             f"{key.name}\t{key.facility_id or 'fleet'}\t{key.role}\n" for key in store.api_keys()

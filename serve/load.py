@@ -2,7 +2,8 @@
 bundles.
 
 python -m serve.load [workspace=runs/demo] [store=postgresql://…]     (after ray_jobs.daily: only
-what is new)"""
+what is new)
+"""
 
 from __future__ import annotations
 
@@ -37,8 +38,8 @@ ROWS = 100_000
 
 
 class LoadCounts(NamedTuple):
-    """Parts of readings that were new, equipment whose predictions were taken over, equipment to be
-    scored again.
+    """Counts of new parts of readings, of equipment whose predictions were taken over, and of
+    equipment to be scored again.
     """
 
     parts: int
@@ -47,16 +48,17 @@ class LoadCounts(NamedTuple):
 
 
 def load(store: Store, config: ServeConfig) -> LoadCounts | None:
-    """Take over what the workspace has more than at the last time; None where there is nothing new.
+    """Take over what is new in the workspace since the last load; None where there is nothing new.
 
     A part of readings is a file that is never changed, so that only new ones are read. Predictions
     are taken over where the service would have made the same: by the bundle that serves the
     equipment now (another may have been promoted), and from all its readings (none were sent by
     `POST /v1/readings`). Other equipment keeps what it has and is scored again by the service.
     Interrupted, it is done again by the next call: readings are upserts, and what was taken is
-    noted last."""
+    noted last.
+    """
     workspace = place(config.workspace)
-    panel, told = workspace / "panel", read_note(LoadedTables, store.note(LOADED))
+    panel, before_note = workspace / "panel", read_note(LoadedTables, store.note(LOADED))
     if not (panel / "units.parquet").exists():
         return None
     parts = _parts(panel / "readings")
@@ -64,11 +66,11 @@ def load(store: Store, config: ServeConfig) -> LoadCounts | None:
         workspace / "latest.parquet",
         trained_bundles(workspace / "steps" / "train.json"),
     )
-    now = LoadedTables(parts=sorted(parts), latest=_stamp(latest_file), bundles=trained)
-    if now == told:
+    now_note = LoadedTables(parts=sorted(parts), latest=_stamp(latest_file), bundles=trained)
+    if now_note == before_note:
         return None
-    before = set(told.parts)
-    new, gone = sorted(set(parts) - before), len(before - set(parts))
+    parts_before = set(before_note.parts)
+    new, gone = sorted(set(parts) - parts_before), len(parts_before - set(parts))
     log.info("store: loading %d of %d parts of %s", len(new), len(parts), config.workspace)
     if gone:
         log.warning(
@@ -76,27 +78,27 @@ def load(store: Store, config: ServeConfig) -> LoadCounts | None:
             " store",
             gone,
         )
-    registry, latest = Registry.load(panel), now.latest is not None
+    registry, latest = Registry.load(panel), now_note.latest is not None
     store.add(units=list(_units(registry)), events=list(_events(registry)), stale=False)
     aggregate = _aggregate(workspace)
     for bucket, names in _by_bucket(new).items():
         every = [part for name, part in parts.items() if _bucket(name) == bucket]
         _load_bucket(store, every, [parts[name] for name in names], aggregate)
-    if trained != told.bundles:
+    if trained != before_note.bundles:
         store.assign({(FLEET, name): bundle for name, bundle in trained.items()}, stale=False)
     rows = read_parquet(latest_file).to_pylist() if latest else []
     versions = store.versions()
     taken, others = _sorted_out(rows, store)
     store.take_predictions(taken, versions)
     store.mark_stale(others if latest or not trained else set(registry.kinds))
-    store.remember(LOADED, now.model_dump_json())
+    store.remember(LOADED, now_note.model_dump_json())
     return LoadCounts(len(new), len({_unit(row) for row in taken}), store.stale_count())
 
 
 def _sorted_out(
     rows: list[dict[str, Any]], store: Store
 ) -> tuple[list[dict[str, Any]], set[tuple[str, str]]]:
-    """Predictions that the service would have made, and the equipment of the others."""
+    """Return the predictions that the service would have made, and the equipment of the others."""
     assigned, pushed = store.assignments(), store.pushed()
     others = {
         _unit(row)
@@ -112,18 +114,19 @@ def _unit(row: dict[str, Any]) -> tuple[str, str]:
 
 
 def _parts(readings: AnyPath) -> dict[str, pads.Fragment]:
-    """Files of readings, by their path below the folder."""
-    found = parquet_dataset(readings).get_fragments()
+    """Return the files of readings, by their path below the folder."""
+    fragments = parquet_dataset(readings).get_fragments()
     return {
-        PurePosixPath(each.path).as_posix().rpartition("panel/readings/")[2]: each for each in found
+        PurePosixPath(fragment.path).as_posix().rpartition("panel/readings/")[2]: fragment
+        for fragment in fragments
     }
 
 
 def _by_bucket(names: Iterable[str]) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = defaultdict(list)
+    names_of_bucket: dict[str, list[str]] = defaultdict(list)
     for name in names:
-        found[_bucket(name)].append(name)
-    return found
+        names_of_bucket[_bucket(name)].append(name)
+    return names_of_bucket
 
 
 def _bucket(part: str) -> str:
@@ -133,7 +136,7 @@ def _bucket(part: str) -> str:
 def _load_bucket(
     store: Store, every: Sequence[pads.Fragment], new: Sequence[pads.Fragment], aggregate: Aggregate
 ) -> None:
-    """Upsert the days from the first that new parts tell of, each as the jobs see it: from all
+    """Upsert the days from the first one of the new parts on, each as the jobs see it: from all
     parts of the bucket.
     """
     days = [pc.min(part.to_table(columns=["date"])["date"]).as_py() for part in new]
@@ -147,16 +150,16 @@ def _load_bucket(
 
 
 def _aggregate(workspace: AnyPath) -> Aggregate:
-    """How the jobs make one reading of a day's several; their default where they have not got that
-    far.
+    """Return how the jobs make one reading of several of a day; "mean", their default, before they
+    have run.
     """
     record = read_mark(workspace / "steps" / "featurize.json")
-    told = record.get("asked", {}).get("windows", {}).get("aggregate")
-    return next((known for known in get_args(Aggregate) if known == told), "mean")
+    aggregate = record.get("asked", {}).get("windows", {}).get("aggregate")
+    return next((known for known in get_args(Aggregate) if known == aggregate), "mean")
 
 
 def _stamp(file: AnyPath) -> str | None:
-    """What tells a file from the one that was there before."""
+    """Return the hash of a file, None where there is none."""
     return hashlib.sha256(file.read_bytes()).hexdigest() if file.exists() else None
 
 
@@ -172,7 +175,7 @@ def _events(registry: Registry) -> Iterator[tuple[Any, ...]]:
 
 
 def main(given: list[str] | None = None) -> int:
-    """Load, and say what was taken over."""
+    """Load, and print what was taken over."""
     parser = argparse.ArgumentParser(prog="python -m serve.load", description=__doc__)
     parser.add_argument(
         "settings",
@@ -185,12 +188,12 @@ def main(given: list[str] | None = None) -> int:
     )
     try:
         config = read_serve_config(read_overrides(parser.parse_args(given).settings))
-        found = load(Store.open(config.store_url), config)
+        counts = load(Store.open(config.store_url), config)
     except HvacError as error:
         sys.stderr.write(f"error: {error}\n")
         return 2
-    told = found._asdict() if found else {"nothing_new_in": str(config.workspace)}
-    sys.stdout.write(f"{json.dumps(told)}\n")
+    summary = counts._asdict() if counts else {"nothing_new_in": str(config.workspace)}
+    sys.stdout.write(f"{json.dumps(summary)}\n")
     return 0
 
 

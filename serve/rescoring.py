@@ -16,7 +16,8 @@ from serve.bodies.problems import TooSlow, is_passing
 from serve.graph.asks import Ask
 from serve.graph.stages import one_by_one
 from serve.memory.store import Claim, StoreError
-from serve.service import Service, checked_rows
+from serve.service import Service
+from serve.work.risk_rows import checked_rows
 
 log = logging.getLogger(__name__)
 AT_ONCE = 32
@@ -24,7 +25,7 @@ FOR_MANY = 0.25  # share of the time for an answer that a group has, before it i
 
 
 async def rescore(service: Service) -> int:
-    """One round; how many pieces were done or set aside."""
+    """Run one round; return how many pieces of equipment were scored or set aside."""
     store = service.store
     claims = await asyncio.to_thread(store.claim_stale, AT_ONCE)
     if claims:
@@ -65,7 +66,7 @@ async def _score(service: Service, claims: Sequence[Claim]) -> None:
 
 
 async def _check_alive(service: Service) -> None:
-    """Raise TooSlow where the stages answer nothing at all: then it is not the unit that is slow."""
+    """Raise TooSlow where the stages answer nothing at all, so that the unit is not to blame."""
     assigned = await asyncio.to_thread(service.store.assignments)
     for bundle in sorted(set(assigned.values()))[:1]:
         try:
@@ -76,10 +77,10 @@ async def _check_alive(service: Service) -> None:
 
 
 async def _score_together(service: Service, claims: list[Claim]) -> None:
-    found = await asyncio.to_thread(_stored_asks, service, claims)
+    asks_or_errors = await asyncio.to_thread(_stored_asks, service, claims)
     asks: list[Ask] = []
     sound: list[Claim] = []
-    for claim, ask in zip(claims, found, strict=True):
+    for claim, ask in zip(claims, asks_or_errors, strict=True):
         if isinstance(ask, StoreError):
             raise ask
         if isinstance(ask, Exception):
@@ -94,7 +95,7 @@ async def _score_together(service: Service, claims: list[Claim]) -> None:
 
 
 def _stored_asks(service: Service, claims: Sequence[Claim]) -> list[Ask | Exception]:
-    """Asks by the bundles that serve now: whoever promotes one marks its equipment in the same
+    """Return asks by the bundles that serve now: promoting one marks its equipment in the same
     transaction.
     """
     assigned = service.store.assignments()
@@ -120,12 +121,12 @@ async def rescore_forever(service: Service) -> None:
 
     What was set aside before this start is tried once more: what was in its way may be mended.
     """
-    begun = False
+    started = False
     while True:
         try:
-            if not begun:
+            if not started:
                 await asyncio.to_thread(lambda: service.store.mark_stale(service.store.aside()))
-                begun = True
+                started = True
             done = await rescore(service)
             service.rescoring_fails = False
         except asyncio.CancelledError:

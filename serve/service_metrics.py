@@ -1,5 +1,8 @@
-"""Prometheus metrics of the service. With PROMETHEUS_MULTIPROC_DIR set (as `python -m serve` does)
-`/metrics` shows the sum over all processes of the node: ingress, features, model, forecast."""
+"""Prometheus metrics of the service.
+
+With PROMETHEUS_MULTIPROC_DIR set (as `python -m serve` does) `/metrics` shows the sum over all
+processes of the node: ingress, features, model, forecast.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +42,7 @@ BATCH_SIZE = Histogram(
 )
 WINDOWS = Counter(
     "hvac_windows",
-    "Windows judged, by facility and status.",
+    "Windows scored, by facility and status.",
     ["facility", "status"],
     registry=REGISTRY,
 )
@@ -84,7 +87,7 @@ def timed(stage: str) -> Iterator[None]:
 
 
 def exposition() -> bytes:
-    """All metrics as text."""
+    """Return all metrics as text."""
     if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
         return generate_latest(REGISTRY)
     registry = CollectorRegistry()

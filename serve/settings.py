@@ -1,4 +1,4 @@
-"""What a service is given: where its bundles and store lie, and its limits. One place, checked."""
+"""Settings of a service: where its bundles and store lie, and its limits; checked in one place."""
 
 from __future__ import annotations
 
@@ -14,59 +14,72 @@ MIB = 2**20
 
 
 class Limits(Config):
-    """What one request may ask for, and how much work may wait."""
+    """Limits of one request, and of the work that may wait."""
 
     body_bytes: int = Field(default=8 * MIB, ge=1024)
+    """Largest body of a request, in bytes (8 MiB)."""
     bulk_bytes: int = Field(default=64 * MIB, ge=1024)
+    """Largest body of a bulk request, in bytes (64 MiB)."""
     units: int = Field(default=256, ge=1)
+    """Most pieces of equipment in one request."""
     readings: int = Field(default=200_000, ge=1)
+    """Most readings in one request."""
     windows: int = Field(default=20_000, ge=1)
+    """Most windows in one bulk request."""
     in_flight: int = Field(default=64, ge=1)
+    """Most requests that are worked on at once; further ones are answered 429."""
     timeout_s: float = Field(default=20.0, gt=0)
+    """Seconds until a request is answered 504."""
     retry_after_s: int = Field(default=2, ge=1)
+    """Seconds after which a refused caller is told to try again."""
 
 
 class ServeConfig(Config):
-    """One service.
-
-    `workspace` (a path or URL, as `bundles` is) is what the batch jobs wrote: its bundles, readings
-    and predictions fill an empty store; `store` is a local file (SQLite) or `postgresql://…`.
-    `layout: graph` runs Features, RiskModel and Forecast as deployments of their own, `fused` runs
-    the same stages inside the ingress; `replicas` is how many of each. `keys: auto` asks for API
-    keys unless Serve listens on the loopback address only. Without keys only requests to this
-    machine are answered, and to `hosts`: names under which a reverse proxy serves."""
+    """Settings of one service."""
 
     workspace: Location = Path("runs/demo")
+    """Path or URL of what the batch jobs wrote: it fills an empty store."""
     bundles: Location | None = None
-    store: str | None = Field(default=None, repr=False)  # it may hold a password
+    """Path or URL of the folder of bundles; default: `bundles` in the workspace."""
+    store: str | None = Field(default=None, repr=False)  # a password may be in it
+    """Local file (SQLite) or `postgresql://…`; default: `serve/store.sqlite` in the workspace."""
     language: Literal["en", "ja"] = "en"
+    """Language of pages and CSV files where the reader chooses none."""
     layout: Literal["graph", "fused"] = "graph"
+    """`graph`: features, model and forecast are deployments; `fused`: all run in the ingress."""
     keys: Literal["auto", "required", "off"] = "auto"
+    """Whether requests need API keys; `auto`: unless Serve listens on loopback only."""
     hosts: tuple[str, ...] = ()
+    """Names under which a reverse proxy serves; without keys, no others are answered."""
     replicas: int = Field(default=1, ge=1)
+    """Replicas of each deployment."""
     bundles_in_memory: int = Field(default=32, ge=1)
+    """Most bundles that a process keeps in memory."""
     batch: int = Field(default=16, ge=1)
+    """Most requests that a stage answers in one pass."""
     rescore_every_s: float = Field(default=0.5, gt=0)
+    """Seconds between two looks for equipment whose record has changed."""
     limits: Limits = Limits()
+    """Limits of one request, and of the work that may wait."""
 
     @property
     def bundle_folder(self) -> AnyPath:
-        """Folder whose sub-folders are bundles."""
+        """Return the folder whose sub-folders are bundles."""
         return place(self.bundles or self.workspace / "bundles")
 
     @property
     def peer_folder(self) -> AnyPath:
-        """Folder of the levels of peers that the batch jobs write."""
+        """Return the folder of the levels of peers that the batch jobs write."""
         return place(self.workspace / "peers")
 
     @property
     def store_url(self) -> str:
-        """Where readings and predictions are kept."""
+        """Return where readings and predictions are kept."""
         return self.store or str(place(self.workspace / "serve" / "store.sqlite"))
 
 
 def read_serve_config(args: dict[str, Any]) -> ServeConfig:
-    """Settings from the arguments of `serve run` or a Serve config file; texts such as "8" become
+    """Check the arguments of `serve run` or of a Serve config file; texts such as "8" become
     numbers.
 
     Raises:

@@ -1,4 +1,4 @@
-"""One detection run, one YAML file."""
+"""The configuration of a detection run: one YAML file."""
 
 from __future__ import annotations
 
@@ -20,22 +20,34 @@ from ray_jobs.run.runtime import RayConfig
 
 
 class DetectConfig(Config):
-    """Everything a detection run is made of: simulated `series` or real records from a `source`,
-    and what follows.
+    """Settings of a detection run: simulated `series` or real records from a `source`, and what
+    follows.
     """
 
     name: str
+    """Name of the run, as the report shows it."""
     workspace: Location
+    """Folder or URL that the run writes into."""
     language: Literal["en", "ja"] = "en"
+    """Language of the report."""
     seed: Seed = 0
+    """Random seed of simulation, training and bootstrap."""
     series: Annotated[SineConfig | RichConfig, Field(discriminator="pattern")] | None = None
+    """How series are simulated; give this or `source`."""
     source: RecordsConfig | None = None
+    """Which records are read; give this or `series`."""
     windows: SlidingConfig = SlidingConfig()
+    """How series are cut into windows."""
     inject: InjectConfig | None = None
+    """Anomalies that are put into the training part; default: none."""
     model: Cnn1dConfig = Cnn1dConfig()
+    """Settings of the network."""
     alarms: AlarmConfig = AlarmConfig()
+    """How the threshold is chosen and alarms are made."""
     train: TrainConfig = TrainConfig()
+    """How the network is fitted on Ray Train."""
     ray: RayConfig = RayConfig()
+    """How the job gets its Ray."""
 
     @model_validator(mode="after")
     def _has_one_origin(self) -> Self:
@@ -48,12 +60,12 @@ class DetectConfig(Config):
 
     @property
     def kind(self) -> str:
-        """Where series come from: sine, rich or records."""
+        """Return where series come from: sine, rich or records."""
         return self.series.pattern if self.series else "records"
 
     @property
     def network(self) -> Cnn1dConfig:
-        """The network's configuration, with the run's seed where it names none of its own."""
+        """Return the network's configuration, with the run's seed where it sets none itself."""
         return (
             self.model
             if "seed" in self.model.model_fields_set

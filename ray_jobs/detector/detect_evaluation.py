@@ -1,4 +1,4 @@
-"""AnomalyScorer the test part with the detector, loaded anew, beside the baselines: metrics, tables,
+"""Score the test part with the detector, loaded anew, beside the baselines: metrics, tables,
 figures, report.
 """
 
@@ -106,5 +106,5 @@ def _facts(config: DetectConfig, read: SeriesRecord, trained: DetectorRecord) ->
 
 
 def _finite(tree: Any) -> Any:
-    """The same tree with None where a number is not finite."""
+    """Return the same tree with None where a number is not finite."""
     return json.loads(json.dumps(tree), parse_constant=lambda name: None)

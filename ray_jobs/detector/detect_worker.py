@@ -30,7 +30,7 @@ def fit_on_workers(
     key: str,
 ) -> tuple[Cnn1d, FitState]:
     """Fit by `config.workers` Ray Train workers (0: in this process); started again, it goes on
-    where it stood.
+    from its checkpoint.
 
     Args:
         folder: shared by all workers; `key` names the fit in it.
@@ -46,8 +46,8 @@ def fit_on_workers(
 
 
 def detector_worker(settings: dict[str, Any]) -> None:
-    """One worker of the data-parallel fit: it reads all examples, for their statistics, and learns
-    from its share.
+    """Fit as one of the data-parallel workers: read all examples, for their statistics, and learn
+    from a share.
     """
     torch.set_num_threads(1)
     context = ray_train.get_context()
@@ -63,18 +63,18 @@ def detector_worker(settings: dict[str, Any]) -> None:
     )
     train = augmented(train, config, no_encoder)
     model = Cnn1d.start(train, config, no_encoder)
-    own = shard(train, context.get_world_rank(), context.get_world_size())
+    worker_share = shard(train, context.get_world_rank(), context.get_world_size())
     checkpoint = reporter(
         NETWORK, states, config, every=settings["every"], last=True, local=settings["local"]
     )
 
-    def report(found: FitState) -> None:
-        settle_tie(found)
-        checkpoint(found)
+    def report(fit_state: FitState) -> None:
+        settle_tie(fit_state)
+        checkpoint(fit_state)
 
     fit_network(
         model.network,
-        model.rows(own),
+        model.rows(worker_share),
         model.rows(validation),
         config,
         counts=count(train),

@@ -1,7 +1,8 @@
-"""A network's fit on Ray Train: what every worker of it does, and the run around the workers.
+"""A network's fit on Ray Train: the work of every worker, and the run around the workers.
 
 Fits are named (an equipment class, a detector); a checkpoint holds all of them, so a killed worker,
-or a killed job that is started again, goes on where they stood."""
+or a killed job that is started again, goes on where they stood.
+"""
 
 from __future__ import annotations
 
@@ -50,7 +51,7 @@ def fit_by_workers(
     poll_often()
     folder = place(folder)
     local = None if config.workers else str(folder / f"local-{name}")
-    asked = (
+    worker_resources = (
         {"CPU": 1.0, **({"GPU": 1.0} if config.gpu else {}), **config.resources}
         if config.resources
         else {}
@@ -61,7 +62,9 @@ def fit_by_workers(
             worker,
             train_loop_config={**settings, "every": config.checkpoint_every, "local": local},
             scaling_config=ScalingConfig(
-                num_workers=config.workers, use_gpu=config.gpu, resources_per_worker=asked or None
+                num_workers=config.workers,
+                use_gpu=config.gpu,
+                resources_per_worker=worker_resources or None,
             ),
             run_config=RayRunConfig(
                 name=name,
@@ -106,22 +109,24 @@ def poll_often() -> None:
 
 
 def storage_of(folder: AnyPath) -> dict[str, Any]:
-    """Where Ray Train and Ray Tune keep their checkpoints, as arguments of their `RunConfig`."""
+    """Return where Ray Train and Ray Tune keep their checkpoints, as arguments of their
+    `RunConfig`.
+    """
     if isinstance(folder, Place):
         return {"storage_path": folder.inner, "storage_filesystem": folder.system}
     return {"storage_path": str(folder)}
 
 
 def wrap(module: torch.nn.Module) -> torch.nn.Module:
-    """A network as Ray Train wants it: on the worker's device, data-parallel where there are
-    several.
+    """Prepare a network for Ray Train: on the worker's device, data-parallel where there are
+    several workers.
     """
     wrapped: torch.nn.Module = prepare_model(module)
     return wrapped
 
 
 def shard(windows: Windows, rank: int, count: int) -> Windows:
-    """A worker's share of the rows."""
+    """Return a worker's share of the rows."""
     return windows if count == 1 else windows.take(np.arange(rank, len(windows), count))
 
 
@@ -134,8 +139,8 @@ def reporter(
     last: bool,
     local: str | None,
 ) -> Callable[[FitState], None]:
-    """Checkpoint all fits every few epochs; without workers nothing copies the folder, so it lies
-    in the workspace.
+    """Make the function that checkpoints all fits every few epochs; without workers, into the
+    folder `local`.
     """
 
     def report(state: FitState) -> None:
@@ -162,7 +167,7 @@ def reporter(
 
 
 def resumed(local: str | None) -> dict[str, FitState]:
-    """The fits of the last checkpoint, none where there is none."""
+    """Return the fits of the last checkpoint, {} where there is none."""
     if local and (place(local) / STATE).exists():
         return load_states(place(local))
     checkpoint = ray_train.get_checkpoint()
@@ -179,7 +184,7 @@ def save_states(states: dict[str, FitState], folder: AnyPath) -> None:
 
 
 def load_states(folder: AnyPath) -> dict[str, FitState]:
-    """The fits of a checkpoint, by class (tensors and plain values only)."""
+    """Read the fits of a checkpoint, by class (tensors and plain values only)."""
     with (folder / STATE).open("rb") as file:
-        found = torch.load(file, weights_only=True)
-    return {name: FitState(**state) for name, state in found.items()}
+        saved = torch.load(file, weights_only=True)
+    return {name: FitState(**state) for name, state in saved.items()}

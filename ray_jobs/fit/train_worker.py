@@ -1,4 +1,6 @@
-"""What a Ray Train worker does: fit its share of every network of every class, checkpoint, resume."""
+"""The work of a Ray Train worker: fit its share of every network of every class, checkpoint,
+resume.
+"""
 
 from __future__ import annotations
 
@@ -19,11 +21,12 @@ from ray_jobs.tables.windows_table import fit_windows, load_recipes
 
 
 def fit_worker(settings: dict[str, Any]) -> None:
-    """One worker of the data-parallel fit (also the whole of it, with one worker).
+    """Fit as one worker of the data-parallel fit (with one worker, all of it).
 
     A class has a network per fold, which scores the units that it did not see, and one of all
     units. Every worker reads all windows, so that scaling and class weights are those of the whole;
-    it then keeps its share of the rows."""
+    it then keeps its share of the rows.
+    """
     torch.set_num_threads(1)
     context = ray_train.get_context()
     config = read_family(settings["model"])
@@ -46,7 +49,7 @@ def fit_worker(settings: dict[str, Any]) -> None:
             )
             train = augmented(train, fit.config, encoder)
             model = FAMILIES[fit.config.family].model.start(train, fit.config, encoder)
-            own = shard(train, context.get_world_rank(), context.get_world_size())
+            worker_share = shard(train, context.get_world_rank(), context.get_world_size())
             name = f"{class_name}/{fit.name}"
             checkpoint = reporter(
                 name,
@@ -58,7 +61,7 @@ def fit_worker(settings: dict[str, Any]) -> None:
             )
             states[name] = fit_network(
                 model.network,
-                model.rows(own),
+                model.rows(worker_share),
                 model.rows(tune),
                 fit.config,
                 counts=count(train),

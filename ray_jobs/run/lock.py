@@ -62,8 +62,8 @@ def _take(file: IO[str], workspace: Path) -> None:
 
 def _holder(text: str) -> str:
     try:
-        told = json.loads(text)
-        return f"{told['job']} (process {told['pid']} on {told['host']}, since {told['since']})"
+        owner = json.loads(text)
+        return f"{owner['job']} (process {owner['pid']} on {owner['host']}, since {owner['since']})"
     except (ValueError, KeyError, TypeError):
         return "another job"
 

@@ -1,5 +1,5 @@
-"""How far a step is: a bar in a terminal, a line now and then where there is none (the logs of a
-submitted job).
+"""Show how far a step is: a bar in a terminal, else a line now and then (in the logs of a submitted
+job).
 """
 
 from __future__ import annotations
@@ -21,20 +21,22 @@ SECONDS_BETWEEN_LINES = 15.0
 def counted(
     step: str, what: str, total: int, items: Iterable[Item], count: Any = lambda item: 1
 ) -> Iterator[Item]:
-    """The same items; says how many of `total` have passed, each counting for `count(item)`."""
-    done, said, terminal = 0, time.monotonic(), os.isatty(2)
+    """Yield the same items; show how many of `total` are done, each counting for `count(item)`."""
+    done, logged, terminal = 0, time.monotonic(), os.isatty(2)
     with tqdm(total=total, desc=step, unit=what, disable=not terminal) as bar:
         for item in items:
             yield item
             done += count(item)
             bar.update(count(item))
-            if not terminal and (time.monotonic() - said > SECONDS_BETWEEN_LINES or done == total):
-                said = time.monotonic()
+            if not terminal and (
+                time.monotonic() - logged > SECONDS_BETWEEN_LINES or done == total
+            ):
+                logged = time.monotonic()
                 log.info("%s: %d of %d %s", step, done, total, what)
 
 
 def finished(step: str, what: str, refs: list[ray.ObjectRef]) -> list[Any]:
-    """Results of Ray tasks, in the order of `refs`; progress is told as they end."""
+    """Return the results of Ray tasks, in the order of `refs`; progress is shown as they end."""
     for _ in counted(step, what, len(refs), _as_they_end(refs)):
         pass
     return list(ray.get(refs))

@@ -27,41 +27,48 @@ Resources = dict[str, Annotated[float, Field(ge=0)]]
 
 
 class FeaturizeConfig(Config):
-    """How windows are made; raw values are kept where the model needs them, unless `keep_values`
-    says otherwise.
-
-    `buckets` is into how many parts the equipment of each facility is cut (default: by size).
-    `resources` and `encoder_resources` are what a task and an encoder ask of a node beside CPUs and
-    GPUs, such as {features: 0.01}."""
+    """How windows are made."""
 
     buckets: int | None = Field(default=None, ge=1)
+    """Parts into which the equipment of each facility is cut; default: by size."""
     encoders: int | None = Field(default=None, ge=1)
+    """Actors that embed windows; default: one per 4 buckets, at most one a CPU."""
     encoder_gpus: float = Field(default=0.0, ge=0)
+    """GPUs of each encoder; 0: it runs on the CPU."""
     resources: Resources = Field(default_factory=dict)
+    """What a task needs of a node beside CPUs, such as {features: 0.01}."""
     encoder_resources: Resources = Field(default_factory=dict)
+    """What an encoder needs of a node beside CPUs and GPUs, such as {encoder: 0.01}."""
     keep_values: bool | None = None
+    """Whether the table keeps raw values; default: where a model reads them."""
 
 
 class TrainConfig(Config):
-    """How classifiers are fitted on Ray Train: `workers: 0` fits in the driver's process.
-
-    `resources` is what each worker asks of a node beside its CPU and GPU, such as {encoder: 0.01}.
-    """
+    """How classifiers are fitted on Ray Train."""
 
     workers: int = Field(default=1, ge=0)
+    """Ray Train workers of a fit; 0: it runs in the driver's process."""
     gpu: bool = False
+    """Whether each worker has a GPU."""
     resources: Resources = Field(default_factory=dict)
+    """What a worker needs of a node beside its CPU and GPU, such as {encoder: 0.01}."""
     checkpoint_every: int = Field(default=5, ge=1)
+    """Epochs between two checkpoints."""
     max_failures: int = Field(default=2, ge=0)
+    """How often a fit goes on after a worker has died."""
 
 
 class EvaluateConfig(Config):
-    """What the report compares, and how sure it is."""
+    """Which models the report compares, and how exactly."""
 
     baselines: tuple[str, ...] = BASELINES
+    """Families that are fitted for comparison."""
     ablation: bool = True
+    """Whether the report also has an untrained encoder."""
     replicates: int = Field(default=2000, ge=100)
+    """Bootstrap replicates of every interval."""
     forecast_windows: int = Field(default=400, ge=20)
+    """Windows on which forecasts are evaluated."""
 
     @field_validator("baselines")
     @classmethod
@@ -72,39 +79,41 @@ class EvaluateConfig(Config):
 
 
 class ScoreConfig(Config):
-    """Which windows are scored: those that end on the newest `days` days of every unit, or one day,
-    or some facilities.
-
-    `again` scores what has not changed as well.
-    """
+    """Which windows are scored: the newest days of every unit, or one day, or some facilities."""
 
     days: int = Field(default=1, ge=1)
+    """How many of the newest days of every unit are scored."""
     facilities: tuple[str, ...] = ()
+    """Facilities that are scored; default: all."""
     day: dt.date | None = None
+    """The one day that is scored; default: the newest `days`."""
     again: bool = False
+    """Whether buckets that have not changed are scored again."""
 
 
 class CompareConfig(Config):
-    """Which models stand beside each other: a list of family names, or a mapping from a name to a
-    family's settings.
-
-    `kinds` is for `ray_jobs.rotate`: each kind of events is predicted alone, and figures are means
-    over kinds."""
+    """Which models are compared."""
 
     name: FileName = "families"
+    """Name of the comparison's files."""
     models: dict[str, ModelConfig]
+    """A list of family names, or a mapping from a name to a family's settings."""
     default: str = "hybrid"
+    """The model with which the others are compared."""
     kinds: Annotated[tuple[str, ...], Distinct] = ()
+    """Kinds of events that `ray_jobs.rotate` predicts one by one; figures are means over them."""
     seeds: Annotated[tuple[Seed, ...], Distinct] = Field(default=(0, 1, 2), min_length=1)
+    """Random seeds; every model is fitted with each."""
     replicates: int = Field(default=2000, ge=100)
+    """Bootstrap replicates of every interval."""
 
     @field_validator("models", mode="before")
     @classmethod
     def _by_name(cls, given: Any) -> Any:
         if isinstance(given, list | tuple):
-            if odd := [each for each in given if not isinstance(each, str)]:
+            if others := [name for name in given if not isinstance(name, str)]:
                 raise ValueError(
-                    f"a list of models holds names only, found {odd[0]!r}: write 'name:"
+                    f"a list of models holds names only, found {others[0]!r}: write 'name:"
                     " {settings}' lines"
                 )
             if len(set(given)) < len(given):
@@ -144,31 +153,50 @@ class CompareConfig(Config):
 
 
 class RunConfig(Config):
-    """Everything a run is made of."""
+    """All settings of a run."""
 
     name: str
+    """Name of the run, as reports show it."""
     workspace: Location
+    """Folder or URL that the run writes into."""
     language: Literal["en", "ja"] = "en"
+    """Language of reports and CSV files."""
     seed: Seed = 0
+    """Random seed of the run."""
     source: SourceConfig | None = None
+    """Which tables are read; give this or `simulate`."""
     simulate: SimulateConfig | None = None
+    """Which fleet is simulated; give this or `source`."""
     windows: WindowConfig = WindowConfig()
+    """How windows are cut and normalised."""
     labels: LabelConfig = LabelConfig()
+    """What is predicted."""
     splits: SplitConfig = SplitConfig()
+    """Which windows are for training, tuning, calibration and test."""
     encoder: EncoderConfig = EncoderConfig()
+    """The frozen encoder of embeddings."""
     featurize: FeaturizeConfig = FeaturizeConfig()
+    """How the featurized table is made."""
     model: ModelConfig = FusionConfig()
+    """The family of models and its settings."""
     train: TrainConfig = TrainConfig()
+    """How the model is fitted on Ray Train."""
     decision: DecisionConfig = DecisionConfig()
+    """How scores become risks and alarms."""
     compare: CompareConfig | None = None
+    """Which models are compared; default: none."""
     tune: TuneConfig | None = None
+    """How settings are searched; default: not at all."""
     evaluate: EvaluateConfig = EvaluateConfig()
+    """What the report compares."""
     score: ScoreConfig = ScoreConfig()
+    """Which windows are scored."""
     ray: RayConfig = RayConfig()
+    """How jobs get their Ray."""
 
     @property
     def keeps_values(self) -> bool:
-        """Whether the featurized table holds the raw values of every window."""
+        """Return whether the featurized table holds the raw values of every window."""
         kept = self.featurize.keep_values
         models = (self.model, *(self.compare.models.values() if self.compare else ()))
         return (
@@ -184,18 +212,18 @@ class RunConfig(Config):
         if self.source and self.source.format == "seed":
             if self.windows.normalise != "none":
                 raise ValueError(
-                    "the seed's format holds windows without their history: set windows.normalise:"
-                    " none"
+                    "the predecessor's format holds windows without their history: set"
+                    " windows.normalise: none"
                 )
             if self.windows.horizons != (30, 60, 90) or self.windows.lookback != 90:
                 raise ValueError(
-                    "the seed's format has windows of 90 days and labels for 30, 60 and 90: keep"
-                    " these"
+                    "the predecessor's format has windows of 90 days and labels for 30, 60 and 90:"
+                    " keep these"
                 )
             if self.splits.kind not in ("equipment", "facility"):
                 raise ValueError(
-                    "the seed's format has no continuous record: set splits.kind: equipment or"
-                    " facility"
+                    "the predecessor's format has no continuous record: set splits.kind: equipment"
+                    " or facility"
                 )
         return self
 

@@ -1,4 +1,4 @@
-"""Start, or join, Ray: the one place that knows how."""
+"""Start, or join, Ray: the one place where this is done."""
 
 from __future__ import annotations
 
@@ -23,18 +23,22 @@ ENVIRONMENT = {
 
 
 class RayConfig(Config):
-    """How a job gets its Ray: `address: local` starts one; a cluster's jobs join by RAY_ADDRESS."""
+    """How a job gets its Ray."""
 
     address: str = "local"
+    """`local` starts a Ray; other addresses, or RAY_ADDRESS, are joined."""
     num_cpus: int | None = Field(default=None, ge=1)
+    """CPUs of a Ray started here; default: all of the machine."""
     object_store_mb: int = Field(default=512, ge=80)
+    """Object store of a Ray started here, in MiB."""
     dashboard: bool = False
+    """Whether a Ray started here has its dashboard."""
 
 
 @contextmanager
 def ray_session(config: RayConfig) -> Iterator[None]:
-    """A connected Ray; one that was started here is also stopped here, one that was joined is left
-    running.
+    """Connect to Ray while the block runs; a Ray that was started here is also stopped, one that
+    was joined goes on.
     """
     if ray.is_initialized():
         yield

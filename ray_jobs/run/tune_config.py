@@ -13,25 +13,27 @@ METRIC = "tune_pr_auc"
 
 
 class TuneConfig(Config):
-    """A sweep over the settings of `model`, each trial judged on *tune* by the mean PR-AUC over
+    """A sweep over the settings of `model`; trials are scored on *tune* by the mean PR-AUC over
     classes and horizons.
-
-    Attributes:
-        trials: how many settings are tried (`pbt`: the size of the population).
-        cpus_per_trial, gpus_per_trial: what one trial (with `train.workers` > 1: one of its
-            workers) is given.
-        metric: `tune_pr_auc`, or that of one horizon, such as `tune_pr_auc_30`.
-        grace_epochs: `asha` stops no trial before; `pbt` may change settings this often.
-        mlflow_uri: where MLflow records the trials, if anywhere.
     """
 
     algorithm: Literal["random", "asha", "optuna", "pbt"] = "random"
+    """How settings are drawn and trials stopped."""
     trials: int = Field(default=16, ge=1)
+    """How many settings are tried (`pbt`: the size of the population)."""
     concurrent: int = Field(default=2, ge=1)
+    """Trials that run at once."""
     cpus_per_trial: float = Field(default=1.0, gt=0)
+    """CPUs of one trial (with `train.workers` > 1: of one of its workers)."""
     gpus_per_trial: float = Field(default=0.0, ge=0)
+    """GPUs of one trial (with `train.workers` > 1: of one of its workers)."""
     seed: Seed = 0
+    """Random seed of the drawn settings."""
     metric: str = METRIC
+    """`tune_pr_auc`, or that of one horizon, such as `tune_pr_auc_30`."""
     grace_epochs: int = Field(default=3, ge=1)
+    """Epochs before `asha` may stop a trial, and between changes of `pbt`."""
     mlflow_uri: str | None = None
+    """Where MLflow records the trials; default: nowhere."""
     space: Space = Field(min_length=1)
+    """The range of each setting that is searched."""

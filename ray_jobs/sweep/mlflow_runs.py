@@ -31,14 +31,12 @@ def check_reachable(uri: str) -> None:
 
 
 def _or_warn(record: Callable[..., None]) -> Callable[..., None]:
-    """A store that fails takes no trial with it: Ray Tune would end the trial that its callback was
-    told of.
-    """
+    """Turn errors of MLflow into warnings, as Ray Tune would end a trial whose callback fails."""
 
     @functools.wraps(record)
-    def recorded(self: TrialRuns, *told: Any, **info: Any) -> None:
+    def recorded(self: TrialRuns, *arguments: Any, **info: Any) -> None:
         try:
-            record(self, *told, **info)
+            record(self, *arguments, **info)
         except MlflowException as error:
             log.warning("MLflow did not record at %s: %s", self.uri, str(error).splitlines()[0])
 
@@ -46,11 +44,12 @@ def _or_warn(record: Callable[..., None]) -> Callable[..., None]:
 
 
 class TrialRuns(Callback):  # type: ignore[misc]
-    """One run per trial: a metric per epoch, the settings when it ends; goes on with it after a
-    kill.
+    """One MLflow run per trial: a metric per epoch, the settings when it ends; a killed sweep goes
+    on with it.
 
     Ray's own callback writes every metric by itself, which takes a second per epoch on a local
-    database, and starts a second run for a trial that is taken up again."""
+    database, and starts a second run for a trial that is taken up again.
+    """
 
     def __init__(self, uri: str, experiment: str, sweep: str) -> None:
         self.uri, self.experiment, self.sweep = uri, experiment, sweep
@@ -58,7 +57,7 @@ class TrialRuns(Callback):  # type: ignore[misc]
 
     @property
     def client(self) -> MlflowClient:
-        """A client; they are cheap."""
+        """Return a new client, which costs little."""
         return MlflowClient(self.uri)
 
     @_or_warn
@@ -71,10 +70,10 @@ class TrialRuns(Callback):  # type: ignore[misc]
             TRIAL: name,
             SWEEP: self.sweep,
         }  # trials of another sweep of this name are called the same
-        found: list[Run] = client.search_runs(
+        runs: list[Run] = client.search_runs(
             [experiment], " and ".join(f"tags.{n} = '{v}'" for n, v in tags.items())
         )
-        run = found[0] if found else client.create_run(experiment, run_name=name, tags=tags)
+        run = runs[0] if runs else client.create_run(experiment, run_name=name, tags=tags)
         client.update_run(run.info.run_id, status="RUNNING")
         self.run_of[name] = run.info.run_id
 
@@ -84,13 +83,13 @@ class TrialRuns(Callback):  # type: ignore[misc]
     ) -> None:
         """Record an epoch."""
         now, step = int(time.time() * 1000), int(result["epoch"])
-        own = {
+        finite = {
             n: v
             for n, v in result.items()
             if isinstance(v, float) and math.isfinite(v) and not n.startswith("time")
         }
         if run := self.run_of.get(str(trial)):
-            self.client.log_batch(run, metrics=[Metric(n, v, now, step) for n, v in own.items()])
+            self.client.log_batch(run, metrics=[Metric(n, v, now, step) for n, v in finite.items()])
 
     @_or_warn
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:

@@ -22,8 +22,8 @@ WITHOUT_EPOCHS = "{} {}, and {} is fitted at once, without epochs: use algorithm
 
 
 class Plan(NamedTuple):
-    """Settings drawn beforehand (Optuna draws its own), what windows must carry, and the longest
-    trial.
+    """Settings drawn beforehand (Optuna draws its own), what windows must carry, and the epochs of
+    the longest trial.
     """
 
     points: list[Settings]
@@ -32,7 +32,7 @@ class Plan(NamedTuple):
 
 
 def plan(config: RunConfig, workspace: Workspace) -> Plan:
-    """Check everything that can be known beforehand.
+    """Check everything that can be checked before training, and return the plan.
 
     Raises:
         HvacError: one sentence on what is wrong: a setting, a range, an algorithm that does not
@@ -56,7 +56,7 @@ def plan(config: RunConfig, workspace: Workspace) -> Plan:
 
 
 def tune_section(config: RunConfig) -> TuneConfig:
-    """The `tune:` section. Raises ConfigError without one."""
+    """Return the `tune:` section. Raise ConfigError without one."""
     if config.tune is None:
         raise ConfigError(
             f"{config.name} has no 'tune' section: see ray_jobs/configs/sweep_demo.yaml for one"
@@ -65,13 +65,13 @@ def tune_section(config: RunConfig) -> TuneConfig:
 
 
 def workers_of(config: RunConfig) -> int:
-    """How many workers fit one trial: several only for networks."""
+    """Return how many workers fit one trial: several only for networks."""
     return max(config.train.workers, 1) if FAMILIES[config.model.family].network else 1
 
 
 def _check_packages(search: TuneConfig) -> None:
-    wanted = {"optuna": search.algorithm == "optuna", "mlflow": search.mlflow_uri is not None}
-    for package in (name for name, is_wanted in wanted.items() if is_wanted):
+    needed = {"optuna": search.algorithm == "optuna", "mlflow": search.mlflow_uri is not None}
+    for package in (name for name, is_needed in needed.items() if is_needed):
         try:
             importlib.import_module(package)
         except ImportError:
@@ -129,14 +129,14 @@ def _check_metric(search: TuneConfig, horizons: tuple[int, ...]) -> None:
 
 
 def _check_resources(config: RunConfig, search: TuneConfig) -> None:
-    """A trial that can never start would wait for ever; on a cluster that grows, more may still
-    come.
+    """Raise HvacError where a trial can never start; on a cluster, which may grow, nothing is
+    checked.
     """
     if not _started_here(config):
         return
     there, workers = ray.cluster_resources(), workers_of(config)
-    asked = {"CPU": workers * search.cpus_per_trial, "GPU": workers * search.gpus_per_trial}
-    for name, amount in asked.items():
+    amounts = {"CPU": workers * search.cpus_per_trial, "GPU": workers * search.gpus_per_trial}
+    for name, amount in amounts.items():
         if amount > there.get(name, 0):
             raise HvacError(
                 f"a trial asks for {amount:g} {name}, this machine's Ray has"
@@ -145,5 +145,5 @@ def _check_resources(config: RunConfig, search: TuneConfig) -> None:
 
 
 def _started_here(config: RunConfig) -> bool:
-    """Whether this job starts its own Ray, rather than joining a cluster."""
+    """Return whether this job starts its own Ray, rather than joining a cluster."""
     return not os.environ.get("RAY_ADDRESS") and config.ray.address == "local"

@@ -1,6 +1,4 @@
-"""Ray Tune's side of a sweep: who draws the settings, who stops trials, how a killed sweep is taken
-up again.
-"""
+"""Ray Tune's part of a sweep: who draws the settings, stops trials and goes on after a kill."""
 
 from __future__ import annotations
 
@@ -37,7 +35,7 @@ KEPT = 2  # checkpoints of a trial; PBT keeps all: others may still copy an old 
 
 
 def search(trainable: Callable[..., Any], run: RunConfig, planned: Plan, sweep: AnyPath) -> Any:
-    """Run all trials, or those that a killed sweep still owes; Ray's result grid."""
+    """Run all trials, or those that a killed sweep has not finished; return Ray's result grid."""
     config = tune_section(run)
     for variable, value in ENVIRONMENT.items():
         os.environ.setdefault(variable, value)
@@ -87,7 +85,7 @@ def search(trainable: Callable[..., Any], run: RunConfig, planned: Plan, sweep: 
 
 
 def restorable(state: AnyPath) -> bool:
-    """Whether a whole snapshot of a sweep lies there (one that was cut while being written is
+    """Tell whether a whole snapshot of a sweep lies there (one that was cut while being written is
     none).
     """
     snapshots = matching(state, "experiment_state-*.json")
@@ -152,17 +150,17 @@ def _scheduler(config: TuneConfig, planned: Plan, sweep: AnyPath) -> Any:
                     for key, values in config.space.items()
                 }
             },
-            custom_explore_fn=lambda found: _within(config.space, found),
+            custom_explore_fn=lambda changed: _within(config.space, changed),
             log_config=False,
         )
     return None
 
 
-def _within(space: Space, found: dict[str, Any]) -> dict[str, Any]:
-    """Settings that PBT has multiplied, brought back into their ranges."""
+def _within(space: Space, config: dict[str, Any]) -> dict[str, Any]:
+    """Bring settings that PBT has multiplied back into their ranges."""
     return {
-        **found,
-        "settings": {key: space[key].nearest(value) for key, value in found["settings"].items()},
+        **config,
+        "settings": {key: space[key].nearest(value) for key, value in config["settings"].items()},
     }
 
 
@@ -177,7 +175,7 @@ class Halving(ASHAScheduler):  # type: ignore[misc]
         self._sweep, self._measure = sweep, measure
 
     def on_trial_add(self, tune_controller: Any, trial: Any) -> None:
-        """Let the scheduler know what a trial of an earlier session had reached."""
+        """Give the scheduler the rows that a trial of an earlier session has reached."""
         super().on_trial_add(tune_controller, trial)
         for row in read_ledger(ledger_file(self._sweep, str(trial))).get("rows", ()):
             if row[self._measure] is not None:

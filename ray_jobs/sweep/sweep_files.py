@@ -1,4 +1,4 @@
-"""What a sweep found: trials.csv, sweep.json, sweep.html and best.yaml."""
+"""The files of a sweep: trials.csv, sweep.json, sweep.html and best.yaml."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Trial = dict[str, Any]
 
 
 def write_results(config: RunConfig, sweep: AnyPath, grid: Any) -> TuneRecord:
-    """Write everything; a summary of it.
+    """Write all files and return the sweep's record.
 
     Raises:
         HvacError: no trial could be fitted.
@@ -41,9 +41,9 @@ def write_results(config: RunConfig, sweep: AnyPath, grid: Any) -> TuneRecord:
     best = max(able, key=lambda trial: float(trial["value"]))
     _write_best(config, sweep / "best.yaml", best, len(trials))
     _write_table(sweep / "trials.csv", trials, search)
-    found = _sweep(config, sweep, trials, best)
-    write_json(sweep / "sweep.json", found)
-    write_sweep_page(found, path=sweep / "sweep.html", language=config.language)
+    facts = _sweep(config, sweep, trials, best)
+    write_json(sweep / "sweep.json", facts)
+    write_sweep_page(facts, path=sweep / "sweep.html", language=config.language)
     counts = {
         status: sum(trial["status"] == status for trial in trials)
         for status in ("finished", "stopped", "failed")
@@ -61,28 +61,28 @@ def write_results(config: RunConfig, sweep: AnyPath, grid: Any) -> TuneRecord:
 
 
 def _trial(sweep: AnyPath, result: Any, metric: str) -> Trial:
-    """One trial, from its curves; from Ray only where its process died before it wrote any."""
+    """Return one trial from its curves; from Ray where its process died before it wrote any."""
     name = PurePosixPath(result.path).name
-    found = read_ledger(ledger_file(sweep, name))
-    rows = found.get("rows", [])
-    why = found.get("failed") or (
+    curves = read_ledger(ledger_file(sweep, name))
+    rows = curves.get("rows", [])
+    why = curves.get("failed") or (
         str(result.error).strip().splitlines()[-1] if result.error else None
     )
     return {
         "trial": name,
-        "status": "failed" if why or not rows else "finished" if found["ended"] else "stopped",
+        "status": "failed" if why or not rows else "finished" if curves["ended"] else "stopped",
         "epochs": int(rows[-1]["epoch"]) if rows else 0,
-        "seconds": found.get("seconds"),
+        "seconds": curves.get("seconds"),
         "value": None if why or not rows else rows[-1][metric],
-        "settings": found.get("settings", {}),
-        "schedule": found.get("schedule", []),
+        "settings": curves.get("settings", {}),
+        "schedule": curves.get("schedule", []),
         "rows": rows,
         "why": why,
     }
 
 
 def best_run(config: RunConfig, settings: Settings) -> dict[str, Any]:
-    """The run's settings as they were given, with the best ones in its model and without the sweep."""
+    """Return the run's settings as given, with the best ones in its model and without the sweep."""
     given = config.model_dump(
         mode="json", by_alias=True, exclude_unset=True, exclude={"tune", "model"}
     )
@@ -105,7 +105,7 @@ def _write_best(config: RunConfig, path: AnyPath, best: Trial, trials: int) -> N
 
 
 def _write_table(path: AnyPath, trials: list[Trial], search: TuneConfig) -> None:
-    """One row per trial, for Excel too."""
+    """Write one row per trial, for Excel too."""
     measures = list(
         dict.fromkeys(name for trial in trials for name in (trial["rows"][-1:] or [{}])[0])
     )
@@ -153,7 +153,7 @@ def _sweep(config: RunConfig, sweep: AnyPath, trials: list[Trial], best: Trial) 
 
 
 def _at(nested: dict[str, Any], dotted: str) -> Any:
-    found: Any = nested
+    value: Any = nested
     for part in dotted.split("."):
-        found = found.get(part) if isinstance(found, dict) else None
-    return found
+        value = value.get(part) if isinstance(value, dict) else None
+    return value

@@ -1,8 +1,9 @@
-"""What Ray Tune runs for every settings it tries: fit every class, report each epoch, checkpoint,
+"""One trial of a sweep, as Ray Tune runs it: fit every class, report each epoch, checkpoint,
 resume.
 
 Where `train.workers` asks for several, the trial starts a Ray Train run whose workers share every
-batch, and only passes on what they report."""
+batch, and only passes on what they report.
+"""
 
 from __future__ import annotations
 
@@ -44,7 +45,7 @@ Classes = Mapping[str, Parts]
 
 @dataclass(frozen=True, kw_only=True)
 class Shared:
-    """What all trials of a sweep have in common.
+    """Settings that all trials of a sweep share.
 
     Attributes:
         sweep: the sweep's folder.
@@ -65,7 +66,7 @@ class Shared:
 
 
 def run_trial(config: dict[str, Any], shared: Shared, classes: Classes) -> None:
-    """One trial, as Ray Tune calls it: `config["settings"]` are the settings to try, encoded."""
+    """Run one trial; `config["settings"]` holds the settings to try, encoded."""
     torch.set_num_threads(1)
     trial, settings = tune.get_context().get_trial_name(), decoded(config["settings"], shared.space)
     if already_ended(shared, trial, settings):
@@ -74,9 +75,8 @@ def run_trial(config: dict[str, Any], shared: Shared, classes: Classes) -> None:
     if before and all(
         state.ended(with_settings(shared.base, settings)) for state in states.values()
     ):
-        settings = before["schedule"][-1][
-            "settings"
-        ]  # a copy of a fit at its end: nothing is trained with new ones
+        # a copy of a fit at its end: nothing is trained with new ones
+        settings = before["schedule"][-1]["settings"]
     with Ledger(shared.sweep, trial, settings, before=before) as ledger:
         try:
             for row, ended in follow(
@@ -108,7 +108,7 @@ def follow(
     workers: Workers,
     **more: Any,
 ) -> Iterator[tuple[Row, bool]]:
-    """The row of every epoch, and whether it is the last, which carries the thresholds too."""
+    """Yield each epoch's row, and whether it is the last, which carries the thresholds too."""
     config: Any = with_settings(shared.base, settings)
     encoder = loaded_once(lambda: _encoder(shared.encoder))
     if not FAMILIES[config.family].network:
@@ -131,7 +131,7 @@ def follow(
 
 @cache
 def _encoder(config: EncoderConfig) -> Any:
-    """Loaded once per process: importing its library takes seconds."""
+    """Load the encoder once per process: importing its library takes seconds."""
     return load_encoder(config)
 
 
@@ -155,7 +155,9 @@ def keep(states: States, ledger: Ledger, folder: Path) -> None:
 
 
 def resumed_trial(checkpoint: Any) -> tuple[States, dict[str, Any] | None]:
-    """The fits and curves of a checkpoint (PBT: that of a better trial); none without one."""
+    """Return the fits and curves of a checkpoint (PBT: that of a better trial); ({}, None) without
+    one.
+    """
     if checkpoint is None:
         return {}, None
     with checkpoint.as_directory() as folder:

@@ -1,7 +1,8 @@
-"""What a trial leaves behind: its curves as JSON, and the same as TensorBoard events.
+"""The curves of a trial, as JSON and as TensorBoard events.
 
 The trial itself writes them, into the sweep's folder: Ray's own loggers write where the driver runs
-and copy now and then, so that a kill loses the end of every curve."""
+and copy now and then, so that a kill loses the end of every curve.
+"""
 
 from __future__ import annotations
 
@@ -20,67 +21,67 @@ from hvac.storage import AnyPath, Place, write_json, writing
 
 LEDGER = "ledger.json"
 TAGS = {"train_loss": "loss/train", "tune_loss": "loss/tune", "tune_pr_auc": "pr_auc/best"}
-Found = dict[str, Any]
+Curves = dict[str, Any]
 
 
 def ledger_file(sweep: AnyPath, trial: str) -> AnyPath:
-    """Where a trial's curves lie."""
+    """Return the path of a trial's curves."""
     return sweep / "trials" / f"{trial}.json"
 
 
-def read_ledger(path: AnyPath) -> Found:
-    """A trial's curves; nothing where there are none."""
+def read_ledger(path: AnyPath) -> Curves:
+    """Read a trial's curves; {} where there are none."""
     try:
-        found: Found = json.loads(path.read_text(encoding="utf-8"))
+        curves: Curves = json.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, json.JSONDecodeError):
         return {}
-    return found
+    return curves
 
 
 class Ledger:
-    """The curves of one trial: a row per epoch, and which settings held from which epoch on (PBT
+    """The curves of one trial: a row per epoch, and from which epoch on which settings held (PBT
     changes them).
     """
 
     def __init__(
-        self, sweep: AnyPath, trial: str, settings: Settings, *, before: Found | None = None
+        self, sweep: AnyPath, trial: str, settings: Settings, *, before: Curves | None = None
     ) -> None:
         self.path = ledger_file(sweep, trial)
         before = before or {"rows": [], "seconds": 0.0, "schedule": []}
-        self.found: Found = {"trial": trial, "settings": settings, **before, "ended": False}
+        self.curves: Curves = {"trial": trial, "settings": settings, **before, "ended": False}
         if not before["schedule"] or before["schedule"][-1]["settings"] != settings:
-            self.found["schedule"] = [
+            self.curves["schedule"] = [
                 *before["schedule"],
                 {"after_epoch": self.epoch, "settings": settings},
             ]
         self._clock = time.monotonic() - before["seconds"]
         self._curves = sweep / "tensorboard" / trial
-        self._own = (
+        self._local = (
             tempfile.TemporaryDirectory(prefix="hvac-") if isinstance(self._curves, Place) else None
         )
         self._events = SummaryWriter(
-            self._own.name if self._own else str(self._curves), purge_step=self.epoch + 1
+            self._local.name if self._local else str(self._curves), purge_step=self.epoch + 1
         )
         if not before["rows"]:
             self._describe(settings)
 
     @property
     def epoch(self) -> int:
-        """Epochs done."""
-        return int(self.found["rows"][-1]["epoch"]) if self.found["rows"] else 0
+        """Return the number of epochs done."""
+        return int(self.curves["rows"][-1]["epoch"]) if self.curves["rows"] else 0
 
     @property
-    def carried(self) -> Found:
-        """What a checkpoint takes along."""
-        return {name: self.found[name] for name in ("rows", "seconds", "schedule")}
+    def carried(self) -> Curves:
+        """Return the part of the curves that a checkpoint keeps."""
+        return {name: self.curves[name] for name in ("rows", "seconds", "schedule")}
 
     def add(self, row: dict[str, float], *, ended: bool = False) -> None:
-        """Write down an epoch, in the place of what is known of it (a copied fit that had come to
-        its end).
+        """Write down an epoch; it replaces rows from that epoch on (of a copied fit that had
+        ended).
         """
         kept = {name: value if math.isfinite(value) else None for name, value in row.items()}
-        self.found["rows"] = [
-            *(each for each in self.found["rows"] if each["epoch"] < row["epoch"]),
+        self.curves["rows"] = [
+            *(earlier for earlier in self.curves["rows"] if earlier["epoch"] < row["epoch"]),
             kept,
         ]
         for name, value in row.items():
@@ -96,8 +97,8 @@ class Ledger:
         """Close the event file."""
         self._events.close()
         self._copy_curves()
-        if self._own:
-            self._own.cleanup()
+        if self._local:
+            self._local.cleanup()
 
     def __enter__(self) -> Self:
         return self
@@ -108,17 +109,17 @@ class Ledger:
     def _write(self, **more: Any) -> None:
         self._events.flush()
         self._copy_curves()
-        self.found |= {"seconds": round(time.monotonic() - self._clock, 2), **more}
-        write_json(self.path, self.found)
+        self.curves |= {"seconds": round(time.monotonic() - self._clock, 2), **more}
+        write_json(self.path, self.curves)
 
     def _copy_curves(self) -> None:
-        """TensorBoard's writer knows local folders only."""
-        for file in Path(self._own.name).iterdir() if self._own else ():
+        """Copy the local event files, as TensorBoard's writer knows local folders only."""
+        for file in Path(self._local.name).iterdir() if self._local else ():
             with writing(self._curves / file.name) as copy:
                 copy.write(file.read_bytes())
 
     def _describe(self, settings: Settings) -> None:
-        """The settings, for TensorBoard's HPARAMS page."""
+        """Write the settings for TensorBoard's HPARAMS page."""
         plain = {
             key: "none" if value is None else value for key, value in encoded(settings).items()
         }
@@ -127,7 +128,7 @@ class Ledger:
 
 
 def _tag(name: str) -> str:
-    """A metric's place on TensorBoard's page: `pr_auc_30` stands under pr_auc as 30_days."""
+    """Return a metric's place on TensorBoard's page: `pr_auc_30` stands under pr_auc as 30_days."""
     group, _, days = name.rpartition("_")
     if not days.isdigit():
         return TAGS[name]

@@ -1,7 +1,6 @@
-"""The fits of one trial: every class of the table, epoch by epoch side by side, and what is said of
-them.
+"""The fits of one trial: every class of the table, epoch by epoch side by side, and their metrics.
 
-*train* is fitted, *tune* judges, *cal* gives the thresholds at the end; the test part is not read.
+*train* is fitted, *tune* scores, *cal* gives the thresholds at the end; the test part is not read.
 
 Legend: B windows, H horizons.
 """
@@ -42,7 +41,7 @@ class Parts(NamedTuple):
 
 
 def read_classes(folder: AnyPath, needs: Iterable[str], encoder: Encoding) -> dict[str, Parts]:
-    """Those windows of every class in the featurized table, with all that is needed."""
+    """Read the windows of every class in the featurized table, with all that is needed."""
     return {
         name: Parts(
             *(prepared_windows(folder, recipe, split, needs, encoder) for split in Parts._fields)
@@ -51,13 +50,13 @@ def read_classes(folder: AnyPath, needs: Iterable[str], encoder: Encoding) -> di
     }
 
 
-def check_judgeable(classes: Mapping[str, Parts], metric: str, horizons: Sequence[int]) -> None:
-    """Raise HvacError where *tune* holds nothing to judge trials by: at any horizon, or at the one
-    `metric` names.
+def check_scorable(classes: Mapping[str, Parts], metric: str, horizons: Sequence[int]) -> None:
+    """Raise HvacError where *tune* cannot score trials: at any horizon, or at the one that `metric`
+    names.
     """
-    told_H = np.isfinite(_mean([_pr_auc_H(None, part.tune) for part in classes.values()]))
+    defined_H = np.isfinite(_mean([_pr_auc_H(None, part.tune) for part in classes.values()]))
     named = [h for h in horizons if metric == f"{METRIC}_{h}"]
-    if not (told_H[list(horizons).index(named[0])] if named else told_H.any()):
+    if not (defined_H[list(horizons).index(named[0])] if named else defined_H.any()):
         within = f" at {named[0]} days, which tune.metric asks for" if named else ""
         raise HvacError(
             f"the tune part has labels of one kind only{within}, so trials cannot be told apart:"
@@ -74,7 +73,7 @@ def fit_side_by_side(
     workers: Workers = Workers(),  # noqa: B008
     share: Callable[[Rows], Rows] = lambda rows: rows,
 ) -> Iterator[dict[str, Any]]:
-    """Fit one network per class, an epoch of each in turn; yields after every round, and where
+    """Fit one network per class, an epoch of each in turn; yield after every round, and once where
     nothing is left to do.
 
     Args:
@@ -118,8 +117,8 @@ def epoch_row(
     classes: Mapping[str, Parts],
     days: Iterable[int],
 ) -> Row:
-    """Means over classes after a round: losses, PR-AUC of this epoch, the best so far, the cut with
-    the best F1.
+    """Return means over classes after a round: losses, PR-AUC of this epoch, the best so far, the
+    cut with the best F1.
     """
     last = [[rows[-1] for rows in state.history_H] for state in states.values()]
     best_CH = [_at_best(models[name].network.part_H, state) for name, state in states.items()]
@@ -130,12 +129,12 @@ def epoch_row(
         "tune_loss": float(np.nanmean([[row["tune_loss"] for row in rows] for rows in last])),
         **_named("pr_auc", _mean([[row["tune_pr_auc"] for row in rows] for rows in last]), days),
         **_named("f1_cut", _mean(cut_CH), days),
-        **_judged(_mean(best_CH), days),
+        **_metric_values(_mean(best_CH), days),
     }
 
 
 def _at_best(part_H: tuple[int, ...], state: FitState) -> list[float]:
-    """PR-AUC of every horizon at the best epoch of the part it belongs to."""
+    """Return the PR-AUC of every horizon at the best epoch of the part it belongs to."""
     best_H = [state.best_epoch[part] for part in part_H]
     return [
         rows[epoch - 1]["tune_pr_auc"] for rows, epoch in zip(state.history_H, best_H, strict=True)
@@ -143,7 +142,7 @@ def _at_best(part_H: tuple[int, ...], state: FitState) -> list[float]:
 
 
 def fitted_row(models: Models, classes: Mapping[str, Parts], days: Iterable[int]) -> Row:
-    """Means over classes of families that are fitted at once."""
+    """Return means over classes of families that are fitted at once."""
     score = {name: models[name].score(part.tune) for name, part in classes.items()}
     pr_auc_H = _mean([_pr_auc_H(score[name], part.tune) for name, part in classes.items()])
     cut_H = _mean([_cut_H(score[name], part.tune) for name, part in classes.items()])
@@ -151,14 +150,14 @@ def fitted_row(models: Models, classes: Mapping[str, Parts], days: Iterable[int]
         "epoch": 1,
         **_named("pr_auc", pr_auc_H, days),
         **_named("f1_cut", cut_H, days),
-        **_judged(pr_auc_H, days),
+        **_metric_values(pr_auc_H, days),
     }
 
 
 def threshold_row(
     models: Models, classes: Mapping[str, Parts], days: tuple[int, ...], config: DecisionConfig
 ) -> Row:
-    """Cut-offs of the risk by the run's own policy, fitted on *cal*: means over classes."""
+    """Return cut-offs of the risk by the run's own policy, fitted on *cal*: means over classes."""
     scored = {
         name: Scored(models[name].score(part.cal), part.cal) for name, part in classes.items()
     }
@@ -168,16 +167,16 @@ def threshold_row(
     )
 
 
-def _judged(pr_auc_H: Floats, days: Iterable[int]) -> Row:
+def _metric_values(pr_auc_H: Floats, days: Iterable[int]) -> Row:
     return {METRIC: float(np.nanmean(pr_auc_H)), **_named(METRIC, pr_auc_H, days)}
 
 
 def _named(name: str, value_H: Floats, days: Iterable[int]) -> Row:
-    return {f"{name}_{each}": float(value) for each, value in zip(days, value_H, strict=True)}
+    return {f"{name}_{horizon}": float(value) for horizon, value in zip(days, value_H, strict=True)}
 
 
 def _mean(value_CH: Any) -> Floats:
-    """Mean over classes where defined; nan where it is for none."""
+    """Return the mean over classes where defined; nan where it is for none."""
     value_CH = np.array(value_CH, dtype=np.float64)
     known_H = np.isfinite(value_CH).sum(axis=0)
     return np.where(known_H > 0, np.nansum(value_CH, axis=0) / np.maximum(known_H, 1), np.nan)
@@ -200,7 +199,7 @@ def _pr_auc_H(score_BH: Floats | None, windows: Windows) -> list[float]:
 
 
 def _cut_H(score_BH: Floats, windows: Windows) -> list[float]:
-    """The cut of the uncalibrated sigmoid with the best F1 on these windows; nan without a
+    """Return the cut of the uncalibrated sigmoid with the best F1 on these windows; nan without a
     positive.
     """
     (y_BH, known_BH), units_B, end_day_B = windows.labels, windows.units, windows.end_day_B

@@ -30,8 +30,8 @@ from ray_jobs.sweep.trial_fits import read_classes
 def run_trial_of_workers(
     config: dict[str, Any], shared: Shared, table: str, scaling: ScalingConfig
 ) -> None:
-    """One trial, as Ray Tune calls it; metrics come from the first worker, checkpoints stay with
-    Ray Train.
+    """Run one trial, as Ray Tune calls it; metrics come from the first worker, checkpoints stay
+    with Ray Train.
     """
     trial, settings = tune.get_context().get_trial_name(), decoded(config["settings"], shared.space)
     if already_ended(shared, trial, settings):
@@ -52,16 +52,16 @@ def run_trial_of_workers(
     try:
         trainer.fit()
     except ray_train.TrainingFailedError as error:
-        told = root_of(error)
-        if told is None:
+        cause = root_of(error)
+        if cause is None:
             raise
         with Ledger(shared.sweep, trial, settings) as ledger:
-            ledger.fail(str(told))
+            ledger.fail(str(cause))
         tune.report({shared.metric: FAILED, "epoch": 1})
 
 
 def fit_share(loop: dict[str, Any]) -> None:
-    """One worker: its share of every class's training windows; the first writes curves and
+    """Fit as one worker on its share of every class's training windows; the first writes curves and
     checkpoints.
     """
     torch.set_num_threads(1)

@@ -1,4 +1,4 @@
-"""What the tasks of featurize and score do with one bucket of equipment."""
+"""The work of featurize and score on one bucket of equipment."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from ray_jobs.tables.peer_levels import PeerFile, level_of
 
 @dataclass(frozen=True)
 class BucketPlan:
-    """What a bucket task needs beside its name; `keys` tell by bucket what the result of the task
+    """What a bucket task needs beside its name; `keys` holds by bucket what the task's result
     depends on.
     """
 
@@ -39,28 +39,33 @@ class BucketPlan:
     registry: Registry
     recipes: dict[str, Recipe]
     splitter: Splitter | None = None
-    seed: bool = False
+    predecessor: bool = False
     follow_up: Mapping[Unit, FollowUp] = field(default_factory=dict)
     keys: Mapping[str, str] = field(default_factory=dict)
     peers: Mapping[tuple[str, str], PeerFile] = field(default_factory=dict)
 
 
-def is_seed(config: RunConfig) -> bool:
-    """Return whether the source holds ready windows, which have no record."""
+def is_predecessor(config: RunConfig) -> bool:
+    """Return whether the source holds the predecessor's ready windows, which have no record."""
     return config.source is not None and config.source.format == "seed"
 
 
 def make_plan(config: RunConfig, workspace: Workspace, recipes: dict[str, Recipe]) -> BucketPlan:
-    """The plan of a run."""
+    """Return the plan of a run."""
     registry = Registry.load(workspace.panel)
     return BucketPlan(
-        str(workspace.panel), str(workspace.windows), registry, recipes, None, is_seed(config)
+        str(workspace.panel),
+        str(workspace.windows),
+        registry,
+        recipes,
+        None,
+        is_predecessor(config),
     )
 
 
 def fetched(plan: Any) -> BucketPlan:
-    """A plan that Ray's object store may hold: arguments of Ray Data's functions are not fetched by
-    Ray itself.
+    """Return a plan out of Ray's object store, as Ray does not fetch arguments of Ray Data's
+    functions itself.
     """
     return ray.get(plan) if isinstance(plan, ray.ObjectRef) else plan  # type: ignore[no-any-return]
 
@@ -72,8 +77,8 @@ def bucket_panels(
     points: Mapping[str, tuple[str, ...]],
     aggregate: Any,
 ) -> tuple[list[Panel], Registry]:
-    """Panels of the units of one bucket, with the points of their class, and what is known of its
-    facility.
+    """Return the panels of the units of one bucket, with the points of their class, and the
+    registry of its facility.
 
     Units of a class that is not in `points` have no panel.
     """
@@ -81,19 +86,19 @@ def bucket_panels(
     if not folder.exists():
         return [], registry
     table = whole_table(folder, "ingest")
-    own = registry.within(pc.unique(table["facility_id"]))
+    known = registry.within(pc.unique(table["facility_id"]))
     return (
         list(
             panels(
-                table, {u: points.get(c, ()) for u, c in own.classes.items()}, aggregate=aggregate
+                table, {u: points.get(c, ()) for u, c in known.classes.items()}, aggregate=aggregate
             )
         ),
-        own,
+        known,
     )
 
 
 def record_of(panel: Panel, registry: Registry, plan: BucketPlan) -> UnitRecord:
-    """What is known of a panel's unit beside its readings."""
+    """Return what is known of a panel's unit beside its readings."""
     kind = registry.kinds[panel.unit]
     return UnitRecord(
         events=registry.events_of(panel.unit),
@@ -105,15 +110,17 @@ def record_of(panel: Panel, registry: Registry, plan: BucketPlan) -> UnitRecord:
 
 
 def bucket_scenes(plan: BucketPlan, bucket: str) -> list[tuple[Scene, Recipe]]:
-    """All units of a bucket with the recipe of their class; none for the seed's windows, which have
-    no record.
+    """Return all units of a bucket with the recipe of their class; [] for the predecessor's
+    windows, which have no record.
     """
-    if plan.seed:
+    if plan.predecessor:
         return []
     aggregate = next(iter(plan.recipes.values())).windows.aggregate
     points = {name: recipe.points for name, recipe in plan.recipes.items()}
-    found, registry = bucket_panels(plan.panel_folder, bucket, plan.registry, points, aggregate)
-    named = [(panel, plan.recipes[registry.classes[panel.unit]]) for panel in found]
+    unit_panels, registry = bucket_panels(
+        plan.panel_folder, bucket, plan.registry, points, aggregate
+    )
+    named = [(panel, plan.recipes[registry.classes[panel.unit]]) for panel in unit_panels]
     return [
         (scene, recipe)
         for panel, recipe in named
@@ -122,8 +129,8 @@ def bucket_scenes(plan: BucketPlan, bucket: str) -> list[tuple[Scene, Recipe]]:
 
 
 def bucket_windows(plan: BucketPlan, bucket: str) -> pa.Table:
-    """The labelled windows of a bucket as plain lists; what was left out is counted in a file
-    beside the table.
+    """Return the labelled windows of a bucket as plain lists; a file beside the table counts what
+    was left out.
     """
     left_out: Counter[str] = Counter()
     tables = []
@@ -131,8 +138,8 @@ def bucket_windows(plan: BucketPlan, bucket: str) -> pa.Table:
         left_out.update(reasons)
         tables.append(to_arrow(windows, fixed=False))
     table = pa.concat_tables(tables) if tables else KEY_SCHEMA.empty_table()
-    told = {**{k: n for k, n in left_out.items() if n}, "rows": table.num_rows}
-    write_json(place(plan.windows_folder) / "_left_out" / f"{bucket}.json", told)
+    counts = {**{k: n for k, n in left_out.items() if n}, "rows": table.num_rows}
+    write_json(place(plan.windows_folder) / "_left_out" / f"{bucket}.json", counts)
     if not table.num_rows:
         mark_done(plan, bucket, {})
     rows = pa.array(np.full(table.num_rows, table.num_rows, dtype=np.int64))
@@ -141,7 +148,7 @@ def bucket_windows(plan: BucketPlan, bucket: str) -> pa.Table:
 
 
 def mark_done(plan: BucketPlan, bucket: str, rows: Mapping[str, int]) -> None:
-    """Say that the parts of a bucket, one per class with its rows, are whole."""
+    """Write the mark that the parts of a bucket, one per class with its rows, are whole."""
     write_json(
         done_file(place(plan.windows_folder), bucket),
         {"rows": dict(rows), "key": plan.keys[bucket]},
@@ -149,7 +156,7 @@ def mark_done(plan: BucketPlan, bucket: str, rows: Mapping[str, int]) -> None:
 
 
 def done_file(folder: AnyPath, bucket: str) -> AnyPath:
-    """Where that is said."""
+    """Return the path of the bucket's completion mark."""
     return folder / "_parts" / f"{bucket}.json"
 
 
@@ -158,14 +165,14 @@ def _labelled(plan: BucketPlan, bucket: str) -> Iterator[tuple[Windows, Counter[
     for scene, recipe in bucket_scenes(plan, bucket):
         yield training_windows(scene, recipe, plan.splitter)
     folder = bucket_folder(place(plan.panel_folder), bucket)
-    if plan.seed and folder.exists():
+    if plan.predecessor and folder.exists():
         (recipe,) = plan.recipes.values()
         yield predecessor_windows(whole_table(folder, "ingest"), recipe, plan.splitter)
 
 
 def actors_for(buckets: int) -> int:
-    """Actors that are worth their start (importing an encoder takes seconds): one per 4 buckets, at
-    most one a CPU.
+    """Return how many actors are worth their start, which takes seconds: one per 4 buckets, at most
+    one a CPU.
     """
     cpus = int(ray.cluster_resources().get("CPU", os.cpu_count() or 1))
     return max(min(cpus, buckets // 4), 1)

@@ -1,4 +1,4 @@
-"""Readings that several source files tell of, counted by bucket; the grid leaves them out
+"""Count by bucket the readings that several source files hold; the grid leaves them out
 (`panel.overlap`).
 """
 
@@ -26,7 +26,7 @@ SERIES = ["facility_id", "equipment_id", "point_id"]
 
 
 def overlapping_buckets(series: Mapping[str, pa.Table], each: int) -> list[str]:
-    """Return the buckets of the units of which two files have readings of the same days.
+    """Return the buckets of the units for which two files have readings of the same days.
 
     Args:
         series: for each file its series, with `date_min` and `date_max`.
@@ -44,7 +44,7 @@ def overlapping_buckets(series: Mapping[str, pa.Table], each: int) -> list[str]:
 
 
 def _spans(series: pa.Table) -> pd.DataFrame:
-    """First and last day of each series of a file."""
+    """Return first and last day of each series of a file."""
     days = {
         ours: pc.cast(series[name], pa.int32())
         for ours, name in (("first", "date_min"), ("last", "date_max"))
@@ -54,8 +54,8 @@ def _spans(series: pa.Table) -> pd.DataFrame:
 
 
 def count_overlaps(panel: AnyPath, series: Mapping[str, pa.Table], each: int) -> dict[str, int]:
-    """Count the readings that do not count as other files tell of them; a bucket that is as before
-    is not read.
+    """Count the readings that do not count, as other files hold them too; a bucket that has not
+    changed is not read.
     """
     parts = part_keys(panel)
     keys = {bucket: content_key(parts[bucket]) for bucket in overlapping_buckets(series, each)}

@@ -38,7 +38,7 @@ VERSION = 1
 
 
 class PeerFile(NamedTuple):
-    """Where a level lies, and what it depends on."""
+    """The path of a level, and the key of what it depends on."""
 
     path: str
     key: str
@@ -53,8 +53,8 @@ def make_peers(
     *,
     each: int,
 ) -> dict[tuple[str, str], PeerFile]:
-    """Make the levels that are not there yet, one Ray task each, and return the file of every
-    (kind, facility).
+    """Make the levels that are missing, one Ray task each, and return the file of every (kind,
+    facility).
 
     Args:
         buckets: content keys of the panel's buckets.
@@ -94,7 +94,7 @@ def make_peers(
 
 
 def _remove_others(folder: AnyPath, kept: Collection[str]) -> None:
-    """Remove the levels of groups that are no more, so that the service does not go on with them."""
+    """Remove the levels of groups that are gone, so that the service does not use them."""
     for path in matching(folder, "*/*.parquet"):
         if str(path) not in kept:
             mark_of(path).unlink(missing_ok=True)
@@ -106,17 +106,19 @@ def _make_level(
 ) -> None:
     """Write the level of one group, then what it depends on."""
     series: list[PeerSeries] = []
-    wanted = set(units)
+    members = set(units)
     for bucket in sorted({bucket_of(unit, each) for unit in units}):
         folder = bucket_folder(place(panel), bucket)
         if folder.exists():
-            points = dict.fromkeys(wanted, recipe.points)
+            points = dict.fromkeys(members, recipe.points)
             only = pads.field("equipment_id").isin([unit.equipment_id for unit in units])
             table = whole_table(folder, "ingest", filter=only)
-            for found in panels(
+            for unit_panel in panels(
                 table, defaultdict(tuple, points), aggregate=recipe.windows.aggregate
             ):
-                series.append(peer_series(found, fit_scale(found, recipe.windows.normalise)))
+                series.append(
+                    peer_series(unit_panel, fit_scale(unit_panel, recipe.windows.normalise))
+                )
     level, path = peer_level(recipe.points, series), place(file.path)
     if level is None:
         path.unlink(missing_ok=True)
@@ -134,7 +136,7 @@ def peer_keys(
         file = files.get((kind, unit.facility_id))
         if file is not None:
             keys[bucket_of(unit, each)].add(file.key)
-    return {bucket: sorted(found) for bucket, found in keys.items()}
+    return {bucket: sorted(bucket_keys) for bucket, bucket_keys in keys.items()}
 
 
 def level_of(file: Any) -> PeerLevel | None:

@@ -22,8 +22,8 @@ from ray_jobs.tables.buckets import bucket_panels
 def fit_recipes(
     config: RunConfig, registry: Registry, workspace: Workspace, buckets: Sequence[str]
 ) -> tuple[dict[str, Recipe], Splitter]:
-    """A recipe per class and the splitter; limits are fitted on training where labels need some and
-    there are none.
+    """Return a recipe per class and the splitter; missing limits that labels need are fitted on
+    training.
     """
     check_kinds(config, registry)
     splitter = make_splitter(
@@ -97,17 +97,20 @@ def _fitted_limits(
         for name, sample in part:
             samples[name].append(sample)
     return {
-        name: fit_limits(found, config.labels.limit_quantiles) for name, found in samples.items()
+        name: fit_limits(class_samples, config.labels.limit_quantiles)
+        for name, class_samples in samples.items()
     }
 
 
 def _sample_bucket(
     folder: str, bucket: str, registry: Registry, config: RunConfig, splitter: Splitter
 ) -> list[tuple[str, Any]]:
-    found, own = bucket_panels(folder, bucket, registry, registry.points, config.windows.aggregate)
+    unit_panels, known = bucket_panels(
+        folder, bucket, registry, registry.points, config.windows.aggregate
+    )
     settings: Any = {"normalise": config.windows.normalise, "training_end": splitter.training_end}
     return [
-        (own.classes[panel.unit], sample_values(panel, **settings))
-        for panel in found
+        (known.classes[panel.unit], sample_values(panel, **settings))
+        for panel in unit_panels
         if splitter.trains(panel.unit)
     ]

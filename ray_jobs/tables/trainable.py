@@ -1,5 +1,5 @@
-"""Checks before any training starts: does the featurized table hold what a family needs, and can it
-be learned from.
+"""Checks before any training: does the featurized table hold what a family needs, and can it be
+learned from.
 """
 
 from __future__ import annotations
@@ -20,11 +20,8 @@ from ray_jobs.run.workspace import Workspace
 from ray_jobs.tables.windows_table import load_recipes, table_columns
 
 PURPOSE = {"train": "train", "tune": "tune", "cal": "calibrate", "test": "test"}
-ASKED = (
-    "windows",
-    "labels",
-    "splits",
-)  # sections of the run file that say which windows there are, and how labelled
+# Sections of the run file that say which windows there are, and how they are labelled.
+SECTIONS = ("windows", "labels", "splits")
 
 
 def check_trainable(
@@ -77,10 +74,11 @@ def _check_asked(
 
 
 def _check_encoder(config: RunConfig, workspace: Workspace, made_by: dict[str, Any]) -> None:
-    asked = encoder_stamp(config.encoder)
-    if asked != made_by:
+    configured = encoder_stamp(config.encoder)
+    if configured != made_by:
         one, other = (
-            f"{e['source']} encoder ({e['pooling']}, {e['weights'][:12]})" for e in (made_by, asked)
+            f"{e['source']} encoder ({e['pooling']}, {e['weights'][:12]})"
+            for e in (made_by, configured)
         )
         raise HvacError(
             f"{workspace.windows} was made by the {one}, the configuration asks for the {other}:"

@@ -1,4 +1,4 @@
-"""Reading the featurized table."""
+"""Read the featurized table."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ COUNTED = (*KEY_SCHEMA.names, "observed", "labels", "known")
 def read_windows(
     folder: AnyPath, recipe: Recipe, splits: tuple[str, ...], columns: tuple[str, ...] = ()
 ) -> Windows:
-    """Windows of one class and some splits, in a fixed order (by unit, point and end date)."""
-    wanted = [*KEY_SCHEMA.names, "observed", *columns, "labels", "known"]
+    """Read windows of one class and some splits, in a fixed order (by unit, point and end date)."""
+    names = [*KEY_SCHEMA.names, "observed", *columns, "labels", "known"]
     only = pads.field("split").isin(list(splits))
     table = whole_table(
-        _parts(folder, recipe), "featurize", columns=wanted, optional=WEIGHTS, filter=only
+        _parts(folder, recipe), "featurize", columns=names, optional=WEIGHTS, filter=only
     )
     order = [
         (name, "ascending") for name in ("facility_id", "equipment_id", "point_id", "end_date")
@@ -38,7 +38,7 @@ def read_windows(
 def prepared_windows(
     folder: AnyPath, recipe: Recipe, split: str, needs: Iterable[str], encoder: Encoding
 ) -> Windows:
-    """Windows of one class and split with all that a family needs."""
+    """Read windows of one class and split with all that a family needs."""
     return prepared(read_windows(folder, recipe, (split,), columns_for(needs)), needs, encoder)
 
 
@@ -51,7 +51,7 @@ def fit_windows(
 
 
 def table_columns(folder: AnyPath, recipe: Recipe) -> set[str]:
-    """Columns of one class's part of the table."""
+    """Return the columns of one class's part of the table."""
     return set(parquet_dataset(_parts(folder, recipe)).schema.names)
 
 
@@ -77,6 +77,6 @@ def _label_part(path: AnyPath, recipe: Recipe) -> Windows:
 
 
 def load_recipes(folder: AnyPath) -> dict[str, Recipe]:
-    """Recipes of the featurized table, by class."""
-    found = json.loads((folder / "recipes.json").read_text(encoding="utf-8"))
-    return {name: Recipe.from_json(each) for name, each in found.items()}
+    """Read the recipes of the featurized table, by class."""
+    recipes = json.loads((folder / "recipes.json").read_text(encoding="utf-8"))
+    return {name: Recipe.from_json(recipe) for name, recipe in recipes.items()}

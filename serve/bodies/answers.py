@@ -1,4 +1,4 @@
-"""What the API answers: models of the bodies, and rows of `latest.parquet` made into them."""
+"""What the API answers: models of the bodies, and how they are made of rows of `latest.parquet`."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ class HorizonRisk(BaseModel):
 
 
 class PointDoubt(BaseModel):
-    """What is odd about one point: it stands still, jumped alone, or holds a mark that devices
-    write for no value.
+    """What is odd about one point: it stands still, jumped alone, or holds a mark that means no
+    value.
     """
 
     point_id: str
@@ -47,7 +47,7 @@ class PointDoubt(BaseModel):
 
 
 class UnitPrediction(BaseModel):
-    """What is said of one piece of equipment (or of one of its points, where bundles judge points
+    """The prediction for one piece of equipment (for one of its points, where bundles score points
     alone).
     """
 
@@ -136,7 +136,7 @@ class Problem(BaseModel):
 
 
 def risk_row(row: dict[str, Any]) -> HorizonRisk:
-    """One horizon out of a row of `latest.parquet`."""
+    """Return one horizon's risk out of a row of `latest.parquet`."""
     forecast = None
     if row["forecast"]:
         ends = [
@@ -164,12 +164,12 @@ def _number(value: float | None) -> float | None:
 
 
 def unit_predictions(rows: list[dict[str, Any]]) -> list[UnitPrediction]:
-    """Rows of `latest.parquet` (horizons of a unit one after another) as answers."""
-    found: dict[Any, list[dict[str, Any]]] = {}
+    """Return units' predictions out of rows of `latest.parquet`, a row per unit and horizon."""
+    rows_of_unit: dict[Any, list[dict[str, Any]]] = {}
     for row in rows:
         key = (row.get("ask"), row["facility_id"], row["equipment_id"], row["point_id"])
-        found.setdefault(key, []).append(row)
-    return [_unit_prediction(own) for own in found.values()]
+        rows_of_unit.setdefault(key, []).append(row)
+    return [_unit_prediction(unit_rows) for unit_rows in rows_of_unit.values()]
 
 
 def _unit_prediction(rows: list[dict[str, Any]]) -> UnitPrediction:
@@ -198,13 +198,15 @@ def _unit_prediction(rows: list[dict[str, Any]]) -> UnitPrediction:
 def grade(
     observed_share: float, status: str, doubts: Sequence[Any] | None = None
 ) -> Literal["A", "B", "C", "D"] | None:
-    """Data quality of a window in one letter; none while learning, when points without a baseline
-    do not count yet.
+    """Grade the data quality of a window in one letter; None while learning, when points without a
+    baseline do not count.
 
     A doubt about a point's readings makes it C at best.
 
-    >>> grade(0.95, "ok"), grade(0.3, "insufficient_data"), grade(0.9, "learning"), grade(0.95, "ok", ["flow is flat"])
-    ('A', 'D', None, 'C')
+    >>> grade(0.95, "ok"), grade(0.3, "insufficient_data"), grade(0.9, "learning")
+    ('A', 'D', None)
+    >>> grade(0.95, "ok", ["flow is flat"])
+    'C'
     """
     if status == "learning":
         return None

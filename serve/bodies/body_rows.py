@@ -20,13 +20,13 @@ Row = tuple[Any, ...]
 
 
 def day_number(day: dt.date | None) -> int | None:
-    """Days since 1970-01-01."""
+    """Return a day as days since 1970-01-01."""
     return None if day is None else (day - EPOCH).days
 
 
 def body_reading_rows(readings: Sequence[Reading]) -> list[Row]:
-    """(point, day, value, lower, upper, known day) of every value that was measured; the last of
-    equal days holds.
+    """Return (point, day, value, lower, upper, known day) of every measured value; of equal days
+    the last.
     """
     return list(
         {row[:2]: row for row in map(_reading_row, readings) if row[2] is not None}.values()
@@ -45,23 +45,25 @@ def _reading_row(reading: Reading) -> Row:
     )
 
 
-def given_readings(asked: AskedUnit) -> pa.Table:
-    """What was sent of a unit's record, as it travels to the stages (`compact`)."""
-    if asked.window:
-        return _of_window(asked.window)
-    rows = body_reading_rows(asked.readings or ())
-    return compact(canonical(asked.unit, list(zip(*rows, strict=True)) if rows else [[]] * 6))
+def given_readings(body: AskedUnit) -> pa.Table:
+    """Return the readings that were sent of a unit, in the form that travels to the stages
+    (`compact`).
+    """
+    if body.window:
+        return _of_window(body.window)
+    rows = body_reading_rows(body.readings or ())
+    return compact(canonical(body.unit, list(zip(*rows, strict=True)) if rows else [[]] * 6))
 
 
 def _of_window(window: Window) -> pa.Table:
-    series = [np.array(values, dtype=np.float64) for values in window.values.values()]
+    series = [np.array(points_values, dtype=np.float64) for points_values in window.values.values()]
     value_N, point_N = (
         np.concatenate(series),
         np.repeat(np.arange(len(series), dtype=np.int32), [*map(len, series)]),
     )
     last = (window.end_date - EPOCH).days
     day_N = np.concatenate(
-        [np.arange(last - len(each) + 1, last + 1, dtype=np.int32) for each in series]
+        [np.arange(last - len(values) + 1, last + 1, dtype=np.int32) for values in series]
     )
     seen_N = ~np.isnan(value_N)
     points = pa.DictionaryArray.from_arrays(
@@ -72,7 +74,7 @@ def _of_window(window: Window) -> pa.Table:
 
 
 def event_rows(unit: Unit, events: Sequence[Event]) -> list[Row]:
-    """(facility, equipment, kind, start day, end day, point) of every event."""
+    """Return (facility, equipment, kind, start day, end day, point) of every event."""
     return [
         (*unit, e.kind, day_number(e.start), day_number(e.end or e.start), e.point_id)
         for e in events
@@ -80,8 +82,8 @@ def event_rows(unit: Unit, events: Sequence[Event]) -> list[Row]:
 
 
 def merged(stored: pa.Table, given: pa.Table) -> pa.Table:
-    """The stored record with given readings in it; a given one replaces a stored one of that point
-    and day.
+    """Return the stored record with given readings laid over it; a given one replaces a stored one
+    of its point and day.
     """
     if not len(given):
         return stored

@@ -23,7 +23,7 @@ NEEDED = ("facility_id", "equipment_id", "end_date", "values")
 TEXTS = ("facility_id", "equipment_id", "class", "point_id")
 LISTS = ("values", "context", "recent", "raw", "peers", "residuals")
 OPTIONAL = ("class", "point_id", *LISTS[1:])
-WANTED = (*NEEDED, *OPTIONAL)
+COLUMNS = (*NEEDED, *OPTIONAL)
 UNFOLDS, ANYHOW = 8, 32 * MIB  # a body may unfold to so many times its bytes, and to so much anyhow
 MOST_UNFOLDS = 4  # times the bytes allowed in a body
 NUMBER_BYTES = 8
@@ -41,7 +41,7 @@ def unfolded_bytes(size: int, limits: Limits) -> int:
 
 
 def read_bulk_windows(content: bytes, kind: str, limits: Limits) -> pa.Table:
-    """A bulk body as a table of the columns that are looked at.
+    """Read a bulk body as a table of the columns that are looked at.
 
     Raises:
         WrongKind: neither Arrow nor Parquet. TooMuch: too many windows, or it unfolds to too much.
@@ -59,8 +59,8 @@ def read_bulk_windows(content: bytes, kind: str, limits: Limits) -> pa.Table:
     except (MemoryError, pa.ArrowMemoryError) as error:
         raise _too_much(allowed) from error
     except (pa.ArrowException, OSError, ValueError, struct.error, IndexError) as error:
-        told = (str(error).splitlines() or ["it is empty"])[0][:200]
-        raise InputError(f"the body cannot be read as {kind}: {told}") from error
+        reason = (str(error).splitlines() or ["it is empty"])[0][:200]
+        raise InputError(f"the body cannot be read as {kind}: {reason}") from error
 
 
 def check_kind(kind: str) -> None:
@@ -103,7 +103,9 @@ def _footer_numbers(metadata: pq.FileMetaData) -> int:
     groups = [metadata.row_group(n) for n in range(metadata.num_row_groups)]
     columns = [group.column(n) for group in groups for n in range(group.num_columns)]
     return sum(
-        column.num_values for column in columns if column.path_in_schema.partition(".")[0] in WANTED
+        column.num_values
+        for column in columns
+        if column.path_in_schema.partition(".")[0] in COLUMNS
     )
 
 
@@ -143,12 +145,12 @@ class _Batch:
 
     @property
     def is_compressed(self) -> bool:
-        """Whether its buffers are compressed."""
+        """Return whether the batch's buffers are compressed."""
         return bool(self._field(self._batch, RECORD_BATCH_COMPRESSION))
 
     @property
     def length(self) -> int:
-        """Rows."""
+        """Return the number of rows."""
         place = self._field(self._batch, LENGTH)
         rows = int(struct.unpack_from("<q", self._metadata, place)[0]) if place else 0
         if rows < 0:
@@ -162,7 +164,7 @@ class _Batch:
         return place + self._offset(place)
 
     def _field(self, table: int, number: int) -> int:
-        """Position of a field of a table, 0 where it is absent."""
+        """Return the position of a field of a table, 0 where it is absent."""
         vtable = table - struct.unpack_from("<i", self._metadata, table)[0]
         place = 4 + 2 * number
         if place >= struct.unpack_from("<H", self._metadata, vtable)[0]:
@@ -172,10 +174,10 @@ class _Batch:
 
 
 def _columns(schema: pa.Schema) -> list[str]:
-    """The columns of a body that are looked at; the others must be plain, as unfolding them is no
-    use to anybody.
+    """Return the columns of a body that are looked at; the others must be plain, as unfolding them
+    helps nobody.
     """
-    for name in WANTED:
+    for name in COLUMNS:
         if schema.names.count(name) > 1:
             raise InputError(f"the table has the column {name} {schema.names.count(name)} times")
     lacking = [name for name in NEEDED if name not in schema.names]
@@ -184,22 +186,22 @@ def _columns(schema: pa.Schema) -> list[str]:
     for field in schema:
         if field.name in LISTS:
             _check_list(field.name, field.type)
-        elif field.name not in WANTED and not _is_plain(field.type):
+        elif field.name not in COLUMNS and not _is_plain(field.type):
             raise InputError(
                 f"the column {field.name[:80]} is not looked at and is no plain one: leave it out"
             )
-    return [name for name in WANTED if name in schema.names]
+    return [name for name in COLUMNS if name in schema.names]
 
 
 def _is_plain(kind: pa.DataType) -> bool:
-    """Whether values are numbers, texts, days, or lists of these."""
+    """Tell whether values are numbers, texts, days, or lists of these."""
     inner = kind.value_type if _is_list(kind) else kind
     odd = (pa.types.is_nested, pa.types.is_dictionary, pa.types.is_run_end_encoded)
     return not any(test(inner) for test in odd) and not isinstance(inner, pa.BaseExtensionType)
 
 
 def _check_numbers(table: pa.Table, allowed: int) -> None:
-    """Every number becomes one of 8 bytes, however few it has here."""
+    """Raise TooMuch where the numbers, of 8 bytes each, would take more than allowed."""
     lists = [table[name] for name in LISTS if name in table.column_names]
     numbers = sum(pc.sum(pc.list_value_length(column)).as_py() or 0 for column in lists)
     if NUMBER_BYTES * numbers > allowed:
@@ -212,7 +214,7 @@ def _check_rows(rows: int, limits: Limits) -> None:
 
 
 def _checked(table: pa.Table) -> pa.Table:
-    """The columns in their types, ids trimmed."""
+    """Return the columns in their types, ids trimmed."""
     if not table.num_rows:
         raise InputError("the table has no row")
     for name in NEEDED:
@@ -227,7 +229,7 @@ def _checked(table: pa.Table) -> pa.Table:
 
 
 def _with_ids(table: pa.Table, name: str) -> pa.Table:
-    """The rule of every other route (`hvac.readings.accepted`)."""
+    """Trim and check ids by the rule of every other route (`hvac.readings.accepted`)."""
     _check_lengths(name, table[name])
     table = _cast(table, name, pa.string(), "a text")
     trimmed = pc.utf8_trim_whitespace(table[name])
@@ -271,8 +273,8 @@ def _is_binary(kind: pa.DataType) -> bool:
 
 
 def _check_days(column: pa.ChunkedArray) -> None:
-    found, newest = pc.min_max(column).as_py(), newest_day()
-    if found["min"] < 0 or found["max"] > (newest - EPOCH).days:
+    days, newest = pc.min_max(column).as_py(), newest_day()
+    if days["min"] < 0 or days["max"] > (newest - EPOCH).days:
         raise InputError(f"end_date: expected days from {EPOCH} to {newest}")
 
 

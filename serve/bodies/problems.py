@@ -1,4 +1,4 @@
-"""What a client is told when something cannot be done: one HTTP status and one sentence each."""
+"""Errors that a client is told of: an HTTP status and a sentence for each case."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ class TooSlow(Refused):
 
 
 def is_passing(error: BaseException) -> bool:
-    """Tell whether an error says only that nobody could do the work now: it is worth trying again."""
+    """Tell whether an error means only that nobody could do the work now: try again then."""
     names = {type(error).__name__, type(getattr(error, "cause", None)).__name__}
     return isinstance(error, TooSlow | Busy | Away) or bool(names & NOBODY_FREE)
 

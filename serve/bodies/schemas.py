@@ -59,7 +59,7 @@ def _few_points(given: Any) -> Any:
 
 
 class Body(BaseModel):
-    """Unknown fields are errors; texts and booleans are not taken for numbers, nor numbers for
+    """Base of all bodies: unknown fields are errors; texts and booleans are no numbers, numbers no
     dates.
     """
 
@@ -162,16 +162,17 @@ class UnitId(Body):
 
     @property
     def unit(self) -> Unit:
-        """Its key."""
+        """Return the key of the equipment."""
         return Unit(self.facility_id, self.equipment_id)
 
 
 class AskedUnit(UnitId):
-    """A piece of equipment to be judged: by readings, by a ready window, or, with neither, by its
+    """A piece of equipment to be scored by readings, by a ready window, or, with neither, by its
     stored record.
 
     Readings given here join the stored record for this answer only; nothing is kept. Where fewer
-    than 90 observed days are known in all, the answer is `learning`."""
+    than 90 observed days are known in all, the answer is `learning`.
+    """
 
     equipment_class: Id | None = Field(
         default=None, alias="class", description="needed where it is not stored"
@@ -195,7 +196,7 @@ class AskedUnit(UnitId):
 
 
 def _contradictions(readings: Items[Reading]) -> None:
-    """Two values for one point and day: which one holds?"""
+    """Raise ValueError where one point has two different values on one day."""
     seen: dict[tuple[str, dt.date], float | None] = {}
     for reading in readings:
         key = (reading.point_id, reading.date)
@@ -222,7 +223,7 @@ PREDICT_EXAMPLE: dict[str, Any] = {
 
 
 class PredictBody(Body):
-    """Equipment to be judged."""
+    """Equipment to be scored."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"example": PREDICT_EXAMPLE})
     units: Items[AskedUnit] = Field(min_length=1)
@@ -262,7 +263,7 @@ class PushBody(Body):
 
     @model_validator(mode="after")
     def _agree(self) -> Self:
-        """Two parts of a body that name one unit must not contradict each other."""
+        """Raise ValueError where two parts of a body name one unit and contradict each other."""
         parts: dict[Unit, list[PushedUnit]] = {}
         for part in self.units:
             parts.setdefault(part.unit, []).append(part)
@@ -273,15 +274,17 @@ class PushBody(Body):
 
 
 def _one_unit(unit: Unit, parts: list[PushedUnit]) -> None:
-    named = f"{unit.facility_id} {unit.equipment_id} is named {len(parts)} times"
+    sentence_start = f"{unit.facility_id} {unit.equipment_id} is named {len(parts)} times"
     for name in ("equipment_class", "install_date"):
-        found = {getattr(part, name) for part in parts} - {None}
-        if len(found) > 1:
-            raise ValueError(f"{named}, with {' and '.join(sorted(map(str, found)))} as {name}")
+        values = {getattr(part, name) for part in parts} - {None}
+        if len(values) > 1:
+            raise ValueError(
+                f"{sentence_start}, with {' and '.join(sorted(map(str, values)))} as {name}"
+            )
     try:
         _contradictions([reading for part in parts for reading in part.readings])
     except ValueError as error:
-        raise ValueError(f"{named}: {error}") from None
+        raise ValueError(f"{sentence_start}: {error}") from None
 
 
 class PromoteBody(Body):

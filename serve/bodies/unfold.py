@@ -1,8 +1,9 @@
 """Unfold bulk bodies in processes of their own, whose memory is bounded; a body that ends one harms
-nobody.
+no other.
 
-parent → child:  {"kind", "size", "limits"} as a line of JSON, then the body child → parent:
-{"size"} or {"error", "sentence"} as a line of JSON, then the table as an Arrow stream"""
+parent → child:  {"kind", "size", "limits"} as a line of JSON, then the body
+child → parent:  {"size"} or {"error", "sentence"} as a line of JSON, then an Arrow stream
+"""
 
 from __future__ import annotations
 
@@ -43,12 +44,12 @@ QUIET = {
 CODE = "from serve.bodies.unfold import serve_parent; serve_parent()"
 
 _threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="unfold")
-_own = threading.local()
+_of_thread = threading.local()
 
 
 async def unfold_windows(content: bytes, kind: str, limits: Limits) -> pa.Table:
-    """`bulk.read_windows` in another process. Raises what that raises, and TooMuch where it takes
-    too long.
+    """Read a bulk body in another process. Raise what `read_bulk_windows` raises, and TooMuch where
+    it takes too long.
     """
     return await asyncio.get_running_loop().run_in_executor(
         _threads, _in_child, content, kind, limits
@@ -56,9 +57,9 @@ async def unfold_windows(content: bytes, kind: str, limits: Limits) -> pa.Table:
 
 
 def _in_child(content: bytes, kind: str, limits: Limits) -> pa.Table:
-    child = getattr(_own, "child", None)
+    child = getattr(_of_thread, "child", None)
     if child is None or child.has_ended:
-        child = _own.child = Child()
+        child = _of_thread.child = Child()
     return child.unfold_windows(content, kind, limits)
 
 
@@ -79,7 +80,7 @@ class Child:
 
     @property
     def has_ended(self) -> bool:
-        """Whether another one is needed."""
+        """Return whether another process is needed."""
         return self._process.poll() is not None
 
     def end(self) -> None:
@@ -93,7 +94,7 @@ class Child:
                     pipe.close()
 
     def unfold_windows(self, content: bytes, kind: str, limits: Limits) -> pa.Table:
-        """Send a body, take the table."""
+        """Send a body and return its table."""
         late = threading.Event()
 
         def stop() -> None:
@@ -104,7 +105,7 @@ class Child:
         timer = threading.Timer(seconds, stop)
         timer.start()
         try:
-            told, table = self._exchange(content, kind, limits)
+            head, table = self._exchange(content, kind, limits)
         except (OSError, ValueError) as error:
             self.end()
             if late.is_set():
@@ -116,21 +117,21 @@ class Child:
             ) from error
         finally:
             timer.cancel()
-        if "error" in told:
-            raise ERRORS.get(told["error"], InputError)(told["sentence"])
+        if "error" in head:
+            raise ERRORS.get(head["error"], InputError)(head["sentence"])
         return pa.ipc.open_stream(pa.py_buffer(table)).read_all()
 
     def _exchange(self, content: bytes, kind: str, limits: Limits) -> tuple[dict[str, Any], bytes]:
         to_child, from_child = self._process.stdin, self._process.stdout
         assert to_child is not None
         assert from_child is not None
-        head = {"kind": kind, "size": len(content), "limits": limits.model_dump(mode="json")}
-        _send(to_child, head, content)
-        told = json.loads(from_child.readline())
-        table = from_child.read(told.get("size", 0))
-        if len(table) != told.get("size", 0):
+        request = {"kind": kind, "size": len(content), "limits": limits.model_dump(mode="json")}
+        _send(to_child, request, content)
+        answer = json.loads(from_child.readline())
+        table = from_child.read(answer.get("size", 0))
+        if len(table) != answer.get("size", 0):
             raise ValueError("the process ended while it answered")
-        return told, table
+        return answer, table
 
 
 def _send(pipe: BinaryIO | Any, head: dict[str, Any], content: bytes | memoryview) -> None:
@@ -140,7 +141,7 @@ def _send(pipe: BinaryIO | Any, head: dict[str, Any], content: bytes | memoryvie
 
 
 def serve_parent() -> None:
-    """Unfold what comes on standard input, until it ends."""
+    """Unfold each body that arrives on standard input, until it ends."""
     given, answers = sys.stdin.buffer, sys.stdout.buffer
     while line := given.readline():
         head = json.loads(line)
@@ -156,7 +157,7 @@ def _answer(answers: BinaryIO, content: bytes, kind: str, limits: Limits) -> Non
             table = read_bulk_windows(content, kind, limits)
             with pa.ipc.new_stream(sink, table.schema) as writer:
                 writer.write_table(table)
-            found = sink.getvalue()
+            stream = sink.getvalue()
     except MemoryError:
         sentence = (
             f"the table unfolds to more than the {allowed} bytes allowed for a body of this size"
@@ -165,7 +166,7 @@ def _answer(answers: BinaryIO, content: bytes, kind: str, limits: Limits) -> Non
     except HvacError as error:
         _send(answers, {"error": type(error).__name__, "sentence": str(error)}, b"")
     else:
-        _send(answers, {"size": found.size}, memoryview(found))
+        _send(answers, {"size": stream.size}, memoryview(stream))
 
 
 @contextlib.contextmanager
@@ -175,8 +176,8 @@ def _bounded(more: int) -> Iterator[None]:
     with contextlib.suppress(OSError, ValueError):
         pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
         soft = pages * resource.getpagesize() + more
-        known = [each for each in before if each != resource.RLIM_INFINITY]
-        resource.setrlimit(resource.RLIMIT_AS, (min([soft, *known]), before[1]))
+        limits = [limit for limit in before if limit != resource.RLIM_INFINITY]
+        resource.setrlimit(resource.RLIMIT_AS, (min([soft, *limits]), before[1]))
     try:
         yield
     finally:

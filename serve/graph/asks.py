@@ -1,4 +1,4 @@
-"""What passes from the ingress to the stages: one `Ask` per piece of equipment. Imports no torch."""
+"""What passes from the ingress to the stages: one `Ask` per unit; imports no torch."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ from hvac.readings.registers import EVENTS
 
 @dataclass(frozen=True, kw_only=True)
 class Ask:
-    """The record of one piece of equipment, the bundle that judges it, and the day its window ends
+    """The record of one piece of equipment, the bundle that scores it, and the day its window ends
     (None: the last).
 
     `readings` are CANONICAL without the ids and without columns that say nothing (`compact`);
-    `events` are rows (facility, equipment, kind, start day, end day, point)."""
+    `events` are rows (facility, equipment, kind, start day, end day, point).
+    """
 
     bundle_id: str
     unit: Unit
@@ -31,17 +32,19 @@ class Ask:
 
 
 def compact(readings: pa.Table) -> pa.Table:
-    """One unit's CANONICAL readings as they travel to the stages: no ids, no empty columns, points
-    as codes.
+    """Reduce one unit's CANONICAL readings for the way to the stages: no ids, no empty columns,
+    points as codes.
     """
-    told = [
+    filled = [
         name for name in readings.column_names[3:] if readings[name].null_count < readings.num_rows
     ]
-    return readings.select(told).add_column(0, "point_id", readings["point_id"].dictionary_encode())
+    return readings.select(filled).add_column(
+        0, "point_id", readings["point_id"].dictionary_encode()
+    )
 
 
 def events_of(ask: Ask) -> Events:
-    """The events of an ask, as the batch jobs read them from a table."""
+    """Return the events of an ask in the form in which the batch jobs read them from a table."""
     if not ask.events:
         return no_events()
     columns: list[list[Any]] = [list(column) for column in zip(*ask.events, strict=True)]

@@ -1,5 +1,4 @@
-"""The three stages as plain functions on bundles, the same that the batch jobs call; no Ray, no
-HTTP.
+"""The stages as plain functions on bundles, the same that the batch jobs call; no Ray, no HTTP.
 
     asks ─prepare→ Group (windows with statistics, context, embedding) ┬─risks→ risk_BH ───────┐
                                                                        └─outlooks→ forecasts
@@ -43,8 +42,8 @@ log = logging.getLogger(__name__)
 
 
 def warm(folder: AnyPath) -> None:
-    """Do once what the first request would wait for: imports, compiled functions, an encoder's
-    first pass.
+    """Load and check every bundle of a folder once, so that no request waits for imports, compiled
+    functions or an encoder's first pass.
     """
     for manifest in matching(folder, "[!.]*/manifest.json"):
         try:
@@ -55,14 +54,15 @@ def warm(folder: AnyPath) -> None:
 
 
 def try_out(bundle: Bundle) -> None:
-    """Judge and forecast a few windows. Raises BundleError where anything the bundle needs is
-    damaged.
+    """Score and forecast a few made-up windows. Raise BundleError where anything that the bundle
+    needs is damaged.
     """
     bundle.check()
 
 
 class Shelf:
-    """Bundles by id, the least recently used put back when there are too many; safe among threads.
+    """Bundles by id, of which the least recently used is forgotten when there are too many; safe
+    among threads.
 
     `peers` gives the level that a unit is compared with; without it no unit has one.
     """
@@ -73,7 +73,7 @@ class Shelf:
         self._lock = Lock()
 
     def __call__(self, bundle_id: str) -> Bundle:
-        """A bundle, read when it is not in memory. Raises BundleError where there is none, or it is
+        """Return a bundle, read when it is not in memory. Raise BundleError where it is missing or
         damaged.
         """
         with self._lock:
@@ -91,7 +91,9 @@ class Shelf:
 
 
 def bundle_path(folder: AnyPath, bundle_id: str) -> AnyPath:
-    """Folder of a bundle. Raises BundleError where the id is no plain name or nothing is there."""
+    """Return the folder of a bundle. Raise BundleError where the id is no plain name or nothing is
+    there.
+    """
     try:
         if bundle_id == Path(bundle_id).name and (folder / bundle_id / "manifest.json").is_file():
             return folder / bundle_id
@@ -102,15 +104,17 @@ def bundle_path(folder: AnyPath, bundle_id: str) -> AnyPath:
 
 @dataclass(frozen=True, kw_only=True)
 class Group:
-    """Windows of several asks that one bundle serves; `ask_B` says which ask each belongs to."""
+    """Newest windows of several asks that one bundle serves; `ask_B` holds the number of each
+    window's ask.
+    """
 
     bundle_id: str
-    made: Newest
+    latest: Newest
     ask_B: tuple[int, ...]
 
 
 def prepare(shelf: Shelf, asks: Sequence[Ask]) -> list[Group]:
-    """The newest window of every ask (one per point where the bundle is `by: point`), embedded
+    """Make the newest window of every ask (one per point where the bundle is `by: point`), embedded
     where needed.
 
     Raises:
@@ -130,15 +134,17 @@ def _group(
     shelf: Shelf, asks: list[Ask], numbers: list[int], bundle_id: str, end_day: int | None
 ) -> Group:
     bundle = shelf(bundle_id)
-    found = [
+    numbered_scenes = [
         (number, scene)
         for ask, number in zip(asks, numbers, strict=True)
         for scene in _scenes(ask, bundle.recipe, _level(shelf.peers, ask, bundle.recipe))
     ]
-    made = newest([scene for _, scene in found], bundle.recipe, end_day=end_day)
-    ready = prepared(made.windows, bundle.model.config.needs, lambda: bundle.encoder)
-    made = replace(made, windows=ready)
-    return Group(bundle_id=bundle_id, made=made, ask_B=tuple(number for number, _ in found))
+    latest = newest([scene for _, scene in numbered_scenes], bundle.recipe, end_day=end_day)
+    ready = prepared(latest.windows, bundle.model.config.needs, lambda: bundle.encoder)
+    latest = replace(latest, windows=ready)
+    return Group(
+        bundle_id=bundle_id, latest=latest, ask_B=tuple(number for number, _ in numbered_scenes)
+    )
 
 
 def _level(peers: PeerLevels | None, ask: Ask, recipe: Recipe) -> PeerLevel | None:
@@ -151,20 +157,22 @@ def _level(peers: PeerLevels | None, ask: Ask, recipe: Recipe) -> PeerLevel | No
 
 def _scenes(ask: Ask, recipe: Recipe, level: PeerLevel | None) -> list[Any]:
     panel = unit_panel(ask.readings, ask.unit, recipe.points, aggregate=recipe.windows.aggregate)
-    made = [] if panel is None else scenes(panel, recipe, _record(ask, level))
-    if panel is None or not made:
-        found = sorted(set(ask.readings["point_id"].to_pylist()))
+    unit_scenes = [] if panel is None else scenes(panel, recipe, _record(ask, level))
+    if panel is None or not unit_scenes:
+        points = sorted(set(ask.readings["point_id"].to_pylist()))
         raise InputError(
             f"{ask.unit.facility_id} {ask.unit.equipment_id}: expected readings of"
             f" {', '.join(recipe.points)} (class {recipe.class_name}), found"
-            f" {', '.join(found[:5]) or 'none'}"
+            f" {', '.join(points[:5]) or 'none'}"
         )
     if ask.end_day is not None and ask.end_day < panel.first_day:
-        first, wanted = (EPOCH + timedelta(days=day) for day in (panel.first_day, ask.end_day))
-        raise InputError(
-            f"{' '.join(ask.unit)}: end_date {wanted} is before its first reading ({first})"
+        first_date, end_date = (
+            EPOCH + timedelta(days=day) for day in (panel.first_day, ask.end_day)
         )
-    return made
+        raise InputError(
+            f"{' '.join(ask.unit)}: end_date {end_date} is before its first reading ({first_date})"
+        )
+    return unit_scenes
 
 
 def _record(ask: Ask, level: PeerLevel | None) -> UnitRecord:
@@ -174,56 +182,62 @@ def _record(ask: Ask, level: PeerLevel | None) -> UnitRecord:
 
 
 def risks_of_many(many: Sequence[tuple[Bundle, Windows]]) -> list[Floats]:
-    """Second stage: risks [B, H] of several tables of windows, those of one bundle in one pass."""
+    """Return risks [B, H] for each of several tables of windows; tables of one bundle are scored in
+    one pass.
+    """
     of_bundle: dict[str, list[int]] = defaultdict(list)
     for number, (bundle, _) in enumerate(many):
         of_bundle[bundle.name].append(number)
-    found: dict[int, Floats] = {}
+    risk_of_item: dict[int, Floats] = {}
     for numbers in of_bundle.values():
         risk_BH = newest_risks(many[numbers[0]][0], concat([many[n][1] for n in numbers]))
-        found |= zip(
+        risk_of_item |= zip(
             numbers,
             np.split(risk_BH, np.cumsum([len(many[n][1]) for n in numbers])[:-1]),
             strict=True,
         )
-    return [found[number] for number in range(len(many))]
+    return [risk_of_item[number] for number in range(len(many))]
 
 
 def assemble(
     bundle: Bundle, group: Group, risk_BH: Floats, outlook_B: Sequence[dict[int, Any]]
 ) -> list[dict[str, Any]]:
-    """The rows of one group, as in `latest.parquet`, with the number of the ask in `ask`."""
-    rows = latest_records(group.made, risk_BH, outlook_B, bundle)
-    each = len(bundle.horizons)
-    return [{**row, "ask": group.ask_B[place // each]} for place, row in enumerate(rows)]
+    """Return the rows of one group as in `latest.parquet`, each with the number of its ask in
+    `ask`.
+    """
+    rows = latest_records(group.latest, risk_BH, outlook_B, bundle)
+    rows_per_window = len(bundle.horizons)
+    return [{**row, "ask": group.ask_B[place // rows_per_window]} for place, row in enumerate(rows)]
 
 
 def rows_in_order(groups: Iterable[list[dict[str, Any]]]) -> list[dict[str, Any]]:
-    """Rows of all groups, in the order of the asks."""
+    """Return the rows of all groups in the order of the asks, then of points and horizons."""
     rows = [row for group in groups for row in group]
     return sorted(rows, key=lambda row: (row["ask"], row["point_id"] or "", row["horizon"]))
 
 
 def shared_out(rows: Iterable[dict[str, Any]], sizes: Sequence[int]) -> list[list[dict[str, Any]]]:
-    """Rows of requests that were answered together, to each its own; `sizes` are their numbers of
+    """Divide rows of requests that were answered together; `sizes` holds each request's number of
     asks.
 
     >>> shared_out([{"ask": 0}, {"ask": 2}], [2, 1])
     [[{'ask': 0}], [{'ask': 0}]]
     """
     ends = np.cumsum(sizes)
-    found: list[list[dict[str, Any]]] = [[] for _ in sizes]
+    rows_of_requests: list[list[dict[str, Any]]] = [[] for _ in sizes]
     for row in rows:
         request = int(np.searchsorted(ends, row["ask"], side="right"))
-        found[request].append({**row, "ask": row["ask"] - int(ends[request] - sizes[request])})
-    return found
+        rows_of_requests[request].append(
+            {**row, "ask": row["ask"] - int(ends[request] - sizes[request])}
+        )
+    return rows_of_requests
 
 
 def all_outlooks(
-    bundle: Bundle, made: Newest, horizons: Sequence[int]
+    bundle: Bundle, latest: Newest, horizons: Sequence[int]
 ) -> list[list[dict[str, Any]]]:
-    """Every point's forecast of every window that can be scored, in physical units; [] for the
-    others.
+    """Forecast every point of every window, in physical units, for each horizon. Windows that
+    cannot be scored get [].
     """
     return [
         (
@@ -232,40 +246,42 @@ def all_outlooks(
                     "horizon": h,
                     **{
                         k: v.tolist() if isinstance(v, np.ndarray) else v
-                        for k, v in one._asdict().items()
+                        for k, v in outlook._asdict().items()
                     },
                 }
-                for h, told in zip(horizons, outlooks(bundle, x_CL, frame, horizons), strict=True)
-                for one in told
+                for h, outlooks_of_points in zip(
+                    horizons, outlooks(bundle, x_CL, frame, horizons), strict=True
+                )
+                for outlook in outlooks_of_points
             ]
             if ok
             else []
         )
         for x_CL, frame, ok in zip(
-            np.asarray(made.windows.x_BCL), made.frames, made.ok_B, strict=True
+            np.asarray(latest.windows.x_BCL), latest.frames, latest.ok_B, strict=True
         )
     ]
 
 
 def slim(windows: Windows, bundle: Bundle) -> Windows:
-    """Only what the bundle's family looks at: what travels to the next stage."""
+    """Keep only what the bundle's family looks at, as the windows travel to the next stage."""
     needed = {NEEDS[need] for need in bundle.model.config.needs}
     dropped: dict[str, Any] = {name: None for name in NEEDS.values() if name not in needed}
     return replace(windows, keys=windows.keys.select(["facility_id", "status"]), **dropped)
 
 
-def values_only(made: Newest) -> Newest:
-    """What the forecast looks at."""
+def values_only(latest: Newest) -> Newest:
+    """Keep only the values and states of windows, which is what the forecast looks at."""
     windows = Windows(
-        keys=made.windows.keys.select(["status"]),
-        observed_B=made.windows.observed_B,
-        x_BCL=made.windows.x_BCL,
+        keys=latest.windows.keys.select(["status"]),
+        observed_B=latest.windows.observed_B,
+        x_BCL=latest.windows.x_BCL,
     )
-    return replace(made, windows=windows)
+    return replace(latest, windows=windows)
 
 
 def about(bundle: Bundle) -> dict[str, Any]:
-    """What is worth knowing of a bundle."""
+    """Describe a bundle: class, family, points, days, thresholds and kinds of events."""
     thresholds = dict(
         zip(map(str, bundle.horizons), bundle.decision.threshold_H.tolist(), strict=True)
     )
@@ -283,15 +299,15 @@ def about(bundle: Bundle) -> dict[str, Any]:
 
 
 def about_one(shelf: Shelf, bundle_id: str) -> dict[str, Any]:
-    """`about` by id."""
+    """Describe a bundle by its id (`about`)."""
     return about(shelf(bundle_id))
 
 
 def about_fresh(shelf: Shelf, bundle_id: str) -> dict[str, Any]:
-    """`about` of a bundle that is read anew and tried out. Raises BundleError where anything of it
-    is damaged.
+    """Read a bundle anew, try it out and describe it. Raise BundleError where anything of it is
+    damaged.
     """
-    found = Bundle.load(bundle_path(shelf.folder, bundle_id))
-    try_out(found)
+    bundle = Bundle.load(bundle_path(shelf.folder, bundle_id))
+    try_out(bundle)
     shelf.drop(bundle_id)
-    return about(found)
+    return about(bundle)

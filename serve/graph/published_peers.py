@@ -41,7 +41,9 @@ class PeerLevels:
         return level
 
     def _read(self, kind: str, facility: str) -> PeerLevel | None:
-        """Read a level; one that cannot be read is told in the log, and the unit is scored without."""
+        """Read a level; where it cannot be read, log a warning and return None: the unit is scored
+        without.
+        """
         try:
             return published_level(self.folder, kind, facility)
         except (OSError, ValueError, KeyError, TypeError, pa.ArrowException) as error:

@@ -25,8 +25,8 @@ SUMMARIES = ("recent", "raw", "peers", "residuals")
 
 
 def ready_windows(bundle: Bundle, table: pa.Table) -> Windows:
-    """Windows from a table with a list column `values` (C·L normalised values, point after point,
-    as in `windows/`).
+    """Make windows of a table with a list column `values`: C·L normalised values, point after
+    point, as in `windows/`.
 
     `context`, `raw`, `peers` and `residuals` are taken where given and unknown (nan) otherwise;
     `recent` is taken where given and made from the values otherwise.
@@ -71,24 +71,26 @@ def _summaries(table: pa.Table, x_BCL: Floats) -> dict[str, Any]:
     others unknown.
     """
     shape = (*x_BCL.shape[:2], len(RECENT_NAMES))
-    found: dict[str, Any] = {}
+    summaries: dict[str, Any] = {}
     for name in SUMMARIES:
         attribute, _ = VECTORS[name]
         if name in table.column_names:
-            found[attribute] = _summary(name, table[name], shape)
+            summaries[attribute] = _summary(name, table[name], shape)
         else:
-            found[attribute] = (
+            summaries[attribute] = (
                 recent_of_windows(x_BCL).astype(np.float32)
                 if name == "recent"
                 else np.full(shape, np.nan, np.float32)
             )
-    return found
+    return summaries
 
 
 def _summary(name: str, column: pa.ChunkedArray, shape: tuple[int, ...]) -> Floats:
-    _, points, each = shape
-    expected = f"expected {points} points × {each} summaries = {points * each} values per row"
-    _check_lengths(name, column, points * each, expected)
+    _, points, per_point = shape
+    expected = (
+        f"expected {points} points × {per_point} summaries = {points * per_point} values per row"
+    )
+    _check_lengths(name, column, points * per_point, expected)
     with np.errstate(over="ignore"):
         values = np.asarray(matrix(column), np.float32)
     infinite_B = np.isinf(values).any(axis=1)
@@ -105,8 +107,8 @@ def _check_lengths(name: str, column: pa.ChunkedArray, length: int, expected: st
     )
     if wrong_B.any():
         row = int(np.flatnonzero(wrong_B)[0])
-        found = pc.list_value_length(column)[row].as_py() or 0
-        raise InputError(f"{name}: {expected}, found {found} in row {row}")
+        given = pc.list_value_length(column)[row].as_py() or 0
+        raise InputError(f"{name}: {expected}, found {given} in row {row}")
 
 
 def _ready_keys(table: pa.Table, bundle: Bundle) -> pa.Table:
@@ -131,7 +133,7 @@ def _ready_keys(table: pa.Table, bundle: Bundle) -> pa.Table:
 
 
 def ready_rows(bundle: Bundle, windows: Windows, risk_BH: npt.NDArray[np.float64]) -> pa.Table:
-    """Predictions of ready windows."""
+    """Return the predictions table of ready windows: a row per window and horizon."""
     threshold_BH = bundle.decision.threshold_BH(windows.column("facility_id"))
     names = {"model": bundle.family, "bundle_id": bundle.name}
     return predictions_table(windows, risk_BH, threshold_BH, horizons=bundle.horizons, **names)

@@ -19,7 +19,7 @@ from serve.graph.asks import Ask
 Part = tuple[str, pa.Table]
 Rows = list[dict[str, Any]]
 Item = TypeVar("Item")
-Found = TypeVar("Found")
+Result = TypeVar("Result")
 Other = TypeVar("Other")
 
 
@@ -27,22 +27,23 @@ class Stages(Protocol):
     """What the service asks of features, model and forecast, wherever they run."""
 
     async def predict(self, asks: Sequence[Ask]) -> Rows:
-        """Rows of `latest.parquet` with the number of the ask in `ask`."""
+        """Return rows of `latest.parquet` with the number of the ask in `ask`."""
 
     async def forecast(self, ask: Ask, horizons: Sequence[int]) -> list[dict[str, Any]]:
-        """Every point's forecast for each horizon."""
+        """Return every point's forecast for each horizon."""
 
     async def bulk(self, part: Part) -> pa.Table:
-        """Predictions of ready windows that one bundle judges, in their order."""
+        """Predict ready windows that one bundle scores, in their order."""
 
     async def about(self, bundle_id: str, *, fresh: bool = False) -> dict[str, Any]:
-        """What a bundle is; `fresh` reads it anew from its folder (BundleError where it is
+        """Describe a bundle; `fresh` reads it anew from its folder (BundleError where it is
         damaged).
         """
 
 
-class Rounds(Generic[Item, Found]):
-    """Work on a thread of its own; what comes while it works is done together in the next round.
+class Rounds(Generic[Item, Result]):
+    """Work on a thread of its own; items that arrive while it works are done together in the next
+    round.
 
     Nobody waits for company: an idle stage begins at once (`serve.batch` waits, and does not add to
     a batch that is itself waiting for its turn). What nobody waits for any more is left out.
@@ -60,41 +61,41 @@ class Rounds(Generic[Item, Found]):
     """
 
     def __init__(
-        self, work: Callable[[list[Item]], Sequence[Found | Exception]], stage: str, *, most: int
+        self, work: Callable[[list[Item]], Sequence[Result | Exception]], stage: str, *, most: int
     ) -> None:
         self._work, self._stage, self._most = work, stage, most
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=stage)
-        self._waiting: deque[tuple[Item, asyncio.Future[Found]]] = deque()
+        self._waiting: deque[tuple[Item, asyncio.Future[Result]]] = deque()
 
-    async def __call__(self, item: Item) -> Found:
-        """The item's own result."""
+    async def __call__(self, item: Item) -> Result:
+        """Put an item into the next round and return its result."""
         loop = asyncio.get_running_loop()
-        answer: asyncio.Future[Found] = loop.create_future()
+        answer: asyncio.Future[Result] = loop.create_future()
         self._waiting.append((item, answer))
         self._thread.submit(self._round, loop)
         return await answer
 
     async def alone(self, work: Callable[..., Other], *given: Any) -> Other:
-        """Other work on the same thread."""
+        """Run other work on the same thread."""
         return await asyncio.get_running_loop().run_in_executor(self._thread, work, *given)
 
     def _round(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Do all that waits; a round that finds nothing was forestalled by the one before."""
+        """Work on all that waits; nothing is left where the round before took it."""
         taken = [self._waiting.popleft() for _ in range(min(len(self._waiting), self._most))]
         taken = [(item, answer) for item, answer in taken if not answer.done()]
         if not taken:
             return
         service_metrics.BATCH_SIZE.labels(self._stage).observe(len(taken))
         try:
-            found = self._work([item for item, _ in taken])
+            results = self._work([item for item, _ in taken])
         except Exception as error:  # of whatever kind: nobody of this round is left waiting
-            found = [error] * len(taken)
-        loop.call_soon_threadsafe(_settle, [answer for _, answer in taken], found)
+            results = [error] * len(taken)
+        loop.call_soon_threadsafe(_settle, [answer for _, answer in taken], results)
 
 
-def _settle(answers: Sequence[asyncio.Future[Any]], found: Sequence[Any]) -> None:
-    """Give everybody who still waits the own result."""
-    for answer, result in zip(answers, found, strict=True):
+def _settle(answers: Sequence[asyncio.Future[Any]], results: Sequence[Any]) -> None:
+    """Hand each result, or exception, to the request that still waits for it."""
+    for answer, result in zip(answers, results, strict=True):
         if answer.done():
             continue
         if isinstance(result, Exception):
@@ -104,10 +105,10 @@ def _settle(answers: Sequence[asyncio.Future[Any]], found: Sequence[Any]) -> Non
 
 
 def each_alone(
-    work: Callable[[Sequence[Item]], Sequence[Found]], many: Sequence[Item]
-) -> Sequence[Found | Exception]:
-    """*work* in one pass; where that fails, item by item, so that what is wrong with one is that
-    one's result only.
+    work: Callable[[Sequence[Item]], Sequence[Result]], many: Sequence[Item]
+) -> Sequence[Result | Exception]:
+    """Apply *work* to all items in one pass; where that fails, item by item, so that one bad item
+    spoils no other.
 
     >>> each_alone(lambda many: [1 / each for each in many], [2, 0])
     [0.5, ZeroDivisionError('division by zero')]
@@ -118,24 +119,24 @@ def each_alone(
         return [error] if len(many) == 1 else one_by_one(lambda item: work([item])[0], many)
 
 
-def one_by_one(work: Callable[[Item], Found], many: Iterable[Item]) -> list[Found | Exception]:
-    """*work* on each, or what it raised.
+def one_by_one(work: Callable[[Item], Result], many: Iterable[Item]) -> list[Result | Exception]:
+    """Apply *work* to each item; an exception becomes that item's result.
 
     >>> one_by_one(lambda each: 1 / each, [2, 0])
     [0.5, ZeroDivisionError('division by zero')]
     """
-    found: list[Found | Exception] = []
+    results: list[Result | Exception] = []
     for item in many:
         try:
-            found.append(work(item))
+            results.append(work(item))
         except Exception as error:
-            found.append(error)
-    return found
+            results.append(error)
+    return results
 
 
 class LocalStages:
-    """All three stages here, on one thread; `peers` is the folder of the levels of peers, if there
-    is one.
+    """All three stages in this process, on one thread; `peers` is the folder of the levels of
+    peers, if there is one.
     """
 
     def __init__(
@@ -156,11 +157,10 @@ class LocalStages:
         )
 
     async def predict(self, asks: Sequence[Ask]) -> Rows:
-        """See `Stages`."""
         return await self._rounds(asks)
 
     def _answers(self, many: Sequence[Sequence[Ask]]) -> Sequence[Rows]:
-        """Answers of several requests, made in one pass."""
+        """Answer several requests in one pass."""
         rows = self._rows([ask for asks in many for ask in asks])
         return list(self.core.shared_out(rows, [len(asks) for asks in many]))
 
@@ -172,23 +172,23 @@ class LocalStages:
     def _finish(self, group: Any) -> Rows:
         bundle = self.shelf(group.bundle_id)
         with service_metrics.timed("model"):
-            risk_BH = self.core.newest_risks(bundle, group.made.windows)
+            risk_BH = self.core.newest_risks(bundle, group.latest.windows)
         with service_metrics.timed("forecast"):
-            outlook_B = self.core.driving_outlooks(bundle, group.made)
+            outlook_B = self.core.driving_outlooks(bundle, group.latest)
         return self.core.assemble(bundle, group, risk_BH, outlook_B)
 
     async def forecast(self, ask: Ask, horizons: Sequence[int]) -> list[dict[str, Any]]:
-        """See `Stages`."""
 
         def work() -> list[dict[str, Any]]:
             (group,) = self.core.prepare(self.shelf, [ask])
-            found = self.core.all_outlooks(self.shelf(group.bundle_id), group.made, horizons)
-            return [one for window in found for one in window]
+            outlooks_of_windows = self.core.all_outlooks(
+                self.shelf(group.bundle_id), group.latest, horizons
+            )
+            return [outlook for window in outlooks_of_windows for outlook in window]
 
         return await self._rounds.alone(work)
 
     async def bulk(self, part: Part) -> pa.Table:
-        """See `Stages`."""
 
         def work() -> pa.Table:
             bundle = self.shelf(part[0])
@@ -198,7 +198,6 @@ class LocalStages:
         return await self._rounds.alone(work)
 
     async def about(self, bundle_id: str, *, fresh: bool = False) -> dict[str, Any]:
-        """See `Stages`."""
 
         return await self._rounds.alone(
             self.core.about_fresh if fresh else self.core.about_one, self.shelf, bundle_id

@@ -1,4 +1,4 @@
-"""The HTTP face: routes, who may use them, and what a client is told when something goes wrong."""
+"""The HTTP face: routes, who may use them, and the answers where something goes wrong."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ Language = Annotated[str | None, Query(pattern="^(en|ja)$")]
 
 
 def make_api(service: Service, door: Door) -> FastAPI:
-    """The whole application over a service; `door` says who may come in."""
+    """Build the whole application over a service; `door` decides who may come in."""
     api = FastAPI(
         title="hvac-foresight",
         version="1",
@@ -79,12 +79,12 @@ def _predicting(service: Service, door: Door) -> APIRouter:
 
     @routes.post("/predict", response_model=Predictions)
     async def predict(body: PredictBody, caller: Caller = read) -> Response:
-        """How likely an anomaly begins within 30, 60 and 90 days, for one or many pieces of
+        """Predict how likely an anomaly begins within 30, 60 and 90 days, for one or many pieces of
         equipment.
         """
         door.check(caller, *(unit.facility_id for unit in body.units))
-        found = Predictions(predictions=unit_predictions(await service.predict(body.units)))
-        return Response(found.model_dump_json(by_alias=True), media_type="application/json")
+        answer = Predictions(predictions=unit_predictions(await service.predict(body.units)))
+        return Response(answer.model_dump_json(by_alias=True), media_type="application/json")
 
     @routes.post(
         "/predict/bulk",
@@ -93,13 +93,14 @@ def _predicting(service: Service, door: Door) -> APIRouter:
         openapi_extra={"requestBody": {"required": True, "content": {ARROW: {}, PARQUET: {}}}},
     )
     async def bulk(request: Request, caller: Caller = read) -> Response:
-        """Thousands of ready windows, as an Arrow stream or a Parquet file; the answer is an Arrow
-        stream.
+        """Predict thousands of ready windows, sent as an Arrow stream or a Parquet file; the answer
+        is an Arrow stream.
 
         Columns: facility_id, equipment_id, end_date (date), values (list of points × 90 normalised
         numbers, point after point, as in the featurized table); optional class, point_id, context,
         and recent, raw, peers, residuals (lists of points × 9 numbers, as in the featurized table),
-        which the default family `fusion` looks at."""
+        which the default family `fusion` looks at.
+        """
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         check_kind(kind)
         table = await service.within(
@@ -109,11 +110,11 @@ def _predicting(service: Service, door: Door) -> APIRouter:
 
     @routes.post("/forecast", response_model=Forecasts)
     async def forecast(body: ForecastBody, caller: Caller = read) -> Forecasts:
-        """Where every point's value is heading, day by day, with a 90 % band."""
+        """Forecast every point's value day by day, with a 90 % band."""
         door.check(caller, body.facility_id)
-        first, found = await service.forecast(body, body.horizons)
+        first, answer = await service.forecast(body, body.horizons)
         same = {name: first[name] for name in ("facility_id", "equipment_id", "end_date", "status")}
-        return Forecasts(**same, forecasts=[_daily(one) for one in found])
+        return Forecasts(**same, forecasts=[_daily(one) for one in answer])
 
     @routes.post("/readings", response_model=Stored, status_code=202)
     async def readings(body: PushBody, caller: Caller = push) -> Stored:
@@ -132,7 +133,7 @@ def _looking(service: Service, door: Door) -> APIRouter:
 
     @routes.get("/facilities")
     async def facilities(caller: Caller = read) -> dict[str, Any]:
-        """Every facility with its equipment in alarm."""
+        """List every facility with its equipment in alarm."""
         return {"facilities": await asyncio.to_thread(service.facilities, caller.sees)}
 
     @routes.get(
@@ -146,7 +147,7 @@ def _looking(service: Service, door: Door) -> APIRouter:
         form: Annotated[str, Query(alias="format", pattern="^(json|csv)$")] = "json",
         language: Language = None,
     ) -> Any:
-        """Equipment of a facility, the highest risk first; `format=csv` opens in Excel."""
+        """List the equipment of a facility, the highest risk first; `format=csv` opens in Excel."""
         door.check(caller, facility_id)
         entries = await asyncio.to_thread(service.ranking, facility_id)
         if not entries and not await asyncio.to_thread(service.store.units, facility_id):
@@ -164,8 +165,8 @@ def _looking(service: Service, door: Door) -> APIRouter:
     async def equipment(
         facility_id: FacilityId, equipment_id: EquipmentId, caller: Caller = read
     ) -> dict[str, Any]:
-        """One piece of equipment: newest predictions, the last 90 days of readings, events, alarms
-        so far.
+        """Show one piece of equipment: newest predictions, the last 90 days of readings, events,
+        alarms so far.
         """
         door.check(caller, facility_id)
         unit = Unit(facility_id, equipment_id)
@@ -202,14 +203,14 @@ def _operating(service: Service, door: Door) -> APIRouter:
 
     @routes.get("/v1/models")
     async def models(caller: Caller = read) -> dict[str, Any]:
-        """Bundles, and whom each serves."""
+        """List the bundles, and whom each serves."""
         return {"models": await service.models(caller)}
 
     @routes.post("/v1/models/{bundle_id}/promote")
     async def promote(
         bundle_id: BundleId, body: PromoteBody | None = None, caller: Caller = admin
     ) -> dict[str, Any]:
-        """Let a bundle serve its class from now on, in a facility or the whole fleet; no restart."""
+        """Let a bundle serve its class in a facility, or in the whole fleet, without a restart."""
         facility = body.facility_id if body else None
         door.check_promote(caller, facility)
         return await service.promote(bundle_id, facility)
@@ -220,7 +221,7 @@ def _operating(service: Service, door: Door) -> APIRouter:
 
     @routes.get("/readyz", include_in_schema=False)
     async def readyz(request: Request) -> dict[str, Any]:
-        """Whether requests can be answered (the store is there, and a bundle serves), and what
+        """Tell whether requests can be answered (the store is there, and a bundle serves), and what
         cannot be scored.
         """
         return await service.ready(request.scope["state"]["caller"])
@@ -243,23 +244,23 @@ def _stream(table: pa.Table) -> bytes:
 
 
 def csv_response(text: str, name: str) -> Response:
-    """A CSV download."""
+    """Return a CSV file as a download."""
     plain = "".join(letter if letter.isascii() and letter.isalnum() else "_" for letter in name)
     headers = {"Content-Disposition": f'attachment; filename="ranking_{plain}.csv"'}
     return Response(text.encode(), media_type="text/csv; charset=utf-8", headers=headers)
 
 
-def _daily(one: dict[str, Any]) -> DailyForecast:
+def _daily(outlook: dict[str, Any]) -> DailyForecast:
     def plain(values: list[float]) -> list[float | None]:
         return [value if value == value else None for value in values]
 
-    chance = one["crossing"]
+    chance = outlook["crossing"]
     return DailyForecast(
-        point_id=one["point"],
-        horizon=one["horizon"],
-        values=one["value_D"],
-        low=plain(one["low_D"]),
-        high=plain(one["high_D"]),
+        point_id=outlook["point"],
+        horizon=outlook["horizon"],
+        values=outlook["value_D"],
+        low=plain(outlook["low_D"]),
+        high=plain(outlook["high_D"]),
         crossing_probability=chance if chance == chance else None,
     )
 
@@ -274,8 +275,8 @@ def _ranked(rank: int, entry: dict[str, Any]) -> dict[str, Any]:
         "status",
         "learning_days_left",
     )
-    told = {name: entry[name] for name in (*same, "observed_share")} | {"point_id": entry["point"]}
-    return {"rank": rank, **told, "risks": entry["risks"], "alarms": entry["alarms"]}
+    facts = {name: entry[name] for name in (*same, "observed_share")} | {"point_id": entry["point"]}
+    return {"rank": rank, **facts, "risks": entry["risks"], "alarms": entry["alarms"]}
 
 
 def _last_days(table: pa.Table, days: int) -> list[dict[str, Any]]:
@@ -290,12 +291,12 @@ def _last_days(table: pa.Table, days: int) -> list[dict[str, Any]]:
 
 
 def _known(value: Any) -> Any:
-    """The value, None for a number that JSON does not know."""
+    """Return the value; None for a number that JSON does not know."""
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _end(day: int) -> str | None:
-    """The last day of an event; None where it is still open."""
+    """Return the last day of an event; None where it is still open."""
     return None if EPOCH + dt.timedelta(days=day) >= OPEN_END else _date(day)
 
 

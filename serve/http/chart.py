@@ -21,7 +21,7 @@ Points = Sequence[tuple[int, float]]
 
 @dataclass(frozen=True, kw_only=True)
 class Drawing:
-    """What one chart shows; `limits` are (day, value) steps, `events` (day, words)."""
+    """The content of one chart; `limits` are (day, value) steps, `events` (day, words)."""
 
     title: str
     measured: Points
@@ -33,7 +33,7 @@ class Drawing:
 
 
 def short_number(value: float) -> str:
-    """A value with three significant digits.
+    """Write a value with three significant digits.
 
     >>> short_number(1234.5), short_number(0.01234), short_number(-3.0)
     ('1,234', '0.0123', '-3')
@@ -46,7 +46,7 @@ def short_number(value: float) -> str:
 
 
 def draw_chart(drawing: Drawing) -> str:
-    """The chart as an SVG element that names itself for screen readers."""
+    """Draw a chart as an SVG element with a name; "" where no value is finite."""
     days = [day for day, _ in (*drawing.measured, *drawing.forecast)]
     values = [v for _, v in (*drawing.measured, *drawing.forecast, *drawing.lower, *drawing.upper)]
     values += [v for _, low, high in drawing.band for v in (low, high)]
@@ -114,8 +114,8 @@ def _path(frame: _Frame, points: Points) -> str:
 
 
 def _runs(points: Points) -> list[list[tuple[int, float]]]:
-    """Measured days without a gap of more than a week between them: a line does not invent what was
-    not measured.
+    """Split measured days into runs without a gap of more than a week: a line does not invent what
+    was not measured.
     """
     runs: list[list[tuple[int, float]]] = []
     for day, value in points:
@@ -126,7 +126,7 @@ def _runs(points: Points) -> list[list[tuple[int, float]]]:
 
 
 def _steps(line: Points, frame: _Frame) -> Points:
-    """A limit as steps that go on to the right edge."""
+    """Turn a limit into steps that go on to the right edge."""
     steps: list[tuple[int, float]] = []
     for day, value in line:
         if steps and steps[-1][1] != value:
@@ -157,7 +157,7 @@ def _grid(frame: _Frame) -> list[str]:
 
 
 def _ticks(low: float, high: float) -> list[float]:
-    """Three to six round values."""
+    """Return three to six round values."""
     raw = (high - low) / 4
     size = 10 ** math.floor(math.log10(raw))
     step = next(m * size for m in (1, 2, 5, 10) if m * size >= raw)

@@ -1,4 +1,4 @@
-"""Who may come in: keys, hosts, other sites' pages; all of it is looked at before a body is read."""
+"""Who may come in: keys, hosts, other sites' pages; all is checked before a body is read."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ HOST = re.compile(r"(?P<name>\[[0-9a-fA-F:.]+\]|[^\s:/@?#\[\]]+)(:[0-9]{1,5})?")
 
 
 class Door:
-    """Who may come in: anyone of this machine where keys are off, else whoever has a key of the
-    store.
+    """The check of who may come in: anyone of this machine where keys are off, else whoever has a
+    key of the store.
     """
 
     def __init__(self, store: Store, *, keys: bool) -> None:
@@ -33,30 +33,32 @@ class Door:
         self._known: tuple[float, dict[str, Caller]] = (0.0, {})
 
     async def enter(self, scope: Scope, headers: Mapping[str, str]) -> Caller | None:
-        """The caller of a request; None for a stranger where no key is needed. Raises NoKey,
-        Forbidden.
+        """Return the caller of a request; None for a stranger where no key is needed. Raise NoKey
+        or Forbidden.
         """
         if not self.keys:
             return ANYONE
         path, method = scope["path"], scope["method"]
         key = given_key(headers, browser=method in ("GET", "HEAD"))
-        found = (await asyncio.to_thread(self._callers)).get(hash_key(key)) if key else None
-        if found is None and path in OPEN:
+        caller = (await asyncio.to_thread(self._callers)).get(hash_key(key)) if key else None
+        if caller is None and path in OPEN:
             return None
-        if found is None:
+        if caller is None:
             raise NoKey(
                 "this API key is not known" if key else "an API key is needed: send it as X-API-Key"
             )
-        return _allowed(found, needed_role(method, path))
+        return _allowed(caller, needed_role(method, path))
 
     def may(self, role: str) -> Callable[[Request], Any]:
-        """A dependency that gives the caller whom the guard let in. Raises NoKey, Forbidden."""
+        """Make a dependency that returns the caller whom the guard let in. It raises NoKey or
+        Forbidden.
+        """
 
         async def caller(request: Request) -> Caller:
-            found = request.scope.get("state", {}).get("caller")
-            if found is None:
+            admitted = request.scope.get("state", {}).get("caller")
+            if admitted is None:
                 raise NoKey("an API key is needed: send it as X-API-Key")
-            return _allowed(found, role)
+            return _allowed(admitted, role)
 
         return caller
 
@@ -71,15 +73,17 @@ class Door:
         return known
 
     def check(self, caller: Caller, *facilities: str) -> None:
-        """Raise Unknown for a facility that is not the caller's: it learns not even whether there
-        is one.
+        """Raise Unknown for a facility that is not the caller's, who does not even learn whether it
+        exists.
         """
         for facility in facilities:
             if not caller.sees(facility):
                 raise self.unknown(facility)
 
     def check_promote(self, caller: Caller, facility_id: str | None) -> None:
-        """Only a key of the whole fleet changes what the fleet is judged by."""
+        """Let only a key of the whole fleet change which bundle serves the fleet. Raise Forbidden
+        or Unknown.
+        """
         if facility_id is None:
             self.check_fleet(caller)
         else:
@@ -91,7 +95,7 @@ class Door:
             raise Forbidden("this API key is one facility's; a key of the whole fleet is needed")
 
     def unknown(self, facility_id: str) -> Unknown:
-        """What is said of a facility that is not there, or not for this caller."""
+        """Return the error for a facility that does not exist, or not for this caller."""
         return Unknown(f"facility {facility_id[:128]!r} is not known here")
 
 
@@ -104,8 +108,10 @@ def _allowed(caller: Caller, role: str) -> Caller:
 def needed_role(method: str, path: str) -> str:
     """Return the role that a request needs, known before its body is read.
 
-    >>> needed_role("POST", "/v1/readings"), needed_role("POST", "/v1/models/a/promote"), needed_role("GET", "/")
-    ('push', 'admin', 'read')
+    >>> needed_role("POST", "/v1/readings"), needed_role("GET", "/")
+    ('push', 'read')
+    >>> needed_role("POST", "/v1/models/a/promote")
+    'admin'
     """
     if method == "POST" and path == PUSH:
         return "push"
@@ -122,9 +128,9 @@ def check_host(hosts: list[str], origins: list[str], also: Collection[str]) -> N
         BadHost: the request names another host (DNS rebinding). Forbidden: it comes from another
             site's page.
     """
-    found = HOST.fullmatch(hosts[0]) if len(hosts) == 1 else None
-    name = found["name"].lower() if found else ""
-    if name not in (*LOCAL_HOSTS, *(each.lower() for each in also)):
+    match = HOST.fullmatch(hosts[0]) if len(hosts) == 1 else None
+    name = match["name"].lower() if match else ""
+    if name not in (*LOCAL_HOSTS, *(host.lower() for host in also)):
         served = ", ".join([*LOCAL_HOSTS, *also])
         raise BadHost(
             f"without API keys only requests to {served} are answered (setting: hosts); found"

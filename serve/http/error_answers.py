@@ -1,5 +1,5 @@
-"""Every error as an answer: one sentence with the right status, JSON or a page; nothing of the
-inside is told.
+"""Every error as an answer: one sentence with the right status, JSON or a page; nothing internal is
+shown.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ REALM = 'Basic realm="hvac-foresight", charset="UTF-8"'
 
 
 def install_handlers(api: FastAPI, language: str) -> None:
-    """Turn every error into a sentence with the right status: JSON, or a page where a browser asks."""
+    """Answer every error with a sentence and the right status: JSON, or a page for a browser."""
 
     async def handle(request: Request, error: Exception) -> Response:
         return answer_to(request, error, language)
@@ -35,8 +35,8 @@ def install_handlers(api: FastAPI, language: str) -> None:
 
 
 def answer_to(request: Request, error: Exception, language: str) -> Response:
-    """The answer to a request that ended in an error."""
-    status, sentence, headers = _told(error)
+    """Return the answer to a request that ended in an error."""
+    status, sentence, headers = _answer_parts(error)
     if status == 401:
         headers["WWW-Authenticate"] = REALM
     if wants_page(request):
@@ -49,8 +49,8 @@ def answer_to(request: Request, error: Exception, language: str) -> Response:
     return Response(content, status_code=status, headers=headers, media_type="application/json")
 
 
-def _told(error: Exception) -> tuple[int, str, dict[str, str]]:
-    """Status, sentence and headers."""
+def _answer_parts(error: Exception) -> tuple[int, str, dict[str, str]]:
+    """Return status, sentence and headers."""
     if isinstance(error, Refused):
         return error.status, str(error), _retry(error.retry_after)
     if isinstance(error, StoreError):
@@ -74,25 +74,25 @@ def _retry(seconds: int | None) -> dict[str, str]:
 
 
 def _allow(headers: Mapping[str, str]) -> dict[str, str]:
-    """The methods of a route, HEAD with GET."""
+    """Return the methods of a route as a header, HEAD with GET."""
     allowed = headers.get("Allow", headers.get("allow"))
     if allowed is None:
         return {}
-    methods = {each.strip() for each in allowed.split(",")}
+    methods = {method.strip() for method in allowed.split(",")}
     return {"Allow": ", ".join(sorted(methods | ({"HEAD"} if "GET" in methods else set())))}
 
 
 def _sentence(error: RequestValidationError) -> str:
-    """The first offender in words: where, what; and how many more."""
-    found = error.errors()
-    first = found[0]
+    """Describe the first fault in words (where and what) and count the others."""
+    faults = error.errors()
+    first = faults[0]
     where = (
         ".".join(str(part) for part in first["loc"] if part not in ("body", "query", "path"))
         or "body"
     )
     where = "".join(letter if letter.isprintable() else "?" for letter in where)
-    more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
-    said = str(first["msg"]).removeprefix("Value error, ")
+    more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
+    message = str(first["msg"]).removeprefix("Value error, ")
     if first["type"] == "model_attributes_type" and where == "body":
-        said = "expected a JSON object (with the header content-type: application/json)"
-    return f"{where[:200]}: {said[:300]}{more}".encode(errors="replace").decode()
+        message = "expected a JSON object (with the header content-type: application/json)"
+    return f"{where[:200]}: {message[:300]}{more}".encode(errors="replace").decode()

@@ -1,5 +1,5 @@
-"""At the door: who asks, sizes, how many at once, headers; and every answer to an error as one
-sentence.
+"""Middleware before the routes: host, key, sizes, requests at once, headers; every error becomes
+one sentence.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Guard:
 
     @property
     def limits(self) -> Limits:
-        """What a request may ask for."""
+        """Return the limits of a request."""
         return self.config.limits
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -97,7 +97,7 @@ class Guard:
 
 
 class Answer:
-    """Passes an answer on, with the headers that all have; a HEAD request gets no body."""
+    """Pass an answer on, with the headers that all answers have; a HEAD request gets no body."""
 
     def __init__(self, send: Send, *, head: bool) -> None:
         self._send, self._head = send, head
@@ -123,44 +123,46 @@ class Load:
 
 
 class Bodies:
-    """Bodies on their way: each has its time and its size, so has each caller; none counts as a
-    request in flight.
+    """Bodies on their way, limited in time, number and size, in all and per caller; none counts as
+    a request in flight.
     """
 
     def __init__(self, limits: Limits) -> None:
         self.limits, self._all, self._each = limits, Load(), dict[str, Load]()
 
     async def read(self, receive: Receive, limit: int, caller: str) -> Receive:
-        """Read a body whole; what the application then receives. Raises TooMuch, TooLate, Busy,
+        """Read a body whole and return a `receive` that replays it. Raise TooMuch, TooLate, Busy or
         Gone.
         """
-        own = self._each.setdefault(caller, Load())
-        if self._all.count >= AT_ONCE or own.count >= AT_ONCE_EACH:
+        load = self._each.setdefault(caller, Load())
+        if self._all.count >= AT_ONCE or load.count >= AT_ONCE_EACH:
             raise Busy(
-                f"{own.count} bodies of this caller are on their way already; try again soon",
+                f"{load.count} bodies of this caller are on their way already; try again soon",
                 retry_after=1,
             )
         parts: list[bytes] = []
-        self._add(own, count=1)
+        self._add(load, count=1)
         try:
-            await asyncio.wait_for(self._collect(receive, limit, parts, own), self.limits.timeout_s)
+            await asyncio.wait_for(
+                self._collect(receive, limit, parts, load), self.limits.timeout_s
+            )
         except TimeoutError as error:
             seconds = f"{self.limits.timeout_s:g} s"
             raise TooLate(
                 f"the body did not come within {seconds}; send it faster, or in parts"
             ) from error
         finally:
-            self._add(own, count=-1, held=-sum(map(len, parts)))
-            if not own.count:
+            self._add(load, count=-1, held=-sum(map(len, parts)))
+            if not load.count:
                 self._each.pop(caller, None)
         return _replay(b"".join(parts), receive)
 
-    def _add(self, own: Load, *, count: int = 0, held: int = 0) -> None:
-        for load in (self._all, own):
-            load.count += count
-            load.held += held
+    def _add(self, load: Load, *, count: int = 0, held: int = 0) -> None:
+        for each_load in (self._all, load):
+            each_load.count += count
+            each_load.held += held
 
-    async def _collect(self, receive: Receive, limit: int, parts: list[bytes], own: Load) -> None:
+    async def _collect(self, receive: Receive, limit: int, parts: list[bytes], load: Load) -> None:
         size, more = 0, True
         while more:
             message = await receive()
@@ -168,13 +170,13 @@ class Bodies:
                 raise Gone("the caller has gone")
             part = message.get("body", b"")
             size += len(part)
-            self._add(own, held=len(part))
+            self._add(load, held=len(part))
             parts.append(part)
             if size > limit:
                 raise _too_large(limit)
             if (
                 self._all.held > BODIES * self.limits.bulk_bytes
-                or own.held > BODIES_EACH * self.limits.bulk_bytes
+                or load.held > BODIES_EACH * self.limits.bulk_bytes
             ):
                 raise Busy(
                     "too many large bodies are on their way already; try again soon", retry_after=1
@@ -196,8 +198,8 @@ def _replay(body: bytes, receive: Receive) -> Receive:
 
 
 def _as_sent(scope: Scope) -> Scope:
-    """The request with its address as it was sent (`serve.ids`), and HEAD as the GET that it asks
-    about.
+    """Return the request with its address as it was sent (`serve.ids`), and HEAD as the GET that it
+    asks about.
     """
     path = sent_path(scope["path"], scope.get("raw_path"))
     method = "GET" if scope["method"] == "HEAD" else scope["method"]
@@ -205,10 +207,10 @@ def _as_sent(scope: Scope) -> Scope:
 
 
 def _headers(scope: Scope) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {}
+    headers: dict[str, list[str]] = {}
     for name, value in scope["headers"]:
-        found.setdefault(name.decode("latin-1").lower(), []).append(value.decode("latin-1"))
-    return found
+        headers.setdefault(name.decode("latin-1").lower(), []).append(value.decode("latin-1"))
+    return headers
 
 
 def _check_headers(headers: dict[str, str], limit: int) -> None:
@@ -226,5 +228,5 @@ def _too_large(limit: int) -> TooMuch:
 
 
 def _route(scope: Scope) -> str:
-    """The route's pattern, so that ids do not multiply the series."""
+    """Return the route's pattern, so that ids do not multiply the series."""
     return str(getattr(scope.get("route"), "path", "other"))

@@ -14,8 +14,8 @@ log = logging.getLogger(__name__)
 
 
 def keys_needed(config: ServeConfig) -> bool:
-    """Whether requests need a key: as configured, or unless Serve listens on the loopback address
-    only.
+    """Tell whether requests need a key: as configured, or unless Serve listens on the loopback
+    address only.
     """
     if config.keys != "auto":
         return config.keys == "required"
@@ -23,7 +23,7 @@ def keys_needed(config: ServeConfig) -> bool:
 
 
 def _http_host() -> str:
-    """Where the running Serve listens; unknown counts as everywhere."""
+    """Return the host on which Serve listens; 0.0.0.0 (everywhere) where it is unknown."""
     try:
         import ray
         from ray.serve.context import _get_global_client
@@ -40,7 +40,7 @@ def _http_host() -> str:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether an address is this machine only.
+    """Tell whether an address is this machine only.
 
     >>> is_loopback("127.0.0.1"), is_loopback("localhost"), is_loopback("0.0.0.0")
     (True, True, False)

@@ -25,18 +25,18 @@ class PageWords:
 
     @property
     def other(self) -> str:
-        """The other language."""
+        """Return the other language."""
         return LANGUAGES[1 - LANGUAGES.index(self.language)]
 
     def __call__(self, key: str, **values: object) -> str:
-        """The text at a dotted key, with its {braces} filled in."""
+        """Return the text at a dotted key, with its {braces} filled in."""
         leaf: Any = _texts()
         for part in key.split("."):
             leaf = leaf[part]
         return str(leaf[self.language]).format(**values)
 
     def name(self, group: str, word: str) -> str:
-        """The word for an identifier; the identifier itself where there is none."""
+        """Return the word for an identifier; the identifier itself where there is none."""
         leaf = _texts()[group].get(word)
         return str(leaf[self.language]) if leaf else word
 

@@ -1,5 +1,5 @@
-"""The pages a facility manager reads: fleet → facility → equipment; rendered here, no script, no
-outside network.
+"""The pages a facility manager reads: fleet → facility → equipment; no script, nothing from
+outside.
 """
 
 from __future__ import annotations
@@ -32,30 +32,43 @@ Flag = Annotated[str, Query(pattern="^(1|)$")]
 
 
 def days(number_of: int) -> dt.timedelta:
-    """So many days."""
+    """Return a span of days."""
     return dt.timedelta(days=number_of)
 
 
 def make_pages(service: Service, door: Door) -> APIRouter:
-    """Routes of the pages."""
+    """Build the routes of the pages."""
     routes = APIRouter(include_in_schema=False)
+    _add_lists(routes, service, door)
+    _add_equipment(routes, service, door)
+
+    @routes.get("/static/app.css")
+    async def css() -> Response:
+        text = (FOLDER / "app.css").read_text(encoding="utf-8")
+        return Response(text, media_type="text/css", headers={"Cache-Control": "max-age=3600"})
+
+    return routes
+
+
+def _add_lists(routes: APIRouter, service: Service, door: Door) -> None:
+    """Add the pages that list equipment: the fleet, all equipment, a facility, and the CSV."""
     read = Depends(door.may("read"))
     default = service.config.language
 
-    def show(request: Request, name: str, **more: Any) -> HTMLResponse:
-        return render(request, name, default=default, **more)
+    async def seen_by(caller: Caller) -> list[dict[str, Any]]:
+        entries = await asyncio.to_thread(service.ranking)
+        return [entry for entry in entries if caller.sees(entry["facility_id"])]
 
     @routes.get("/")
     async def fleet(request: Request, caller: Caller = read) -> HTMLResponse:
-        found = await asyncio.to_thread(service.facilities, caller.sees)
-        entries = [
-            e for e in await asyncio.to_thread(service.ranking) if caller.sees(e["facility_id"])
-        ]
-        return show(
+        facilities = await asyncio.to_thread(service.facilities, caller.sees)
+        entries = await seen_by(caller)
+        return render(
             request,
             "fleet.html.j2",
+            default=default,
             today=dt.datetime.now(dt.UTC).date(),
-            facilities=found,
+            facilities=facilities,
             entries=entries[:FIRST],
             **_summary(entries),
         )
@@ -64,10 +77,8 @@ def make_pages(service: Service, door: Door) -> APIRouter:
     async def everything(
         request: Request, caller: Caller = read, q: Text = "", kind: Text = "", alarms: Flag = ""
     ) -> HTMLResponse:
-        entries = [
-            e for e in await asyncio.to_thread(service.ranking) if caller.sees(e["facility_id"])
-        ]
-        return ranked(request, None, entries, q, kind, alarms)
+        view = ranking_view(None, await seen_by(caller), q=q, kind=kind, alarms=alarms)
+        return render(request, "ranking.html.j2", default=default, **view)
 
     @routes.get("/facility/{facility_id}")
     async def facility(
@@ -82,41 +93,20 @@ def make_pages(service: Service, door: Door) -> APIRouter:
         entries = await asyncio.to_thread(service.ranking, facility_id)
         if not entries and not await asyncio.to_thread(service.store.units, facility_id):
             raise door.unknown(facility_id)
-        return ranked(request, facility_id, entries, q, kind, alarms)
-
-    def ranked(
-        request: Request,
-        facility_id: str | None,
-        entries: list[dict[str, Any]],
-        q: str,
-        kind: str,
-        alarms: str,
-    ) -> HTMLResponse:
-        shown = [(rank, e) for rank, e in enumerate(entries, 1) if _fits(e, q, kind, alarms)]
-        told = {
-            "q": q,
-            "kind": kind,
-            "alarms": alarms,
-            "kinds": sorted({e["class"] for e in entries}),
-        }
-        return show(
-            request,
-            "ranking.html.j2",
-            facility_id=facility_id,
-            shown=shown,
-            all=len(entries),
-            horizons=_horizons(entries),
-            **told,
-        )
+        view = ranking_view(facility_id, entries, q=q, kind=kind, alarms=alarms)
+        return render(request, "ranking.html.j2", default=default, **view)
 
     @routes.get("/ranking.csv")
     async def csv(request: Request, caller: Caller = read) -> Response:
-        entries = [
-            e for e in await asyncio.to_thread(service.ranking) if caller.sees(e["facility_id"])
-        ]
-        text = ranking_csv(entries, language_of(request, default))
+        text = ranking_csv(await seen_by(caller), language_of(request, default))
         headers = {"Content-Disposition": 'attachment; filename="ranking.csv"'}
         return Response(text.encode(), media_type="text/csv; charset=utf-8", headers=headers)
+
+
+def _add_equipment(routes: APIRouter, service: Service, door: Door) -> None:
+    """Add the page of one piece of equipment."""
+    read = Depends(door.may("read"))
+    default = service.config.language
 
     @routes.get("/equipment/{facility_id}/{equipment_id:path}")
     async def equipment(
@@ -124,21 +114,30 @@ def make_pages(service: Service, door: Door) -> APIRouter:
     ) -> HTMLResponse:
         door.check(caller, facility_id)
         words = PageWords(language_of(request, default))
-        found = await asyncio.to_thread(
-            equipment_view, service, Unit(facility_id, equipment_id), words
-        )
-        return show(request, "equipment.html.j2", **found)
+        unit = Unit(facility_id, equipment_id)
+        view = await asyncio.to_thread(equipment_view, service, unit, words)
+        return render(request, "equipment.html.j2", default=default, **view)
 
-    @routes.get("/static/app.css")
-    async def css() -> Response:
-        text = (FOLDER / "app.css").read_text(encoding="utf-8")
-        return Response(text, media_type="text/css", headers={"Cache-Control": "max-age=3600"})
 
-    return routes
+def ranking_view(
+    facility_id: str | None, entries: list[dict[str, Any]], *, q: str, kind: str, alarms: str
+) -> dict[str, Any]:
+    """Return what a page of ranked equipment shows, with the ranks before it is filtered."""
+    shown = [(rank, e) for rank, e in enumerate(entries, 1) if _fits(e, q, kind, alarms)]
+    return {
+        "facility_id": facility_id,
+        "shown": shown,
+        "all": len(entries),
+        "horizons": _horizons(entries),
+        "q": q,
+        "kind": kind,
+        "alarms": alarms,
+        "kinds": sorted({entry["class"] for entry in entries}),
+    }
 
 
 def _summary(entries: list[dict[str, Any]]) -> dict[str, Any]:
-    """Horizons, and how much equipment has an alarm within the shortest."""
+    """Return the horizons, and how much equipment has an alarm within the shortest."""
     horizons = _horizons(entries)
     return {
         "horizons": horizons,
@@ -151,26 +150,26 @@ def _horizons(entries: list[dict[str, Any]]) -> list[int]:
 
 
 def _fits(entry: dict[str, Any], q: str, kind: str, alarms: str) -> bool:
-    told = f"{entry['facility_id']} {entry['equipment_id']} {entry.get('point') or ''}".casefold()
+    names = f"{entry['facility_id']} {entry['equipment_id']} {entry.get('point') or ''}".casefold()
     return (
-        q.strip().casefold() in told
+        q.strip().casefold() in names
         and (not kind or entry["class"] == kind)
         and (not alarms or any(entry["alarms"].values()))
     )
 
 
 def _until(end_day: int, words: PageWords) -> str:
-    """The last day of an event, or that it is not over."""
+    """Return the last day of an event, or the words for one that is not over."""
     end = EPOCH + days(end_day)
     return words("equipment.ongoing") if end >= OPEN_END else end.isoformat()
 
 
 def equipment_view(service: Service, unit: Unit, words: PageWords) -> dict[str, Any]:
-    """What the page of one equipment shows. Raises Unknown."""
+    """Return what the page of one equipment shows. Raise Unknown where it is not stored."""
     stored, table, events = service.record(unit)
     rows = service.rows(*unit)
     best = max(rows, key=lambda row: (row["status"] == "ok", row["risk"] or 0.0), default=None)
-    own = [row for row in rows if best and row["point_id"] == best["point_id"]]
+    point_rows = [row for row in rows if best and row["point_id"] == best["point_id"]]
     readings = _by_point(table)
     history = service.store.history(unit)
     entry = [e for e in service.ranking(unit.facility_id) if e["equipment_id"] == unit.equipment_id]
@@ -180,15 +179,15 @@ def equipment_view(service: Service, unit: Unit, words: PageWords) -> dict[str, 
         "installed": None if stored.install_day is None else EPOCH + days(stored.install_day),
         "set_aside": service.store.aside(unit).get(unit),
         "best": best,
-        "rows": own,
+        "rows": point_rows,
         "behind": entry[0]["days_behind"] if entry else 0,
         "grade": (
             grade(best["observed_share"], best["status"], best.get("doubts")) if best else None
         ),
         "doubts": doubts_text(best, words.language) if best else "",
-        "outlook": _outlook(own),
+        "outlook": _outlook(point_rows),
         "charts": [
-            (point, Markup(_chart(point, rows_of, own, events, words)))
+            (point, Markup(_chart(point, rows_of, point_rows, events, words)))
             for point, rows_of in readings.items()
         ],
         "readings": readings,
@@ -201,18 +200,18 @@ def equipment_view(service: Service, unit: Unit, words: PageWords) -> dict[str, 
 
 
 def _by_point(table: Any) -> dict[str, list[dict[str, Any]]]:
-    """Readings of the last 90 days of every point, oldest first."""
+    """Return the readings of the last 90 days of every point, oldest first."""
     rows = table.sort_by([("point_id", "ascending"), ("date", "ascending")]).to_pylist()
     newest = max((row["date"] for row in rows), default=EPOCH)
-    found: dict[str, list[dict[str, Any]]] = {}
+    rows_of_point: dict[str, list[dict[str, Any]]] = {}
     for row in rows:
         if (newest - row["date"]).days < SHOWN_DAYS:
-            found.setdefault(row["point_id"], []).append(row)
-    return found
+            rows_of_point.setdefault(row["point_id"], []).append(row)
+    return rows_of_point
 
 
 def _outlook(rows: list[dict[str, Any]]) -> dict[str, Any] | None:
-    """The forecast for the shortest horizon, in words."""
+    """Return the forecast for the shortest horizon; None where there is none."""
     known = [row for row in rows if row["forecast"]]
     if not known:
         return None
@@ -251,8 +250,8 @@ def _chart(
             for i, (low, high) in enumerate(edges, 1)
             if low == low and high == high
         ]
-    ends = [short_number(each[-1][1]) if each else "–" for each in limits.values()]
-    told = (
+    ends = [short_number(line[-1][1]) if line else "–" for line in limits.values()]
+    limit_words = (
         words("chart.limits", low=ends[0], high=ends[1])
         if any(limits.values())
         else words("chart.no_limits")
@@ -264,7 +263,7 @@ def _chart(
         last=short_number(measured[-1][1]),
         start=readings[0]["date"],
         end=readings[-1]["date"],
-        limits=told,
+        limits=limit_words,
     )
     if forecast:
         title += words(

@@ -20,21 +20,21 @@ A_YEAR = 31_536_000
 
 @cache
 def _templates() -> jinja2.Environment:
-    made = jinja2.Environment(
+    environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(FOLDER),
         autoescape=True,
         trim_blocks=True,
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    made.filters["segment"] = segment
-    return made
+    environment.filters["segment"] = segment
+    return environment
 
 
 def render(
     request: Request, name: str, *, default: str, status: int = 200, **more: Any
 ) -> HTMLResponse:
-    """A page in the reader's language; a chosen language is remembered in a cookie."""
+    """Render a page in the reader's language; a chosen language is remembered in a cookie."""
     words = PageWords(language_of(request, default))
     switch = str(request.url.include_query_params(lang=words.other).query)
     here = f"/{request.scope['path'].lstrip('/')}"  # never //another.host
@@ -50,12 +50,12 @@ def render(
 
 
 def language_of(request: Request, default: str) -> str:
-    """As asked in the address, else as chosen before, else as the browser prefers, else the
-    default.
+    """Return the language of the address, else of the cookie, else the browser's preference, else
+    the default.
     """
-    told = request.query_params.get("lang") or request.cookies.get("lang")
-    if told in LANGUAGES:
-        return str(told)
+    chosen = request.query_params.get("lang") or request.cookies.get("lang")
+    if chosen in LANGUAGES:
+        return str(chosen)
     for part in request.headers.get("accept-language", "").split(","):
         if part.strip()[:2] in LANGUAGES:
             return part.strip()[:2]
@@ -63,7 +63,7 @@ def language_of(request: Request, default: str) -> str:
 
 
 def percent(risk: float) -> str:
-    """A probability in whole per cent, and never 0 or 100.
+    """Write a probability in whole per cent, never 0 or 100.
 
     >>> percent(0.374), percent(0.0004), percent(0.9999)
     ('37', '<1', '>99')
@@ -72,7 +72,7 @@ def percent(risk: float) -> str:
 
 
 def wants_page(request: Request) -> bool:
-    """Whether a person's browser asks."""
+    """Tell whether a browser asks for a page."""
     return "text/html" in request.headers.get("accept", "") and not request.url.path.startswith(
         "/v1/"
     )

@@ -1,4 +1,4 @@
-"""Who holds a claim: a process of a machine, and whether it still runs. Imports nothing of the
+"""The holder of a claim: a process of a machine, and whether it still runs; imports nothing of the
 service.
 """
 
@@ -12,8 +12,7 @@ PROCESSES, GONE = Path("/proc"), "gone"
 
 
 def this_process() -> str:
-    """Return what names this process as long as it runs, and no other afterwards: host, number and
-    start.
+    """Return a name of this process that no later process has: host, number and start.
 
     >>> is_gone(this_process())
     False
@@ -22,8 +21,8 @@ def this_process() -> str:
 
 
 def is_gone(holder: str) -> bool:
-    """Return whether a holder was a process of this machine that runs no longer; of another machine
-    nobody knows.
+    """Tell whether a holder was a process of this machine that no longer runs; False for other
+    machines.
 
     >>> import socket
     >>> is_gone(f"{socket.gethostname()} {2**22 + 1} 0"), is_gone("another-machine 1 0")
@@ -36,10 +35,12 @@ def is_gone(holder: str) -> bool:
 
 
 def _started(number: int) -> str:
-    """When a process of this machine started, in the kernel's ticks; `GONE` where there is none.
+    """Return when a process of this machine started, in the kernel's ticks; `GONE` where there is
+    none.
 
-    Machines without /proc tell no start: there a number that is taken again counts as the same
-    process."""
+    Machines without /proc give no start: there a number that is taken again counts as the same
+    process.
+    """
     if not PROCESSES.exists():
         return "unknown" if _runs(number) else GONE
     try:

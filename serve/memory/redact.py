@@ -1,6 +1,4 @@
-"""Take passwords out of what is printed: store URLs in every form, and what a database says of
-them.
-"""
+"""Take passwords out of what is printed: URLs of stores, and messages of a database."""
 
 from __future__ import annotations
 
@@ -15,8 +13,8 @@ SETTING = re.compile(
 
 
 def without_secrets(text: str, url: str = "") -> str:
-    """Return the text without the logins and passwords of URLs; those of `url` go wherever they
-    stand in it.
+    """Return the text without the logins and passwords of URLs; those of `url` are removed
+    everywhere.
 
     >>> without_secrets("postgresql://me:a@b@host/db?sslmode=x&password=abc cannot be reached")
     'postgresql://…@host/db?sslmode=x&password=… cannot be reached'
@@ -30,16 +28,16 @@ def without_secrets(text: str, url: str = "") -> str:
 
 
 def hidden(text: str) -> str:
-    """Return the text with a dot in the place of what a URL says of who may enter."""
-    text = LOGIN.sub(lambda found: f"{found['head']}…@", text)
-    return SETTING.sub(lambda found: f"{found['name']}{found['equals']}…", text)
+    """Return the text with a dot in the place of logins and passwords."""
+    text = LOGIN.sub(lambda match: f"{match['head']}…@", text)
+    return SETTING.sub(lambda match: f"{match['name']}{match['equals']}…", text)
 
 
 def _secrets(url: str) -> set[str]:
-    """Return the passwords of a URL, as written and as meant; their parts too, where a database
+    """Return the passwords of a URL, as written and decoded, and their parts, where a database
     divides them.
     """
-    found = {each["value"].strip("'") for each in SETTING.finditer(url)}
-    found |= {each["login"].partition(":")[2] for each in LOGIN.finditer(url)}
-    found |= {part for secret in found for part in re.split(r"[@/?#:]", secret)}
-    return {form for secret in found for form in (secret, unquote(secret)) if len(form) > 2}
+    secrets = {match["value"].strip("'") for match in SETTING.finditer(url)}
+    secrets |= {match["login"].partition(":")[2] for match in LOGIN.finditer(url)}
+    secrets |= {part for secret in secrets for part in re.split(r"[@/?#:]", secret)}
+    return {form for secret in secrets for form in (secret, unquote(secret)) if len(form) > 2}

@@ -1,5 +1,5 @@
-"""What the batch jobs and earlier starts wrote down, as types: bundles that were trained, what was
-loaded, declared.
+"""What the batch jobs and earlier starts wrote down, as types: trained bundles, loaded tables,
+declared bundles.
 """
 
 from __future__ import annotations
@@ -46,7 +46,9 @@ class UserConfig(BaseModel):
 
 
 def trained_bundles(file: AnyPath) -> dict[str, str]:
-    """The bundle of every class that was trained. Raises InputError: the record is damaged."""
+    """Return the bundle of every class that was trained. Raise InputError where the record is
+    damaged.
+    """
     try:
         text = file.read_bytes()
     except FileNotFoundError:
@@ -60,7 +62,7 @@ def trained_bundles(file: AnyPath) -> dict[str, str]:
 
 
 def read_note(kind: type[Kind], text: str | None) -> Kind:
-    """A note of the store; one that is damaged counts as none."""
+    """Read a note of the store; a damaged one counts as none."""
     try:
         return kind.model_validate_json(text or "{}")
     except ValidationError:
@@ -68,7 +70,7 @@ def read_note(kind: type[Kind], text: str | None) -> Kind:
 
 
 def read_user_config(given: object) -> UserConfig:
-    """A `user_config`. Raises ConfigError."""
+    """Read a `user_config`. Raise ConfigError where it is none."""
     try:
         return UserConfig.model_validate(given or {})
     except ValidationError as error:

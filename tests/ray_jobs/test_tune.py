@@ -33,7 +33,7 @@ from ray_jobs.sweep.plan import plan
 from ray_jobs.sweep.search import restorable
 from ray_jobs.sweep.trial import Shared, follow, keep, resumed_trial, run_trial
 from ray_jobs.sweep.trial_curves import Ledger
-from ray_jobs.sweep.trial_fits import Parts, check_judgeable, read_classes
+from ray_jobs.sweep.trial_fits import Parts, check_scorable, read_classes
 from tests.ray_jobs.conftest import SMALL
 from tests.ray_jobs.test_faults import kill_all, start, wait_for
 
@@ -542,13 +542,13 @@ def test_tune_part_of_one_kind_of_label_cannot_judge(make: Making) -> None:
         return found
 
     horizons = (30, 60, 90)
-    check_judgeable(classes, "tune_pr_auc_30", horizons)
-    check_judgeable(quiet(0), "tune_pr_auc", horizons)
-    check_judgeable(quiet(0), "tune_pr_auc_60", horizons)
+    check_scorable(classes, "tune_pr_auc_30", horizons)
+    check_scorable(quiet(0), "tune_pr_auc", horizons)
+    check_scorable(quiet(0), "tune_pr_auc_60", horizons)
     with pytest.raises(HvacError, match="labels of one kind only, so"):
-        check_judgeable(quiet(0, 1, 2), "tune_pr_auc", horizons)
+        check_scorable(quiet(0, 1, 2), "tune_pr_auc", horizons)
     with pytest.raises(HvacError, match=r"one kind only at 30 days, which tune\.metric asks for"):
-        check_judgeable(quiet(0), "tune_pr_auc_30", horizons)
+        check_scorable(quiet(0), "tune_pr_auc_30", horizons)
 
 
 def test_mlflow_keeps_sweeps_of_one_name_apart_and_takes_no_trial_with_it(

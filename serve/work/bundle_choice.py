@@ -1,0 +1,128 @@
+"""Which bundle serves which equipment: asked for, declared, promoted and listed."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from hvac.errors import BundleError
+from serve.bodies.problems import Refused, Unknown
+from serve.graph.stages import Stages
+from serve.keys import Caller
+from serve.memory.step_records import read_user_config
+from serve.memory.store import FLEET, Store, serving
+from serve.settings import ServeConfig
+
+ASSIGNED_FOR_S = 1.0
+Assigned = Mapping[tuple[str, str], str]
+
+
+class BundleChoice:
+    """The choice of bundles, by facility and class; assignments are read again every second."""
+
+    def __init__(self, config: ServeConfig, store: Store, stages: Stages) -> None:
+        self.config, self.store, self.stages = config, store, stages
+        self._facilities: set[str] = set()
+        self._assigned: tuple[float, dict[tuple[str, str], str]] = (0.0, {})
+
+    def label(self, facility_id: str) -> str:
+        """Return a facility's name in metrics: "other" where it is not in the store.
+
+        Otherwise callers could make endless series.
+        """
+        return facility_id if facility_id in self._facilities else "other"
+
+    def plain(self, error: Exception) -> str:
+        """Return an error's text without the folder of the bundles."""
+        folder = str(self.config.bundle_folder)
+        return str(error).replace(f"{folder}/", "").replace(folder, "the folder of bundles")
+
+    def bundle_for(self, facility_id: str, class_name: str) -> str:
+        """Return the facility's own bundle for a class, else the fleet's. Raise Refused without."""
+        since, assigned = self._assigned
+        if time.monotonic() - since > ASSIGNED_FOR_S:
+            assigned = self.store.assignments()
+            self._facilities = self.store.facilities()
+            self._assigned = (time.monotonic(), assigned)
+        return self.bundle_of(assigned, facility_id, class_name)
+
+    def bundle_of(self, assigned: Assigned, facility_id: str, class_name: str) -> str:
+        """Return the bundle of a class among given assignments. Raise Refused without one."""
+        if bundle_id := serving(assigned, facility_id, class_name):
+            return bundle_id
+        known = {name for facility, name in assigned if facility == facility_id}
+        present = {unit.class_name for unit in self.store.units(facility_id)}
+        known |= present & {name for _, name in assigned}
+        named = f"class {class_name!r}" if class_name else "equipment whose class is not told"
+        listed = ", ".join(sorted(known)) or "those that GET /v1/models lists"
+        raise Refused(f"no bundle scores {named}; give 'class' as one of: {listed}")
+
+    def bundles_of(self, facility_id: str, assigned: Assigned) -> set[str]:
+        """Return the bundles that score the equipment of a facility."""
+        classes = {unit.class_name for unit in self.store.units(facility_id)}
+        served = {serving(assigned, facility_id, name) for name in classes}
+        return {bundle for bundle in served if bundle}
+
+    def declare(self, user_config: dict[str, Any] | None) -> None:
+        """Take over the bundles of a Serve `user_config` where they differ from the last ones.
+
+        Raises:
+            ConfigError: it is not such a configuration.
+        """
+        if not user_config:
+            return
+        declared = {}
+        for row in read_user_config(user_config).bundles:
+            declared[row.facility_id or FLEET, row.equipment_class] = row.bundle_id
+        mark = hashlib.sha256(json.dumps(sorted(map(str, declared.items()))).encode()).hexdigest()
+        if declared and self.store.note("declared") != mark:
+            self.store.assign(declared)
+            self.store.remember("declared", mark)
+        self._assigned = (0.0, {})
+
+    async def promote(self, bundle_id: str, facility_id: str | None) -> dict[str, Any]:
+        """Read a bundle anew, and let it serve its class.
+
+        Raises:
+            Unknown, Refused: it is missing or damaged; the old one goes on serving.
+        """
+        try:
+            promoted = await self.stages.about(bundle_id, fresh=True)
+        except BundleError as error:
+            status = Unknown if "there is no bundle" in str(error) else Refused
+            raise status(
+                f"{self.plain(error)}; the bundle that served before goes on serving"
+            ) from error
+        key = (facility_id or FLEET, promoted["class"])
+        before = self.store.assignments().get(key)
+        await asyncio.to_thread(self.store.assign, {key: bundle_id})
+        self._assigned = (0.0, {})
+        return {"promoted": promoted, "facility_id": facility_id, "before": before}
+
+    async def models(self, caller: Caller) -> list[dict[str, Any]]:
+        """List bundles with whom each serves; a key of one facility sees those that serve it."""
+        assigned = await asyncio.to_thread(self.store.assignments)
+        serves: dict[str, list[str]] = {}
+        for (facility, _), bundle in assigned.items():
+            if caller.sees(facility) or facility == FLEET:
+                serves.setdefault(bundle, []).append(facility or "fleet")
+        names = await asyncio.to_thread(self._bundle_names)
+        if caller.facility_id != FLEET:
+            names &= await asyncio.to_thread(self.bundles_of, caller.facility_id, assigned)
+        models: list[dict[str, Any]] = []
+        for name in sorted(names):
+            served = sorted(serves.get(name, []))
+            try:
+                models.append({**await self.stages.about(name), "serves": served})
+            except BundleError as error:
+                damage = self.plain(error)
+                models.append({"bundle_id": name, "serves": served, "damaged": damage})
+        return models
+
+    def _bundle_names(self) -> set[str]:
+        manifests = self.config.bundle_folder.glob("*/manifest.json")
+        return {path.parent.name for path in manifests if not path.parent.name.startswith(".")}

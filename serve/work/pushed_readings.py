@@ -1,0 +1,96 @@
+"""Keep the readings and events that are pushed, and report points that no bundle looks at."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Callable, Sequence
+
+from hvac.errors import HvacError
+from hvac.panel.grid import Unit
+from serve import service_metrics
+from serve.bodies.answers import Stored, UnknownPoint
+from serve.bodies.body_rows import body_reading_rows, day_number, event_rows
+from serve.bodies.schemas import PushedUnit
+from serve.memory.store import ALL
+from serve.work.bundle_choice import BundleChoice
+from serve.work.request_limits import check_count, within
+
+log = logging.getLogger(__name__)
+
+
+class PushedReadings:
+    """Readings on their way into the store, by the bundles that serve."""
+
+    def __init__(self, choice: BundleChoice) -> None:
+        self.choice, self.store, self.limits = choice, choice.store, choice.config.limits
+        self._points: dict[str, set[str]] = {}
+
+    async def push(self, units: Sequence[PushedUnit], sees: Callable[[str], bool]) -> Stored:
+        """Keep readings and events, so that the equipment is scored again; name unknown points."""
+        stored = await asyncio.to_thread(self._push, units, sees)
+        try:
+            unknown = await within(self._unknown_points(units), self.limits)
+        except Exception:  # the readings are kept: the answer must not look otherwise
+            log.warning("which points the bundles know cannot be told now", exc_info=True)
+            return stored
+        return stored.model_copy(update={"unknown_points": unknown})
+
+    def _push(self, units: Sequence[PushedUnit], sees: Callable[[str], bool]) -> Stored:
+        check_count(len(units), self.limits.units, "units")
+        check_count(sum(len(unit.readings) for unit in units), self.limits.readings, "readings")
+        readings, events, rows = [], [], []
+        for unit in units:
+            key = unit.unit
+            stored = self.store.unit(key)
+            class_name = unit.equipment_class or ""
+            if stored is None or (class_name and class_name != stored.class_name):
+                self.choice.bundle_for(unit.facility_id, class_name)
+            rows.append((*key, class_name, day_number(unit.install_date)))
+            readings += [(*key, *row) for row in body_reading_rows(unit.readings)]
+            events += event_rows(key, unit.events)
+        self.store.add(units=rows, readings=readings, events=events)
+        for facility, count in Counter(row[0] for row in readings).items():
+            service_metrics.READINGS.labels(self.choice.label(facility)).inc(count)
+        return Stored(
+            units=len(rows),
+            readings=len(readings),
+            events=len(events),
+            to_be_scored=self.store.stale_count(sees),
+        )
+
+    async def _unknown_points(self, units: Sequence[PushedUnit]) -> list[UnknownPoint]:
+        """Return points of pushed units that no bundle of their class looks at."""
+        counts: Counter[tuple[Unit, str]] = Counter()
+        for body in units:
+            counts.update((body.unit, reading.point_id) for reading in body.readings)
+        classes = {}
+        for unit in {unit for unit, _ in counts}:
+            classes[unit] = await asyncio.to_thread(self._class_of, unit)
+        points = {name: await self._points_of(name) for name in set(classes.values())}
+        unknown = []
+        for (unit, point), count in counts.items():
+            known = points[classes[unit]]
+            if known is not None and point not in known:
+                unknown.append(UnknownPoint(**unit._asdict(), point_id=point, readings=count))
+        return unknown
+
+    def _class_of(self, unit: Unit) -> str:
+        stored = self.store.unit(unit)
+        return stored.class_name if stored else ""
+
+    async def _points_of(self, class_name: str) -> set[str] | None:
+        """Return points that the bundles of a class look at; None where one cannot be read."""
+        assigned = await asyncio.to_thread(self.store.assignments)
+        bundles = {bundle for (_, name), bundle in assigned.items() if name in (class_name, ALL)}
+        points: set[str] = set()
+        for bundle in bundles:
+            if bundle not in self._points:
+                try:
+                    facts = await self.choice.stages.about(bundle)
+                except HvacError:
+                    return None
+                self._points[bundle] = set(facts["points"])
+            points |= self._points[bundle]
+        return points

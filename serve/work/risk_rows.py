@@ -1,0 +1,65 @@
+"""Rows of `latest.parquet` in the service: soundness, and the summary of a facility."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from hvac.panel.windows import OK
+from hvac.scoring.worklist import ranking
+from serve.bodies.body_rows import EPOCH
+from serve.bodies.problems import Refused
+
+Row = dict[str, Any]
+
+
+def is_sound(row: Row) -> bool:
+    """Tell whether the risk of a scored row is a probability, and its forecast finite numbers."""
+    risk, forecast = row["risk"], row["forecast"] or ()
+    is_probability = row["status"] != OK or (risk is not None and 0 <= risk <= 1)
+    return is_probability and all(map(math.isfinite, forecast))
+
+
+def checked_rows(rows: list[Row]) -> list[Row]:
+    """Return the rows. Raise Refused where one is not sound: its bundle is damaged."""
+    for row in rows:
+        if not is_sound(row):
+            raise Refused(_no_probability(row["bundle_id"]))
+    return rows
+
+
+def check_risks(risks: Sequence[float | None], bundles: Any) -> None:
+    """Raise Refused where a risk is no probability; `bundles` holds each risk's bundle."""
+    for risk, bundle in zip(risks, bundles, strict=True):
+        if risk is None or not 0 <= risk <= 1:
+            raise Refused(_no_probability(bundle))
+
+
+def _no_probability(bundle: str) -> str:
+    return (
+        f"bundle {bundle} gave a risk that is no probability, or a forecast that is no number:"
+        " promote another"
+    )
+
+
+def ranked_units(rows: list[Row]) -> list[Row]:
+    """Rank the equipment of prediction rows, the highest risk first."""
+    return ranking(rows, last_day=max((row["end_date"] for row in rows), default=EPOCH))
+
+
+def facility_summary(name: str, units: int, rows: list[Row]) -> Row:
+    """Count a facility's equipment, its alarms by horizon, and what was not scored."""
+    entries = ranked_units(rows)
+    alarms = {}
+    for horizon in sorted({row["horizon"] for row in rows}):
+        alarms[str(horizon)] = sum(bool(entry["alarms"].get(horizon)) for entry in entries)
+    scored = {row["equipment_id"] for row in rows if row["status"] == OK}
+    return {
+        "facility_id": name,
+        "equipment": units,
+        "in_alarm": sum(any(entry["alarms"].values()) for entry in entries),
+        "alarms": alarms,
+        "not_scored": units - len(scored),
+        "end_date": max((row["end_date"] for row in rows), default=None),
+    }

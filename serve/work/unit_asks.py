@@ -1,0 +1,104 @@
+"""From the store's records and a request's bodies to the asks that the stages answer."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from hvac.panel.grid import Unit
+from hvac.readings.gate import CANONICAL
+from serve.bodies.body_rows import day_number, event_rows, given_readings, merged
+from serve.bodies.problems import Refused, Unknown
+from serve.bodies.schemas import AskedUnit
+from serve.graph.asks import Ask, compact
+from serve.ids import is_id
+from serve.memory.store import ALL, Store, UnitRow
+from serve.work.bundle_choice import Assigned, BundleChoice
+
+CACHED_RECORDS = 256
+Record = tuple[pa.Table, list[tuple[Any, ...]]]
+
+
+class UnitAsks:
+    """Asks for equipment; the newest records of the store are kept in memory."""
+
+    def __init__(self, store: Store, choice: BundleChoice) -> None:
+        self.store, self.choice = store, choice
+        self._records: OrderedDict[tuple[Unit, int], Record] = OrderedDict()
+
+    def record(self, unit: Unit) -> tuple[UnitRow, pa.Table, list[tuple[Any, ...]]]:
+        """Return equipment with its readings and events. Raise Unknown where it is not stored."""
+        stored = self.store.unit(unit)
+        if stored is None:
+            raise Unknown(f"{unit.facility_id} {unit.equipment_id} is not known here")
+        return stored, *self._record(stored)
+
+    def stored_ask(self, unit: Unit, assigned: Assigned) -> Ask:
+        """Return the ask for a unit of the store, by the bundles that serve now.
+
+        Raises:
+            Unknown, Refused: it cannot be scored.
+        """
+        stored = self.store.unit(unit)
+        if stored is None:
+            raise Unknown("it is not in the store any more")
+        if not (is_id(unit.facility_id) and is_id(unit.equipment_id)):
+            raise Refused(
+                "its id is none that is accepted: expected 1 to 128 characters, none a control"
+                " character"
+            )
+        bundle_id = self.choice.bundle_of(assigned, unit.facility_id, stored.class_name)
+        table, events = self._record(stored)
+        return Ask(
+            bundle_id=bundle_id,
+            unit=unit,
+            class_name=stored.class_name or ALL,
+            readings=compact(table),
+            events=events,
+            install_day=stored.install_day,
+        )
+
+    def asks(self, units: Sequence[AskedUnit]) -> list[Ask]:
+        """Return the ask for each unit: its stored record with what was sent laid over it."""
+        return [self._ask(body) for body in units]
+
+    def _ask(self, body: AskedUnit) -> Ask:
+        unit = body.unit
+        named = f"{unit.facility_id} {unit.equipment_id}"
+        stored = self.store.unit(unit)
+        class_name = body.equipment_class or (stored.class_name if stored else "")
+        given = given_readings(body)
+        if stored is None and not len(given):
+            if body.readings or body.window:
+                raise Refused(f"{named}: no value is given, only nulls")
+            raise Unknown(f"{named} is not known here: send its readings, or a window")
+        bundle_id = self.choice.bundle_for(unit.facility_id, class_name)
+        table, events = self._record(stored) if stored else (CANONICAL.empty_table(), [])
+        new_events = [row for row in event_rows(unit, body.events) if row not in events]
+        install_day = day_number(body.install_date)
+        if stored and body.install_date is None:
+            install_day = stored.install_day
+        return Ask(
+            bundle_id=bundle_id,
+            unit=unit,
+            class_name=class_name or ALL,
+            readings=merged(compact(table), given),
+            events=[*events, *new_events],
+            install_day=install_day,
+            end_day=day_number(body.end_date),
+        )
+
+    def _record(self, stored: UnitRow) -> Record:
+        """Return readings and events, kept in memory until the record changes."""
+        unit = Unit(stored.facility_id, stored.equipment_id)
+        key = (unit, stored.version)
+        record = self._records.get(key)
+        if record is None:
+            events = [(*row[:5], row[5] or None) for row in self.store.events(unit)]
+            record = self._records[key] = (self.store.readings(unit), events)
+            while len(self._records) > CACHED_RECORDS:
+                self._records.popitem(last=False)
+        return record
