@@ -201,7 +201,7 @@ def test_finished_sweep_is_not_done_twice_and_says_so(
         again = tune.run(swept.config)
     assert "already done, skipped" in caplog.text
     assert {file: file.stat().st_mtime_ns for file in swept.folder.rglob("*")} == before
-    assert again == {**swept.result, "skipped": True}
+    assert again == swept.result.model_copy(update={"skipped": True})
 
 
 class Turns:
