@@ -13,7 +13,8 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
-from hvac.panel.registry import EPOCH, Registry
+from hvac.days import EPOCH
+from hvac.panel.registry import Registry
 from hvac.storage import write_json
 from ray_jobs import ingest, score
 from ray_jobs.run.command import main

@@ -150,7 +150,7 @@ def _decision_facts(
     windows: EvaluationSet, risks: RisksByModel, models: list[str], default: str
 ) -> dict[str, Any]:
     decisions = {
-        model: {name: found.decision for (name, other), found in risks.items() if other == model}
+        model: {name: part.decision for (name, other), part in risks.items() if other == model}
         for model in models
     }
     return {

@@ -24,10 +24,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import ray
 
+from hvac.days import EPOCH
 from hvac.errors import InputError
 from hvac.features.describe import Scene
 from hvac.panel.grid import Days
-from hvac.panel.registry import EPOCH
 from hvac.panel.windows import LEARNING
 from hvac.scoring.bundle import Bundle
 from hvac.scoring.latest import LATEST, PAST, latest_rows, past_rows

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hvac.compiled import compiled
+from hvac.days import DAYS_PER_YEAR
 
-DAYS_PER_YEAR = 365.25
 GAP_DAYS = 14
 
 FloatArray = NDArray[np.float64]

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hvac.compiled import compiled
+from hvac.days import DAYS_PER_YEAR
 from hvac.panel.events import Events
 from hvac.panel.grid import Days, Panel
 from hvac.panel.windows import Cut
@@ -29,7 +30,6 @@ FIXED_NAMES = (
 )
 TREND_DAYS = 30
 FAR_DAYS = 365.0
-DAYS_PER_YEAR = 365.25
 PRIOR_YEARS = 1.0
 
 

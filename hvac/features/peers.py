@@ -18,8 +18,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from hvac.days import NEVER
 from hvac.panel.grid import Days, Panel
-from hvac.panel.windows import NEVER, Scale
+from hvac.panel.windows import Scale
 
 LEAST_PEERS: Final = 5
 PEERS: Final = "peers"

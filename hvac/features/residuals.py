@@ -14,9 +14,10 @@ from typing import Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from hvac.days import NEVER
 from hvac.panel.daily_readings import ALWAYS_KNOWN
 from hvac.panel.grid import Days, Panel
-from hvac.panel.windows import BASELINE_DAYS, NEVER, Scale
+from hvac.panel.windows import BASELINE_DAYS, Scale
 
 RIDGE: Final = 0.1  # added to the variances of normalised points
 CLIP: Final = 10.0  # normalised values beyond it weigh no more in the fit

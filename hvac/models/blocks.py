@@ -18,7 +18,7 @@ from hvac.features.table import Windows, flat
 from hvac.models.family import NEEDS
 
 Floats = npt.NDArray[np.float64]
-RISK_FLOOR = 1e-4
+LEAST_RATE = 1e-4
 Without = Annotated[
     tuple[Literal["recent", "raw", "peers", "residuals", "context", "activity"], ...], Distinct
 ]
@@ -99,7 +99,7 @@ def unit_windows(windows: Windows) -> float:
 
 def log_odds(risk: Any) -> Floats:
     """Return the log-odds of risks, kept away from 0 and 1."""
-    return np.asarray(logit(np.clip(risk, RISK_FLOOR, 1 - RISK_FLOOR)))
+    return np.asarray(logit(np.clip(risk, LEAST_RATE, 1 - LEAST_RATE)))
 
 
 def constant_log_odds(windows: Windows, h: int) -> float:

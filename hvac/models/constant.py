@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hvac.features.table import Windows
-from hvac.models.blocks import RISK_FLOOR, constant_log_odds
+from hvac.models.blocks import LEAST_RATE, constant_log_odds
 from hvac.models.family import Encoding, FamilyConfig, Fitting, State
 
 Floats = npt.NDArray[np.float64]
@@ -85,7 +85,7 @@ class Persistence:
 
     def score(self, windows: Windows) -> Floats:
         """Return the same score at every horizon: [B, H]."""
-        score_B = np.log(np.asarray(windows.persistence_B, dtype=np.float64) + RISK_FLOOR)
+        score_B = np.log(np.asarray(windows.persistence_B, dtype=np.float64) + LEAST_RATE)
         return np.repeat(score_B[:, None], self.horizons, axis=1)
 
     def state(self) -> State:

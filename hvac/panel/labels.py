@@ -12,12 +12,12 @@ import numpy.typing as npt
 from pydantic import Field
 
 from hvac.config import Config, Distinct
+from hvac.days import NEVER
 from hvac.panel.follow_up import FollowUp
 from hvac.panel.grid import Days, Panel
 
 Flags = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
-FAR = 2**30
 
 
 class LabelConfig(Config):
@@ -60,7 +60,7 @@ def onset_labels(
     >>> onset_labels(day, np.array([70]), horizons=(30, 60), follow_up=leaves)[1].tolist()
     [[True, True], [True, True]]
     """
-    onsets = np.append(np.sort(onset_N), FAR).astype(np.int64)
+    onsets = np.append(np.sort(onset_N), NEVER).astype(np.int64)
     next_onset_B1 = onsets[np.searchsorted(onsets, end_day_B, side="right")][:, None]
     reach_BH = end_day_B[:, None].astype(np.int64) + np.array(horizons)
     decided_BH = np.minimum(next_onset_B1, reach_BH)

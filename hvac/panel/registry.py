@@ -12,6 +12,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from hvac.days import DAYS_PER_YEAR, EPOCH
 from hvac.panel.events import Events, events_by_unit, no_events
 from hvac.panel.follow_up import FollowUp, follow_ups
 from hvac.panel.grid import Unit
@@ -20,8 +21,6 @@ from hvac.panel.spans import spans_of
 from hvac.storage import AnyPath, read_parquet, write_parquet
 
 ALL = "all"  # the class of units that are pooled, or whose class is unknown
-EPOCH = dt.date(1970, 1, 1)
-DAYS_PER_YEAR = 365.25
 POINT_LISTS = pa.schema(
     [
         ("class", pa.string()),

@@ -15,13 +15,13 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from hvac.days import NEVER
 from hvac.panel.grid import Bools, Days, Floats, Panel
 
 LONGEST_DAILY_GAP, LONGEST_GAP = 2.0, 45.0  # days; gaps between them are a rhythm that counts
 RARE = 0.25  # of the days read: visits, even where each takes several days
 FIRST_DAYS = 180
 LEAST_READINGS = 6
-NEVER = 2**30
 
 
 class Rhythm(NamedTuple):

@@ -14,9 +14,9 @@ from itertools import pairwise
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from hvac.days import EPOCH
 from hvac.panel.grid import Unit
 from hvac.panel.joins import units_of
-from hvac.readings.accepted import EPOCH
 
 APART = 12  # months without a reading that end a stretch
 NAMED = 3

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from hvac.days import EPOCH, NEVER
 from hvac.errors import SplitError
 from hvac.panel.grid import Days, Unit
 from hvac.panel.split_config import UNIT_SHARES, SplitConfig
@@ -22,8 +23,6 @@ from hvac.panel.unit_parts import MIN_UNITS, Half, Part, deal, facility_parts, h
 
 SPLITS = ("train", "tune", "cal", "test")
 PURGED = "purged"
-EPOCH = dt.date(1970, 1, 1)
-NEVER = 2**30
 Span = tuple[int, int]
 
 

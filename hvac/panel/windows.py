@@ -15,13 +15,13 @@ from pydantic import Field, field_validator
 
 from hvac.compiled import compiled
 from hvac.config import Config
+from hvac.days import NEVER
 from hvac.panel.daily_readings import Aggregate
 from hvac.panel.grid import Bools, Days, Floats, Panel
 from hvac.panel.rhythm import Rhythm, days_left, rhythm
 
 OK, LEARNING, INSUFFICIENT = "ok", "learning", "insufficient_data"
 BASELINE_DAYS = 90
-NEVER = 2**30
 QUARTILES = np.array([0.25, 0.5, 0.75])
 
 

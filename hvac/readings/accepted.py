@@ -17,13 +17,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from hvac.days import EPOCH
 from hvac.readings.date_texts import Days
 from hvac.readings.text_values import READ, as_text, flags, one_array
 
 ID_CHARACTERS = 128
 ID_PATTERN = r"^[^\x00-\x1f\x7f-\x9f]+$"
 NO_IDS = ("nan", "NaN", "NAN", "None", "null", "NULL", "<NA>", "NaT")
-EPOCH = dt.date(1970, 1, 1)
 LARGEST_VALUE = 1e15
 
 ID_READ, NO_ID, LONG_ID, ODD_ID = range(4)

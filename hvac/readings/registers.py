@@ -9,7 +9,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from hvac.readings.accepted import EPOCH, days_ahead
+from hvac.days import EPOCH
+from hvac.readings.accepted import days_ahead
 from hvac.readings.date_texts import Days
 from hvac.readings.rejects import Rejects, add_counts, count_reasons
 from hvac.readings.small_tables import SmallTable, TableResult, join_files

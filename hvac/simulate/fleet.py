@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterable, Iterator
-from datetime import date, timedelta
+from datetime import timedelta
 from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from hvac.days import EPOCH
 from hvac.simulate.catalogue import KINDS, Kind
 from hvac.simulate.faults import (
     BURN_IN,
@@ -32,7 +33,6 @@ from hvac.simulate.operation import YEAR, Climate, Floats, climate, operate, set
 from hvac.simulate.simulate_config import SimulateConfig
 from hvac.simulate.towns import BUILDINGS, TOWNS, VENDORS
 
-EPOCH = date(1970, 1, 1)
 READINGS = pa.schema(
     [
         ("facility_id", pa.string()),

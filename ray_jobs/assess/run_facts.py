@@ -6,8 +6,8 @@ import datetime as dt
 from typing import Any
 
 import hvac
+from hvac.days import EPOCH
 from hvac.features.window_counts import total_counts
-from hvac.panel.registry import EPOCH
 from hvac.scoring.bundle import Bundle
 from hvac.storage import content_key
 from ray_jobs.run.records import FeaturizeRecord, IngestRecord, TrainRecord

@@ -8,12 +8,12 @@ import datetime as dt
 from collections.abc import Iterable
 from typing import Any
 
+from hvac.days import EPOCH
 from hvac.errors import HvacError
 from hvac.features.encoder import encoder_stamp
 from hvac.models.families import FAMILIES
 from hvac.models.family import FamilyConfig, columns_for
 from hvac.panel.splits import SPLITS
-from hvac.readings.accepted import EPOCH
 from ray_jobs.run.records import FeaturizeRecord, SplitCounts
 from ray_jobs.run.run_config import RunConfig
 from ray_jobs.run.workspace import Workspace

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from hvac.days import EPOCH
 from hvac.panel.grid import Unit
-from hvac.panel.registry import EPOCH
 from serve.bodies.schemas import AskedUnit, Event, Reading, Window
 from serve.graph.asks import compact
 from serve.memory.store import canonical
 
-__all__ = ["EPOCH", "body_reading_rows", "day_number", "event_rows", "given_readings", "merged"]
+__all__ = ["body_reading_rows", "day_number", "event_rows", "given_readings", "merged"]
 Row = tuple[Any, ...]
 
 

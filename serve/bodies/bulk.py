@@ -13,8 +13,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from hvac.days import EPOCH
 from hvac.errors import HvacError, InputError
-from hvac.readings.accepted import EPOCH, ID_CHARACTERS, ID_READ, id_states, newest_day
+from hvac.readings.accepted import ID_CHARACTERS, ID_READ, id_states, newest_day
 from serve.bodies.problems import TooMuch, WrongKind
 from serve.settings import MIB, Limits
 

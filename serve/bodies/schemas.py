@@ -8,8 +8,9 @@ from typing import Annotated, Any, Self, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from hvac.days import EPOCH
 from hvac.panel.grid import Unit
-from hvac.readings.accepted import EPOCH, LARGEST_VALUE, newest_day
+from hvac.readings.accepted import LARGEST_VALUE, newest_day
 from serve.ids import Id
 
 DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")

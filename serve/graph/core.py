@@ -20,13 +20,13 @@ from typing import Any
 
 import numpy as np
 
+from hvac.days import EPOCH
 from hvac.errors import BundleError, InputError
 from hvac.features.describe import Recipe, UnitRecord, scenes
 from hvac.features.peers import PeerLevel
 from hvac.features.table import Windows, concat
 from hvac.models.family import NEEDS, prepared
 from hvac.panel.grid import unit_panel
-from hvac.panel.registry import EPOCH
 from hvac.scoring.bundle import Bundle as Bundle
 from hvac.scoring.latest import Newest, latest_records, newest, outlooks
 from hvac.scoring.latest import driving_outlooks as driving_outlooks

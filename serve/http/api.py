@@ -13,8 +13,8 @@ from fastapi import APIRouter, Depends, FastAPI, Query, Request, Response
 from fastapi import Path as InPath
 from fastapi.responses import PlainTextResponse
 
+from hvac.days import EPOCH
 from hvac.panel.grid import Unit
-from hvac.panel.registry import EPOCH
 from hvac.readings.registers import OPEN_END
 from hvac.scoring.worklist import ranking_csv
 from serve import service_metrics

@@ -12,8 +12,8 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import HTMLResponse
 from markupsafe import Markup
 
+from hvac.days import EPOCH
 from hvac.panel.grid import Unit
-from hvac.panel.registry import EPOCH
 from hvac.readings.registers import OPEN_END
 from hvac.scoring.worklist import doubts_text, ranking_csv
 from serve.bodies.answers import grade

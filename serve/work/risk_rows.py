@@ -6,9 +6,9 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from hvac.days import EPOCH
 from hvac.panel.windows import OK
 from hvac.scoring.worklist import ranking
-from serve.bodies.body_rows import EPOCH
 from serve.bodies.problems import Refused
 
 Row = dict[str, Any]

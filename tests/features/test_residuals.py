@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from hvac.days import NEVER
 from hvac.features.residuals import GRACE_DAYS, residuals
 from hvac.panel.daily_readings import ALWAYS_KNOWN
 from hvac.panel.grid import Panel
-from hvac.panel.windows import NEVER, fit_scale
+from hvac.panel.windows import fit_scale
 from tests.panel.panel_example import FIRST, UNIT
 
 

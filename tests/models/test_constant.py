@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.special import logit
 
-from hvac.models.blocks import RISK_FLOOR, base_rates, constant_log_odds, log_odds, two_classes
+from hvac.models.blocks import LEAST_RATE, base_rates, constant_log_odds, log_odds, two_classes
 from hvac.models.families import BASELINES
 from tests.models.models_example import fit_family, windows
 
@@ -62,7 +62,7 @@ def test_base_rate_ignores_unknown_labels_and_tune() -> None:
 
 @pytest.mark.parametrize("risk", [0.0, 1.0])
 def test_log_odds_of_certainty_stay_finite(risk: float) -> None:
-    assert abs(float(log_odds(risk))) == pytest.approx(-logit(RISK_FLOOR))
+    assert abs(float(log_odds(risk))) == pytest.approx(-logit(LEAST_RATE))
 
 
 def test_two_classes_are_two() -> None:

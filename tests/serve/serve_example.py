@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from fastapi.testclient import TestClient
 
+from hvac.days import EPOCH
 from hvac.panel.grid import Unit
-from hvac.panel.registry import EPOCH
 from hvac.scoring.bundle import Bundle
 from serve.graph.stages import LocalStages
 from serve.http.api import make_api

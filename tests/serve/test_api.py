@@ -19,10 +19,10 @@ import pyarrow.parquet as pq
 import pytest
 from fastapi.testclient import TestClient
 
+from hvac.days import EPOCH
 from hvac.features.describe import UnitRecord, scenes
 from hvac.features.table import to_arrow
 from hvac.panel.grid import panels
-from hvac.panel.registry import EPOCH
 from hvac.scoring.bundle import Bundle
 from hvac.scoring.latest import latest_rows, newest
 from serve.bodies.bulk import ARROW, PARQUET

@@ -19,9 +19,10 @@ import yaml
 from ray.serve.schema import ServeDeploySchema
 from sqlalchemy import event
 
+from hvac.days import EPOCH
 from hvac.errors import ConfigError
 from hvac.panel.grid import Unit
-from hvac.panel.registry import EPOCH, Registry
+from hvac.panel.registry import Registry
 from hvac.readings.gate import CANONICAL
 from hvac.storage import matching, place
 from serve import app, deployments, keys

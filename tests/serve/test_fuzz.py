@@ -35,7 +35,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from hvac.panel.registry import EPOCH
+from hvac.days import EPOCH
 from serve.service import Service
 from tests.serve.serve_example import (
     LAST,

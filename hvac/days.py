@@ -1,0 +1,11 @@
+"""Days: the one epoch, and what counts as never."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+EPOCH = dt.date(1970, 1, 1)
+"""Day 0 of every int32 day."""
+DAYS_PER_YEAR = 365.25
+NEVER = 2**30
+"""A day after every record."""
