@@ -10,39 +10,30 @@ that changed or went takes its parts with it."""
 
 from __future__ import annotations
 
-import json
 import logging
 from collections import Counter
-from collections.abc import Container, Generator, Iterable, Mapping
-from contextlib import ExitStack, closing
+from collections.abc import Generator, Mapping
+from contextlib import closing
 from itertools import islice
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pacsv
-import pyarrow.parquet as pq
 import ray
 
 from hvac.cells import safe_table
 from hvac.errors import InputError
-from hvac.features.describe_predecessor import predecessor_table
-from hvac.panel.partitions import bucket_folder, bucket_keys, by_bucket, part_keys
+from hvac.panel.partitions import bucket_keys, part_keys
 from hvac.panel.registering import build_registry
 from hvac.panel.registry import Registry
-from hvac.panel.series_table import joined_series, series_table
-from hvac.panel.spans import readings_by_month
+from hvac.panel.series_table import joined_series
 from hvac.readings.accepted import id_text
 from hvac.readings.files import open_table
 from hvac.readings.formats import read_raw
 from hvac.readings.gate import (
-    CLASSES,
-    GateResult,
-    PredecessorBatch,
     SourceConfig,
     add_counts,
-    read_predecessor,
-    read_readings,
     require_rows,
     source_files,
 )
@@ -54,13 +45,9 @@ from hvac.storage import (
     AnyPath,
     content_key,
     open_filesystem,
-    place,
     read_mark,
-    read_parquet,
     remove_tree,
-    replacing,
     write_json,
-    write_parquet,
     writing,
 )
 from ray_jobs.run.command import main
@@ -68,6 +55,13 @@ from ray_jobs.run.progress import finished
 from ray_jobs.run.records import IngestRecord, SimulateRecord
 from ray_jobs.run.run_config import RunConfig
 from ray_jobs.run.workspace import Workspace, run_step, workspace_of
+from ray_jobs.tables.file_parts import (
+    drop_other_files,
+    file_facts,
+    ingest_file,
+    kept_tables,
+    read_batches,
+)
 from ray_jobs.tables.overlap_counts import count_overlaps
 
 log = logging.getLogger(__name__)
@@ -134,14 +128,14 @@ def _ingest(
     keys = {
         content_key(rules, per_facility, path, stamp, UNITS): path for path, stamp in stamps.items()
     }
-    there = _drop_others(panel, keys)
+    there = drop_other_files(panel, keys)
     todo = {key: path for key, path in keys.items() if key not in there}
     if len(todo) < len(keys):
         log.info("ingest: %d of %d files are there already", len(keys) - len(todo), len(keys))
     task = ray.remote(num_cpus=1, max_retries=2)(ingest_file)
     refs = [task.remote(path, source, key, per_facility, str(panel)) for key, path in todo.items()]
     finished("ingest", "files", refs)
-    counts = add_counts(_read_json(_facts(panel, key))["counts"] for key in keys)
+    counts = add_counts(file_facts(panel, key)["counts"] for key in keys)
     require_rows(counts["rows"], list(stamps))
     if not counts["read"]:
         raise InputError(
@@ -149,19 +143,19 @@ def _ingest(
             " holds a value: correct source.columns or source.missing_values"
         )
     registry = build_registry(
-        joined_series(_tables(panel, keys, "series")),
-        _tables(panel, keys, "classes"),
+        joined_series(kept_tables(panel, keys, "series")),
+        kept_tables(panel, keys, "classes"),
         source,
         by_class=config.windows.classes == "each",
         min_point_share=config.windows.min_point_share,
-        months=_tables(panel, keys, "months"),
+        months=kept_tables(panel, keys, "months"),
     )
     registry.save(panel)
     if source.format != "seed":
         counts |= count_overlaps(
-            panel, {key: _tables(panel, [key], "series") for key in keys}, per_facility
+            panel, {key: kept_tables(panel, [key], "series") for key in keys}, per_facility
         )
-    rejected = _write_rejects(workspace, _tables(panel, keys, "rejects"), registry)
+    rejected = _write_rejects(workspace, kept_tables(panel, keys, "rejects"), registry)
     buckets = bucket_keys(registry, part_keys(panel), per_facility)
     facts = {**registry.summary(), **_readings_summary(counts), "rejected": rejected}
     warnings = [
@@ -189,7 +183,7 @@ def _file_warnings(source: SourceConfig, panel: AnyPath, keys: Mapping[str, str]
             f" {names}"
         )
     for key, path in keys.items():
-        counts = _read_json(_facts(panel, key))["counts"]
+        counts = file_facts(panel, key)["counts"]
         if ahead := counts.get("date_in_the_future"):
             sentences.append(
                 f"{path}: {ahead} readings are dated after tomorrow and were rejected: see"
@@ -236,54 +230,15 @@ def _facilities(source: SourceConfig, files: list[str]) -> int:
 def _first_ids(path: str, source: SourceConfig) -> Generator[Any, None, None]:
     """Yield the facility ids of each batch of a file, before its notation is settled."""
     if source.format == "seed":
-        yield from (table["facility_id"] for table, _ in _read(path, source))
+        yield from (table["facility_id"] for table, _ in read_batches(path, source))
         return
     raws = read_raw(open_table(path, source), source, batch_rows=FIRST_ROWS)
     yield from (id_text(raw.columns["facility_id"]) for raw in raws)
 
 
-def _facts(panel: AnyPath, key: str) -> AnyPath:
-    """Return the path of the file of counts and buckets, which is written when all else of a source
-    file is.
-    """
-    return panel / "files" / f"{key}.json"
-
-
-def _drop_others(panel: AnyPath, keys: Container[str]) -> set[str]:
-    """Remove what other files, or a killed run, left; return the keys of whole files."""
-    parts = part_keys(panel)
-    marks = {path.stem: read_mark(path).get("buckets") for path in (panel / "files").glob("*.json")}
-    whole = {
-        key
-        for key, file_buckets in marks.items()
-        if key in keys
-        and file_buckets is not None
-        and all(key in parts.get(b, ()) for b in file_buckets)
-    }
-    for key in set(marks) - whole:
-        _facts(panel, key).unlink(missing_ok=True)
-    for bucket, keys_there in parts.items():
-        for key in set(keys_there) - whole:
-            (bucket_folder(panel, bucket) / f"part-{key}.parquet").unlink(missing_ok=True)
-    for path in (panel / "files").glob("*.parquet"):
-        if path.name.split(".")[0] not in whole:
-            path.unlink(missing_ok=True)
-    return whole
-
-
-def _read_json(path: AnyPath) -> Any:
-    return json.loads(path.read_text(encoding="utf-8"))
-
-
-def _tables(panel: AnyPath, keys: Iterable[str], name: str) -> pa.Table:
-    return pa.concat_tables(
-        [read_parquet(panel / "files" / f"{key}.{name}.parquet") for key in keys]
-    )
-
-
 def _notes(panel: AnyPath, keys: Mapping[str, str]) -> dict[str, list[str]]:
     """Return what was guessed of each source file."""
-    return {path: _read_json(_facts(panel, key)).get("notes", []) for key, path in keys.items()}
+    return {path: file_facts(panel, key).get("notes", []) for key, path in keys.items()}
 
 
 def _readings_summary(counts: dict[str, int]) -> dict[str, int]:
@@ -300,73 +255,6 @@ def _readings_summary(counts: dict[str, int]) -> dict[str, int]:
 def _size(path: str) -> int:
     system, inner = open_filesystem(path)
     return int(system.get_file_info(inner).size or 0)
-
-
-def _version(path: str) -> tuple[int | None, int | None]:
-    """Return size and time of change of a file."""
-    system, inner = open_filesystem(path)
-    info = system.get_file_info(inner)
-    return info.size, info.mtime_ns
-
-
-def ingest_file(path: str, source: SourceConfig, key: str, per_facility: int, folder: str) -> None:
-    """Stream one file through the gate into its part of every bucket; keep its counts and its
-    series.
-
-    Raises:
-        InputError: the file changed while it was read.
-    """
-    before = _version(path)
-    panel, writers = place(folder), dict[str, pq.ParquetWriter]()
-    counts, series, months, classes, rejects = [], [], [], [CLASSES.empty_table()], []
-    notes: tuple[str, ...] = ()
-    with ExitStack() as parts:  # each part appears when it is whole
-        for table, result in _read(path, source):
-            counts.append(result.counts)
-            rejects.append(result.rejects)
-            series.append(series_table(table))
-            months.append(readings_by_month(table))
-            if isinstance(result, GateResult):
-                classes.append(result.classes)
-                notes = result.notes
-                table = table.append_column(
-                    "file", pa.array([path] * len(table), pa.string()).dictionary_encode()
-                )
-            for bucket, rows in by_bucket(table, per_facility):
-                if bucket not in writers:
-                    building = parts.enter_context(
-                        replacing(bucket_folder(panel, bucket) / f"part-{key}.parquet")
-                    )
-                    writers[bucket] = parts.enter_context(pq.ParquetWriter(building, rows.schema))
-                writers[bucket].write_table(rows)
-    if _version(path) != before:
-        raise InputError(
-            f"{path} changed while it was read: run the job again when nobody writes to it"
-        )
-    for name, tables in (
-        ("series", series),
-        ("months", months),
-        ("classes", classes),
-        ("rejects", rejects),
-    ):
-        write_parquet(pa.concat_tables(tables), panel / "files" / f"{key}.{name}.parquet")
-    write_json(
-        _facts(panel, key),
-        {"counts": add_counts(counts), "buckets": sorted(writers), "notes": notes},
-    )
-
-
-def _read(
-    path: str, source: SourceConfig
-) -> Generator[tuple[pa.Table, GateResult | PredecessorBatch], None, None]:
-    """Yield each batch of a file as stored: readings, or the predecessor's ready windows."""
-    if source.format != "seed":
-        yield from ((result.readings, result) for result in read_readings(path, source))
-        return
-    first_row = 0
-    for batch in read_predecessor(path, source):
-        yield predecessor_table(batch, first_row=first_row), batch
-        first_row += len(batch.x_BL)
 
 
 def _write_rejects(workspace: Workspace, of_files: pa.Table, registry: Registry) -> dict[str, int]:

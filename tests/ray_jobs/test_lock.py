@@ -16,11 +16,11 @@ import pytest
 from hvac.errors import ConfigError, HvacError, InputError
 from hvac.readings.gate import SourceConfig
 from hvac.storage import place, read_mark, remove_leftovers, replacing
-from ray_jobs import ingest
 from ray_jobs.run.lock import LOCK, held
 from ray_jobs.run.records import TrainRecord
 from ray_jobs.run.run_config import RunConfig, load_run
 from ray_jobs.run.workspace import Workspace, run_step
+from ray_jobs.tables import file_parts
 
 HOLD = """
 import sys, time
@@ -131,7 +131,7 @@ def test_file_that_changes_while_it_is_read_is_refused(
 ) -> None:
     file = tmp_path / "readings.csv"
     file.write_text("facility_id,equipment_id,point_id,date,value\nF,e,p,2024-01-01,1\n")
-    plain = ingest.read_readings
+    plain = file_parts.read_readings
 
     def slowly(path: str, source: SourceConfig):  # type: ignore[no-untyped-def]
         for result in plain(path, source):
@@ -139,9 +139,9 @@ def test_file_that_changes_while_it_is_read_is_refused(
                 more.write("F,e,p,2024-01-02,1\n")
             yield result
 
-    monkeypatch.setattr(ingest, "read_readings", slowly)
+    monkeypatch.setattr(file_parts, "read_readings", slowly)
     with pytest.raises(InputError, match="changed while it was read"):
-        ingest.ingest_file(
+        file_parts.ingest_file(
             str(file), SourceConfig(readings=str(file)), "key", 1, str(tmp_path / "panel")
         )
     assert not (tmp_path / "panel" / "files" / "key.json").exists()
