@@ -103,7 +103,7 @@ def risks(answer: httpx.Response) -> list[float]:
 def test_graph_gives_the_numbers_of_the_plain_call(served: Served) -> None:
     stages = served.plain.stages
     assert isinstance(stages, LocalStages)
-    asks = [served.plain._ask(unit) for unit in _asked()]
+    asks = served.plain.asks(_asked())
     rows = stages.core.rows_in_order(
         [stages._finish(group) for group in stages.core.prepare(stages.shelf, asks)]
     )
