@@ -5,7 +5,8 @@ python docs/make_configuration.py
 
 from __future__ import annotations
 
-import re
+import datetime as dt
+import types
 import typing
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +18,7 @@ from pydantic_core import PydanticUndefined
 
 from hvac.features.self_supervised import PretrainConfig
 from hvac.models.families import FAMILIES
+from hvac.storage import Place
 from ray_jobs.detector.detect_config import DetectConfig
 from ray_jobs.run.run_config import RunConfig
 from serve.settings import ServeConfig
@@ -30,6 +32,17 @@ TOPS = {
         ServeConfig,
         "`python -m serve key=value …`, `serve run serve.app:build key=value …`",
     ),
+}
+NAMES = {
+    str: "text",
+    int: "whole number",
+    float: "number",
+    bool: "true or false",
+    dt.date: "date",
+    type(None): "null",
+    Path: "path",
+    Place: "URL",
+    Any: "anything",
 }
 HEAD = """# Configuration
 
@@ -91,15 +104,26 @@ def _section(title: str, model: type[BaseModel]) -> str:
 
 
 def _type(field: FieldInfo) -> str:
-    """Return the field's type in words a user knows."""
+    """Return the field's type in words that no version of Python changes."""
     if any(True for _ in _models_of(field.annotation)):
         return "section"
-    text = str(field.annotation)
-    text = re.sub(r"typing\.|pathlib\.|datetime\.|hvac\.[\w.]+\.|<class '|'>", "", text)
-    text = re.sub(r"Literal\[([^\]]*)\]", lambda match: match.group(1).replace(", ", " or "), text)
-    text = re.sub(r"Annotated\[(\w+),.*\]", r"\1", text)
-    text = text.replace(" | ", " or ").replace("NoneType", "null").replace("None", "null")
-    return f"`{text}`" if len(text) < 90 else "see meaning"
+    return _words(field.annotation)
+
+
+def _words(annotation: Any) -> str:
+    origin, parts = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin is typing.Literal:
+        return " or ".join(f"`{part}`" for part in parts)
+    if origin in (typing.Union, types.UnionType):
+        return " or ".join(dict.fromkeys(_words(part) for part in parts))
+    if origin is typing.Annotated:
+        return _words(parts[0])
+    if origin in (tuple, list):
+        inner = dict.fromkeys(_words(part) for part in parts if part is not Ellipsis)
+        return f"list of {' and '.join(inner)}"
+    if origin is dict:
+        return f"mapping from {_words(parts[0])} to {_words(parts[1])}"
+    return NAMES.get(annotation, getattr(annotation, "__name__", str(annotation)))
 
 
 def _default(field: FieldInfo) -> str:

@@ -61,9 +61,13 @@ def run(config: RunConfig) -> EvaluateRecord:
 def _evaluate(config: RunConfig, workspace: Workspace, trained: TrainRecord) -> EvaluateRecord:
     recipes = load_recipes(workspace.windows)
     bundles = {name: str(workspace.bundles / bundle) for name, bundle in trained.bundles.items()}
-    default = config.model.family
-    risks = _risks_of_bundles(config, workspace, recipes, bundles)
-    risks |= _risks_of_candidates(config, workspace, recipes)
+    default: str = config.model.family
+    beside, candidates = _beside(config), Candidates(config)
+    check_trainable(config, workspace, beside.values())
+    scores = score_bundles(candidates.shared, recipes, bundles, workspace.held_out)
+    decided = bundle_risks(workspace.windows, recipes, scores)
+    risks: RisksByModel = {(name, default): decided[name] for name in recipes}
+    risks |= _risks_of_candidates(config, workspace, recipes, beside, candidates)
     models = list(dict.fromkeys(model for _, model in risks))
     plan = make_plan(config, workspace, recipes)
     events = onsets(plan, workspace.buckets)
@@ -103,23 +107,14 @@ def _command(argv: list[str]) -> list[str]:
     return ["-m", module, *argv[1:]]
 
 
-def _risks_of_bundles(
-    config: RunConfig, workspace: Workspace, recipes: dict[str, Recipe], bundles: dict[str, str]
-) -> RisksByModel:
-    """Return the risks of the run's own model, by (class, model)."""
-    shared = Candidates(config).shared
-    scores = score_bundles(shared, recipes, bundles, workspace.held_out)
-    decided = bundle_risks(workspace.windows, recipes, scores)
-    return {(name, config.model.family): risks for name, risks in decided.items()}
-
-
 def _risks_of_candidates(
-    config: RunConfig, workspace: Workspace, recipes: dict[str, Recipe]
+    config: RunConfig,
+    workspace: Workspace,
+    recipes: dict[str, Recipe],
+    settings: dict[str, FamilyConfig],
+    candidates: Candidates,
 ) -> RisksByModel:
-    """Return the risks of baselines and ablations, by (class, model)."""
-    settings = _beside(config)
-    check_trainable(config, workspace, settings.values())
-    candidates = Candidates(config)
+    """Fit what is not fitted yet, and return the risks of every model by (class, model)."""
     fits = {
         (name, model): candidates.of(settings[model], recipe)
         for model in settings

@@ -49,6 +49,15 @@ def config_of(name: str, **settings: Any) -> FamilyConfig:
     return family.config(**{"family": name, **settings})
 
 
+def sees_context(name: str) -> bool:
+    """Tell whether a family looks at the context of a window; False for what is no family.
+
+    >>> sees_context("fusion"), sees_context("gbdt_history"), sees_context("hybrid")
+    (True, True, False)
+    """
+    return name in FAMILIES and "context" in config_of(name).needs
+
+
 def _checked(name: str) -> str:
     try:
         return str(with_family({"family": name}, tuple(FAMILIES))["family"])

@@ -60,10 +60,6 @@ class Family(NamedTuple):
         """Tell whether its scores are rates of training already, which need no calibration."""
         return self.model is BaseRate
 
-    def sees_context(self, name: str) -> bool:
-        """Tell whether the family looks at context under a name that it goes by."""
-        return "context" in self.config(family=name).needs
-
     def fit(self, train: Windows, tune: Windows, config: Any, fitting: Fitting) -> Model:
         """Fit in this process, on the training windows and what `config.augment` makes of them."""
         model: Model = self.model.fit(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from hvac.models.families import sees_context
 from hvac.report.texts import Words, in_order
 from hvac.report.view import FEW_UNITS, Block, Note, View, dig, number, show
 
@@ -137,7 +138,7 @@ def few_units(view: View) -> list[Note]:
 
 def context_warning(view: View) -> list[Note]:
     """Return the warning that the context alone is not beaten, or was not compared."""
-    if view.default in ("gbdt_context", "gbdt_full", "fusion") or not view.at("differences"):
+    if sees_context(view.default) or not view.at("differences"):
         return []
     words = view.words
     by_horizon = view.at("differences", "gbdt_context")

@@ -160,8 +160,8 @@ class Bundle:
             readings: a file, folder, glob or URL, or a table; all that is known of the units, as
                 the first 90 days are their baseline and other units their peers.
             events: past failures, maintenance and the like, likewise; context for the risks.
-            equipment: the register with `class` and `install_date`; without it all units are taken
-                to be of the bundle's class.
+            equipment: the register with `class` and `install_date`. Where neither it nor the readings
+                tell a class, all units are taken to be of the bundle's.
             settings: how files are written, as in a run file's `source` section.
 
         Returns:

@@ -51,9 +51,9 @@ def predict_readings(
     from hvac.scoring.latest import latest_rows
 
     pooled = bundle.recipe.class_name == ALL
-    has_classes = equipment is not None
     with source_of(readings, events, equipment, **settings) as source:
-        record = read_record(source, by_class=has_classes and not pooled)
+        record = read_record(source, by_class=not pooled)
+    has_classes = set(record.registry.kinds.values()) != {ALL}
     for sentence in record.registry.notes:
         log.warning("%s", sentence)
     units = _units_of_class(record, bundle.recipe, everyone=pooled or not has_classes)

@@ -121,7 +121,7 @@ def bundle_risks(
     risks = {}
     for name, (scores, decision) in by_class.items():
         windows = read_windows(folder, recipes[name], SPLITS)
-        risks[name] = _decided(Decision.from_json(decision.to_json()), scores, windows)
+        risks[name] = _decided(decision, scores, windows)
     return risks
 
 

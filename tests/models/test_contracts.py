@@ -227,6 +227,27 @@ def test_horizon_whose_training_labels_are_all_alike_gives_finite_scores(
 
 
 @every_family
+def test_labels_that_are_unknown_are_not_learned_from(name: str) -> None:
+    train, tune = complete(120, 1, 1), complete(80, 1, 2)
+    turned = [
+        replace(part, y_BH=np.where(part.labels[1], part.labels[0], ~part.labels[0]))
+        for part in (train, tune)
+    ]
+    assert (~train.labels[1]).any()
+    fresh = complete(40, 1, 4)
+    score_BH = fit(name, train=turned[0], tune=turned[1]).score(fresh)
+    np.testing.assert_array_equal(score_BH, fitted(name, 1).model.score(fresh))
+
+
+@every_family
+def test_another_seed_gives_another_model_where_the_family_says_so(name: str) -> None:
+    train, tune, fresh = complete(120, 1, 1), complete(80, 1, 2), complete(40, 1, 4)
+    other = fit_family(name, train, tune, seed=5, **settings(name)).score(fresh)
+    differs = bool((other != fitted(name, 1).model.score(fresh)).any())
+    assert differs == FAMILIES[name].seeded, "add the class to the exceptions in Family.seeded"
+
+
+@every_family
 def test_tune_without_windows_or_without_known_labels_still_fits(name: str) -> None:
     tune = complete(80, 1, 2)
     for poor in (

@@ -71,6 +71,13 @@ def test_unit_of_another_class_has_no_risk(trained: Bundle) -> None:
     assert by_unit.to_dict() == {"E1": "ok", "E2": "other_class"}
 
 
+def test_class_that_the_readings_tell_themselves_counts_as_the_registers(trained: Bundle) -> None:
+    table = readings(300, "E1", "E2")
+    table["class"] = np.where(table["equipment_id"] == "E1", trained.recipe.class_name, "other")
+    by_unit = trained.predict_readings(table).groupby("equipment_id")["status"].first()
+    assert by_unit.to_dict() == {"E1": "ok", "E2": "other_class"}
+
+
 def test_files_and_tables_give_the_same(trained: Bundle, tmp_path: Any) -> None:
     table = readings(200, "E1")
     table.to_csv(tmp_path / "readings.csv", index=False)
