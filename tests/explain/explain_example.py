@@ -98,4 +98,3 @@ def coalition_value(
         return model.score(replace(mixed, **arrays)).mean(axis=0)
 
     return value
-
