@@ -1,8 +1,10 @@
 """Past cases: windows of other units that looked alike, and what became of them.
 
 A bundle keeps a few hundred windows that were not tested, half of them followed by an anomaly, as
-points in a space of few dimensions (principal components of statistics and embedding). A case
-counts for a window only where its outcome was known on that window's last day.
+points in a space of few dimensions: principal components of the last days' summaries, deviations
+from peers, residuals and context. (On the demo's development units the three nearest such cases
+rank windows with ROC-AUC 0.635; by statistics and embedding 0.58: docs/findings.md.) A case counts
+for a window only where its outcome was known on that window's last day.
 
 Legend: B windows, M cases, N inputs, D dimensions.
 """
@@ -26,7 +28,7 @@ from hvac.models.family import NEEDS
 from hvac.models.scaling import Scaler, fit_scaler
 
 Floats = npt.NDArray[np.float64]
-LOOKED_AT: Final = ("features", "embedding")  # what makes two windows alike
+LOOKED_AT: Final = ("recent", "peers", "residuals", "context")  # what makes two windows alike
 MOST: Final = 256
 DIMENSIONS: Final = 16
 SHOWN: Final = 3
@@ -129,7 +131,7 @@ def choose_cases(windows: Windows, horizons: tuple[int, ...]) -> PastCases | Non
         horizons: of their labels, in days, rising.
 
     Returns:
-        None where no outcome is known, or the windows have neither statistics nor embedding.
+        None where no outcome is known, or the windows have nothing to compare.
     """
     y_BH, known_BH = windows.labels
     positive_BH = np.asarray(y_BH & known_BH)
@@ -180,8 +182,7 @@ def _scaled(windows: Windows, blocks: tuple[str, ...], scaler: Scaler) -> npt.ND
 
 
 def _basis(scaled_MN: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """Return principal directions, scaled so that the cases have variance 1 along each: [N, D]."""
+    """Return the principal directions of the cases: [N, D]."""
     _, strength_D, direction_DN = np.linalg.svd(scaled_MN.astype(np.float64), full_matrices=False)
-    kept = min(DIMENSIONS, int((strength_D > 1e-6 * max(strength_D[0], 1e-12)).sum()) or 1)
-    spread_D = np.maximum(strength_D[:kept] / np.sqrt(len(scaled_MN)), 1e-6)
-    return np.asarray(direction_DN[:kept].T / spread_D, dtype=np.float32)
+    kept = min(DIMENSIONS, int((strength_D > 1e-6 * strength_D.max(initial=0)).sum()) or 1)
+    return np.asarray(direction_DN[:kept].T, dtype=np.float32)

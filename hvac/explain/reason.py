@@ -82,7 +82,7 @@ REASON: Final = pa.struct(
 class PastCase(NamedTuple):
     """A window of another unit; `within_days` is None where no anomaly began in the longest horizon.
 
-    `distance` is in standard deviations of the cases, all dimensions together.
+    The smaller `distance`, the more alike: it is the root mean square over standardised components.
     """
 
     facility_id: str

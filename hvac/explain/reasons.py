@@ -88,7 +88,7 @@ def _point_facts(windows: Windows, b: int, scale: PointScale) -> list[dict[str, 
     peers_C = np.full(len(x_CL), np.nan)
     if windows.d_BCS is not None:
         peers_C = windows.d_BCS[b, :, MEAN_14D].astype(np.float64) * scale.spread_C
-    change_C = level_change(x_CL)
+    change_C = _onward_change(x_CL, now_C - usual_C)
     facts = []
     for c in range(len(x_CL)):
         facts.append(
@@ -102,6 +102,16 @@ def _point_facts(windows: Windows, b: int, scale: PointScale) -> list[dict[str, 
             }
         )
     return facts
+
+
+def _onward_change(x_CL: Floats, moved_C: Floats) -> npt.NDArray[np.int64]:
+    """Return when each point's level changed, away from its usual level; −1 where it did not."""
+    change_C = level_change(x_CL)
+    onward_C = []
+    for x_L, day, moved in zip(x_CL, change_C.tolist(), moved_C.tolist(), strict=True):
+        step = x_L[day:].mean() - x_L[:day].mean() if day != UNCHANGED else 0.0
+        onward_C.append(day if step * moved > 0 else UNCHANGED)
+    return np.array(onward_C, dtype=np.int64)
 
 
 def _date(windows: Windows, b: int, day: int, lookback: int) -> dt.date | None:

@@ -33,6 +33,11 @@ def strength(reason: Reason) -> str:
     return "clear" if size >= CLEAR else "slight"
 
 
+def headline(reason: Reason, language: str) -> str:
+    """Write a reason in short: which point, which way, how far; not since when, nor its peers."""
+    return sentence(reason._replace(since=None, over_peers=None), language)
+
+
 def sentence(reason: Reason, language: str) -> str:
     """Write a reason as a sentence without a full stop.
 

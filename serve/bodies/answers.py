@@ -49,7 +49,7 @@ class SimilarCase(BaseModel):
     anomaly_within_days: int | None = Field(
         description="shortest horizon within which an anomaly began; null: none in the longest"
     )
-    distance: float = Field(description="in standard deviations of such windows")
+    distance: float = Field(description="the smaller, the more alike")
 
 
 class PointForecast(BaseModel):

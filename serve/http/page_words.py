@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from hvac.explain.reason import reason_of
-from hvac.explain.wording import reasons_line
+from hvac.explain.wording import headline
 from hvac.words import LANGUAGES, Texts, read_texts
 
 
@@ -25,7 +25,9 @@ class PageWords(Texts):
     def first_reason(self, entry: Mapping[str, Any]) -> str:
         """Write the strongest reason for an entry's alarm; nothing where there is none."""
         reasons = [reason_of(reason) for reason in entry["reasons"]]
-        return reasons_line(reasons[:1], self.language)
+        if not reasons or reasons[0].log_odds <= 0:
+            return ""
+        return headline(reasons[0], self.language)
 
     @property
     def other(self) -> str:

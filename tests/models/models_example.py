@@ -171,7 +171,7 @@ def bundle(points: Sequence[str] = ("p",), *, seed: int = 0, **more: Any) -> Bun
     model = fitted(rule.width, seed)
     reasons = {
         "background": choose_background(cal, model.config.needs),
-        "cases": choose_cases(cal, HORIZONS),
+        "cases": choose_cases(replace(cal, k_BK=None), HORIZONS),
     }
     return bundled(model, rule, cal, band=band, training={"rows": 200}, **reasons)
 
