@@ -1,14 +1,14 @@
 """What the reasons of a simulated run are worth: do they name the point that was made to fail?
 
-    python benchmarks/reasons.py runs/demo
+    python benchmarks/reasons.py ray_jobs/configs/demo.yaml
 
-Reads the bundles, windows and predictions of a workspace that `ray_jobs.pipeline` made of simulated
-data, and simulates the same fleet again to learn which points each failure moved.
+Takes a run of simulated data that `ray_jobs.pipeline` has finished, cuts up to 800 test windows with
+an alarm (shortest horizon) anew, explains them as the service does, and simulates the same fleet
+again to learn which points each failure moved.
 
-- planted: true alarms (30 days) whose failure begins within 14 days. Share of windows whose first
-  reason is a point that the failure moved; whose first is the one it moved most; and the same among
-  points alone.
-- deletion: of all alarms of the test part, how far the risk falls where one player's columns are
+- planted: true alarms whose failure begins within 14 days. Share of windows whose first reason
+  names a point that the failure moved; the one it moved most; and the same among points alone.
+- deletion: of all those alarms, how far the risk falls where one player's columns are
   those of healthy windows: the first reason, one at random, and the one that is most important over
   the class (mean absolute contribution). Intervals over machines.
 - sum: the largest distance between the sum of contributions and the log-odds.
@@ -20,6 +20,7 @@ Writes results/reasons.json.
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -31,129 +32,146 @@ import torch
 
 from hvac.evaluation.bootstrap import unit_weights
 from hvac.explain.background import nearest_in_year
-from hvac.explain.explainer import Contributions
 from hvac.features.table import Windows, concat
-from hvac.models.family import NEEDS, prepared
+from hvac.models.family import NEEDS
+from hvac.panel.grid import Unit
 from hvac.scoring.bundle import Bundle
+from hvac.scoring.explanations import explain_newest
+from hvac.scoring.latest import Newest, newest
 from hvac.simulate.catalogue import KINDS
 from hvac.simulate.fleet import simulate
-from hvac.simulate.simulate_config import SimulateConfig
-from hvac.storage import place
-from ray_jobs.tables.windows_table import load_recipes, read_windows, table_columns
+from ray_jobs.run.records import IngestRecord, TrainRecord
+from ray_jobs.run.run_config import RunConfig, load_run
+from ray_jobs.run.runtime import ray_session
+from ray_jobs.run.workspace import Workspace, workspace_of
+from ray_jobs.tables.buckets import BucketPlan, bucket_scenes, make_plan
+from ray_jobs.tables.peer_levels import make_peers
+from ray_jobs.tables.windows_table import load_recipes
 
 GROWN_DAYS = 14
-MOST_ALARMS = 200  # of a class
+MOST_ALARMS = 800
 
 
 def main() -> None:
     """Measure every class, and write the file."""
     command = parser(__doc__)
-    command.add_argument("workspace", type=Path)
+    command.add_argument("config", type=Path)
     asked = command.parse_args()
+    config = load_run(str(asked.config))
+    workspace = workspace_of(config)
     torch.set_num_threads(1)
-    failures = _failures(SimulateConfig(facilities=4, equipment_per_class=12, days=1095, seed=7))
-    parts = []
-    times = []
-    gaps = []
-    for name, recipe in load_recipes(place(asked.workspace / "windows")).items():
-        folder = next((asked.workspace / "bundles").glob(f"{name}-*"))
-        bundle = Bundle.load(folder)
-        windows = _alarms(asked.workspace, bundle, recipe)
-        if not len(windows):
-            continue
-        bundle.contributions(windows.take(np.arange(1)))  # compiled, and the background sent down
-        start = time.process_time()
-        explained = bundle.contributions(windows)
-        times.append((time.process_time() - start) / len(windows))
-        score_BH = bundle.model.score(windows)
-        total_BH = explained.added_BPH.sum(axis=1) + explained.usual_BH
-        gaps.append(float(np.abs(total_BH - score_BH).max()))
-        parts.append(_rows(bundle, windows, explained, failures, score_BH))
-    table = pd.concat(parts)
+    failures = _failures(config.simulate)
+    days_of_unit = _alarm_days(workspace.root)
+    with ray_session(config.ray):
+        plan, buckets = _plan(config, workspace)
+    folders = workspace.record(TrainRecord).bundles
+    bundles = {name: Bundle.load(workspace.bundles / folder) for name, folder in folders.items()}
+    seconds: list[float] = []
+    gaps: list[float] = []
+    rows = []
+    for bucket in buckets:
+        for scene, recipe in bucket_scenes(plan, bucket):
+            bundle = bundles[recipe.class_name]
+            for day in days_of_unit.get(Unit(*scene.panel.unit), ()):
+                latest = newest([scene], recipe, end_day=day)
+                rows.append(_row(bundle, latest, failures, seconds, gaps))
+    table = pd.DataFrame(rows)
     start = time.process_time()
     sum(range(10**6))
     additions = time.process_time() - start
-    planted = _planted(table)
-    deleted = _deleted(table)
     results = {
         "alarms": len(table),
-        "planted": planted,
-        "deletion": deleted,
+        "planted": _planted(table),
+        "deletion": _deleted(table),
         "largest_gap_of_the_sum": max(gaps),
-        "milliseconds_a_window": 1e3 * float(np.mean(times)),
+        "milliseconds_a_window": 1e3 * float(np.median(seconds)),
         "milliseconds_a_million_additions": 1e3 * additions,
     }
-    rows = [Row(name, "", f"{value}", "reasons", None) for name, value in results.items()]
-    record("reasons", machine(("numpy", "numba"), cores=1), rows, results, asked.quick)
+    shown = [Row(name, "", f"{value}", "reasons", None) for name, value in results.items()]
+    record("reasons", machine(("numpy", "numba"), cores=1), shown, results, asked.quick)
 
 
-def _failures(config: SimulateConfig) -> pd.DataFrame:
+def _plan(config: RunConfig, workspace: Workspace) -> tuple[BucketPlan, list[str]]:
+    """Return the plan of the panel with its peers, and its buckets."""
+    ingested = workspace.record(IngestRecord)
+    plan = make_plan(config, workspace, load_recipes(workspace.windows))
+    peers = make_peers(
+        workspace.root,
+        workspace.panel,
+        plan.registry,
+        plan.recipes,
+        ingested.buckets,
+        each=ingested.buckets_each,
+    )
+    return replace(plan, peers=peers), sorted(ingested.buckets)
+
+
+def _alarm_days(root: Any) -> dict[Unit, list[int]]:
+    """Return the ends of some test windows that alarm within the shortest horizon, by unit."""
+    table = pd.read_parquet(str(root / "predictions.parquet"))
+    table = table[(table["split"] == "test") & table["alarm"]]
+    table = table[table["horizon"] == table["horizon"].min()]
+    table = table.sample(min(MOST_ALARMS, len(table)), random_state=0)
+    day = pd.to_datetime(table["end_date"]).to_numpy().astype("datetime64[D]").astype(int)
+    days_of_unit: dict[Unit, list[int]] = {}
+    for facility, equipment, end_day in zip(
+        table["facility_id"], table["equipment_id"], day.tolist(), strict=True
+    ):
+        days_of_unit.setdefault(Unit(facility, equipment), []).append(end_day)
+    return days_of_unit
+
+
+def _failures(config: Any) -> pd.DataFrame:
     events = simulate(config).events.to_pandas()
     return events[events["kind"] == "failure"]
 
 
-def _alarms(workspace: Path, bundle: Bundle, recipe: Any) -> Windows:
-    """Return the test windows that alarm within the shortest horizon, of which some at random."""
-    folder = place(workspace / "windows")
-    needs = (*bundle.model.config.needs, "values")
-    columns = tuple(sorted(table_columns(folder, recipe) & {*needs}))
-    windows = read_windows(folder, recipe, ("test",), columns)
-    windows = prepared(windows, bundle.model.config.needs, lambda: bundle.encoder)
-    rows = np.flatnonzero(bundle.predict(windows).alarm_BH[:, 0])
-    rng = np.random.default_rng(0)
-    if len(rows) > MOST_ALARMS:
-        rows = np.sort(rng.choice(rows, MOST_ALARMS, replace=False))
-    return windows.take(rows)
-
-
-def _rows(
+def _row(
     bundle: Bundle,
-    windows: Windows,
-    explained: Contributions,
+    latest: Newest,
     failures: pd.DataFrame,
-    score_BH: Any,
-) -> pd.DataFrame:
-    players = explained.players
-    points = len(bundle.recipe.points)
-    added_BP = explained.added_BPH[:, :, 0]
-    first_B = added_BP.argmax(axis=1)
-    usual_first = int(np.abs(added_BP).mean(axis=0).argmax())
-    rng = np.random.default_rng(1)
-    random_B = rng.integers(0, len(players), len(windows))
-    facility_B = windows.column("facility_id")
-    risk_B = bundle.decision.risk(score_BH, facility_B)[:, 0]
-    falls = {}
-    for name, which_B in (
-        ("first", first_B),
-        ("random", random_B),
-        ("important", np.full(len(windows), usual_first)),
-    ):
-        without_B = np.empty(len(windows))
-        for b in range(len(windows)):
-            without_B[b] = _risk_without(bundle, windows, b, int(which_B[b]))
-        falls[name] = risk_B - without_B
-    rows = []
+    seconds: list[float],
+    gaps: list[float],
+) -> dict[str, Any]:
+    """Explain one window, and see what its reasons name and what they are worth."""
+    windows = bundle.prepared(latest.windows)
+    start = time.process_time()
+    explained = bundle.contributions(windows)
+    seconds.append(time.process_time() - start)
+    score_BH = bundle.model.score(windows)
+    total_BH = explained.added_BPH.sum(axis=1) + explained.usual_BH
+    gaps.append(float(np.abs(total_BH - score_BH).max()))
+    (explanation,) = explain_newest(bundle, latest)
+    assert explanation is not None, "an alarm has a risk"
+    added_P = explained.added_BPH[0, :, 0]
+    first = explanation.reasons_H[0][0]
+    named = first.point or first.player
+    first_point = explained.players[int(added_P[: len(bundle.recipe.points)].argmax())]
     modes = {mode.name: mode.shifts for mode in KINDS[bundle.recipe.class_name].modes}
-    units = failures.groupby("equipment_id")
-    for b in range(len(windows)):
-        unit = str(windows.column("equipment_id")[b])
-        shifts = _mode(units, unit, int(windows.end_day_B[b]), modes)
-        first = players[first_B[b]]
-        first_point = players[int(added_BP[b, :points].argmax())]
-        most = max(shifts, key=lambda point: abs(shifts[point])) if shifts else None
-        rows.append(
-            {
-                "class": bundle.recipe.class_name,
-                "unit": f"{facility_B[b]} {unit}",
-                "grown": bool(shifts),
-                "planted_first": first in shifts,
-                "most_first": first == most,
-                "planted_first_point": first_point in shifts,
-                "most_first_point": first_point == most,
-                **{f"fall_{name}": float(fall_B[b]) for name, fall_B in falls.items()},
-            }
-        )
-    return pd.DataFrame(rows)
+    unit = str(windows.column("equipment_id")[0])
+    shifts = _mode(failures.groupby("equipment_id"), unit, int(windows.end_day_B[0]), modes)
+    most = max(shifts, key=lambda point: abs(shifts[point])) if shifts else None
+    rng = np.random.default_rng(len(gaps))
+    deleted = {
+        "first": int(added_P.argmax()),
+        "random": int(rng.integers(0, len(added_P))),
+    }
+    risk = float(bundle.decision.risk(score_BH, windows.column("facility_id"))[0, 0])
+    falls = {}
+    for name, player in deleted.items():
+        falls[f"fall_{name}"] = risk - _risk_without(bundle, windows, player)
+    return {
+        "class": bundle.recipe.class_name,
+        "unit": f"{windows.column('facility_id')[0]} {unit}",
+        "grown": bool(shifts),
+        "planted_first": named in shifts,
+        "most_first": named == most,
+        "planted_first_point": first_point in shifts,
+        "most_first_point": first_point == most,
+        "added_P": np.abs(added_P),
+        "falls": [risk - _risk_without(bundle, windows, p) for p in range(len(added_P))],
+        **falls,
+    }
 
 
 def _mode(units: Any, unit: str, end_day: int, modes: dict[str, Any]) -> dict[str, float]:
@@ -166,13 +184,13 @@ def _mode(units: Any, unit: str, end_day: int, modes: dict[str, Any]) -> dict[st
     return dict(modes.get(str(soon.iloc[0]["mode"]), {})) if len(soon) else {}
 
 
-def _risk_without(bundle: Bundle, windows: Windows, b: int, player: int) -> float:
+def _risk_without(bundle: Bundle, windows: Windows, player: int) -> float:
     """Return the mean risk where one player's columns are those of the healthy windows."""
     background = bundle.background
     assert background is not None, "the workspace's bundles hold reasons"
-    (chosen,) = nearest_in_year(windows.end_day_B[b : b + 1], background.end_day_B)
+    (chosen,) = nearest_in_year(windows.end_day_B, background.end_day_B)
     behind = background.take(np.flatnonzero([chosen >> w & 1 for w in range(len(background))]))
-    mixed = concat([windows.take(np.array([b]))] * len(behind))
+    mixed = concat([windows] * len(behind))
     players = bundle.explainer.players
     arrays = {}
     for need in bundle.model.config.needs:
@@ -185,10 +203,8 @@ def _risk_without(bundle: Bundle, windows: Windows, b: int, player: int) -> floa
         )
         keep = of_player.reshape(1, -1, *[1] * (own.ndim - 2))
         arrays[NEEDS[need]] = np.where(keep, getattr(behind, NEEDS[need]), own)
-    from dataclasses import replace
-
     score_WH = bundle.model.score(replace(mixed, **arrays)).mean(axis=0, keepdims=True)
-    return float(bundle.decision.risk(score_WH, windows.column("facility_id")[b : b + 1])[0, 0])
+    return float(bundle.decision.risk(score_WH, windows.column("facility_id"))[0, 0])
 
 
 def _planted(table: pd.DataFrame) -> dict[str, Any]:
@@ -204,10 +220,15 @@ def _planted(table: pd.DataFrame) -> dict[str, Any]:
 def _deleted(table: pd.DataFrame) -> dict[str, Any]:
     units = table["unit"].to_numpy(str)
     first = table["fall_first"].to_numpy()
+    important = np.empty(len(table))
+    for name, of_class in table.groupby("class"):
+        player = int(np.stack(of_class["added_P"].to_list()).mean(axis=0).argmax())
+        own_B = (table["class"] == name).to_numpy()
+        important[own_B] = [falls[player] for falls in of_class["falls"]]
     return {
         "first": _interval(first, units),
         "first_minus_random": _interval(first - table["fall_random"].to_numpy(), units),
-        "first_minus_important": _interval(first - table["fall_important"].to_numpy(), units),
+        "first_minus_important": _interval(first - important, units),
     }
 
 
