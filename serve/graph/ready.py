@@ -56,7 +56,7 @@ def ready_windows(bundle: Bundle, table: pa.Table) -> Windows:
         k_BK=_context(table, len(bundle.recipe.context.names)),
         **_summaries(table, x_BCL),
     )
-    return prepared(windows, bundle.model.config.needs, lambda: bundle.encoder)
+    return prepared(windows, bundle.needs, lambda: bundle.encoder)
 
 
 def _context(table: pa.Table, length: int) -> Floats:
