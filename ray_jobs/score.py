@@ -62,6 +62,7 @@ RANKED = (
     "observed_share",
     "doubts",
     "driving_point",
+    "reasons",
 )
 
 
@@ -75,7 +76,7 @@ def run(config: RunConfig) -> ScoreRecord:
             " window to score"
         )
         return ScoreRecord(units={})
-    rules = content_key(trained.bundles, config.score.days)
+    rules = content_key(trained.bundles, config.score.days, config.score.reasons)
     section = config.score
     if section.facilities or section.day or section.again:
         return _score(config, workspace, trained, ingested, rules)

@@ -196,6 +196,9 @@ class Features:
         )
         return outlooks
 
+    async def explain(self, asks: Sequence[Ask]) -> Rows:
+        return await self._rounds.alone(self.core.explanations, self.shelf, asks)
+
     async def bulk(self, part: Part) -> pa.Table:
         bundle = self.shelf(part[0])
         with service_metrics.timed("features"):
@@ -220,6 +223,9 @@ class GraphStages:
 
     async def forecast(self, ask: Ask, horizons: Sequence[int]) -> list[dict[str, Any]]:
         return await self.features("forecast").remote(ask, horizons)
+
+    async def explain(self, asks: Sequence[Ask]) -> Rows:
+        return await self.features("explain").remote(asks)
 
     async def bulk(self, part: Part) -> pa.Table:
         return await self.features("bulk").remote(part)

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import pyarrow as pa
 
-from hvac.errors import BundleError
+from hvac.errors import BundleError, HvacError
 from hvac.panel.grid import Unit
 from serve import service_metrics
 from serve.bodies.answers import Stored
@@ -24,7 +24,14 @@ from serve.settings import ServeConfig
 from serve.work.bundle_choice import BundleChoice
 from serve.work.pushed_readings import PushedReadings
 from serve.work.request_limits import check_count, within
-from serve.work.risk_rows import check_risks, checked_rows, facility_summary, is_sound, ranked_units
+from serve.work.risk_rows import (
+    check_risks,
+    checked_rows,
+    facility_summary,
+    is_sound,
+    ranked_units,
+    with_reasons,
+)
 from serve.work.unit_asks import UnitAsks
 
 T = TypeVar("T")
@@ -46,18 +53,45 @@ class Service:
 
     # Predictions
 
-    async def predict(self, units: Sequence[AskedUnit]) -> list[Row]:
-        """Return rows of `latest.parquet` for units, in their order, each with its number `ask`."""
+    async def predict(self, units: Sequence[AskedUnit], *, explain: bool = False) -> list[Row]:
+        """Return rows of `latest.parquet` for units, in their order, each with its number `ask`.
+
+        Where they are to be explained, rows have `reasons` and `cases` too.
+        """
         limits = self.config.limits
+        if explain:
+            check_count(len(units), limits.explained_units, "units with explain=true")
         check_count(len(units), limits.units, "units", " (use /v1/predict/bulk)")
         check_count(sum(len(unit.readings or ()) for unit in units), limits.readings, "readings")
 
         async def work() -> list[Row]:
-            return checked_rows(await self.stages.predict(await self._read_together(units)))
+            asks = await self._read_together(units)
+            rows = checked_rows(await self.stages.predict(asks))
+            return with_reasons(rows, await self.stages.explain(asks)) if explain else rows
 
         rows = await self.within(work())
         self._count(rows)
         return rows
+
+    async def explain(self, unit: AskedUnit) -> list[Row]:
+        """Return reasons by horizon and past cases of one piece of equipment, or of its points."""
+
+        async def work() -> list[Row]:
+            return await self.stages.explain(await self._read_together([unit]))
+
+        return await self.within(work())
+
+    async def alarms_explained(self, asks: Sequence[Ask], rows: list[Row]) -> list[Row]:
+        """Return rows with the reasons of those asks that have an alarm; without, where none are."""
+        alarmed = sorted({row["ask"] for row in rows if row["alarm"]})
+        if not alarmed:
+            return rows
+        try:
+            explained = await self.within(self.stages.explain([asks[n] for n in alarmed]))
+        except HvacError:  # made before reasons, or of a family that has none: the risks stand
+            return rows
+        numbered = [{**row, "ask": alarmed[row["ask"]]} for row in explained]
+        return with_reasons(rows, numbered)
 
     async def forecast(
         self, unit: AskedUnit, horizons: Sequence[int] | None

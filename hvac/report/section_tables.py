@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from hvac.report.texts import LANGUAGES, Words, in_order, texts
+from hvac.report.texts import Words, in_order, texts
 from hvac.report.view import (
     DASH,
     Block,
@@ -21,6 +21,7 @@ from hvac.report.view import (
     model_cell,
     number,
 )
+from hvac.words import LANGUAGES
 
 MAIN = {
     "events": "count",

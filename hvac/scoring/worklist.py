@@ -9,6 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from hvac.cells import SafeWriter
+from hvac.explain.reason import reason_of
+from hvac.explain.wording import reasons_line
 from hvac.panel.windows import LEARNING, OK
 from hvac.storage import AnyPath, write_text
 
@@ -30,8 +32,8 @@ PER_HORIZON = {
     "ja": ("{}日以内に異常が始まる確率", "{}日以内の警報"),
 }
 LAST = {
-    "en": ("point that moved most", "observed share", "readings to check"),
-    "ja": ("最も変化した点検項目", "観測率", "確認すべき測定値"),
+    "en": ("point that moved most", "what raises the risk", "observed share", "readings to check"),
+    "ja": ("最も変化した点検項目", "リスクを上げている点", "観測率", "確認すべき測定値"),
 }
 DOUBTS = {
     "en": {"flat": "stands still", "jump": "jumped alone", "sentinel": "a mark for no value"},
@@ -53,7 +55,7 @@ def ranking(latest: Iterable[dict[str, Any]], *, last_day: dt.date) -> list[dict
 
     Equipment without a score comes last. With `by: point`, an equipment's risk is the highest of
     its points' and `point` tells which; that point's alarm is the equipment's, and holds at the
-    longer horizons too.
+    longer horizons too. `reasons` are those of the shortest horizon with an alarm.
 
     Args:
         latest: rows of `latest.parquet`.
@@ -64,6 +66,7 @@ def ranking(latest: Iterable[dict[str, Any]], *, last_day: dt.date) -> list[dict
         unit = (row["facility_id"], row["equipment_id"])
         behind = (last_day - row["end_date"]).days
         new = {**row, "days_behind": behind, "risks": {}, "alarms": {}, "point": None}
+        new |= {"reasons": [], "reasons_within": math.inf}
         _add(entries.setdefault(unit, new), row, behind)
     for entry in entries.values():
         entry["alarms"] = _nested(entry["alarms"])
@@ -84,6 +87,8 @@ def _add(entry: dict[str, Any], row: Mapping[str, Any], behind: int) -> None:
         entry["alarms"][horizon] = row["alarm"]
         if horizon == min(risks):
             entry["point"] = row["point_id"] or row["driving_point"]
+    if row["alarm"] and row.get("reasons") and horizon < entry["reasons_within"]:
+        entry["reasons"], entry["reasons_within"] = row["reasons"], horizon
 
 
 def _turn(entry: Mapping[str, Any]) -> list[float]:
@@ -149,4 +154,5 @@ def _cells(entry: dict[str, Any], horizons: Sequence[int], language: str) -> lis
         else:
             cells += [f"{100 * risk:.1f}%", yes if entry["alarms"][horizon] else no]
     share = f"{100 * entry['observed_share']:.0f}%"
-    return [*cells, entry["point"] or "", share, doubts_text(entry, language)]
+    why = reasons_line([reason_of(reason) for reason in entry["reasons"]], language)
+    return [*cells, entry["point"] or "", why, share, doubts_text(entry, language)]

@@ -67,7 +67,8 @@ class Scorer:
         if self.section.day:
             return
         latest = [
-            latest_rows(scenes, self.bundles[name]) for name, scenes in scenes_of_class.items()
+            latest_rows(scenes, self.bundles[name], explain=self.section.reasons)
+            for name, scenes in scenes_of_class.items()
         ]
         table = pa.concat_tables([LATEST.empty_table(), *latest])
         order = [

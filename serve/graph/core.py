@@ -28,6 +28,7 @@ from hvac.features.table import Windows, concat
 from hvac.models.family import NEEDS, prepared
 from hvac.panel.grid import unit_panel
 from hvac.scoring.bundle import Bundle as Bundle
+from hvac.scoring.explanations import explain_newest
 from hvac.scoring.latest import Newest, latest_records, newest, outlooks
 from hvac.scoring.latest import driving_outlooks as driving_outlooks
 from hvac.scoring.latest import newest_risks as newest_risks
@@ -231,6 +232,27 @@ def shared_out(rows: Iterable[dict[str, Any]], sizes: Sequence[int]) -> list[lis
             {**row, "ask": row["ask"] - int(ends[request] - sizes[request])}
         )
     return rows_of_requests
+
+
+def explanations(shelf: Shelf, asks: Sequence[Ask]) -> list[dict[str, Any]]:
+    """Return why each window that can be scored has its risks: reasons by horizon, past cases.
+
+    Each has the number of its ask in `ask`, and its point where points are scored alone.
+
+    Raises:
+        BundleError: a bundle was made before reasons, or its family has none.
+    """
+    rows: list[dict[str, Any]] = []
+    for group in prepare(shelf, asks):
+        bundle = shelf(group.bundle_id)
+        points = group.latest.windows.column("point_id").tolist()
+        explained = explain_newest(bundle, group.latest)
+        for number, point, explanation in zip(group.ask_B, points, explained, strict=True):
+            if explanation is not None:
+                reasons = dict(zip(bundle.horizons, explanation.reasons_H, strict=True))
+                row = {"ask": number, "point_id": point}
+                rows.append({**row, "reasons": reasons, "cases": explanation.cases})
+    return rows
 
 
 def all_outlooks(

@@ -32,6 +32,9 @@ class Stages(Protocol):
     async def forecast(self, ask: Ask, horizons: Sequence[int]) -> list[dict[str, Any]]:
         """Return every point's forecast for each horizon."""
 
+    async def explain(self, asks: Sequence[Ask]) -> Rows:
+        """Return reasons by horizon and past cases of every window, with its `ask` and point."""
+
     async def bulk(self, part: Part) -> pa.Table:
         """Predict ready windows that one bundle scores, in their order."""
 
@@ -187,6 +190,9 @@ class LocalStages:
             return [outlook for window in outlooks_of_windows for outlook in window]
 
         return await self._rounds.alone(work)
+
+    async def explain(self, asks: Sequence[Ask]) -> Rows:
+        return await self._rounds.alone(self.core.explanations, self.shelf, asks)
 
     async def bulk(self, part: Part) -> pa.Table:
 

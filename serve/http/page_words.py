@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from functools import cache
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
-import yaml
+from hvac.explain.reason import reason_of
+from hvac.explain.wording import headline
+from hvac.words import LANGUAGES, Texts, read_texts
 
-LANGUAGES = ("en", "ja")
 
-
-class PageWords:
+class PageWords(Texts):
     """The texts of one language.
 
     >>> PageWords("ja")("risk.within", days=30, percent=37)
@@ -21,29 +20,16 @@ class PageWords:
     """
 
     def __init__(self, language: str) -> None:
-        self.language = language
+        super().__init__(language, read_texts("serve.http", "texts.yaml"))
+
+    def first_reason(self, entry: Mapping[str, Any]) -> str:
+        """Write the strongest reason for an entry's alarm; nothing where there is none."""
+        reasons = [reason_of(reason) for reason in entry["reasons"]]
+        if not reasons or reasons[0].log_odds <= 0:
+            return ""
+        return headline(reasons[0], self.language)
 
     @property
     def other(self) -> str:
         """Return the other language."""
         return LANGUAGES[1 - LANGUAGES.index(self.language)]
-
-    def __call__(self, key: str, **values: object) -> str:
-        """Return the text at a dotted key, with its {braces} filled in."""
-        leaf: Any = _texts()
-        for part in key.split("."):
-            leaf = leaf[part]
-        return str(leaf[self.language]).format(**values)
-
-    def name(self, group: str, word: str) -> str:
-        """Return the word for an identifier; the identifier itself where there is none."""
-        leaf = _texts()[group].get(word)
-        return str(leaf[self.language]) if leaf else word
-
-
-@cache
-def _texts() -> dict[str, Any]:
-    loaded: dict[str, Any] = yaml.safe_load(
-        Path(__file__).with_name("texts.yaml").read_text(encoding="utf-8")
-    )
-    return loaded

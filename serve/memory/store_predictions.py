@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from sqlalchemy import Connection, delete, func, select
 
+from hvac.explain.reason import plain_reason, reason_of
 from hvac.panel.grid import Unit
 from serve.memory.database import Row, execute_many, insert_rows, upsert_rows
 from serve.memory.store_claims import done
@@ -188,9 +189,15 @@ def _last_days(rows: Iterable[Row]) -> dict[tuple[str, str], int]:
 
 
 def _prediction(row: dict[str, Any]) -> Row:
-    """Return a row of `latest.parquet` as stored: some of it in columns, the whole as JSON."""
+    """Return a row of `latest.parquet` as stored: some of it in columns, the whole as JSON.
+
+    Past cases are not kept: they are looked for when they are asked for.
+    """
     end_day = int(np.datetime64(row["end_date"], "D").astype(int))
     body = {**row, "end_date": str(row["end_date"]), "end_day": end_day}
+    body.pop("cases", None)
+    if row.get("reasons") is not None:
+        body["reasons"] = [plain_reason(reason_of(reason)) for reason in row["reasons"]]
     keys = (row["facility_id"], row["equipment_id"], row["point_id"] or "", row["horizon"], end_day)
     judged = (row["status"], row["risk"], int(bool(row["alarm"])), row["bundle_id"])
     return (*keys, *judged, json.dumps(body))

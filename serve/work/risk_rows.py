@@ -43,6 +43,20 @@ def _no_probability(bundle: str) -> str:
     )
 
 
+def with_reasons(rows: list[Row], explained: list[Row]) -> list[Row]:
+    """Return rows with the reasons of their horizon and the past cases of their window.
+
+    Those that could not be scored have None.
+    """
+    of_window = {(row["ask"], row["point_id"]): row for row in explained}
+    joined = []
+    for row in rows:
+        window = of_window.get((row["ask"], row["point_id"]))
+        reasons = window["reasons"][row["horizon"]] if window else None
+        joined.append({**row, "reasons": reasons, "cases": window["cases"] if window else None})
+    return joined
+
+
 def ranked_units(rows: list[Row]) -> list[Row]:
     """Rank the equipment of prediction rows, the highest risk first."""
     return ranking(rows, last_day=max((row["end_date"] for row in rows), default=EPOCH))
