@@ -24,10 +24,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import ray
 
+from hvac.arrays import DayNumbers
 from hvac.days import EPOCH
 from hvac.errors import InputError
 from hvac.features.describe import Scene
-from hvac.panel.grid import Days
 from hvac.panel.windows import LEARNING
 from hvac.scoring.bundle import Bundle
 from hvac.scoring.latest import LATEST, PAST, latest_rows, past_rows
@@ -226,7 +226,7 @@ class Scorer:
         write_json(_mark(self.folder, bucket), {"key": self.plan.keys[bucket]})
 
 
-def _with_days(scenes: list[Scene], section: ScoreConfig) -> tuple[list[Scene], list[Days]]:
+def _with_days(scenes: list[Scene], section: ScoreConfig) -> tuple[list[Scene], list[DayNumbers]]:
     """Return the scenes with the end days to score: the newest ones of each, or the one day of the
     settings.
     """
@@ -235,7 +235,7 @@ def _with_days(scenes: list[Scene], section: ScoreConfig) -> tuple[list[Scene], 
     return [scene for scene, _ in kept], [day_B for _, day_B in kept]
 
 
-def _end_days(scene: Scene, section: ScoreConfig) -> Days:
+def _end_days(scene: Scene, section: ScoreConfig) -> DayNumbers:
     first, last = scene.panel.first_day, scene.panel.last_day
     if section.day:
         day = (section.day - EPOCH).days

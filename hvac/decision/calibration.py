@@ -11,12 +11,11 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import expit, log_expit, logit
 
+from hvac.arrays import AnyArray, AnyFloats, Floats
 from hvac.errors import BundleError, SplitError
 
-FloatArray = NDArray[np.float64]
 Method = Literal["isotonic", "platt", "shift"]
 
 RISK_FLOOR = 1e-6
@@ -42,7 +41,7 @@ class Calibrator:
     score_K: tuple[float, ...] = ()
     risk_K: tuple[float, ...] = ()
 
-    def transform(self, score_B: NDArray[np.floating[Any]]) -> FloatArray:
+    def transform(self, score_B: AnyFloats) -> Floats:
         """Return the risk per window, never falling with the score; a nan score gives nan.
 
         It lies inside [1e-6, 1 - 1e-6].
@@ -50,14 +49,14 @@ class Calibrator:
         >>> Calibrator(method="shift", intercept=0.0).transform(np.array([0.0, 100.0])).tolist()
         [0.5, 0.999999]
         """
-        logit_B: FloatArray = np.asarray(score_B, np.float64)
+        logit_B: Floats = np.asarray(score_B, np.float64)
         if self.method == "isotonic":
             risk_B = (1 - TIE_BREAK) * _interpolate(
                 logit_B, self.score_K, self.risk_K
             ) + TIE_BREAK * expit(logit_B)
         else:
             risk_B = expit(self.slope * logit_B + self.intercept)
-        clipped_B: FloatArray = np.clip(risk_B, RISK_FLOOR, 1 - RISK_FLOOR)
+        clipped_B: Floats = np.clip(risk_B, RISK_FLOOR, 1 - RISK_FLOOR)
         return clipped_B
 
     def to_json(self) -> dict[str, Any]:
@@ -116,11 +115,11 @@ def _is_rising(score_K: tuple[float, ...], risk_K: tuple[float, ...]) -> bool:
 
 
 def fit_calibrator(
-    score_B: NDArray[np.floating[Any]],
-    y_B: NDArray[Any],
+    score_B: AnyFloats,
+    y_B: AnyArray,
     *,
-    groups_B: NDArray[Any],
-    w_B: NDArray[Any] | None = None,
+    groups_B: AnyArray,
+    w_B: AnyArray | None = None,
     method: Literal["auto", "isotonic", "platt", "shift"] = "auto",
 ) -> Calibrator:
     """Fit a calibrator on known (uncensored) windows.
@@ -147,7 +146,7 @@ def fit_calibrator(
     >>> shift.transform(np.zeros(1)).round(3).tolist()
     [0.1]
     """
-    logit_B: FloatArray = np.asarray(score_B, np.float64)
+    logit_B: Floats = np.asarray(score_B, np.float64)
     y_B = np.asarray(y_B, np.float64)
     if not len(y_B):
         raise SplitError(
@@ -187,7 +186,7 @@ def bent(calibrator: Calibrator, slope: float, intercept: float) -> Calibrator:
     return replace(calibrator, risk_K=tuple(expit(slope * odds_K + intercept).tolist()))
 
 
-def running_maximum(risk_BH: FloatArray) -> FloatArray:
+def running_maximum(risk_BH: Floats) -> Floats:
     """Return risks that never fall with the horizon: an onset within 30 days is one within 60.
 
     >>> running_maximum(np.array([[0.2, 0.1, 0.3]])).tolist()
@@ -196,7 +195,7 @@ def running_maximum(risk_BH: FloatArray) -> FloatArray:
     return np.maximum.accumulate(risk_BH, axis=1)
 
 
-def _shift(score_B: FloatArray, y_B: FloatArray, w_B: FloatArray) -> Calibrator:
+def _shift(score_B: Floats, y_B: Floats, w_B: Floats) -> Calibrator:
     from scipy.optimize import brentq
 
     rate = (y_B @ w_B + 1) / (len(y_B) + 2)
@@ -209,7 +208,7 @@ def _shift(score_B: FloatArray, y_B: FloatArray, w_B: FloatArray) -> Calibrator:
     return Calibrator(method="shift", intercept=float(intercept))
 
 
-def _platt(score_B: FloatArray, y_B: FloatArray, w_B: FloatArray) -> Calibrator | None:
+def _platt(score_B: Floats, y_B: Floats, w_B: Floats) -> Calibrator | None:
     """Fit a logistic regression on smoothed targets; None where the slope is not positive."""
     from scipy.optimize import minimize
 
@@ -219,7 +218,7 @@ def _platt(score_B: FloatArray, y_B: FloatArray, w_B: FloatArray) -> Calibrator 
     z_B, positives = (score_B - centre) / spread, y_B.sum()
     target_B = np.where(y_B > 0, (positives + 1) / (positives + 2), 1 / (len(y_B) - positives + 2))
 
-    def loss_and_slope(ab: FloatArray) -> tuple[float, FloatArray]:
+    def loss_and_slope(ab: Floats) -> tuple[float, Floats]:
         logit_B = ab[0] * z_B + ab[1]
         loss = -np.mean(
             w_B * (target_B * log_expit(logit_B) + (1 - target_B) * log_expit(-logit_B))
@@ -240,7 +239,7 @@ def _platt(score_B: FloatArray, y_B: FloatArray, w_B: FloatArray) -> Calibrator 
     )
 
 
-def _isotonic(score_B: FloatArray, y_B: FloatArray, w_B: FloatArray) -> Calibrator | None:
+def _isotonic(score_B: Floats, y_B: Floats, w_B: Floats) -> Calibrator | None:
     """Fit isotonic blocks as (mean score, mean label); None where one block is all there is."""
     from sklearn.isotonic import IsotonicRegression
 
@@ -261,7 +260,7 @@ def _isotonic(score_B: FloatArray, y_B: FloatArray, w_B: FloatArray) -> Calibrat
     )
 
 
-def _off_the_walls(risk_K: FloatArray, rows_K: NDArray[Any]) -> FloatArray:
+def _off_the_walls(risk_K: Floats, rows_K: AnyArray) -> Floats:
     """Give an end block of all zeros (ones) Laplace's 1 / (n + 2).
 
     It moves only as far as its neighbour allows.
@@ -274,9 +273,7 @@ def _off_the_walls(risk_K: FloatArray, rows_K: NDArray[Any]) -> FloatArray:
     return risk_K
 
 
-def _interpolate(
-    score_B: FloatArray, score_K: tuple[float, ...], risk_K: tuple[float, ...]
-) -> FloatArray:
+def _interpolate(score_B: Floats, score_K: tuple[float, ...], risk_K: tuple[float, ...]) -> Floats:
     """Interpolate linearly between breakpoints, flat outside.
 
     Values are clipped to their segment, so rounding cannot break monotony.
@@ -284,7 +281,7 @@ def _interpolate(
     x_K, r_K = np.array(score_K), np.array(risk_K)
     k_B = np.clip(np.searchsorted(x_K, score_B, side="right") - 1, 0, len(x_K) - 2)
     part_B = np.clip((score_B - x_K[k_B]) / (x_K[k_B + 1] - x_K[k_B]), 0, 1)
-    inside_B: FloatArray = np.clip(
+    inside_B: Floats = np.clip(
         r_K[k_B] + part_B * (r_K[k_B + 1] - r_K[k_B]), r_K[k_B], r_K[k_B + 1]
     )
     return inside_B

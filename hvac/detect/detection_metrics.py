@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 from scipy.stats import chi2
 from sklearn.metrics import classification_report
 
+from hvac.arrays import Bools, Floats
 from hvac.decision.thresholds import ThresholdConfig, choose_threshold
 from hvac.detect.detections import (
     AlarmConfig,
@@ -27,7 +27,6 @@ from hvac.detect.sliding import SlidingConfig, SlidingWindows, cut_series
 from hvac.evaluation.bootstrap import Replicated, exact_interval, paired_difference, unit_weights
 from hvac.evaluation.metrics import confusion, pr_auc, ratio, roc_auc
 
-Floats = npt.NDArray[np.float64]
 HALF = 0.5
 FEWEST_SERIES = 10  # with anomalies, for a difference by bootstrap
 FEWEST_FOUND = 5  # anomalies, for quartiles of the delay
@@ -61,7 +60,7 @@ def score_series(
     return scores
 
 
-def known_windows(scores: Sequence[SeriesScores]) -> tuple[Floats, npt.NDArray[np.bool_]]:
+def known_windows(scores: Sequence[SeriesScores]) -> tuple[Floats, Bools]:
     """Return scores and labels of all windows whose label is known."""
     score_parts, y_parts = [np.zeros(0)], [np.zeros(0, np.bool_)]
     for one in scores:

@@ -10,13 +10,10 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
+from hvac.arrays import Bools, Floats, Times
 from hvac.errors import InputError
-
-Floats = npt.NDArray[np.float64]
-Bools = npt.NDArray[np.bool_]
 
 PARTS = ("train", "validation", "test", "unseen")
 REPORTED = ("test", "unseen")
@@ -57,7 +54,7 @@ class Series:
     value_T: Floats
     observed_T: Bools
     anomalies: tuple[Anomaly, ...] = ()
-    time_T: npt.NDArray[np.datetime64] | None = None
+    time_T: Times | None = None
     reference: Reference | None = None
 
     def __len__(self) -> int:

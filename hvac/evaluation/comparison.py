@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
+from hvac.arrays import Bools, Floats, Ints
 from hvac.decision.thresholds import alarms
 from hvac.evaluation.alarms import Onsets
 from hvac.evaluation.bootstrap import unit_weights
@@ -21,7 +21,6 @@ from hvac.evaluation.model_metrics import Evaluation, evaluate_model
 from hvac.features.table import Windows, concat
 from hvac.models.blocks import base_rates
 
-Floats = npt.NDArray[np.float64]
 SLICE_REPLICATES = 500
 SLICE_METRICS = ("pr_auc", "roc_auc")
 
@@ -33,7 +32,7 @@ class ModelRisks(NamedTuple):
     threshold_BH: Floats
 
     @property
-    def alarm_BH(self) -> npt.NDArray[np.bool_]:
+    def alarm_BH(self) -> Bools:
         """Return the alarms; an alarm at a horizon is one at the longer horizons."""
         return alarms(self.risk_BH, self.threshold_BH)
 
@@ -51,7 +50,7 @@ class EvaluationSet:
     reference_BH: Floats
     events: Onsets
     horizons: tuple[int, ...]
-    turn_B: npt.NDArray[np.int64] | None = None
+    turn_B: Ints | None = None
 
 
 def by_equipment(evaluation_set: EvaluationSet) -> EvaluationSet:
@@ -91,7 +90,7 @@ def _of_points(windows: Windows) -> bool:
     return bool(windows.keys["point_id"].null_count < len(windows))
 
 
-def _joined(windows: Windows) -> tuple[Windows, npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+def _joined(windows: Windows) -> tuple[Windows, Ints, Ints]:
     """Join windows of points into windows of equipment.
 
     Returns:
@@ -153,7 +152,7 @@ def pooled(evaluation_sets: Sequence[EvaluationSet]) -> EvaluationSet:
     )
 
 
-def part_of(evaluation_set: EvaluationSet, keep_B: npt.NDArray[np.bool_]) -> EvaluationSet:
+def part_of(evaluation_set: EvaluationSet, keep_B: Bools) -> EvaluationSet:
     """Return some windows of an evaluation set."""
     keep_B = np.asarray(keep_B, dtype=bool)
     risks = {
@@ -167,15 +166,13 @@ def part_of(evaluation_set: EvaluationSet, keep_B: npt.NDArray[np.bool_]) -> Eva
     )
 
 
-def _any(
-    flag_BH: npt.NDArray[np.bool_], group_B: npt.NDArray[np.int64], groups: int
-) -> npt.NDArray[np.bool_]:
+def _any(flag_BH: Bools, group_B: Ints, groups: int) -> Bools:
     any_BH = np.zeros((groups, flag_BH.shape[1]), dtype=bool)
     np.logical_or.at(any_BH, group_B, flag_BH)
     return any_BH
 
 
-def _highest(risks: ModelRisks, group_B: npt.NDArray[np.int64], groups: int) -> ModelRisks:
+def _highest(risks: ModelRisks, group_B: Ints, groups: int) -> ModelRisks:
     columns = []
     for h in range(risks.risk_BH.shape[1]):
         order = np.lexsort((risks.risk_BH[:, h], group_B))
@@ -276,9 +273,7 @@ def _slices(evaluation_set: EvaluationSet, column: str, default: str) -> dict[st
     }
 
 
-def _slice(
-    evaluation_set: EvaluationSet, keep_B: npt.NDArray[np.bool_], default: str
-) -> dict[str, Any]:
+def _slice(evaluation_set: EvaluationSet, keep_B: Bools, default: str) -> dict[str, Any]:
     part = part_of(replace(evaluation_set, risks={default: evaluation_set.risks[default]}), keep_B)
     by_horizon = evaluations(part, replicates=SLICE_REPLICATES)[default].to_json()
     return {

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from hvac.arrays import AnyArray, Bools
 from hvac.evaluation.alarms import match
 from hvac.evaluation.bootstrap import Replicated
 from hvac.evaluation.held_out_windows import HeldOut, horizon_rows
@@ -55,7 +55,7 @@ class Evaluation:
 
 
 def evaluate_model(
-    risk_BH: NDArray[Any], *, test: HeldOut, alarm_BH: NDArray[np.bool_], reference_H: NDArray[Any]
+    risk_BH: AnyArray, *, test: HeldOut, alarm_BH: Bools, reference_H: AnyArray
 ) -> Evaluation:
     """Return every figure of design §12 for one model.
 

@@ -11,11 +11,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 from sklearn.ensemble import RandomForestRegressor
 from sklearn.inspection import permutation_importance
 
-Floats = npt.NDArray[np.float64]
+from hvac.arrays import Floats
+
 FEWEST = 8
 FEW = 30
 TREES = 200

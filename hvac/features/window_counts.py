@@ -10,12 +10,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from hvac.arrays import Floats
 from hvac.features.table import Windows
 from hvac.panel.splits import SPLITS
 
-Sums = npt.NDArray[np.float64]
 KINDS = ("known", "positives")
 
 
@@ -47,7 +46,7 @@ def count_windows(parts: Iterable[Windows], horizons: Sequence[int]) -> dict[str
     return counts
 
 
-def _label_counts(days: list[str], known_HK: Sums, positive_HK: Sums) -> dict[str, Any]:
+def _label_counts(days: list[str], known_HK: Floats, positive_HK: Floats) -> dict[str, Any]:
     """Return counts, sums of weights and effective numbers by horizon."""
     counts: dict[str, Any] = {}
     weights: dict[str, dict[str, list[float]]] = {}

@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
+from hvac.arrays import Bools, Strings
 from hvac.evaluation.comparison import EvaluationSet, ModelRisks
 from hvac.features.describe import Recipe, Scene
 from hvac.panel.windows import Cut, cut, fit_scale
@@ -52,7 +52,7 @@ def choose_examples(windows: EvaluationSet, risks: ModelRisks, seed: int) -> lis
     return rows + [int(row) for row in more]
 
 
-def outcomes(alarm_B: npt.NDArray[np.bool_], y_B: npt.NDArray[np.bool_]) -> npt.NDArray[np.str_]:
+def outcomes(alarm_B: Bools, y_B: Bools) -> Strings:
     """Return tp, fp, fn or tn for every window.
 
     >>> alarm_B = np.array([True, True, False, False])

@@ -17,8 +17,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import PercentFormatter
-from numpy.typing import NDArray
 
+from hvac.arrays import Floats
 from hvac.report.forecast_figure import DrawnForecast, ForecastPanel, forecast_comparison
 from hvac.report.history_figure import training_history
 from hvac.report.style import (
@@ -217,7 +217,7 @@ def _sort_key(measured: Any) -> float:
     return value if math.isfinite(value) else -math.inf
 
 
-def _array(values: Sequence[float | None] | None) -> NDArray[np.float64]:
+def _array(values: Sequence[float | None] | None) -> Floats:
     """Return the values as an array [N], with nan for None."""
     return np.array(values or [], dtype=np.float64)
 

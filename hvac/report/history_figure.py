@@ -11,8 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
-from numpy.typing import NDArray
 
+from hvac.arrays import Floats
 from hvac.report.style import (
     HORIZON_COLOURS,
     INK,
@@ -79,7 +79,7 @@ def _draw_run(left: Axes, right: Axes, run: Sequence[Mapping[str, Any]], colour:
     axes.plot(epochs[kept], value, "o", ms=8, mfc="none", mec=colour, mew=1.6, clip_on=False)
 
 
-def _kept(run: Sequence[Mapping[str, Any]], quality: NDArray[np.float64]) -> int | None:
+def _kept(run: Sequence[Mapping[str, Any]], quality: Floats) -> int | None:
     """Return the place of the kept epoch: the marked row, else the best tune PR-AUC, else None."""
     for place, row in enumerate(run):
         if row.get("kept"):
@@ -87,7 +87,7 @@ def _kept(run: Sequence[Mapping[str, Any]], quality: NDArray[np.float64]) -> int
     return int(np.nanargmax(quality)) if np.isfinite(quality).any() else None
 
 
-def _column(rows: Sequence[Mapping[str, Any]], key: str) -> NDArray[np.float64]:
+def _column(rows: Sequence[Mapping[str, Any]], key: str) -> Floats:
     return np.array([row.get(key) for row in rows], dtype=np.float64)
 
 

@@ -9,10 +9,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
+from hvac.arrays import DayNumbers, Floats
 from hvac.features.describe import Recipe, Scene
-from hvac.panel.grid import Days, Panel
+from hvac.panel.grid import Panel
 from hvac.panel.windows import Scale, cut, fit_scale
 from hvac.scoring.bundle import Bundle
 from hvac.scoring.forecast import (
@@ -24,7 +24,6 @@ from hvac.scoring.forecast import (
     window_spread,
 )
 
-Floats = npt.NDArray[np.float64]
 METHODS = {"quadratic": damped_quadratic, "last_value": last_value, "damped_trend": damped_trend}
 
 
@@ -40,14 +39,14 @@ class FutureWindows(NamedTuple):
         return x_NL, self.future_BCD[..., :horizon].reshape(-1, horizon)
 
 
-def future_windows(scene: Scene, end_day_B: Days, recipe: Recipe) -> FutureWindows:
+def future_windows(scene: Scene, end_day_B: DayNumbers, recipe: Recipe) -> FutureWindows:
     """Cut the windows of a unit that end on given days, with the days after them."""
     scale = fit_scale(scene.panel, recipe.windows.normalise)
     x_BCL = cut(scene.panel, end_day_B, recipe.windows, scale).x_BCL
     return FutureWindows(x_BCL, future_values(scene.panel, end_day_B, recipe, scale))
 
 
-def future_values(panel: Panel, end_day_B: Days, recipe: Recipe, scale: Scale) -> Floats:
+def future_values(panel: Panel, end_day_B: DayNumbers, recipe: Recipe, scale: Scale) -> Floats:
     """Return the normalised values of the days after each window [B, C, D].
 
     They are nan where nothing was observed, and after the record.

@@ -14,10 +14,10 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from hvac.arrays import DayNumbers
 from hvac.decision.thresholds import alarms
 from hvac.features.describe import Recipe, Scene, describe
 from hvac.features.table import Windows, concat
-from hvac.panel.grid import Days
 from hvac.panel.quality import Doubt, doubts
 from hvac.panel.windows import LEARNING, OK, Scale, fit_scale, learning_days_left
 from hvac.scoring.bundle import Bundle
@@ -195,7 +195,7 @@ def latest_rows(scenes: Sequence[Scene], bundle: Bundle) -> pa.Table:
     return pa.Table.from_pylist(records, schema=LATEST)
 
 
-def past_rows(bundle: Bundle, scenes: Sequence[Scene], days: Sequence[Days]) -> pa.Table:
+def past_rows(bundle: Bundle, scenes: Sequence[Scene], days: Sequence[DayNumbers]) -> pa.Table:
     """Return predictions for given end days of each unit of one class, with `status`.
 
     There is a row per window and horizon.
@@ -221,12 +221,12 @@ def past_rows(bundle: Bundle, scenes: Sequence[Scene], days: Sequence[Days]) -> 
     return pa.concat_tables(tables)
 
 
-def _groups(items: list[tuple[Scene, Days]]) -> Iterator[list[tuple[Scene, Days]]]:
+def _groups(items: list[tuple[Scene, DayNumbers]]) -> Iterator[list[tuple[Scene, DayNumbers]]]:
     """Yield scenes whose windows are scored together.
 
     They are some thousands, so that memory does not grow with the record.
     """
-    group: list[tuple[Scene, Days]] = []
+    group: list[tuple[Scene, DayNumbers]] = []
     for item in items:
         group.append(item)
         if sum(len(day_B) for _, day_B in group) >= SCORED_TOGETHER:

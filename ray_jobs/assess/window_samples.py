@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import ray
 
+from hvac.arrays import Floats
 from hvac.features.describe import Recipe
 from hvac.scoring.bundle import Bundle
 from hvac.scoring.future_windows import (
-    Floats,
     FutureWindows,
     fit_bands,
     forecast_metrics,

@@ -8,10 +8,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from hvac.arrays import Float32s, Floats
 from hvac.errors import InputError
 from hvac.features.recent import RECENT_NAMES, recent_of_windows
 from hvac.features.statistics import statistics
@@ -20,7 +20,6 @@ from hvac.models.family import prepared
 from hvac.scoring.bundle import Bundle
 from hvac.scoring.predictions import predictions_table
 
-Floats = npt.NDArray[np.float32]
 SUMMARIES = ("recent", "raw", "peers", "residuals")
 
 
@@ -59,14 +58,14 @@ def ready_windows(bundle: Bundle, table: pa.Table) -> Windows:
     return prepared(windows, bundle.model.config.needs, lambda: bundle.encoder)
 
 
-def _context(table: pa.Table, length: int) -> Floats:
+def _context(table: pa.Table, length: int) -> Float32s:
     if "context" not in table.column_names:
         return np.full((len(table), length), np.nan, np.float32)
     _check_lengths("context", table["context"], length, f"expected {length} context values per row")
     return np.asarray(matrix(table["context"]), np.float32)
 
 
-def _summaries(table: pa.Table, x_BCL: Floats) -> dict[str, Any]:
+def _summaries(table: pa.Table, x_BCL: Float32s) -> dict[str, Any]:
     """Read the summaries of the last days that are given; make `recent` of the values, and the
     others unknown.
     """
@@ -85,7 +84,7 @@ def _summaries(table: pa.Table, x_BCL: Floats) -> dict[str, Any]:
     return summaries
 
 
-def _summary(name: str, column: pa.ChunkedArray, shape: tuple[int, ...]) -> Floats:
+def _summary(name: str, column: pa.ChunkedArray, shape: tuple[int, ...]) -> Float32s:
     _, points, per_point = shape
     expected = (
         f"expected {points} points × {per_point} summaries = {points * per_point} values per row"
@@ -132,7 +131,7 @@ def _ready_keys(table: pa.Table, bundle: Bundle) -> pa.Table:
     return pa.table(columns, schema=KEY_SCHEMA)
 
 
-def ready_rows(bundle: Bundle, windows: Windows, risk_BH: npt.NDArray[np.float64]) -> pa.Table:
+def ready_rows(bundle: Bundle, windows: Windows, risk_BH: Floats) -> pa.Table:
     """Return the predictions table of ready windows: a row per window and horizon."""
     threshold_BH = bundle.decision.threshold_BH(windows.column("facility_id"))
     names = {"model": bundle.family, "bundle_id": bundle.name}
