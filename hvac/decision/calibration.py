@@ -6,9 +6,8 @@ horizons.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal
+from dataclasses import dataclass, replace
+from typing import Literal, TypedDict
 
 import numpy as np
 from scipy.special import expit, log_expit, logit
@@ -25,6 +24,16 @@ ISOTONIC_GROUPS = (
 PLATT_POSITIVES = 5
 # share of the plain sigmoid mixed into isotonic risks: ranks flat stretches, moves no risk by more
 TIE_BREAK = 1e-4
+
+
+class StoredCalibrator(TypedDict):
+    """A `Calibrator` as JSON holds it."""
+
+    method: Method
+    slope: float
+    intercept: float
+    score_K: list[float]
+    risk_K: list[float]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,19 +68,22 @@ class Calibrator:
         clipped_B: Floats = np.clip(risk_B, RISK_FLOOR, 1 - RISK_FLOOR)
         return clipped_B
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> StoredCalibrator:
         """Return a mapping of plain numbers and lists.
 
         >>> Calibrator(method="shift", intercept=-2.0).to_json()
         {'method': 'shift', 'slope': 1.0, 'intercept': -2.0, 'score_K': [], 'risk_K': []}
         """
         return {
-            key: list(value) if isinstance(value, tuple) else value
-            for key, value in asdict(self).items()
+            "method": self.method,
+            "slope": self.slope,
+            "intercept": self.intercept,
+            "score_K": list(self.score_K),
+            "risk_K": list(self.risk_K),
         }
 
     @classmethod
-    def from_json(cls, stored: Mapping[str, Any]) -> Calibrator:
+    def from_json(cls, stored: StoredCalibrator) -> Calibrator:
         """Read the calibrator that `to_json` wrote.
 
         Raises:

@@ -8,17 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple, NotRequired, TypedDict
 
 import numpy as np
 from pydantic import Field
 
 from hvac.arrays import AnyArray, AnyFloats, Bools, Floats
 from hvac.config import Config
-from hvac.decision.calibration import Calibrator, bent, running_maximum
+from hvac.decision.calibration import Calibrator, StoredCalibrator, bent, running_maximum
 from hvac.decision.departures import fit_shift
 from hvac.decision.pooling import CalPart, correct, fit_calibrators
-from hvac.decision.thresholds import Threshold, ThresholdConfig, choose_threshold
+from hvac.decision.thresholds import (
+    StoredThreshold,
+    Threshold,
+    ThresholdConfig,
+    choose_threshold,
+)
 from hvac.features.table import Windows, concat, labels_only
 
 # machines of one class and facility with a positive: below it the class's thresholds hold there
@@ -39,6 +44,16 @@ class DecisionConfig(Config):
     """Whether facilities depart from their class as far as their machines can prove."""
     folds: int = Field(default=3, ge=2)
     """Folds of units for the cross-fitted scores (a fusion has its own number)."""
+
+
+class StoredDecision(TypedDict):
+    """A `Decision` as JSON holds it; bundles of earlier versions have no counts of units."""
+
+    calibrators: list[StoredCalibrator]
+    thresholds: list[StoredThreshold]
+    units: NotRequired[int]
+    units_with_event: NotRequired[list[int]]
+    facilities: NotRequired[dict[str, StoredDecision]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,11 +108,11 @@ class Decision:
             for name, decision in self.facilities.items():
                 yield decision, np.asarray(facility_B == name, dtype=bool)
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> StoredDecision:
         """Return plain values."""
-        stored: dict[str, Any] = {
+        stored: StoredDecision = {
             "calibrators": [calibrator.to_json() for calibrator in self.calibrators],
-            "thresholds": [threshold._asdict() for threshold in self.thresholds],
+            "thresholds": [threshold.to_json() for threshold in self.thresholds],
             "units": self.units,
             "units_with_event": list(self.units_with_event),
         }
@@ -107,7 +122,7 @@ class Decision:
         return stored
 
     @classmethod
-    def from_json(cls, stored: dict[str, Any]) -> Decision:
+    def from_json(cls, stored: StoredDecision) -> Decision:
         """Read the decision that `to_json` wrote."""
         facilities = stored.get("facilities", {})
         return cls(

@@ -7,7 +7,7 @@ order.
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple, Self
+from typing import Literal, NamedTuple, Self, TypedDict
 
 import numpy as np
 from pydantic import Field, model_validator
@@ -39,12 +39,24 @@ class ThresholdConfig(Config):
         return self
 
 
+class StoredThreshold(TypedDict):
+    """A `Threshold` as JSON holds it."""
+
+    value: float
+    policy: Policy
+    note: str
+
+
 class Threshold(NamedTuple):
     """The threshold, the policy that gave it, and a note where that is not the configured one."""
 
     value: float
     policy: Policy
     note: str = ""
+
+    def to_json(self) -> StoredThreshold:
+        """Return plain values."""
+        return {"value": self.value, "policy": self.policy, "note": self.note}
 
 
 class _Steps(NamedTuple):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import NamedTuple, TypedDict, TypeVar
 
 import numpy as np
 
@@ -17,12 +17,46 @@ from hvac.evaluation.alarms import Onsets
 from hvac.evaluation.bootstrap import unit_weights
 from hvac.evaluation.evaluation_means import compare
 from hvac.evaluation.held_out_windows import HeldOut, held_out
-from hvac.evaluation.model_metrics import Evaluation, evaluate_model
+from hvac.evaluation.model_metrics import (
+    Evaluation,
+    StoredCurve,
+    StoredFigure,
+    StoredHorizon,
+    evaluate_model,
+)
 from hvac.features.table import Windows, concat
 from hvac.models.blocks import base_rates
 
+Value = TypeVar("Value")
 SLICE_REPLICATES = 500
 SLICE_METRICS = ("pr_auc", "roc_auc")
+
+
+MeasuredHorizon = dict[str, StoredFigure | bool]
+"""Figures of one model at one horizon by metric, and whether it is a `headline`."""
+HorizonCurves = dict[str, StoredCurve | float | str | None]
+"""Curves of one model at one horizon by name, and the `base_rate`."""
+StoredDifference = dict[str, float | str | None]
+"""The parts of a `Difference`."""
+
+
+class ComparedModels(TypedDict):
+    """Figures of all models for metrics.json, by model and horizon; slices by facility and class.
+
+    `differences` are also by metric; `slices` by column, value of the column and horizon.
+    """
+
+    models: dict[str, dict[str, MeasuredHorizon]]
+    curves: dict[str, dict[str, HorizonCurves]]
+    differences: dict[str, dict[str, dict[str, StoredDifference]]]
+    slices: dict[str, dict[str, dict[str, dict[str, StoredFigure]]]]
+
+
+class ReportedModels(ComparedModels):
+    """`ComparedModels` with ablations in sections of their own."""
+
+    ablation: dict[str, dict[str, MeasuredHorizon]]
+    ablation_differences: dict[str, dict[str, dict[str, StoredDifference]]]
 
 
 class ModelRisks(NamedTuple):
@@ -184,7 +218,7 @@ def _highest(risks: ModelRisks, group_B: Ints, groups: int) -> ModelRisks:
 
 def compare_models(
     evaluation_set: EvaluationSet, *, default: str, replicates: int, seed: int = 0
-) -> dict[str, Any]:
+) -> ComparedModels:
     """Return figures, differences to the default, curves, and slices, as for metrics.json.
 
     Slices are by facility and class.
@@ -195,14 +229,14 @@ def compare_models(
     """
     by_model = evaluations(evaluation_set, replicates=replicates, seed=seed)
     plain = {name: evaluation.to_json() for name, evaluation in by_model.items()}
+    differences = {}
+    for name, evaluation in by_model.items():
+        if name != default:
+            differences[name] = _differences(by_model[default], evaluation)
     return {
         "models": {name: _models(stored) for name, stored in plain.items()},
         "curves": {name: _curves(stored) for name, stored in plain.items()},
-        "differences": {
-            name: _differences(by_model[default], evaluation)
-            for name, evaluation in by_model.items()
-            if name != default
-        },
+        "differences": differences,
         "slices": {
             key: _slices(evaluation_set, column, default) for key, column in _SLICES.items()
         },
@@ -245,27 +279,29 @@ def _evaluate(risks: ModelRisks, test: HeldOut, reference_BH: Floats) -> Evaluat
     )
 
 
-def _models(by_horizon: dict[str, Any]) -> dict[str, Any]:
+def _models(by_horizon: dict[str, StoredHorizon]) -> dict[str, MeasuredHorizon]:
     return {
         h: {**stored["metrics"], "headline": stored["headline"]} for h, stored in by_horizon.items()
     }
 
 
-def _curves(by_horizon: dict[str, Any]) -> dict[str, Any]:
+def _curves(by_horizon: dict[str, StoredHorizon]) -> dict[str, HorizonCurves]:
     return {
         h: {**stored["curves"], "base_rate": stored["metrics"]["base_rate"]["value"]}
         for h, stored in by_horizon.items()
     }
 
 
-def _differences(default: Evaluation, other: Evaluation) -> dict[str, Any]:
-    return {
-        str(h): {name: d._asdict() for name, d in by_metric.items()}
-        for h, by_metric in compare(default, other).items()
-    }
+def _differences(default: Evaluation, other: Evaluation) -> dict[str, dict[str, StoredDifference]]:
+    by_horizon = {}
+    for horizon, by_metric in compare(default, other).items():
+        by_horizon[str(horizon)] = {name: by_metric[name]._asdict() for name in by_metric}
+    return by_horizon
 
 
-def _slices(evaluation_set: EvaluationSet, column: str, default: str) -> dict[str, Any]:
+def _slices(
+    evaluation_set: EvaluationSet, column: str, default: str
+) -> dict[str, dict[str, dict[str, StoredFigure]]]:
     value_B = evaluation_set.windows.column(column)
     return {
         str(value): _slice(evaluation_set, value_B == value, default)
@@ -273,29 +309,34 @@ def _slices(evaluation_set: EvaluationSet, column: str, default: str) -> dict[st
     }
 
 
-def _slice(evaluation_set: EvaluationSet, keep_B: Bools, default: str) -> dict[str, Any]:
+def _slice(
+    evaluation_set: EvaluationSet, keep_B: Bools, default: str
+) -> dict[str, dict[str, StoredFigure]]:
     part = part_of(replace(evaluation_set, risks={default: evaluation_set.risks[default]}), keep_B)
     by_horizon = evaluations(part, replicates=SLICE_REPLICATES)[default].to_json()
-    return {
-        h: {
-            name: stored["metrics"][name]
-            for name in (*SLICE_METRICS, "base_rate", "events", "windows")
-        }
-        for h, stored in by_horizon.items()
-    }
+    shown = (*SLICE_METRICS, "base_rate", "events", "windows")
+    figures = {}
+    for horizon, stored in by_horizon.items():
+        figures[horizon] = {name: stored["metrics"][name] for name in shown}
+    return figures
 
 
-def apart(compared: dict[str, Any], ablation: Collection[str], default: str) -> dict[str, Any]:
+def apart(compared: ComparedModels, ablation: Collection[str], default: str) -> ReportedModels:
     """Put ablations into sections of their own: they explain the default and are no candidates."""
     models = compared["models"]
     named = {name: models[name] for name in ablation if name in models}
     if named:
         named["both"] = models[default]
-    candidates = {
-        key: {n: v for n, v in compared[key].items() if n not in ablation} for key in _BY_MODEL
-    }
     contrasts = {n: v for n, v in compared["differences"].items() if n in ablation}
-    return {**compared, **candidates, "ablation": named, "ablation_differences": contrasts}
+    return {
+        "models": _without(models, ablation),
+        "curves": _without(compared["curves"], ablation),
+        "differences": _without(compared["differences"], ablation),
+        "slices": compared["slices"],
+        "ablation": named,
+        "ablation_differences": contrasts,
+    }
 
 
-_BY_MODEL = ("models", "curves", "differences")
+def _without(by_model: dict[str, Value], left_out: Collection[str]) -> dict[str, Value]:
+    return {name: value for name, value in by_model.items() if name not in left_out}

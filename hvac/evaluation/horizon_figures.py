@@ -6,7 +6,7 @@ Shapes: B windows, U units, R replicates, K columns.
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import NotRequired, TypedDict
 
 import numpy as np
 
@@ -22,8 +22,6 @@ from hvac.evaluation.ranks import (
     sort_scores,
 )
 
-Figure = dict[str, Any]
-
 TOP_SHARES = (0.01, 0.05, 0.10)
 COUNTS = ("events", "windows", "units")
 RANKING = (
@@ -31,6 +29,17 @@ RANKING = (
     "roc_auc",
     *(f"{name}_{100 * s:.0f}" for name in ("recall", "lift") for s in TOP_SHARES),
 )
+
+
+class Figure(TypedDict):
+    """A value with its interval; `note` tells why it has none, `k` of `n` are exact counts."""
+
+    value: float
+    low: float
+    high: float
+    note: NotRequired[str]
+    k: NotRequired[int]
+    n: NotRequired[int]
 
 
 def replicated_figures(rows: HorizonRows, matched: alarms.Match) -> dict[str, Replicated]:
@@ -140,7 +149,7 @@ def exact_figures(matched: alarms.Match) -> dict[str, Figure]:
         "event_recall": alarms.event_recall(matched),
         "alarm_precision": alarms.alarm_precision(matched),
     }
-    figures = {}
+    figures: dict[str, Figure] = {}
     for name, unit_ratio in ratios.items():
         k = int(unit_ratio.part_U.sum())
         n = int(unit_ratio.whole_U.sum())

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from hvac.arrays import AnyArray, Floats, Ints
 from hvac.evaluation.bootstrap import exact_interval
@@ -46,7 +47,7 @@ class PrecisionRecall(NamedTuple):
     threshold_K: Floats
 
 
-def ratio(part: Any, whole: Any) -> Floats:
+def ratio(part: ArrayLike, whole: ArrayLike) -> Floats:
     """Divide part by whole, nan where whole is 0; both are numbers or arrays.
 
     >>> ratio(np.array([1.0, 0.0]), np.array([2.0, 0.0])).tolist()

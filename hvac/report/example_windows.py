@@ -5,7 +5,7 @@ Legend: B windows, C points, L lookback days, D days ahead, H horizons.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -111,7 +111,13 @@ def forecast_panel(
 
 
 def _forecast(
-    bundle: Bundle, window: Cut, c: int, horizon: int, risk: ExampleRisk, centre: Any, spread: Any
+    bundle: Bundle,
+    window: Cut,
+    c: int,
+    horizon: int,
+    risk: ExampleRisk,
+    centre: float,
+    spread: float,
 ) -> DrawnForecast:
     normal = bundle.forecast(window.x_BCL, horizon)
     value_D, low_D, high_D = (part_BCD[0, c] * spread + centre for part_BCD in normal)

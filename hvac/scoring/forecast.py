@@ -130,7 +130,7 @@ def crossing_probability(
     return np.asarray(np.fmax.reduce(daily_BD, axis=1))
 
 
-def scaled_error(actual_BD: Floats, forecast_BD: Floats, x_BL: AnyFloats) -> Floats:
+def scaled_error(actual_BD: Floats, forecast_BD: AnyFloats, x_BL: AnyFloats) -> Floats:
     """Return the |error| of each window over its mean absolute day-to-day change.
 
     The mean over windows is the MASE. It is nan where nothing of the future is observed or the

@@ -6,7 +6,7 @@ Calibration and thresholds rest on all windows that are not tested; classes are 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import ray
@@ -14,7 +14,14 @@ import torch
 
 from hvac.arrays import AnyFloats, Floats
 from hvac.decision.calibration import Calibrator
-from hvac.decision.decision import Decision, DecisionConfig, Scored, fit_decisions, on_grid
+from hvac.decision.decision import (
+    Decision,
+    DecisionConfig,
+    Scored,
+    StoredDecision,
+    fit_decisions,
+    on_grid,
+)
 from hvac.errors import HvacError
 from hvac.evaluation.comparison import equipment_rates
 from hvac.features.describe import Recipe
@@ -40,7 +47,7 @@ class DecidedRisks(NamedTuple):
 
     risk_BH: Floats
     threshold_BH: Floats
-    decision: dict[str, Any]
+    decision: StoredDecision
     reference_H: Floats
 
 
