@@ -129,10 +129,17 @@ class NetworkModel:
         Raises:
             BundleError: if the windows do not have the width the network was trained on.
         """
-        inputs, device = self._scaled(windows), next(self.network.parameters()).device
+        return self._score_scaled(self._scaled(windows))
+
+    def score_rows(self, input_RN: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.float64]:
+        """Return logits [R, H] of rows of the inputs that are kept, for a network of flat inputs."""
+        return self._score_scaled((self.scalers[0].transform(input_RN)[:, None],))
+
+    def _score_scaled(self, inputs: tuple[Floats, ...]) -> npt.NDArray[np.float64]:
+        device = next(self.network.parameters()).device
         parts = [np.empty((0, self.shape.horizons))]
         with torch.inference_mode():
-            for start in range(0, len(windows), SCORE_BATCH):
+            for start in range(0, len(inputs[0]), SCORE_BATCH):
                 batch = tuple(
                     torch.from_numpy(part[start : start + SCORE_BATCH]).to(device)
                     for part in inputs

@@ -1,0 +1,1 @@
+"""Reasons for a risk: what speaks for it and against it, in terms that a technician thinks in."""

@@ -1,0 +1,98 @@
+"""Shapley values from the value of every coalition, or from permutations of the players.
+
+Coalitions are bit masks: player p takes part where bit p is set. A coalition's players have the
+values of the window that is explained, the others those of a background window.
+
+Legend: P players, S coalitions (2^P), N background windows, Q coalitions of a plan, H horizons.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from math import factorial
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+SEED: Final = 18  # of the permutations: the same window gets the same reasons every time
+
+
+@cache
+def shapley_weights(players: int) -> Floats:
+    """Return the matrix [P, S] that turns the values of all coalitions into Shapley values.
+
+    A coalition with s of P players weighs (s − 1)! (P − s)! / P! for its members, and
+    −s! (P − s − 1)! / P! for the others (Shapley 1953).
+
+    >>> shapley_weights(1).tolist()
+    [[-1.0, 1.0]]
+    """
+    mask_S = np.arange(2**players)
+    member_PS = (mask_S >> np.arange(players)[:, None] & 1).astype(bool)
+    size_S = member_PS.sum(axis=0)
+    inside = [0.0] + [_weight(size - 1, players) for size in range(1, players + 1)]
+    outside = [-_weight(size, players) for size in range(players)] + [0.0]
+    weight_PS = np.where(member_PS, np.array(inside)[size_S], np.array(outside)[size_S])
+    return np.asarray(weight_PS)
+
+
+def _weight(before: int, players: int) -> float:
+    """Return the chance that exactly `before` given players come before another given one."""
+    return factorial(before) * factorial(players - before - 1) / factorial(players)
+
+
+def from_all_coalitions(value_S: Floats) -> Floats:
+    """Return Shapley values [P, …] from the values of all coalitions [S, …].
+
+    >>> from_all_coalitions(np.array([1.0, 3.0, 2.0, 8.0])).tolist()
+    [4.0, 3.0]
+    """
+    players = len(value_S).bit_length() - 1
+    return np.asarray(np.tensordot(shapley_weights(players), value_S, axes=1))
+
+
+def sum_over_subsets(part_SN: Floats) -> None:
+    """Replace each coalition's value by the sum over all of its subsets, in place (zeta transform).
+
+    >>> table = np.array([[1.0], [2.0], [3.0], [4.0]])
+    >>> sum_over_subsets(table)
+    >>> table.ravel().tolist()
+    [1.0, 3.0, 4.0, 10.0]
+    """
+    players = len(part_SN).bit_length() - 1
+    for p in range(players):
+        pairs = part_SN.reshape(-1, 2, 2**p, *part_SN.shape[1:])
+        pairs[:, 1] += pairs[:, 0]
+
+
+class Permutations:
+    """Two permutations per background window, one the reverse of the other (antithetic).
+
+    Each adds the players one by one, so that differences along it sum to the whole difference: the
+    Shapley values are complete, whatever is sampled.
+    """
+
+    def __init__(self, players: int, background: int) -> None:
+        rng = np.random.default_rng(SEED)
+        order_NP = np.stack([rng.permutation(players) for _ in range(background)])
+        self.players = players
+        self.order_N2P = np.stack([order_NP, order_NP[:, ::-1]], axis=1)
+        self.place_N2P = np.argsort(self.order_N2P, axis=2)
+
+    @property
+    def mask_NQ(self) -> npt.NDArray[np.int64]:
+        """Return the coalitions of each background window, 2·(P + 1) of them, step after step."""
+        steps_N2Q = np.cumsum(np.int64(1) << self.order_N2P, axis=2)
+        empty_N21 = np.zeros((*steps_N2Q.shape[:2], 1), dtype=np.int64)
+        mask_N2Q = np.concatenate([empty_N21, steps_N2Q], axis=2)
+        return mask_N2Q.reshape(len(mask_N2Q), -1)
+
+    def shapley(self, value_NQH: Floats) -> Floats:
+        """Return Shapley values [P, H], means over background windows and both permutations."""
+        windows, _, horizons = value_NQH.shape
+        value_N2QH = value_NQH.reshape(windows, 2, self.players + 1, horizons)
+        step_N2PH = np.diff(value_N2QH, axis=2)
+        place = self.place_N2P[..., None]
+        return np.asarray(np.take_along_axis(step_N2PH, place, axis=2).mean(axis=(0, 1)))

@@ -1,0 +1,76 @@
+"""Who shares a risk out among themselves: each point, and what else is known of a machine.
+
+A technician thinks in points, history, season, age, limits and completeness of the record, not in
+columns. All columns of one point (statistics, embedding, activity, peers, residuals, last days) are
+one player.
+
+Legend: C points, N columns, P players.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from hvac.features.table import Windows
+from hvac.models.family import NEEDS
+
+HISTORY: Final = "history"
+SEASON_AND_AGE: Final = "season_and_age"
+LIMITS: Final = "limits"
+COVERAGE: Final = "coverage"
+OTHERS: Final = (HISTORY, SEASON_AND_AGE, LIMITS, COVERAGE)
+LIMIT_COLUMNS: Final = ("limit_margin_last", "days_to_limit")
+SEASON_COLUMNS: Final = ("age_days", "season_sin", "season_cos")
+CONTEXT: Final = "context"
+
+
+class Players(NamedTuple):
+    """The points of a class first, then `OTHERS`; and the names of the context's columns."""
+
+    points: tuple[str, ...]
+    context: tuple[str, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Return all players, points first.
+
+        >>> Players(("flow",), ()).names
+        ('flow', 'history', 'season_and_age', 'limits', 'coverage')
+        """
+        return (*self.points, *OTHERS)
+
+    def __len__(self) -> int:
+        return len(self.points) + len(OTHERS)
+
+    def of_columns(self, windows: Windows, blocks: Sequence[str]) -> npt.NDArray[np.int64]:
+        """Return the player of each column of `models.blocks.inputs(windows, blocks)`: [N]."""
+        parts = [self._of_block(windows, block) for block in blocks]
+        return np.concatenate(parts).astype(np.int64)
+
+    def _of_block(self, windows: Windows, block: str) -> npt.NDArray[np.int64]:
+        if block == CONTEXT:
+            first = len(self.points)
+            places = [first + OTHERS.index(_player_of(name)) for name in self.context]
+            return np.array(places, dtype=np.int64)
+        shape = getattr(windows, NEEDS[block]).shape
+        width = 1 if len(shape) < 3 else shape[2]
+        return np.repeat(np.arange(len(self.points), dtype=np.int64), width)
+
+
+def _player_of(column: str) -> str:
+    """Return the player of a column of the context; what never varies within a class has no say.
+
+    >>> _player_of("days_since_failure"), _player_of("age_days"), _player_of("class_pump")
+    ('history', 'season_and_age', 'season_and_age')
+    """
+    if column in LIMIT_COLUMNS:
+        return LIMITS
+    if column == "observed_share":
+        return COVERAGE
+    if column in SEASON_COLUMNS or column.startswith("class_"):
+        return SEASON_AND_AGE
+    return HISTORY

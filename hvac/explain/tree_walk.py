@@ -1,0 +1,230 @@
+"""Exact Shapley values of trees, by one walk for all background windows together.
+
+A tree is walked for a window and its background at once. Where the two go to the same child nothing
+is decided; where they part, the split's player decides: with it the window's way is taken, without
+it the background's. Every leaf is thus reached under the condition that some players take part
+(`inside`) and others do not (`outside`): a game whose Shapley values are known in closed form
+(interventional TreeSHAP, Lundberg et al. 2020; here with groups of inputs as players). Background
+windows are bits of a number, so that those that go the same way are walked together.
+
+Legend: N inputs, K nodes of all trees, W background windows (at most 64), P players, S coalitions.
+"""
+
+from __future__ import annotations
+
+from math import factorial
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from hvac.compiled import compiled
+from hvac.models.trees import Trees
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+MOST_WINDOWS: Final = 64  # background windows that fit into the bits of a number
+
+
+class WalkedTrees(NamedTuple):
+    """Trees of one horizon, with the way of every background window and the player of each input.
+
+    `left_K` holds the background windows that go left at a node, as bits; `depth` is the longest
+    way from a root to a leaf.
+    """
+
+    trees: Trees
+    left_K: npt.NDArray[np.uint64]
+    depth: int
+    player_N: Ints
+    players: int
+
+    @classmethod
+    def prepare(cls, trees: Trees, input_WN: Floats, player_N: Ints, players: int) -> WalkedTrees:
+        """Send the background windows down the trees once, for all windows to be explained."""
+        left_K = np.zeros(len(trees.split_K), dtype=np.uint64)
+        depth_K = np.zeros(len(trees.split_K), dtype=np.int64)
+        nodes = (trees.split_K, trees.number_K, trees.right_K)
+        _send_down(np.ascontiguousarray(input_WN), *nodes, left_K, depth_K)
+        return cls(trees, left_K, int(depth_K.max(initial=0)), player_N, players)
+
+    def shapley(self, input_N: Floats, chosen: int) -> Floats:
+        """Return the Shapley values of the trees' sum for one window: [P].
+
+        Args:
+            input_N: the window's inputs.
+            chosen: which background windows count, as bits; their mean is the background.
+        """
+        out_P = np.zeros(self.players)
+        self._walk(input_N, chosen, out_P, np.zeros((0, 0)))
+        return out_P / chosen.bit_count()
+
+    def coalitions(self, input_N: Floats, chosen: int) -> Floats:
+        """Return parts [S, W] of what the trees give for every coalition and background window.
+
+        Summed over the subsets of a coalition (`coalitions.sum_over_subsets`) they are the trees'
+        sum where the coalition's players are the window's and the others the background's.
+        """
+        part_SW = np.zeros((2**self.players, chosen.bit_count()))
+        self._walk(input_N, chosen, np.zeros(0), part_SW)
+        return part_SW + np.where(np.arange(len(part_SW)) == 0, self.trees.base[0], 0.0)[:, None]
+
+    def _walk(self, input_N: Floats, chosen: int, out_P: Floats, part_SW: Floats) -> None:
+        trees = self.trees
+        nodes = (trees.root_T, trees.split_K, trees.number_K, trees.right_K, self.left_K)
+        stack_D4 = np.empty((2 * self.depth + 4, 4), dtype=np.uint64)
+        share = leaf_shares(self.players)
+        slot_W = _slots(chosen)
+        _walk_trees(
+            np.ascontiguousarray(input_N, dtype=np.float64),
+            self.player_N,
+            *nodes,
+            np.uint64(chosen),
+            slot_W,
+            share,
+            stack_D4,
+            out_P,
+            part_SW,
+        )
+
+
+def leaf_shares(players: int) -> Floats:
+    """Return a leaf's share for a player inside, by numbers of players inside and outside.
+
+    It is (i − 1)! o! / (i + o)!; a player outside has −share[o, i].
+
+    >>> leaf_shares(1).tolist()
+    [[0.0, 0.0], [1.0, 0.0]]
+    """
+    share = np.zeros((players + 1, players + 1))
+    for inside in range(1, players + 1):
+        for outside in range(players + 1 - inside):
+            numerator = factorial(inside - 1) * factorial(outside)
+            share[inside, outside] = numerator / factorial(inside + outside)
+    return share
+
+
+def _slots(chosen: int) -> Ints:
+    """Return the place of each background window among the chosen ones: [64]."""
+    bit_W = np.array([chosen >> w & 1 for w in range(MOST_WINDOWS)], dtype=np.int64)
+    return np.cumsum(bit_W) - 1
+
+
+@compiled
+def _send_down(
+    input_WN: Any, split_K: Any, number_K: Any, right_K: Any, left_K: Any, depth_K: Any
+) -> None:
+    for node in range(len(split_K)):
+        if split_K[node] < 0:
+            continue
+        depth_K[node + 1] = depth_K[node] + 1
+        depth_K[node + np.int64(right_K[node])] = depth_K[node] + 1
+        for w in range(len(input_WN)):
+            value = input_WN[w, split_K[node] >> 1]
+            left = split_K[node] & 1 != 0 if np.isnan(value) else value <= number_K[node]
+            if left:
+                left_K[node] |= np.uint64(1) << np.uint64(w)
+
+
+@compiled
+def _popcount(bits: Any) -> int:
+    count = 0
+    while bits:
+        bits &= bits - np.uint64(1)
+        count += 1
+    return count
+
+
+@compiled
+def _push(stack_D4: Any, depth: int, node: Any, windows: Any, inside: Any, outside: Any) -> int:
+    """Put a node with what leads there on the stack, and return the new depth."""
+    stack_D4[depth, 0] = node
+    stack_D4[depth, 1] = windows
+    stack_D4[depth, 2] = inside
+    stack_D4[depth, 3] = outside
+    return depth + 1
+
+
+@compiled
+def _walk_trees(  # noqa: PLR0913 - a compiled kernel takes arrays, no objects
+    input_N: Any,
+    player_N: Any,
+    root_T: Any,
+    split_K: Any,
+    number_K: Any,
+    right_K: Any,
+    left_K: Any,
+    chosen: Any,
+    slot_W: Any,
+    share: Any,
+    stack_D4: Any,
+    out_P: Any,
+    part_SW: Any,
+) -> None:
+    """Walk all trees; leaves add to `out_P` where it has players, else to `part_SW`."""
+    one, none = np.uint64(1), np.uint64(0)
+    for root in root_T:
+        depth = _push(stack_D4, 0, np.uint64(root), chosen, none, none)
+        while depth > 0:
+            depth -= 1
+            node, windows = stack_D4[depth, 0], stack_D4[depth, 1]
+            inside, outside = stack_D4[depth, 2], stack_D4[depth, 3]
+            split, number = split_K[node], np.float64(number_K[node])
+            if split < 0:
+                if len(out_P):
+                    _share_leaf(number * _popcount(windows), inside, outside, share, out_P)
+                else:
+                    _add_leaf(number, windows, inside, outside, slot_W, part_SW)
+                continue
+            column = split >> 1
+            value = input_N[column]
+            left = split & 1 != 0 if np.isnan(value) else value <= number
+            to_left, to_right = node + one, node + np.uint64(right_K[node])
+            own, other = (to_left, to_right) if left else (to_right, to_left)
+            bit = one << np.uint64(player_N[column])
+            along = windows & left_K[node] if left else windows & ~left_K[node]
+            if inside & bit:
+                along = windows
+            apart = windows & ~along
+            if along:
+                depth = _push(stack_D4, depth, own, along, inside, outside)
+            if apart:
+                depth = _push(stack_D4, depth, other, apart, inside, outside | bit)
+                if not outside & bit:
+                    depth = _push(stack_D4, depth, own, apart, inside | bit, outside)
+
+
+@compiled
+def _share_leaf(value: float, inside: Any, outside: Any, share: Any, out_P: Any) -> None:
+    """Share a leaf's value out among the players that decide whether it is reached."""
+    one = np.uint64(1)
+    inner, outer = _popcount(inside), _popcount(outside)
+    for p in range(len(out_P)):
+        bit = one << np.uint64(p)
+        if inside & bit:
+            out_P[p] += value * share[inner, outer]
+        elif outside & bit:
+            out_P[p] -= value * share[outer, inner]
+
+
+@compiled
+def _add_leaf(
+    value: float, windows: Any, inside: Any, outside: Any, slot_W: Any, part_SW: Any
+) -> None:
+    """Add a leaf by inclusion and exclusion: players outside take part with a changing sign."""
+    one = np.uint64(1)
+    reached_W = np.empty(MOST_WINDOWS, np.int64)
+    count = 0
+    for w in range(MOST_WINDOWS):
+        if windows >> np.uint64(w) & one:
+            reached_W[count] = slot_W[w]
+            count += 1
+    subset = outside
+    while True:
+        row = np.int64(inside | subset)
+        signed = value if _popcount(subset) % 2 == 0 else -value
+        for place in range(count):
+            part_SW[row, reached_W[place]] += signed
+        if not subset:
+            break
+        subset = (subset - one) & outside
