@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from pydantic import Field
 
-from hvac.arrays import Bools, Float32s, Floats
+from hvac.arrays import AnyFloats, Bools, Float32s, Floats
 from hvac.config import Share
 from hvac.errors import BundleError
 from hvac.features.table import Windows
@@ -131,11 +131,11 @@ class NetworkModel:
         """
         return self._score_scaled(self._scaled(windows))
 
-    def score_rows(self, input_RN: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.float64]:
+    def score_rows(self, input_RN: AnyFloats) -> Floats:
         """Return logits [R, H] of rows of the inputs that are kept, for a network of flat inputs."""
         return self._score_scaled((self.scalers[0].transform(input_RN)[:, None],))
 
-    def _score_scaled(self, inputs: tuple[Floats, ...]) -> npt.NDArray[np.float64]:
+    def _score_scaled(self, inputs: tuple[Float32s, ...]) -> Floats:
         device = next(self.network.parameters()).device
         parts = [np.empty((0, self.shape.horizons))]
         with torch.inference_mode():

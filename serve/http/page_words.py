@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import yaml
+
+from hvac.json_values import JsonObject, branch
 
 LANGUAGES = ("en", "ja")
 
@@ -30,20 +31,18 @@ class PageWords:
 
     def __call__(self, key: str, **values: object) -> str:
         """Return the text at a dotted key, with its {braces} filled in."""
-        leaf: Any = _texts()
-        for part in key.split("."):
-            leaf = leaf[part]
+        leaf = branch(_texts(), *key.split("."))
         return str(leaf[self.language]).format(**values)
 
     def name(self, group: str, word: str) -> str:
         """Return the word for an identifier; the identifier itself where there is none."""
-        leaf = _texts()[group].get(word)
+        leaf = branch(_texts(), group, word)
         return str(leaf[self.language]) if leaf else word
 
 
 @cache
-def _texts() -> dict[str, Any]:
-    loaded: dict[str, Any] = yaml.safe_load(
+def _texts() -> JsonObject:
+    loaded: JsonObject = yaml.safe_load(
         Path(__file__).with_name("texts.yaml").read_text(encoding="utf-8")
     )
     return loaded

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
 import numpy as np
 from sqlalchemy import Connection, delete, func, select
 
 from hvac.panel.grid import Unit
+from hvac.scoring.latest_rows import LatestRow, StoredRow
 from serve.memory.database import Row, execute_many, insert_rows, upsert_rows
 from serve.memory.store_claims import done
 from serve.memory.store_part import Claim, StorePart
@@ -44,12 +44,19 @@ LAST_DAYS = select(
 ).group_by(PREDICTIONS.c.facility_id, PREDICTIONS.c.equipment_id)
 
 
+class StoredPrediction(StoredRow):
+    """A row of `latest.parquet` as stored; `end_day` counts from 1970-01-01."""
+
+    end_date: str
+    end_day: int
+
+
 class PredictionStore(StorePart):
     """Predictions, and equipment that there can be none of."""
 
     def save_predictions(
         self,
-        latest: Iterable[dict[str, Any]],
+        latest: Iterable[LatestRow],
         claims: Sequence[Claim] = (),
     ) -> None:
         """Keep the newest predictions (rows of `latest.parquet`); their equipment waits no longer.
@@ -71,7 +78,7 @@ class PredictionStore(StorePart):
 
     def take_predictions(
         self,
-        latest: Iterable[dict[str, Any]],
+        latest: Iterable[LatestRow],
         versions: Mapping[tuple[str, str], int],
     ) -> None:
         """Keep predictions made elsewhere of versions of equipment.
@@ -123,7 +130,7 @@ class PredictionStore(StorePart):
         self,
         facility_id: str | None = None,
         equipment_id: str | None = None,
-    ) -> list[dict[str, Any]]:
+    ) -> list[StoredPrediction]:
         """Return the newest predictions, of all, one facility or one equipment.
 
         They are rows of `latest.parquet`, by facility, equipment, point and horizon.
@@ -187,7 +194,7 @@ def _last_days(rows: Iterable[Row]) -> dict[tuple[str, str], int]:
     return last
 
 
-def _prediction(row: dict[str, Any]) -> Row:
+def _prediction(row: LatestRow) -> Row:
     """Return a row of `latest.parquet` as stored: some of it in columns, the whole as JSON."""
     end_day = int(np.datetime64(row["end_date"], "D").astype(int))
     body = {**row, "end_date": str(row["end_date"]), "end_day": end_day}
