@@ -68,6 +68,7 @@ RANKED = (
     "observed_share",
     "doubts",
     "driving_point",
+    "reasons",
 )
 
 
@@ -81,7 +82,7 @@ def run(config: RunConfig) -> ScoreRecord:
             " window to score"
         )
         return ScoreRecord(units={})
-    rules = content_key(trained.bundles, config.score.days)
+    rules = content_key(trained.bundles, config.score.days, config.score.reasons)
     section = config.score
     if section.facilities or section.day or section.again:
         return _score(config, workspace, trained, ingested, rules)
@@ -218,7 +219,8 @@ class Scorer:
         if self.section.day:
             return
         latest = [
-            latest_rows(scenes, self.bundles[name]) for name, scenes in scenes_of_class.items()
+            latest_rows(scenes, self.bundles[name], explain=self.section.reasons)
+            for name, scenes in scenes_of_class.items()
         ]
         table = pa.concat_tables([LATEST.empty_table(), *latest])
         order = [

@@ -11,14 +11,18 @@ tune it. Calibration and thresholds rest on cross-fitted scores.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import ray
 import torch
 
 from hvac.decision.decision import Decision, Scored, fit_decisions, on_grid
+from hvac.explain.background import choose_background
+from hvac.explain.games import has_reasons
+from hvac.explain.past_cases import LOOKED_AT, PastCases, choose_cases
 from hvac.features.describe import Recipe
 from hvac.features.encoder import EncoderConfig, load_encoder
+from hvac.features.table import Windows
 from hvac.models.families import FAMILIES, cross_fit, network_fits
 from hvac.models.family import CrossFit, Encoding, Fitting, loaded_once
 from hvac.models.fitting import FitState, count
@@ -34,7 +38,15 @@ from ray_jobs.run.records import FeaturizeRecord, TrainRecord
 from ray_jobs.run.run_config import RunConfig
 from ray_jobs.run.workspace import Workspace, run_step, workspace_of
 from ray_jobs.tables.trainable import check_trainable
-from ray_jobs.tables.windows_table import NOT_TESTED, fit_windows, load_recipes, read_windows
+from ray_jobs.tables.windows_table import (
+    NOT_TESTED,
+    fit_windows,
+    load_recipes,
+    read_windows,
+    table_columns,
+)
+
+BUNDLES = 2  # raised where bundles hold more than before, so that classes are trained anew
 
 
 def run(config: RunConfig) -> TrainRecord:
@@ -43,7 +55,7 @@ def run(config: RunConfig) -> TrainRecord:
     table = workspace.record(FeaturizeRecord).key
     parts = (config.model, config.decision, config.encoder)
     sections = [part.model_dump(mode="json") for part in parts]
-    key = content_key(table, sections, config.train.workers)
+    key = content_key(table, sections, config.train.workers, BUNDLES)
     return run_step(workspace, TrainRecord, key, lambda: _train(config, workspace, key))
 
 
@@ -55,7 +67,7 @@ def _train(config: RunConfig, workspace: Workspace, key: str) -> TrainRecord:
     bands = forecast_bands(config, workspace, recipes)
     encoder = loaded_once(lambda: load_encoder(config.encoder))
     remove_tree(workspace.bundles)
-    scored = {name: _scored(workspace, recipes[name], fits[name]) for name in recipes}
+    scored = {name: _scored(workspace, recipes[name], fits[name].fit) for name in recipes}
     decisions = fit_decisions(
         scored,
         horizons=config.windows.horizons,
@@ -65,7 +77,7 @@ def _train(config: RunConfig, workspace: Workspace, key: str) -> TrainRecord:
     bundles, history = {}, {}
     for name, recipe in recipes.items():
         state = networks.get(f"{name}/{fit_name('', None)}")
-        training = _training_facts(config, workspace, recipe, state, key) | fits[name].notes
+        training = _training_facts(config, workspace, recipe, state, key) | fits[name].fit.notes
         bundle = _bundle(
             config, fits[name], recipe, decisions[name], bands[name], training, encoder
         )
@@ -76,13 +88,21 @@ def _train(config: RunConfig, workspace: Workspace, key: str) -> TrainRecord:
         history=history,
         calibration={name: _methods(recipes[name], decisions[name]) for name in recipes},
         encoder_sha256=encoder().sha256,
-        fusion={name: fit.notes for name, fit in fits.items() if fit.notes},
+        fusion={name: fitted.fit.notes for name, fitted in fits.items() if fitted.fit.notes},
     )
+
+
+class FittedClass(NamedTuple):
+    """A class's fit, with the healthy windows and past cases that explain its risks."""
+
+    fit: CrossFit
+    background: Windows | None
+    cases: PastCases | None
 
 
 def _bundle(
     config: RunConfig,
-    fit: CrossFit,
+    fitted: FittedClass,
     recipe: Recipe,
     decision: Decision,
     band: dict[int, Any],
@@ -90,13 +110,15 @@ def _bundle(
     encoder: Encoding,
 ) -> Bundle:
     bundle = Bundle(
-        model=fit.model,
+        model=fitted.fit.model,
         recipe=recipe,
         decision=decision,
         encoder_config=config.encoder,
         encoder_sha256=encoder().sha256,
         band=band,
         training=training,
+        background=fitted.background,
+        cases=fitted.cases,
     )
     bundle.__dict__["encoder"] = encoder()  # loaded here already
     return bundle
@@ -135,7 +157,7 @@ def _fit_classes(
     workspace: Workspace,
     recipes: dict[str, Recipe],
     networks: dict[str, FitState],
-) -> dict[str, CrossFit]:
+) -> dict[str, FittedClass]:
     """Fit everything but the networks, one Ray task per class, and put it together with them."""
     task = ray.remote(num_cpus=1, max_retries=2)(_fit_class)
     refs = []
@@ -165,11 +187,18 @@ def _fit_class(
     encoder_config: EncoderConfig,
     states: dict[str, FitState],
     folds: int,
-) -> CrossFit:
+) -> FittedClass:
     torch.set_num_threads(1)
     encoder = loaded_once(lambda: load_encoder(encoder_config))
     windows = fit_windows(folder, recipe, model, encoder)
-    return cross_fit(windows, model, Fitting(encoder, states=states), folds=folds)
+    fit = cross_fit(windows, model, Fitting(encoder, states=states), folds=folds)
+    if not has_reasons(model):
+        return FittedClass(fit, None, None)
+    train = windows.split("train")
+    background = choose_background(train if len(train) else windows, model.needs)
+    columns = table_columns(folder, recipe).intersection(LOOKED_AT)
+    seen = read_windows(folder, recipe, NOT_TESTED, tuple(sorted(columns)))
+    return FittedClass(fit, background, choose_cases(seen, recipe.windows.horizons))
 
 
 def _fit_networks(config: RunConfig, workspace: Workspace, key: str) -> dict[str, FitState]:

@@ -21,7 +21,7 @@ from ray.serve.handle import DeploymentHandle
 from hvac.json_values import JsonObject
 from serve import service_metrics
 from serve.graph.asks import Ask
-from serve.graph.rows import BundleFacts, OutlookRow, Rows
+from serve.graph.rows import BundleFacts, ExplainedRow, OutlookRow, Rows
 from serve.graph.stages import LocalStages, Part, Rounds, Stages, each_alone
 from serve.http.api import make_api
 from serve.http.door import Door
@@ -207,6 +207,9 @@ class Features:
         )
         return outlooks
 
+    async def explain(self, asks: Sequence[Ask]) -> list[ExplainedRow]:
+        return await self._rounds.alone(self.core.explanations, self.shelf, asks)
+
     async def bulk(self, part: Part) -> pa.Table:
         bundle = self.shelf(part[0])
         with service_metrics.timed("features"):
@@ -231,6 +234,9 @@ class GraphStages:
 
     async def forecast(self, ask: Ask, horizons: Sequence[int]) -> list[OutlookRow]:
         return await self.features("forecast").remote(ask, horizons)
+
+    async def explain(self, asks: Sequence[Ask]) -> list[ExplainedRow]:
+        return await self.features("explain").remote(asks)
 
     async def bulk(self, part: Part) -> pa.Table:
         return await self.features("bulk").remote(part)

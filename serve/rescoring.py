@@ -91,6 +91,7 @@ async def _score_together(service: Service, claims: list[Claim]) -> None:
     if asks:
         seconds = service.config.limits.timeout_s * (FOR_MANY if len(asks) > 1 else 1)
         rows = checked_rows(await service.within(service.stages.predict(asks), seconds))
+        rows = await service.alarms_explained(asks, rows)
         await asyncio.to_thread(service.store.save_predictions, rows, sound)
 
 

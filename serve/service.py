@@ -10,7 +10,7 @@ from typing import NotRequired, TypedDict, TypeVar, cast
 
 import pyarrow as pa
 
-from hvac.errors import BundleError
+from hvac.errors import BundleError, HvacError
 from hvac.json_values import JsonObject
 from hvac.panel.grid import Unit
 from hvac.scoring.latest_rows import LatestRow, RankedUnit
@@ -19,7 +19,7 @@ from serve.bodies.answers import Stored
 from serve.bodies.problems import Refused, Unknown
 from serve.bodies.schemas import AskedUnit, PushedUnit
 from serve.graph.asks import Ask
-from serve.graph.rows import OutlookRow, Rows
+from serve.graph.rows import ExplainedRow, OutlookRow, Rows
 from serve.graph.stages import Rounds, Stages, one_by_one
 from serve.keys import ANYONE, Caller
 from serve.memory.store import ALL, FLEET, Store, UnitRow
@@ -35,6 +35,7 @@ from serve.work.risk_rows import (
     facility_summary,
     is_sound,
     ranked_units,
+    with_reasons,
 )
 from serve.work.unit_asks import UnitAsks
 
@@ -74,18 +75,47 @@ class Service:
 
     # Predictions
 
-    async def predict(self, units: Sequence[AskedUnit]) -> Rows:
-        """Return rows of `latest.parquet` for units, in their order, each with its number `ask`."""
+    async def predict(self, units: Sequence[AskedUnit], *, explain: bool = False) -> Rows:
+        """Return rows of `latest.parquet` for units, in their order, each with its number `ask`.
+
+        Where they are to be explained, rows have `reasons` and `cases` too.
+        """
         limits = self.config.limits
+        if explain:
+            check_count(len(units), limits.explained_units, "units with explain=true")
         check_count(len(units), limits.units, "units", " (use /v1/predict/bulk)")
         check_count(sum(len(unit.readings or ()) for unit in units), limits.readings, "readings")
 
         async def work() -> Rows:
-            return checked_rows(await self.stages.predict(await self._read_together(units)))
+            asks = await self._read_together(units)
+            rows = checked_rows(await self.stages.predict(asks))
+            return with_reasons(rows, await self.stages.explain(asks)) if explain else rows
 
         rows = await self.within(work())
         self._count(rows)
         return rows
+
+    async def explain(self, unit: AskedUnit) -> list[ExplainedRow]:
+        """Return reasons by horizon and past cases of one piece of equipment, or of its points."""
+
+        async def work() -> list[ExplainedRow]:
+            return await self.stages.explain(await self._read_together([unit]))
+
+        return await self.within(work())
+
+    async def alarms_explained(self, asks: Sequence[Ask], rows: Rows) -> Rows:
+        """Return rows with the reasons of those asks that have an alarm; without, where none are."""
+        alarmed = sorted({row["ask"] for row in rows if row["alarm"]})
+        if not alarmed:
+            return rows
+        try:
+            explained = await self.within(self.stages.explain([asks[n] for n in alarmed]))
+        except HvacError:  # made before reasons, or of a family that has none: the risks stand
+            return rows
+        numbered: list[ExplainedRow] = []
+        for row in explained:
+            numbered.append({**row, "ask": alarmed[row["ask"]]})
+        return with_reasons(rows, numbered)
 
     async def forecast(
         self, unit: AskedUnit, horizons: Sequence[int] | None

@@ -23,6 +23,8 @@ class Limits(Config):
     """Largest body of a bulk request, in bytes (64 MiB)."""
     units: int = Field(default=256, ge=1)
     """Most pieces of equipment in one request."""
+    explained_units: int = Field(default=32, ge=1)
+    """Most pieces of equipment that one request may have explained."""
     readings: int = Field(default=200_000, ge=1)
     """Most readings in one request."""
     windows: int = Field(default=20_000, ge=1)

@@ -18,8 +18,8 @@ from hvac.detect.detection_texts import DetectWords
 from hvac.detect.part_scores import Assessment
 from hvac.detect.series import DETECTOR, REPORTED, Series
 from hvac.report.figures import save, training_history
-from hvac.report.texts import LANGUAGES
 from hvac.storage import AnyPath
+from hvac.words import LANGUAGES
 
 SHOWN = 3
 SHOWN_STEPS = (500, 3000)

@@ -53,7 +53,7 @@ def choose_background(windows: Windows, needs: tuple[str, ...]) -> Windows:
     rows = np.flatnonzero(healthy_B if healthy_B.any() else np.ones(len(windows), dtype=bool))
     numbers = sum(_width(windows, need) for need in needs)
     count = max(min(KEPT, MOST_NUMBERS // max(numbers, 1)), COMPARED)
-    chosen = np.sort(_dealt(windows, rows, count))
+    chosen = np.sort(dealt(windows, rows, count))
     return only_needed(windows.take(chosen), needs)
 
 
@@ -62,7 +62,7 @@ def _width(windows: Windows, need: str) -> int:
     return int(np.prod(array.shape[1:])) if array is not None else 0
 
 
-def _dealt(windows: Windows, rows: npt.NDArray[np.int64], count: int) -> npt.NDArray[np.int64]:
+def dealt(windows: Windows, rows: npt.NDArray[np.int64], count: int) -> npt.NDArray[np.int64]:
     """Take windows in turn from every season, and within a season from every unit."""
     units = windows.units
     season_B = (windows.end_day_B % DAYS_OF_YEAR / DAYS_OF_YEAR * SEASONS).astype(int)

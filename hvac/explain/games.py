@@ -23,11 +23,11 @@ from hvac.explain.players import Players
 from hvac.explain.tree_walk import WalkedTrees
 from hvac.features.table import Windows
 from hvac.models.blocks import inputs, log_odds
-from hvac.models.boosting import Boosting
-from hvac.models.extra_trees import ExtraTrees
-from hvac.models.fusion import Fusion
-from hvac.models.hybrid import Hybrid
-from hvac.models.linear import Logistic
+from hvac.models.boosting import Boosting, BoostingConfig
+from hvac.models.extra_trees import ExtraTrees, ExtraTreesConfig
+from hvac.models.fusion import Fusion, FusionConfig
+from hvac.models.hybrid import Hybrid, HybridConfig
+from hvac.models.linear import Logistic, LogisticConfig
 
 Floats = npt.NDArray[np.float64]
 FOREST_EXACT: Final = 10  # players of which all coalitions are looked at; of more, permutations
@@ -47,12 +47,27 @@ class Game(Protocol):
         """
 
 
+def has_reasons(config: Any) -> bool:
+    """Tell whether models of a configuration have a game.
+
+    >>> has_reasons(FusionConfig()), has_reasons(HybridConfig(inputs=("mean_tokens",)))
+    (True, False)
+    """
+    if isinstance(config, FusionConfig):
+        return all(has_reasons(block) for block in config.blocks.values())
+    if isinstance(config, HybridConfig):
+        return set(config.inputs) <= set(FLAT_BLOCKS)
+    return isinstance(config, (LogisticConfig, BoostingConfig, ExtraTreesConfig))
+
+
 def game_of(model: Any, players: Players, background: Windows) -> Game:
     """Return the game of a fitted model.
 
     Raises:
         BundleError: where there are no reasons for the family.
     """
+    if not has_reasons(model.config):
+        raise BundleError(f"there are no reasons for the family '{model.config.family}'")
     if isinstance(model, Fusion):
         return FusionGame(model, players, background)
     if isinstance(model, Logistic):
@@ -61,9 +76,7 @@ def game_of(model: Any, players: Players, background: Windows) -> Game:
         return BoostingGame(model, players, background)
     if isinstance(model, ExtraTrees):
         return ForestGame(model, players, background)
-    if isinstance(model, Hybrid) and set(model.config.inputs) <= set(FLAT_BLOCKS):
-        return NetworkGame(model, players, background)
-    raise BundleError(f"there are no reasons for the family '{model.config.family}'")
+    return NetworkGame(model, players, background)
 
 
 def members(chosen: int) -> list[int]:

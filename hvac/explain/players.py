@@ -15,14 +15,10 @@ from typing import Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from hvac.explain.reason import COVERAGE, HISTORY, LIMITS, OTHERS, SEASON_AND_AGE
 from hvac.features.table import Windows
 from hvac.models.family import NEEDS
 
-HISTORY: Final = "history"
-SEASON_AND_AGE: Final = "season_and_age"
-LIMITS: Final = "limits"
-COVERAGE: Final = "coverage"
-OTHERS: Final = (HISTORY, SEASON_AND_AGE, LIMITS, COVERAGE)
 LIMIT_COLUMNS: Final = ("limit_margin_last", "days_to_limit")
 SEASON_COLUMNS: Final = ("age_days", "season_sin", "season_cos")
 CONTEXT: Final = "context"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from hvac.json_values import Json, JsonObject, branch
-from hvac.report.texts import LANGUAGES, Words, in_order, texts
+from hvac.report.texts import Words, in_order, texts
 from hvac.report.view import (
     DASH,
     Block,
@@ -21,6 +21,7 @@ from hvac.report.view import (
     model_cell,
     number,
 )
+from hvac.words import LANGUAGES
 
 MAIN = {
     "events": "count",
@@ -243,7 +244,10 @@ def glossary(view: View) -> list[Block]:
     words = view.words
     [other] = [language for language in LANGUAGES if language != words.language]
     rows = []
-    for key, entry in texts()["glossary"].items():
-        term = Cell(words(f"glossary.{key}.term"), detail=entry["term"][other])
+    for key in texts()["glossary"]:
+        term = Cell(
+            words(f"glossary.{key}.term"),
+            detail=str(branch(texts()["glossary"], key, "term")[other]),
+        )
         rows.append(Row(head=term, cells=[Cell(words(f"glossary.{key}.text"))]))
     return [Table(caption=words("caption.glossary"), rows=rows, kind="words")]

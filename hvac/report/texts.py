@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
-from importlib import resources
-from typing import Any
-
-import yaml
 
 from hvac.errors import HvacError
+from hvac.json_values import JsonObject
+from hvac.words import LANGUAGES, Texts, read_texts
 
-LANGUAGES = ("en", "ja")
 COMMON = "texts.yaml"
 
 
-class Words:
+class Words(Texts):
     """Hold the texts of one language.
 
     A `file` beside texts.yaml adds groups of its own, or puts others in their place. An unknown
@@ -30,39 +26,21 @@ class Words:
     def __init__(self, language: str, file: str = COMMON) -> None:
         if language not in LANGUAGES:
             raise HvacError(f"language: expected one of {', '.join(LANGUAGES)}, found {language!r}")
-        self.language, self.file = language, file
-
-    def __call__(self, key: str, **values: object) -> str:
-        """Return the text at a dotted key, with its {braces} filled in.
-
-        Raises:
-            KeyError: if the key does not exist.
-        """
-        leaf: Any = texts(self.file)
-        for part in key.split("."):
-            leaf = leaf[part]
-        return str(leaf[self.language]).format(**values)
-
-    def name(self, group: str, word: str) -> str:
-        """Return the word for an identifier of the data (model, reason, …), else the identifier."""
-        leaf = texts(self.file)[group].get(word)
-        return str(leaf[self.language]) if leaf else word
+        super().__init__(language, texts(file))
+        self.file = file
 
     def join(self, parts: Sequence[str]) -> str:
         """Join the parts with the language's separator."""
         return self("separator").join(parts)
 
 
-@cache
-def texts(file: str = COMMON) -> dict[str, Any]:
+def texts(file: str = COMMON) -> dict[str, JsonObject]:
     """Return all texts, read once: nested groups whose leaves are {en, ja}.
 
     Those of another file come over the common ones.
     """
-    loaded: dict[str, Any] = yaml.safe_load(
-        resources.files("hvac.report").joinpath(file).read_text(encoding="utf-8")
-    )
-    return loaded if file == COMMON else texts() | loaded
+    common = read_texts("hvac.report", COMMON)
+    return common if file == COMMON else common | read_texts("hvac.report", file)
 
 
 def languages_from(first: str) -> list[str]:

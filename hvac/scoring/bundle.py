@@ -3,6 +3,7 @@
     <id>/manifest.json       family, recipe, decision, training record, SHA-256 of all other files
     <id>/model.safetensors   the family's arrays, and the forecast's band
     <id>/golden.safetensors  made-up windows with the bundle's answers (older bundles have none)
+    <id>/reasons.safetensors healthy windows and past cases, to explain risks (older: none)
     <id>/encoder/            the encoder's architecture and weights (Hugging Face layout)
 
 Legend: B windows, C points, H horizons, D days ahead, N series.
@@ -13,7 +14,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -27,6 +28,11 @@ from safetensors.numpy import load_file, save_file
 from hvac.decision.decision import Decision
 from hvac.decision.thresholds import alarms
 from hvac.errors import BundleError, ConfigError
+from hvac.explain.background import background_arrays, background_windows
+from hvac.explain.explainer import Contributions, Explainer
+from hvac.explain.games import has_reasons
+from hvac.explain.past_cases import PREFIX, PastCases
+from hvac.explain.players import Players
 from hvac.features.describe import Recipe
 from hvac.features.encoder import Encoder, EncoderConfig, load_encoder
 from hvac.features.table import Windows
@@ -41,6 +47,8 @@ from hvac.scoring.predict_readings import predict_readings
 from hvac.storage import AnyPath, as_given, folder_name, local_folder, replacing_folder
 
 MODEL, GOLDEN, ENCODER = "model.safetensors", "golden.safetensors", "encoder"
+REASONS = "reasons.safetensors"
+ONE_POINT = "point"  # the player of bundles that score points alone
 BAND = "forecast.band_{}"
 DAMAGE = (
     AttributeError,
@@ -79,7 +87,11 @@ class Outlook(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Bundle:
-    """A fitted family with its recipe, decision, forecast band and encoder."""
+    """A fitted family with its recipe, decision, forecast band and encoder.
+
+    `background` holds healthy windows and `cases` past windows with their outcomes, to explain
+    risks; bundles made before reasons have neither.
+    """
 
     model: Model
     recipe: Recipe
@@ -89,6 +101,8 @@ class Bundle:
     band: dict[int, Floats] = field(default_factory=dict)
     training: dict[str, Any] = field(default_factory=dict)
     folder: AnyPath | None = None
+    background: Windows | None = field(default=None, repr=False, compare=False)
+    cases: PastCases | None = field(default=None, repr=False, compare=False)
     golden: dict[str, npt.NDArray[Any]] = field(default_factory=dict, repr=False, compare=False)
     manifest: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
@@ -138,14 +152,42 @@ class Bundle:
                 points.
         """
         self._check_windows(windows)
-        ready = prepared(windows, self.model.config.needs, lambda: self.encoder)
-        score_BH = self.model.score(ready).astype(np.float64)
+        score_BH = self.model.score(self.prepared(windows)).astype(np.float64)
         facility_B = windows.column("facility_id")
         risk_BH, threshold_BH = (
             self.decision.risk(score_BH, facility_B),
             self.decision.threshold_BH(facility_B),
         )
         return Prediction(score_BH, risk_BH, threshold_BH, alarms(risk_BH, threshold_BH))
+
+    def prepared(self, windows: Windows) -> Windows:
+        """Return the windows with all that the family looks at, embedded where needed."""
+        return prepared(windows, self.model.config.needs, lambda: self.encoder)
+
+    @cached_property
+    def explainer(self) -> Explainer:
+        """Make the game of the model ready when it is first needed.
+
+        Raises:
+            BundleError: if the bundle was made before reasons, or its family has none.
+        """
+        if not has_reasons(self.model.config):
+            raise BundleError(f"there are no reasons for the family '{self.family}'")
+        if self.background is None:
+            raise BundleError(f"{self.name} was made before reasons: train anew (ray_jobs.train)")
+        points = self.recipe.window_points or (ONE_POINT,)
+        players = Players(points, self.recipe.context.names)
+        return Explainer(self.model, players, self.background)
+
+    def contributions(self, windows: Windows) -> Contributions:
+        """Return what each point, history, season and so on add to the log-odds of windows.
+
+        Raises:
+            BundleError: if the windows do not fit, the bundle was made before reasons, or its
+                family has none.
+        """
+        self._check_windows(windows)
+        return self.explainer.contributions(self.prepared(windows))
 
     def predict_readings(
         self,
@@ -250,6 +292,8 @@ class Bundle:
             content = self._content()
             if golden := golden_arrays(self, content):
                 save_file(golden, building / GOLDEN)
+            if reasons := self._reason_arrays():
+                save_file(reasons, building / REASONS)
             manifest = {"id": self.id, **content, "files": dict(_hashes(building))}
             (building / MANIFEST).write_text(
                 json.dumps(manifest, indent=1) + "\n", encoding="utf-8"
@@ -257,6 +301,11 @@ class Bundle:
             for file in building.rglob("*.safetensors"):
                 file.chmod((building / MANIFEST).stat().st_mode)
         return folder
+
+    def _reason_arrays(self) -> Arrays:
+        """Return what explains risks, as arrays by name."""
+        arrays = background_arrays(self.background) if self.background is not None else {}
+        return arrays | (self.cases.arrays() if self.cases else {})
 
     @classmethod
     def load(cls, path: str | AnyPath) -> Bundle:
@@ -272,8 +321,10 @@ class Bundle:
             _check_files(copy, folder, manifest["files"])
             arrays = _arrays(copy, folder, MODEL)
             golden = _arrays(copy, folder, GOLDEN) if GOLDEN in manifest["files"] else {}
+            reasons = _arrays(copy, folder, REASONS) if REASONS in manifest["files"] else {}
         try:
-            return cls._restored(folder, manifest, arrays, golden)
+            bundle = cls._restored(folder, manifest, arrays, golden)
+            return replace(bundle, **_explaining(reasons))
         except BundleError:
             raise
         except DAMAGE as error:
@@ -354,8 +405,20 @@ def _check_files(copy: Path, folder: AnyPath, listed: dict[str, str]) -> None:
             state = "is missing" if name not in hashes else "is damaged (SHA-256 differs)"
             raise BundleError(f"{folder / name[:200]} {state}: train or copy the bundle anew")
     for name in (MODEL, *hashes):
-        if name not in listed and (name in (MODEL, GOLDEN) or name.startswith(f"{ENCODER}/")):
+        if name not in listed and (
+            name in (MODEL, GOLDEN, REASONS) or name.startswith(f"{ENCODER}/")
+        ):
             raise BundleError(f"{folder / MANIFEST} is damaged: its list of files lacks {name}")
+
+
+def _explaining(arrays: Arrays) -> dict[str, Any]:
+    """Return the background and the past cases that a bundle's arrays hold."""
+    of_cases = {name: array for name, array in arrays.items() if name.startswith(PREFIX)}
+    of_background = {name: array for name, array in arrays.items() if name not in of_cases}
+    return {
+        "background": background_windows(of_background) if of_background else None,
+        "cases": PastCases.restore(of_cases) if of_cases else None,
+    }
 
 
 def _config(folder: AnyPath, manifest: dict[str, Any]) -> FamilyConfig:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -16,15 +16,18 @@ import pyarrow as pa
 
 from hvac.arrays import DayNumbers
 from hvac.decision.thresholds import alarms
+from hvac.explain.reason import REASON
 from hvac.features.describe import Recipe, Scene, describe
 from hvac.features.table import Windows, concat
 from hvac.panel.quality import Doubt, doubts
 from hvac.panel.windows import LEARNING, OK, Scale, fit_scale, learning_days_left
 from hvac.scoring.bundle import Bundle
+from hvac.scoring.explanations import Explanation, explain_newest
 from hvac.scoring.forecast import Moments, crossing_probability
 from hvac.scoring.predictions import SCHEMA, predictions_table
 
 Floats = npt.NDArray[np.float64]
+Explained = Literal["alarms", "all", "none"]
 EXTRA = (
     "status",
     "learning_days_left",
@@ -35,10 +38,23 @@ EXTRA = (
     "forecast_low",
     "forecast_high",
     "crossing_probability",
+    "reasons",
 )
 _LISTS, _NUMBER = pa.list_(pa.float32()), pa.float64()
 _DOUBTS = pa.list_(pa.struct([("point_id", pa.string()), ("kind", pa.string())]))
-_KINDS = (pa.string(), pa.int32(), _NUMBER, _DOUBTS, pa.string(), _LISTS, _LISTS, _LISTS, _NUMBER)
+_KINDS = (
+    pa.string(),
+    pa.int32(),
+    _NUMBER,
+    _DOUBTS,
+    pa.string(),
+    _LISTS,
+    _LISTS,
+    _LISTS,
+    _NUMBER,
+    pa.list_(REASON),
+)
+FORECAST = ("driving_point", "forecast", "forecast_low", "forecast_high", "crossing_probability")
 LATEST = pa.schema([*SCHEMA, *zip(EXTRA, _KINDS, strict=True)])
 PAST = SCHEMA.append(pa.field("status", pa.string()))
 MOVED_DAYS = 14
@@ -180,19 +196,39 @@ def newest_risks(bundle: Bundle, windows: Windows) -> Floats:
     return risk_BH
 
 
-def latest_rows(scenes: Sequence[Scene], bundle: Bundle) -> pa.Table:
+def latest_rows(
+    scenes: Sequence[Scene], bundle: Bundle, *, explain: Explained = "none"
+) -> pa.Table:
     """Return predictions for the newest window of each unit of one class.
 
     There is a row per unit and horizon. Beside the predictions' columns it has: `status` (risk,
     alarm and forecast are null unless "ok"), days of learning left, observed share, doubts about
     its readings, and for the point that has moved furthest from its baseline the forecast on days
-    1…h in physical units, its 90 % band, and the probability of crossing a limit.
+    1…h in physical units, its 90 % band, and the probability of crossing a limit; last, reasons.
+
+    Args:
+        scenes: the units.
+        bundle: of their class.
+        explain: which windows get reasons: those with an alarm at any horizon, all, or none. A
+            bundle that has no reasons gives none.
     """
     newest_windows = newest(scenes, bundle.recipe)
     risk_BH = newest_risks(bundle, newest_windows.windows)
     outlook_B = driving_outlooks(bundle, newest_windows)
-    records = latest_records(newest_windows, risk_BH, outlook_B, bundle)
+    explained_B = _explanations(bundle, newest_windows, risk_BH, explain)
+    records = latest_records(newest_windows, risk_BH, outlook_B, bundle, explained_B)
     return pa.Table.from_pylist(records, schema=LATEST)
+
+
+def _explanations(
+    bundle: Bundle, newest_windows: Newest, risk_BH: Floats, explain: Explained
+) -> list[Explanation | None]:
+    if explain == "none" or bundle.background is None:
+        return [None] * len(risk_BH)
+    facility_B = newest_windows.windows.column("facility_id")
+    alarm_BH = alarms(risk_BH, bundle.decision.threshold_BH(facility_B))
+    rows_B = np.asarray(alarm_BH.any(axis=1)) if explain == "alarms" else None
+    return explain_newest(bundle, newest_windows, rows_B)
 
 
 def past_rows(bundle: Bundle, scenes: Sequence[Scene], days: Sequence[DayNumbers]) -> pa.Table:
@@ -241,6 +277,7 @@ def latest_records(
     risk_BH: Floats,
     outlook_B: Sequence[dict[int, PointOutlook]],
     bundle: Bundle,
+    explained_B: Sequence[Explanation | None] | None = None,
 ) -> list[dict[str, Any]]:
     """Return the rows of `latest_rows` from what each stage gave, as plain values."""
     windows = newest_windows.windows
@@ -268,13 +305,17 @@ def latest_records(
                 "risk": float(risk_BH[b, h]) if known else None,
                 "alarm": bool(alarm_BH[b, h]) if known else None,
             }
-            records.append(record | _forecast_columns(outlook_B[b].get(horizon)))
+            record |= _forecast_columns(outlook_B[b].get(horizon))
+            explanation = explained_B[b] if explained_B else None
+            reasons = explanation.reasons_H[h] if explanation else None
+            record["reasons"] = reasons and [reason._asdict() for reason in reasons]
+            records.append(record)
     return records
 
 
 def _forecast_columns(outlook: PointOutlook | None) -> dict[str, Any]:
     if outlook is None:
-        return dict.fromkeys(EXTRA[4:])
+        return dict.fromkeys(FORECAST)
     return {
         "driving_point": outlook.point,
         "forecast": outlook.value_D.tolist(),

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from typing import NotRequired, TypedDict
+
+from hvac.explain.reason import PastCase, Reason
+from hvac.json_values import JsonObject
 
 _Class = TypedDict("_Class", {"class": str})
 
@@ -15,10 +19,15 @@ class DoubtRow(TypedDict):
     kind: str
 
 
+StoredReason = Reason | JsonObject
+"""A reason, or what `plain_reason` or a table made of it."""
+
+
 class StoredRow(_Class):
     """A row of `latest.parquet` but for the last day of its window.
 
-    Rows stored by an earlier version have no doubts; `ask` numbers the requests of the service.
+    Rows stored by an earlier version have no doubts and no reasons; cases are not stored. `ask`
+    numbers the requests of the service.
     """
 
     facility_id: str
@@ -39,6 +48,8 @@ class StoredRow(_Class):
     forecast_low: list[float] | None
     forecast_high: list[float] | None
     crossing_probability: float | None
+    reasons: NotRequired[Sequence[StoredReason] | None]
+    cases: NotRequired[Sequence[PastCase] | None]
     ask: NotRequired[int]
 
 
@@ -51,10 +62,12 @@ class LatestRow(StoredRow):
 class RankedUnit(LatestRow):
     """One piece of equipment in the ranking; risks and alarms are by horizon.
 
-    `point` has the highest risk, or moved most.
+    `point` has the highest risk, or moved most; the reasons are those of the horizon
+    `reasons_within` (inf: there is no alarm).
     """
 
     days_behind: int
     risks: dict[int, float]
     alarms: dict[int, bool]
     point: str | None
+    reasons_within: float

@@ -9,6 +9,8 @@ from collections.abc import Iterable, Sequence
 from typing import NotRequired, TypedDict
 
 from hvac.cells import CellValue, SafeWriter
+from hvac.explain.reason import reason_of
+from hvac.explain.wording import reasons_line
 from hvac.panel.windows import LEARNING, OK
 from hvac.scoring.latest_rows import DoubtRow, LatestRow, RankedUnit
 from hvac.storage import AnyPath, write_text
@@ -31,8 +33,8 @@ PER_HORIZON = {
     "ja": ("{}日以内に異常が始まる確率", "{}日以内の警報"),
 }
 LAST = {
-    "en": ("point that moved most", "observed share", "readings to check"),
-    "ja": ("最も変化した点検項目", "観測率", "確認すべき測定値"),
+    "en": ("point that moved most", "what raises the risk", "observed share", "readings to check"),
+    "ja": ("最も変化した点検項目", "リスクを上げている点", "観測率", "確認すべき測定値"),
 }
 DOUBTS = {
     "en": {"flat": "stands still", "jump": "jumped alone", "sentinel": "a mark for no value"},
@@ -60,7 +62,7 @@ def ranking(latest: Iterable[LatestRow], *, last_day: dt.date) -> list[RankedUni
 
     Equipment without a score comes last. With `by: point`, an equipment's risk is the highest of
     its points' and `point` tells which; that point's alarm is the equipment's, and holds at the
-    longer horizons too.
+    longer horizons too. `reasons` are those of the shortest horizon with an alarm.
 
     Args:
         latest: rows of `latest.parquet`.
@@ -76,6 +78,8 @@ def ranking(latest: Iterable[LatestRow], *, last_day: dt.date) -> list[RankedUni
             "risks": {},
             "alarms": {},
             "point": None,
+            "reasons": [],
+            "reasons_within": math.inf,
         }
         _add(entries.setdefault(unit, new), row, behind)
     for entry in entries.values():
@@ -99,6 +103,8 @@ def _add(entry: RankedUnit, row: LatestRow, behind: int) -> None:
         entry["alarms"][horizon] = bool(row["alarm"])
         if horizon == min(risks):
             entry["point"] = row["point_id"] or row["driving_point"]
+    if row["alarm"] and row.get("reasons") and horizon < entry["reasons_within"]:
+        entry["reasons"], entry["reasons_within"] = row["reasons"], horizon
 
 
 def _turn(entry: RankedUnit) -> list[float]:
@@ -164,4 +170,5 @@ def _cells(entry: RankedUnit, horizons: Sequence[int], language: str) -> list[Ce
         else:
             cells += [f"{100 * risk:.1f}%", yes if entry["alarms"][horizon] else no]
     share = f"{100 * entry['observed_share']:.0f}%"
-    return [*cells, entry["point"] or "", share, doubts_text(entry, language)]
+    why = reasons_line([reason_of(reason) for reason in entry["reasons"] or ()], language)
+    return [*cells, entry["point"] or "", why, share, doubts_text(entry, language)]

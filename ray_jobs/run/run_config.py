@@ -89,6 +89,8 @@ class ScoreConfig(Config):
     """The one day that is scored; default: the newest `days`."""
     again: bool = False
     """Whether buckets that have not changed are scored again."""
+    reasons: Literal["alarms", "all", "none"] = "alarms"
+    """Which equipment gets reasons: with an alarm at any horizon, all, none."""
 
 
 class CompareConfig(Config):

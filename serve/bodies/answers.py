@@ -8,7 +8,49 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
-from hvac.scoring.latest_rows import DoubtRow, LatestRow
+from hvac.explain.reason import reason_of
+from hvac.explain.wording import sentence
+from hvac.scoring.latest_rows import DoubtRow, LatestRow, StoredReason
+
+
+class ReasonText(BaseModel):
+    """A reason as a sentence, in both languages."""
+
+    en: str
+    ja: str
+
+
+class RiskReason(BaseModel):
+    """What speaks for an anomaly (log_odds above 0) or against it; never a cause.
+
+    All log_odds of a horizon together, also those too small to be listed, are how far the window
+    lies from healthy ones.
+    """
+
+    player: str = Field(
+        description="a point, or history, season_and_age, limits, coverage (of the record)"
+    )
+    log_odds: float = Field(description="what it adds to the log-odds of the risk")
+    since: dt.date | None = Field(description="day on which the point's level changed")
+    now: float | None = Field(description="mean of the last 14 days, in the point's unit")
+    usual: float | None = Field(description="usual level, in the point's unit")
+    over_peers: float | None = Field(description="how far above its peers, in the point's unit")
+    text: ReasonText
+
+
+class SimilarCase(BaseModel):
+    """A past window of another machine that looked alike, and what became of it.
+
+    Machines of other facilities than the one asked about stay unnamed.
+    """
+
+    facility_id: str | None
+    equipment_id: str | None
+    end_date: dt.date
+    anomaly_within_days: int | None = Field(
+        description="shortest horizon within which an anomaly began; null: none in the longest"
+    )
+    distance: float = Field(description="the smaller, the more alike")
 
 
 class PointForecast(BaseModel):
@@ -37,6 +79,9 @@ class HorizonRisk(BaseModel):
     threshold: float
     alarm: bool | None
     forecast: PointForecast | None
+    reasons: list[RiskReason] | None = Field(
+        default=None, description="with explain=true: up to 3 for, then up to 3 against"
+    )
 
 
 class PointDoubt(BaseModel):
@@ -76,6 +121,9 @@ class UnitPrediction(BaseModel):
     model: str
     bundle_id: str
     horizons: list[HorizonRisk]
+    past_cases: list[SimilarCase] | None = Field(
+        default=None, description="with explain=true: what became of machines that looked alike"
+    )
 
 
 class Predictions(BaseModel):
@@ -155,7 +203,44 @@ def risk_row(row: LatestRow) -> HorizonRisk:
         threshold=row["threshold"],
         alarm=row["alarm"],
         forecast=forecast,
+        reasons=_reasons(row.get("reasons")),
     )
+
+
+def _reasons(plain: Sequence[StoredReason] | None) -> list[RiskReason] | None:
+    if plain is None:
+        return None
+    return [
+        RiskReason(
+            player=reason.player,
+            log_odds=reason.log_odds,
+            since=reason.since,
+            now=reason.now,
+            usual=reason.usual,
+            over_peers=reason.over_peers,
+            text=ReasonText(en=sentence(reason, "en"), ja=sentence(reason, "ja")),
+        )
+        for reason in map(reason_of, plain)
+    ]
+
+
+def _cases(row: LatestRow) -> list[SimilarCase] | None:
+    cases = row.get("cases")
+    if cases is None:
+        return None
+    similar = []
+    for case in cases:
+        here = case.facility_id == row["facility_id"]
+        similar.append(
+            SimilarCase(
+                facility_id=case.facility_id if here else None,
+                equipment_id=case.equipment_id if here else None,
+                end_date=case.end_date,
+                anomaly_within_days=case.within_days,
+                distance=case.distance,
+            )
+        )
+    return similar
 
 
 def _number(value: float | None) -> float | None:
@@ -188,6 +273,7 @@ def _unit_prediction(rows: list[LatestRow]) -> UnitPrediction:
         model=first["model"],
         bundle_id=first["bundle_id"],
         horizons=[risk_row(row) for row in rows],
+        past_cases=_cases(first),
     )
 
 

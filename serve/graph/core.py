@@ -29,6 +29,7 @@ from hvac.features.table import Windows, concat
 from hvac.models.family import NEEDS, prepared
 from hvac.panel.grid import unit_panel
 from hvac.scoring.bundle import Bundle as Bundle
+from hvac.scoring.explanations import explain_newest
 from hvac.scoring.latest import Newest, PointOutlook, latest_records, newest, outlooks
 from hvac.scoring.latest import driving_outlooks as driving_outlooks
 from hvac.scoring.latest import newest_risks as newest_risks
@@ -38,7 +39,7 @@ from serve.graph.asks import Ask, events_of
 from serve.graph.published_peers import PeerLevels as PeerLevels
 from serve.graph.ready import ready_rows as ready_rows
 from serve.graph.ready import ready_windows as ready_windows
-from serve.graph.rows import BundleFacts, OutlookRow, Rows
+from serve.graph.rows import BundleFacts, ExplainedRow, OutlookRow, Rows
 
 log = logging.getLogger(__name__)
 
@@ -239,6 +240,31 @@ def shared_out(rows: Iterable[LatestRow], sizes: Sequence[int]) -> list[Rows]:
             {**row, "ask": row["ask"] - int(ends[request] - sizes[request])}
         )
     return rows_of_requests
+
+
+def explanations(shelf: Shelf, asks: Sequence[Ask]) -> list[ExplainedRow]:
+    """Return why each window that can be scored has its risks: reasons by horizon, past cases.
+
+    Each has the number of its ask in `ask`, and its point where points are scored alone.
+
+    Raises:
+        BundleError: a bundle was made before reasons, or its family has none.
+    """
+    rows: list[ExplainedRow] = []
+    for group in prepare(shelf, asks):
+        bundle = shelf(group.bundle_id)
+        points = group.latest.windows.column("point_id").tolist()
+        explained = explain_newest(bundle, group.latest)
+        for number, point, explanation in zip(group.ask_B, points, explained, strict=True):
+            if explanation is not None:
+                row: ExplainedRow = {
+                    "ask": number,
+                    "point_id": point,
+                    "reasons": dict(zip(bundle.horizons, explanation.reasons_H, strict=True)),
+                    "cases": explanation.cases,
+                }
+                rows.append(row)
+    return rows
 
 
 def all_outlooks(bundle: Bundle, latest: Newest, horizons: Sequence[int]) -> list[list[OutlookRow]]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TypedDict
 
+from hvac.explain.reason import PastCase, Reason
 from hvac.scoring.latest_rows import LatestRow
 
 Rows = list[LatestRow]
@@ -22,6 +24,18 @@ class OutlookRow(TypedDict):
     low_D: list[float]
     high_D: list[float]
     crossing: float
+
+
+class ExplainedRow(TypedDict):
+    """Why a window has its risks: reasons by horizon, and past cases that looked alike.
+
+    `ask` numbers the asks; there is a point where points are scored alone.
+    """
+
+    ask: int
+    point_id: str | None
+    reasons: dict[int, Sequence[Reason]]
+    cases: Sequence[PastCase]
 
 
 class BundleFacts(_Class):

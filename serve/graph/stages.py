@@ -15,7 +15,7 @@ import pyarrow as pa
 from hvac.storage import AnyPath
 from serve import service_metrics
 from serve.graph.asks import Ask
-from serve.graph.rows import BundleFacts, OutlookRow, Rows
+from serve.graph.rows import BundleFacts, ExplainedRow, OutlookRow, Rows
 
 if TYPE_CHECKING:
     from serve.graph.core import Group
@@ -35,6 +35,9 @@ class Stages(Protocol):
 
     async def forecast(self, ask: Ask, horizons: Sequence[int]) -> list[OutlookRow]:
         """Return every point's forecast for each horizon."""
+
+    async def explain(self, asks: Sequence[Ask]) -> list[ExplainedRow]:
+        """Return reasons by horizon and past cases of every window, with its `ask` and point."""
 
     async def bulk(self, part: Part) -> pa.Table:
         """Predict ready windows that one bundle scores, in their order."""
@@ -193,6 +196,9 @@ class LocalStages:
             return [outlook for window in outlooks_of_windows for outlook in window]
 
         return await self._rounds.alone(work)
+
+    async def explain(self, asks: Sequence[Ask]) -> list[ExplainedRow]:
+        return await self._rounds.alone(self.core.explanations, self.shelf, asks)
 
     async def bulk(self, part: Part) -> pa.Table:
 

@@ -85,12 +85,13 @@ def _predicting(service: Service, door: Door) -> APIRouter:
     read, push = Depends(door.may("read")), Depends(door.may("push"))
 
     @routes.post("/predict", response_model=Predictions)
-    async def predict(body: PredictBody, caller: Caller = read) -> Response:
+    async def predict(body: PredictBody, caller: Caller = read, explain: bool = False) -> Response:
         """Predict how likely an anomaly begins within 30, 60 and 90 days, for one or many pieces of
-        equipment.
+        equipment; `explain=true` adds the reasons and similar past cases.
         """
         door.check(caller, *(unit.facility_id for unit in body.units))
-        answer = Predictions(predictions=unit_predictions(await service.predict(body.units)))
+        rows = await service.predict(body.units, explain=explain)
+        answer = Predictions(predictions=unit_predictions(rows))
         return Response(answer.model_dump_json(by_alias=True), media_type="application/json")
 
     @routes.post(

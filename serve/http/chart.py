@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from html import escape
 
 from hvac.days import EPOCH
+from hvac.words import short_number
 
 WIDTH, HEIGHT = 720, 220
 LEFT, RIGHT, TOP, BOTTOM = 56, 12, 12, 26
@@ -30,19 +31,6 @@ class Drawing:
     forecast: Points = ()
     band: Sequence[tuple[int, float, float]] = ()
     events: Sequence[tuple[int, str]] = field(default=())
-
-
-def short_number(value: float) -> str:
-    """Write a value with three significant digits.
-
-    >>> short_number(1234.5), short_number(0.01234), short_number(-3.0)
-    ('1,234', '0.0123', '-3')
-    """
-    if value == 0 or not math.isfinite(value):
-        return "0" if value == 0 else "–"
-    digits = max(0, 2 - math.floor(math.log10(abs(value))))
-    text = f"{value:,.{min(digits, 8)}f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def draw_chart(drawing: Drawing) -> str:

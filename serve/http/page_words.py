@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from functools import cache
-from pathlib import Path
-
-import yaml
-
-from hvac.json_values import JsonObject, branch
-
-LANGUAGES = ("en", "ja")
+from hvac.explain.reason import reason_of
+from hvac.explain.wording import headline
+from hvac.scoring.latest_rows import RankedUnit
+from hvac.words import LANGUAGES, Texts, read_texts
 
 
-class PageWords:
+class PageWords(Texts):
     """The texts of one language.
 
     >>> PageWords("ja")("risk.within", days=30, percent=37)
@@ -22,27 +18,16 @@ class PageWords:
     """
 
     def __init__(self, language: str) -> None:
-        self.language = language
+        super().__init__(language, read_texts("serve.http", "texts.yaml"))
+
+    def first_reason(self, entry: RankedUnit) -> str:
+        """Write the strongest reason for an entry's alarm; nothing where there is none."""
+        reasons = [reason_of(reason) for reason in entry["reasons"] or ()]
+        if not reasons or reasons[0].log_odds <= 0:
+            return ""
+        return headline(reasons[0], self.language)
 
     @property
     def other(self) -> str:
         """Return the other language."""
         return LANGUAGES[1 - LANGUAGES.index(self.language)]
-
-    def __call__(self, key: str, **values: object) -> str:
-        """Return the text at a dotted key, with its {braces} filled in."""
-        leaf = branch(_texts(), *key.split("."))
-        return str(leaf[self.language]).format(**values)
-
-    def name(self, group: str, word: str) -> str:
-        """Return the word for an identifier; the identifier itself where there is none."""
-        leaf = branch(_texts(), group, word)
-        return str(leaf[self.language]) if leaf else word
-
-
-@cache
-def _texts() -> JsonObject:
-    loaded: JsonObject = yaml.safe_load(
-        Path(__file__).with_name("texts.yaml").read_text(encoding="utf-8")
-    )
-    return loaded

@@ -7,7 +7,7 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 from collections.abc import Sequence
-from typing import Annotated, TypedDict
+from typing import Annotated, NotRequired, TypedDict
 
 import pyarrow as pa
 from fastapi import APIRouter, Depends, Query, Request, Response
@@ -15,13 +15,17 @@ from fastapi.responses import HTMLResponse
 from markupsafe import Markup
 
 from hvac.days import EPOCH
+from hvac.errors import HvacError
+from hvac.explain.wording import case_sentence, sentence, strength
 from hvac.panel.grid import Unit
 from hvac.readings.registers import OPEN_END
 from hvac.scoring.latest_rows import LatestRow, RankedUnit
 from hvac.scoring.worklist import doubts_text, ranking_csv
+from hvac.words import short_number
 from serve.bodies.answers import grade
+from serve.bodies.schemas import AskedUnit
 from serve.graph.rows import Rows
-from serve.http.chart import Drawing, draw_chart, short_number
+from serve.http.chart import Drawing, draw_chart
 from serve.http.door import Door
 from serve.http.page_words import PageWords
 from serve.http.rendering import FOLDER, language_of, render
@@ -121,7 +125,8 @@ def _add_equipment(routes: APIRouter, service: Service, door: Door) -> None:
         words = PageWords(language_of(request, default))
         unit = Unit(facility_id, equipment_id)
         view = await asyncio.to_thread(equipment_view, service, unit, words)
-        return render(request, "equipment.html.j2", default=default, **view)
+        why = await reasons_view(service, unit, view["rows"], words)
+        return render(request, "equipment.html.j2", default=default, **view, why=why)
 
 
 class RankingView(TypedDict):
@@ -263,6 +268,52 @@ def equipment_view(service: Service, unit: Unit, words: PageWords) -> EquipmentV
             for e in reversed(events)
         ],
         "alarms": [(EPOCH + days(d), h, r) for d, _, h, r, alarm in reversed(history) if alarm],
+    }
+
+
+class ReasonsView(TypedDict):
+    """Reasons in words (sentence, strength) and past cases; `missing` tells why there are none."""
+
+    missing: str
+    days: NotRequired[int]
+    cases: NotRequired[list[str]]
+    in_favour: NotRequired[list[tuple[str, str]]]
+    opposed: NotRequired[list[tuple[str, str]]]
+
+
+async def reasons_view(
+    service: Service, unit: Unit, rows: Rows, words: PageWords
+) -> ReasonsView | None:
+    """Return the reasons of the shortest horizon with an alarm (else of the shortest), in words.
+
+    It is None where there is no risk; `missing` tells where there can be no reasons.
+    """
+    scored = sorted((row for row in rows if row["risk"] is not None), key=lambda r: r["horizon"])
+    if not scored:
+        return None
+    shown = next((row for row in scored if row["alarm"]), scored[0])
+    try:
+        explained = await service.explain(AskedUnit(**unit._asdict()))
+    except HvacError as error:
+        return {"missing": service.plain(error)}
+    window = next((row for row in explained if row["point_id"] == shown["point_id"]), None)
+    if window is None:
+        return None
+    in_favour: list[tuple[str, str]] = []
+    opposed: list[tuple[str, str]] = []
+    for reason in window["reasons"][shown["horizon"]]:
+        side = in_favour if reason.log_odds > 0 else opposed
+        side.append((sentence(reason, words.language), strength(reason)))
+    cases = []
+    for case in window["cases"]:
+        named = case.facility_id == unit.facility_id
+        cases.append(case_sentence(case, words.language, named=named))
+    return {
+        "missing": "",
+        "days": shown["horizon"],
+        "cases": cases,
+        "in_favour": in_favour,
+        "opposed": opposed,
     }
 
 

@@ -10,8 +10,8 @@ import jinja2
 from fastapi import Request
 from fastapi.responses import HTMLResponse
 
-from serve.http.chart import short_number
-from serve.http.page_words import LANGUAGES, PageWords
+from hvac.words import LANGUAGES, short_number
+from serve.http.page_words import PageWords
 from serve.ids import segment
 
 FOLDER = Path(__file__).parent / "templates"

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 from sqlalchemy import Connection, delete, func, select
 
+from hvac.explain.reason import plain_reason, reason_of
 from hvac.panel.grid import Unit
 from hvac.scoring.latest_rows import LatestRow, StoredRow
 from serve.memory.database import Row, execute_many, insert_rows, upsert_rows
@@ -195,9 +196,16 @@ def _last_days(rows: Iterable[Row]) -> dict[tuple[str, str], int]:
 
 
 def _prediction(row: LatestRow) -> Row:
-    """Return a row of `latest.parquet` as stored: some of it in columns, the whole as JSON."""
+    """Return a row of `latest.parquet` as stored: some of it in columns, the whole as JSON.
+
+    Past cases are not kept: they are looked for when they are asked for.
+    """
     end_day = int(np.datetime64(row["end_date"], "D").astype(int))
     body = {**row, "end_date": str(row["end_date"]), "end_day": end_day}
+    body.pop("cases", None)
+    reasons = row.get("reasons")
+    if reasons is not None:
+        body["reasons"] = [plain_reason(reason_of(reason)) for reason in reasons]
     keys = (row["facility_id"], row["equipment_id"], row["point_id"] or "", row["horizon"], end_day)
     judged = (row["status"], row["risk"], int(bool(row["alarm"])), row["bundle_id"])
     return (*keys, *judged, json.dumps(body))

@@ -12,7 +12,7 @@ from hvac.panel.windows import OK
 from hvac.scoring.latest_rows import RankedUnit, StoredRow
 from hvac.scoring.worklist import ranking
 from serve.bodies.problems import Refused
-from serve.graph.rows import Rows
+from serve.graph.rows import ExplainedRow, Rows
 
 AnyRow = TypeVar("AnyRow", bound=StoredRow)
 
@@ -55,6 +55,20 @@ def _no_probability(bundle: str) -> str:
         f"bundle {bundle} gave a risk that is no probability, or a forecast that is no number:"
         " promote another"
     )
+
+
+def with_reasons(rows: Rows, explained: Sequence[ExplainedRow]) -> Rows:
+    """Return rows with the reasons of their horizon and the past cases of their window.
+
+    Those that could not be scored have None.
+    """
+    of_window = {(row["ask"], row["point_id"]): row for row in explained}
+    joined: Rows = []
+    for row in rows:
+        window = of_window.get((row["ask"], row["point_id"]))
+        reasons = window["reasons"][row["horizon"]] if window else None
+        joined.append({**row, "reasons": reasons, "cases": window["cases"] if window else None})
+    return joined
 
 
 def ranked_units(rows: Rows) -> list[RankedUnit]:

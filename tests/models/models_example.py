@@ -13,6 +13,8 @@ import pyarrow as pa
 
 from hvac.decision.calibration import bent
 from hvac.decision.decision import Decision, DecisionConfig, Scored, fit_decisions
+from hvac.explain.background import choose_background
+from hvac.explain.past_cases import choose_cases
 from hvac.features.context import ContextSpec
 from hvac.features.describe import Recipe
 from hvac.features.encoder import Encoder, EncoderConfig, load_encoder
@@ -166,7 +168,12 @@ def bundle(points: Sequence[str] = ("p",), *, seed: int = 0, **more: Any) -> Bun
     rule = recipe(points, **more)
     band = {h: np.tile(np.sqrt(np.arange(1.0, h + 1)), (rule.width, 1)) for h in HORIZONS}
     cal = described(200, points=rule.width, seed=3)
-    return bundled(fitted(rule.width, seed), rule, cal, band=band, training={"rows": 200})
+    model = fitted(rule.width, seed)
+    reasons = {
+        "background": choose_background(cal, model.config.needs),
+        "cases": choose_cases(replace(cal, k_BK=None), HORIZONS),
+    }
+    return bundled(model, rule, cal, band=band, training={"rows": 200}, **reasons)
 
 
 def departing(facility: str, **more: Any) -> Bundle:

@@ -19,7 +19,8 @@ from matplotlib.figure import Figure
 
 from hvac.errors import HvacError
 from hvac.report import figures, style
-from hvac.report.texts import LANGUAGES, Words, texts
+from hvac.report.texts import Words, texts
+from hvac.words import LANGUAGES
 
 
 def _load_example() -> ModuleType:

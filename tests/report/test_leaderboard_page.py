@@ -17,8 +17,9 @@ from hvac.report.leaderboard_page import SECTIONS, write_leaderboard_page
 from hvac.report.leaderboard_view import TEXTS, amount, leaderboard_summary, overall
 from hvac.report.page import write_report
 from hvac.report.style import EVENT, PAST
-from hvac.report.texts import LANGUAGES, Words, texts
+from hvac.report.texts import Words, texts
 from hvac.report.view import Block, Note, Row, Table, View
+from hvac.words import LANGUAGES
 from tests.evaluation.leaderboard_example import ABOUT, HORIZONS, board
 from tests.report.report_example import example_metrics
 from tests.report.test_figures import leaves

@@ -13,8 +13,9 @@ import pytest
 
 from hvac.errors import HvacError
 from hvac.report.page import SECTIONS, write_report
-from hvac.report.texts import LANGUAGES, texts
+from hvac.report.texts import texts
 from hvac.report.view import cell, number, show
+from hvac.words import LANGUAGES
 from tests.report.page_example import Page
 
 PIXEL = "data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7"

@@ -1,0 +1,188 @@
+"""Past cases: windows of other units that looked alike, and what became of them.
+
+A bundle keeps a few hundred windows that were not tested, half of them followed by an anomaly, as
+points in a space of few dimensions: principal components of the last days' summaries, deviations
+from peers, residuals and context. (On the demo's development units the three nearest such cases
+rank windows with ROC-AUC 0.635; by statistics and embedding 0.58: docs/findings.md.) A case counts
+for a window only where its outcome was known on that window's last day.
+
+Legend: B windows, M cases, N inputs, D dimensions.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from hvac.days import EPOCH
+from hvac.errors import BundleError
+from hvac.explain.background import dealt
+from hvac.explain.reason import PastCase
+from hvac.features.table import Windows
+from hvac.models.blocks import inputs
+from hvac.models.family import NEEDS
+from hvac.models.scaling import Scaler, fit_scaler
+
+Floats = npt.NDArray[np.float64]
+LOOKED_AT: Final = ("recent", "peers", "residuals", "context")  # what makes two windows alike
+MOST: Final = 256
+DIMENSIONS: Final = 16
+SHOWN: Final = 3
+NONE_BEGAN: Final = 0
+PREFIX: Final = "case."
+
+
+class PastCases(NamedTuple):
+    """Cases with the projection that places a window among them, made of `blocks`.
+
+    `within_M` is the shortest horizon within which an anomaly began, 0 for none in the longest;
+    `known_day_M` the day on which that was known.
+    """
+
+    unit_M: tuple[tuple[str, str], ...]
+    end_day_M: npt.NDArray[np.int32]
+    within_M: npt.NDArray[np.int32]
+    known_day_M: npt.NDArray[np.int32]
+    place_MD: npt.NDArray[np.float32]
+    basis_ND: npt.NDArray[np.float32]
+    scaler: Scaler
+    blocks: tuple[str, ...]
+
+    def nearest(self, windows: Windows, b: int) -> list[PastCase]:
+        """Return the nearest cases of other units known by the end of a window, one of each unit."""
+        alone = windows.take(np.array([b]))
+        place_D = _scaled(alone, self.blocks, self.scaler)[0] @ self.basis_ND
+        unit = (str(windows.column("facility_id")[b]), str(windows.column("equipment_id")[b]))
+        apart_M = np.sqrt(((self.place_MD - place_D) ** 2).mean(axis=1))
+        cases: dict[tuple[str, str], PastCase] = {}
+        for m in np.argsort(apart_M, kind="stable").tolist():
+            other = self.unit_M[m]
+            known = self.known_day_M[m] <= windows.end_day_B[b]
+            if not known or other == unit or other in cases:
+                continue
+            cases[other] = self._case(m, float(apart_M[m]))
+            if len(cases) == SHOWN:
+                break
+        return list(cases.values())
+
+    def _case(self, m: int, distance: float) -> PastCase:
+        return PastCase(
+            *self.unit_M[m],
+            end_date=EPOCH + dt.timedelta(days=int(self.end_day_M[m])),
+            within_days=int(self.within_M[m]) or None,
+            distance=distance,
+        )
+
+    def arrays(self) -> dict[str, npt.NDArray[Any]]:
+        """Return all of it as arrays by name (for safetensors); units as UTF-8 text."""
+        lines = "\n".join("\x1f".join(unit) for unit in self.unit_M)
+        arrays: dict[str, npt.NDArray[Any]] = {
+            "units": _from_text(lines),
+            "blocks": _from_text("\n".join(self.blocks)),
+            "end_day_M": self.end_day_M,
+            "within_M": self.within_M,
+            "known_day_M": self.known_day_M,
+            "place_MD": self.place_MD,
+            "basis_ND": self.basis_ND,
+            **{f"scaler.{name}": array for name, array in self.scaler._asdict().items()},
+        }
+        return {PREFIX + name: np.ascontiguousarray(array) for name, array in arrays.items()}
+
+    @classmethod
+    def restore(cls, arrays: Mapping[str, npt.NDArray[Any]]) -> PastCases:
+        """Return the cases that `arrays` gave.
+
+        Raises:
+            BundleError: if the arrays do not fit each other.
+        """
+        try:
+            own = {name.removeprefix(PREFIX): array for name, array in arrays.items()}
+            pairs = [tuple(line.split("\x1f")) for line in _lines(own["units"])]
+            scaler = Scaler(*(own[f"scaler.{name}"] for name in Scaler._fields))
+            cases = cls(
+                tuple((facility, equipment) for facility, equipment in pairs),
+                own["end_day_M"],
+                own["within_M"],
+                own["known_day_M"],
+                own["place_MD"],
+                own["basis_ND"],
+                scaler,
+                tuple(_lines(own["blocks"])),
+            )
+        except (KeyError, ValueError) as error:
+            raise BundleError(f"its past cases are damaged ({error})") from error
+        lengths = {len(part) for part in cases[:5]}
+        widths = (len(scaler.mean_N), cases.place_MD.shape[1])
+        known = set(cases.blocks) <= set(LOOKED_AT)
+        if len(lengths) != 1 or cases.basis_ND.shape != widths or not known:
+            raise BundleError("its past cases are damaged: their arrays do not fit each other")
+        return cases
+
+
+def choose_cases(windows: Windows, horizons: tuple[int, ...]) -> PastCases | None:
+    """Keep windows whose outcome is known, half of them followed by an anomaly.
+
+    Args:
+        windows: labelled windows that are not tested, with statistics and embedding.
+        horizons: of their labels, in days, rising.
+
+    Returns:
+        None where no outcome is known, or the windows have nothing to compare.
+    """
+    y_BH, known_BH = windows.labels
+    positive_BH = np.asarray(y_BH & known_BH)
+    positive_B = np.asarray(positive_BH.any(axis=1), dtype=np.bool_)
+    clear_B = known_BH[:, -1] & ~positive_B
+    rows = [dealt(windows, np.flatnonzero(part_B), MOST // 2) for part_B in (positive_B, clear_B)]
+    chosen = np.concatenate(rows)
+    blocks = tuple(name for name in LOOKED_AT if getattr(windows, NEEDS[name]) is not None)
+    if not len(chosen) or not blocks:
+        return None
+    cases = windows.take(chosen)
+    first_M = positive_BH[chosen].argmax(axis=1)
+    days_H = np.array(horizons, dtype=np.int32)
+    within_M = np.where(positive_B[chosen], days_H[first_M], NONE_BEGAN).astype(np.int32)
+    waited_M = np.where(within_M > 0, within_M, days_H[-1])
+    scaler = fit_scaler(inputs(cases, blocks))
+    scaled_MN = _scaled(cases, blocks, scaler)
+    basis_ND = _basis(scaled_MN)
+    units = zip(cases.column("facility_id"), cases.column("equipment_id"), strict=True)
+    return PastCases(
+        tuple((str(facility), str(equipment)) for facility, equipment in units),
+        cases.end_day_B,
+        within_M,
+        (cases.end_day_B + waited_M).astype(np.int32),
+        (scaled_MN @ basis_ND).astype(np.float32),
+        basis_ND,
+        scaler,
+        blocks,
+    )
+
+
+def _from_text(text: str) -> npt.NDArray[np.uint8]:
+    return np.frombuffer(text.encode(), dtype=np.uint8).copy()
+
+
+def _lines(text: npt.NDArray[np.uint8]) -> list[str]:
+    return text.tobytes().decode().split("\n")
+
+
+def _scaled(windows: Windows, blocks: tuple[str, ...], scaler: Scaler) -> npt.NDArray[np.float32]:
+    input_BN = inputs(windows, blocks)
+    if input_BN.shape[1] != len(scaler.mean_N):
+        raise BundleError(
+            f"windows have {input_BN.shape[1]} numbers of {' and '.join(blocks)}, its past cases"
+            f" {len(scaler.mean_N)}"
+        )
+    return scaler.transform(input_BN)
+
+
+def _basis(scaled_MN: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Return the principal directions of the cases: [N, D]."""
+    _, strength_D, direction_DN = np.linalg.svd(scaled_MN.astype(np.float64), full_matrices=False)
+    kept = min(DIMENSIONS, int((strength_D > 1e-6 * strength_D.max(initial=0)).sum()) or 1)
+    return np.asarray(direction_DN[:kept].T, dtype=np.float32)

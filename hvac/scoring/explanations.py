@@ -1,0 +1,67 @@
+"""Explanations of the newest windows: reasons per horizon, and nearest past cases.
+
+Legend: B windows, H horizons.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from hvac.explain.reason import PastCase, Reason
+from hvac.explain.reasons import PointScale, reasons_of
+from hvac.features.table import Windows
+from hvac.models.family import prepared
+
+if TYPE_CHECKING:
+    from hvac.scoring.bundle import Bundle
+    from hvac.scoring.latest import Frame, Newest
+
+
+class Explanation(NamedTuple):
+    """Why a window has its risks: reasons of every horizon, and past cases that looked alike."""
+
+    reasons_H: tuple[tuple[Reason, ...], ...]
+    cases: tuple[PastCase, ...]
+
+
+def explain_newest(
+    bundle: Bundle, newest_windows: Newest, rows_B: npt.NDArray[np.bool_] | None = None
+) -> list[Explanation | None]:
+    """Explain newest windows; None for those that cannot be scored, or are not asked for.
+
+    Args:
+        bundle: of the windows' class.
+        newest_windows: as cut for scoring.
+        rows_B: which windows to explain; default: all that can be scored.
+
+    Raises:
+        BundleError: the bundle was made before reasons, or its family has none.
+    """
+    asked_B = newest_windows.ok_B if rows_B is None else newest_windows.ok_B & rows_B
+    explanations: list[Explanation | None] = [None] * len(asked_B)
+    rows = np.flatnonzero(asked_B)
+    if len(rows):
+        windows = newest_windows.windows.take(rows)
+        frames = [newest_windows.frames[b] for b in rows]
+        for b, explanation in zip(rows, explain(bundle, windows, frames), strict=True):
+            explanations[b] = explanation
+    return explanations
+
+
+def explain(bundle: Bundle, windows: Windows, frames: Sequence[Frame]) -> list[Explanation]:
+    """Explain windows that can be scored; `frames` turn their values into physical units."""
+    based = bundle.recipe.windows.normalise == "baseline"
+    scales = [PointScale(frame.centre_C, frame.spread_C, based) for frame in frames]
+    ready = bundle.prepared(windows)
+    reasons = reasons_of(bundle.contributions(ready), ready, scales, bundle.recipe.context.names)
+    explanations = []
+    seen = prepared(ready, bundle.cases.blocks, lambda: bundle.encoder) if bundle.cases else ready
+    for b, reasons_H in enumerate(reasons):
+        cases = bundle.cases.nearest(seen, b) if bundle.cases else []
+        of_horizons = tuple(tuple(reasons_of_horizon) for reasons_of_horizon in reasons_H)
+        explanations.append(Explanation(of_horizons, tuple(cases)))
+    return explanations

@@ -1,0 +1,110 @@
+"""Reasons where people meet them: in answers of the API, on the equipment's page, in the list."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+
+from hvac.explain.wording import sentence
+from serve.bodies.schemas import AskedUnit
+from serve.service import Service
+from tests.models.models_example import bundle
+from tests.serve.serve_example import UNITS, client_of, scored, service_of
+
+RISING = UNITS[1]  # its value rises in the last 60 days
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Service:
+    return scored(service_of(tmp_path_factory.mktemp("reasons")))
+
+
+@pytest.fixture(scope="module")
+def client(service: Service) -> Iterator[TestClient]:
+    with client_of(service) as client:
+        yield client
+
+
+def predicted(client: TestClient, explain: bool) -> dict[str, Any]:
+    body = {"units": [{"facility_id": RISING.facility_id, "equipment_id": RISING.equipment_id}]}
+    answer = client.post("/v1/predict", json=body, params={"explain": explain})
+    assert answer.status_code == 200, answer.text
+    (prediction,) = answer.json()["predictions"]
+    return dict(prediction)
+
+
+def test_answer_with_explain_holds_reasons_and_cases(client: TestClient, service: Service) -> None:
+    prediction = predicted(client, True)
+    (window,) = asyncio.run(service.explain(AskedUnit(**RISING._asdict())))
+    for horizon in prediction["horizons"]:
+        expected = window["reasons"][horizon["days"]]
+        assert [reason["player"] for reason in horizon["reasons"]] == [r.player for r in expected]
+        for shown, reason in zip(horizon["reasons"], expected, strict=True):
+            assert shown["log_odds"] == pytest.approx(reason.log_odds)
+            assert shown["text"]["ja"] == sentence(reason, "ja")
+    assert any(horizon["reasons"] for horizon in prediction["horizons"])
+    assert len(prediction["past_cases"]) == 3
+    for case in prediction["past_cases"]:
+        assert case["facility_id"] in (RISING.facility_id, None)
+        assert (case["equipment_id"] is None) == (case["facility_id"] is None)
+
+
+def test_answer_without_explain_is_the_same_but_for_reasons(client: TestClient) -> None:
+    plain, explained = predicted(client, False), predicted(client, True)
+    for prediction in (plain, explained):
+        prediction.pop("past_cases")
+        for horizon in prediction["horizons"]:
+            horizon.pop("reasons")
+    assert plain == explained
+
+
+def test_too_many_units_to_explain_are_refused(client: TestClient) -> None:
+    unit = {"facility_id": RISING.facility_id, "equipment_id": RISING.equipment_id}
+    answer = client.post("/v1/predict", json={"units": [unit] * 33}, params={"explain": True})
+    assert answer.status_code == 413
+    assert "33 units with explain=true in one request; at most 32" in answer.json()["error"]
+
+
+@pytest.mark.parametrize("language", ["en", "ja"])
+def test_page_shows_the_reasons(client: TestClient, service: Service, language: str) -> None:
+    path = f"/equipment/{RISING.facility_id}/{RISING.equipment_id}"
+    text = client.get(path, params={"lang": language}).text
+    rows = service.rows(*RISING)
+    shown = next((row for row in rows if row["alarm"]), rows[0])
+    (window,) = asyncio.run(service.explain(AskedUnit(**RISING._asdict())))
+    reasons = window["reasons"][shown["horizon"]]
+    assert reasons
+    for reason in reasons:
+        assert sentence(reason, language) in text
+
+
+def test_list_and_csv_show_the_first_reason_of_an_alarm(
+    client: TestClient, service: Service
+) -> None:
+    entries = [entry for entry in service.ranking() if entry["reasons"]]
+    alarmed = [entry for entry in service.ranking() if any(entry["alarms"].values())]
+    assert alarmed
+    assert len(entries) == len(alarmed)
+    assert all(entry["reasons"][0]["log_odds"] > 0 for entry in entries)
+    csv = client.get("/ranking.csv", params={"lang": "en"}).text
+    assert "what raises the risk" in csv.splitlines()[0]
+
+
+@pytest.mark.parametrize("language", ["en", "ja"])
+def test_page_of_a_bundle_made_before_reasons_says_so(tmp_path: Path, language: str) -> None:
+    old = replace(bundle(), background=None, cases=None)
+    own = scored(service_of(tmp_path, old))
+    with client_of(own) as client:
+        path = f"/equipment/{RISING.facility_id}/{RISING.equipment_id}"
+        text = client.get(path, params={"lang": language}).text
+        assert "made before reasons: train anew" in text
+        body = {"units": [RISING._asdict()]}
+        answer = client.post("/v1/predict", json=body, params={"explain": True})
+    assert answer.status_code == 422
+    assert "made before reasons: train anew" in answer.json()["error"]
