@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, cast
 
 import pyarrow as pa
+
+from hvac.json_values import Json, JsonObject
 
 POINT: Final = "point"
 HISTORY: Final = "history"
@@ -43,13 +44,13 @@ class Reason(NamedTuple):
     point: str | None = None
 
 
-def plain_reason(reason: Reason) -> dict[str, Any]:
+def plain_reason(reason: Reason) -> dict[str, Json]:
     """Return a reason as JSON can hold it; `reason_of` reads it again."""
     since = reason.since
     return {**reason._asdict(), "since": None if since is None else since.isoformat()}
 
 
-def reason_of(plain: Reason | Mapping[str, Any]) -> Reason:
+def reason_of(plain: Reason | JsonObject) -> Reason:
     """Return the reason in a row of `latest.parquet`, or in what `plain_reason` gave.
 
     >>> worn = Reason("flow", "point", 1.0, since=dt.date(2024, 3, 1))
@@ -58,7 +59,7 @@ def reason_of(plain: Reason | Mapping[str, Any]) -> Reason:
     """
     if isinstance(plain, Reason):
         return plain
-    reason = Reason(**plain)
+    reason = Reason(**cast(dict[str, Any], plain))
     since = reason.since
     return reason._replace(since=dt.date.fromisoformat(since)) if isinstance(since, str) else reason
 

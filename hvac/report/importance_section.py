@@ -14,12 +14,12 @@ def importance(view: View) -> list[Block]:
     It is about the shortest horizon: what each adds to the log-odds on average, and how much worse
     the model gets where its values are shuffled.
     """
-    by_class = view.at("importance")
     rows = []
     days = ""
-    for class_name, by_horizon in by_class.items():
-        days = in_order(list(by_horizon))[0]
-        for player, figures in list(by_horizon[days].items())[:SHOWN]:
+    for class_name in view.group("importance"):
+        days = in_order(list(view.group("importance", class_name)))[0]
+        players = view.group("importance", class_name, days)
+        for player, figures in list(players.items())[:SHOWN]:
             name = view.words.name("player", player)
             cells = [
                 Cell(name),
