@@ -32,7 +32,6 @@ from hvac.decision.abstain_config import AbstainConfig
 from hvac.decision.decision import DecisionConfig, fit_decisions
 from hvac.decision.thresholds import alarms
 from hvac.explain.past_cases import LOOKED_AT
-from hvac.models.family import prepared
 from hvac.scoring.bundle import Bundle
 from hvac.storage import place
 from ray_jobs.tables.windows_table import load_recipes, read_windows, table_columns
@@ -120,7 +119,7 @@ def _unfamiliar(workspace: Path) -> dict[str, float]:
             needs = tuple(sorted(set(bundle.needs) | set(LOOKED_AT) | {"values"}))
             columns = tuple(sorted(table_columns(place(workspace / "windows"), recipe) & {*needs}))
             windows = read_windows(place(workspace / "windows"), recipe, ("test",), columns)
-            windows = prepared(replace(windows, points=None), bundle.needs, lambda: bundle.encoder)
+            windows = bundle.prepared(replace(windows, points=None))
             risk_BH = bundle.predict(windows).risk_BH
             sure = bundle.sureness(windows, risk_BH)
             assert sure is not None, "the workspace's bundles hold bands"
