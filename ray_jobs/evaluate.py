@@ -30,10 +30,10 @@ from hvac.models.family import FamilyConfig
 from hvac.report.example_windows import choose_examples
 from hvac.report.page import write_report
 from hvac.storage import content_key, write_json
+from ray_jobs.assess.bundle_facts import bundle_facts
 from ray_jobs.assess.decided_risks import DecidedRisks, bundle_risks, decide_risks, score_bundles
 from ray_jobs.assess.drawn_examples import draw_examples
 from ray_jobs.assess.evaluation_sets import evaluation_set, onsets
-from ray_jobs.assess.importance_facts import importance_facts
 from ray_jobs.assess.leaderboard_files import finished_facilities, finished_leaderboard
 from ray_jobs.assess.report_files import (
     draw_figures,
@@ -101,6 +101,9 @@ def _evaluate(config: RunConfig, workspace: Workspace, trained: TrainRecord) -> 
     panels = draw_examples(
         units, units.risks[default], rows, plan, buckets=workspace.buckets, bundles=bundles
     )
+    facts = bundle_facts(
+        candidates.shared, recipes, bundles, replicates=replicates, seed=config.seed
+    )
     content: JsonObject = {
         **as_json(run_facts(config, workspace, shlex.join(["python", *_command(sys.argv)]))),
         **as_json(apart(metrics, ABLATION, default)),
@@ -110,9 +113,8 @@ def _evaluate(config: RunConfig, workspace: Workspace, trained: TrainRecord) -> 
         "leaderboard": finished_leaderboard(workspace),
         "unseen": finished_facilities(workspace),
         "history": trained.history,
-        "importance": importance_facts(
-            candidates.shared, recipes, bundles, replicates=replicates, seed=config.seed
-        ),
+        "importance": facts.importance,
+        "sureness": facts.sureness,
         "forecast": as_json(measure_forecasts(config, workspace, recipes, bundles)),
     }
     write_json(workspace.root / "metrics.json", content)

@@ -32,6 +32,7 @@ from hvac.report.section_tables import (
     slices,
 )
 from hvac.report.summary import summary
+from hvac.report.sureness_section import sureness
 from hvac.report.texts import Words, languages_from, texts
 from hvac.report.view import DASH, Block, View
 from hvac.storage import AnyPath, as_given, write_text
@@ -45,6 +46,7 @@ SECTIONS: dict[str, Callable[[View], list[Block]]] = {
     "leaderboard": leaderboard_summary,
     "curves": curve_figures,
     "alarms": alarm_table,
+    "sureness": sureness,
     "importance": importance,
     "forecast": forecast,
     "ablation": ablation,

@@ -1,34 +1,46 @@
-"""What the report says of importance: every class's bundle explained on some of its test windows."""
+"""What the report says of reasons and sureness: every class's bundle on its test windows."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import ray
 import torch
 
 from hvac.evaluation.importance import importances
+from hvac.evaluation.sureness_figures import sureness_figures
 from hvac.explain.games import has_reasons
 from hvac.features.describe import Recipe
 from hvac.features.encoder import load_encoder
-from hvac.models.family import loaded_once
+from hvac.features.table import Windows
+from hvac.json_values import JsonObject, as_json
+from hvac.models.family import NEEDS, loaded_once
 from hvac.scoring.bundle import Bundle
 from ray_jobs.fit.candidates import FitSettings, needed_windows
 
 MOST_WINDOWS = 96  # of a class: about a second of work
 
 
-def importance_facts(
+class BundleFacts(NamedTuple):
+    """Importance and sureness of every class that has them, by class and horizon."""
+
+    importance: JsonObject
+    sureness: JsonObject
+
+
+def bundle_facts(
     shared: FitSettings,
     recipes: Mapping[str, Recipe],
     bundles: Mapping[str, str],
     *,
     replicates: int,
     seed: int,
-) -> dict[str, Any]:
-    """Return the importance of every player by class and horizon; {} for families without reasons.
+) -> BundleFacts:
+    """Return how important every player is, and what bands are worth, by class and horizon.
+
+    Families without reasons, and bundles made before them, are left out.
 
     Args:
         shared: where windows lie, and the encoder.
@@ -40,21 +52,25 @@ def importance_facts(
     task = ray.remote(num_cpus=1, max_retries=2)(_of_class)
     refs = [task.remote(shared, recipes[name], bundles[name], replicates, seed) for name in recipes]
     by_class = dict(zip(recipes, ray.get(refs), strict=True))
-    return {name: facts for name, facts in by_class.items() if facts}
+    return BundleFacts(
+        {name: facts.importance for name, facts in by_class.items() if facts.importance},
+        {name: facts.sureness for name, facts in by_class.items() if facts.sureness},
+    )
 
 
 def _of_class(
     shared: FitSettings, recipe: Recipe, folder: str, replicates: int, seed: int
-) -> dict[str, Any]:
+) -> BundleFacts:
     torch.set_num_threads(1)
     bundle = Bundle.load(folder)
     if not has_reasons(bundle.model.config) or bundle.background is None:
-        return {}
+        return BundleFacts({}, {})
     encoder = loaded_once(lambda: load_encoder(shared.encoder))
     windows = needed_windows(shared.windows_folder, recipe, bundle.model.config, encoder)
     windows = windows.split("test")
     if not len(windows):
-        return {}
+        return BundleFacts({}, {})
+    sureness = _sureness(bundle, windows, replicates)
     rng = np.random.default_rng(seed)
     rows = rng.choice(len(windows), min(MOST_WINDOWS, len(windows)), replace=False)
     windows = windows.take(np.sort(rows))
@@ -76,4 +92,24 @@ def _of_class(
             }
             for player in players
         }
-    return facts
+    return BundleFacts(facts, sureness)
+
+
+def _sureness(bundle: Bundle, windows: Windows, replicates: int) -> JsonObject:
+    looked_at = bundle.cases.blocks if bundle.cases else ()
+    if any(getattr(windows, NEEDS[block]) is None for block in looked_at):
+        return {}  # the family does not read what past cases are compared by
+    predicted = bundle.predict(windows)
+    sure = bundle.sureness(windows, predicted.risk_BH)
+    if sure is None or bundle.certainty is None:
+        return {}
+    figures = sureness_figures(
+        windows,
+        predicted.risk_BH,
+        predicted.threshold_BH,
+        sure,
+        bundle.certainty.rule.promised_H,
+        bundle.horizons,
+        replicates=replicates,
+    )
+    return as_json(figures)
