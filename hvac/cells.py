@@ -6,17 +6,23 @@ Files that are read again keep what they have.
 from __future__ import annotations
 
 import csv
+import datetime as dt
 import unicodedata
 from collections.abc import Iterable
-from typing import Any
+from typing import Protocol, TypeVar
 
 import pyarrow as pa
 
+from hvac.json_values import Json
+
 SIGNS = "=+-@−"
+CellValue = Json | dt.date
+"""What a cell of CSV may hold."""
+Cell = TypeVar("Cell")
 BLANK = {"Cc", "Cf", "Zl", "Zp", "Zs"}  # categories of what is not seen before a sign
 
 
-def safe_cell(value: Any) -> Any:
+def safe_cell(value: Cell) -> Cell | str:
     """Return a value, with an apostrophe before it where it is a text that begins like a formula.
 
     Full-width signs count as well, and blanks before a sign do not help: spreadsheets take both
@@ -31,13 +37,20 @@ def safe_cell(value: Any) -> Any:
     return f"'{value}" if first and unicodedata.normalize("NFKC", first)[:1] in SIGNS else value
 
 
+class TextSink(Protocol):
+    """What `csv.writer` writes to."""
+
+    def write(self, text: str, /) -> object:
+        """Take a text."""
+
+
 class SafeWriter:
     """`csv.writer` whose cells are safe."""
 
-    def __init__(self, file: Any) -> None:
+    def __init__(self, file: TextSink) -> None:
         self._writer = csv.writer(file)
 
-    def writerow(self, cells: Iterable[Any]) -> None:
+    def writerow(self, cells: Iterable[CellValue]) -> None:
         """Write one row of safe cells."""
         self._writer.writerow([safe_cell(cell) for cell in cells])
 

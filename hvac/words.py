@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from functools import cache
 from importlib import resources
-from typing import Any
 
 import yaml
+
+from hvac.json_values import JsonObject, branch
 
 LANGUAGES = ("en", "ja")
 
@@ -25,7 +25,7 @@ class Texts:
     'Sato さん'
     """
 
-    def __init__(self, language: str, leaves: Mapping[str, Any]) -> None:
+    def __init__(self, language: str, leaves: JsonObject) -> None:
         self.language, self.leaves = language, leaves
 
     def __call__(self, key: str, **values: object) -> str:
@@ -34,22 +34,22 @@ class Texts:
         Raises:
             KeyError: if the key does not exist.
         """
-        leaf: Any = self.leaves
-        for part in key.split("."):
-            leaf = leaf[part]
+        leaf = branch(self.leaves, *key.split("."))
+        if not leaf:
+            raise KeyError(key)
         return str(leaf[self.language]).format(**values)
 
     def name(self, group: str, word: str) -> str:
         """Return the word for an identifier of the data (model, reason, …), else the identifier."""
-        leaf = self.leaves[group].get(word)
+        leaf = branch(self.leaves[group], word)
         return str(leaf[self.language]) if leaf else word
 
 
 @cache
-def read_texts(package: str, file: str) -> dict[str, Any]:
+def read_texts(package: str, file: str) -> dict[str, JsonObject]:
     """Read a YAML file of texts that lies in a package, once."""
     text = resources.files(package).joinpath(file).read_text(encoding="utf-8")
-    leaves: dict[str, Any] = yaml.safe_load(text)
+    leaves: dict[str, JsonObject] = yaml.safe_load(text)
     return leaves
 
 

@@ -25,7 +25,11 @@ from hvac.models.family import FamilyConfig
 from hvac.storage import content_key
 from ray_jobs.assess.decided_risks import DecidedRisks, decide_risks
 from ray_jobs.assess.evaluation_sets import Risks, evaluation_set, onsets
-from ray_jobs.assess.leaderboard_files import leaderboard_folder, write_leaderboard
+from ray_jobs.assess.leaderboard_files import (
+    NamedLeaderboard,
+    leaderboard_folder,
+    write_leaderboard,
+)
 from ray_jobs.fit.candidates import Candidate, Candidates, CandidateScores, basis_of, read_scores
 from ray_jobs.run.command import main
 from ray_jobs.run.records import CompareRecord, FeaturizeRecord
@@ -92,7 +96,8 @@ def _compare(config: RunConfig, workspace: Workspace) -> CompareRecord:
     )
     table = workspace.record(FeaturizeRecord).key
     folder = leaderboard_folder(workspace, section.name)
-    write_leaderboard(config, section, {"name": section.name, "table": table, **board}, folder)
+    named: NamedLeaderboard = {"name": section.name, "table": table, **board}
+    write_leaderboard(config, section, named, folder)
     return CompareRecord(champion=board["champion"], folder=str(folder), **fitted.fits)
 
 

@@ -22,6 +22,7 @@ from hvac.detect.labelled_records import read_records, stamps_of
 from hvac.detect.series import Series, facts_of, from_table, of_part, to_table
 from hvac.detect.simulated_series import simulate_series
 from hvac.detect.training import training_examples
+from hvac.json_values import as_json
 from hvac.storage import content_key, read_parquet, write_json, write_parquet
 from ray_jobs.detector.detect_config import DetectConfig, load_detect
 from ray_jobs.detector.detect_evaluation import DETECTOR, evaluate_detector
@@ -57,7 +58,9 @@ def _make_series(config: DetectConfig, workspace: Workspace) -> SeriesRecord:
     def work() -> SeriesRecord:
         series, counts = _origin(config)
         write_parquet(to_table(series), workspace.root / f"{SERIES}.parquet")
-        write_json(workspace.root / f"{SERIES}.json", facts_of(series))
+        write_json(
+            workspace.root / f"{SERIES}.json", [as_json(facts) for facts in facts_of(series)]
+        )
         return SeriesRecord(records=counts)
 
     return run_step(workspace, SeriesRecord, key, work)

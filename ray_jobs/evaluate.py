@@ -14,9 +14,17 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from hvac.evaluation.comparison import EvaluationSet, apart, by_equipment, compare_models
+from hvac.evaluation.comparison import (
+    ComparedModels,
+    EvaluationSet,
+    MeasuredHorizon,
+    apart,
+    by_equipment,
+    compare_models,
+)
 from hvac.evaluation.decision_facts import facility_facts, threshold_facts
 from hvac.features.describe import Recipe
+from hvac.json_values import JsonObject, as_json
 from hvac.models.families import config_of
 from hvac.models.family import FamilyConfig
 from hvac.report.example_windows import choose_examples
@@ -25,6 +33,7 @@ from hvac.storage import content_key, write_json
 from ray_jobs.assess.decided_risks import DecidedRisks, bundle_risks, decide_risks, score_bundles
 from ray_jobs.assess.drawn_examples import draw_examples
 from ray_jobs.assess.evaluation_sets import evaluation_set, onsets
+from ray_jobs.assess.importance_facts import importance_facts
 from ray_jobs.assess.leaderboard_files import finished_facilities, finished_leaderboard
 from ray_jobs.assess.report_files import draw_figures, write_predictions, write_summary
 from ray_jobs.assess.run_facts import calibration_facts, run_facts
@@ -80,16 +89,19 @@ def _evaluate(config: RunConfig, workspace: Workspace, trained: TrainRecord) -> 
     panels = draw_examples(
         units, units.risks[default], rows, plan, buckets=workspace.buckets, bundles=bundles
     )
-    content = {
-        **run_facts(config, workspace, shlex.join(["python", *_command(sys.argv)])),
-        **apart(metrics, ABLATION, default),
+    content: JsonObject = {
+        **as_json(run_facts(config, workspace, shlex.join(["python", *_command(sys.argv)]))),
+        **as_json(apart(metrics, ABLATION, default)),
         **_decision_facts(windows, risks, models, default),
         "fusion": trained.fusion,
-        "calibration": {default: calibration_facts(trained, config.windows.horizons)},
+        "calibration": {default: as_json(calibration_facts(trained, config.windows.horizons))},
         "leaderboard": finished_leaderboard(workspace),
         "unseen": finished_facilities(workspace),
         "history": trained.history,
-        "forecast": measure_forecasts(config, workspace, recipes, bundles),
+        "importance": importance_facts(
+            candidates.shared, recipes, bundles, replicates=replicates, seed=config.seed
+        ),
+        "forecast": as_json(measure_forecasts(config, workspace, recipes, bundles)),
     }
     write_json(workspace.root / "metrics.json", content)
     write_summary(workspace.root / "metrics_summary.csv", windows, metrics, default)
@@ -143,20 +155,20 @@ def _beside(config: RunConfig) -> dict[str, FamilyConfig]:
 
 def _decision_facts(
     windows: EvaluationSet, risks: RisksByModel, models: list[str], default: str
-) -> dict[str, Any]:
+) -> JsonObject:
     decisions = {
         model: {name: part.decision for (name, other), part in risks.items() if other == model}
         for model in models
     }
     return {
-        "thresholds": threshold_facts(windows, decisions),
-        "own_decisions": facility_facts(windows, decisions[default]),
+        "thresholds": as_json(threshold_facts(windows, decisions)),
+        "own_decisions": as_json(facility_facts(windows, decisions[default])),
     }
 
 
-def _headline(metrics: dict[str, Any]) -> dict[str, Any]:
+def _headline(metrics: ComparedModels) -> dict[str, dict[str, MeasuredHorizon]]:
     """Return the main figures of every model by horizon."""
-    headline: dict[str, Any] = {}
+    headline = {}
     for model, by_horizon in metrics["models"].items():
         headline[model] = {
             horizon: {name: figures[name] for name in ("pr_auc", "roc_auc", "base_rate")}

@@ -12,19 +12,19 @@ which evaluate shows in the report; the test part has no say in anything.
 from __future__ import annotations
 
 import logging
-from typing import Any
 
 from hvac.errors import HvacError
 from hvac.evaluation.alarms import Onsets
 from hvac.evaluation.comparison import EvaluationSet, by_equipment, part_of
 from hvac.evaluation.facility_folds import FacilityFold, facility_folds
-from hvac.evaluation.unseen import unseen_facilities
+from hvac.evaluation.unseen import UnseenFacilities, unseen_facilities
 from hvac.features.describe import Recipe
+from hvac.json_values import as_json
 from hvac.models.families import config_of
 from hvac.models.family import FamilyConfig
 from hvac.panel.splits import SPLITS
 from hvac.storage import content_key, write_json
-from ray_jobs.assess.decided_risks import decide_risks
+from ray_jobs.assess.decided_risks import DecidedRisks, decide_risks
 from ray_jobs.assess.evaluation_sets import evaluation_set, onsets
 from ray_jobs.assess.leaderboard_files import FACILITIES
 from ray_jobs.fit.candidates import Candidate, Candidates, basis_of, read_scores
@@ -67,14 +67,14 @@ def _leave_out(config: RunConfig, workspace: Workspace) -> FacilitiesRecord:
     for fold in folds:
         of_fold = {name: recipes[name] for name in fold.classes}
         tests[fold.facility] = _test(config, workspace, fold, of_fold, candidates, events)
-    board = {
+    board: UnseenFacilities = {
         **unseen_facilities(tests, replicates=config.evaluate.replicates),
         "table": workspace.record(FeaturizeRecord).key,
         "model": config.model.family,
         "left_out": {fold.facility: fold.left_out for fold in folds if fold.left_out},
     }
     file = workspace.root / FACILITIES
-    write_json(file, board)
+    write_json(file, as_json(board))
     log.info("facilities: %d facilities left out in turn: %s", len(folds), file)
     return FacilitiesRecord(facilities=len(folds), files=[str(file)])
 
@@ -112,7 +112,7 @@ def _test(
 ) -> EvaluationSet:
     """Return the facility's test windows, with the risks of models that did not see it."""
     models = list(dict.fromkeys(model for _, _, model in candidates))
-    risks: dict[tuple[str, str], Any] = {}
+    risks: dict[tuple[str, str], DecidedRisks] = {}
     for model in models:
         scores = {
             name: read_scores(candidates[fold.facility, name, model].file) for name in recipes

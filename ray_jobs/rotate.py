@@ -24,13 +24,21 @@ from __future__ import annotations
 
 import logging
 import re
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 
 from hvac.errors import ConfigError, HvacError
 from hvac.evaluation.comparison import EvaluationSet, part_of, pooled
-from hvac.evaluation.leaderboard import IN_TURNS, ComparedModel, mean_cost, standings
+from hvac.evaluation.leaderboard import (
+    IN_TURNS,
+    Against,
+    ComparedModel,
+    LeaderboardRow,
+    mean_cost,
+    standings,
+)
+from hvac.json_values import as_json
 from hvac.panel.registry import Registry
 from hvac.storage import content_key, write_json
 from ray_jobs import featurize, ingest
@@ -45,6 +53,22 @@ from ray_jobs.tables.recipes import check_kinds
 
 log = logging.getLogger(__name__)
 Turns = dict[str | None, list[RunConfig]]  # by the kind of events that is predicted alone
+
+
+class Rotation(TypedDict):
+    """The leaderboard of all turns: together, by kind of events, and of unseen machines.
+
+    `judged` tells which figures are means over turns (`IN_TURNS`).
+    """
+
+    name: str
+    default: str
+    turns: int
+    judged: dict[str, list[str]]
+    horizons: list[int]
+    rows: list[LeaderboardRow]
+    kinds: dict[str, list[LeaderboardRow]]
+    unseen: list[LeaderboardRow]
 
 
 def run(config: RunConfig) -> RotateRecord:
@@ -117,11 +141,11 @@ def _rotate(config: RunConfig, turns: Turns) -> RotateRecord:
     unseen = [part_of(test, ~np.isin(test.windows.units, seen)) for test in tests.values()]
     candidates = _mean_candidates(every)
 
-    def rows(*parts: EvaluationSet) -> list[dict[str, Any]]:
-        others = {"against_default": section.default}
+    def rows(*parts: EvaluationSet) -> list[LeaderboardRow]:
+        others: dict[Against, str] = {"against_default": section.default}
         return standings(parts, candidates, others, section.replicates)
 
-    board: dict[str, Any] = {
+    board: Rotation = {
         "name": section.name,
         "default": section.default,
         "turns": config.splits.folds,
@@ -132,7 +156,7 @@ def _rotate(config: RunConfig, turns: Turns) -> RotateRecord:
         "unseen": rows(*unseen) if all(len(part.windows) for part in unseen) else [],
     }
     folder = leaderboard_folder(workspace_of(config), section.name)
-    write_json(folder / "rotation.json", board)
+    write_json(folder / "rotation.json", as_json(board))
     fits = {name: sum(models.fits[name] for models in every) for name in every[0].fits}
     return RotateRecord(folder=str(folder), **fits)
 

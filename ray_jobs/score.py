@@ -16,7 +16,6 @@ import logging
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -27,6 +26,7 @@ from hvac.errors import InputError
 from hvac.panel.windows import LEARNING
 from hvac.scoring.bundle import Bundle
 from hvac.scoring.latest import LATEST
+from hvac.scoring.latest_rows import LatestRow, RankedUnit
 from hvac.scoring.worklist import ranking, write_ranking
 from hvac.storage import (
     AnyPath,
@@ -111,7 +111,8 @@ def _score(
         _stream(plan, bundles, str(folder), section, todo)
     last_day = plan.registry.days[1]
     entries = [] if section.day else publish_latest(config, workspace, folder, last_day)
-    learning = [row["learning_days_left"] for row in entries if row["status"] == LEARNING]
+    days_left = [row["learning_days_left"] for row in entries if row["status"] == LEARNING]
+    learning = [days for days in days_left if days is not None]
     return ScoreRecord(
         units=dict(Counter(row["status"] for row in entries)),
         learning_days_left=(min(learning), max(learning)) if learning else None,
@@ -193,11 +194,11 @@ def _drop_gone(folder: AnyPath, buckets: set[str]) -> None:
 
 def publish_latest(
     config: RunConfig, workspace: Workspace, folder: AnyPath, last_day: int
-) -> list[dict[str, Any]]:
+) -> list[RankedUnit]:
     """Join the buckets' newest scores into `latest.parquet`, part after part, and rank all
     equipment.
     """
-    ranked: list[dict[str, Any]] = []
+    ranked: list[LatestRow] = []
     with (
         replacing(workspace.root / "latest.parquet") as building,
         pq.ParquetWriter(building, LATEST) as writer,

@@ -11,6 +11,7 @@ from ray import serve
 from ray.serve import Application
 
 from hvac.errors import InputError
+from hvac.json_values import JsonObject
 from serve.deployments import Features, Forecast, Ingress, RiskModel
 from serve.http.listening import check_keys, keys_needed
 from serve.load import load
@@ -22,7 +23,7 @@ LIGHT = {"num_cpus": 0.1}
 STAGE = {"ray_actor_options": LIGHT, "max_ongoing_requests": 64, "max_queued_requests": 512}
 
 
-def build(args: dict[str, Any]) -> Application:
+def build(args: JsonObject) -> Application:
     """Build the graph (with `layout: fused`, one deployment of all stages) over an opened and
     loaded store.
 

@@ -10,15 +10,19 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from types import ModuleType
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
+from fastapi import FastAPI
 from ray import serve
 from ray.serve.handle import DeploymentHandle
 
+from hvac.json_values import JsonObject
 from serve import service_metrics
 from serve.graph.asks import Ask
-from serve.graph.stages import LocalStages, Part, Rounds, Rows, each_alone
+from serve.graph.rows import BundleFacts, ExplainedRow, OutlookRow, Rows
+from serve.graph.stages import LocalStages, Part, Rounds, Stages, each_alone
 from serve.http.api import make_api
 from serve.http.door import Door
 from serve.http.listening import check_keys, keys_needed
@@ -26,6 +30,13 @@ from serve.memory.store import Store
 from serve.rescoring import rescore_forever
 from serve.service import Service
 from serve.settings import ServeConfig
+
+if TYPE_CHECKING:  # the ingress imports no torch
+    from hvac.arrays import Floats
+    from hvac.features.table import Windows
+    from hvac.scoring.bundle import Bundle
+    from hvac.scoring.latest import Newest, PointOutlook
+    from serve.graph.core import Group
 
 BUNDLES_PER_REPLICA = 32
 PLAIN = {
@@ -54,7 +65,7 @@ class Methods:
         return self._handles[key]
 
 
-def _core(config: ServeConfig) -> Any:
+def _core(config: ServeConfig) -> ModuleType:
     """Return the module of the stages, warmed up, so that a replica is healthy only when it answers
     fast.
     """
@@ -76,17 +87,17 @@ class RiskModel:
         self._rounds = Rounds(self._score, "model", most=config.batch)
 
     @serve.multiplexed(max_num_models_per_replica=BUNDLES_PER_REPLICA)
-    async def bundle(self, bundle_id: str) -> Any:
+    async def bundle(self, bundle_id: str) -> Bundle:
         """Return a bundle, read when it is not in memory."""
         return await asyncio.to_thread(
             self.core.Bundle.load, self.core.bundle_path(self.folder, bundle_id)
         )
 
-    async def risks(self, windows: Any) -> Any:
+    async def risks(self, windows: Windows) -> Floats:
         """Return risks [B, H] of windows; the bundle is the request's multiplexed model id."""
         return await self._rounds((await self.bundle(serve.get_multiplexed_model_id()), windows))
 
-    def _score(self, many: list[tuple[Any, Any]]) -> list[Any]:
+    def _score(self, many: list[tuple[Bundle, Windows]]) -> list[Floats]:
         with service_metrics.timed("model"):
             return self.core.risks_of_many(many)
 
@@ -99,7 +110,7 @@ class Forecast:
         self.core = _core(config)
         self.shelf = self.core.Shelf(config.bundle_folder, config.bundles_in_memory)
 
-    async def outlooks(self, bundle_id: str, latest: Any) -> Any:
+    async def outlooks(self, bundle_id: str, latest: Newest) -> list[dict[int, PointOutlook]]:
         """Return for every window the outlook of its driving point, by horizon."""
         with service_metrics.timed("forecast"):
             return await asyncio.to_thread(
@@ -107,8 +118,8 @@ class Forecast:
             )
 
     async def every_point(
-        self, bundle_id: str, latest: Any, horizons: Sequence[int]
-    ) -> list[dict[str, Any]]:
+        self, bundle_id: str, latest: Newest, horizons: Sequence[int]
+    ) -> list[OutlookRow]:
         """Return every point's forecast of one window."""
         with service_metrics.timed("forecast"):
             work = lambda: self.core.all_outlooks(self.shelf(bundle_id), latest, horizons)  # noqa: E731
@@ -119,7 +130,7 @@ class Forecast:
 class _Together:
     """Requests that were prepared in one round, and the task that answers them."""
 
-    groups: list[Any]
+    groups: list[Group]
     sizes: list[int]
     answers: asyncio.Task[list[Rows | BaseException]] | None = None
 
@@ -157,7 +168,7 @@ class Features:
         return [(together, place) for place in range(len(many))]
 
     async def _finished(
-        self, groups: Sequence[Any], sizes: Sequence[int]
+        self, groups: Sequence[Group], sizes: Sequence[int]
     ) -> list[Rows | BaseException]:
         """Return the answer of every request of a round; an error of one bundle goes only to the
         requests that asked for it.
@@ -179,7 +190,7 @@ class Features:
             answers.append(next((failed[ask] for ask in asks if ask in failed), request_rows))
         return answers
 
-    async def _finish(self, group: Any) -> Rows:
+    async def _finish(self, group: Group) -> Rows:
         bundle = self.shelf(group.bundle_id)
         windows = self.core.slim(group.latest.windows, bundle)
         risk_BH, outlook_B = await asyncio.gather(
@@ -188,15 +199,15 @@ class Features:
         )
         return self.core.assemble(bundle, group, risk_BH, outlook_B)
 
-    async def forecast(self, ask: Ask, horizons: Sequence[int]) -> list[dict[str, Any]]:
+    async def forecast(self, ask: Ask, horizons: Sequence[int]) -> list[OutlookRow]:
         (group,) = await self._rounds.alone(self.core.prepare, self.shelf, [ask])
         latest = self.core.values_only(group.latest)
-        outlooks: list[dict[str, Any]] = await self.outlook("every_point").remote(
+        outlooks: list[OutlookRow] = await self.outlook("every_point").remote(
             group.bundle_id, latest, horizons
         )
         return outlooks
 
-    async def explain(self, asks: Sequence[Ask]) -> Rows:
+    async def explain(self, asks: Sequence[Ask]) -> list[ExplainedRow]:
         return await self._rounds.alone(self.core.explanations, self.shelf, asks)
 
     async def bulk(self, part: Part) -> pa.Table:
@@ -206,7 +217,7 @@ class Features:
         risk_BH = await self.risk("risks", part[0]).remote(self.core.slim(windows, bundle))
         return self.core.ready_rows(bundle, windows, risk_BH)
 
-    async def about(self, bundle_id: str, fresh: bool = False) -> dict[str, Any]:
+    async def about(self, bundle_id: str, fresh: bool = False) -> BundleFacts:
         return await asyncio.to_thread(
             self.core.about_fresh if fresh else self.core.about_one, self.shelf, bundle_id
         )
@@ -221,16 +232,16 @@ class GraphStages:
     async def predict(self, asks: Sequence[Ask]) -> Rows:
         return await self.features("predict").remote(asks)
 
-    async def forecast(self, ask: Ask, horizons: Sequence[int]) -> list[dict[str, Any]]:
+    async def forecast(self, ask: Ask, horizons: Sequence[int]) -> list[OutlookRow]:
         return await self.features("forecast").remote(ask, horizons)
 
-    async def explain(self, asks: Sequence[Ask]) -> Rows:
+    async def explain(self, asks: Sequence[Ask]) -> list[ExplainedRow]:
         return await self.features("explain").remote(asks)
 
     async def bulk(self, part: Part) -> pa.Table:
         return await self.features("bulk").remote(part)
 
-    async def about(self, bundle_id: str, *, fresh: bool = False) -> dict[str, Any]:
+    async def about(self, bundle_id: str, *, fresh: bool = False) -> BundleFacts:
         return await self.features("about").remote(bundle_id, fresh)
 
 
@@ -243,7 +254,7 @@ class Ingress:
         store, keys = Store.open(config.store_url), keys_needed(config)
         if keys:
             check_keys(store, config)
-        stages: Any = (
+        stages: Stages = (
             GraphStages(features)
             if features
             else LocalStages(
@@ -256,10 +267,10 @@ class Ingress:
         self.service, self.door = Service(config, store, stages), Door(store, keys=keys)
         self._rescoring = asyncio.create_task(rescore_forever(self.service))
 
-    def __serve_build_asgi_app__(self) -> Any:
+    def __serve_build_asgi_app__(self) -> FastAPI:
         return make_api(self.service, self.door)
 
-    def reconfigure(self, user_config: dict[str, Any]) -> None:
+    def reconfigure(self, user_config: JsonObject) -> None:
         """Take over which bundles serve, `{bundles: [{class, bundle_id, facility_id?}]}`, without a
         restart.
         """

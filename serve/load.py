@@ -8,6 +8,7 @@ what is new)
 from __future__ import annotations
 
 import argparse
+import datetime as dt
 import hashlib
 import json
 import logging
@@ -15,21 +16,23 @@ import sys
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import PurePosixPath
-from typing import Any, NamedTuple, get_args
+from typing import NamedTuple, get_args
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as pads
 
 from hvac.config import read_overrides
+from hvac.days import EPOCH
 from hvac.errors import HvacError
 from hvac.panel.daily_readings import Aggregate
 from hvac.panel.grid import daily
 from hvac.panel.registry import Registry
+from hvac.scoring.latest_rows import LatestRow
 from hvac.storage import AnyPath, parquet_dataset, place, read_mark, read_parquet
-from serve.bodies.body_rows import day_number
 from serve.memory.step_records import LoadedTables, read_note, trained_bundles
 from serve.memory.store import FLEET, Store, reading_rows, serving
+from serve.memory.store_tables import EventRow
 from serve.settings import ServeConfig, read_serve_config
 
 log = logging.getLogger(__name__)
@@ -96,8 +99,8 @@ def load(store: Store, config: ServeConfig) -> LoadCounts | None:
 
 
 def _sorted_out(
-    rows: list[dict[str, Any]], store: Store
-) -> tuple[list[dict[str, Any]], set[tuple[str, str]]]:
+    rows: list[LatestRow], store: Store
+) -> tuple[list[LatestRow], set[tuple[str, str]]]:
     """Return the predictions that the service would have made, and the equipment of the others."""
     assigned, pushed = store.assignments(), store.pushed()
     others = {
@@ -109,7 +112,7 @@ def _sorted_out(
     return [row for row in rows if _unit(row) not in others], others
 
 
-def _unit(row: dict[str, Any]) -> tuple[str, str]:
+def _unit(row: LatestRow) -> tuple[str, str]:
     return row["facility_id"], row["equipment_id"]
 
 
@@ -168,9 +171,13 @@ def _units(registry: Registry) -> Iterator[tuple[str, str, str, int | None]]:
         yield (*unit, name, registry.install_days[unit])
 
 
-def _events(registry: Registry) -> Iterator[tuple[Any, ...]]:
+def _day(day: dt.date) -> int:
+    return (day - EPOCH).days
+
+
+def _events(registry: Registry) -> Iterator[EventRow]:
     for row in registry.events.to_pylist():
-        start, end = day_number(row["start"]), day_number(row["end"] or row["start"])
+        start, end = _day(row["start"]), _day(row["end"] or row["start"])
         yield (row["facility_id"], row["equipment_id"], row["kind"], start, end, row["point_id"])
 
 

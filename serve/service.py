@@ -6,25 +6,30 @@ import asyncio
 import datetime as dt
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import NotRequired, TypedDict, TypeVar, cast
 
 import pyarrow as pa
 
 from hvac.errors import BundleError, HvacError
+from hvac.json_values import JsonObject
 from hvac.panel.grid import Unit
+from hvac.scoring.latest_rows import LatestRow, RankedUnit
 from serve import service_metrics
 from serve.bodies.answers import Stored
 from serve.bodies.problems import Refused, Unknown
 from serve.bodies.schemas import AskedUnit, PushedUnit
 from serve.graph.asks import Ask
+from serve.graph.rows import ExplainedRow, OutlookRow, Rows
 from serve.graph.stages import Rounds, Stages, one_by_one
 from serve.keys import ANYONE, Caller
 from serve.memory.store import ALL, FLEET, Store, UnitRow
+from serve.memory.store_tables import EventRow
 from serve.settings import ServeConfig
-from serve.work.bundle_choice import BundleChoice
+from serve.work.bundle_choice import BundleChoice, ListedBundle, Promotion
 from serve.work.pushed_readings import PushedReadings
 from serve.work.request_limits import check_count, within
 from serve.work.risk_rows import (
+    FacilitySummary,
     check_risks,
     checked_rows,
     facility_summary,
@@ -35,7 +40,24 @@ from serve.work.risk_rows import (
 from serve.work.unit_asks import UnitAsks
 
 T = TypeVar("T")
-Row = dict[str, Any]
+
+
+class SetAside(TypedDict):
+    """Equipment that cannot be scored, and why."""
+
+    facility_id: str
+    equipment_id: str
+    reason: str
+
+
+class Readiness(TypedDict):
+    """Whether requests can be answered; to a caller also what waits, and what cannot be scored."""
+
+    status: str
+    bundles: NotRequired[int]
+    rescoring: NotRequired[str]
+    waiting: NotRequired[int]
+    set_aside: NotRequired[list[SetAside]]
 
 
 class Service:
@@ -53,7 +75,7 @@ class Service:
 
     # Predictions
 
-    async def predict(self, units: Sequence[AskedUnit], *, explain: bool = False) -> list[Row]:
+    async def predict(self, units: Sequence[AskedUnit], *, explain: bool = False) -> Rows:
         """Return rows of `latest.parquet` for units, in their order, each with its number `ask`.
 
         Where they are to be explained, rows have `reasons` and `cases` too.
@@ -64,7 +86,7 @@ class Service:
         check_count(len(units), limits.units, "units", " (use /v1/predict/bulk)")
         check_count(sum(len(unit.readings or ()) for unit in units), limits.readings, "readings")
 
-        async def work() -> list[Row]:
+        async def work() -> Rows:
             asks = await self._read_together(units)
             rows = checked_rows(await self.stages.predict(asks))
             return with_reasons(rows, await self.stages.explain(asks)) if explain else rows
@@ -73,15 +95,15 @@ class Service:
         self._count(rows)
         return rows
 
-    async def explain(self, unit: AskedUnit) -> list[Row]:
+    async def explain(self, unit: AskedUnit) -> list[ExplainedRow]:
         """Return reasons by horizon and past cases of one piece of equipment, or of its points."""
 
-        async def work() -> list[Row]:
+        async def work() -> list[ExplainedRow]:
             return await self.stages.explain(await self._read_together([unit]))
 
         return await self.within(work())
 
-    async def alarms_explained(self, asks: Sequence[Ask], rows: list[Row]) -> list[Row]:
+    async def alarms_explained(self, asks: Sequence[Ask], rows: Rows) -> Rows:
         """Return rows with the reasons of those asks that have an alarm; without, where none are."""
         alarmed = sorted({row["ask"] for row in rows if row["alarm"]})
         if not alarmed:
@@ -90,15 +112,17 @@ class Service:
             explained = await self.within(self.stages.explain([asks[n] for n in alarmed]))
         except HvacError:  # made before reasons, or of a family that has none: the risks stand
             return rows
-        numbered = [{**row, "ask": alarmed[row["ask"]]} for row in explained]
+        numbered: list[ExplainedRow] = []
+        for row in explained:
+            numbered.append({**row, "ask": alarmed[row["ask"]]})
         return with_reasons(rows, numbered)
 
     async def forecast(
         self, unit: AskedUnit, horizons: Sequence[int] | None
-    ) -> tuple[Row, list[Row]]:
+    ) -> tuple[LatestRow, list[OutlookRow]]:
         """Return the prediction's first row (for status and date), and every point's forecast."""
 
-        async def work() -> tuple[Row, list[Row]]:
+        async def work() -> tuple[LatestRow, list[OutlookRow]]:
             (ask,) = await self._read_together([unit])
             known = await self.stages.about(ask.bundle_id)
             rows = await self.stages.predict([ask])
@@ -137,7 +161,7 @@ class Service:
             of_bundle.setdefault(self.bundle_for(facility, name or ALL), []).append(row)
         return [(bundle, table.take(pa.array(rows))) for bundle, rows in of_bundle.items()]
 
-    def _count(self, rows: list[Row]) -> None:
+    def _count(self, rows: Rows) -> None:
         for row in rows:
             if row["alarm"]:
                 facility = self.choice.label(row["facility_id"])
@@ -168,19 +192,19 @@ class Service:
         """Return the facility's own bundle for a class, else the fleet's. Raise Refused without."""
         return self.choice.bundle_for(facility_id, class_name)
 
-    def declare(self, user_config: dict[str, Any] | None) -> None:
+    def declare(self, user_config: JsonObject | None) -> None:
         """Take over the bundles of a Serve `user_config`. Raise ConfigError where it is none."""
         self.choice.declare(user_config)
 
-    async def promote(self, bundle_id: str, facility_id: str | None) -> Row:
+    async def promote(self, bundle_id: str, facility_id: str | None) -> Promotion:
         """Read a bundle anew, and let it serve its class. Raise Unknown or Refused."""
         return await self.choice.promote(bundle_id, facility_id)
 
-    async def models(self, caller: Caller = ANYONE) -> list[Row]:
+    async def models(self, caller: Caller = ANYONE) -> list[ListedBundle]:
         """List bundles with whom each serves; a key of one facility sees those that serve it."""
         return await self.choice.models(caller)
 
-    async def ready(self, caller: Caller | None) -> Row:
+    async def ready(self, caller: Caller | None) -> Readiness:
         """Tell whether requests can be answered; to a caller also what waits or is set aside.
 
         Raises:
@@ -197,10 +221,16 @@ class Service:
             raise Refused(f"no bundle that serves can be read{reason}") from error
         if caller is None:
             return {"status": "ready"}
-        set_aside = []
+        set_aside: list[SetAside] = []
         for unit, reason in (await asyncio.to_thread(self.store.aside)).items():
             if caller.sees(unit.facility_id):
-                set_aside.append({**unit._asdict(), "reason": reason})
+                set_aside.append(
+                    {
+                        "facility_id": unit.facility_id,
+                        "equipment_id": unit.equipment_id,
+                        "reason": reason,
+                    }
+                )
         if caller.facility_id != FLEET:
             bundles = await asyncio.to_thread(self.choice.bundles_of, caller.facility_id, assigned)
         return {
@@ -227,26 +257,30 @@ class Service:
         """Keep readings and events, so that the equipment is scored again; name unknown points."""
         return await self.pushed.push(units, sees)
 
-    def facilities(self, sees: Callable[[str], bool]) -> list[Row]:
+    def facilities(self, sees: Callable[[str], bool]) -> list[FacilitySummary]:
         """List facilities with their equipment, how much of it is in alarm, and the newest day."""
         units = Counter(unit.facility_id for unit in self.store.units() if sees(unit.facility_id))
-        by_facility: dict[str, list[Row]] = {name: [] for name in units}
+        by_facility: dict[str, Rows] = {name: [] for name in units}
         for row in self.rows():
             by_facility.get(row["facility_id"], []).append(row)
         return [
             facility_summary(name, units[name], rows) for name, rows in sorted(by_facility.items())
         ]
 
-    def ranking(self, facility_id: str | None = None) -> list[Row]:
+    def ranking(self, facility_id: str | None = None) -> list[RankedUnit]:
         """Rank the equipment of a facility (or of all), the highest risk first."""
         return ranked_units(self.rows(facility_id))
 
-    def rows(self, facility_id: str | None = None, equipment_id: str | None = None) -> list[Row]:
+    def rows(self, facility_id: str | None = None, equipment_id: str | None = None) -> Rows:
         """Return newest predictions with `end_date` as a date, without those of damaged bundles."""
         rows = filter(is_sound, self.store.predictions(facility_id, equipment_id))
-        return [row | {"end_date": dt.date.fromisoformat(row["end_date"])} for row in rows]
+        dated: Rows = []
+        for row in rows:
+            end_date = dt.date.fromisoformat(row["end_date"])
+            dated.append(cast(LatestRow, {**row, "end_date": end_date}))
+        return dated
 
-    def record(self, unit: Unit) -> tuple[UnitRow, pa.Table, list[tuple[Any, ...]]]:
+    def record(self, unit: Unit) -> tuple[UnitRow, pa.Table, list[EventRow]]:
         """Return equipment with its readings and events. Raise Unknown where it is not stored."""
         return self.units.record(unit)
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field
 
 from hvac.config import Config
+from hvac.json_values import JsonObject
 from hvac.storage import AnyPath, Location, place
 
 MIB = 2**20
@@ -80,7 +81,7 @@ class ServeConfig(Config):
         return self.store or str(place(self.workspace / "serve" / "store.sqlite"))
 
 
-def read_serve_config(args: dict[str, Any]) -> ServeConfig:
+def read_serve_config(args: JsonObject) -> ServeConfig:
     """Check the arguments of `serve run` or of a Serve config file; texts such as "8" become
     numbers.
 

@@ -6,38 +6,34 @@ thresholds.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from hvac.arrays import AnyArray, Bools, Floats, Ints
 from hvac.compiled import compiled
 from hvac.days import DAYS_PER_YEAR
 
 GAP_DAYS = 14
 
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
-BoolArray = NDArray[np.bool_]
-
 
 class AlarmEpisodes(NamedTuple):
     """One row per episode: its unit, and the first and last `end_day` in alarm."""
 
-    unit_A: NDArray[Any]
-    first_A: IntArray
-    last_A: IntArray
+    unit_A: AnyArray
+    first_A: Ints
+    last_A: Ints
 
 
 class FalseEpisodes(NamedTuple):
     """False alarm episodes per distinct threshold, thresholds falling."""
 
-    threshold_K: FloatArray
-    false_K: IntArray
+    threshold_K: Floats
+    false_K: Ints
 
 
 def alarm_episodes(
-    alarm_B: BoolArray, *, units_B: NDArray[Any], end_day_B: NDArray[Any], gap_days: int = GAP_DAYS
+    alarm_B: Bools, *, units_B: AnyArray, end_day_B: AnyArray, gap_days: int = GAP_DAYS
 ) -> AlarmEpisodes:
     """Merge the alarmed windows of a unit into episodes.
 
@@ -72,7 +68,7 @@ def merge_gap(horizon: int, gap_days: int = GAP_DAYS) -> int:
     return min(gap_days, horizon)
 
 
-def infer_stride(units_B: NDArray[Any], end_day_B: NDArray[Any], *, default: int = 7) -> int:
+def infer_stride(units_B: AnyArray, end_day_B: AnyArray, *, default: int = 7) -> int:
     """Return the median days between neighbouring windows of a unit.
 
     It is `default` where no unit has two windows.
@@ -97,11 +93,11 @@ def unit_years(windows: float, stride: int) -> float:
 
 
 def false_episodes(
-    risk_B: FloatArray,
-    y_B: NDArray[Any],
+    risk_B: Floats,
+    y_B: AnyArray,
     *,
-    units_B: NDArray[Any],
-    end_day_B: NDArray[Any],
+    units_B: AnyArray,
+    end_day_B: AnyArray,
     gap_days: int,
 ) -> FalseEpisodes:
     """Count the false alarm episodes for every distinct threshold at once.
@@ -128,7 +124,7 @@ def false_episodes(
 
 
 @compiled
-def _root(parent_B: IntArray, b: int) -> int:
+def _root(parent_B: Ints, b: int) -> int:
     while parent_B[b] != b:
         parent_B[b] = parent_B[parent_B[b]]
         b = parent_B[b]
@@ -136,9 +132,7 @@ def _root(parent_B: IntArray, b: int) -> int:
 
 
 @compiled
-def _join_in_order(
-    order_B: IntArray, unit_B: IntArray, day_B: IntArray, true_B: BoolArray, gap_days: int
-) -> IntArray:
+def _join_in_order(order_B: Ints, unit_B: Ints, day_B: Ints, true_B: Bools, gap_days: int) -> Ints:
     """Count the false episodes after each window of `order_B` has gone into alarm.
 
     This is a union-find on a grid sorted by unit and day.

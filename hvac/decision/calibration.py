@@ -6,17 +6,15 @@ horizons.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal
+from dataclasses import dataclass, replace
+from typing import Literal, TypedDict
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import expit, log_expit, logit
 
+from hvac.arrays import AnyArray, AnyFloats, Floats
 from hvac.errors import BundleError, SplitError
 
-FloatArray = NDArray[np.float64]
 Method = Literal["isotonic", "platt", "shift"]
 
 RISK_FLOOR = 1e-6
@@ -26,6 +24,16 @@ ISOTONIC_GROUPS = (
 PLATT_POSITIVES = 5
 # share of the plain sigmoid mixed into isotonic risks: ranks flat stretches, moves no risk by more
 TIE_BREAK = 1e-4
+
+
+class StoredCalibrator(TypedDict):
+    """A `Calibrator` as JSON holds it."""
+
+    method: Method
+    slope: float
+    intercept: float
+    score_K: list[float]
+    risk_K: list[float]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +50,7 @@ class Calibrator:
     score_K: tuple[float, ...] = ()
     risk_K: tuple[float, ...] = ()
 
-    def transform(self, score_B: NDArray[np.floating[Any]]) -> FloatArray:
+    def transform(self, score_B: AnyFloats) -> Floats:
         """Return the risk per window, never falling with the score; a nan score gives nan.
 
         It lies inside [1e-6, 1 - 1e-6].
@@ -50,29 +58,32 @@ class Calibrator:
         >>> Calibrator(method="shift", intercept=0.0).transform(np.array([0.0, 100.0])).tolist()
         [0.5, 0.999999]
         """
-        logit_B: FloatArray = np.asarray(score_B, np.float64)
+        logit_B: Floats = np.asarray(score_B, np.float64)
         if self.method == "isotonic":
             risk_B = (1 - TIE_BREAK) * _interpolate(
                 logit_B, self.score_K, self.risk_K
             ) + TIE_BREAK * expit(logit_B)
         else:
             risk_B = expit(self.slope * logit_B + self.intercept)
-        clipped_B: FloatArray = np.clip(risk_B, RISK_FLOOR, 1 - RISK_FLOOR)
+        clipped_B: Floats = np.clip(risk_B, RISK_FLOOR, 1 - RISK_FLOOR)
         return clipped_B
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> StoredCalibrator:
         """Return a mapping of plain numbers and lists.
 
         >>> Calibrator(method="shift", intercept=-2.0).to_json()
         {'method': 'shift', 'slope': 1.0, 'intercept': -2.0, 'score_K': [], 'risk_K': []}
         """
         return {
-            key: list(value) if isinstance(value, tuple) else value
-            for key, value in asdict(self).items()
+            "method": self.method,
+            "slope": self.slope,
+            "intercept": self.intercept,
+            "score_K": list(self.score_K),
+            "risk_K": list(self.risk_K),
         }
 
     @classmethod
-    def from_json(cls, stored: Mapping[str, Any]) -> Calibrator:
+    def from_json(cls, stored: StoredCalibrator) -> Calibrator:
         """Read the calibrator that `to_json` wrote.
 
         Raises:
@@ -116,11 +127,11 @@ def _is_rising(score_K: tuple[float, ...], risk_K: tuple[float, ...]) -> bool:
 
 
 def fit_calibrator(
-    score_B: NDArray[np.floating[Any]],
-    y_B: NDArray[Any],
+    score_B: AnyFloats,
+    y_B: AnyArray,
     *,
-    groups_B: NDArray[Any],
-    w_B: NDArray[Any] | None = None,
+    groups_B: AnyArray,
+    w_B: AnyArray | None = None,
     method: Literal["auto", "isotonic", "platt", "shift"] = "auto",
 ) -> Calibrator:
     """Fit a calibrator on known (uncensored) windows.
@@ -147,7 +158,7 @@ def fit_calibrator(
     >>> shift.transform(np.zeros(1)).round(3).tolist()
     [0.1]
     """
-    logit_B: FloatArray = np.asarray(score_B, np.float64)
+    logit_B: Floats = np.asarray(score_B, np.float64)
     y_B = np.asarray(y_B, np.float64)
     if not len(y_B):
         raise SplitError(
@@ -187,7 +198,7 @@ def bent(calibrator: Calibrator, slope: float, intercept: float) -> Calibrator:
     return replace(calibrator, risk_K=tuple(expit(slope * odds_K + intercept).tolist()))
 
 
-def running_maximum(risk_BH: FloatArray) -> FloatArray:
+def running_maximum(risk_BH: Floats) -> Floats:
     """Return risks that never fall with the horizon: an onset within 30 days is one within 60.
 
     >>> running_maximum(np.array([[0.2, 0.1, 0.3]])).tolist()
@@ -196,7 +207,7 @@ def running_maximum(risk_BH: FloatArray) -> FloatArray:
     return np.maximum.accumulate(risk_BH, axis=1)
 
 
-def _shift(score_B: FloatArray, y_B: FloatArray, w_B: FloatArray) -> Calibrator:
+def _shift(score_B: Floats, y_B: Floats, w_B: Floats) -> Calibrator:
     from scipy.optimize import brentq
 
     rate = (y_B @ w_B + 1) / (len(y_B) + 2)
@@ -209,7 +220,7 @@ def _shift(score_B: FloatArray, y_B: FloatArray, w_B: FloatArray) -> Calibrator:
     return Calibrator(method="shift", intercept=float(intercept))
 
 
-def _platt(score_B: FloatArray, y_B: FloatArray, w_B: FloatArray) -> Calibrator | None:
+def _platt(score_B: Floats, y_B: Floats, w_B: Floats) -> Calibrator | None:
     """Fit a logistic regression on smoothed targets; None where the slope is not positive."""
     from scipy.optimize import minimize
 
@@ -219,7 +230,7 @@ def _platt(score_B: FloatArray, y_B: FloatArray, w_B: FloatArray) -> Calibrator 
     z_B, positives = (score_B - centre) / spread, y_B.sum()
     target_B = np.where(y_B > 0, (positives + 1) / (positives + 2), 1 / (len(y_B) - positives + 2))
 
-    def loss_and_slope(ab: FloatArray) -> tuple[float, FloatArray]:
+    def loss_and_slope(ab: Floats) -> tuple[float, Floats]:
         logit_B = ab[0] * z_B + ab[1]
         loss = -np.mean(
             w_B * (target_B * log_expit(logit_B) + (1 - target_B) * log_expit(-logit_B))
@@ -240,7 +251,7 @@ def _platt(score_B: FloatArray, y_B: FloatArray, w_B: FloatArray) -> Calibrator 
     )
 
 
-def _isotonic(score_B: FloatArray, y_B: FloatArray, w_B: FloatArray) -> Calibrator | None:
+def _isotonic(score_B: Floats, y_B: Floats, w_B: Floats) -> Calibrator | None:
     """Fit isotonic blocks as (mean score, mean label); None where one block is all there is."""
     from sklearn.isotonic import IsotonicRegression
 
@@ -261,7 +272,7 @@ def _isotonic(score_B: FloatArray, y_B: FloatArray, w_B: FloatArray) -> Calibrat
     )
 
 
-def _off_the_walls(risk_K: FloatArray, rows_K: NDArray[Any]) -> FloatArray:
+def _off_the_walls(risk_K: Floats, rows_K: AnyArray) -> Floats:
     """Give an end block of all zeros (ones) Laplace's 1 / (n + 2).
 
     It moves only as far as its neighbour allows.
@@ -274,9 +285,7 @@ def _off_the_walls(risk_K: FloatArray, rows_K: NDArray[Any]) -> FloatArray:
     return risk_K
 
 
-def _interpolate(
-    score_B: FloatArray, score_K: tuple[float, ...], risk_K: tuple[float, ...]
-) -> FloatArray:
+def _interpolate(score_B: Floats, score_K: tuple[float, ...], risk_K: tuple[float, ...]) -> Floats:
     """Interpolate linearly between breakpoints, flat outside.
 
     Values are clipped to their segment, so rounding cannot break monotony.
@@ -284,7 +293,7 @@ def _interpolate(
     x_K, r_K = np.array(score_K), np.array(risk_K)
     k_B = np.clip(np.searchsorted(x_K, score_B, side="right") - 1, 0, len(x_K) - 2)
     part_B = np.clip((score_B - x_K[k_B]) / (x_K[k_B + 1] - x_K[k_B]), 0, 1)
-    inside_B: FloatArray = np.clip(
+    inside_B: Floats = np.clip(
         r_K[k_B] + part_B * (r_K[k_B + 1] - r_K[k_B]), r_K[k_B], r_K[k_B + 1]
     )
     return inside_B

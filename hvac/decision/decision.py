@@ -8,21 +8,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple, NotRequired, TypedDict
 
 import numpy as np
-import numpy.typing as npt
 from pydantic import Field
 
+from hvac.arrays import AnyArray, AnyFloats, Bools, Floats
 from hvac.config import Config
-from hvac.decision.calibration import Calibrator, bent, running_maximum
+from hvac.decision.calibration import Calibrator, StoredCalibrator, bent, running_maximum
 from hvac.decision.departures import fit_shift
 from hvac.decision.pooling import CalPart, correct, fit_calibrators
-from hvac.decision.thresholds import Threshold, ThresholdConfig, choose_threshold
+from hvac.decision.thresholds import (
+    StoredThreshold,
+    Threshold,
+    ThresholdConfig,
+    choose_threshold,
+)
 from hvac.features.table import Windows, concat, labels_only
 
-Floats = npt.NDArray[np.float64]
-Names = npt.NDArray[Any]
 # machines of one class and facility with a positive: below it the class's thresholds hold there
 CUT_MACHINES = 20
 FEW_UNITS = (
@@ -41,6 +44,16 @@ class DecisionConfig(Config):
     """Whether facilities depart from their class as far as their machines can prove."""
     folds: int = Field(default=3, ge=2)
     """Folds of units for the cross-fitted scores (a fusion has its own number)."""
+
+
+class StoredDecision(TypedDict):
+    """A `Decision` as JSON holds it; bundles of earlier versions have no counts of units."""
+
+    calibrators: list[StoredCalibrator]
+    thresholds: list[StoredThreshold]
+    units: NotRequired[int]
+    units_with_event: NotRequired[list[int]]
+    facilities: NotRequired[dict[str, StoredDecision]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,16 +75,14 @@ class Decision:
         """Return the thresholds of the class, one per horizon."""
         return np.array([threshold.value for threshold in self.thresholds])
 
-    def threshold_BH(self, facility_B: Names) -> Floats:
+    def threshold_BH(self, facility_B: AnyArray) -> Floats:
         """Return the thresholds of each window: its facility's, else the class's."""
         threshold_BH = np.tile(self.threshold_H, (len(facility_B), 1))
         for decision, rows_B in self._among(facility_B):
             threshold_BH[rows_B] = decision.threshold_H
         return threshold_BH
 
-    def risk(
-        self, score_BH: npt.NDArray[np.floating[Any]], facility_B: Names | None = None
-    ) -> Floats:
+    def risk(self, score_BH: AnyFloats, facility_B: AnyArray | None = None) -> Floats:
         """Return calibrated risks that never fall with the horizon.
 
         They are by each window's facility, by the class where it is unknown.
@@ -91,17 +102,17 @@ class Decision:
             [of_facility != of_class for of_facility, of_class in thresholds],
         )
 
-    def _among(self, facility_B: Names | None) -> Iterator[tuple[Decision, npt.NDArray[np.bool_]]]:
+    def _among(self, facility_B: AnyArray | None) -> Iterator[tuple[Decision, Bools]]:
         """Yield the decisions of the facilities that occur, and the windows of each."""
         if facility_B is not None:
             for name, decision in self.facilities.items():
                 yield decision, np.asarray(facility_B == name, dtype=bool)
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> StoredDecision:
         """Return plain values."""
-        stored: dict[str, Any] = {
+        stored: StoredDecision = {
             "calibrators": [calibrator.to_json() for calibrator in self.calibrators],
-            "thresholds": [threshold._asdict() for threshold in self.thresholds],
+            "thresholds": [threshold.to_json() for threshold in self.thresholds],
             "units": self.units,
             "units_with_event": list(self.units_with_event),
         }
@@ -111,7 +122,7 @@ class Decision:
         return stored
 
     @classmethod
-    def from_json(cls, stored: dict[str, Any]) -> Decision:
+    def from_json(cls, stored: StoredDecision) -> Decision:
         """Read the decision that `to_json` wrote."""
         facilities = stored.get("facilities", {})
         return cls(
@@ -123,7 +134,7 @@ class Decision:
         )
 
 
-def _risk(calibrators: tuple[Calibrator, ...], score_BH: npt.NDArray[np.floating[Any]]) -> Floats:
+def _risk(calibrators: tuple[Calibrator, ...], score_BH: AnyFloats) -> Floats:
     columns = [calibrator.transform(score_BH[:, h]) for h, calibrator in enumerate(calibrators)]
     return running_maximum(np.stack(columns, axis=1))
 
@@ -131,10 +142,10 @@ def _risk(calibrators: tuple[Calibrator, ...], score_BH: npt.NDArray[np.floating
 class Scored(NamedTuple):
     """Labelled windows of one class that are not tested, with cross-fitted scores."""
 
-    score_BH: npt.NDArray[np.floating[Any]]
+    score_BH: AnyFloats
     windows: Windows
 
-    def where(self, keep_B: npt.NDArray[np.bool_]) -> Scored:
+    def where(self, keep_B: Bools) -> Scored:
         """Return some of the windows."""
         return Scored(self.score_BH[keep_B], self.windows.take(keep_B))
 
@@ -150,7 +161,7 @@ class Scored(NamedTuple):
         )
 
 
-def on_grid(windows: Windows, stride: int) -> npt.NDArray[np.bool_]:
+def on_grid(windows: Windows, stride: int) -> Bools:
     """Tell which windows lie on the grid that is evaluated.
 
     Training windows may be closer together.

@@ -10,12 +10,12 @@ Legend: B windows, K classes.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import expit, logit
 
+from hvac.arrays import AnyArray, AnyFloats, Floats
 from hvac.decision.calibration import (
     ISOTONIC_GROUPS,
     PLATT_POSITIVES,
@@ -24,20 +24,19 @@ from hvac.decision.calibration import (
     fit_calibrator,
 )
 
-FloatArray = NDArray[np.float64]
 PRIOR_STD = 0.2  # of a class's departure, in log-odds (slope: per standard deviation of the score)
 
 
 class CalPart(NamedTuple):
     """Known (uncensored) windows of one class and horizon."""
 
-    score_B: NDArray[np.floating[Any]]
-    y_B: NDArray[Any]
-    groups_B: NDArray[Any]
-    w_B: NDArray[Any] | None = None
+    score_B: AnyFloats
+    y_B: AnyArray
+    groups_B: AnyArray
+    w_B: AnyArray | None = None
 
     @property
-    def weights(self) -> FloatArray:
+    def weights(self) -> Floats:
         """Return the weights of the labels, 1 each where none are given."""
         return np.ones(len(self.y_B)) if self.w_B is None else np.asarray(self.w_B, np.float64)
 
@@ -122,13 +121,13 @@ def _pooled(parts: Mapping[str, CalPart], log_odds: bool) -> dict[str, Calibrato
 
 
 def _lines(
-    z_KB: list[FloatArray],
-    target_KB: list[FloatArray],
-    share_KB: list[FloatArray],
-    machines_K: FloatArray,
+    z_KB: list[Floats],
+    target_KB: list[Floats],
+    share_KB: list[Floats],
+    machines_K: Floats,
     *,
     towards: tuple[float, float] | None,
-) -> FloatArray:
+) -> Floats:
     """Return slope and intercept of every class [K, 2].
 
     They minimise log-loss by machines plus the prior.
@@ -148,7 +147,7 @@ def _lines(
     ]
     rate = float(np.average(rates, weights=machines_K))
 
-    def loss(at: FloatArray) -> tuple[float, FloatArray]:
+    def loss(at: Floats) -> tuple[float, Floats]:
         shared_2, own_K2 = at[:2], at[2:].reshape(-1, 2)
         value = float((own_K2**2).sum()) / (2 * PRIOR_STD**2)
         gradient_K2 = np.empty_like(own_K2)
@@ -175,7 +174,7 @@ def _lines(
     return np.asarray(at[:2] + at[2:].reshape(-1, 2))
 
 
-def _away(line_2: FloatArray, spread: float, centre: float) -> FloatArray:
+def _away(line_2: Floats, spread: float, centre: float) -> Floats:
     """Return how far a line on standardised scores lies from the line that leaves scores as is.
 
     That line has slope 1 and intercept 0 on the scores themselves.
@@ -213,11 +212,11 @@ def correct(
     return {name: bent(calibrator, slope, intercept) for name, calibrator in calibrators.items()}
 
 
-def _calibrated(calibrator: Calibrator, part: CalPart) -> tuple[FloatArray, FloatArray, FloatArray]:
+def _calibrated(calibrator: Calibrator, part: CalPart) -> tuple[Floats, Floats, Floats]:
     return logit(calibrator.transform(part.score_B)), np.asarray(part.y_B, np.float64), part.weights
 
 
-def balanced_units(groups_B: NDArray[Any], y_B: NDArray[Any]) -> float:
+def balanced_units(groups_B: AnyArray, y_B: AnyArray) -> float:
     """Return 4 n1 n0 / (n1 + n0) for n1 units with an event and n0 without.
 
     It is 0 where either is missing.
@@ -228,11 +227,11 @@ def balanced_units(groups_B: NDArray[Any], y_B: NDArray[Any]) -> float:
 
 
 def _correction(
-    odds_B: FloatArray, y_B: FloatArray, share_B: FloatArray, strength: float
+    odds_B: Floats, y_B: Floats, share_B: Floats, strength: float
 ) -> tuple[float, float]:
     from scipy.optimize import minimize
 
-    def loss(at: FloatArray) -> tuple[float, FloatArray]:
+    def loss(at: Floats) -> tuple[float, Floats]:
         logit_B = at[0] * odds_B + at[1]
         error_B = (expit(logit_B) - y_B) * share_B
         away = at - [1.0, 0.0]

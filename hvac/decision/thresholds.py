@@ -7,17 +7,16 @@ order.
 
 from __future__ import annotations
 
-from typing import Any, Literal, NamedTuple, Self
+from typing import Literal, NamedTuple, Self, TypedDict
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
+from hvac.arrays import AnyArray, Bools, Floats
 from hvac.config import Config
 from hvac.decision.alarm_episodes import false_episodes, infer_stride, merge_gap, unit_years
 from hvac.errors import SplitError
 
-FloatArray = NDArray[np.float64]
 Policy = Literal["f1", "cost", "budget"]
 
 
@@ -40,6 +39,14 @@ class ThresholdConfig(Config):
         return self
 
 
+class StoredThreshold(TypedDict):
+    """A `Threshold` as JSON holds it."""
+
+    value: float
+    policy: Policy
+    note: str
+
+
 class Threshold(NamedTuple):
     """The threshold, the policy that gave it, and a note where that is not the configured one."""
 
@@ -47,16 +54,20 @@ class Threshold(NamedTuple):
     policy: Policy
     note: str = ""
 
+    def to_json(self) -> StoredThreshold:
+        """Return plain values."""
+        return {"value": self.value, "policy": self.policy, "note": self.note}
+
 
 class _Steps(NamedTuple):
     """Counts when everything at or above each distinct risk is in alarm."""
 
-    risk_K: FloatArray
-    tp_K: FloatArray
-    fp_K: FloatArray
+    risk_K: Floats
+    tp_K: Floats
+    fp_K: Floats
 
 
-def alarms(risk_BH: FloatArray, threshold_BH: FloatArray) -> NDArray[np.bool_]:
+def alarms(risk_BH: Floats, threshold_BH: Floats) -> Bools:
     """Return the alarms [B, H]: where a horizon's risk reaches its threshold, and at longer ones.
 
     >>> alarms(np.array([[0.3, 0.4, 0.5]]), np.array([[0.3, 0.5, 0.9]])).tolist()
@@ -66,14 +77,14 @@ def alarms(risk_BH: FloatArray, threshold_BH: FloatArray) -> NDArray[np.bool_]:
 
 
 def choose_threshold(
-    risk_B: FloatArray,
-    y_B: NDArray[Any],
+    risk_B: Floats,
+    y_B: AnyArray,
     *,
     config: ThresholdConfig,
-    units_B: NDArray[Any],
-    end_day_B: NDArray[Any],
+    units_B: AnyArray,
+    end_day_B: AnyArray,
     horizon: int,
-    w_B: NDArray[Any] | None = None,
+    w_B: AnyArray | None = None,
 ) -> Threshold:
     """Choose the threshold on known windows, whose labels weigh `w_B`; it is never nan.
 
@@ -115,7 +126,7 @@ def choose_threshold(
     return Threshold(_last_within(false.threshold_K, within_K), "budget", _note(config, within_K))
 
 
-def _note(config: ThresholdConfig, within_K: NDArray[np.bool_]) -> str:
+def _note(config: ThresholdConfig, within_K: Bools) -> str:
     notes = []
     if config.policy != "budget":
         notes.append(f"no positive, so '{config.policy}' is undefined: 'budget' instead")
@@ -124,7 +135,7 @@ def _note(config: ThresholdConfig, within_K: NDArray[np.bool_]) -> str:
     return "; ".join(notes)
 
 
-def _steps(risk_B: FloatArray, y_B: NDArray[Any], w_B: FloatArray) -> _Steps:
+def _steps(risk_B: Floats, y_B: AnyArray, w_B: Floats) -> _Steps:
     order = np.argsort(-risk_B, kind="stable")
     last_K = np.flatnonzero(np.r_[np.diff(risk_B[order]) != 0, True])
     tp_K = np.cumsum((np.asarray(y_B, np.float64) * w_B)[order])[last_K]
@@ -146,7 +157,7 @@ def _least_cost(steps: _Steps, config: ThresholdConfig) -> float:
     return float(steps.risk_K[np.argmin(cost_K)])
 
 
-def _last_within(risk_K: FloatArray, within_K: NDArray[np.bool_]) -> float:
+def _last_within(risk_K: Floats, within_K: Bools) -> float:
     run = len(within_K) if within_K.all() else int(np.argmin(within_K))
     return float(risk_K[run - 1]) if run else _above(risk_K[0])
 

@@ -11,14 +11,13 @@ from collections.abc import Callable
 from typing import Annotated, Self
 
 import numpy as np
-import numpy.typing as npt
 from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from hvac.arrays import Floats
 from hvac.config import Config
 from hvac.detect.series import Anomaly, Reference
 
-Floats = npt.NDArray[np.float64]
 Rng = np.random.Generator
 Change = Callable[[Floats, float, Reference, Rng], Floats]
 

@@ -10,14 +10,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 from numpy.lib.stride_tricks import sliding_window_view
 
+from hvac.arrays import Bools, Floats
 from hvac.detect.series import Series, of_part
 from hvac.detect.sliding import SlidingConfig, SlidingWindows, join_scores, last_ended, raw_windows
 from hvac.evaluation.metrics import ratio
 
-Floats = npt.NDArray[np.float64]
 MAD_TO_STD = 1.4826  # of a normal distribution
 
 
@@ -97,9 +96,7 @@ def _where_observed(score_B: Floats, cuts: SlidingWindows, windows: SlidingConfi
     return np.where(cuts.observed_B >= windows.least_observed, score_B, np.nan)
 
 
-def _scored_steps(
-    cuts: SlidingWindows, steps: int, windows: SlidingConfig
-) -> npt.NDArray[np.bool_]:
+def _scored_steps(cuts: SlidingWindows, steps: int, windows: SlidingConfig) -> Bools:
     """Tell for which steps windows give a score at all."""
     zero_B = _where_observed(np.zeros(len(cuts.start_B)), cuts, windows)
     return np.isfinite(join_scores(zero_B, cuts.start_B, steps, windows))

@@ -5,13 +5,13 @@ It holds a classification report in the layout of the predecessor's.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
+from hvac.detect.detection_results import DetectionMetrics, EventResult, WindowResult
 from hvac.detect.series import DETECTOR, REPORTED
 
 
-def summary_text(metrics: Mapping[str, Any]) -> str:
+def summary_text(metrics: DetectionMetrics) -> str:
     """Return what was learned from, what was evaluated, and how well it went."""
     network = metrics["detector"]
     counts = metrics["examples"]["train"]
@@ -27,7 +27,7 @@ def summary_text(metrics: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _classification(windows: Mapping[str, Any]) -> Iterator[str]:
+def _classification(windows: WindowResult) -> Iterator[str]:
     """Yield the lines of the classification report and of the confusion matrix."""
     heads = ("precision", "recall", "f1-score")
     titles = "".join(f"{head:>11}" for head in (*heads, "support"))
@@ -41,7 +41,7 @@ def _classification(windows: Mapping[str, Any]) -> Iterator[str]:
     yield f"{'confusion':>20}  [[{counts['tn']} {counts['fp']}] [{counts['fn']} {counts['tp']}]]"
 
 
-def _models(metrics: Mapping[str, Any], part: str) -> Iterator[str]:
+def _models(metrics: DetectionMetrics, part: str) -> Iterator[str]:
     """Yield a line for every model."""
     for name, by_part in metrics["models"].items():
         windows = by_part[part]["windows"]
@@ -55,7 +55,7 @@ def _models(metrics: Mapping[str, Any], part: str) -> Iterator[str]:
         yield line
 
 
-def _events_text(events: Mapping[str, Any]) -> str:
+def _events_text(events: EventResult) -> str:
     unit = "a week" if events["exposure_unit"] == "week" else "in 1,000 normal steps"
     rate = _number(events["false_rate"]["value"], ".2f")
     text = f"; anomalies found {events['found']} of {events['events']}"

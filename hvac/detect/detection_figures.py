@@ -10,19 +10,18 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
+from hvac.arrays import AnyArray, Floats
 from hvac.detect.detection_metrics import SeriesScores
 from hvac.detect.detection_texts import DetectWords
 from hvac.detect.series import DETECTOR, Anomaly, Series
 from hvac.report.style import ALARM, EVENT, FAINT, INK, PAST, WIDTH, finish, style
 
-Floats = npt.NDArray[np.float64]
 COLOURS = {False: PAST, True: ALARM}  # of normal and of anomalous series
 OVERLAID = 10
 AROUND = 100  # steps shown on both sides of an anomaly
@@ -150,7 +149,7 @@ def _mark_anomalies(axes: Axes, series: Series) -> None:
         axes.axvspan(first, last, color=EVENT, alpha=0.35, lw=0)
 
 
-def _place(series: Series) -> npt.NDArray[Any]:
+def _place(series: Series) -> AnyArray:
     return np.arange(len(series)) if series.time_T is None else series.time_T
 
 

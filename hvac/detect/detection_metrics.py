@@ -6,14 +6,21 @@ Windows are reported as the predecessor did. Legend: T steps, B windows, R repli
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 from scipy.stats import chi2
 from sklearn.metrics import classification_report
 
+from hvac.arrays import Bools, Floats
 from hvac.decision.thresholds import ThresholdConfig, choose_threshold
+from hvac.detect.detection_results import (
+    Bounds,
+    EventCounts,
+    EventResult,
+    GroupCounts,
+    WindowResult,
+)
 from hvac.detect.detections import (
     AlarmConfig,
     DetectionOutcome,
@@ -27,7 +34,6 @@ from hvac.detect.sliding import SlidingConfig, SlidingWindows, cut_series
 from hvac.evaluation.bootstrap import Replicated, exact_interval, paired_difference, unit_weights
 from hvac.evaluation.metrics import confusion, pr_auc, ratio, roc_auc
 
-Floats = npt.NDArray[np.float64]
 HALF = 0.5
 FEWEST_SERIES = 10  # with anomalies, for a difference by bootstrap
 FEWEST_FOUND = 5  # anomalies, for quartiles of the delay
@@ -61,7 +67,7 @@ def score_series(
     return scores
 
 
-def known_windows(scores: Sequence[SeriesScores]) -> tuple[Floats, npt.NDArray[np.bool_]]:
+def known_windows(scores: Sequence[SeriesScores]) -> tuple[Floats, Bools]:
     """Return scores and labels of all windows whose label is known."""
     score_parts, y_parts = [np.zeros(0)], [np.zeros(0, np.bool_)]
     for one in scores:
@@ -103,7 +109,7 @@ def choose(
     return (best.value + float(below_B.max())) / 2, best.note
 
 
-def window_result(scores: Sequence[SeriesScores], threshold: float) -> dict[str, Any]:
+def window_result(scores: Sequence[SeriesScores], threshold: float) -> WindowResult:
     """Return how well windows are told apart: ranking, confusion matrix, classification report.
 
     The accuracy has an interval only where every series is one window: overlapping windows are not
@@ -136,7 +142,7 @@ def window_result(scores: Sequence[SeriesScores], threshold: float) -> dict[str,
     }
 
 
-def event_result(scores: Sequence[SeriesScores], outcome: DetectionOutcome) -> dict[str, Any]:
+def event_result(scores: Sequence[SeriesScores], outcome: DetectionOutcome) -> EventResult:
     """Return how many anomalies were found, how soon, and at the price of how many false alarms.
 
     The counts are also by kind of anomaly, and by the record or the length of the series.
@@ -166,12 +172,12 @@ def event_result(scores: Sequence[SeriesScores], outcome: DetectionOutcome) -> d
     }
 
 
-def _counts(events: Sequence[EventOutcome]) -> dict[str, Any]:
+def _counts(events: Sequence[EventOutcome]) -> EventCounts:
     alarmed = sum(event.first_alarm is not None for event in events)
     return {"events": len(events), "found": alarmed, "recall": share(alarmed, len(events))}
 
 
-def _delay(events: Sequence[EventOutcome], scores: Sequence[SeriesScores]) -> dict[str, Any]:
+def _delay(events: Sequence[EventOutcome], scores: Sequence[SeriesScores]) -> Bounds:
     """Return the quartiles from the start of an anomaly to its first alarm being known.
 
     They are in hours, or in steps without a clock; nan where fewer than `FEWEST_FOUND` were found.
@@ -189,7 +195,7 @@ def _delay(events: Sequence[EventOutcome], scores: Sequence[SeriesScores]) -> di
 
 def _group(
     group: str, groups: Sequence[str], scores: Sequence[SeriesScores], outcome: DetectionOutcome
-) -> dict[str, Any]:
+) -> GroupCounts:
     members = {number for number, name in enumerate(groups) if name == group}
     false_alarms = [e for e in outcome.episodes if e.number in members and not e.true]
     return {
@@ -227,13 +233,13 @@ def chance(outcome: DetectionOutcome) -> float:
     return float(np.mean(shares))
 
 
-def share(part: int, whole: int) -> dict[str, float]:
+def share(part: int, whole: int) -> Bounds:
     """Return a share with its exact (Clopper–Pearson) 95 % interval."""
     low, high = exact_interval(part, whole)
     return {"value": float(ratio(part, whole)), "low": low, "high": high}
 
 
-def rate(count: int, exposure: float) -> dict[str, float]:
+def rate(count: int, exposure: float) -> Bounds:
     """Return events per unit of exposure with the exact 95 % interval of a Poisson count.
 
     Source: Garwood 1936. It is nan without exposure.
@@ -250,7 +256,7 @@ def rate(count: int, exposure: float) -> dict[str, float]:
 
 def recall_difference(
     one: DetectionOutcome, other: DetectionOutcome, *, seed: int
-) -> dict[str, Any] | None:
+) -> dict[str, float | str] | None:
     """Return the share of anomalies found by one minus that of the other, with its interval.
 
     It is paired, by bootstrap over series; None for few series.

@@ -7,8 +7,8 @@ Each section is a function `View -> blocks`; a section without blocks is left ou
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
+from hvac.detect.detection_results import DetectionMetrics, DetectionView
 from hvac.detect.detection_sections import (
     detection_provenance,
     detection_summary,
@@ -20,12 +20,13 @@ from hvac.detect.detection_sections import (
 )
 from hvac.detect.detection_texts import DetectWords
 from hvac.detect.event_section import events
-from hvac.report.page import inline, page_content, write_pages
+from hvac.json_values import as_json
+from hvac.report.page import PageContent, inline, page_content, write_pages
 from hvac.report.texts import languages_from
-from hvac.report.view import Block, View
+from hvac.report.view import Block
 from hvac.storage import AnyPath
 
-SECTIONS: dict[str, Callable[[View], list[Block]]] = {
+SECTIONS: dict[str, Callable[[DetectionView], list[Block]]] = {
     "summary": detection_summary,
     "series": series,
     "windows": window_scores,
@@ -38,7 +39,7 @@ SECTIONS: dict[str, Callable[[View], list[Block]]] = {
 
 
 def write_detection_report(
-    metrics: Mapping[str, Any],
+    metrics: DetectionMetrics,
     figures: Mapping[str, Mapping[str, AnyPath]],
     *,
     path: AnyPath,
@@ -59,11 +60,11 @@ def write_detection_report(
 
 
 def detection_page(
-    metrics: Mapping[str, Any], figures: Mapping[str, Mapping[str, AnyPath]], words: DetectWords
-) -> dict[str, Any]:
+    metrics: DetectionMetrics, figures: Mapping[str, Mapping[str, AnyPath]], words: DetectWords
+) -> PageContent:
     """Return the content of the report in one language."""
     images = {name: inline(files[words.language]) for name, files in figures.items()}
-    view = View(metrics=metrics, images=images, words=words)
+    view = DetectionView(metrics=as_json(metrics), images=images, words=words)
     run = {key: view.at("run", key) for key in ("name", "created", "version")}
     blocks = {key: build(view) for key, build in SECTIONS.items()}
     return page_content(words, words("byline", **run), blocks)

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
+from hvac.detect.detection_results import Bounds, DetectionView
 from hvac.detect.detector_differences import difference_notes
 from hvac.detect.series import DETECTOR, REPORTED
+from hvac.json_values import Json, as_json
 from hvac.report.view import (
     Block,
     Cell,
     Note,
     Row,
     Table,
-    View,
     cell,
     image,
     number,
@@ -37,17 +37,18 @@ RUN_FACTS = ("name", "created", "version", "config_hash", "seed", "workers")
 DETECTOR_FACTS = ("parameters", "kept_epoch", "epochs", "window", "detector", "sha256")
 
 
-def reported_parts(view: View) -> list[str]:
+def reported_parts(view: DetectionView) -> list[str]:
     """Return the parts that figures are reported for."""
-    return [part for part in REPORTED if view.at("models", DETECTOR, part)]
+    return [part for part in REPORTED if part in view.results["models"][DETECTOR]]
 
 
-def detection_summary(view: View) -> list[Block]:
+def detection_summary(view: DetectionView) -> list[Block]:
     """Return what was evaluated, the detector's results, and how it compares with the baselines."""
     words = view.words
     reported = reported_parts(view)
-    all_parts = view.at("parts").values()
-    held = sum(view.at("parts", part, "anomalies") for part in reported)
+    by_part = view.results["parts"]
+    all_parts = by_part.values()
+    held = sum(by_part[part]["anomalies"] for part in reported)
     text = words(
         "summary.series",
         series=show(sum(part["series"] for part in all_parts), "count"),
@@ -58,16 +59,16 @@ def detection_summary(view: View) -> list[Block]:
     blocks: list[Block] = [Note(text)]
     blocks += [Note(_headline(view, part)) for part in reported]
     blocks += difference_notes(view)
-    if view.at("settings", "kind") == "sine":
+    if view.results["settings"]["kind"] == "sine":
         blocks.append(Note(words("summary.easy"), kind="warning"))
     elif held < FEW:
         blocks.append(Note(words("summary.few", events=held), kind="warning"))
     return blocks
 
 
-def _headline(view: View, part: str) -> str:
+def _headline(view: DetectionView, part: str) -> str:
     words = view.words
-    measured = view.at("models", DETECTOR, part)
+    measured = view.results["models"][DETECTOR][part]
     names = {"part": words.name("part", part), "model": words.name("model", DETECTOR)}
     if "events" not in measured:
         accuracy = measured["windows"]["accuracy"]
@@ -87,17 +88,17 @@ def _headline(view: View, part: str) -> str:
     )
 
 
-def _shares(measured: Mapping[str, Any]) -> dict[str, str]:
+def _shares(measured: Bounds) -> dict[str, str]:
     return {key: show(measured, "share", key) for key in ("value", "low", "high")}
 
 
-def series(view: View) -> list[Block]:
+def series(view: DetectionView) -> list[Block]:
     """Return sample series, what each part holds, and what was read of each record."""
     words = view.words
     columns = ("series", "steps", "anomalies", "windows", "anomalous_windows", "unknown")
     blocks = image(view, "series")
-    blocks.append(_counts_table(view, "parts", view.at("parts"), columns))
-    if records := view.at("records"):
+    blocks.append(_counts_table(view, "parts", view.results["parts"], columns))
+    if records := view.results["records"]:
         rows = []
         for key in next(iter(records.values())):
             cells = [plain(counts[key]) for counts in records.values()]
@@ -108,7 +109,10 @@ def series(view: View) -> list[Block]:
 
 
 def _counts_table(
-    view: View, caption: str, by_part: Mapping[str, Any], columns: Sequence[str]
+    view: DetectionView,
+    caption: str,
+    by_part: Mapping[str, Mapping[str, int]],
+    columns: Sequence[str],
 ) -> Table:
     """Return a table with a row per part and a column per count."""
     words = view.words
@@ -120,7 +124,7 @@ def _counts_table(
     return Table(caption=words(f"caption.{caption}"), head=head, rows=rows)
 
 
-def window_scores(view: View) -> list[Block]:
+def window_scores(view: DetectionView) -> list[Block]:
     """Return all models' ranking, the detector's classification report, confusion matrices."""
     blocks: list[Block] = [_ranking(view, part) for part in reported_parts(view)]
     blocks += [_classification(view, part) for part in reported_parts(view)]
@@ -128,13 +132,13 @@ def window_scores(view: View) -> list[Block]:
     return [*blocks, Note(view.words("note.windows"))]
 
 
-def _ranking(view: View, part: str) -> Table:
+def _ranking(view: DetectionView, part: str) -> Table:
     words = view.words
     rows = []
-    for model, by_part in view.at("models").items():
+    for model, by_part in view.results["models"].items():
         windows = by_part[part]["windows"]
         anomalous = windows["report"]["anomalous"]
-        threshold = view.at("thresholds", model, "value")
+        threshold = view.results["thresholds"][model]["value"]
         cells = [
             Cell(show(windows["pr_auc"])),
             Cell(show(windows["base_rate"])),
@@ -151,10 +155,11 @@ def _ranking(view: View, part: str) -> Table:
     return Table(caption=caption, head=head, rows=rows)
 
 
-def _classification(view: View, part: str) -> Table:
+def _classification(view: DetectionView, part: str) -> Table:
     words = view.words
     rows = []
-    for name, row in view.at("models", DETECTOR, part, "windows", "report").items():
+    report = view.results["models"][DETECTOR][part]["windows"]["report"]
+    for name, row in report.items():
         cells = [Cell(show(row[key])) for key in ("precision", "recall", "f1-score")]
         cells.append(plain(row["support"]))
         rows.append(Row(head=Cell(words.name("class", name)), cells=cells))
@@ -164,22 +169,22 @@ def _classification(view: View, part: str) -> Table:
     return Table(caption=caption, head=head, rows=rows)
 
 
-def scores(view: View) -> list[Block]:
+def scores(view: DetectionView) -> list[Block]:
     """Return the figure of scores over time."""
     return image(view, "scores")
 
 
-def training(view: View) -> list[Block]:
+def training(view: DetectionView) -> list[Block]:
     """Return the windows the network learned from, and its learning curve."""
     columns = ("normal", "anomalous", "made")
-    table = _counts_table(view, "examples", view.at("examples"), columns)
+    table = _counts_table(view, "examples", view.results["examples"], columns)
     return [table, *image(view, "training")]
 
 
-def honesty(view: View) -> list[Block]:
+def honesty(view: DetectionView) -> list[Block]:
     """Return a list of what was chosen on which part."""
     words = view.words
-    settings = view.at("settings")
+    settings = view.results["settings"]
     by_budget = settings["rule"] == "budget"
     rule = settings["rule"]
     if by_budget and settings["most_in_alarm"]:
@@ -197,19 +202,19 @@ def honesty(view: View) -> list[Block]:
     if by_budget:
         lines.append(words("honesty.shared"))
     lines.append(words("honesty.once"))
-    for model, threshold in view.at("thresholds").items():
+    for model, threshold in view.results["thresholds"].items():
         if note := threshold["note"]:
             lines.append(words("note.threshold", model=words.name("model", model), note=note))
     return [Note(line, kind="item") for line in lines]
 
 
-def detection_provenance(view: View) -> list[Block]:
+def detection_provenance(view: DetectionView) -> list[Block]:
     """Return the run, its network, and how to do it again."""
     words = view.words
-    run, detector = view.at("run"), view.at("detector")
+    run, detector = view.results["run"], view.results["detector"]
     channels = words.join([words(f"channel.{channel}") for channel in detector["channels"]])
-    facts = {key: run[key] for key in RUN_FACTS}
-    facts |= {key: detector[key] for key in DETECTOR_FACTS}
+    facts: dict[str, Json] = {key: run[key] for key in RUN_FACTS}
+    facts |= {key: as_json(detector)[key] for key in DETECTOR_FACTS}
     facts["channels"] = channels
     rows = []
     for key, value in facts.items():
@@ -221,6 +226,6 @@ def detection_provenance(view: View) -> list[Block]:
     ]
 
 
-def _fact(value: Any) -> Cell:
+def _fact(value: Json) -> Cell:
     whole = number(value)
     return plain(value) if whole is None or whole >= 1 else Cell(str(value))

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from functools import cache
 from importlib import resources
-from typing import Any
 
 import yaml
 
+from hvac.json_values import JsonObject, branch
 from hvac.report.texts import Words
 
 
@@ -34,21 +34,18 @@ class DetectWords(Words):
 
     def name(self, group: str, word: str) -> str:
         """Return the word for an identifier of the data, else the identifier itself."""
-        leaf = detector_text(group).get(word)
+        leaf = branch(detector_text(group), word)
         return str(leaf[self.language]) if leaf else word
 
 
-def detector_text(key: str) -> dict[str, Any]:
+def detector_text(key: str) -> JsonObject:
     """Return the leaf or group of this package at a dotted key, {} where there is none."""
-    leaf: Any = _texts()
-    for part in key.split("."):
-        leaf = leaf.get(part, {})
-    return dict(leaf)
+    return branch(_texts(), *key.split("."))
 
 
 @cache
-def _texts() -> dict[str, Any]:
-    loaded: dict[str, Any] = yaml.safe_load(
+def _texts() -> JsonObject:
+    loaded: JsonObject = yaml.safe_load(
         resources.files("hvac.detect").joinpath("texts.yaml").read_text(encoding="utf-8")
     )
     return loaded

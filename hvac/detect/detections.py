@@ -12,18 +12,15 @@ from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 from pydantic import Field
 
+from hvac.arrays import Bools, Floats, Ints
 from hvac.config import Config
 from hvac.decision.alarm_episodes import alarm_episodes, false_episodes
 from hvac.detect.series import Anomaly, Series
 from hvac.detect.sliding import SlidingConfig, known_at
 from hvac.errors import SplitError
 
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
-Bools = npt.NDArray[np.bool_]
 SECONDS_PER_WEEK = 7 * 86_400
 STEPS = 1000  # false alarms are counted per so many steps where series have no clock
 

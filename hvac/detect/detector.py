@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-import numpy.typing as npt
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 from scipy.special import expit
 
+from hvac.arrays import Floats
 from hvac.detect.series import DETECTOR, Series
 from hvac.detect.sliding import SlidingConfig, SlidingWindows, join_scores, raw_windows, shown
 from hvac.detect.training import as_windows
@@ -25,7 +25,6 @@ from hvac.models.cnn1d import Cnn1d, Cnn1dConfig
 from hvac.models.family import no_encoder
 from hvac.storage import AnyPath, local_folder, replacing_folder
 
-Floats = npt.NDArray[np.float64]
 FORMAT, MANIFEST, WEIGHTS = 1, "manifest.json", "model.safetensors"
 
 

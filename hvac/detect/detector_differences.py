@@ -5,38 +5,47 @@ The interval needs enough series with anomalies.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from typing import TypedDict
 
+from hvac.detect.detection_results import DetectionView, EventResult
 from hvac.detect.series import DETECTOR
 from hvac.report.texts import Words
-from hvac.report.view import Block, Note, View, show
+from hvac.report.view import Block, Note, show
 
 PART = "test"
 TONES = {"better": "better", "worse": "worse", "no clear difference": "unclear"}
 
 
-def difference_notes(view: View) -> list[Block]:
+class FoundAndFalse(TypedDict):
+    """How many anomalies a model found, and how many false alarms it gave."""
+
+    found: int
+    false_alarms: int
+
+
+def difference_notes(view: DetectionView) -> list[Block]:
     """Return a line for every baseline; none where series are one window long.
 
     The accuracy of such series is enough.
     """
-    detector = view.at("models", DETECTOR, PART, "events")
+    detector = view.events_of(DETECTOR, PART)
     if not detector:
         return []
-    others = [model for model in view.at("models") if model != DETECTOR]
-    return [
-        _line(view, other, detector, view.at("models", other, PART, "events")) for other in others
-    ]
+    notes: list[Block] = []
+    for other in view.results["models"]:
+        baseline = view.events_of(other, PART)
+        if other != DETECTOR and baseline:
+            notes.append(_line(view, other, detector, baseline))
+    return notes
 
 
-def _line(view: View, other: str, detector: Mapping[str, Any], baseline: Mapping[str, Any]) -> Note:
+def _line(view: DetectionView, other: str, detector: EventResult, baseline: EventResult) -> Note:
     words = view.words
     names = {"model": words.name("model", DETECTOR), "other": words.name("model", other)}
-    difference = view.at("differences", other)
+    difference = view.results["differences"].get(other)
     if difference:
-        tone = TONES[difference["verdict"]]
-        points = {key: f"{100 * difference[key]:+.1f}" for key in ("value", "low", "high")}
+        tone = TONES[str(difference["verdict"])]
+        points = {key: f"{100 * float(difference[key]):+.1f}" for key in ("value", "low", "high")}
         text = words(
             "summary.difference",
             **names,
@@ -56,11 +65,11 @@ def _line(view: View, other: str, detector: Mapping[str, Any], baseline: Mapping
     return Note(text, kind="item", tone=tone, label=words(f"summary.{tone}"))
 
 
-def _counts_text(words: Words, events: Mapping[str, Any]) -> str:
+def _counts_text(words: Words, events: EventResult) -> str:
     return words("summary.standing", found=events["found"], false=events["false_alarms"])
 
 
-def standing(one: Mapping[str, Any], other: Mapping[str, Any]) -> str:
+def standing(one: FoundAndFalse, other: FoundAndFalse) -> str:
     """Tell how the counts of one model compare with those of the other.
 
     One is ahead (behind) if it is better (worse) in anomalies found or in false alarms and in

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from hvac.detect.detection_results import DetectionView
 from hvac.detect.series import DETECTOR, REPORTED
-from hvac.report.view import Block, Cell, Note, Row, Table, View, cell, plain, show
+from hvac.report.view import Block, Cell, Note, Row, Table, cell, plain, show
 
 
-def events(view: View) -> list[Block]:
+def events(view: DetectionView) -> list[Block]:
     """Return the anomalies found and the false alarms, by kind and group.
 
     It is nothing for series of one window.
     """
     blocks: list[Block] = []
     for part in REPORTED:
-        if view.at("models", DETECTOR, part, "events"):
+        if view.events_of(DETECTOR, part):
             blocks.append(_events_table(view, part))
             blocks += _event_list(view)
             blocks += _kinds_table(view, part)
@@ -21,21 +22,21 @@ def events(view: View) -> list[Block]:
     if not blocks:
         return []
     words = view.words
-    settings = view.at("settings")
+    settings = view.results["settings"]
     blocks.append(Note(words(f"note.join_{settings['join']}")))
     slack = "slack" if settings["slack"] else "no_slack"
     blocks.append(Note(words(f"note.{slack}", gap=settings["gap"], slack=settings["slack"])))
     blocks.append(Note(words("note.chance")))
-    if view.at("records"):
+    if view.results["records"]:
         blocks.append(Note(words("note.delay")))
     return blocks
 
 
-def _events_table(view: View, part: str) -> Table:
+def _events_table(view: DetectionView, part: str) -> Table:
     words = view.words
-    unit = view.at("models", DETECTOR, part, "events", "exposure_unit")
+    unit = view.results["models"][DETECTOR][part]["events"]["exposure_unit"]
     rows = []
-    for model, by_part in view.at("models").items():
+    for model, by_part in view.results["models"].items():
         measured = by_part[part]["events"]
         cells = [
             Cell(f"{measured['found']} / {measured['events']}"),
@@ -62,11 +63,11 @@ def _events_table(view: View, part: str) -> Table:
     return Table(caption=caption, head=head, rows=rows)
 
 
-def _event_list(view: View) -> list[Block]:
+def _event_list(view: DetectionView) -> list[Block]:
     words = view.words
-    models = list(view.at("models"))
+    models = list(view.results["models"])
     rows = []
-    for event in view.at("events"):
+    for event in view.results["events"]:
         cells = [Cell(str(event["start"])), Cell(str(event["end"]))]
         cells += [Cell(str(event["first"][model] or words("table.missed"))) for model in models]
         rows.append(Row(head=Cell(words.name("record", event["record"])), cells=cells))
@@ -77,10 +78,10 @@ def _event_list(view: View) -> list[Block]:
     return [Table(caption=words("caption.event_list"), head=head, rows=rows)]
 
 
-def _kinds_table(view: View, part: str) -> list[Block]:
+def _kinds_table(view: DetectionView, part: str) -> list[Block]:
     words = view.words
-    models = view.at("models")
-    kinds = view.at("models", DETECTOR, part, "events", "by_kind")
+    models = view.results["models"]
+    kinds = models[DETECTOR][part]["events"]["by_kind"]
     if len(kinds) < 2:
         return []
     rows = []
@@ -95,12 +96,12 @@ def _kinds_table(view: View, part: str) -> list[Block]:
     return [Table(caption=caption, head=head, rows=rows)]
 
 
-def _groups_table(view: View, part: str) -> Table:
+def _groups_table(view: DetectionView, part: str) -> Table:
     words = view.words
-    models = view.at("models")
-    of_records = bool(view.at("records"))
+    models = view.results["models"]
+    of_records = bool(view.results["records"])
     rows = []
-    for group, counts in view.at("models", DETECTOR, part, "events", "by_group").items():
+    for group, counts in models[DETECTOR][part]["events"]["by_group"].items():
         cells = [plain(counts["series"]), plain(counts["events"])]
         for by_part in models.values():
             measured = by_part[part]["events"]["by_group"][group]

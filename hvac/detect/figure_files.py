@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from matplotlib.figure import Figure
 
@@ -14,6 +13,7 @@ from hvac.detect.detection_figures import (
     sample_figure,
     scores_figure,
 )
+from hvac.detect.detection_results import DetectionMetrics
 from hvac.detect.detection_texts import DetectWords
 from hvac.detect.part_scores import Assessment
 from hvac.detect.series import DETECTOR, REPORTED, Series
@@ -26,7 +26,7 @@ SHOWN_STEPS = (500, 3000)
 
 
 def draw_detection_figures(
-    assessment: Assessment, series: Sequence[Series], metrics: Mapping[str, Any], folder: AnyPath
+    assessment: Assessment, series: Sequence[Series], metrics: DetectionMetrics, folder: AnyPath
 ) -> dict[str, dict[str, AnyPath]]:
     """Draw every figure of a run as PNG in both languages: {name: {language: path}}."""
     files: dict[str, dict[str, AnyPath]] = {}
@@ -37,7 +37,7 @@ def draw_detection_figures(
 
 
 def _figures(
-    assessment: Assessment, series: Sequence[Series], metrics: Mapping[str, Any], language: str
+    assessment: Assessment, series: Sequence[Series], metrics: DetectionMetrics, language: str
 ) -> dict[str, Figure]:
     words = DetectWords(language)
     scores = {}

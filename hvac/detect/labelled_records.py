@@ -12,11 +12,11 @@ from collections.abc import Sequence
 from typing import Any, Self
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 from pydantic import Field, model_validator
 
+from hvac.arrays import Floats, Times
 from hvac.config import Config
 from hvac.detect.series import LABELLED, Anomaly, Series, fill, reference_of
 from hvac.errors import InputError, SplitError
@@ -27,7 +27,6 @@ from hvac.readings.table_paths import file_stamp
 from hvac.storage import place, unreadable
 
 BATCH = 1 << 16
-Times = npt.NDArray[np.datetime64]
 
 
 class RecordConfig(Config):
@@ -109,9 +108,7 @@ def _read_labels(path: str) -> dict[str, Any]:
     return labels
 
 
-def _read(
-    record: RecordConfig, config: RecordsConfig
-) -> tuple[Times, npt.NDArray[np.float64], dict[str, Any]]:
+def _read(record: RecordConfig, config: RecordsConfig) -> tuple[Times, Floats, dict[str, Any]]:
     """Return times and values (nan: missing) on the regular grid, and counts of what was read."""
     file = open_table(record.path, SourceConfig(readings=record.path))
     for name in (config.time, config.value):
@@ -184,7 +181,7 @@ def _window(window: Any, name: str, path: str) -> tuple[np.datetime64, np.dateti
 def _parts(
     record: RecordConfig,
     time_T: Times,
-    value_T: npt.NDArray[np.float64],
+    value_T: Floats,
     spans: Sequence[tuple[int, int]],
 ) -> list[Series]:
     borders = _borders(record, time_T, spans)

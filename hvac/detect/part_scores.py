@@ -6,7 +6,7 @@ Legend: T steps.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from hvac.detect.detection_metrics import (
     score_series,
     window_result,
 )
+from hvac.detect.detection_results import DetectionFigures, ListedEvent, NotedThreshold, PartResult
 from hvac.detect.detections import AlarmConfig, DetectionOutcome, outcome_of
 from hvac.detect.detector import AnomalyScorer, Detector
 from hvac.detect.series import PARTS, Series, moment, of_part
@@ -72,14 +73,14 @@ def score_parts(
 
 def metrics_of(
     assessment: Assessment, series: Sequence[Series], windows: SlidingConfig, *, seed: int
-) -> dict[str, Any]:
+) -> DetectionFigures:
     """Return `parts`, `thresholds`, `models`, `differences` and `events` of metrics.json."""
     parts = {}
     for part in PARTS:
         members = of_part(series, part)
         if members:
             parts[part] = _part(members, windows)
-    thresholds = {}
+    thresholds: dict[str, NotedThreshold] = {}
     models = {}
     for name, (value, note) in assessment.thresholds.items():
         thresholds[name] = {"value": value, "note": note}
@@ -108,15 +109,17 @@ def _part(members: Sequence[Series], windows: SlidingConfig) -> dict[str, int]:
     }
 
 
-def _result(assessment: Assessment, part: str, name: str) -> dict[str, Any]:
+def _result(assessment: Assessment, part: str, name: str) -> PartResult:
     scores = assessment.scores[part][name]
-    result: dict[str, Any] = {"windows": window_result(scores, assessment.thresholds[name][0])}
+    result: PartResult = {"windows": window_result(scores, assessment.thresholds[name][0])}
     if part in assessment.outcomes:
         result["events"] = event_result(scores, assessment.outcomes[part][name])
     return result
 
 
-def _differences(assessment: Assessment, names: Sequence[str], seed: int) -> dict[str, Any]:
+def _differences(
+    assessment: Assessment, names: Sequence[str], seed: int
+) -> dict[str, dict[str, float | str]]:
     outcomes = assessment.outcomes.get("test")
     if not outcomes:
         return {}
@@ -128,16 +131,16 @@ def _differences(assessment: Assessment, names: Sequence[str], seed: int) -> dic
     return differences
 
 
-def _listed(assessment: Assessment, names: Sequence[str]) -> list[dict[str, Any]]:
+def _listed(assessment: Assessment, names: Sequence[str]) -> list[ListedEvent]:
     """Return every anomaly of the test part with each model's first alarm, where they are few."""
     outcomes = assessment.outcomes.get("test")
     if not outcomes or len(outcomes[names[0]].events) > MOST_LISTED:
         return []
-    rows = []
+    rows: list[ListedEvent] = []
     for place, event in enumerate(outcomes[names[0]].events):
         series = assessment.scores["test"][names[0]][event.number].series
         first = {name: moment(series, outcomes[name].events[place].first_alarm) for name in names}
-        row = {
+        row: ListedEvent = {
             "record": series.record,
             "kind": event.anomaly.kind,
             "start": moment(series, event.anomaly.start),

@@ -7,16 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple, TypedDict
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
+from hvac.arrays import AnyArray, Bools, Floats, Times
 from hvac.errors import InputError
-
-Floats = npt.NDArray[np.float64]
-Bools = npt.NDArray[np.bool_]
 
 PARTS = ("train", "validation", "test", "unseen")
 REPORTED = ("test", "unseen")
@@ -57,7 +54,7 @@ class Series:
     value_T: Floats
     observed_T: Bools
     anomalies: tuple[Anomaly, ...] = ()
-    time_T: npt.NDArray[np.datetime64] | None = None
+    time_T: Times | None = None
     reference: Reference | None = None
 
     def __len__(self) -> int:
@@ -158,13 +155,24 @@ SCHEMA = pa.schema(
 )
 
 
+StoredAnomaly = tuple[str, int, int, float | None]
+"""Kind, first step, step after the last, and size; JSON has no tuples and gives a list."""
+
+
+class SeriesFacts(TypedDict):
+    """What the table of a series does not hold."""
+
+    anomalies: list[StoredAnomaly]
+    reference: Reference | None
+
+
 def to_table(series: Sequence[Series]) -> pa.Table:
     """Return one row per step, for people and for the later steps of a run."""
     parts = [pa.table(_columns(number, one), schema=SCHEMA) for number, one in enumerate(series)]
     return pa.concat_tables(parts) if parts else SCHEMA.empty_table()
 
 
-def _columns(number: int, series: Series) -> dict[str, Any]:
+def _columns(number: int, series: Series) -> dict[str, AnyArray | Sequence[str | None]]:
     count = len(series)
     kinds: list[str | None] = [None] * count
     for anomaly in series.anomalies:
@@ -182,18 +190,18 @@ def _columns(number: int, series: Series) -> dict[str, Any]:
     }
 
 
-def facts_of(series: Sequence[Series]) -> list[dict[str, Any]]:
+def facts_of(series: Sequence[Series]) -> list[SeriesFacts]:
     """Return what the table does not hold: anomalies with their borders and sizes, references."""
-    facts = []
+    facts: list[SeriesFacts] = []
     for one in series:
-        anomalies = []
+        anomalies: list[StoredAnomaly] = []
         for kind, start, end, size in one.anomalies:
-            anomalies.append([kind, start, end, size if np.isfinite(size) else None])
+            anomalies.append((kind, start, end, size if np.isfinite(size) else None))
         facts.append({"anomalies": anomalies, "reference": one.reference})
     return facts
 
 
-def from_table(table: pa.Table, facts: Sequence[dict[str, Any]]) -> list[Series]:
+def from_table(table: pa.Table, facts: Sequence[SeriesFacts]) -> list[Series]:
     """Return the series that `to_table` and `facts_of` were made from."""
     number_N = table["series"].to_numpy()
     starts = np.searchsorted(number_N, np.arange(len(facts) + 1))
@@ -204,7 +212,7 @@ def from_table(table: pa.Table, facts: Sequence[dict[str, Any]]) -> list[Series]
     return series
 
 
-def _series(rows: pa.Table, facts: dict[str, Any]) -> Series:
+def _series(rows: pa.Table, facts: SeriesFacts) -> Series:
     anomalies = []
     for kind, start, end, size in facts["anomalies"]:
         anomalies.append(Anomaly(kind, start, end, np.nan if size is None else size))

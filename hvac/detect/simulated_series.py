@@ -9,16 +9,15 @@ from itertools import pairwise
 from typing import Literal, Self
 
 import numpy as np
-import numpy.typing as npt
 from pydantic import Field, model_validator
 from scipy.signal import lfilter
 from sklearn.model_selection import train_test_split
 
+from hvac.arrays import Bools, Floats, Ints
 from hvac.config import Config
 from hvac.detect.anomalies import AnomalyConfig, Steps, draw_anomalies, put
 from hvac.detect.series import Anomaly, Reference, Series, plain_series
 
-Floats = npt.NDArray[np.float64]
 SHARE_HELD_OUT = 0.2
 PREDECESSOR_SPIKE = Anomaly("spike", 41, 50, 3.0)
 PREDECESSOR_NOISE = 0.1
@@ -88,10 +87,8 @@ def sines(config: SineConfig, seed: int) -> list[Series]:
     return series
 
 
-def _cut(
-    spike_N: npt.NDArray[np.bool_], rows: npt.NDArray[np.int64], seed: int
-) -> list[npt.NDArray[np.int64]]:
-    parts: list[npt.NDArray[np.int64]] = train_test_split(
+def _cut(spike_N: Bools, rows: Ints, seed: int) -> list[Ints]:
+    parts: list[Ints] = train_test_split(
         rows, test_size=SHARE_HELD_OUT, random_state=seed, stratify=spike_N[rows]
     )
     return parts

@@ -8,18 +8,15 @@ from __future__ import annotations
 from typing import Literal, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 from numpy.lib.stride_tricks import sliding_window_view
 from pydantic import Field
 
+from hvac.arrays import Bools, Float32s, Floats, Ints
 from hvac.config import Config
 from hvac.detect.series import SPREAD_OF_IQR, Series
 from hvac.errors import ConfigError, InputError
 from hvac.evaluation.metrics import ratio
 
-Floats = npt.NDArray[np.float64]
-Bools = npt.NDArray[np.bool_]
-Ints = npt.NDArray[np.int64]
 Channel = Literal["raw", "window", "record"]
 Join = Literal["mean", "last"]
 
@@ -88,7 +85,7 @@ def raw_windows(series: Series, start_B: Ints, length: int) -> Floats:
     return np.asarray(sliding_window_view(series.value_T, length)[start_B])
 
 
-def shown(x_BL: Floats, series: Series, config: SlidingConfig) -> npt.NDArray[np.float32]:
+def shown(x_BL: Floats, series: Series, config: SlidingConfig) -> Float32s:
     """Return what windows of a series show, channel by channel: x_BCL.
 
     Raises:

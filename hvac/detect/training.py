@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 from pydantic import Field
 
+from hvac.arrays import Bools, Float32s, Floats
 from hvac.config import Config
 from hvac.detect.anomalies import AnomalyConfig, draw_anomalies, put
 from hvac.detect.series import Series, of_part, reference_of
@@ -21,8 +21,6 @@ from hvac.detect.sliding import SlidingConfig, cut_series, raw_windows, shown
 from hvac.errors import SplitError
 from hvac.features.table import Windows
 from hvac.models.fitting import FitState
-
-Floats = npt.NDArray[np.float32]
 
 
 class InjectConfig(Config):
@@ -37,9 +35,9 @@ class InjectConfig(Config):
 class Examples(NamedTuple):
     """Windows to learn from; `copied_B` marks the anomalous copies."""
 
-    x_BCL: Floats
-    y_B: npt.NDArray[np.bool_]
-    copied_B: npt.NDArray[np.bool_]
+    x_BCL: Float32s
+    y_B: Bools
+    copied_B: Bools
 
     @property
     def windows(self) -> Windows:
@@ -57,7 +55,7 @@ class Examples(NamedTuple):
         }
 
 
-def as_windows(x_BCL: Floats, y_B: npt.NDArray[np.bool_] | None = None) -> Windows:
+def as_windows(x_BCL: Float32s, y_B: Bools | None = None) -> Windows:
     """Return windows of series as the model families take them, with one label each."""
     y_BH = None if y_B is None else y_B[:, None]
     return Windows(
@@ -116,9 +114,7 @@ def _examples(
     return Examples(*map(np.concatenate, zip(*parts, strict=True)))
 
 
-def _copies(
-    x_BL: npt.NDArray[np.float64], series: Series, inject: InjectConfig, rng: np.random.Generator
-) -> npt.NDArray[np.float64]:
+def _copies(x_BL: Floats, series: Series, inject: InjectConfig, rng: np.random.Generator) -> Floats:
     chosen_BL = x_BL[rng.random(len(x_BL)) < inject.share]
     reference = series.reference or reference_of(series.value_T)
     length = x_BL.shape[1]

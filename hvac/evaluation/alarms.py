@@ -8,18 +8,14 @@ Shapes: B windows, E events, A alarm episodes, U units, R replicates.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from hvac.arrays import AnyArray, Bools, Floats, Ints
 from hvac.decision.alarm_episodes import GAP_DAYS, alarm_episodes, merge_gap, unit_years
 from hvac.evaluation.bootstrap import Replicated
 from hvac.evaluation.metrics import ratio
-
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
-BoolArray = NDArray[np.bool_]
 
 MIN_LEAD = 7
 
@@ -27,16 +23,16 @@ MIN_LEAD = 7
 class Onsets(NamedTuple):
     """Onsets, one row per event: the unit as windows name it, and days since 1970-01-01."""
 
-    unit_E: NDArray[Any]
-    onset_day_E: NDArray[Any]
+    unit_E: AnyArray
+    onset_day_E: AnyArray
 
 
 class Grid(NamedTuple):
     """Evaluated windows: place of the unit among `units`, last day, and days between windows."""
 
-    unit_B: IntArray
-    end_day_B: IntArray
-    units: NDArray[Any]
+    unit_B: Ints
+    end_day_B: Ints
+    units: AnyArray
     stride: int
 
 
@@ -47,11 +43,11 @@ class Match(NamedTuple):
     whether an episode was followed by an onset.
     """
 
-    unit_E: IntArray
-    lead_E: FloatArray
-    unit_A: IntArray
-    true_A: BoolArray
-    windows_U: FloatArray
+    unit_E: Ints
+    lead_E: Floats
+    unit_A: Ints
+    true_A: Bools
+    windows_U: Floats
     stride: int
 
 
@@ -61,21 +57,21 @@ class UnitRatio(NamedTuple):
     So every bootstrap replicate is one product with the weights of the units.
     """
 
-    part_U: FloatArray
-    whole_U: FloatArray
+    part_U: Floats
+    whole_U: Floats
 
     @property
     def value(self) -> float:
         """Return the ratio over all units; nan where the whole is 0."""
         return float(ratio(self.part_U.sum(), self.whole_U.sum()))
 
-    def replicated(self, w_RU: FloatArray) -> Replicated:
+    def replicated(self, w_RU: Floats) -> Replicated:
         """Return the ratio and its bootstrap replicates for weights `w_RU`."""
         return Replicated(self.value, ratio(w_RU @ self.part_U, w_RU @ self.whole_U))
 
 
 def match(
-    alarm_B: BoolArray, *, grid: Grid, events: Onsets, horizon: int, gap_days: int = GAP_DAYS
+    alarm_B: Bools, *, grid: Grid, events: Onsets, horizon: int, gap_days: int = GAP_DAYS
 ) -> Match:
     """Match alarms with events.
 
@@ -140,7 +136,7 @@ def false_alarms_per_unit_year(matched: Match) -> UnitRatio:
 
 
 def lead_quantiles(
-    matched: Match, w_RU: FloatArray, *, q: tuple[float, ...] = (0.25, 0.5, 0.75)
+    matched: Match, w_RU: Floats, *, q: tuple[float, ...] = (0.25, 0.5, 0.75)
 ) -> list[Replicated]:
     """Return quantiles of the lead (days) over alarmed events; nan where none was alarmed."""
     alarmed_E = ~np.isnan(matched.lead_E)
@@ -151,9 +147,7 @@ def lead_quantiles(
     return [Replicated(float(value_Q[i]), drawn_RQ[:, i]) for i in range(len(q))]
 
 
-def weighted_quantiles(
-    value_E: NDArray[Any], w_RE: FloatArray, *, q: tuple[float, ...]
-) -> FloatArray:
+def weighted_quantiles(value_E: AnyArray, w_RE: Floats, *, q: tuple[float, ...]) -> Floats:
     """Return linear quantiles [R, Q] of values that are repeated by their whole-number weights.
 
     They are nan where all weigh 0.
@@ -177,22 +171,22 @@ def weighted_quantiles(
     return out_RQ
 
 
-def _nth(value_E: FloatArray, upto_RE: FloatArray, n_R: FloatArray) -> FloatArray:
+def _nth(value_E: Floats, upto_RE: Floats, n_R: Floats) -> Floats:
     """Return the n-th (from 0) of the repeated values, per replicate."""
-    nth_R: FloatArray = value_E[(upto_RE <= n_R[:, None]).sum(axis=1)]
+    nth_R: Floats = value_E[(upto_RE <= n_R[:, None]).sum(axis=1)]
     return nth_R
 
 
-def _count(unit: IntArray, matched: Match) -> FloatArray:
+def _count(unit: Ints, matched: Match) -> Floats:
     return np.bincount(unit, minlength=len(matched.windows_U)).astype(np.float64)
 
 
-def _key(unit: NDArray[Any], day: NDArray[Any]) -> IntArray:
+def _key(unit: AnyArray, day: AnyArray) -> Ints:
     """Return unit and day in one sortable number; differences within a unit are days."""
     return (np.asarray(unit, np.int64) << 32) + np.asarray(day, np.int64) + 2**31
 
 
-def _event_keys(events: Onsets, units: NDArray[Any]) -> IntArray:
+def _event_keys(events: Onsets, units: AnyArray) -> Ints:
     """Return the sorted, distinct keys of the events whose unit has windows."""
     if not len(units) or not len(events.unit_E):
         return np.empty(0, np.int64)
@@ -201,7 +195,7 @@ def _event_keys(events: Onsets, units: NDArray[Any]) -> IntArray:
     return np.unique(_key(place_E[known_E], np.asarray(events.onset_day_E)[known_E]))
 
 
-def _first_in_reach(sorted_key_B: IntArray, event_key_E: IntArray, horizon: int) -> IntArray:
+def _first_in_reach(sorted_key_B: Ints, event_key_E: Ints, horizon: int) -> Ints:
     """Return the key of the earliest window with onset − horizon <= end_day < onset, or −1."""
     place_E = np.searchsorted(sorted_key_B, event_key_E - horizon, side="left")
     key_E = np.r_[sorted_key_B, np.iinfo(np.int64).max][place_E]

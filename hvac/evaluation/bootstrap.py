@@ -8,13 +8,13 @@ Shapes: B windows, U units, R replicates.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.stats import beta
 
-FloatArray = NDArray[np.float64]
+from hvac.arrays import AnyArray, Floats, Ints
+
 Conclusion = Literal["better", "worse", "no clear difference", "too few events"]
 
 UNDEFINED_SHARE = 0.05
@@ -26,15 +26,15 @@ class UnitWeights(NamedTuple):
     Window b weighs `w_RU[r, unit_index_B[b]]` in replicate r.
     """
 
-    unit_index_B: NDArray[np.int64]
-    w_RU: FloatArray
+    unit_index_B: Ints
+    w_RU: Floats
 
 
 class Replicated(NamedTuple):
     """A metric on the sample itself and on every replicate (nan where undefined)."""
 
     value: float
-    value_R: FloatArray
+    value_R: Floats
 
 
 class Interval(NamedTuple):
@@ -59,7 +59,7 @@ class Difference(NamedTuple):
     verdict: Conclusion
 
 
-def unit_weights(units_B: NDArray[Any], *, replicates: int = 2000, seed: int = 0) -> UnitWeights:
+def unit_weights(units_B: AnyArray, *, replicates: int = 2000, seed: int = 0) -> UnitWeights:
     """Draw as many units as there are, with replacement, `replicates` times.
 
     Units are indexed in sorted order.
@@ -76,7 +76,7 @@ def unit_weights(units_B: NDArray[Any], *, replicates: int = 2000, seed: int = 0
     return UnitWeights(unit_index_B.astype(np.int64), drawn_RU[:, : len(units)].astype(np.float64))
 
 
-def unit_sums(value_BK: NDArray[Any], unit_B: NDArray[np.int64], *, units: int) -> FloatArray:
+def unit_sums(value_BK: AnyArray, unit_B: Ints, *, units: int) -> Floats:
     """Sum columns by unit: `w_RU @ unit_sums(...)` is then the weighted sum of every replicate.
 
     >>> unit_sums(np.array([[1.0], [2.0], [4.0]]), np.array([0, 1, 0]), units=2).tolist()
@@ -87,7 +87,7 @@ def unit_sums(value_BK: NDArray[Any], unit_B: NDArray[np.int64], *, units: int) 
     return np.stack(sums, axis=1)
 
 
-def replicate(metric: Callable[[FloatArray], float], weights: UnitWeights) -> Replicated:
+def replicate(metric: Callable[[Floats], float], weights: UnitWeights) -> Replicated:
     """Compute a metric of window weights `w_B`, one replicate after the other.
 
     This is the plain, slow way, for metrics that have no fast one.

@@ -7,23 +7,56 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import NamedTuple, TypedDict, TypeVar
 
 import numpy as np
-import numpy.typing as npt
 
+from hvac.arrays import Bools, Floats, Ints
 from hvac.decision.thresholds import alarms
 from hvac.evaluation.alarms import Onsets
 from hvac.evaluation.bootstrap import unit_weights
 from hvac.evaluation.evaluation_means import compare
 from hvac.evaluation.held_out_windows import HeldOut, held_out
-from hvac.evaluation.model_metrics import Evaluation, evaluate_model
+from hvac.evaluation.model_metrics import (
+    Evaluation,
+    StoredCurve,
+    StoredFigure,
+    StoredHorizon,
+    evaluate_model,
+)
 from hvac.features.table import Windows, concat
 from hvac.models.blocks import base_rates
 
-Floats = npt.NDArray[np.float64]
+Value = TypeVar("Value")
 SLICE_REPLICATES = 500
 SLICE_METRICS = ("pr_auc", "roc_auc")
+
+
+MeasuredHorizon = dict[str, StoredFigure | bool]
+"""Figures of one model at one horizon by metric, and whether it is a `headline`."""
+HorizonCurves = dict[str, StoredCurve | float | str | None]
+"""Curves of one model at one horizon by name, and the `base_rate`."""
+StoredDifference = dict[str, float | str | None]
+"""The parts of a `Difference`."""
+
+
+class ComparedModels(TypedDict):
+    """Figures of all models for metrics.json, by model and horizon; slices by facility and class.
+
+    `differences` are also by metric; `slices` by column, value of the column and horizon.
+    """
+
+    models: dict[str, dict[str, MeasuredHorizon]]
+    curves: dict[str, dict[str, HorizonCurves]]
+    differences: dict[str, dict[str, dict[str, StoredDifference]]]
+    slices: dict[str, dict[str, dict[str, dict[str, StoredFigure]]]]
+
+
+class ReportedModels(ComparedModels):
+    """`ComparedModels` with ablations in sections of their own."""
+
+    ablation: dict[str, dict[str, MeasuredHorizon]]
+    ablation_differences: dict[str, dict[str, dict[str, StoredDifference]]]
 
 
 class ModelRisks(NamedTuple):
@@ -33,7 +66,7 @@ class ModelRisks(NamedTuple):
     threshold_BH: Floats
 
     @property
-    def alarm_BH(self) -> npt.NDArray[np.bool_]:
+    def alarm_BH(self) -> Bools:
         """Return the alarms; an alarm at a horizon is one at the longer horizons."""
         return alarms(self.risk_BH, self.threshold_BH)
 
@@ -51,7 +84,7 @@ class EvaluationSet:
     reference_BH: Floats
     events: Onsets
     horizons: tuple[int, ...]
-    turn_B: npt.NDArray[np.int64] | None = None
+    turn_B: Ints | None = None
 
 
 def by_equipment(evaluation_set: EvaluationSet) -> EvaluationSet:
@@ -91,7 +124,7 @@ def _of_points(windows: Windows) -> bool:
     return bool(windows.keys["point_id"].null_count < len(windows))
 
 
-def _joined(windows: Windows) -> tuple[Windows, npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+def _joined(windows: Windows) -> tuple[Windows, Ints, Ints]:
     """Join windows of points into windows of equipment.
 
     Returns:
@@ -153,7 +186,7 @@ def pooled(evaluation_sets: Sequence[EvaluationSet]) -> EvaluationSet:
     )
 
 
-def part_of(evaluation_set: EvaluationSet, keep_B: npt.NDArray[np.bool_]) -> EvaluationSet:
+def part_of(evaluation_set: EvaluationSet, keep_B: Bools) -> EvaluationSet:
     """Return some windows of an evaluation set."""
     keep_B = np.asarray(keep_B, dtype=bool)
     risks = {
@@ -167,15 +200,13 @@ def part_of(evaluation_set: EvaluationSet, keep_B: npt.NDArray[np.bool_]) -> Eva
     )
 
 
-def _any(
-    flag_BH: npt.NDArray[np.bool_], group_B: npt.NDArray[np.int64], groups: int
-) -> npt.NDArray[np.bool_]:
+def _any(flag_BH: Bools, group_B: Ints, groups: int) -> Bools:
     any_BH = np.zeros((groups, flag_BH.shape[1]), dtype=bool)
     np.logical_or.at(any_BH, group_B, flag_BH)
     return any_BH
 
 
-def _highest(risks: ModelRisks, group_B: npt.NDArray[np.int64], groups: int) -> ModelRisks:
+def _highest(risks: ModelRisks, group_B: Ints, groups: int) -> ModelRisks:
     columns = []
     for h in range(risks.risk_BH.shape[1]):
         order = np.lexsort((risks.risk_BH[:, h], group_B))
@@ -187,7 +218,7 @@ def _highest(risks: ModelRisks, group_B: npt.NDArray[np.int64], groups: int) -> 
 
 def compare_models(
     evaluation_set: EvaluationSet, *, default: str, replicates: int, seed: int = 0
-) -> dict[str, Any]:
+) -> ComparedModels:
     """Return figures, differences to the default, curves, and slices, as for metrics.json.
 
     Slices are by facility and class.
@@ -198,14 +229,14 @@ def compare_models(
     """
     by_model = evaluations(evaluation_set, replicates=replicates, seed=seed)
     plain = {name: evaluation.to_json() for name, evaluation in by_model.items()}
+    differences = {}
+    for name, evaluation in by_model.items():
+        if name != default:
+            differences[name] = _differences(by_model[default], evaluation)
     return {
         "models": {name: _models(stored) for name, stored in plain.items()},
         "curves": {name: _curves(stored) for name, stored in plain.items()},
-        "differences": {
-            name: _differences(by_model[default], evaluation)
-            for name, evaluation in by_model.items()
-            if name != default
-        },
+        "differences": differences,
         "slices": {
             key: _slices(evaluation_set, column, default) for key, column in _SLICES.items()
         },
@@ -248,27 +279,29 @@ def _evaluate(risks: ModelRisks, test: HeldOut, reference_BH: Floats) -> Evaluat
     )
 
 
-def _models(by_horizon: dict[str, Any]) -> dict[str, Any]:
+def _models(by_horizon: dict[str, StoredHorizon]) -> dict[str, MeasuredHorizon]:
     return {
         h: {**stored["metrics"], "headline": stored["headline"]} for h, stored in by_horizon.items()
     }
 
 
-def _curves(by_horizon: dict[str, Any]) -> dict[str, Any]:
+def _curves(by_horizon: dict[str, StoredHorizon]) -> dict[str, HorizonCurves]:
     return {
         h: {**stored["curves"], "base_rate": stored["metrics"]["base_rate"]["value"]}
         for h, stored in by_horizon.items()
     }
 
 
-def _differences(default: Evaluation, other: Evaluation) -> dict[str, Any]:
-    return {
-        str(h): {name: d._asdict() for name, d in by_metric.items()}
-        for h, by_metric in compare(default, other).items()
-    }
+def _differences(default: Evaluation, other: Evaluation) -> dict[str, dict[str, StoredDifference]]:
+    by_horizon = {}
+    for horizon, by_metric in compare(default, other).items():
+        by_horizon[str(horizon)] = {name: by_metric[name]._asdict() for name in by_metric}
+    return by_horizon
 
 
-def _slices(evaluation_set: EvaluationSet, column: str, default: str) -> dict[str, Any]:
+def _slices(
+    evaluation_set: EvaluationSet, column: str, default: str
+) -> dict[str, dict[str, dict[str, StoredFigure]]]:
     value_B = evaluation_set.windows.column(column)
     return {
         str(value): _slice(evaluation_set, value_B == value, default)
@@ -277,30 +310,33 @@ def _slices(evaluation_set: EvaluationSet, column: str, default: str) -> dict[st
 
 
 def _slice(
-    evaluation_set: EvaluationSet, keep_B: npt.NDArray[np.bool_], default: str
-) -> dict[str, Any]:
+    evaluation_set: EvaluationSet, keep_B: Bools, default: str
+) -> dict[str, dict[str, StoredFigure]]:
     part = part_of(replace(evaluation_set, risks={default: evaluation_set.risks[default]}), keep_B)
     by_horizon = evaluations(part, replicates=SLICE_REPLICATES)[default].to_json()
-    return {
-        h: {
-            name: stored["metrics"][name]
-            for name in (*SLICE_METRICS, "base_rate", "events", "windows")
-        }
-        for h, stored in by_horizon.items()
-    }
+    shown = (*SLICE_METRICS, "base_rate", "events", "windows")
+    figures = {}
+    for horizon, stored in by_horizon.items():
+        figures[horizon] = {name: stored["metrics"][name] for name in shown}
+    return figures
 
 
-def apart(compared: dict[str, Any], ablation: Collection[str], default: str) -> dict[str, Any]:
+def apart(compared: ComparedModels, ablation: Collection[str], default: str) -> ReportedModels:
     """Put ablations into sections of their own: they explain the default and are no candidates."""
     models = compared["models"]
     named = {name: models[name] for name in ablation if name in models}
     if named:
         named["both"] = models[default]
-    candidates = {
-        key: {n: v for n, v in compared[key].items() if n not in ablation} for key in _BY_MODEL
-    }
     contrasts = {n: v for n, v in compared["differences"].items() if n in ablation}
-    return {**compared, **candidates, "ablation": named, "ablation_differences": contrasts}
+    return {
+        "models": _without(models, ablation),
+        "curves": _without(compared["curves"], ablation),
+        "differences": _without(compared["differences"], ablation),
+        "slices": compared["slices"],
+        "ablation": named,
+        "ablation_differences": contrasts,
+    }
 
 
-_BY_MODEL = ("models", "curves", "differences")
+def _without(by_model: dict[str, Value], left_out: Collection[str]) -> dict[str, Value]:
+    return {name: value for name, value in by_model.items() if name not in left_out}

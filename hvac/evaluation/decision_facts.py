@@ -3,23 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TypedDict
 
-from hvac.decision.decision import Decision
+from hvac.decision.decision import Decision, StoredDecision
+from hvac.decision.thresholds import StoredThreshold
 from hvac.evaluation.comparison import EvaluationSet
 
-Decisions = Mapping[str, dict[str, Any]]  # by class, as `Decision.to_json` gives them
+Decisions = Mapping[str, StoredDecision]  # by class
+
+
+class ThresholdFacts(TypedDict):
+    """The thresholds of one model at one horizon: their mean over windows, and each class's."""
+
+    value: float
+    policy: str
+    note: str
+    by_class: dict[str, StoredThreshold]
+    units_with_event: dict[str, int]
+
+
+class DepartureCount(TypedDict):
+    """How many of a facility's classes and horizons depart from their class."""
+
+    own: int
+    of: int
 
 
 def threshold_facts(
     windows: EvaluationSet, decisions: Mapping[str, Decisions]
-) -> dict[str, dict[str, Any]]:
+) -> dict[str, dict[str, ThresholdFacts]]:
     """Return the thresholds of every model by horizon.
 
     `by_class` holds each class's, `value` their mean over windows, `units_with_event` the units
     behind them.
     """
-    facts: dict[str, dict[str, Any]] = {}
+    facts: dict[str, dict[str, ThresholdFacts]] = {}
     for model, by_class in decisions.items():
         mean_H = windows.risks[model].threshold_BH.mean(axis=0)
         facts[model] = {
@@ -29,7 +47,7 @@ def threshold_facts(
     return facts
 
 
-def _horizon_facts(decisions: Decisions, i: int, mean: float) -> dict[str, Any]:
+def _horizon_facts(decisions: Decisions, i: int, mean: float) -> ThresholdFacts:
     thresholds = {name: decision["thresholds"][i] for name, decision in sorted(decisions.items())}
     units = {
         name: decision["units_with_event"][i]
@@ -46,13 +64,15 @@ def _horizon_facts(decisions: Decisions, i: int, mean: float) -> dict[str, Any]:
     }
 
 
-def facility_facts(windows: EvaluationSet, decisions: Decisions) -> dict[str, Any]:
+def facility_facts(
+    windows: EvaluationSet, decisions: Decisions
+) -> dict[str, dict[str, DepartureCount]]:
     """Count for every facility the classes and horizons of which it has its own decision.
 
     `own` of `of`, for calibration and for thresholds.
     """
     places = zip(*(windows.windows.column(name) for name in ("facility_id", "class")), strict=True)
-    facts: dict[str, Any] = {}
+    facts: dict[str, dict[str, DepartureCount]] = {}
     for facility, class_name in sorted(set(places)):
         row = facts.setdefault(facility, {})
         departures = Decision.from_json(decisions[class_name]).own(facility)

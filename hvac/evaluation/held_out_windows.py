@@ -6,16 +6,13 @@ Shapes: B windows, H horizons, U units, R replicates.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from hvac.arrays import AnyArray, Bools, Floats, Ints
 from hvac.decision.alarm_episodes import infer_stride
 from hvac.evaluation.alarms import Grid, Onsets
 from hvac.evaluation.bootstrap import UnitWeights, unit_sums, unit_weights
-
-FloatArray = NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,57 +22,57 @@ class HeldOut:
     `turn_B` tells windows apart that different models score (None: one model scores all of them).
     """
 
-    y_BH: NDArray[Any]
-    known_BH: NDArray[np.bool_]
-    end_day_B: NDArray[np.int64]
-    units: NDArray[Any]
+    y_BH: AnyArray
+    known_BH: Bools
+    end_day_B: Ints
+    units: AnyArray
     events: Onsets
     horizons: tuple[int, ...]
     weights: UnitWeights
     stride: int
-    label_weight_BH: FloatArray
-    turn_B: NDArray[np.int64] | None = None
+    label_weight_BH: Floats
+    turn_B: Ints | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class HorizonRows:
     """The known windows of one horizon."""
 
-    risk_B: FloatArray
-    y_B: FloatArray
-    alarm_B: NDArray[np.bool_]
+    risk_B: Floats
+    y_B: Floats
+    alarm_B: Bools
     grid: Grid
     events: Onsets
     horizon: int
-    reference_B: FloatArray
-    weight_B: FloatArray
-    w_RU: FloatArray
-    turn_B: NDArray[np.int64]
+    reference_B: Floats
+    weight_B: Floats
+    w_RU: Floats
+    turn_B: Ints
 
     @property
-    def all_w_RU(self) -> FloatArray:
+    def all_w_RU(self) -> Floats:
         """Return the weights with the sample itself, every unit once, as a first row."""
         return np.concatenate([np.ones((1, self.w_RU.shape[1])), self.w_RU])
 
-    def weighted_sums(self, value_BK: FloatArray) -> FloatArray:
+    def weighted_sums(self, value_BK: Floats) -> Floats:
         """Sum each column, weighted, on the sample (first) and on every replicate: [K, 1 + R]."""
         value_BK = value_BK * self.weight_B[:, None]
         sums_UK = unit_sums(value_BK, self.grid.unit_B, units=len(self.grid.units))
-        sums_KR: FloatArray = (self.all_w_RU @ sums_UK).T
+        sums_KR: Floats = (self.all_w_RU @ sums_UK).T
         return sums_KR
 
 
 def held_out(
-    y_BH: NDArray[Any],
+    y_BH: AnyArray,
     *,
-    known_BH: NDArray[np.bool_],
-    units_B: NDArray[Any],
-    end_day_B: NDArray[Any],
+    known_BH: Bools,
+    units_B: AnyArray,
+    end_day_B: AnyArray,
     events: Onsets,
     horizons: tuple[int, ...],
     weights: UnitWeights | None = None,
-    label_weight_BH: NDArray[Any] | None = None,
-    turn_B: NDArray[np.int64] | None = None,
+    label_weight_BH: AnyArray | None = None,
+    turn_B: Ints | None = None,
 ) -> HeldOut:
     """Prepare a test part.
 
@@ -112,11 +109,11 @@ def held_out(
 
 
 def horizon_rows(
-    risk_BH: NDArray[Any],
+    risk_BH: AnyArray,
     test: HeldOut,
     i: int,
-    alarm_B: NDArray[np.bool_],
-    reference_B: FloatArray,
+    alarm_B: Bools,
+    reference_B: Floats,
 ) -> HorizonRows:
     """Take the known windows of the i-th horizon."""
     known_B = test.known_BH[:, i]

@@ -6,11 +6,11 @@ Shapes: B windows, U units, R replicates, K columns.
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import NotRequired, TypedDict
 
 import numpy as np
-from numpy.typing import NDArray
 
+from hvac.arrays import AnyArray, Bools, Floats
 from hvac.evaluation import alarms, metrics
 from hvac.evaluation.bootstrap import Replicated, exact_interval, interval
 from hvac.evaluation.held_out_windows import HorizonRows
@@ -22,9 +22,6 @@ from hvac.evaluation.ranks import (
     sort_scores,
 )
 
-FloatArray = NDArray[np.float64]
-Figure = dict[str, Any]
-
 TOP_SHARES = (0.01, 0.05, 0.10)
 COUNTS = ("events", "windows", "units")
 RANKING = (
@@ -34,6 +31,17 @@ RANKING = (
 )
 
 
+class Figure(TypedDict):
+    """A value with its interval; `note` tells why it has none, `k` of `n` are exact counts."""
+
+    value: float
+    low: float
+    high: float
+    note: NotRequired[str]
+    k: NotRequired[int]
+    n: NotRequired[int]
+
+
 def replicated_figures(rows: HorizonRows, matched: alarms.Match) -> dict[str, Replicated]:
     """Return every figure with its bootstrap replicates, by name."""
     value_R = {**_ranking(rows), **_probability(rows), **_at_threshold(rows)}
@@ -41,7 +49,7 @@ def replicated_figures(rows: HorizonRows, matched: alarms.Match) -> dict[str, Re
     return figures | _on_events(rows, matched)
 
 
-def _ranking(rows: HorizonRows) -> dict[str, FloatArray]:
+def _ranking(rows: HorizonRows) -> dict[str, Floats]:
     ordered = sort_scores(rows.risk_B, rows.y_B, unit_B=rows.grid.unit_B, weight_B=rows.weight_B)
     w_RU = rows.all_w_RU
     turns = np.unique(rows.turn_B)
@@ -62,9 +70,7 @@ def _ranking(rows: HorizonRows) -> dict[str, FloatArray]:
     return figures
 
 
-def _of_turn(
-    rows: HorizonRows, in_turn_B: NDArray[np.bool_], w_RU: FloatArray
-) -> tuple[Ranking, FloatArray]:
+def _of_turn(rows: HorizonRows, in_turn_B: Bools, w_RU: Floats) -> tuple[Ranking, Floats]:
     """Rank the windows of one turn, and count its positives in every replicate."""
     y_B = rows.y_B[in_turn_B]
     unit_B = rows.grid.unit_B[in_turn_B]
@@ -74,7 +80,7 @@ def _of_turn(
     return rank_metrics(ordered, w_RU, shares=TOP_SHARES), positives_R
 
 
-def _probability(rows: HorizonRows) -> dict[str, FloatArray]:
+def _probability(rows: HorizonRows) -> dict[str, Floats]:
     columns = [
         np.ones(len(rows.y_B)),
         rows.y_B,
@@ -90,7 +96,7 @@ def _probability(rows: HorizonRows) -> dict[str, FloatArray]:
     }
 
 
-def _at_threshold(rows: HorizonRows) -> dict[str, FloatArray]:
+def _at_threshold(rows: HorizonRows) -> dict[str, Floats]:
     cells_BK = metrics.confusion_cells(rows.alarm_B, rows.y_B)
     cells = metrics.Confusion(*rows.weighted_sums(cells_BK))
     return {
@@ -143,7 +149,7 @@ def exact_figures(matched: alarms.Match) -> dict[str, Figure]:
         "event_recall": alarms.event_recall(matched),
         "alarm_precision": alarms.alarm_precision(matched),
     }
-    figures = {}
+    figures: dict[str, Figure] = {}
     for name, unit_ratio in ratios.items():
         k = int(unit_ratio.part_U.sum())
         n = int(unit_ratio.whole_U.sum())
@@ -159,5 +165,5 @@ def figure_curves(rows: HorizonRows) -> dict[str, dict[str, list[float]]]:
     return {"pr": _points(pr._asdict()), "reliability": _points(reliability._asdict())}
 
 
-def _points(columns: dict[str, NDArray[Any]]) -> dict[str, list[float]]:
+def _points(columns: dict[str, AnyArray]) -> dict[str, list[float]]:
     return {name.removesuffix("_K"): value_K.tolist() for name, value_K in columns.items()}

@@ -7,14 +7,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Literal, NamedTuple, NotRequired, TypedDict, TypeVar
 
 import numpy as np
 from sklearn.metrics import average_precision_score
 
 from hvac.errors import HvacError
 from hvac.evaluation.bootstrap import Difference, Interval, interval, paired_difference
-from hvac.evaluation.comparison import EvaluationSet, ModelRisks, evaluations
+from hvac.evaluation.comparison import (
+    EvaluationSet,
+    MeasuredHorizon,
+    ModelRisks,
+    StoredDifference,
+    evaluations,
+)
 from hvac.evaluation.evaluation_means import (
     compare,
     mean_over_horizons,
@@ -24,6 +30,7 @@ from hvac.evaluation.evaluation_means import (
 from hvac.evaluation.horizon_figures import RANKING
 from hvac.evaluation.model_metrics import Evaluation
 
+Part = TypeVar("Part", float, str)
 SHOWN = (
     "pr_auc",
     "roc_auc",
@@ -37,6 +44,53 @@ IN_TURNS = {  # how figures of models that were fitted in turns are measured
     "within_turns": [name for name in SHOWN if name in RANKING],
     "pooled": [name for name in SHOWN if name not in RANKING],
 }
+
+
+Against = Literal["against_default", "against_champion"]
+"""Keys of a row's paired differences: the row minus that model."""
+DifferencesByHorizon = dict[str, dict[str, StoredDifference]]
+"""By horizon and metric."""
+
+
+class ValidationFigures(TypedDict):
+    """PR-AUC on validation by horizon, and its mean, by which the champion is chosen."""
+
+    pr_auc: dict[str, float | None]
+    mean: float
+
+
+class MeanFigures(TypedDict):
+    """PR-AUC on test averaged over horizons, and how it differs from others' (None: itself)."""
+
+    pr_auc: StoredDifference
+    against_default: NotRequired[StoredDifference | None]
+    against_champion: NotRequired[StoredDifference | None]
+
+
+class LeaderboardRow(TypedDict):
+    """A candidate's figures and cost; `seeds` holds the lowest and highest PR-AUC by horizon."""
+
+    name: str
+    family: str
+    runs: int
+    parameters: int
+    fit_seconds: float
+    microseconds_per_window: float
+    test: dict[str, MeasuredHorizon]
+    seeds: dict[str, list[float | None]]
+    against_default: NotRequired[DifferencesByHorizon | None]
+    against_champion: NotRequired[DifferencesByHorizon | None]
+    mean: NotRequired[MeanFigures]
+    validation: NotRequired[ValidationFigures]
+
+
+class Leaderboard(TypedDict):
+    """All candidates, best validation first."""
+
+    champion: str
+    default: str
+    horizons: list[int]
+    rows: list[LeaderboardRow]
 
 
 class Cost(NamedTuple):
@@ -73,7 +127,7 @@ def leaderboard(
     *,
     default: str,
     replicates: int,
-) -> dict[str, Any]:
+) -> Leaderboard:
     """Return a row per candidate, best validation PR-AUC first; the first is the champion.
 
     The champion is chosen without looking at test.
@@ -92,7 +146,7 @@ def leaderboard(
     _check_choosable(validation)
     scores = {candidate.name: _validation(validation, candidate) for candidate in candidates}
     champion = max(scores, key=lambda name: scores[name]["mean"])
-    others = {"against_default": default, "against_champion": champion}
+    others: dict[Against, str] = {"against_default": default, "against_champion": champion}
     rows = standings([test], candidates, others, replicates)
     for row in rows:
         row["validation"] = scores[row["name"]]
@@ -103,9 +157,9 @@ def leaderboard(
 def standings(
     tests: Sequence[EvaluationSet],
     candidates: Sequence[ComparedModel],
-    others: Mapping[str, str],
+    others: Mapping[Against, str],
     replicates: int,
-) -> list[dict[str, Any]]:
+) -> list[LeaderboardRow]:
     """Return every candidate's figures on test and its cost, in the order given.
 
     Args:
@@ -144,14 +198,16 @@ def _row(
     candidate: ComparedModel,
     means: Mapping[str, Evaluation],
     by_seed: Sequence[Evaluation],
-    others: Mapping[str, str],
-) -> dict[str, Any]:
-    name = candidate.name
-    row = {
+    others: Mapping[Against, str],
+) -> LeaderboardRow:
+    name, cost = candidate.name, candidate.cost
+    row: LeaderboardRow = {
         "name": name,
         "family": candidate.family,
         "runs": len(candidate.runs),
-        **candidate.cost._asdict(),
+        "parameters": cost.parameters,
+        "fit_seconds": cost.fit_seconds,
+        "microseconds_per_window": cost.microseconds_per_window,
         "test": _test(means[name]),
         "seeds": _spread(by_seed),
     }
@@ -173,7 +229,7 @@ def _check_choosable(validation: EvaluationSet) -> None:
     )
 
 
-def _validation(validation: EvaluationSet, candidate: ComparedModel) -> dict[str, Any]:
+def _validation(validation: EvaluationSet, candidate: ComparedModel) -> ValidationFigures:
     """Return the mean PR-AUC over seeds, by horizon and averaged over horizons."""
     by_seed = []
     for run in candidate.runs:
@@ -201,8 +257,8 @@ def pr_auc_by_horizon(evaluation_set: EvaluationSet, risks: ModelRisks) -> dict[
     return pr_auc
 
 
-def _test(evaluation: Evaluation) -> dict[str, Any]:
-    by_horizon = {}
+def _test(evaluation: Evaluation) -> dict[str, MeasuredHorizon]:
+    by_horizon: dict[str, MeasuredHorizon] = {}
     for horizon, stored in evaluation.to_json().items():
         names = (*SHOWN, "base_rate", "events", "windows", "units")
         figures = {name: stored["metrics"][name] for name in names}
@@ -210,7 +266,7 @@ def _test(evaluation: Evaluation) -> dict[str, Any]:
     return by_horizon
 
 
-def _spread(by_seed: Sequence[Evaluation]) -> dict[str, list[float]]:
+def _spread(by_seed: Sequence[Evaluation]) -> dict[str, list[float | None]]:
     """Return the lowest and highest PR-AUC of the seeds, by horizon."""
     spread = {}
     for horizon in by_seed[0].replicates:
@@ -219,21 +275,21 @@ def _spread(by_seed: Sequence[Evaluation]) -> dict[str, list[float]]:
     return spread
 
 
-def _differences(one: Evaluation, other: Evaluation) -> dict[str, Any]:
+def _differences(one: Evaluation, other: Evaluation) -> DifferencesByHorizon:
     by_horizon = {}
     for horizon, by_metric in compare(one, other).items():
         by_horizon[str(horizon)] = {name: _plain(by_metric[name]) for name in by_metric}
     return by_horizon
 
 
-def _mean(means: Mapping[str, Evaluation], name: str, others: Mapping[str, str]) -> dict[str, Any]:
+def _mean(means: Mapping[str, Evaluation], name: str, others: Mapping[Against, str]) -> MeanFigures:
     """Average PR-AUC on test over horizons, as the choice was made on validation.
 
     A mean over horizons tells more models apart than a single horizon does.
     """
     pr_auc = mean_over_horizons(means[name])
     headline = all(means[name].headline.values())
-    row: dict[str, Any] = {"pr_auc": _plain(interval(pr_auc))}
+    row: MeanFigures = {"pr_auc": _plain(interval(pr_auc))}
     for key, other in others.items():
         row[key] = None
         if name != other:
@@ -242,10 +298,10 @@ def _mean(means: Mapping[str, Evaluation], name: str, others: Mapping[str, str])
     return row
 
 
-def _plain(figure: Interval | Difference) -> dict[str, Any]:
+def _plain(figure: Interval | Difference) -> StoredDifference:
     return {part: _defined(value) for part, value in figure._asdict().items()}
 
 
-def _defined(value: Any) -> Any:
+def _defined(value: Part) -> Part | None:
     """Return the value, None for nan: JSON has no nan."""
     return None if isinstance(value, float) and math.isnan(value) else value

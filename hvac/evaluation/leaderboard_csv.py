@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from hvac.cells import SafeWriter
-from hvac.evaluation.leaderboard import Cost
+from hvac.evaluation.comparison import StoredDifference
+from hvac.evaluation.leaderboard import Leaderboard, LeaderboardRow
+from hvac.evaluation.model_metrics import StoredFigure
 from hvac.storage import AnyPath, writing
 
 CSV_HEADER = [
@@ -30,7 +29,7 @@ CSV_HEADER = [
 ]
 
 
-def write_leaderboard_csv(leaderboard: Mapping[str, Any], path: AnyPath) -> None:
+def write_leaderboard_csv(leaderboard: Leaderboard, path: AnyPath) -> None:
     """Write one row per candidate and horizon, with a byte-order mark so that Excel reads it."""
     with writing(path, "w", newline="", encoding="utf-8-sig") as file:
         writer = SafeWriter(file)
@@ -40,11 +39,17 @@ def write_leaderboard_csv(leaderboard: Mapping[str, Any], path: AnyPath) -> None
                 writer.writerow(_csv_row(leaderboard, rank, row, horizon))
 
 
+def _figure(row: LeaderboardRow, horizon: str, name: str) -> StoredFigure:
+    figure = row["test"][horizon][name]
+    assert not isinstance(figure, bool), "the headline is no figure"
+    return figure
+
+
 def _csv_row(
-    leaderboard: Mapping[str, Any], rank: int, row: Mapping[str, Any], horizon: str
-) -> list[Any]:
-    test = row["test"][horizon]
-    difference = {"verdict": "", "value": "", "low": "", "high": ""}
+    leaderboard: Leaderboard, rank: int, row: LeaderboardRow, horizon: str
+) -> list[str | float | None]:
+    pr_auc, base_rate = _figure(row, horizon, "pr_auc"), _figure(row, horizon, "base_rate")
+    difference: StoredDifference = {"verdict": "", "value": "", "low": "", "high": ""}
     if row["against_default"]:
         difference = row["against_default"][horizon]["pr_auc"]
     return [
@@ -54,13 +59,15 @@ def _csv_row(
         row["name"] == leaderboard["champion"],
         horizon,
         row["validation"]["pr_auc"][horizon],
-        test["pr_auc"]["value"],
-        test["pr_auc"]["low"],
-        test["pr_auc"]["high"],
-        test["base_rate"]["value"],
+        pr_auc["value"],
+        pr_auc["low"],
+        pr_auc["high"],
+        base_rate["value"],
         difference["verdict"],
         difference["value"],
         difference["low"],
         difference["high"],
-        *(row[name] for name in Cost._fields),
+        row["parameters"],
+        row["fit_seconds"],
+        row["microseconds_per_window"],
     ]

@@ -10,13 +10,13 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike
 
+from hvac.arrays import AnyArray, Floats, Ints
 from hvac.evaluation.bootstrap import exact_interval
 from hvac.evaluation.ranks import TINY, calibration_error, rank_metrics, sort_scores
 
-FloatArray = NDArray[np.float64]
-Weights = NDArray[Any] | None
+Weights = AnyArray | None
 PR_POINTS = 200
 
 
@@ -32,22 +32,22 @@ class Confusion(NamedTuple):
 class Reliability(NamedTuple):
     """Per bin: mean risk, observed rate, windows, and the exact 95 % interval of the rate."""
 
-    risk_K: FloatArray
-    rate_K: FloatArray
-    count_K: NDArray[np.int64]
-    low_K: FloatArray
-    high_K: FloatArray
+    risk_K: Floats
+    rate_K: Floats
+    count_K: Ints
+    low_K: Floats
+    high_K: Floats
 
 
 class PrecisionRecall(NamedTuple):
     """Points of the precision–recall curve, recall rising."""
 
-    recall_K: FloatArray
-    precision_K: FloatArray
-    threshold_K: FloatArray
+    recall_K: Floats
+    precision_K: Floats
+    threshold_K: Floats
 
 
-def ratio(part: Any, whole: Any) -> FloatArray:
+def ratio(part: ArrayLike, whole: ArrayLike) -> Floats:
     """Divide part by whole, nan where whole is 0; both are numbers or arrays.
 
     >>> ratio(np.array([1.0, 0.0]), np.array([2.0, 0.0])).tolist()
@@ -55,21 +55,21 @@ def ratio(part: Any, whole: Any) -> FloatArray:
     """
     part = np.asarray(part, np.float64)
     whole = np.asarray(whole, np.float64)
-    share: FloatArray = np.full(np.broadcast(part, whole).shape, np.nan)
+    share: Floats = np.full(np.broadcast(part, whole).shape, np.nan)
     np.divide(part, whole, out=share, where=whole != 0)
     return share
 
 
-def _weights(y_B: NDArray[Any], w_B: Weights) -> FloatArray:
+def _weights(y_B: AnyArray, w_B: Weights) -> Floats:
     return np.ones(len(y_B)) if w_B is None else np.asarray(w_B, np.float64)
 
 
-def _mean(value_B: NDArray[Any], w_B: Weights) -> float:
+def _mean(value_B: AnyArray, w_B: Weights) -> float:
     w_B = _weights(value_B, w_B)
     return float(ratio(w_B @ np.asarray(value_B, np.float64), w_B.sum()))
 
 
-def roc_auc(score_B: NDArray[Any], y_B: NDArray[Any], w_B: Weights = None) -> float:
+def roc_auc(score_B: AnyArray, y_B: AnyArray, w_B: Weights = None) -> float:
     """Return the chance that a positive scores above a negative; a tie counts half.
 
     It is nan without positives or without negatives. Chance level: 0.5.
@@ -80,7 +80,7 @@ def roc_auc(score_B: NDArray[Any], y_B: NDArray[Any], w_B: Weights = None) -> fl
     return float(rank_metrics(sort_scores(score_B, y_B), _weights(y_B, w_B)[None]).roc_auc_R[0])
 
 
-def pr_auc(score_B: NDArray[Any], y_B: NDArray[Any], w_B: Weights = None) -> float:
+def pr_auc(score_B: AnyArray, y_B: AnyArray, w_B: Weights = None) -> float:
     """Return the average precision, step-wise as scikit-learn's; nan without a positive.
 
     Chance level: the base rate.
@@ -91,9 +91,7 @@ def pr_auc(score_B: NDArray[Any], y_B: NDArray[Any], w_B: Weights = None) -> flo
     return float(rank_metrics(sort_scores(score_B, y_B), _weights(y_B, w_B)[None]).pr_auc_R[0])
 
 
-def recall_at(
-    score_B: NDArray[Any], y_B: NDArray[Any], w_B: Weights = None, *, share: float
-) -> float:
+def recall_at(score_B: AnyArray, y_B: AnyArray, w_B: Weights = None, *, share: float) -> float:
     """Return the share of the positives that lie in the top `share` of windows.
 
     A tie at the cut counts in part; nan without a positive.
@@ -105,9 +103,7 @@ def recall_at(
     return float(ranking.recall_RS[0, 0])
 
 
-def lift_at(
-    score_B: NDArray[Any], y_B: NDArray[Any], w_B: Weights = None, *, share: float
-) -> float:
+def lift_at(score_B: AnyArray, y_B: AnyArray, w_B: Weights = None, *, share: float) -> float:
     """Return the base rate in the top `share` of windows over the base rate of all.
 
     It is nan without a positive. Chance level: 1.
@@ -118,7 +114,7 @@ def lift_at(
     return recall_at(score_B, y_B, w_B, share=share) / share
 
 
-def brier(risk_B: NDArray[Any], y_B: NDArray[Any], w_B: Weights = None) -> float:
+def brier(risk_B: AnyArray, y_B: AnyArray, w_B: Weights = None) -> float:
     """Return the mean squared error of the risk; nan on no windows.
 
     >>> brier(np.array([0.5, 1.0]), np.array([1, 1]))
@@ -127,9 +123,7 @@ def brier(risk_B: NDArray[Any], y_B: NDArray[Any], w_B: Weights = None) -> float
     return _mean((np.asarray(risk_B, np.float64) - y_B) ** 2, w_B)
 
 
-def brier_skill(
-    risk_B: NDArray[Any], y_B: NDArray[Any], w_B: Weights = None, *, reference: float
-) -> float:
+def brier_skill(risk_B: AnyArray, y_B: AnyArray, w_B: Weights = None, *, reference: float) -> float:
     """Return 1 − Brier / Brier of the constant `reference`, the base rate in *training*.
 
     The test's own rate will not do, because nobody knew it. A value of 0 is no better than that
@@ -142,7 +136,7 @@ def brier_skill(
     return float(1 - ratio(brier(risk_B, y_B, w_B), constant))
 
 
-def ece(risk_B: NDArray[Any], y_B: NDArray[Any], w_B: Weights = None, *, bins: int = 10) -> float:
+def ece(risk_B: AnyArray, y_B: AnyArray, w_B: Weights = None, *, bins: int = 10) -> float:
     """Return the expected calibration error over bins of equal mass; nan on no windows.
 
     Noise alone makes it positive.
@@ -155,7 +149,7 @@ def ece(risk_B: NDArray[Any], y_B: NDArray[Any], w_B: Weights = None, *, bins: i
     )
 
 
-def confusion(alarm_B: NDArray[Any], y_B: NDArray[Any], w_B: Weights = None) -> Confusion:
+def confusion(alarm_B: AnyArray, y_B: AnyArray, w_B: Weights = None) -> Confusion:
     """Return weighted counts of windows; alarm and label are 0/1 or bool.
 
     >>> confusion(np.array([True, True, False]), np.array([1, 0, 0]))
@@ -164,7 +158,7 @@ def confusion(alarm_B: NDArray[Any], y_B: NDArray[Any], w_B: Weights = None) -> 
     return Confusion(*(_weights(y_B, w_B) @ confusion_cells(alarm_B, y_B)).tolist())
 
 
-def confusion_cells(alarm_B: NDArray[Any], y_B: NDArray[Any]) -> FloatArray:
+def confusion_cells(alarm_B: AnyArray, y_B: AnyArray) -> Floats:
     """Tell which of tn, fp, fn, tp each window is, as [B, 4] of 0 and 1."""
     alarm_B = np.asarray(alarm_B, bool)
     y_B = np.asarray(y_B) > 0
@@ -172,17 +166,17 @@ def confusion_cells(alarm_B: NDArray[Any], y_B: NDArray[Any]) -> FloatArray:
     return np.stack(cells, axis=1).astype(np.float64)
 
 
-def precision(counts: Confusion) -> FloatArray:
+def precision(counts: Confusion) -> Floats:
     """Return the share of the alarms with a positive label; nan without an alarm."""
     return ratio(counts.tp, counts.tp + counts.fp)
 
 
-def recall(counts: Confusion) -> FloatArray:
+def recall(counts: Confusion) -> Floats:
     """Return the share of the positives in alarm; nan without a positive."""
     return ratio(counts.tp, counts.tp + counts.fn)
 
 
-def f1(counts: Confusion) -> FloatArray:
+def f1(counts: Confusion) -> Floats:
     """Return 2 TP / (2 TP + FP + FN); nan where there is neither an alarm nor a positive.
 
     >>> float(f1(Confusion(tn=5, fp=1, fn=1, tp=2)))
@@ -191,7 +185,7 @@ def f1(counts: Confusion) -> FloatArray:
     return ratio(2 * counts.tp, 2 * counts.tp + counts.fp + counts.fn)
 
 
-def accuracy(counts: Confusion) -> FloatArray:
+def accuracy(counts: Confusion) -> Floats:
     """Return the share of the windows where alarm and label agree; nan on no windows.
 
     On rare events it is high by doing nothing.
@@ -200,7 +194,7 @@ def accuracy(counts: Confusion) -> FloatArray:
 
 
 def reliability_curve(
-    risk_B: NDArray[Any], y_B: NDArray[Any], w_B: Weights = None, *, bins: int = 10
+    risk_B: AnyArray, y_B: AnyArray, w_B: Weights = None, *, bins: int = 10
 ) -> Reliability:
     """Return the observed rate against the mean risk in bins of equal mass.
 
@@ -234,7 +228,7 @@ def reliability_curve(
 
 
 def precision_recall_curve(
-    score_B: NDArray[Any], y_B: NDArray[Any], w_B: Weights = None, *, points: int = PR_POINTS
+    score_B: AnyArray, y_B: AnyArray, w_B: Weights = None, *, points: int = PR_POINTS
 ) -> PrecisionRecall:
     """Return the precision–recall curve, thinned to at most `points` evenly over recall.
 

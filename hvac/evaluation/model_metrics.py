@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
-from numpy.typing import NDArray
 
+from hvac.arrays import AnyArray, Bools
 from hvac.evaluation.alarms import match
 from hvac.evaluation.bootstrap import Replicated
 from hvac.evaluation.held_out_windows import HeldOut, horizon_rows
@@ -25,6 +25,22 @@ from hvac.evaluation.horizon_figures import (
 )
 
 HEADLINE_EVENTS = 30
+
+
+StoredCurve = dict[str, list[float | None]]
+"""Points of a curve by coordinate."""
+
+
+StoredFigure = dict[str, float | str | None]
+"""The parts of a `Figure`: null where it is undefined."""
+
+
+class StoredHorizon(TypedDict):
+    """One model's figures and curves at one horizon, by name."""
+
+    headline: bool
+    metrics: dict[str, StoredFigure]
+    curves: dict[str, StoredCurve]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,21 +57,21 @@ class Evaluation:
     curves: dict[int, dict[str, dict[str, list[float]]]]
     replicates: dict[int, dict[str, Replicated]]
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, StoredHorizon]:
         """Return plain values for `metrics.json`, by horizon as text; nan becomes null."""
-        by_horizon = {}
-        for horizon in self.metrics:
+        by_horizon: dict[str, StoredHorizon] = {}
+        for horizon, figures in self.metrics.items():
+            curves = self.curves[horizon]
             by_horizon[str(horizon)] = {
                 "headline": self.headline[horizon],
-                "metrics": self.metrics[horizon],
-                "curves": self.curves[horizon],
+                "metrics": {name: _stored_figure(figures[name]) for name in figures},
+                "curves": {name: _stored_curve(curves[name]) for name in curves},
             }
-        plain: dict[str, Any] = _plain(by_horizon)
-        return plain
+        return by_horizon
 
 
 def evaluate_model(
-    risk_BH: NDArray[Any], *, test: HeldOut, alarm_BH: NDArray[np.bool_], reference_H: NDArray[Any]
+    risk_BH: AnyArray, *, test: HeldOut, alarm_BH: Bools, reference_H: AnyArray
 ) -> Evaluation:
     """Return every figure of design §12 for one model.
 
@@ -101,11 +117,23 @@ def evaluate_model(
     return evaluation
 
 
-def _plain(tree: Any) -> Any:
-    if isinstance(tree, dict):
-        return {key: _plain(value) for key, value in tree.items()}
-    if isinstance(tree, list):
-        return [_plain(value) for value in tree]
-    if isinstance(tree, float) and not math.isfinite(tree):
-        return None
-    return tree
+def _stored_figure(figure: Figure) -> StoredFigure:
+    stored: StoredFigure = {
+        "value": _finite(figure["value"]),
+        "low": _finite(figure["low"]),
+        "high": _finite(figure["high"]),
+    }
+    if "note" in figure:
+        stored["note"] = figure["note"]
+    if "k" in figure:
+        stored["k"] = figure["k"]
+        stored["n"] = figure["n"]
+    return stored
+
+
+def _stored_curve(curve: dict[str, list[float]]) -> StoredCurve:
+    return {name: [_finite(value) for value in values] for name, values in curve.items()}
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None

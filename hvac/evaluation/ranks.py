@@ -8,16 +8,12 @@ Shapes: B windows, U units, R replicates, S top shares, T turns.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from hvac.arrays import AnyArray, Bools, Floats, Ints
 from hvac.compiled import compiled
-
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
-BoolArray = NDArray[np.bool_]
 
 TINY = 1e-300  # makes 0 / 0 a 0 without a branch: the passes are as fast as their branches are few
 
@@ -25,27 +21,27 @@ TINY = 1e-300  # makes 0 / 0 a 0 without a branch: the passes are as fast as the
 class Sorted(NamedTuple):
     """Windows by falling score; `last_B` marks the last of each run of equal scores."""
 
-    score_B: FloatArray
-    y_B: FloatArray
-    unit_B: IntArray
-    last_B: BoolArray
-    weight_B: FloatArray
+    score_B: Floats
+    y_B: Floats
+    unit_B: Ints
+    last_B: Bools
+    weight_B: Floats
 
 
 class Ranking(NamedTuple):
     """Ranking metrics per replicate; nan where a replicate lacks positives or negatives."""
 
-    roc_auc_R: FloatArray
-    pr_auc_R: FloatArray
-    recall_RS: FloatArray
+    roc_auc_R: Floats
+    pr_auc_R: Floats
+    recall_RS: Floats
 
 
 def sort_scores(
-    score_B: NDArray[Any],
-    y_B: NDArray[Any],
+    score_B: AnyArray,
+    y_B: AnyArray,
     *,
-    unit_B: NDArray[Any] | None = None,
-    weight_B: NDArray[Any] | None = None,
+    unit_B: AnyArray | None = None,
+    weight_B: AnyArray | None = None,
 ) -> Sorted:
     """Sort windows by falling score, once for all replicates.
 
@@ -66,7 +62,7 @@ def sort_scores(
     )
 
 
-def rank_metrics(rows: Sorted, w_RU: FloatArray, *, shares: tuple[float, ...] = ()) -> Ranking:
+def rank_metrics(rows: Sorted, w_RU: Floats, *, shares: tuple[float, ...] = ()) -> Ranking:
     """Return ROC-AUC, average precision and recall in the top shares, per replicate.
 
     ROC-AUC counts a tie as half. Average precision is the step-wise sum over distinct scores, as
@@ -85,7 +81,7 @@ def rank_metrics(rows: Sorted, w_RU: FloatArray, *, shares: tuple[float, ...] = 
     return Ranking(out_RM[:, 0], out_RM[:, 1], out_RM[:, 2:])
 
 
-def mean_ranking(rankings: Sequence[Ranking], positives_TR: FloatArray) -> Ranking:
+def mean_ranking(rankings: Sequence[Ranking], positives_TR: Floats) -> Ranking:
     """Average rankings of several turns, replicate by replicate, weighted by their positives.
 
     A turn in which a metric is undefined does not count; nan where it is undefined in every turn.
@@ -105,7 +101,7 @@ def mean_ranking(rankings: Sequence[Ranking], positives_TR: FloatArray) -> Ranki
     return Ranking(mean_RM[:, 0], mean_RM[:, 1], mean_RM[:, 2:])
 
 
-def calibration_error(rows: Sorted, w_RU: FloatArray, *, bins: int = 10) -> FloatArray:
+def calibration_error(rows: Sorted, w_RU: Floats, *, bins: int = 10) -> Floats:
     """Return the expected calibration error per replicate, over bins of equal weight.
 
     Equal risks share a bin; a replicate without weight is nan.
@@ -121,7 +117,7 @@ def calibration_error(rows: Sorted, w_RU: FloatArray, *, bins: int = 10) -> Floa
 
 
 @compiled
-def _per_unit(value_B: FloatArray, unit_B: IntArray, units: int) -> FloatArray:
+def _per_unit(value_B: Floats, unit_B: Ints, units: int) -> Floats:
     sum_U = np.zeros(units)
     for b in range(len(unit_B)):
         sum_U[unit_B[b]] += value_B[b]
@@ -130,13 +126,13 @@ def _per_unit(value_B: FloatArray, unit_B: IntArray, units: int) -> FloatArray:
 
 @compiled
 def _rank_pass(
-    y_B: FloatArray,
-    last_B: BoolArray,
-    unit_B: IntArray,
-    weight_B: FloatArray,
-    w_RU: FloatArray,
-    share_S: FloatArray,
-    out_RM: FloatArray,
+    y_B: Floats,
+    last_B: Bools,
+    unit_B: Ints,
+    weight_B: Floats,
+    w_RU: Floats,
+    share_S: Floats,
+    out_RM: Floats,
 ) -> None:
     windows_U = _per_unit(weight_B, unit_B, w_RU.shape[1])
     positives_U = _per_unit(weight_B * y_B, unit_B, w_RU.shape[1])
@@ -168,13 +164,13 @@ def _rank_pass(
 
 @compiled
 def _error_pass(
-    error_B: FloatArray,
-    last_B: BoolArray,
-    unit_B: IntArray,
-    weight_B: FloatArray,
-    w_RU: FloatArray,
+    error_B: Floats,
+    last_B: Bools,
+    unit_B: Ints,
+    weight_B: Floats,
+    w_RU: Floats,
     bins: int,
-    out_R: FloatArray,
+    out_R: Floats,
 ) -> None:
     """Put each run of equal risks into the bin of its middle weight.
 

@@ -7,15 +7,16 @@ Legend: T trials, K settings.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 from sklearn.ensemble import RandomForestRegressor
 from sklearn.inspection import permutation_importance
 
-Floats = npt.NDArray[np.float64]
+from hvac.arrays import Floats
+from hvac.json_values import Json, JsonObject
+
 FEWEST = 8
 FEW = 30
 TREES = 200
@@ -35,9 +36,7 @@ class Importance(NamedTuple):
     weak: bool
 
 
-def importance(
-    settings: Sequence[Mapping[str, Any]], value_T: Sequence[float]
-) -> Importance | None:
+def importance(settings: Sequence[JsonObject], value_T: Sequence[float]) -> Importance | None:
     """Return the permutation importance of settings for the trials' scores.
 
     It is None with fewer than 8 trials.
@@ -67,7 +66,7 @@ def importance(
     )
 
 
-def _numbers(values: Sequence[Any]) -> Floats:
+def _numbers(values: Sequence[Json]) -> Floats:
     """Return numbers as they are, anything else by its place in the sorted list of values."""
     if all(isinstance(value, int | float) for value in values):
         return np.array(values, dtype=np.float64)

@@ -7,20 +7,42 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import NotRequired, TypedDict
 
 import numpy as np
 
-from hvac.evaluation.comparison import EvaluationSet, ModelRisks, evaluations
+from hvac.evaluation.comparison import (
+    EvaluationSet,
+    MeasuredHorizon,
+    ModelRisks,
+    evaluations,
+)
 from hvac.evaluation.model_metrics import HEADLINE_EVENTS
 from hvac.features.table import concat
 
 SHOWN = ("pr_auc", "roc_auc", "brier_skill", "base_rate", "events", "windows", "units")
 
 
+class UnseenFacilities(TypedDict):
+    """Figures by facility, model and horizon, and of all facilities together.
+
+    A file of them also names the `table` of windows, the run's `model`, and why classes
+    could not be tested (`left_out`, by facility and class).
+    """
+
+    horizons: list[int]
+    models: list[str]
+    least_events: int
+    facilities: dict[str, dict[str, dict[str, MeasuredHorizon]]]
+    all: dict[str, dict[str, MeasuredHorizon]]
+    table: NotRequired[str]
+    model: NotRequired[str]
+    left_out: NotRequired[dict[str, dict[str, str]]]
+
+
 def unseen_facilities(
     by_facility: Mapping[str, EvaluationSet], *, replicates: int
-) -> dict[str, Any]:
+) -> UnseenFacilities:
     """Return every model's figures with intervals (bootstrap over units), by facility.
 
     Args:
@@ -61,13 +83,15 @@ def join(parts: list[EvaluationSet]) -> EvaluationSet:
     )
 
 
-def _figures(evaluation_set: EvaluationSet, replicates: int) -> dict[str, Any]:
+def _figures(
+    evaluation_set: EvaluationSet, replicates: int
+) -> dict[str, dict[str, MeasuredHorizon]]:
     """Return the shown metrics by model and horizon."""
     by_model = {}
     for model, evaluation in evaluations(evaluation_set, replicates=replicates).items():
-        by_horizon = {}
+        by_horizon: dict[str, MeasuredHorizon] = {}
         for horizon, stored in evaluation.to_json().items():
             shown = {key: stored["metrics"][key] for key in SHOWN}
-            by_horizon[horizon] = shown | {"headline": stored["headline"]}
+            by_horizon[horizon] = {**shown, "headline": stored["headline"]}
         by_model[model] = by_horizon
     return by_model

@@ -14,6 +14,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from hvac.arrays import Float32s
 from hvac.compiled import compiled
 
 ACTIVITY_NAMES: Final = ("days_since_out", "days_out_30d", "days_out", "days_between_out")
@@ -22,7 +23,7 @@ TINY: Final = 1e-6  # of the largest value: what resting values may differ by
 RECENT_DAYS: Final = 30
 
 
-def activity(x_BCL: npt.ArrayLike) -> npt.NDArray[np.float32]:
+def activity(x_BCL: npt.ArrayLike) -> Float32s:
     """Return the activity of each series: `ACTIVITY_NAMES`, in that order.
 
     A day is out of the usual range where its value lies more than three interquartile ranges from

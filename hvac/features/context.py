@@ -11,15 +11,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from hvac.arrays import DayNumbers, Floats
 from hvac.compiled import compiled
 from hvac.days import DAYS_PER_YEAR
 from hvac.panel.events import Events
-from hvac.panel.grid import Days, Panel
+from hvac.panel.grid import Panel
 from hvac.panel.windows import Cut
 
-Floats = npt.NDArray[np.float64]
 FIXED_NAMES = (
     "age_days",
     "season_sin",
@@ -107,7 +106,7 @@ def context(
     return np.column_stack(columns).astype(np.float64)
 
 
-def _history(events: Events, end_B: Days, record_start: int) -> list[Floats]:
+def _history(events: Events, end_B: DayNumbers, record_start: int) -> list[Floats]:
     """Return the days since the last event of a kind, and counts: 90 days, 365 days, record."""
     known_N = np.sort(events.known_N)
     upto_B = np.searchsorted(known_N, end_B, side="right").astype(np.float64)
@@ -118,14 +117,14 @@ def _history(events: Events, end_B: Days, record_start: int) -> list[Floats]:
     return [_days_since(events, end_B), *counts, upto_B]
 
 
-def _rate(events: Events, end_B: Days, record_start: int, *, usual: float) -> Floats:
+def _rate(events: Events, end_B: DayNumbers, record_start: int, *, usual: float) -> Floats:
     """Return events per observed year, with `PRIOR_YEARS` more at the usual rate."""
     upto_B = np.searchsorted(np.sort(events.known_N), end_B, side="right")
     years_B = (end_B - record_start + 1) / DAYS_PER_YEAR
     return np.asarray((upto_B + usual * PRIOR_YEARS) / (years_B + PRIOR_YEARS))
 
 
-def _days_since(events: Events, end_B: Days) -> Floats:
+def _days_since(events: Events, end_B: DayNumbers) -> Floats:
     """Return days since the start of the newest event known by the end day, else nan."""
     order = np.argsort(events.known_N, kind="stable")
     newest_N = np.maximum.accumulate(events.start_N[order]) if len(order) else np.empty(0)
@@ -135,7 +134,7 @@ def _days_since(events: Events, end_B: Days) -> Floats:
     return np.where(place_B >= 0, end_B - newest_N[np.maximum(place_B, 0)], np.nan)
 
 
-def _limits(panel: Panel, end_B: Days) -> Floats:
+def _limits(panel: Panel, end_B: DayNumbers) -> Floats:
     """Return the smallest margin of last values to limits, and days until a trend crosses one.
 
     Returns [2, B], nan where no limit is known.

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from hvac.arrays import DayNumbers, Floats
 from hvac.features.context import ContextSpec, context
 from hvac.features.peers import PeerLevel, deviations
 from hvac.features.recent import recent
@@ -20,7 +21,7 @@ from hvac.features.table import KEY_SCHEMA, Windows
 from hvac.panel.daily_readings import ALWAYS_KNOWN
 from hvac.panel.events import Events, limit_events, no_events
 from hvac.panel.follow_up import FollowUp
-from hvac.panel.grid import Days, Floats, Panel
+from hvac.panel.grid import Panel
 from hvac.panel.labels import LabelConfig
 from hvac.panel.limits import panel_limits
 from hvac.panel.windows import Cut, Scale, WindowConfig, cut, fit_scale
@@ -125,7 +126,9 @@ def _scene(panel: Panel, recipe: Recipe, record: UnitRecord) -> Scene:
     )
 
 
-def describe(scene: Scene, end_day_B: Days, recipe: Recipe, scale: Scale | None = None) -> Windows:
+def describe(
+    scene: Scene, end_day_B: DayNumbers, recipe: Recipe, scale: Scale | None = None
+) -> Windows:
     """Describe the windows of a unit that end on given days.
 
     They hold values, statistics, context and summaries of the last days; no embedding, no label.
@@ -154,7 +157,7 @@ def describe(scene: Scene, end_day_B: Days, recipe: Recipe, scale: Scale | None 
     )
 
 
-def _recent_blocks(scene: Scene, end_day_B: Days, scale: Scale) -> dict[str, Any]:
+def _recent_blocks(scene: Scene, end_day_B: DayNumbers, scale: Scale) -> dict[str, Any]:
     """Summarise the last days of each point.
 
     The values are normalised, as read, minus the peers', and minus what other points predict.
@@ -189,7 +192,7 @@ def _keys(scene: Scene, windows: Cut, recipe: Recipe) -> pa.Table:
     return pa.table(columns, schema=KEY_SCHEMA)
 
 
-def _persistence(scene: Scene, end_B: Days) -> Floats:
+def _persistence(scene: Scene, end_B: DayNumbers) -> Floats:
     """Return the share of the last 30 observed days out of limits [B].
 
     Without limits it is the number of target events in the last 90 days.

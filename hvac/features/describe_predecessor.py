@@ -11,10 +11,10 @@ from __future__ import annotations
 from collections import Counter
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from hvac.arrays import Bools, Floats, Strings
 from hvac.features.context import ContextSpec
 from hvac.features.describe import Recipe
 from hvac.features.recent import recent_of_windows
@@ -25,8 +25,6 @@ from hvac.panel.grid import Unit
 from hvac.panel.splits import Splitter
 from hvac.panel.windows import INSUFFICIENT, OK
 from hvac.readings.predecessor_csv import PredecessorBatch
-
-Floats = npt.NDArray[np.float64]
 
 
 def predecessor_table(batch: PredecessorBatch, *, first_row: int) -> pa.Table:
@@ -80,21 +78,21 @@ def predecessor_windows(
     return with_split(windows, np.array(split_B, dtype=np.str_)).take(keep_B), left_out
 
 
-def _fill(raw_BL: Floats, observed_BL: npt.NDArray[np.bool_]) -> Floats:
+def _fill(raw_BL: Floats, observed_BL: Bools) -> Floats:
     """Fill gaps with the last observed value before, else with the first one, else with 0."""
     place_BL = np.maximum.accumulate(np.where(observed_BL, np.arange(raw_BL.shape[1]), -1), axis=1)
     place_BL = np.where(place_BL < 0, observed_BL.argmax(axis=1)[:, None], place_BL)
     return np.nan_to_num(np.take_along_axis(raw_BL, place_BL, axis=1), nan=0.0)
 
 
-def _keys(table: pa.Table, recipe: Recipe, status_B: npt.NDArray[np.str_]) -> pa.Table:
+def _keys(table: pa.Table, recipe: Recipe, status_B: Strings) -> pa.Table:
     columns = [table[name] for name in ("facility_id", "equipment_id", "point_id")]
     columns += [pa.array([recipe.class_name] * len(table), pa.string()), table["date"]]
     columns += [pa.nulls(len(table), pa.string()), pa.array(status_B.tolist(), pa.string())]
     return pa.table(columns, schema=KEY_SCHEMA)
 
 
-def _context(table: pa.Table, observed_BL: npt.NDArray[np.bool_], spec: ContextSpec) -> Floats:
+def _context(table: pa.Table, observed_BL: Bools, spec: ContextSpec) -> Floats:
     """Return season and observed share; everything else is unknown (nan)."""
     day_B = np.asarray(table["date"].cast(pa.int32()).to_numpy(), dtype=np.float64)
     angle_B = 2 * np.pi * (day_B % 365.25) / 365.25

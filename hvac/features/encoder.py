@@ -20,16 +20,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from safetensors import SafetensorError
 
+from hvac.arrays import AnyFloats, Float32s, Floats
 from hvac.config import Config, Seed
 from hvac.errors import EncoderError
 from hvac.features.mixer import Weights, draw_mixer, read_mixer
 from hvac.storage import AnyPath, as_given, local_folder
-
-Floats = npt.NDArray[np.floating[Any]]
 
 HUB_REPOSITORY = "ibm-granite/granite-timeseries-ttm-r2"
 HUB_REVISION = "90-30-ft-r2.1"
@@ -166,7 +164,7 @@ class Encoder:
             return state_hash(self._weights.state)
         return state_hash(self.model.state_dict())
 
-    def embed(self, x_BCL: Floats) -> npt.NDArray[np.float32]:
+    def embed(self, x_BCL: AnyFloats) -> Float32s:
         """Embed every point of every window.
 
         Args:
@@ -177,13 +175,13 @@ class Encoder:
         """
         return self._run(x_BCL, self.pool, (self.dim,))
 
-    def tokens(self, x_BCL: Floats) -> npt.NDArray[np.float32]:
+    def tokens(self, x_BCL: AnyFloats) -> Float32s:
         """Return the patch tokens p_BCPE that `embed` pools: one vector per patch, oldest first."""
         return self._run(x_BCL, lambda hidden_NPE: hidden_NPE, (self.patches, self.dim))
 
     def _run(
-        self, x_BCL: Floats, close: Callable[[torch.Tensor], torch.Tensor], tail: tuple[int, ...]
-    ) -> npt.NDArray[np.float32]:
+        self, x_BCL: AnyFloats, close: Callable[[torch.Tensor], torch.Tensor], tail: tuple[int, ...]
+    ) -> Float32s:
         series_NL = self.standardised(x_BCL)
         out = np.empty((len(series_NL), *tail), dtype=np.float32)
         with torch.inference_mode():
@@ -210,7 +208,7 @@ class Encoder:
         probe_NL = torch.linspace(-2, 2, 3 * self.context, device=self.spec.device).reshape(3, -1)
         return traced if torch.equal(traced(probe_NL), plain(probe_NL)) else plain
 
-    def standardised(self, x_BCL: Floats) -> npt.NDArray[np.float32]:
+    def standardised(self, x_BCL: AnyFloats) -> Float32s:
         """Return every series z-scored, in the length the model reads: float32 [B·C, context]."""
         flat_NL = np.asarray(x_BCL, dtype=np.float64).reshape(-1, x_BCL.shape[-1])
         series_NL, _, _ = _zscore(flat_NL)
@@ -220,7 +218,7 @@ class Encoder:
         """Return one vector per series from its patch tokens [N, E]."""
         return hidden_NPE[:, -1] if self.spec.pooling == "last" else hidden_NPE.mean(dim=1)
 
-    def forecast(self, x_BCL: Floats, days: int) -> npt.NDArray[np.float64]:
+    def forecast(self, x_BCL: AnyFloats, days: int) -> Floats:
         """Forecast the next days by the model's own head, in the units of the window.
 
         Returns:
@@ -291,14 +289,14 @@ def state_hash(state: dict[str, torch.Tensor]) -> str:
     return digest.hexdigest()
 
 
-def _zscore(series_NL: Floats) -> tuple[Floats, Floats, Floats]:
+def _zscore(series_NL: AnyFloats) -> tuple[AnyFloats, AnyFloats, AnyFloats]:
     mean_N1 = series_NL.mean(axis=1, keepdims=True)
     std_N1 = series_NL.std(axis=1, keepdims=True)
     flat = std_N1 <= TINY_STD * np.maximum(1.0, np.abs(mean_N1))
     return np.where(flat, 0.0, (series_NL - mean_N1) / np.where(flat, 1.0, std_N1)), mean_N1, std_N1
 
 
-def _resample(series_NL: Floats, length: int) -> Floats:
+def _resample(series_NL: AnyFloats, length: int) -> AnyFloats:
     """Interpolate linearly to another number of steps, both ends kept (better than padding)."""
     if series_NL.shape[1] == length:
         return series_NL

@@ -15,25 +15,24 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
+from hvac.arrays import DayNumbers, Float32s, Floats
 from hvac.days import NEVER
-from hvac.panel.grid import Days, Panel
+from hvac.panel.grid import Panel
 from hvac.panel.windows import Scale
 
 LEAST_PEERS: Final = 5
 PEERS: Final = "peers"
 MOST_PEERS: Final = 128  # units of a group that count; more would cost memory and change little
-Floats = npt.NDArray[np.float64]
 
 
 class PeerSeries(NamedTuple):
     """Normalised values of one unit, nan where not read in time; they count from `ready_C` on."""
 
     first_day: int
-    value_TC: npt.NDArray[np.float32]
-    ready_C: Days
+    value_TC: Float32s
+    ready_C: DayNumbers
 
 
 class PeerLevel(NamedTuple):
@@ -44,8 +43,8 @@ class PeerLevel(NamedTuple):
 
     points: tuple[str, ...]
     first_day: int
-    median_TC: npt.NDArray[np.float32]
-    ready_C: Days
+    median_TC: Float32s
+    ready_C: DayNumbers
 
 
 def level_to_arrow(level: PeerLevel) -> pa.Table:
@@ -109,7 +108,7 @@ def peer_level(points: tuple[str, ...], series: Sequence[PeerSeries]) -> PeerLev
     return PeerLevel(points, first, _medians(value_UTC), ready_C)
 
 
-def _medians(value_UTC: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+def _medians(value_UTC: Float32s) -> Float32s:
     """Return the median over units; nan where fewer than 5 units have a value [T, C]."""
     ordered_UTC = np.sort(value_UTC, axis=0)  # nan goes last
     count_TC = np.isfinite(value_UTC).sum(axis=0)
@@ -124,7 +123,7 @@ class Deviations(NamedTuple):
     """A unit's normalised values minus its peers' median of the day; silent before `ready_C`."""
 
     value_TC: Floats
-    ready_C: Days
+    ready_C: DayNumbers
 
 
 def deviations(panel: Panel, scale: Scale, level: PeerLevel | None) -> Deviations:

@@ -13,10 +13,9 @@ from __future__ import annotations
 from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 
+from hvac.arrays import AnyFloats, DayNumbers, Floats
 from hvac.compiled import compiled
-from hvac.panel.grid import Days
 
 SPANS: Final = (3, 7, 14, 30, 90)
 SLOPE_DAYS: Final = 30
@@ -33,13 +32,13 @@ STD_30, STD_90, SLOPE, LAST = (
 
 
 def recent(
-    value_TC: npt.NDArray[np.float64],
-    known_TC: Days,
-    end_day_B: Days,
+    value_TC: Floats,
+    known_TC: DayNumbers,
+    end_day_B: DayNumbers,
     *,
     first_day: int,
-    from_day_C: Days,
-) -> npt.NDArray[np.float64]:
+    from_day_C: DayNumbers,
+) -> Floats:
     """Summarise each point over the days before each window's end: `RECENT_NAMES`, in that order.
 
     Means over the last 3, 7, 14, 30 and 90 days, standard deviations (population) over the last 30
@@ -69,7 +68,7 @@ def recent(
     return out_BCS
 
 
-def recent_of_windows(x_BCL: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.float64]:
+def recent_of_windows(x_BCL: AnyFloats) -> Floats:
     """Summarise windows of which nothing but their own days is known, as `recent` does: [B, C, 9].
 
     A nan is a day that was not read; where gaps have been filled, the filled days count as read.

@@ -12,11 +12,11 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
+from hvac.arrays import DayNumbers, Floats
 from hvac.days import NEVER
 from hvac.panel.daily_readings import ALWAYS_KNOWN
-from hvac.panel.grid import Days, Panel
+from hvac.panel.grid import Panel
 from hvac.panel.windows import BASELINE_DAYS, Scale
 
 RIDGE: Final = 0.1  # added to the variances of normalised points
@@ -33,9 +33,9 @@ class Residuals(NamedTuple):
     known: a residual rests on all of them.
     """
 
-    value_TC: npt.NDArray[np.float64]
-    known_TC: Days
-    ready_C: Days
+    value_TC: Floats
+    known_TC: DayNumbers
+    ready_C: DayNumbers
 
 
 def residuals(panel: Panel, scale: Scale) -> Residuals:
@@ -73,7 +73,7 @@ def residuals(panel: Panel, scale: Scale) -> Residuals:
     return Residuals(value_TC, known_TC, np.where(usable_C, ready, NEVER).astype(np.int32))
 
 
-def _weights(centred_TC: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def _weights(centred_TC: Floats) -> Floats:
     """Return the matrix [C, C] that turns centred points into residuals.
 
     It comes from one inverse of their ridged covariance.

@@ -12,10 +12,10 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 
+from hvac.arrays import AnyArray, Bools, Float32s, Floats
 from hvac.config import Config
 from hvac.features.encoder import packaged_architecture
 from hvac.panel.grid import Unit, panels
@@ -23,7 +23,6 @@ from hvac.panel.joins import unit_column
 from hvac.simulate.fleet import simulate
 from hvac.simulate.simulate_config import SimulateConfig
 
-Floats = npt.NDArray[np.float32]
 Report = Callable[[dict[str, float]], None]
 LOOKBACK = DAYS = 90
 HELD_OUT = 0.15
@@ -58,10 +57,10 @@ class PretrainConfig(Config):
 class TrainingSeries(NamedTuple):
     """Series filled forward, with the days that were really observed."""
 
-    value_NT: Floats
-    observed_NT: npt.NDArray[np.bool_]
+    value_NT: Float32s
+    observed_NT: Bools
 
-    def take(self, rows: npt.NDArray[Any]) -> TrainingSeries:
+    def take(self, rows: AnyArray) -> TrainingSeries:
         """Return some of the series: by a mask or by positions."""
         return TrainingSeries(self.value_NT[rows], self.observed_NT[rows])
 
@@ -69,9 +68,9 @@ class TrainingSeries(NamedTuple):
 class Batch(NamedTuple):
     """Past and future of windows, both in units of the past's mean and standard deviation."""
 
-    past_BL: Floats
-    future_BD: Floats
-    observed_BD: npt.NDArray[np.bool_]
+    past_BL: Float32s
+    future_BD: Float32s
+    observed_BD: Bools
 
 
 def simulated_series(config: PretrainConfig) -> tuple[TrainingSeries, TrainingSeries]:
@@ -92,7 +91,7 @@ def simulated_series(config: PretrainConfig) -> tuple[TrainingSeries, TrainingSe
 
 def _fleet_series(
     config: SimulateConfig,
-) -> tuple[Floats, npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+) -> tuple[Float32s, Bools, Bools]:
     """Return the values of a fleet's series [N, T], which were observed, and which are held out."""
     fleet = simulate(config)
     units = fleet.readings.group_by(list(Unit._fields)).aggregate([("point_id", "distinct")])
@@ -114,24 +113,24 @@ def _held_out(unit: Unit, seed: int) -> bool:
     return hashlib.sha256(name.encode()).digest()[0] / 256 < HELD_OUT
 
 
-def _fill_forward(value_NT: npt.NDArray[np.float64], observed_NT: npt.NDArray[np.bool_]) -> Floats:
+def _fill_forward(value_NT: Floats, observed_NT: Bools) -> Float32s:
     place_NT = np.maximum.accumulate(np.where(observed_NT, np.arange(value_NT.shape[1]), 0), axis=1)
     filled_NT = np.take_along_axis(value_NT, place_NT, axis=1)
     first_N1 = np.take_along_axis(value_NT, observed_NT.argmax(axis=1)[:, None], axis=1)
     return np.where(np.isfinite(filled_NT), filled_NT, first_N1).astype(np.float32)
 
 
-def shape_series(rng: np.random.Generator, series: int, days: int) -> Floats:
+def shape_series(rng: np.random.Generator, series: int, days: int) -> Float32s:
     """Draw generic series [N, T] beside those of the fleets.
 
     They mix seasons, weeks, walks, ramps, level shifts and counts at random.
     """
     t_T = np.arange(days)
 
-    def weight() -> npt.NDArray[np.float64]:
+    def weight() -> Floats:
         return rng.exponential(1.0, (series, 1)) * (rng.random((series, 1)) < 0.4)
 
-    def wave(period: Any) -> npt.NDArray[np.float64]:
+    def wave(period: Any) -> Floats:
         return np.asarray(np.sin(2 * np.pi * (t_T + rng.uniform(0, 365, (series, 1))) / period))
 
     noise_NT = rng.normal(size=(series, days))
@@ -208,7 +207,7 @@ def _warm_cosine(step: int, steps: int) -> float:
     return warm * (0.5 * (1 + math.cos(math.pi * step / steps)) * 0.99 + 0.01)
 
 
-def _forecast(model: Any, past_BL: Floats, device: str) -> Any:
+def _forecast(model: Any, past_BL: Float32s, device: str) -> Any:
     context_BL1 = torch.from_numpy(past_BL).to(device).unsqueeze(-1)
     return model(context_BL1).prediction_outputs[..., 0]
 

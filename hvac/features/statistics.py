@@ -9,12 +9,13 @@ series exactly zero.
 """
 
 from collections.abc import Callable
-from typing import Any, Final, TypeAlias, TypeVar, cast
+from typing import Any, Final, TypeVar, cast
 
 import numba
 import numpy as np
 import numpy.typing as npt
 
+from hvac.arrays import AnyArray, Floats
 from hvac.errors import InputError
 
 FEATURE_NAMES: Final[tuple[str, ...]] = (
@@ -34,7 +35,6 @@ CHANGE_DAYS: Final = 10  # the predecessor divides by 10 what lies 9 days apart
 ROLLING_DAYS: Final = (7, 14, 30)
 MIN_DAYS: Final = 2 * RECENT_DAYS
 
-FloatArray: TypeAlias = npt.NDArray[np.float64]
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
@@ -43,7 +43,7 @@ def _compiled(function: _Function) -> _Function:
     return cast(_Function, numba.njit(cache=True, nogil=True, error_model="numpy")(function))
 
 
-def statistics(x_BCL: npt.ArrayLike) -> FloatArray:
+def statistics(x_BCL: npt.ArrayLike) -> Floats:
     """Compute the 28 statistics of each series (``FEATURE_NAMES``, in that order).
 
     Level and variability are in the unit of ``x_BCL`` (slopes and change rates: per day), the shape
@@ -85,7 +85,7 @@ def statistics(x_BCL: npt.ArrayLike) -> FloatArray:
     return f_NF.reshape(*x_BCL.shape[:-1], len(FEATURE_NAMES))
 
 
-def _check(x_BCL: npt.NDArray[Any]) -> None:
+def _check(x_BCL: AnyArray) -> None:
     if x_BCL.dtype.kind not in "biuf":
         raise InputError(
             f"statistics expects windows of real numbers, found an array of {x_BCL.dtype}"
@@ -104,7 +104,7 @@ def _check(x_BCL: npt.NDArray[Any]) -> None:
 
 
 @_compiled
-def _fill(x_NL: FloatArray, f_NF: FloatArray) -> None:
+def _fill(x_NL: Floats, f_NF: Floats) -> None:
     count, days = x_NL.shape
     x_L, scratch_3L = np.empty(days), np.empty((3, days))
     sorted_L = scratch_3L[0]
@@ -124,13 +124,13 @@ def _fill(x_NL: FloatArray, f_NF: FloatArray) -> None:
 
 
 @_compiled
-def _copy_finite(source_L: FloatArray, x_L: FloatArray) -> None:
+def _copy_finite(source_L: Floats, x_L: Floats) -> None:
     for i in range(x_L.size):
         x_L[i] = source_L[i] if np.isfinite(source_L[i]) else 0.0
 
 
 @_compiled
-def _sort_into(x_L: FloatArray, sorted_L: FloatArray) -> None:
+def _sort_into(x_L: Floats, sorted_L: Floats) -> None:
     """Sort by insertion: the quickest for a window of 90."""
     for i in range(x_L.size):
         value = x_L[i]
@@ -142,7 +142,7 @@ def _sort_into(x_L: FloatArray, sorted_L: FloatArray) -> None:
 
 
 @_compiled
-def _level(sorted_L: FloatArray, f: FloatArray) -> None:
+def _level(sorted_L: Floats, f: Floats) -> None:
     """Write min, max, median, range, q25, q75, iqr."""
     last = sorted_L.size - 1
     low, low_step = _quantile(sorted_L, 0.25)
@@ -158,7 +158,7 @@ def _level(sorted_L: FloatArray, f: FloatArray) -> None:
 
 
 @_compiled
-def _quantile(sorted_L: FloatArray, q: float) -> tuple[float, float]:
+def _quantile(sorted_L: Floats, q: float) -> tuple[float, float]:
     """Return the value below the quantile, and the linear step from there to it."""
     position = q * (sorted_L.size - 1)
     below = int(position)  # q < 1, so there is always a value above
@@ -166,7 +166,7 @@ def _quantile(sorted_L: FloatArray, q: float) -> tuple[float, float]:
 
 
 @_compiled
-def _moments_and_trend(x_L: FloatArray, middle: float, f_F: FloatArray) -> None:
+def _moments_and_trend(x_L: Floats, middle: float, f_F: Floats) -> None:
     """Write mean, std (0, 1); skewness, kurtosis, cv, trend, recent_vs_past (9 to 15)."""
     days = x_L.size
     offset = _sum_about(x_L, middle, 0, days) / days  # the mean, seen from the middle
@@ -187,7 +187,7 @@ def _moments_and_trend(x_L: FloatArray, middle: float, f_F: FloatArray) -> None:
 
 
 @_compiled
-def _sum_about(x_L: FloatArray, middle: float, start: int, stop: int) -> float:
+def _sum_about(x_L: Floats, middle: float, start: int, stop: int) -> float:
     total = 0.0
     for i in range(start, stop):
         total += x_L[i] - middle
@@ -195,7 +195,7 @@ def _sum_about(x_L: FloatArray, middle: float, start: int, stop: int) -> float:
 
 
 @_compiled
-def _shape(x_L: FloatArray, middle: float, offset: float, std: float) -> tuple[float, float]:
+def _shape(x_L: Floats, middle: float, offset: float, std: float) -> tuple[float, float]:
     """Return biased skewness and excess kurtosis; standardised values do not overflow."""
     if std <= TINY:
         return 0.0, 0.0
@@ -208,7 +208,7 @@ def _shape(x_L: FloatArray, middle: float, offset: float, std: float) -> tuple[f
 
 
 @_compiled
-def _recent_vs_past(x_L: FloatArray, middle: float) -> tuple[float, float]:
+def _recent_vs_past(x_L: Floats, middle: float) -> tuple[float, float]:
     days = x_L.size
     recent = _sum_about(x_L, middle, days - RECENT_DAYS, days) / RECENT_DAYS
     past = _sum_about(x_L, middle, days - 2 * RECENT_DAYS, days - RECENT_DAYS) / RECENT_DAYS
@@ -218,7 +218,7 @@ def _recent_vs_past(x_L: FloatArray, middle: float) -> tuple[float, float]:
 
 
 @_compiled
-def _changes(x_L: FloatArray, f: FloatArray) -> None:
+def _changes(x_L: Floats, f: Floats) -> None:
     """Write recent_change_rate, diff_mean, diff_std, diff_abs_mean."""
     steps = x_L.size - 1
     mean = (x_L[steps] - x_L[0]) / steps
@@ -236,7 +236,7 @@ def _changes(x_L: FloatArray, f: FloatArray) -> None:
 
 
 @_compiled
-def _rolling(x_L: FloatArray, scratch_3L: FloatArray, f: FloatArray) -> None:
+def _rolling(x_L: Floats, scratch_3L: Floats, f: Floats) -> None:
     """Write mean and maximum standard deviation of all full windows of 7, 14 and 30 days.
 
     Windows grow day by day from their first day, all at once: the inner loop runs over independent
@@ -261,7 +261,7 @@ def _rolling(x_L: FloatArray, scratch_3L: FloatArray, f: FloatArray) -> None:
 
 
 @_compiled
-def _mean_and_max(std_W: FloatArray) -> tuple[float, float]:
+def _mean_and_max(std_W: Floats) -> tuple[float, float]:
     total = highest = 0.0
     for i in range(std_W.size):
         total += std_W[i]
@@ -272,7 +272,7 @@ def _mean_and_max(std_W: FloatArray) -> tuple[float, float]:
 
 
 @_compiled
-def _drawdown(x_L: FloatArray, f: FloatArray) -> None:
+def _drawdown(x_L: Floats, f: Floats) -> None:
     """Write maximum and mean of (running maximum − x)."""
     peak = x_L[0]
     total = deepest = 0.0

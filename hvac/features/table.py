@@ -12,13 +12,11 @@ from dataclasses import dataclass, fields, replace
 from typing import Any, Self
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
+from hvac.arrays import AnyArray, Bools, DayNumbers, Float32s, Strings
 from hvac.errors import InputError
 
-Floats = npt.NDArray[np.float32]
-Bools = npt.NDArray[np.bool_]
 KEYS = ("facility_id", "equipment_id", "point_id", "class", "end_date", "split", "status")
 KEY_SCHEMA = pa.schema([(key, pa.string()) for key in KEYS])
 KEY_SCHEMA = KEY_SCHEMA.set(KEYS.index("end_date"), pa.field("end_date", pa.date32()))
@@ -55,27 +53,27 @@ class Windows:
 
     keys: pa.Table
     points: tuple[str, ...] | None = None
-    observed_B: Floats
-    persistence_B: Floats | None = None
-    x_BCL: Floats | None = None
-    f_BCF: Floats | None = None
-    z_BCE: Floats | None = None
-    u_BCE: Floats | None = None
-    p_BCPE: Floats | None = None
-    a_BCA: Floats | None = None
-    k_BK: Floats | None = None
-    n_BCS: Floats | None = None
-    r_BCS: Floats | None = None
-    d_BCS: Floats | None = None
-    e_BCS: Floats | None = None
+    observed_B: Float32s
+    persistence_B: Float32s | None = None
+    x_BCL: Float32s | None = None
+    f_BCF: Float32s | None = None
+    z_BCE: Float32s | None = None
+    u_BCE: Float32s | None = None
+    p_BCPE: Float32s | None = None
+    a_BCA: Float32s | None = None
+    k_BK: Float32s | None = None
+    n_BCS: Float32s | None = None
+    r_BCS: Float32s | None = None
+    d_BCS: Float32s | None = None
+    e_BCS: Float32s | None = None
     y_BH: Bools | None = None
     known_BH: Bools | None = None
-    w_BH: Floats | None = None
+    w_BH: Float32s | None = None
 
     def __len__(self) -> int:
         return int(self.keys.num_rows)
 
-    def take(self, rows: npt.NDArray[Any]) -> Self:
+    def take(self, rows: AnyArray) -> Self:
         """Return some of the windows: by positions or by a mask."""
         rows = np.flatnonzero(rows) if rows.dtype == bool else rows
         arrays: dict[str, Any] = {}
@@ -88,7 +86,7 @@ class Windows:
         return self.take(self.column("split") == name)
 
     @property
-    def units(self) -> npt.NDArray[np.str_]:
+    def units(self) -> Strings:
         """Return one text per window that names its equipment: the unit of every bootstrap."""
         pairs = zip(self.column("facility_id"), self.column("equipment_id"), strict=True)
         return np.array(list(map("\x1f".join, pairs)), dtype=np.str_)
@@ -101,18 +99,18 @@ class Windows:
         return self.y_BH, self.known_BH
 
     @property
-    def weights(self) -> Floats:
+    def weights(self) -> Float32s:
         """Return how many windows each label stands for [B, H], 0 where the label is unknown."""
         _, known_BH = self.labels
         w_BH = np.ones(known_BH.shape, np.float32) if self.w_BH is None else self.w_BH
         return np.where(known_BH, w_BH, np.float32(0))
 
     @property
-    def end_day_B(self) -> npt.NDArray[np.int32]:
+    def end_day_B(self) -> DayNumbers:
         """Return the last day of each window, in days since 1970-01-01 [B]."""
         return np.asarray(self.keys["end_date"].cast(pa.int32()).to_numpy(), dtype=np.int32)
 
-    def column(self, name: str) -> npt.NDArray[Any]:
+    def column(self, name: str) -> AnyArray:
         """Return a key column as an array of objects [B]."""
         return np.asarray(self.keys[name].to_numpy(zero_copy_only=False))
 
@@ -162,12 +160,12 @@ def to_arrow(windows: Windows, *, fixed: bool = True) -> pa.Table:
     return table
 
 
-def flat(array_BX: npt.NDArray[Any]) -> npt.NDArray[Any]:
+def flat(array_BX: AnyArray) -> AnyArray:
     """Return an array with all axes but the first as one, also where there are no rows."""
     return array_BX.reshape(len(array_BX), math.prod(array_BX.shape[1:]))
 
 
-def lists(array_BN: npt.NDArray[Any], kind: pa.DataType, *, fixed: bool) -> pa.Array:
+def lists(array_BN: AnyArray, kind: pa.DataType, *, fixed: bool) -> pa.Array:
     """Return one list per row."""
     flat = pa.array(np.ascontiguousarray(array_BN).ravel(), type=kind)
     if fixed:
@@ -176,7 +174,7 @@ def lists(array_BN: npt.NDArray[Any], kind: pa.DataType, *, fixed: bool) -> pa.A
     return pa.ListArray.from_arrays(pa.array(offsets), flat)
 
 
-def matrix(column: pa.ChunkedArray) -> npt.NDArray[Any]:
+def matrix(column: pa.ChunkedArray) -> AnyArray:
     """Return a list column as an array [B, N].
 
     Raises InputError where its rows are not equally long.

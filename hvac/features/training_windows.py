@@ -9,14 +9,14 @@ from collections import Counter
 from dataclasses import replace
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
+from hvac.arrays import Bools, DayNumbers, Strings
 from hvac.features.describe import Recipe, Scene, describe
 from hvac.features.table import Windows
 from hvac.panel.events import inside_episode
 from hvac.panel.follow_up import FollowUp
-from hvac.panel.grid import Bools, Days, Panel
+from hvac.panel.grid import Panel
 from hvac.panel.labels import onset_labels, value_labels
 from hvac.panel.rhythm import Rhythm, rhythm
 from hvac.panel.splits import PURGED, Splitter
@@ -43,7 +43,7 @@ def label(scene: Scene, windows: Windows, recipe: Recipe) -> Windows:
     return replace(windows, y_BH=y_BH, known_BH=known_BH, w_BH=w_BH.astype(np.float32))
 
 
-def _read_enough(panel: Panel, end_day_B: Days, config: WindowConfig) -> npt.NDArray[np.bool_]:
+def _read_enough(panel: Panel, end_day_B: DayNumbers, config: WindowConfig) -> Bools:
     """Tell whether enough was read in each horizon to say that values were inside limits [B, H]."""
     point_rhythm = rhythm(panel)
     if point_rhythm.sparse_C.any():
@@ -57,7 +57,7 @@ def _read_enough(panel: Panel, end_day_B: Days, config: WindowConfig) -> npt.NDA
 
 
 def _read_by_rhythm(
-    panel: Panel, end_day_B: Days, config: WindowConfig, point_rhythm: Rhythm
+    panel: Panel, end_day_B: DayNumbers, config: WindowConfig, point_rhythm: Rhythm
 ) -> Bools:
     none_1C = np.zeros((1, len(panel.points)))
     seen_TC = np.concatenate([none_1C, np.cumsum(panel.observed_TC, axis=0)])
@@ -93,13 +93,13 @@ def training_windows(
     return label(scene, windows.take(status_B == OK), recipe), left_out
 
 
-def _on_grid(days: Days, split_B: npt.NDArray[np.str_], config: WindowConfig) -> Bools:
+def _on_grid(days: DayNumbers, split_B: Strings, config: WindowConfig) -> Bools:
     dense_B = np.isin(split_B, ["train", PURGED])
     stride_B = np.where(dense_B, config.train_stride, config.evaluation_stride)
     return np.asarray(days % stride_B == 0)
 
 
-def with_split(windows: Windows, split_B: npt.NDArray[np.str_]) -> Windows:
+def with_split(windows: Windows, split_B: Strings) -> Windows:
     """Return the same windows with their split written in."""
     place = windows.keys.column_names.index("split")
     keys = windows.keys.set_column(place, "split", pa.array(split_B.tolist(), pa.string()))

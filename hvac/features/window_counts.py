@@ -7,19 +7,50 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Literal, NotRequired, TypedDict
 
 import numpy as np
-import numpy.typing as npt
 
+from hvac.arrays import Floats
 from hvac.features.table import Windows
 from hvac.panel.splits import SPLITS
 
-Sums = npt.NDArray[np.float64]
-KINDS = ("known", "positives")
+Kind = Literal["known", "positives"]
+KINDS: tuple[Kind, ...] = ("known", "positives")
 
 
-def count_windows(parts: Iterable[Windows], horizons: Sequence[int]) -> dict[str, Any]:
+class LabelCounts(TypedDict):
+    """Labels of a split by horizon: known ones, positive ones, and by kind of label their weights.
+
+    `weights` holds sums of weights and of their squares; `effective` how many equally weighted
+    labels tell as much.
+    """
+
+    known: dict[str, int]
+    positives: dict[str, int]
+    weights: NotRequired[dict[str, dict[str, list[float]]]]
+    effective: NotRequired[dict[str, dict[str, float]]]
+
+
+class WindowCounts(LabelCounts):
+    """Counts of one class and split."""
+
+    windows: int
+    units: int
+
+
+class TotalCounts(TypedDict):
+    """Counts of one split over all classes; `base_rate` is by horizon and weighted."""
+
+    windows: int
+    units: int
+    known: dict[str, int]
+    positives: dict[str, int]
+    effective: dict[str, dict[str, float]]
+    base_rate: dict[str, float | None]
+
+
+def count_windows(parts: Iterable[Windows], horizons: Sequence[int]) -> dict[str, WindowCounts]:
     """Count windows, units, known labels and positives of every split, part by part.
 
     `weights` holds the sum of weights and of their squares of known labels and of positives by
@@ -40,25 +71,30 @@ def count_windows(parts: Iterable[Windows], horizons: Sequence[int]) -> dict[str
             known_SHK[s] += powers_BHK[inside_B].sum(axis=0)
             positive_SHK[s] += positive_BHK[inside_B].sum(axis=0)
     days = list(map(str, horizons))
-    counts = {}
+    counts: dict[str, WindowCounts] = {}
     for s, name in enumerate(SPLITS):
         labels = _label_counts(days, known_SHK[s], positive_SHK[s])
         counts[name] = {"windows": windows[name], "units": len(units[name]), **labels}
     return counts
 
 
-def _label_counts(days: list[str], known_HK: Sums, positive_HK: Sums) -> dict[str, Any]:
+def _label_counts(days: list[str], known_HK: Floats, positive_HK: Floats) -> LabelCounts:
     """Return counts, sums of weights and effective numbers by horizon."""
-    counts: dict[str, Any] = {}
+    counts: dict[Kind, dict[str, int]] = {}
     weights: dict[str, dict[str, list[float]]] = {}
     for kind, sums_HK in zip(KINDS, (known_HK, positive_HK), strict=True):
         counts[kind] = dict(zip(days, map(int, sums_HK[:, 0]), strict=True))
         weights[kind] = dict(zip(days, sums_HK[:, 1:].tolist(), strict=True))
-    return {**counts, "weights": weights, "effective": effective_numbers(weights)}
+    return {
+        "known": counts["known"],
+        "positives": counts["positives"],
+        "weights": weights,
+        "effective": effective_numbers(weights),
+    }
 
 
 def effective_numbers(
-    weights: Mapping[str, Mapping[str, Sequence[float]]],
+    weights: Mapping[str, Mapping[str, Sequence[float] | Floats]],
 ) -> dict[str, dict[str, float]]:
     """Return effective numbers from sums of weights, by kind of label and horizon."""
     numbers = {}
@@ -80,39 +116,51 @@ def effective_number(total: float, squares: float) -> float:
     return total * total / squares if squares else 0.0
 
 
-def total_counts(classes: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+def total_counts(classes: Iterable[Mapping[str, WindowCounts]]) -> dict[str, TotalCounts]:
     """Add up the counts of all classes by split, with effective numbers and weighted base rates.
 
     Args:
-        classes: by split, for every class: `windows, units, known, positives, weights`. Where
-            `weights` is empty (tables of before) every label counts once.
+        classes: by split, for every class. Where `weights` is empty (tables of before) every label
+            counts once.
     """
-    totals: dict[str, Any] = {}
+    totals: dict[str, _Total] = {}
     for splits in classes:
         for split, counts in splits.items():
-            _add_counts(totals.setdefault(split, _no_counts()), counts)
-    for total in totals.values():
-        weights = total.pop("weights")
-        total["effective"] = effective_numbers(weights)
-        total["base_rate"] = {
-            h: float(weights["positives"][h][0] / known[0]) if known[0] else None
-            for h, known in weights["known"].items()
+            totals.setdefault(split, _Total()).add(counts)
+    return {split: total.facts() for split, total in totals.items()}
+
+
+class _Total:
+    """Counts of one split, added up class by class."""
+
+    def __init__(self) -> None:
+        self.windows = 0
+        self.units = 0
+        self.labels: dict[str, dict[str, int]] = {kind: {} for kind in KINDS}
+        self.weights: dict[str, dict[str, Floats]] = {kind: {} for kind in KINDS}
+
+    def add(self, counts: WindowCounts) -> None:
+        self.windows += counts["windows"]
+        self.units += counts["units"]
+        for kind in KINDS:
+            labels, weights = self.labels[kind], self.weights[kind]
+            for horizon, number in counts[kind].items():
+                labels[horizon] = labels.get(horizon, 0) + number
+            once = {horizon: [float(n), float(n)] for horizon, n in counts[kind].items()}
+            sums = counts.get("weights", {}).get(kind) or once
+            for horizon, pair in sums.items():
+                weights[horizon] = weights.get(horizon, np.zeros(2)) + np.array(pair, float)
+
+    def facts(self) -> TotalCounts:
+        base_rate = {}
+        for horizon, (known, _) in self.weights["known"].items():
+            positives = self.weights["positives"][horizon][0]
+            base_rate[horizon] = float(positives / known) if known else None
+        return {
+            "windows": self.windows,
+            "units": self.units,
+            "known": self.labels["known"],
+            "positives": self.labels["positives"],
+            "effective": effective_numbers(self.weights),
+            "base_rate": base_rate,
         }
-    return totals
-
-
-def _no_counts() -> dict[str, Any]:
-    weights: dict[str, Any] = {kind: {} for kind in KINDS}
-    return {"windows": 0, "units": 0, "known": {}, "positives": {}, "weights": weights}
-
-
-def _add_counts(total: dict[str, Any], counts: Mapping[str, Any]) -> None:
-    total["windows"] += counts["windows"]
-    total["units"] += counts["units"]
-    for kind in KINDS:
-        sums = counts.get("weights", {}).get(kind) or {h: [n, n] for h, n in counts[kind].items()}
-        for horizon, number in counts[kind].items():
-            total[kind][horizon] = total[kind].get(horizon, 0) + number
-        for horizon, pair in sums.items():
-            before = total["weights"][kind].get(horizon, 0)
-            total["weights"][kind][horizon] = before + np.array(pair, float)

@@ -6,15 +6,11 @@ counts from there. Legend: B windows, C points, L lookback days.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-import numpy.typing as npt
 from pydantic import Field
 
+from hvac.arrays import AnyFloats, Float32s
 from hvac.config import Config, Seed
-
-Floats = npt.NDArray[np.floating[Any]]
 
 
 class AugmentConfig(Config):
@@ -34,7 +30,7 @@ class AugmentConfig(Config):
     """Starts the random generator of the copies."""
 
 
-def changed(x_BCL: Floats, config: AugmentConfig, copy: int) -> npt.NDArray[np.float32]:
+def changed(x_BCL: AnyFloats, config: AugmentConfig, copy: int) -> Float32s:
     """Return one changed copy of the values of windows.
 
     It is the same for the same seed, number of the copy, and windows.
@@ -51,13 +47,13 @@ def changed(x_BCL: Floats, config: AugmentConfig, copy: int) -> npt.NDArray[np.f
     return masked(made_BCL, config.time_mask, rng).astype(np.float32)
 
 
-def jittered(x_BCL: Floats, share: float, rng: np.random.Generator) -> Floats:
+def jittered(x_BCL: AnyFloats, share: float, rng: np.random.Generator) -> AnyFloats:
     """Add normal noise on every day; its std is a share of the std of the series."""
     std_BC1 = x_BCL.std(axis=-1, keepdims=True)
     return np.asarray(x_BCL + share * std_BC1 * rng.standard_normal(x_BCL.shape))
 
 
-def scaled(x_BCL: Floats, spread: float, rng: np.random.Generator) -> Floats:
+def scaled(x_BCL: AnyFloats, spread: float, rng: np.random.Generator) -> AnyFloats:
     """Multiply every series by a factor of its own.
 
     The factor is log-normal, with this std of its logarithm.
@@ -66,7 +62,7 @@ def scaled(x_BCL: Floats, spread: float, rng: np.random.Generator) -> Floats:
     return np.asarray(x_BCL * factor_BC1)
 
 
-def masked(x_BCL: Floats, share: float, rng: np.random.Generator) -> Floats:
+def masked(x_BCL: AnyFloats, share: float, rng: np.random.Generator) -> AnyFloats:
     """Repeat, in a stretch of this share of every series' days, the value before it.
 
     So a missing reading looks.
@@ -79,7 +75,7 @@ def masked(x_BCL: Floats, share: float, rng: np.random.Generator) -> Floats:
     return np.take_along_axis(x_BCL, np.where(hidden_BCL, first_BC1 - 1, day_L), axis=-1)
 
 
-def sliced(x_BCL: Floats, share: float, rng: np.random.Generator) -> Floats:
+def sliced(x_BCL: AnyFloats, share: float, rng: np.random.Generator) -> AnyFloats:
     """Stretch the last days of every window, at least this share of them, to full length."""
     days = x_BCL.shape[-1]
     first_B11 = rng.uniform(0, (1 - share) * (days - 1), (len(x_BCL), 1, 1))

@@ -9,15 +9,14 @@ from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 from scipy.special import logit
 
+from hvac.arrays import Bools, Floats
 from hvac.config import Distinct
 from hvac.errors import BundleError
 from hvac.features.table import Windows, flat
 from hvac.models.family import NEEDS
 
-Floats = npt.NDArray[np.float64]
 LEAST_RATE = 1e-4
 Without = Annotated[
     tuple[Literal["recent", "raw", "peers", "residuals", "context", "activity"], ...], Distinct
@@ -74,7 +73,7 @@ def known(windows: Windows, h: int) -> Windows:
     return windows.take(windows.labels[1][:, h])
 
 
-def two_classes(y_B: npt.NDArray[np.bool_]) -> bool:
+def two_classes(y_B: Bools) -> bool:
     """Tell whether both kinds of label occur."""
     return bool(0 < y_B.sum() < len(y_B))
 

@@ -11,10 +11,10 @@ import itertools
 from typing import Any, Literal, NamedTuple, Self
 
 import numpy as np
-import numpy.typing as npt
 from pydantic import Field
 from scipy.special import log_expit
 
+from hvac.arrays import Bools, Floats, Ints
 from hvac.features.table import Windows
 from hvac.models.blocks import (
     Without,
@@ -28,7 +28,6 @@ from hvac.models.family import CrossFit, FamilyConfig, Fitting, Folds
 from hvac.models.tree_model import TreeModel, width_of
 from hvac.models.trees import TreeNodes, Trees, join_trees
 
-Floats = npt.NDArray[np.float64]
 BLOCKS: dict[str, tuple[str, ...]] = {
     "gbdt_28": ("features",),
     "gbdt_92": ("features", "embedding"),
@@ -82,7 +81,7 @@ class BoostingRows(NamedTuple):
     """Inputs, labels and weights of the rows of one horizon."""
 
     input_BN: Floats
-    y_B: npt.NDArray[np.bool_]
+    y_B: Bools
     w_B: Floats
 
     def known(self) -> BoostingRows:
@@ -150,7 +149,7 @@ def _cross_fit_horizon(
     return _fit_trees(BoostingRows(input_BN, y_B, w_B).known(), final), staged_NB[best]
 
 
-def _staged(trees: Trees, counts: npt.NDArray[np.int64], input_BN: Floats) -> Floats:
+def _staged(trees: Trees, counts: Ints, input_BN: Floats) -> Floats:
     """Return the scores that the first n trees give, for every n of `counts`: [N, B]."""
     steps = np.minimum(counts, len(trees.root_T))
     gains = [trees.between(a, b).total(input_BN) for a, b in itertools.pairwise(steps.tolist())]

@@ -11,11 +11,11 @@ from __future__ import annotations
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from pydantic import Field
 from torch import nn
 
+from hvac.arrays import Float32s
 from hvac.config import Share
 from hvac.errors import ConfigError
 from hvac.features.table import Windows
@@ -23,7 +23,6 @@ from hvac.models.family import Encoding
 from hvac.models.fitting import Network
 from hvac.models.network import NetworkModel, Shape, TrainingConfig
 
-Floats = npt.NDArray[np.float32]
 KERNEL, POOL = 3, 2
 SHORTEST = KERNEL - 1 + POOL * KERNEL  # steps that leave one position for the second convolution
 
@@ -100,7 +99,7 @@ class Cnn1d(NetworkModel):
     """A fitted 1D-CNN."""
 
     @staticmethod
-    def inputs(windows: Windows, config: Cnn1dConfig) -> tuple[Floats, ...]:
+    def inputs(windows: Windows, config: Cnn1dConfig) -> tuple[Float32s, ...]:
         """Return the values [B, L, C]; each point is scaled by its training statistics."""
         assert windows.x_BCL is not None, "prepared windows carry what the family needs"
         return (np.ascontiguousarray(windows.x_BCL.transpose(0, 2, 1), dtype=np.float32),)

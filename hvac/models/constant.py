@@ -8,13 +8,11 @@ from __future__ import annotations
 from typing import Literal, Self
 
 import numpy as np
-import numpy.typing as npt
 
+from hvac.arrays import Floats
 from hvac.features.table import Windows
 from hvac.models.blocks import LEAST_RATE, constant_log_odds
 from hvac.models.family import Encoding, FamilyConfig, Fitting, State
-
-Floats = npt.NDArray[np.float64]
 
 
 class BaseRateConfig(FamilyConfig):

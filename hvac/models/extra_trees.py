@@ -11,9 +11,9 @@ from __future__ import annotations
 from typing import Any, Literal, Self
 
 import numpy as np
-import numpy.typing as npt
 from pydantic import Field
 
+from hvac.arrays import Floats
 from hvac.features.table import Windows
 from hvac.models.blocks import (
     Without,
@@ -29,7 +29,6 @@ from hvac.models.family import FamilyConfig, Fitting
 from hvac.models.tree_model import TreeModel, width_of
 from hvac.models.trees import TreeNodes, Trees, join_trees
 
-Floats = npt.NDArray[np.float64]
 FOREST_BLOCKS: dict[str, tuple[str, ...]] = {
     "et_28": ("features",),
     "et_context": ("context",),

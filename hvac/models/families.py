@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Annotated, Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 from pydantic import BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
+from hvac.arrays import Bools
 from hvac.errors import ConfigError
 from hvac.features.table import Windows
 from hvac.models.family import CrossFit, Encoding, FamilyConfig, Fitting, Folds, Model, State
@@ -95,7 +95,7 @@ def cross_fit(windows: Windows, config: Any, fitting: Fitting, *, folds: int) ->
 
 
 def score_all(
-    windows: Windows, learn_B: npt.NDArray[np.bool_], config: Any, fitting: Fitting, *, folds: int
+    windows: Windows, learn_B: Bools, config: Any, fitting: Fitting, *, folds: int
 ) -> CrossFit:
     """Cross-fit on some of the windows and score all.
 

@@ -11,8 +11,8 @@ from functools import cache
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
-import numpy.typing as npt
 
+from hvac.arrays import AnyArray, AnyFloats
 from hvac.config import Config, Seed
 from hvac.errors import BundleError, ConfigError
 from hvac.features.activity import activity
@@ -24,8 +24,7 @@ from hvac.models.fitting import FitState, Workers
 from hvac.models.folds import CrossFit as CrossFit
 from hvac.models.folds import Folds as Folds
 
-Floats = npt.NDArray[np.floating[Any]]
-State = dict[str, npt.NDArray[Any]]
+State = dict[str, AnyArray]
 Encoding = Callable[[], Encoder]
 
 NEEDS = {
@@ -79,7 +78,7 @@ class Model(Protocol):
     def parameters(self) -> int:
         """Return how many numbers were fitted."""
 
-    def score(self, windows: Windows) -> Floats:
+    def score(self, windows: Windows) -> AnyFloats:
         """Return logits s_BH; a window's score depends on no other window."""
 
     def state(self) -> State:

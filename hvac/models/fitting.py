@@ -15,26 +15,25 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import nn
 
+from hvac.arrays import AnyArray, Bools, Float32s, Floats
 from hvac.errors import ConfigError
 from hvac.features.table import Windows
 from hvac.models.losses import Weighing, focal_terms
 
-Floats = npt.NDArray[np.float32]
 Weights = dict[str, torch.Tensor]
 
 
 class Rows(NamedTuple):
     """Standardised inputs ([B, S, N] each), labels, and the weight of each label (0: unknown)."""
 
-    inputs: tuple[Floats, ...]
-    y_BH: npt.NDArray[np.bool_]
-    w_BH: Floats
+    inputs: tuple[Float32s, ...]
+    y_BH: Bools
+    w_BH: Float32s
 
-    def take(self, rows: npt.NDArray[Any]) -> Rows:
+    def take(self, rows: AnyArray) -> Rows:
         """Return some of the rows."""
         return Rows(tuple(array[rows] for array in self.inputs), self.y_BH[rows], self.w_BH[rows])
 
@@ -278,7 +277,7 @@ def _epoch(
     batches: Iterable[torch.Tensor],
     weighing: Weighing,
     clip: float,
-) -> list[npt.NDArray[np.float64]]:
+) -> list[Floats]:
     """Pass once over the batches; return the loss of each horizon per step.
 
     It is nan where the step was skipped.
@@ -300,13 +299,13 @@ def _epoch(
     return losses
 
 
-def _by_horizon(loss: torch.Tensor) -> npt.NDArray[np.float64]:
+def _by_horizon(loss: torch.Tensor) -> Floats:
     """Return the loss of each horizon: the mean over members where there are several."""
     return np.asarray(loss.detach().cpu().double().reshape(-1, loss.shape[-1]).mean(dim=0))
 
 
 def _epoch_rows(
-    losses: list[npt.NDArray[np.float64]],
+    losses: list[Floats],
     network: Network,
     tune: Rows,
     weighing: Weighing,
@@ -339,7 +338,7 @@ def _epoch_rows(
     ]
 
 
-def _pr_auc(logit_B: Floats, y_B: npt.NDArray[np.bool_], w_B: Floats) -> float:
+def _pr_auc(logit_B: Float32s, y_B: Bools, w_B: Float32s) -> float:
     from sklearn.metrics import average_precision_score
 
     known_B = w_B > 0

@@ -11,21 +11,18 @@ from collections.abc import Hashable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
+from hvac.arrays import Bools, Floats, Ints
 from hvac.features.table import Windows
-
-Floats = npt.NDArray[np.float64]
-Flags = npt.NDArray[np.bool_]
 
 
 class Folds(NamedTuple):
     """The fold of every window; a unit's windows are all in one."""
 
-    fold_B: npt.NDArray[np.int64]
+    fold_B: Ints
 
     @property
-    def parts(self) -> Iterator[tuple[Flags, Flags]]:
+    def parts(self) -> Iterator[tuple[Bools, Bools]]:
         """Yield for every fold the windows of all others, and those of the fold."""
         for fold in range(int(self.fold_B.max(initial=-1)) + 1):
             own_B = self.fold_B == fold

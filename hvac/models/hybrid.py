@@ -12,20 +12,17 @@ from __future__ import annotations
 from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 from pydantic import Field
 from torch import nn
 
+from hvac.arrays import Bools, Float32s, Floats
 from hvac.features.table import Windows
 from hvac.models.family import NEEDS, Encoding
 from hvac.models.fitting import Network, Weights
 from hvac.models.network import Chosen, NetworkModel, Shape, TrainingConfig, side_by_side
 from hvac.models.scaling import fit_scaler
-
-Floats = npt.NDArray[np.float32]
-
 
 Block = Literal["embedding", "features", "context", "mean_tokens", "untrained"]
 
@@ -169,12 +166,12 @@ class Hybrid(NetworkModel):
     """Fitted classifiers of all horizons with the statistics that standardise their inputs."""
 
     @staticmethod
-    def inputs(windows: Windows, config: HybridConfig) -> tuple[Floats, ...]:
+    def inputs(windows: Windows, config: HybridConfig) -> tuple[Float32s, ...]:
         """Return the blocks in the order of `inputs`, flattened over points."""
         return (side_by_side([_block(windows, name) for name in config.inputs]),)
 
     @classmethod
-    def choose(cls, input_BSN: Floats, train: Windows, config: HybridConfig) -> Chosen:
+    def choose(cls, input_BSN: Float32s, train: Windows, config: HybridConfig) -> Chosen:
         """Choose the inputs of highest correlation with the label of any horizon."""
         if config.most_inputs is None or input_BSN.shape[-1] <= config.most_inputs:
             return None
@@ -203,9 +200,7 @@ def _block(windows: Windows, name: str) -> Any:
     return getattr(windows, NEEDS[name])
 
 
-def _correlation(
-    scaled_BN: Floats, y_B: npt.NDArray[np.bool_], w_B: Floats
-) -> npt.NDArray[np.float64]:
+def _correlation(scaled_BN: Float32s, y_B: Bools, w_B: Float32s) -> Floats:
     """Return the weighted |correlation| of every standardised input with the label.
 
     It is 0 where there is none.

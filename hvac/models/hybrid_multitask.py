@@ -14,12 +14,12 @@ from __future__ import annotations
 from typing import Any, Literal, Self
 
 import numpy as np
-import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 from pydantic import Field, model_validator
 from torch import nn
 
+from hvac.arrays import Float32s
 from hvac.config import Share
 from hvac.features.table import Windows
 from hvac.models.family import Encoding
@@ -27,7 +27,6 @@ from hvac.models.fitting import Network
 from hvac.models.losses import Weighing, focal_terms
 from hvac.models.network import NetworkModel, Shape, TrainingConfig, side_by_side
 
-Floats = npt.NDArray[np.float32]
 TINY = 1e-6
 
 
@@ -148,7 +147,7 @@ class HybridMultitask(NetworkModel):
     """A fitted v2.2 model."""
 
     @staticmethod
-    def inputs(windows: Windows, config: MultitaskConfig) -> tuple[Floats, ...]:
+    def inputs(windows: Windows, config: MultitaskConfig) -> tuple[Float32s, ...]:
         """Return patch tokens [B, P, C·E] and statistics [B, 1, C·F]."""
         p_BCPE: Any = windows.p_BCPE
         rows, points, patches, width = p_BCPE.shape

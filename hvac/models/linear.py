@@ -8,17 +8,16 @@ from __future__ import annotations
 from typing import Literal, NamedTuple, Self
 
 import numpy as np
-import numpy.typing as npt
 from pydantic import Field, PositiveFloat
 from scipy.special import log_expit
 
+from hvac.arrays import Floats
 from hvac.errors import BundleError
 from hvac.features.table import Windows
 from hvac.models.blocks import Without, constant_log_odds, inputs, known, remaining, two_classes
 from hvac.models.family import CrossFit, Encoding, FamilyConfig, Fitting, Folds, State
 from hvac.models.scaling import Scaler, fit_scaler
 
-Floats = npt.NDArray[np.float64]
 LINEAR_BLOCKS: dict[str, tuple[str, ...]] = {
     "logistic_28": ("features",),
     "logistic_recent": ("recent", "raw", "context"),

@@ -11,18 +11,16 @@ from __future__ import annotations
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from pydantic import Field
 from torch import nn
 
+from hvac.arrays import Float32s
 from hvac.errors import ConfigError
 from hvac.features.table import Windows
 from hvac.models.family import Encoding
 from hvac.models.fitting import Network
 from hvac.models.network import NetworkModel, Shape, TrainingConfig
-
-Floats = npt.NDArray[np.float32]
 
 
 class LstmConfig(TrainingConfig):
@@ -76,7 +74,7 @@ class Lstm(NetworkModel):
     """A fitted v1.0 model."""
 
     @staticmethod
-    def inputs(windows: Windows, config: LstmConfig) -> tuple[Floats, ...]:
+    def inputs(windows: Windows, config: LstmConfig) -> tuple[Float32s, ...]:
         """Return the values [B, S, C], oldest step first.
 
         Days at the start that fill no whole step are left out.

@@ -10,10 +10,10 @@ import math
 from typing import Any, Literal, NamedTuple, Self
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from pydantic import Field
 
+from hvac.arrays import AnyFloats, Bools, Float32s, Floats
 from hvac.config import Share
 from hvac.errors import BundleError
 from hvac.features.table import Windows
@@ -21,10 +21,9 @@ from hvac.models.family import CrossFit, Encoding, FamilyConfig, Fitting, Folds,
 from hvac.models.fitting import FitState, Network, Rows, count, fit_network
 from hvac.models.scaling import Scaler, fit_scaler
 
-Floats = npt.NDArray[np.float32]
 SCORE_BATCH = 4096
 SMALL = 4096  # sizes of a network that any may have
-Chosen = npt.NDArray[np.bool_] | None
+Chosen = Bools | None
 
 
 class TrainingConfig(FamilyConfig):
@@ -93,7 +92,7 @@ class NetworkModel:
         self.network = network.eval()
 
     @staticmethod
-    def inputs(windows: Windows, config: Any) -> tuple[Floats, ...]:
+    def inputs(windows: Windows, config: Any) -> tuple[Float32s, ...]:
         """Return the family's inputs, each [B, S, N].
 
         Columns N are standardised over windows and positions S.
@@ -101,12 +100,12 @@ class NetworkModel:
         raise NotImplementedError
 
     @classmethod
-    def choose(cls, input_BSN: Floats, train: Windows, config: Any) -> Chosen:
+    def choose(cls, input_BSN: Float32s, train: Windows, config: Any) -> Chosen:
         """Tell which columns of the first input are kept, by the training windows; None: all."""
         return None
 
     @staticmethod
-    def scaler(input_BSN: Floats, number: int) -> Scaler:
+    def scaler(input_BSN: Float32s, number: int) -> Scaler:
         """Fit how one of the inputs is standardised."""
         return fit_scaler(input_BSN.reshape(-1, input_BSN.shape[-1]))
 
@@ -124,7 +123,7 @@ class NetworkModel:
         """Return standardised inputs and labels of labelled windows."""
         return Rows(self._scaled(windows), windows.labels[0], windows.weights)
 
-    def score(self, windows: Windows) -> npt.NDArray[np.float64]:
+    def score(self, windows: Windows) -> Floats:
         """Return logits s_BH.
 
         Raises:
@@ -132,11 +131,11 @@ class NetworkModel:
         """
         return self._score_scaled(self._scaled(windows))
 
-    def score_rows(self, input_RN: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.float64]:
+    def score_rows(self, input_RN: AnyFloats) -> Floats:
         """Return logits [R, H] of rows of the inputs that are kept, for a network of flat inputs."""
         return self._score_scaled((self.scalers[0].transform(input_RN)[:, None],))
 
-    def _score_scaled(self, inputs: tuple[Floats, ...]) -> npt.NDArray[np.float64]:
+    def _score_scaled(self, inputs: tuple[Float32s, ...]) -> Floats:
         device = next(self.network.parameters()).device
         parts = [np.empty((0, self.shape.horizons))]
         with torch.inference_mode():
@@ -148,7 +147,7 @@ class NetworkModel:
                 parts.append(self.network.read_out(self.network(*batch)).double().cpu().numpy().T)
         return np.concatenate(parts)
 
-    def _scaled(self, windows: Windows) -> tuple[Floats, ...]:
+    def _scaled(self, windows: Windows) -> tuple[Float32s, ...]:
         raw = _chosen(self.inputs(windows, self.config), self.chosen_N)
         for inputs, expected in zip(raw, self.shape.columns, strict=True):
             if inputs.shape[-1] != expected:
@@ -257,7 +256,7 @@ class NetworkModel:
         return cls.fit(train, tune, config, fitting)
 
 
-def _chosen(inputs: tuple[Floats, ...], chosen_N: Chosen) -> tuple[Floats, ...]:
+def _chosen(inputs: tuple[Float32s, ...], chosen_N: Chosen) -> tuple[Float32s, ...]:
     """Keep the chosen columns of the first input.
 
     Raises:
@@ -300,7 +299,7 @@ def points_of(windows: Windows) -> int:
     return next((a.shape[1] for a in arrays if a is not None), 1)
 
 
-def side_by_side(arrays: list[Any]) -> Floats:
+def side_by_side(arrays: list[Any]) -> Float32s:
     """Join arrays [B, …], flattened: [B, 1, N]."""
     flat = [
         np.asarray(a, dtype=np.float32).reshape(len(a), 1, math.prod(a.shape[1:])) for a in arrays

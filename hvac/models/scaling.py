@@ -8,9 +8,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-Floats = npt.NDArray[np.float32]
+from hvac.arrays import AnyFloats, Float32s
+
 TAIL = 0.001
 
 
@@ -20,12 +20,12 @@ class Scaler(NamedTuple):
     Standardising clips to [low, high], subtracts the mean and divides by the std.
     """
 
-    low_N: Floats
-    high_N: Floats
-    mean_N: Floats
-    std_N: Floats
+    low_N: Float32s
+    high_N: Float32s
+    mean_N: Float32s
+    std_N: Float32s
 
-    def transform(self, input_BN: npt.NDArray[np.floating]) -> Floats:
+    def transform(self, input_BN: AnyFloats) -> Float32s:
         """Standardise inputs; a value that is not finite becomes the training mean (0)."""
         clipped_BN = np.clip(input_BN, self.low_N, self.high_N)
         return np.asarray(
@@ -33,7 +33,7 @@ class Scaler(NamedTuple):
         )
 
 
-def fit_scaler(input_BN: npt.NDArray[np.floating]) -> Scaler:
+def fit_scaler(input_BN: AnyFloats) -> Scaler:
     """Take the statistics of training rows.
 
     Inputs that do not vary get std 1; inputs that are never finite count as 0.

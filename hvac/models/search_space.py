@@ -17,10 +17,11 @@ from pydantic import BeforeValidator, model_serializer
 
 from hvac.config import Config
 from hvac.errors import ConfigError
+from hvac.json_values import Json, JsonObject
 from hvac.models.family import FamilyConfig
 
 Kind = Literal["uniform", "loguniform", "int", "choice"]
-Settings = dict[str, Any]
+Settings = dict[str, Json]
 Family = TypeVar("Family", bound=FamilyConfig)
 EXPONENT = re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+")
 TRIES = 1000
@@ -50,18 +51,19 @@ class Distribution(Config):
         return high - low + 1 if self.kind == "int" else math.inf
 
     @property
-    def edges(self) -> tuple[Any, ...]:
+    def edges(self) -> tuple[Json, ...]:
         """Return values to try a configuration with: all choices, or both ends of a range."""
         return self.values
 
-    def draw(self, rng: np.random.Generator) -> Any:
+    def draw(self, rng: np.random.Generator) -> Json:
         """Draw one value.
 
         >>> distribution({"int": [3, 3]}).draw(np.random.default_rng(0))
         3
         """
         if self.kind == "choice":
-            return self.values[int(rng.integers(len(self.values)))]
+            option: Json = self.values[int(rng.integers(len(self.values)))]
+            return option
         low, high = self.values
         if self.kind == "int":
             return int(rng.integers(low, high, endpoint=True))
@@ -69,7 +71,7 @@ class Distribution(Config):
             return float(np.clip(math.exp(rng.uniform(math.log(low), math.log(high))), low, high))
         return float(rng.uniform(low, high))
 
-    def nearest(self, value: Any) -> Any:
+    def nearest(self, value: Json) -> Json:
         """Return the value itself where it lies within the range, else the end it passed.
 
         A choice stays as it is.
@@ -77,10 +79,11 @@ class Distribution(Config):
         if self.kind == "choice":
             return value
         low, high = self.values
-        return min(max(value, low), high)
+        nearest: Json = min(max(value, low), high)
+        return nearest
 
 
-def distribution(given: Any) -> Any:
+def distribution(given: Distribution | Json) -> Distribution:
     """Read a distribution in its short form.
 
     Raises:
@@ -107,7 +110,7 @@ def distribution(given: Any) -> Any:
     return Distribution(kind=kind, values=values)
 
 
-def _number(value: Any) -> Any:
+def _number(value: Json) -> Json:
     """Return the number that a text such as `1e-4` means (YAML 1.1 reads it as a text)."""
     return float(value) if isinstance(value, str) and EXPONENT.fullmatch(value) else value
 
@@ -138,7 +141,7 @@ def _check_range(kind: str, values: tuple[Any, ...]) -> None:
 Space = dict[str, Annotated[Distribution, BeforeValidator(distribution)]]
 
 
-def with_settings(base: Family, settings: Mapping[str, Any]) -> Family:
+def with_settings(base: Family, settings: JsonObject) -> Family:
     """Put some settings, by dotted key, into a family's configuration.
 
     Raises:
@@ -211,7 +214,7 @@ def draw_points(base: FamilyConfig, space: Space, *, count: int, seed: int) -> l
     return list(seen.values())
 
 
-def encoded(settings: Mapping[str, Any]) -> Settings:
+def encoded(settings: JsonObject) -> Settings:
     """Return settings as plain values: a list becomes its JSON text.
 
     Search libraries take no lists.
@@ -225,12 +228,12 @@ def encoded(settings: Mapping[str, Any]) -> Settings:
     }
 
 
-def decoded(settings: Mapping[str, Any], space: Space) -> Settings:
+def decoded(settings: JsonObject, space: Space) -> Settings:
     """Return what `encoded` was given."""
     return {key: _option(space[key], value) for key, value in settings.items()}
 
 
-def _option(values: Distribution, value: Any) -> Any:
+def _option(values: Distribution, value: Json) -> Json:
     if values.kind != "choice":
         return value
     return next((option for option in values.values if encoded({"": option})[""] == value), value)

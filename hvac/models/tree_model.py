@@ -8,15 +8,13 @@ from __future__ import annotations
 from typing import Any, Self
 
 import numpy as np
-import numpy.typing as npt
 
+from hvac.arrays import Floats
 from hvac.errors import BundleError
 from hvac.features.table import Windows
 from hvac.models.blocks import inputs
 from hvac.models.family import Encoding, State
 from hvac.models.trees import Trees, check_trees, restored_trees, tree_arrays
-
-Floats = npt.NDArray[np.float64]
 
 
 class TreeModel:

@@ -15,11 +15,11 @@ from types import SimpleNamespace
 from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from pydantic import Field
 from torch import nn
 
+from hvac.arrays import Float32s
 from hvac.errors import BundleError
 from hvac.features.encoder import Encoder, hidden_tokens
 from hvac.features.table import Windows
@@ -28,7 +28,6 @@ from hvac.models.fitting import Network, Weights
 from hvac.models.network import NetworkModel, Shape, TrainingConfig, side_by_side
 from hvac.models.scaling import Scaler
 
-Floats = npt.NDArray[np.float32]
 TINY_STD = 1e-6
 TUNED_LAYERS = ("encoder.patcher", "mlp.fc1", "mlp.fc2", "attn_layer")
 
@@ -164,7 +163,7 @@ class TtmLora(NetworkModel):
     network: Adapted
 
     @staticmethod
-    def inputs(windows: Windows, config: TtmLoraConfig) -> tuple[Floats, ...]:
+    def inputs(windows: Windows, config: TtmLoraConfig) -> tuple[Float32s, ...]:
         """Return raw values [B, C, L], and level and spread of every point [B, 1, 2·C].
 
         They are the mean and the logarithm of the std.
@@ -174,14 +173,14 @@ class TtmLora(NetworkModel):
         return x_BCL, side_by_side([x_BCL.mean(axis=2), np.log(x_BCL.std(axis=2) + TINY_STD)])
 
     @staticmethod
-    def scaler(input_BSN: Floats, number: int) -> Scaler:
+    def scaler(input_BSN: Float32s, number: int) -> Scaler:
         """Return None for the values: each window is standardised by itself."""
         if number:
             return NetworkModel.scaler(input_BSN, number)
         zero_N = np.zeros(input_BSN.shape[-1], dtype=np.float32)
         return Scaler(zero_N - np.inf, zero_N + np.inf, zero_N, zero_N + 1)
 
-    def _scaled(self, windows: Windows) -> tuple[Floats, ...]:
+    def _scaled(self, windows: Windows) -> tuple[Float32s, ...]:
         x_BCL, level_B1N = super()._scaled(windows)
         rows, points, _ = x_BCL.shape
         encoder = self.network.encoder

@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from hvac.arrays import DayNumbers, Floats, Ints
 from hvac.readings.overlap import NO_TIME, Overlap, ReadingTimes, find_overlap
 
-Floats = npt.NDArray[np.float64]
 Aggregate = Literal["mean", "min", "max", "sum", "last"]
 ALWAYS_KNOWN = np.int32(-(2**31))
 
@@ -28,7 +27,7 @@ class DailyReadings(NamedTuple):
     known: Any
 
 
-def sorted_codes(column: pa.ChunkedArray) -> tuple[list[str], npt.NDArray[np.int64]]:
+def sorted_codes(column: pa.ChunkedArray) -> tuple[list[str], Ints]:
     """Return the sorted distinct texts of a column (others may be among them), and row codes."""
     coded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
     array = coded.combine_chunks()
@@ -45,7 +44,7 @@ def _column(table: pa.Table, name: str) -> Floats:
     return np.asarray(table[name].to_numpy(), dtype=np.float64)
 
 
-def _day_column(table: pa.Table, name: str) -> npt.NDArray[np.int32]:
+def _day_column(table: pa.Table, name: str) -> DayNumbers:
     """Return a date column as int32 days; nulls, or no such column, are always known."""
     if name not in table.column_names or table[name].null_count == table.num_rows:
         return np.full(table.num_rows, ALWAYS_KNOWN, dtype=np.int32)

@@ -11,10 +11,10 @@ from collections import defaultdict
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
-from hvac.panel.grid import Days, Panel, Unit
+from hvac.arrays import AnyArray, Bools, DayNumbers, Floats, Positions, Strings
+from hvac.panel.grid import Panel, Unit
 from hvac.panel.joins import folded, units_of
 
 RUN_DAYS = 7
@@ -30,13 +30,13 @@ class Events(NamedTuple):
     whole equipment.
     """
 
-    kind_N: npt.NDArray[np.str_]
-    start_N: Days
-    end_N: Days
-    known_N: Days
-    point_N: npt.NDArray[np.str_]
+    kind_N: Strings
+    start_N: DayNumbers
+    end_N: DayNumbers
+    known_N: DayNumbers
+    point_N: Strings
 
-    def where(self, keep: npt.NDArray[Any]) -> Events:
+    def where(self, keep: AnyArray) -> Events:
         """Return some of the events: by a mask or by positions."""
         columns: list[Any] = [column[keep] for column in self]
         return Events(*columns)
@@ -82,9 +82,7 @@ def _events(rows: list[tuple[int, int, str, str]]) -> Events:
     return Events(np.array(kind), start_N, np.array(end, dtype=np.int32), start_N, np.array(point))
 
 
-def limit_events(
-    panel: Panel, lower_TC: npt.NDArray[np.float64], upper_TC: npt.NDArray[np.float64]
-) -> Events:
+def limit_events(panel: Panel, lower_TC: Floats, upper_TC: Floats) -> Events:
     """Return the episodes out of limits, per point, as events of kind `limit_exceedance`.
 
     The onset is the first outside day of the run that has ≥ 3 outside days among 7 observed ones;
@@ -119,12 +117,12 @@ def limit_events(
     return Events(kind_N, start_N, end_N, known_N, np.array(point))
 
 
-def _episodes(outside: npt.NDArray[np.bool_]) -> list[tuple[int, int, npt.NDArray[np.intp]]]:
+def _episodes(outside: Bools) -> list[tuple[int, int, Positions]]:
     """Return the places of each episode among observed days.
 
     They are those of its first and last outside day, and of the three that confirm it.
     """
-    episodes: list[tuple[int, int, npt.NDArray[np.intp]]] = []
+    episodes: list[tuple[int, int, Positions]] = []
     free_from = i = 0
     places = np.flatnonzero(outside)
     while i + RUN_OUTSIDE <= len(places):
@@ -142,7 +140,7 @@ def _episodes(outside: npt.NDArray[np.bool_]) -> list[tuple[int, int, npt.NDArra
     return episodes
 
 
-def inside_episode(end_day_B: Days, targets: Events) -> npt.NDArray[np.bool_]:
+def inside_episode(end_day_B: DayNumbers, targets: Events) -> Bools:
     """Tell which windows end inside a target event, or at most 7 days after one [B].
 
     The anomaly is then known already.

@@ -20,13 +20,10 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
-import numpy.typing as npt
 
+from hvac.arrays import DayNumbers, Floats, Ints
 from hvac.panel.events import SETTLE_DAYS, Events, inside_episode, no_events
-from hvac.panel.grid import Days, Unit
-
-Floats = npt.NDArray[np.float64]
-Days64 = npt.NDArray[np.int64]
+from hvac.panel.grid import Unit
 
 AFTER_DAYS = 90  # a departure at most so many days after an event may be its consequence
 HIGHEST_WEIGHT = 20.0
@@ -47,7 +44,7 @@ class Departures:
     calendar_D: Floats = field(default_factory=lambda: np.zeros(0))
     after_event_A: Floats = field(default_factory=lambda: np.zeros(AFTER_DAYS + 1))
 
-    def still_followed(self, start_B: Days64, stop_BH: Days64, since_B: Days64) -> Floats:
+    def still_followed(self, start_B: Ints, stop_BH: Ints, since_B: Ints) -> Floats:
         """Return P(no departure on the days from `start_B` to the day before `stop_BH`) [B, H].
 
         Args:
@@ -117,7 +114,7 @@ class FollowUp:
         digest = self.departures.digest(self.first, self.until, after=has_events)
         return self.end, self.until, digest
 
-    def weights(self, end_day_B: Days, decided_BH: Days64) -> Floats:
+    def weights(self, end_day_B: DayNumbers, decided_BH: Ints) -> Floats:
         """Return how many windows each label stands for [B, H].
 
         It is 1 / P(followed on `decided_BH`, given that it was on `end_day_B`), at most 20. The
@@ -130,7 +127,7 @@ class FollowUp:
         return 1 / np.maximum(chance_BH, 1 / HIGHEST_WEIGHT)
 
 
-def days_since_event(day_B: Days, targets: Events) -> Days64:
+def days_since_event(day_B: DayNumbers, targets: Events) -> Ints:
     """Return the days since the last event ended, 0 inside one, more than 90 where there was none.
 
     >>> start, end = np.array([20], np.int32), np.array([25], np.int32)
@@ -140,7 +137,7 @@ def days_since_event(day_B: Days, targets: Events) -> Days64:
     """
     last_end_N = np.append(-(2**40), np.maximum.accumulate(targets.end_N.astype(np.int64)))
     place_B = np.searchsorted(targets.start_N, day_B, side="right")
-    since_B: Days64 = np.clip(day_B.astype(np.int64) - last_end_N[place_B], 0, AFTER_DAYS + 1)
+    since_B: Ints = np.clip(day_B.astype(np.int64) - last_end_N[place_B], 0, AFTER_DAYS + 1)
     return since_B
 
 
@@ -263,7 +260,7 @@ def _departures(units: Sequence[FollowUp]) -> Departures:
 
 
 def _two_causes(
-    day_N: Days64, since_N: Days64, risk_D: Floats, risk_A: Floats
+    day_N: Ints, since_N: Ints, risk_D: Floats, risk_A: Floats
 ) -> tuple[Floats, Floats]:
     """Return hazards by calendar day and by days since an event.
 

@@ -11,9 +11,9 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
+from hvac.arrays import Bools, DayNumbers, Floats
 from hvac.panel.daily_readings import (
     ALWAYS_KNOWN,
     Aggregate,
@@ -21,10 +21,6 @@ from hvac.panel.daily_readings import (
     daily_readings,
     sorted_codes,
 )
-
-Floats = npt.NDArray[np.float64]
-Bools = npt.NDArray[np.bool_]
-Days = npt.NDArray[np.int32]
 
 
 class Unit(NamedTuple):
@@ -48,7 +44,7 @@ class Panel:
     first_day: int
     value_TC: Floats
     observed_TC: Bools
-    known_TC: Days
+    known_TC: DayNumbers
     lower_TC: Floats
     upper_TC: Floats
     point_id: str | None = None

@@ -8,16 +8,13 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 import numpy as np
-import numpy.typing as npt
 from pydantic import Field
 
+from hvac.arrays import Bools, DayNumbers, Floats
 from hvac.config import Config, Distinct
 from hvac.days import NEVER
 from hvac.panel.follow_up import FollowUp
-from hvac.panel.grid import Days, Panel
-
-Flags = npt.NDArray[np.bool_]
-Floats = npt.NDArray[np.float64]
+from hvac.panel.grid import Panel
 
 
 class LabelConfig(Config):
@@ -39,8 +36,8 @@ class LabelConfig(Config):
 
 
 def onset_labels(
-    end_day_B: Days, onset_N: Days, *, horizons: tuple[int, ...], follow_up: FollowUp
-) -> tuple[Flags, Flags, Floats]:
+    end_day_B: DayNumbers, onset_N: DayNumbers, *, horizons: tuple[int, ...], follow_up: FollowUp
+) -> tuple[Bools, Bools, Floats]:
     """Return labels, whether they are known, and how many windows each stands for.
 
     A label of a window that ends on day t is known where t + h is not after the administrative end
@@ -69,13 +66,13 @@ def onset_labels(
 
 
 def value_labels(
-    end_day_B: Days,
+    end_day_B: DayNumbers,
     panel: Panel,
     *,
     horizons: tuple[int, ...],
-    lower_TC: npt.NDArray[np.float64],
-    upper_TC: npt.NDArray[np.float64],
-) -> tuple[Flags, Flags]:
+    lower_TC: Floats,
+    upper_TC: Floats,
+) -> tuple[Bools, Bools]:
     """Return the predecessor's labels and whether they are known, for comparison only.
 
     A label is whether the value of any point *on* day end + h is outside its limits.

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 import numpy as np
-import numpy.typing as npt
 
-from hvac.panel.grid import Floats, Panel
+from hvac.arrays import Floats
+from hvac.panel.grid import Panel
 from hvac.panel.windows import fit_scale
 
 SAMPLES_PER_SERIES = 400
@@ -58,14 +58,14 @@ def sample_values(panel: Panel, *, normalise: str, training_end: int) -> dict[st
 
 
 def fit_limits(
-    samples: Iterable[Mapping[str, npt.NDArray[np.float64]]], quantiles: tuple[float, float]
+    samples: Iterable[Mapping[str, Floats]], quantiles: tuple[float, float]
 ) -> dict[str, tuple[float, float]]:
     """Return the quantiles of the pooled samples of each point.
 
     >>> fit_limits([{"p": np.arange(101.0)}], (0.1, 0.9))
     {'p': (10.0, 90.0)}
     """
-    pooled: dict[str, list[npt.NDArray[np.float64]]] = {}
+    pooled: dict[str, list[Floats]] = {}
     for sample in samples:
         for name, values in sample.items():
             pooled.setdefault(name, []).append(values)

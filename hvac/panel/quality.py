@@ -11,8 +11,8 @@ from __future__ import annotations
 from typing import Final, Literal, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
+from hvac.arrays import Floats, Positions
 from hvac.panel.grid import Panel
 from hvac.panel.windows import Scale
 
@@ -30,7 +30,6 @@ SENTINELS: Final = (
     *(-9999.0, 9999.0, -999.0, 999.0, -99.0, 99999.0),
     *(-32768.0, 32767.0, 65535.0, 255.0, -1.0),
 )
-Values = npt.NDArray[np.float64]
 
 
 class Doubt(NamedTuple):
@@ -74,7 +73,7 @@ def doubts(panel: Panel, end_day: int, scale: Scale) -> list[Doubt]:
     return doubted
 
 
-def _has_sentinel(value_N: Values, centre: float, spread: float) -> bool:
+def _has_sentinel(value_N: Floats, centre: float, spread: float) -> bool:
     """Tell whether values hold a mark far from the baseline; a small one must come twice."""
     mark_N = value_N[np.isin(value_N, SENTINELS)]
     far_N = np.abs(mark_N - centre) / spread > FAR
@@ -82,7 +81,7 @@ def _has_sentinel(value_N: Values, centre: float, spread: float) -> bool:
     return bool(far_N[~small_N].any() or (far_N & small_N).sum() > 1)
 
 
-def _is_flat(value_N: Values) -> bool:
+def _is_flat(value_N: Floats) -> bool:
     """Tell whether the last readings are one value at a point that else changes every time."""
     if len(value_N) < 2 * FLAT_READINGS or (value_N[-FLAT_READINGS:] != value_N[-1]).any():
         return False
@@ -92,7 +91,7 @@ def _is_flat(value_N: Values) -> bool:
     return bool(len(earlier) >= FLAT_READINGS and earlier.mean() <= RARELY)
 
 
-def _jump(row_N: npt.NDArray[np.intp], value_N: Values, row: int) -> int | None:
+def _jump(row_N: Positions, value_N: Floats, row: int) -> int | None:
     """Return the row of the day on which the level moved for good, None where it did not."""
     step_N = np.abs(np.diff(value_N))
     late_N = row_N[1:] > row - JUMP_DAYS
@@ -113,5 +112,5 @@ def _jump(row_N: npt.NDArray[np.intp], value_N: Values, row: int) -> int | None:
     return int(row_N[at + 1])
 
 
-def _spread(value_N: Values) -> float:
+def _spread(value_N: Floats) -> float:
     return 1.4826 * float(np.median(np.abs(value_N - np.median(value_N))))

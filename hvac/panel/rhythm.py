@@ -13,10 +13,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
+from hvac.arrays import Bools, DayNumbers, Floats, Positions
 from hvac.days import NEVER
-from hvac.panel.grid import Bools, Days, Floats, Panel
+from hvac.panel.grid import Panel
 
 LONGEST_DAILY_GAP, LONGEST_GAP = 2.0, 45.0  # days; gaps between them are a rhythm that counts
 RARE = 0.25  # of the days read: visits, even where each takes several days
@@ -32,7 +32,7 @@ class Rhythm(NamedTuple):
     """
 
     gap_C: Floats
-    known_C: Days
+    known_C: DayNumbers
     first_TC: Bools
 
     @property
@@ -40,7 +40,7 @@ class Rhythm(NamedTuple):
         """Tell which points are not read daily [C]."""
         return self.gap_C > 1
 
-    def expected(self, share_BC: Floats, end_day_B: Days) -> Floats:
+    def expected(self, share_BC: Floats, end_day_B: DayNumbers) -> Floats:
         """Turn shares of days read into shares of the readings that the rhythm promises.
 
         Returns the mean over points [B]. A rhythm counts in windows that end from the day on which
@@ -70,7 +70,7 @@ def rhythm(panel: Panel) -> Rhythm:
     return Rhythm(gap_C, known_C, first_TC)
 
 
-def _gap(rows: npt.NDArray[np.intp]) -> float:
+def _gap(rows: Positions) -> float:
     """Return the days between two readings.
 
     It is the median gap, or the mean where visits take several days running.
@@ -83,7 +83,7 @@ def _gap(rows: npt.NDArray[np.intp]) -> float:
     return float(1 / share) if in_visits and median <= LONGEST_DAILY_GAP else median
 
 
-def first_rows(panel: Panel, c: int) -> npt.NDArray[np.intp]:
+def first_rows(panel: Panel, c: int) -> Positions:
     """Return the rows of a point's readings in its first 180 days, at least its first 6."""
     rows = np.flatnonzero(panel.observed_TC[:, c])
     if not len(rows):

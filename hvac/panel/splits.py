@@ -13,11 +13,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from hvac.arrays import DayNumbers, Strings
 from hvac.days import EPOCH, NEVER
 from hvac.errors import SplitError
-from hvac.panel.grid import Days, Unit
+from hvac.panel.grid import Unit
 from hvac.panel.split_config import UNIT_SHARES, SplitConfig
 from hvac.panel.unit_parts import MIN_UNITS, Half, Part, deal, facility_parts, halves, unit_parts
 
@@ -37,7 +37,7 @@ class Splitter:
     t2: int
     purge: int
 
-    def assign(self, unit: Unit, end_day_B: Days) -> npt.NDArray[np.str_]:
+    def assign(self, unit: Unit, end_day_B: DayNumbers) -> Strings:
         """Return the split of each window of a unit [B]."""
         by_time = self.config.kind in ("time", "both")
         part_B = self._by_time(end_day_B) if by_time else np.full(len(end_day_B), "any")
@@ -46,7 +46,7 @@ class Splitter:
             part_B = np.where((part_B == "any") | (part_B == part), part, PURGED)
         return np.where(part_B == "validation", self.half[unit], part_B)
 
-    def _by_time(self, day_B: Days) -> npt.NDArray[np.str_]:
+    def _by_time(self, day_B: DayNumbers) -> Strings:
         train = day_B <= self.t1 - self.purge
         validation = (day_B > self.t1) & (day_B <= self.t2 - self.purge)
         parts = ["train", "validation", "test"]
@@ -69,7 +69,7 @@ def make_splitter(
     spans: Mapping[Unit, Sequence[Span]],
     lookback: int,
     purge: int,
-    onsets: Mapping[Unit, Days] = {},
+    onsets: Mapping[Unit, DayNumbers] = {},
 ) -> Splitter:
     """Decide every unit's part and the two borders.
 

@@ -10,14 +10,14 @@ import itertools
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 from pydantic import Field, field_validator
 
+from hvac.arrays import AnyArray, Bools, DayNumbers, Floats, Strings
 from hvac.compiled import compiled
 from hvac.config import Config
 from hvac.days import NEVER
 from hvac.panel.daily_readings import Aggregate
-from hvac.panel.grid import Bools, Days, Floats, Panel
+from hvac.panel.grid import Panel
 from hvac.panel.rhythm import Rhythm, days_left, rhythm
 
 OK, LEARNING, INSUFFICIENT = "ok", "learning", "insufficient_data"
@@ -69,7 +69,7 @@ class Scale(NamedTuple):
 
     centre_TC: Floats
     spread_TC: Floats
-    ready_C: Days
+    ready_C: DayNumbers
     rhythm: Rhythm
 
 
@@ -81,15 +81,21 @@ class Cut(NamedTuple):
     month) which are there.
     """
 
-    end_day_B: Days
+    end_day_B: DayNumbers
     x_BCL: Floats
     observed_BCL: Bools
-    status_B: npt.NDArray[np.str_]
+    status_B: Strings
     share_B: Floats
 
-    def take(self, keep: npt.NDArray[Any]) -> Cut:
+    def take(self, keep: AnyArray) -> Cut:
         """Return some of the windows: by a mask or by positions."""
-        return Cut(*(column[keep] for column in self))
+        return Cut(
+            end_day_B=self.end_day_B[keep],
+            x_BCL=self.x_BCL[keep],
+            observed_BCL=self.observed_BCL[keep],
+            status_B=self.status_B[keep],
+            share_B=self.share_B[keep],
+        )
 
 
 def fit_scale(panel: Panel, normalise: str) -> Scale:
@@ -115,7 +121,7 @@ def fit_scale(panel: Panel, normalise: str) -> Scale:
     return Scale(panel.lower_TC, np.where(usable_TC, width_TC, np.nan), ready_C, point_rhythm)
 
 
-def _baseline(panel: Panel, point_rhythm: Rhythm) -> tuple[Floats, Floats, Days]:
+def _baseline(panel: Panel, point_rhythm: Rhythm) -> tuple[Floats, Floats, DayNumbers]:
     """Return centre, spread and first day of use of every point."""
     points = panel.observed_TC.shape[1]
     centre_C, spread_C = np.zeros(points), np.ones(points)
@@ -180,7 +186,9 @@ def learning_days_left(panel: Panel, end_day: int) -> int:
     return left[(len(left) - 1) // 2] if left else BASELINE_DAYS
 
 
-def cut(panel: Panel, end_day_B: Days, config: WindowConfig, scale: Scale | None = None) -> Cut:
+def cut(
+    panel: Panel, end_day_B: DayNumbers, config: WindowConfig, scale: Scale | None = None
+) -> Cut:
     """Cut the windows that end on given days.
 
     Only readings known by the end day enter. A missing day takes the last observed value before it
@@ -222,7 +230,7 @@ def cut(panel: Panel, end_day_B: Days, config: WindowConfig, scale: Scale | None
     return Cut(end_day_B, x_BCL, observed_BCL, status_B, share_B)
 
 
-def _ready_share(panel: Panel, ready_C: Days, end_day_B: Days) -> Floats:
+def _ready_share(panel: Panel, ready_C: DayNumbers, end_day_B: DayNumbers) -> Floats:
     """Return the share of the points shown so far that have their baseline [B].
 
     It is 0 before the first reading.
@@ -266,7 +274,7 @@ def _fill(
                 x_BCL[b, c, i] = last
 
 
-def candidate_days(panel: Panel, stride: int) -> Days:
+def candidate_days(panel: Panel, stride: int) -> DayNumbers:
     """Return the days of the record whose number is a multiple of `stride`."""
     days = np.arange(panel.first_day, panel.last_day + 1, dtype=np.int32)
     return np.asarray(days[days % stride == 0])

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 
+from hvac.arrays import Bools, Int8s
 from hvac.days import EPOCH
 from hvac.readings.date_texts import Days
 from hvac.readings.text_values import READ, as_text, flags, one_array
@@ -68,7 +68,7 @@ def _number_text(given: Any) -> str:
     return format(Decimal(str(given)).normalize(), "f")
 
 
-def id_states(text: Any) -> NDArray[np.int8]:
+def id_states(text: Any) -> Int8s:
     """Return for each trimmed text of a string array ID_READ, NO_ID, LONG_ID or ODD_ID [n].
 
     >>> id_states(pa.array(["本社/北館", "", "nan", "a\\x00b", "x" * 129])).tolist()
@@ -81,7 +81,7 @@ def id_states(text: Any) -> NDArray[np.int8]:
     return states.astype(np.int8)
 
 
-def days_ahead(days: Days) -> NDArray[np.bool_]:
+def days_ahead(days: Days) -> Bools:
     """Tell which days lie after tomorrow [n]."""
     newest = (newest_day() - EPOCH).days
     return np.asarray((days.state == READ) & (days.day > newest))

@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 
+from hvac.arrays import Bools, Floats, Int8s, Ints
 from hvac.errors import InputError
 from hvac.readings.date_words import by_24_hours, day_or_month_first, rewritten
 from hvac.readings.overlap import NO_TIME
@@ -57,11 +57,11 @@ class WrittenDates(NamedTuple):
     zone.
     """
 
-    day: NDArray[np.int64]
-    instant: NDArray[np.int64]
-    aware: NDArray[np.bool_]
-    state: NDArray[np.int8]
-    second: NDArray[np.int64]
+    day: Ints
+    instant: Ints
+    aware: Bools
+    state: Int8s
+    second: Ints
 
 
 def read_distinct(text: Any, style: DateStyle) -> WrittenDates:
@@ -94,7 +94,7 @@ def unread(count: int) -> WrittenDates:
     return WrittenDates(day, day.copy(), aware, state, second)
 
 
-def read_states(valid: NDArray[np.bool_]) -> NDArray[np.int8]:
+def read_states(valid: Bools) -> Int8s:
     """Return READ or UNREADABLE per row."""
     return np.where(valid, READ, UNREADABLE).astype(np.int8)
 
@@ -145,7 +145,7 @@ def _parse(text: Any, form: str, *, aware: bool) -> pd.Series:
         ) from error
 
 
-def _split_time(text: Any) -> tuple[Any, NDArray[np.int64]]:
+def _split_time(text: Any) -> tuple[Any, Ints]:
     """Return the texts without a time behind the date, and its second of the day."""
     plain = pa.array([by_24_hours(date) for date in text.to_pylist()], pa.string())
     timed = pc.match_substring_regex(plain, _TIME_BEHIND_DATE)
@@ -157,7 +157,7 @@ def _split_time(text: Any) -> tuple[Any, NDArray[np.int64]]:
     return pc.replace_substring_regex(plain, _TIME_BEHIND_DATE, ""), second
 
 
-def _seconds_since_1970(parsed: pd.Series, *, aware: bool) -> NDArray[np.int64]:
+def _seconds_since_1970(parsed: pd.Series, *, aware: bool) -> Ints:
     naive = parsed.dt.tz_localize(None) if aware else parsed
     stamps = naive.fillna(pd.Timestamp(0)).to_numpy()
     return stamps.astype("datetime64[s]").astype(np.int64)
@@ -189,7 +189,7 @@ def read_dates(text: Any, style: DateStyle) -> WrittenDates:
     return WrittenDates(days, instant, aware, read_states(valid), np.where(timed, seconds, NO_TIME))
 
 
-def _number(parts: Any, name: str) -> NDArray[np.int64]:
+def _number(parts: Any, name: str) -> Ints:
     text = pc.struct_field(parts, [name])
     filled = pc.fill_null(pc.if_else(pc.equal(text, ""), "0", text), "0")
     return np.array(pc.cast(filled, pa.int64()))
@@ -226,7 +226,7 @@ def _serials(text: Any, style: DateStyle) -> WrittenDates:
     return read_serials(np.array(pc.cast(pc.if_else(digits, text, "0"), pa.float64())))
 
 
-def read_serials(value: NDArray[np.float64]) -> WrittenDates:
+def read_serials(value: Floats) -> WrittenDates:
     """Read days as Excel counts them; the fraction is the time of day."""
     valid = (value >= FIRST_SERIAL) & (value < LAST_SERIAL)
     seconds = np.round(np.where(valid, value - SERIAL_EPOCH, 0) * DAY_SECONDS).astype(np.int64)
@@ -246,7 +246,7 @@ def _words(text: Any, style: DateStyle) -> WrittenDates:
     return moments
 
 
-def _offsets(zone: Any) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+def _offsets(zone: Any) -> tuple[Ints, Bools]:
     """Return seconds east of UTC, and whether a zone was written at all."""
     coded = pc.fill_null(zone, "").dictionary_encode()
     zones = coded.dictionary.to_pylist()

@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 
+from hvac.arrays import DayNumbers, Int8s, Ints
 from hvac.readings.date_notations import (
     DAY_SECONDS,
     TIME,
@@ -51,9 +51,9 @@ class Days(NamedTuple):
     given.
     """
 
-    day: NDArray[np.int32]
-    state: NDArray[np.int8]
-    second: NDArray[np.int32] | None = None
+    day: DayNumbers
+    state: Int8s
+    second: DayNumbers | None = None
     as_written: int = 0
 
 
@@ -109,12 +109,12 @@ def _without_marks(moments: WrittenDates, missing: tuple[str, ...]) -> WrittenDa
 
 
 @lru_cache(maxsize=64)
-def _marked_days(missing: tuple[str, ...]) -> NDArray[np.int64]:
+def _marked_days(missing: tuple[str, ...]) -> Ints:
     moments = read_dates(pa.array(missing, pa.string()), WRITTEN)
     return np.asarray(moments.day[moments.state == READ], dtype=np.int64)
 
 
-def _null_states(column: Any) -> NDArray[np.int8]:
+def _null_states(column: Any) -> Int8s:
     return np.where(flags(column.is_null()), MISSING, READ).astype(np.int8)
 
 
@@ -134,7 +134,7 @@ def _timestamps(column: Any) -> WrittenDates:
     return WrittenDates(day, instant, aware, _null_states(column), second)
 
 
-def _in_column_zone(instant: NDArray[np.int64], zone: str) -> NDArray[np.int64]:
+def _in_column_zone(instant: Ints, zone: str) -> Ints:
     """Return local seconds in the zone of a column; those of UTC where the zone is unknown."""
     try:
         return local_seconds(instant, zone)
@@ -177,7 +177,7 @@ def _by_distinct(text: Any, style: DateStyle) -> WrittenDates:
     return WrittenDates(*(column[code] for column in distinct))
 
 
-def _seconds(clocks: Any) -> NDArray[np.int64]:
+def _seconds(clocks: Any) -> Ints:
     coded = clocks.dictionary_encode()
     seconds = np.array(list(map(second_of, coded.dictionary.to_pylist())), dtype=np.int64)
     return np.asarray(seconds[coded.indices.to_numpy()])

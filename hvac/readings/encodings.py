@@ -16,6 +16,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from hvac.arrays import Bools
 from hvac.errors import InputError
 from hvac.readings.sources import ENCODINGS
 from hvac.storage import open_filesystem
@@ -203,11 +204,11 @@ class _Letters:
         return bool(self.private or self.lone or 2 * self.rare > self.common)
 
 
-def _within(code: NDArray[np.uint32], bounds: tuple[int, int]) -> NDArray[np.bool_]:
+def _within(code: NDArray[np.uint32], bounds: tuple[int, int]) -> Bools:
     return (code >= bounds[0]) & (code < bounds[1])
 
 
-def _lone(code: NDArray[np.uint32], half: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def _lone(code: NDArray[np.uint32], half: Bools) -> Bools:
     """Tell which signs stand alone in or at a Latin word: `21ｰC` and `K獲te` are no Japanese.
 
     These are half-width katakana beside a letter, and any sign between a letter and a small letter.
@@ -221,7 +222,7 @@ def _lone(code: NDArray[np.uint32], half: NDArray[np.bool_]) -> NDArray[np.bool_
 
 
 @lru_cache(maxsize=1)
-def _common() -> NDArray[np.bool_]:
+def _common() -> Bools:
     """Tell which characters are signs, kana or first-level kanji: rows 0x81 to 0x97 of cp932."""
     common = np.zeros(0x10000, dtype=bool)
     for lead in range(0x81, 0x98):

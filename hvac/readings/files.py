@@ -10,9 +10,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
-from numpy.typing import NDArray
 from pyarrow import fs as pafs
 
+from hvac.arrays import Ints
 from hvac.errors import InputError
 from hvac.readings.encodings import BLOCK_BYTES, settle_encoding
 from hvac.readings.headers import delimiter_above, read_header
@@ -36,7 +36,7 @@ class FileBatch(NamedTuple):
     """
 
     table: Any
-    row: NDArray[np.int64]
+    row: Ints
     ragged: list[Ragged]
 
 
@@ -269,7 +269,7 @@ def _rebatch(reader: Any, batch_rows: int) -> Iterator[Any]:
         yield pa.Table.from_batches(waiting)
 
 
-def _row_numbers(done: int, count: int, skipped: list[int]) -> NDArray[np.int64]:
+def _row_numbers(done: int, count: int, skipped: list[int]) -> Ints:
     """Return the file rows of the next `count` rows read, after `done` others.
 
     The `skipped` file rows were left out.

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
+from hvac.arrays import Ints
 from hvac.errors import InputError
 from hvac.readings.files import READINGS, FileBatch, Ragged, TableFile, iter_table, sign_name
 from hvac.readings.headers import DELIMITERS, rows_above
@@ -45,7 +45,7 @@ class RawBatch(NamedTuple):
     """
 
     columns: dict[str, Any]
-    row: NDArray[np.int64]
+    row: Ints
     names: dict[str, str]
     ragged: list[Ragged]
     value_names: Any = None

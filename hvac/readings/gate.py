@@ -15,8 +15,8 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 
+from hvac.arrays import Bools, Floats, Ints
 from hvac.errors import InputError
 from hvac.readings.accepted import ID_REASONS, LARGEST_VALUE, days_ahead, id_states, id_text
 from hvac.readings.date_notations import DAY_SECONDS, DateStyle
@@ -79,7 +79,6 @@ CANONICAL = pa.schema(
 CLASSES = pa.schema(
     [("facility_id", pa.string()), ("equipment_id", pa.string()), ("class", pa.string())]
 )
-Flags = NDArray[np.bool_]
 
 
 class GateResult(NamedTuple):
@@ -211,17 +210,17 @@ class _Batch:
         dates, facility = self.raw.columns[column], self.ids["facility_id"]
         return read_days(dates, facility, self.source, where=where, style=style)
 
-    def _reject(self, mask: Flags, column: str, reason: str) -> None:
+    def _reject(self, mask: Bools, column: str, reason: str) -> None:
         name = self.raw.file_name(column)
         self.rejects.reject(mask, name, reason=reason, found=self.raw.columns[column])
 
-    def _reject_ids(self, blank: Flags) -> None:
+    def _reject_ids(self, blank: Bools) -> None:
         for name, text in self.ids.items():
             states = id_states(text)
             for state, reason in ID_REASONS.items():
                 self._reject((states == state) & ~blank, name, reason)
 
-    def _reject_days(self, days: Days, column: str, blank: Flags) -> None:
+    def _reject_days(self, days: Days, column: str, blank: Bools) -> None:
         self._reject((days.state == MISSING) & ~blank, column, f"missing_{column}")
         self._reject(days_ahead(days), column, f"{column}_in_the_future")
         for state, reason in REASONS.items():
@@ -245,7 +244,7 @@ class _Batch:
         self._reject_days(known, "known_at", np.ones(count, dtype=bool))
         return known
 
-    def _limits(self, keep: Flags) -> tuple[pa.Array, pa.Array]:
+    def _limits(self, keep: Bools) -> tuple[pa.Array, pa.Array]:
         """Return lower and upper limits, null where there is none; note those that are odd."""
         lower, upper = self._limit("lower_limit", keep), self._limit("upper_limit", keep)
         swapped = keep & (lower > upper)
@@ -260,7 +259,7 @@ class _Batch:
             pa.array(upper, mask=swapped | np.isnan(upper)),
         )
 
-    def _limit(self, column: str, keep: Flags) -> NDArray[np.float64]:
+    def _limit(self, column: str, keep: Bools) -> Floats:
         if column not in self.raw.columns:
             return np.full(len(self.raw.row), np.nan)
         limit = self._numbers(column)
@@ -277,7 +276,7 @@ class _Batch:
         counts["rejected"] = rejected
         return counts | _repeated(readings) | count_reasons(self.rejects.table())
 
-    def _classes(self, keep: Flags) -> Any:
+    def _classes(self, keep: Bools) -> Any:
         """Return the distinct classes of the kept readings (CLASSES)."""
         if "class" not in self.raw.columns:
             return CLASSES.empty_table()
@@ -326,7 +325,7 @@ def _repeated(readings: Any) -> dict[str, int]:
     return counts
 
 
-def _unit_days(readings: Any) -> NDArray[np.int64]:
+def _unit_days(readings: Any) -> Ints:
     """Return one number for the point and day of each reading."""
     key = readings["date"].cast(pa.int32()).to_numpy().astype(np.int64)
     for name in _IDS:

@@ -8,14 +8,13 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 
+from hvac.arrays import Bools, Ints
 from hvac.errors import InputError
 from hvac.readings.date_notations import DAY_SECONDS, WrittenDates
 from hvac.readings.text_values import READ, flags
 
 FIRST_DAY, LAST_DAY = 0, 47_846  # 1970-01-01 … 2100-12-31
-Ints = NDArray[np.int64]
 
 
 class Clock(NamedTuple):
@@ -46,9 +45,7 @@ def local_days(moments: WrittenDates, facility: Any, clock: Clock) -> tuple[Ints
     return day, second, 0
 
 
-def _require_written_day(
-    moments: WrittenDates, rows: NDArray[np.bool_], facility: Any, clock: Clock
-) -> None:
+def _require_written_day(moments: WrittenDates, rows: Bools, facility: Any, clock: Clock) -> None:
     """Raise InputError where stamps without a facility's zone are in UTC: no local day is known."""
     in_utc = rows & (moments.day * DAY_SECONDS + moments.second == moments.instant)
     if not in_utc.any():
@@ -61,7 +58,7 @@ def _require_written_day(
     )
 
 
-def _in_zone(moments: WrittenDates, rows: NDArray[np.bool_], zone: str) -> tuple[Ints, Ints]:
+def _in_zone(moments: WrittenDates, rows: Bools, zone: str) -> tuple[Ints, Ints]:
     """Return local day and second of some rows; 24:00 stays with the day that ends."""
     ends_day = moments.second[rows] == DAY_SECONDS
     earliest, latest = (FIRST_DAY - 2) * DAY_SECONDS, (LAST_DAY + 2) * DAY_SECONDS

@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
+from hvac.arrays import Ints
 from hvac.errors import InputError
 from hvac.readings.date_notations import DateStyle
 from hvac.readings.date_survey import DateSurvey
@@ -156,7 +156,7 @@ def _text_columns(raw: RawBatch, column: str) -> Iterator[tuple[str, Any]]:
         yield name, raw.columns[column].take(pa.array(rows))
 
 
-def _rows_by_name(names: Any) -> Iterator[tuple[str, NDArray[np.int64]]]:
+def _rows_by_name(names: Any) -> Iterator[tuple[str, Ints]]:
     """Give the rows of each value column of a wide table."""
     coded = names.dictionary_encode()
     code = coded.indices.to_numpy()

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 
+from hvac.arrays import Floats, Int8s
 from hvac.readings.text_values import (
     INFINITE,
     MISSING,
@@ -69,8 +69,8 @@ class Numbers(NamedTuple):
     the rows that had a unit behind the number, or were words.
     """
 
-    value: NDArray[np.float64]
-    state: NDArray[np.int8]
+    value: Floats
+    state: Int8s
     with_unit: int = 0
     as_word: int = 0
 
@@ -108,12 +108,12 @@ def parse_numbers(column: Any, missing: tuple[str, ...], style: NumberStyle = PL
     return _without_marks(numbers, numeric_marks(missing))
 
 
-def _numbers(value: NDArray[np.float64]) -> Numbers:
+def _numbers(value: Floats) -> Numbers:
     state = np.select([np.isnan(value), np.isinf(value)], [MISSING, INFINITE], READ).astype(np.int8)
     return Numbers(np.where(state == READ, value, np.nan), state)
 
 
-def _without_marks(numbers: Numbers, marks: NDArray[np.float64]) -> Numbers:
+def _without_marks(numbers: Numbers, marks: Floats) -> Numbers:
     """Make missing what equals one of the numeric marks."""
     if not len(marks):
         return numbers
@@ -124,7 +124,7 @@ def _without_marks(numbers: Numbers, marks: NDArray[np.float64]) -> Numbers:
 
 
 @lru_cache(maxsize=64)
-def numeric_marks(missing: tuple[str, ...], *, single: bool = False) -> NDArray[np.float64]:
+def numeric_marks(missing: tuple[str, ...], *, single: bool = False) -> Floats:
     """Return the missing marks that are numbers, or with `single` their nearest float32.
 
     >>> numeric_marks(("欠測", "-9999", "255"))

@@ -15,11 +15,10 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+
+from hvac.arrays import Bools, Ints
 
 NO_TIME = -1
-Ints = NDArray[np.int64]
-Bools = NDArray[np.bool_]
 
 
 class ReadingTimes(NamedTuple):

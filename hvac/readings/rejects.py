@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
+from hvac.arrays import Bools, Ints
 from hvac.errors import InputError
 from hvac.readings.files import Ragged
 from hvac.readings.text_values import (
@@ -60,12 +60,12 @@ class Rejects:
     (array([ True, False]), 'x')
     """
 
-    def __init__(self, file: str, row: NDArray[np.int64]) -> None:
+    def __init__(self, file: str, row: Ints) -> None:
         self.file, self.row = file, row
         self.rejected = np.zeros(len(row), dtype=bool)
         self._parts: list[Any] = []
 
-    def reject(self, mask: NDArray[np.bool_], column: Any, *, reason: str, found: Any) -> None:
+    def reject(self, mask: Bools, column: Any, *, reason: str, found: Any) -> None:
         """Leave out the rows of `mask` that are not rejected yet.
 
         `column` is one name, or an array with one per row.
@@ -74,7 +74,7 @@ class Rejects:
         self.rejected |= mask
         self.note(fresh, column, reason=reason, found=found)
 
-    def note(self, mask: NDArray[np.bool_], column: Any, *, reason: str, found: Any) -> None:
+    def note(self, mask: Bools, column: Any, *, reason: str, found: Any) -> None:
         """Record the rows of `mask` without leaving them out."""
         index = np.flatnonzero(mask)
         if not len(index):

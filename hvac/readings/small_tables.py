@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 
+from hvac.arrays import Bools
 from hvac.errors import InputError
 from hvac.readings.accepted import (
     ID_READ,
@@ -170,7 +170,7 @@ class SmallTable:
         where = f"{self.rejects.file}, column {self.names[name]}"
         return read_table_days(column, facility, self.source, where=where), column
 
-    def note_kept(self, mask: NDArray[np.bool_], column: Any, *, reason: str, found: Any) -> None:
+    def note_kept(self, mask: Bools, column: Any, *, reason: str, found: Any) -> None:
         """List rows that are not rejected."""
         self.rejects.note(mask & ~self.rejects.rejected, column, reason=reason, found=found)
 

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
+
+from hvac.arrays import Bools
 
 READ, MISSING, TEXT, INFINITE, UNREADABLE, OUT_OF_RANGE, MIXED_UNIT, DAY_OR_MONTH = range(8)
 
@@ -44,7 +45,7 @@ def one_array(column: Any) -> Any:
     return column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
 
 
-def flags(mask: Any) -> NDArray[np.bool_]:
+def flags(mask: Any) -> Bools:
     """Return a boolean Arrow array without nulls as a numpy array."""
     return np.asarray(mask.to_numpy(zero_copy_only=False), dtype=bool)
 

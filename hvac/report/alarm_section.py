@@ -31,7 +31,7 @@ def threshold_rows(view: View) -> list[Row]:
     """Return rows of the thresholds, of how they were set, and of how scores were calibrated."""
     words = view.words
     rows = []
-    if thresholds := view.at("thresholds", view.default):
+    if thresholds := view.group("thresholds", view.default):
         values, policies = [], []
         for horizon in view.horizons:
             values.append(cell(dig(thresholds, horizon), "share"))
@@ -40,7 +40,7 @@ def threshold_rows(view: View) -> list[Row]:
             policies.append(Cell(policy, detail=note))
         rows.append(Row(head=labelled(words, "threshold"), cells=values))
         rows.append(Row(head=labelled(words, "policy"), cells=policies))
-    if calibration := view.at("calibration", view.default):
+    if calibration := view.group("calibration", view.default):
         methods = []
         for horizon in view.horizons:
             method = str(dig(calibration, horizon, "method") or DASH)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
+from hvac.json_values import Json, JsonObject, branch
 from hvac.panel.splits import SPLITS
+from hvac.report.view import dig, number
 
 
 def closing_summary(
-    metrics: Mapping[str, Any],
+    metrics: JsonObject,
     *,
     warnings: Iterable[str] = (),
     units_by_status: Mapping[str, int] | None = None,
@@ -28,10 +29,10 @@ def closing_summary(
         report: the report's file.
     """
     lines = [
-        *_reading_lines(metrics["panel"]),
+        *_reading_lines(branch(metrics, "panel")),
         *(f"Warning: {sentence}" for sentence in warnings),
-        f"Windows left out {_counts(metrics['windows']['excluded'])}",
-        *_split_lines(metrics["windows"]),
+        f"Windows left out {_counts(_counts_at(metrics, 'windows', 'excluded'))}",
+        *_split_lines(branch(metrics, "windows")),
         *_newest_lines(units_by_status or {}, learning_days_left),
         *_model_lines(metrics),
         "",
@@ -41,14 +42,14 @@ def closing_summary(
     return "\n".join(lines)
 
 
-def _reading_lines(panel: Mapping[str, Any]) -> list[str]:
-    rejected = panel["rejected"]
+def _reading_lines(panel: JsonObject) -> list[str]:
+    rejected = _counts_at(panel, "rejected")
     return [
         f"Rows read {panel['rows_read']:,}; readings {panel['readings']:,};"
         f" missing {panel['missing']:,}; rejected {sum(rejected.values()):,} {_counts(rejected)}",
         f"{panel['equipment']} pieces of equipment in {panel['facilities']} facilities,"
         f" {panel['points']} points, {panel['first_date']} to {panel['last_date']};"
-        f" events {_counts(panel['events'])}",
+        f" events {_counts(_counts_at(panel, 'events'))}",
     ]
 
 
@@ -58,11 +59,16 @@ def _counts(counts: Mapping[str, int]) -> str:
     return "(" + ", ".join(f"{name} {n:,}" for name, n in sorted(counts.items())) + ")"
 
 
-def _split_lines(windows: Mapping[str, Any]) -> list[str]:
+def _counts_at(tree: JsonObject, *keys: str) -> dict[str, int]:
+    return {name: int(number(count) or 0) for name, count in branch(tree, *keys).items()}
+
+
+def _split_lines(windows: JsonObject) -> list[str]:
     lines = []
     for split in SPLITS:
-        row = windows[split]
-        rates = ", ".join(f"{h} d {_percent(rate)}" for h, rate in row["base_rate"].items())
+        row = branch(windows, split)
+        by_horizon = branch(row, "base_rate")
+        rates = ", ".join(f"{h} d {_percent(rate)}" for h, rate in by_horizon.items())
         lines.append(
             f"  {split:<6}{row['windows']:>9,} windows of {row['units']:>5,} units; base rate"
             f" {rates}"
@@ -71,15 +77,15 @@ def _split_lines(windows: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def _effective_lines(row: Mapping[str, Any]) -> list[str]:
+def _effective_lines(row: JsonObject) -> list[str]:
     """Return how many equally weighted labels tell as much, where that is not their number."""
-    effective = row.get("effective", {})
     numbers = []
-    for horizon, known in effective.get("known", {}).items():
-        positive = effective["positives"][horizon]
-        counted = row["known"][horizon], row["positives"][horizon]
-        if (round(known), round(positive)) != counted:
-            numbers.append(f"{horizon} d {round(known):,} ({round(positive):,} positive)")
+    for horizon in branch(row, "effective", "known"):
+        known = round(number(dig(row, "effective", "known", horizon)) or 0)
+        positive = round(number(dig(row, "effective", "positives", horizon)) or 0)
+        counted = dig(row, "known", horizon), dig(row, "positives", horizon)
+        if (known, positive) != counted:
+            numbers.append(f"{horizon} d {known:,} ({positive:,} positive)")
     return [f"        as many as, unweighted: {', '.join(numbers)}"] if numbers else []
 
 
@@ -94,26 +100,28 @@ def _newest_lines(units_by_status: Mapping[str, int], days_left: Sequence[int] |
     return [line]
 
 
-def _model_lines(metrics: Mapping[str, Any]) -> list[str]:
+def _model_lines(metrics: JsonObject) -> list[str]:
     """Return PR-AUC with its interval for every model and horizon."""
-    horizons = list(next(iter(metrics["models"].values())))
+    models = branch(metrics, "models")
+    horizons = list(branch(models, next(iter(models))))
     heads = "".join(f"{horizon + ' days':>26}" for horizon in horizons)
     lines = ["", f"{'PR-AUC [95 %]':<16}{heads}"]
-    for name, figures in metrics["models"].items():
-        cells = "".join(f"{_interval(figures[horizon]['pr_auc']):>26}" for horizon in horizons)
+    for name in models:
+        intervals = [_interval(dig(models, name, horizon, "pr_auc")) for horizon in horizons]
+        cells = "".join(f"{interval:>26}" for interval in intervals)
         lines.append(f"{name:<16}{cells}")
-    measured = metrics["models"][metrics["run"]["family"]]
-    rates = "".join(
-        f"{_percent(measured[horizon]['base_rate']['value']):>26}" for horizon in horizons
-    )
+    measured = branch(models, str(dig(metrics, "run", "family")))
+    base_rates = [dig(measured, horizon, "base_rate", "value") for horizon in horizons]
+    rates = "".join(f"{_percent(rate):>26}" for rate in base_rates)
     return [*lines, f"{'base rate':<16}{rates}"]
 
 
-def _interval(figure: Mapping[str, Any]) -> str:
-    numbers = [figure[name] for name in ("value", "low", "high")]
-    value, low, high = ("–" if number is None else f"{number:.3f}" for number in numbers)
+def _interval(figure: Json) -> str:
+    bounds = [number(figure, name) for name in ("value", "low", "high")]
+    value, low, high = ("–" if bound is None else f"{bound:.3f}" for bound in bounds)
     return f"{value} [{low}, {high}]"
 
 
-def _percent(rate: float | None) -> str:
-    return "–" if rate is None else f"{100 * rate:.1f} %"
+def _percent(rate: Json) -> str:
+    share = number(rate)
+    return "–" if share is None else f"{100 * share:.1f} %"

@@ -5,11 +5,11 @@ Legend: B windows, C points, L lookback days, D days ahead, H horizons.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
+from hvac.arrays import Bools, Strings
 from hvac.evaluation.comparison import EvaluationSet, ModelRisks
 from hvac.features.describe import Recipe, Scene
 from hvac.panel.windows import Cut, cut, fit_scale
@@ -52,7 +52,7 @@ def choose_examples(windows: EvaluationSet, risks: ModelRisks, seed: int) -> lis
     return rows + [int(row) for row in more]
 
 
-def outcomes(alarm_B: npt.NDArray[np.bool_], y_B: npt.NDArray[np.bool_]) -> npt.NDArray[np.str_]:
+def outcomes(alarm_B: Bools, y_B: Bools) -> Strings:
     """Return tp, fp, fn or tn for every window.
 
     >>> alarm_B = np.array([True, True, False, False])
@@ -111,7 +111,13 @@ def forecast_panel(
 
 
 def _forecast(
-    bundle: Bundle, window: Cut, c: int, horizon: int, risk: ExampleRisk, centre: Any, spread: Any
+    bundle: Bundle,
+    window: Cut,
+    c: int,
+    horizon: int,
+    risk: ExampleRisk,
+    centre: float,
+    spread: float,
 ) -> DrawnForecast:
     normal = bundle.forecast(window.x_BCL, horizon)
     value_D, low_D, high_D = (part_BCD[0, c] * spread + centre for part_BCD in normal)

@@ -6,9 +6,7 @@ calibration and thresholds.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
+from hvac.json_values import JsonObject, branch, listed
 from hvac.report.texts import Words, in_order
 from hvac.report.view import DASH, Block, Cell, Note, Row, Table, View, cell, dig, number, show
 
@@ -18,7 +16,7 @@ PARTS = ("calibration", "thresholds")
 
 def facilities(view: View) -> list[Block]:
     """Return a table of the facilities and, per horizon, one of the models at unseen facilities."""
-    unseen = view.at("unseen")
+    unseen = view.group("unseen")
     blocks: list[Block] = []
     if unseen:
         blocks.append(Note(view.words("unseen.intro")))
@@ -26,7 +24,7 @@ def facilities(view: View) -> list[Block]:
         blocks.append(_decisions(view))
         blocks.append(Note(view.words("unseen.decisions_note")))
     if unseen:
-        horizons = in_order([str(horizon) for horizon in unseen["horizons"]])
+        horizons = in_order([str(horizon) for horizon in listed(unseen["horizons"])])
         blocks += [_unseen_table(view, horizon) for horizon in horizons]
         blocks += _left_out(view)
         blocks.append(Note(view.words("unseen.note", least=unseen["least_events"])))
@@ -34,18 +32,18 @@ def facilities(view: View) -> list[Block]:
 
 
 def _any_own_decision(view: View) -> bool:
-    by_facility = view.at("own_decisions").values()
+    by_facility = view.group("own_decisions").values()
     return any(dig(decisions, part, "own") for decisions in by_facility for part in PARTS)
 
 
 def _decisions(view: View) -> Table:
     """Tell for every facility its units and events, and whose calibration and thresholds hold."""
     words = view.words
-    decisions = view.at("own_decisions")
+    decisions = view.group("own_decisions")
     rows = []
-    for facility in sorted({*decisions, *view.at("unseen", "facilities")}):
+    for facility in sorted({*decisions, *view.group("unseen", "facilities")}):
         cells = [_largest_count(view, facility, "units"), _largest_count(view, facility, "events")]
-        cells += [_whose(words, dig(decisions, facility, part)) for part in PARTS]
+        cells += [_whose(words, branch(decisions, facility, part)) for part in PARTS]
         rows.append(Row(head=Cell(facility), cells=cells))
     head = [
         words("table.facility"),
@@ -59,14 +57,16 @@ def _decisions(view: View) -> Table:
 
 def _largest_count(view: View, facility: str, count: str) -> Cell:
     """Return the largest count over the horizons; from the slices where nothing was left out."""
-    by_model = list(view.at("unseen", "facilities", facility).values())
-    by_horizon = by_model[0] if by_model else view.at("slices", "facility", facility)
-    counts = [number(measured.get(count)) for measured in by_horizon.values()]
+    by_horizon = view.group("slices", "facility", facility)
+    for model in view.group("unseen", "facilities", facility):
+        by_horizon = view.group("unseen", "facilities", facility, model)
+        break
+    counts = [number(dig(measured, count)) for measured in by_horizon.values()]
     known = [value for value in counts if value is not None]
     return Cell(show(max(known, default=None), "count"))
 
 
-def _whose(words: Words, decision: Mapping[str, Any]) -> Cell:
+def _whose(words: Words, decision: JsonObject) -> Cell:
     if not decision:
         return Cell(DASH)
     if not decision["own"]:
@@ -77,33 +77,33 @@ def _whose(words: Words, decision: Mapping[str, Any]) -> Cell:
 
 def _unseen_table(view: View, horizon: str) -> Table:
     words = view.words
-    unseen = view.at("unseen")
+    unseen = view.group("unseen")
     groups = [("", 2)]
     head = [words("table.facility"), words("metric.events"), words("metric.base_rate")]
-    for model in unseen["models"]:
-        groups.append((words.name("model", model), len(FIGURES)))
+    for model in listed(unseen["models"]):
+        groups.append((words.name("model", str(model)), len(FIGURES)))
         head += [words(f"metric.{name}") for name in FIGURES]
     if view.at("slices", "facility"):
         groups.append((words("unseen.seen"), 1))
         head.append(words("metric.pr_auc"))
-    rows = [
-        _row(view, facility, by_model, horizon)
-        for facility, by_model in unseen["facilities"].items()
-    ]
-    rows.append(_row(view, "", unseen["all"], horizon))
+    by_facility = branch(unseen, "facilities")
+    rows = []
+    for facility in by_facility:
+        rows.append(_row(view, facility, branch(by_facility, facility), horizon))
+    rows.append(_row(view, "", branch(unseen, "all"), horizon))
     return Table(caption=words("caption.unseen", days=horizon), groups=groups, head=head, rows=rows)
 
 
-def _row(view: View, facility: str, by_model: Mapping[str, Any], horizon: str) -> Row:
+def _row(view: View, facility: str, by_model: JsonObject, horizon: str) -> Row:
     """Return counts and figures of one facility, or of all where its name is empty.
 
     Where events are few, the figures are dashes.
     """
     words = view.words
-    first = next(iter(by_model.values()))[horizon]
+    first = branch(by_model, next(iter(by_model)), horizon)
     figures = [cell(first["base_rate"], "share")]
-    for by_horizon in by_model.values():
-        figures += [cell(by_horizon[horizon][name]) for name in FIGURES]
+    for model in by_model:
+        figures += [cell(dig(by_model, model, horizon, name)) for name in FIGURES]
     seen = view.at("slices", "facility")
     if seen and facility:
         figures.append(cell(dig(seen, facility, horizon, "pr_auc")))
@@ -120,8 +120,9 @@ def _row(view: View, facility: str, by_model: Mapping[str, Any], horizon: str) -
 
 def _left_out(view: View) -> list[Note]:
     notes = []
-    for facility, classes in view.at("unseen", "left_out").items():
-        named = view.words.join(list(classes))
+    left_out = view.group("unseen", "left_out")
+    for facility in left_out:
+        named = view.words.join(list(branch(left_out, facility)))
         text = view.words("unseen.left_out", facility=facility, classes=named)
         notes.append(Note(text))
     return notes

@@ -9,16 +9,17 @@ from __future__ import annotations
 import base64
 import io
 import math
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import TypedDict
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import PercentFormatter
-from numpy.typing import NDArray
 
+from hvac.arrays import Floats
+from hvac.json_values import Json, JsonObject, branch, listed
 from hvac.report.forecast_figure import DrawnForecast, ForecastPanel, forecast_comparison
 from hvac.report.history_figure import training_history
 from hvac.report.style import (
@@ -52,16 +53,26 @@ __all__ = [
 
 OTHER = "#5B6268"
 GRID = "#E6E8EA"
-Curves = Mapping[str, Mapping[str, Mapping[str, Any]]]  # by model and horizon
-DrawCurve = Callable[[Axes, Mapping[str, Any], Mapping[str, Any], bool], None]
 
 
-def _model_styles(models: Sequence[str], default: str) -> dict[str, dict[str, Any]]:
+class LineStyle(TypedDict):
+    """How matplotlib draws a model's line."""
+
+    color: str
+    ls: str | tuple[int, tuple[int, ...]]
+    lw: float
+    zorder: int
+
+
+DrawCurve = Callable[[Axes, JsonObject, LineStyle, bool], None]
+
+
+def _model_styles(models: Sequence[str], default: str) -> dict[str, LineStyle]:
     """Return line styles by model: the default bold and blue, the others thin.
 
     Colours and dashes together tell 21 models apart.
     """
-    styles: dict[str, dict[str, Any]] = {}
+    styles: dict[str, LineStyle] = {}
     others = [model for model in models if model != default]
     for place, model in enumerate(others):
         styles[model] = {
@@ -75,7 +86,7 @@ def _model_styles(models: Sequence[str], default: str) -> dict[str, dict[str, An
     return styles
 
 
-def _small_multiples(curves: Curves, draw: DrawCurve, *, words: Words, default: str) -> Figure:
+def _small_multiples(curves: JsonObject, draw: DrawCurve, *, words: Words, default: str) -> Figure:
     """Draw one square per horizon, with every model in it, and one legend below."""
     horizons = _horizons(curves)
     if not horizons:
@@ -87,8 +98,8 @@ def _small_multiples(curves: Curves, draw: DrawCurve, *, words: Words, default: 
     for axes, horizon in zip(squares, horizons, strict=True):
         axes.set_title(horizon_title(words, horizon))
         for model, look in styles.items():
-            if horizon in curves[model]:
-                draw(axes, curves[model][horizon], look, model == default)
+            if horizon in branch(curves, model):
+                draw(axes, branch(curves, model, horizon), look, model == default)
     handles = []
     for model in sorted(styles, key=lambda model: model != default):
         handles.append(Line2D([], [], label=words.name("model", model), **styles[model]))
@@ -96,12 +107,12 @@ def _small_multiples(curves: Curves, draw: DrawCurve, *, words: Words, default: 
     return figure
 
 
-def _horizons(by_name: Mapping[str, Mapping[str, Any]]) -> list[str]:
+def _horizons(by_name: JsonObject) -> list[str]:
     """Return the horizons that appear under any name, rising."""
-    return in_order([horizon for by_horizon in by_name.values() for horizon in by_horizon])
+    return in_order([horizon for name in by_name for horizon in branch(by_name, name)])
 
 
-def reliability(curves: Curves, *, language: str, default: str = "hybrid") -> Figure:
+def reliability(curves: JsonObject, *, language: str, default: str = "hybrid") -> Figure:
     """Draw the observed rate against the predicted risk, one square per horizon.
 
     The default model is bold, with intervals, and with dots as large as their bins.
@@ -119,10 +130,8 @@ def reliability(curves: Curves, *, language: str, default: str = "hybrid") -> Fi
         return finish(figure, language)
 
 
-def _draw_reliability(
-    axes: Axes, curve: Mapping[str, Any], look: Mapping[str, Any], bold: bool
-) -> None:
-    points = curve.get("reliability") or {}
+def _draw_reliability(axes: Axes, curve: JsonObject, look: LineStyle, bold: bool) -> None:
+    points = branch(curve, "reliability")
     risk = _array(points.get("risk"))
     rate = _array(points.get("rate"))
     axes.plot(risk, rate, **look)
@@ -137,7 +146,7 @@ def _draw_reliability(
         axes.scatter(risk, rate, s=size, color=colour, zorder=4)
 
 
-def pr_curves(curves: Curves, *, language: str, default: str = "hybrid") -> Figure:
+def pr_curves(curves: JsonObject, *, language: str, default: str = "hybrid") -> Figure:
     """Draw precision against recall, one square per horizon.
 
     The default model is bold; the base rate is a dotted line.
@@ -153,15 +162,16 @@ def pr_curves(curves: Curves, *, language: str, default: str = "hybrid") -> Figu
         return finish(figure, language)
 
 
-def _draw_pr(axes: Axes, curve: Mapping[str, Any], look: Mapping[str, Any], bold: bool) -> None:
-    points = curve.get("pr") or {}
+def _draw_pr(axes: Axes, curve: JsonObject, look: LineStyle, bold: bool) -> None:
+    points = branch(curve, "pr")
     axes.plot(_array(points.get("recall")), _array(points.get("precision")), **look)
-    if bold and curve.get("base_rate") is not None:
-        axes.axhline(curve["base_rate"], color=INK, ls=":", lw=1.1)
+    base_rate = number(curve.get("base_rate"))
+    if bold and base_rate is not None:
+        axes.axhline(base_rate, color=INK, ls=":", lw=1.1)
 
 
 def metric_bars(
-    models: Mapping[str, Mapping[str, Mapping[str, Any]]],
+    models: JsonObject,
     *,
     language: str,
     metric: str = "pr_auc",
@@ -185,7 +195,7 @@ def metric_bars(
             for place, model in enumerate(order):
                 measured = dig(models[model], horizon, metric)
                 _draw_interval(axes, place, measured, model == default)
-            _draw_base_rate(axes, dig(models, default, horizon), metric)
+            _draw_base_rate(axes, branch(models, default, horizon), metric)
             axes.set_xlabel(words(f"metric.{metric}"))
             axes.grid(axis="x", color=GRID, lw=0.7)
         columns[0].set_yticks(range(len(order)), [words.name("model", model) for model in order])
@@ -194,32 +204,32 @@ def metric_bars(
         return finish(figure, language)
 
 
-def _draw_interval(axes: Axes, place: int, measured: Any, bold: bool) -> None:
+def _draw_interval(axes: Axes, place: int, measured: Json, bold: bool) -> None:
     colour = PAST if bold else OTHER
     low, high = _bound(measured, "low"), _bound(measured, "high")
     axes.hlines(place, low, high, color=colour, lw=2.6 if bold else 1.3)
     axes.plot(_bound(measured, "value"), place, "o", color=colour, ms=7 if bold else 4.5)
 
 
-def _draw_base_rate(axes: Axes, measured: Mapping[str, Any], metric: str) -> None:
+def _draw_base_rate(axes: Axes, measured: JsonObject, metric: str) -> None:
     base_rate = _bound(measured.get("base_rate"), "value") if metric == "pr_auc" else 0.5
     if metric in ("pr_auc", "roc_auc") and math.isfinite(base_rate):
         axes.axvline(base_rate, color=INK, ls=":", lw=1.1, zorder=1)
 
 
-def _bound(measured: Any, key: str) -> float:
+def _bound(measured: Json, key: str) -> float:
     value = number(measured, key)
     return math.nan if value is None else value
 
 
-def _sort_key(measured: Any) -> float:
+def _sort_key(measured: Json) -> float:
     value = _bound(measured, "value")
     return value if math.isfinite(value) else -math.inf
 
 
-def _array(values: Sequence[float | None] | None) -> NDArray[np.float64]:
+def _array(values: Json) -> Floats:
     """Return the values as an array [N], with nan for None."""
-    return np.array(values or [], dtype=np.float64)
+    return np.array(listed(values), dtype=np.float64)
 
 
 def _percent(axes: Axes) -> None:

@@ -15,8 +15,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from numpy.typing import NDArray
 
+from hvac.arrays import Floats
 from hvac.report.style import ALARM, CALM, EVENT, FAINT, PAST, WIDTH, finish, nothing, style
 from hvac.report.texts import Words
 
@@ -32,9 +32,9 @@ class DrawnForecast:
     after the window's end. A band that could not be calibrated is nan.
     """
 
-    forecast_D: NDArray[np.float64]
-    band_low_D: NDArray[np.float64]
-    band_high_D: NDArray[np.float64]
+    forecast_D: Floats
+    band_low_D: Floats
+    band_high_D: Floats
     risk: float
     threshold: float
     alarm: bool
@@ -52,7 +52,7 @@ class ForecastPanel:
     point: str
     uom: str
     end_day: int
-    past_L: NDArray[np.float64]
+    past_L: Floats
     forecasts: Mapping[int, DrawnForecast]
     lower_limit: float = math.nan
     upper_limit: float = math.nan

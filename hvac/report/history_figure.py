@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
-from numpy.typing import NDArray
 
+from hvac.arrays import Floats
 from hvac.report.style import (
     HORIZON_COLOURS,
     INK,
@@ -27,9 +26,13 @@ from hvac.report.texts import Words, in_order
 DASHED = (0, (3, 1.5))
 
 
-def training_history(
-    history: Mapping[str, Mapping[str, Sequence[Mapping[str, Any]]]], *, language: str
-) -> Figure:
+EpochRow = Mapping[str, float | None]
+"""Figures of one epoch by name."""
+History = Mapping[str, Mapping[str, Sequence[EpochRow]]]
+"""Rows of epochs by class and horizon."""
+
+
+def training_history(history: History, *, language: str) -> Figure:
     """Draw a row per class: losses left, tune PR-AUC right, one colour per horizon.
 
     The epoch that was kept is ringed: the row with `"kept": 1.0`, else the one with the best tune
@@ -63,7 +66,7 @@ def training_history(
         return finish(figure, language)
 
 
-def _draw_run(left: Axes, right: Axes, run: Sequence[Mapping[str, Any]], colour: str) -> None:
+def _draw_run(left: Axes, right: Axes, run: Sequence[EpochRow], colour: str) -> None:
     epochs = _column(run, "epoch")
     tune_loss = _column(run, "tune_loss")
     quality = _column(run, "tune_pr_auc")
@@ -79,7 +82,7 @@ def _draw_run(left: Axes, right: Axes, run: Sequence[Mapping[str, Any]], colour:
     axes.plot(epochs[kept], value, "o", ms=8, mfc="none", mec=colour, mew=1.6, clip_on=False)
 
 
-def _kept(run: Sequence[Mapping[str, Any]], quality: NDArray[np.float64]) -> int | None:
+def _kept(run: Sequence[EpochRow], quality: Floats) -> int | None:
     """Return the place of the kept epoch: the marked row, else the best tune PR-AUC, else None."""
     for place, row in enumerate(run):
         if row.get("kept"):
@@ -87,7 +90,7 @@ def _kept(run: Sequence[Mapping[str, Any]], quality: NDArray[np.float64]) -> int
     return int(np.nanargmax(quality)) if np.isfinite(quality).any() else None
 
 
-def _column(rows: Sequence[Mapping[str, Any]], key: str) -> NDArray[np.float64]:
+def _column(rows: Sequence[EpochRow], key: str) -> Floats:
     return np.array([row.get(key) for row in rows], dtype=np.float64)
 
 

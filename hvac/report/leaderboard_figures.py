@@ -6,22 +6,21 @@ Every visible word comes from `leaderboard_texts.yaml` through `Words`.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from hvac.evaluation.leaderboard import Leaderboard, LeaderboardRow
+from hvac.json_values import Json
 from hvac.report.leaderboard_view import TEXTS
 from hvac.report.style import EVENT, FAINT, INK, PAST, WIDTH, finish, horizon_title, nothing, style
 from hvac.report.texts import Words
-from hvac.report.view import dig, number
+from hvac.report.view import number
 
 OTHER = "#5B6268"
 FASTEST = 0.01  # times are rounded to it; a logarithmic axis has no 0
-Leaderboard = Mapping[str, Any]
-Ranked = Mapping[str, Any]  # a row of the leaderboard
 
 
 def quality(leaderboard: Leaderboard, *, language: str) -> Figure:
@@ -39,7 +38,7 @@ def quality(leaderboard: Leaderboard, *, language: str) -> Figure:
         for axes, horizon in _columns(figure, leaderboard, words):
             for place, row in enumerate(rows):
                 _draw_row(axes, place, row, horizon, colour=colours[place])
-            base_rate = _value(rows[0], "test", horizon, "base_rate")
+            base_rate = _part(rows[0]["test"][horizon]["base_rate"], "value")
             axes.axvline(base_rate, color=INK, ls=":", lw=1.1, zorder=1)
             axes.set_xlabel(words("metric.pr_auc"))
             axes.grid(axis="x", color="#E6E8EA", lw=0.7)
@@ -68,7 +67,7 @@ def cost(leaderboard: Leaderboard, *, language: str) -> Figure:
             axes.set_xscale("log")
             for rank, row in enumerate(rows, 1):
                 _draw_dot(axes, rank, row, horizon, colour=_colour(leaderboard, row))
-            base_rate = _value(rows[0], "test", horizon, "base_rate")
+            base_rate = _part(rows[0]["test"][horizon]["base_rate"], "value")
             axes.axhline(base_rate, color=INK, ls=":", lw=1.1, zorder=1)
             axes.set_xlabel(words("axis.microseconds"))
             axes.grid(color="#EEF0F1", lw=0.7)
@@ -91,19 +90,19 @@ def _columns(figure: Figure, leaderboard: Leaderboard, words: Words) -> list[tup
     return list(zip(columns, horizons, strict=True))
 
 
-def _draw_row(axes: Axes, place: int, row: Ranked, horizon: str, *, colour: str) -> None:
+def _draw_row(axes: Axes, place: int, row: LeaderboardRow, horizon: str, *, colour: str) -> None:
     bold = colour != OTHER
     test = row["test"][horizon]["pr_auc"]
     low, high = _part(test, "low"), _part(test, "high")
     axes.hlines(place, low, high, color=colour, lw=2.6 if bold else 1.3)
     axes.plot(_part(test, "value"), place, "o", color=colour, ms=7 if bold else 4.5)
-    validation = _value(row, "validation", "pr_auc", horizon)
+    validation = _part(row["validation"]["pr_auc"][horizon], "value")
     axes.plot(validation, place, "D", mfc="none", mec=colour, ms=4.5, mew=0.9)
 
 
-def _draw_dot(axes: Axes, rank: int, row: Ranked, horizon: str, *, colour: str) -> None:
-    microseconds = max(_value(row, "microseconds_per_window"), FASTEST)
-    pr_auc = _value(row, "test", horizon, "pr_auc")
+def _draw_dot(axes: Axes, rank: int, row: LeaderboardRow, horizon: str, *, colour: str) -> None:
+    microseconds = max(_part(row["microseconds_per_window"], "value"), FASTEST)
+    pr_auc = _part(row["test"][horizon]["pr_auc"], "value")
     axes.plot(microseconds, pr_auc, "o", color=colour, ms=7.5 if colour != OTHER else 5)
     if math.isfinite(pr_auc):
         axes.annotate(
@@ -116,16 +115,12 @@ def _draw_dot(axes: Axes, rank: int, row: Ranked, horizon: str, *, colour: str) 
         )
 
 
-def _value(row: Ranked, *keys: str) -> float:
-    return _part(dig(row, *keys), "value")
-
-
-def _part(measured: Any, part: str) -> float:
+def _part(measured: Json, part: str) -> float:
     known = number(measured, part)
     return math.nan if known is None else known
 
 
-def _colour(leaderboard: Leaderboard, row: Ranked) -> str:
+def _colour(leaderboard: Leaderboard, row: LeaderboardRow) -> str:
     if row["name"] == leaderboard["champion"]:
         return PAST
     return EVENT if row["name"] == leaderboard["default"] else OTHER

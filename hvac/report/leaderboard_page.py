@@ -6,13 +6,14 @@ Each section is a function `View -> blocks`; a section without blocks is left ou
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
 
+from hvac.evaluation.leaderboard import Leaderboard
+from hvac.json_values import JsonObject, as_json, listed
 from hvac.report.figures import as_data_uri
 from hvac.report.leaderboard_figures import cost, quality
 from hvac.report.leaderboard_view import TEXTS, champion_summary, overall, ranked, tables
-from hvac.report.page import page_content, write_pages
+from hvac.report.page import PageContent, page_content, write_pages
 from hvac.report.provenance import facts
 from hvac.report.texts import Words, languages_from, texts
 from hvac.report.view import Block, Note, View, image
@@ -34,13 +35,13 @@ def choice(view: View) -> list[Block]:
 def leaderboard_provenance(view: View) -> list[Block]:
     """Return what the comparison was, and the command that trains its champion."""
     words = view.words
-    about = dict(view.at("about"))
+    about = dict(view.group("about"))
     command = about.pop("command", None)
-    about["seeds"] = words.join([str(seed) for seed in about.get("seeds", ())])
+    about["seeds"] = words.join([str(seed) for seed in listed(about.get("seeds"))])
     named = {words(f"fact.{key}"): str(value) for key, value in about.items()}
     blocks = facts(view, "facts", named)
     if command:
-        blocks += [Note(words("fact.command")), Note(kind="code", text=command)]
+        blocks += [Note(words("fact.command")), Note(kind="code", text=str(command))]
     return blocks
 
 
@@ -55,11 +56,11 @@ SECTIONS: dict[str, Callable[[View], list[Block]]] = {
 
 
 def write_leaderboard_page(
-    leaderboard: Mapping[str, Any],
+    leaderboard: Leaderboard,
     *,
     path: str | AnyPath,
     language: str,
-    about: Mapping[str, Any],
+    about: JsonObject,
 ) -> None:
     """Write one HTML file with both languages inside; `language` is shown first, a button switches.
 
@@ -74,16 +75,14 @@ def write_leaderboard_page(
     write_pages(pages, path=path, language=language)
 
 
-def _page(
-    leaderboard: Mapping[str, Any], about: Mapping[str, Any], language: str
-) -> dict[str, Any]:
+def _page(leaderboard: Leaderboard, about: JsonObject, language: str) -> PageContent:
     images = {
         "quality": as_data_uri(quality(leaderboard, language=language)),
         "cost": as_data_uri(cost(leaderboard, language=language)),
     }
     words = Words(language, TEXTS)
     view = View(
-        metrics={"leaderboard": leaderboard, "about": about},
+        metrics={"leaderboard": as_json(leaderboard), "about": about},
         images=images,
         words=words,
     )

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import cast
 
-from hvac.evaluation.leaderboard import Cost
+from hvac.evaluation.leaderboard import Cost, LeaderboardRow
+from hvac.json_values import Json, listed
 from hvac.report.section_tables import difference_cell
 from hvac.report.summary import conclusion_lines, few_warning
 from hvac.report.texts import Words, in_order
@@ -15,26 +16,25 @@ from hvac.report.view import Block, Cell, Note, Row, Table, View, cell, number, 
 TEXTS = "leaderboard_texts.yaml"
 UNBROKEN = "\N{WORD JOINER}\N{EN DASH}\N{WORD JOINER}"  # "0.35–0.36" stays on one line
 TEST = {"brier_skill": "ratio", "ece": "ratio", "recall_10": "share"}
-Ranked = Mapping[str, Any]
 
 
-def ranked(view: View) -> Sequence[Ranked]:
+def ranked(view: View) -> Sequence[LeaderboardRow]:
     """Return the rows of the leaderboard, best validation first."""
-    return view.at("leaderboard", "rows") or []
+    return cast(Sequence[LeaderboardRow], listed(view.at("leaderboard", "rows")))
 
 
 def horizons(view: View) -> list[str]:
     """Return the horizons, rising."""
-    days = view.at("leaderboard", "horizons") or []
+    days = listed(view.at("leaderboard", "horizons"))
     return in_order([str(horizon) for horizon in days])
 
 
-def champion(view: View) -> Ranked:
+def champion(view: View) -> LeaderboardRow:
     """Return the row of the champion."""
     return next(row for row in ranked(view) if _is_champion(view, row))
 
 
-def _is_champion(view: View, row: Ranked) -> bool:
+def _is_champion(view: View, row: LeaderboardRow) -> bool:
     return bool(row["name"] == view.at("leaderboard", "champion"))
 
 
@@ -64,7 +64,7 @@ def leaderboard_headline(view: View) -> Note:
     return Note(words("sentence_gap").join([chosen, tested]))
 
 
-def _tested(words: Words, row: Ranked, horizon: str) -> str:
+def _tested(words: Words, row: LeaderboardRow, horizon: str) -> str:
     test = row["test"][horizon]
     return words(
         "short.tested_item",
@@ -133,12 +133,12 @@ def overall(view: View) -> list[Block]:
     return [Table(caption=words("caption.overall"), groups=groups, head=head, rows=rows)]
 
 
-def _model_row(view: View, row: Ranked, cells: list[Cell]) -> Row:
+def _model_row(view: View, row: LeaderboardRow, cells: list[Cell]) -> Row:
     return Row(head=_head(view, row), cells=cells, strong=_is_champion(view, row))
 
 
 def _against_head(view: View, other: str) -> str:
-    name = view.words.name("model", view.at("leaderboard", other))
+    name = view.words.name("model", str(view.at("leaderboard", other)))
     return view.words("head.against", model=name)
 
 
@@ -174,7 +174,7 @@ def _caption(view: View, horizon: str) -> str:
     )
 
 
-def _horizon_row(view: View, row: Ranked, horizon: str) -> Row:
+def _horizon_row(view: View, row: LeaderboardRow, horizon: str) -> Row:
     test = row["test"][horizon]
     cells = [
         Cell(show(row["validation"]["pr_auc"][horizon])),
@@ -182,11 +182,12 @@ def _horizon_row(view: View, row: Ranked, horizon: str) -> Row:
         _against_default(view, row, horizon),
     ]
     cells += [cell(test[name], form) for name, form in TEST.items()]
-    cells += [Cell(amount(row[name])) for name in Cost._fields]
+    cost = Cost(row["parameters"], row["fit_seconds"], row["microseconds_per_window"])
+    cells += [Cell(amount(part)) for part in cost]
     return _model_row(view, row, cells)
 
 
-def _over_seeds(row: Ranked, horizon: str) -> Cell:
+def _over_seeds(row: LeaderboardRow, horizon: str) -> Cell:
     """Return test PR-AUC with its interval and the range over seeds, where there are several."""
     pr_auc = cell(row["test"][horizon]["pr_auc"])
     if row["runs"] <= 1:
@@ -195,12 +196,12 @@ def _over_seeds(row: Ranked, horizon: str) -> Cell:
     return replace(pr_auc, detail=f"{pr_auc.detail} {seeds}".strip())
 
 
-def _against_default(view: View, row: Ranked, horizon: str) -> Cell:
+def _against_default(view: View, row: LeaderboardRow, horizon: str) -> Cell:
     against = row["against_default"]
     return difference_cell(view.words, against[horizon]["pr_auc"] if against else None)
 
 
-def _head(view: View, row: Ranked) -> Cell:
+def _head(view: View, row: LeaderboardRow) -> Cell:
     """Return rank and name over the identifier, marked where it is the champion or the default."""
     words = view.words
     names = [other["name"] for other in ranked(view)]
@@ -215,7 +216,7 @@ def _head(view: View, row: Ranked) -> Cell:
     return Cell(words("rank", rank=rank, name=_name(words, row)), detail=detail)
 
 
-def _name(words: Words, row: Ranked) -> str:
+def _name(words: Words, row: LeaderboardRow) -> str:
     return words.name("model", row["name"])
 
 
@@ -245,7 +246,7 @@ def leaderboard_summary(view: View) -> list[Block]:
     ]
 
 
-def amount(measured: Any) -> str:
+def amount(measured: Json) -> str:
     """Write a count, or seconds with as many decimals as they deserve.
 
     >>> amount(485763), amount(202.25), amount(11.27), amount(0.02)

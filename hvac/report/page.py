@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TypedDict
 
 import jinja2
 
 from hvac.errors import HvacError
+from hvac.json_values import JsonObject
 from hvac.report.alarm_section import alarm_table
 from hvac.report.facilities_view import facilities
+from hvac.report.importance_section import importance
 from hvac.report.leaderboard_view import leaderboard_summary
 from hvac.report.provenance import provenance
 from hvac.report.section_tables import (
@@ -41,6 +43,7 @@ SECTIONS: dict[str, Callable[[View], list[Block]]] = {
     "leaderboard": leaderboard_summary,
     "curves": curve_figures,
     "alarms": alarm_table,
+    "importance": importance,
     "forecast": forecast,
     "ablation": ablation,
     "slices": slices,
@@ -51,8 +54,18 @@ SECTIONS: dict[str, Callable[[View], list[Block]]] = {
 }
 
 
+class PageContent(TypedDict):
+    """Everything the template needs to show one language; sections are (key, head, blocks)."""
+
+    language: str
+    title: str
+    byline: str
+    words: Words
+    sections: list[tuple[str, str, Sequence[object]]]
+
+
 def write_report(
-    metrics: Mapping[str, Any],
+    metrics: JsonObject,
     figures: Mapping[str, Mapping[str, str | AnyPath]],
     *,
     path: str | AnyPath,
@@ -81,7 +94,7 @@ def write_report(
 
 
 def write_pages(
-    pages: list[dict[str, Any]],
+    pages: list[PageContent],
     *,
     path: str | AnyPath,
     language: str,
@@ -98,9 +111,7 @@ def write_pages(
     write_text(as_given(path), html)
 
 
-def page_content(
-    words: Words, byline: str, blocks: Mapping[str, Sequence[object]]
-) -> dict[str, Any]:
+def page_content(words: Words, byline: str, blocks: Mapping[str, Sequence[object]]) -> PageContent:
     """Return everything the template needs to show one language.
 
     Args:
@@ -108,7 +119,7 @@ def page_content(
         byline: the line below the title.
         blocks: the blocks of every section; a section without blocks is left out.
     """
-    sections = []
+    sections: list[tuple[str, str, Sequence[object]]] = []
     for key, section_blocks in blocks.items():
         if section_blocks:
             sections.append((key, words(f"section.{key}"), section_blocks))
@@ -122,8 +133,8 @@ def page_content(
 
 
 def report_page(
-    metrics: Mapping[str, Any], figures: Mapping[str, Mapping[str, str | AnyPath]], words: Words
-) -> dict[str, Any]:
+    metrics: JsonObject, figures: Mapping[str, Mapping[str, str | AnyPath]], words: Words
+) -> PageContent:
     """Return the content of the report in one language."""
     images = {}
     for name, by_language in figures.items():

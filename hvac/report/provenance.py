@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
+from hvac.json_values import Json, JsonObject, branch, listed
 from hvac.report.texts import Words, in_order, texts
 from hvac.report.view import (
     DASH,
@@ -24,6 +22,7 @@ from hvac.report.view import (
 )
 
 MOST_POINTS = 20
+KINDS = ("known", "positives")
 PARTS = ("train", "tune", "cal", "test")
 FUSION_ROWS = (("log_loss", "rule", "ratio"), ("weights", "block", "share"))
 
@@ -32,11 +31,11 @@ def provenance(view: View) -> list[Block]:
     """Return the run, what was read, what was left out, and how to do it again."""
     blocks = facts(view, "run", run_facts_table(view))
     blocks += facts(view, "panel", panel_facts(view))
-    blocks += counts(view, "rejected", view.at("panel", "rejected"), "rejected")
+    blocks += counts(view, "rejected", view.group("panel", "rejected"), "rejected")
     blocks += combined(view)
     blocks += dropped(view)
     blocks += window_counts_table(view)
-    blocks += counts(view, "excluded", view.at("windows", "excluded"), "excluded")
+    blocks += counts(view, "excluded", view.group("windows", "excluded"), "excluded")
     blocks += fusion_table(view)
     blocks += image(view, "training_history")
     if command := view.at("run", "command"):
@@ -51,33 +50,34 @@ def fusion_table(view: View) -> list[Block]:
     There is a column per class; the rule is the one with the lowest log-loss.
     """
     words = view.words
-    by_class = {name: mix for name, mix in view.at("fusion").items() if "rule" in mix}
+    fusion = view.group("fusion")
+    by_class = {name: branch(fusion, name) for name in fusion if "rule" in branch(fusion, name)}
     if not by_class:
         return []
     rules = [Cell(words.name("rule", str(mix["rule"]))) for mix in by_class.values()]
     rows = [Row(head=Cell(words("fusion.rule")), cells=rules, strong=True)]
     for key, group, form in FUSION_ROWS:
-        names = dict.fromkeys(name for mix in by_class.values() for name in mix[key])
+        names = dict.fromkeys(name for mix in by_class.values() for name in branch(mix, key))
         for name in names:
             head = Cell(words(f"fusion.{key}", name=words.name(group, name)))
-            cells = [Cell(show(mix[key].get(name), form)) for mix in by_class.values()]
+            cells = [Cell(show(dig(mix, key, name), form)) for mix in by_class.values()]
             rows.append(Row(head=head, cells=cells))
     classes = [words("table.class"), *map(str, by_class)]
     table = Table(caption=words("caption.fusion"), head=classes, rows=rows)
     return [table, Note(words("note.fusion"))]
 
 
-def facts(view: View, caption: str, named: Mapping[str, Any]) -> list[Block]:
+def facts(view: View, caption: str, named: JsonObject) -> list[Block]:
     """Return a two-column table of the facts that are known; nothing where none is."""
     known = {name: value for name, value in named.items() if value not in (None, {}, "")}
     return counts(view, caption, known)
 
 
-def run_facts_table(view: View) -> dict[str, Any]:
+def run_facts_table(view: View) -> dict[str, Json]:
     """Return everything that identifies a run, by its name in words."""
     words = view.words
-    run = view.at("run")
-    named: dict[str, Any] = {}
+    run = view.group("run")
+    named: dict[str, Json] = {}
     if run:
         for key in ("name", "created", "version", "config_hash"):
             named[words(f"fact.{key}")] = run.get(key)
@@ -85,17 +85,17 @@ def run_facts_table(view: View) -> dict[str, Any]:
     if seed != {}:
         named[words("fact.seed")] = str(seed)
     family = dig(run, "family")
-    named[words("fact.family")] = words.name("model", family) if family else None
+    named[words("fact.family")] = words.name("model", str(family)) if family else None
     by = dig(run, "by")
-    named[words("fact.by")] = words.name("unit", by) if by else None
+    named[words("fact.by")] = words.name("unit", str(by)) if by else None
     named |= _label_facts(words, run) | _split_facts(words, run) | _encoder_facts(words, run)
-    for name, bundle in dig(run, "bundles").items():
+    for name, bundle in branch(run, "bundles").items():
         named[words("fact.bundle", name=name)] = bundle
     return named
 
 
-def _label_facts(words: Words, run: Mapping[str, Any]) -> dict[str, Any]:
-    kinds = dig(run, "labels", "events")
+def _label_facts(words: Words, run: JsonObject) -> dict[str, Json]:
+    kinds = listed(dig(run, "labels", "events"))
     if not kinds:
         return {}
     events = words.join([kind_name(words, str(kind)) for kind in kinds])
@@ -103,8 +103,8 @@ def _label_facts(words: Words, run: Mapping[str, Any]) -> dict[str, Any]:
     return {words("fact.labels"): words("labels_line", events=events, source=source)}
 
 
-def _split_facts(words: Words, run: Mapping[str, Any]) -> dict[str, Any]:
-    split = dig(run, "split")
+def _split_facts(words: Words, run: JsonObject) -> dict[str, Json]:
+    split = branch(run, "split")
     if not split:
         return {}
     train, evaluation = (split.get(f"{part}_stride", DASH) for part in ("train", "evaluation"))
@@ -114,8 +114,8 @@ def _split_facts(words: Words, run: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _encoder_facts(words: Words, run: Mapping[str, Any]) -> dict[str, Any]:
-    encoder = dig(run, "encoder")
+def _encoder_facts(words: Words, run: JsonObject) -> dict[str, Json]:
+    encoder = branch(run, "encoder")
     if not encoder:
         return {}
     shown = {key: encoder.get(key, DASH) for key in ("source", "dim", "patches", "pooling")}
@@ -125,7 +125,7 @@ def _encoder_facts(words: Words, run: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def split_line(words: Words, split: Mapping[str, Any]) -> str:
+def split_line(words: Words, split: JsonObject) -> str:
     """Return in words how windows were split into train, tune, cal and test."""
     kind = str(split.get("kind"))
     if kind not in texts()["split"]:
@@ -138,18 +138,18 @@ def split_line(words: Words, split: Mapping[str, Any]) -> str:
     return words(f"split.{kind}", **borders)
 
 
-def panel_facts(view: View) -> dict[str, Any]:
+def panel_facts(view: View) -> dict[str, Json]:
     """Return how much was read, by its name in words."""
     words = view.words
-    panel = view.at("panel")
-    named = {}
+    panel = view.group("panel")
+    named: dict[str, Json] = {}
     for key in ("rows_read", "readings", "missing", "facilities", "equipment", "points"):
         named[words(f"fact.{key}")] = panel.get(key)
     if panel.get("first_date"):
         named[words("fact.period")] = f"{panel['first_date']} – {panel.get('last_date') or ''}"
-    for kind, count in dig(panel, "events").items():
+    for kind, count in branch(panel, "events").items():
         named[words("fact.event_kind", name=kind_name(words, kind))] = count
-    for name, count in dig(panel, "classes").items():
+    for name, count in branch(panel, "classes").items():
         named[words("fact.class_count", name=name)] = count
     return named
 
@@ -179,13 +179,14 @@ def dropped(view: View) -> list[Block]:
     """Return the points left out, a line per class; a long line ends with how many more."""
     words = view.words
     lines = []
-    for name, points in view.at("panel", "dropped_points").items():
+    for name, dropped_points in view.group("panel", "dropped_points").items():
+        points = listed(dropped_points)
         if not points:
             continue
-        listed = words.join([str(point) for point in points[:MOST_POINTS]])
+        line = words.join([str(point) for point in points[:MOST_POINTS]])
         if len(points) > MOST_POINTS:
-            listed += words("dropped_more", n=len(points) - MOST_POINTS)
-        lines.append(Note(kind="item", text=words("dropped_line", name=name, points=listed)))
+            line += words("dropped_more", n=len(points) - MOST_POINTS)
+        lines.append(Note(kind="item", text=words("dropped_line", name=name, points=line)))
     return [Note(words("note.dropped")), *lines] if lines else []
 
 
@@ -195,7 +196,7 @@ def window_counts_table(view: View) -> list[Block]:
     parts = [part for part in PARTS if view.at("windows", part)]
     if not parts:
         return []
-    horizons = in_order([h for part in parts for h in view.at("windows", part, "base_rate")])
+    horizons = in_order([h for part in parts for h in view.group("windows", part, "base_rate")])
     rows = []
     for part in parts:
         of_part = view.at("windows", part)
@@ -220,13 +221,12 @@ def _effective(view: View, parts: list[str]) -> list[Block]:
     words = view.words
     lines = []
     for part in parts:
-        of_part = view.at("windows", part)
-        effective = of_part.get("effective") or {}
+        of_part = view.group("windows", part)
         numbers = []
-        for horizon, known in effective.get("known", {}).items():
-            positives = effective["positives"][horizon]
-            same_known = round(known) == of_part["known"][horizon]
-            if same_known and round(positives) == of_part["positives"][horizon]:
+        for horizon in branch(of_part, "effective", "known"):
+            known, positives = (dig(of_part, "effective", kind, horizon) for kind in KINDS)
+            counts_alike = [_counts_alike(of_part, kind, horizon) for kind in KINDS]
+            if all(counts_alike):
                 continue
             text = words(
                 "effective_horizon",
@@ -240,3 +240,9 @@ def _effective(view: View, parts: list[str]) -> list[Block]:
             line = words("effective_line", part=name, numbers=words.join(numbers))
             lines.append(Note(line, kind="item"))
     return [Note(words("note.effective")), *lines] if lines else []
+
+
+def _counts_alike(of_part: JsonObject, kind: str, horizon: str) -> bool:
+    """Tell whether weighted labels of a kind tell as much as their number."""
+    effective = number(dig(of_part, "effective", kind, horizon)) or 0.0
+    return round(effective) == dig(of_part, kind, horizon)

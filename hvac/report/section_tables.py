@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
+from hvac.json_values import Json, JsonObject, branch
 from hvac.report.texts import Words, in_order, texts
 from hvac.report.view import (
     DASH,
@@ -54,7 +54,7 @@ def by_metric(view: View, kinds: Mapping[str, str]) -> list[Row]:
     return rows
 
 
-def with_lead(measured: Mapping[str, Any]) -> Mapping[str, Any]:
+def with_lead(measured: JsonObject) -> JsonObject:
     """Add `lead`: the three quartiles of lead time as one value with bounds."""
     if "lead_median" not in measured:
         return measured
@@ -110,9 +110,9 @@ def all_models(view: View) -> list[Block]:
 def model_rows(view: View, horizon: str) -> list[Row]:
     """Return a row per model measured at this horizon, best PR-AUC first."""
     pr_auc = {}
-    for model, by_horizon in view.at("models").items():
-        if horizon in by_horizon:
-            pr_auc[model] = number(by_horizon[horizon].get("pr_auc")) or 0.0
+    for model in view.group("models"):
+        if horizon in view.group("models", model):
+            pr_auc[model] = number(view.at("models", model, horizon, "pr_auc")) or 0.0
     order = sorted(pr_auc, key=lambda model: -pr_auc[model])
     return [model_row(view, model, horizon) for model in order]
 
@@ -120,8 +120,8 @@ def model_rows(view: View, horizon: str) -> list[Row]:
 def model_row(view: View, model: str, horizon: str) -> Row:
     """Return the row of one model at one horizon."""
     words = view.words
-    measured = view.at("models", model, horizon)
-    differences = view.at("differences", model, horizon)
+    measured = view.group("models", model, horizon)
+    differences = view.group("differences", model, horizon)
     cells = [
         cell(measured.get("pr_auc")),
         difference_cell(words, dig(differences, "pr_auc")),
@@ -135,7 +135,7 @@ def model_row(view: View, model: str, horizon: str) -> Row:
     return Row(head=model_cell(words, model), cells=cells, strong=model == view.default)
 
 
-def difference_cell(words: Words, difference: Any) -> Cell:
+def difference_cell(words: Words, difference: Json) -> Cell:
     """Return the conclusion in words over the difference and its interval."""
     if number(difference) is None:
         return Cell(DASH)
@@ -156,7 +156,7 @@ def curve_figures(view: View) -> list[Block]:
 
 def grouped(
     view: View,
-    by_row: Mapping[str, Any],
+    by_row: JsonObject,
     kinds: Mapping[str, str],
     *,
     caption: str,
@@ -172,7 +172,7 @@ def grouped(
         corner: what the rows are: the group of their names in the texts, if it has them.
     """
     words = view.words
-    horizons = in_order([h for by_horizon in by_row.values() for h in by_horizon])
+    horizons = in_order([horizon for name in by_row for horizon in branch(by_row, name)])
     rows = []
     for name, by_horizon in by_row.items():
         cells = []
@@ -190,12 +190,12 @@ def grouped(
 def forecast(view: View) -> list[Block]:
     """Return the comparison figure, then error and coverage by method."""
     blocks = image(view, "forecast_comparison")
-    by_horizon = view.at("forecast")
+    by_horizon = view.group("forecast")
     if not by_horizon:
         return blocks
-    by_method: dict[str, dict[str, Any]] = {}
-    for methods in by_horizon.values():
-        for method in methods:
+    by_method: dict[str, dict[str, Json]] = {}
+    for horizon in by_horizon:
+        for method in branch(by_horizon, horizon):
             if method != "windows":
                 by_method[method] = {h: dig(by_horizon, h, method) for h in by_horizon}
     table = grouped(
@@ -210,7 +210,7 @@ def forecast(view: View) -> list[Block]:
 
 def ablation(view: View) -> list[Block]:
     """Return a table of features only, embedding only, both, and an untrained encoder."""
-    by_variant = view.at("ablation")
+    by_variant = view.group("ablation")
     if not by_variant:
         return []
     kinds = {"pr_auc": "ratio", "roc_auc": "ratio"}
@@ -224,7 +224,7 @@ def slices(view: View) -> list[Block]:
     kinds = {"windows": "count", "events": "count", "base_rate": "share", "pr_auc": "ratio"}
     blocks: list[Block] = []
     for corner in ("facility", "class"):
-        by_name = view.at("slices", corner)
+        by_name = view.group("slices", corner)
         if by_name:
             caption = view.words(f"caption.slices_{corner}", model=view.model)
             blocks.append(grouped(view, by_name, kinds, caption=caption, corner=corner))
@@ -244,7 +244,10 @@ def glossary(view: View) -> list[Block]:
     words = view.words
     [other] = [language for language in LANGUAGES if language != words.language]
     rows = []
-    for key, entry in texts()["glossary"].items():
-        term = Cell(words(f"glossary.{key}.term"), detail=entry["term"][other])
+    for key in texts()["glossary"]:
+        term = Cell(
+            words(f"glossary.{key}.term"),
+            detail=str(branch(texts()["glossary"], key, "term")[other]),
+        )
         rows.append(Row(head=term, cells=[Cell(words(f"glossary.{key}.text"))]))
     return [Table(caption=words("caption.glossary"), rows=rows, kind="words")]

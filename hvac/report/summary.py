@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
 
+from hvac.json_values import Json, JsonObject, branch
 from hvac.models.families import sees_context
 from hvac.report.texts import Words, in_order
 from hvac.report.view import FEW_UNITS, Block, Note, View, dig, number, show
@@ -52,7 +52,7 @@ def headline(view: View) -> tuple[list[str], list[str]]:
     return meaning, [*limits, words("summary.not_where")]
 
 
-def scope(view: View, measured: Mapping[str, Any], by: str) -> str:
+def scope(view: View, measured: JsonObject, by: str) -> str:
     """Return the sentence on how many units and windows were evaluated, and since when."""
     border = view.at("run", "split", "t2")
     return view.words(
@@ -63,7 +63,7 @@ def scope(view: View, measured: Mapping[str, Any], by: str) -> str:
     )
 
 
-def sentence(words: Words, key: str, measured: Any, form: str, **values: str) -> list[str]:
+def sentence(words: Words, key: str, measured: Json, form: str, **values: str) -> list[str]:
     """Return one sentence with its interval; none where the number is unknown.
 
     Args:
@@ -83,7 +83,7 @@ def sentence(words: Words, key: str, measured: Any, form: str, **values: str) ->
     return [words(f"summary.{key}", n=n, interval=interval, **values)]
 
 
-def _amount(measured: Any, part: str, form: str) -> str | None:
+def _amount(measured: Json, part: str, form: str) -> str | None:
     value = number(measured, part)
     if value is None:
         return None
@@ -117,13 +117,14 @@ def few_units(view: View) -> list[Note]:
     words = view.words
     counts = {}
     for horizon in view.horizons:
-        counts[horizon] = view.at("thresholds", view.default, horizon, "units_with_event")
+        counts[horizon] = view.group("thresholds", view.default, horizon, "units_with_event")
     lines = []
     for name in dict.fromkeys(name for by_class in counts.values() for name in by_class):
         numbers = []
         for horizon, by_class in counts.items():
-            if name in by_class and by_class[name] < FEW_UNITS:
-                units = show(by_class[name], "count")
+            count = number(by_class.get(name))
+            if count is not None and count < FEW_UNITS:
+                units = show(count, "count")
                 numbers.append(words("warning.few_units_item", days=horizon, n=units))
         if numbers:
             listed = words.join(numbers)
@@ -141,7 +142,7 @@ def context_warning(view: View) -> list[Note]:
     if sees_context(view.default) or not view.at("differences"):
         return []
     words = view.words
-    by_horizon = view.at("differences", "gbdt_context")
+    by_horizon = view.group("differences", "gbdt_context")
     if not by_horizon:
         return [Note(kind="warning", text=words("warning.context_absent"))]
     unbeaten = []
@@ -159,7 +160,7 @@ def conclusions(view: View) -> list[Note]:
     Horizons with too few events are left out.
     """
     words = view.words
-    differences = view.at("differences")
+    differences = view.group("differences")
     named = {words.name("model", model): differences[model] for model in differences}
     lines = conclusion_lines(view, named, few=view.few)
     if not lines:
@@ -168,7 +169,7 @@ def conclusions(view: View) -> list[Note]:
 
 
 def conclusion_lines(
-    view: View, differences: Mapping[str, Any], *, few: Callable[[str], bool], turned: bool = False
+    view: View, differences: JsonObject, *, few: Callable[[str], bool], turned: bool = False
 ) -> list[Note]:
     """Return up to three lines: whom a model is better than, worse than, like, by PR-AUC.
 
@@ -184,7 +185,8 @@ def conclusion_lines(
         if turned:
             conclusion = OPPOSITE.get(conclusion, conclusion)
         others = []
-        for name, by_horizon in differences.items():
+        for name in differences:
+            by_horizon = branch(differences, name)
             days = []
             for horizon in in_order(list(by_horizon)):
                 stored = dig(by_horizon, horizon, "pr_auc", "verdict")

@@ -6,8 +6,8 @@ Every visible word comes from `sweep_texts.yaml` through `Words`.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from markupsafe import Markup
@@ -16,7 +16,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from hvac.evaluation.sweep_importance import Importance
+from hvac.json_values import Json
 from hvac.report.style import FAINT, INK, PAST, WIDTH, finish, style
+from hvac.report.sweep_view import Trial
 from hvac.report.texts import Words
 
 TEXTS = "sweep_texts.yaml"
@@ -33,7 +35,6 @@ RULE = Markup(
     '<line x1="{0}" x2="{0}" y1="{1}" y2="{2}"/><text class="name" x="{0}" y="18">{3}</text>'
 )
 MARK = Markup('<text x="{}" y="{}">{}</text>')
-Trial = Mapping[str, Any]
 
 
 class Axis(NamedTuple):
@@ -44,9 +45,9 @@ class Axis(NamedTuple):
 
     name: str
     kind: str
-    values: Sequence[Any]
+    values: Sequence[Json]
 
-    def place(self, value: Any) -> float:
+    def place(self, value: Json) -> float:
         """Return where a value lies, from 0 (bottom) to 1 (top).
 
         >>> Axis("rate", "loguniform", [0.01, 1.0]).place(0.1)
@@ -58,21 +59,27 @@ class Axis(NamedTuple):
         return (self._scaled(value) - low) / (high - low) if high > low else 0.5
 
     @property
-    def ticks(self) -> list[Any]:
+    def ticks(self) -> Sequence[Json]:
         """Return the values to label."""
         if self.kind == "choice":
             return list(self.values)
-        low, high = self.values
+        low, high = map(_amount, self.values)
         if self.kind == "int":
             return sorted({low, (low + high) // 2, high})
         middle = math.sqrt(low * high) if self.kind == "loguniform" else (low + high) / 2
         return [low, middle, high] if high > low else [low]
 
-    def _scaled(self, value: float) -> float:
-        return math.log(value) if self.kind == "loguniform" else float(value)
+    def _scaled(self, value: Json) -> float:
+        amount = _amount(value)
+        return math.log(amount) if self.kind == "loguniform" else float(amount)
 
 
-def short_setting(value: Any) -> str:
+def _amount(value: Json) -> float:
+    assert isinstance(value, int | float), f"an axis of numbers, not {value!r}"
+    return value
+
+
+def short_setting(value: Json) -> str:
     """Write a setting as a person does.
 
     >>> short_setting(0.00048712), short_setting([128, 64]), short_setting(None)
@@ -93,8 +100,8 @@ def parallel_coordinates(
     The last axis is the score.
     """
     scored = [trial for trial in trials if trial["value"] is not None]
-    scored.sort(key=lambda trial: (trial["trial"] == best, trial["value"]))
-    values = [float(trial["value"]) for trial in scored]
+    scored.sort(key=lambda trial: (trial["trial"] == best, _amount(trial["value"])))
+    values = [_amount(trial["value"]) for trial in scored]
     score = Axis(words("head.value"), "uniform", (min(values), max(values)))
     all_axes = [*axes, score]
     width = max(FULL, 2 * SIDE + STEP * (len(all_axes) - 1))
@@ -121,7 +128,7 @@ def _line(trial: Trial, axes: Sequence[Axis], places: Sequence[float], colour: s
     points = []
     settings = []
     for axis, x in zip(axes, places, strict=True):
-        value = trial["value"] if axis is axes[-1] else trial["settings"][axis.name]
+        value: Json = trial["value"] if axis is axes[-1] else trial["settings"][axis.name]
         points.append(f"{x:.1f},{_height(axis.place(value)):.1f}")
         settings.append(f"{axis.name} {short_setting(value)}")
     winner = " winner" if colour == BEST else ""
@@ -171,7 +178,7 @@ def learning_curves(trials: Sequence[Trial], *, best: str, metric: str, language
         return finish(figure, language)
 
 
-def _curve(trial: Trial, name: str) -> tuple[list[float], list[float]]:
+def _curve(trial: Trial, name: str) -> tuple[list[float | None], list[float | None]]:
     """Return the epochs where a number is known, and the numbers."""
     rows = [row for row in trial["rows"] if row.get(name) is not None]
     return [row["epoch"] for row in rows], [row[name] for row in rows]

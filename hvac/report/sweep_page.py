@@ -7,11 +7,10 @@ are in `sweep_texts.yaml`, the page is the report's (`sweep.html.j2` adds sortin
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
 
 from hvac.evaluation.sweep_importance import FEW, importance
-from hvac.report.page import page_content, write_pages
+from hvac.report.page import PageContent, page_content, write_pages
 from hvac.report.sweep_figures import (
     TEXTS,
     Axis,
@@ -20,7 +19,7 @@ from hvac.report.sweep_figures import (
     parallel_coordinates,
 )
 from hvac.report.sweep_tables import all_trials, best_settings
-from hvac.report.sweep_view import SweepDrawing, SweepView
+from hvac.report.sweep_view import Sweep, SweepDrawing, SweepView, Trial
 from hvac.report.texts import Words, languages_from
 from hvac.report.view import Block, Note, show
 from hvac.storage import AnyPath, as_given
@@ -45,7 +44,7 @@ def in_short(view: SweepView) -> list[Block]:
         stopped=statuses.count("stopped"),
         failed=statuses.count("failed"),
     )
-    median = statistics.median(trial["value"] for trial in view.scored)
+    median = statistics.median(map(_score, view.scored))
     best = words(
         "short.best",
         trial=sweep["best"],
@@ -60,6 +59,12 @@ def in_short(view: SweepView) -> list[Block]:
     if algorithm == "pbt":
         blocks.append(Note(words("short.pbt")))
     return blocks
+
+
+def _score(trial: Trial) -> float:
+    """Return the score of a trial that has one."""
+    assert trial["value"] is not None, trial["trial"]
+    return trial["value"]
 
 
 def at_a_glance(view: SweepView) -> list[SweepDrawing]:
@@ -127,7 +132,7 @@ SECTIONS: dict[str, Callable[[SweepView], Sequence[Block | SweepDrawing]]] = {
 }
 
 
-def write_sweep_page(sweep: Mapping[str, Any], *, path: str | AnyPath, language: str) -> None:
+def write_sweep_page(sweep: Sweep, *, path: str | AnyPath, language: str) -> None:
     """Write one HTML file with both languages inside; `language` is shown first, a button switches.
 
     Args:
@@ -137,14 +142,14 @@ def write_sweep_page(sweep: Mapping[str, Any], *, path: str | AnyPath, language:
     """
     scored = [trial for trial in sweep["trials"] if trial["value"] is not None]
     settings = [trial["settings"] for trial in scored]
-    shares = importance(settings, [trial["value"] for trial in scored])
+    shares = importance(settings, [_score(trial) for trial in scored])
     pages = []
     for page_language in languages_from(language):
         pages.append(_page(SweepView(sweep, Words(page_language, TEXTS), shares)))
     write_pages(pages, path=path, language=language, template="sweep.html.j2")
 
 
-def _page(view: SweepView) -> dict[str, Any]:
+def _page(view: SweepView) -> PageContent:
     name, created = view.sweep["name"], view.sweep["created"]
     byline = view.words("byline", name=name, created=created, model=view.model)
     blocks = {key: build(view) for key, build in SECTIONS.items()}

@@ -5,9 +5,7 @@ Every function is `SweepView -> blocks`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
+from hvac.json_values import Json
 from hvac.report.sweep_figures import short_setting
 from hvac.report.sweep_view import SweepView, Trial
 from hvac.report.texts import Words
@@ -31,7 +29,7 @@ def best_settings(view: SweepView) -> list[Block]:
     return [Table(caption=words("caption.best"), head=heads, rows=rows)]
 
 
-def _range(words: Words, distribution: Mapping[str, list[Any]]) -> str:
+def _range(words: Words, distribution: dict[str, list[Json]]) -> str:
     [(kind, values)] = distribution.items()
     if kind == "choice":
         return " / ".join(map(short_setting, values))

@@ -2,19 +2,56 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TypedDict
 
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from hvac.evaluation.sweep_importance import Importance
+from hvac.json_values import Json, JsonObject
 from hvac.report.figures import as_data_uri
 from hvac.report.texts import Words
 from hvac.report.view import Image
 
-Trial = Mapping[str, Any]
+
+class Trial(TypedDict):
+    """One trial: its settings, its score (None if it failed), and what it measured every epoch.
+
+    `schedule` holds the settings that a population changed, by epoch; `why` tells why it failed.
+    """
+
+    trial: str
+    status: str
+    epochs: int
+    seconds: float | None
+    value: float | None
+    settings: JsonObject
+    schedule: list[JsonObject]
+    rows: list[dict[str, float | None]]
+    why: str | None
+
+
+class Search(TypedDict):
+    """The part of the `tune` section that the page shows."""
+
+    algorithm: str
+    metric: str
+    space: dict[str, dict[str, list[Json]]]
+
+
+class Sweep(TypedDict):
+    """The content of sweep.json; `before` holds the settings before the sweep."""
+
+    name: str
+    created: str
+    folder: str
+    family: str
+    horizons: list[int]
+    search: Search
+    before: dict[str, Json]
+    best: str
+    trials: list[Trial]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +67,7 @@ class SweepDrawing:
 class SweepView:
     """A sweep (the content of sweep.json) as one language shows it."""
 
-    sweep: Mapping[str, Any]
+    sweep: Sweep
     words: Words
     importance: Importance | None
 
@@ -50,10 +87,9 @@ class SweepView:
         return next(trial for trial in self.trials if trial["trial"] == self.sweep["best"])
 
     @property
-    def space(self) -> Mapping[str, Mapping[str, list[Any]]]:
+    def space(self) -> dict[str, dict[str, list[Json]]]:
         """Return the distribution that was searched, by setting."""
-        space: Mapping[str, Mapping[str, list[Any]]] = self.sweep["search"]["space"]
-        return space
+        return self.sweep["search"]["space"]
 
     @property
     def model(self) -> str:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from hvac.errors import HvacError
+from hvac.json_values import JsonObject
 from hvac.words import LANGUAGES, Texts, read_texts
 
 COMMON = "texts.yaml"
@@ -34,7 +34,7 @@ class Words(Texts):
         return self("separator").join(parts)
 
 
-def texts(file: str = COMMON) -> dict[str, Any]:
+def texts(file: str = COMMON) -> dict[str, JsonObject]:
     """Return all texts, read once: nested groups whose leaves are {en, ja}.
 
     Those of another file come over the common ones.

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
-from typing import Any
 
+from hvac.json_values import Json, JsonObject, branch
 from hvac.report.texts import Words, in_order
 
 DASH = "–"
@@ -84,19 +84,23 @@ Block = Table | Note | Image
 class View:
     """The metrics of one run as one language shows them."""
 
-    metrics: Mapping[str, Any]
+    metrics: JsonObject
     images: Mapping[str, str]
     words: Words
 
-    def at(self, *keys: str) -> Any:
+    def at(self, *keys: str) -> Json:
         """Return the value at a path of keys, {} where the path breaks off."""
         return dig(self.metrics, *keys)
+
+    def group(self, *keys: str) -> JsonObject:
+        """Return the mapping at a path of keys, {} where there is none."""
+        return branch(self.metrics, *keys)
 
     @property
     def default(self) -> str:
         """Return the model the report is about: the run's family, else the first there is."""
         family = str(self.at("run", "family") or "hybrid")
-        models = list(self.at("models"))
+        models = list(self.group("models"))
         return family if family in models or not models else models[0]
 
     @property
@@ -107,12 +111,11 @@ class View:
     @property
     def horizons(self) -> list[str]:
         """Return the horizons of the default model, rising."""
-        return in_order(list(self.at("models", self.default)))
+        return in_order(list(self.group("models", self.default)))
 
-    def measured(self, horizon: str) -> Mapping[str, Any]:
+    def measured(self, horizon: str) -> JsonObject:
         """Return the metrics of the default model at one horizon."""
-        by_metric: Mapping[str, Any] = self.at("models", self.default, horizon)
-        return by_metric
+        return self.group("models", self.default, horizon)
 
     def few(self, horizon: str) -> bool:
         """Tell whether a horizon has too few events for a headline."""
@@ -131,7 +134,7 @@ class View:
         return [self.words("horizon_few" if self.few(h) else "horizon", days=h) for h in horizons]
 
 
-def dig(tree: Any, *keys: str) -> Any:
+def dig(tree: Json, *keys: str) -> Json:
     """Return the value at a path of keys, {} where the path breaks off.
 
     >>> dig({"a": {"b": 1}}, "a", "b"), dig({"a": None}, "a", "b")
@@ -142,7 +145,7 @@ def dig(tree: Any, *keys: str) -> Any:
     return {} if tree is None else tree
 
 
-def number(measured: Any, key: str = "value") -> float | None:
+def number(measured: Json, key: str = "value") -> float | None:
     """Return a plain number, or one part of {value, low, high}.
 
     It is None where the number is unknown or not finite; a plain number has a `value` only.
@@ -155,7 +158,7 @@ def number(measured: Any, key: str = "value") -> float | None:
     return float(value) if math.isfinite(value) else None
 
 
-def show(measured: Any, form: str = "ratio", key: str = "value") -> str:
+def show(measured: Json, form: str = "ratio", key: str = "value") -> str:
     """Return a number as the report writes it, a dash where there is none.
 
     >>> show({"value": 0.2481}), show(0.062, "share"), show(float("nan"))
@@ -167,7 +170,7 @@ def show(measured: Any, form: str = "ratio", key: str = "value") -> str:
     return DASH if value is None else FORMATS[form].format(value)
 
 
-def cell(measured: Any, form: str = "ratio") -> Cell:
+def cell(measured: Json, form: str = "ratio") -> Cell:
     """Return a cell with the value over its interval, where it has one."""
     low = show(measured, form, "low")
     high = show(measured, form, "high")
@@ -175,7 +178,7 @@ def cell(measured: Any, form: str = "ratio") -> Cell:
     return Cell(show(measured, form), detail=detail)
 
 
-def plain(value: Any) -> Cell:
+def plain(value: Json) -> Cell:
     """Return a cell with an identifier, a date or a whole number as it is; else a dash."""
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         return Cell(show(value, "count"))
@@ -195,7 +198,7 @@ def model_cell(words: Words, model: str) -> Cell:
     return Cell(name, detail="" if name == model else model)
 
 
-def counts(view: View, caption: str, by_key: Mapping[str, Any], group: str = "") -> list[Block]:
+def counts(view: View, caption: str, by_key: JsonObject, group: str = "") -> list[Block]:
     """Return a two-column table of things counted; nothing where nothing was counted.
 
     Args:

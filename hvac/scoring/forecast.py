@@ -7,13 +7,13 @@ days, S steps of the fit (30).
 from __future__ import annotations
 
 from functools import cache
-from typing import Any, NamedTuple, Self
+from typing import NamedTuple, Self
 
 import numpy as np
-import numpy.typing as npt
 from scipy.special import ndtr
 
-Floats = npt.NDArray[np.float64]
+from hvac.arrays import AnyFloats, Floats
+
 FIT_DAYS = 30
 CLIP_STDS = 3.0
 BAND_LEVEL = 0.9
@@ -28,7 +28,7 @@ class Moments(NamedTuple):
     std_B1: Floats
 
     @classmethod
-    def of(cls, x_BL: npt.NDArray[np.floating[Any]]) -> Self:
+    def of(cls, x_BL: AnyFloats) -> Self:
         """Compute the moments of windows."""
         x_BL = np.asarray(x_BL, dtype=np.float64)
         return cls(x_BL.mean(axis=1, keepdims=True), x_BL.std(axis=1, keepdims=True))
@@ -39,9 +39,7 @@ class Moments(NamedTuple):
         return np.where(self.std_B1 > 1e-9, self.std_B1, 1.0)
 
 
-def damped_quadratic(
-    x_BL: npt.NDArray[np.floating[Any]], horizon: int, moments: Moments | None = None
-) -> Floats:
+def damped_quadratic(x_BL: AnyFloats, horizon: int, moments: Moments | None = None) -> Floats:
     """Forecast days 1…horizon after each window.
 
     A parabola through the last 30 days is drawn towards their mean by exp(−day / (2·horizon)), and
@@ -74,12 +72,12 @@ def _parabola(horizon: int) -> tuple[Floats, Floats]:
     return np.asarray(parabola_SD), np.exp(-day_D / (2 * horizon))
 
 
-def last_value(x_BL: npt.NDArray[np.floating[Any]], horizon: int) -> Floats:
+def last_value(x_BL: AnyFloats, horizon: int) -> Floats:
     """Forecast the last value, for every day."""
     return np.repeat(np.asarray(x_BL[:, -1:], dtype=np.float64), horizon, axis=1)
 
 
-def damped_trend(x_BL: npt.NDArray[np.floating[Any]], horizon: int) -> Floats:
+def damped_trend(x_BL: AnyFloats, horizon: int) -> Floats:
     """Forecast by the line through the last 30 days, its slope fading by 0.98 a day."""
     recent_BS = np.asarray(x_BL[:, -FIT_DAYS:], dtype=np.float64)
     past_S = np.arange(FIT_DAYS) - (FIT_DAYS - 1) / 2
@@ -88,7 +86,7 @@ def damped_trend(x_BL: npt.NDArray[np.floating[Any]], horizon: int) -> Floats:
     return np.asarray(level_B1 + slope_B1 * np.cumsum(TREND_DAMPING ** np.arange(1, horizon + 1)))
 
 
-def window_spread(x_BL: npt.NDArray[np.floating[Any]]) -> Floats:
+def window_spread(x_BL: AnyFloats) -> Floats:
     """Return the scale of each window [B, 1] (`Moments.spread_B1`)."""
     return Moments.of(x_BL).spread_B1
 
@@ -112,7 +110,7 @@ def fit_band(
 
 def crossing_probability(
     forecast_BD: Floats, half_BD: Floats, *, lower_B: Floats, upper_B: Floats
-) -> npt.NDArray[np.float64]:
+) -> Floats:
     """Return the highest daily probability that the value is outside its limits.
 
     Errors are taken as normal with the band's width. It is nan where there is no limit or no band.
@@ -132,9 +130,7 @@ def crossing_probability(
     return np.asarray(np.fmax.reduce(daily_BD, axis=1))
 
 
-def scaled_error(
-    actual_BD: Floats, forecast_BD: Floats, x_BL: npt.NDArray[np.floating[Any]]
-) -> Floats:
+def scaled_error(actual_BD: Floats, forecast_BD: AnyFloats, x_BL: AnyFloats) -> Floats:
     """Return the |error| of each window over its mean absolute day-to-day change.
 
     The mean over windows is the MASE. It is nan where nothing of the future is observed or the

@@ -6,13 +6,13 @@ Legend: B windows, C points, L lookback days, D days ahead, N series.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
+from hvac.arrays import AnyFloats, DayNumbers, Floats
 from hvac.features.describe import Recipe, Scene
-from hvac.panel.grid import Days, Panel
+from hvac.panel.grid import Panel
 from hvac.panel.windows import Scale, cut, fit_scale
 from hvac.scoring.bundle import Bundle
 from hvac.scoring.forecast import (
@@ -24,7 +24,8 @@ from hvac.scoring.forecast import (
     window_spread,
 )
 
-Floats = npt.NDArray[np.float64]
+ForecastFigures = dict[str, dict[str, float | None] | int]
+"""MASE and coverage by method at one horizon, and the number of `windows`."""
 METHODS = {"quadratic": damped_quadratic, "last_value": last_value, "damped_trend": damped_trend}
 
 
@@ -40,14 +41,14 @@ class FutureWindows(NamedTuple):
         return x_NL, self.future_BCD[..., :horizon].reshape(-1, horizon)
 
 
-def future_windows(scene: Scene, end_day_B: Days, recipe: Recipe) -> FutureWindows:
+def future_windows(scene: Scene, end_day_B: DayNumbers, recipe: Recipe) -> FutureWindows:
     """Cut the windows of a unit that end on given days, with the days after them."""
     scale = fit_scale(scene.panel, recipe.windows.normalise)
     x_BCL = cut(scene.panel, end_day_B, recipe.windows, scale).x_BCL
     return FutureWindows(x_BCL, future_values(scene.panel, end_day_B, recipe, scale))
 
 
-def future_values(panel: Panel, end_day_B: Days, recipe: Recipe, scale: Scale) -> Floats:
+def future_values(panel: Panel, end_day_B: DayNumbers, recipe: Recipe, scale: Scale) -> Floats:
     """Return the normalised values of the days after each window [B, C, D].
 
     They are nan where nothing was observed, and after the record.
@@ -80,7 +81,7 @@ def forecast_metrics(
     horizons: Sequence[int],
     *,
     with_encoder: bool,
-) -> dict[str, Any]:
+) -> dict[str, ForecastFigures]:
     """Measure forecasts by horizon: MASE of every method, and coverage of the 90 % band.
 
     Args:
@@ -92,25 +93,25 @@ def forecast_metrics(
         name: bundle.encoder.forecast(windows[name].x_BCL, max(bundle.horizons))
         for name, bundle in bundles.items()
     }
-    metrics: dict[str, Any] = {}
+    metrics: dict[str, ForecastFigures] = {}
     for horizon in horizons:
         errors = [_method_errors(part, horizon) for part in windows.values()]
-        row: dict[str, Any] = {
-            method: {"mase": _mean([part[method] for part in errors])} for method in METHODS
-        }
+        by_method = {}
+        for method in METHODS:
+            by_method[method] = {"mase": _mean([part[method] for part in errors])}
         if with_encoder:
-            errors = [
+            encoder_errors = [
                 _encoder_error(windows[name], encoder_days[name], horizon) for name in windows
             ]
-            row["encoder"] = {"mase": _mean(errors)}
+            by_method["encoder"] = {"mase": _mean(encoder_errors)}
         inside = [_inside_band(part, bundles[name], horizon) for name, part in windows.items()]
-        row["quadratic"]["coverage"] = _mean(inside)
-        row["windows"] = sum(len(part.x_BCL) for part in windows.values())
-        metrics[str(horizon)] = row
+        by_method["quadratic"]["coverage"] = _mean(inside)
+        count = sum(len(part.x_BCL) for part in windows.values())
+        metrics[str(horizon)] = {**by_method, "windows": count}
     return metrics
 
 
-def _method_errors(windows: FutureWindows, horizon: int) -> dict[str, Any]:
+def _method_errors(windows: FutureWindows, horizon: int) -> dict[str, Floats]:
     x_NL, future_ND = windows.series(horizon)
     return {
         name: scaled_error(future_ND, method(x_NL, horizon), x_NL)
@@ -118,12 +119,12 @@ def _method_errors(windows: FutureWindows, horizon: int) -> dict[str, Any]:
     }
 
 
-def _encoder_error(windows: FutureWindows, forecast_BCD: Any, horizon: int) -> Any:
+def _encoder_error(windows: FutureWindows, forecast_BCD: AnyFloats, horizon: int) -> Floats:
     x_NL, future_ND = windows.series(horizon)
     return scaled_error(future_ND, forecast_BCD[..., :horizon].reshape(-1, horizon), x_NL)
 
 
-def _inside_band(windows: FutureWindows, bundle: Bundle, horizon: int) -> Any:
+def _inside_band(windows: FutureWindows, bundle: Bundle, horizon: int) -> Floats:
     forecast = bundle.forecast(windows.x_BCL, horizon)
     future_BCD = windows.future_BCD[..., :horizon]
     seen = np.isfinite(future_BCD) & np.isfinite(forecast.low_BCD)
@@ -131,7 +132,7 @@ def _inside_band(windows: FutureWindows, bundle: Bundle, horizon: int) -> Any:
     return inside[seen].astype(float)
 
 
-def _mean(parts: list[Any]) -> float | None:
+def _mean(parts: list[Floats]) -> float | None:
     """Return the mean of what is known; None of nothing."""
     values = np.concatenate(parts) if parts else np.empty(0)
     values = values[np.isfinite(values)]

@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from hvac.arrays import AnyArray, AnyFloats
 from hvac.errors import BundleError, HvacError
 from hvac.features.recent import RECENT_NAMES, recent_of_windows
 from hvac.features.statistics import statistics
@@ -28,8 +29,7 @@ from hvac.models.family import prepared
 if TYPE_CHECKING:
     from hvac.scoring.bundle import Bundle
 
-Floats = npt.NDArray[np.floating[Any]]
-Arrays = dict[str, npt.NDArray[Any]]
+Arrays = dict[str, AnyArray]
 WINDOWS = 3
 OWN_FACILITIES = 2  # facilities with a decision of their own that are asked about
 RISK_TOLERANCE = 1e-6
@@ -48,7 +48,7 @@ def content_digest(manifest: Mapping[str, Any]) -> npt.NDArray[np.uint8]:
     return np.frombuffer(hashlib.sha256(text).digest(), dtype=np.uint8)
 
 
-def weights_digest(arrays: Mapping[str, npt.NDArray[Any]]) -> npt.NDArray[np.uint8]:
+def weights_digest(arrays: Mapping[str, AnyArray]) -> npt.NDArray[np.uint8]:
     """Return the SHA-256 of a model's arrays [32]."""
     digest = hashlib.sha256()
     for name, array in sorted(arrays.items()):
@@ -103,7 +103,7 @@ def _check_digests(bundle: Bundle, arrays: Arrays, manifest: Mapping[str, Any]) 
         raise BundleError("its weights are not those that were saved with its golden windows")
 
 
-def _check_kept(bundle: Bundle, arrays: Arrays, score_BH: Floats, risk_BH: Floats) -> None:
+def _check_kept(bundle: Bundle, arrays: Arrays, score_BH: AnyFloats, risk_BH: AnyFloats) -> None:
     kept_score_BH, kept_risk_BH = arrays["score_BH"], arrays["risk_BH"]
     facility_B = _keys(bundle, len(kept_score_BH)).column("facility_id").to_numpy()
     same_score = np.allclose(score_BH, kept_score_BH, rtol=SCORE_TOLERANCE, atol=SCORE_TOLERANCE)
@@ -127,9 +127,9 @@ def _check_forecasts(bundle: Bundle, windows: Windows) -> None:
             )
 
 
-def _answers(bundle: Bundle, windows: Windows) -> tuple[Floats, Floats]:
+def _answers(bundle: Bundle, windows: Windows) -> tuple[AnyFloats, AnyFloats]:
     """Return scores and risks of windows."""
-    ready = prepared(windows, bundle.model.config.needs, lambda: bundle.encoder)
+    ready = prepared(windows, bundle.needs, lambda: bundle.encoder)
     score_BH = np.asarray(bundle.model.score(ready), np.float64)
     shape = (len(windows), len(bundle.horizons))
     if score_BH.shape != shape:

@@ -14,11 +14,11 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from hvac.arrays import DayNumbers
 from hvac.decision.thresholds import alarms
 from hvac.explain.reason import REASON
 from hvac.features.describe import Recipe, Scene, describe
 from hvac.features.table import Windows, concat
-from hvac.panel.grid import Days
 from hvac.panel.quality import Doubt, doubts
 from hvac.panel.windows import LEARNING, OK, Scale, fit_scale, learning_days_left
 from hvac.scoring.bundle import Bundle
@@ -231,7 +231,7 @@ def _explanations(
     return explain_newest(bundle, newest_windows, rows_B)
 
 
-def past_rows(bundle: Bundle, scenes: Sequence[Scene], days: Sequence[Days]) -> pa.Table:
+def past_rows(bundle: Bundle, scenes: Sequence[Scene], days: Sequence[DayNumbers]) -> pa.Table:
     """Return predictions for given end days of each unit of one class, with `status`.
 
     There is a row per window and horizon.
@@ -257,12 +257,12 @@ def past_rows(bundle: Bundle, scenes: Sequence[Scene], days: Sequence[Days]) -> 
     return pa.concat_tables(tables)
 
 
-def _groups(items: list[tuple[Scene, Days]]) -> Iterator[list[tuple[Scene, Days]]]:
+def _groups(items: list[tuple[Scene, DayNumbers]]) -> Iterator[list[tuple[Scene, DayNumbers]]]:
     """Yield scenes whose windows are scored together.
 
     They are some thousands, so that memory does not grow with the record.
     """
-    group: list[tuple[Scene, Days]] = []
+    group: list[tuple[Scene, DayNumbers]] = []
     for item in items:
         group.append(item)
         if sum(len(day_B) for _, day_B in group) >= SCORED_TOGETHER:

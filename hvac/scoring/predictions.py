@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
+from hvac.arrays import AnyFloats
 from hvac.decision.thresholds import alarms
 from hvac.features.table import Windows
 
@@ -31,8 +29,8 @@ SCHEMA = pa.schema(
 
 def predictions_table(
     windows: Windows,
-    risk_BH: npt.NDArray[np.floating[Any]],
-    threshold_BH: npt.NDArray[np.floating[Any]],
+    risk_BH: AnyFloats,
+    threshold_BH: AnyFloats,
     *,
     horizons: tuple[int, ...],
     model: str,

@@ -5,13 +5,14 @@ from __future__ import annotations
 import datetime as dt
 import io
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import NotRequired, TypedDict
 
-from hvac.cells import SafeWriter
+from hvac.cells import CellValue, SafeWriter
 from hvac.explain.reason import reason_of
 from hvac.explain.wording import reasons_line
 from hvac.panel.windows import LEARNING, OK
+from hvac.scoring.latest_rows import DoubtRow, LatestRow, RankedUnit
 from hvac.storage import AnyPath, write_text
 
 HEADERS = {
@@ -50,7 +51,13 @@ STATUS = {
 YES = {"en": ("yes", "no"), "ja": ("あり", "なし")}
 
 
-def ranking(latest: Iterable[dict[str, Any]], *, last_day: dt.date) -> list[dict[str, Any]]:
+class Doubted(TypedDict):
+    """A row that may tell what is odd about its readings."""
+
+    doubts: NotRequired[list[DoubtRow] | None]
+
+
+def ranking(latest: Iterable[LatestRow], *, last_day: dt.date) -> list[RankedUnit]:
     """Return one entry per equipment, the highest risk within the shortest horizon first.
 
     Equipment without a score comes last. With `by: point`, an equipment's risk is the highest of
@@ -61,42 +68,51 @@ def ranking(latest: Iterable[dict[str, Any]], *, last_day: dt.date) -> list[dict
         latest: rows of `latest.parquet`.
         last_day: the newest day of the record, from which days behind are counted.
     """
-    entries: dict[tuple[str, str], dict[str, Any]] = {}
+    entries: dict[tuple[str, str], RankedUnit] = {}
     for row in latest:
         unit = (row["facility_id"], row["equipment_id"])
         behind = (last_day - row["end_date"]).days
-        new = {**row, "days_behind": behind, "risks": {}, "alarms": {}, "point": None}
-        new |= {"reasons": [], "reasons_within": math.inf}
+        new: RankedUnit = {
+            **row,
+            "days_behind": behind,
+            "risks": {},
+            "alarms": {},
+            "point": None,
+            "reasons": [],
+            "reasons_within": math.inf,
+        }
         _add(entries.setdefault(unit, new), row, behind)
     for entry in entries.values():
         entry["alarms"] = _nested(entry["alarms"])
     return sorted(entries.values(), key=_turn)
 
 
-def _add(entry: dict[str, Any], row: Mapping[str, Any], behind: int) -> None:
+def _add(entry: RankedUnit, row: LatestRow, behind: int) -> None:
     """Add a row of `latest.parquet` to its equipment's entry."""
     if row["status"] == OK and entry["status"] != OK:
-        for name in ("status", "end_date", "observed_share", "learning_days_left"):
-            entry[name] = row[name]
+        entry["status"] = row["status"]
+        entry["end_date"] = row["end_date"]
+        entry["observed_share"] = row["observed_share"]
+        entry["learning_days_left"] = row["learning_days_left"]
         entry["doubts"] = row.get("doubts")
         entry["days_behind"] = behind
     horizon = row["horizon"]
     risks = entry["risks"]
     if row["risk"] is not None and row["risk"] > risks.get(horizon, -math.inf):
         risks[horizon] = row["risk"]
-        entry["alarms"][horizon] = row["alarm"]
+        entry["alarms"][horizon] = bool(row["alarm"])
         if horizon == min(risks):
             entry["point"] = row["point_id"] or row["driving_point"]
     if row["alarm"] and row.get("reasons") and horizon < entry["reasons_within"]:
         entry["reasons"], entry["reasons_within"] = row["reasons"], horizon
 
 
-def _turn(entry: Mapping[str, Any]) -> list[float]:
+def _turn(entry: RankedUnit) -> list[float]:
     risks = entry["risks"]
     return [-(risks[horizon] or 0.0) for horizon in sorted(risks)] or [1.0]
 
 
-def doubts_text(row: Mapping[str, Any], language: str) -> str:
+def doubts_text(row: Doubted, language: str) -> str:
     """Write in words what is odd about the readings of a row of `latest.parquet`.
 
     It is empty where nothing is.
@@ -122,12 +138,12 @@ def _nested(alarms: dict[int, bool]) -> dict[int, bool]:
     return {horizon: first is not None and horizon >= first for horizon in alarms}
 
 
-def write_ranking(entries: Sequence[dict[str, Any]], path: AnyPath, language: str) -> None:
+def write_ranking(entries: Sequence[RankedUnit], path: AnyPath, language: str) -> None:
     """Write the ranking as CSV with a byte-order mark, so that Excel in Japan reads it as UTF-8."""
     write_text(path, ranking_csv(entries, language), newline="")
 
 
-def ranking_csv(entries: Sequence[dict[str, Any]], language: str) -> str:
+def ranking_csv(entries: Sequence[RankedUnit], language: str) -> str:
     """Return the text of the ranking's CSV."""
     horizons = sorted({horizon for entry in entries for horizon in entry["risks"]})
     per = [text.format(h) for h in horizons for text in PER_HORIZON[language]]
@@ -140,9 +156,9 @@ def ranking_csv(entries: Sequence[dict[str, Any]], language: str) -> str:
     return file.getvalue()
 
 
-def _cells(entry: dict[str, Any], horizons: Sequence[int], language: str) -> list[Any]:
+def _cells(entry: RankedUnit, horizons: Sequence[int], language: str) -> list[CellValue]:
     yes, no = YES[language]
-    cells = [entry["facility_id"], entry["equipment_id"], entry["class"]]
+    cells: list[CellValue] = [entry["facility_id"], entry["equipment_id"], entry["class"]]
     cells += [entry["end_date"], entry["days_behind"]]
     cells.append(STATUS[language].get(entry["status"], entry["status"]))
     left = entry["learning_days_left"]
@@ -154,5 +170,5 @@ def _cells(entry: dict[str, Any], horizons: Sequence[int], language: str) -> lis
         else:
             cells += [f"{100 * risk:.1f}%", yes if entry["alarms"][horizon] else no]
     share = f"{100 * entry['observed_share']:.0f}%"
-    why = reasons_line([reason_of(reason) for reason in entry["reasons"]], language)
+    why = reasons_line([reason_of(reason) for reason in entry["reasons"] or ()], language)
     return [*cells, entry["point"] or "", why, share, doubts_text(entry, language)]

@@ -9,10 +9,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from hvac.arrays import Floats, Ints
 from hvac.simulate.catalogue import Mode
-from hvac.simulate.operation import YEAR, Floats
+from hvac.simulate.operation import YEAR
 
 BURN_IN = 365
 VISIT_EVERY = 182  # days between planned visits, about twice a year
@@ -72,7 +72,7 @@ class Life(NamedTuple):
     remembers: bool = True  # False: events come from nowhere and leave no trace in the readings
 
 
-def severity(fault: Fault, days: NDArray[np.int64]) -> Floats:
+def severity(fault: Fault, days: Ints) -> Floats:
     """Return how far a fault has grown on some days, 0 to 1 [D].
 
     It is 0 before its start; `stop` is not looked at.
@@ -117,7 +117,7 @@ def fault_starts(failures: float, lemons: float) -> float:
     return float(brentq(surplus, 0.0, MOST_STARTS)) if surplus(MOST_STARTS) > 0 else MOST_STARTS
 
 
-def visits(rng: np.random.Generator, days: int) -> NDArray[np.int64]:
+def visits(rng: np.random.Generator, days: int) -> Ints:
     """Draw the simulated days of the planned visits: every half year, give or take two weeks."""
     first = rng.integers(-VISIT_EVERY, 0)
     regular = np.arange(first, days, VISIT_EVERY)
@@ -151,7 +151,7 @@ def live(rng: np.random.Generator, machine: Machine, rates: Rates, days: int) ->
             today = reset = happening.end + 1
 
 
-def _planned_visits(rng: np.random.Generator, planned: NDArray[np.int64]) -> list[Happening]:
+def _planned_visits(rng: np.random.Generator, planned: Ints) -> list[Happening]:
     return [_visit(day, "planned", rng) for day in planned.tolist() if day >= 0]
 
 
@@ -166,9 +166,7 @@ def live_without_memory(rng: np.random.Generator, failures_per_year: float, days
     return life
 
 
-def _hazard(
-    machine: Machine, rates: Rates, planned: NDArray[np.int64], *, reset: int, days: int
-) -> Floats:
+def _hazard(machine: Machine, rates: Rates, planned: Ints, *, reset: int, days: int) -> Floats:
     """Return the relative chance per day [D], about 1/YEAR on average.
 
     It is frailty × age × time since the last visit × season.
@@ -202,7 +200,7 @@ def _grow(
     *,
     start: int,
     sudden: int,
-    planned: NDArray[np.int64],
+    planned: Ints,
 ) -> tuple[Fault, Happening]:
     """Draw a new fault and what ends it.
 

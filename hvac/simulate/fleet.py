@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
+from hvac.arrays import Bools, Floats, Ints
 from hvac.days import EPOCH
 from hvac.simulate.catalogue import KINDS, Kind
 from hvac.simulate.faults import (
@@ -29,7 +29,7 @@ from hvac.simulate.faults import (
     live_without_memory,
 )
 from hvac.simulate.observation import Trouble, observe
-from hvac.simulate.operation import YEAR, Climate, Floats, climate, operate, settle_value
+from hvac.simulate.operation import YEAR, Climate, climate, operate, settle_value
 from hvac.simulate.simulate_config import SimulateConfig
 from hvac.simulate.towns import BUILDINGS, TOWNS, VENDORS
 
@@ -241,7 +241,7 @@ def _readings(group: _Group, weather: Climate, lives: list[Life]) -> pa.Table:
 def _table(
     group: _Group,
     x_UPD: Floats,
-    observed_UPD: NDArray[np.bool_],
+    observed_UPD: Bools,
     *,
     lower_UP: Floats,
     upper_UP: Floats,
@@ -262,7 +262,7 @@ def _table(
     return pa.table(columns, schema=READINGS)
 
 
-def _words(words: list[str], index: NDArray[np.int64]) -> pa.Array:
+def _words(words: list[str], index: Ints) -> pa.Array:
     """Return the words at some places, as plain strings, without a Python object per row."""
     places = pa.array(index.astype(np.int32))
     return pa.DictionaryArray.from_arrays(places, pa.array(words)).cast(pa.string())

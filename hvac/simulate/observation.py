@@ -9,12 +9,11 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from hvac.arrays import Bools, Floats
 from hvac.simulate.faults import BURN_IN, Life, severity
-from hvac.simulate.operation import YEAR, Base, Climate, Floats, record
+from hvac.simulate.operation import YEAR, Base, Climate, record
 
-Bools = NDArray[np.bool_]
 REPORTED_WHEN_BROKEN = 0.3  # share of repair days on which a point still reports
 
 

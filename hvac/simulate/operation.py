@@ -9,12 +9,11 @@ from datetime import date
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from hvac.arrays import Floats, Times
 from hvac.simulate.catalogue import Kind
 from hvac.simulate.towns import Building, Town
 
-Floats = NDArray[np.float64]
 YEAR = 365.25
 QUICK, SLOW = 0.6, 0.985  # day-to-day memory of weather-like noise and of harmless wandering
 SIGNED_UOMS = {"degC", "K"}  # every other quantity cannot be negative
@@ -68,7 +67,7 @@ def climate(
     return Climate(outdoor_D, town.mean, cooling_D, np.maximum(cooling_D, heating_D))
 
 
-def _occupancy(building: Building, day_D: NDArray[np.datetime64]) -> Floats:
+def _occupancy(building: Building, day_D: Times) -> Floats:
     """Return the share of full occupancy [D]; New Year and Obon empty an office like a Sunday."""
     weekday_D = (day_D.astype(int) + 3) % 7  # 1970-01-01 was a Thursday
     if building.holidays:

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
+from hvac.json_values import Json
 from hvac.storage.paths import AnyPath
 from hvac.storage.places import Place
 
@@ -91,13 +92,13 @@ def write_text(
         file.write(content)
 
 
-def write_json(path: AnyPath, content: Any) -> None:
+def write_json(path: AnyPath, content: Json) -> None:
     """Write JSON, whole or not at all; infinities and what is not a number become null."""
     text = json.dumps(_finite(content), indent=1, default=str, ensure_ascii=False)
     write_text(path, text + "\n")
 
 
-def _finite(content: Any) -> Any:
+def _finite(content: Json) -> Json:
     if isinstance(content, dict):
         return {key: _finite(value) for key, value in content.items()}
     if isinstance(content, list | tuple):

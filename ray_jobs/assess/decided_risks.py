@@ -6,15 +6,22 @@ Calibration and thresholds rest on all windows that are not tested; classes are 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import ray
 import torch
 
+from hvac.arrays import AnyFloats, Floats
 from hvac.decision.calibration import Calibrator
-from hvac.decision.decision import Decision, DecisionConfig, Scored, fit_decisions, on_grid
+from hvac.decision.decision import (
+    Decision,
+    DecisionConfig,
+    Scored,
+    StoredDecision,
+    fit_decisions,
+    on_grid,
+)
 from hvac.errors import HvacError
 from hvac.evaluation.comparison import equipment_rates
 from hvac.features.describe import Recipe
@@ -29,7 +36,6 @@ from ray_jobs.fit.candidates import CandidateScores, FitSettings, needed_windows
 from ray_jobs.tables.windows_table import read_windows
 
 EVALUATED = ("tune", "cal", "test")
-Scores = npt.NDArray[np.floating[Any]]
 
 
 class DecidedRisks(NamedTuple):
@@ -39,10 +45,10 @@ class DecidedRisks(NamedTuple):
     base rate of each horizon in training.
     """
 
-    risk_BH: npt.NDArray[np.float64]
-    threshold_BH: npt.NDArray[np.float64]
-    decision: dict[str, Any]
-    reference_H: npt.NDArray[np.float64]
+    risk_BH: Floats
+    threshold_BH: Floats
+    decision: StoredDecision
+    reference_H: Floats
 
 
 class BundleScores(NamedTuple):
@@ -132,7 +138,7 @@ def _known_rates(family: str, horizons: int) -> tuple[Calibrator, ...] | None:
     return None
 
 
-def _deciding(windows: Windows, score_BH: Scores, recipe: Recipe, without: str | None) -> Scored:
+def _deciding(windows: Windows, score_BH: AnyFloats, recipe: Recipe, without: str | None) -> Scored:
     """Return the windows that decide: not tested, on the evaluation grid, of other facilities."""
     use_B = windows.column("split") != "test"
     use_B &= windows.column("facility_id") != without
@@ -148,13 +154,13 @@ def _decided(decision: Decision, scores: CandidateScores, windows: Windows) -> D
     return DecidedRisks(risk_BH, threshold_BH, decision.to_json(), scores.reference_H)
 
 
-def write_held_out(folder: AnyPath, class_name: str, score_BH: Scores) -> None:
+def write_held_out(folder: AnyPath, class_name: str, score_BH: AnyFloats) -> None:
     """Keep the cross-fitted scores of a class's windows that are not tested."""
     with writing(folder / f"{folder_name(class_name)}.npy") as file:
         np.save(file, score_BH)
 
 
-def read_held_out(folder: AnyPath, class_name: str) -> Scores:
+def read_held_out(folder: AnyPath, class_name: str) -> AnyFloats:
     """Read the cross-fitted scores of a class.
 
     Raises:

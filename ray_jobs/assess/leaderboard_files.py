@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from typing import Any
 
 import yaml
 
+from hvac.evaluation.leaderboard import Leaderboard
 from hvac.evaluation.leaderboard_csv import write_leaderboard_csv
+from hvac.json_values import JsonObject, as_json
 from hvac.report.leaderboard_page import write_leaderboard_page
 from hvac.storage import AnyPath, write_json, write_text
 from ray_jobs.run.records import FeaturizeRecord
@@ -16,7 +17,13 @@ from ray_jobs.run.run_config import CompareConfig, RunConfig
 from ray_jobs.run.workspace import Workspace
 
 FACILITIES = "facilities.json"
-Board = dict[str, Any]
+
+
+class NamedLeaderboard(Leaderboard):
+    """A leaderboard with its name and the key of the table of windows it was made from."""
+
+    name: str
+    table: str
 
 
 def leaderboard_folder(workspace: Workspace, name: str) -> AnyPath:
@@ -25,13 +32,13 @@ def leaderboard_folder(workspace: Workspace, name: str) -> AnyPath:
 
 
 def write_leaderboard(
-    config: RunConfig, section: CompareConfig, board: Board, folder: AnyPath
+    config: RunConfig, section: CompareConfig, board: NamedLeaderboard, folder: AnyPath
 ) -> None:
     """Write leaderboard.json, .csv and .html, and champion.yaml: a run file of the champion."""
     champion_file = folder / "champion.yaml"
     _write_champion(config, section, board["champion"], champion_file)
     write_leaderboard_csv(board, folder / "leaderboard.csv")
-    about = {
+    about: JsonObject = {
         "run": config.name,
         "name": board["name"],
         "created": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
@@ -42,7 +49,7 @@ def write_leaderboard(
     }
     page = folder / "leaderboard.html"
     write_leaderboard_page(board, path=page, language=config.language, about=about)
-    write_json(folder / "leaderboard.json", board)
+    write_json(folder / "leaderboard.json", as_json(board))
 
 
 def _write_champion(
@@ -58,19 +65,19 @@ def _write_champion(
     write_text(path, yaml.safe_dump(settings, allow_unicode=True, sort_keys=False))
 
 
-def finished_leaderboard(workspace: Workspace, name: str = "families") -> Board | None:
+def finished_leaderboard(workspace: Workspace, name: str = "families") -> JsonObject | None:
     """Read the leaderboard of the windows that lie there now; None where there is none."""
     return _of_these_windows(workspace, leaderboard_folder(workspace, name) / "leaderboard.json")
 
 
-def finished_facilities(workspace: Workspace) -> Board | None:
+def finished_facilities(workspace: Workspace) -> JsonObject | None:
     """Read the figures by facility of the windows that lie there now; None where there are none."""
     return _of_these_windows(workspace, workspace.root / FACILITIES)
 
 
-def _of_these_windows(workspace: Workspace, path: AnyPath) -> Board | None:
+def _of_these_windows(workspace: Workspace, path: AnyPath) -> JsonObject | None:
     if not path.exists():
         return None
-    board: Board = json.loads(path.read_text(encoding="utf-8"))
+    board: JsonObject = json.loads(path.read_text(encoding="utf-8"))
     table = workspace.record(FeaturizeRecord).key
     return board if board.get("table") == table else None

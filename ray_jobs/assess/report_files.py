@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import cast
 
 import pyarrow as pa
 
 from hvac.cells import SafeWriter
-from hvac.evaluation.comparison import EvaluationSet
+from hvac.evaluation.comparison import ComparedModels, EvaluationSet
 from hvac.features.describe import Recipe
+from hvac.json_values import JsonObject, branch
 from hvac.report import figures
+from hvac.report.figures import ForecastPanel
+from hvac.report.history_figure import History
+from hvac.report.view import number
 from hvac.scoring.predictions import predictions_table
 from hvac.storage import AnyPath, write_parquet, writing
 from ray_jobs.assess.decided_risks import EVALUATED
@@ -45,7 +50,7 @@ def write_predictions(
 
 
 def write_summary(
-    path: AnyPath, windows: EvaluationSet, metrics: dict[str, Any], model: str
+    path: AnyPath, windows: EvaluationSet, metrics: ComparedModels, model: str
 ) -> None:
     """Write one row per horizon of one model; the threshold is the mean over test windows."""
     with writing(path, "w", newline="", encoding="utf-8-sig") as file:
@@ -54,32 +59,29 @@ def write_summary(
         threshold_H = windows.risks[model].threshold_BH.mean(axis=0)
         for i, horizon in enumerate(windows.horizons):
             figures_of_horizon = metrics["models"][model][str(horizon)]
-            row = {
-                name: figures_of_horizon[name]["value"]
-                for name in SUMMARY
-                if name in figures_of_horizon
-            }
+            row = {name: number(figures_of_horizon.get(name)) for name in SUMMARY}
             row["threshold"] = float(threshold_H[i])
             writer.writerow([horizon, *(row[name] for name in SUMMARY)])
 
 
 def draw_figures(
-    folder: AnyPath, metrics: dict[str, Any], panels: Any, config: RunConfig
-) -> dict[str, dict[str, Any]]:
+    folder: AnyPath, metrics: JsonObject, panels: Sequence[ForecastPanel], config: RunConfig
+) -> dict[str, dict[str, AnyPath]]:
     """Draw every figure in both languages: as files, and for the report."""
     horizons, default = config.windows.horizons, config.model.family
-    curves = metrics["curves"]
-    drawn: dict[str, dict[str, Any]] = {}
+    curves = branch(metrics, "curves")
+    drawn: dict[str, dict[str, AnyPath]] = {}
+    history = cast(History, metrics["history"])
     for language in ("en", "ja"):
         by_name = {
             "forecast_comparison": figures.forecast_comparison(
                 panels, horizons=horizons, language=language
             ),
-            "training_history": figures.training_history(metrics["history"], language=language),
+            "training_history": figures.training_history(history, language=language),
             "reliability": figures.reliability(curves, language=language, default=default),
             "pr_curves": figures.pr_curves(curves, language=language, default=default),
             "metric_bars": figures.metric_bars(
-                metrics["models"], language=language, default=default
+                branch(metrics, "models"), language=language, default=default
             ),
         }
         for name, figure in by_name.items():

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Any
+from typing import TypedDict
 
 import hvac
 from hvac.days import EPOCH
-from hvac.features.window_counts import total_counts
+from hvac.features.window_counts import TotalCounts, total_counts
+from hvac.json_values import JsonObject, as_json
 from hvac.scoring.bundle import Bundle
 from hvac.storage import content_key
 from ray_jobs.run.records import FeaturizeRecord, IngestRecord, TrainRecord
@@ -15,7 +16,14 @@ from ray_jobs.run.run_config import RunConfig
 from ray_jobs.run.workspace import Workspace
 
 
-def run_facts(config: RunConfig, workspace: Workspace, command: str) -> dict[str, Any]:
+class CalibrationFacts(TypedDict):
+    """How scores became probabilities at one horizon: the methods, and each class's."""
+
+    method: str
+    by_class: dict[str, str]
+
+
+def run_facts(config: RunConfig, workspace: Workspace, command: str) -> JsonObject:
     """Return the sections `run`, `panel` and `windows` of metrics.json."""
     featurized = workspace.record(FeaturizeRecord)
     trained = workspace.record(TrainRecord)
@@ -38,11 +46,11 @@ def run_facts(config: RunConfig, workspace: Workspace, command: str) -> dict[str
             "by": config.windows.by,
         },
         "panel": workspace.record(IngestRecord).panel_facts(),
-        "windows": {**window_facts(featurized), "excluded": featurized.left_out},
+        "windows": {**as_json(window_facts(featurized)), "excluded": featurized.left_out},
     }
 
 
-def _encoder_facts(config: RunConfig, workspace: Workspace, trained: TrainRecord) -> dict[str, Any]:
+def _encoder_facts(config: RunConfig, workspace: Workspace, trained: TrainRecord) -> JsonObject:
     first_bundle = next(iter(trained.bundles.values()))
     encoder = Bundle.load(workspace.bundles / first_bundle).encoder
     return {
@@ -54,7 +62,7 @@ def _encoder_facts(config: RunConfig, workspace: Workspace, trained: TrainRecord
     }
 
 
-def _split_facts(config: RunConfig, featurized: FeaturizeRecord) -> dict[str, Any]:
+def _split_facts(config: RunConfig, featurized: FeaturizeRecord) -> JsonObject:
     borders = featurized.borders
     timed = config.splits.kind in ("time", "both")
     return {
@@ -71,15 +79,17 @@ def _date(day: int) -> str:
     return (EPOCH + dt.timedelta(days=day)).isoformat()
 
 
-def window_facts(featurized: FeaturizeRecord) -> dict[str, Any]:
+def window_facts(featurized: FeaturizeRecord) -> dict[str, TotalCounts]:
     """Return counts and weighted base rates per split, over all classes."""
     classes = featurized.model_dump(mode="json")["windows"]
     return total_counts(classes.values())
 
 
-def calibration_facts(trained: TrainRecord, horizons: tuple[int, ...]) -> dict[str, Any]:
+def calibration_facts(
+    trained: TrainRecord, horizons: tuple[int, ...]
+) -> dict[str, CalibrationFacts]:
     """Return how scores became probabilities, by horizon: the method of every class."""
-    facts = {}
+    facts: dict[str, CalibrationFacts] = {}
     for horizon in map(str, horizons):
         by_class = {name: methods[horizon] for name, methods in trained.calibration.items()}
         method = ", ".join(sorted(set(by_class.values())))

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 import ray
 
+from hvac.arrays import Floats
 from hvac.features.describe import Recipe
 from hvac.scoring.bundle import Bundle
 from hvac.scoring.future_windows import (
-    Floats,
+    ForecastFigures,
     FutureWindows,
     fit_bands,
     forecast_metrics,
@@ -42,7 +42,7 @@ def measure_forecasts(
     workspace: Workspace,
     recipes: dict[str, Recipe],
     bundles: Mapping[str, str],
-) -> dict[str, Any]:
+) -> dict[str, ForecastFigures]:
     """Measure the forecasts on a sample of test windows, by horizon and method."""
     samples = sample_windows(config, workspace, recipes, "test")
     loaded = {name: Bundle.load(bundles[name]) for name in samples}

@@ -9,7 +9,7 @@ import json
 import shlex
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import cast
 
 import pyarrow as pa
 import pyarrow.csv as pacsv
@@ -19,12 +19,14 @@ from hvac.cells import safe_table
 from hvac.detect.baseline import RecordZScore, WindowZScore
 from hvac.detect.classification_summary import summary_text
 from hvac.detect.detection_page import write_detection_report
+from hvac.detect.detection_results import DetectionMetrics
 from hvac.detect.detection_tables import alarms_table, scored_windows_table, steps_table
 from hvac.detect.detections import slack_of
 from hvac.detect.detector import AnomalyScorer, Detector
 from hvac.detect.figure_files import draw_detection_figures
 from hvac.detect.part_scores import metrics_of, score_parts
 from hvac.detect.series import Series
+from hvac.json_values import JsonObject, as_json
 from hvac.storage import AnyPath, content_key, write_json, write_parquet, writing
 from ray_jobs.detector.detect_config import DetectConfig
 from ray_jobs.run.records import DetectionRecord, DetectorRecord, SeriesRecord
@@ -47,8 +49,10 @@ def evaluate_detector(
         baselines.append(RecordZScore.fit(series, detector.windows))
     scores = score_parts(series, detector, baselines, config.alarms)
     figures_of_parts = metrics_of(scores, series, detector.windows, seed=config.seed)
-    metrics = _finite(_facts(config, read, trained) | figures_of_parts)
-    write_json(workspace.root / "metrics.json", metrics)
+    facts = {**_facts(config, read, trained), **as_json(figures_of_parts)}
+    plain = _finite(facts)
+    write_json(workspace.root / "metrics.json", plain)
+    metrics = cast(DetectionMetrics, plain)
     _write_csv(scored_windows_table(scores), workspace.root / "predictions.csv")
     if scores.outcomes:
         _write_csv(alarms_table(scores), workspace.root / "alarms.csv")
@@ -64,7 +68,7 @@ def _write_csv(table: pa.Table, path: AnyPath) -> None:
         pacsv.write_csv(safe_table(table), file)
 
 
-def _facts(config: DetectConfig, read: SeriesRecord, trained: DetectorRecord) -> dict[str, Any]:
+def _facts(config: DetectConfig, read: SeriesRecord, trained: DetectorRecord) -> JsonObject:
     """Return how the run was made and what its detector is."""
     settings = config.model_dump(mode="json")
     windows, alarms = config.windows, config.alarms
@@ -105,6 +109,7 @@ def _facts(config: DetectConfig, read: SeriesRecord, trained: DetectorRecord) ->
     }
 
 
-def _finite(tree: Any) -> Any:
+def _finite(tree: JsonObject) -> JsonObject:
     """Return the same tree with None where a number is not finite."""
-    return json.loads(json.dumps(tree), parse_constant=lambda name: None)
+    finite: JsonObject = json.loads(json.dumps(tree), parse_constant=lambda name: None)
+    return finite

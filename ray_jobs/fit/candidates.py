@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import ray
 import torch
 
 import hvac
+from hvac.arrays import AnyFloats, Floats
 from hvac.evaluation.comparison import equipment_rates
 from hvac.features.describe import Recipe
 from hvac.features.encoder import EncoderConfig, load_encoder
@@ -58,8 +58,8 @@ class CandidateScores(NamedTuple):
     is the base rate of each horizon in training.
     """
 
-    score_BH: npt.NDArray[np.floating[Any]]
-    reference_H: npt.NDArray[np.float64]
+    score_BH: AnyFloats
+    reference_H: Floats
     parameters: int = 0
     fit_seconds: float = 0.0
     microseconds_per_window: float = 0.0
@@ -156,7 +156,7 @@ def needed_windows(folder: str, recipe: Recipe, config: FamilyConfig, encoder: A
     return prepared(windows, needs, encoder)
 
 
-def _training_rates(windows: Windows) -> npt.NDArray[np.float64]:
+def _training_rates(windows: Windows) -> Floats:
     return equipment_rates(windows.take(windows.column("split") == "train"))
 
 

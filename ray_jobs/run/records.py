@@ -9,6 +9,8 @@ from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from hvac.json_values import JsonObject
+
 CountByHorizon = dict[str, int]
 SumsByHorizon = dict[str, list[float]]
 
@@ -51,10 +53,11 @@ class IngestRecord(StepRecord):
     buckets_each: int
     files_read: int = 0
 
-    def panel_facts(self) -> dict[str, Any]:
+    def panel_facts(self) -> JsonObject:
         """Return what the report tells of the panel."""
         inner = {"key", "seconds", "buckets", "buckets_each", "files_read"}
-        return self.model_dump(mode="json", exclude=inner)
+        facts: JsonObject = self.model_dump(mode="json", exclude=inner)
+        return facts
 
 
 class SplitCounts(BaseModel):

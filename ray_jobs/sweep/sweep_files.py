@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from pathlib import PurePosixPath
-from typing import Any
+from typing import cast
 
 import yaml
+from ray import tune
 
 from hvac.cells import SafeWriter
 from hvac.errors import HvacError
-from hvac.models.search_space import Settings, with_settings
+from hvac.json_values import Json, JsonObject, as_json
+from hvac.models.search_space import with_settings
 from hvac.report.sweep_page import write_sweep_page
+from hvac.report.sweep_view import Search, Sweep, Trial
 from hvac.storage import AnyPath, write_json, write_text, writing
 from ray_jobs.run.records import TuneRecord
 from ray_jobs.run.run_config import RunConfig
@@ -19,10 +23,8 @@ from ray_jobs.run.tune_config import TuneConfig
 from ray_jobs.sweep.plan import tune_section
 from ray_jobs.sweep.trial_curves import ledger_file, read_ledger
 
-Trial = dict[str, Any]
 
-
-def write_results(config: RunConfig, sweep: AnyPath, grid: Any) -> TuneRecord:
+def write_results(config: RunConfig, sweep: AnyPath, grid: tune.ResultGrid) -> TuneRecord:
     """Write all files and return the sweep's record.
 
     Raises:
@@ -38,11 +40,11 @@ def write_results(config: RunConfig, sweep: AnyPath, grid: Any) -> TuneRecord:
         raise HvacError(
             f"none of the {len(trials)} trials could be fitted; the first: {trials[0]['why']}"
         )
-    best = max(able, key=lambda trial: float(trial["value"]))
+    best = max(able, key=lambda trial: trial["value"] or 0.0)
     _write_best(config, sweep / "best.yaml", best, len(trials))
     _write_table(sweep / "trials.csv", trials, search)
     facts = _sweep(config, sweep, trials, best)
-    write_json(sweep / "sweep.json", facts)
+    write_json(sweep / "sweep.json", as_json(facts))
     write_sweep_page(facts, path=sweep / "sweep.html", language=config.language)
     counts = {
         status: sum(trial["status"] == status for trial in trials)
@@ -60,7 +62,7 @@ def write_results(config: RunConfig, sweep: AnyPath, grid: Any) -> TuneRecord:
     )
 
 
-def _trial(sweep: AnyPath, result: Any, metric: str) -> Trial:
+def _trial(sweep: AnyPath, result: tune.Result, metric: str) -> Trial:
     """Return one trial from its curves; from Ray where its process died before it wrote any."""
     name = PurePosixPath(result.path).name
     curves = read_ledger(ledger_file(sweep, name))
@@ -81,7 +83,7 @@ def _trial(sweep: AnyPath, result: Any, metric: str) -> Trial:
     }
 
 
-def best_run(config: RunConfig, settings: Settings) -> dict[str, Any]:
+def best_run(config: RunConfig, settings: JsonObject) -> dict[str, Json]:
     """Return the run's settings as given, with the best ones in its model and without the sweep."""
     given = config.model_dump(
         mode="json", by_alias=True, exclude_unset=True, exclude={"tune", "model"}
@@ -128,7 +130,10 @@ def _write_table(path: AnyPath, trials: list[Trial], search: TuneConfig) -> None
             measured = [last.get(name) for name in measures[1:]]
             writer.writerow(
                 [
-                    *(trial[k] for k in ("trial", "status", "epochs", "seconds")),
+                    trial["trial"],
+                    trial["status"],
+                    trial["epochs"],
+                    trial["seconds"],
                     *settings,
                     *measured,
                     trial["why"],
@@ -136,7 +141,7 @@ def _write_table(path: AnyPath, trials: list[Trial], search: TuneConfig) -> None
             )
 
 
-def _sweep(config: RunConfig, sweep: AnyPath, trials: list[Trial], best: Trial) -> dict[str, Any]:
+def _sweep(config: RunConfig, sweep: AnyPath, trials: list[Trial], best: Trial) -> Sweep:
     search = tune_section(config)
     base = config.model.model_dump(mode="json", by_alias=True)
     return {
@@ -145,15 +150,15 @@ def _sweep(config: RunConfig, sweep: AnyPath, trials: list[Trial], best: Trial) 
         "folder": str(sweep),
         "family": config.model.family,
         "horizons": list(config.windows.horizons),
-        "search": search.model_dump(mode="json"),
+        "search": cast(Search, search.model_dump(mode="json")),
         "before": {key: _at(base, key) for key in search.space},
         "best": best["trial"],
         "trials": trials,
     }
 
 
-def _at(nested: dict[str, Any], dotted: str) -> Any:
-    value: Any = nested
+def _at(nested: JsonObject, dotted: str) -> Json:
+    value: Json = nested
     for part in dotted.split("."):
-        value = value.get(part) if isinstance(value, dict) else None
+        value = value.get(part) if isinstance(value, Mapping) else None
     return value

@@ -12,9 +12,9 @@ from itertools import zip_longest
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 from scipy.special import expit
 
+from hvac.arrays import AnyFloats
 from hvac.decision.decision import DecisionConfig, Scored, fit_decisions
 from hvac.decision.thresholds import ThresholdConfig, choose_threshold
 from hvac.errors import HvacError
@@ -27,7 +27,6 @@ from hvac.storage import AnyPath
 from ray_jobs.run.tune_config import METRIC
 from ray_jobs.tables.windows_table import load_recipes, prepared_windows
 
-Floats = npt.NDArray[np.floating[Any]]
 Row = dict[str, float]
 Models = dict[str, Model]
 
@@ -167,22 +166,22 @@ def threshold_row(
     )
 
 
-def _metric_values(pr_auc_H: Floats, days: Iterable[int]) -> Row:
+def _metric_values(pr_auc_H: AnyFloats, days: Iterable[int]) -> Row:
     return {METRIC: float(np.nanmean(pr_auc_H)), **_named(METRIC, pr_auc_H, days)}
 
 
-def _named(name: str, value_H: Floats, days: Iterable[int]) -> Row:
+def _named(name: str, value_H: AnyFloats, days: Iterable[int]) -> Row:
     return {f"{name}_{horizon}": float(value) for horizon, value in zip(days, value_H, strict=True)}
 
 
-def _mean(value_CH: Any) -> Floats:
+def _mean(value_CH: Any) -> AnyFloats:
     """Return the mean over classes where defined; nan where it is for none."""
     value_CH = np.array(value_CH, dtype=np.float64)
     known_H = np.isfinite(value_CH).sum(axis=0)
     return np.where(known_H > 0, np.nansum(value_CH, axis=0) / np.maximum(known_H, 1), np.nan)
 
 
-def _pr_auc_H(score_BH: Floats | None, windows: Windows) -> list[float]:
+def _pr_auc_H(score_BH: AnyFloats | None, windows: Windows) -> list[float]:
     """Return weighted PR-AUC over known labels (without scores: of a constant); nan with one kind
     of label only.
     """
@@ -198,7 +197,7 @@ def _pr_auc_H(score_BH: Floats | None, windows: Windows) -> list[float]:
     ]
 
 
-def _cut_H(score_BH: Floats, windows: Windows) -> list[float]:
+def _cut_H(score_BH: AnyFloats, windows: Windows) -> list[float]:
     """Return the cut of the uncalibrated sigmoid with the best F1 on these windows; nan without a
     positive.
     """

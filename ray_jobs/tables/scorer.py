@@ -16,9 +16,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import torch
 
+from hvac.arrays import DayNumbers
 from hvac.days import EPOCH
 from hvac.features.describe import Scene
-from hvac.panel.grid import Days
 from hvac.scoring.bundle import Bundle
 from hvac.scoring.latest import LATEST, PAST, latest_rows, past_rows
 from hvac.storage import AnyPath, parquet_dataset, place, write_json, write_parquet
@@ -78,7 +78,7 @@ class Scorer:
         write_json(score_mark(self.folder, bucket), {"key": self.plan.keys[bucket]})
 
 
-def _with_days(scenes: list[Scene], section: ScoreConfig) -> tuple[list[Scene], list[Days]]:
+def _with_days(scenes: list[Scene], section: ScoreConfig) -> tuple[list[Scene], list[DayNumbers]]:
     """Return the scenes with the end days to score: the newest ones of each, or the one day of the
     settings.
     """
@@ -87,7 +87,7 @@ def _with_days(scenes: list[Scene], section: ScoreConfig) -> tuple[list[Scene], 
     return [scene for scene, _ in kept], [day_B for _, day_B in kept]
 
 
-def _end_days(scene: Scene, section: ScoreConfig) -> Days:
+def _end_days(scene: Scene, section: ScoreConfig) -> DayNumbers:
     first, last = scene.panel.first_day, scene.panel.last_day
     if section.day:
         day = (section.day - EPOCH).days

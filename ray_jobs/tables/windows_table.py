@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from typing import Any
 
 import pyarrow.dataset as pads
 
 from hvac.features.describe import Recipe
 from hvac.features.table import KEY_SCHEMA, Windows, from_arrow
-from hvac.features.window_counts import count_windows
+from hvac.features.window_counts import WindowCounts, count_windows
 from hvac.models.family import Encoding, FamilyConfig, columns_for, prepared
 from hvac.storage import AnyPath, folder_name, matching, parquet_dataset
 from ray_jobs.run.workspace import whole_table
@@ -64,7 +63,7 @@ def _parts(folder: AnyPath, recipe: Recipe) -> list[AnyPath]:
     return matching(class_folder(folder, recipe.class_name), "part-*.parquet")
 
 
-def split_counts(folder: AnyPath, recipe: Recipe) -> dict[str, Any]:
+def split_counts(folder: AnyPath, recipe: Recipe) -> dict[str, WindowCounts]:
     """Count windows, units, known labels and positives of every split of one class."""
     parts = (_label_part(path, recipe) for path in _parts(folder, recipe))
     return count_windows(parts, recipe.windows.horizons)

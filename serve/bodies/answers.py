@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import BaseModel, Field
 
-from hvac.explain.reason import PastCase, reason_of
+from hvac.explain.reason import reason_of
 from hvac.explain.wording import sentence
+from hvac.scoring.latest_rows import DoubtRow, LatestRow, StoredReason
 
 
 class ReasonText(BaseModel):
@@ -184,19 +185,16 @@ class Problem(BaseModel):
     error: str
 
 
-def risk_row(row: dict[str, Any]) -> HorizonRisk:
+def risk_row(row: LatestRow) -> HorizonRisk:
     """Return one horizon's risk out of a row of `latest.parquet`."""
     forecast = None
     if row["forecast"]:
-        ends = [
-            None if row[name] is None else _number(row[name][-1])
-            for name in ("forecast_low", "forecast_high")
-        ]
+        low, high = row["forecast_low"], row["forecast_high"]
         forecast = PointForecast(
             point_id=row["driving_point"],
             value=row["forecast"][-1],
-            low=ends[0],
-            high=ends[1],
+            low=None if low is None else _number(low[-1]),
+            high=None if high is None else _number(high[-1]),
             crossing_probability=row["crossing_probability"],
         )
     return HorizonRisk(
@@ -209,7 +207,7 @@ def risk_row(row: dict[str, Any]) -> HorizonRisk:
     )
 
 
-def _reasons(plain: Sequence[Any] | None) -> list[RiskReason] | None:
+def _reasons(plain: Sequence[StoredReason] | None) -> list[RiskReason] | None:
     if plain is None:
         return None
     return [
@@ -226,8 +224,8 @@ def _reasons(plain: Sequence[Any] | None) -> list[RiskReason] | None:
     ]
 
 
-def _cases(row: dict[str, Any]) -> list[SimilarCase] | None:
-    cases: Sequence[PastCase] | None = row.get("cases")
+def _cases(row: LatestRow) -> list[SimilarCase] | None:
+    cases = row.get("cases")
     if cases is None:
         return None
     similar = []
@@ -249,28 +247,25 @@ def _number(value: float | None) -> float | None:
     return None if value is None or value != value else value
 
 
-def unit_predictions(rows: list[dict[str, Any]]) -> list[UnitPrediction]:
+def unit_predictions(rows: list[LatestRow]) -> list[UnitPrediction]:
     """Return units' predictions out of rows of `latest.parquet`, a row per unit and horizon."""
-    rows_of_unit: dict[Any, list[dict[str, Any]]] = {}
+    rows_of_unit: dict[tuple[int | str | None, ...], list[LatestRow]] = {}
     for row in rows:
         key = (row.get("ask"), row["facility_id"], row["equipment_id"], row["point_id"])
         rows_of_unit.setdefault(key, []).append(row)
     return [_unit_prediction(unit_rows) for unit_rows in rows_of_unit.values()]
 
 
-def _unit_prediction(rows: list[dict[str, Any]]) -> UnitPrediction:
+def _unit_prediction(rows: list[LatestRow]) -> UnitPrediction:
     first = rows[0]
-    same = (
-        "facility_id",
-        "equipment_id",
-        "point_id",
-        "end_date",
-        "status",
-        "learning_days_left",
-        "observed_share",
-    )
     return UnitPrediction(
-        **{name: first[name] for name in same},
+        facility_id=first["facility_id"],
+        equipment_id=first["equipment_id"],
+        point_id=first["point_id"],
+        end_date=first["end_date"],
+        status=first["status"],
+        learning_days_left=first["learning_days_left"],
+        observed_share=first["observed_share"],
         equipment_class=first["class"],
         quality=grade(first["observed_share"], first["status"], first.get("doubts")),
         doubts=first.get("doubts") or [],
@@ -283,7 +278,7 @@ def _unit_prediction(rows: list[dict[str, Any]]) -> UnitPrediction:
 
 
 def grade(
-    observed_share: float, status: str, doubts: Sequence[Any] | None = None
+    observed_share: float, status: str, doubts: Sequence[DoubtRow] | None = None
 ) -> Literal["A", "B", "C", "D"] | None:
     """Grade the data quality of a window in one letter; None while learning, when points without a
     baseline do not count.
@@ -292,7 +287,7 @@ def grade(
 
     >>> grade(0.95, "ok"), grade(0.3, "insufficient_data"), grade(0.9, "learning")
     ('A', 'D', None)
-    >>> grade(0.95, "ok", ["flow is flat"])
+    >>> grade(0.95, "ok", [{"point_id": "flow", "kind": "flat"}])
     'C'
     """
     if status == "learning":

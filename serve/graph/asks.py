@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import pyarrow as pa
 
 from hvac.panel.events import Events, events_by_unit, no_events
 from hvac.panel.grid import Unit
 from hvac.readings.registers import EVENTS
+from serve.memory.store_tables import EventRow
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +26,7 @@ class Ask:
     unit: Unit
     class_name: str
     readings: pa.Table
-    events: Sequence[tuple[Any, ...]] = ()
+    events: Sequence[EventRow] = ()
     install_day: int | None = None
     end_day: int | None = None
 
@@ -47,7 +47,7 @@ def events_of(ask: Ask) -> Events:
     """Return the events of an ask in the form in which the batch jobs read them from a table."""
     if not ask.events:
         return no_events()
-    columns: list[list[Any]] = [list(column) for column in zip(*ask.events, strict=True)]
+    columns = [list(column) for column in zip(*ask.events, strict=True)]
     arrays = [
         (
             pa.array(column, pa.int32()).cast(pa.date32())

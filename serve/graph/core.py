@@ -16,29 +16,31 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import cast
 
 import numpy as np
 
+from hvac.arrays import Floats
 from hvac.days import EPOCH
 from hvac.errors import BundleError, InputError
-from hvac.features.describe import Recipe, UnitRecord, scenes
+from hvac.features.describe import Recipe, Scene, UnitRecord, scenes
 from hvac.features.peers import PeerLevel
 from hvac.features.table import Windows, concat
 from hvac.models.family import NEEDS, prepared
 from hvac.panel.grid import unit_panel
 from hvac.scoring.bundle import Bundle as Bundle
 from hvac.scoring.explanations import explain_newest
-from hvac.scoring.latest import Newest, latest_records, newest, outlooks
+from hvac.scoring.latest import Newest, PointOutlook, latest_records, newest, outlooks
 from hvac.scoring.latest import driving_outlooks as driving_outlooks
 from hvac.scoring.latest import newest_risks as newest_risks
+from hvac.scoring.latest_rows import LatestRow
 from hvac.storage import AnyPath, matching
 from serve.graph.asks import Ask, events_of
 from serve.graph.published_peers import PeerLevels as PeerLevels
 from serve.graph.ready import ready_rows as ready_rows
 from serve.graph.ready import ready_windows as ready_windows
+from serve.graph.rows import BundleFacts, ExplainedRow, OutlookRow, Rows
 
-Floats = Any
 log = logging.getLogger(__name__)
 
 
@@ -141,7 +143,7 @@ def _group(
         for scene in _scenes(ask, bundle.recipe, _level(shelf.peers, ask, bundle.recipe))
     ]
     latest = newest([scene for _, scene in numbered_scenes], bundle.recipe, end_day=end_day)
-    ready = prepared(latest.windows, bundle.model.config.needs, lambda: bundle.encoder)
+    ready = prepared(latest.windows, bundle.needs, lambda: bundle.encoder)
     latest = replace(latest, windows=ready)
     return Group(
         bundle_id=bundle_id, latest=latest, ask_B=tuple(number for number, _ in numbered_scenes)
@@ -156,7 +158,7 @@ def _level(peers: PeerLevels | None, ask: Ask, recipe: Recipe) -> PeerLevel | No
     return level if level and set(recipe.points) <= set(level.points) else None
 
 
-def _scenes(ask: Ask, recipe: Recipe, level: PeerLevel | None) -> list[Any]:
+def _scenes(ask: Ask, recipe: Recipe, level: PeerLevel | None) -> list[Scene]:
     panel = unit_panel(ask.readings, ask.unit, recipe.points, aggregate=recipe.windows.aggregate)
     unit_scenes = [] if panel is None else scenes(panel, recipe, _record(ask, level))
     if panel is None or not unit_scenes:
@@ -201,23 +203,29 @@ def risks_of_many(many: Sequence[tuple[Bundle, Windows]]) -> list[Floats]:
 
 
 def assemble(
-    bundle: Bundle, group: Group, risk_BH: Floats, outlook_B: Sequence[dict[int, Any]]
-) -> list[dict[str, Any]]:
+    bundle: Bundle,
+    group: Group,
+    risk_BH: Floats,
+    outlook_B: Sequence[dict[int, PointOutlook]],
+) -> Rows:
     """Return the rows of one group as in `latest.parquet`, each with the number of its ask in
     `ask`.
     """
-    rows = latest_records(group.latest, risk_BH, outlook_B, bundle)
+    rows = cast(Rows, latest_records(group.latest, risk_BH, outlook_B, bundle))
     rows_per_window = len(bundle.horizons)
-    return [{**row, "ask": group.ask_B[place // rows_per_window]} for place, row in enumerate(rows)]
+    numbered: Rows = []
+    for place, row in enumerate(rows):
+        numbered.append({**row, "ask": group.ask_B[place // rows_per_window]})
+    return numbered
 
 
-def rows_in_order(groups: Iterable[list[dict[str, Any]]]) -> list[dict[str, Any]]:
+def rows_in_order(groups: Iterable[Rows]) -> Rows:
     """Return the rows of all groups in the order of the asks, then of points and horizons."""
     rows = [row for group in groups for row in group]
     return sorted(rows, key=lambda row: (row["ask"], row["point_id"] or "", row["horizon"]))
 
 
-def shared_out(rows: Iterable[dict[str, Any]], sizes: Sequence[int]) -> list[list[dict[str, Any]]]:
+def shared_out(rows: Iterable[LatestRow], sizes: Sequence[int]) -> list[Rows]:
     """Divide rows of requests that were answered together; `sizes` holds each request's number of
     asks.
 
@@ -225,7 +233,7 @@ def shared_out(rows: Iterable[dict[str, Any]], sizes: Sequence[int]) -> list[lis
     [[{'ask': 0}], [{'ask': 0}]]
     """
     ends = np.cumsum(sizes)
-    rows_of_requests: list[list[dict[str, Any]]] = [[] for _ in sizes]
+    rows_of_requests: list[Rows] = [[] for _ in sizes]
     for row in rows:
         request = int(np.searchsorted(ends, row["ask"], side="right"))
         rows_of_requests[request].append(
@@ -234,7 +242,7 @@ def shared_out(rows: Iterable[dict[str, Any]], sizes: Sequence[int]) -> list[lis
     return rows_of_requests
 
 
-def explanations(shelf: Shelf, asks: Sequence[Ask]) -> list[dict[str, Any]]:
+def explanations(shelf: Shelf, asks: Sequence[Ask]) -> list[ExplainedRow]:
     """Return why each window that can be scored has its risks: reasons by horizon, past cases.
 
     Each has the number of its ask in `ask`, and its point where points are scored alone.
@@ -242,54 +250,56 @@ def explanations(shelf: Shelf, asks: Sequence[Ask]) -> list[dict[str, Any]]:
     Raises:
         BundleError: a bundle was made before reasons, or its family has none.
     """
-    rows: list[dict[str, Any]] = []
+    rows: list[ExplainedRow] = []
     for group in prepare(shelf, asks):
         bundle = shelf(group.bundle_id)
         points = group.latest.windows.column("point_id").tolist()
         explained = explain_newest(bundle, group.latest)
         for number, point, explanation in zip(group.ask_B, points, explained, strict=True):
             if explanation is not None:
-                reasons = dict(zip(bundle.horizons, explanation.reasons_H, strict=True))
-                row = {"ask": number, "point_id": point}
-                rows.append({**row, "reasons": reasons, "cases": explanation.cases})
+                row: ExplainedRow = {
+                    "ask": number,
+                    "point_id": point,
+                    "reasons": dict(zip(bundle.horizons, explanation.reasons_H, strict=True)),
+                    "cases": explanation.cases,
+                }
+                rows.append(row)
     return rows
 
 
-def all_outlooks(
-    bundle: Bundle, latest: Newest, horizons: Sequence[int]
-) -> list[list[dict[str, Any]]]:
+def all_outlooks(bundle: Bundle, latest: Newest, horizons: Sequence[int]) -> list[list[OutlookRow]]:
     """Forecast every point of every window, in physical units, for each horizon. Windows that
     cannot be scored get [].
     """
-    return [
-        (
-            [
-                {
-                    "horizon": h,
-                    **{
-                        k: v.tolist() if isinstance(v, np.ndarray) else v
-                        for k, v in outlook._asdict().items()
-                    },
-                }
-                for h, outlooks_of_points in zip(
-                    horizons, outlooks(bundle, x_CL, frame, horizons), strict=True
-                )
-                for outlook in outlooks_of_points
-            ]
-            if ok
-            else []
-        )
-        for x_CL, frame, ok in zip(
-            np.asarray(latest.windows.x_BCL), latest.frames, latest.ok_B, strict=True
-        )
-    ]
+    rows_of_windows: list[list[OutlookRow]] = []
+    x_BCL = np.asarray(latest.windows.x_BCL)
+    for x_CL, frame, ok in zip(x_BCL, latest.frames, latest.ok_B, strict=True):
+        rows: list[OutlookRow] = []
+        if ok:
+            of_horizons = outlooks(bundle, x_CL, frame, horizons)
+            for horizon, of_points in zip(horizons, of_horizons, strict=True):
+                rows += [_outlook_row(horizon, outlook) for outlook in of_points]
+        rows_of_windows.append(rows)
+    return rows_of_windows
+
+
+def _outlook_row(horizon: int, outlook: PointOutlook) -> OutlookRow:
+    return {
+        "horizon": horizon,
+        "point": outlook.point,
+        "value_D": outlook.value_D.tolist(),
+        "low_D": outlook.low_D.tolist(),
+        "high_D": outlook.high_D.tolist(),
+        "crossing": outlook.crossing,
+    }
 
 
 def slim(windows: Windows, bundle: Bundle) -> Windows:
     """Keep only what the bundle's family looks at, as the windows travel to the next stage."""
-    needed = {NEEDS[need] for need in bundle.model.config.needs}
-    dropped: dict[str, Any] = {name: None for name in NEEDS.values() if name not in needed}
-    return replace(windows, keys=windows.keys.select(["facility_id", "status"]), **dropped)
+    needed = {NEEDS[need] for need in bundle.needs}
+    dropped: dict[str, None] = {name: None for name in NEEDS.values() if name not in needed}
+    keys = windows.keys.select(["facility_id", "status"])
+    return replace(windows, keys=keys, **dropped)  # type: ignore[arg-type]  # names of arrays only
 
 
 def values_only(latest: Newest) -> Newest:
@@ -302,7 +312,7 @@ def values_only(latest: Newest) -> Newest:
     return replace(latest, windows=windows)
 
 
-def about(bundle: Bundle) -> dict[str, Any]:
+def about(bundle: Bundle) -> BundleFacts:
     """Describe a bundle: class, family, points, days, thresholds and kinds of events."""
     thresholds = dict(
         zip(map(str, bundle.horizons), bundle.decision.threshold_H.tolist(), strict=True)
@@ -320,12 +330,12 @@ def about(bundle: Bundle) -> dict[str, Any]:
     }
 
 
-def about_one(shelf: Shelf, bundle_id: str) -> dict[str, Any]:
+def about_one(shelf: Shelf, bundle_id: str) -> BundleFacts:
     """Describe a bundle by its id (`about`)."""
     return about(shelf(bundle_id))
 
 
-def about_fresh(shelf: Shelf, bundle_id: str) -> dict[str, Any]:
+def about_fresh(shelf: Shelf, bundle_id: str) -> BundleFacts:
     """Read a bundle anew, try it out and describe it. Raise BundleError where anything of it is
     damaged.
     """

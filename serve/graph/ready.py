@@ -5,22 +5,19 @@ Legend: B windows, C points, L lookback days, K context features, S summaries of
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from hvac.arrays import Float32s, Floats
 from hvac.errors import InputError
 from hvac.features.recent import RECENT_NAMES, recent_of_windows
 from hvac.features.statistics import statistics
-from hvac.features.table import KEY_SCHEMA, VECTORS, Windows, matrix
+from hvac.features.table import KEY_SCHEMA, Windows, matrix
 from hvac.models.family import prepared
 from hvac.scoring.bundle import Bundle
 from hvac.scoring.predictions import predictions_table
 
-Floats = npt.NDArray[np.float32]
 SUMMARIES = ("recent", "raw", "peers", "residuals")
 
 
@@ -47,6 +44,7 @@ def ready_windows(bundle: Bundle, table: pa.Table) -> Windows:
     if broken_B.any():
         row = int(np.flatnonzero(broken_B)[0])
         raise InputError(f"{expected}, found values that are not finite numbers in row {row}")
+    summaries = _summaries(table, x_BCL)
     windows = Windows(
         keys=_ready_keys(table, bundle),
         observed_B=np.ones(len(table), dtype=np.float32),
@@ -54,30 +52,32 @@ def ready_windows(bundle: Bundle, table: pa.Table) -> Windows:
         x_BCL=x_BCL,
         f_BCF=statistics(x_BCL.astype(np.float64)).astype(np.float32),
         k_BK=_context(table, len(bundle.recipe.context.names)),
-        **_summaries(table, x_BCL),
+        n_BCS=summaries["recent"],
+        r_BCS=summaries["raw"],
+        d_BCS=summaries["peers"],
+        e_BCS=summaries["residuals"],
     )
-    return prepared(windows, bundle.model.config.needs, lambda: bundle.encoder)
+    return prepared(windows, bundle.needs, lambda: bundle.encoder)
 
 
-def _context(table: pa.Table, length: int) -> Floats:
+def _context(table: pa.Table, length: int) -> Float32s:
     if "context" not in table.column_names:
         return np.full((len(table), length), np.nan, np.float32)
     _check_lengths("context", table["context"], length, f"expected {length} context values per row")
     return np.asarray(matrix(table["context"]), np.float32)
 
 
-def _summaries(table: pa.Table, x_BCL: Floats) -> dict[str, Any]:
+def _summaries(table: pa.Table, x_BCL: Float32s) -> dict[str, Float32s]:
     """Read the summaries of the last days that are given; make `recent` of the values, and the
     others unknown.
     """
     shape = (*x_BCL.shape[:2], len(RECENT_NAMES))
-    summaries: dict[str, Any] = {}
+    summaries: dict[str, Float32s] = {}
     for name in SUMMARIES:
-        attribute, _ = VECTORS[name]
         if name in table.column_names:
-            summaries[attribute] = _summary(name, table[name], shape)
+            summaries[name] = _summary(name, table[name], shape)
         else:
-            summaries[attribute] = (
+            summaries[name] = (
                 recent_of_windows(x_BCL).astype(np.float32)
                 if name == "recent"
                 else np.full(shape, np.nan, np.float32)
@@ -85,7 +85,7 @@ def _summaries(table: pa.Table, x_BCL: Floats) -> dict[str, Any]:
     return summaries
 
 
-def _summary(name: str, column: pa.ChunkedArray, shape: tuple[int, ...]) -> Floats:
+def _summary(name: str, column: pa.ChunkedArray, shape: tuple[int, ...]) -> Float32s:
     _, points, per_point = shape
     expected = (
         f"expected {points} points × {per_point} summaries = {points * per_point} values per row"
@@ -112,7 +112,7 @@ def _check_lengths(name: str, column: pa.ChunkedArray, length: int, expected: st
 
 
 def _ready_keys(table: pa.Table, bundle: Bundle) -> pa.Table:
-    given: dict[str, Any] = {
+    given: dict[str, pa.Array] = {
         "class": pa.array([bundle.recipe.class_name] * len(table)),
         "status": pa.array(["ok"] * len(table)),
     }
@@ -132,7 +132,7 @@ def _ready_keys(table: pa.Table, bundle: Bundle) -> pa.Table:
     return pa.table(columns, schema=KEY_SCHEMA)
 
 
-def ready_rows(bundle: Bundle, windows: Windows, risk_BH: npt.NDArray[np.float64]) -> pa.Table:
+def ready_rows(bundle: Bundle, windows: Windows, risk_BH: Floats) -> pa.Table:
     """Return the predictions table of ready windows: a row per window and horizon."""
     threshold_BH = bundle.decision.threshold_BH(windows.column("facility_id"))
     names = {"model": bundle.family, "bundle_id": bundle.name}

@@ -8,16 +8,20 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar, TypeVarTuple
 
 import pyarrow as pa
 
 from hvac.storage import AnyPath
 from serve import service_metrics
 from serve.graph.asks import Ask
+from serve.graph.rows import BundleFacts, ExplainedRow, OutlookRow, Rows
+
+if TYPE_CHECKING:
+    from serve.graph.core import Group
 
 Part = tuple[str, pa.Table]
-Rows = list[dict[str, Any]]
+Given = TypeVarTuple("Given")
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 Other = TypeVar("Other")
@@ -29,16 +33,16 @@ class Stages(Protocol):
     async def predict(self, asks: Sequence[Ask]) -> Rows:
         """Return rows of `latest.parquet` with the number of the ask in `ask`."""
 
-    async def forecast(self, ask: Ask, horizons: Sequence[int]) -> list[dict[str, Any]]:
+    async def forecast(self, ask: Ask, horizons: Sequence[int]) -> list[OutlookRow]:
         """Return every point's forecast for each horizon."""
 
-    async def explain(self, asks: Sequence[Ask]) -> Rows:
+    async def explain(self, asks: Sequence[Ask]) -> list[ExplainedRow]:
         """Return reasons by horizon and past cases of every window, with its `ask` and point."""
 
     async def bulk(self, part: Part) -> pa.Table:
         """Predict ready windows that one bundle scores, in their order."""
 
-    async def about(self, bundle_id: str, *, fresh: bool = False) -> dict[str, Any]:
+    async def about(self, bundle_id: str, *, fresh: bool = False) -> BundleFacts:
         """Describe a bundle; `fresh` reads it anew from its folder (BundleError where it is
         damaged).
         """
@@ -78,7 +82,7 @@ class Rounds(Generic[Item, Result]):
         self._thread.submit(self._round, loop)
         return await answer
 
-    async def alone(self, work: Callable[..., Other], *given: Any) -> Other:
+    async def alone(self, work: Callable[[*Given], Other], *given: *Given) -> Other:
         """Run other work on the same thread."""
         return await asyncio.get_running_loop().run_in_executor(self._thread, work, *given)
 
@@ -96,7 +100,9 @@ class Rounds(Generic[Item, Result]):
         loop.call_soon_threadsafe(_settle, [answer for _, answer in taken], results)
 
 
-def _settle(answers: Sequence[asyncio.Future[Any]], results: Sequence[Any]) -> None:
+def _settle(
+    answers: Sequence[asyncio.Future[Result]], results: Sequence[Result | Exception]
+) -> None:
     """Hand each result, or exception, to the request that still waits for it."""
     for answer, result in zip(answers, results, strict=True):
         if answer.done():
@@ -172,7 +178,7 @@ class LocalStages:
             groups = self.core.prepare(self.shelf, asks)
         return self.core.rows_in_order(map(self._finish, groups))
 
-    def _finish(self, group: Any) -> Rows:
+    def _finish(self, group: Group) -> Rows:
         bundle = self.shelf(group.bundle_id)
         with service_metrics.timed("model"):
             risk_BH = self.core.newest_risks(bundle, group.latest.windows)
@@ -180,9 +186,9 @@ class LocalStages:
             outlook_B = self.core.driving_outlooks(bundle, group.latest)
         return self.core.assemble(bundle, group, risk_BH, outlook_B)
 
-    async def forecast(self, ask: Ask, horizons: Sequence[int]) -> list[dict[str, Any]]:
+    async def forecast(self, ask: Ask, horizons: Sequence[int]) -> list[OutlookRow]:
 
-        def work() -> list[dict[str, Any]]:
+        def work() -> list[OutlookRow]:
             (group,) = self.core.prepare(self.shelf, [ask])
             outlooks_of_windows = self.core.all_outlooks(
                 self.shelf(group.bundle_id), group.latest, horizons
@@ -191,7 +197,7 @@ class LocalStages:
 
         return await self._rounds.alone(work)
 
-    async def explain(self, asks: Sequence[Ask]) -> Rows:
+    async def explain(self, asks: Sequence[Ask]) -> list[ExplainedRow]:
         return await self._rounds.alone(self.core.explanations, self.shelf, asks)
 
     async def bulk(self, part: Part) -> pa.Table:
@@ -203,8 +209,7 @@ class LocalStages:
 
         return await self._rounds.alone(work)
 
-    async def about(self, bundle_id: str, *, fresh: bool = False) -> dict[str, Any]:
-
+    async def about(self, bundle_id: str, *, fresh: bool = False) -> BundleFacts:
         return await self._rounds.alone(
             self.core.about_fresh if fresh else self.core.about_one, self.shelf, bundle_id
         )

@@ -16,6 +16,7 @@ from fastapi.responses import PlainTextResponse
 from hvac.days import EPOCH
 from hvac.panel.grid import Unit
 from hvac.readings.registers import OPEN_END
+from hvac.scoring.latest_rows import RankedUnit
 from hvac.scoring.worklist import ranking_csv
 from serve import service_metrics
 from serve.bodies import unfold
@@ -28,14 +29,18 @@ from serve.bodies.answers import (
     unit_predictions,
 )
 from serve.bodies.bulk import ARROW, PARQUET, check_kind
+from serve.bodies.looks import EquipmentAnswer, KnownReading, RankedAnswer, RankedEquipment
 from serve.bodies.schemas import ForecastBody, PredictBody, PromoteBody, PushBody
+from serve.graph.rows import OutlookRow
 from serve.http import pages
 from serve.http.door import Door
 from serve.http.error_answers import install_handlers
 from serve.http.guard import Guard
 from serve.ids import SentId
 from serve.keys import Caller
-from serve.service import Service
+from serve.service import Readiness, Service
+from serve.work.bundle_choice import ListedBundle, Promotion
+from serve.work.risk_rows import FacilitySummary
 
 ABOUT = (
     "How likely an anomaly begins within 30, 60 and 90 days, for every piece of HVAC equipment."
@@ -46,6 +51,8 @@ ProblemSet = {
     code: {"model": Problem}
     for code in (400, 401, 403, 404, 405, 408, 413, 415, 421, 422, 429, 503, 504)
 }
+ANYTHING = dict[str, Any]
+"""The model of answers whose fields are plain: they are sent as they are."""
 FacilityId = Annotated[SentId, InPath(description="facility; a slash in it is sent as %2F")]
 EquipmentId = Annotated[SentId, InPath(description="equipment; percent-encoded like the facility")]
 BundleId = Annotated[SentId, InPath(description="bundle")]
@@ -114,8 +121,13 @@ def _predicting(service: Service, door: Door) -> APIRouter:
         """Forecast every point's value day by day, with a 90 % band."""
         door.check(caller, body.facility_id)
         first, answer = await service.forecast(body, body.horizons)
-        same = {name: first[name] for name in ("facility_id", "equipment_id", "end_date", "status")}
-        return Forecasts(**same, forecasts=[_daily(one) for one in answer])
+        return Forecasts(
+            facility_id=first["facility_id"],
+            equipment_id=first["equipment_id"],
+            end_date=first["end_date"],
+            status=first["status"],
+            forecasts=[_daily(one) for one in answer],
+        )
 
     @routes.post("/readings", response_model=Stored, status_code=202)
     async def readings(body: PushBody, caller: Caller = push) -> Stored:
@@ -132,8 +144,8 @@ def _looking(service: Service, door: Door) -> APIRouter:
     routes = APIRouter(prefix="/v1", tags=["look"])
     read = Depends(door.may("read"))
 
-    @routes.get("/facilities")
-    async def facilities(caller: Caller = read) -> dict[str, Any]:
+    @routes.get("/facilities", response_model=ANYTHING)
+    async def facilities(caller: Caller = read) -> dict[str, list[FacilitySummary]]:
         """List every facility with its equipment in alarm."""
         return {"facilities": await asyncio.to_thread(service.facilities, caller.sees)}
 
@@ -147,7 +159,7 @@ def _looking(service: Service, door: Door) -> APIRouter:
         caller: Caller = read,
         form: Annotated[str, Query(alias="format", pattern="^(json|csv)$")] = "json",
         language: Language = None,
-    ) -> Any:
+    ) -> Response | RankedAnswer:
         """List the equipment of a facility, the highest risk first; `format=csv` opens in Excel."""
         door.check(caller, facility_id)
         entries = await asyncio.to_thread(service.ranking, facility_id)
@@ -162,10 +174,10 @@ def _looking(service: Service, door: Door) -> APIRouter:
             "ranking": [_ranked(n, entry) for n, entry in enumerate(entries, 1)],
         }
 
-    @routes.get("/equipment/{facility_id}/{equipment_id:path}")
+    @routes.get("/equipment/{facility_id}/{equipment_id:path}", response_model=ANYTHING)
     async def equipment(
         facility_id: FacilityId, equipment_id: EquipmentId, caller: Caller = read
-    ) -> dict[str, Any]:
+    ) -> EquipmentAnswer:
         """Show one piece of equipment: newest predictions, the last 90 days of readings, events,
         alarms so far.
         """
@@ -202,15 +214,15 @@ def _operating(service: Service, door: Door) -> APIRouter:
     routes = APIRouter(tags=["operate"])
     read, admin = Depends(door.may("read")), Depends(door.may("admin"))
 
-    @routes.get("/v1/models")
-    async def models(caller: Caller = read) -> dict[str, Any]:
+    @routes.get("/v1/models", response_model=ANYTHING)
+    async def models(caller: Caller = read) -> dict[str, list[ListedBundle]]:
         """List the bundles, and whom each serves."""
         return {"models": await service.models(caller)}
 
-    @routes.post("/v1/models/{bundle_id}/promote")
+    @routes.post("/v1/models/{bundle_id}/promote", response_model=ANYTHING)
     async def promote(
         bundle_id: BundleId, body: PromoteBody | None = None, caller: Caller = admin
-    ) -> dict[str, Any]:
+    ) -> Promotion:
         """Let a bundle serve its class in a facility, or in the whole fleet, without a restart."""
         facility = body.facility_id if body else None
         door.check_promote(caller, facility)
@@ -220,8 +232,8 @@ def _operating(service: Service, door: Door) -> APIRouter:
     async def healthz() -> dict[str, str]:
         return {"status": "alive"}
 
-    @routes.get("/readyz", include_in_schema=False)
-    async def readyz(request: Request) -> dict[str, Any]:
+    @routes.get("/readyz", include_in_schema=False, response_model=ANYTHING)
+    async def readyz(request: Request) -> Readiness:
         """Tell whether requests can be answered (the store is there, and a bundle serves), and what
         cannot be scored.
         """
@@ -251,7 +263,7 @@ def csv_response(text: str, name: str) -> Response:
     return Response(text.encode(), media_type="text/csv; charset=utf-8", headers=headers)
 
 
-def _daily(outlook: dict[str, Any]) -> DailyForecast:
+def _daily(outlook: OutlookRow) -> DailyForecast:
     def plain(values: list[float]) -> list[float | None]:
         return [value if value == value else None for value in values]
 
@@ -266,34 +278,43 @@ def _daily(outlook: dict[str, Any]) -> DailyForecast:
     )
 
 
-def _ranked(rank: int, entry: dict[str, Any]) -> dict[str, Any]:
-    same = (
-        "facility_id",
-        "equipment_id",
-        "class",
-        "end_date",
-        "days_behind",
-        "status",
-        "learning_days_left",
-    )
-    facts = {name: entry[name] for name in (*same, "observed_share")} | {"point_id": entry["point"]}
-    return {"rank": rank, **facts, "risks": entry["risks"], "alarms": entry["alarms"]}
+def _ranked(rank: int, entry: RankedUnit) -> RankedEquipment:
+    return {
+        "rank": rank,
+        "facility_id": entry["facility_id"],
+        "equipment_id": entry["equipment_id"],
+        "class": entry["class"],
+        "end_date": entry["end_date"],
+        "days_behind": entry["days_behind"],
+        "status": entry["status"],
+        "learning_days_left": entry["learning_days_left"],
+        "observed_share": entry["observed_share"],
+        "point_id": entry["point"],
+        "risks": entry["risks"],
+        "alarms": entry["alarms"],
+    }
 
 
-def _last_days(table: pa.Table, days: int) -> list[dict[str, Any]]:
+def _last_days(table: pa.Table, days: int) -> list[KnownReading]:
     rows = table.sort_by([("point_id", "ascending"), ("date", "ascending")]).to_pylist()
     newest = max((row["date"] for row in rows), default=EPOCH)
-    names = ("point_id", "date", "value", "lower_limit", "upper_limit")
-    return [
-        {name: _known(row[name]) for name in names}
-        for row in rows
-        if (newest - row["date"]).days < days
-    ]
+    readings: list[KnownReading] = []
+    for row in rows:
+        if (newest - row["date"]).days < days:
+            reading: KnownReading = {
+                "point_id": row["point_id"],
+                "date": row["date"],
+                "value": _known(row["value"]),
+                "lower_limit": _known(row["lower_limit"]),
+                "upper_limit": _known(row["upper_limit"]),
+            }
+            readings.append(reading)
+    return readings
 
 
-def _known(value: Any) -> Any:
+def _known(value: float | None) -> float | None:
     """Return the value; None for a number that JSON does not know."""
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+    return None if value is None or not math.isfinite(value) else value
 
 
 def _end(day: int) -> str | None:

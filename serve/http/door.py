@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import Callable, Collection, Mapping
-from typing import Any
+from collections.abc import Awaitable, Callable, Collection, Mapping
 
 from fastapi import Request
 from starlette.types import Scope
@@ -49,7 +48,7 @@ class Door:
             )
         return _allowed(caller, needed_role(method, path))
 
-    def may(self, role: str) -> Callable[[Request], Any]:
+    def may(self, role: str) -> Callable[[Request], Awaitable[Caller]]:
         """Make a dependency that returns the caller whom the guard let in. It raises NoKey or
         Forbidden.
         """

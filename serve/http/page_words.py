@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from hvac.explain.reason import reason_of
 from hvac.explain.wording import headline
+from hvac.scoring.latest_rows import RankedUnit
 from hvac.words import LANGUAGES, Texts, read_texts
 
 
@@ -22,9 +20,9 @@ class PageWords(Texts):
     def __init__(self, language: str) -> None:
         super().__init__(language, read_texts("serve.http", "texts.yaml"))
 
-    def first_reason(self, entry: Mapping[str, Any]) -> str:
+    def first_reason(self, entry: RankedUnit) -> str:
         """Write the strongest reason for an entry's alarm; nothing where there is none."""
-        reasons = [reason_of(reason) for reason in entry["reasons"]]
+        reasons = [reason_of(reason) for reason in entry["reasons"] or ()]
         if not reasons or reasons[0].log_odds <= 0:
             return ""
         return headline(reasons[0], self.language)

@@ -6,8 +6,10 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-from typing import Annotated, Any
+from collections.abc import Sequence
+from typing import Annotated, NotRequired, TypedDict
 
+import pyarrow as pa
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import HTMLResponse
 from markupsafe import Markup
@@ -17,16 +19,19 @@ from hvac.errors import HvacError
 from hvac.explain.wording import case_sentence, sentence, strength
 from hvac.panel.grid import Unit
 from hvac.readings.registers import OPEN_END
+from hvac.scoring.latest_rows import LatestRow, RankedUnit
 from hvac.scoring.worklist import doubts_text, ranking_csv
 from hvac.words import short_number
 from serve.bodies.answers import grade
 from serve.bodies.schemas import AskedUnit
+from serve.graph.rows import Rows
 from serve.http.chart import Drawing, draw_chart
 from serve.http.door import Door
 from serve.http.page_words import PageWords
 from serve.http.rendering import FOLDER, language_of, render
 from serve.ids import SentId
 from serve.keys import Caller
+from serve.memory.store_tables import EventRow
 from serve.service import Service
 
 FIRST = 15
@@ -59,7 +64,7 @@ def _add_lists(routes: APIRouter, service: Service, door: Door) -> None:
     read = Depends(door.may("read"))
     default = service.config.language
 
-    async def seen_by(caller: Caller) -> list[dict[str, Any]]:
+    async def seen_by(caller: Caller) -> list[RankedUnit]:
         entries = await asyncio.to_thread(service.ranking)
         return [entry for entry in entries if caller.sees(entry["facility_id"])]
 
@@ -124,9 +129,72 @@ def _add_equipment(routes: APIRouter, service: Service, door: Door) -> None:
         return render(request, "equipment.html.j2", default=default, **view, why=why)
 
 
+class RankingView(TypedDict):
+    """What a page of ranked equipment shows: (rank, equipment) of `all`, and what it was asked."""
+
+    facility_id: str | None
+    shown: list[tuple[int, RankedUnit]]
+    all: int
+    horizons: list[int]
+    q: str
+    kind: str
+    alarms: str
+    kinds: list[str]
+
+
+class AlarmCount(TypedDict):
+    """The horizons, and how much equipment has an alarm within the shortest."""
+
+    horizons: list[int]
+    in_alarm: int
+
+
+class PointValue(TypedDict):
+    """What a point is expected to show on a day, with its band and chance of crossing a limit."""
+
+    point: str | None
+    date: dt.date
+    value: float
+    low: float
+    high: float
+    crossing: float | None
+
+
+class PointReading(TypedDict):
+    """A reading of the store with its limits."""
+
+    date: dt.date
+    value: float
+    lower_limit: float | None
+    upper_limit: float | None
+
+
+class EquipmentView(TypedDict):
+    """What the page of one piece of equipment shows.
+
+    `best` is the newest prediction, `rows` those of its point; `charts` are (point, SVG), events
+    (start, kind, end, point), alarms (last day of the window, horizon, risk), newest first.
+    """
+
+    unit: Unit
+    class_name: str
+    installed: dt.date | None
+    set_aside: str | None
+    best: LatestRow | None
+    rows: Rows
+    behind: int
+    grade: str | None
+    doubts: str
+    outlook: PointValue | None
+    charts: list[tuple[str, Markup]]
+    readings: dict[str, list[PointReading]]
+    events: list[tuple[dt.date, str, str, str | None]]
+    alarms: list[tuple[dt.date, int, float | None]]
+
+
 def ranking_view(
-    facility_id: str | None, entries: list[dict[str, Any]], *, q: str, kind: str, alarms: str
-) -> dict[str, Any]:
+    facility_id: str | None, entries: list[RankedUnit], *, q: str, kind: str, alarms: str
+) -> RankingView:
     """Return what a page of ranked equipment shows, with the ranks before it is filtered."""
     shown = [(rank, e) for rank, e in enumerate(entries, 1) if _fits(e, q, kind, alarms)]
     return {
@@ -141,8 +209,7 @@ def ranking_view(
     }
 
 
-def _summary(entries: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return the horizons, and how much equipment has an alarm within the shortest."""
+def _summary(entries: list[RankedUnit]) -> AlarmCount:
     horizons = _horizons(entries)
     return {
         "horizons": horizons,
@@ -150,11 +217,11 @@ def _summary(entries: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def _horizons(entries: list[dict[str, Any]]) -> list[int]:
+def _horizons(entries: list[RankedUnit]) -> list[int]:
     return sorted({h for entry in entries for h in entry["risks"]})
 
 
-def _fits(entry: dict[str, Any], q: str, kind: str, alarms: str) -> bool:
+def _fits(entry: RankedUnit, q: str, kind: str, alarms: str) -> bool:
     names = f"{entry['facility_id']} {entry['equipment_id']} {entry.get('point') or ''}".casefold()
     return (
         q.strip().casefold() in names
@@ -169,7 +236,7 @@ def _until(end_day: int, words: PageWords) -> str:
     return words("equipment.ongoing") if end >= OPEN_END else end.isoformat()
 
 
-def equipment_view(service: Service, unit: Unit, words: PageWords) -> dict[str, Any]:
+def equipment_view(service: Service, unit: Unit, words: PageWords) -> EquipmentView:
     """Return what the page of one equipment shows. Raise Unknown where it is not stored."""
     stored, table, events = service.record(unit)
     rows = service.rows(*unit)
@@ -204,9 +271,19 @@ def equipment_view(service: Service, unit: Unit, words: PageWords) -> dict[str, 
     }
 
 
+class ReasonsView(TypedDict):
+    """Reasons in words (sentence, strength) and past cases; `missing` tells why there are none."""
+
+    missing: str
+    days: NotRequired[int]
+    cases: NotRequired[list[str]]
+    in_favour: NotRequired[list[tuple[str, str]]]
+    opposed: NotRequired[list[tuple[str, str]]]
+
+
 async def reasons_view(
-    service: Service, unit: Unit, rows: list[dict[str, Any]], words: PageWords
-) -> dict[str, Any] | None:
+    service: Service, unit: Unit, rows: Rows, words: PageWords
+) -> ReasonsView | None:
     """Return the reasons of the shortest horizon with an alarm (else of the shortest), in words.
 
     It is None where there is no risk; `missing` tells where there can be no reasons.
@@ -222,74 +299,86 @@ async def reasons_view(
     window = next((row for row in explained if row["point_id"] == shown["point_id"]), None)
     if window is None:
         return None
-    sides: dict[str, list[tuple[str, str]]] = {"in_favour": [], "opposed": []}
+    in_favour: list[tuple[str, str]] = []
+    opposed: list[tuple[str, str]] = []
     for reason in window["reasons"][shown["horizon"]]:
-        side = sides["in_favour" if reason.log_odds > 0 else "opposed"]
+        side = in_favour if reason.log_odds > 0 else opposed
         side.append((sentence(reason, words.language), strength(reason)))
     cases = []
     for case in window["cases"]:
         named = case.facility_id == unit.facility_id
         cases.append(case_sentence(case, words.language, named=named))
-    return {"missing": "", "days": shown["horizon"], "cases": cases, **sides}
+    return {
+        "missing": "",
+        "days": shown["horizon"],
+        "cases": cases,
+        "in_favour": in_favour,
+        "opposed": opposed,
+    }
 
 
-def _by_point(table: Any) -> dict[str, list[dict[str, Any]]]:
+def _by_point(table: pa.Table) -> dict[str, list[PointReading]]:
     """Return the readings of the last 90 days of every point, oldest first."""
     rows = table.sort_by([("point_id", "ascending"), ("date", "ascending")]).to_pylist()
     newest = max((row["date"] for row in rows), default=EPOCH)
-    rows_of_point: dict[str, list[dict[str, Any]]] = {}
+    rows_of_point: dict[str, list[PointReading]] = {}
     for row in rows:
         if (newest - row["date"]).days < SHOWN_DAYS:
             rows_of_point.setdefault(row["point_id"], []).append(row)
     return rows_of_point
 
 
-def _outlook(rows: list[dict[str, Any]]) -> dict[str, Any] | None:
+def _outlook(rows: Rows) -> PointValue | None:
     """Return the forecast for the shortest horizon; None where there is none."""
     known = [row for row in rows if row["forecast"]]
     if not known:
         return None
     row = min(known, key=lambda r: r["horizon"])
+    value_D, low_D, high_D = _forecast(row)
     return {
         "point": row["driving_point"],
         "date": row["end_date"] + days(row["horizon"]),
-        "value": row["forecast"][-1],
-        "low": row["forecast_low"][-1],
-        "high": row["forecast_high"][-1],
+        "value": value_D[-1],
+        "low": low_D[-1],
+        "high": high_D[-1],
         "crossing": row["crossing_probability"],
     }
 
 
+def _forecast(row: LatestRow) -> tuple[list[float], list[float], list[float]]:
+    """Return the forecast of a row that has one, with the edges of its band, day by day."""
+    return row["forecast"] or [], row["forecast_low"] or [], row["forecast_high"] or []
+
+
+def _line(values: list[tuple[dt.date, float | None]]) -> list[tuple[int, float]]:
+    """Return the values that are known, by day since 1970-01-01."""
+    return [((date - EPOCH).days, value) for date, value in values if value is not None]
+
+
 def _chart(
     point: str,
-    readings: list[dict[str, Any]],
-    rows: list[dict[str, Any]],
-    events: Any,
+    readings: list[PointReading],
+    rows: Rows,
+    events: Sequence[EventRow],
     words: PageWords,
 ) -> str:
     measured = [((row["date"] - EPOCH).days, row["value"]) for row in readings]
-    limits = {
-        name: [((row["date"] - EPOCH).days, row[name]) for row in readings if row[name] is not None]
-        for name in ("lower_limit", "upper_limit")
-    }
+    lower = _line([(row["date"], row["lower_limit"]) for row in readings])
+    upper = _line([(row["date"], row["upper_limit"]) for row in readings])
     outlook = [row for row in rows if row["forecast"] and row["driving_point"] == point]
     forecast, band = [], []
     if outlook:
         row = min(outlook, key=lambda r: r["horizon"])
         end = (row["end_date"] - EPOCH).days
-        forecast = [(end + i, value) for i, value in enumerate(row["forecast"], 1)]
-        edges = zip(row["forecast_low"], row["forecast_high"], strict=True)
-        band = [
-            (end + i, low, high)
-            for i, (low, high) in enumerate(edges, 1)
-            if low == low and high == high
-        ]
-    ends = [short_number(line[-1][1]) if line else "–" for line in limits.values()]
-    limit_words = (
-        words("chart.limits", low=ends[0], high=ends[1])
-        if any(limits.values())
-        else words("chart.no_limits")
-    )
+        value_D, low_D, high_D = _forecast(row)
+        forecast = [(end + i, value) for i, value in enumerate(value_D, 1)]
+        for i, (low, high) in enumerate(zip(low_D, high_D, strict=True), 1):
+            if low == low and high == high:
+                band.append((end + i, low, high))
+    limit_words = words("chart.no_limits")
+    if lower or upper:
+        ends = [short_number(line[-1][1]) if line else "–" for line in (lower, upper)]
+        limit_words = words("chart.limits", low=ends[0], high=ends[1])
     title = words(
         "chart.alt",
         point=point,
@@ -310,8 +399,8 @@ def _chart(
         Drawing(
             title=title,
             measured=measured,
-            lower=limits["lower_limit"],
-            upper=limits["upper_limit"],
+            lower=lower,
+            upper=upper,
             forecast=forecast,
             band=band,
             events=marks,

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
 import numpy as np
 from sqlalchemy import Connection, delete, func, select
 
 from hvac.explain.reason import plain_reason, reason_of
 from hvac.panel.grid import Unit
+from hvac.scoring.latest_rows import LatestRow, StoredRow
 from serve.memory.database import Row, execute_many, insert_rows, upsert_rows
 from serve.memory.store_claims import done
 from serve.memory.store_part import Claim, StorePart
@@ -45,12 +45,19 @@ LAST_DAYS = select(
 ).group_by(PREDICTIONS.c.facility_id, PREDICTIONS.c.equipment_id)
 
 
+class StoredPrediction(StoredRow):
+    """A row of `latest.parquet` as stored; `end_day` counts from 1970-01-01."""
+
+    end_date: str
+    end_day: int
+
+
 class PredictionStore(StorePart):
     """Predictions, and equipment that there can be none of."""
 
     def save_predictions(
         self,
-        latest: Iterable[dict[str, Any]],
+        latest: Iterable[LatestRow],
         claims: Sequence[Claim] = (),
     ) -> None:
         """Keep the newest predictions (rows of `latest.parquet`); their equipment waits no longer.
@@ -72,7 +79,7 @@ class PredictionStore(StorePart):
 
     def take_predictions(
         self,
-        latest: Iterable[dict[str, Any]],
+        latest: Iterable[LatestRow],
         versions: Mapping[tuple[str, str], int],
     ) -> None:
         """Keep predictions made elsewhere of versions of equipment.
@@ -124,7 +131,7 @@ class PredictionStore(StorePart):
         self,
         facility_id: str | None = None,
         equipment_id: str | None = None,
-    ) -> list[dict[str, Any]]:
+    ) -> list[StoredPrediction]:
         """Return the newest predictions, of all, one facility or one equipment.
 
         They are rows of `latest.parquet`, by facility, equipment, point and horizon.
@@ -188,7 +195,7 @@ def _last_days(rows: Iterable[Row]) -> dict[tuple[str, str], int]:
     return last
 
 
-def _prediction(row: dict[str, Any]) -> Row:
+def _prediction(row: LatestRow) -> Row:
     """Return a row of `latest.parquet` as stored: some of it in columns, the whole as JSON.
 
     Past cases are not kept: they are looked for when they are asked for.
@@ -196,8 +203,9 @@ def _prediction(row: dict[str, Any]) -> Row:
     end_day = int(np.datetime64(row["end_date"], "D").astype(int))
     body = {**row, "end_date": str(row["end_date"]), "end_day": end_day}
     body.pop("cases", None)
-    if row.get("reasons") is not None:
-        body["reasons"] = [plain_reason(reason_of(reason)) for reason in row["reasons"]]
+    reasons = row.get("reasons")
+    if reasons is not None:
+        body["reasons"] = [plain_reason(reason_of(reason)) for reason in reasons]
     keys = (row["facility_id"], row["equipment_id"], row["point_id"] or "", row["horizon"], end_day)
     judged = (row["status"], row["risk"], int(bool(row["alarm"])), row["bundle_id"])
     return (*keys, *judged, json.dumps(body))

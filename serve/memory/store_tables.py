@@ -6,8 +6,6 @@ change of a table needs a new file in serve/memory/migrations/versions as well.
 
 from __future__ import annotations
 
-from typing import Any
-
 from sqlalchemy import (
     DOUBLE_PRECISION,
     BigInteger,
@@ -119,6 +117,10 @@ API_KEYS = Table(
 )
 
 
+EventRow = tuple[str, str, str, int, int, str | None]
+"""Facility, equipment, kind, first and last day (since 1970-01-01), point."""
+
+
 def of_unit(table: Table) -> ColumnElement[bool]:
     """Return the condition that a row is of one unit, which `unit_values` names."""
     facility: BindParameter[str] = bindparam("unit_facility")
@@ -126,7 +128,7 @@ def of_unit(table: Table) -> ColumnElement[bool]:
     return and_(table.c.facility_id == facility, table.c.equipment_id == equipment)
 
 
-def unit_values(unit: tuple[str, str]) -> dict[str, Any]:
+def unit_values(unit: tuple[str, str]) -> dict[str, str]:
     """Return the values of `of_unit` for a unit.
 
     >>> unit_values(("F1", "E1"))

@@ -7,10 +7,12 @@ import hashlib
 import json
 import time
 from collections.abc import Mapping
-from typing import Any
+from typing import TypedDict
 
 from hvac.errors import BundleError
+from hvac.json_values import JsonObject
 from serve.bodies.problems import Refused, Unknown
+from serve.graph.rows import BundleFacts
 from serve.graph.stages import Stages
 from serve.keys import Caller
 from serve.memory.step_records import read_user_config
@@ -19,6 +21,31 @@ from serve.settings import ServeConfig
 
 ASSIGNED_FOR_S = 1.0
 Assigned = Mapping[tuple[str, str], str]
+
+
+class Promotion(TypedDict):
+    """The bundle that serves now, where, and which one did before."""
+
+    promoted: BundleFacts
+    facility_id: str | None
+    before: str | None
+
+
+class ServedBundle(BundleFacts):
+    """Facts of a bundle, and the facilities that it serves."""
+
+    serves: list[str]
+
+
+class DamagedBundle(TypedDict):
+    """A bundle that cannot be read, and why."""
+
+    bundle_id: str
+    serves: list[str]
+    damaged: str
+
+
+ListedBundle = ServedBundle | DamagedBundle
 
 
 class BundleChoice:
@@ -67,7 +94,7 @@ class BundleChoice:
         served = {serving(assigned, facility_id, name) for name in classes}
         return {bundle for bundle in served if bundle}
 
-    def declare(self, user_config: dict[str, Any] | None) -> None:
+    def declare(self, user_config: JsonObject | None) -> None:
         """Take over the bundles of a Serve `user_config` where they differ from the last ones.
 
         Raises:
@@ -84,7 +111,7 @@ class BundleChoice:
             self.store.remember("declared", mark)
         self._assigned = (0.0, {})
 
-    async def promote(self, bundle_id: str, facility_id: str | None) -> dict[str, Any]:
+    async def promote(self, bundle_id: str, facility_id: str | None) -> Promotion:
         """Read a bundle anew, and let it serve its class.
 
         Raises:
@@ -103,7 +130,7 @@ class BundleChoice:
         self._assigned = (0.0, {})
         return {"promoted": promoted, "facility_id": facility_id, "before": before}
 
-    async def models(self, caller: Caller) -> list[dict[str, Any]]:
+    async def models(self, caller: Caller) -> list[ListedBundle]:
         """List bundles with whom each serves; a key of one facility sees those that serve it."""
         assigned = await asyncio.to_thread(self.store.assignments)
         serves: dict[str, list[str]] = {}
@@ -113,7 +140,7 @@ class BundleChoice:
         names = await asyncio.to_thread(self._bundle_names)
         if caller.facility_id != FLEET:
             names &= await asyncio.to_thread(self.bundles_of, caller.facility_id, assigned)
-        models: list[dict[str, Any]] = []
+        models: list[ListedBundle] = []
         for name in sorted(names):
             served = sorted(serves.get(name, []))
             try:

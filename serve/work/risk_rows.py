@@ -2,26 +2,40 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import math
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import TypedDict, TypeVar
 
 from hvac.days import EPOCH
 from hvac.panel.windows import OK
+from hvac.scoring.latest_rows import RankedUnit, StoredRow
 from hvac.scoring.worklist import ranking
 from serve.bodies.problems import Refused
+from serve.graph.rows import ExplainedRow, Rows
 
-Row = dict[str, Any]
+AnyRow = TypeVar("AnyRow", bound=StoredRow)
 
 
-def is_sound(row: Row) -> bool:
+class FacilitySummary(TypedDict):
+    """Counts of a facility's equipment: in alarm (by horizon too), not scored; the newest day."""
+
+    facility_id: str
+    equipment: int
+    in_alarm: int
+    alarms: dict[str, int]
+    not_scored: int
+    end_date: dt.date | None
+
+
+def is_sound(row: StoredRow) -> bool:
     """Tell whether the risk of a scored row is a probability, and its forecast finite numbers."""
     risk, forecast = row["risk"], row["forecast"] or ()
     is_probability = row["status"] != OK or (risk is not None and 0 <= risk <= 1)
     return is_probability and all(map(math.isfinite, forecast))
 
 
-def checked_rows(rows: list[Row]) -> list[Row]:
+def checked_rows(rows: list[AnyRow]) -> list[AnyRow]:
     """Return the rows. Raise Refused where one is not sound: its bundle is damaged."""
     for row in rows:
         if not is_sound(row):
@@ -29,7 +43,7 @@ def checked_rows(rows: list[Row]) -> list[Row]:
     return rows
 
 
-def check_risks(risks: Sequence[float | None], bundles: Any) -> None:
+def check_risks(risks: Sequence[float | None], bundles: Iterable[str]) -> None:
     """Raise Refused where a risk is no probability; `bundles` holds each risk's bundle."""
     for risk, bundle in zip(risks, bundles, strict=True):
         if risk is None or not 0 <= risk <= 1:
@@ -43,13 +57,13 @@ def _no_probability(bundle: str) -> str:
     )
 
 
-def with_reasons(rows: list[Row], explained: list[Row]) -> list[Row]:
+def with_reasons(rows: Rows, explained: Sequence[ExplainedRow]) -> Rows:
     """Return rows with the reasons of their horizon and the past cases of their window.
 
     Those that could not be scored have None.
     """
     of_window = {(row["ask"], row["point_id"]): row for row in explained}
-    joined = []
+    joined: Rows = []
     for row in rows:
         window = of_window.get((row["ask"], row["point_id"]))
         reasons = window["reasons"][row["horizon"]] if window else None
@@ -57,12 +71,12 @@ def with_reasons(rows: list[Row], explained: list[Row]) -> list[Row]:
     return joined
 
 
-def ranked_units(rows: list[Row]) -> list[Row]:
+def ranked_units(rows: Rows) -> list[RankedUnit]:
     """Rank the equipment of prediction rows, the highest risk first."""
     return ranking(rows, last_day=max((row["end_date"] for row in rows), default=EPOCH))
 
 
-def facility_summary(name: str, units: int, rows: list[Row]) -> Row:
+def facility_summary(name: str, units: int, rows: Rows) -> FacilitySummary:
     """Count a facility's equipment, its alarms by horizon, and what was not scored."""
     entries = ranked_units(rows)
     alarms = {}

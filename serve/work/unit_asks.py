@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Sequence
-from typing import Any
 
 import pyarrow as pa
 
@@ -16,10 +15,11 @@ from serve.bodies.schemas import AskedUnit
 from serve.graph.asks import Ask, compact
 from serve.ids import is_id
 from serve.memory.store import ALL, Store, UnitRow
+from serve.memory.store_tables import EventRow
 from serve.work.bundle_choice import Assigned, BundleChoice
 
 CACHED_RECORDS = 256
-Record = tuple[pa.Table, list[tuple[Any, ...]]]
+Record = tuple[pa.Table, list[EventRow]]
 
 
 class UnitAsks:
@@ -29,7 +29,7 @@ class UnitAsks:
         self.store, self.choice = store, choice
         self._records: OrderedDict[tuple[Unit, int], Record] = OrderedDict()
 
-    def record(self, unit: Unit) -> tuple[UnitRow, pa.Table, list[tuple[Any, ...]]]:
+    def record(self, unit: Unit) -> tuple[UnitRow, pa.Table, list[EventRow]]:
         """Return equipment with its readings and events. Raise Unknown where it is not stored."""
         stored = self.store.unit(unit)
         if stored is None:

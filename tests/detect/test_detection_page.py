@@ -12,12 +12,12 @@ from matplotlib.text import Text
 from hvac.detect.classification_summary import summary_text
 from hvac.detect.detection_figures import probability_figure, sample_figure
 from hvac.detect.detection_page import write_detection_report
+from hvac.detect.detection_results import DetectionView
 from hvac.detect.detection_texts import DetectWords
 from hvac.detect.detector_differences import difference_notes
 from hvac.detect.figure_files import draw_detection_figures
 from hvac.detect.part_scores import Assessment, metrics_of
 from hvac.detect.sliding import SlidingConfig
-from hvac.report.view import View
 from tests.detect.detect_example import SMALL, assessed, assessed_sines, clocked, small_fleet
 
 HISTORY = [
@@ -121,7 +121,7 @@ def test_verdict_by_counts_says_who_lost_and_that_it_is_not_decided(
         "models": {"cnn1d": counted(*mine), "zscore_record": counted(*theirs)},
         "differences": {},
     }
-    (line,) = difference_notes(View(metrics=content, images={}, words=DetectWords("en")))
+    (line,) = difference_notes(DetectionView(metrics=content, images={}, words=DetectWords("en")))
     assert english in line.text
     assert line.tone == "unclear"
 
@@ -136,7 +136,7 @@ def test_verdict_by_interval_has_its_tone(verdict: str, tone: str) -> None:
         "models": {"cnn1d": counted, "zscore_window": counted},
         "differences": {"zscore_window": difference},
     }
-    (line,) = difference_notes(View(metrics=content, images={}, words=DetectWords("ja")))
+    (line,) = difference_notes(DetectionView(metrics=content, images={}, words=DetectWords("ja")))
     assert line.tone == tone
     assert "-10.0 ポイント" in line.text
 

@@ -1,0 +1,51 @@
+"""What the stages give, as types: predictions, forecasts of points, facts of a bundle."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypedDict
+
+from hvac.explain.reason import PastCase, Reason
+from hvac.scoring.latest_rows import LatestRow
+
+Rows = list[LatestRow]
+_Class = TypedDict("_Class", {"class": str})
+
+
+class OutlookRow(TypedDict):
+    """One point's forecast at one horizon, in physical units, day by day.
+
+    Bounds are nan where the band could not be calibrated, `crossing` where there are no limits.
+    """
+
+    horizon: int
+    point: str
+    value_D: list[float]
+    low_D: list[float]
+    high_D: list[float]
+    crossing: float
+
+
+class ExplainedRow(TypedDict):
+    """Why a window has its risks: reasons by horizon, and past cases that looked alike.
+
+    `ask` numbers the asks; there is a point where points are scored alone.
+    """
+
+    ask: int
+    point_id: str | None
+    reasons: dict[int, Sequence[Reason]]
+    cases: Sequence[PastCase]
+
+
+class BundleFacts(_Class):
+    """What a bundle is for; thresholds are by horizon."""
+
+    bundle_id: str
+    family: str
+    by: str
+    points: list[str]
+    lookback_days: int
+    horizons_days: list[int]
+    thresholds: dict[str, float]
+    event_kinds: list[str]
