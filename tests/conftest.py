@@ -24,9 +24,13 @@ settings.register_profile("same", derandomize=True, **UNTIMED)
 settings.register_profile("explore", **UNTIMED)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 FIRST = (
-    "test_pipeline",
+    "test_pipeline",  # makes the finished small run that the others wait for
     "test_graph",
-)  # while one worker makes the finished small run, the other has the longest rest
+    "test_faults",
+    "test_cluster",
+    "test_tune",
+    "test_urls",
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -326,7 +326,7 @@ def test_killed_sweep_goes_on_and_ends_with_every_trial_once(
     )
     search = {"algorithm": "asha", "trials": 4, "concurrent": 1, "grace_epochs": 2, "space": SPACE}
     content = {**SMALL, "workspace": str(tmp_path / "run"), "model": {"family": "hybrid", "epochs": 6}, "tune": search,
-               "ray": {"num_cpus": 2, "object_store_mb": 150}}  # fmt: skip
+               "ray": {"num_cpus": 1, "object_store_mb": 150}}  # fmt: skip
     (tmp_path / "run.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
 
     process = start("tune", tmp_path / "run.yaml")
