@@ -11,11 +11,13 @@ tune it. Calibration and thresholds rest on cross-fitted scores.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import ray
 import torch
 
+from hvac.certainty.certainty import fit_certainty
 from hvac.decision.decision import Decision, Scored, fit_decisions, on_grid
 from hvac.explain.background import choose_background
 from hvac.explain.games import has_reasons
@@ -46,7 +48,7 @@ from ray_jobs.tables.windows_table import (
     table_columns,
 )
 
-BUNDLES = 2  # raised where bundles hold more than before, so that classes are trained anew
+BUNDLES = 3  # raised where bundles hold more than before, so that classes are trained anew
 
 
 def run(config: RunConfig) -> TrainRecord:
@@ -81,6 +83,10 @@ def _train(config: RunConfig, workspace: Workspace, key: str) -> TrainRecord:
         bundle = _bundle(
             config, fits[name], recipe, decisions[name], bands[name], training, encoder
         )
+        abstain = config.decision.abstain
+        certainty = fit_certainty(scored[name], decisions[name], abstain, bundle.horizons)
+        bundle = replace(bundle, certainty=certainty)
+        bundle.__dict__["encoder"] = encoder()  # loaded here already
         bundles[name] = bundle.save(workspace.bundles).name
         history[name] = _history(recipe, state)
     return TrainRecord(
@@ -109,7 +115,7 @@ def _bundle(
     training: dict[str, Any],
     encoder: Encoding,
 ) -> Bundle:
-    bundle = Bundle(
+    return Bundle(
         model=fitted.fit.model,
         recipe=recipe,
         decision=decision,
@@ -120,8 +126,6 @@ def _bundle(
         background=fitted.background,
         cases=fitted.cases,
     )
-    bundle.__dict__["encoder"] = encoder()  # loaded here already
-    return bundle
 
 
 def _history(recipe: Recipe, state: FitState | None) -> dict[str, Any]:
