@@ -41,7 +41,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def _turn(item: pytest.Item) -> int:
     if item.path.stem in FIRST:
         return FIRST.index(item.path.stem)
-    return 2 if item.path.parent.name == "ray_jobs" else 3
+    return len(FIRST) + (item.path.parent.name != "ray_jobs")
 
 
 S3_SERVER = """
