@@ -16,14 +16,14 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import expit, logit
 
-from hvac.arrays import Bools, DayNumbers, Floats, Ints
+from hvac.arrays import Bools, Floats, Ints
 from hvac.decision.calibration import RISK_FLOOR, running_maximum
 from hvac.decision.decision import Decision, Scored
 
 DRAWS: Final = 50
 LOW, HIGH = 5, 95  # percent of the draws
-SLOPE_STD: Final = 0.2  # of the prior
-INTERCEPT_STD: Final = 0.5
+SLOPE_STD: Final = 0.4  # of the prior; chosen on simulated fleets (benchmarks/certainty.py)
+INTERCEPT_STD: Final = 0.8
 STEPS: Final = 12
 MOST_STEP: Final = 2.0
 SEED: Final = 18
@@ -52,15 +52,14 @@ class RiskBands(NamedTuple):
         return np.minimum(low_BH, risk_BH), np.maximum(high_BH, risk_BH)
 
 
-def fit_bands(scored: Scored, decision: Decision, horizons: tuple[int, ...]) -> RiskBands:
+def fit_bands(scored: Scored, decision: Decision) -> RiskBands:
     """Fit the bands of one class.
 
-    Windows of a unit overlap: together they count as often as a horizon fits into their days.
+    Windows of a unit overlap: together they count as one.
 
     Args:
         scored: its labelled windows that are not tested, with cross-fitted scores.
         decision: of the class.
-        horizons: in days.
     """
     risk_BH = decision.risk(scored.score_BH, scored.windows.column("facility_id"))
     odds_BH = logit(np.clip(risk_BH, RISK_FLOOR, 1 - RISK_FLOOR))
@@ -76,7 +75,6 @@ def fit_bands(scored: Scored, decision: Decision, horizons: tuple[int, ...]) -> 
             [rng.normal(1, SLOPE_STD, DRAWS), rng.normal(0, INTERCEPT_STD, DRAWS)]
         )
         share_B = _unit_shares(weight_BH[:, h], unit_B)
-        share_B *= _times(scored.windows.end_day_B, unit_B, horizons[h])
         share_DB = drawn_DU[:, unit_B] * share_B
         lines.append(_lines(odds_BH[:, h], y_BH[:, h], share_DB, prior_D2))
     line_HD2 = np.stack(lines)
@@ -87,15 +85,6 @@ def _unit_shares(weight_B: Floats, unit_B: Ints) -> Floats:
     """Weigh windows so that each unit counts as one, however many windows it has."""
     total_U = np.bincount(unit_B, weight_B)
     return np.asarray(weight_B / np.maximum(total_U, 1e-12)[unit_B])
-
-
-def _times(end_day_B: DayNumbers, unit_B: Ints, horizon: int) -> Floats:
-    """Return how often a horizon fits into the days of each window's unit, at least once."""
-    first_U = np.full(int(unit_B.max(initial=-1)) + 1, np.iinfo(np.int32).max, dtype=np.int64)
-    last_U = np.full(len(first_U), np.iinfo(np.int32).min, dtype=np.int64)
-    np.minimum.at(first_U, unit_B, end_day_B)
-    np.maximum.at(last_U, unit_B, end_day_B)
-    return np.asarray(np.maximum((last_U - first_U) / horizon, 1.0)[unit_B])
 
 
 def _lines(odds_B: Floats, y_B: Bools, share_DB: Floats, prior_D2: Floats) -> Floats:

@@ -103,7 +103,7 @@ def fit_certainty(
         config: what is to be promised.
         horizons: in days.
     """
-    bands = fit_bands(scored, decision, horizons)
+    bands = fit_bands(scored, decision)
     windows = scored.windows
     facility_B = windows.column("facility_id")
     risk_BH = decision.risk(scored.score_BH, facility_B)
