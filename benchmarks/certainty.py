@@ -1,6 +1,6 @@
 """Whether the bands and the promise on false alarms hold, on many small simulated fleets.
 
-    python benchmarks/certainty.py
+    python benchmarks/certainty.py [--workspace runs/demo]
 
 Every fleet has 30 units, a year of weekly windows, a hazard of its own, and scores that are bent by
 a slope and an intercept of its own. Calibration, thresholds (F1), bands and the rule for alarms are
@@ -9,6 +9,8 @@ fitted on it; 400 fresh units of the same fleet tell what is true.
 - promise: of the fleets and horizons where a budget of 1 false alarm a unit-year is promised (90 %),
   in how many the alarms that are kept hold it.
 - bands: of the deciles of risk of fresh windows, in how many the true rate lies inside the mean band.
+- unfamiliar (with a workspace): how often "needs a look" is said of test windows of a class, and of
+  windows of other classes with as many points, which its bundle has never seen.
 - share withheld, and the Brier score of all windows and of the 85 % with the narrowest bands.
 
 Writes results/certainty.json.
@@ -16,6 +18,8 @@ Writes results/certainty.json.
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from support import Row, machine, parser, record  # isort: skip
@@ -27,6 +31,10 @@ from hvac.certainty.withholding import false_alarms
 from hvac.decision.abstain_config import AbstainConfig
 from hvac.decision.decision import DecisionConfig, fit_decisions
 from hvac.decision.thresholds import alarms
+from hvac.explain.past_cases import LOOKED_AT
+from hvac.scoring.bundle import Bundle
+from hvac.storage import place
+from ray_jobs.tables.windows_table import load_recipes, read_windows, table_columns
 from tests.certainty.fleets_example import HORIZONS, facts_of, fleet
 
 UNITS, FRESH = 30, 400
@@ -37,6 +45,7 @@ def main() -> None:
     """Simulate, fit, compare, and write the file."""
     command = parser(__doc__)
     command.add_argument("--fleets", type=int, default=200)
+    command.add_argument("--workspace", type=Path)
     asked = command.parse_args()
     rows = [_one(seed) for seed in range(20 if asked.quick else asked.fleets)]
     promises = [held for row in rows for held in row["held"]]
@@ -55,6 +64,8 @@ def main() -> None:
             "high": float(np.percentile(gains, 97.5)),
         },
     }
+    if asked.workspace:
+        results["unfamiliar"] = _unfamiliar(asked.workspace)
     shown = [Row(name, "", f"{value}", "certainty", None) for name, value in results.items()]
     record("certainty", machine(("numpy", "scipy"), cores=1), shown, results, asked.quick)
 
@@ -91,6 +102,32 @@ def _one(seed: int) -> dict[str, Any]:
         "inside": _inside(risk_BH, y_BH, sure.low_BH, sure.high_BH),
         "withheld": float(sure.needs_look_BH.mean()),
         "gain": float(error_BH[:, 0].mean() - error_BH[narrow_B, 0].mean()),
+    }
+
+
+def _unfamiliar(workspace: Path) -> dict[str, float]:
+    """Return the share of windows that need a look: of the bundle's class, and of other classes."""
+    recipes = load_recipes(place(workspace / "windows"))
+    bundles = {
+        name: Bundle.load(next((workspace / "bundles").glob(f"{name}-*"))) for name in recipes
+    }
+    own, others = [], []
+    for name, bundle in bundles.items():
+        for other, recipe in recipes.items():
+            if recipe.width != bundle.recipe.width:
+                continue
+            needs = tuple(sorted(set(bundle.needs) | set(LOOKED_AT) | {"values"}))
+            columns = tuple(sorted(table_columns(place(workspace / "windows"), recipe) & {*needs}))
+            windows = read_windows(place(workspace / "windows"), recipe, ("test",), columns)
+            windows = bundle.prepared(replace(windows, points=None))
+            risk_BH = bundle.predict(windows).risk_BH
+            sure = bundle.sureness(windows, risk_BH)
+            assert sure is not None, "the workspace's bundles hold bands"
+            (own if other == name else others).append(float(sure.needs_look_BH[:, 0].mean()))
+    return {
+        "own_class": float(np.mean(own)),
+        "other_class": float(np.mean(others)),
+        "times": float(np.mean(others) / max(np.mean(own), 1e-9)),
     }
 
 
