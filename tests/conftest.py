@@ -24,9 +24,13 @@ settings.register_profile("same", derandomize=True, **UNTIMED)
 settings.register_profile("explore", **UNTIMED)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 FIRST = (
-    "test_pipeline",
+    "test_pipeline",  # makes the finished small run that the others wait for
     "test_graph",
-)  # while one worker makes the finished small run, the other has the longest rest
+    "test_faults",
+    "test_cluster",
+    "test_tune",
+    "test_urls",
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -37,7 +41,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def _turn(item: pytest.Item) -> int:
     if item.path.stem in FIRST:
         return FIRST.index(item.path.stem)
-    return 2 if item.path.parent.name == "ray_jobs" else 3
+    return len(FIRST) + (item.path.parent.name != "ray_jobs")
 
 
 S3_SERVER = """

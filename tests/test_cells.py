@@ -31,7 +31,7 @@ def test_no_cell_of_the_ranking_begins_like_a_formula(text: str) -> None:
     entry = {
         "facility_id": text, "equipment_id": text, "class": text, "end_date": "2024-03-01", "days_behind": 0,
         "status": text, "learning_days_left": None, "risks": {30: 0.5}, "alarms": {30: True}, "point": text,
-        "observed_share": 1.0,
+        "observed_share": 1.0, "reasons": [], "unsure": [],
     }  # fmt: skip
     (_, row) = csv.reader(io.StringIO(ranking_csv([entry], "en"), newline=""))
     assert all(cell == safe_cell(cell) for cell in row)

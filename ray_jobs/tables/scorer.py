@@ -32,10 +32,16 @@ def score_buckets(
     """Score the units of each bucket of a block."""
     torch.set_num_threads(1)
     loaded = {name: _loaded(path) for name, path in bundles.items()}
-    scorer = Scorer(fetched(plan), loaded, place(folder), section)
+    scorer = Scorer(_kept(plan), loaded, place(folder), section)
     for bucket in block["bucket"].to_pylist():
         scorer.score(bucket)
     return block.select(["bucket"])
+
+
+@lru_cache(maxsize=1)
+def _kept(plan: Any) -> BucketPlan:
+    """Fetch a plan once in each of Ray's processes: its registry grows with the fleet."""
+    return fetched(plan)
 
 
 @lru_cache(maxsize=64)

@@ -117,7 +117,7 @@ def head() -> Iterator[tuple[str, dict[str, str]]]:
             "--head",
             "--block",
             "--num-cpus",
-            "2",
+            "1",
             "--dashboard-host",
             "127.0.0.1",
         ]

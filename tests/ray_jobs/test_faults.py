@@ -86,7 +86,7 @@ def write_config(folder: Path, **changes: object) -> Path:
     content = {
         **SMALL,
         "workspace": str(folder / "run"),
-        "ray": {"num_cpus": 2, "object_store_mb": 150},
+        "ray": {"num_cpus": 1, "object_store_mb": 150},  # a second process of Ray's imports anew
         **changes,
     }
     file.write_text(yaml.safe_dump(content), encoding="utf-8")

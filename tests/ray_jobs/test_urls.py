@@ -62,7 +62,7 @@ def settings(finished: Finished) -> dict[str, Any]:
     }
     train = {"workers": 1, "checkpoint_every": 2}
     kept["evaluate"] |= {"baselines": BASELINES, "ablation": False}
-    ray = {"num_cpus": 2, "object_store_mb": 200}
+    ray = {"num_cpus": 1, "object_store_mb": 200}
     return {**kept, "train": train, "source": source, "workspace": "s3://jobs/run", "ray": ray}
 
 
