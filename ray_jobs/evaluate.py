@@ -33,6 +33,7 @@ from hvac.storage import content_key, write_json
 from ray_jobs.assess.decided_risks import DecidedRisks, bundle_risks, decide_risks, score_bundles
 from ray_jobs.assess.drawn_examples import draw_examples
 from ray_jobs.assess.evaluation_sets import evaluation_set, onsets
+from ray_jobs.assess.importance_facts import importance_facts
 from ray_jobs.assess.leaderboard_files import finished_facilities, finished_leaderboard
 from ray_jobs.assess.report_files import draw_figures, write_predictions, write_summary
 from ray_jobs.assess.run_facts import calibration_facts, run_facts
@@ -97,6 +98,9 @@ def _evaluate(config: RunConfig, workspace: Workspace, trained: TrainRecord) -> 
         "leaderboard": finished_leaderboard(workspace),
         "unseen": finished_facilities(workspace),
         "history": trained.history,
+        "importance": importance_facts(
+            candidates.shared, recipes, bundles, replicates=replicates, seed=config.seed
+        ),
         "forecast": as_json(measure_forecasts(config, workspace, recipes, bundles)),
     }
     write_json(workspace.root / "metrics.json", content)

@@ -68,31 +68,26 @@ def sum_over_subsets(part_SN: Floats) -> None:
 
 
 class Permutations:
-    """Two permutations per background window, one the reverse of the other (antithetic).
+    """A permutation per background window, every second one the reverse of the one before.
 
     Each adds the players one by one, so that differences along it sum to the whole difference: the
-    Shapley values are complete, whatever is sampled.
+    Shapley values are complete, whatever is sampled. Reversed (antithetic) pairs scatter less.
     """
 
     def __init__(self, players: int, background: int) -> None:
         rng = np.random.default_rng(SEED)
-        order_NP = np.stack([rng.permutation(players) for _ in range(background)])
-        self.players = players
-        self.order_N2P = np.stack([order_NP, order_NP[:, ::-1]], axis=1)
-        self.place_N2P = np.argsort(self.order_N2P, axis=2)
+        drawn = [rng.permutation(players) for _ in range((background + 1) // 2)]
+        both = [order for forward in drawn for order in (forward, forward[::-1])]
+        self.order_NP = np.stack(both[:background])
 
     @property
     def mask_NQ(self) -> npt.NDArray[np.int64]:
-        """Return the coalitions of each background window, 2·(P + 1) of them, step after step."""
-        steps_N2Q = np.cumsum(np.int64(1) << self.order_N2P, axis=2)
-        empty_N21 = np.zeros((*steps_N2Q.shape[:2], 1), dtype=np.int64)
-        mask_N2Q = np.concatenate([empty_N21, steps_N2Q], axis=2)
-        return mask_N2Q.reshape(len(mask_N2Q), -1)
+        """Return the coalitions of each background window, P + 1 of them, step after step."""
+        steps_NP = np.cumsum(np.int64(1) << self.order_NP, axis=1)
+        return np.pad(steps_NP, ((0, 0), (1, 0)))
 
     def shapley(self, value_NQH: Floats) -> Floats:
-        """Return Shapley values [P, H], means over background windows and both permutations."""
-        windows, _, horizons = value_NQH.shape
-        value_N2QH = value_NQH.reshape(windows, 2, self.players + 1, horizons)
-        step_N2PH = np.diff(value_N2QH, axis=2)
-        place = self.place_N2P[..., None]
-        return np.asarray(np.take_along_axis(step_N2PH, place, axis=2).mean(axis=(0, 1)))
+        """Return Shapley values [P, H], means over background windows."""
+        step_NPH = np.diff(value_NQH, axis=1)
+        place_NP = np.argsort(self.order_NP, axis=1)
+        return np.asarray(np.take_along_axis(step_NPH, place_NP[..., None], axis=1).mean(axis=0))

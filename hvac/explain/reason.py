@@ -22,10 +22,11 @@ class Reason(NamedTuple):
 
     Of a point (`about` "point"): `now` is its mean of the last 14 days, `usual` its usual level,
     `over_peers` how far it lies above the median of its peers, all in its physical unit; `since`
-    the day its level changed; `moved` how far it moved, in its usual spreads. Of the rest: `event`
-    and `days` since the newest event, and `in_a_year` how many of its kind in 365 days (history); `days` of age
-    (season_and_age); `share` of the limit range that is left, and `days` until a trend crosses a
-    limit (limits); `share` of the days that were read (coverage). What is unknown is None.
+    the day its level changed; `moved` how far it moved, in its usual spreads. Of the history:
+    `event` and `days` since the newest event, and `in_a_year` how many of its kind in 365 days. Of
+    season and age: `days` of age. Of limits: the `point` nearest to its limits, the `share` of the
+    limit range that it has left, and `days` until its trend crosses a limit. Of coverage: the
+    `share` of the days that were read. What is unknown is None.
     """
 
     player: str
@@ -40,6 +41,7 @@ class Reason(NamedTuple):
     days: float | None = None
     in_a_year: float | None = None
     share: float | None = None
+    point: str | None = None
 
 
 def plain_reason(reason: Reason) -> dict[str, Json]:
@@ -76,6 +78,7 @@ REASON: Final = pa.struct(
         ("days", pa.float64()),
         ("in_a_year", pa.float64()),
         ("share", pa.float64()),
+        ("point", pa.string()),
     ]
 )
 

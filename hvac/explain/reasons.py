@@ -19,7 +19,7 @@ from hvac.days import EPOCH
 from hvac.explain.change_points import UNCHANGED, level_change
 from hvac.explain.explainer import Contributions
 from hvac.explain.reason import COVERAGE, HISTORY, LIMITS, OTHERS, POINT, SEASON_AND_AGE, Reason
-from hvac.features.recent import RECENT_NAMES
+from hvac.features.recent import RECENT_NAMES, SLOPE
 from hvac.features.table import Windows
 
 Floats = npt.NDArray[np.float64]
@@ -31,13 +31,16 @@ MEAN_14D: Final = RECENT_NAMES.index("mean_14d")
 
 
 class PointScale(NamedTuple):
-    """What turns normalised values of a window's last day into physical units.
+    """What turns normalised values of a window's last day into physical units, and the limits then.
 
     `based` tells whether 0 is the usual level; where not, the window's first half is taken for it.
     """
 
+    points: tuple[str, ...]
     centre_C: Floats
     spread_C: Floats
+    lower_C: Floats
+    upper_C: Floats
     based: bool
 
 
@@ -60,6 +63,8 @@ def reasons_of(
     reasons: list[list[list[Reason]]] = []
     for b, scale in enumerate(scales):
         facts = _point_facts(windows, b, scale) + _other_facts(windows, b, context)
+        limits = facts[len(scale.points) + OTHERS.index(LIMITS)]
+        limits["point"] = _nearest_to_limits(windows, b, scale, trend=limits["days"] is not None)
         added_PH = contributions.added_BPH[b]
         named = list(zip(contributions.players, facts, strict=True))
         of_horizon = []
@@ -136,6 +141,23 @@ def _other_facts(windows: Windows, b: int, context: tuple[str, ...]) -> list[dic
         COVERAGE: {"share": value.get("observed_share")},
     }
     return [{"about": name, **facts[name]} for name in OTHERS]
+
+
+def _nearest_to_limits(windows: Windows, b: int, scale: PointScale, *, trend: bool) -> str | None:
+    """Return the point that lies nearest to a limit, or (`trend`) reaches one first."""
+    value_C = np.asarray(windows.x_BCL)[b, :, -1] * scale.spread_C + scale.centre_C
+    with np.errstate(invalid="ignore", divide="ignore"):
+        below_C, above_C = value_C - scale.lower_C, scale.upper_C - value_C
+        width_C = scale.upper_C - scale.lower_C
+        one_limit_C = np.fmax(np.abs(scale.upper_C), np.abs(scale.lower_C))
+        margin_C = np.fmin(below_C, above_C) / np.where(np.isfinite(width_C), width_C, one_limit_C)
+        if trend and windows.n_BCS is not None and not (margin_C < 0).any():
+            slope_C = windows.n_BCS[b, :, SLOPE] * scale.spread_C
+            ahead_C = np.where(slope_C > 0, above_C, below_C)
+            margin_C = ahead_C / np.abs(slope_C)
+    if not np.isfinite(margin_C).any():
+        return None
+    return scale.points[int(np.nanargmin(np.where(np.isfinite(margin_C), margin_C, np.nan)))]
 
 
 def _newest_event(value: dict[str, float | None]) -> dict[str, Any]:

@@ -24,6 +24,10 @@ from hvac.models.trees import Trees
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 MOST_WINDOWS: Final = 64  # background windows that fit into the bits of a number
+DE_BRUIJN: Final = np.uint64(0x03F79D71B4CB0A89)  # its top six bits tell 64 shifts apart
+PLACE_OF_BIT: Final = np.empty(64, dtype=np.int64)
+for _place in range(64):
+    PLACE_OF_BIT[(int(DE_BRUIJN) << _place & 2**64 - 1) >> 58] = _place
 
 
 class WalkedTrees(NamedTuple):
@@ -215,10 +219,12 @@ def _add_leaf(
     one = np.uint64(1)
     reached_W = np.empty(MOST_WINDOWS, np.int64)
     count = 0
-    for w in range(MOST_WINDOWS):
-        if windows >> np.uint64(w) & one:
-            reached_W[count] = slot_W[w]
-            count += 1
+    while windows:
+        others = windows & (windows - one)
+        lowest = windows ^ others
+        reached_W[count] = slot_W[PLACE_OF_BIT[(lowest * DE_BRUIJN) >> np.uint64(58)]]
+        count += 1
+        windows = others
     subset = outside
     while True:
         row = np.int64(inside | subset)

@@ -107,12 +107,13 @@ def _of_history(reason: Reason, words: Texts) -> str:
 
 
 def _of_limits(reason: Reason, words: Texts) -> str:
+    point = reason.point or words("limits.some_point")
     if reason.share is not None and reason.share < 0:
-        return words("limits.outside")
+        return words("limits.outside", point=point)
     if reason.days is not None:
-        return words("limits.trend", days=round(reason.days))
+        return words("limits.trend", point=point, days=round(reason.days))
     if reason.share is not None:
-        return words("limits.margin", percent=round(100 * reason.share))
+        return words("limits.margin", point=point, percent=round(100 * reason.share))
     return words("limits.unknown")
 
 

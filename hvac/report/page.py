@@ -17,6 +17,7 @@ from hvac.errors import HvacError
 from hvac.json_values import JsonObject
 from hvac.report.alarm_section import alarm_table
 from hvac.report.facilities_view import facilities
+from hvac.report.importance_section import importance
 from hvac.report.leaderboard_view import leaderboard_summary
 from hvac.report.provenance import provenance
 from hvac.report.section_tables import (
@@ -42,6 +43,7 @@ SECTIONS: dict[str, Callable[[View], list[Block]]] = {
     "leaderboard": leaderboard_summary,
     "curves": curve_figures,
     "alarms": alarm_table,
+    "importance": importance,
     "forecast": forecast,
     "ablation": ablation,
     "slices": slices,

@@ -55,7 +55,7 @@ def explain_newest(
 def explain(bundle: Bundle, windows: Windows, frames: Sequence[Frame]) -> list[Explanation]:
     """Explain windows that can be scored; `frames` turn their values into physical units."""
     based = bundle.recipe.windows.normalise == "baseline"
-    scales = [PointScale(frame.centre_C, frame.spread_C, based) for frame in frames]
+    scales = [PointScale(*frame, based=based) for frame in frames]
     ready = bundle.prepared(windows)
     reasons = reasons_of(bundle.contributions(ready), ready, scales, bundle.recipe.context.names)
     explanations = []

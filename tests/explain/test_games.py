@@ -58,7 +58,7 @@ def test_a_sampled_forest_is_close_to_the_exact_one(monkeypatch: pytest.MonkeyPa
     exact = game("et_full", rows=60).contributions(shown, [2**60 - 1])
     monkeypatch.setattr("hvac.explain.games.FOREST_EXACT", 0)
     sampled = game("et_full", rows=60).contributions(shown, [2**60 - 1])
-    assert 0 < np.abs(exact - sampled).max() < 0.1 * np.abs(exact).max()
+    assert 0 < np.abs(exact - sampled).max() < 0.2 * np.abs(exact).max()
 
 
 def test_a_family_without_a_game_says_so() -> None:

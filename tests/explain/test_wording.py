@@ -38,10 +38,12 @@ CASES = {
     "history: no event in the record": Reason("history", "history", -0.5),
     "season, and an age of 8.2 years": Reason("season_and_age", "season_and_age", 0.5, days=2995.0),
     "a value is outside its limits": Reason("limits", "limits", 0.5, share=-0.1, days=0.0),
-    "the trend reaches a limit in about 12 days": Reason(
-        "limits", "limits", 0.5, share=0.1, days=12.3
+    "flow reaches a limit in about 12 days as it moves now": Reason(
+        "limits", "limits", 0.5, share=0.1, days=12.3, point="flow"
     ),
-    "40 % of the limit range is left before a limit": Reason("limits", "limits", -0.5, share=0.4),
+    "flow is nearest to its limits, with 40 % of the limit range left": Reason(
+        "limits", "limits", -0.5, share=0.4, point="flow"
+    ),
     "distance to limits": Reason("limits", "limits", 0.5),
     "98 % of the last 90 days were read": Reason("coverage", "coverage", -0.5, share=0.981),
 }
