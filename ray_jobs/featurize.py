@@ -3,9 +3,10 @@
     python -m ray_jobs.featurize --config FILE [key.sub=value …]
 
 Ray Data: a CPU task per bucket cuts, describes and labels the windows; an actor pool embeds them
-(on GPUs where the config says so); a task writes the bucket's parts, whole or not at all. A bucket
-whose readings, events, split and settings are as they were is left alone: a killed run goes on
-where it was, and new readings of one facility make that facility's windows again and no others."""
+(on GPUs where the config says so; of a few buckets, the task does it itself); a task writes the
+bucket's parts, whole or not at all. A bucket whose readings, events, split and settings are as they
+were is left alone: a killed run goes on where it was, and new readings of one facility make that
+facility's windows again and no others."""
 
 from __future__ import annotations
 
@@ -19,7 +20,7 @@ import pyarrow.compute as pc
 import ray
 
 from hvac.errors import HvacError
-from hvac.features.encoder import EncoderConfig, encoder_stamp, load_encoder, untrained
+from hvac.features.encoder import encoder_stamp
 from hvac.features.table import from_arrow, to_arrow
 from hvac.panel.partitions import label_keys
 from hvac.panel.registry import Registry
@@ -39,6 +40,7 @@ from ray_jobs.tables.buckets import (
     make_plan,
     mark_done,
 )
+from ray_jobs.tables.embedder import Embedder, embed
 from ray_jobs.tables.peer_levels import make_peers, peer_keys
 from ray_jobs.tables.recipes import fit_recipes
 from ray_jobs.tables.trainable import SECTIONS
@@ -150,41 +152,41 @@ def _stream(config: RunConfig, plan: BucketPlan, todo: list[str]) -> None:
     """Send buckets through features, embeddings and the writer."""
     context = ray.data.DataContext.get_current()
     context.target_max_block_size = BLOCK_BYTES
-    encoders = config.featurize.encoders or actors_for(len(todo))
-    gpus = config.featurize.encoder_gpus
-    extra: dict[str, Any] = {"num_gpus": gpus} if gpus else {"num_cpus": ENCODER_CPUS}
-    tasks, actors = config.featurize.resources, config.featurize.encoder_resources
+    tasks = {"num_cpus": TASK_CPUS, "resources": config.featurize.resources}
+    whole: dict[str, Any] = {"batch_size": None, "batch_format": "pyarrow"}
     shared = ray.put(plan)
     written = (
         ray.data.from_items([{"bucket": b} for b in todo], override_num_blocks=len(todo))
-        .map_batches(
-            _windows_of,
-            batch_size=None,
-            batch_format="pyarrow",
-            fn_args=(shared,),
-            num_cpus=TASK_CPUS,
-            resources=tasks,
-        )
-        .map_batches(
-            Embedder,
-            batch_size=None,
-            batch_format="pyarrow",
-            fn_constructor_args=(config.encoder, config.windows.lookback, config.evaluate.ablation),
-            compute=ray.data.ActorPoolStrategy(min_size=encoders, max_size=encoders),
-            resources=actors,
-            **extra,
-        )
-        .map_batches(
-            _write,
-            batch_size=None,
-            batch_format="pyarrow",
-            num_cpus=0.5,
-            fn_args=(shared, config.keeps_values),
-        )
+        .map_batches(_windows_of, fn_args=(shared,), **tasks, **whole)
+        .map_batches(**_embedding(config, len(todo), tasks), **whole)
+        .map_batches(_write, num_cpus=0.5, fn_args=(shared, config.keeps_values), **whole)
     )
     blocks = written.iter_batches(batch_size=None, batch_format="pyarrow")
     for _ in counted("featurize", "buckets", len(todo), blocks, lambda block: block.num_rows):
         pass
+
+
+def _embedding(config: RunConfig, buckets: int, tasks: dict[str, Any]) -> dict[str, Any]:
+    """Return what embeds: a pool of actors, or the tasks that cut windows where one encoder on a
+    CPU would do.
+
+    An actor is a process of its own, which takes seconds to start; tasks share processes.
+    """
+    settings = config.featurize
+    encoder = (config.encoder, config.windows.lookback, config.evaluate.ablation)
+    encoders = settings.encoders or actors_for(buckets)
+    own = settings.encoders or settings.encoder_gpus or settings.encoder_resources
+    if encoders == 1 and not own:
+        stamp = content_key(encoder_stamp(config.encoder))
+        return {"fn": embed, "fn_args": (stamp, *encoder), **tasks}
+    gpus = settings.encoder_gpus
+    return {
+        "fn": Embedder,
+        "fn_constructor_args": encoder,
+        "compute": ray.data.ActorPoolStrategy(min_size=encoders, max_size=encoders),
+        "resources": settings.encoder_resources,
+        **({"num_gpus": gpus} if gpus else {"num_cpus": ENCODER_CPUS}),
+    }
 
 
 def _windows_of(block: pa.Table, plan: Any) -> pa.Table:
@@ -195,39 +197,6 @@ def _windows_of(block: pa.Table, plan: Any) -> pa.Table:
     return pa.concat_tables(
         [bucket_windows(bucket_plan, bucket) for bucket in block["bucket"].to_pylist()]
     )
-
-
-class Embedder:
-    """An actor with the encoder loaded once, which adds embeddings to a block of windows."""
-
-    def __init__(self, config: EncoderConfig, lookback: int, ablation: bool) -> None:
-        import torch
-
-        torch.set_num_threads(1)
-        self.lookback = lookback
-        device = "cuda" if torch.cuda.is_available() and ray.get_gpu_ids() else "cpu"
-        self.encoders = {"embedding": load_encoder(config.replace(device=device))}
-        if ablation:
-            self.encoders["untrained"] = load_encoder(untrained(config).replace(device=device))
-
-    def __call__(self, block: pa.Table) -> pa.Table:
-        """Embed every series of a block, whatever number of points its rows have."""
-        if not block.num_rows:
-            return block
-        values = block["values"].combine_chunks()
-        series_NL = values.flatten().to_numpy(zero_copy_only=False).reshape(-1, 1, self.lookback)
-        for name, encoder in self.encoders.items():
-            flat = pa.array(encoder.embed(series_NL).ravel())
-            offsets = pc.multiply(pc.divide(_offsets(values), self.lookback), encoder.dim)
-            block = block.append_column(
-                name, pa.ListArray.from_arrays(offsets.cast(pa.int32()), flat)
-            )
-        return block
-
-
-def _offsets(column: pa.ListArray) -> pa.Array:
-    """Return list offsets that start at 0, whatever slice the column is."""
-    return pc.subtract(column.offsets, column.offsets[0])
 
 
 def _write(block: pa.Table, plan: Any, keep_values: bool) -> pa.Table:

@@ -13,24 +13,19 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import Any
 
-import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import ray
 
-from hvac.arrays import DayNumbers
 from hvac.days import EPOCH
 from hvac.errors import InputError
-from hvac.features.describe import Scene
 from hvac.panel.windows import LEARNING
 from hvac.scoring.bundle import Bundle
-from hvac.scoring.latest import LATEST, PAST, latest_rows, past_rows
+from hvac.scoring.latest import LATEST
 from hvac.scoring.latest_rows import LatestRow, RankedUnit
 from hvac.scoring.worklist import ranking, write_ranking
 from hvac.storage import (
@@ -39,21 +34,20 @@ from hvac.storage import (
     folder_name,
     matching,
     parquet_dataset,
-    place,
     read_mark,
     replacing,
-    write_json,
-    write_parquet,
 )
 from ray_jobs.run.command import main
 from ray_jobs.run.progress import counted
 from ray_jobs.run.records import IngestRecord, ScoreRecord, TrainRecord
 from ray_jobs.run.run_config import RunConfig, ScoreConfig
 from ray_jobs.run.workspace import Workspace, run_step, workspace_of
-from ray_jobs.tables.buckets import BucketPlan, actors_for, bucket_scenes, fetched, make_plan
+from ray_jobs.tables.buckets import BucketPlan, make_plan
 from ray_jobs.tables.peer_levels import make_peers, peer_keys
+from ray_jobs.tables.scorer import score_buckets, score_mark
 
 log = logging.getLogger(__name__)
+TASK_CPUS = 0.9  # of a bucket: leaves room on nodes of one CPU
 RANKED = (
     "facility_id",
     "equipment_id",
@@ -174,12 +168,11 @@ def _stream(
     blocks = (
         ray.data.from_items([{"bucket": b} for b in todo], override_num_blocks=len(todo))
         .map_batches(
-            Scorer,
+            score_buckets,
             batch_size=None,
             batch_format="pyarrow",
-            fn_constructor_args=(shared, folders, folder, section),
-            compute=ray.data.ActorPoolStrategy(min_size=1, max_size=actors_for(len(todo))),
-            num_cpus=0.5,
+            fn_args=(shared, folders, folder, section),
+            num_cpus=TASK_CPUS,
         )
         .iter_batches(batch_size=None, batch_format="pyarrow")
     )
@@ -187,91 +180,8 @@ def _stream(
         pass
 
 
-class Scorer:
-    """An actor with the bundles loaded once, which writes the scores of each bucket."""
-
-    def __init__(
-        self, plan: Any, bundles: dict[str, str], folder: str, section: ScoreConfig
-    ) -> None:
-        import torch
-
-        torch.set_num_threads(1)
-        self.plan = fetched(plan)
-        self.bundles = {name: Bundle.load(path) for name, path in bundles.items()}
-        self.folder, self.section = place(folder), section
-
-    def __call__(self, block: pa.Table) -> pa.Table:
-        """Score the units of each bucket."""
-        for bucket in block["bucket"].to_pylist():
-            self._score(bucket)
-        return block.select(["bucket"])
-
-    def _score(self, bucket: str) -> None:
-        scenes_of_class: dict[str, list[Scene]] = defaultdict(list)
-        for scene, recipe in bucket_scenes(self.plan, bucket):
-            scenes_of_class[recipe.class_name].append(scene)
-        past = [
-            past_rows(self.bundles[name], *_with_days(scenes, self.section))
-            for name, scenes in scenes_of_class.items()
-        ]
-        if past:
-            _write_history(pa.concat_tables(past), self.folder / "history", bucket)
-        if self.section.day:
-            return
-        latest = [
-            latest_rows(scenes, self.bundles[name], explain=self.section.reasons)
-            for name, scenes in scenes_of_class.items()
-        ]
-        table = pa.concat_tables([LATEST.empty_table(), *latest])
-        order = [
-            (name, "ascending") for name in ("facility_id", "equipment_id", "point_id", "horizon")
-        ]
-        write_parquet(table.sort_by(order), self.folder / "latest" / f"part-{bucket}.parquet")
-        write_json(_mark(self.folder, bucket), {"key": self.plan.keys[bucket]})
-
-
-def _with_days(scenes: list[Scene], section: ScoreConfig) -> tuple[list[Scene], list[DayNumbers]]:
-    """Return the scenes with the end days to score: the newest ones of each, or the one day of the
-    settings.
-    """
-    days = [_end_days(scene, section) for scene in scenes]
-    kept = [(scene, day_B) for scene, day_B in zip(scenes, days, strict=True) if len(day_B)]
-    return [scene for scene, _ in kept], [day_B for _, day_B in kept]
-
-
-def _end_days(scene: Scene, section: ScoreConfig) -> DayNumbers:
-    first, last = scene.panel.first_day, scene.panel.last_day
-    if section.day:
-        day = (section.day - EPOCH).days
-        return np.array([day] if first <= day <= last else [], dtype=np.int32)
-    return np.arange(max(first, last - section.days + 1), last + 1, dtype=np.int32)
-
-
-def _write_history(rows: pa.Table, folder: AnyPath, bucket: str) -> None:
-    """Write a part per day, joined with the earlier scores of other units; an equal part stays as
-    it is.
-    """
-    facility, _, number = bucket.rpartition(".")
-    for day in pc.unique(rows["end_date"]).to_pylist():
-        part = rows.filter(pc.equal(rows["end_date"], day))
-        path = folder / f"facility_id={facility}" / f"end_date={day}" / f"part-{number}.parquet"
-        before = parquet_dataset([path]).to_table() if path.exists() else PAST.empty_table()
-        others = before.filter(
-            pc.invert(pc.is_in(before["equipment_id"], pc.unique(part["equipment_id"])))
-        )
-        order = [(name, "ascending") for name in ("equipment_id", "point_id", "horizon")]
-        now = pa.concat_tables([others, part]).sort_by(order)
-        if not now.equals(before):
-            write_parquet(now, path)
-
-
-def _mark(folder: AnyPath, bucket: str) -> AnyPath:
-    """Return the file with the key of the readings and bundles that a bucket was scored with."""
-    return folder / "_parts" / f"{bucket}.json"
-
-
 def _key(folder: AnyPath, bucket: str) -> str:
-    return str(read_mark(_mark(folder, bucket)).get("key", ""))
+    return str(read_mark(score_mark(folder, bucket)).get("key", ""))
 
 
 def _drop_gone(folder: AnyPath, buckets: set[str]) -> None:

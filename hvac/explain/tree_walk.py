@@ -12,6 +12,7 @@ Legend: N inputs, K nodes of all trees, W background windows (at most 64), P pla
 
 from __future__ import annotations
 
+from functools import cache, lru_cache
 from math import factorial
 from typing import Any, Final, NamedTuple
 
@@ -92,6 +93,7 @@ class WalkedTrees(NamedTuple):
         )
 
 
+@cache
 def leaf_shares(players: int) -> Floats:
     """Return a leaf's share for a player inside, by numbers of players inside and outside.
 
@@ -108,6 +110,7 @@ def leaf_shares(players: int) -> Floats:
     return share
 
 
+@lru_cache(maxsize=256)
 def _slots(chosen: int) -> Ints:
     """Return the place of each background window among the chosen ones: [64]."""
     bit_W = np.array([chosen >> w & 1 for w in range(MOST_WINDOWS)], dtype=np.int64)
@@ -166,19 +169,22 @@ def _walk_trees(  # noqa: PLR0913 - a compiled kernel takes arrays, no objects
     part_SW: Any,
 ) -> None:
     """Walk all trees; leaves add to `out_P` where it has players, else to `part_SW`."""
-    one, none = np.uint64(1), np.uint64(0)
+    one = np.uint64(1)
     for root in root_T:
-        depth = _push(stack_D4, 0, np.uint64(root), chosen, none, none)
-        while depth > 0:
-            depth -= 1
-            node, windows = stack_D4[depth, 0], stack_D4[depth, 1]
-            inside, outside = stack_D4[depth, 2], stack_D4[depth, 3]
+        node, windows, depth = np.uint64(root), chosen, 0
+        inside = outside = np.uint64(0)
+        while True:
             split, number = split_K[node], np.float64(number_K[node])
             if split < 0:
                 if len(out_P):
                     _share_leaf(number * _popcount(windows), inside, outside, share, out_P)
                 else:
                     _add_leaf(number, windows, inside, outside, slot_W, part_SW)
+                if depth == 0:
+                    break
+                depth -= 1
+                node, windows = stack_D4[depth, 0], stack_D4[depth, 1]
+                inside, outside = stack_D4[depth, 2], stack_D4[depth, 3]
                 continue
             column = split >> 1
             value = input_N[column]
@@ -190,12 +196,14 @@ def _walk_trees(  # noqa: PLR0913 - a compiled kernel takes arrays, no objects
             if inside & bit:
                 along = windows
             apart = windows & ~along
+            if not apart:
+                node = own
+                continue
             if along:
                 depth = _push(stack_D4, depth, own, along, inside, outside)
-            if apart:
-                depth = _push(stack_D4, depth, other, apart, inside, outside | bit)
-                if not outside & bit:
-                    depth = _push(stack_D4, depth, own, apart, inside | bit, outside)
+            if not outside & bit:
+                depth = _push(stack_D4, depth, own, apart, inside | bit, outside)
+            node, windows, outside = other, apart, outside | bit
 
 
 @compiled

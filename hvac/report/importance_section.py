@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from hvac.json_values import branch
 from hvac.report.texts import in_order
 from hvac.report.view import Block, Cell, Note, Row, Table, View, cell, dig
 
@@ -15,12 +14,12 @@ def importance(view: View) -> list[Block]:
     It is about the shortest horizon: what each adds to the log-odds on average, and how much worse
     the model gets where its values are shuffled.
     """
-    by_class = view.group("importance")
     rows = []
     days = ""
-    for class_name in by_class:
-        days = in_order(list(branch(by_class, class_name)))[0]
-        for player, figures in list(branch(by_class, class_name, days).items())[:SHOWN]:
+    for class_name in view.group("importance"):
+        days = in_order(list(view.group("importance", class_name)))[0]
+        players = view.group("importance", class_name, days)
+        for player, figures in list(players.items())[:SHOWN]:
             name = view.words.name("player", player)
             cells = [
                 Cell(name),

@@ -162,7 +162,13 @@ class Bundle:
 
     def prepared(self, windows: Windows) -> Windows:
         """Return the windows with all that the family looks at, embedded where needed."""
-        return prepared(windows, self.model.config.needs, lambda: self.encoder)
+        return prepared(windows, self.needs, lambda: self.encoder)
+
+    @cached_property
+    def needs(self) -> tuple[str, ...]:
+        """Return what the family looks at, worked out once."""
+        needs: tuple[str, ...] = self.model.config.needs
+        return needs
 
     @cached_property
     def explainer(self) -> Explainer:

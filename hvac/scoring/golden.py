@@ -129,7 +129,7 @@ def _check_forecasts(bundle: Bundle, windows: Windows) -> None:
 
 def _answers(bundle: Bundle, windows: Windows) -> tuple[AnyFloats, AnyFloats]:
     """Return scores and risks of windows."""
-    ready = prepared(windows, bundle.model.config.needs, lambda: bundle.encoder)
+    ready = prepared(windows, bundle.needs, lambda: bundle.encoder)
     score_BH = np.asarray(bundle.model.score(ready), np.float64)
     shape = (len(windows), len(bundle.horizons))
     if score_BH.shape != shape:

@@ -32,7 +32,7 @@ class FeaturizeConfig(Config):
     buckets: int | None = Field(default=None, ge=1)
     """Parts into which the equipment of each facility is cut; default: by size."""
     encoders: int | None = Field(default=None, ge=1)
-    """Actors that embed windows; default: one per 4 buckets, at most one a CPU."""
+    """Actors that embed windows; default: one per 4 buckets, at most one a CPU, none below 8."""
     encoder_gpus: float = Field(default=0.0, ge=0)
     """GPUs of each encoder; 0: it runs on the CPU."""
     resources: Resources = Field(default_factory=dict)

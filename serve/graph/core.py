@@ -143,7 +143,7 @@ def _group(
         for scene in _scenes(ask, bundle.recipe, _level(shelf.peers, ask, bundle.recipe))
     ]
     latest = newest([scene for _, scene in numbered_scenes], bundle.recipe, end_day=end_day)
-    ready = prepared(latest.windows, bundle.model.config.needs, lambda: bundle.encoder)
+    ready = prepared(latest.windows, bundle.needs, lambda: bundle.encoder)
     latest = replace(latest, windows=ready)
     return Group(
         bundle_id=bundle_id, latest=latest, ask_B=tuple(number for number, _ in numbered_scenes)
@@ -296,7 +296,7 @@ def _outlook_row(horizon: int, outlook: PointOutlook) -> OutlookRow:
 
 def slim(windows: Windows, bundle: Bundle) -> Windows:
     """Keep only what the bundle's family looks at, as the windows travel to the next stage."""
-    needed = {NEEDS[need] for need in bundle.model.config.needs}
+    needed = {NEEDS[need] for need in bundle.needs}
     dropped: dict[str, None] = {name: None for name in NEEDS.values() if name not in needed}
     keys = windows.keys.select(["facility_id", "status"])
     return replace(windows, keys=keys, **dropped)  # type: ignore[arg-type]  # names of arrays only

@@ -57,7 +57,7 @@ def ready_windows(bundle: Bundle, table: pa.Table) -> Windows:
         d_BCS=summaries["peers"],
         e_BCS=summaries["residuals"],
     )
-    return prepared(windows, bundle.model.config.needs, lambda: bundle.encoder)
+    return prepared(windows, bundle.needs, lambda: bundle.encoder)
 
 
 def _context(table: pa.Table, length: int) -> Float32s:

@@ -29,9 +29,13 @@ DAMAGE: dict[str, Callable[[Trees], dict[str, Any]]] = {
 }
 
 
-def test_sound_trees_pass() -> None:
-    check_trees(SOUND, 1)
-    check_trees(join_trees([], base=0.0), 1)
+def test_sound_trees_pass_and_end_in_their_leaves() -> None:
+    none = join_trees([], base=0.5)
+    for trees in (SOUND, none):
+        check_trees(trees, 1)
+    below_and_above = np.array([[0.0], [1.0]], dtype=np.float32)
+    assert SOUND.total(below_and_above).tolist() == [-1, 3]
+    assert none.total(below_and_above).tolist() == [0.5, 0.5]
 
 
 @pytest.mark.parametrize("name", DAMAGE)

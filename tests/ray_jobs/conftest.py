@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -31,6 +34,18 @@ SMALL: dict[str, Any] = {
 }
 
 
+ROOT = Path(__file__).resolve().parents[2]
+DRAW = evaluate.draw_figures
+
+
+@pytest.fixture(scope="session", autouse=True)
+def undrawn() -> Iterator[None]:
+    """Draw no figures in this process but those of the finished run: they take a third of an evaluation."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(evaluate, "draw_figures", lambda *_: {})
+        yield
+
+
 @pytest.fixture(scope="session")
 def ray() -> Iterator[None]:
     with ray_session(RayConfig(num_cpus=2, object_store_mb=200)):
@@ -52,14 +67,44 @@ def finished(
 ) -> tuple[RunConfig, Path]:
     """A small fleet through the whole pipeline, in this process or in that of the other worker of pytest-xdist.
 
-    Nobody may change its workspace.
+    Nobody may change its workspace. HVAC_KEPT_RUNS names a folder that keeps it from one call of pytest to the next
+    while the code is the same.
     """
     base = tmp_path_factory.getbasetemp()
     shared = base if worker_id == "master" else base.parent
+    if kept := os.environ.get("HVAC_KEPT_RUNS"):
+        shared = Path(kept).resolve() / code_hash()
+        shared.mkdir(parents=True, exist_ok=True)
     config = RunConfig(**{**SMALL, "workspace": shared / "finished"})
     with FileLock(shared / "finished.lock"):
         if not (shared / "finished.done").exists():
-            for step in (ingest, featurize, train, evaluate, score):
-                step.run(config)
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(evaluate, "draw_figures", DRAW)
+                for step in (ingest, featurize, train, evaluate, score):
+                    step.run(config)
             (shared / "finished.done").touch()
     return config, shared / "finished"
+
+
+def code_hash() -> str:
+    """A hash of all that the small run depends on: its settings, our code and the versions of other people's."""
+    files = [file for part in ("hvac", "ray_jobs") for file in ROOT.glob(f"{part}/**/*.py")]
+    files += [ROOT / "requirements.lock", Path(__file__)]
+    digest = hashlib.sha256()
+    for file in sorted(files):
+        digest.update(file.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def copy_of(
+    finished: tuple[RunConfig, Path], folder: Path, *, upto: str, **changes: Any
+) -> RunConfig:
+    """The finished run's workspace as it was after a step, and its settings with changes."""
+    config, workspace = finished
+    kept = {"ingest": ("panel",), "featurize": ("panel", "windows")}[upto]
+    for name in kept:
+        shutil.copytree(workspace / name, folder / name)
+    (folder / "steps").mkdir()
+    for name in ("ingest", "featurize")[: len(kept)]:
+        shutil.copy(workspace / "steps" / f"{name}.json", folder / "steps")
+    return config.replace(workspace=str(folder), **changes)

@@ -19,9 +19,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from ray_jobs.run.run_config import RunConfig
+from tests.ray_jobs.conftest import copy_of
 from tests.ray_jobs.test_faults import (
     ROOT,
-    copy_of,
     finish,
     kill_all,
     plain_environment,

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ from ray_jobs import featurize, ingest, train
 from ray_jobs.fit.torch_run import _led_again
 from ray_jobs.run.run_config import RunConfig
 from ray_jobs.tables.windows_table import load_recipes, read_windows
-from tests.ray_jobs.conftest import SMALL
+from tests.ray_jobs.conftest import SMALL, copy_of
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parents[2]
@@ -97,18 +98,6 @@ def windows_in(workspace: Path) -> dict[str, bytes]:
         str(f.relative_to(workspace)): f.read_bytes()
         for f in sorted((workspace / "windows").glob("class=*/part-*"))
     }
-
-
-def copy_of(finished: tuple[RunConfig, Path], folder: Path, *, upto: str) -> RunConfig:
-    """The finished run's workspace as it was after a step."""
-    config, workspace = finished
-    kept = {"ingest": ("panel",), "featurize": ("panel", "windows")}[upto]
-    for name in kept:
-        shutil.copytree(workspace / name, folder / name)
-    (folder / "steps").mkdir()
-    for name in ("ingest", "featurize")[: len(kept)]:
-        shutil.copy(workspace / "steps" / f"{name}.json", folder / "steps")
-    return config.replace(workspace=str(folder))
 
 
 HELD = """
@@ -249,32 +238,33 @@ def keys_in(workspace: Path, *, but: str) -> pa.Table:
 def test_killed_training_worker_resumes_from_its_checkpoint(
     finished: tuple[RunConfig, Path], tmp_path: Path
 ) -> None:
-    here = copy_of(finished, tmp_path / "run", upto="featurize")
+    """The job runs here, on the Ray of all tests, and a thread kills its worker."""
     model = {"family": "hybrid", "epochs": 3}
-    process = start(
-        "train", write_config(tmp_path, train={"workers": 1, "checkpoint_every": 1}, model=model)
+    here, quiet = (
+        copy_of(finished, tmp_path / name, upto="featurize", model=model)
+        for name in ("run", "quiet")
     )
-    try:
-        storage = here.workspace / "ray_train"
-        wait_for(lambda: storage.exists() and list(storage.glob("*/checkpoint_*/fits.pt")))
-        victim = wait_for(lambda: _training_worker(process))
-        victim.kill()  # type: ignore[attr-defined]
-        status, told = finish(process)
-    finally:
-        if process.poll() is None:
-            kill_all(process)
-    assert status == 0, told[-2000:]
-    state = json.loads((here.workspace / "steps" / "train.json").read_text())
-    assert [row["epoch"] for row in state["history"]["pump"]["30"]] == list(range(1, 4))
-    quiet = copy_of(finished, tmp_path / "quiet", upto="featurize").replace(model=model)
-    assert state["history"] == train.run(quiet).history
+    storage = here.workspace / "ray_train"
+
+    def kill_worker() -> None:
+        wait_for(lambda: list(storage.glob("*/checkpoint_*/fits.pt")))
+        victim: Any = wait_for(_training_worker)
+        victim.kill()
+        victim.wait(timeout=20)
+
+    with ThreadPoolExecutor() as threads:
+        killed = threads.submit(kill_worker)
+        state = train.run(here.replace(train={"workers": 1, "checkpoint_every": 1}))
+        killed.result(timeout=0)
+    assert [row["epoch"] for row in state.history["pump"]["30"]] == list(range(1, 4))
+    assert state.history == train.run(quiet).history
     assert {Bundle.load(f).id for f in (here.workspace / "bundles").iterdir()} == set(
-        state["bundles"].values()
+        state.bundles.values()
     )
 
 
-def _training_worker(process: subprocess.Popen[str]) -> psutil.Process | None:
-    for member in psutil.Process(process.pid).children(recursive=True):
+def _training_worker() -> psutil.Process | None:
+    for member in psutil.Process().children(recursive=True):
         try:
             if "RayTrainWorker" in " ".join(member.cmdline()):
                 return member

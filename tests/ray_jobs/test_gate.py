@@ -12,10 +12,12 @@ import pytest
 
 from hvac.errors import HvacError
 from hvac.models.families import FAMILIES, config_of
+from hvac.models.family import columns_for
 from ray_jobs import train
 from ray_jobs.run.run_config import RunConfig
 from ray_jobs.run.workspace import workspace_of
 from ray_jobs.tables.trainable import check_trainable
+from ray_jobs.tables.windows_table import load_recipes, table_columns
 from tests.ray_jobs.conftest import SMALL
 
 Finished = tuple[RunConfig, Path]
@@ -84,7 +86,11 @@ def recorded(config: RunConfig, change: Callable[[dict[str, Any]], None]) -> Non
 
 
 def test_families_whose_columns_are_there_pass(featurized: RunConfig) -> None:
-    check_trainable(featurized, workspace_of(featurized), [config_of(name) for name in EASY])
+    models, workspace = [config_of(name) for name in EASY], workspace_of(featurized)
+    check_trainable(featurized, workspace, models)
+    read = {column for model in models for column in columns_for(model.reads)}
+    for recipe in load_recipes(workspace.windows).values():
+        assert read <= table_columns(workspace.windows, recipe)
 
 
 def test_step_before_its_time_says_what_to_run_first(featurized: RunConfig) -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
+import runpy
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -25,12 +25,14 @@ from hvac.models.family import Fitting, loaded_once
 from hvac.scoring.bundle import Bundle
 from ray_jobs import evaluate, featurize, ingest, score, train
 from ray_jobs.__main__ import STEPS
+from ray_jobs.__main__ import main as console
 from ray_jobs.assess.decided_risks import read_held_out
 from ray_jobs.pipeline import run_summary
 from ray_jobs.run.command import config_path
 from ray_jobs.run.run_config import RunConfig, load_run
 from ray_jobs.run.workspace import Workspace
 from ray_jobs.tables.windows_table import fit_windows, load_recipes, read_windows
+from tests.ray_jobs.conftest import copy_of
 from tests.reference.labels_oracle import label
 
 Finished = tuple[RunConfig, Path]
@@ -81,7 +83,7 @@ def test_labels_agree_with_an_independent_labelling(finished: Finished) -> None:
     readings = pd.read_parquet(workspace / "source" / "readings")
     events = pd.read_parquet(workspace / "source" / "events.parquet")
     predictions = pd.read_parquet(workspace / "predictions.parquet")
-    sample = predictions.sample(600, random_state=1)
+    sample = predictions.sample(200, random_state=1)
     last = readings.groupby(["facility_id", "equipment_id"])["date"].max().reset_index()
     for row in sample.itertuples():
         found = label(
@@ -282,19 +284,18 @@ def test_report_tells_thresholds_of_the_model(finished: Finished) -> None:
 
 
 @pytest.fixture(scope="module")
-def fused(ray: None, run_config: Callable[..., RunConfig]) -> RunConfig:
-    """The same fleet through the pipeline with the family that stands in no file."""
-    config = run_config(
-        model={},
-        evaluate={
-            "baselines": ["base_rate"],
-            "ablation": False,
-            "replicates": 100,
-            "forecast_windows": 20,
-        },
-    )
+def fused(finished: Finished, tmp_path_factory: pytest.TempPathFactory) -> RunConfig:
+    """The same fleet, from its panel on, with the family that stands in no file."""
+    few = {
+        "baselines": ["base_rate"],
+        "ablation": False,
+        "replicates": 100,
+        "forecast_windows": 20,
+    }
+    folder = tmp_path_factory.mktemp("fused") / "run"
+    config = copy_of(finished, folder, upto="ingest", model={}, evaluate=few)
     assert config.model.family == "fusion"
-    for step in (ingest, featurize, train, evaluate, score):
+    for step in (featurize, train, evaluate, score):
         step.run(config)
     return config
 
@@ -353,12 +354,17 @@ def test_readings_scored_in_one_call_get_the_risks_of_latest_parquet(finished: F
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
-def ran(script: str, *arguments: str) -> str:
-    command = [sys.executable, str(EXAMPLES / script), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=120).stdout
+def test_examples_run(
+    finished: Finished,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def ran(script: str, *arguments: str) -> str:
+        monkeypatch.setattr(sys, "argv", [script, *arguments])
+        runpy.run_path(str(EXAMPLES / script), run_name="__main__")
+        return capsys.readouterr().out
 
-
-def test_examples_run(finished: Finished, tmp_path: Path) -> None:
     _, workspace = finished
     bundle = next((workspace / "bundles").glob("pump-*"))
     part = next((workspace / "source" / "readings").glob("*.parquet"))
@@ -374,17 +380,20 @@ def test_run_file_of_the_package_is_found_by_its_name() -> None:
     assert config_path("nowhere") == "nowhere"
 
 
-def test_console_script_lists_the_steps_and_runs_one() -> None:
+def test_console_script_lists_the_steps_and_runs_one(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refused(*arguments: str) -> str:
+        monkeypatch.setattr(sys, "argv", ["hvac-foresight", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            console()
+        assert ended.value.code == 2
+        return capsys.readouterr().err
+
     command = [sys.executable, "-m", "ray_jobs"]
     listed = subprocess.run([*command, "--help"], capture_output=True, text=True, check=True)
     assert all(f"  {step} " in listed.stdout for step in STEPS)
     version = subprocess.run([*command, "--version"], capture_output=True, text=True, check=True)
     assert version.stdout.split()[-1] == hvac.__version__
-    absent = [*command, "train", "--config", "nowhere.yaml"]
-    refused = subprocess.run(absent, capture_output=True, text=True, check=False)
-    assert refused.returncode == 2
-    assert "no config file at nowhere.yaml" in refused.stderr
-    mistyped = [*command, "pretrain", "step=3"]
-    refused = subprocess.run(mistyped, capture_output=True, text=True, check=False)
-    assert refused.returncode == 2
-    assert "did you mean 'steps'?" in refused.stderr
+    assert "no config file at nowhere.yaml" in refused("train", "--config", "nowhere.yaml")
+    assert "did you mean 'steps'?" in refused("pretrain", "step=3")

@@ -1,0 +1,118 @@
+"""The newest scores of a bucket of equipment and their history, in a task of Ray's.
+
+It stands in no job's module: what a job keeps in memory is not found again in the processes of a
+job that was started as `python -m`.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import torch
+
+from hvac.arrays import DayNumbers
+from hvac.days import EPOCH
+from hvac.features.describe import Scene
+from hvac.scoring.bundle import Bundle
+from hvac.scoring.latest import LATEST, PAST, latest_rows, past_rows
+from hvac.storage import AnyPath, parquet_dataset, place, write_json, write_parquet
+from ray_jobs.run.run_config import ScoreConfig
+from ray_jobs.tables.buckets import BucketPlan, bucket_scenes, fetched
+
+
+def score_buckets(
+    block: pa.Table, plan: Any, bundles: dict[str, str], folder: str, section: ScoreConfig
+) -> pa.Table:
+    """Score the units of each bucket of a block."""
+    torch.set_num_threads(1)
+    loaded = {name: _loaded(path) for name, path in bundles.items()}
+    scorer = Scorer(fetched(plan), loaded, place(folder), section)
+    for bucket in block["bucket"].to_pylist():
+        scorer.score(bucket)
+    return block.select(["bucket"])
+
+
+@lru_cache(maxsize=64)
+def _loaded(path: str) -> Bundle:
+    """Load a bundle once in each of Ray's processes; its path ends in the hash of its content."""
+    return Bundle.load(path)
+
+
+@dataclass(frozen=True)
+class Scorer:
+    """Writes the scores of a bucket."""
+
+    plan: BucketPlan
+    bundles: dict[str, Bundle]
+    folder: AnyPath
+    section: ScoreConfig
+
+    def score(self, bucket: str) -> None:
+        """Write the newest scores of the bucket's units and their history."""
+        scenes_of_class: dict[str, list[Scene]] = defaultdict(list)
+        for scene, recipe in bucket_scenes(self.plan, bucket):
+            scenes_of_class[recipe.class_name].append(scene)
+        past = [
+            past_rows(self.bundles[name], *_with_days(scenes, self.section))
+            for name, scenes in scenes_of_class.items()
+        ]
+        if past:
+            _write_history(pa.concat_tables(past), self.folder / "history", bucket)
+        if self.section.day:
+            return
+        latest = [
+            latest_rows(scenes, self.bundles[name], explain=self.section.reasons)
+            for name, scenes in scenes_of_class.items()
+        ]
+        table = pa.concat_tables([LATEST.empty_table(), *latest])
+        order = [
+            (name, "ascending") for name in ("facility_id", "equipment_id", "point_id", "horizon")
+        ]
+        write_parquet(table.sort_by(order), self.folder / "latest" / f"part-{bucket}.parquet")
+        write_json(score_mark(self.folder, bucket), {"key": self.plan.keys[bucket]})
+
+
+def _with_days(scenes: list[Scene], section: ScoreConfig) -> tuple[list[Scene], list[DayNumbers]]:
+    """Return the scenes with the end days to score: the newest ones of each, or the one day of the
+    settings.
+    """
+    days = [_end_days(scene, section) for scene in scenes]
+    kept = [(scene, day_B) for scene, day_B in zip(scenes, days, strict=True) if len(day_B)]
+    return [scene for scene, _ in kept], [day_B for _, day_B in kept]
+
+
+def _end_days(scene: Scene, section: ScoreConfig) -> DayNumbers:
+    first, last = scene.panel.first_day, scene.panel.last_day
+    if section.day:
+        day = (section.day - EPOCH).days
+        return np.array([day] if first <= day <= last else [], dtype=np.int32)
+    return np.arange(max(first, last - section.days + 1), last + 1, dtype=np.int32)
+
+
+def _write_history(rows: pa.Table, folder: AnyPath, bucket: str) -> None:
+    """Write a part per day, joined with the earlier scores of other units; an equal part stays as
+    it is.
+    """
+    facility, _, number = bucket.rpartition(".")
+    for day in pc.unique(rows["end_date"]).to_pylist():
+        part = rows.filter(pc.equal(rows["end_date"], day))
+        path = folder / f"facility_id={facility}" / f"end_date={day}" / f"part-{number}.parquet"
+        before = parquet_dataset([path]).to_table() if path.exists() else PAST.empty_table()
+        others = before.filter(
+            pc.invert(pc.is_in(before["equipment_id"], pc.unique(part["equipment_id"])))
+        )
+        order = [(name, "ascending") for name in ("equipment_id", "point_id", "horizon")]
+        now = pa.concat_tables([others, part]).sort_by(order)
+        if not now.equals(before):
+            write_parquet(now, path)
+
+
+def score_mark(folder: AnyPath, bucket: str) -> AnyPath:
+    """Return the file with the key of the readings and bundles that a bucket was scored with."""
+    return folder / "_parts" / f"{bucket}.json"
