@@ -189,7 +189,7 @@ def _embedding(config: RunConfig, buckets: int, tasks: dict[str, Any]) -> dict[s
     }
 
 
-def _windows_of(block: pa.Table, plan: Any) -> pa.Table:
+def _windows_of(block: pa.Table, plan: BucketPlan | ray.ObjectRef[BucketPlan]) -> pa.Table:
     """Make the windows of the buckets of a block, as plain lists (one schema whatever C is), with
     each bucket's count.
     """
@@ -199,7 +199,9 @@ def _windows_of(block: pa.Table, plan: Any) -> pa.Table:
     )
 
 
-def _write(block: pa.Table, plan: Any, keep_values: bool) -> pa.Table:
+def _write(
+    block: pa.Table, plan: BucketPlan | ray.ObjectRef[BucketPlan], keep_values: bool
+) -> pa.Table:
     """Write the parts of one bucket, then its mark; raise where a row is missing or doubled."""
     bucket_plan = fetched(plan)
     folder, buckets = place(bucket_plan.windows_folder), sorted(set(block["bucket"].to_pylist()))

@@ -15,7 +15,6 @@ from collections import Counter
 from collections.abc import Generator, Mapping
 from contextlib import closing
 from itertools import islice
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -39,6 +38,7 @@ from hvac.readings.gate import (
 )
 from hvac.readings.notation_notes import SENTENCES, notes_on_counts, notes_on_files
 from hvac.readings.table_paths import SUFFIXES, file_stamp, passed_over, table_files
+from hvac.readings.text_values import Column
 from hvac.simulate.fleet import simulate_facilities
 from hvac.simulate.fleet_files import write_canonical
 from hvac.storage import (
@@ -227,7 +227,7 @@ def _facilities(source: SourceConfig, files: list[str]) -> int:
     return max(len(union) * (len(files) // len(looked) if apart else 1), 1)
 
 
-def _first_ids(path: str, source: SourceConfig) -> Generator[Any, None, None]:
+def _first_ids(path: str, source: SourceConfig) -> Generator[Column, None, None]:
     """Yield the facility ids of each batch of a file, before its notation is settled."""
     if source.format == "seed":
         yield from (table["facility_id"] for table, _ in read_batches(path, source))

@@ -10,7 +10,6 @@ fitted on *train* and scored on *tune*."""
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
 
 from ray import tune
 from ray.train import ScalingConfig
@@ -75,7 +74,9 @@ def _absolute(encoder: EncoderConfig) -> EncoderConfig:
     return encoder if encoder.path is None else encoder.replace(path=str(place(encoder.path)))
 
 
-def _trainable(config: RunConfig, shared: Shared, workspace: Workspace, planned: Plan) -> Any:
+def _trainable(
+    config: RunConfig, shared: Shared, workspace: Workspace, planned: Plan
+) -> tune.Trainable:
     """Return the trial function with all it needs: windows are prepared once and lie in Ray's
     object store.
     """

@@ -73,7 +73,7 @@ def _trial(sweep: AnyPath, result: tune.Result, metric: str) -> Trial:
     return {
         "trial": name,
         "status": "failed" if why or not rows else "finished" if curves["ended"] else "stopped",
-        "epochs": int(rows[-1]["epoch"]) if rows else 0,
+        "epochs": int(rows[-1]["epoch"] or 0) if rows else 0,
         "seconds": curves.get("seconds"),
         "value": None if why or not rows else rows[-1][metric],
         "settings": curves.get("settings", {}),

@@ -19,14 +19,15 @@ from ray import tune
 
 from hvac.decision.decision import DecisionConfig
 from hvac.errors import HvacError
-from hvac.features.encoder import EncoderConfig, load_encoder
+from hvac.features.encoder import Encoder, EncoderConfig, load_encoder
+from hvac.json_values import as_json
 from hvac.models.families import FAMILIES
 from hvac.models.family import FamilyConfig, loaded_once
 from hvac.models.fitting import FitState, Workers
 from hvac.models.search_space import Settings, Space, decoded, with_settings
 from hvac.storage import AnyPath, write_json
 from ray_jobs.fit.torch_run import load_states, save_states
-from ray_jobs.sweep.trial_curves import LEDGER, Ledger, ledger_file, read_ledger
+from ray_jobs.sweep.trial_curves import LEDGER, Curves, Ledger, ledger_file, read_ledger
 from ray_jobs.sweep.trial_fits import (
     Models,
     Parts,
@@ -65,7 +66,7 @@ class Shared:
     device: str
 
 
-def run_trial(config: dict[str, Any], shared: Shared, classes: Classes) -> None:
+def run_trial(config: dict[str, Settings], shared: Shared, classes: Classes) -> None:
     """Run one trial; `config["settings"]` holds the settings to try, encoded."""
     torch.set_num_threads(1)
     trial, settings = tune.get_context().get_trial_name(), decoded(config["settings"], shared.space)
@@ -130,7 +131,7 @@ def follow(
 
 
 @cache
-def _encoder(config: EncoderConfig) -> Any:
+def _encoder(config: EncoderConfig) -> Encoder:
     """Load the encoder once per process: importing its library takes seconds."""
     return load_encoder(config)
 
@@ -151,10 +152,10 @@ def _reported(row: Mapping[str, float | None]) -> dict[str, float]:
 def keep(states: States, ledger: Ledger, folder: Path) -> None:
     """Write a checkpoint: every class's fit, and the curves so far."""
     save_states(states, folder)
-    write_json(folder / LEDGER, ledger.carried)
+    write_json(folder / LEDGER, as_json(ledger.carried))
 
 
-def resumed_trial(checkpoint: Any) -> tuple[States, dict[str, Any] | None]:
+def resumed_trial(checkpoint: tune.Checkpoint | None) -> tuple[States, Curves | None]:
     """Return the fits and curves of a checkpoint (PBT: that of a better trial); ({}, None) without
     one.
     """

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Container, Generator, Iterable
 from contextlib import ExitStack
-from typing import Any
+from typing import NotRequired, TypedDict
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -132,9 +132,17 @@ def drop_other_files(panel: AnyPath, keys: Container[str]) -> set[str]:
     return whole
 
 
-def file_facts(panel: AnyPath, key: str) -> dict[str, Any]:
+class FileFacts(TypedDict):
+    """Counts, buckets and notes of a source file; files of before have no notes."""
+
+    counts: dict[str, int]
+    buckets: list[str]
+    notes: NotRequired[list[str]]
+
+
+def file_facts(panel: AnyPath, key: str) -> FileFacts:
     """Read the counts, buckets and notes of a source file that was ingested."""
-    facts: dict[str, Any] = json.loads(_facts_file(panel, key).read_text(encoding="utf-8"))
+    facts: FileFacts = json.loads(_facts_file(panel, key).read_text(encoding="utf-8"))
     return facts
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pyarrow.dataset as pads
 import ray
@@ -139,6 +139,6 @@ def peer_keys(
     return {bucket: sorted(bucket_keys) for bucket, bucket_keys in keys.items()}
 
 
-def level_of(file: Any) -> PeerLevel | None:
+def level_of(file: PeerFile | None) -> PeerLevel | None:
     """Read a level; None where there is none."""
     return None if file is None else peer_files.read_level(*file)

@@ -5,12 +5,12 @@ learned from.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Mapping
 
 from hvac.days import EPOCH
 from hvac.errors import HvacError
 from hvac.features.encoder import encoder_stamp
+from hvac.json_values import JsonObject
 from hvac.models.families import FAMILIES
 from hvac.models.family import FamilyConfig, columns_for
 from hvac.panel.splits import SPLITS
@@ -60,7 +60,7 @@ def check_trainable(
 
 
 def _check_asked(
-    config: RunConfig, workspace: Workspace, asked: dict[str, dict[str, Any]] | None
+    config: RunConfig, workspace: Workspace, asked: Mapping[str, JsonObject] | None
 ) -> None:
     if asked is None:
         raise HvacError(f"{workspace.windows} was made by an older version: run featurize again")
@@ -73,7 +73,7 @@ def _check_asked(
                 )
 
 
-def _check_encoder(config: RunConfig, workspace: Workspace, made_by: dict[str, Any]) -> None:
+def _check_encoder(config: RunConfig, workspace: Workspace, made_by: dict[str, str]) -> None:
     configured = encoder_stamp(config.encoder)
     if configured != made_by:
         one, other = (
