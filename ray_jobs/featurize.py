@@ -22,6 +22,7 @@ import ray
 from hvac.errors import HvacError
 from hvac.features.encoder import encoder_stamp
 from hvac.features.table import from_arrow, to_arrow
+from hvac.json_values import as_json
 from hvac.panel.partitions import label_keys
 from hvac.panel.registry import Registry
 from hvac.storage import AnyPath, content_key, place, read_mark, write_json, write_parquet
@@ -80,7 +81,7 @@ def _featurize(
     registry = Registry.load(workspace.panel)
     recipes, splitter = fit_recipes(config, registry, workspace, list(buckets))
     borders = {"t1": splitter.t1, "t2": splitter.t2, "purge": splitter.purge}
-    recipe_settings = {name: recipe.to_json() for name, recipe in recipes.items()}
+    recipe_settings = {name: as_json(recipe.to_json()) for name, recipe in recipes.items()}
     follow_up = registry.follow_up(config.labels.kinds)
     per_facility = ingested.buckets_each
     parts = label_keys(splitter, follow_up, per_facility)

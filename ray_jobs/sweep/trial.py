@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from ray import tune
@@ -24,6 +24,7 @@ from hvac.json_values import as_json
 from hvac.models.families import FAMILIES
 from hvac.models.family import FamilyConfig, loaded_once
 from hvac.models.fitting import FitState, Workers
+from hvac.models.network import TrainingConfig
 from hvac.models.search_space import Settings, Space, decoded, with_settings
 from hvac.storage import AnyPath, write_json
 from ray_jobs.fit.torch_run import load_states, save_states
@@ -74,7 +75,8 @@ def run_trial(config: dict[str, Settings], shared: Shared, classes: Classes) -> 
         return
     states, before = resumed_trial(tune.get_checkpoint())
     if before and all(
-        state.ended(with_settings(shared.base, settings)) for state in states.values()
+        state.ended(cast(TrainingConfig, with_settings(shared.base, settings)))
+        for state in states.values()
     ):
         # a copy of a fit at its end: nothing is trained with new ones
         settings = before["schedule"][-1]["settings"]

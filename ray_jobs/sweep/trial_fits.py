@@ -73,7 +73,7 @@ def fit_side_by_side(
     encoder: Encoding,
     workers: Workers = Workers(),  # noqa: B008
     share: Callable[[Rows], Rows] = lambda rows: rows,
-) -> Iterator[dict[str, NetworkModel]]:
+) -> Iterator[dict[str, NetworkModel[TrainingConfig]]]:
     """Fit one network per class, an epoch of each in turn; yield after every round, and once where
     nothing is left to do.
 
@@ -113,7 +113,7 @@ def fit_others(classes: Mapping[str, Parts], config: FamilyConfig, encoder: Enco
 
 
 def epoch_row(
-    models: Mapping[str, NetworkModel],
+    models: Mapping[str, NetworkModel[TrainingConfig]],
     states: Mapping[str, FitState],
     classes: Mapping[str, Parts],
     days: Iterable[int],
