@@ -9,15 +9,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from hvac.arrays import Floats
 from hvac.errors import BundleError
 from hvac.explain.background import nearest_in_year
 from hvac.explain.games import Game, game_of
 from hvac.explain.players import Players
 from hvac.features.table import Windows
-
-Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True)

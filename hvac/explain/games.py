@@ -15,8 +15,8 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final, Protocol
 
 import numpy as np
-import numpy.typing as npt
 
+from hvac.arrays import Floats, Ints
 from hvac.errors import BundleError
 from hvac.explain.coalitions import Permutations, from_all_coalitions, sum_over_subsets
 from hvac.explain.players import Players
@@ -29,7 +29,6 @@ from hvac.models.fusion import Fusion, FusionConfig
 from hvac.models.hybrid import Hybrid, HybridConfig
 from hvac.models.linear import Logistic, LogisticConfig
 
-Floats = npt.NDArray[np.float64]
 FOREST_EXACT: Final = 10  # players of which all coalitions are looked at; of more, permutations
 NETWORK_EXACT: Final = 6
 FLAT_BLOCKS: Final = ("embedding", "features", "context")  # inputs of a network with a player each
@@ -206,7 +205,7 @@ def asked(
     score: Callable[[Floats], Floats],
     input_N: Floats,
     input_WN: Floats,
-    player_N: npt.NDArray[np.int64],
+    player_N: Ints,
     *,
     players: int,
     most: int,

@@ -19,11 +19,10 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from hvac.arrays import Floats, Ints
 from hvac.compiled import compiled
 from hvac.models.trees import Trees
 
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
 MOST_WINDOWS: Final = 64  # background windows that fit into the bits of a number
 DE_BRUIJN: Final = np.uint64(0x03F79D71B4CB0A89)  # its top six bits tell 64 shifts apart
 PLACE_OF_BIT: Final = np.empty(64, dtype=np.int64)

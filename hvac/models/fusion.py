@@ -14,9 +14,9 @@ from __future__ import annotations
 from typing import Any, Literal, Self
 
 import numpy as np
-import numpy.typing as npt
 from pydantic import Field, field_validator
 
+from hvac.arrays import Floats
 from hvac.features.table import Windows, concat
 from hvac.models.blocks import Without
 from hvac.models.boosting import BoostingConfig
@@ -36,8 +36,6 @@ from hvac.models.mixing import (
     log_loss_B,
     mix_out_of_fold,
 )
-
-Floats = npt.NDArray[np.float64]
 
 
 def default_blocks() -> dict[str, Any]:

@@ -15,10 +15,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from hvac.arrays import AnyArray, Float32s, Floats, Ints
 from hvac.compiled import compiled
 from hvac.errors import BundleError
 
-Floats = npt.NDArray[np.float64]
 LEAF = -1
 
 
@@ -29,10 +29,10 @@ class Trees(NamedTuple):
     in a leaf; `number_K` the threshold of a split (at most: left) or the value of a leaf; `right_K`
     how many nodes further the right child lies."""
 
-    base: npt.NDArray[np.float64]
-    root_T: npt.NDArray[np.int64]
+    base: Floats
+    root_T: Ints
     split_K: npt.NDArray[np.signedinteger[Any]]
-    number_K: npt.NDArray[np.float32]
+    number_K: Float32s
     right_K: npt.NDArray[np.unsignedinteger[Any]]
 
     def total(self, input_BN: Floats) -> Floats:
@@ -58,12 +58,12 @@ class TreeNodes(NamedTuple):
     Children are numbered within the tree, leaves have −1.
     """
 
-    feature_K: npt.NDArray[Any]
-    threshold_K: npt.NDArray[Any]
-    missing_left_K: npt.NDArray[Any]
-    left_K: npt.NDArray[Any]
-    right_K: npt.NDArray[Any]
-    value_K: npt.NDArray[Any]
+    feature_K: AnyArray
+    threshold_K: AnyArray
+    missing_left_K: AnyArray
+    left_K: AnyArray
+    right_K: AnyArray
+    value_K: AnyArray
 
 
 def join_trees(trees: Sequence[TreeNodes], *, base: float) -> Trees:
@@ -86,7 +86,7 @@ def join_trees(trees: Sequence[TreeNodes], *, base: float) -> Trees:
         else np.empty(0, np.int64)
     )
 
-    def column(place: int) -> npt.NDArray[Any]:
+    def column(place: int) -> AnyArray:
         return np.concatenate([tree[place] for tree in ordered]) if trees else np.empty(0)
 
     feature_K, right_K = column(0).astype(np.int64), column(4).astype(np.int64)
@@ -121,7 +121,7 @@ def _preorder(tree: TreeNodes) -> TreeNodes:
     return columns._replace(right_K=distance_K)
 
 
-def _rounded_down(threshold_K: Floats) -> npt.NDArray[np.float32]:
+def _rounded_down(threshold_K: Floats) -> Float32s:
     near_K = threshold_K.astype(np.float32)
     with np.errstate(
         over="ignore"
@@ -130,7 +130,7 @@ def _rounded_down(threshold_K: Floats) -> npt.NDArray[np.float32]:
     return np.where(near_K > threshold_K, below_K, near_K).astype(np.float32)
 
 
-def tree_arrays(forests: Sequence[Trees]) -> dict[str, npt.NDArray[Any]]:
+def tree_arrays(forests: Sequence[Trees]) -> dict[str, AnyArray]:
     """Return the arrays of every horizon's trees, by name."""
     return {
         f"forest.{h}.{name}": array
@@ -167,7 +167,7 @@ def check_trees(trees: Trees, width: int) -> None:
         raise BundleError("its trees are damaged: a node leads back, or outside")
 
 
-def restored_trees(state: Mapping[str, npt.NDArray[Any]]) -> list[Trees]:
+def restored_trees(state: Mapping[str, AnyArray]) -> list[Trees]:
     """Return the trees that `tree_arrays` named.
 
     Those of older bundles (a column per fact of a node) can be read too.
@@ -184,7 +184,7 @@ def restored_trees(state: Mapping[str, npt.NDArray[Any]]) -> list[Trees]:
     return forests
 
 
-def _of_older(arrays: Mapping[str, npt.NDArray[Any]]) -> Trees:
+def _of_older(arrays: Mapping[str, AnyArray]) -> Trees:
     bounds = np.append(arrays["root_T"], len(arrays["feature_K"]))
     trees = []
     for start, stop in itertools.pairwise(bounds):

@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 
+from hvac.arrays import Floats
 from hvac.errors import InputError
 from hvac.readings.date_notations import DateStyle
 from hvac.readings.files import FileBatch, TableFile, iter_table, open_table
@@ -43,7 +43,6 @@ PREDECESSOR_IDS = pa.schema(
     ]
 )
 _DEFAULT_IDS = {"facility_id": "seed", "point_id": "value"}
-Floats = NDArray[np.float64]
 
 
 class PredecessorBatch(NamedTuple):
