@@ -63,6 +63,7 @@ RANKED = (
     "doubts",
     "driving_point",
     "reasons",
+    "needs_look",
 )
 
 

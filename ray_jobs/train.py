@@ -11,12 +11,14 @@ tune it. Calibration and thresholds rest on cross-fitted scores.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import ray
 import torch
 
 from hvac.arrays import Floats
+from hvac.certainty.certainty import fit_certainty
 from hvac.decision.decision import Decision, Scored, fit_decisions, on_grid
 from hvac.explain.background import choose_background
 from hvac.explain.games import has_reasons
@@ -48,7 +50,7 @@ from ray_jobs.tables.windows_table import (
     table_columns,
 )
 
-BUNDLES = 2  # raised where bundles hold more than before, so that classes are trained anew
+BUNDLES = 3  # raised where bundles hold more than before, so that classes are trained anew
 
 
 def run(config: RunConfig) -> TrainRecord:
@@ -83,6 +85,10 @@ def _train(config: RunConfig, workspace: Workspace, key: str) -> TrainRecord:
         bundle = _bundle(
             config, fits[name], recipe, decisions[name], bands[name], training, encoder
         )
+        abstain = config.decision.abstain
+        certainty = fit_certainty(scored[name], decisions[name], abstain, bundle.horizons)
+        bundle = replace(bundle, certainty=certainty)
+        bundle.__dict__["encoder"] = encoder()  # loaded here already
         bundles[name] = bundle.save(workspace.bundles).name
         history[name] = _history(recipe, state)
     return TrainRecord(
@@ -111,7 +117,7 @@ def _bundle(
     training: dict[str, Json],
     encoder: Encoding,
 ) -> Bundle:
-    bundle = Bundle(
+    return Bundle(
         model=fitted.fit.model,
         recipe=recipe,
         decision=decision,
@@ -122,8 +128,6 @@ def _bundle(
         background=fitted.background,
         cases=fitted.cases,
     )
-    bundle.__dict__["encoder"] = encoder()  # loaded here already
-    return bundle
 
 
 def _history(recipe: Recipe, state: FitState | None) -> dict[str, list[dict[str, float]]]:

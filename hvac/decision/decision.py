@@ -15,6 +15,7 @@ from pydantic import Field
 
 from hvac.arrays import AnyArray, AnyFloats, Bools, Floats
 from hvac.config import Config
+from hvac.decision.abstain_config import AbstainConfig
 from hvac.decision.calibration import Calibrator, StoredCalibrator, bent, running_maximum
 from hvac.decision.departures import fit_shift
 from hvac.decision.pooling import CalPart, correct, fit_calibrators
@@ -42,6 +43,8 @@ class DecisionConfig(Config):
     """How thresholds are chosen."""
     by_facility: bool = False
     """Whether facilities depart from their class as far as their machines can prove."""
+    abstain: AbstainConfig = AbstainConfig()
+    """When "needs a look" is said in place of an alarm."""
     folds: int = Field(default=3, ge=2)
     """Folds of units for the cross-fitted scores (a fusion has its own number)."""
 

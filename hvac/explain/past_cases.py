@@ -18,7 +18,7 @@ from typing import Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from hvac.arrays import AnyArray, DayNumbers, Float32s
+from hvac.arrays import AnyArray, AnyFloats, DayNumbers, Float32s, Ints
 from hvac.days import EPOCH
 from hvac.errors import BundleError
 from hvac.explain.background import dealt
@@ -32,6 +32,7 @@ LOOKED_AT: Final = ("recent", "peers", "residuals", "context")  # what makes two
 MOST: Final = 256
 DIMENSIONS: Final = 16
 SHOWN: Final = 3
+NEAR_SHARE: Final = 0.9
 NONE_BEGAN: Final = 0
 PREFIX: Final = "case."
 
@@ -51,13 +52,28 @@ class PastCases(NamedTuple):
     basis_ND: Float32s
     scaler: Scaler
     blocks: tuple[str, ...]
+    radius: float
+
+    def similar(self, windows: Windows) -> Ints:
+        """Count the other units that looked alike, for every window: [B].
+
+        Alike: nearer than 90 % of the cases are to the nearest case of another unit.
+        """
+        place_BD = _scaled(windows, self.blocks, self.scaler) @ self.basis_ND
+        own_B = zip(windows.column("facility_id"), windows.column("equipment_id"), strict=True)
+        counts = []
+        for place_D, own in zip(place_BD, own_B, strict=True):
+            near_M = _apart(self.place_MD, place_D) <= self.radius
+            units = {unit for unit, near in zip(self.unit_M, near_M.tolist(), strict=True) if near}
+            counts.append(len(units - {(str(own[0]), str(own[1]))}))
+        return np.array(counts, dtype=np.int64)
 
     def nearest(self, windows: Windows, b: int) -> list[PastCase]:
         """Return the nearest cases of other units known by the end of a window, one of each unit."""
         alone = windows.take(np.array([b]))
         place_D = _scaled(alone, self.blocks, self.scaler)[0] @ self.basis_ND
         unit = (str(windows.column("facility_id")[b]), str(windows.column("equipment_id")[b]))
-        apart_M = np.sqrt(((self.place_MD - place_D) ** 2).mean(axis=1))
+        apart_M = _apart(self.place_MD, place_D)
         cases: dict[tuple[str, str], PastCase] = {}
         for m in np.argsort(apart_M, kind="stable").tolist():
             other = self.unit_M[m]
@@ -83,6 +99,7 @@ class PastCases(NamedTuple):
         arrays: dict[str, AnyArray] = {
             "units": _from_text(lines),
             "blocks": _from_text("\n".join(self.blocks)),
+            "radius": np.array([self.radius]),
             "end_day_M": self.end_day_M,
             "within_M": self.within_M,
             "known_day_M": self.known_day_M,
@@ -112,8 +129,9 @@ class PastCases(NamedTuple):
                 own["basis_ND"],
                 scaler,
                 tuple(_lines(own["blocks"])),
+                float(own["radius"][0]),
             )
-        except (KeyError, ValueError) as error:
+        except (IndexError, KeyError, ValueError) as error:
             raise BundleError(f"its past cases are damaged ({error})") from error
         lengths = {len(part) for part in cases[:5]}
         widths = (len(scaler.mean_N), cases.place_MD.shape[1])
@@ -150,17 +168,36 @@ def choose_cases(windows: Windows, horizons: tuple[int, ...]) -> PastCases | Non
     scaler = fit_scaler(inputs(cases, blocks))
     scaled_MN = _scaled(cases, blocks, scaler)
     basis_ND = _basis(scaled_MN)
-    units = zip(cases.column("facility_id"), cases.column("equipment_id"), strict=True)
+    pairs = zip(cases.column("facility_id"), cases.column("equipment_id"), strict=True)
+    units = tuple((str(facility), str(equipment)) for facility, equipment in pairs)
+    place_MD = (scaled_MN @ basis_ND).astype(np.float32)
     return PastCases(
-        tuple((str(facility), str(equipment)) for facility, equipment in units),
+        units,
         cases.end_day_B,
         within_M,
         (cases.end_day_B + waited_M).astype(np.int32),
-        (scaled_MN @ basis_ND).astype(np.float32),
+        place_MD,
         basis_ND,
         scaler,
         blocks,
+        _radius(place_MD, units),
     )
+
+
+def _apart(place_MD: AnyFloats, place_D: AnyFloats) -> AnyFloats:
+    """Return how far one place lies from others (root mean square over components)."""
+    return np.asarray(np.sqrt(((place_MD - place_D) ** 2).mean(axis=1)))
+
+
+def _radius(place_MD: AnyFloats, units: tuple[tuple[str, str], ...]) -> float:
+    """Return the distance within which 90 % of the cases have one of another unit."""
+    _, unit_M = np.unique(["\x1f".join(unit) for unit in units], return_inverse=True)
+    nearest = []
+    for place_D, unit in zip(place_MD, unit_M, strict=True):
+        others_MD = place_MD[unit_M != unit]
+        if len(others_MD):
+            nearest.append(float(_apart(others_MD, place_D).min()))
+    return float(np.quantile(nearest, NEAR_SHARE)) if nearest else 0.0
 
 
 def _from_text(text: str) -> npt.NDArray[np.uint8]:

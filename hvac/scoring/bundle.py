@@ -25,13 +25,16 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from hvac.arrays import AnyArray, AnyFloats, AnyInts, Bools, Floats
+from hvac.certainty.certainty import PREFIX as BANDS
+from hvac.certainty.certainty import Certainty, Sureness
 from hvac.decision.decision import Decision
 from hvac.decision.thresholds import alarms
 from hvac.errors import BundleError, ConfigError
 from hvac.explain.background import background_arrays, background_windows
 from hvac.explain.explainer import Contributions, Explainer
 from hvac.explain.games import has_reasons
-from hvac.explain.past_cases import PREFIX, PastCases
+from hvac.explain.past_cases import PREFIX as CASE
+from hvac.explain.past_cases import PastCases
 from hvac.explain.players import Players
 from hvac.features.describe import Recipe
 from hvac.features.encoder import Encoder, EncoderConfig, load_encoder
@@ -90,7 +93,7 @@ class Bundle:
     """A fitted family with its recipe, decision, forecast band and encoder.
 
     `background` holds healthy windows and `cases` past windows with their outcomes, to explain
-    risks; bundles made before reasons have neither.
+    risks; `certainty` tells how sure they are. Bundles made before reasons have none of these.
     """
 
     model: Model
@@ -103,6 +106,7 @@ class Bundle:
     folder: AnyPath | None = None
     background: Windows | None = field(default=None, repr=False, compare=False)
     cases: PastCases | None = field(default=None, repr=False, compare=False)
+    certainty: Certainty | None = field(default=None, repr=False, compare=False)
     golden: dict[str, AnyArray] = field(default_factory=dict, repr=False, compare=False)
     manifest: JsonObject = field(default_factory=dict, repr=False, compare=False)
 
@@ -194,6 +198,18 @@ class Bundle:
         """
         self._check_windows(windows)
         return self.explainer.contributions(self.prepared(windows))
+
+    def sureness(self, windows: Windows, risk_BH: Floats) -> Sureness | None:
+        """Tell how sure the risks of windows are; None where the bundle does not know it.
+
+        Args:
+            windows: with what past cases are compared by (`describe` gives it).
+            risk_BH: their risks.
+        """
+        if self.certainty is None or self.cases is None:
+            return None
+        threshold_BH = self.decision.threshold_BH(windows.column("facility_id"))
+        return self.certainty.of(risk_BH, threshold_BH, self.cases.similar(windows))
 
     def predict_readings(
         self,
@@ -311,7 +327,8 @@ class Bundle:
     def _reason_arrays(self) -> Arrays:
         """Return what explains risks, as arrays by name."""
         arrays = background_arrays(self.background) if self.background is not None else {}
-        return arrays | (self.cases.arrays() if self.cases else {})
+        arrays |= self.cases.arrays() if self.cases else {}
+        return arrays | (self.certainty.arrays() if self.certainty else {})
 
     @classmethod
     def load(cls, path: str | AnyPath) -> Bundle:
@@ -418,13 +435,16 @@ def _check_files(copy: Path, folder: AnyPath, listed: dict[str, str]) -> None:
 
 
 def _explaining(bundle: Bundle, arrays: Arrays) -> Bundle:
-    """Return the bundle with the background and the past cases that arrays hold."""
-    of_cases = {name: array for name, array in arrays.items() if name.startswith(PREFIX)}
-    of_background = {name: array for name, array in arrays.items() if name not in of_cases}
+    """Return the bundle with the background, past cases and certainty that arrays hold."""
+    of_cases = {name: array for name, array in arrays.items() if name.startswith(CASE)}
+    of_bands = {name: array for name, array in arrays.items() if name.startswith(BANDS)}
+    rest = arrays.keys() - of_cases.keys() - of_bands.keys()
+    of_background = {name: arrays[name] for name in rest}
     return replace(
         bundle,
         background=background_windows(of_background) if of_background else None,
         cases=PastCases.restore(of_cases) if of_cases else None,
+        certainty=Certainty.restore(of_bands, len(bundle.horizons)) if of_bands else None,
     )
 
 

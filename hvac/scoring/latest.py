@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, cast
+from typing import Literal, NamedTuple, TypedDict, cast
 
 import numpy as np
 import pyarrow as pa
@@ -38,6 +38,10 @@ EXTRA = (
     "forecast_high",
     "crossing_probability",
     "reasons",
+    "risk_low",
+    "risk_high",
+    "needs_look",
+    "similar_units",
 )
 _LISTS, _NUMBER = pa.list_(pa.float32()), pa.float64()
 _DOUBTS = pa.list_(pa.struct([("point_id", pa.string()), ("kind", pa.string())]))
@@ -52,12 +56,25 @@ _KINDS = (
     _LISTS,
     _NUMBER,
     pa.list_(REASON),
+    _NUMBER,
+    _NUMBER,
+    pa.bool_(),
+    pa.int32(),
 )
 FORECAST = ("driving_point", "forecast", "forecast_low", "forecast_high", "crossing_probability")
 LATEST = pa.schema([*SCHEMA, *zip(EXTRA, _KINDS, strict=True)])
 PAST = SCHEMA.append(pa.field("status", pa.string()))
 MOVED_DAYS = 14
 SCORED_TOGETHER = 4096
+
+
+class SureColumns(TypedDict):
+    """How sure a risk is: its band, whether it needs a look, and how many machines looked alike."""
+
+    risk_low: float | None
+    risk_high: float | None
+    needs_look: bool | None
+    similar_units: int | None
 
 
 class Frame(NamedTuple):
@@ -282,6 +299,7 @@ def latest_records(
     windows = newest_windows.windows
     threshold_BH = bundle.decision.threshold_BH(windows.column("facility_id"))
     alarm_BH = alarms(risk_BH, threshold_BH)
+    sure_B = _sureness(newest_windows, risk_BH, bundle)
     records: list[LatestRow] = []
     for b, keys in enumerate(windows.keys.to_pylist()):
         unit = {
@@ -308,8 +326,37 @@ def latest_records(
             explanation = explained_B[b] if explained_B else None
             reasons = explanation.reasons_H[h] if explanation else None
             record["reasons"] = reasons and [reason._asdict() for reason in reasons]
+            record |= sure_B[b][h]
             records.append(cast(LatestRow, record))
     return records
+
+
+def _sureness(newest_windows: Newest, risk_BH: Floats, bundle: Bundle) -> list[list[SureColumns]]:
+    """Return how sure each window's risks are, by horizon; None where that is not known."""
+    unknown: SureColumns = {
+        "risk_low": None,
+        "risk_high": None,
+        "needs_look": None,
+        "similar_units": None,
+    }
+    columns_B = [[unknown] * len(bundle.horizons) for _ in risk_BH]
+    rows = np.flatnonzero(newest_windows.ok_B)
+    if not len(rows):
+        return columns_B
+    sure = bundle.sureness(newest_windows.windows.take(rows), risk_BH[rows])
+    if sure is None:
+        return columns_B
+    for place, b in enumerate(rows.tolist()):
+        columns_B[b] = [
+            {
+                "risk_low": float(sure.low_BH[place, h]),
+                "risk_high": float(sure.high_BH[place, h]),
+                "needs_look": bool(sure.needs_look_BH[place, h]),
+                "similar_units": int(sure.similar_B[place]),
+            }
+            for h in range(len(bundle.horizons))
+        ]
+    return columns_B
 
 
 def _forecast_columns(

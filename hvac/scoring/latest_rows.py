@@ -26,7 +26,7 @@ StoredReason = Reason | JsonObject
 class StoredRow(_Class):
     """A row of `latest.parquet` but for the last day of its window.
 
-    Rows stored by an earlier version have no doubts and no reasons; cases are not stored. `ask`
+    Rows stored by an earlier version lack doubts, reasons and bounds; cases are not stored. `ask`
     numbers the requests of the service.
     """
 
@@ -50,6 +50,10 @@ class StoredRow(_Class):
     crossing_probability: float | None
     reasons: NotRequired[Sequence[StoredReason] | None]
     cases: NotRequired[Sequence[PastCase] | None]
+    risk_low: NotRequired[float | None]
+    risk_high: NotRequired[float | None]
+    needs_look: NotRequired[bool | None]
+    similar_units: NotRequired[int | None]
     ask: NotRequired[int]
 
 
@@ -63,7 +67,7 @@ class RankedUnit(LatestRow):
     """One piece of equipment in the ranking; risks and alarms are by horizon.
 
     `point` has the highest risk, or moved most; the reasons are those of the horizon
-    `reasons_within` (inf: there is no alarm).
+    `reasons_within` (inf: there is no alarm). `unsure` holds the horizons that need a look.
     """
 
     days_behind: int
@@ -71,3 +75,4 @@ class RankedUnit(LatestRow):
     alarms: dict[int, bool]
     point: str | None
     reasons_within: float
+    unsure: list[int]

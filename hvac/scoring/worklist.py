@@ -48,6 +48,7 @@ STATUS = {
     "en": {OK: "judged", LEARNING: "learning", "insufficient_data": "insufficient data"},
     "ja": {OK: "判定済み", LEARNING: "学習中", "insufficient_data": "データ不足"},
 }
+UNSURE = {"en": "needs a look", "ja": "判定保留"}
 YES = {"en": ("yes", "no"), "ja": ("あり", "なし")}
 
 
@@ -62,7 +63,8 @@ def ranking(latest: Iterable[LatestRow], *, last_day: dt.date) -> list[RankedUni
 
     Equipment without a score comes last. With `by: point`, an equipment's risk is the highest of
     its points' and `point` tells which; that point's alarm is the equipment's, and holds at the
-    longer horizons too. `reasons` are those of the shortest horizon with an alarm.
+    longer horizons too. `reasons` are those of the shortest horizon with an alarm; `unsure` the
+    horizons at which the answer is "needs a look".
 
     Args:
         latest: rows of `latest.parquet`.
@@ -80,6 +82,7 @@ def ranking(latest: Iterable[LatestRow], *, last_day: dt.date) -> list[RankedUni
             "point": None,
             "reasons": [],
             "reasons_within": math.inf,
+            "unsure": [],
         }
         _add(entries.setdefault(unit, new), row, behind)
     for entry in entries.values():
@@ -101,6 +104,9 @@ def _add(entry: RankedUnit, row: LatestRow, behind: int) -> None:
     if row["risk"] is not None and row["risk"] > risks.get(horizon, -math.inf):
         risks[horizon] = row["risk"]
         entry["alarms"][horizon] = bool(row["alarm"])
+        entry["unsure"] = [h for h in entry["unsure"] if h != horizon]
+        if row.get("needs_look"):
+            entry["unsure"].append(horizon)
         if horizon == min(risks):
             entry["point"] = row["point_id"] or row["driving_point"]
     if row["alarm"] and row.get("reasons") and horizon < entry["reasons_within"]:
@@ -168,7 +174,10 @@ def _cells(entry: RankedUnit, horizons: Sequence[int], language: str) -> list[Ce
         if risk is None:
             cells += ["", ""]
         else:
-            cells += [f"{100 * risk:.1f}%", yes if entry["alarms"][horizon] else no]
+            answer = yes if entry["alarms"][horizon] else no
+            if horizon in entry["unsure"]:
+                answer = UNSURE[language]
+            cells += [f"{100 * risk:.1f}%", answer]
     share = f"{100 * entry['observed_share']:.0f}%"
     why = reasons_line([reason_of(reason) for reason in entry["reasons"] or ()], language)
     return [*cells, entry["point"] or "", why, share, doubts_text(entry, language)]

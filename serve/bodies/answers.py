@@ -78,6 +78,14 @@ class HorizonRisk(BaseModel):
     )
     threshold: float
     alarm: bool | None
+    risk_low: float | None = Field(
+        default=None, description="90 % of the draws of units lie between risk_low and risk_high"
+    )
+    risk_high: float | None = None
+    needs_look: bool | None = Field(
+        default=None,
+        description="the alarm is not sure enough, or too few machines are like this one",
+    )
     forecast: PointForecast | None
     reasons: list[RiskReason] | None = Field(
         default=None, description="with explain=true: up to 3 for, then up to 3 against"
@@ -117,6 +125,9 @@ class UnitPrediction(BaseModel):
     )
     driving_point: str | None = Field(
         description="the point that has moved furthest from its baseline"
+    )
+    similar_units: int | None = Field(
+        default=None, description="other machines in training that looked alike"
     )
     model: str
     bundle_id: str
@@ -202,6 +213,9 @@ def risk_row(row: LatestRow) -> HorizonRisk:
         risk=row["risk"],
         threshold=row["threshold"],
         alarm=row["alarm"],
+        risk_low=row.get("risk_low"),
+        risk_high=row.get("risk_high"),
+        needs_look=row.get("needs_look"),
         forecast=forecast,
         reasons=_reasons(row.get("reasons")),
     )
@@ -270,6 +284,7 @@ def _unit_prediction(rows: list[LatestRow]) -> UnitPrediction:
         quality=grade(first["observed_share"], first["status"], first.get("doubts")),
         doubts=first.get("doubts") or [],
         driving_point=first["driving_point"],
+        similar_units=first.get("similar_units"),
         model=first["model"],
         bundle_id=first["bundle_id"],
         horizons=[risk_row(row) for row in rows],

@@ -172,7 +172,8 @@ class PointReading(TypedDict):
 class EquipmentView(TypedDict):
     """What the page of one piece of equipment shows.
 
-    `best` is the newest prediction, `rows` those of its point; `charts` are (point, SVG), events
+    `best` is the newest prediction, `rows` those of its point, `look` whether any of them needs a
+    look; `charts` are (point, SVG), events
     (start, kind, end, point), alarms (last day of the window, horizon, risk), newest first.
     """
 
@@ -182,6 +183,7 @@ class EquipmentView(TypedDict):
     set_aside: str | None
     best: LatestRow | None
     rows: Rows
+    look: bool
     behind: int
     grade: str | None
     doubts: str
@@ -252,6 +254,7 @@ def equipment_view(service: Service, unit: Unit, words: PageWords) -> EquipmentV
         "set_aside": service.store.aside(unit).get(unit),
         "best": best,
         "rows": point_rows,
+        "look": any(row.get("needs_look") for row in point_rows),
         "behind": entry[0]["days_behind"] if entry else 0,
         "grade": (
             grade(best["observed_share"], best["status"], best.get("doubts")) if best else None

@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from hvac.certainty.certainty import fit_certainty
+from hvac.decision.abstain_config import AbstainConfig
 from hvac.decision.calibration import bent
 from hvac.decision.decision import Decision, DecisionConfig, Scored, fit_decisions
 from hvac.explain.background import choose_background
@@ -173,7 +175,10 @@ def bundle(points: Sequence[str] = ("p",), *, seed: int = 0, **more: Any) -> Bun
         "background": choose_background(cal, model.config.needs),
         "cases": choose_cases(replace(cal, k_BK=None), HORIZONS),
     }
-    return bundled(model, rule, cal, band=band, training={"rows": 200}, **reasons)
+    made = bundled(model, rule, cal, band=band, training={"rows": 200}, **reasons)
+    scored = Scored(model.score(cal), cal)
+    sure = fit_certainty(scored, made.decision, AbstainConfig(), HORIZONS)
+    return replace(made, certainty=sure)
 
 
 def departing(facility: str, **more: Any) -> Bundle:
