@@ -107,7 +107,9 @@ def fit_models(config: RunConfig) -> FittedModels:
     check_trainable(config, workspace, section.models.values())
     recipes = load_recipes(workspace.windows)
     by_run = _candidates(config, section, recipes)
-    every = [candidate for of_class in by_run.values() for candidate in of_class.values()]
+    every: list[Candidate] = []
+    for of_class in by_run.values():
+        every += of_class.values()
     fits = Candidates(config).fit(every, job="compare")
     scores = {run: _scores(of_class) for run, of_class in by_run.items()}
     models = [_model(name, settings, section, scores) for name, settings in section.models.items()]

@@ -110,12 +110,11 @@ def _featurize(
         _stream(config, plan, todo)
     write_json(workspace.windows / "recipes.json", recipe_settings)
     left_out = _left_out(workspace.windows, list(buckets))
-    counts = {name: split_counts(workspace.windows, recipe) for name, recipe in recipes.items()}
-    counts = {
-        name: count
-        for name, count in counts.items()
-        if any(part["windows"] for part in count.values())
-    }
+    counts = {}
+    for name, recipe in recipes.items():
+        by_split = split_counts(workspace.windows, recipe)
+        if any(part["windows"] for part in by_split.values()):
+            counts[name] = by_split
     return FeaturizeRecord(
         left_out=left_out,
         borders=Borders(**borders),
@@ -132,15 +131,11 @@ def _drop_others(folder: AnyPath, keys: dict[str, str]) -> list[str]:
     """
     parts = {(path.parent.name, path.stem): path for path in folder.glob("class=*/part-*.parquet")}
     marks = {path.stem: read_mark(path) for path in (folder / "_parts").glob("*.json")}
-    whole = {
-        bucket
-        for bucket, mark in marks.items()
-        if bucket in keys
-        and mark.get("key") == keys[bucket]
-        and all(
-            (class_folder(folder, c).name, f"part-{bucket}") in parts for c in mark.get("rows", ())
-        )
-    }
+    whole = set()
+    for bucket, mark in marks.items():
+        files = {(class_folder(folder, c).name, f"part-{bucket}") for c in mark.get("rows", ())}
+        if bucket in keys and mark.get("key") == keys[bucket] and files <= parts.keys():
+            whole.add(bucket)
     for bucket in sorted(set(marks) - whole):
         done_file(folder, bucket).unlink(missing_ok=True)
     for (_, part), path in parts.items():

@@ -82,11 +82,9 @@ def run(config: RunConfig) -> IngestRecord:
     assert source is not None, "a run has a source or simulates one"
     files = source_files(source)
     stamps = {path: file_stamp(path) for path in files}
-    others = [
-        file_stamp(path)
-        for name, given in (("events", source.events), ("equipment", source.equipment))
-        for path in table_files(given, f"source.{name}")
-    ]
+    others: list[str] = []
+    for name, given in (("events", source.events), ("equipment", source.equipment)):
+        others += map(file_stamp, table_files(given, f"source.{name}"))
     settings = source.model_dump(mode="json")
     key = content_key(
         settings,

@@ -24,6 +24,7 @@ from __future__ import annotations
 
 import logging
 import re
+from itertools import chain
 from typing import TypedDict
 
 import numpy as np
@@ -76,7 +77,7 @@ def run(config: RunConfig) -> RotateRecord:
     section, workspace = compare_section(config), workspace_of(config)
     _check(config)
     turns: Turns = {kind: _turns(config, kind) for kind in section.kinds or (None,)}
-    every = [turn for of_kind in turns.values() for turn in of_kind]
+    every = list(chain.from_iterable(turns.values()))
     if section.kinds:
         ingest.run(every[0])
         registry = Registry.load(workspace_of(every[0]).panel)
@@ -130,12 +131,12 @@ def _turns(config: RunConfig, kind: str | None) -> list[RunConfig]:
 
 def _rotate(config: RunConfig, turns: Turns) -> RotateRecord:
     section = compare_section(config)
-    fitted = {kind: [_fit_turn(turn) for turn in of_kind] for kind, of_kind in turns.items()}
-    every = [models for of_kind in fitted.values() for models in of_kind]
-    tests = {
-        kind: pooled([models.windows("test") for models in of_kind])
-        for kind, of_kind in fitted.items()
-    }
+    every: list[FittedModels] = []
+    tests = {}
+    for kind, of_kind in turns.items():
+        fitted = list(map(_fit_turn, of_kind))
+        every += fitted
+        tests[kind] = pooled([models.windows("test") for models in fitted])
     calibrating = [models.windows("cal").windows.units for models in every]
     seen = np.unique(np.concatenate(calibrating))
     unseen = [part_of(test, ~np.isin(test.windows.units, seen)) for test in tests.values()]

@@ -29,7 +29,9 @@ def draw_examples(
     task = ray.remote(num_cpus=1, max_retries=2)(_bucket_examples)
     shared = ray.put(plan)
     parts = ray.get([task.remote(shared, bucket, by_key, bundles) for bucket in buckets])
-    panels = {key: panel for part in parts for key, panel in part}
+    panels: dict[WindowKey, ForecastPanel] = {}
+    for part in parts:
+        panels.update(part)
     return [panels[key] for key in by_key if key in panels]
 
 

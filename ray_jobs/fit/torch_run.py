@@ -147,11 +147,9 @@ def reporter(
 
     def report(state: FitState) -> None:
         states[name] = state
-        row = {
-            f"{key}_{h}": value
-            for h, rows in enumerate(state.history_H)
-            for key, value in rows[-1].items()
-        }
+        row: dict[str, float] = {}
+        for h, rows in enumerate(state.history_H):
+            row |= {f"{key}_{h}": value for key, value in rows[-1].items()}
         if state.epoch % every and not (last and state.ended(config)):
             return
         rank = ray_train.get_context().get_world_rank()

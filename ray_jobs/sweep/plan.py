@@ -52,7 +52,8 @@ def plan(config: RunConfig, workspace: Workspace) -> Plan:
     points = draw_points(base, search.space, count=search.trials, seed=search.seed)
     check_trainable(config, workspace, models)
     _check_resources(config, search)
-    return Plan(points, tuple(sorted({need for model in models for need in model.reads})), epochs)
+    needs = set().union(*(model.reads for model in models))
+    return Plan(points, tuple(sorted(needs)), epochs)
 
 
 def tune_section(config: RunConfig) -> TuneConfig:

@@ -121,14 +121,17 @@ def epoch_row(
     """Return means over classes after a round: losses, PR-AUC of this epoch, the best so far, the
     cut with the best F1.
     """
-    last = [[rows[-1] for rows in state.history_H] for state in states.values()]
+    train_CH, tune_CH, pr_auc_CH = (
+        [[rows[-1][name] for rows in state.history_H] for state in states.values()]
+        for name in ("train_loss", "tune_loss", "tune_pr_auc")
+    )
     best_CH = [_at_best(models[name].network.part_H, state) for name, state in states.items()]
     cut_CH = [_cut_H(models[name].score(part.tune), part.tune) for name, part in classes.items()]
     return {
         "epoch": max(state.epoch for state in states.values()),
-        "train_loss": float(np.nanmean([[row["train_loss"] for row in rows] for rows in last])),
-        "tune_loss": float(np.nanmean([[row["tune_loss"] for row in rows] for rows in last])),
-        **_named("pr_auc", _mean([[row["tune_pr_auc"] for row in rows] for rows in last]), days),
+        "train_loss": float(np.nanmean(train_CH)),
+        "tune_loss": float(np.nanmean(tune_CH)),
+        **_named("pr_auc", _mean(pr_auc_CH), days),
         **_named("f1_cut", _mean(cut_CH), days),
         **_metric_values(_mean(best_CH), days),
     }

@@ -120,12 +120,12 @@ def bucket_scenes(plan: BucketPlan, bucket: str) -> list[tuple[Scene, Recipe]]:
     unit_panels, registry = bucket_panels(
         plan.panel_folder, bucket, plan.registry, points, aggregate
     )
-    named = [(panel, plan.recipes[registry.classes[panel.unit]]) for panel in unit_panels]
-    return [
-        (scene, recipe)
-        for panel, recipe in named
-        for scene in scenes(panel, recipe, record_of(panel, registry, plan))
-    ]
+    named: list[tuple[Scene, Recipe]] = []
+    for panel in unit_panels:
+        recipe = plan.recipes[registry.classes[panel.unit]]
+        for scene in scenes(panel, recipe, record_of(panel, registry, plan)):
+            named.append((scene, recipe))
+    return named
 
 
 def bucket_windows(plan: BucketPlan, bucket: str) -> pa.Table:

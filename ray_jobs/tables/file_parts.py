@@ -114,13 +114,12 @@ def drop_other_files(panel: AnyPath, keys: Container[str]) -> set[str]:
     """Remove what other files, or a killed run, left; return the keys of whole files."""
     parts = part_keys(panel)
     marks = {path.stem: read_mark(path).get("buckets") for path in (panel / "files").glob("*.json")}
-    whole = {
-        key
-        for key, file_buckets in marks.items()
-        if key in keys
-        and file_buckets is not None
-        and all(key in parts.get(b, ()) for b in file_buckets)
-    }
+    whole = set()
+    for key, file_buckets in marks.items():
+        if key not in keys or file_buckets is None:
+            continue
+        if all(key in parts.get(bucket, ()) for bucket in file_buckets):
+            whole.add(key)
     for key in set(marks) - whole:
         _facts_file(panel, key).unlink(missing_ok=True)
     for bucket, keys_there in parts.items():

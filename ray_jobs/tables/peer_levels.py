@@ -70,13 +70,8 @@ def make_peers(
         if len(units) < LEAST_PEERS:
             continue
         recipe = recipes[known[units[0]]]
-        content = sorted(
-            {
-                (name, buckets[name])
-                for name in (bucket_of(u, each) for u in units)
-                if name in buckets
-            }
-        )
+        names = {bucket_of(unit, each) for unit in units}
+        content = sorted((name, buckets[name]) for name in names & buckets.keys())
         settings = recipe.points, recipe.windows.normalise, recipe.windows.aggregate
         key = content_key(content, units, settings, VERSION)
         file = PeerFile(str(level_path(folder, group.kind, group.facility)), key)

@@ -88,10 +88,9 @@ def _check_encoder(config: RunConfig, workspace: Workspace, made_by: dict[str, s
 
 def _check_parts(featurized: FeaturizeRecord) -> None:
     """Raise where all classes together have no window to train, tune, calibrate or test on."""
-    counts = {
-        split: sum(of_class[split].windows for of_class in featurized.windows.values())
-        for split in SPLITS
-    }
+    counts = {}
+    for split in SPLITS:
+        counts[split] = sum(of_class[split].windows for of_class in featurized.windows.values())
     empty = [split for split, windows in counts.items() if not windows]
     if empty:
         purposes = ", ".join(PURPOSE[split] for split in empty)
