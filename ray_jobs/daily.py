@@ -27,7 +27,8 @@ def run(config: RunConfig) -> dict[str, Json]:
     """Ingest, score and publish; returns how many files and buckets that took."""
     workspace = workspace_of(config)
     trained = workspace.record(TrainRecord)
-    ingested, scored = ingest.run(config), score.run(config)
+    ingested = ingest.run(config)
+    scored = score.run(config)
     last_day = Registry.load(workspace.panel).days[1]
     published: dict[str, Json] = {
         "last_date": str(EPOCH + dt.timedelta(days=last_day)),

@@ -73,7 +73,8 @@ def _evaluate(config: RunConfig, workspace: Workspace, trained: TrainRecord) -> 
     recipes = load_recipes(workspace.windows)
     bundles = {name: str(workspace.bundles / bundle) for name, bundle in trained.bundles.items()}
     default: str = config.model.family
-    beside, candidates = _beside(config), Candidates(config)
+    beside = _beside(config)
+    candidates = Candidates(config)
     check_trainable(config, workspace, beside.values())
     scores = score_bundles(candidates.shared, recipes, bundles, workspace.held_out)
     decided = bundle_risks(workspace.windows, recipes, scores)

@@ -200,7 +200,8 @@ def _write(
 ) -> pa.Table:
     """Write the parts of one bucket, then its mark; raise where a row is missing or doubled."""
     bucket_plan = fetched(plan)
-    folder, buckets = place(bucket_plan.windows_folder), sorted(set(block["bucket"].to_pylist()))
+    folder = place(bucket_plan.windows_folder)
+    buckets = sorted(set(block["bucket"].to_pylist()))
     for bucket in buckets:
         rows = block.filter(pc.equal(block["bucket"], bucket))
         expected = rows["bucket_rows"][0].as_py()
@@ -224,7 +225,8 @@ def _left_out(folder: AnyPath, buckets: list[str]) -> dict[str, int]:
     left_out: Counter[str] = Counter()
     for bucket in buckets:
         reasons = read_mark(folder / "_left_out" / f"{bucket}.json")
-        rows, done = reasons.pop("rows", None), read_mark(done_file(folder, bucket))
+        rows = reasons.pop("rows", None)
+        done = read_mark(done_file(folder, bucket))
         if "rows" not in done or sum(done["rows"].values()) != rows:
             raise HvacError(f"featurize: bucket {bucket} was not written whole; run the step again")
         left_out.update(reasons)

@@ -102,7 +102,8 @@ def run(config: RunConfig) -> IngestRecord:
 
 def _simulated(config: RunConfig, workspace: Workspace) -> SourceConfig:
     """Write the simulated fleet as canonical tables, and point at them."""
-    folder, fleet = workspace.root / "source", config.simulate
+    folder = workspace.root / "source"
+    fleet = config.simulate
     assert fleet is not None, "only simulated runs come here"
 
     def work() -> SimulateRecord:
@@ -199,7 +200,8 @@ def _buckets_each(config: RunConfig, source: SourceConfig, files: list[str], pan
     """Return into how many buckets a facility is cut: as before, as configured, else by size and
     number of facilities.
     """
-    layout, configured = panel / LAYOUT, config.featurize.buckets
+    layout = panel / LAYOUT
+    configured = config.featurize.buckets
     if layout.exists():
         before = read_mark(layout).get("buckets_each")
         if isinstance(before, int) and configured in (None, before):

@@ -74,7 +74,8 @@ class Rotation(TypedDict):
 
 def run(config: RunConfig) -> RotateRecord:
     """Compare turn by turn, unless that was done with the same configuration, windows and code."""
-    section, workspace = compare_section(config), workspace_of(config)
+    section = compare_section(config)
+    workspace = workspace_of(config)
     _check(config)
     turns: Turns = {kind: _turns(config, kind) for kind in section.kinds or (None,)}
     every = list(chain.from_iterable(turns.values()))
@@ -111,7 +112,8 @@ def _check(config: RunConfig) -> None:
 
 def _turns(config: RunConfig, kind: str | None) -> list[RunConfig]:
     """Return the runs of all turns, each with a workspace of its own."""
-    root, labels = workspace_of(config).root / "turns", config.labels
+    root = workspace_of(config).root / "turns"
+    labels = config.labels
     if kind is not None:
         number = compare_section(config).kinds.index(kind) + 1
         root = root / f"{number}_{re.sub(r'[^A-Za-z0-9]', '_', kind)}"

@@ -121,7 +121,7 @@ def background_windows(arrays: Mapping[str, AnyArray]) -> Windows:
     return Windows(keys=keys, observed_B=np.ones(count, np.float32), **fields)
 
 
-def _key_column(name: str, end_day_B: DayNumbers) -> Any:
+def _key_column(name: str, end_day_B: DayNumbers) -> pa.Array:
     if name == "end_date":
         return pa.array(end_day_B, pa.int32()).cast(pa.date32())
     return pa.nulls(len(end_day_B), pa.string())

@@ -25,6 +25,7 @@ from hvac.features.table import Windows
 from hvac.models.blocks import inputs, log_odds
 from hvac.models.boosting import Boosting, BoostingConfig
 from hvac.models.extra_trees import ExtraTrees, ExtraTreesConfig
+from hvac.models.family import FamilyConfig
 from hvac.models.fusion import Fusion, FusionConfig
 from hvac.models.hybrid import Hybrid, HybridConfig
 from hvac.models.linear import Logistic, LogisticConfig
@@ -46,7 +47,7 @@ class Game(Protocol):
         """
 
 
-def has_reasons(config: Any) -> bool:
+def has_reasons(config: FamilyConfig) -> bool:
     """Tell whether models of a configuration have a game.
 
     >>> has_reasons(FusionConfig()), has_reasons(HybridConfig(inputs=("mean_tokens",)))
@@ -162,7 +163,9 @@ class ForestGame:
         return asked(score, input_N, input_WN, walk.player_N, players=walk.players, most=0)[:, 0]
 
 
-def _walks(model: Any, players: Players, background: Windows) -> list[WalkedTrees]:
+def _walks(
+    model: Boosting | ExtraTrees, players: Players, background: Windows
+) -> list[WalkedTrees]:
     needs = model.config.needs
     input_WN = inputs(background, needs)
     player_N = players.of_columns(background, needs)

@@ -6,6 +6,7 @@ blocks, R rules.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -218,7 +219,7 @@ def fit_mix(odds_KBH: Floats, labels: Labels, *, allowed_K: Bools, penalty: floa
     return Mix(weight_K / weight_K.sum(), slopes_H2[:, 0].copy(), slopes_H2[:, 1].copy())
 
 
-def _horizon_rows(odds_KBH: Floats, labels: Labels) -> Any:
+def _horizon_rows(odds_KBH: Floats, labels: Labels) -> Iterator[tuple[int, Floats, Bools, Floats]]:
     """Yield horizon, log-odds, labels and weights (summing to 1) of horizons with both labels."""
     for h in range(labels.y_BH.shape[1]):
         known_B = labels.w_BH[:, h] > 0

@@ -10,12 +10,11 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-from hvac.arrays import AnyArray, Float32s, Floats, Ints
+from hvac.arrays import AnyArray, AnyInts, Float32s, Floats, Ints
 from hvac.compiled import compiled
 from hvac.errors import BundleError
 
@@ -31,9 +30,9 @@ class Trees(NamedTuple):
 
     base: Floats
     root_T: Ints
-    split_K: npt.NDArray[np.signedinteger[Any]]
+    split_K: AnyInts
     number_K: Float32s
-    right_K: npt.NDArray[np.unsignedinteger[Any]]
+    right_K: AnyInts
 
     def total(self, input_BN: Floats) -> Floats:
         """Add up the leaves that each row reaches, and the base: [B]."""
@@ -196,8 +195,13 @@ def _of_older(arrays: Mapping[str, AnyArray]) -> Trees:
 
 @compiled
 def _sum_trees(
-    input_BN: Any, base: Any, root_T: Any, split_K: Any, number_K: Any, right_K: Any
-) -> Any:
+    input_BN: Floats,
+    base: Floats,
+    root_T: Ints,
+    split_K: AnyInts,
+    number_K: Float32s,
+    right_K: AnyInts,
+) -> Floats:
     out_B = np.full(len(input_BN), base[0])
     for b in range(len(input_BN)):
         for root in root_T:

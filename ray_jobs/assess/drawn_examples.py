@@ -37,7 +37,8 @@ def draw_examples(
 
 def _key(windows: EvaluationSet, row: int) -> WindowKey:
     column = windows.windows.column
-    facility, equipment = column("facility_id")[row], column("equipment_id")[row]
+    facility = column("facility_id")[row]
+    equipment = column("equipment_id")[row]
     return facility, equipment, column("point_id")[row], int(windows.windows.end_day_B[row])
 
 

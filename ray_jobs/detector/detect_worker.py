@@ -62,7 +62,8 @@ def detector_worker(settings: dict[str, Any]) -> None:
     state = states.get(NETWORK)
     if state is not None and state.ended(config):
         return
-    folder, key = place(settings["folder"]), settings["key"]
+    folder = place(settings["folder"])
+    key = settings["key"]
     train, validation = (
         _read(folder / f"{name}-{key}.safetensors").windows for name in ("train", "validation")
     )

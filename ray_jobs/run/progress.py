@@ -26,7 +26,9 @@ def counted(
     count: Callable[[Item], int] = lambda item: 1,
 ) -> Iterator[Item]:
     """Yield the same items; show how many of `total` are done, each counting for `count(item)`."""
-    done, logged, terminal = 0, time.monotonic(), os.isatty(2)
+    done = 0
+    logged = time.monotonic()
+    terminal = os.isatty(2)
     with tqdm(total=total, desc=step, unit=what, disable=not terminal) as bar:
         for item in items:
             yield item

@@ -66,7 +66,8 @@ class TrialRuns(Callback):  # type: ignore[misc]
         self, iteration: int, trials: list[Trial], trial: Trial, **info: Any
     ) -> None:
         """Find or start the trial's run."""
-        client, name = self.client, str(trial)
+        client = self.client
+        name = str(trial)
         known = client.get_experiment_by_name(self.experiment)
         experiment = known.experiment_id if known else client.create_experiment(self.experiment)
         tags = {
@@ -90,7 +91,8 @@ class TrialRuns(Callback):  # type: ignore[misc]
         **info: Any,
     ) -> None:
         """Record an epoch."""
-        now, step = int(time.time() * 1000), int(result["epoch"])
+        now = int(time.time() * 1000)
+        step = int(result["epoch"])
         finite = {
             n: v
             for n, v in result.items()

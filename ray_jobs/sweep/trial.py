@@ -70,7 +70,8 @@ class Shared:
 def run_trial(config: dict[str, Settings], shared: Shared, classes: Classes) -> None:
     """Run one trial; `config["settings"]` holds the settings to try, encoded."""
     torch.set_num_threads(1)
-    trial, settings = tune.get_context().get_trial_name(), decoded(config["settings"], shared.space)
+    trial = tune.get_context().get_trial_name()
+    settings = decoded(config["settings"], shared.space)
     if already_ended(shared, trial, settings):
         return
     states, before = resumed_trial(tune.get_checkpoint())

@@ -33,7 +33,8 @@ def run_trial_of_workers(
     """Run one trial, as Ray Tune calls it; metrics come from the first worker, checkpoints stay
     with Ray Train.
     """
-    trial, settings = tune.get_context().get_trial_name(), decoded(config["settings"], shared.space)
+    trial = tune.get_context().get_trial_name()
+    settings = decoded(config["settings"], shared.space)
     if already_ended(shared, trial, settings):
         return
     poll_often()
@@ -75,7 +76,8 @@ def fit_share(loop: TrialLoop) -> None:
     """
     torch.set_num_threads(1)
     shared = loop["shared"]
-    rank, size = ray_train.get_context().get_world_rank(), ray_train.get_context().get_world_size()
+    rank = ray_train.get_context().get_world_rank()
+    size = ray_train.get_context().get_world_size()
     needs = with_settings(shared.base, loop["settings"]).reads
     classes = read_classes(
         place(loop["table"]), needs, loaded_once(lambda: load_encoder(shared.encoder))

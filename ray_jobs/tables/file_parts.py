@@ -44,8 +44,13 @@ def ingest_file(path: str, source: SourceConfig, key: str, per_facility: int, fo
         InputError: the file changed while it was read.
     """
     before = _version(path)
-    panel, writers = place(folder), dict[str, pq.ParquetWriter]()
-    counts, series, months, classes, rejects = [], [], [], [CLASSES.empty_table()], []
+    panel = place(folder)
+    writers = dict[str, pq.ParquetWriter]()
+    counts = []
+    series = []
+    months = []
+    classes = [CLASSES.empty_table()]
+    rejects = []
     notes: tuple[str, ...] = ()
     with ExitStack() as parts:  # each part appears when it is whole
         for table, result in read_batches(path, source):

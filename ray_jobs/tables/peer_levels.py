@@ -60,10 +60,8 @@ def make_peers(
         buckets: content keys of the panel's buckets.
         each: into how many buckets every facility is cut.
     """
-    folder, known = (
-        workspace_root / "peers",
-        {u: c for u, c in registry.classes.items() if c in recipes},
-    )
+    folder = workspace_root / "peers"
+    known = {u: c for u, c in registry.classes.items() if c in recipes}
     files, todo = {}, {}
     for place_of, group in peer_groups(registry).items():
         units = tuple(unit for unit in group.units if unit in known)
@@ -79,7 +77,8 @@ def make_peers(
         if key_of(place(file.path)) != key:
             todo[file] = (units, recipe)
     _remove_others(folder, {file.path for file in files.values()})
-    task, folder_of_panel = ray.remote(num_cpus=1, max_retries=2)(_make_level), str(panel)
+    task = ray.remote(num_cpus=1, max_retries=2)(_make_level)
+    folder_of_panel = str(panel)
     ray.get(
         [task.remote(folder_of_panel, *each_group, file, each) for file, each_group in todo.items()]
     )
@@ -114,7 +113,8 @@ def _make_level(
                 series.append(
                     peer_series(unit_panel, fit_scale(unit_panel, recipe.windows.normalise))
                 )
-    level, path = peer_level(recipe.points, series), place(file.path)
+    level = peer_level(recipe.points, series)
+    path = place(file.path)
     if level is None:
         path.unlink(missing_ok=True)
     else:

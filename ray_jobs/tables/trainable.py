@@ -35,7 +35,8 @@ def check_trainable(
             or lacks a column; or a class has no training window, only one kind of label, or more
             points than a family takes.
     """
-    featurized, recipes = workspace.record(FeaturizeRecord), load_recipes(workspace.windows)
+    featurized = workspace.record(FeaturizeRecord)
+    recipes = load_recipes(workspace.windows)
     models = list(models)
     _check_asked(config, workspace, featurized.asked)
     _check_encoder(config, workspace, featurized.encoder)

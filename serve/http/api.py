@@ -82,7 +82,8 @@ def make_api(service: Service, door: Door) -> FastAPI:
 
 def _predicting(service: Service, door: Door) -> APIRouter:
     routes = APIRouter(prefix="/v1", tags=["predict"])
-    read, push = Depends(door.may("read")), Depends(door.may("push"))
+    read = Depends(door.may("read"))
+    push = Depends(door.may("push"))
 
     @routes.post("/predict", response_model=Predictions)
     async def predict(body: PredictBody, caller: Caller = read, explain: bool = False) -> Response:
@@ -212,7 +213,8 @@ def _looking(service: Service, door: Door) -> APIRouter:
 
 def _operating(service: Service, door: Door) -> APIRouter:
     routes = APIRouter(tags=["operate"])
-    read, admin = Depends(door.may("read")), Depends(door.may("admin"))
+    read = Depends(door.may("read"))
+    admin = Depends(door.may("admin"))
 
     @routes.get("/v1/models", response_model=ANYTHING)
     async def models(caller: Caller = read) -> dict[str, list[ListedBundle]]:
