@@ -36,7 +36,12 @@ from ray_jobs.assess.drawn_examples import draw_examples
 from ray_jobs.assess.evaluation_sets import evaluation_set, onsets
 from ray_jobs.assess.importance_facts import importance_facts
 from ray_jobs.assess.leaderboard_files import finished_facilities, finished_leaderboard
-from ray_jobs.assess.report_files import draw_figures, write_predictions, write_summary
+from ray_jobs.assess.report_files import (
+    draw_figures,
+    write_cards,
+    write_predictions,
+    write_summary,
+)
 from ray_jobs.assess.run_facts import calibration_facts, run_facts
 from ray_jobs.assess.window_samples import measure_forecasts
 from ray_jobs.fit.candidates import Candidates, read_scores
@@ -55,7 +60,14 @@ ABLATION: dict[str, dict[str, Any]] = {
     "untrained_encoder": {"inputs": ("untrained", "features")},
 }
 HEADLINE = ("pr_auc", "roc_auc", "base_rate")
-FILES = ("metrics.json", "metrics_summary.csv", "predictions.parquet", "report.html", "figures")
+FILES = (
+    "metrics.json",
+    "metrics_summary.csv",
+    "predictions.parquet",
+    "report.html",
+    "figures",
+    "cards",
+)
 
 
 def run(config: RunConfig) -> EvaluateRecord:
@@ -108,6 +120,7 @@ def _evaluate(config: RunConfig, workspace: Workspace, trained: TrainRecord) -> 
     }
     write_json(workspace.root / "metrics.json", content)
     write_summary(workspace.root / "metrics_summary.csv", windows, metrics, default)
+    write_cards(workspace.root / "cards", content, bundles, config)
     drawn = draw_figures(workspace.figures, content, panels, config)
     report = workspace.root / "report.html"
     write_report(content, drawn, path=report, language=config.language)

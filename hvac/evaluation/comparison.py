@@ -5,13 +5,13 @@ Legend: B windows, H horizons.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple, TypedDict, TypeVar
 
 import numpy as np
 
-from hvac.arrays import Bools, Floats, Ints
+from hvac.arrays import AnyArray, Bools, Floats, Ints
 from hvac.decision.thresholds import alarms
 from hvac.evaluation.alarms import Onsets
 from hvac.evaluation.bootstrap import unit_weights
@@ -221,7 +221,7 @@ def compare_models(
 ) -> ComparedModels:
     """Return figures, differences to the default, curves, and slices, as for metrics.json.
 
-    Slices are by facility and class.
+    Slices are by facility, class, season and completeness of the window.
 
     Returns:
         `models`, `differences` (default minus the other; "better" speaks of the default), `curves`,
@@ -237,9 +237,7 @@ def compare_models(
         "models": {name: _models(stored) for name, stored in plain.items()},
         "curves": {name: _curves(stored) for name, stored in plain.items()},
         "differences": differences,
-        "slices": {
-            key: _slices(evaluation_set, column, default) for key, column in _SLICES.items()
-        },
+        "slices": {key: _slices(evaluation_set, names, default) for key, names in _SLICES.items()},
     }
 
 
@@ -270,7 +268,27 @@ def _held_out(evaluation_set: EvaluationSet, replicates: int, seed: int) -> Held
     )
 
 
-_SLICES = {"facility": "facility_id", "class": "class"}
+SEASONS = ("spring", "summer", "autumn", "winter")
+WELL_OBSERVED = 0.9
+
+
+def season_of(windows: Windows) -> AnyArray:
+    """Return the season in which each window ends, by months (spring: March to May)."""
+    month_B = windows.keys["end_date"].to_numpy().astype("datetime64[M]").astype(int) % 12
+    return np.asarray(np.array(SEASONS)[(month_B - 2) % 12 // 3])
+
+
+def observation_of(windows: Windows) -> AnyArray:
+    """Return how complete each window is: `complete` from 90 % of its days on, else `gaps`."""
+    return np.where(windows.observed_B >= WELL_OBSERVED, "complete", "gaps")
+
+
+_SLICES: dict[str, Callable[[Windows], AnyArray]] = {
+    "facility": lambda windows: windows.column("facility_id"),
+    "class": lambda windows: windows.column("class"),
+    "season": season_of,
+    "observation": observation_of,
+}
 
 
 def _evaluate(risks: ModelRisks, test: HeldOut, reference_BH: Floats) -> Evaluation:
@@ -300,9 +318,9 @@ def _differences(default: Evaluation, other: Evaluation) -> dict[str, dict[str, 
 
 
 def _slices(
-    evaluation_set: EvaluationSet, column: str, default: str
+    evaluation_set: EvaluationSet, names: Callable[[Windows], AnyArray], default: str
 ) -> dict[str, dict[str, dict[str, StoredFigure]]]:
-    value_B = evaluation_set.windows.column(column)
+    value_B = names(evaluation_set.windows)
     return {
         str(value): _slice(evaluation_set, value_B == value, default)
         for value in sorted(set(value_B.tolist()))

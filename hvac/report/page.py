@@ -20,6 +20,7 @@ from hvac.report.facilities_view import facilities
 from hvac.report.importance_section import importance
 from hvac.report.leaderboard_view import leaderboard_summary
 from hvac.report.provenance import provenance
+from hvac.report.readiness_section import readiness_table
 from hvac.report.section_tables import (
     ablation,
     all_models,
@@ -38,6 +39,7 @@ from hvac.storage import AnyPath, as_given, write_text
 PICTURES = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg", ".webp": "webp"}
 SECTIONS: dict[str, Callable[[View], list[Block]]] = {
     "summary": summary,
+    "readiness": readiness_table,
     "main": main_table,
     "models": all_models,
     "leaderboard": leaderboard_summary,

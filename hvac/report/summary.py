@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from hvac.json_values import Json, JsonObject, branch
 from hvac.models.families import sees_context
+from hvac.report.readiness_section import worst_part
 from hvac.report.texts import Words, in_order
 from hvac.report.view import FEW_UNITS, Block, Note, View, dig, number, show
 
@@ -27,7 +28,7 @@ def summary(view: View) -> list[Block]:
     meaning, limits = headline(view)
     gap = view.words("sentence_gap")
     headlines = [Note(gap.join(meaning)), Note(gap.join(limits))]
-    return [*warnings, *headlines, *conclusions(view)]
+    return [*warnings, *headlines, *worst_part(view), *conclusions(view)]
 
 
 def headline(view: View) -> tuple[list[str], list[str]]:

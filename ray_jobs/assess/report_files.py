@@ -14,9 +14,12 @@ from hvac.json_values import JsonObject, branch
 from hvac.report import figures
 from hvac.report.figures import ForecastPanel
 from hvac.report.history_figure import History
+from hvac.report.model_card import CardFacts, model_card
 from hvac.report.view import number
+from hvac.scoring.bundle import Bundle
 from hvac.scoring.predictions import predictions_table
-from hvac.storage import AnyPath, write_parquet, writing
+from hvac.storage import AnyPath, folder_name, remove_tree, write_parquet, write_text, writing
+from hvac.words import LANGUAGES
 from ray_jobs.assess.decided_risks import EVALUATED
 from ray_jobs.assess.evaluation_sets import Risks
 from ray_jobs.run.run_config import RunConfig
@@ -88,3 +91,24 @@ def draw_figures(
             file = folder / f"{name}_{language}.png"
             drawn.setdefault(name, {})[language] = figures.save(figure, file)
     return drawn
+
+
+def write_cards(
+    folder: AnyPath, content: JsonObject, bundles: dict[str, str], config: RunConfig
+) -> None:
+    """Write the model card of every bundle, in both languages, in place of older ones."""
+    remove_tree(folder)
+    for name, path in bundles.items():
+        bundle = Bundle.load(path)
+        rule = bundle.certainty.rule if bundle.certainty else None
+        facts = CardFacts(
+            bundle=bundle.name,
+            class_name=name,
+            family=bundle.family,
+            points=bundle.recipe.points,
+            promised=tuple(map(bool, rule.promised_H)) if rule else (),
+            budget=config.decision.abstain.false_alarms_per_unit_year,
+        )
+        for language in LANGUAGES:
+            text = model_card(content, facts, language)
+            write_text(folder / f"{folder_name(name)}.{language}.md", text)
