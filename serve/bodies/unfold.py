@@ -122,7 +122,7 @@ class Child:
             raise ERRORS.get(head["error"], InputError)(head["sentence"])
         return pa.ipc.open_stream(pa.py_buffer(table)).read_all()
 
-    def _exchange(self, content: bytes, kind: str, limits: Limits) -> tuple[Answer, bytes]:
+    def _exchange(self, content: bytes, kind: str, limits: Limits) -> tuple[AnswerHead, bytes]:
         to_child, from_child = self._process.stdin, self._process.stdout
         assert to_child is not None
         assert from_child is not None
@@ -132,14 +132,14 @@ class Child:
             "limits": limits.model_dump(mode="json"),
         }
         _send(to_child, request, content)
-        answer: Answer = json.loads(from_child.readline())
+        answer: AnswerHead = json.loads(from_child.readline())
         table = from_child.read(answer.get("size", 0))
         if len(table) != answer.get("size", 0):
             raise ValueError("the process ended while it answered")
         return answer, table
 
 
-class Answer(TypedDict, total=False):
+class AnswerHead(TypedDict, total=False):
     """The head of an answer: how many bytes follow, or the error with its sentence."""
 
     size: int

@@ -38,7 +38,7 @@ from serve.http.error_answers import install_handlers
 from serve.http.guard import Guard
 from serve.ids import SentId
 from serve.keys import Caller
-from serve.service import Readiness, Service
+from serve.service import Service, ServiceReadiness
 from serve.work.bundle_choice import ListedBundle, Promotion
 from serve.work.risk_rows import FacilitySummary
 
@@ -235,7 +235,7 @@ def _operating(service: Service, door: Door) -> APIRouter:
         return {"status": "alive"}
 
     @routes.get("/readyz", include_in_schema=False, response_model=ANYTHING)
-    async def readyz(request: Request) -> Readiness:
+    async def readyz(request: Request) -> ServiceReadiness:
         """Tell whether requests can be answered (the store is there, and a bundle serves), and what
         cannot be scored.
         """
