@@ -16,6 +16,8 @@ Ints = NDArray[np.int64]
 Int8s = NDArray[np.int8]
 AnyInts = NDArray[np.integer[Any]]
 """Integers of any width, signed or not."""
+BitSets = NDArray[np.uint64]
+"""Sets of up to 64 things, each a bit."""
 Positions = NDArray[np.intp]
 """Positions in another array."""
 DayNumbers = NDArray[np.int32]

@@ -14,13 +14,15 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from pydantic_core import PydanticCustomError
 
 from hvac.errors import ConfigError
+from hvac.json_values import Json, JsonObject, branch
 from hvac.storage import AnyPath, place
 
+Item = TypeVar("Item")
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Share = Annotated[float, Field(gt=0, lt=1)]
 
 
-def _distinct(values: tuple[Any, ...]) -> tuple[Any, ...]:
+def _distinct(values: tuple[Item, ...]) -> tuple[Item, ...]:
     twice = sorted({str(value) for value in values if values.count(value) > 1})
     if twice:
         raise ValueError(f"{', '.join(twice)} stands there twice; name each once")
@@ -56,7 +58,7 @@ class Config(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _name_unknown_keys(cls, given: Any) -> Any:
+    def _name_unknown_keys(cls, given: Item) -> Item:
         if isinstance(given, dict):
             for key in given:
                 if key not in _names(cls):
@@ -126,7 +128,7 @@ def read_config(kind: type[Kind], path: str | AnyPath, overrides: Sequence[str] 
         raise ConfigError(f"{path}: {error}") from error
 
 
-def read_settings(path: str | AnyPath, overrides: Sequence[str] = ()) -> dict[str, Any]:
+def read_settings(path: str | AnyPath, overrides: Sequence[str] = ()) -> dict[str, Json]:
     """Read a YAML mapping (a path or URL) and lay `key.sub=value` overrides over it.
 
     Values of overrides are read as YAML. `extends: other.yaml` (relative to the file) takes the
@@ -138,19 +140,19 @@ def read_settings(path: str | AnyPath, overrides: Sequence[str] = ()) -> dict[st
     return settings
 
 
-def read_overrides(overrides: Sequence[str]) -> dict[str, Any]:
+def read_overrides(overrides: Sequence[str]) -> dict[str, Json]:
     """Return settings from `key.sub=value` alone.
 
     >>> read_overrides(["limits.units=10", "language=ja"])
     {'limits': {'units': 10}, 'language': 'ja'}
     """
-    settings: dict[str, Any] = {}
+    settings: dict[str, Json] = {}
     for override in overrides:
         _override(settings, override)
     return settings
 
 
-def _read_file(path: str | AnyPath, above: tuple[AnyPath, ...]) -> dict[str, Any]:
+def _read_file(path: str | AnyPath, above: tuple[AnyPath, ...]) -> dict[str, Json]:
     file = place(path)
     if file in above:
         circle = " → ".join(step.name for step in (*above, file))
@@ -163,15 +165,16 @@ def _read_file(path: str | AnyPath, above: tuple[AnyPath, ...]) -> dict[str, Any
     return _merged(_read_file(base_path, (*above, file)), settings)
 
 
-def _merged(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+def _merged(base: JsonObject, over: JsonObject) -> dict[str, Json]:
     merged = dict(base)
     for key, value in over.items():
-        both = isinstance(value, dict) and isinstance(merged.get(key), dict)
-        merged[key] = _merged(merged[key], value) if both else value
+        below = merged.get(key)
+        both = isinstance(value, dict) and isinstance(below, dict)
+        merged[key] = _merged(branch(below), branch(value)) if both else value
     return merged
 
 
-def _read_mapping(path: str | AnyPath) -> dict[str, Any]:
+def _read_mapping(path: str | AnyPath) -> dict[str, Json]:
     try:
         settings = _plain_yaml(place(path).read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -199,7 +202,7 @@ def _read_mapping(path: str | AnyPath) -> dict[str, Any]:
     return settings
 
 
-def _keys(given: Any) -> Iterator[Any]:
+def _keys(given: Json) -> Iterator[Json]:
     """Give the keys of a mapping and of all mappings in it."""
     if isinstance(given, dict):
         yield from given
@@ -209,15 +212,16 @@ def _keys(given: Any) -> Iterator[Any]:
             yield from _keys(value)
 
 
-def _override(settings: dict[str, Any], override: str) -> None:
+def _override(settings: dict[str, Json], override: str) -> None:
     dotted, equals, text = override.partition("=")
     if not equals:
         raise ConfigError(f"override {override!r}: expected key.sub=value")
     *parents, last = dotted.split(".")
     for parent in parents:
-        settings = settings.setdefault(parent, {})
-        if not isinstance(settings, dict):
+        section = settings.setdefault(parent, {})
+        if not isinstance(section, dict):
             raise ConfigError(f"override {override!r}: '{parent}' holds a value, not a section")
+        settings = section
     try:
         settings[last] = _plain_yaml(text)
     except yaml.YAMLError as error:
@@ -230,10 +234,10 @@ class _TooLargeError(Exception):
     """A YAML text that is small and means a lot."""
 
 
-def _plain_yaml(text: str) -> Any:
+def _plain_yaml(text: str) -> Json:
     """Read YAML whose aliases do not multiply it beyond what a person would write."""
     try:
-        content = yaml.safe_load(text)
+        content: Json = yaml.safe_load(text)
         values = _size(content, {})
     except RecursionError:
         raise _TooLargeError(
@@ -246,7 +250,7 @@ def _plain_yaml(text: str) -> Any:
     return content
 
 
-def _size(given: Any, known: dict[int, int]) -> int:
+def _size(given: Json, known: dict[int, int]) -> int:
     """Count values as if every alias were written out."""
     if not isinstance(given, dict | list):
         return 1

@@ -63,7 +63,8 @@ class FittedModels(NamedTuple):
 
 def run(config: RunConfig) -> CompareRecord:
     """Compare, unless that was done with the same configuration, windows and code."""
-    workspace, section = workspace_of(config), compare_section(config)
+    workspace = workspace_of(config)
+    section = compare_section(config)
     if section.kinds:
         raise ConfigError(
             f"{config.name}: compare.kinds is for ray_jobs.rotate; here labels.events are predicted"
@@ -86,7 +87,8 @@ def compare_section(config: RunConfig) -> CompareConfig:
 
 
 def _compare(config: RunConfig, workspace: Workspace) -> CompareRecord:
-    section, fitted = compare_section(config), fit_models(config)
+    section = compare_section(config)
+    fitted = fit_models(config)
     board = boards.leaderboard(
         fitted.windows("test"),
         fitted.windows("tune", "cal"),
@@ -103,11 +105,14 @@ def _compare(config: RunConfig, workspace: Workspace) -> CompareRecord:
 
 def fit_models(config: RunConfig) -> FittedModels:
     """Fit every model of the comparison on the workspace's windows, where it is not fitted yet."""
-    section, workspace = compare_section(config), workspace_of(config)
+    section = compare_section(config)
+    workspace = workspace_of(config)
     check_trainable(config, workspace, section.models.values())
     recipes = load_recipes(workspace.windows)
     by_run = _candidates(config, section, recipes)
-    every = [candidate for of_class in by_run.values() for candidate in of_class.values()]
+    every: list[Candidate] = []
+    for of_class in by_run.values():
+        every += of_class.values()
     fits = Candidates(config).fit(every, job="compare")
     scores = {run: _scores(of_class) for run, of_class in by_run.items()}
     models = [_model(name, settings, section, scores) for name, settings in section.models.items()]

@@ -11,9 +11,9 @@ replaced. What has not changed is skipped: run it as often as you like.
 from __future__ import annotations
 
 import datetime as dt
-from typing import Any
 
 from hvac.days import EPOCH
+from hvac.json_values import Json
 from hvac.panel.registry import Registry
 from hvac.storage import write_json
 from ray_jobs import ingest, score
@@ -23,13 +23,14 @@ from ray_jobs.run.run_config import RunConfig
 from ray_jobs.run.workspace import workspace_of
 
 
-def run(config: RunConfig) -> dict[str, Any]:
+def run(config: RunConfig) -> dict[str, Json]:
     """Ingest, score and publish; returns how many files and buckets that took."""
     workspace = workspace_of(config)
     trained = workspace.record(TrainRecord)
-    ingested, scored = ingest.run(config), score.run(config)
+    ingested = ingest.run(config)
+    scored = score.run(config)
     last_day = Registry.load(workspace.panel).days[1]
-    published: dict[str, Any] = {
+    published: dict[str, Json] = {
         "last_date": str(EPOCH + dt.timedelta(days=last_day)),
         "units": scored.units,
         "bundles": trained.bundles,

@@ -14,7 +14,6 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import replace
-from typing import Any
 
 from hvac.detect.detection_metrics import HALF, choose, score_series
 from hvac.detect.detector import Detector
@@ -22,7 +21,7 @@ from hvac.detect.labelled_records import read_records, stamps_of
 from hvac.detect.series import Series, facts_of, from_table, of_part, to_table
 from hvac.detect.simulated_series import simulate_series
 from hvac.detect.training import training_examples
-from hvac.json_values import as_json
+from hvac.json_values import Json, as_json
 from hvac.storage import content_key, read_parquet, write_json, write_parquet
 from ray_jobs.detector.detect_config import DetectConfig, load_detect
 from ray_jobs.detector.detect_evaluation import DETECTOR, evaluate_detector
@@ -66,7 +65,7 @@ def _make_series(config: DetectConfig, workspace: Workspace) -> SeriesRecord:
     return run_step(workspace, SeriesRecord, key, work)
 
 
-def _origin(config: DetectConfig) -> tuple[list[Series], dict[str, dict[str, Any]]]:
+def _origin(config: DetectConfig) -> tuple[list[Series], dict[str, dict[str, Json]]]:
     if config.series:
         return simulate_series(config.series, config.seed), {}
     assert config.source is not None, "a configuration has one origin"

@@ -14,6 +14,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from hvac.decision.decision import StoredDecision
 from hvac.evaluation.comparison import (
     ComparedModels,
     EvaluationSet,
@@ -58,6 +59,7 @@ ABLATION: dict[str, dict[str, Any]] = {
     "embedding_only": {"inputs": ("embedding",)},
     "untrained_encoder": {"inputs": ("untrained", "features")},
 }
+HEADLINE = ("pr_auc", "roc_auc", "base_rate")
 FILES = (
     "metrics.json",
     "metrics_summary.csv",
@@ -83,7 +85,8 @@ def _evaluate(config: RunConfig, workspace: Workspace, trained: TrainRecord) -> 
     recipes = load_recipes(workspace.windows)
     bundles = {name: str(workspace.bundles / bundle) for name, bundle in trained.bundles.items()}
     default: str = config.model.family
-    beside, candidates = _beside(config), Candidates(config)
+    beside = _beside(config)
+    candidates = Candidates(config)
     check_trainable(config, workspace, beside.values())
     scores = score_bundles(candidates.shared, recipes, bundles, workspace.held_out)
     decided = bundle_risks(workspace.windows, recipes, scores)
@@ -142,11 +145,10 @@ def _risks_of_candidates(
     candidates: Candidates,
 ) -> RisksByModel:
     """Fit what is not fitted yet, and return the risks of every model by (class, model)."""
-    fits = {
-        (name, model): candidates.of(settings[model], recipe)
-        for model in settings
-        for name, recipe in recipes.items()
-    }
+    fits = {}
+    for model in settings:
+        for name, recipe in recipes.items():
+            fits[name, model] = candidates.of(settings[model], recipe)
     candidates.fit(fits.values(), job="evaluate")
     risks: RisksByModel = {}
     for model in settings:
@@ -171,10 +173,9 @@ def _beside(config: RunConfig) -> dict[str, FamilyConfig]:
 def _decision_facts(
     windows: EvaluationSet, risks: RisksByModel, models: list[str], default: str
 ) -> JsonObject:
-    decisions = {
-        model: {name: part.decision for (name, other), part in risks.items() if other == model}
-        for model in models
-    }
+    decisions: dict[str, dict[str, StoredDecision]] = {model: {} for model in models}
+    for (name, model), part in risks.items():
+        decisions[model][name] = part.decision
     return {
         "thresholds": as_json(threshold_facts(windows, decisions)),
         "own_decisions": as_json(facility_facts(windows, decisions[default])),
@@ -183,12 +184,11 @@ def _decision_facts(
 
 def _headline(metrics: ComparedModels) -> dict[str, dict[str, MeasuredHorizon]]:
     """Return the main figures of every model by horizon."""
-    headline = {}
+    headline: dict[str, dict[str, MeasuredHorizon]] = {}
     for model, by_horizon in metrics["models"].items():
-        headline[model] = {
-            horizon: {name: figures[name] for name in ("pr_auc", "roc_auc", "base_rate")}
-            for horizon, figures in by_horizon.items()
-        }
+        headline[model] = {}
+        for horizon, figures in by_horizon.items():
+            headline[model][horizon] = {name: figures[name] for name in HEADLINE}
     return headline
 
 

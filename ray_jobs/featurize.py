@@ -22,6 +22,7 @@ import ray
 from hvac.errors import HvacError
 from hvac.features.encoder import encoder_stamp
 from hvac.features.table import from_arrow, to_arrow
+from hvac.json_values import as_json
 from hvac.panel.partitions import label_keys
 from hvac.panel.registry import Registry
 from hvac.storage import AnyPath, content_key, place, read_mark, write_json, write_parquet
@@ -80,7 +81,7 @@ def _featurize(
     registry = Registry.load(workspace.panel)
     recipes, splitter = fit_recipes(config, registry, workspace, list(buckets))
     borders = {"t1": splitter.t1, "t2": splitter.t2, "purge": splitter.purge}
-    recipe_settings = {name: recipe.to_json() for name, recipe in recipes.items()}
+    recipe_settings = {name: as_json(recipe.to_json()) for name, recipe in recipes.items()}
     follow_up = registry.follow_up(config.labels.kinds)
     per_facility = ingested.buckets_each
     parts = label_keys(splitter, follow_up, per_facility)
@@ -109,12 +110,11 @@ def _featurize(
         _stream(config, plan, todo)
     write_json(workspace.windows / "recipes.json", recipe_settings)
     left_out = _left_out(workspace.windows, list(buckets))
-    counts = {name: split_counts(workspace.windows, recipe) for name, recipe in recipes.items()}
-    counts = {
-        name: count
-        for name, count in counts.items()
-        if any(part["windows"] for part in count.values())
-    }
+    counts = {}
+    for name, recipe in recipes.items():
+        by_split = split_counts(workspace.windows, recipe)
+        if any(part["windows"] for part in by_split.values()):
+            counts[name] = by_split
     return FeaturizeRecord(
         left_out=left_out,
         borders=Borders(**borders),
@@ -131,15 +131,11 @@ def _drop_others(folder: AnyPath, keys: dict[str, str]) -> list[str]:
     """
     parts = {(path.parent.name, path.stem): path for path in folder.glob("class=*/part-*.parquet")}
     marks = {path.stem: read_mark(path) for path in (folder / "_parts").glob("*.json")}
-    whole = {
-        bucket
-        for bucket, mark in marks.items()
-        if bucket in keys
-        and mark.get("key") == keys[bucket]
-        and all(
-            (class_folder(folder, c).name, f"part-{bucket}") in parts for c in mark.get("rows", ())
-        )
-    }
+    whole = set()
+    for bucket, mark in marks.items():
+        files = {(class_folder(folder, c).name, f"part-{bucket}") for c in mark.get("rows", ())}
+        if bucket in keys and mark.get("key") == keys[bucket] and files <= parts.keys():
+            whole.add(bucket)
     for bucket in sorted(set(marks) - whole):
         done_file(folder, bucket).unlink(missing_ok=True)
     for (_, part), path in parts.items():
@@ -189,7 +185,7 @@ def _embedding(config: RunConfig, buckets: int, tasks: dict[str, Any]) -> dict[s
     }
 
 
-def _windows_of(block: pa.Table, plan: Any) -> pa.Table:
+def _windows_of(block: pa.Table, plan: BucketPlan | ray.ObjectRef[BucketPlan]) -> pa.Table:
     """Make the windows of the buckets of a block, as plain lists (one schema whatever C is), with
     each bucket's count.
     """
@@ -199,10 +195,13 @@ def _windows_of(block: pa.Table, plan: Any) -> pa.Table:
     )
 
 
-def _write(block: pa.Table, plan: Any, keep_values: bool) -> pa.Table:
+def _write(
+    block: pa.Table, plan: BucketPlan | ray.ObjectRef[BucketPlan], keep_values: bool
+) -> pa.Table:
     """Write the parts of one bucket, then its mark; raise where a row is missing or doubled."""
     bucket_plan = fetched(plan)
-    folder, buckets = place(bucket_plan.windows_folder), sorted(set(block["bucket"].to_pylist()))
+    folder = place(bucket_plan.windows_folder)
+    buckets = sorted(set(block["bucket"].to_pylist()))
     for bucket in buckets:
         rows = block.filter(pc.equal(block["bucket"], bucket))
         expected = rows["bucket_rows"][0].as_py()
@@ -226,7 +225,8 @@ def _left_out(folder: AnyPath, buckets: list[str]) -> dict[str, int]:
     left_out: Counter[str] = Counter()
     for bucket in buckets:
         reasons = read_mark(folder / "_left_out" / f"{bucket}.json")
-        rows, done = reasons.pop("rows", None), read_mark(done_file(folder, bucket))
+        rows = reasons.pop("rows", None)
+        done = read_mark(done_file(folder, bucket))
         if "rows" not in done or sum(done["rows"].values()) != rows:
             raise HvacError(f"featurize: bucket {bucket} was not written whole; run the step again")
         left_out.update(reasons)

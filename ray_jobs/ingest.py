@@ -15,7 +15,6 @@ from collections import Counter
 from collections.abc import Generator, Mapping
 from contextlib import closing
 from itertools import islice
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -39,6 +38,7 @@ from hvac.readings.gate import (
 )
 from hvac.readings.notation_notes import SENTENCES, notes_on_counts, notes_on_files
 from hvac.readings.table_paths import SUFFIXES, file_stamp, passed_over, table_files
+from hvac.readings.text_values import Column
 from hvac.simulate.fleet import simulate_facilities
 from hvac.simulate.fleet_files import write_canonical
 from hvac.storage import (
@@ -82,11 +82,9 @@ def run(config: RunConfig) -> IngestRecord:
     assert source is not None, "a run has a source or simulates one"
     files = source_files(source)
     stamps = {path: file_stamp(path) for path in files}
-    others = [
-        file_stamp(path)
-        for name, given in (("events", source.events), ("equipment", source.equipment))
-        for path in table_files(given, f"source.{name}")
-    ]
+    others: list[str] = []
+    for name, given in (("events", source.events), ("equipment", source.equipment)):
+        others += map(file_stamp, table_files(given, f"source.{name}"))
     settings = source.model_dump(mode="json")
     key = content_key(
         settings,
@@ -104,7 +102,8 @@ def run(config: RunConfig) -> IngestRecord:
 
 def _simulated(config: RunConfig, workspace: Workspace) -> SourceConfig:
     """Write the simulated fleet as canonical tables, and point at them."""
-    folder, fleet = workspace.root / "source", config.simulate
+    folder = workspace.root / "source"
+    fleet = config.simulate
     assert fleet is not None, "only simulated runs come here"
 
     def work() -> SimulateRecord:
@@ -201,7 +200,8 @@ def _buckets_each(config: RunConfig, source: SourceConfig, files: list[str], pan
     """Return into how many buckets a facility is cut: as before, as configured, else by size and
     number of facilities.
     """
-    layout, configured = panel / LAYOUT, config.featurize.buckets
+    layout = panel / LAYOUT
+    configured = config.featurize.buckets
     if layout.exists():
         before = read_mark(layout).get("buckets_each")
         if isinstance(before, int) and configured in (None, before):
@@ -227,7 +227,7 @@ def _facilities(source: SourceConfig, files: list[str]) -> int:
     return max(len(union) * (len(files) // len(looked) if apart else 1), 1)
 
 
-def _first_ids(path: str, source: SourceConfig) -> Generator[Any, None, None]:
+def _first_ids(path: str, source: SourceConfig) -> Generator[Column, None, None]:
     """Yield the facility ids of each batch of a file, before its notation is settled."""
     if source.format == "seed":
         yield from (table["facility_id"] for table, _ in read_batches(path, source))

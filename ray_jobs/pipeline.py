@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import Any
 
 from hvac.report.closing_summary import closing_summary
 from ray_jobs import evaluate, featurize, ingest, score, train
@@ -19,7 +18,7 @@ from ray_jobs.run.run_config import RunConfig
 from ray_jobs.run.workspace import Workspace, workspace_of
 
 
-def run(config: RunConfig) -> dict[str, Any]:
+def run(config: RunConfig) -> dict[str, dict[str, float]]:
     """Run every step and print the closing summary; returns the seconds each step took."""
     records = {
         "ingest": ingest.run(config),

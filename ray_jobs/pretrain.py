@@ -14,7 +14,6 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
 
 import ray
 import torch
@@ -24,6 +23,7 @@ from hvac.config import read_overrides
 from hvac.errors import HvacError
 from hvac.features.encoder import Encoder, EncoderConfig, packaged_folder
 from hvac.features.self_supervised import PretrainConfig, pretrain, simulated_series
+from hvac.json_values import Json
 from hvac.storage import AnyPath, as_given, place, write_json, writing
 from ray_jobs.run.command import add_overrides, start_logging, stop_for
 from ray_jobs.run.runtime import RayConfig, ray_session
@@ -31,15 +31,15 @@ from ray_jobs.run.runtime import RayConfig, ray_session
 log = logging.getLogger(__name__)
 
 
-def run(config: PretrainConfig, folder: AnyPath, *, gpus: int = 0) -> dict[str, Any]:
+def run(config: PretrainConfig, folder: AnyPath, *, gpus: int = 0) -> dict[str, Json]:
     """Pretrain in one Ray task (on GPUs where set) and publish the weights with their manifest."""
     with ray_session(RayConfig()):
         task = ray.remote(num_cpus=1, num_gpus=gpus)(_make)
-        manifest: dict[str, Any] = ray.get(task.remote(config, str(folder), bool(gpus)))
+        manifest: dict[str, Json] = ray.get(task.remote(config, str(folder), bool(gpus)))
         return manifest
 
 
-def _make(config: PretrainConfig, folder: str, gpu: bool) -> dict[str, Any]:
+def _make(config: PretrainConfig, folder: str, gpu: bool) -> dict[str, Json]:
     torch.set_num_threads(1)
     started = time.monotonic()
     model, figures = pretrain(config, device="cuda" if gpu else "cpu", report=_log_progress)
@@ -65,7 +65,7 @@ def _log_progress(row: dict[str, float]) -> None:
 
 def _manifest(
     config: PretrainConfig, encoder: Encoder, figures: dict[str, float], seconds: float
-) -> dict[str, Any]:
+) -> dict[str, Json]:
     train, held = simulated_series(config)
     digest = hashlib.sha256()
     for array in (*train, *held):

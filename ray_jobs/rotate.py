@@ -24,6 +24,7 @@ from __future__ import annotations
 
 import logging
 import re
+from itertools import chain
 from typing import TypedDict
 
 import numpy as np
@@ -73,10 +74,11 @@ class Rotation(TypedDict):
 
 def run(config: RunConfig) -> RotateRecord:
     """Compare turn by turn, unless that was done with the same configuration, windows and code."""
-    section, workspace = compare_section(config), workspace_of(config)
+    section = compare_section(config)
+    workspace = workspace_of(config)
     _check(config)
     turns: Turns = {kind: _turns(config, kind) for kind in section.kinds or (None,)}
-    every = [turn for of_kind in turns.values() for turn in of_kind]
+    every = list(chain.from_iterable(turns.values()))
     if section.kinds:
         ingest.run(every[0])
         registry = Registry.load(workspace_of(every[0]).panel)
@@ -110,7 +112,8 @@ def _check(config: RunConfig) -> None:
 
 def _turns(config: RunConfig, kind: str | None) -> list[RunConfig]:
     """Return the runs of all turns, each with a workspace of its own."""
-    root, labels = workspace_of(config).root / "turns", config.labels
+    root = workspace_of(config).root / "turns"
+    labels = config.labels
     if kind is not None:
         number = compare_section(config).kinds.index(kind) + 1
         root = root / f"{number}_{re.sub(r'[^A-Za-z0-9]', '_', kind)}"
@@ -130,12 +133,12 @@ def _turns(config: RunConfig, kind: str | None) -> list[RunConfig]:
 
 def _rotate(config: RunConfig, turns: Turns) -> RotateRecord:
     section = compare_section(config)
-    fitted = {kind: [_fit_turn(turn) for turn in of_kind] for kind, of_kind in turns.items()}
-    every = [models for of_kind in fitted.values() for models in of_kind]
-    tests = {
-        kind: pooled([models.windows("test") for models in of_kind])
-        for kind, of_kind in fitted.items()
-    }
+    every: list[FittedModels] = []
+    tests = {}
+    for kind, of_kind in turns.items():
+        fitted = list(map(_fit_turn, of_kind))
+        every += fitted
+        tests[kind] = pooled([models.windows("test") for models in fitted])
     calibrating = [models.windows("cal").windows.units for models in every]
     seen = np.unique(np.concatenate(calibrating))
     unseen = [part_of(test, ~np.isin(test.windows.units, seen)) for test in tests.values()]

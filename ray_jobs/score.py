@@ -70,7 +70,8 @@ RANKED = (
 def run(config: RunConfig) -> ScoreRecord:
     """Score what has changed since the last run, or the facilities or the day of the settings."""
     workspace = workspace_of(config)
-    trained, ingested = workspace.record(TrainRecord), workspace.record(IngestRecord)
+    trained = workspace.record(TrainRecord)
+    ingested = workspace.record(IngestRecord)
     if config.source is not None and config.source.format == "seed":
         log.info(
             "score: the predecessor's CSV holds ready windows and no record, so there is no newest"
@@ -97,7 +98,8 @@ def _score(
     ingested: IngestRecord,
     rules: str,
 ) -> ScoreRecord:
-    section, folder = config.score, workspace.root / "scores"
+    section = config.score
+    folder = workspace.root / "scores"
     bundles = {name: str(workspace.bundles / bundle) for name, bundle in trained.bundles.items()}
     recipes = {name: Bundle.load(path).recipe for name, path in bundles.items()}
     plan = _score_plan(make_plan(config, workspace, recipes), workspace, ingested, rules)

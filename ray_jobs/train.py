@@ -12,11 +12,12 @@ tune it. Calibration and thresholds rest on cross-fitted scores.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import ray
 import torch
 
+from hvac.arrays import Floats
 from hvac.certainty.certainty import fit_certainty
 from hvac.decision.decision import Decision, Scored, fit_decisions, on_grid
 from hvac.explain.background import choose_background
@@ -25,8 +26,9 @@ from hvac.explain.past_cases import LOOKED_AT, PastCases, choose_cases
 from hvac.features.describe import Recipe
 from hvac.features.encoder import EncoderConfig, load_encoder
 from hvac.features.table import Windows
+from hvac.json_values import Json, JsonObject
 from hvac.models.families import FAMILIES, cross_fit, network_fits
-from hvac.models.family import CrossFit, Encoding, Fitting, loaded_once
+from hvac.models.family import CrossFit, Encoding, FamilyConfig, Fitting, loaded_once
 from hvac.models.fitting import FitState, count
 from hvac.models.network import fit_name
 from hvac.scoring.bundle import Bundle
@@ -111,8 +113,8 @@ def _bundle(
     fitted: FittedClass,
     recipe: Recipe,
     decision: Decision,
-    band: dict[int, Any],
-    training: dict[str, Any],
+    band: dict[int, Floats],
+    training: dict[str, Json],
     encoder: Encoding,
 ) -> Bundle:
     return Bundle(
@@ -128,7 +130,7 @@ def _bundle(
     )
 
 
-def _history(recipe: Recipe, state: FitState | None) -> dict[str, Any]:
+def _history(recipe: Recipe, state: FitState | None) -> dict[str, list[dict[str, float]]]:
     """Return the figures of every epoch by horizon; nothing where there is no single network."""
     horizons = map(str, recipe.windows.horizons)
     return dict(zip(horizons, state.history_H, strict=True)) if state else {}
@@ -150,7 +152,7 @@ def _scored(workspace: Workspace, recipe: Recipe, fit: CrossFit) -> Scored:
 
 def _training_facts(
     config: RunConfig, workspace: Workspace, recipe: Recipe, state: FitState | None, key: str
-) -> dict[str, Any]:
+) -> dict[str, Json]:
     counts = count(read_windows(workspace.windows, recipe, ("train",)))
     epoch = {"kept_epoch": state.best_epoch} if state else {}
     return {"run": config.name, "key": key, "counts": counts._asdict(), **epoch}
@@ -187,7 +189,7 @@ def _fit_classes(
 def _fit_class(
     folder: AnyPath,
     recipe: Recipe,
-    model: Any,
+    model: FamilyConfig,
     encoder_config: EncoderConfig,
     states: dict[str, FitState],
     folds: int,
@@ -211,7 +213,7 @@ def _fit_networks(config: RunConfig, workspace: Workspace, key: str) -> dict[str
     """
     if not network_fits(config.model, folds=config.decision.folds):
         return {}
-    settings = {
+    settings: JsonObject = {
         "folder": str(workspace.windows),
         "model": config.model.model_dump(mode="json"),
         "encoder": config.encoder.model_dump(mode="json"),

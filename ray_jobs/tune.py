@@ -10,7 +10,6 @@ fitted on *train* and scored on *tune*."""
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
 
 from ray import tune
 from ray.train import ScalingConfig
@@ -32,7 +31,8 @@ from ray_jobs.sweep.trial_workers import run_trial_of_workers
 
 def run(config: RunConfig) -> TuneRecord:
     """Run, or go on with, the configured sweep; return its record."""
-    workspace, search_config = workspace_of(config), tune_section(config)
+    workspace = workspace_of(config)
+    search_config = tune_section(config)
     table = workspace.record(FeaturizeRecord).key
     parts = (config.model, config.decision, config.encoder, search_config)
     sections = [part.model_dump(mode="json") for part in parts]
@@ -47,7 +47,8 @@ def run(config: RunConfig) -> TuneRecord:
 
 
 def _sweep(config: RunConfig, workspace: Workspace, sweep: AnyPath) -> TuneRecord:
-    planned, search_config = plan(config, workspace), tune_section(config)
+    planned = plan(config, workspace)
+    search_config = tune_section(config)
     classes = read_classes(workspace.windows, (), no_encoder)
     check_scorable(classes, search_config.metric, config.windows.horizons)
     shared = Shared(
@@ -75,11 +76,14 @@ def _absolute(encoder: EncoderConfig) -> EncoderConfig:
     return encoder if encoder.path is None else encoder.replace(path=str(place(encoder.path)))
 
 
-def _trainable(config: RunConfig, shared: Shared, workspace: Workspace, planned: Plan) -> Any:
+def _trainable(
+    config: RunConfig, shared: Shared, workspace: Workspace, planned: Plan
+) -> tune.Trainable:
     """Return the trial function with all it needs: windows are prepared once and lie in Ray's
     object store.
     """
-    section, workers = tune_section(config), workers_of(config)
+    section = tune_section(config)
+    workers = workers_of(config)
     resources = {"CPU": section.cpus_per_trial, "GPU": section.gpus_per_trial}
     if workers > 1:
         scaling = ScalingConfig(

@@ -43,7 +43,8 @@ def build(args: JsonObject) -> Application:
     if config.layout == "fused":
         return ingress.bind(config)
     stage: dict[str, Any] = {**STAGE, "num_replicas": config.replicas}
-    risk, forecast = RiskModel.options(**stage).bind(config), Forecast.options(**stage).bind(config)
+    risk = RiskModel.options(**stage).bind(config)
+    forecast = Forecast.options(**stage).bind(config)
     return ingress.bind(config, Features.options(**stage).bind(config, risk, forecast))
 
 

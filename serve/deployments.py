@@ -83,7 +83,8 @@ class RiskModel:
     """Second stage: classifier, calibration, thresholds."""
 
     def __init__(self, config: ServeConfig) -> None:
-        self.core, self.folder = _core(config), config.bundle_folder
+        self.core = _core(config)
+        self.folder = config.bundle_folder
         self._rounds = Rounds(self._score, "model", most=config.batch)
 
     @serve.multiplexed(max_num_models_per_replica=BUNDLES_PER_REPLICA)
@@ -147,7 +148,8 @@ class Features:
         self.core = _core(config)
         peers = self.core.PeerLevels(config.peer_folder)
         self.shelf = self.core.Shelf(config.bundle_folder, config.bundles_in_memory, peers)
-        self.risk, self.outlook = Methods(risk), Methods(forecast)
+        self.risk = Methods(risk)
+        self.outlook = Methods(forecast)
         self._rounds: Rounds[Sequence[Ask], tuple[_Together, int]] = Rounds(
             lambda many: each_alone(self._prepared, many), "features", most=config.batch
         )
@@ -251,7 +253,8 @@ class Ingress:
     """HTTP in, HTTP out; holds no model (but all stages where the layout is fused)."""
 
     async def __init__(self, config: ServeConfig, features: DeploymentHandle | None = None) -> None:
-        store, keys = Store.open(config.store_url), keys_needed(config)
+        store = Store.open(config.store_url)
+        keys = keys_needed(config)
         if keys:
             check_keys(store, config)
         stages: Stages = (
@@ -264,7 +267,8 @@ class Ingress:
                 peers=config.peer_folder,
             )
         )
-        self.service, self.door = Service(config, store, stages), Door(store, keys=keys)
+        self.service = Service(config, store, stages)
+        self.door = Door(store, keys=keys)
         self._rescoring = asyncio.create_task(rescore_forever(self.service))
 
     def __serve_build_asgi_app__(self) -> FastAPI:

@@ -61,19 +61,19 @@ def load(store: Store, config: ServeConfig) -> LoadCounts | None:
     noted last.
     """
     workspace = place(config.workspace)
-    panel, before_note = workspace / "panel", read_note(LoadedTables, store.note(LOADED))
+    panel = workspace / "panel"
+    before_note = read_note(LoadedTables, store.note(LOADED))
     if not (panel / "units.parquet").exists():
         return None
     parts = _parts(panel / "readings")
-    latest_file, trained = (
-        workspace / "latest.parquet",
-        trained_bundles(workspace / "steps" / "train.json"),
-    )
+    latest_file = workspace / "latest.parquet"
+    trained = trained_bundles(workspace / "steps" / "train.json")
     now_note = LoadedTables(parts=sorted(parts), latest=_stamp(latest_file), bundles=trained)
     if now_note == before_note:
         return None
     parts_before = set(before_note.parts)
-    new, gone = sorted(set(parts) - parts_before), len(parts_before - set(parts))
+    new = sorted(set(parts) - parts_before)
+    gone = len(parts_before - set(parts))
     log.info("store: loading %d of %d parts of %s", len(new), len(parts), config.workspace)
     if gone:
         log.warning(
@@ -81,7 +81,8 @@ def load(store: Store, config: ServeConfig) -> LoadCounts | None:
             " store",
             gone,
         )
-    registry, latest = Registry.load(panel), now_note.latest is not None
+    registry = Registry.load(panel)
+    latest = now_note.latest is not None
     store.add(units=list(_units(registry)), events=list(_events(registry)), stale=False)
     aggregate = _aggregate(workspace)
     for bucket, names in _by_bucket(new).items():
@@ -102,7 +103,8 @@ def _sorted_out(
     rows: list[LatestRow], store: Store
 ) -> tuple[list[LatestRow], set[tuple[str, str]]]:
     """Return the predictions that the service would have made, and the equipment of the others."""
-    assigned, pushed = store.assignments(), store.pushed()
+    assigned = store.assignments()
+    pushed = store.pushed()
     others = {
         _unit(row)
         for row in rows
@@ -177,7 +179,8 @@ def _day(day: dt.date) -> int:
 
 def _events(registry: Registry) -> Iterator[EventRow]:
     for row in registry.events.to_pylist():
-        start, end = _day(row["start"]), _day(row["end"] or row["start"])
+        start = _day(row["start"])
+        end = _day(row["end"] or row["start"])
         yield (row["facility_id"], row["equipment_id"], row["kind"], start, end, row["point_id"])
 
 

@@ -50,7 +50,7 @@ class SetAside(TypedDict):
     reason: str
 
 
-class Readiness(TypedDict):
+class ServiceReadiness(TypedDict):
     """Whether requests can be answered; to a caller also what waits, and what cannot be scored."""
 
     status: str
@@ -204,7 +204,7 @@ class Service:
         """List bundles with whom each serves; a key of one facility sees those that serve it."""
         return await self.choice.models(caller)
 
-    async def ready(self, caller: Caller | None) -> Readiness:
+    async def ready(self, caller: Caller | None) -> ServiceReadiness:
         """Tell whether requests can be answered; to a caller also what waits or is set aside.
 
         Raises:

@@ -10,13 +10,12 @@ Legend: B windows, H horizons, D draws, U units.
 
 from __future__ import annotations
 
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 from scipy.special import expit, logit
 
-from hvac.arrays import Bools, Floats, Ints
+from hvac.arrays import AnyArray, Bools, Floats, Ints
 from hvac.decision.calibration import RISK_FLOOR, running_maximum
 from hvac.decision.decision import Decision, Scored
 
@@ -115,6 +114,6 @@ def _solve(a_D: Floats, b_D: Floats, c_D: Floats, right_D2: Floats) -> Floats:
     return np.column_stack([first_D, second_D])
 
 
-def band_arrays(bands: RiskBands) -> dict[str, npt.NDArray[Any]]:
+def band_arrays(bands: RiskBands) -> dict[str, AnyArray]:
     """Return the bands as arrays by name."""
     return {"band.slope_DH": bands.slope_DH, "band.intercept_DH": bands.intercept_DH}

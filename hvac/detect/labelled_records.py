@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections.abc import Sequence
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 import pandas as pd
@@ -20,6 +20,7 @@ from hvac.arrays import Floats, Times
 from hvac.config import Config
 from hvac.detect.series import LABELLED, Anomaly, Series, fill, reference_of
 from hvac.errors import InputError, SplitError
+from hvac.json_values import Json, JsonObject, listed
 from hvac.readings.files import iter_table, open_table
 from hvac.readings.number_texts import parse_numbers
 from hvac.readings.sources import MISSING, SourceConfig
@@ -61,7 +62,7 @@ class RecordsConfig(Config):
     """The column with the value of a reading."""
 
 
-def read_records(config: RecordsConfig) -> tuple[list[Series], dict[str, dict[str, Any]]]:
+def read_records(config: RecordsConfig) -> tuple[list[Series], dict[str, dict[str, Json]]]:
     """Read the parts of all records, and count per record what was read, merged and filled.
 
     Readings of the same moment are averaged. The grid has the most frequent distance of
@@ -96,7 +97,7 @@ def stamps_of(config: RecordsConfig) -> list[str]:
     return stamps
 
 
-def _read_labels(path: str) -> dict[str, Any]:
+def _read_labels(path: str) -> JsonObject:
     try:
         labels = json.loads(place(path).read_text(encoding="utf-8"))
     except OSError as error:
@@ -108,7 +109,7 @@ def _read_labels(path: str) -> dict[str, Any]:
     return labels
 
 
-def _read(record: RecordConfig, config: RecordsConfig) -> tuple[Times, Floats, dict[str, Any]]:
+def _read(record: RecordConfig, config: RecordsConfig) -> tuple[Times, Floats, dict[str, Json]]:
     """Return times and values (nan: missing) on the regular grid, and counts of what was read."""
     file = open_table(record.path, SourceConfig(readings=record.path))
     for name in (config.time, config.value):
@@ -134,7 +135,7 @@ def _read(record: RecordConfig, config: RecordsConfig) -> tuple[Times, Floats, d
     gaps, often = np.unique(np.diff(merged.index.to_numpy()), return_counts=True)
     step = pd.Timedelta(gaps[np.argmax(often)])
     gridded = merged.resample(step, origin="start").mean()
-    counts = {
+    counts: dict[str, Json] = {
         "rows": len(time_N),
         "without_time": int((~dated_N).sum()),
         "without_value": int(np.isnan(value_N).sum()),
@@ -147,7 +148,7 @@ def _read(record: RecordConfig, config: RecordsConfig) -> tuple[Times, Floats, d
 
 
 def _spans(
-    record: RecordConfig, labels: dict[str, Any], path: str, time_T: Times
+    record: RecordConfig, labels: JsonObject, path: str, time_T: Times
 ) -> list[tuple[int, int]]:
     """Return the steps [start, end) of the record's anomalies."""
     if record.name not in labels:
@@ -155,7 +156,7 @@ def _spans(
             f"{path}: no windows for record '{record.name}'; it has {', '.join(map(repr, labels))}"
         )
     spans = []
-    for window in labels[record.name]:
+    for window in listed(labels[record.name]):
         start, end = _window(window, record.name, path)
         if start < time_T[0] or end > time_T[-1] or start > end:
             raise InputError(
@@ -167,7 +168,7 @@ def _spans(
     return spans
 
 
-def _window(window: Any, name: str, path: str) -> tuple[np.datetime64, np.datetime64]:
+def _window(window: Json, name: str, path: str) -> tuple[np.datetime64, np.datetime64]:
     texts = pd.Series(window if isinstance(window, list) else [window]).astype(str)
     ends = pd.to_datetime(texts, format="mixed", errors="coerce")
     if len(ends) != 2 or ends.isna().any():

@@ -10,14 +10,12 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
+from hvac.arrays import AnyArray, Bools, Floats, Ints, Strings
 from hvac.evaluation.bootstrap import Interval, Replicated, UnitWeights, interval, unit_weights
 from hvac.explain.players import CONTEXT, Players
 from hvac.features.table import Windows
 from hvac.models.family import NEEDS, Model
-
-Floats = npt.NDArray[np.float64]
 
 
 class Importance(NamedTuple):
@@ -82,7 +80,7 @@ def shuffled_rises(model: Model, players: Players, windows: Windows, *, seed: in
     return np.stack(rises)
 
 
-def _of_other_units(units_B: npt.NDArray[np.str_], seed: int) -> npt.NDArray[np.int64]:
+def _of_other_units(units_B: Strings, seed: int) -> Ints:
     """Return for each window another one, of another unit where there is one."""
     rng = np.random.default_rng(seed)
     order_B = rng.permutation(len(units_B))
@@ -99,7 +97,7 @@ def _of_other_units(units_B: npt.NDArray[np.str_], seed: int) -> npt.NDArray[np.
 
 def _with_player_of(
     windows: Windows,
-    other_B: npt.NDArray[np.int64],
+    other_B: Ints,
     players: Players,
     p: int,
     needs: Sequence[str],
@@ -116,20 +114,20 @@ def _with_player_of(
     return replace(windows, **arrays)
 
 
-def _places(players: Players, windows: Windows, need: str) -> npt.NDArray[np.int64]:
+def _places(players: Players, windows: Windows, need: str) -> Ints:
     """Return the player of each place along a block's second axis."""
     if need == CONTEXT:
         return players.of_columns(windows, (CONTEXT,))
     return np.arange(getattr(windows, NEEDS[need]).shape[1])
 
 
-def _log_loss(score_BH: npt.NDArray[Any], windows: Windows) -> Floats:
+def _log_loss(score_BH: AnyArray, windows: Windows) -> Floats:
     y_BH, known_BH = windows.labels
     loss_BH = np.logaddexp(0, np.where(y_BH, -score_BH, score_BH))
     return np.asarray(np.where(known_BH, loss_BH, 0.0), dtype=np.float64)
 
 
-def _mean(value_B: Floats, counted_B: npt.NDArray[np.bool_], weights: UnitWeights) -> Interval:
+def _mean(value_B: Floats, counted_B: Bools, weights: UnitWeights) -> Interval:
     """Return the mean over counted windows with its interval over units; nan where none counts."""
     units = weights.w_RU.shape[1]
     total_U = np.bincount(weights.unit_index_B, value_B * counted_B, minlength=units)

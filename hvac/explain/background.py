@@ -14,9 +14,9 @@ from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
+from hvac.arrays import AnyArray, DayNumbers, Ints
 from hvac.errors import BundleError
 from hvac.features.table import KEY_SCHEMA, Windows
 from hvac.models.family import NEEDS
@@ -62,7 +62,7 @@ def _width(windows: Windows, need: str) -> int:
     return int(np.prod(array.shape[1:])) if array is not None else 0
 
 
-def dealt(windows: Windows, rows: npt.NDArray[np.int64], count: int) -> npt.NDArray[np.int64]:
+def dealt(windows: Windows, rows: Ints, count: int) -> Ints:
     """Take windows in turn from every season, and within a season from every unit."""
     units = windows.units
     season_B = (windows.end_day_B % DAYS_OF_YEAR / DAYS_OF_YEAR * SEASONS).astype(int)
@@ -92,9 +92,9 @@ def only_needed(windows: Windows, needs: tuple[str, ...]) -> Windows:
     return replace(windows, **dropped)
 
 
-def background_arrays(background: Windows) -> dict[str, npt.NDArray[Any]]:
+def background_arrays(background: Windows) -> dict[str, AnyArray]:
     """Return the arrays of a background by name, and the last day of each window."""
-    arrays: dict[str, npt.NDArray[Any]] = {"end_day_B": background.end_day_B}
+    arrays: dict[str, AnyArray] = {"end_day_B": background.end_day_B}
     for need in EXPLAINED:
         array = getattr(background, NEEDS[need])
         if array is not None:
@@ -102,7 +102,7 @@ def background_arrays(background: Windows) -> dict[str, npt.NDArray[Any]]:
     return arrays
 
 
-def background_windows(arrays: Mapping[str, npt.NDArray[Any]]) -> Windows:
+def background_windows(arrays: Mapping[str, AnyArray]) -> Windows:
     """Return the windows that `background_arrays` gave.
 
     Raises:
@@ -121,15 +121,13 @@ def background_windows(arrays: Mapping[str, npt.NDArray[Any]]) -> Windows:
     return Windows(keys=keys, observed_B=np.ones(count, np.float32), **fields)
 
 
-def _key_column(name: str, end_day_B: npt.NDArray[np.int32]) -> Any:
+def _key_column(name: str, end_day_B: DayNumbers) -> pa.Array:
     if name == "end_date":
         return pa.array(end_day_B, pa.int32()).cast(pa.date32())
     return pa.nulls(len(end_day_B), pa.string())
 
 
-def nearest_in_year(
-    end_day_B: npt.NDArray[np.int32], end_day_W: npt.NDArray[np.int32]
-) -> list[int]:
+def nearest_in_year(end_day_B: DayNumbers, end_day_W: DayNumbers) -> list[int]:
     """Return for each window which background windows it is compared with, as bits.
 
     >>> bits = nearest_in_year(np.array([0], np.int32), np.arange(0, 640, 10, dtype=np.int32))

@@ -5,17 +5,18 @@ Legend: L lookback days, N series.
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
-import numpy.typing as npt
+
+from hvac.arrays import AnyFloats, Ints
 
 LEAST_DAYS: Final = 5  # on each side of a change
 LEAST_GAIN: Final = 0.35  # share of the variance that two levels must explain
 UNCHANGED: Final = -1
 
 
-def level_change(x_NL: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.int64]:
+def level_change(x_NL: AnyFloats) -> Ints:
     """Return the first day of the new level of each series, −1 where there is no clear change.
 
     The day splits a series into two levels with the least squared error. It counts where the two

@@ -13,9 +13,9 @@ from math import factorial
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
-Floats = npt.NDArray[np.float64]
+from hvac.arrays import Floats, Ints
+
 SEED: Final = 18  # of the permutations: the same window gets the same reasons every time
 
 
@@ -81,7 +81,7 @@ class Permutations:
         self.order_NP = np.stack(both[:background])
 
     @property
-    def mask_NQ(self) -> npt.NDArray[np.int64]:
+    def mask_NQ(self) -> Ints:
         """Return the coalitions of each background window, P + 1 of them, step after step."""
         steps_NP = np.cumsum(np.int64(1) << self.order_NP, axis=1)
         return np.pad(steps_NP, ((0, 0), (1, 0)))

@@ -6,18 +6,16 @@ Legend: B windows, P players, H horizons.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from hvac.arrays import Floats
 from hvac.errors import BundleError
 from hvac.explain.background import nearest_in_year
 from hvac.explain.games import Game, game_of
 from hvac.explain.players import Players
 from hvac.features.table import Windows
-
-Floats = npt.NDArray[np.float64]
+from hvac.models.family import Model
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +43,7 @@ class Explainer:
         BundleError: there are no reasons for the model's family, or the background does not fit it.
     """
 
-    def __init__(self, model: Any, players: Players, background: Windows) -> None:
+    def __init__(self, model: Model, players: Players, background: Windows) -> None:
         self.players = players
         self._end_day_W = background.end_day_B
         try:

@@ -15,8 +15,8 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final, Protocol
 
 import numpy as np
-import numpy.typing as npt
 
+from hvac.arrays import Floats, Ints
 from hvac.errors import BundleError
 from hvac.explain.coalitions import Permutations, from_all_coalitions, sum_over_subsets
 from hvac.explain.players import Players
@@ -25,11 +25,11 @@ from hvac.features.table import Windows
 from hvac.models.blocks import inputs, log_odds
 from hvac.models.boosting import Boosting, BoostingConfig
 from hvac.models.extra_trees import ExtraTrees, ExtraTreesConfig
+from hvac.models.family import FamilyConfig
 from hvac.models.fusion import Fusion, FusionConfig
 from hvac.models.hybrid import Hybrid, HybridConfig
 from hvac.models.linear import Logistic, LogisticConfig
 
-Floats = npt.NDArray[np.float64]
 FOREST_EXACT: Final = 10  # players of which all coalitions are looked at; of more, permutations
 NETWORK_EXACT: Final = 6
 FLAT_BLOCKS: Final = ("embedding", "features", "context")  # inputs of a network with a player each
@@ -47,7 +47,7 @@ class Game(Protocol):
         """
 
 
-def has_reasons(config: Any) -> bool:
+def has_reasons(config: FamilyConfig) -> bool:
     """Tell whether models of a configuration have a game.
 
     >>> has_reasons(FusionConfig()), has_reasons(HybridConfig(inputs=("mean_tokens",)))
@@ -163,7 +163,9 @@ class ForestGame:
         return asked(score, input_N, input_WN, walk.player_N, players=walk.players, most=0)[:, 0]
 
 
-def _walks(model: Any, players: Players, background: Windows) -> list[WalkedTrees]:
+def _walks(
+    model: Boosting | ExtraTrees, players: Players, background: Windows
+) -> list[WalkedTrees]:
     needs = model.config.needs
     input_WN = inputs(background, needs)
     player_N = players.of_columns(background, needs)
@@ -206,7 +208,7 @@ def asked(
     score: Callable[[Floats], Floats],
     input_N: Floats,
     input_WN: Floats,
-    player_N: npt.NDArray[np.int64],
+    player_N: Ints,
     *,
     players: int,
     most: int,

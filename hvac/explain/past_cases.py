@@ -13,12 +13,12 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from hvac.arrays import AnyFloats, Ints
+from hvac.arrays import AnyArray, AnyFloats, DayNumbers, Float32s, Ints
 from hvac.days import EPOCH
 from hvac.errors import BundleError
 from hvac.explain.background import dealt
@@ -28,7 +28,6 @@ from hvac.models.blocks import inputs
 from hvac.models.family import NEEDS
 from hvac.models.scaling import Scaler, fit_scaler
 
-Floats = npt.NDArray[np.float64]
 LOOKED_AT: Final = ("recent", "peers", "residuals", "context")  # what makes two windows alike
 MOST: Final = 256
 DIMENSIONS: Final = 16
@@ -46,11 +45,11 @@ class PastCases(NamedTuple):
     """
 
     unit_M: tuple[tuple[str, str], ...]
-    end_day_M: npt.NDArray[np.int32]
-    within_M: npt.NDArray[np.int32]
-    known_day_M: npt.NDArray[np.int32]
-    place_MD: npt.NDArray[np.float32]
-    basis_ND: npt.NDArray[np.float32]
+    end_day_M: DayNumbers
+    within_M: DayNumbers
+    known_day_M: DayNumbers
+    place_MD: Float32s
+    basis_ND: Float32s
     scaler: Scaler
     blocks: tuple[str, ...]
     radius: float
@@ -94,10 +93,10 @@ class PastCases(NamedTuple):
             distance=distance,
         )
 
-    def arrays(self) -> dict[str, npt.NDArray[Any]]:
+    def arrays(self) -> dict[str, AnyArray]:
         """Return all of it as arrays by name (for safetensors); units as UTF-8 text."""
         lines = "\n".join("\x1f".join(unit) for unit in self.unit_M)
-        arrays: dict[str, npt.NDArray[Any]] = {
+        arrays: dict[str, AnyArray] = {
             "units": _from_text(lines),
             "blocks": _from_text("\n".join(self.blocks)),
             "radius": np.array([self.radius]),
@@ -111,7 +110,7 @@ class PastCases(NamedTuple):
         return {PREFIX + name: np.ascontiguousarray(array) for name, array in arrays.items()}
 
     @classmethod
-    def restore(cls, arrays: Mapping[str, npt.NDArray[Any]]) -> PastCases:
+    def restore(cls, arrays: Mapping[str, AnyArray]) -> PastCases:
         """Return the cases that `arrays` gave.
 
         Raises:
@@ -209,7 +208,7 @@ def _lines(text: npt.NDArray[np.uint8]) -> list[str]:
     return text.tobytes().decode().split("\n")
 
 
-def _scaled(windows: Windows, blocks: tuple[str, ...], scaler: Scaler) -> npt.NDArray[np.float32]:
+def _scaled(windows: Windows, blocks: tuple[str, ...], scaler: Scaler) -> Float32s:
     input_BN = inputs(windows, blocks)
     if input_BN.shape[1] != len(scaler.mean_N):
         raise BundleError(
@@ -219,7 +218,7 @@ def _scaled(windows: Windows, blocks: tuple[str, ...], scaler: Scaler) -> npt.ND
     return scaler.transform(input_BN)
 
 
-def _basis(scaled_MN: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+def _basis(scaled_MN: Float32s) -> Float32s:
     """Return the principal directions of the cases: [N, D]."""
     _, strength_D, direction_DN = np.linalg.svd(scaled_MN.astype(np.float64), full_matrices=False)
     kept = min(DIMENSIONS, int((strength_D > 1e-6 * strength_D.max(initial=0)).sum()) or 1)

@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
+from hvac.arrays import Ints
 from hvac.explain.reason import COVERAGE, HISTORY, LIMITS, OTHERS, SEASON_AND_AGE
 from hvac.features.table import Windows
 from hvac.models.family import NEEDS
@@ -42,12 +42,12 @@ class Players(NamedTuple):
     def __len__(self) -> int:
         return len(self.points) + len(OTHERS)
 
-    def of_columns(self, windows: Windows, blocks: Sequence[str]) -> npt.NDArray[np.int64]:
+    def of_columns(self, windows: Windows, blocks: Sequence[str]) -> Ints:
         """Return the player of each column of `models.blocks.inputs(windows, blocks)`: [N]."""
         parts = [self._of_block(windows, block) for block in blocks]
         return np.concatenate(parts).astype(np.int64)
 
-    def _of_block(self, windows: Windows, block: str) -> npt.NDArray[np.int64]:
+    def _of_block(self, windows: Windows, block: str) -> Ints:
         if block == CONTEXT:
             first = len(self.points)
             places = [first + OTHERS.index(_player_of(name)) for name in self.context]

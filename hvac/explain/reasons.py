@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
+from hvac.arrays import Floats, Ints
 from hvac.days import EPOCH
 from hvac.explain.change_points import UNCHANGED, level_change
 from hvac.explain.explainer import Contributions
@@ -22,7 +22,6 @@ from hvac.explain.reason import COVERAGE, HISTORY, LIMITS, OTHERS, POINT, SEASON
 from hvac.features.recent import RECENT_NAMES, SLOPE
 from hvac.features.table import Windows
 
-Floats = npt.NDArray[np.float64]
 SHOWN: Final = 3
 LEAST: Final = 0.05  # of the log-odds: odds 5 % higher or lower
 NOW_DAYS: Final = 14
@@ -109,7 +108,7 @@ def _point_facts(windows: Windows, b: int, scale: PointScale) -> list[dict[str, 
     return facts
 
 
-def _onward_change(x_CL: Floats, moved_C: Floats) -> npt.NDArray[np.int64]:
+def _onward_change(x_CL: Floats, moved_C: Floats) -> Ints:
     """Return when each point's level changed, away from its usual level; −1 where it did not."""
     change_C = level_change(x_CL)
     onward_C = []

@@ -14,16 +14,14 @@ from __future__ import annotations
 
 from functools import cache, lru_cache
 from math import factorial
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
+from hvac.arrays import AnyInts, BitSets, Float32s, Floats, Ints
 from hvac.compiled import compiled
 from hvac.models.trees import Trees
 
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
 MOST_WINDOWS: Final = 64  # background windows that fit into the bits of a number
 DE_BRUIJN: Final = np.uint64(0x03F79D71B4CB0A89)  # its top six bits tell 64 shifts apart
 PLACE_OF_BIT: Final = np.empty(64, dtype=np.int64)
@@ -39,7 +37,7 @@ class WalkedTrees(NamedTuple):
     """
 
     trees: Trees
-    left_K: npt.NDArray[np.uint64]
+    left_K: BitSets
     depth: int
     player_N: Ints
     players: int
@@ -119,7 +117,12 @@ def _slots(chosen: int) -> Ints:
 
 @compiled
 def _send_down(
-    input_WN: Any, split_K: Any, number_K: Any, right_K: Any, left_K: Any, depth_K: Any
+    input_WN: Floats,
+    split_K: AnyInts,
+    number_K: Float32s,
+    right_K: AnyInts,
+    left_K: BitSets,
+    depth_K: Ints,
 ) -> None:
     for node in range(len(split_K)):
         if split_K[node] < 0:
@@ -134,7 +137,7 @@ def _send_down(
 
 
 @compiled
-def _popcount(bits: Any) -> int:
+def _popcount(bits: np.uint64) -> int:
     count = 0
     while bits:
         bits &= bits - np.uint64(1)
@@ -143,7 +146,14 @@ def _popcount(bits: Any) -> int:
 
 
 @compiled
-def _push(stack_D4: Any, depth: int, node: Any, windows: Any, inside: Any, outside: Any) -> int:
+def _push(
+    stack_D4: BitSets,
+    depth: int,
+    node: np.uint64,
+    windows: np.uint64,
+    inside: np.uint64,
+    outside: np.uint64,
+) -> int:
     """Put a node with what leads there on the stack, and return the new depth."""
     stack_D4[depth, 0] = node
     stack_D4[depth, 1] = windows
@@ -154,19 +164,19 @@ def _push(stack_D4: Any, depth: int, node: Any, windows: Any, inside: Any, outsi
 
 @compiled
 def _walk_trees(  # noqa: PLR0913 - a compiled kernel takes arrays, no objects
-    input_N: Any,
-    player_N: Any,
-    root_T: Any,
-    split_K: Any,
-    number_K: Any,
-    right_K: Any,
-    left_K: Any,
-    chosen: Any,
-    slot_W: Any,
-    share: Any,
-    stack_D4: Any,
-    out_P: Any,
-    part_SW: Any,
+    input_N: Floats,
+    player_N: Ints,
+    root_T: Ints,
+    split_K: AnyInts,
+    number_K: Float32s,
+    right_K: AnyInts,
+    left_K: BitSets,
+    chosen: np.uint64,
+    slot_W: Ints,
+    share: Floats,
+    stack_D4: BitSets,
+    out_P: Floats,
+    part_SW: Floats,
 ) -> None:
     """Walk all trees; leaves add to `out_P` where it has players, else to `part_SW`."""
     one = np.uint64(1)
@@ -207,7 +217,9 @@ def _walk_trees(  # noqa: PLR0913 - a compiled kernel takes arrays, no objects
 
 
 @compiled
-def _share_leaf(value: float, inside: Any, outside: Any, share: Any, out_P: Any) -> None:
+def _share_leaf(
+    value: float, inside: np.uint64, outside: np.uint64, share: Floats, out_P: Floats
+) -> None:
     """Share a leaf's value out among the players that decide whether it is reached."""
     one = np.uint64(1)
     inner, outer = _popcount(inside), _popcount(outside)
@@ -221,7 +233,12 @@ def _share_leaf(value: float, inside: Any, outside: Any, share: Any, out_P: Any)
 
 @compiled
 def _add_leaf(
-    value: float, windows: Any, inside: Any, outside: Any, slot_W: Any, part_SW: Any
+    value: float,
+    windows: np.uint64,
+    inside: np.uint64,
+    outside: np.uint64,
+    slot_W: Ints,
+    part_SW: Floats,
 ) -> None:
     """Add a leaf by inclusion and exclusion: players outside take part with a changing sign."""
     one = np.uint64(1)

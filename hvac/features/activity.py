@@ -9,7 +9,7 @@ Shapes: B windows, C points, L lookback days, A activity features (4).
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -51,7 +51,7 @@ def activity(x_BCL: npt.ArrayLike) -> Float32s:
 
 
 @compiled
-def _activity(x_NL: Any, out_NA: Any) -> None:
+def _activity(x_NL: Float32s, out_NA: Float32s) -> None:
     days = x_NL.shape[1]
     for n in range(len(x_NL)):
         x_L = x_NL[n].astype(np.float64)

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NotRequired, TypedDict
 
 import numpy as np
 
-from hvac.arrays import DayNumbers, Floats
+from hvac.arrays import Bools, DayNumbers, Floats, Ints
 from hvac.compiled import compiled
 from hvac.days import DAYS_PER_YEAR
 from hvac.panel.events import Events
@@ -30,6 +30,14 @@ FIXED_NAMES = (
 TREND_DAYS = 30
 FAR_DAYS = 365.0
 PRIOR_YEARS = 1.0
+
+
+class StoredContext(TypedDict):
+    """A `ContextSpec` as JSON holds it; bundles of before have no rates."""
+
+    kinds: list[str]
+    classes: list[str]
+    rates: NotRequired[dict[str, float]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,14 +67,14 @@ class ContextSpec:
         names += [f"{kind}_rate" for kind in self.rates]
         return tuple(names)
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> StoredContext:
         """Return plain values."""
         return {"kinds": list(self.kinds), "classes": list(self.classes), "rates": dict(self.rates)}
 
     @classmethod
-    def from_json(cls, stored: dict[str, Any]) -> ContextSpec:
+    def from_json(cls, stored: StoredContext) -> ContextSpec:
         """Return the specification that `to_json` wrote."""
-        kinds, classes = (tuple(stored[name]) for name in ("kinds", "classes"))
+        kinds, classes = tuple(stored["kinds"]), tuple(stored["classes"])
         return cls(kinds=kinds, classes=classes, rates=stored.get("rates", {}))
 
 
@@ -142,28 +150,33 @@ def _limits(panel: Panel, end_B: DayNumbers) -> Floats:
     out_2B = np.full((2, len(end_B)), np.nan)
     if not (np.isfinite(panel.lower_TC).any() or np.isfinite(panel.upper_TC).any()):
         return out_2B
-    grids = (panel.value_TC, panel.observed_TC, panel.known_TC, panel.lower_TC, panel.upper_TC)
     row_B = (end_B - panel.first_day).astype(np.int64)
     for c in range(len(panel.points)):
-        value_T, observed_T, known_T, lower_T, upper_T = (
-            np.ascontiguousarray(grid[:, c]) for grid in grids
-        )
         point_2B = np.full_like(out_2B, np.nan)
-        _point_limits(value_T, observed_T, known_T, lower_T, upper_T, row_B, end_B, point_2B)
+        _point_limits(
+            np.ascontiguousarray(panel.value_TC[:, c]),
+            np.ascontiguousarray(panel.observed_TC[:, c]),
+            np.ascontiguousarray(panel.known_TC[:, c]),
+            np.ascontiguousarray(panel.lower_TC[:, c]),
+            np.ascontiguousarray(panel.upper_TC[:, c]),
+            row_B,
+            end_B,
+            point_2B,
+        )
         out_2B = np.fmin(out_2B, point_2B)
     return out_2B
 
 
 @compiled
 def _point_limits(
-    value_T: Any,
-    observed_T: Any,
-    known_T: Any,
-    lower_T: Any,
-    upper_T: Any,
-    row_B: Any,
-    end_B: Any,
-    out_2B: Any,
+    value_T: Floats,
+    observed_T: Bools,
+    known_T: DayNumbers,
+    lower_T: Floats,
+    upper_T: Floats,
+    row_B: Ints,
+    end_B: DayNumbers,
+    out_2B: Floats,
 ) -> None:
     for b in range(len(row_B)):
         n, sum_t, sum_x, sum_tt, sum_tx, last = 0, 0.0, 0.0, 0.0, 0.0, -1

@@ -6,18 +6,19 @@ Legend: B windows, C points, L lookback days. Days are int32 days since 1970-01-
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 import pyarrow as pa
 
-from hvac.arrays import DayNumbers, Floats
-from hvac.features.context import ContextSpec, context
+from hvac.arrays import DayNumbers, Float32s, Floats
+from hvac.features.context import ContextSpec, StoredContext, context
 from hvac.features.peers import PeerLevel, deviations
 from hvac.features.recent import recent
 from hvac.features.residuals import residuals
 from hvac.features.statistics import statistics
 from hvac.features.table import KEY_SCHEMA, Windows
+from hvac.json_values import JsonObject
 from hvac.panel.daily_readings import ALWAYS_KNOWN
 from hvac.panel.events import Events, limit_events, no_events
 from hvac.panel.follow_up import FollowUp
@@ -29,6 +30,17 @@ from hvac.panel.windows import Cut, Scale, WindowConfig, cut, fit_scale
 RECENT_DAYS = 30
 EVENT_DAYS = 90
 IN_EPISODE = "in_episode"
+
+
+class StoredRecipe(TypedDict):
+    """A `Recipe` as JSON holds it."""
+
+    class_name: str
+    points: list[str]
+    windows: JsonObject
+    labels: JsonObject
+    context: StoredContext
+    limits: dict[str, list[float]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +64,7 @@ class Recipe:
         """Return the points that every window has, in their order; none where each has its own."""
         return () if self.windows.by == "point" else self.points
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> StoredRecipe:
         """Return the recipe as plain values."""
         return {
             "class_name": self.class_name,
@@ -64,7 +76,7 @@ class Recipe:
         }
 
     @classmethod
-    def from_json(cls, stored: dict[str, Any]) -> Recipe:
+    def from_json(cls, stored: StoredRecipe) -> Recipe:
         """Return the recipe that `to_json` wrote."""
         return cls(
             class_name=stored["class_name"],
@@ -145,6 +157,7 @@ def describe(
         install_day=scene.record.install_day,
         class_name=scene.record.class_name,
     )
+    blocks = _recent_blocks(scene, end_day_B, scale)
     return Windows(
         keys=_keys(scene, windows, recipe),
         points=scene.panel.points if recipe.windows.by == "equipment" else None,
@@ -153,11 +166,14 @@ def describe(
         x_BCL=windows.x_BCL.astype(np.float32),
         f_BCF=statistics(windows.x_BCL).astype(np.float32),
         k_BK=k_BK.astype(np.float32),
-        **_recent_blocks(scene, end_day_B, scale),
+        n_BCS=blocks["n_BCS"],
+        r_BCS=blocks["r_BCS"],
+        d_BCS=blocks["d_BCS"],
+        e_BCS=blocks["e_BCS"],
     )
 
 
-def _recent_blocks(scene: Scene, end_day_B: DayNumbers, scale: Scale) -> dict[str, Any]:
+def _recent_blocks(scene: Scene, end_day_B: DayNumbers, scale: Scale) -> dict[str, Float32s]:
     """Summarise the last days of each point.
 
     The values are normalised, as read, minus the peers', and minus what other points predict.

@@ -17,7 +17,8 @@ from collections.abc import Callable
 from functools import cached_property, partial
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Literal
+from types import ModuleType, SimpleNamespace
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
@@ -28,6 +29,9 @@ from hvac.config import Config, Seed
 from hvac.errors import EncoderError
 from hvac.features.mixer import Weights, draw_mixer, read_mixer
 from hvac.storage import AnyPath, as_given, local_folder
+
+if TYPE_CHECKING:
+    from tsfm_public.models.tinytimemixer import TinyTimeMixerConfig, TinyTimeMixerForPrediction
 
 HUB_REPOSITORY = "ibm-granite/granite-timeseries-ttm-r2"
 HUB_REVISION = "90-30-ft-r2.1"
@@ -68,7 +72,7 @@ def packaged_folder() -> Path:
     return Path(str(files("hvac.features").joinpath("weights")))
 
 
-def predecessor_architecture() -> Any:
+def predecessor_architecture() -> TinyTimeMixerConfig:
     """Return the predecessor's TinyTimeMixer configuration: 11 patches of 8 days.
 
     A prediction model of it has 103,934 parameters.
@@ -83,7 +87,7 @@ def predecessor_architecture() -> Any:
     )
 
 
-def packaged_architecture() -> Any:
+def packaged_architecture() -> TinyTimeMixerConfig:
     """Return the packaged encoder's configuration: 9 patches of 10 days see all 90 days."""
     config = predecessor_architecture().to_dict()
     config |= {
@@ -138,7 +142,7 @@ class Encoder:
         self.config: dict[str, Any] = weights.config if weights else self.model.config.to_dict()
 
     @cached_property
-    def model(self) -> Any:
+    def model(self) -> TinyTimeMixerForPrediction:
         """Return the library's model (importing it takes several seconds)."""
         return self._load().to(self.spec.device).eval().requires_grad_(False)
 
@@ -250,7 +254,7 @@ class Encoder:
 class _Hidden(torch.nn.Module):
     """The backbone's patch tokens as a module of one tensor in, one out."""
 
-    def __init__(self, backbone: Any) -> None:
+    def __init__(self, backbone: torch.nn.Module) -> None:
         super().__init__()
         self.backbone = backbone
 
@@ -270,7 +274,9 @@ def _traced(
     return traced
 
 
-def hidden_tokens(backbone: Any, config: Any, batch_NL: torch.Tensor) -> torch.Tensor:
+def hidden_tokens(
+    backbone: Callable[..., SimpleNamespace], config: TinyTimeMixerConfig, batch_NL: torch.Tensor
+) -> torch.Tensor:
     """Return the patch tokens [N, P, E] of standardised series, without a resolution prefix."""
     extra = {}
     if config.resolution_prefix_tuning:
@@ -306,7 +312,7 @@ def _resample(series_NL: AnyFloats, length: int) -> AnyFloats:
     return np.asarray(series_NL[:, left] * (1 - weight) + series_NL[:, left + 1] * weight)
 
 
-def _tsfm() -> Any:
+def _tsfm() -> ModuleType:
     """Import granite-tsfm's model module, which takes several seconds."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", category=FutureWarning)
@@ -314,7 +320,8 @@ def _tsfm() -> Any:
         from transformers.utils import logging as transformers_logging
         from tsfm_public.models import tinytimemixer
     transformers_logging.disable_progress_bar()
-    return tinytimemixer
+    module: ModuleType = tinytimemixer
+    return module
 
 
 def _make_random(seed: int) -> torch.nn.Module:

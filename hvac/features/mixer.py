@@ -60,7 +60,7 @@ class Mixer(torch.nn.Module):
             says.
     """
 
-    def __init__(self, config: Mapping[str, Any], state: Mapping[str, torch.Tensor]) -> None:
+    def __init__(self, config: Mapping[str, float], state: Mapping[str, torch.Tensor]) -> None:
         super().__init__()
         length, self.patch, self.stride = (
             int(config[n]) for n in ("context_length", "patch_length", "patch_stride")
@@ -106,7 +106,7 @@ class Mixer(torch.nn.Module):
         return getattr(self, f"{name}_weight"), getattr(self, f"{name}_bias")
 
 
-def _shapes(config: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
+def _shapes(config: Mapping[str, float]) -> dict[str, tuple[int, ...]]:
     """Return the shapes of all layers' weights, in the order in which the library builds them."""
     length, patch, stride = (
         int(config[n]) for n in ("context_length", "patch_length", "patch_stride")

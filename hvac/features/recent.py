@@ -10,11 +10,11 @@ Legend: B windows, T days of the panel, C points, S summaries. Days are int32 da
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
-from hvac.arrays import AnyFloats, DayNumbers, Floats
+from hvac.arrays import AnyFloats, DayNumbers, Floats, Ints
 from hvac.compiled import compiled
 
 SPANS: Final = (3, 7, 14, 30, 90)
@@ -86,7 +86,12 @@ def recent_of_windows(x_BCL: AnyFloats) -> Floats:
 
 @compiled
 def _summarise(
-    value_CT: Any, known_CT: Any, row_B: Any, end_B: Any, from_C: Any, out_BCS: Any
+    value_CT: Floats,
+    known_CT: DayNumbers,
+    row_B: Ints,
+    end_B: DayNumbers,
+    from_C: DayNumbers,
+    out_BCS: Floats,
 ) -> None:
     points, days = value_CT.shape
     for b in range(len(row_B)):

@@ -9,19 +9,22 @@ import hashlib
 import math
 from collections.abc import Callable
 from functools import partial
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 
-from hvac.arrays import AnyArray, Bools, Float32s, Floats
+from hvac.arrays import AnyArray, AnyFloats, Bools, Float32s, Floats
 from hvac.config import Config
 from hvac.features.encoder import packaged_architecture
 from hvac.panel.grid import Unit, panels
 from hvac.panel.joins import unit_column
 from hvac.simulate.fleet import simulate
 from hvac.simulate.simulate_config import SimulateConfig
+
+if TYPE_CHECKING:
+    from tsfm_public.models.tinytimemixer import TinyTimeMixerForPrediction
 
 Report = Callable[[dict[str, float]], None]
 LOOKBACK = DAYS = 90
@@ -130,7 +133,7 @@ def shape_series(rng: np.random.Generator, series: int, days: int) -> Float32s:
     def weight() -> Floats:
         return rng.exponential(1.0, (series, 1)) * (rng.random((series, 1)) < 0.4)
 
-    def wave(period: Any) -> Floats:
+    def wave(period: float | Floats) -> Floats:
         return np.asarray(np.sin(2 * np.pi * (t_T + rng.uniform(0, 365, (series, 1))) / period))
 
     noise_NT = rng.normal(size=(series, days))
@@ -172,7 +175,7 @@ def draw_series(rng: np.random.Generator, series: TrainingSeries, windows: int) 
 
 def pretrain(
     config: PretrainConfig, *, device: str = "cpu", report: Report = lambda row: None
-) -> Any:
+) -> tuple[TinyTimeMixerForPrediction, dict[str, float]]:
     """Train a TinyTimeMixer forecaster on simulated series (MAE, one cosine over all steps).
 
     Returns:
@@ -207,12 +210,13 @@ def _warm_cosine(step: int, steps: int) -> float:
     return warm * (0.5 * (1 + math.cos(math.pi * step / steps)) * 0.99 + 0.01)
 
 
-def _forecast(model: Any, past_BL: Float32s, device: str) -> Any:
+def _forecast(model: torch.nn.Module, past_BL: Float32s, device: str) -> torch.Tensor:
     context_BL1 = torch.from_numpy(past_BL).to(device).unsqueeze(-1)
-    return model(context_BL1).prediction_outputs[..., 0]
+    forecast_BD: torch.Tensor = model(context_BL1).prediction_outputs[..., 0]
+    return forecast_BD
 
 
-def _masked_mae(model: Any, batch: Batch, device: str) -> torch.Tensor:
+def _masked_mae(model: torch.nn.Module, batch: Batch, device: str) -> torch.Tensor:
     forecast_BD = _forecast(model, batch.past_BL, device)
     future_BD = torch.from_numpy(batch.future_BD).to(device)
     observed_BD = torch.from_numpy(batch.observed_BD).to(device)
@@ -220,7 +224,7 @@ def _masked_mae(model: Any, batch: Batch, device: str) -> torch.Tensor:
     return error_BD[observed_BD].clamp(max=20).mean()
 
 
-def held_out_figures(model: Any, batch: Batch, device: str) -> dict[str, float]:
+def held_out_figures(model: torch.nn.Module, batch: Batch, device: str) -> dict[str, float]:
     """Return the MAE on held-out equipment, in standard deviations of the past.
 
     Beside the encoder's stand those of the last value and of the last week, repeated.
@@ -238,5 +242,5 @@ def held_out_figures(model: Any, batch: Batch, device: str) -> dict[str, float]:
     }
 
 
-def _mae(forecast_BD: Any, batch: Batch) -> float:
+def _mae(forecast_BD: AnyFloats, batch: Batch) -> float:
     return float(np.abs(forecast_BD - batch.future_BD)[batch.observed_BD].mean())

@@ -6,9 +6,10 @@ Legend: B windows, N inputs, H horizons.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.special import logit
 
 from hvac.arrays import Bools, Floats
@@ -96,7 +97,7 @@ def unit_windows(windows: Windows) -> float:
     return len(windows) / max(len(np.unique(windows.units)), 1)
 
 
-def log_odds(risk: Any) -> Floats:
+def log_odds(risk: ArrayLike) -> Floats:
     """Return the log-odds of risks, kept away from 0 and 1."""
     return np.asarray(logit(np.clip(risk, LEAST_RATE, 1 - LEAST_RATE)))
 

@@ -8,7 +8,7 @@ Legend: B windows, N inputs, H horizons, T trees.
 from __future__ import annotations
 
 import itertools
-from typing import Any, Literal, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self
 
 import numpy as np
 from pydantic import Field
@@ -27,6 +27,9 @@ from hvac.models.blocks import (
 from hvac.models.family import CrossFit, FamilyConfig, Fitting, Folds
 from hvac.models.tree_model import TreeModel, width_of
 from hvac.models.trees import TreeNodes, Trees, join_trees
+
+if TYPE_CHECKING:
+    from sklearn.ensemble import HistGradientBoostingClassifier
 
 BLOCKS: dict[str, tuple[str, ...]] = {
     "gbdt_28": ("features",),
@@ -174,7 +177,9 @@ def _fit_trees(
     return _trees(model.fit(rows.input_BN, rows.y_B, sample_weight=rows.w_B, **stopping))
 
 
-def _classifier(config: BoostingConfig, trees: int, **stopping: Any) -> Any:
+def _classifier(
+    config: BoostingConfig, trees: int, **stopping: Any
+) -> HistGradientBoostingClassifier:
     from sklearn.ensemble import HistGradientBoostingClassifier
 
     return HistGradientBoostingClassifier(
@@ -189,7 +194,7 @@ def _classifier(config: BoostingConfig, trees: int, **stopping: Any) -> Any:
     )
 
 
-def _trees(model: Any) -> Trees:
+def _trees(model: HistGradientBoostingClassifier) -> Trees:
     names = ("feature_idx", "num_threshold", "missing_go_to_left", "left", "right", "value")
     trees = []
     for (tree,) in model._predictors:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import tempfile
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -80,7 +81,7 @@ def _fit_horizon(train: Windows, config: CatBoostConfig, h: int) -> Trees:
         return _trees(json.loads(path.read_text(encoding="utf-8")))
 
 
-def _library() -> Any:
+def _library() -> ModuleType:
     try:
         import catboost
     except ImportError:
@@ -88,7 +89,8 @@ def _library() -> Any:
             "catboost_full needs the package catboost: pip install 'hvac-foresight[catboost]', or"
             " choose another family"
         ) from None
-    return catboost
+    module: ModuleType = catboost
+    return module
 
 
 def _trees(stored: dict[str, Any]) -> Trees:

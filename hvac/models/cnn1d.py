@@ -95,7 +95,7 @@ class Convolutions(Network):
         return logit_HB
 
 
-class Cnn1d(NetworkModel):
+class Cnn1d(NetworkModel[Cnn1dConfig]):
     """A fitted 1D-CNN."""
 
     @staticmethod

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, NamedTuple, cast
 
 import numpy as np
 from pydantic import BeforeValidator, Field
@@ -11,11 +11,12 @@ from pydantic_core import PydanticCustomError
 from hvac.arrays import Bools
 from hvac.errors import ConfigError
 from hvac.features.table import Windows
+from hvac.json_values import JsonObject
 from hvac.models.family import CrossFit, Encoding, FamilyConfig, Fitting, Folds, Model, State
 from hvac.models.folds import unit_folds
 from hvac.models.fusion import Fusion, FusionConfig
 from hvac.models.members import MEMBERS, Family, OneMember, with_family
-from hvac.models.network import fit_name
+from hvac.models.network import TrainingConfig, fit_name
 
 FAMILIES: dict[str, Family] = {"fusion": Family(FusionConfig, Fusion, slowness=7), **MEMBERS}
 BASELINES = (
@@ -65,7 +66,7 @@ def _checked(name: str) -> str:
         raise ConfigError(error.message()) from None
 
 
-def fit(train: Windows, tune: Windows, config: Any, fitting: Fitting) -> Model:
+def fit(train: Windows, tune: Windows, config: FamilyConfig, fitting: Fitting) -> Model:
     """Fit a family in this process.
 
     Args:
@@ -77,7 +78,7 @@ def fit(train: Windows, tune: Windows, config: Any, fitting: Fitting) -> Model:
     return FAMILIES[config.family].fit(train, tune, config, fitting)
 
 
-def cross_fit(windows: Windows, config: Any, fitting: Fitting, *, folds: int) -> CrossFit:
+def cross_fit(windows: Windows, config: FamilyConfig, fitting: Fitting, *, folds: int) -> CrossFit:
     """Fit a family on all labelled windows it may learn from, and score each out of fold.
 
     Out of fold: by a model that saw no window of its unit.
@@ -95,7 +96,7 @@ def cross_fit(windows: Windows, config: Any, fitting: Fitting, *, folds: int) ->
 
 
 def score_all(
-    windows: Windows, learn_B: Bools, config: Any, fitting: Fitting, *, folds: int
+    windows: Windows, learn_B: Bools, config: FamilyConfig, fitting: Fitting, *, folds: int
 ) -> CrossFit:
     """Cross-fit on some of the windows and score all.
 
@@ -108,7 +109,7 @@ def score_all(
     return fit._replace(score_BH=score_BH)
 
 
-def folds_of(windows: Windows, config: Any, folds: int) -> Folds:
+def folds_of(windows: Windows, config: FamilyConfig, folds: int) -> Folds:
     """Deal the units of windows into the folds of a family's cross-fit."""
     return unit_folds(windows, folds=getattr(config, "folds", folds), seed=config.seed)
 
@@ -117,11 +118,11 @@ class NetworkFit(NamedTuple):
     """One of the network fits that a cross-fit consists of; `fold` None is the fit on all units."""
 
     name: str
-    config: Any
+    config: TrainingConfig
     fold: int | None
 
 
-def network_fits(config: Any, *, folds: int) -> list[NetworkFit]:
+def network_fits(config: FamilyConfig, *, folds: int) -> list[NetworkFit]:
     """List the networks that a cross-fit of a family trains, in and out of folds; none for trees.
 
     >>> [fit.name for fit in network_fits(config_of("hybrid"), folds=2)]
@@ -130,19 +131,21 @@ def network_fits(config: Any, *, folds: int) -> list[NetworkFit]:
     blocks = config.seeded_blocks if isinstance(config, FusionConfig) else {"": config}
     all_folds: list[int | None] = [*range(getattr(config, "folds", folds)), None]
     return [
-        NetworkFit(fit_name(name, fold), block, fold)
+        NetworkFit(fit_name(name, fold), cast(TrainingConfig, block), fold)
         for name, block in blocks.items()
         if FAMILIES[block.family].network
         for fold in all_folds
     ]
 
 
-def restore(config: Any, state: State, encoder: Encoding) -> Model:
+def restore(config: FamilyConfig, state: State, encoder: Encoding) -> Model:
     """Restore the model that `state` was taken from."""
     model: Model = FAMILIES[config.family].model.restore(config, state, encoder)
     return model
 
 
-def read_family(settings: dict[str, Any]) -> FamilyConfig:
+def read_family(settings: JsonObject) -> FamilyConfig:
     """Read a configuration as `model_dump(mode="json")` gave it."""
-    return config_of(settings["family"], **{k: v for k, v in settings.items() if k != "family"})
+    return config_of(
+        str(settings["family"]), **{k: v for k, v in settings.items() if k != "family"}
+    )

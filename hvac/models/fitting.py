@@ -12,7 +12,7 @@ import copy
 import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
@@ -22,6 +22,9 @@ from hvac.arrays import AnyArray, Bools, Float32s, Floats
 from hvac.errors import ConfigError
 from hvac.features.table import Windows
 from hvac.models.losses import Weighing, focal_terms
+
+if TYPE_CHECKING:
+    from hvac.models.network import TrainingConfig
 
 Weights = dict[str, torch.Tensor]
 
@@ -78,7 +81,7 @@ class FitState:
             best_score=[-1.0] * parts, best=[{}] * parts, best_epoch=[0] * parts, history_H=history
         )
 
-    def ended(self, config: Any) -> bool:
+    def ended(self, config: TrainingConfig) -> bool:
         """Tell whether the fit is over.
 
         It is over when all epochs are done, or no part has improved for `patience` epochs.
@@ -104,7 +107,7 @@ class Network(nn.Module):
         """Return the parameters that training changes."""
         return [p for p in self.parameters() if p.requires_grad]
 
-    def paces(self, config: Any) -> list[tuple[list[nn.Parameter], float]]:
+    def paces(self, config: TrainingConfig) -> list[tuple[list[nn.Parameter], float]]:
         """Return groups of trainable parameters, with a factor on the configured learning rate."""
         return [(self.trainable(), 1.0)]
 
@@ -133,13 +136,14 @@ class Network(nn.Module):
 
     def loss_H(
         self, output: torch.Tensor, y_HB: torch.Tensor, w_HB: torch.Tensor, weighing: Weighing
-    ) -> Any:
+    ) -> torch.Tensor:
         """Return the weighted loss of each horizon: [H], or [M, H] of M members.
 
         Each member then learns alone.
         """
         terms = focal_terms(output, y_HB, gamma=weighing.gamma, alpha=weighing.alpha_H1) * w_HB
-        return terms.sum(dim=-1) / w_HB.sum(dim=-1).clamp(min=1)
+        loss: torch.Tensor = terms.sum(dim=-1) / w_HB.sum(dim=-1).clamp(min=1)
+        return loss
 
     def clip_gradients(self, norm: float) -> bool:
         """Scale the gradient to a norm of at most `norm`; return False where it is not finite."""
@@ -150,7 +154,7 @@ def fit_network(
     network: Network,
     train: Rows,
     tune: Rows,
-    config: Any,
+    config: TrainingConfig,
     *,
     counts: Counts,
     workers: Workers = Workers(),  # noqa: B008
@@ -186,7 +190,7 @@ def fit_epochs(
     network: Network,
     train: Rows,
     tune: Rows,
-    config: Any,
+    config: TrainingConfig,
     *,
     counts: Counts,
     workers: Workers = Workers(),  # noqa: B008
@@ -247,7 +251,7 @@ class _Tensors(NamedTuple):
         return cls(inputs, *(label.to(device) for label in labels))
 
 
-def _cosine(config: Any, epoch: int) -> float:
+def _cosine(config: TrainingConfig, epoch: int) -> float:
     share = 0.5 * (1 + math.cos(math.pi * epoch / config.epochs))
     return float(
         config.final_learning_rate + (config.learning_rate - config.final_learning_rate) * share
@@ -255,7 +259,7 @@ def _cosine(config: Any, epoch: int) -> float:
 
 
 def _batches(
-    rows: int, config: Any, counts: Counts, workers: int, epoch: int
+    rows: int, config: TrainingConfig, counts: Counts, workers: int, epoch: int
 ) -> list[torch.Tensor]:
     """Return this worker's batches of one epoch, drawn anew each epoch.
 

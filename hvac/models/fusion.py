@@ -11,12 +11,12 @@ Legend: B windows, H horizons, K blocks.
 
 from __future__ import annotations
 
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 import numpy as np
-import numpy.typing as npt
 from pydantic import Field, field_validator
 
+from hvac.arrays import Floats
 from hvac.features.table import Windows, concat
 from hvac.models.blocks import Without
 from hvac.models.boosting import BoostingConfig
@@ -25,7 +25,7 @@ from hvac.models.family import CrossFit, Encoding, FamilyConfig, Fitting, Folds,
 from hvac.models.folds import unit_folds
 from hvac.models.hybrid import HybridConfig
 from hvac.models.linear import LogisticConfig
-from hvac.models.members import MEMBERS, MemberConfig
+from hvac.models.members import MEMBERS, MemberConfig, OneMember
 from hvac.models.mixing import (
     Labels,
     Mix,
@@ -37,10 +37,8 @@ from hvac.models.mixing import (
     mix_out_of_fold,
 )
 
-Floats = npt.NDArray[np.float64]
 
-
-def default_blocks() -> dict[str, Any]:
+def default_blocks() -> dict[str, OneMember]:
     """Return the default blocks by name.
 
     They are lines and forests on the last days, forests and boosting against peers, the past, and
@@ -76,7 +74,7 @@ class FusionConfig(FamilyConfig):
 
     @field_validator("blocks")
     @classmethod
-    def _have_no_seeds(cls, blocks: dict[str, Any]) -> dict[str, Any]:
+    def _have_no_seeds(cls, blocks: dict[str, OneMember]) -> dict[str, OneMember]:
         if seeded := [name for name, block in blocks.items() if block.seed]:
             raise ValueError(
                 f"{seeded[0]}.seed has no say here: every block takes the fusion's seed"
@@ -103,14 +101,14 @@ class FusionConfig(FamilyConfig):
         )
 
     @property
-    def seeded_blocks(self) -> dict[str, Any]:
+    def seeded_blocks(self) -> dict[str, OneMember]:
         """Return the blocks with the fusion's seed, and without what it leaves out."""
         return {
             name: block.replace(seed=self.seed, **self._left_out(block))
             for name, block in self.blocks.items()
         }
 
-    def _left_out(self, block: Any) -> dict[str, Any]:
+    def _left_out(self, block: OneMember) -> dict[str, tuple[str, ...]]:
         """Return what a block leaves out for the fusion's sake."""
         if not self.without or not hasattr(block, "without"):
             return {}

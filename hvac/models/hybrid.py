@@ -9,7 +9,7 @@ G = M·H, O outputs.
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import torch
@@ -162,7 +162,7 @@ class Stack(Network):
         return bool(torch.isfinite(norm_G).all())
 
 
-class Hybrid(NetworkModel):
+class Hybrid(NetworkModel[HybridConfig]):
     """Fitted classifiers of all horizons with the statistics that standardise their inputs."""
 
     @staticmethod
@@ -193,11 +193,13 @@ class Hybrid(NetworkModel):
         return Stack(stack, config.dropout, horizons=shape.horizons)
 
 
-def _block(windows: Windows, name: str) -> Any:
+def _block(windows: Windows, name: str) -> Float32s:
     if name == "mean_tokens":
         assert windows.p_BCPE is not None, "tokens are made before (`family.prepared`)"
-        return windows.p_BCPE.mean(axis=2)
-    return getattr(windows, NEEDS[name])
+        mean_BCE: Float32s = windows.p_BCPE.mean(axis=2)
+        return mean_BCE
+    block: Float32s = getattr(windows, NEEDS[name])
+    return block
 
 
 def _correlation(scaled_BN: Float32s, y_B: Bools, w_B: Float32s) -> Floats:

@@ -11,7 +11,7 @@ horizons.
 
 from __future__ import annotations
 
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 import numpy as np
 import torch
@@ -113,7 +113,7 @@ class Multitask(Network):
 
     def loss_H(
         self, output: torch.Tensor, y_HB: torch.Tensor, w_HB: torch.Tensor, weighing: Weighing
-    ) -> Any:
+    ) -> torch.Tensor:
         """Return the negative log-likelihood per window, one entry per interval.
 
         A window counts in the intervals it was followed through.
@@ -121,7 +121,8 @@ class Multitask(Network):
         before_HB = torch.cat([torch.zeros_like(y_HB[:1]), y_HB[:-1]]).cummax(dim=0).values
         at_risk_HB = (w_HB > 0).float().cumprod(dim=0) * w_HB * (1 - before_HB)
         terms_HB = focal_terms(output, y_HB, gamma=weighing.gamma, alpha=weighing.alpha_H1)
-        return (terms_HB * at_risk_HB).sum(dim=1) / w_HB[0].sum().clamp(min=1)
+        loss_H: torch.Tensor = (terms_HB * at_risk_HB).sum(dim=1) / w_HB[0].sum().clamp(min=1)
+        return loss_H
 
 
 def log_odds_of(hazard_HB: torch.Tensor) -> torch.Tensor:
@@ -143,16 +144,18 @@ def log1mexp(log_x: torch.Tensor) -> torch.Tensor:
     )
 
 
-class HybridMultitask(NetworkModel):
+class HybridMultitask(NetworkModel[MultitaskConfig]):
     """A fitted v2.2 model."""
 
     @staticmethod
     def inputs(windows: Windows, config: MultitaskConfig) -> tuple[Float32s, ...]:
         """Return patch tokens [B, P, C·E] and statistics [B, 1, C·F]."""
-        p_BCPE: Any = windows.p_BCPE
+        p_BCPE, f_BCF = windows.p_BCPE, windows.f_BCF
+        assert p_BCPE is not None, "tokens are made before (`family.prepared`)"
+        assert f_BCF is not None, "statistics are there (`family.prepared`)"
         rows, points, patches, width = p_BCPE.shape
         token_BPCE = np.ascontiguousarray(p_BCPE.transpose(0, 2, 1, 3), dtype=np.float32)
-        return token_BPCE.reshape(rows, patches, points * width), side_by_side([windows.f_BCF])
+        return token_BPCE.reshape(rows, patches, points * width), side_by_side([f_BCF])
 
     @classmethod
     def build(cls, config: MultitaskConfig, shape: Shape, encoder: Encoding) -> Multitask:

@@ -5,10 +5,13 @@ Legend: B windows, H horizons.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 import torch.nn.functional as F
+
+if TYPE_CHECKING:
+    from hvac.models.network import TrainingConfig
 
 TINY = 1e-8  # below it a power under 1 has no finite gradient
 
@@ -56,7 +59,11 @@ class Weighing(NamedTuple):
 
     @classmethod
     def make(
-        cls, config: Any, positive_H: tuple[int, ...], known_H: tuple[int, ...], device: str
+        cls,
+        config: TrainingConfig,
+        positive_H: tuple[int, ...],
+        known_H: tuple[int, ...],
+        device: str,
     ) -> Weighing:
         """Take the weights from the training counts.
 

@@ -70,7 +70,7 @@ class Recurrent(Network):
         return logit_HB
 
 
-class Lstm(NetworkModel):
+class Lstm(NetworkModel[LstmConfig]):
     """A fitted v1.0 model."""
 
     @staticmethod

@@ -60,14 +60,16 @@ class Family(NamedTuple):
         """Tell whether its scores are rates of training already, which need no calibration."""
         return self.model is BaseRate
 
-    def fit(self, train: Windows, tune: Windows, config: Any, fitting: Fitting) -> Model:
+    def fit(self, train: Windows, tune: Windows, config: FamilyConfig, fitting: Fitting) -> Model:
         """Fit in this process, on the training windows and what `config.augment` makes of them."""
         model: Model = self.model.fit(
             augmented(train, config, fitting.encoder), tune, config, fitting
         )
         return model
 
-    def cross_fit(self, windows: Windows, config: Any, fitting: Fitting, folds: Folds) -> CrossFit:
+    def cross_fit(
+        self, windows: Windows, config: FamilyConfig, fitting: Fitting, folds: Folds
+    ) -> CrossFit:
         """Fit on all labelled windows that may be learned from, and score each out of fold.
 
         A family that chooses something on held-out windows (strength, trees, epochs) has a

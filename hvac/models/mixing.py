@@ -6,16 +6,16 @@ blocks, R rules.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 from scipy.special import expit
 
+from hvac.arrays import Bools, Floats, Strings
 from hvac.models.blocks import log_odds, two_classes
 from hvac.models.folds import Folds
 
-Floats = npt.NDArray[np.float64]
 Rule = Literal["weights", "mean", "best_block"]
 PLATT_PENALTY = 1e-3
 SLOPES = (0.05, 3.0)  # of the mixed log-odds
@@ -42,10 +42,10 @@ class Mix(NamedTuple):
 class Labels(NamedTuple):
     """Labels of windows with their weights (0: unknown)."""
 
-    y_BH: npt.NDArray[np.bool_]
+    y_BH: Bools
     w_BH: Floats
 
-    def take(self, rows_B: npt.NDArray[np.bool_]) -> Labels:
+    def take(self, rows_B: Bools) -> Labels:
         """Return some of the windows."""
         return Labels(self.y_BH[rows_B], self.w_BH[rows_B])
 
@@ -61,7 +61,7 @@ def log_loss_B(odds_BH: Floats, labels: Labels) -> Floats:
     return np.asarray((loss_BH * scale_H).mean(axis=1))
 
 
-def choose_rule(loss_RB: dict[Rule, Floats], units_B: npt.NDArray[np.str_]) -> Rule:
+def choose_rule(loss_RB: dict[Rule, Floats], units_B: Strings) -> Rule:
     """Choose the mix with the lowest loss; the best block alone only where it is clearly better.
 
     Clearly better: the mean over units of the paired difference exceeds its standard error.
@@ -118,7 +118,7 @@ def _calibrate(score_BH: Floats, labels: Labels) -> Floats:
     )
 
 
-def _platt(score_B: Floats, y_B: npt.NDArray[np.bool_], w_B: Floats) -> tuple[float, float]:
+def _platt(score_B: Floats, y_B: Bools, w_B: Floats) -> tuple[float, float]:
     """Fit a logistic regression of the label on the score (Platt 1999), a little penalised."""
     from scipy.optimize import minimize
 
@@ -143,7 +143,7 @@ def _platt(score_B: Floats, y_B: npt.NDArray[np.bool_], w_B: Floats) -> tuple[fl
     return float(slope), float(fitted[1] - slope * score_B.mean())
 
 
-def rate_log_odds(y_B: npt.NDArray[np.bool_], w_B: Floats) -> float:
+def rate_log_odds(y_B: Bools, w_B: Floats) -> float:
     """Return the log-odds of the weighted rate; 0 where nothing is known."""
     return float(log_odds(np.average(y_B, weights=w_B))) if w_B.sum() > 0 else 0.0
 
@@ -153,9 +153,7 @@ def calibrated(score_KBH: Floats, platt_KHX: Floats) -> Floats:
     return platt_KHX[:, None, :, 0] * score_KBH + platt_KHX[:, None, :, 1]
 
 
-def fit_mix(
-    odds_KBH: Floats, labels: Labels, *, allowed_K: npt.NDArray[np.bool_], penalty: float | None
-) -> Mix:
+def fit_mix(odds_KBH: Floats, labels: Labels, *, allowed_K: Bools, penalty: float | None) -> Mix:
     """Learn weights w_K ≥ 0 that sum to 1, and a slope and an intercept per horizon.
 
     They minimise the mean log-loss of horizons. A horizon with one kind of label is left out: its
@@ -221,7 +219,7 @@ def fit_mix(
     return Mix(weight_K / weight_K.sum(), slopes_H2[:, 0].copy(), slopes_H2[:, 1].copy())
 
 
-def _horizon_rows(odds_KBH: Floats, labels: Labels) -> Any:
+def _horizon_rows(odds_KBH: Floats, labels: Labels) -> Iterator[tuple[int, Floats, Bools, Floats]]:
     """Yield horizon, log-odds, labels and weights (summing to 1) of horizons with both labels."""
     for h in range(labels.y_BH.shape[1]):
         known_B = labels.w_BH[:, h] > 0

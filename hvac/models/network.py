@@ -7,13 +7,14 @@ ensemble members.
 from __future__ import annotations
 
 import math
-from typing import Any, Literal, NamedTuple, Self
+from collections.abc import Sequence
+from typing import Generic, Literal, NamedTuple, Self, TypeVar
 
 import numpy as np
 import torch
 from pydantic import Field
 
-from hvac.arrays import AnyFloats, Bools, Float32s, Floats
+from hvac.arrays import AnyArray, AnyFloats, Bools, Float32s, Floats
 from hvac.config import Share
 from hvac.errors import BundleError
 from hvac.features.table import Windows
@@ -77,12 +78,15 @@ def _checked_shape(state: State) -> list[int]:
     return sizes
 
 
-class NetworkModel:
+Settings = TypeVar("Settings", bound=TrainingConfig)
+
+
+class NetworkModel(Generic[Settings]):
     """A family whose scores come from one network on standardised inputs."""
 
     def __init__(
         self,
-        config: Any,
+        config: Settings,
         scalers: tuple[Scaler, ...],
         shape: Shape,
         network: Network,
@@ -92,7 +96,7 @@ class NetworkModel:
         self.network = network.eval()
 
     @staticmethod
-    def inputs(windows: Windows, config: Any) -> tuple[Float32s, ...]:
+    def inputs(windows: Windows, config: Settings) -> tuple[Float32s, ...]:
         """Return the family's inputs, each [B, S, N].
 
         Columns N are standardised over windows and positions S.
@@ -100,7 +104,7 @@ class NetworkModel:
         raise NotImplementedError
 
     @classmethod
-    def choose(cls, input_BSN: Float32s, train: Windows, config: Any) -> Chosen:
+    def choose(cls, input_BSN: Float32s, train: Windows, config: Settings) -> Chosen:
         """Tell which columns of the first input are kept, by the training windows; None: all."""
         return None
 
@@ -110,7 +114,7 @@ class NetworkModel:
         return fit_scaler(input_BSN.reshape(-1, input_BSN.shape[-1]))
 
     @classmethod
-    def build(cls, config: Any, shape: Shape, encoder: Encoding) -> Network:
+    def build(cls, config: Settings, shape: Shape, encoder: Encoding) -> Network:
         """Make an untrained network."""
         raise NotImplementedError
 
@@ -172,7 +176,7 @@ class NetworkModel:
         }
 
     @classmethod
-    def restore(cls, config: Any, state: State, encoder: Encoding) -> Self:
+    def restore(cls, config: Settings, state: State, encoder: Encoding) -> Self:
         """Restore the model that `state` was taken from."""
         scalers: list[Scaler] = []
         while f"scaler.{len(scalers)}.mean_N" in state:
@@ -195,7 +199,7 @@ class NetworkModel:
         return cls(config, tuple(scalers), shape, network, state.get("chosen_N"))
 
     @classmethod
-    def start(cls, train: Windows, config: Any, encoder: Encoding) -> Self:
+    def start(cls, train: Windows, config: Settings, encoder: Encoding) -> Self:
         """Make the untrained model.
 
         Inputs are scaled by training statistics; weights are drawn by the seed.
@@ -216,7 +220,7 @@ class NetworkModel:
         return self
 
     @classmethod
-    def fit(cls, train: Windows, tune: Windows, config: Any, fitting: Fitting) -> Self:
+    def fit(cls, train: Windows, tune: Windows, config: Settings, fitting: Fitting) -> Self:
         """Fit in this process."""
         model = cls.start(train, config, fitting.encoder)
         state = fit_network(
@@ -232,7 +236,9 @@ class NetworkModel:
         return model.finish(state)
 
     @classmethod
-    def cross_fit(cls, windows: Windows, config: Any, fitting: Fitting, folds: Folds) -> CrossFit:
+    def cross_fit(
+        cls, windows: Windows, config: Settings, fitting: Fitting, folds: Folds
+    ) -> CrossFit:
         """Fit without each fold to score it, then on everything.
 
         Each fit learns on *train* and stops on *tune*. Fits that `fitting.states` holds are taken
@@ -246,7 +252,7 @@ class NetworkModel:
 
     @classmethod
     def _fit_part(
-        cls, windows: Windows, config: Any, fitting: Fitting, folds: Folds, fold: int | None
+        cls, windows: Windows, config: Settings, fitting: Fitting, folds: Folds, fold: int | None
     ) -> Self:
         train, tune = network_parts(windows, folds, fold)
         train = augmented(train, config, fitting.encoder)
@@ -299,7 +305,7 @@ def points_of(windows: Windows) -> int:
     return next((a.shape[1] for a in arrays if a is not None), 1)
 
 
-def side_by_side(arrays: list[Any]) -> Float32s:
+def side_by_side(arrays: Sequence[AnyArray]) -> Float32s:
     """Join arrays [B, …], flattened: [B, 1, N]."""
     flat = [
         np.asarray(a, dtype=np.float32).reshape(len(a), 1, math.prod(a.shape[1:])) for a in arrays

@@ -5,7 +5,7 @@ Legend: B windows, N inputs, H horizons.
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from hvac.arrays import Floats
 from hvac.errors import BundleError
 from hvac.features.table import Windows
 from hvac.models.blocks import inputs
-from hvac.models.family import Encoding, State
+from hvac.models.family import Encoding, FamilyConfig, State
 from hvac.models.trees import Trees, check_trees, restored_trees, tree_arrays
 
 
@@ -23,7 +23,7 @@ class TreeModel:
     The score of a window is the sum over its leaves.
     """
 
-    def __init__(self, config: Any, forests: list[Trees], width: int) -> None:
+    def __init__(self, config: FamilyConfig, forests: list[Trees], width: int) -> None:
         self.config, self.forests, self.width = config, forests, width
 
     @property
@@ -49,7 +49,7 @@ class TreeModel:
         return {"width": np.array([self.width]), **tree_arrays(self.forests)}
 
     @classmethod
-    def restore(cls, config: Any, state: State, encoder: Encoding) -> Self:
+    def restore(cls, config: FamilyConfig, state: State, encoder: Encoding) -> Self:
         """Restore the model that `state` was taken from."""
         forests, width = restored_trees(state), int(state["width"][0])
         for forest in forests:

@@ -10,15 +10,14 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
+from hvac.arrays import AnyArray, AnyInts, Float32s, Floats, Ints
 from hvac.compiled import compiled
 from hvac.errors import BundleError
 
-Floats = npt.NDArray[np.float64]
 LEAF = -1
 
 
@@ -29,11 +28,11 @@ class Trees(NamedTuple):
     in a leaf; `number_K` the threshold of a split (at most: left) or the value of a leaf; `right_K`
     how many nodes further the right child lies."""
 
-    base: npt.NDArray[np.float64]
-    root_T: npt.NDArray[np.int64]
-    split_K: npt.NDArray[np.signedinteger[Any]]
-    number_K: npt.NDArray[np.float32]
-    right_K: npt.NDArray[np.unsignedinteger[Any]]
+    base: Floats
+    root_T: Ints
+    split_K: AnyInts
+    number_K: Float32s
+    right_K: AnyInts
 
     def total(self, input_BN: Floats) -> Floats:
         """Add up the leaves that each row reaches, and the base: [B]."""
@@ -58,12 +57,12 @@ class TreeNodes(NamedTuple):
     Children are numbered within the tree, leaves have −1.
     """
 
-    feature_K: npt.NDArray[Any]
-    threshold_K: npt.NDArray[Any]
-    missing_left_K: npt.NDArray[Any]
-    left_K: npt.NDArray[Any]
-    right_K: npt.NDArray[Any]
-    value_K: npt.NDArray[Any]
+    feature_K: AnyArray
+    threshold_K: AnyArray
+    missing_left_K: AnyArray
+    left_K: AnyArray
+    right_K: AnyArray
+    value_K: AnyArray
 
 
 def join_trees(trees: Sequence[TreeNodes], *, base: float) -> Trees:
@@ -86,7 +85,7 @@ def join_trees(trees: Sequence[TreeNodes], *, base: float) -> Trees:
         else np.empty(0, np.int64)
     )
 
-    def column(place: int) -> npt.NDArray[Any]:
+    def column(place: int) -> AnyArray:
         return np.concatenate([tree[place] for tree in ordered]) if trees else np.empty(0)
 
     feature_K, right_K = column(0).astype(np.int64), column(4).astype(np.int64)
@@ -121,7 +120,7 @@ def _preorder(tree: TreeNodes) -> TreeNodes:
     return columns._replace(right_K=distance_K)
 
 
-def _rounded_down(threshold_K: Floats) -> npt.NDArray[np.float32]:
+def _rounded_down(threshold_K: Floats) -> Float32s:
     near_K = threshold_K.astype(np.float32)
     with np.errstate(
         over="ignore"
@@ -130,7 +129,7 @@ def _rounded_down(threshold_K: Floats) -> npt.NDArray[np.float32]:
     return np.where(near_K > threshold_K, below_K, near_K).astype(np.float32)
 
 
-def tree_arrays(forests: Sequence[Trees]) -> dict[str, npt.NDArray[Any]]:
+def tree_arrays(forests: Sequence[Trees]) -> dict[str, AnyArray]:
     """Return the arrays of every horizon's trees, by name."""
     return {
         f"forest.{h}.{name}": array
@@ -167,7 +166,7 @@ def check_trees(trees: Trees, width: int) -> None:
         raise BundleError("its trees are damaged: a node leads back, or outside")
 
 
-def restored_trees(state: Mapping[str, npt.NDArray[Any]]) -> list[Trees]:
+def restored_trees(state: Mapping[str, AnyArray]) -> list[Trees]:
     """Return the trees that `tree_arrays` named.
 
     Those of older bundles (a column per fact of a node) can be read too.
@@ -184,7 +183,7 @@ def restored_trees(state: Mapping[str, npt.NDArray[Any]]) -> list[Trees]:
     return forests
 
 
-def _of_older(arrays: Mapping[str, npt.NDArray[Any]]) -> Trees:
+def _of_older(arrays: Mapping[str, AnyArray]) -> Trees:
     bounds = np.append(arrays["root_T"], len(arrays["feature_K"]))
     trees = []
     for start, stop in itertools.pairwise(bounds):
@@ -196,8 +195,13 @@ def _of_older(arrays: Mapping[str, npt.NDArray[Any]]) -> Trees:
 
 @compiled
 def _sum_trees(
-    input_BN: Any, base: Any, root_T: Any, split_K: Any, number_K: Any, right_K: Any
-) -> Any:
+    input_BN: Floats,
+    base: Floats,
+    root_T: Ints,
+    split_K: AnyInts,
+    number_K: Float32s,
+    right_K: AnyInts,
+) -> Floats:
     out_B = np.full(len(input_BN), base[0])
     for b in range(len(input_BN)):
         for root in root_T:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import copy
 from types import SimpleNamespace
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import torch
@@ -106,15 +106,17 @@ class Adapted(Network):
         token_NPE = hidden_tokens(self._tokens, self.base.config, value_BCL.flatten(0, 1))
         return self.encoder.pool(token_NPE).reshape(*value_BCL.shape[:2], -1)
 
-    def _tokens(self, series_NL1: torch.Tensor, **extra: torch.Tensor) -> Any:
+    def _tokens(self, series_NL1: torch.Tensor, **extra: torch.Tensor) -> SimpleNamespace:
         if not self.decodes:
-            return self.base.backbone(series_NL1, **extra)
+            output: SimpleNamespace = self.base.backbone(series_NL1, **extra)
+            return output
         output = self.base(series_NL1, **extra)
         both = torch.cat([output.backbone_hidden_state, output.decoder_hidden_state], dim=-1)
         return SimpleNamespace(last_hidden_state=both)
 
-    def paces(self, config: TtmLoraConfig) -> list[tuple[list[nn.Parameter], float]]:
+    def paces(self, config: TrainingConfig) -> list[tuple[list[nn.Parameter], float]]:
         """Return the adapters at the configured rate, the head at its own."""
+        assert isinstance(config, TtmLoraConfig), "its own configuration"
         head, adapters = (
             list(self.head.parameters()),
             [p for p in self.base.parameters() if p.requires_grad],
@@ -157,7 +159,7 @@ def add_adapters(base: nn.Module, config: TtmLoraConfig) -> None:
     inject_adapter_in_model(adapters, base)
 
 
-class TtmLora(NetworkModel):
+class TtmLora(NetworkModel[TtmLoraConfig]):
     """A fitted v2.0 model."""
 
     network: Adapted

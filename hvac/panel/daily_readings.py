@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from hvac.arrays import DayNumbers, Floats, Ints
+from hvac.arrays import DayNumbers, Floats, Ints, Positions
 from hvac.readings.overlap import NO_TIME, Overlap, ReadingTimes, find_overlap
 
 Aggregate = Literal["mean", "min", "max", "sum", "last"]
@@ -58,7 +58,7 @@ def _day_column(table: pa.Table, name: str) -> DayNumbers:
 
 
 def daily_readings(
-    readings: pa.Table, unit: Any, point: Any, aggregate: Aggregate
+    readings: pa.Table, unit: Ints, point: Ints, aggregate: Aggregate
 ) -> DailyReadings:
     """Sort by unit, point, day and time, and reduce the readings of a day to one.
 
@@ -94,7 +94,7 @@ def daily_readings(
     )
 
 
-def _counted_order(readings: pa.Table, series: Any, long: DailyReadings) -> Any:
+def _counted_order(readings: pa.Table, series: Ints, long: DailyReadings) -> Positions:
     """Return the places of the readings that count, by series, day, time of day, file and row."""
     second, file = _seconds(readings), _files(readings)
     if second is None and file is None:
@@ -103,13 +103,15 @@ def _counted_order(readings: pa.Table, series: Any, long: DailyReadings) -> Any:
     return order[~overlap.dropped]
 
 
-def _overlap(series: Any, day: Any, second: Any, file: Any, value: Any) -> tuple[Any, Overlap]:
+def _overlap(
+    series: Ints, day: DayNumbers, second: DayNumbers | None, file: Ints | None, value: Floats
+) -> tuple[Positions, Overlap]:
     """Return the order by series, day, time of day and file, and which do not count in it."""
     second = np.full(len(day), NO_TIME, dtype=np.int32) if second is None else second
     file = np.zeros(len(day), dtype=np.int64) if file is None else file
     order = np.lexsort((file, np.maximum(second, 0), day, series))
     readings = ReadingTimes(series, day, second, file, value)
-    return order, find_overlap(ReadingTimes(*(column[order] for column in readings)))
+    return order, find_overlap(readings.take(order))
 
 
 def count_overlap(readings: pa.Table) -> dict[str, int]:
@@ -132,14 +134,14 @@ def count_overlap(readings: pa.Table) -> dict[str, int]:
     }
 
 
-def _seconds(readings: pa.Table) -> Any:
+def _seconds(readings: pa.Table) -> DayNumbers | None:
     """Return seconds of the day, NO_TIME where none was written; None where no row has one."""
     if "second" not in readings.column_names or readings["second"].null_count == readings.num_rows:
         return None
     return np.asarray(pc.fill_null(readings["second"], NO_TIME).to_numpy())
 
 
-def _files(readings: pa.Table) -> Any:
+def _files(readings: pa.Table) -> Ints | None:
     """Return the rank of each reading's file in the order of paths; None where there is but one."""
     if "file" not in readings.column_names:
         return None
@@ -147,7 +149,7 @@ def _files(readings: pa.Table) -> Any:
     return file_N if len(names) > 1 else None
 
 
-def _reduce(value: Floats, starts: Any, ends: Any, aggregate: Aggregate) -> Floats:
+def _reduce(value: Floats, starts: Positions, ends: Positions, aggregate: Aggregate) -> Floats:
     """Return one value per day of sorted readings, from `starts` to `ends` of each day."""
     if aggregate == "last":
         return np.asarray(value[ends])

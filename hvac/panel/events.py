@@ -71,8 +71,8 @@ def events_by_unit(table: pa.Table) -> dict[Unit, Events]:
     return {unit: _events(sorted(rows[unit])) for unit in rows}
 
 
-def _days(column: pa.ChunkedArray) -> list[Any]:
-    days: list[Any] = column.cast(pa.date32()).cast(pa.int32()).to_pylist()
+def _days(column: pa.ChunkedArray) -> list[int]:
+    days: list[int] = column.cast(pa.date32()).cast(pa.int32()).to_pylist()
     return days
 
 

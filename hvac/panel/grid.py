@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
-from hvac.arrays import Bools, DayNumbers, Floats
+from hvac.arrays import Bools, DayNumbers, Floats, Ints
 from hvac.panel.daily_readings import (
     ALWAYS_KNOWN,
     Aggregate,
@@ -139,7 +139,7 @@ def daily(readings: pa.Table, aggregate: Aggregate) -> pa.Table:
     )
 
 
-def _texts(names: list[str], code: Any) -> pa.Array:
+def _texts(names: list[str], code: Ints) -> pa.Array:
     return pa.array(np.asarray(names, dtype=object)[code], pa.string())
 
 
@@ -190,7 +190,7 @@ def _panel(
 
 
 def _limit_grid(
-    limit_N: Floats, place: tuple[Any, Any], known_row_N: Any, shape: tuple[int, int]
+    limit_N: Floats, place: tuple[DayNumbers, Ints], known_row_N: Ints, shape: tuple[int, int]
 ) -> Floats:
     """Lay limits on a grid; one holds from the day it is known until another one is.
 

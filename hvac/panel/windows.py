@@ -7,7 +7,7 @@ Legend: B windows, T days of the panel, L lookback days, C points. Days are int3
 from __future__ import annotations
 
 import itertools
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from pydantic import Field, field_validator
@@ -244,14 +244,14 @@ def _ready_share(panel: Panel, ready_C: DayNumbers, end_day_B: DayNumbers) -> Fl
 
 @compiled
 def _fill(
-    value_TC: Any,
-    observed_TC: Any,
-    known_TC: Any,
-    ready_C: Any,
-    end_day_B: Any,
+    value_TC: Floats,
+    observed_TC: Bools,
+    known_TC: DayNumbers,
+    ready_C: DayNumbers,
+    end_day_B: DayNumbers,
     first_day: int,
-    x_BCL: Any,
-    observed_BCL: Any,
+    x_BCL: Floats,
+    observed_BCL: Bools,
 ) -> None:
     days, points = value_TC.shape
     lookback = x_BCL.shape[2]

@@ -10,7 +10,6 @@ from __future__ import annotations
 import datetime as dt
 import math
 from decimal import Decimal
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -19,7 +18,7 @@ import pyarrow.compute as pc
 from hvac.arrays import Bools, Int8s
 from hvac.days import EPOCH
 from hvac.readings.date_texts import Days
-from hvac.readings.text_values import READ, as_text, flags, one_array
+from hvac.readings.text_values import READ, Column, as_text, flags, one_array
 
 ID_CHARACTERS = 128
 ID_PATTERN = r"^[^\x00-\x1f\x7f-\x9f]+$"
@@ -30,7 +29,7 @@ ID_READ, NO_ID, LONG_ID, ODD_ID = range(4)
 ID_REASONS = {NO_ID: "missing_id", LONG_ID: "id_too_long", ODD_ID: "control_character_in_id"}
 
 
-def id_text(column: Any) -> Any:
+def id_text(column: Column) -> pa.StringArray:
     """Return a column of ids as a trimmed string array, '' where there is none.
 
     Whole numbers have no decimal point or exponent, bytes are UTF-8; what is no single value is ''.
@@ -59,7 +58,7 @@ def _utf8(given: bytes | None) -> str | None:
         return None
 
 
-def _number_text(given: Any) -> str:
+def _number_text(given: float | Decimal | None) -> str:
     """Write a number without exponent and without zeros after the point; '' where there is none."""
     if given is None or not math.isfinite(given):
         return ""
@@ -68,7 +67,7 @@ def _number_text(given: Any) -> str:
     return format(Decimal(str(given)).normalize(), "f")
 
 
-def id_states(text: Any) -> Int8s:
+def id_states(text: pa.StringArray) -> Int8s:
     """Return for each trimmed text of a string array ID_READ, NO_ID, LONG_ID or ODD_ID [n].
 
     >>> id_states(pa.array(["本社/北館", "", "nan", "a\\x00b", "x" * 129])).tolist()

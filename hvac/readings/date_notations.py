@@ -5,7 +5,8 @@ Each notation reads what it can of the distinct texts of a column; the next one 
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -64,7 +65,11 @@ class WrittenDates(NamedTuple):
     second: Ints
 
 
-def read_distinct(text: Any, style: DateStyle) -> WrittenDates:
+Notation = Callable[[pa.StringArray, DateStyle], WrittenDates]
+"""What reads the texts of one notation."""
+
+
+def read_distinct(text: pa.StringArray, style: DateStyle) -> WrittenDates:
     """Read the distinct texts of a column, by one notation after the other."""
     moments = unread(len(text))
     _read_rest(moments, text, style, (_by_format, read_dates, _digits, _epochs, _serials, _words))
@@ -72,7 +77,7 @@ def read_distinct(text: Any, style: DateStyle) -> WrittenDates:
 
 
 def _read_rest(
-    moments: WrittenDates, text: Any, style: DateStyle, notations: tuple[Any, ...]
+    moments: WrittenDates, text: pa.StringArray, style: DateStyle, notations: Sequence[Notation]
 ) -> None:
     """Let each notation overwrite what is not read yet."""
     for notation in notations:
@@ -80,9 +85,11 @@ def _read_rest(
         if not len(rows):
             return
         read = notation(text.take(pa.array(rows)), style)
-        columns: Any = zip(moments, read, strict=True)
-        for column, values in columns:
-            column[rows] = values
+        moments.day[rows] = read.day
+        moments.instant[rows] = read.instant
+        moments.aware[rows] = read.aware
+        moments.state[rows] = read.state
+        moments.second[rows] = read.second
 
 
 def unread(count: int) -> WrittenDates:
@@ -99,7 +106,7 @@ def read_states(valid: Bools) -> Int8s:
     return np.where(valid, READ, UNREADABLE).astype(np.int8)
 
 
-def _by_format(text: Any, style: DateStyle) -> WrittenDates:
+def _by_format(text: pa.StringArray, style: DateStyle) -> WrittenDates:
     """Read by the strptime format; where that has no hour, a time may follow.
 
     24:00 is the end of the day it is written with.
@@ -125,7 +132,7 @@ def _by_format(text: Any, style: DateStyle) -> WrittenDates:
     return WrittenDates(day, instant, np.full(len(day), aware), read_states(valid), second)
 
 
-def _parse_timed(text: Any, form: str, *, aware: bool) -> pd.Series:
+def _parse_timed(text: pa.StringArray, form: str, *, aware: bool) -> pd.Series:
     """Read texts with a time of day; Excel leaves out that of midnights."""
     parsed = _parse(text, form, aware=aware)
     date_alone = form.split()[0]
@@ -134,7 +141,7 @@ def _parse_timed(text: Any, form: str, *, aware: bool) -> pd.Series:
     return parsed.fillna(_parse(text, date_alone, aware=False))
 
 
-def _parse(text: Any, form: str, *, aware: bool) -> pd.Series:
+def _parse(text: pa.StringArray, form: str, *, aware: bool) -> pd.Series:
     """Read texts by a strptime format; NaT where it does not fit."""
     texts = pd.Series(text.to_pylist(), dtype=object)
     try:
@@ -145,7 +152,7 @@ def _parse(text: Any, form: str, *, aware: bool) -> pd.Series:
         ) from error
 
 
-def _split_time(text: Any) -> tuple[Any, Ints]:
+def _split_time(text: pa.StringArray) -> tuple[pa.StringArray, Ints]:
     """Return the texts without a time behind the date, and its second of the day."""
     plain = pa.array([by_24_hours(date) for date in text.to_pylist()], pa.string())
     timed = pc.match_substring_regex(plain, _TIME_BEHIND_DATE)
@@ -169,7 +176,7 @@ def second_of(time: str) -> int:
     return int(hour) * 3_600 + int(minute) * 60 + int(second)
 
 
-def read_dates(text: Any, style: DateStyle) -> WrittenDates:
+def read_dates(text: pa.StringArray, style: DateStyle) -> WrittenDates:
     """Read year, month and day, then a time and a zone."""
     parts = pc.extract_regex(text, _DATE)
     year, month, day = (_number(parts, name) for name in ("year", "month", "day"))
@@ -189,13 +196,13 @@ def read_dates(text: Any, style: DateStyle) -> WrittenDates:
     return WrittenDates(days, instant, aware, read_states(valid), np.where(timed, seconds, NO_TIME))
 
 
-def _number(parts: Any, name: str) -> Ints:
+def _number(parts: pa.StructArray, name: str) -> Ints:
     text = pc.struct_field(parts, [name])
     filled = pc.fill_null(pc.if_else(pc.equal(text, ""), "0", text), "0")
     return np.array(pc.cast(filled, pa.int64()))
 
 
-def _digits(text: Any, style: DateStyle) -> WrittenDates:
+def _digits(text: pa.StringArray, style: DateStyle) -> WrittenDates:
     """Read `20240301`, `202403010504`, `20240301050400` and `20240301T050400Z`."""
     parted = pc.replace_substring_regex(text, _DIGITS, r"\1-\2-\3 \4:\5:\6\7")
     parted = pc.replace_substring_regex(parted, r" ::$", "")
@@ -206,7 +213,7 @@ def _digits(text: Any, style: DateStyle) -> WrittenDates:
     return read_dates(pc.if_else(early, "", parted), style)
 
 
-def _epochs(text: Any, style: DateStyle) -> WrittenDates:
+def _epochs(text: pa.StringArray, style: DateStyle) -> WrittenDates:
     """Read seconds, milli-, micro- or nanoseconds since 1970: 10, 13, 16 or 19 digits."""
     digits = pc.match_substring_regex(text, r"^[1-9](\d{9}|\d{12}|\d{15}|\d{18})$")
     fits_int64 = pc.or_(pc.less(pc.utf8_length(text), 19), pc.less(text, "9"))
@@ -219,7 +226,7 @@ def _epochs(text: Any, style: DateStyle) -> WrittenDates:
     return WrittenDates(day, instant, valid, read_states(valid), second)
 
 
-def _serials(text: Any, style: DateStyle) -> WrittenDates:
+def _serials(text: pa.StringArray, style: DateStyle) -> WrittenDates:
     if not style.serials:
         return unread(len(text))
     digits = pc.match_substring_regex(text, r"^\d{5}(\.\d+)?$")
@@ -235,7 +242,7 @@ def read_serials(value: Floats) -> WrittenDates:
     return WrittenDates(day, seconds, np.zeros(len(day), dtype=bool), read_states(valid), second)
 
 
-def _words(text: Any, style: DateStyle) -> WrittenDates:
+def _words(text: pa.StringArray, style: DateStyle) -> WrittenDates:
     """Read what a person wrote: eras, month names, halves of a day."""
     texts = text.to_pylist()
     plain = pa.array([rewritten(date) for date in texts], pa.string())
@@ -246,7 +253,7 @@ def _words(text: Any, style: DateStyle) -> WrittenDates:
     return moments
 
 
-def _offsets(zone: Any) -> tuple[Ints, Bools]:
+def _offsets(zone: pa.StringArray) -> tuple[Ints, Bools]:
     """Return seconds east of UTC, and whether a zone was written at all."""
     coded = pc.fill_null(zone, "").dictionary_encode()
     zones = coded.dictionary.to_pylist()

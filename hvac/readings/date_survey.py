@@ -5,8 +5,6 @@ All of them may be Excel's serial days, and day and month may be mistaken for ea
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -16,7 +14,7 @@ from hvac.readings.date_notations import FIRST_SERIAL, LAST_SERIAL, DateStyle
 from hvac.readings.date_words import day_or_month_first
 from hvac.readings.number_texts import numeric_marks, text_marks
 from hvac.readings.sources import SourceConfig
-from hvac.readings.text_values import as_text, is_number, is_text, one_array
+from hvac.readings.text_values import Column, as_text, is_number, is_text, one_array
 
 _SERIAL = r"^[2-7]\d{4}(\.\d+)?$"
 _DAY_OR_MONTH = r"^[0-9０-９]{1,2}[/.\-／．－][0-9０-９]{1,2}[/.\-／．－][0-9０-９]{4}"
@@ -38,7 +36,7 @@ class DateSurvey:
         self.other = False  # whether any date is none
         self.ambiguous = ""  # the first date that may begin with the day or the month
 
-    def add(self, column: Any) -> None:
+    def add(self, column: Column) -> None:
         """Look at a batch."""
         column = one_array(column)
         if is_number(column.type):
@@ -46,7 +44,7 @@ class DateSurvey:
         elif is_text(column.type):
             self._add_texts(as_text(column))
 
-    def _add_numbers(self, column: Any) -> None:
+    def _add_numbers(self, column: pa.Array) -> None:
         value = np.array(pc.cast(pc.drop_null(column), pa.float64(), safe=False), dtype=np.float64)
         marked = np.isin(value, numeric_marks(self.missing))
         value = value[~marked & np.isfinite(value)]
@@ -54,7 +52,7 @@ class DateSurvey:
         self.serial |= bool(serial.any())
         self.other |= not serial.all()
 
-    def _add_texts(self, text: Any) -> None:
+    def _add_texts(self, text: pa.StringArray) -> None:
         marks = pa.array(sorted(text_marks(self.missing)), pa.string())
         serial = pc.match_substring_regex(text, _SERIAL)
         self.serial |= bool(pc.any(serial).as_py())

@@ -8,7 +8,7 @@ written.
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -32,6 +32,7 @@ from hvac.readings.text_values import (
     MISSING,
     OUT_OF_RANGE,
     READ,
+    Column,
     as_text,
     flags,
     is_number,
@@ -58,8 +59,8 @@ class Days(NamedTuple):
 
 
 def parse_days(
-    column: Any,
-    facility: Any,
+    column: Column,
+    facility: pa.StringArray,
     *,
     clock: Clock,
     missing: tuple[str, ...],
@@ -90,7 +91,7 @@ def parse_days(
     return Days(read_day, state, read_second, as_written)
 
 
-def _moments(column: Any, missing: tuple[str, ...], style: DateStyle) -> WrittenDates:
+def _moments(column: pa.Array, missing: tuple[str, ...], style: DateStyle) -> WrittenDates:
     if pa.types.is_timestamp(column.type):
         return _without_marks(_timestamps(column), missing)
     if pa.types.is_date(column.type):
@@ -114,18 +115,18 @@ def _marked_days(missing: tuple[str, ...]) -> Ints:
     return np.asarray(moments.day[moments.state == READ], dtype=np.int64)
 
 
-def _null_states(column: Any) -> Int8s:
+def _null_states(column: pa.Array) -> Int8s:
     return np.where(flags(column.is_null()), MISSING, READ).astype(np.int8)
 
 
-def _plain_dates(column: Any) -> WrittenDates:
+def _plain_dates(column: pa.Array) -> WrittenDates:
     days = pc.cast(pc.cast(column, pa.date32()), pa.int32())
     day = pc.fill_null(days, 0).to_numpy(zero_copy_only=False).astype(np.int64)
     no_time = np.full(len(day), NO_TIME, dtype=np.int64)
     return WrittenDates(day, day, np.zeros(len(day), dtype=bool), _null_states(days), no_time)
 
 
-def _timestamps(column: Any) -> WrittenDates:
+def _timestamps(column: pa.TimestampArray) -> WrittenDates:
     ticks = pc.fill_null(pc.cast(column, pa.int64()), 0).to_numpy(zero_copy_only=False)
     instant = ticks // _TICKS_PER_SECOND[column.type.unit]
     aware = np.full(len(instant), column.type.tz is not None)
@@ -142,7 +143,7 @@ def _in_column_zone(instant: Ints, zone: str) -> Ints:
         return instant
 
 
-def _numbers(column: Any, missing: tuple[str, ...], style: DateStyle) -> WrittenDates:
+def _numbers(column: pa.Array, missing: tuple[str, ...], style: DateStyle) -> WrittenDates:
     """Read serials where all numbers are, else epochs and digits such as 20240301."""
     value = np.array(pc.cast(column, pa.float64(), safe=False), dtype=np.float64)
     absent = np.isnan(value) | np.isin(value, numeric_marks(missing))
@@ -156,7 +157,7 @@ def _numbers(column: Any, missing: tuple[str, ...], style: DateStyle) -> Written
     return moments
 
 
-def _texts(text: Any, missing: tuple[str, ...], style: DateStyle) -> WrittenDates:
+def _texts(text: pa.StringArray, missing: tuple[str, ...], style: DateStyle) -> WrittenDates:
     """Read texts; local times of day are set apart, so that each distinct date is read once."""
     if style.format:
         moments = _by_distinct(text, style)
@@ -170,14 +171,14 @@ def _texts(text: Any, missing: tuple[str, ...], style: DateStyle) -> WrittenDate
     return moments
 
 
-def _by_distinct(text: Any, style: DateStyle) -> WrittenDates:
+def _by_distinct(text: pa.StringArray, style: DateStyle) -> WrittenDates:
     coded = text.dictionary_encode()
     distinct = read_distinct(coded.dictionary, style)
     code = coded.indices.to_numpy()
     return WrittenDates(*(column[code] for column in distinct))
 
 
-def _seconds(clocks: Any) -> Ints:
+def _seconds(clocks: pa.StringArray) -> Ints:
     coded = clocks.dictionary_encode()
     seconds = np.array(list(map(second_of, coded.dictionary.to_pylist())), dtype=np.int64)
     return np.asarray(seconds[coded.indices.to_numpy()])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -86,7 +85,7 @@ def unknown_equipment(events: pa.Table, units: Collection[Pair] | pa.Table) -> d
 
 def check_events(
     events: pa.Table, units: Collection[Pair] | pa.Table, *, file: str = "events"
-) -> tuple[pa.Table, Any]:
+) -> tuple[pa.Table, pa.Table]:
     """Return the events of known equipment, and the others as rejects (`unknown_equipment`).
 
     `row` of the rejects is the 1-based place in `events`; `found` is facility/equipment.

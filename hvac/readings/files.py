@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import codecs
-from collections.abc import Iterator
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -35,7 +35,7 @@ class FileBatch(NamedTuple):
     `row` int64 [n] counts from 1; the header of a CSV file is row 1.
     """
 
-    table: Any
+    table: pa.Table
     row: Ints
     ragged: list[Ragged]
 
@@ -85,7 +85,7 @@ def open_table(path: str, source: SourceConfig, *, setting: str = READINGS) -> T
         raise unreadable(path, error) from error
 
 
-def _check_size(system: Any, inner: str, path: str, setting: str) -> None:
+def _check_size(system: pafs.FileSystem, inner: str, path: str, setting: str) -> None:
     info = system.get_file_info(inner)
     if info.type == pafs.FileType.NotFound:
         raise InputError(f"{path}: no such file: expected a Parquet or CSV file; correct {setting}")
@@ -97,7 +97,7 @@ def _check_size(system: Any, inner: str, path: str, setting: str) -> None:
         )
 
 
-def _open_parquet(system: Any, inner: str, path: str) -> TableFile:
+def _open_parquet(system: pafs.FileSystem, inner: str, path: str) -> TableFile:
     try:
         with pq.ParquetFile(system.open_input_file(inner)) as file:
             return TableFile(path, list(file.schema_arrow.names), None)
@@ -192,7 +192,7 @@ class _RaggedRows:
         self.unclosed: list[int] = []  # rows whose quote opens and never closes
         self._new: list[Ragged] = []
 
-    def __call__(self, row: Any) -> str:
+    def __call__(self, row: pacsv.InvalidRow) -> str:
         """Keep a row that Arrow reports, and have Arrow skip it."""
         self.skipped.append(row.number - self.file.header_lines + 1)
         number = self.skipped[-1] + self.file.skipped
@@ -226,7 +226,9 @@ def _iter_csv(file: TableFile, names: list[str], batch_rows: int) -> Iterator[Fi
         yield FileBatch(empty, np.zeros(0, dtype=np.int64), rest)
 
 
-def _csv_reader(file: TableFile, names: list[str], on_ragged: Any) -> Any:
+def _csv_reader(
+    file: TableFile, names: list[str], on_ragged: Callable[[pacsv.InvalidRow], str]
+) -> pacsv.CSVStreamingReader:
     system, inner = open_filesystem(file.path)
     keys = [f"c{i}" for i in range(len(file.columns))]
     picked = [keys[file.columns.index(name)] for name in names]
@@ -254,8 +256,8 @@ def _csv_reader(file: TableFile, names: list[str], on_ragged: Any) -> Any:
     )
 
 
-def _rebatch(reader: Any, batch_rows: int) -> Iterator[Any]:
-    waiting: list[Any] = []
+def _rebatch(reader: Iterable[pa.RecordBatch], batch_rows: int) -> Iterator[pa.Table]:
+    waiting: list[pa.RecordBatch] = []
     count = 0
     for batch in reader:
         waiting.append(batch)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -44,13 +44,13 @@ class RawBatch(NamedTuple):
     `value_names` holds the value's column per row of a wide table.
     """
 
-    columns: dict[str, Any]
+    columns: dict[str, pa.Array]
     row: Ints
     names: dict[str, str]
     ragged: list[Ragged]
-    value_names: Any = None
+    value_names: pa.StringArray | None = None
 
-    def file_name(self, column: str) -> Any:
+    def file_name(self, column: str) -> str | pa.StringArray:
         """Return the file's name of one of our columns.
 
         For the values of a wide table it is an array with one name per row.
@@ -95,7 +95,7 @@ def read_named(
         yield RawBatch(columns, batch.row, names, batch.ragged)
 
 
-def _column(batch: FileBatch, name: str, folders: Mapping[str, str]) -> Any:
+def _column(batch: FileBatch, name: str, folders: Mapping[str, str]) -> pa.Array:
     if name in batch.table.column_names:
         return one_array(batch.table[name])
     return pa.array([folders[name]] * len(batch.row), pa.string())
@@ -236,7 +236,7 @@ def _melt(
     return RawBatch(columns, np.repeat(batch.row, many), names, batch.ragged, value_names)
 
 
-def _one_type(columns: list[Any]) -> list[Any]:
+def _one_type(columns: list[pa.Array]) -> list[pa.Array]:
     """Return columns of one type: as they are, else as numbers, else as texts."""
     kinds = {column.type for column in columns}
     if len(kinds) == 1:

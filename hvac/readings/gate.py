@@ -9,7 +9,7 @@ value: only its limits become null, and that is listed too. An infinite limit me
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -94,10 +94,10 @@ class GateResult(NamedTuple):
     such as its encoding.
     """
 
-    readings: Any
-    rejects: Any
+    readings: pa.Table
+    rejects: pa.Table
     counts: dict[str, int]
-    classes: Any
+    classes: pa.Table
     notes: tuple[str, ...] = ()
 
 
@@ -268,7 +268,7 @@ class _Batch:
         self.rejects.note(text, name, reason="unreadable_limit", found=values)
         return limit.value
 
-    def _counts(self, readings: Any) -> dict[str, int]:
+    def _counts(self, readings: pa.Table) -> dict[str, int]:
         ragged = len(self.raw.ragged)
         rows, read = len(self.raw.row) + ragged, len(readings)
         rejected = int(self.rejects.rejected.sum()) + ragged
@@ -276,7 +276,7 @@ class _Batch:
         counts["rejected"] = rejected
         return counts | _repeated(readings) | count_reasons(self.rejects.table())
 
-    def _classes(self, keep: Bools) -> Any:
+    def _classes(self, keep: Bools) -> pa.Table:
         """Return the distinct classes of the kept readings (CLASSES)."""
         if "class" not in self.raw.columns:
             return CLASSES.empty_table()
@@ -288,11 +288,11 @@ class _Batch:
         return distinct.sort_by([(name, "ascending") for name in CLASSES.names])
 
 
-def _date32(days: Days) -> Any:
+def _date32(days: Days) -> pa.Date32Array:
     return pa.array(days.day, pa.int32(), mask=days.state != READ).cast(pa.date32())
 
 
-def _second(days: Days) -> Any:
+def _second(days: Days) -> pa.Int32Array:
     assert days.second is not None, "parse_days gives seconds"
     return pa.array(days.second, pa.int32(), mask=days.second == NO_TIME)
 
@@ -307,7 +307,7 @@ def _read_otherwise(number: Numbers, date: Days) -> dict[str, int]:
     return {name: count for name, count in counts.items() if count}
 
 
-def _repeated(readings: Any) -> dict[str, int]:
+def _repeated(readings: pa.Table) -> dict[str, int]:
     """Count the readings beyond the first of a unit's day, and those that repeat another.
 
     A reading repeats another of the same second and value: they count once.
@@ -325,7 +325,7 @@ def _repeated(readings: Any) -> dict[str, int]:
     return counts
 
 
-def _unit_days(readings: Any) -> Ints:
+def _unit_days(readings: pa.Table) -> Ints:
     """Return one number for the point and day of each reading."""
     key = readings["date"].cast(pa.int32()).to_numpy().astype(np.int64)
     for name in _IDS:

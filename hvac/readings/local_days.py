@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from hvac.arrays import Bools, Ints
@@ -24,7 +25,9 @@ class Clock(NamedTuple):
     zones: Mapping[str, str]
 
 
-def local_days(moments: WrittenDates, facility: Any, clock: Clock) -> tuple[Ints, Ints, int]:
+def local_days(
+    moments: WrittenDates, facility: pa.StringArray, clock: Clock
+) -> tuple[Ints, Ints, int]:
     """Return day and second of the day at the facility [n], and how many stay as written.
 
     Raises InputError where a stamp is in UTC and its facility has no zone.
@@ -45,7 +48,9 @@ def local_days(moments: WrittenDates, facility: Any, clock: Clock) -> tuple[Ints
     return day, second, 0
 
 
-def _require_written_day(moments: WrittenDates, rows: Bools, facility: Any, clock: Clock) -> None:
+def _require_written_day(
+    moments: WrittenDates, rows: Bools, facility: pa.StringArray, clock: Clock
+) -> None:
     """Raise InputError where stamps without a facility's zone are in UTC: no local day is known."""
     in_utc = rows & (moments.day * DAY_SECONDS + moments.second == moments.instant)
     if not in_utc.any():

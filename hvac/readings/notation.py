@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from itertools import chain, islice
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -25,7 +25,7 @@ from hvac.readings.local_days import Clock
 from hvac.readings.number_survey import NumberSurvey, refuse_either
 from hvac.readings.number_texts import Numbers, NumberStyle, parse_numbers
 from hvac.readings.sources import SourceConfig
-from hvac.readings.text_values import MISSING, is_number, is_text
+from hvac.readings.text_values import MISSING, Column, is_number, is_text
 
 NUMBERS = ("value", "lower_limit", "upper_limit")
 DATES = ("date", "known_at")
@@ -145,7 +145,7 @@ def _needs_survey(raw: RawBatch) -> bool:
     return False
 
 
-def _text_columns(raw: RawBatch, column: str) -> Iterator[tuple[str, Any]]:
+def _text_columns(raw: RawBatch, column: str) -> Iterator[tuple[str, pa.Array]]:
     """Give the file's text columns behind one of ours: several for a wide table's values."""
     if column not in raw.columns or not is_text(raw.columns[column].type):
         return
@@ -156,7 +156,7 @@ def _text_columns(raw: RawBatch, column: str) -> Iterator[tuple[str, Any]]:
         yield name, raw.columns[column].take(pa.array(rows))
 
 
-def _rows_by_name(names: Any) -> Iterator[tuple[str, Ints]]:
+def _rows_by_name(names: pa.StringArray) -> Iterator[tuple[str, Ints]]:
     """Give the rows of each value column of a wide table."""
     coded = names.dictionary_encode()
     code = coded.indices.to_numpy()
@@ -188,7 +188,7 @@ def read_numbers(raw: RawBatch, column: str, source: SourceConfig, notation: Not
 
 
 def read_days(
-    column: Any, facility: Any, source: SourceConfig, *, where: str, style: DateStyle
+    column: Column, facility: pa.StringArray, source: SourceConfig, *, where: str, style: DateStyle
 ) -> Days:
     """Parse a date column.
 
@@ -201,7 +201,9 @@ def read_days(
         raise InputError(f"{where}: {error}") from None
 
 
-def read_table_days(column: Any, facility: Any, source: SourceConfig, *, where: str) -> Days:
+def read_table_days(
+    column: Column, facility: pa.StringArray, source: SourceConfig, *, where: str
+) -> Days:
     """Settle and parse a date column of a table that is held whole (events, equipment)."""
     survey = DateSurvey(source)
     survey.add(column)

@@ -7,8 +7,6 @@ A comma is a decimal sign or parts thousands; `13,612` alone does not tell. What
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -29,7 +27,7 @@ from hvac.readings.number_texts import (
     text_marks,
 )
 from hvac.readings.sources import SourceConfig
-from hvac.readings.text_values import as_text, normal
+from hvac.readings.text_values import Column, as_text, normal
 
 MOST_UNITS = 50  # of distinct texts behind numbers that are remembered of a column
 _EITHER_WAY = r"^[+-]?[1-9]\d{0,2}\.\d{3}$"
@@ -59,7 +57,7 @@ class NumberSurvey:
         self.dotted = False  # 1.234, which a decimal comma beside it makes 1234
         self.units: set[str] = set()
 
-    def add(self, column: Any) -> None:
+    def add(self, column: Column) -> None:
         """Look at the texts of a batch."""
         text = as_text(column)
         plain = pc.match_substring_regex(text, PLAIN_DOT)
@@ -67,7 +65,7 @@ class NumberSurvey:
         for odd_text in pc.unique(text.filter(pc.invert(plain))).to_pylist():
             self._add_odd(odd_text)
 
-    def _add_plain(self, text: Any) -> None:
+    def _add_plain(self, text: pa.StringArray) -> None:
         if not self.bare and len(text):
             value = np.array(pc.cast(text, pa.float64()))
             self.bare = not np.isin(value, numeric_marks(self.missing)).all()

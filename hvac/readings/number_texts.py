@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -17,6 +17,7 @@ from hvac.readings.text_values import (
     MIXED_UNIT,
     READ,
     TEXT,
+    Column,
     as_text,
     flags,
     is_number,
@@ -85,7 +86,7 @@ class _Number(NamedTuple):
 PLAIN = NumberStyle()
 
 
-def parse_numbers(column: Any, missing: tuple[str, ...], style: NumberStyle = PLAIN) -> Numbers:
+def parse_numbers(column: Column, missing: tuple[str, ...], style: NumberStyle = PLAIN) -> Numbers:
     """Return the numbers of a column.
 
     Understood are full-width digits, parted thousands and the units of its style. States: READ,
@@ -178,7 +179,7 @@ def is_infinite(plain: str) -> bool:
     return _INFINITE.fullmatch(plain) is not None
 
 
-def _text_numbers(text: Any, missing: tuple[str, ...], style: NumberStyle) -> Numbers:
+def _text_numbers(text: pa.StringArray, missing: tuple[str, ...], style: NumberStyle) -> Numbers:
     comma = style.decimal == ","
     plain = pc.match_substring_regex(text, _PLAIN_COMMA if comma else PLAIN_DOT)
     digits = pc.if_else(plain, text, None)

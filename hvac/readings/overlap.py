@@ -12,11 +12,11 @@ A moment is a point's day and second; a day without a time of day is one moment,
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from hvac.arrays import Bools, Ints
+from hvac.arrays import AnyArray, Bools, DayNumbers, Floats, Ints, Positions
 
 NO_TIME = -1
 
@@ -24,11 +24,21 @@ NO_TIME = -1
 class ReadingTimes(NamedTuple):
     """Readings sorted by series, day, second (NO_TIME where none was written) and file."""
 
-    series: Any
-    day: Any
-    second: Any
-    file: Any
-    value: Any
+    series: Ints
+    day: DayNumbers
+    second: DayNumbers
+    file: Ints
+    value: Floats
+
+    def take(self, rows: AnyArray) -> ReadingTimes:
+        """Return some of the readings: by a mask, by positions, or in another order."""
+        return ReadingTimes(
+            series=self.series[rows],
+            day=self.day[rows],
+            second=self.second[rows],
+            file=self.file[rows],
+            value=self.value[rows],
+        )
 
 
 class Overlap(NamedTuple):
@@ -63,7 +73,7 @@ def find_overlap(readings: ReadingTimes) -> Overlap:
     moment = _moments(readings)
     shared = np.flatnonzero(np.bincount(moment)[moment] > 1)
     if len(shared):
-        part = ReadingTimes(*(np.asarray(column)[shared] for column in readings))
+        part = readings.take(shared)
         in_shared_moments = _in_moments(moment[shared], part)
         for mask, shared_mask in zip(overlap, in_shared_moments, strict=True):
             mask[shared] = shared_mask
@@ -91,7 +101,7 @@ def _in_moments(moment: Ints, rows: ReadingTimes) -> Overlap:
     return Overlap(repeated, corrected & ~doubled, doubled)
 
 
-def _earlier_alike(moment: Ints, file: Any, value: Any, timed: Bools) -> Ints:
+def _earlier_alike(moment: Ints, file: Ints, value: Floats, timed: Bools) -> Ints:
     """Count for each reading the earlier ones of its file, moment and value.
 
     Readings without a time of day come first.
@@ -105,7 +115,7 @@ def _earlier_alike(moment: Ints, file: Any, value: Any, timed: Bools) -> Ints:
     return nth
 
 
-def _differs(order: Any, *columns: Any) -> Bools:
+def _differs(order: Positions, *columns: AnyArray) -> Bools:
     """Tell which rows, in an order, differ from the one before them in any column."""
     differs = np.zeros(len(order) - 1, dtype=bool)
     for column in columns:
@@ -114,7 +124,7 @@ def _differs(order: Any, *columns: Any) -> Bools:
     return differs
 
 
-def _has_one_value_a_file(moment: Ints, file: Any, nth: Ints) -> Bools:
+def _has_one_value_a_file(moment: Ints, file: Ints, nth: Ints) -> Bools:
     """Tell for each reading whether every file holds but one value of its moment."""
     distinct = nth == 0
     file, distinct_moment = file[distinct], moment[distinct]
@@ -130,7 +140,7 @@ def _last_of_moment(moment: Ints) -> Ints:
     return ends[np.searchsorted(ends, np.arange(len(moment)))]
 
 
-def _comes_again(moment: Ints, value: Any, nth: Ints, file: Any) -> Bools:
+def _comes_again(moment: Ints, value: Floats, nth: Ints, file: Ints) -> Bools:
     """Tell which readings a later file holds as well, as often."""
     order = np.lexsort((file, nth, value, moment))
     again = np.zeros(len(order), dtype=bool)

@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 
+from hvac.arrays import Floats
 from hvac.errors import InputError
 from hvac.readings.date_notations import DateStyle
 from hvac.readings.files import FileBatch, TableFile, iter_table, open_table
@@ -43,7 +43,6 @@ PREDECESSOR_IDS = pa.schema(
     ]
 )
 _DEFAULT_IDS = {"facility_id": "seed", "point_id": "value"}
-Floats = NDArray[np.float64]
 
 
 class PredecessorBatch(NamedTuple):
@@ -138,7 +137,7 @@ class _Windows:
         columns = [facility, equipment, point, self._end_dates(facility)]
         return pa.table(columns, schema=PREDECESSOR_IDS)
 
-    def _id(self, ours: str) -> Any:
+    def _id(self, ours: str) -> pa.StringArray:
         if ours not in self.names:
             return pa.array([_DEFAULT_IDS[ours]] * len(self.raw.row), pa.string())
         name = self.names[ours]
@@ -147,7 +146,7 @@ class _Windows:
         self.rejects.reject(blank, name, reason="missing_id", found=text)
         return text
 
-    def _end_dates(self, facility: Any) -> Any:
+    def _end_dates(self, facility: pa.StringArray) -> pa.Array:
         name = self.names.get("end_date")
         if name is None:
             return pa.nulls(len(self.raw.row), pa.date32())
@@ -193,11 +192,11 @@ class _Windows:
         return x_BL
 
 
-def _holds_lists(kind: Any) -> bool:
+def _holds_lists(kind: pa.DataType) -> bool:
     return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind))
 
 
-def _split(column: Any) -> Any:
+def _split(column: pa.Array) -> pa.Array:
     """Turn `[1.0, 2.0]` or `[1. 2.]` into lists of texts; a blank cell becomes an empty list."""
     inner = pc.utf8_trim(as_text(column), "[]() \t\r\n")
     commas = pc.replace_substring_regex(inner, r"\s*,\s*|\s+", ",")

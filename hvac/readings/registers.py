@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -80,7 +79,7 @@ def _ends(table: SmallTable, start: Days) -> Days:
     return Days(day, np.where(wrong, READ, end.state).astype(np.int8))
 
 
-def _with_open_ends(days: Days, text: Any) -> Days:
+def _with_open_ends(days: Days, text: pa.StringArray) -> Days:
     """Turn ends after tomorrow into `OPEN_END`."""
     far = (days.state == OUT_OF_RANGE) & flags(pc.match_substring_regex(text, FAR_YEAR))
     far |= days_ahead(days)
@@ -127,5 +126,5 @@ def _without_repeated(register: TableResult, files: str) -> TableResult:
     return TableResult(register.table.filter(pa.array(~again)), offenders, counts)
 
 
-def _date32(days: Days) -> Any:
+def _date32(days: Days) -> pa.Date32Array:
     return pa.array(days.day, pa.int32(), mask=days.state != READ).cast(pa.date32())

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -19,6 +18,7 @@ from hvac.readings.text_values import (
     OUT_OF_RANGE,
     TEXT,
     UNREADABLE,
+    Column,
     as_text,
 )
 
@@ -63,9 +63,9 @@ class Rejects:
     def __init__(self, file: str, row: Ints) -> None:
         self.file, self.row = file, row
         self.rejected = np.zeros(len(row), dtype=bool)
-        self._parts: list[Any] = []
+        self._parts: list[pa.Table] = []
 
-    def reject(self, mask: Bools, column: Any, *, reason: str, found: Any) -> None:
+    def reject(self, mask: Bools, column: str | Column, *, reason: str, found: Column) -> None:
         """Leave out the rows of `mask` that are not rejected yet.
 
         `column` is one name, or an array with one per row.
@@ -74,14 +74,15 @@ class Rejects:
         self.rejected |= mask
         self.note(fresh, column, reason=reason, found=found)
 
-    def note(self, mask: Bools, column: Any, *, reason: str, found: Any) -> None:
+    def note(self, mask: Bools, column: str | Column, *, reason: str, found: Column) -> None:
         """Record the rows of `mask` without leaving them out."""
         index = np.flatnonzero(mask)
         if not len(index):
             return
         picked = pa.array(index)
-        by_row = not isinstance(column, str)
-        names = column.take(picked).to_pylist() if by_row else [column] * len(index)
+        names = [column] * len(index)
+        if not isinstance(column, str):
+            names = column.take(picked).to_pylist()
         self._add(self.row[index], names, reason, as_text(found.take(picked)).to_pylist())
 
     def ragged(self, ragged: Iterable[Ragged]) -> None:
@@ -91,20 +92,22 @@ class Rejects:
             numbers, texts = zip(*rows, strict=True)
             self._add(numbers, [""] * len(rows), "field_count", texts)
 
-    def _add(self, row: Any, names: list[str], reason: str, texts: Iterable[str]) -> None:
+    def _add(
+        self, row: Ints | Sequence[int], names: list[str], reason: str, texts: Iterable[str]
+    ) -> None:
         short = [text[:FOUND_CHARACTERS] for text in texts]
         count = len(short)
         columns = [[self.file] * count, row, names, [reason] * count, short]
         self._parts.append(pa.table(columns, schema=REJECTS))
 
-    def table(self) -> Any:
+    def table(self) -> pa.Table:
         """Return all offenders (REJECTS), by row."""
         if not self._parts:
             return REJECTS.empty_table()
         return pa.concat_tables(self._parts).sort_by("row")
 
 
-def count_reasons(rejects: Any) -> dict[str, int]:
+def count_reasons(rejects: pa.Table) -> dict[str, int]:
     """Count the offenders of a rejects table by reason, sorted by reason."""
     return dict(sorted(Counter(rejects["reason"].to_pylist()).items()))
 
@@ -121,13 +124,13 @@ def add_counts(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:
     return dict(total)
 
 
-def first_offenders(rejects: Any, count: int = 5) -> str:
+def first_offenders(rejects: pa.Table, count: int = 5) -> str:
     """Return the first offenders as one phrase: row, column, reason and what was found."""
     phrase = "row {row} {column} {reason} {found!r}"
     return "; ".join(phrase.format(**row) for row in rejects.slice(0, count).to_pylist())
 
 
-def require_some_read(file: str, counts: Mapping[str, int], offenders: Any) -> None:
+def require_some_read(file: str, counts: Mapping[str, int], offenders: pa.Table) -> None:
     """Raise InputError where rows were rejected and not one could be read."""
     rejected = counts.get("rejected", 0)
     if counts.get("read", 0) or not rejected:

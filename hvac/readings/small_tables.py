@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -35,7 +35,7 @@ from hvac.readings.rejects import (
     require_some_read,
 )
 from hvac.readings.sources import SourceConfig
-from hvac.readings.text_values import MISSING, as_text, one_array
+from hvac.readings.text_values import MISSING, Column, as_text, one_array
 
 # Columns of one table only: where source.columns names them, they must be there.
 OWN_COLUMNS = ("end", "install_date", "end_of_follow_up")
@@ -48,8 +48,8 @@ class TableResult(NamedTuple):
     `rejects`: REJECTS. `counts`: rows = read + rejected, and offenders per reason.
     """
 
-    table: Any
-    rejects: Any
+    table: pa.Table
+    rejects: pa.Table
     counts: dict[str, int]
 
 
@@ -65,7 +65,7 @@ def join_files(parts: Sequence[TableResult], schema: pa.Schema) -> TableResult:
 
 def _with_equal_types(tables: Sequence[pa.Table]) -> list[pa.Table]:
     """Turn columns into texts that are of several types in several files."""
-    types: dict[str, set[Any]] = defaultdict(set)
+    types: dict[str, set[pa.DataType]] = defaultdict(set)
     for table in tables:
         for field in table.schema:
             types[field.name].add(field.type)
@@ -105,7 +105,7 @@ class SmallTable:
         self.rejects = Rejects(path, np.concatenate(row))
         self.rejects.ragged(self.ragged)
 
-    def text(self, name: str, *, ids: bool = False) -> Any:
+    def text(self, name: str, *, ids: bool = False) -> pa.StringArray:
         """Return a text column (of ids), blanks as null; all null where there is no such column."""
         if name not in self.names:
             return pa.nulls(len(self.table), pa.string())
@@ -113,7 +113,7 @@ class SmallTable:
         text = id_text(column) if ids else as_text(column)
         return pc.if_else(pc.equal(text, ""), None, text)
 
-    def ids(self, name: str) -> Any:
+    def ids(self, name: str) -> pa.StringArray:
         """Return a required column of ids or kinds; what is none rejects the row."""
         column = self.table[self.names[name]]
         text = id_text(column)
@@ -124,7 +124,7 @@ class SmallTable:
             self.rejects.reject(states == state, self.names[name], reason=reason, found=column)
         return text
 
-    def class_names(self) -> Any:
+    def class_names(self) -> pa.StringArray:
         """Return the column of classes; what cannot be a name is listed and becomes null."""
         text = self.text("class", ids=True)
         text = pc.if_else(pc.is_in(text, pa.array(self.source.missing_values)), None, text)
@@ -140,7 +140,7 @@ class SmallTable:
         self.note_unreadable(name, days, column)
         return days
 
-    def note_unreadable(self, name: str, days: Days, column: Any) -> None:
+    def note_unreadable(self, name: str, days: Days, column: Column) -> None:
         """List the dates of kept rows that cannot be read."""
         for state, reason in REASONS.items():
             reason = reason.replace("date", name)
@@ -159,7 +159,7 @@ class SmallTable:
             self.rejects.reject(mask, self.names[name], reason=reason, found=column)
         return days
 
-    def raw_days(self, name: str) -> tuple[Days, Any]:
+    def raw_days(self, name: str) -> tuple[Days, pa.Array]:
         """Return a date column as days and as it is; all missing where there is no such column."""
         count = len(self.table)
         if name not in self.names:
@@ -170,18 +170,18 @@ class SmallTable:
         where = f"{self.rejects.file}, column {self.names[name]}"
         return read_table_days(column, facility, self.source, where=where), column
 
-    def note_kept(self, mask: Bools, column: Any, *, reason: str, found: Any) -> None:
+    def note_kept(self, mask: Bools, column: str, *, reason: str, found: Column) -> None:
         """List rows that are not rejected."""
         self.rejects.note(mask & ~self.rejects.rejected, column, reason=reason, found=found)
 
-    def reject_repeated(self, facility: Any, equipment: Any) -> None:
+    def reject_repeated(self, facility: pa.StringArray, equipment: pa.StringArray) -> None:
         """Reject all but the first row of each equipment."""
         pairs = pd.DataFrame({"facility": facility.to_pylist(), "equipment": equipment.to_pylist()})
         again = np.asarray(pairs.duplicated(), dtype=np.bool_)
         name = self.names["equipment_id"]
         self.rejects.reject(again, name, reason="repeated_equipment", found=equipment)
 
-    def result(self, columns: Iterable[Any], names: Sequence[str]) -> TableResult:
+    def result(self, columns: Iterable[Column], names: Sequence[str]) -> TableResult:
         """Return the kept rows of these columns, the offenders and the counts."""
         kept = pa.table(list(columns), names=names).filter(pa.array(~self.rejects.rejected))
         rejected = int(self.rejects.rejected.sum()) + len(self.ragged)

@@ -7,12 +7,13 @@ import datetime as dt
 import difflib
 from collections import Counter
 from collections.abc import Iterable
-from typing import Any, Literal, Self
+from typing import Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, field_validator, model_validator
 
 from hvac.config import Config
+from hvac.json_values import Json
 
 NO_TABLES = ("punycode", "idna", "unicode_escape", "raw_unicode_escape", "undefined")
 ENCODINGS = ("utf-8-sig", "utf-8", "cp932")
@@ -116,12 +117,12 @@ class SourceConfig(Config):
 
     @field_validator("decimal", "thousands", "delimiter", mode="before")
     @classmethod
-    def _take_signs_by_name(cls, given: Any) -> Any:
+    def _take_signs_by_name(cls, given: Json) -> Json:
         return SIGNS.get(given, given) if isinstance(given, str) else given
 
     @field_validator("missing_values", mode="before")
     @classmethod
-    def _add_to_the_defaults(cls, given: Any) -> tuple[str, ...]:
+    def _add_to_the_defaults(cls, given: Json) -> tuple[str, ...]:
         marks = given if isinstance(given, list | tuple) else [given]
         return tuple(dict.fromkeys([*MISSING, *map(_mark, marks)]))
 
@@ -171,7 +172,7 @@ def _check_encoding(encoding: str | None) -> None:
         )
 
 
-def _mark(given: Any) -> str:
+def _mark(given: Json) -> str:
     """Return a missing mark as text; YAML may have read it as a number or as null."""
     if isinstance(given, bool):
         raise ValueError(f"{given} is yes or no in YAML: write the mark in quotes")

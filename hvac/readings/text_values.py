@@ -7,7 +7,7 @@ what follows the plain notation; Python reads the rest, each distinct text once.
 from __future__ import annotations
 
 import unicodedata
-from typing import Any
+from typing import TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -17,10 +17,12 @@ from hvac.arrays import Bools
 
 READ, MISSING, TEXT, INFINITE, UNREADABLE, OUT_OF_RANGE, MIXED_UNIT, DAY_OR_MONTH = range(8)
 
+Column: TypeAlias = pa.Array | pa.ChunkedArray
+"""A column of a table, in one piece or in several."""
 _MINUS = str.maketrans({"−": "-", "‐": "-", "–": "-", "ー": "-"})
 
 
-def as_text(column: Any) -> Any:
+def as_text(column: Column) -> pa.Array:
     """Return any Arrow column as one string array, spaces at the ends cut off, null as ''.
 
     >>> as_text(pa.array([" 007", None])).to_pylist(), as_text(pa.array([7.0, 8.0])).to_pylist()
@@ -36,7 +38,7 @@ def as_text(column: Any) -> Any:
     return pc.utf8_trim_whitespace(pc.fill_null(pc.cast(column, pa.string()), ""))
 
 
-def one_array(column: Any) -> Any:
+def one_array(column: Column) -> pa.Array:
     """Return a column as one contiguous array without a dictionary."""
     if isinstance(column, pa.ChunkedArray):
         column = column.combine_chunks()
@@ -45,18 +47,18 @@ def one_array(column: Any) -> Any:
     return column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
 
 
-def flags(mask: Any) -> Bools:
+def flags(mask: pa.BooleanArray) -> Bools:
     """Return a boolean Arrow array without nulls as a numpy array."""
     return np.asarray(mask.to_numpy(zero_copy_only=False), dtype=bool)
 
 
-def is_number(kind: Any) -> bool:
+def is_number(kind: pa.DataType) -> bool:
     """Tell whether an Arrow type holds numbers (or yes and no)."""
     tests = (pa.types.is_floating, pa.types.is_integer, pa.types.is_decimal, pa.types.is_boolean)
     return any(test(kind) for test in tests)
 
 
-def is_text(kind: Any) -> bool:
+def is_text(kind: pa.DataType) -> bool:
     """Tell whether a column of an Arrow type is read as texts.
 
     >>> is_text(pa.string()), is_text(pa.dictionary(pa.int8(), pa.string())), is_text(pa.date32())

@@ -15,6 +15,13 @@ from hvac.report.texts import Words
 from hvac.report.view import Image
 
 
+class ScheduledSettings(TypedDict):
+    """Settings that held after an epoch."""
+
+    after_epoch: int
+    settings: dict[str, Json]
+
+
 class Trial(TypedDict):
     """One trial: its settings, its score (None if it failed), and what it measured every epoch.
 
@@ -27,7 +34,7 @@ class Trial(TypedDict):
     seconds: float | None
     value: float | None
     settings: JsonObject
-    schedule: list[JsonObject]
+    schedule: list[ScheduledSettings]
     rows: list[dict[str, float | None]]
     why: str | None
 

@@ -20,11 +20,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
+from hvac.arrays import AnyArray, AnyFloats, AnyInts, Bools, Floats
 from hvac.certainty.certainty import PREFIX as BANDS
 from hvac.certainty.certainty import Certainty, Sureness
 from hvac.decision.decision import Decision
@@ -39,13 +39,14 @@ from hvac.explain.players import Players
 from hvac.features.describe import Recipe
 from hvac.features.encoder import Encoder, EncoderConfig, load_encoder
 from hvac.features.table import Windows
+from hvac.json_values import Json, JsonObject, as_json
 from hvac.models.families import FAMILIES, read_family, restore
 from hvac.models.family import FamilyConfig, Model, prepared
 from hvac.panel.windows import INSUFFICIENT, LEARNING
 from hvac.readings.frames import Table
 from hvac.scoring.forecast import Moments, damped_quadratic
 from hvac.scoring.golden import check_answers, golden_arrays
-from hvac.scoring.manifest import FORMAT, MANIFEST, read_manifest
+from hvac.scoring.manifest import FORMAT, MANIFEST, StoredBundle, read_manifest
 from hvac.scoring.predict_readings import predict_readings
 from hvac.storage import AnyPath, as_given, folder_name, local_folder, replacing_folder
 
@@ -64,8 +65,7 @@ DAMAGE = (
     TypeError,
     ValueError,
 )
-Floats = npt.NDArray[np.float64]
-Arrays = dict[str, npt.NDArray[Any]]
+Arrays = dict[str, AnyArray]
 
 
 class Prediction(NamedTuple):
@@ -74,7 +74,7 @@ class Prediction(NamedTuple):
     score_BH: Floats
     risk_BH: Floats
     threshold_BH: Floats
-    alarm_BH: npt.NDArray[np.bool_]
+    alarm_BH: Bools
 
 
 class Outlook(NamedTuple):
@@ -102,13 +102,13 @@ class Bundle:
     encoder_config: EncoderConfig
     encoder_sha256: str
     band: dict[int, Floats] = field(default_factory=dict)
-    training: dict[str, Any] = field(default_factory=dict)
+    training: dict[str, Json] = field(default_factory=dict)
     folder: AnyPath | None = None
     background: Windows | None = field(default=None, repr=False, compare=False)
     cases: PastCases | None = field(default=None, repr=False, compare=False)
     certainty: Certainty | None = field(default=None, repr=False, compare=False)
-    golden: dict[str, npt.NDArray[Any]] = field(default_factory=dict, repr=False, compare=False)
-    manifest: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
+    golden: dict[str, AnyArray] = field(default_factory=dict, repr=False, compare=False)
+    manifest: JsonObject = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def id(self) -> str:
@@ -117,7 +117,7 @@ class Bundle:
         Equal training gives an equal id.
         """
         digest = hashlib.sha256(json.dumps(self._content(), sort_keys=True).encode())
-        for name, array in sorted(self.arrays().items()):
+        for name, array in sorted((self.arrays() | self._reason_arrays()).items()):
             digest.update(name.encode() + array.tobytes())
         return f"{folder_name(self.recipe.class_name)}-{digest.hexdigest()[:12]}"
 
@@ -258,7 +258,7 @@ class Bundle:
                 " data, and get no risk: take those whose status is 'ok'"
             )
 
-    def forecast(self, x_BCL: npt.NDArray[np.floating[Any]], horizon: int) -> Outlook:
+    def forecast(self, x_BCL: AnyFloats, horizon: int) -> Outlook:
         """Forecast every point by a damped quadratic, with its band.
 
         The band is nan where it could not be calibrated.
@@ -270,8 +270,8 @@ class Bundle:
 
     def forecast_series(
         self,
-        x_NL: npt.NDArray[np.floating[Any]],
-        point_N: npt.NDArray[np.integer[Any]],
+        x_NL: AnyFloats,
+        point_N: AnyInts,
         horizon: int,
         moments: Moments | None = None,
     ) -> Outlook:
@@ -285,7 +285,7 @@ class Bundle:
         half_ND = moments.spread_B1 * (np.nan if band_CD is None else band_CD[point_N])
         return Outlook(value_ND, value_ND - half_ND, value_ND + half_ND)
 
-    def _content(self) -> dict[str, Any]:
+    def _content(self) -> StoredBundle:
         return {
             "format": FORMAT,
             "family": self.family,
@@ -297,7 +297,7 @@ class Bundle:
             "training": self.training,
         }
 
-    def arrays(self) -> dict[str, npt.NDArray[Any]]:
+    def arrays(self) -> dict[str, AnyArray]:
         """Return the model's arrays and the forecast's bands, by name."""
         bands = {BAND.format(horizon): band for horizon, band in self.band.items()}
         return {
@@ -312,7 +312,7 @@ class Bundle:
             save_file(self.arrays(), building / MODEL)
             self.encoder.save(building / ENCODER)
             content = self._content()
-            if golden := golden_arrays(self, content):
+            if golden := golden_arrays(self, as_json(content)):
                 save_file(golden, building / GOLDEN)
             if reasons := self._reason_arrays():
                 save_file(reasons, building / REASONS)
@@ -347,7 +347,7 @@ class Bundle:
             reasons = _arrays(copy, folder, REASONS) if REASONS in manifest["files"] else {}
         try:
             bundle = cls._restored(folder, manifest, arrays, golden)
-            return replace(bundle, **_explaining(reasons, len(bundle.horizons)))
+            return _explaining(bundle, reasons)
         except BundleError:
             raise
         except DAMAGE as error:
@@ -358,7 +358,7 @@ class Bundle:
 
     @classmethod
     def _restored(
-        cls, folder: AnyPath, manifest: dict[str, Any], arrays: Arrays, golden: Arrays
+        cls, folder: AnyPath, manifest: StoredBundle, arrays: Arrays, golden: Arrays
     ) -> Bundle:
         prefix = BAND.format("")
         encoder_config, sha256 = EncoderConfig(**manifest["encoder"]), manifest["encoder_sha256"]
@@ -383,7 +383,7 @@ class Bundle:
             training=manifest["training"],
             folder=folder,
             golden=golden,
-            manifest=manifest,
+            manifest=as_json(manifest),
         )
 
     def check(self) -> None:
@@ -434,20 +434,21 @@ def _check_files(copy: Path, folder: AnyPath, listed: dict[str, str]) -> None:
             raise BundleError(f"{folder / MANIFEST} is damaged: its list of files lacks {name}")
 
 
-def _explaining(arrays: Arrays, horizons: int) -> dict[str, Any]:
-    """Return the background, the past cases and the certainty that a bundle's arrays hold."""
+def _explaining(bundle: Bundle, arrays: Arrays) -> Bundle:
+    """Return the bundle with the background, past cases and certainty that arrays hold."""
     of_cases = {name: array for name, array in arrays.items() if name.startswith(CASE)}
     of_bands = {name: array for name, array in arrays.items() if name.startswith(BANDS)}
     rest = arrays.keys() - of_cases.keys() - of_bands.keys()
     of_background = {name: arrays[name] for name in rest}
-    return {
-        "background": background_windows(of_background) if of_background else None,
-        "cases": PastCases.restore(of_cases) if of_cases else None,
-        "certainty": Certainty.restore(of_bands, horizons) if of_bands else None,
-    }
+    return replace(
+        bundle,
+        background=background_windows(of_background) if of_background else None,
+        cases=PastCases.restore(of_cases) if of_cases else None,
+        certainty=Certainty.restore(of_bands, len(bundle.horizons)) if of_bands else None,
+    )
 
 
-def _config(folder: AnyPath, manifest: dict[str, Any]) -> FamilyConfig:
+def _config(folder: AnyPath, manifest: StoredBundle) -> FamilyConfig:
     try:
         return read_family({**manifest["config"], "family": manifest["family"]})
     except ConfigError as error:

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
+from hvac.arrays import Bools
 from hvac.explain.reason import PastCase, Reason
 from hvac.explain.reasons import PointScale, reasons_of
 from hvac.features.table import Windows
@@ -29,7 +29,7 @@ class Explanation(NamedTuple):
 
 
 def explain_newest(
-    bundle: Bundle, newest_windows: Newest, rows_B: npt.NDArray[np.bool_] | None = None
+    bundle: Bundle, newest_windows: Newest, rows_B: Bools | None = None
 ) -> list[Explanation | None]:
     """Explain newest windows; None for those that cannot be scored, or are not asked for.
 

@@ -24,6 +24,7 @@ from hvac.errors import BundleError, HvacError
 from hvac.features.recent import RECENT_NAMES, recent_of_windows
 from hvac.features.statistics import statistics
 from hvac.features.table import KEY_SCHEMA, Windows
+from hvac.json_values import JsonObject
 from hvac.models.family import prepared
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ INPUTS = ("x_BCL", "k_BK", "n_BCS", "r_BCS", "d_BCS", "e_BCS", "persistence_B")
 CONTENT = ("family", "config", "recipe", "decision", "encoder", "encoder_sha256")
 
 
-def content_digest(manifest: Mapping[str, Any]) -> npt.NDArray[np.uint8]:
+def content_digest(manifest: JsonObject) -> npt.NDArray[np.uint8]:
     """Return the SHA-256 of what a manifest tells of the model, whatever the order of its keys.
 
     It is an array [32].
@@ -56,7 +57,7 @@ def weights_digest(arrays: Mapping[str, AnyArray]) -> npt.NDArray[np.uint8]:
     return np.frombuffer(digest.digest(), dtype=np.uint8)
 
 
-def golden_arrays(bundle: Bundle, manifest: Mapping[str, Any]) -> Arrays:
+def golden_arrays(bundle: Bundle, manifest: JsonObject) -> Arrays:
     """Return windows, scores and risks to keep.
 
     It is nothing where the family looks at what cannot be made up.
@@ -74,7 +75,7 @@ def golden_arrays(bundle: Bundle, manifest: Mapping[str, Any]) -> Arrays:
     return inputs | digests | {"score_BH": score_BH, "risk_BH": risk_BH}
 
 
-def check_answers(bundle: Bundle, arrays: Arrays, manifest: Mapping[str, Any]) -> None:
+def check_answers(bundle: Bundle, arrays: Arrays, manifest: JsonObject) -> None:
     """Ask a bundle about its golden windows, or about made-up ones where it has none.
 
     Raises:
@@ -95,7 +96,7 @@ def check_answers(bundle: Bundle, arrays: Arrays, manifest: Mapping[str, Any]) -
         _check_kept(bundle, arrays, score_BH, risk_BH)
 
 
-def _check_digests(bundle: Bundle, arrays: Arrays, manifest: Mapping[str, Any]) -> None:
+def _check_digests(bundle: Bundle, arrays: Arrays, manifest: JsonObject) -> None:
     """Refuse changed arrays before the bundle is asked: damaged trees need not end anywhere."""
     if not np.array_equal(arrays.get("content", ()), content_digest(manifest)):
         raise BundleError("its manifest is not the one that was saved with its golden windows")
@@ -169,7 +170,7 @@ def _kept(bundle: Bundle, arrays: Arrays) -> Windows:
     return _windows(bundle, {name: arrays[name] for name in INPUTS})
 
 
-def _windows(bundle: Bundle, arrays: Mapping[str, Any]) -> Windows:
+def _windows(bundle: Bundle, arrays: Arrays) -> Windows:
     x_BCL = arrays["x_BCL"]
     expected = (len(x_BCL), bundle.recipe.width, bundle.recipe.windows.lookback)
     if x_BCL.shape != expected:
@@ -180,7 +181,13 @@ def _windows(bundle: Bundle, arrays: Mapping[str, Any]) -> Windows:
         keys=_keys(bundle, len(x_BCL)),
         observed_B=np.ones(len(x_BCL), dtype=np.float32),
         f_BCF=statistics(x_BCL.astype(np.float64)).astype(np.float32),
-        **arrays,
+        x_BCL=x_BCL,
+        k_BK=arrays["k_BK"],
+        n_BCS=arrays["n_BCS"],
+        r_BCS=arrays["r_BCS"],
+        d_BCS=arrays["d_BCS"],
+        e_BCS=arrays["e_BCS"],
+        persistence_B=arrays["persistence_B"],
     )
 
 

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple, TypedDict
+from typing import Literal, NamedTuple, TypedDict, cast
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
-from hvac.arrays import DayNumbers
+from hvac.arrays import AnyFloats, Bools, DayNumbers, Floats, Ints
 from hvac.decision.thresholds import alarms
 from hvac.explain.reason import REASON
 from hvac.features.describe import Recipe, Scene, describe
@@ -24,9 +23,9 @@ from hvac.panel.windows import LEARNING, OK, Scale, fit_scale, learning_days_lef
 from hvac.scoring.bundle import Bundle
 from hvac.scoring.explanations import Explanation, explain_newest
 from hvac.scoring.forecast import Moments, crossing_probability
+from hvac.scoring.latest_rows import LatestRow
 from hvac.scoring.predictions import SCHEMA, predictions_table
 
-Floats = npt.NDArray[np.float64]
 Explained = Literal["alarms", "all", "none"]
 EXTRA = (
     "status",
@@ -102,7 +101,7 @@ class Newest:
     doubts: tuple[tuple[Doubt, ...], ...]
 
     @property
-    def ok_B(self) -> npt.NDArray[np.bool_]:
+    def ok_B(self) -> Bools:
         """Tell which windows can be scored."""
         return np.asarray(self.windows.column("status") == OK)
 
@@ -146,15 +145,15 @@ def _frame(scene: Scene, scale: Scale, end_day: int) -> Frame:
     return Frame(scene.panel.points, *(np.array(grid[row]) for grid in grids))
 
 
-def driving_points(x_BCL: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.int64]:
+def driving_points(x_BCL: AnyFloats) -> Ints:
     """Return the point of each window that has moved furthest from its baseline in 14 days."""
     return np.asarray(np.abs(x_BCL[:, :, -MOVED_DAYS:].mean(axis=2)).argmax(axis=1))
 
 
 def _outlooks(
     bundle: Bundle,
-    x_NL: npt.NDArray[np.floating[Any]],
-    point_N: npt.NDArray[np.int64],
+    x_NL: AnyFloats,
+    point_N: Ints,
     frames: Sequence[Frame],
     horizons: Sequence[int],
 ) -> Iterator[list[PointOutlook]]:
@@ -178,7 +177,7 @@ def _outlooks(
 
 
 def outlooks(
-    bundle: Bundle, x_CL: npt.NDArray[np.floating[Any]], frame: Frame, horizons: Sequence[int]
+    bundle: Bundle, x_CL: AnyFloats, frame: Frame, horizons: Sequence[int]
 ) -> Iterator[list[PointOutlook]]:
     """Yield for each horizon the forecast of every point of one window."""
     return _outlooks(bundle, x_CL, np.arange(len(x_CL)), [frame] * len(x_CL), horizons)
@@ -295,13 +294,13 @@ def latest_records(
     outlook_B: Sequence[dict[int, PointOutlook]],
     bundle: Bundle,
     explained_B: Sequence[Explanation | None] | None = None,
-) -> list[dict[str, Any]]:
+) -> list[LatestRow]:
     """Return the rows of `latest_rows` from what each stage gave, as plain values."""
     windows = newest_windows.windows
     threshold_BH = bundle.decision.threshold_BH(windows.column("facility_id"))
     alarm_BH = alarms(risk_BH, threshold_BH)
     sure_B = _sureness(newest_windows, risk_BH, bundle)
-    records: list[dict[str, Any]] = []
+    records: list[LatestRow] = []
     for b, keys in enumerate(windows.keys.to_pylist()):
         unit = {
             **keys,
@@ -328,7 +327,7 @@ def latest_records(
             reasons = explanation.reasons_H[h] if explanation else None
             record["reasons"] = reasons and [reason._asdict() for reason in reasons]
             record |= sure_B[b][h]
-            records.append(record)
+            records.append(cast(LatestRow, record))
     return records
 
 
@@ -360,7 +359,9 @@ def _sureness(newest_windows: Newest, risk_BH: Floats, bundle: Bundle) -> list[l
     return columns_B
 
 
-def _forecast_columns(outlook: PointOutlook | None) -> dict[str, Any]:
+def _forecast_columns(
+    outlook: PointOutlook | None,
+) -> dict[str, str | float | list[float] | None]:
     if outlook is None:
         return dict.fromkeys(FORECAST)
     return {

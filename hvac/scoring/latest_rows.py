@@ -26,7 +26,7 @@ StoredReason = Reason | JsonObject
 class StoredRow(_Class):
     """A row of `latest.parquet` but for the last day of its window.
 
-    Rows stored by an earlier version have no doubts and no reasons; cases are not stored. `ask`
+    Rows stored by an earlier version lack doubts, reasons and bounds; cases are not stored. `ask`
     numbers the requests of the service.
     """
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, NotRequired, Self, TypedDict, cast
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from hvac.decision.decision import StoredDecision
 from hvac.errors import BundleError
+from hvac.features.describe import StoredRecipe
+from hvac.json_values import Json, JsonObject
 from hvac.readings.accepted import ID_CHARACTERS
 from hvac.storage import AnyPath, folder_name
 
@@ -129,7 +132,22 @@ class Manifest(Section):
         return self
 
 
-def _check_settings(where: str, value: Any) -> None:
+class StoredBundle(TypedDict):
+    """A bundle as its manifest holds it; `id` and `files` (SHA-256 by name) are added last."""
+
+    format: int
+    family: str
+    config: JsonObject
+    recipe: StoredRecipe
+    decision: StoredDecision
+    encoder: JsonObject
+    encoder_sha256: str
+    training: dict[str, Json]
+    id: NotRequired[str]
+    files: NotRequired[dict[str, str]]
+
+
+def _check_settings(where: str, value: Json) -> None:
     """Refuse numbers that would only take memory."""
     if isinstance(value, dict):
         for key, inner in value.items():
@@ -142,7 +160,7 @@ def _check_settings(where: str, value: Any) -> None:
         raise ValueError(f"{where}: expected at most {LARGEST_SETTING}, found {str(value)[:40]}")
 
 
-def read_manifest(copy: Path, folder: AnyPath, families: tuple[str, ...]) -> dict[str, Any]:
+def read_manifest(copy: Path, folder: AnyPath, families: tuple[str, ...]) -> StoredBundle:
     """Read and check the manifest of a local copy; messages name the folder it is a copy of.
 
     Raises:
@@ -159,14 +177,14 @@ def read_manifest(copy: Path, folder: AnyPath, families: tuple[str, ...]) -> dic
         Manifest.model_validate(manifest)
     except ValidationError as error:
         raise BundleError(f"{folder / MANIFEST} is damaged: {_first(error)}") from error
-    return manifest
+    return cast(StoredBundle, manifest)
 
 
-def _short(value: Any) -> str:
+def _short(value: Json) -> str:
     return repr(value)[:80]
 
 
-def _read(copy: Path, folder: AnyPath) -> dict[str, Any]:
+def _read(copy: Path, folder: AnyPath) -> dict[str, Json]:
     file = copy / MANIFEST
     try:
         if file.stat().st_size > MOST_BYTES:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 import pyarrow as pa
 
+from hvac.cells import CellValue
 from hvac.features.describe import Recipe, Scene, UnitRecord, scenes
 from hvac.features.peer_groups import peer_levels
 from hvac.panel.grid import Panel, Unit
@@ -100,16 +101,16 @@ def _scenes(
 
 def _rows_without_risk(
     record: Record, bundle: Bundle, units: set[Unit], scored: set[Unit]
-) -> list[dict[str, Any]]:
+) -> list[dict[str, CellValue]]:
     """Return rows of the units that the bundle is not for, or that have none of its points."""
     classes = record.registry.classes
     last_dates = record.registry.units["last_date"].to_pylist()
-    rows = []
+    rows: list[dict[str, CellValue]] = []
     for unit, last_date in zip(classes, last_dates, strict=True):
         if unit in scored:
             continue
         status = NO_POINT if unit in units else OTHER_CLASS
-        row = dict.fromkeys(COLUMNS) | {
+        row: dict[str, CellValue] = dict.fromkeys(COLUMNS) | {
             "facility_id": unit.facility_id,
             "equipment_id": unit.equipment_id,
             "class": classes[unit],
@@ -120,7 +121,7 @@ def _rows_without_risk(
     return rows
 
 
-def _frame(rows: list[dict[str, Any]]) -> pd.DataFrame:
+def _frame(rows: list[dict[str, CellValue]]) -> pd.DataFrame:
     """Return rows as a table whose unknown values are missing."""
     table = pa.Table.from_pylist([{name: row[name] for name in COLUMNS} for row in rows])
     frame: pd.DataFrame = table.to_pandas()

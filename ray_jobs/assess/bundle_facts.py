@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import ray
 import torch
 
+from hvac.evaluation.comparison import StoredDifference
 from hvac.evaluation.importance import importances
 from hvac.evaluation.sureness_figures import sureness_figures
 from hvac.explain.games import has_reasons
@@ -83,7 +84,7 @@ def _of_class(
         replicates=replicates,
         seed=seed,
     )
-    facts: dict[str, Any] = {}
+    facts: dict[str, dict[str, dict[str, StoredDifference]]] = {}
     for horizon, players in zip(bundle.horizons, ranked, strict=True):
         facts[str(horizon)] = {
             player.player: {
@@ -92,7 +93,7 @@ def _of_class(
             }
             for player in players
         }
-    return BundleFacts(facts, sureness)
+    return BundleFacts(as_json(facts), sureness)
 
 
 def _sureness(bundle: Bundle, windows: Windows, replicates: int) -> JsonObject:

@@ -29,13 +29,16 @@ def draw_examples(
     task = ray.remote(num_cpus=1, max_retries=2)(_bucket_examples)
     shared = ray.put(plan)
     parts = ray.get([task.remote(shared, bucket, by_key, bundles) for bucket in buckets])
-    panels = {key: panel for part in parts for key, panel in part}
+    panels: dict[WindowKey, ForecastPanel] = {}
+    for part in parts:
+        panels.update(part)
     return [panels[key] for key in by_key if key in panels]
 
 
 def _key(windows: EvaluationSet, row: int) -> WindowKey:
     column = windows.windows.column
-    facility, equipment = column("facility_id")[row], column("equipment_id")[row]
+    facility = column("facility_id")[row]
+    equipment = column("equipment_id")[row]
     return facility, equipment, column("point_id")[row], int(windows.windows.end_day_B[row])
 
 

@@ -24,7 +24,7 @@ def onsets(plan: BucketPlan, buckets: Iterable[str]) -> Onsets:
     task = ray.remote(num_cpus=1, max_retries=2)(_bucket_onsets)
     shared = ray.put(plan)
     parts = ray.get([task.remote(shared, bucket) for bucket in buckets])
-    rows = sorted({row for part in parts for row in part})
+    rows = sorted(set().union(*parts))
     units = [unit for unit, _ in rows]
     days = [day for _, day in rows]
     return Onsets(np.array(units, dtype=np.str_), np.array(days, dtype=np.int64))

@@ -57,7 +57,8 @@ def sample_windows(
     days_of_unit: UnitDays = defaultdict(list)
     for recipe in recipes.values():
         _choose_days(config, workspace, recipe, split, days_of_unit)
-    shared, days = ray.put(make_plan(config, workspace, recipes)), ray.put(dict(days_of_unit))
+    shared = ray.put(make_plan(config, workspace, recipes))
+    days = ray.put(dict(days_of_unit))
     task = ray.remote(num_cpus=1, max_retries=2)(_bucket_windows)
     parts = ray.get([task.remote(shared, bucket, days) for bucket in workspace.buckets])
     of_class: dict[str, list[FutureWindows]] = defaultdict(list)

@@ -10,6 +10,7 @@ from ray.train.torch import get_device
 from safetensors.numpy import load, save_file
 
 from hvac.detect.training import Examples, settle_tie
+from hvac.json_values import JsonObject
 from hvac.models.cnn1d import Cnn1d, Cnn1dConfig
 from hvac.models.family import augmented, no_encoder
 from hvac.models.fitting import FitState, Workers, count, fit_network
@@ -37,7 +38,11 @@ def fit_on_workers(
     """
     for name, part in (("train", train), ("validation", validation)):
         _write(part, folder / f"{name}-{key}.safetensors")
-    settings = {"folder": str(folder), "key": key, "model": model.model_dump(mode="json")}
+    settings: JsonObject = {
+        "folder": str(folder),
+        "key": key,
+        "model": model.model_dump(mode="json"),
+    }
     states = fit_by_workers(
         detector_worker, settings, config=config, folder=folder, name=f"detect-{key}"
     )
@@ -57,7 +62,8 @@ def detector_worker(settings: dict[str, Any]) -> None:
     state = states.get(NETWORK)
     if state is not None and state.ended(config):
         return
-    folder, key = place(settings["folder"]), settings["key"]
+    folder = place(settings["folder"])
+    key = settings["key"]
     train, validation = (
         _read(folder / f"{name}-{key}.safetensors").windows for name in ("train", "validation")
     )

@@ -14,7 +14,7 @@ import time
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import ray
@@ -27,7 +27,15 @@ from hvac.features.describe import Recipe
 from hvac.features.encoder import EncoderConfig, load_encoder
 from hvac.features.table import Windows
 from hvac.models.families import FAMILIES, score_all
-from hvac.models.family import FamilyConfig, Fitting, Model, columns_for, loaded_once, prepared
+from hvac.models.family import (
+    Encoding,
+    FamilyConfig,
+    Fitting,
+    Model,
+    columns_for,
+    loaded_once,
+    prepared,
+)
 from hvac.panel.splits import SPLITS
 from hvac.storage import AnyPath, content_key, folder_name, place, writing
 from ray_jobs.run.records import FeaturizeRecord
@@ -149,7 +157,7 @@ def fit_candidate(shared: FitSettings, candidate: Candidate) -> str:
     return str(candidate.file)
 
 
-def needed_windows(folder: str, recipe: Recipe, config: FamilyConfig, encoder: Any) -> Windows:
+def needed_windows(folder: str, recipe: Recipe, config: FamilyConfig, encoder: Encoding) -> Windows:
     """Read all windows of one class with everything that a family needs."""
     needs = tuple(dict.fromkeys((*config.reads, *config.needs)))
     windows = read_windows(place(folder), recipe, SPLITS, columns_for(needs))

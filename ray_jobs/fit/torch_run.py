@@ -23,7 +23,9 @@ from ray.train import RunConfig as RayRunConfig
 from ray.train.torch import TorchTrainer, prepare_model
 
 from hvac.features.table import Windows
+from hvac.json_values import JsonObject
 from hvac.models.fitting import FitState
+from hvac.models.network import TrainingConfig
 from hvac.storage import AnyPath, Place, place, writing
 from ray_jobs.run.run_config import TrainConfig
 
@@ -33,7 +35,7 @@ STATE = "fits.pt"
 
 def fit_by_workers(
     worker: Callable[[dict[str, Any]], None],
-    settings: dict[str, Any],
+    settings: JsonObject,
     *,
     config: TrainConfig,
     folder: AnyPath,
@@ -133,7 +135,7 @@ def shard(windows: Windows, rank: int, count: int) -> Windows:
 def reporter(
     name: str,
     states: dict[str, FitState],
-    config: Any,
+    config: TrainingConfig,
     *,
     every: int,
     last: bool,
@@ -145,11 +147,9 @@ def reporter(
 
     def report(state: FitState) -> None:
         states[name] = state
-        row = {
-            f"{key}_{h}": value
-            for h, rows in enumerate(state.history_H)
-            for key, value in rows[-1].items()
-        }
+        row: dict[str, float] = {}
+        for h, rows in enumerate(state.history_H):
+            row |= {f"{key}_{h}": value for key, value in rows[-1].items()}
         if state.epoch % every and not (last and state.ended(config)):
             return
         rank = ray_train.get_context().get_world_rank()

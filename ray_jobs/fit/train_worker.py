@@ -14,7 +14,7 @@ from hvac.features.encoder import EncoderConfig, load_encoder
 from hvac.models.families import FAMILIES, folds_of, network_fits, read_family
 from hvac.models.family import augmented, loaded_once
 from hvac.models.fitting import FitState, Workers, count, fit_network
-from hvac.models.network import network_parts
+from hvac.models.network import TrainingConfig, network_parts
 from hvac.storage import place
 from ray_jobs.fit.torch_run import reporter, resumed, shard, wrap
 from ray_jobs.tables.windows_table import fit_windows, load_recipes
@@ -71,5 +71,5 @@ def fit_worker(settings: dict[str, Any]) -> None:
             )
 
 
-def _ended(state: FitState | None, config: Any) -> bool:
+def _ended(state: FitState | None, config: TrainingConfig) -> bool:
     return state is not None and state.ended(config)

@@ -8,26 +8,46 @@ import json
 import logging
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Protocol, TypeVar
 
 from pydantic import BaseModel
 from ray.exceptions import RayError
 
 from hvac.errors import HvacError
-from hvac.storage import place
+from hvac.json_values import Json
+from hvac.storage import AnyPath, place
 from ray_jobs.run.lock import held
 from ray_jobs.run.run_config import load_run
-from ray_jobs.run.runtime import ray_session
+from ray_jobs.run.runtime import RayConfig, ray_session
 
+
+class RunnableConfig(Protocol):
+    """What every command's configuration says: where it works, and on which cluster."""
+
+    @property
+    def workspace(self) -> AnyPath:
+        """Return the folder or URL of the run."""
+
+    @property
+    def ray(self) -> RayConfig:
+        """Return where Ray runs."""
+
+
+AnyConfig = TypeVar("AnyConfig", bound=RunnableConfig)
+Result = TypeVar("Result")
 EXIT_USER_ERROR = 2
 LONGEST_FACT = 2000  # characters; longer facts stay in the workspace
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 QUIET_LOGGERS = ("ray", "matplotlib", "fsspec", "numba", "httpx")
 
 
-def main(work: Callable[[Any], Any], about: str | None, load: Callable[..., Any] = load_run) -> Any:
+def main(
+    work: Callable[[AnyConfig], Result],
+    about: str | None,
+    load: Callable[[str, Sequence[str]], AnyConfig] = load_run,  # type: ignore[assignment]  # of most
+) -> Result:
     """Run a step from the command line.
 
     An error that a user can mend ends in one sentence and status 2. The last line of standard
@@ -108,7 +128,7 @@ def _print_result(started: float, status: int, **facts: Any) -> None:
     sys.stdout.flush()
 
 
-def _short_facts(result: Any) -> dict[str, Any]:
+def _short_facts(result: object) -> dict[str, Json]:
     """Return the facts of a result that fit into a line."""
     if isinstance(result, BaseModel):
         result = result.model_dump(mode="json") | {"skipped": getattr(result, "skipped", False)}
@@ -116,7 +136,7 @@ def _short_facts(result: Any) -> dict[str, Any]:
     return {name: value for name, value in facts.items() if _fits(value)}
 
 
-def _fits(value: Any) -> bool:
+def _fits(value: Json) -> bool:
     return len(json.dumps(value, default=str, ensure_ascii=False)) <= LONGEST_FACT
 
 

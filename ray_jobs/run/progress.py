@@ -7,8 +7,8 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Iterable, Iterator
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterable, Iterator
+from typing import TypeVar
 
 import ray
 from tqdm import tqdm
@@ -19,10 +19,16 @@ SECONDS_BETWEEN_LINES = 15.0
 
 
 def counted(
-    step: str, what: str, total: int, items: Iterable[Item], count: Any = lambda item: 1
+    step: str,
+    what: str,
+    total: int,
+    items: Iterable[Item],
+    count: Callable[[Item], int] = lambda item: 1,
 ) -> Iterator[Item]:
     """Yield the same items; show how many of `total` are done, each counting for `count(item)`."""
-    done, logged, terminal = 0, time.monotonic(), os.isatty(2)
+    done = 0
+    logged = time.monotonic()
+    terminal = os.isatty(2)
     with tqdm(total=total, desc=step, unit=what, disable=not terminal) as bar:
         for item in items:
             yield item
@@ -35,14 +41,14 @@ def counted(
                 log.info("%s: %d of %d %s", step, done, total, what)
 
 
-def finished(step: str, what: str, refs: list[ray.ObjectRef]) -> list[Any]:
+def finished(step: str, what: str, refs: list[ray.ObjectRef[Item]]) -> list[Item]:
     """Return the results of Ray tasks, in the order of `refs`; progress is shown as they end."""
     for _ in counted(step, what, len(refs), _as_they_end(refs)):
         pass
     return list(ray.get(refs))
 
 
-def _as_they_end(refs: list[ray.ObjectRef]) -> Iterator[ray.ObjectRef]:
+def _as_they_end(refs: list[ray.ObjectRef[Item]]) -> Iterator[ray.ObjectRef[Item]]:
     waiting = list(refs)
     while waiting:
         done, waiting = ray.wait(waiting)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
 from hvac.config import Config, Distinct, FileName, Seed, read_config
 from hvac.decision.decision import DecisionConfig
 from hvac.features.encoder import EncoderConfig
+from hvac.json_values import Json
 from hvac.models.families import BASELINES, ModelConfig, config_of
 from hvac.models.family import columns_for
 from hvac.models.fusion import FusionConfig
@@ -111,7 +112,7 @@ class CompareConfig(Config):
 
     @field_validator("models", mode="before")
     @classmethod
-    def _by_name(cls, given: Any) -> Any:
+    def _by_name(cls, given: Json) -> Json:
         if isinstance(given, list | tuple):
             if others := [name for name in given if not isinstance(name, str)]:
                 raise ValueError(

@@ -12,6 +12,7 @@ import pyarrow as pa
 from pydantic import ValidationError
 
 from hvac.errors import HvacError, InputError
+from hvac.json_values import JsonObject
 from hvac.storage import AnyPath, parquet_dataset, place, read_mark, write_json
 from ray_jobs.run.records import IngestRecord, StepRecord
 
@@ -137,7 +138,7 @@ def run_step(
     return record
 
 
-def _validated(kind: type[Record], mark: dict[str, Any]) -> Record | None:
+def _validated(kind: type[Record], mark: JsonObject) -> Record | None:
     """Return the record that a mark holds; None where it is of another version."""
     try:
         return kind.model_validate(mark)

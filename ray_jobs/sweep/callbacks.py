@@ -8,6 +8,7 @@ import logging
 from typing import Any
 
 from ray.tune import Callback
+from ray.tune.experiment import Trial
 
 from ray_jobs.run.tune_config import TuneConfig
 
@@ -20,7 +21,9 @@ class Progress(Callback):  # type: ignore[misc]
     def __init__(self, metric: str, trials: int) -> None:
         self.metric, self.trials = metric, trials
 
-    def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+    def on_trial_complete(
+        self, iteration: int, trials: list[Trial], trial: Trial, **info: Any
+    ) -> None:
         """Log the trial's metric and how many trials are done."""
         result = trial.last_result
         done = sum(other.is_finished() or other is trial for other in trials)
@@ -34,7 +37,9 @@ class Progress(Callback):  # type: ignore[misc]
             self.trials,
         )
 
-    def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+    def on_trial_error(
+        self, iteration: int, trials: list[Trial], trial: Trial, **info: Any
+    ) -> None:
         """Log that a trial's process died, or met a bug."""
         log.warning("%s: ended with an error, see the sweep's table", trial)
 

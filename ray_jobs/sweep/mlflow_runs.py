@@ -13,6 +13,7 @@ from mlflow.entities import Metric, Param, Run
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 from ray.tune import Callback
+from ray.tune.experiment import Trial
 
 from hvac.errors import ConfigError
 
@@ -61,9 +62,12 @@ class TrialRuns(Callback):  # type: ignore[misc]
         return MlflowClient(self.uri)
 
     @_or_warn
-    def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+    def on_trial_start(
+        self, iteration: int, trials: list[Trial], trial: Trial, **info: Any
+    ) -> None:
         """Find or start the trial's run."""
-        client, name = self.client, str(trial)
+        client = self.client
+        name = str(trial)
         known = client.get_experiment_by_name(self.experiment)
         experiment = known.experiment_id if known else client.create_experiment(self.experiment)
         tags = {
@@ -79,10 +83,16 @@ class TrialRuns(Callback):  # type: ignore[misc]
 
     @_or_warn
     def on_trial_result(
-        self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
+        self,
+        iteration: int,
+        trials: list[Trial],
+        trial: Trial,
+        result: dict[str, float],
+        **info: Any,
     ) -> None:
         """Record an epoch."""
-        now, step = int(time.time() * 1000), int(result["epoch"])
+        now = int(time.time() * 1000)
+        step = int(result["epoch"])
         finite = {
             n: v
             for n, v in result.items()
@@ -92,7 +102,9 @@ class TrialRuns(Callback):  # type: ignore[misc]
             self.client.log_batch(run, metrics=[Metric(n, v, now, step) for n, v in finite.items()])
 
     @_or_warn
-    def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+    def on_trial_complete(
+        self, iteration: int, trials: list[Trial], trial: Trial, **info: Any
+    ) -> None:
         """Record the settings (PBT changes them on the way) and the end."""
         if run := self.run_of.get(str(trial)):
             self.client.log_batch(
@@ -101,7 +113,9 @@ class TrialRuns(Callback):  # type: ignore[misc]
             self.client.set_terminated(run)
 
     @_or_warn
-    def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+    def on_trial_error(
+        self, iteration: int, trials: list[Trial], trial: Trial, **info: Any
+    ) -> None:
         """Record that the trial failed."""
         if run := self.run_of.get(str(trial)):
             self.client.set_terminated(run, "FAILED")

@@ -39,7 +39,8 @@ def plan(config: RunConfig, workspace: Workspace) -> Plan:
             suit the family, a package or resource that is not there, a table that does not hold
             what the family needs.
     """
-    search, base = tune_section(config), config.model
+    search = tune_section(config)
+    base = config.model
     _check_packages(search)
     _check_algorithm(config, search)
     _check_metric(search, config.windows.horizons)
@@ -52,7 +53,8 @@ def plan(config: RunConfig, workspace: Workspace) -> Plan:
     points = draw_points(base, search.space, count=search.trials, seed=search.seed)
     check_trainable(config, workspace, models)
     _check_resources(config, search)
-    return Plan(points, tuple(sorted({need for model in models for need in model.reads})), epochs)
+    needs = set().union(*(model.reads for model in models))
+    return Plan(points, tuple(sorted(needs)), epochs)
 
 
 def tune_section(config: RunConfig) -> TuneConfig:
@@ -86,7 +88,8 @@ def _check_packages(search: TuneConfig) -> None:
 
 
 def _check_algorithm(config: RunConfig, search: TuneConfig) -> None:
-    base, workers = config.model, workers_of(config)
+    base = config.model
+    workers = workers_of(config)
     network = FAMILIES[base.family].network
     if search.algorithm == "asha" and not network:
         raise ConfigError(WITHOUT_EPOCHS.format("asha", "stops trials between epochs", base.family))
@@ -134,7 +137,8 @@ def _check_resources(config: RunConfig, search: TuneConfig) -> None:
     """
     if not _started_here(config):
         return
-    there, workers = ray.cluster_resources(), workers_of(config)
+    there = ray.cluster_resources()
+    workers = workers_of(config)
     amounts = {"CPU": workers * search.cpus_per_trial, "GPU": workers * search.gpus_per_trial}
     for name, amount in amounts.items():
         if amount > there.get(name, 0):

@@ -6,15 +6,19 @@ import json
 import logging
 import os
 import random
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from ray import tune
 from ray.tune import CheckpointConfig, FailureConfig, Tuner
-from ray.tune.schedulers import ASHAScheduler, PopulationBasedTraining
+from ray.tune.execution.tune_controller import TuneController
+from ray.tune.experiment import Trial
+from ray.tune.schedulers import ASHAScheduler, PopulationBasedTraining, TrialScheduler
+from ray.tune.search import Searcher
+from ray.tune.search.sample import Domain
 
-from hvac.models.search_space import Distribution, Space, encoded
+from hvac.json_values import Json
+from hvac.models.search_space import Distribution, Settings, Space, encoded
 from hvac.storage import AnyPath, matching, remove_tree
 from ray_jobs.fit.torch_run import storage_of
 from ray_jobs.run.run_config import RunConfig
@@ -34,7 +38,9 @@ STATE = "ray"
 KEPT = 2  # checkpoints of a trial; PBT keeps all: others may still copy an old one
 
 
-def search(trainable: Callable[..., Any], run: RunConfig, planned: Plan, sweep: AnyPath) -> Any:
+def search(
+    trainable: tune.Trainable, run: RunConfig, planned: Plan, sweep: AnyPath
+) -> tune.ResultGrid:
     """Run all trials, or those that a killed sweep has not finished; return Ray's result grid."""
     config = tune_section(run)
     for variable, value in ENVIRONMENT.items():
@@ -53,7 +59,7 @@ def search(trainable: Callable[..., Any], run: RunConfig, planned: Plan, sweep: 
     np.random.seed(config.seed)
     first = 1 if config.algorithm == "optuna" else 0  # what Ray counts from
 
-    def name(trial: Any) -> str:
+    def name(trial: Trial) -> str:
         return f"trial_{int(str(trial.experiment_tag).split('_')[0]) - first:05d}"
 
     tuner = Tuner(
@@ -102,13 +108,14 @@ def restorable(state: AnyPath) -> bool:
     return True
 
 
-def _space(config: TuneConfig, planned: Plan) -> Any:
+def _space(config: TuneConfig, planned: Plan) -> dict[str, Domain] | dict[str, list[Settings]]:
     if config.algorithm == "optuna":
         return {key: _domain(values) for key, values in config.space.items()}
-    return tune.grid_search([encoded(point) for point in planned.points])
+    grid: dict[str, list[Settings]] = tune.grid_search([encoded(p) for p in planned.points])
+    return grid
 
 
-def _domain(values: Distribution) -> Any:
+def _domain(values: Distribution) -> Domain:
     if values.kind == "choice":
         return tune.choice(_options(values))
     low, high = values.values
@@ -117,11 +124,11 @@ def _domain(values: Distribution) -> Any:
     return tune.loguniform(low, high) if values.kind == "loguniform" else tune.uniform(low, high)
 
 
-def _options(values: Distribution) -> list[Any]:
+def _options(values: Distribution) -> list[Json]:
     return [encoded({"": option})[""] for option in values.values]
 
 
-def _searcher(config: TuneConfig) -> Any:
+def _searcher(config: TuneConfig) -> Searcher | None:
     if config.algorithm != "optuna":
         return None
     import optuna
@@ -131,7 +138,7 @@ def _searcher(config: TuneConfig) -> Any:
     return OptunaSearch(metric=config.metric, mode="max", seed=config.seed)
 
 
-def _scheduler(config: TuneConfig, planned: Plan, sweep: AnyPath) -> Any:
+def _scheduler(config: TuneConfig, planned: Plan, sweep: AnyPath) -> TrialScheduler | None:
     if config.algorithm == "asha":
         return Halving(
             sweep,
@@ -156,7 +163,7 @@ def _scheduler(config: TuneConfig, planned: Plan, sweep: AnyPath) -> Any:
     return None
 
 
-def _within(space: Space, config: dict[str, Any]) -> dict[str, Any]:
+def _within(space: Space, config: dict[str, Settings]) -> dict[str, Settings]:
     """Bring settings that PBT has multiplied back into their ranges."""
     return {
         **config,
@@ -174,7 +181,7 @@ class Halving(ASHAScheduler):  # type: ignore[misc]
         super().__init__(**settings)
         self._sweep, self._measure = sweep, measure
 
-    def on_trial_add(self, tune_controller: Any, trial: Any) -> None:
+    def on_trial_add(self, tune_controller: TuneController, trial: Trial) -> None:
         """Give the scheduler the rows that a trial of an earlier session has reached."""
         super().on_trial_add(tune_controller, trial)
         for row in read_ledger(ledger_file(self._sweep, str(trial))).get("rows", ()):

@@ -46,14 +46,13 @@ def write_results(config: RunConfig, sweep: AnyPath, grid: tune.ResultGrid) -> T
     facts = _sweep(config, sweep, trials, best)
     write_json(sweep / "sweep.json", as_json(facts))
     write_sweep_page(facts, path=sweep / "sweep.html", language=config.language)
-    counts = {
-        status: sum(trial["status"] == status for trial in trials)
-        for status in ("finished", "stopped", "failed")
-    }
+    statuses = [trial["status"] for trial in trials]
     return TuneRecord(
         sweep=str(sweep),
         trials=len(trials),
-        **counts,
+        finished=statuses.count("finished"),
+        stopped=statuses.count("stopped"),
+        failed=statuses.count("failed"),
         metric=search.metric,
         best_trial=best["trial"],
         best_value=best["value"],
@@ -73,7 +72,7 @@ def _trial(sweep: AnyPath, result: tune.Result, metric: str) -> Trial:
     return {
         "trial": name,
         "status": "failed" if why or not rows else "finished" if curves["ended"] else "stopped",
-        "epochs": int(rows[-1]["epoch"]) if rows else 0,
+        "epochs": int(rows[-1]["epoch"] or 0) if rows else 0,
         "seconds": curves.get("seconds"),
         "value": None if why or not rows else rows[-1][metric],
         "settings": curves.get("settings", {}),

@@ -12,21 +12,23 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from ray import tune
 
 from hvac.decision.decision import DecisionConfig
 from hvac.errors import HvacError
-from hvac.features.encoder import EncoderConfig, load_encoder
+from hvac.features.encoder import Encoder, EncoderConfig, load_encoder
+from hvac.json_values import as_json
 from hvac.models.families import FAMILIES
 from hvac.models.family import FamilyConfig, loaded_once
 from hvac.models.fitting import FitState, Workers
+from hvac.models.network import TrainingConfig
 from hvac.models.search_space import Settings, Space, decoded, with_settings
 from hvac.storage import AnyPath, write_json
 from ray_jobs.fit.torch_run import load_states, save_states
-from ray_jobs.sweep.trial_curves import LEDGER, Ledger, ledger_file, read_ledger
+from ray_jobs.sweep.trial_curves import LEDGER, Curves, Ledger, ledger_file, read_ledger
 from ray_jobs.sweep.trial_fits import (
     Models,
     Parts,
@@ -65,15 +67,17 @@ class Shared:
     device: str
 
 
-def run_trial(config: dict[str, Any], shared: Shared, classes: Classes) -> None:
+def run_trial(config: dict[str, Settings], shared: Shared, classes: Classes) -> None:
     """Run one trial; `config["settings"]` holds the settings to try, encoded."""
     torch.set_num_threads(1)
-    trial, settings = tune.get_context().get_trial_name(), decoded(config["settings"], shared.space)
+    trial = tune.get_context().get_trial_name()
+    settings = decoded(config["settings"], shared.space)
     if already_ended(shared, trial, settings):
         return
     states, before = resumed_trial(tune.get_checkpoint())
     if before and all(
-        state.ended(with_settings(shared.base, settings)) for state in states.values()
+        state.ended(cast(TrainingConfig, with_settings(shared.base, settings)))
+        for state in states.values()
     ):
         # a copy of a fit at its end: nothing is trained with new ones
         settings = before["schedule"][-1]["settings"]
@@ -130,7 +134,7 @@ def follow(
 
 
 @cache
-def _encoder(config: EncoderConfig) -> Any:
+def _encoder(config: EncoderConfig) -> Encoder:
     """Load the encoder once per process: importing its library takes seconds."""
     return load_encoder(config)
 
@@ -151,10 +155,10 @@ def _reported(row: Mapping[str, float | None]) -> dict[str, float]:
 def keep(states: States, ledger: Ledger, folder: Path) -> None:
     """Write a checkpoint: every class's fit, and the curves so far."""
     save_states(states, folder)
-    write_json(folder / LEDGER, ledger.carried)
+    write_json(folder / LEDGER, as_json(ledger.carried))
 
 
-def resumed_trial(checkpoint: Any) -> tuple[States, dict[str, Any] | None]:
+def resumed_trial(checkpoint: tune.Checkpoint | None) -> tuple[States, Curves | None]:
     """Return the fits and curves of a checkpoint (PBT: that of a better trial); ({}, None) without
     one.
     """

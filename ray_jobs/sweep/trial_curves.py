@@ -11,17 +11,33 @@ import math
 import tempfile
 import time
 from pathlib import Path
-from typing import Any, Self
+from typing import Self, TypedDict
 
 from tensorboardX import SummaryWriter
 from tensorboardX.summary import hparams
 
+from hvac.json_values import as_json
 from hvac.models.search_space import Settings, encoded
+from hvac.report.sweep_view import ScheduledSettings
 from hvac.storage import AnyPath, Place, write_json, writing
 
 LEDGER = "ledger.json"
 TAGS = {"train_loss": "loss/train", "tune_loss": "loss/tune", "tune_pr_auc": "pr_auc/best"}
-Curves = dict[str, Any]
+
+
+class Curves(TypedDict, total=False):
+    """A trial's rows of epochs, and from which epoch on which settings held.
+
+    `seconds` is what it took so far; it has `ended`, or `failed` for a reason.
+    """
+
+    trial: str
+    settings: Settings
+    rows: list[dict[str, float | None]]
+    seconds: float
+    schedule: list[ScheduledSettings]
+    ended: bool
+    failed: str
 
 
 def ledger_file(sweep: AnyPath, trial: str) -> AnyPath:
@@ -47,7 +63,7 @@ class Ledger:
         self, sweep: AnyPath, trial: str, settings: Settings, *, before: Curves | None = None
     ) -> None:
         self.path = ledger_file(sweep, trial)
-        before = before or {"rows": [], "seconds": 0.0, "schedule": []}
+        before = before or Curves(rows=[], seconds=0.0, schedule=[])
         self.curves: Curves = {"trial": trial, "settings": settings, **before, "ended": False}
         if not before["schedule"] or before["schedule"][-1]["settings"] != settings:
             self.curves["schedule"] = [
@@ -68,12 +84,16 @@ class Ledger:
     @property
     def epoch(self) -> int:
         """Return the number of epochs done."""
-        return int(self.curves["rows"][-1]["epoch"]) if self.curves["rows"] else 0
+        return int(self.curves["rows"][-1]["epoch"] or 0) if self.curves["rows"] else 0
 
     @property
     def carried(self) -> Curves:
         """Return the part of the curves that a checkpoint keeps."""
-        return {name: self.curves[name] for name in ("rows", "seconds", "schedule")}
+        return {
+            "rows": self.curves["rows"],
+            "seconds": self.curves["seconds"],
+            "schedule": self.curves["schedule"],
+        }
 
     def add(self, row: dict[str, float], *, ended: bool = False) -> None:
         """Write down an epoch; it replaces rows from that epoch on (of a copied fit that had
@@ -81,17 +101,19 @@ class Ledger:
         """
         kept = {name: value if math.isfinite(value) else None for name, value in row.items()}
         self.curves["rows"] = [
-            *(earlier for earlier in self.curves["rows"] if earlier["epoch"] < row["epoch"]),
+            *(old for old in self.curves["rows"] if (old["epoch"] or 0) < row["epoch"]),
             kept,
         ]
         for name, value in row.items():
             if name != "epoch" and math.isfinite(value):
                 self._events.add_scalar(_tag(name), value, int(row["epoch"]))
-        self._write(ended=ended)
+        self.curves["ended"] = ended
+        self._write()
 
     def fail(self, why: str) -> None:
         """Write down why the trial could not go on."""
-        self._write(failed=why)
+        self.curves["failed"] = why
+        self._write()
 
     def close(self) -> None:
         """Close the event file."""
@@ -106,11 +128,11 @@ class Ledger:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _write(self, **more: Any) -> None:
+    def _write(self) -> None:
         self._events.flush()
         self._copy_curves()
-        self.curves |= {"seconds": round(time.monotonic() - self._clock, 2), **more}
-        write_json(self.path, self.curves)
+        self.curves["seconds"] = round(time.monotonic() - self._clock, 2)
+        write_json(self.path, as_json(self.curves))
 
     def _copy_curves(self) -> None:
         """Copy the local event files, as TensorBoard's writer knows local folders only."""

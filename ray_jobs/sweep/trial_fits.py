@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import zip_longest
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.special import expit
 
 from hvac.arrays import AnyFloats
@@ -23,6 +24,7 @@ from hvac.features.table import Windows
 from hvac.models.families import FAMILIES, fit
 from hvac.models.family import Encoding, FamilyConfig, Fitting, Model, augmented
 from hvac.models.fitting import FitState, Rows, Workers, count, fit_epochs
+from hvac.models.network import NetworkModel, TrainingConfig
 from hvac.storage import AnyPath
 from ray_jobs.run.tune_config import METRIC
 from ray_jobs.tables.windows_table import load_recipes, prepared_windows
@@ -65,13 +67,13 @@ def check_scorable(classes: Mapping[str, Parts], metric: str, horizons: Sequence
 
 def fit_side_by_side(
     classes: Mapping[str, Parts],
-    config: Any,
+    config: TrainingConfig,
     states: dict[str, FitState],
     *,
     encoder: Encoding,
     workers: Workers = Workers(),  # noqa: B008
     share: Callable[[Rows], Rows] = lambda rows: rows,
-) -> Iterator[dict[str, Any]]:
+) -> Iterator[dict[str, NetworkModel[TrainingConfig]]]:
     """Fit one network per class, an epoch of each in turn; yield after every round, and once where
     nothing is left to do.
 
@@ -111,7 +113,7 @@ def fit_others(classes: Mapping[str, Parts], config: FamilyConfig, encoder: Enco
 
 
 def epoch_row(
-    models: Mapping[str, Any],
+    models: Mapping[str, NetworkModel[TrainingConfig]],
     states: Mapping[str, FitState],
     classes: Mapping[str, Parts],
     days: Iterable[int],
@@ -119,14 +121,17 @@ def epoch_row(
     """Return means over classes after a round: losses, PR-AUC of this epoch, the best so far, the
     cut with the best F1.
     """
-    last = [[rows[-1] for rows in state.history_H] for state in states.values()]
+    train_CH, tune_CH, pr_auc_CH = (
+        [[rows[-1][name] for rows in state.history_H] for state in states.values()]
+        for name in ("train_loss", "tune_loss", "tune_pr_auc")
+    )
     best_CH = [_at_best(models[name].network.part_H, state) for name, state in states.items()]
     cut_CH = [_cut_H(models[name].score(part.tune), part.tune) for name, part in classes.items()]
     return {
         "epoch": max(state.epoch for state in states.values()),
-        "train_loss": float(np.nanmean([[row["train_loss"] for row in rows] for rows in last])),
-        "tune_loss": float(np.nanmean([[row["tune_loss"] for row in rows] for rows in last])),
-        **_named("pr_auc", _mean([[row["tune_pr_auc"] for row in rows] for rows in last]), days),
+        "train_loss": float(np.nanmean(train_CH)),
+        "tune_loss": float(np.nanmean(tune_CH)),
+        **_named("pr_auc", _mean(pr_auc_CH), days),
         **_named("f1_cut", _mean(cut_CH), days),
         **_metric_values(_mean(best_CH), days),
     }
@@ -174,9 +179,9 @@ def _named(name: str, value_H: AnyFloats, days: Iterable[int]) -> Row:
     return {f"{name}_{horizon}": float(value) for horizon, value in zip(days, value_H, strict=True)}
 
 
-def _mean(value_CH: Any) -> AnyFloats:
+def _mean(values_C: Sequence[ArrayLike]) -> AnyFloats:
     """Return the mean over classes where defined; nan where it is for none."""
-    value_CH = np.array(value_CH, dtype=np.float64)
+    value_CH = np.array(values_C, dtype=np.float64)
     known_H = np.isfinite(value_CH).sum(axis=0)
     return np.where(known_H > 0, np.nansum(value_CH, axis=0) / np.maximum(known_H, 1), np.nan)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 import torch
@@ -18,7 +18,7 @@ from ray.tune.integration.ray_train import TuneReportCallback
 from hvac.features.encoder import load_encoder
 from hvac.models.family import loaded_once
 from hvac.models.fitting import Rows, Workers
-from hvac.models.search_space import decoded, with_settings
+from hvac.models.search_space import Settings, decoded, with_settings
 from hvac.storage import place
 from ray_jobs.fit.torch_run import poll_often, storage_of
 from ray_jobs.run.command import root_of
@@ -28,18 +28,19 @@ from ray_jobs.sweep.trial_fits import read_classes
 
 
 def run_trial_of_workers(
-    config: dict[str, Any], shared: Shared, table: str, scaling: ScalingConfig
+    config: dict[str, Settings], shared: Shared, table: str, scaling: ScalingConfig
 ) -> None:
     """Run one trial, as Ray Tune calls it; metrics come from the first worker, checkpoints stay
     with Ray Train.
     """
-    trial, settings = tune.get_context().get_trial_name(), decoded(config["settings"], shared.space)
+    trial = tune.get_context().get_trial_name()
+    settings = decoded(config["settings"], shared.space)
     if already_ended(shared, trial, settings):
         return
     poll_often()
     trainer = TorchTrainer(
         fit_share,
-        train_loop_config={"shared": shared, "trial": trial, "settings": settings, "table": table},
+        train_loop_config=TrialLoop(shared=shared, trial=trial, settings=settings, table=table),
         scaling_config=scaling,
         run_config=RayRunConfig(
             name=trial,
@@ -60,13 +61,23 @@ def run_trial_of_workers(
         tune.report({shared.metric: FAILED, "epoch": 1})
 
 
-def fit_share(loop: dict[str, Any]) -> None:
+class TrialLoop(TypedDict):
+    """What every worker of a trial is given; `table` is the folder of the windows."""
+
+    shared: Shared
+    trial: str
+    settings: Settings
+    table: str
+
+
+def fit_share(loop: TrialLoop) -> None:
     """Fit as one worker on its share of every class's training windows; the first writes curves and
     checkpoints.
     """
     torch.set_num_threads(1)
-    shared: Shared = loop["shared"]
-    rank, size = ray_train.get_context().get_world_rank(), ray_train.get_context().get_world_size()
+    shared = loop["shared"]
+    rank = ray_train.get_context().get_world_rank()
+    size = ray_train.get_context().get_world_size()
     needs = with_settings(shared.base, loop["settings"]).reads
     classes = read_classes(
         place(loop["table"]), needs, loaded_once(lambda: load_encoder(shared.encoder))

@@ -6,7 +6,6 @@ import os
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -17,6 +16,7 @@ from hvac.features.describe import Recipe, Scene, UnitRecord, scenes
 from hvac.features.describe_predecessor import predecessor_windows
 from hvac.features.table import KEY_SCHEMA, Windows, to_arrow
 from hvac.features.training_windows import training_windows
+from hvac.panel.daily_readings import Aggregate
 from hvac.panel.follow_up import FollowUp
 from hvac.panel.grid import Panel, Unit, panels
 from hvac.panel.partitions import bucket_folder
@@ -63,11 +63,11 @@ def make_plan(config: RunConfig, workspace: Workspace, recipes: dict[str, Recipe
     )
 
 
-def fetched(plan: Any) -> BucketPlan:
+def fetched(plan: BucketPlan | ray.ObjectRef[BucketPlan]) -> BucketPlan:
     """Return a plan out of Ray's object store, as Ray does not fetch arguments of Ray Data's
     functions itself.
     """
-    return ray.get(plan) if isinstance(plan, ray.ObjectRef) else plan  # type: ignore[no-any-return]
+    return ray.get(plan) if isinstance(plan, ray.ObjectRef) else plan
 
 
 def bucket_panels(
@@ -75,7 +75,7 @@ def bucket_panels(
     bucket: str,
     registry: Registry,
     points: Mapping[str, tuple[str, ...]],
-    aggregate: Any,
+    aggregate: Aggregate,
 ) -> tuple[list[Panel], Registry]:
     """Return the panels of the units of one bucket, with the points of their class, and the
     registry of its facility.
@@ -120,12 +120,12 @@ def bucket_scenes(plan: BucketPlan, bucket: str) -> list[tuple[Scene, Recipe]]:
     unit_panels, registry = bucket_panels(
         plan.panel_folder, bucket, plan.registry, points, aggregate
     )
-    named = [(panel, plan.recipes[registry.classes[panel.unit]]) for panel in unit_panels]
-    return [
-        (scene, recipe)
-        for panel, recipe in named
-        for scene in scenes(panel, recipe, record_of(panel, registry, plan))
-    ]
+    named: list[tuple[Scene, Recipe]] = []
+    for panel in unit_panels:
+        recipe = plan.recipes[registry.classes[panel.unit]]
+        for scene in scenes(panel, recipe, record_of(panel, registry, plan)):
+            named.append((scene, recipe))
+    return named
 
 
 def bucket_windows(plan: BucketPlan, bucket: str) -> pa.Table:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Container, Generator, Iterable
 from contextlib import ExitStack
-from typing import Any
+from typing import NotRequired, TypedDict
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -44,8 +44,13 @@ def ingest_file(path: str, source: SourceConfig, key: str, per_facility: int, fo
         InputError: the file changed while it was read.
     """
     before = _version(path)
-    panel, writers = place(folder), dict[str, pq.ParquetWriter]()
-    counts, series, months, classes, rejects = [], [], [], [CLASSES.empty_table()], []
+    panel = place(folder)
+    writers = dict[str, pq.ParquetWriter]()
+    counts = []
+    series = []
+    months = []
+    classes = [CLASSES.empty_table()]
+    rejects = []
     notes: tuple[str, ...] = ()
     with ExitStack() as parts:  # each part appears when it is whole
         for table, result in read_batches(path, source):
@@ -114,13 +119,12 @@ def drop_other_files(panel: AnyPath, keys: Container[str]) -> set[str]:
     """Remove what other files, or a killed run, left; return the keys of whole files."""
     parts = part_keys(panel)
     marks = {path.stem: read_mark(path).get("buckets") for path in (panel / "files").glob("*.json")}
-    whole = {
-        key
-        for key, file_buckets in marks.items()
-        if key in keys
-        and file_buckets is not None
-        and all(key in parts.get(b, ()) for b in file_buckets)
-    }
+    whole = set()
+    for key, file_buckets in marks.items():
+        if key not in keys or file_buckets is None:
+            continue
+        if all(key in parts.get(bucket, ()) for bucket in file_buckets):
+            whole.add(key)
     for key in set(marks) - whole:
         _facts_file(panel, key).unlink(missing_ok=True)
     for bucket, keys_there in parts.items():
@@ -132,9 +136,17 @@ def drop_other_files(panel: AnyPath, keys: Container[str]) -> set[str]:
     return whole
 
 
-def file_facts(panel: AnyPath, key: str) -> dict[str, Any]:
+class FileFacts(TypedDict):
+    """Counts, buckets and notes of a source file; files of before have no notes."""
+
+    counts: dict[str, int]
+    buckets: list[str]
+    notes: NotRequired[list[str]]
+
+
+def file_facts(panel: AnyPath, key: str) -> FileFacts:
     """Read the counts, buckets and notes of a source file that was ingested."""
-    facts: dict[str, Any] = json.loads(_facts_file(panel, key).read_text(encoding="utf-8"))
+    facts: FileFacts = json.loads(_facts_file(panel, key).read_text(encoding="utf-8"))
     return facts
 
 

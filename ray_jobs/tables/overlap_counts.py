@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import TypedDict
 
 import pandas as pd
 import pyarrow as pa
@@ -62,9 +62,7 @@ def count_overlaps(panel: AnyPath, series: Mapping[str, pa.Table], each: int) ->
     for path in matching(panel / "overlaps", "*.json"):
         if path.stem not in keys:
             path.unlink(missing_ok=True)
-    todo = {
-        bucket: key for bucket, key in keys.items() if _counted(panel, bucket).get("key") != key
-    }
+    todo = {bucket: key for bucket, key in keys.items() if _counted(panel, bucket)["key"] != key}
     if todo:
         task = ray.remote(num_cpus=1, max_retries=2)(_count_bucket)
         finished(
@@ -73,6 +71,13 @@ def count_overlaps(panel: AnyPath, series: Mapping[str, pa.Table], each: int) ->
             [task.remote(str(panel), bucket, key) for bucket, key in todo.items()],
         )
     return add_counts(_counted(panel, bucket)["counts"] for bucket in keys)
+
+
+class OverlapCounts(TypedDict):
+    """Counts of one bucket, and the key of what they were counted in."""
+
+    key: str
+    counts: dict[str, int]
 
 
 def _count_bucket(folder: str, bucket: str, key: str) -> None:
@@ -85,6 +90,9 @@ def _file(panel: AnyPath, bucket: str) -> AnyPath:
     return panel / "overlaps" / f"{bucket}.json"
 
 
-def _counted(panel: AnyPath, bucket: str) -> dict[str, Any]:
+def _counted(panel: AnyPath, bucket: str) -> OverlapCounts:
     file = _file(panel, bucket)
-    return dict(json.loads(file.read_text(encoding="utf-8"))) if file.exists() else {}
+    if not file.exists():
+        return {"key": "", "counts": {}}
+    counted: OverlapCounts = json.loads(file.read_text(encoding="utf-8"))
+    return counted

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pyarrow.dataset as pads
 import ray
@@ -60,23 +60,16 @@ def make_peers(
         buckets: content keys of the panel's buckets.
         each: into how many buckets every facility is cut.
     """
-    folder, known = (
-        workspace_root / "peers",
-        {u: c for u, c in registry.classes.items() if c in recipes},
-    )
+    folder = workspace_root / "peers"
+    known = {u: c for u, c in registry.classes.items() if c in recipes}
     files, todo = {}, {}
     for place_of, group in peer_groups(registry).items():
         units = tuple(unit for unit in group.units if unit in known)
         if len(units) < LEAST_PEERS:
             continue
         recipe = recipes[known[units[0]]]
-        content = sorted(
-            {
-                (name, buckets[name])
-                for name in (bucket_of(u, each) for u in units)
-                if name in buckets
-            }
-        )
+        names = {bucket_of(unit, each) for unit in units}
+        content = sorted((name, buckets[name]) for name in names & buckets.keys())
         settings = recipe.points, recipe.windows.normalise, recipe.windows.aggregate
         key = content_key(content, units, settings, VERSION)
         file = PeerFile(str(level_path(folder, group.kind, group.facility)), key)
@@ -84,7 +77,8 @@ def make_peers(
         if key_of(place(file.path)) != key:
             todo[file] = (units, recipe)
     _remove_others(folder, {file.path for file in files.values()})
-    task, folder_of_panel = ray.remote(num_cpus=1, max_retries=2)(_make_level), str(panel)
+    task = ray.remote(num_cpus=1, max_retries=2)(_make_level)
+    folder_of_panel = str(panel)
     ray.get(
         [task.remote(folder_of_panel, *each_group, file, each) for file, each_group in todo.items()]
     )
@@ -119,7 +113,8 @@ def _make_level(
                 series.append(
                     peer_series(unit_panel, fit_scale(unit_panel, recipe.windows.normalise))
                 )
-    level, path = peer_level(recipe.points, series), place(file.path)
+    level = peer_level(recipe.points, series)
+    path = place(file.path)
     if level is None:
         path.unlink(missing_ok=True)
     else:
@@ -139,6 +134,6 @@ def peer_keys(
     return {bucket: sorted(bucket_keys) for bucket, bucket_keys in keys.items()}
 
 
-def level_of(file: Any) -> PeerLevel | None:
+def level_of(file: PeerFile | None) -> PeerLevel | None:
     """Read a level; None where there is none."""
     return None if file is None else peer_files.read_level(*file)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import ray
 
+from hvac.arrays import Floats
 from hvac.errors import InputError
 from hvac.features.context import ContextSpec
 from hvac.features.describe import Recipe
+from hvac.panel.grid import Panel
 from hvac.panel.joins import folded
 from hvac.panel.limits import fit_limits, sample_values
 from hvac.panel.registry import ALL, Registry
@@ -92,7 +93,7 @@ def _fitted_limits(
     task = ray.remote(num_cpus=1, max_retries=2)(_sample_bucket)
     shared = ray.put(registry)
     refs = [task.remote(str(workspace.panel), b, shared, config, splitter) for b in buckets]
-    samples: dict[str, list[Any]] = {name: [] for name in registry.points}
+    samples: dict[str, list[dict[str, Floats]]] = {name: [] for name in registry.points}
     for part in ray.get(refs):
         for name, sample in part:
             samples[name].append(sample)
@@ -104,13 +105,20 @@ def _fitted_limits(
 
 def _sample_bucket(
     folder: str, bucket: str, registry: Registry, config: RunConfig, splitter: Splitter
-) -> list[tuple[str, Any]]:
+) -> list[tuple[str, dict[str, Floats]]]:
     unit_panels, known = bucket_panels(
         folder, bucket, registry, registry.points, config.windows.aggregate
     )
-    settings: Any = {"normalise": config.windows.normalise, "training_end": splitter.training_end}
     return [
-        (known.classes[panel.unit], sample_values(panel, **settings))
+        (
+            known.classes[panel.unit],
+            _sample(panel, config, splitter),
+        )
         for panel in unit_panels
         if splitter.trains(panel.unit)
     ]
+
+
+def _sample(panel: Panel, config: RunConfig, splitter: Splitter) -> dict[str, Floats]:
+    normalise = config.windows.normalise
+    return sample_values(panel, normalise=normalise, training_end=splitter.training_end)

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import ray
 import torch
 
 from hvac.arrays import DayNumbers
@@ -27,7 +27,11 @@ from ray_jobs.tables.buckets import BucketPlan, bucket_scenes, fetched
 
 
 def score_buckets(
-    block: pa.Table, plan: Any, bundles: dict[str, str], folder: str, section: ScoreConfig
+    block: pa.Table,
+    plan: BucketPlan | ray.ObjectRef[BucketPlan],
+    bundles: dict[str, str],
+    folder: str,
+    section: ScoreConfig,
 ) -> pa.Table:
     """Score the units of each bucket of a block."""
     torch.set_num_threads(1)
@@ -39,7 +43,7 @@ def score_buckets(
 
 
 @lru_cache(maxsize=1)
-def _kept(plan: Any) -> BucketPlan:
+def _kept(plan: BucketPlan | ray.ObjectRef[BucketPlan]) -> BucketPlan:
     """Fetch a plan once in each of Ray's processes: its registry grows with the fleet."""
     return fetched(plan)
 

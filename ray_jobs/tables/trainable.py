@@ -5,12 +5,12 @@ learned from.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Mapping
 
 from hvac.days import EPOCH
 from hvac.errors import HvacError
 from hvac.features.encoder import encoder_stamp
+from hvac.json_values import JsonObject
 from hvac.models.families import FAMILIES
 from hvac.models.family import FamilyConfig, columns_for
 from hvac.panel.splits import SPLITS
@@ -35,7 +35,8 @@ def check_trainable(
             or lacks a column; or a class has no training window, only one kind of label, or more
             points than a family takes.
     """
-    featurized, recipes = workspace.record(FeaturizeRecord), load_recipes(workspace.windows)
+    featurized = workspace.record(FeaturizeRecord)
+    recipes = load_recipes(workspace.windows)
     models = list(models)
     _check_asked(config, workspace, featurized.asked)
     _check_encoder(config, workspace, featurized.encoder)
@@ -60,7 +61,7 @@ def check_trainable(
 
 
 def _check_asked(
-    config: RunConfig, workspace: Workspace, asked: dict[str, dict[str, Any]] | None
+    config: RunConfig, workspace: Workspace, asked: Mapping[str, JsonObject] | None
 ) -> None:
     if asked is None:
         raise HvacError(f"{workspace.windows} was made by an older version: run featurize again")
@@ -73,7 +74,7 @@ def _check_asked(
                 )
 
 
-def _check_encoder(config: RunConfig, workspace: Workspace, made_by: dict[str, Any]) -> None:
+def _check_encoder(config: RunConfig, workspace: Workspace, made_by: dict[str, str]) -> None:
     configured = encoder_stamp(config.encoder)
     if configured != made_by:
         one, other = (
@@ -88,10 +89,9 @@ def _check_encoder(config: RunConfig, workspace: Workspace, made_by: dict[str, A
 
 def _check_parts(featurized: FeaturizeRecord) -> None:
     """Raise where all classes together have no window to train, tune, calibrate or test on."""
-    counts = {
-        split: sum(of_class[split].windows for of_class in featurized.windows.values())
-        for split in SPLITS
-    }
+    counts = {}
+    for split in SPLITS:
+        counts[split] = sum(of_class[split].windows for of_class in featurized.windows.values())
     empty = [split for split, windows in counts.items() if not windows]
     if empty:
         purposes = ", ".join(PURPOSE[split] for split in empty)

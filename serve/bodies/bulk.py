@@ -274,7 +274,8 @@ def _is_binary(kind: pa.DataType) -> bool:
 
 
 def _check_days(column: pa.ChunkedArray) -> None:
-    days, newest = pc.min_max(column).as_py(), newest_day()
+    days = pc.min_max(column).as_py()
+    newest = newest_day()
     if days["min"] < 0 or days["max"] > (newest - EPOCH).days:
         raise InputError(f"end_date: expected days from {EPOCH} to {newest}")
 

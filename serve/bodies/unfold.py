@@ -20,11 +20,12 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, BinaryIO, TypedDict
 
 import pyarrow as pa
 
 from hvac.errors import HvacError, InputError
+from hvac.json_values import JsonObject
 from serve.bodies.bulk import read_bulk_windows, unfolded_bytes
 from serve.bodies.problems import TooMuch, WrongKind
 from serve.settings import MIB, Limits
@@ -121,20 +122,32 @@ class Child:
             raise ERRORS.get(head["error"], InputError)(head["sentence"])
         return pa.ipc.open_stream(pa.py_buffer(table)).read_all()
 
-    def _exchange(self, content: bytes, kind: str, limits: Limits) -> tuple[dict[str, Any], bytes]:
+    def _exchange(self, content: bytes, kind: str, limits: Limits) -> tuple[AnswerHead, bytes]:
         to_child, from_child = self._process.stdin, self._process.stdout
         assert to_child is not None
         assert from_child is not None
-        request = {"kind": kind, "size": len(content), "limits": limits.model_dump(mode="json")}
+        request: JsonObject = {
+            "kind": kind,
+            "size": len(content),
+            "limits": limits.model_dump(mode="json"),
+        }
         _send(to_child, request, content)
-        answer = json.loads(from_child.readline())
+        answer: AnswerHead = json.loads(from_child.readline())
         table = from_child.read(answer.get("size", 0))
         if len(table) != answer.get("size", 0):
             raise ValueError("the process ended while it answered")
         return answer, table
 
 
-def _send(pipe: BinaryIO | Any, head: dict[str, Any], content: bytes | memoryview) -> None:
+class AnswerHead(TypedDict, total=False):
+    """The head of an answer: how many bytes follow, or the error with its sentence."""
+
+    size: int
+    error: str
+    sentence: str
+
+
+def _send(pipe: IO[bytes], head: JsonObject, content: bytes | memoryview) -> None:
     pipe.write(json.dumps(head).encode() + b"\n")
     pipe.write(content)
     pipe.flush()

@@ -16,7 +16,6 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from threading import Lock
-from typing import cast
 
 import numpy as np
 
@@ -211,7 +210,7 @@ def assemble(
     """Return the rows of one group as in `latest.parquet`, each with the number of its ask in
     `ask`.
     """
-    rows = cast(Rows, latest_records(group.latest, risk_BH, outlook_B, bundle))
+    rows = latest_records(group.latest, risk_BH, outlook_B, bundle)
     rows_per_window = len(bundle.horizons)
     numbered: Rows = []
     for place, row in enumerate(rows):

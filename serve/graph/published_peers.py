@@ -31,7 +31,8 @@ class PeerLevels:
 
     def __call__(self, kind: str, facility: str) -> PeerLevel | None:
         """Return the level of a facility's units of one kind, else that of the fleet's."""
-        now, key = time.monotonic(), (kind, facility)
+        now = time.monotonic()
+        key = (kind, facility)
         if key in self._known and now - self._known[key][0] < self._every:
             return self._known[key][1]
         if len(self._known) >= MOST:

@@ -157,10 +157,8 @@ class LocalStages:
 
         torch.set_num_threads(1)
         core.warm(folder)
-        self.core, self.shelf = (
-            core,
-            core.Shelf(folder, size, core.PeerLevels(peers) if peers else None),
-        )
+        self.core = core
+        self.shelf = core.Shelf(folder, size, core.PeerLevels(peers) if peers else None)
         self._rounds: Rounds[Sequence[Ask], Rows] = Rounds(
             lambda many: each_alone(self._answers, many), "features", most=batch
         )

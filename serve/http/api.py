@@ -38,7 +38,7 @@ from serve.http.error_answers import install_handlers
 from serve.http.guard import Guard
 from serve.ids import SentId
 from serve.keys import Caller
-from serve.service import Readiness, Service
+from serve.service import Service, ServiceReadiness
 from serve.work.bundle_choice import ListedBundle, Promotion
 from serve.work.risk_rows import FacilitySummary
 
@@ -82,7 +82,8 @@ def make_api(service: Service, door: Door) -> FastAPI:
 
 def _predicting(service: Service, door: Door) -> APIRouter:
     routes = APIRouter(prefix="/v1", tags=["predict"])
-    read, push = Depends(door.may("read")), Depends(door.may("push"))
+    read = Depends(door.may("read"))
+    push = Depends(door.may("push"))
 
     @routes.post("/predict", response_model=Predictions)
     async def predict(body: PredictBody, caller: Caller = read, explain: bool = False) -> Response:
@@ -212,7 +213,8 @@ def _looking(service: Service, door: Door) -> APIRouter:
 
 def _operating(service: Service, door: Door) -> APIRouter:
     routes = APIRouter(tags=["operate"])
-    read, admin = Depends(door.may("read")), Depends(door.may("admin"))
+    read = Depends(door.may("read"))
+    admin = Depends(door.may("admin"))
 
     @routes.get("/v1/models", response_model=ANYTHING)
     async def models(caller: Caller = read) -> dict[str, list[ListedBundle]]:
@@ -233,7 +235,7 @@ def _operating(service: Service, door: Door) -> APIRouter:
         return {"status": "alive"}
 
     @routes.get("/readyz", include_in_schema=False, response_model=ANYTHING)
-    async def readyz(request: Request) -> Readiness:
+    async def readyz(request: Request) -> ServiceReadiness:
         """Tell whether requests can be answered (the store is there, and a bundle serves), and what
         cannot be scored.
         """

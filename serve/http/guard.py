@@ -41,7 +41,8 @@ class Guard:
 
     def __init__(self, app: ASGIApp, door: Door, config: ServeConfig) -> None:
         self.app, self.door, self.config = app, door, config
-        self.in_flight, self.bodies = 0, Bodies(config.limits)
+        self.in_flight = 0
+        self.bodies = Bodies(config.limits)
 
     @property
     def limits(self) -> Limits:
@@ -53,7 +54,8 @@ class Guard:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        started, answer = time.perf_counter(), Answer(send, head=scope["method"] == "HEAD")
+        started = time.perf_counter()
+        answer = Answer(send, head=scope["method"] == "HEAD")
         scope = _as_sent(scope)
         try:
             await self._handle(scope, receive, answer)
@@ -128,7 +130,9 @@ class Bodies:
     """
 
     def __init__(self, limits: Limits) -> None:
-        self.limits, self._all, self._each = limits, Load(), dict[str, Load]()
+        self.limits = limits
+        self._all = Load()
+        self._each = dict[str, Load]()
 
     async def read(self, receive: Receive, limit: int, caller: str) -> Receive:
         """Read a body whole and return a `receive` that replays it. Raise TooMuch, TooLate, Busy or

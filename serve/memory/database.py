@@ -35,6 +35,8 @@ from serve.memory.redact import without_secrets
 SERVERS = ("postgresql://", "postgres://")
 KEPT_OPEN = 5  # connections of a process; more are open only while more threads need one
 Row = tuple[Any, ...]
+SqlValue = str | int | float | None
+"""A value of a column."""
 
 
 class StoreError(HvacError):
@@ -52,7 +54,9 @@ class Database:
         if not self.is_postgres:
             event.listen(self._writing, "begin", _begin_immediate)
 
-    def rows(self, statement: Executable, values: Mapping[str, Any] | None = None) -> list[Row]:
+    def rows(
+        self, statement: Executable, values: Mapping[str, SqlValue] | None = None
+    ) -> list[Row]:
         """Return all rows of a query.
 
         Raises:
@@ -97,21 +101,21 @@ class Database:
 def execute_many(
     connection: Connection,
     statement: Executable,
-    values: Sequence[Mapping[str, Any]],
+    values: Sequence[Mapping[str, SqlValue]],
 ) -> None:
     """Run the same statement once for each mapping of values."""
     if values:
         connection.execute(statement, values)
 
 
-def insert_rows(connection: Connection, table: Table, rows: Sequence[Sequence[Any]]) -> None:
+def insert_rows(connection: Connection, table: Table, rows: Sequence[Sequence[SqlValue]]) -> None:
     """Insert new rows that hold a value for every column, in the table's order."""
     if rows:
         text = _insert_text(table, connection.dialect)
         connection.exec_driver_sql(text, list(map(tuple, rows)))
 
 
-def upsert_rows(connection: Connection, table: Table, rows: Sequence[Sequence[Any]]) -> None:
+def upsert_rows(connection: Connection, table: Table, rows: Sequence[Sequence[SqlValue]]) -> None:
     """Insert rows, or put them in the place of those with the same key.
 
     The rows hold a value for every column, in the table's order. They are given to the driver as

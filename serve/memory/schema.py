@@ -84,7 +84,8 @@ def _check_columns(connection: Connection, name: str) -> None:
     tables = inspect(connection).get_multi_columns(filter_names=list(METADATA.tables))
     columns = {key[1]: _names(reflected) for key, reflected in tables.items()}
     for table_name in METADATA.tables:
-        expected, there = _expected(table_name), columns.get(table_name, set())
+        expected = _expected(table_name)
+        there = columns.get(table_name, set())
         if there != expected:
             raise ConfigError(
                 f"{name}: expected a table {table_name} of {', '.join(sorted(expected))}, "

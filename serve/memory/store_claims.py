@@ -24,7 +24,7 @@ from sqlalchemy import (
 )
 
 from hvac.panel.grid import Unit
-from serve.memory.database import execute_many, insert_or
+from serve.memory.database import SqlValue, execute_many, insert_or
 from serve.memory.holder import is_gone, this_process
 from serve.memory.store_part import Claim, StorePart
 from serve.memory.store_tables import UNITS, WAITING, of_unit, unit_values
@@ -103,7 +103,7 @@ class ClaimStore(StorePart):
 def wait(connection: Connection, units: Sequence[tuple[str, str]]) -> None:
     """Let equipment wait to be scored again, in its present version."""
     now = time.time()
-    values = [{"now": now, **unit_values(unit)} for unit in units]
+    values: list[dict[str, SqlValue]] = [{"now": now, **unit_values(unit)} for unit in units]
     execute_many(connection, _wait_of_unit(connection.dialect), values)
 
 
@@ -128,7 +128,9 @@ def _units_now() -> Select[Any]:
 
 def done(connection: Connection, claims: Sequence[Claim]) -> None:
     """Let equipment wait no longer, or, where it has changed again, let nobody hold it."""
-    values = [{**unit_values(unit), "scored_version": version} for unit, version in claims]
+    values: list[dict[str, SqlValue]] = []
+    for unit, version in claims:
+        values.append({**unit_values(unit), "scored_version": version})
     execute_many(connection, DONE, values)
     free(connection, claims)
 
@@ -139,7 +141,7 @@ def free(connection: Connection, claims: Sequence[Claim]) -> None:
 
 
 def _lease(connection: Connection, claims: Sequence[Claim], now: float) -> None:
-    held = {"at": now, "by": this_process()}
+    held: dict[str, SqlValue] = {"at": now, "by": this_process()}
     execute_many(connection, LEASE, [{**held, **unit_values(unit)} for unit, _ in claims])
 
 

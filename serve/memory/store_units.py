@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterable, Sequence
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pyarrow as pa
 from sqlalchemy import Connection, Dialect, Executable, case, func, select, update
 
 from hvac.panel.grid import Unit
 from hvac.readings.gate import CANONICAL
-from serve.memory.database import Row, execute_many, insert_or, upsert_rows
+from serve.memory.database import Row, SqlValue, execute_many, insert_or, upsert_rows
 from serve.memory.store_claims import wait
 from serve.memory.store_part import StorePart
 from serve.memory.store_tables import EVENTS, NOTES, READINGS, UNITS, of_unit, unit_values
@@ -83,8 +83,8 @@ class UnitStore(StorePart):
         self,
         *,
         units: Iterable[tuple[str, str, str, int | None]] = (),
-        readings: Sequence[Sequence[Any]] = (),
-        events: Sequence[Sequence[Any]] = (),
+        readings: Sequence[Sequence[SqlValue]] = (),
+        events: Sequence[Sequence[SqlValue]] = (),
         stale: bool = True,
     ) -> None:
         """Upsert in one transaction, and raise the version of the equipment touched.
@@ -108,7 +108,7 @@ class UnitStore(StorePart):
                 wait(connection, [row[:2] for row in rows])
                 upsert_rows(connection, NOTES, [(_pushed(*row[:2]), "") for row in rows])
 
-    def load_readings(self, rows: Sequence[Sequence[Any]]) -> None:
+    def load_readings(self, rows: Sequence[Sequence[SqlValue]]) -> None:
         """Upsert rows of `READING` of known equipment, and raise the version of its record.
 
         The equipment is not marked to be scored again.
@@ -116,7 +116,7 @@ class UnitStore(StorePart):
         Raises:
             StoreError: the database cannot be reached or written; nothing was changed.
         """
-        units = sorted({(row[0], row[1]) for row in rows})
+        units = sorted({(str(row[0]), str(row[1])) for row in rows})
         with self._database.write() as connection:
             execute_many(connection, NEXT_VERSION, [unit_values(unit) for unit in units])
             upsert_rows(connection, READINGS, rows)
@@ -160,7 +160,7 @@ class UnitStore(StorePart):
         return self._database.rows(EVENTS_OF_UNIT, unit_values(unit))
 
 
-def canonical(unit: Unit, columns: Sequence[Sequence[Any]]) -> pa.Table:
+def canonical(unit: Unit, columns: Sequence[Sequence[SqlValue]]) -> pa.Table:
     """Return CANONICAL readings of one unit from the columns of `READING` after its ids."""
     point, day, value, lower, upper, known = columns
     same = [pa.repeat(pa.scalar(name, pa.string()), len(point)) for name in unit]
@@ -180,7 +180,7 @@ def reading_rows(table: pa.Table) -> list[Row]:
     return list(zip(*columns, days["known_at"].to_pylist(), strict=True))
 
 
-def _rows_of_units(units: Iterable[Row], others: Iterable[Sequence[Any]]) -> list[Row]:
+def _rows_of_units(units: Iterable[Row], others: Iterable[Sequence[SqlValue]]) -> list[Row]:
     """Return a row for each unit that is given, or that other rows are of."""
     given = {(row[0], row[1]): row for row in units}
     touched = {(row[0], row[1]) for row in others}
