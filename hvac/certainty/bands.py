@@ -51,7 +51,7 @@ class RiskBands(NamedTuple):
         return np.minimum(low_BH, risk_BH), np.maximum(high_BH, risk_BH)
 
 
-def fit_bands(scored: Scored, decision: Decision) -> RiskBands:
+def fit_risk_bands(scored: Scored, decision: Decision) -> RiskBands:
     """Fit the bands of one class.
 
     Windows of a unit overlap: together they count as one.

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from hvac.arrays import AnyArray, Bools, Floats, Ints
-from hvac.certainty.bands import RiskBands, band_arrays, fit_bands
+from hvac.certainty.bands import RiskBands, band_arrays, fit_risk_bands
 from hvac.certainty.withholding import Rule, choose_share, kept
 from hvac.decision.abstain_config import AbstainConfig
 from hvac.decision.decision import Decision, Scored
@@ -103,7 +103,7 @@ def fit_certainty(
         config: what is to be promised.
         horizons: in days.
     """
-    bands = fit_bands(scored, decision)
+    bands = fit_risk_bands(scored, decision)
     windows = scored.windows
     facility_B = windows.column("facility_id")
     risk_BH = decision.risk(scored.score_BH, facility_B)

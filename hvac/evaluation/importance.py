@@ -18,8 +18,8 @@ from hvac.features.table import Windows
 from hvac.models.family import NEEDS, Model
 
 
-class Importance(NamedTuple):
-    """Importance of one player at one horizon, with 95 % intervals over units.
+class PlayerImportance(NamedTuple):
+    """PlayerImportance of one player at one horizon, with 95 % intervals over units.
 
     `added` is the mean size of what it adds to the log-odds; `shuffled` how much the log-loss rises
     where its values are those of other units' windows.
@@ -38,7 +38,7 @@ def importances(
     *,
     replicates: int = 1000,
     seed: int = 0,
-) -> list[list[Importance]]:
+) -> list[list[PlayerImportance]]:
     """Return the players of every horizon, the most important first (by what they add).
 
     Args:
@@ -60,7 +60,7 @@ def importances(
             everywhere = np.ones(len(windows), dtype=bool)
             added = _mean(np.abs(added_BPH[:, p, h]), everywhere, weights)
             shuffled = _mean(rise_PBH[p, :, h], known_B, weights)
-            of_horizon.append(Importance(name, added, shuffled))
+            of_horizon.append(PlayerImportance(name, added, shuffled))
         ranked.append(sorted(of_horizon, key=lambda player: -player.added.value))
     return ranked
 

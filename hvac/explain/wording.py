@@ -33,16 +33,16 @@ def strength(reason: Reason) -> str:
     return "clear" if size >= CLEAR else "slight"
 
 
-def headline(reason: Reason, language: str) -> str:
+def reason_headline(reason: Reason, language: str) -> str:
     """Write a reason in short: which point, which way, how far; not since when, nor its peers."""
-    return sentence(reason._replace(since=None, over_peers=None), language)
+    return reason_sentence(reason._replace(since=None, over_peers=None), language)
 
 
-def sentence(reason: Reason, language: str) -> str:
+def reason_sentence(reason: Reason, language: str) -> str:
     """Write a reason as a sentence without a full stop.
 
     >>> worn = Reason("vibration", "point", 1.1, now=4.21, usual=2.4, moved=3.0)
-    >>> sentence(worn, "en")
+    >>> reason_sentence(worn, "en")
     'vibration is higher than usual: 4.21, usually 2.4'
     """
     words = reason_words(language)
@@ -120,7 +120,7 @@ def _of_limits(reason: Reason, words: Texts) -> str:
 def reasons_line(reasons: Sequence[Reason], language: str) -> str:
     """Write the reasons for a risk in one line, strongest first; nothing where there is none."""
     in_favour = [reason for reason in reasons if reason.log_odds > 0]
-    return " / ".join(sentence(reason, language) for reason in in_favour)
+    return " / ".join(reason_sentence(reason, language) for reason in in_favour)
 
 
 def case_sentence(case: PastCase, language: str, *, named: bool) -> str:

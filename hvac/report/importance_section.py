@@ -8,7 +8,7 @@ from hvac.report.view import Block, Cell, Note, Row, Table, View, cell, dig
 SHOWN = 4
 
 
-def importance(view: View) -> list[Block]:
+def importance_table(view: View) -> list[Block]:
     """Return a table of the most important points, history and so on of every class.
 
     It is about the shortest horizon: what each adds to the log-odds on average, and how much worse

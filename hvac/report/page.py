@@ -17,7 +17,7 @@ from hvac.errors import HvacError
 from hvac.json_values import JsonObject
 from hvac.report.alarm_section import alarm_table
 from hvac.report.facilities_view import facilities
-from hvac.report.importance_section import importance
+from hvac.report.importance_section import importance_table
 from hvac.report.leaderboard_view import leaderboard_summary
 from hvac.report.provenance import provenance
 from hvac.report.readiness_section import readiness_table
@@ -47,7 +47,7 @@ SECTIONS: dict[str, Callable[[View], list[Block]]] = {
     "curves": curve_figures,
     "alarms": alarm_table,
     "sureness": sureness,
-    "importance": importance,
+    "importance": importance_table,
     "forecast": forecast,
     "ablation": ablation,
     "slices": slices,

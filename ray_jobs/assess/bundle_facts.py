@@ -24,7 +24,7 @@ from ray_jobs.fit.candidates import FitSettings, needed_windows
 MOST_WINDOWS = 96  # of a class: about a second of work
 
 
-class BundleFacts(NamedTuple):
+class ReasonFacts(NamedTuple):
     """Importance and sureness of every class that has them, by class and horizon."""
 
     importance: JsonObject
@@ -38,7 +38,7 @@ def bundle_facts(
     *,
     replicates: int,
     seed: int,
-) -> BundleFacts:
+) -> ReasonFacts:
     """Return how important every player is, and what bands are worth, by class and horizon.
 
     Families without reasons, and bundles made before them, are left out.
@@ -53,7 +53,7 @@ def bundle_facts(
     task = ray.remote(num_cpus=1, max_retries=2)(_of_class)
     refs = [task.remote(shared, recipes[name], bundles[name], replicates, seed) for name in recipes]
     by_class = dict(zip(recipes, ray.get(refs), strict=True))
-    return BundleFacts(
+    return ReasonFacts(
         {name: facts.importance for name, facts in by_class.items() if facts.importance},
         {name: facts.sureness for name, facts in by_class.items() if facts.sureness},
     )
@@ -61,16 +61,16 @@ def bundle_facts(
 
 def _of_class(
     shared: FitSettings, recipe: Recipe, folder: str, replicates: int, seed: int
-) -> BundleFacts:
+) -> ReasonFacts:
     torch.set_num_threads(1)
     bundle = Bundle.load(folder)
     if not has_reasons(bundle.model.config) or bundle.background is None:
-        return BundleFacts({}, {})
+        return ReasonFacts({}, {})
     encoder = loaded_once(lambda: load_encoder(shared.encoder))
     windows = needed_windows(shared.windows_folder, recipe, bundle.model.config, encoder)
     windows = windows.split("test")
     if not len(windows):
-        return BundleFacts({}, {})
+        return ReasonFacts({}, {})
     sureness = _sureness(bundle, windows, replicates)
     rng = np.random.default_rng(seed)
     rows = rng.choice(len(windows), min(MOST_WINDOWS, len(windows)), replace=False)
@@ -93,7 +93,7 @@ def _of_class(
             }
             for player in players
         }
-    return BundleFacts(as_json(facts), sureness)
+    return ReasonFacts(as_json(facts), sureness)
 
 
 def _sureness(bundle: Bundle, windows: Windows, replicates: int) -> JsonObject:

@@ -9,7 +9,7 @@ from typing import Literal
 from pydantic import BaseModel, Field
 
 from hvac.explain.reason import reason_of
-from hvac.explain.wording import sentence
+from hvac.explain.wording import reason_sentence
 from hvac.scoring.latest_rows import DoubtRow, LatestRow, StoredReason
 
 
@@ -232,7 +232,7 @@ def _reasons(plain: Sequence[StoredReason] | None) -> list[RiskReason] | None:
             now=reason.now,
             usual=reason.usual,
             over_peers=reason.over_peers,
-            text=ReasonText(en=sentence(reason, "en"), ja=sentence(reason, "ja")),
+            text=ReasonText(en=reason_sentence(reason, "en"), ja=reason_sentence(reason, "ja")),
         )
         for reason in map(reason_of, plain)
     ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hvac.explain.reason import reason_of
-from hvac.explain.wording import headline
+from hvac.explain.wording import reason_headline
 from hvac.scoring.latest_rows import RankedUnit
 from hvac.words import LANGUAGES, Texts, read_texts
 
@@ -25,7 +25,7 @@ class PageWords(Texts):
         reasons = [reason_of(reason) for reason in entry["reasons"] or ()]
         if not reasons or reasons[0].log_odds <= 0:
             return ""
-        return headline(reasons[0], self.language)
+        return reason_headline(reasons[0], self.language)
 
     @property
     def other(self) -> str:

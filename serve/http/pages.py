@@ -16,7 +16,7 @@ from markupsafe import Markup
 
 from hvac.days import EPOCH
 from hvac.errors import HvacError
-from hvac.explain.wording import case_sentence, sentence, strength
+from hvac.explain.wording import case_sentence, reason_sentence, strength
 from hvac.panel.grid import Unit
 from hvac.readings.registers import OPEN_END
 from hvac.scoring.latest_rows import LatestRow, RankedUnit
@@ -306,7 +306,7 @@ async def reasons_view(
     opposed: list[tuple[str, str]] = []
     for reason in window["reasons"][shown["horizon"]]:
         side = in_favour if reason.log_odds > 0 else opposed
-        side.append((sentence(reason, words.language), strength(reason)))
+        side.append((reason_sentence(reason, words.language), strength(reason)))
     cases = []
     for case in window["cases"]:
         named = case.facility_id == unit.facility_id

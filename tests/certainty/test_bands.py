@@ -9,7 +9,7 @@ import pytest
 from scipy.optimize import minimize
 from scipy.special import expit
 
-from hvac.certainty.bands import INTERCEPT_STD, SLOPE_STD, RiskBands, _lines, fit_bands
+from hvac.certainty.bands import INTERCEPT_STD, SLOPE_STD, RiskBands, _lines, fit_risk_bands
 from hvac.decision.decision import Decision, DecisionConfig, Scored, fit_decisions
 from tests.certainty.fleets_example import HORIZONS, FleetFacts, fleet
 
@@ -22,7 +22,7 @@ def fitted(units: int, seed: int = 0) -> tuple[Scored, Decision, RiskBands]:
     decision = fit_decisions(
         {"ahu": seen}, horizons=HORIZONS, config=DecisionConfig(), log_odds=True
     )["ahu"]
-    return seen, decision, fit_bands(seen, decision)
+    return seen, decision, fit_risk_bands(seen, decision)
 
 
 def test_band_holds_the_risk_and_rises_with_it() -> None:
@@ -51,7 +51,7 @@ def test_band_of_a_class_without_an_event_is_the_priors() -> None:
     seen, decision, _ = fitted(6)
     y_BH = np.zeros_like(seen.windows.labels[0])
     calm = Scored(seen.score_BH, replace(seen.windows, y_BH=y_BH))
-    low_BH, high_BH = fit_bands(calm, decision).around(GRID)
+    low_BH, high_BH = fit_risk_bands(calm, decision).around(GRID)
     assert (high_BH - low_BH > 0.005).all()
 
 

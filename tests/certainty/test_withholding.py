@@ -53,9 +53,9 @@ def test_five_units_are_the_fewest_that_carry_a_promise() -> None:
 
 
 def test_more_confidence_promises_less() -> None:
-    alarms_of_units = UnitAlarms(np.array([0.0, 1, 2, 0, 1, 0, 0, 1]), np.ones(8))
+    alarms_of_units = UnitAlarms(np.array([0.0, 1, 2, 0, 1, 0, 0, 0] * 3), np.ones(24))
     assert within_budget(alarms_of_units, 1.0, 0.8)
-    assert not within_budget(alarms_of_units, 1.0, 0.99)
+    assert not within_budget(alarms_of_units, 1.0, 0.9999)
 
 
 def test_policy_none_withholds_nothing() -> None:

@@ -88,7 +88,11 @@ def latest(made: Windows, risk_BH: Any, cut_H: Any) -> list[dict[str, Any]]:
     nothing = np.zeros(1)
     frames = tuple(Frame(("p",), nothing, nothing, nothing, nothing) for _ in range(ROWS))
     bundle: Any = SimpleNamespace(
-        horizons=HORIZONS, family="hybrid", name="ahu-0", decision=decided(cut_H)
+        horizons=HORIZONS,
+        family="hybrid",
+        name="ahu-0",
+        decision=decided(cut_H),
+        sureness=lambda *_: None,
     )
     newest = Newest(windows=made, frames=frames, learning_left=(None,) * ROWS, doubts=((),) * ROWS)
     return latest_records(newest, risk_BH, [{} for _ in range(ROWS)], bundle)

@@ -7,7 +7,7 @@ import datetime as dt
 import pytest
 
 from hvac.explain.reason import PastCase, Reason
-from hvac.explain.wording import case_sentence, reasons_line, sentence, strength
+from hvac.explain.wording import case_sentence, reason_sentence, reasons_line, strength
 from hvac.words import LANGUAGES, read_texts
 
 WORN = Reason(
@@ -51,18 +51,18 @@ CASES = {
 
 @pytest.mark.parametrize("text", CASES)
 def test_reason_reads_as_a_sentence(text: str) -> None:
-    assert sentence(CASES[text], "en") == text
+    assert reason_sentence(CASES[text], "en") == text
 
 
 def test_reason_reads_as_a_japanese_sentence() -> None:
     expected = (
         "vibration が普段より高い（最近 4.2、普段 2.4）、5月12日ごろから、同種設備より 1.5 高い"
     )
-    assert sentence(WORN, "ja") == expected
+    assert reason_sentence(WORN, "ja") == expected
 
 
 def test_a_gap_to_peers_within_the_usual_spread_is_not_named() -> None:
-    assert "peers" not in sentence(WORN._replace(over_peers=0.1), "en")
+    assert "peers" not in reason_sentence(WORN._replace(over_peers=0.1), "en")
 
 
 def test_line_holds_what_raises_the_risk_only() -> None:

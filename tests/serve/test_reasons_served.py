@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from hvac.explain.wording import sentence
+from hvac.explain.wording import reason_sentence
 from serve.bodies.schemas import AskedUnit
 from serve.service import Service
 from tests.models.models_example import bundle
@@ -47,7 +47,7 @@ def test_answer_with_explain_holds_reasons_and_cases(client: TestClient, service
         assert [reason["player"] for reason in horizon["reasons"]] == [r.player for r in expected]
         for shown, reason in zip(horizon["reasons"], expected, strict=True):
             assert shown["log_odds"] == pytest.approx(reason.log_odds)
-            assert shown["text"]["ja"] == sentence(reason, "ja")
+            assert shown["text"]["ja"] == reason_sentence(reason, "ja")
     assert any(horizon["reasons"] for horizon in prediction["horizons"])
     assert len(prediction["past_cases"]) == 3
     for case in prediction["past_cases"]:
@@ -81,7 +81,7 @@ def test_page_shows_the_reasons(client: TestClient, service: Service, language: 
     reasons = window["reasons"][shown["horizon"]]
     assert reasons
     for reason in reasons:
-        assert sentence(reason, language) in text
+        assert reason_sentence(reason, language) in text
 
 
 def test_list_and_csv_show_the_first_reason_of_an_alarm(
