@@ -33,7 +33,9 @@ RECIPE = Recipe(
 needing = SimpleNamespace(
     config=SimpleNamespace(needs=("recent", "raw", "peers", "residuals", "context"))
 )
-BUNDLE: Any = SimpleNamespace(recipe=RECIPE, model=needing, encoder=None)
+BUNDLE: Any = SimpleNamespace(
+    recipe=RECIPE, model=needing, needs=needing.config.needs, encoder=None
+)
 
 
 @pytest.fixture(scope="module")
