@@ -12,7 +12,9 @@ again to learn which points each failure moved.
   those of healthy windows: the first reason, one at random, and the one that is most important over
   the class (mean absolute contribution). Intervals over machines.
 - sum: the largest distance between the sum of contributions and the log-odds.
-- milliseconds of CPU a window for three horizons, beside a million additions.
+- milliseconds of CPU a window for three horizons, one by one and in bulk, beside a million additions.
+- scoring: CPU of the newest windows without reasons, beside that of the same bundles as they were
+  before reasons and bands (ratio).
 
 Writes results/reasons.json.
 """
@@ -32,12 +34,13 @@ import torch
 
 from hvac.evaluation.bootstrap import unit_weights
 from hvac.explain.background import nearest_in_year
+from hvac.features.describe import Scene
 from hvac.features.table import Windows, concat
 from hvac.models.family import NEEDS
 from hvac.panel.grid import Unit
 from hvac.scoring.bundle import Bundle
 from hvac.scoring.explanations import explain_newest
-from hvac.scoring.latest import Newest, newest
+from hvac.scoring.latest import Newest, latest_rows, newest
 from hvac.simulate.catalogue import KINDS
 from hvac.simulate.fleet import simulate
 from ray_jobs.run.records import IngestRecord, TrainRecord
@@ -50,6 +53,7 @@ from ray_jobs.tables.windows_table import load_recipes
 
 GROWN_DAYS = 14
 MOST_ALARMS = 800
+SCORED_SCENES, ROUNDS = 24, 4
 
 
 def main() -> None:
@@ -69,12 +73,15 @@ def main() -> None:
     seconds: list[float] = []
     gaps: list[float] = []
     rows = []
+    scenes_of_class: dict[str, list[Scene]] = {}
     for bucket in buckets:
         for scene, recipe in bucket_scenes(plan, bucket):
             bundle = bundles[recipe.class_name]
             for day in days_of_unit.get(Unit(*scene.panel.unit), ()):
                 latest = newest([scene], recipe, end_day=day)
                 rows.append(_row(bundle, latest, failures, seconds, gaps))
+            if len(scenes_of_class.setdefault(recipe.class_name, [])) < SCORED_SCENES:
+                scenes_of_class[recipe.class_name].append(scene)
     table = pd.DataFrame(rows)
     start = time.process_time()
     sum(range(10**6))
@@ -85,7 +92,9 @@ def main() -> None:
         "deletion": _deleted(table),
         "largest_gap_of_the_sum": max(gaps),
         "milliseconds_a_window": 1e3 * float(np.median(seconds)),
+        "milliseconds_a_window_in_bulk": 1e3 * _bulk_seconds(bundles, scenes_of_class),
         "milliseconds_a_million_additions": 1e3 * additions,
+        "scoring_without_reasons": _scoring_ratio(bundles, scenes_of_class),
     }
     shown = [Row(name, "", f"{value}", "reasons", None) for name, value in results.items()]
     record("reasons", machine(("numpy", "numba"), cores=1), shown, results, asked.quick)
@@ -172,6 +181,32 @@ def _row(
         "falls": [risk - _risk_without(bundle, windows, p) for p in range(len(added_P))],
         **falls,
     }
+
+
+def _bulk_seconds(bundles: dict[str, Bundle], scenes: dict[str, list[Scene]]) -> float:
+    """Return the CPU seconds of one window where the windows of a class are explained together."""
+    spent, count = 0.0, 0
+    for name, bundle in bundles.items():
+        windows = bundle.prepared(newest(scenes[name], bundle.recipe).windows)
+        windows = windows.take(windows.column("status") == "ok")
+        start = time.process_time()
+        bundle.contributions(windows)
+        spent += time.process_time() - start
+        count += len(windows)
+    return spent / count
+
+
+def _scoring_ratio(bundles: dict[str, Bundle], scenes: dict[str, list[Scene]]) -> float:
+    """Return how much longer scoring takes with bands, beside the bundle of before."""
+    spent = {"now": 0.0, "before": 0.0}
+    for name, bundle in bundles.items():
+        before = replace(bundle, background=None, cases=None, certainty=None)
+        latest_rows(scenes[name][:2], before)
+        for label, scorer in (("before", before), ("now", bundle)) * ROUNDS:
+            start = time.process_time()
+            latest_rows(scenes[name], scorer)
+            spent[label] += time.process_time() - start
+    return spent["now"] / spent["before"]
 
 
 def _mode(units: Any, unit: str, end_day: int, modes: dict[str, Any]) -> dict[str, float]:

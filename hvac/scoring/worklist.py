@@ -144,6 +144,11 @@ def _nested(alarms: dict[int, bool]) -> dict[int, bool]:
     return {horizon: first is not None and horizon >= first for horizon in alarms}
 
 
+def is_sure_alarm(entry: RankedUnit, horizon: int) -> bool:
+    """Tell whether equipment alarms at a horizon, and the alarm is not withheld."""
+    return bool(entry["alarms"].get(horizon)) and horizon not in entry["unsure"]
+
+
 def write_ranking(entries: Sequence[RankedUnit], path: AnyPath, language: str) -> None:
     """Write the ranking as CSV with a byte-order mark, so that Excel in Japan reads it as UTF-8."""
     write_text(path, ranking_csv(entries, language), newline="")

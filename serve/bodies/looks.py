@@ -11,7 +11,10 @@ _Class = TypedDict("_Class", {"class": str})
 
 
 class RankedEquipment(_Class):
-    """One piece of equipment in the ranking of a facility; risks and alarms are by horizon."""
+    """One piece of equipment in the ranking of a facility; risks and alarms are by horizon.
+
+    `needs_look` holds the horizons at which an alarm is withheld, or no machine is like this one.
+    """
 
     rank: int
     facility_id: str
@@ -24,6 +27,7 @@ class RankedEquipment(_Class):
     point_id: str | None
     risks: dict[int, float]
     alarms: dict[int, bool]
+    needs_look: list[int]
 
 
 class RankedAnswer(TypedDict):

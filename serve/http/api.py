@@ -294,6 +294,7 @@ def _ranked(rank: int, entry: RankedUnit) -> RankedEquipment:
         "point_id": entry["point"],
         "risks": entry["risks"],
         "alarms": entry["alarms"],
+        "needs_look": entry["unsure"],
     }
 
 

@@ -20,7 +20,7 @@ from hvac.explain.wording import case_sentence, reason_sentence, strength
 from hvac.panel.grid import Unit
 from hvac.readings.registers import OPEN_END
 from hvac.scoring.latest_rows import LatestRow, RankedUnit
-from hvac.scoring.worklist import doubts_text, ranking_csv
+from hvac.scoring.worklist import doubts_text, is_sure_alarm, ranking_csv
 from hvac.words import short_number
 from serve.bodies.answers import grade
 from serve.bodies.schemas import AskedUnit
@@ -215,7 +215,7 @@ def _summary(entries: list[RankedUnit]) -> AlarmCount:
     horizons = _horizons(entries)
     return {
         "horizons": horizons,
-        "in_alarm": sum(bool(e["alarms"].get(horizons[0])) for e in entries) if horizons else 0,
+        "in_alarm": sum(is_sure_alarm(e, horizons[0]) for e in entries) if horizons else 0,
     }
 
 

@@ -10,7 +10,7 @@ from typing import TypedDict, TypeVar
 from hvac.days import EPOCH
 from hvac.panel.windows import OK
 from hvac.scoring.latest_rows import RankedUnit, StoredRow
-from hvac.scoring.worklist import ranking
+from hvac.scoring.worklist import is_sure_alarm, ranking
 from serve.bodies.problems import Refused
 from serve.graph.rows import ExplainedRow, Rows
 
@@ -81,12 +81,14 @@ def facility_summary(name: str, units: int, rows: Rows) -> FacilitySummary:
     entries = ranked_units(rows)
     alarms = {}
     for horizon in sorted({row["horizon"] for row in rows}):
-        alarms[str(horizon)] = sum(bool(entry["alarms"].get(horizon)) for entry in entries)
+        alarms[str(horizon)] = sum(is_sure_alarm(entry, horizon) for entry in entries)
     scored = {row["equipment_id"] for row in rows if row["status"] == OK}
     return {
         "facility_id": name,
         "equipment": units,
-        "in_alarm": sum(any(entry["alarms"].values()) for entry in entries),
+        "in_alarm": sum(
+            any(is_sure_alarm(entry, horizon) for horizon in entry["alarms"]) for entry in entries
+        ),
         "alarms": alarms,
         "not_scored": units - len(scored),
         "end_date": max((row["end_date"] for row in rows), default=None),

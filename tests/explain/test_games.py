@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from hvac.errors import BundleError
-from hvac.explain.games import game_of
-from hvac.models.families import config_of
+from hvac.explain.games import game_of, has_reasons
+from hvac.models.families import FAMILIES, config_of
 from tests.explain.explain_example import (
+    EVERY,
     SMALL,
     background,
     coalition_value,
@@ -36,8 +37,13 @@ def test_shapley_values_are_those_of_the_definition(name: str) -> None:
     assert np.abs(phi_PH).max() > 1e-3
 
 
+def test_every_family_with_reasons_is_tested() -> None:
+    with_reasons = {name for name in FAMILIES if has_reasons(config_of(name))}
+    assert with_reasons == set(EVERY)
+
+
 @pytest.mark.parametrize("points", [2, 8])
-@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize("name", EVERY)
 def test_reasons_add_up_to_the_difference_from_the_background(name: str, points: int) -> None:
     shown, behind = ready(explained(points)), ready(background(points))
     phi_BPH = game(name, points).contributions(shown, [ALL, ALL, 0b101])

@@ -108,3 +108,38 @@ def test_page_of_a_bundle_made_before_reasons_says_so(tmp_path: Path, language: 
         answer = client.post("/v1/predict", json=body, params={"explain": True})
     assert answer.status_code == 422
     assert "made before reasons: train anew" in answer.json()["error"]
+
+
+def test_withheld_alarms_are_told_apart_and_not_counted(service: Service, tmp_path: Path) -> None:
+    """A bundle that asks for more similar machines than there are withholds every alarm."""
+    made = bundle()
+    assert made.certainty is not None
+    strict = made.certainty._replace(rule=made.certainty.rule._replace(least_similar=10_000))
+    own = scored(service_of(tmp_path, replace(made, certainty=strict)))
+    alarmed = [entry for entry in own.ranking() if any(entry["alarms"].values())]
+    assert alarmed
+    assert all(entry["unsure"] for entry in alarmed)
+    assert all(facility["in_alarm"] == 0 for facility in own.facilities(lambda _: True))
+    with client_of(own) as client:
+        text = client.get("/", params={"lang": "en"}).text
+        assert "needs a look" in text
+        assert "0 with an alarm" in text
+        path = f"/equipment/{RISING.facility_id}/{RISING.equipment_id}"
+        assert "判定保留" in client.get(path, params={"lang": "ja"}).text
+        ranked = client.get(f"/v1/facilities/{RISING.facility_id}/ranking").json()["ranking"]
+        assert ranked[0]["needs_look"]
+        assert "needs a look" in client.get("/ranking.csv", params={"lang": "en"}).text
+
+
+@pytest.mark.parametrize("language", ["en", "ja"])
+def test_page_shows_the_band_and_similar_machines(
+    client: TestClient, service: Service, language: str
+) -> None:
+    path = f"/equipment/{RISING.facility_id}/{RISING.equipment_id}"
+    text = client.get(path, params={"lang": language}).text
+    (row, *_) = service.rows(*RISING)
+    assert row["risk_low"] is not None
+    assert row["risk_low"] <= row["risk"] <= row["risk_high"]
+    expected = {"en": f"{row['similar_units']} other machines", "ja": f"{row['similar_units']} 台"}
+    assert row["similar_units"] == 0 or expected[language] in text
+    assert {"en": "likely between", "ja": "おそらく"}[language] in text
