@@ -37,7 +37,6 @@ from ray_jobs.tables.buckets import (
     bucket_windows,
     done_file,
     fetched,
-    is_predecessor,
     make_plan,
     mark_done,
 )
@@ -87,7 +86,7 @@ def _featurize(
     parts = label_keys(splitter, follow_up, per_facility)
     peers = (
         {}
-        if is_predecessor(config)
+        if config.ready_windows
         else make_peers(
             workspace.root, workspace.panel, registry, recipes, buckets, each=per_facility
         )

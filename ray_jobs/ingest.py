@@ -150,7 +150,7 @@ def _ingest(
         months=kept_tables(panel, keys, "months"),
     )
     registry.save(panel)
-    if source.format != "seed":
+    if not source.ready_windows:
         counts |= count_overlaps(
             panel, {key: kept_tables(panel, [key], "series") for key in keys}, per_facility
         )
@@ -229,7 +229,7 @@ def _facilities(source: SourceConfig, files: list[str]) -> int:
 
 def _first_ids(path: str, source: SourceConfig) -> Generator[Column, None, None]:
     """Yield the facility ids of each batch of a file, before its notation is settled."""
-    if source.format == "seed":
+    if source.ready_windows:
         yield from (table["facility_id"] for table, _ in read_batches(path, source))
         return
     raws = read_raw(open_table(path, source), source, batch_rows=FIRST_ROWS)

@@ -72,7 +72,7 @@ def run(config: RunConfig) -> ScoreRecord:
     workspace = workspace_of(config)
     trained = workspace.record(TrainRecord)
     ingested = workspace.record(IngestRecord)
-    if config.source is not None and config.source.format == "seed":
+    if config.ready_windows:
         log.info(
             "score: the predecessor's CSV holds ready windows and no record, so there is no newest"
             " window to score"

@@ -65,7 +65,7 @@ def read_raw(file: TableFile, source: SourceConfig, *, batch_rows: int) -> Itera
 
     Raises InputError for the predecessor's format, which holds windows instead of readings.
     """
-    if source.format == "seed":
+    if source.ready_windows:
         raise InputError(
             f"{file.path}: source.format: seed holds windows, not readings: set another one"
         )

@@ -115,6 +115,11 @@ class SourceConfig(Config):
     wide: WideConfig | None = None
     """The columns of a wide table; required by `format: wide`."""
 
+    @property
+    def ready_windows(self) -> bool:
+        """Tell whether the files hold ready windows and no readings, as the predecessor's do."""
+        return self.format == "seed"
+
     @field_validator("decimal", "thousands", "delimiter", mode="before")
     @classmethod
     def _take_signs_by_name(cls, given: Json) -> Json:

@@ -206,13 +206,18 @@ class RunConfig(Config):
             any("values" in columns_for(model.reads) for model in models) if kept is None else kept
         )
 
+    @property
+    def ready_windows(self) -> bool:
+        """Tell whether the source holds ready windows and no record, as the predecessor's does."""
+        return self.source is not None and self.source.ready_windows
+
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
         if (self.source is None) == (self.simulate is None):
             raise ValueError(
                 "give either a 'source' section (tables to read) or a 'simulate' section, not both"
             )
-        if self.source and self.source.format == "seed":
+        if self.source and self.ready_windows:
             if self.windows.normalise != "none":
                 raise ValueError(
                     "the predecessor's format holds windows without their history: set"

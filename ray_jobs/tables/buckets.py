@@ -45,11 +45,6 @@ class BucketPlan:
     peers: Mapping[tuple[str, str], PeerFile] = field(default_factory=dict)
 
 
-def is_predecessor(config: RunConfig) -> bool:
-    """Return whether the source holds the predecessor's ready windows, which have no record."""
-    return config.source is not None and config.source.format == "seed"
-
-
 def make_plan(config: RunConfig, workspace: Workspace, recipes: dict[str, Recipe]) -> BucketPlan:
     """Return the plan of a run."""
     registry = Registry.load(workspace.panel)
@@ -59,7 +54,7 @@ def make_plan(config: RunConfig, workspace: Workspace, recipes: dict[str, Recipe
         registry,
         recipes,
         None,
-        is_predecessor(config),
+        config.ready_windows,
     )
 
 

@@ -99,7 +99,7 @@ def read_batches(
     path: str, source: SourceConfig
 ) -> Generator[tuple[pa.Table, GateResult | PredecessorBatch], None, None]:
     """Yield each batch of a file as stored: readings, or the predecessor's ready windows."""
-    if source.format != "seed":
+    if not source.ready_windows:
         yield from ((result.readings, result) for result in read_readings(path, source))
         return
     first_row = 0

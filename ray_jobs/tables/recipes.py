@@ -64,8 +64,7 @@ def fit_recipes(
 
 def check_kinds(config: RunConfig, registry: Registry) -> None:
     """Raise InputError where a kind of events is to be predicted that the log does not have."""
-    ready = config.source is not None and config.source.format == "seed"
-    if config.labels.source != "events" or ready:
+    if config.labels.source != "events" or config.ready_windows:
         return
     if not registry.event_kinds:
         without_log = config.source is not None and not config.source.events
