@@ -40,7 +40,8 @@ from hvac.models.family import NEEDS
 from hvac.panel.grid import Unit
 from hvac.scoring.bundle import Bundle
 from hvac.scoring.explanations import explain_newest
-from hvac.scoring.latest import Newest, latest_rows, newest
+from hvac.scoring.latest import latest_rows
+from hvac.scoring.newest_windows import Newest, newest
 from hvac.simulate.catalogue import KINDS
 from hvac.simulate.fleet import simulate
 from ray_jobs.run.records import IngestRecord, TrainRecord

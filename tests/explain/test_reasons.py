@@ -18,7 +18,8 @@ from hvac.models.family import prepared
 from hvac.panel.grid import Unit, panels
 from hvac.scoring.bundle import Bundle
 from hvac.scoring.explanations import explain_newest
-from hvac.scoring.latest import latest_rows, newest
+from hvac.scoring.latest import latest_rows
+from hvac.scoring.newest_windows import newest
 from tests.models.models_example import HORIZONS, bundled, fit_family, packaged_encoder, recipe
 from tests.panel.panel_example import readings, series
 
