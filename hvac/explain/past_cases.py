@@ -32,7 +32,7 @@ LOOKED_AT: Final = ("recent", "peers", "residuals", "context")  # what makes two
 MOST: Final = 256
 DIMENSIONS: Final = 16
 SHOWN: Final = 3
-NEAR_SHARE: Final = 0.9
+NEAR_SHARE: Final = 0.95
 NONE_BEGAN: Final = 0
 PREFIX: Final = "case."
 
@@ -57,7 +57,7 @@ class PastCases(NamedTuple):
     def similar(self, windows: Windows) -> Ints:
         """Count the other units that looked alike, for every window: [B].
 
-        Alike: nearer than 90 % of the cases are to the nearest case of another unit.
+        Alike: nearer than 95 % of the cases are to the nearest case of another unit.
         """
         place_BD = _scaled(windows, self.blocks, self.scaler) @ self.basis_ND
         own_B = zip(windows.column("facility_id"), windows.column("equipment_id"), strict=True)
@@ -190,7 +190,7 @@ def _apart(place_MD: AnyFloats, place_D: AnyFloats) -> AnyFloats:
 
 
 def _radius(place_MD: AnyFloats, units: tuple[tuple[str, str], ...]) -> float:
-    """Return the distance within which 90 % of the cases have one of another unit."""
+    """Return the distance within which 95 % of the cases have one of another unit."""
     _, unit_M = np.unique(["\x1f".join(unit) for unit in units], return_inverse=True)
     nearest = []
     for place_D, unit in zip(place_MD, unit_M, strict=True):
