@@ -16,7 +16,7 @@ from typing import Any, Final
 import numpy as np
 import pyarrow as pa
 
-from hvac.arrays import AnyArray, DayNumbers, Ints
+from hvac.arrays import AnyArray, Bools, DayNumbers, Ints
 from hvac.errors import BundleError
 from hvac.features.table import KEY_SCHEMA, Windows
 from hvac.models.family import NEEDS
@@ -41,20 +41,28 @@ EXPLAINED: Final = (
 def choose_background(windows: Windows, needs: tuple[str, ...]) -> Windows:
     """Choose healthy windows of training units, dealt over the seasons and their units.
 
-    Healthy: an anomaly is known not to begin within any horizon. Where there is none, all windows
-    are taken to be usual.
+    Healthy: an anomaly is known not to begin within the longest horizon; where no window is, within
+    the next shorter one. Where there is none at all, all windows are taken to be usual.
 
     Args:
         windows: labelled windows that a family learned from.
         needs: what the family looks at (`FamilyConfig.needs`).
     """
-    y_BH, known_BH = windows.labels
-    healthy_B = known_BH[:, -1] & ~(y_BH & known_BH).any(axis=1)
-    rows = np.flatnonzero(healthy_B if healthy_B.any() else np.ones(len(windows), dtype=bool))
+    rows = np.flatnonzero(_healthy(windows))
     numbers = sum(_width(windows, need) for need in needs)
     count = max(min(KEPT, MOST_NUMBERS // max(numbers, 1)), COMPARED)
     chosen = np.sort(dealt(windows, rows, count))
     return only_needed(windows.take(chosen), needs)
+
+
+def _healthy(windows: Windows) -> Bools:
+    y_BH, known_BH = windows.labels
+    calm_B = ~(y_BH & known_BH).any(axis=1)
+    for h in reversed(range(y_BH.shape[1])):
+        healthy_B = known_BH[:, h] & calm_B
+        if healthy_B.any():
+            return np.asarray(healthy_B)
+    return np.ones(len(windows), dtype=bool)
 
 
 def _width(windows: Windows, need: str) -> int:
