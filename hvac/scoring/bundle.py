@@ -228,7 +228,7 @@ class Bundle:
             One row per unit (or point) and horizon: ids, `class`, `end_date`, `horizon`, `risk`,
             `threshold`, `alarm`, `status`, `learning_days_left`, `observed_share`; how sure:
             `risk_low`, `risk_high`, `needs_look`, `similar_units`; and `why`, what raises the risk
-            where there is an alarm (missing for bundles without reasons). Where `status`
+            where the unit alarms at any horizon (missing for bundles without reasons). Where `status`
             is not "ok" there is no risk: "learning" (too few days yet), "insufficient_data",
             "other_class" (another bundle's), "no_known_point" (none of the bundle's points).
 

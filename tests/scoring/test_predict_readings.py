@@ -54,7 +54,8 @@ def test_risks_come_with_their_bands_and_alarms_with_reasons(trained: Bundle) ->
     assert (risks["risk"] <= risks["risk_high"]).all()
     assert (risks["similar_units"] >= 0).all()
     assert risks["alarm"].any()
-    assert risks.loc[risks["why"].notna(), "alarm"].all()
+    alarmed = risks.groupby("equipment_id")["alarm"].transform("any")
+    assert alarmed[risks["why"].notna()].all()
     assert risks["why"].notna().any()
 
 
