@@ -1,4 +1,4 @@
-"""What a bundle knows of its own certainty, and what it says of windows.
+"""What a bundle knows of its stored certainty, and what it says of windows.
 
 Legend: B windows, H horizons, D draws.
 """
@@ -72,9 +72,9 @@ class Certainty(NamedTuple):
             BundleError: if an array is missing, or is not of so many horizons.
         """
         try:
-            own = {name.removeprefix(PREFIX): array for name, array in arrays.items()}
-            bands = RiskBands(own["slope_DH"], own["intercept_DH"])
-            rule = Rule(own["share_H"], own["promised_H"], int(own["least_similar"][0]))
+            stored = {name.removeprefix(PREFIX): array for name, array in arrays.items()}
+            bands = RiskBands(stored["slope_DH"], stored["intercept_DH"])
+            rule = Rule(stored["share_H"], stored["promised_H"], int(stored["least_similar"][0]))
         except (KeyError, IndexError) as error:
             raise BundleError(f"its risk bands are damaged ({error})") from error
         shapes = {bands.slope_DH.shape, bands.intercept_DH.shape}

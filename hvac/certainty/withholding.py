@@ -65,8 +65,8 @@ def false_alarms(
     windows = sorted(zip(unit_B[alarm_B].tolist(), end_day_B[alarm_B].tolist(), strict=True))
     places = np.array(windows, dtype=np.int64).reshape(-1, 2)
     for unit, first, last in zip(*episodes, strict=True):
-        own = places[places[:, 0] == unit, 1]
-        days = own[(own >= first) & (own <= last)].tolist()
+        unit_days = places[places[:, 0] == unit, 1]
+        days = unit_days[(unit_days >= first) & (unit_days <= last)].tolist()
         false_U[unit] += not any((int(unit), day) in true_day for day in days)
     stride = infer_stride(units_B, end_day_B)
     years_U = np.array([unit_years(count, stride) for count in np.bincount(unit_B)])

@@ -102,5 +102,5 @@ def _gain(windows: Windows, error_B: Floats, narrow_B: Bools, replicates: int) -
 
     everything, all_R = means(np.ones(len(error_B), dtype=bool))
     kept, kept_R = means(narrow_B)
-    found = interval(Replicated(everything - kept, all_R - kept_R))
-    return {"value": found.value, "low": found.low, "high": found.high}
+    gain = interval(Replicated(everything - kept, all_R - kept_R))
+    return {"value": gain.value, "low": gain.low, "high": gain.high}
