@@ -8,12 +8,12 @@ Legend: B windows, W background windows.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 
 from hvac.arrays import AnyArray, Bools, DayNumbers, Ints
@@ -24,6 +24,7 @@ from hvac.models.family import NEEDS
 KEPT: Final = 64
 COMPARED: Final = 32
 SEASONS: Final = 4
+SEED: Final = 18
 DAYS_OF_YEAR: Final = 365.25
 MOST_NUMBERS: Final = 100_000  # kept per bundle (0.4 MB); many points mean fewer windows
 EXPLAINED: Final = (
@@ -72,22 +73,15 @@ def _width(windows: Windows, need: str) -> int:
 
 def dealt(windows: Windows, rows: Ints, count: int) -> Ints:
     """Take windows in turn from every season, and within a season from every unit."""
-    units = windows.units
-    season_B = (windows.end_day_B % DAYS_OF_YEAR / DAYS_OF_YEAR * SEASONS).astype(int)
-    of_unit: dict[tuple[int, str], list[int]] = defaultdict(list)
-    for row in rows.tolist():
-        of_unit[int(season_B[row]), units[row]].append(row)
-    rounds = []
-    for (season, unit), own_rows in of_unit.items():
-        spread = np.random.default_rng(len(own_rows)).permutation(own_rows)
-        rounds += [(turn, season, unit, row) for turn, row in enumerate(spread.tolist())]
-    by_season: dict[int, list[int]] = defaultdict(list)
-    for _, season, _, row in sorted(rounds):
-        by_season[season].append(row)
-    turns = []
-    for season, own_rows in sorted(by_season.items()):
-        turns += [(turn, season, row) for turn, row in enumerate(own_rows)]
-    return np.array([row for _, _, row in sorted(turns)[:count]], dtype=np.int64)
+    mixed = np.random.default_rng(SEED).permutation(rows)
+    share_of_year_B = windows.end_day_B[mixed] % DAYS_OF_YEAR / DAYS_OF_YEAR
+    season_B = (share_of_year_B * SEASONS).astype(int)
+    order = pd.DataFrame({"row": mixed, "season": season_B, "unit": windows.units[mixed]})
+    order["turn_of_unit"] = order.groupby(["season", "unit"]).cumcount()
+    order = order.sort_values(["turn_of_unit", "unit"], kind="stable")
+    order["turn_of_season"] = order.groupby("season").cumcount()
+    order = order.sort_values(["turn_of_season", "season"], kind="stable")
+    return order["row"].to_numpy()[:count]
 
 
 def only_needed(windows: Windows, needs: tuple[str, ...]) -> Windows:
