@@ -111,6 +111,7 @@ def _sureness(bundle: Bundle, windows: Windows, replicates: int) -> JsonObject:
         sure,
         bundle.certainty.rule.promised_H,
         bundle.horizons,
+        calibration_H=bundle.training.get("calibration_widths", ()),
         replicates=replicates,
     )
     return as_json(figures)
