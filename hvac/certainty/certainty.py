@@ -25,8 +25,8 @@ class Sureness(NamedTuple):
     """How sure the risks of windows are.
 
     `low_BH` and `high_BH`: 90 % of the draws lie between them. `similar_B`: other machines that
-    looked alike. `needs_look_BH`: alarms that are not sure enough, and windows that too few
-    machines are like: there the answer is "needs a look".
+    looked alike. `needs_look_BH`: alarms that are not sure enough, and silence about windows that
+    too few machines are like: there the answer is "needs a look".
     """
 
     low_BH: Floats
@@ -52,9 +52,10 @@ class Certainty(NamedTuple):
         low_BH, high_BH = self.bands.around(risk_BH)
         alarm_BH = alarms(risk_BH, threshold_BH)
         share_BH = alarm_shares(self.bands, risk_BH, threshold_BH)
-        kept_BH = kept(alarm_BH, share_BH, similar_B, self.rule)
-        unlike_B = similar_B < self.rule.least_similar
-        return Sureness(low_BH, high_BH, similar_B, (alarm_BH & ~kept_BH) | unlike_B[:, None])
+        kept_BH = kept(alarm_BH, share_BH, self.rule)
+        unlike_B1 = (similar_B < self.rule.least_similar)[:, None]
+        needs_look_BH = np.where(alarm_BH, ~kept_BH, unlike_B1)
+        return Sureness(low_BH, high_BH, similar_B, needs_look_BH)
 
     def arrays(self) -> dict[str, AnyArray]:
         """Return all of it as arrays by name."""
