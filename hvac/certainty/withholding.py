@@ -1,8 +1,9 @@
 """When an alarm is withheld: "needs a look" in place of a yes that is not sure enough.
 
-An alarm is kept where enough of the band's draws alarm too. How many is chosen so that the false alarms that are kept stay within a budget, at 90 %
-confidence with units as the samples, tested from the strictest rule down (learn then test,
-Angelopoulos et al. 2021). The promise holds if the future resembles the calibration period.
+An alarm is kept where enough of the band's draws alarm too. How many is chosen so that the false
+alarms that are kept stay within a budget, at 90 % confidence with units as the samples, tested from
+the strictest rule down (learn then test, Angelopoulos et al. 2021). The promise holds if the future
+resembles the calibration period.
 
 Legend: B windows, H horizons, D draws, U units.
 """
