@@ -224,10 +224,12 @@ def _platt(score_B: Floats, y_B: Floats, w_B: Floats) -> Calibrator | None:
     """Fit a logistic regression on smoothed targets; None where the slope is not positive."""
     from scipy.optimize import minimize
 
-    centre, spread = score_B.mean(), score_B.std()
+    centre = score_B.mean()
+    spread = score_B.std()
     if not spread > 1e-12 * max(1.0, abs(centre)):
         return None
-    z_B, positives = (score_B - centre) / spread, y_B.sum()
+    z_B = (score_B - centre) / spread
+    positives = y_B.sum()
     target_B = np.where(y_B > 0, (positives + 1) / (positives + 2), 1 / (len(y_B) - positives + 2))
 
     def loss_and_slope(ab: Floats) -> tuple[float, Floats]:
@@ -256,7 +258,9 @@ def _isotonic(score_B: Floats, y_B: Floats, w_B: Floats) -> Calibrator | None:
     from sklearn.isotonic import IsotonicRegression
 
     order = np.argsort(score_B, kind="stable")
-    score_B, y_B, w_B = score_B[order], y_B[order], w_B[order]
+    score_B = score_B[order]
+    y_B = y_B[order]
+    w_B = w_B[order]
     fitted_B = IsotonicRegression().fit_transform(score_B, y_B, sample_weight=w_B)
     starts_K = np.flatnonzero(np.r_[True, np.diff(fitted_B) > 1e-12])
     rows_K = np.diff(np.r_[starts_K, len(score_B)])
@@ -290,7 +294,8 @@ def _interpolate(score_B: Floats, score_K: tuple[float, ...], risk_K: tuple[floa
 
     Values are clipped to their segment, so rounding cannot break monotony.
     """
-    x_K, r_K = np.array(score_K), np.array(risk_K)
+    x_K = np.array(score_K)
+    r_K = np.array(risk_K)
     k_B = np.clip(np.searchsorted(x_K, score_B, side="right") - 1, 0, len(x_K) - 2)
     part_B = np.clip((score_B - x_K[k_B]) / (x_K[k_B + 1] - x_K[k_B]), 0, 1)
     inside_B: Floats = np.clip(

@@ -91,18 +91,19 @@ def _pooled(parts: Mapping[str, CalPart], log_odds: bool) -> dict[str, Calibrato
     untouched = {name: Calibrator(method="shift") for name in parts} if log_odds else {}
     score_KB = [np.asarray(part.score_B, np.float64) for part in parts.values()]
     y_KB = [np.asarray(part.y_B, np.float64) for part in parts.values()]
-    positives, windows = sum(y_B.sum() for y_B in y_KB), sum(map(len, y_KB))
+    positives = sum(y_B.sum() for y_B in y_KB)
+    windows = sum(map(len, y_KB))
     joined = np.concatenate(score_KB)
-    centre, spread = joined.mean(), joined.std()
+    centre = joined.mean()
+    spread = joined.std()
     if min(positives, windows - positives) < PLATT_POSITIVES or not spread > 1e-12 * max(
         1.0, abs(centre)
     ):
         return untouched
     machines = np.array([part.groups for part in parts.values()], np.float64)
-    low, high = (
-        1 / (windows - positives + 2),
-        (positives + 1) / (positives + 2),
-    )  # Platt's smoothed targets
+    # Platt's smoothed targets
+    low = 1 / (windows - positives + 2)
+    high = (positives + 1) / (positives + 2)
     lines_K2 = _lines(
         [(score_B - centre) / spread for score_B in score_KB],
         [np.where(y_B > 0, high, low) for y_B in y_KB],
@@ -148,7 +149,8 @@ def _lines(
     rate = float(np.average(rates, weights=machines_K))
 
     def loss(at: Floats) -> tuple[float, Floats]:
-        shared_2, own_K2 = at[:2], at[2:].reshape(-1, 2)
+        shared_2 = at[:2]
+        own_K2 = at[2:].reshape(-1, 2)
         value = float((own_K2**2).sum()) / (2 * PRIOR_STD**2)
         gradient_K2 = np.empty_like(own_K2)
         for k, (z_B, target_B, share_B) in enumerate(zip(z_KB, target_KB, share_KB, strict=True)):
@@ -197,13 +199,11 @@ def correct(
     >>> round(correct({"pump": Calibrator(method="shift")}, {"pump": five})["pump"].intercept, 3)
     0.037
     """
-    odds_B, y_B, w_B = (
-        np.concatenate(columns)
-        for columns in zip(
-            *map(_calibrated, calibrators.values(), (parts[name] for name in calibrators)),
-            strict=True,
-        )
-    )
+    calibrated = [_calibrated(calibrators[name], parts[name]) for name in calibrators]
+    odds, labels, weights = zip(*calibrated, strict=True)
+    odds_B = np.concatenate(odds)
+    y_B = np.concatenate(labels)
+    w_B = np.concatenate(weights)
     groups = [f"{name}\x1f{group}" for name in calibrators for group in parts[name].groups_B]
     strength = balanced_units(np.array(groups), y_B)
     if not strength:

@@ -145,7 +145,8 @@ def _observed(series: Series) -> Floats:
 def _mark_anomalies(axes: Axes, series: Series) -> None:
     place_T = _place(series)
     for anomaly in series.anomalies:
-        first, last = place_T[anomaly.start], place_T[anomaly.end - 1]
+        first = place_T[anomaly.start]
+        last = place_T[anomaly.end - 1]
         axes.axvspan(first, last, color=EVENT, alpha=0.35, lw=0)
 
 
@@ -184,7 +185,8 @@ def probability_figure(
         panels = figure.subplots(1, len(parts), sharey=True, squeeze=False)[0]
         for axes, (part, scores) in zip(panels, parts.items(), strict=True):
             for anomalous, colour in COLOURS.items():
-                places, values = [], []
+                places = []
+                values = []
                 for place, one in enumerate(scores):
                     if bool(one.series.anomalies) == anomalous:
                         places.append(place)
@@ -195,7 +197,8 @@ def probability_figure(
             axes.set(xlabel=words("axis.series"), ylim=(-0.03, 1.03))
             axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         figure.axes[0].set_ylabel(words("axis.probability"))
-        normal, anomalous_text = words("axis.normal"), words("axis.anomalous")
+        normal = words("axis.normal")
+        anomalous_text = words("axis.anomalous")
         handles = [
             Line2D([], [], color=PAST, ls="", marker="o", label=normal),
             Line2D([], [], color=ALARM, ls="", marker="o", label=anomalous_text),

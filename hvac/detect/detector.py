@@ -25,7 +25,9 @@ from hvac.models.cnn1d import Cnn1d, Cnn1dConfig
 from hvac.models.family import no_encoder
 from hvac.storage import AnyPath, local_folder, replacing_folder
 
-FORMAT, MANIFEST, WEIGHTS = 1, "manifest.json", "model.safetensors"
+FORMAT = 1
+MANIFEST = "manifest.json"
+WEIGHTS = "model.safetensors"
 
 
 class AnomalyScorer(Protocol):

@@ -74,7 +74,8 @@ def read_records(config: RecordsConfig) -> tuple[list[Series], dict[str, dict[st
         SplitError: if a border lies outside of the record, or inside of an anomaly.
     """
     labels = _read_labels(config.anomalies)
-    series, counts = [], {}
+    series = []
+    counts = {}
     for record in config.records:
         time_T, value_T, counts[record.name] = _read(record, config)
         spans = _spans(record, labels, config.anomalies, time_T)

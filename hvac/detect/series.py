@@ -207,7 +207,8 @@ def from_table(table: pa.Table, facts: Sequence[SeriesFacts]) -> list[Series]:
     starts = np.searchsorted(number_N, np.arange(len(facts) + 1))
     series = []
     for number, of_series in enumerate(facts):
-        start, stop = starts[number], starts[number + 1]
+        start = starts[number]
+        stop = starts[number + 1]
         series.append(_series(table.slice(start, stop - start), of_series))
     return series
 

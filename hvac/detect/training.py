@@ -132,6 +132,8 @@ def settle_tie(state: FitState) -> None:
     of nothing.
     """
     rows = state.history_H[0]
-    kept, last = rows[state.best_epoch[0] - 1], rows[-1]
+    kept = rows[state.best_epoch[0] - 1]
+    last = rows[-1]
     if last["tune_pr_auc"] == kept["tune_pr_auc"] and last["tune_loss"] < kept["tune_loss"]:
-        state.best, state.best_epoch = [dict(state.module)], [state.epoch]
+        state.best = [dict(state.module)]
+        state.best_epoch = [state.epoch]

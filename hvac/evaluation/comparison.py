@@ -131,13 +131,13 @@ def _joined(windows: Windows) -> tuple[Windows, Ints, Ints]:
         The windows, the first window of a point that each is made of, and the place that each
         point's window goes to.
     """
-    units_B, day_B = windows.units, windows.end_day_B
+    units_B = windows.units
+    day_B = windows.end_day_B
     keys = np.array([f"{unit}\x1f{day}" for unit, day in zip(units_B, day_B, strict=True)])
     _, first, group_B = np.unique(keys, return_index=True, return_inverse=True)
     y_BH, known_BH = windows.labels
-    positive, unknown = (
-        _any(flag_BH, group_B, len(first)) for flag_BH in (y_BH & known_BH, ~known_BH)
-    )
+    positive = _any(y_BH & known_BH, group_B, len(first))
+    unknown = _any(~known_BH, group_B, len(first))
     w_BH = np.zeros(unknown.shape, np.float32)
     np.maximum.at(w_BH, group_B, windows.weights)
     return replace(windows.take(first), y_BH=positive, known_BH=~unknown, w_BH=w_BH), first, group_B
@@ -168,10 +168,8 @@ def pooled(evaluation_sets: Sequence[EvaluationSet]) -> EvaluationSet:
         )
         for name in first.risks
     }
-    windows, reference_BH = (
-        concat([t.windows for t in evaluation_sets]),
-        np.concatenate([t.reference_BH for t in evaluation_sets]),
-    )
+    windows = concat([t.windows for t in evaluation_sets])
+    reference_BH = np.concatenate([t.reference_BH for t in evaluation_sets])
     turn_B = np.repeat(
         np.arange(len(evaluation_sets)),
         [len(one.windows) for one in evaluation_sets],
@@ -194,7 +192,8 @@ def part_of(evaluation_set: EvaluationSet, keep_B: Bools) -> EvaluationSet:
         for name, risks in evaluation_set.risks.items()
     }
     turn_B = None if evaluation_set.turn_B is None else evaluation_set.turn_B[keep_B]
-    windows, reference_BH = evaluation_set.windows.take(keep_B), evaluation_set.reference_BH[keep_B]
+    windows = evaluation_set.windows.take(keep_B)
+    reference_BH = evaluation_set.reference_BH[keep_B]
     return replace(
         evaluation_set, windows=windows, risks=risks, reference_BH=reference_BH, turn_B=turn_B
     )

@@ -200,7 +200,8 @@ def _row(
     by_seed: Sequence[Evaluation],
     others: Mapping[Against, str],
 ) -> LeaderboardRow:
-    name, cost = candidate.name, candidate.cost
+    name = candidate.name
+    cost = candidate.cost
     row: LeaderboardRow = {
         "name": name,
         "family": candidate.family,

@@ -74,7 +74,8 @@ class ContextSpec:
     @classmethod
     def from_json(cls, stored: StoredContext) -> ContextSpec:
         """Return the specification that `to_json` wrote."""
-        kinds, classes = tuple(stored["kinds"]), tuple(stored["classes"])
+        kinds = tuple(stored["kinds"])
+        classes = tuple(stored["classes"])
         return cls(kinds=kinds, classes=classes, rates=stored.get("rates", {}))
 
 
@@ -97,7 +98,8 @@ def context(
     one (at most 365). Counts over days before the record began are nan. Last, the rate of some
     kinds: events per observed year, drawn towards the fleet's where the record is short.
     """
-    end_B, first_day = cut.end_day_B, panel.first_day
+    end_B = cut.end_day_B
+    first_day = panel.first_day
     columns: list[Any] = []
     for kind in spec.kinds:
         columns += _history(events.of_kinds((kind,)), end_B, first_day)

@@ -138,7 +138,9 @@ class Encoder:
         load: Callable[[], torch.nn.Module],
         weights: Weights | None = None,
     ) -> None:
-        self.spec, self._load, self._weights = spec, load, weights
+        self.spec = spec
+        self._load = load
+        self._weights = weights
         self.config: dict[str, Any] = weights.config if weights else self.model.config.to_dict()
 
     @cached_property

@@ -101,7 +101,9 @@ def _fleet_series(
     points = {}
     for unit, names in unit_column(units, "point_id_distinct").items():
         points[unit] = sorted(names)
-    values, masks, held = [], [], []
+    values = []
+    masks = []
+    held = []
     for panel in panels(fleet.readings, points):
         short = config.days - len(panel.value_TC)
         values.append(np.pad(panel.value_TC, ((0, short), (0, 0)), constant_values=np.nan).T)
@@ -162,14 +164,16 @@ def draw_series(rng: np.random.Generator, series: TrainingSeries, windows: int) 
     row_B = rng.integers(0, rows, windows)
     day_B = rng.integers(0, days - LOOKBACK - DAYS + 1, windows)
     place_BL = (row_B[:, None], day_B[:, None] + np.arange(LOOKBACK + DAYS))
-    value_BL, observed_BL = series.value_NT[place_BL], series.observed_NT[place_BL]
+    value_BL = series.value_NT[place_BL]
+    observed_BL = series.observed_NT[place_BL]
     past_BL = value_BL[:, :LOOKBACK]
     mean_B1 = past_BL.mean(axis=1, keepdims=True)
     std_B1 = past_BL.std(axis=1, keepdims=True)
     observed_B = observed_BL[:, :LOOKBACK].mean(axis=1)
     keep_B = (observed_B >= MIN_OBSERVED) & (std_B1[:, 0] > 1e-6)
     scaled_BL = ((value_BL - mean_B1) / np.maximum(std_B1, 1e-6))[keep_B]
-    past_BL, future_BD = scaled_BL[:, :LOOKBACK], scaled_BL[:, LOOKBACK:]
+    past_BL = scaled_BL[:, :LOOKBACK]
+    future_BD = scaled_BL[:, LOOKBACK:]
     return Batch(past_BL, future_BD, observed_BL[keep_B, LOOKBACK:])
 
 

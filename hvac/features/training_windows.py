@@ -27,7 +27,8 @@ IN_EPISODE = "in_episode"
 
 def label(scene: Scene, windows: Windows, recipe: Recipe) -> Windows:
     """Return the same windows with `y_BH`, `known_BH` and `w_BH`."""
-    end_day_B, horizons = windows.end_day_B, recipe.windows.horizons
+    end_day_B = windows.end_day_B
+    horizons = recipe.windows.horizons
     if recipe.labels.label == "value_at":
         limits = {"lower_TC": scene.lower_TC, "upper_TC": scene.upper_TC}
         y_BH, known_BH = value_labels(end_day_B, scene.panel, horizons=horizons, **limits)
@@ -82,7 +83,8 @@ def training_windows(
     days = np.arange(scene.panel.first_day, scene.panel.last_day + 1, dtype=np.int32)
     split_B = splitter.assign(scene.panel.unit, days)
     on_grid_B = _on_grid(days, split_B, recipe.windows)
-    days, split_B = days[on_grid_B], split_B[on_grid_B]
+    days = days[on_grid_B]
+    split_B = split_B[on_grid_B]
     inside_B = inside_episode(days, scene.targets)
     left_out: Counter[str] = Counter({PURGED: int((split_B == PURGED).sum())})
     left_out[IN_EPISODE] = int((inside_B & (split_B != PURGED)).sum())

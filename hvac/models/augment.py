@@ -81,5 +81,6 @@ def sliced(x_BCL: AnyFloats, share: float, rng: np.random.Generator) -> AnyFloat
     first_B11 = rng.uniform(0, (1 - share) * (days - 1), (len(x_BCL), 1, 1))
     position_B1L = first_B11 + (days - 1 - first_B11) * np.linspace(0, 1, days)
     left_B1L = np.minimum(position_B1L.astype(np.int64), days - 2)
-    before_BCL, after_BCL = (np.take_along_axis(x_BCL, left_B1L + step, axis=-1) for step in (0, 1))
+    before_BCL = np.take_along_axis(x_BCL, left_B1L, axis=-1)
+    after_BCL = np.take_along_axis(x_BCL, left_B1L + 1, axis=-1)
     return np.asarray(before_BCL + (after_BCL - before_BCL) * (position_B1L - left_B1L))

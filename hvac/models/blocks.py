@@ -84,7 +84,8 @@ def base_rates(windows: Windows) -> Floats:
 
     It is nan where none is known.
     """
-    y_BH, w_BH = windows.labels[0], windows.weights.astype(np.float64)
+    y_BH = windows.labels[0]
+    w_BH = windows.weights.astype(np.float64)
     with np.errstate(invalid="ignore"):
         return np.asarray((y_BH * w_BH).sum(axis=0) / w_BH.sum(axis=0))
 

@@ -119,37 +119,39 @@ class Boosting(TreeModel):
 
 def _fit_stopped(train: Windows, tune: Windows, config: BoostingConfig, h: int) -> Trees:
     """Fit one horizon; boosting stops where *tune* gains nothing more."""
-    learned, tuning = (
-        BoostingRows(
-            finite_inputs(part, config.needs),
-            part.labels[0][:, h],
-            part.weights[:, h].astype(np.float64),
-        ).known()
-        for part in (train, tune)
-    )
-    if not two_classes(tuning.y_B):
-        return _fit_trees(learned, config.replace(trees=min(config.trees, UNSTOPPED_TREES)))
-    return _fit_trees(learned, config, until=tuning)
+    learned = _known_rows(train, config, h)
+    tuning = _known_rows(tune, config, h)
+    if two_classes(tuning.y_B):
+        return _fit_trees(learned, config, until=tuning)
+    trees = min(config.trees, UNSTOPPED_TREES)
+    return _fit_trees(learned, config.replace(trees=trees))
+
+
+def _known_rows(windows: Windows, config: BoostingConfig, h: int) -> BoostingRows:
+    input_BN = finite_inputs(windows, config.needs)
+    y_B = windows.labels[0][:, h]
+    w_B = windows.weights[:, h].astype(np.float64)
+    return BoostingRows(input_BN, y_B, w_B).known()
 
 
 def _cross_fit_horizon(
     input_BN: Floats, windows: Windows, config: BoostingConfig, h: int, folds: Folds
 ) -> tuple[Trees, Floats]:
-    y_B, w_B = windows.labels[0][:, h], windows.weights[:, h].astype(np.float64)
+    y_B = windows.labels[0][:, h]
+    w_B = windows.weights[:, h].astype(np.float64)
     counts = np.arange(0, config.trees + STEP, STEP)
     staged_NB = np.empty((len(counts), len(y_B)))
     for rest_B, own_B in folds.parts:
         learned_B = rest_B if rest_B.any() else own_B
-        learned, held_out = (
-            BoostingRows(input_BN[part_B], y_B[part_B], w_B[part_B]).known()
-            for part_B in (learned_B, own_B)
-        )
+        learned = BoostingRows(input_BN[learned_B], y_B[learned_B], w_B[learned_B]).known()
+        held_out = BoostingRows(input_BN[own_B], y_B[own_B], w_B[own_B]).known()
         trees = _fit_trees(learned, config, until=held_out)
         staged_NB[:, own_B] = _staged(trees, counts, input_BN[own_B])
     loss_N = -(w_B * np.where(y_B, log_expit(staged_NB), log_expit(-staged_NB))).sum(axis=1)
     best = int(np.argmin(loss_N))
     final = config.replace(trees=max(int(counts[best]), 1))
-    return _fit_trees(BoostingRows(input_BN, y_B, w_B).known(), final), staged_NB[best]
+    known = BoostingRows(input_BN, y_B, w_B).known()
+    return _fit_trees(known, final), staged_NB[best]
 
 
 def _staged(trees: Trees, counts: Ints, input_BN: Floats) -> Floats:

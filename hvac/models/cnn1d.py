@@ -23,7 +23,8 @@ from hvac.models.family import Encoding
 from hvac.models.fitting import Network
 from hvac.models.network import NetworkModel, Shape, TrainingConfig
 
-KERNEL, POOL = 3, 2
+KERNEL = 3
+POOL = 2
 SHORTEST = KERNEL - 1 + POOL * KERNEL  # steps that leave one position for the second convolution
 
 

@@ -212,10 +212,8 @@ def fit_epochs(
         )  # its paces are of the settings of then (population based search)
         for group, (_, pace) in zip(optimiser.param_groups, network.paces(config), strict=True):
             group["pace"] = pace
-    wrapped, weighing = (
-        workers.wrap(network),
-        Weighing.make(config, counts.positive_H, counts.known_H, workers.device),
-    )
+    wrapped = workers.wrap(network)
+    weighing = Weighing.make(config, counts.positive_H, counts.known_H, workers.device)
     tensors = _Tensors.make(train, workers.device)
     while not state.ended(config):
         torch.manual_seed(
@@ -346,7 +344,8 @@ def _pr_auc(logit_B: Float32s, y_B: Bools, w_B: Float32s) -> float:
     from sklearn.metrics import average_precision_score
 
     known_B = w_B > 0
-    y_B, logit_B = y_B[known_B], logit_B[known_B]
+    y_B = y_B[known_B]
+    logit_B = logit_B[known_B]
     defined = 0 < y_B.sum() < len(y_B) and np.isfinite(logit_B).all()
     return (
         float(average_precision_score(y_B, logit_B, sample_weight=w_B[known_B]))

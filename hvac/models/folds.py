@@ -51,7 +51,8 @@ def unit_folds(windows: Windows, *, folds: int, seed: int) -> Folds:
     y_BH, known_BH = windows.labels
     positive = np.zeros(len(units), dtype=bool)
     np.logical_or.at(positive, unit_B, (y_BH & known_BH).any(axis=1))
-    classes, facilities = (windows.column(name)[first] for name in ("class", "facility_id"))
+    classes = windows.column("class")[first]
+    facilities = windows.column("facility_id")[first]
     strata: dict[Hashable, list[int]] = defaultdict(list)
     for place in sorted(
         range(len(units)), key=lambda u: hashlib.sha256(f"{seed}\x1f{units[u]}".encode()).digest()

@@ -121,7 +121,10 @@ class Fusion:
     def __init__(
         self, config: FusionConfig, blocks: dict[str, Model], platt_KHX: Floats, mix: Mix
     ) -> None:
-        self.config, self.blocks, self.platt_KHX, self.mix = config, blocks, platt_KHX, mix
+        self.config = config
+        self.blocks = blocks
+        self.platt_KHX = platt_KHX
+        self.mix = mix
 
     @property
     def parameters(self) -> int:
@@ -163,10 +166,8 @@ class Fusion:
             }
             blocks[name] = MEMBERS[block.family].model.restore(block, arrays, encoder)
         horizons = state["platt_KHX"].shape[1]
-        slope_H, intercept_H = (
-            state.get("slope_H", np.ones(horizons)),
-            state.get("intercept_H", np.zeros(horizons)),
-        )
+        slope_H = state.get("slope_H", np.ones(horizons))
+        intercept_H = state.get("intercept_H", np.zeros(horizons))
         return cls(config, blocks, state["platt_KHX"], Mix(state["weight_K"], slope_H, intercept_H))
 
     @classmethod

@@ -89,7 +89,8 @@ class Stack(Network):
         self, classifiers: list[HybridClassifier], dropout: float, *, horizons: int | None = None
     ) -> None:
         super().__init__()
-        self.dropout, self.horizons = dropout, horizons or len(classifiers)
+        self.dropout = dropout
+        self.horizons = horizons or len(classifiers)
         states = [classifier.state_dict() for classifier in classifiers]
         for name in states[0]:
             stacked = nn.Parameter(torch.stack([state[name] for state in states]))
@@ -120,10 +121,9 @@ class Stack(Network):
         """Return the logits of every classifier: [M, H, B]."""
         weight = dict(self.named_parameters())
         input_BN = torch.nan_to_num(input_BSN.flatten(1), nan=0.0, posinf=0.0, neginf=0.0)
-        weight_GON, bias_GO = (
-            weight["layers_0_weight"],
-            weight["layers_0_bias"],
-        )  # one product: all share the inputs
+        weight_GON = weight["layers_0_weight"]
+        bias_GO = weight["layers_0_bias"]
+        # one product: all share the inputs
         hidden_BO = torch.addmm(bias_GO.flatten(), input_BN, weight_GON.flatten(0, 1).T)
         hidden_GBO = self._activated(hidden_BO.view(-1, *bias_GO.shape).transpose(0, 1), weight, 1)
         hidden_GBO = self._activated(self._linear(hidden_GBO, weight, 4), weight, 5)
@@ -140,10 +140,10 @@ class Stack(Network):
         self, hidden_GBO: torch.Tensor, weight: dict[str, nn.Parameter], layer: int
     ) -> torch.Tensor:
         """Apply layer norm, ReLU and dropout."""
-        scale_G1O, shift_G1O = (
-            weight[f"layers_{layer}_{part}"][:, None] for part in ("weight", "bias")
-        )
-        hidden_GBO = F.relu(F.layer_norm(hidden_GBO, hidden_GBO.shape[-1:]) * scale_G1O + shift_G1O)
+        scale_G1O = weight[f"layers_{layer}_weight"][:, None]
+        shift_G1O = weight[f"layers_{layer}_bias"][:, None]
+        normal_GBO = F.layer_norm(hidden_GBO, hidden_GBO.shape[-1:])
+        hidden_GBO = F.relu(normal_GBO * scale_G1O + shift_G1O)
         return F.dropout(hidden_GBO, self.dropout, self.training)
 
     def clip_gradients(self, norm: float) -> bool:

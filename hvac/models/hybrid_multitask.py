@@ -75,8 +75,11 @@ class Multitask(Network):
 
     def __init__(self, config: MultitaskConfig, shape: Shape) -> None:
         super().__init__()
-        self.horizons, self.points, self.patches = shape.horizons, shape.points, shape.positions[0]
-        width, statistics = config.width, shape.columns[1]
+        self.horizons = shape.horizons
+        self.points = shape.points
+        self.patches = shape.positions[0]
+        width = config.width
+        statistics = shape.columns[1]
         self.project = nn.Linear(shape.columns[0] // shape.points, width)
         self.place = nn.Parameter(torch.zeros(shape.points, self.patches, width))
         self.query = nn.Parameter(torch.randn(config.queries, width) / width**0.5)
@@ -150,7 +153,8 @@ class HybridMultitask(NetworkModel[MultitaskConfig]):
     @staticmethod
     def inputs(windows: Windows, config: MultitaskConfig) -> tuple[Float32s, ...]:
         """Return patch tokens [B, P, C·E] and statistics [B, 1, C·F]."""
-        p_BCPE, f_BCF = windows.p_BCPE, windows.f_BCF
+        p_BCPE = windows.p_BCPE
+        f_BCF = windows.f_BCF
         assert p_BCPE is not None, "tokens are made before (`family.prepared`)"
         assert f_BCF is not None, "statistics are there (`family.prepared`)"
         rows, points, patches, width = p_BCPE.shape

@@ -61,7 +61,10 @@ class Logistic:
     def __init__(
         self, config: LogisticConfig, scalers: list[Scaler], weight_HN: Floats, bias_H: Floats
     ) -> None:
-        self.config, self.scalers, self.weight_HN, self.bias_H = config, scalers, weight_HN, bias_H
+        self.config = config
+        self.scalers = scalers
+        self.weight_HN = weight_HN
+        self.bias_H = bias_H
 
     @property
     def parameters(self) -> int:
@@ -132,7 +135,8 @@ def _fit_horizon(train: Windows, tune: Windows, config: LogisticConfig, h: int) 
 
     lines = _fit_strengths(train, config, h)
     tune = known(tune, h)
-    tune_y_B, w_B = tune.labels[0][:, h], tune.weights[:, h]
+    tune_y_B = tune.labels[0][:, h]
+    w_B = tune.weights[:, h]
     if len(lines) == 1 or not two_classes(tune_y_B):
         return lines[0]
     tune_BN = inputs(tune, config.needs)
@@ -150,7 +154,8 @@ def _cross_fit_horizon(
     Returns:
         The line of all windows, and the folds' scores.
     """
-    y_B, w_B = windows.labels[0][:, h], windows.weights[:, h].astype(np.float64)
+    y_B = windows.labels[0][:, h]
+    w_B = windows.weights[:, h].astype(np.float64)
     input_BN = inputs(windows, config.needs)
     score_SB = np.zeros((len(config.strengths), len(windows)))
     for rest_B, own_B in folds.parts:
@@ -171,7 +176,8 @@ def _fit_strengths(train: Windows, config: LogisticConfig, h: int) -> list[Line]
     from sklearn.linear_model import LogisticRegression
 
     part = known(train, h)
-    y_B, w_B = part.labels[0][:, h], part.weights[:, h]
+    y_B = part.labels[0][:, h]
+    w_B = part.weights[:, h]
     if not two_classes(y_B):
         scaler = fit_scaler(inputs(train, config.needs))
         return [Line(scaler, np.zeros(len(scaler.mean_N)), constant_log_odds(train, h))]

@@ -99,7 +99,8 @@ MEMBERS: dict[str, Family] = {
     "persistence": Family(PersistenceConfig, Persistence),
     "base_rate": Family(BaseRateConfig, BaseRate),
 }
-DEFAULT_FAMILY, DEFAULT_MEMBER = "fusion", "hybrid"
+DEFAULT_FAMILY = "fusion"
+DEFAULT_MEMBER = "hybrid"
 
 
 def with_family(given: Any, known: tuple[str, ...]) -> Any:

@@ -123,12 +123,15 @@ def _platt(score_B: Floats, y_B: Bools, w_B: Floats) -> tuple[float, float]:
     from scipy.optimize import minimize
 
     known_B = w_B > 0
-    score_B, y_B, w_B = score_B[known_B], y_B[known_B], w_B[known_B]
+    score_B = score_B[known_B]
+    y_B = y_B[known_B]
+    w_B = w_B[known_B]
     rate = rate_log_odds(y_B, w_B)
     spread = float(score_B.std()) if len(score_B) else 0.0
     if not two_classes(y_B) or spread < 1e-9:
         return 0.0, rate
-    standard_B, w_B = (score_B - score_B.mean()) / spread, w_B / w_B.sum()
+    standard_B = (score_B - score_B.mean()) / spread
+    w_B = w_B / w_B.sum()
 
     def loss(at: Floats) -> tuple[float, Floats]:
         odds_B = at[0] * standard_B + at[1]
@@ -176,12 +179,14 @@ def fit_mix(odds_KBH: Floats, labels: Labels, *, allowed_K: Bools, penalty: floa
     """
     from scipy.optimize import minimize
 
-    blocks, horizons = np.flatnonzero(allowed_K), labels.y_BH.shape[1]
+    blocks = np.flatnonzero(allowed_K)
+    horizons = labels.y_BH.shape[1]
     count = len(blocks)
     rows = list(_horizon_rows(odds_KBH[blocks], labels))
 
     def loss(at: Floats) -> tuple[float, Floats]:
-        weight_K, gradient = at[:count], np.zeros(len(at))
+        weight_K = at[:count]
+        gradient = np.zeros(len(at))
         value = (penalty or 0.0) * float(((weight_K - 1 / count) ** 2).sum())
         gradient[:count] = 2 * (penalty or 0.0) * (weight_K - 1 / count)
         for h, odds_KB, y_B, w_B in rows:
@@ -223,6 +228,7 @@ def _horizon_rows(odds_KBH: Floats, labels: Labels) -> Iterator[tuple[int, Float
     """Yield horizon, log-odds, labels and weights (summing to 1) of horizons with both labels."""
     for h in range(labels.y_BH.shape[1]):
         known_B = labels.w_BH[:, h] > 0
-        y_B, w_B = labels.y_BH[known_B, h], labels.w_BH[known_B, h]
+        y_B = labels.y_BH[known_B, h]
+        w_B = labels.w_BH[known_B, h]
         if two_classes(y_B):
             yield h, odds_KBH[:, known_B, h], y_B, w_B / w_B.sum()

@@ -92,7 +92,10 @@ class NetworkModel(Generic[Settings]):
         network: Network,
         chosen: Chosen = None,
     ) -> None:
-        self.config, self.scalers, self.shape, self.chosen_N = config, scalers, shape, chosen
+        self.config = config
+        self.scalers = scalers
+        self.shape = shape
+        self.chosen_N = chosen
         self.network = network.eval()
 
     @staticmethod
@@ -209,7 +212,8 @@ class NetworkModel(Generic[Settings]):
         raw = _chosen(raw, chosen_N)
         scalers = tuple(cls.scaler(input_BSN, number) for number, input_BSN in enumerate(raw))
         y_BH, _ = train.labels
-        positions, columns = (tuple(input_BSN.shape[axis] for input_BSN in raw) for axis in (1, 2))
+        positions = tuple(input_BSN.shape[1] for input_BSN in raw)
+        columns = tuple(input_BSN.shape[2] for input_BSN in raw)
         shape = Shape(points_of(train), y_BH.shape[1], positions, columns)
         torch.manual_seed(config.seed)
         return cls(config, scalers, shape, cls.build(config, shape, encoder), chosen_N)
@@ -283,7 +287,8 @@ def network_parts(windows: Windows, folds: Folds, fold: int | None) -> tuple[Win
     Where no training unit is left outside the fold, as with one unit, nothing is held out.
     """
     split_B = windows.column("split")
-    train_B, tune_B = split_B == "train", split_B == "tune"
+    train_B = split_B == "train"
+    tune_B = split_B == "tune"
     outside_B = folds.fold_B != fold if fold is not None else np.ones(len(windows), dtype=bool)
     if not (train_B & outside_B).any():
         outside_B = np.ones(len(windows), dtype=bool)

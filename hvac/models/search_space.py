@@ -201,7 +201,8 @@ def draw_points(base: FamilyConfig, space: Space, *, count: int, seed: int) -> l
             f"tune.space holds {size:.0f} different settings, tune.trials asks for {count}:"
             " lower it"
         )
-    rng, seen = np.random.default_rng(seed), dict[str, Settings]()
+    rng = np.random.default_rng(seed)
+    seen = dict[str, Settings]()
     for _ in range(TRIES * count):
         point = {key: values.draw(rng) for key, values in space.items()}
         name = json.dumps(point)

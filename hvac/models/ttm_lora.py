@@ -72,7 +72,8 @@ class Adapted(Network):
 
     def __init__(self, config: TtmLoraConfig, shape: Shape, encoder: Encoder) -> None:
         super().__init__()
-        self.horizons, self.encoder = shape.horizons, encoder
+        self.horizons = shape.horizons
+        self.encoder = encoder
         self.base = copy.deepcopy(encoder.model).cpu().requires_grad_(False)
         for module in self.base.modules():
             if isinstance(module, nn.Dropout):
@@ -117,10 +118,8 @@ class Adapted(Network):
     def paces(self, config: TrainingConfig) -> list[tuple[list[nn.Parameter], float]]:
         """Return the adapters at the configured rate, the head at its own."""
         assert isinstance(config, TtmLoraConfig), "its own configuration"
-        head, adapters = (
-            list(self.head.parameters()),
-            [p for p in self.base.parameters() if p.requires_grad],
-        )
+        head = list(self.head.parameters())
+        adapters = [p for p in self.base.parameters() if p.requires_grad]
         groups = [(adapters, 1.0), (head, config.head_learning_rate / config.learning_rate)]
         return [(parameters, pace) for parameters, pace in groups if parameters]
 

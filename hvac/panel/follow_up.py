@@ -53,7 +53,8 @@ class Departures:
             since_B: days since the unit's last event on `start_B`.
         """
         calendar, after = self._sums
-        start_B1, since_B1 = start_B[:, None], since_B[:, None]
+        start_B1 = start_B[:, None]
+        since_B1 = since_B[:, None]
         last = len(calendar) - 1
         from_B1 = np.clip(start_B1 - self.first_day, 0, last)
         to_BH = np.clip(stop_BH - self.first_day, 0, last)
@@ -270,10 +271,12 @@ def _two_causes(
     """
     soon_N = since_N <= AFTER_DAYS
     share_N = soon_N.astype(np.float64)
-    calendar_D, after_A = np.zeros_like(risk_D), np.zeros_like(risk_A)
+    calendar_D = np.zeros_like(risk_D)
+    after_A = np.zeros_like(risk_A)
     for _ in range(ROUNDS if len(day_N) else 0):
         calendar_D = np.bincount(day_N, 1 - share_N, minlength=len(risk_D)) / np.maximum(risk_D, 1)
         after_A = np.bincount(since_N, share_N, minlength=len(risk_A)) / np.maximum(risk_A, 1)
-        event_N, other_N = after_A[since_N[soon_N]], calendar_D[day_N[soon_N]]
+        event_N = after_A[since_N[soon_N]]
+        other_N = calendar_D[day_N[soon_N]]
         share_N[soon_N] = event_N / (event_N + other_N)
     return calendar_D, after_A

@@ -200,7 +200,8 @@ def risk_row(row: LatestRow) -> HorizonRisk:
     """Return one horizon's risk out of a row of `latest.parquet`."""
     forecast = None
     if row["forecast"]:
-        low, high = row["forecast_low"], row["forecast_high"]
+        low = row["forecast_low"]
+        high = row["forecast_high"]
         forecast = PointForecast(
             point_id=row["driving_point"],
             value=row["forecast"][-1],

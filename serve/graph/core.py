@@ -70,7 +70,9 @@ class Shelf:
     """
 
     def __init__(self, folder: AnyPath, size: int, peers: PeerLevels | None = None) -> None:
-        self.folder, self.size, self.peers = folder, size, peers
+        self.folder = folder
+        self.size = size
+        self.peers = peers
         self._bundles: OrderedDict[str, Bundle] = OrderedDict()
         self._lock = Lock()
 

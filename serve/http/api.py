@@ -70,7 +70,8 @@ def make_api(service: Service, door: Door) -> FastAPI:
         redirect_slashes=False,  # a redirect would name whatever host the request named
         responses=ProblemSet,  # type: ignore[arg-type]
     )
-    api.state.service, api.state.door = service, door
+    api.state.service = service
+    api.state.door = door
     install_handlers(api, service.config.language)
     api.add_middleware(Guard, door=door, config=service.config)
     api.include_router(_predicting(service, door))

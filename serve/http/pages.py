@@ -369,7 +369,8 @@ def _chart(
     lower = _line([(row["date"], row["lower_limit"]) for row in readings])
     upper = _line([(row["date"], row["upper_limit"]) for row in readings])
     outlook = [row for row in rows if row["forecast"] and row["driving_point"] == point]
-    forecast, band = [], []
+    forecast = []
+    band = []
     if outlook:
         row = min(outlook, key=lambda r: r["horizon"])
         end = (row["end_date"] - EPOCH).days
