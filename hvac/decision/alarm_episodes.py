@@ -122,7 +122,8 @@ def false_episodes(
     day_B = np.asarray(end_day_B, np.int64)[grid]
     true_B = np.asarray(y_B)[grid] > 0
     count_B = _join_in_order(falling, unit_B[grid].astype(np.int64), day_B, true_B, gap_days)
-    last_of_tie = np.r_[np.diff(risk_B[falling]) != 0, True][-len(risk_B) :]
+    falls_after = np.diff(risk_B[falling]) != 0
+    last_of_tie = np.r_[falls_after, True][-len(risk_B) :]
     return FalseEpisodes(risk_B[falling][last_of_tie], count_B[last_of_tie])
 
 

@@ -38,7 +38,9 @@ class CalPart(NamedTuple):
     @property
     def weights(self) -> Floats:
         """Return the weights of the labels, 1 each where none are given."""
-        return np.ones(len(self.y_B)) if self.w_B is None else np.asarray(self.w_B, np.float64)
+        if self.w_B is None:
+            return np.ones(len(self.y_B))
+        return np.asarray(self.w_B, np.float64)
 
     @property
     def groups(self) -> int:
@@ -48,7 +50,8 @@ class CalPart(NamedTuple):
     @property
     def many(self) -> bool:
         """Tell whether it can carry a calibrator of its own."""
-        return len(np.unique(self.groups_B[np.asarray(self.y_B) > 0])) >= ISOTONIC_GROUPS
+        positive_B = np.asarray(self.y_B) > 0
+        return len(np.unique(self.groups_B[positive_B])) >= ISOTONIC_GROUPS
 
 
 def fit_calibrators(
@@ -160,7 +163,8 @@ def _lines(
             value += machines_K[k] * float(
                 (np.logaddexp(0, logit_B) - target_B * logit_B) @ share_B
             )
-            gradient_K2[k] = machines_K[k] * np.array([error_B @ z_B, error_B.sum()])
+            gradient_2 = np.array([error_B @ z_B, error_B.sum()])
+            gradient_K2[k] = machines_K[k] * gradient_2
         shared_gradient_2 = gradient_K2.sum(axis=0)
         if towards is not None:
             away_2 = _away(shared_2, *towards)
@@ -171,7 +175,8 @@ def _lines(
             [shared_gradient_2, (gradient_K2 + own_K2 / PRIOR_STD**2).ravel()]
         )
 
-    start = np.concatenate([[0.5, np.log(rate / (1 - rate))], np.zeros(2 * len(z_KB))])
+    log_odds = np.log(rate / (1 - rate))
+    start = np.concatenate([[0.5, log_odds], np.zeros(2 * len(z_KB))])
     at = minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": 500}).x
     return np.asarray(at[:2] + at[2:].reshape(-1, 2))
 
@@ -213,7 +218,9 @@ def correct(
 
 
 def _calibrated(calibrator: Calibrator, part: CalPart) -> tuple[Floats, Floats, Floats]:
-    return logit(calibrator.transform(part.score_B)), np.asarray(part.y_B, np.float64), part.weights
+    odds_B = logit(calibrator.transform(part.score_B))
+    y_B = np.asarray(part.y_B, np.float64)
+    return odds_B, y_B, part.weights
 
 
 def balanced_units(groups_B: AnyArray, y_B: AnyArray) -> float:
@@ -237,7 +244,8 @@ def _correction(
         away = at - [1.0, 0.0]
         value = strength * float((np.logaddexp(0, logit_B) - y_B * logit_B) @ share_B)
         gradient = strength * np.array([error_B @ odds_B, error_B.sum()])
-        return value + float(away @ away) / (2 * PRIOR_STD**2), gradient + away / PRIOR_STD**2
+        penalty = float(away @ away) / (2 * PRIOR_STD**2)
+        return value + penalty, gradient + away / PRIOR_STD**2
 
     slope, intercept = minimize(
         loss, [1.0, 0.0], jac=True, method="L-BFGS-B", bounds=[(0.1, None), (None, None)]

@@ -99,7 +99,8 @@ def _examples(
     series: Sequence[Series], windows: SlidingConfig, inject: InjectConfig | None, seed: int
 ) -> Examples:
     none_B = np.zeros(0, dtype=np.bool_)
-    none_BCL = np.empty((0, len(windows.channels), windows.length), dtype=np.float32)
+    shape = (0, len(windows.channels), windows.length)
+    none_BCL = np.empty(shape, dtype=np.float32)
     parts = [Examples(none_BCL, none_B, none_B)]
     for number, one in enumerate(series):
         cuts = cut_series(one, windows)

@@ -209,10 +209,13 @@ def _highest(risks: ModelRisks, group_B: Ints, groups: int) -> ModelRisks:
     columns = []
     for h in range(risks.risk_BH.shape[1]):
         order = np.lexsort((risks.risk_BH[:, h], group_B))
-        last = order[np.searchsorted(group_B[order], np.arange(groups), side="right") - 1]
+        behind = np.searchsorted(group_B[order], np.arange(groups), side="right")
+        last = order[behind - 1]
         columns.append((risks.risk_BH[last, h], risks.threshold_BH[last, h]))
     risk_H, threshold_H = zip(*columns, strict=True)
-    return ModelRisks(np.stack(risk_H, axis=1), np.stack(threshold_H, axis=1))
+    risk_BH = np.stack(risk_H, axis=1)
+    threshold_BH = np.stack(threshold_H, axis=1)
+    return ModelRisks(risk_BH, threshold_BH)
 
 
 def compare_models(
@@ -329,7 +332,8 @@ def _slices(
 def _slice(
     evaluation_set: EvaluationSet, keep_B: Bools, default: str
 ) -> dict[str, dict[str, StoredFigure]]:
-    part = part_of(replace(evaluation_set, risks={default: evaluation_set.risks[default]}), keep_B)
+    of_default = {default: evaluation_set.risks[default]}
+    part = part_of(replace(evaluation_set, risks=of_default), keep_B)
     by_horizon = evaluations(part, replicates=SLICE_REPLICATES)[default].to_json()
     shown = (*SLICE_METRICS, "base_rate", "events", "windows")
     figures = {}

@@ -161,7 +161,8 @@ class Encoder:
     @property
     def patches(self) -> int:
         """Return how many patches a window is cut into, without a resolution prefix."""
-        return int((self.context - self.config["patch_length"]) // self.config["patch_stride"] + 1)
+        behind_first = self.context - self.config["patch_length"]
+        return int(behind_first // self.config["patch_stride"] + 1)
 
     @cached_property
     def sha256(self) -> str:
@@ -211,7 +212,8 @@ class Encoder:
         else:
             plain = _Hidden(self.model.backbone).eval()
         traced = _traced(plain, self.context, self.spec.device)
-        probe_NL = torch.linspace(-2, 2, 3 * self.context, device=self.spec.device).reshape(3, -1)
+        steps = torch.linspace(-2, 2, 3 * self.context, device=self.spec.device)
+        probe_NL = steps.reshape(3, -1)
         return traced if torch.equal(traced(probe_NL), plain(probe_NL)) else plain
 
     def standardised(self, x_BCL: AnyFloats) -> Float32s:
@@ -222,7 +224,9 @@ class Encoder:
 
     def pool(self, hidden_NPE: torch.Tensor) -> torch.Tensor:
         """Return one vector per series from its patch tokens [N, E]."""
-        return hidden_NPE[:, -1] if self.spec.pooling == "last" else hidden_NPE.mean(dim=1)
+        if self.spec.pooling == "last":
+            return hidden_NPE[:, -1]
+        return hidden_NPE.mean(dim=1)
 
     def forecast(self, x_BCL: AnyFloats, days: int) -> Floats:
         """Forecast the next days by the model's own head, in the units of the window.
@@ -243,7 +247,8 @@ class Encoder:
         day_of_step = np.arange(1, steps_NS.shape[1] + 1) * (shape[-1] - 1) / (self.context - 1)
         day_D = np.arange(1, days + 1)
         daily = [np.interp(day_D, day_of_step, row, right=np.nan) for row in steps_NS]
-        return (np.stack(daily) * std_N1 + mean_N1).reshape(*shape[:-1], days)
+        forecast_ND = np.stack(daily) * std_N1 + mean_N1
+        return forecast_ND.reshape(*shape[:-1], days)
 
     def save(self, folder: Path) -> None:
         """Write weights and architecture in Hugging Face layout (safetensors, no pickle)."""
@@ -301,7 +306,8 @@ def _zscore(series_NL: AnyFloats) -> tuple[AnyFloats, AnyFloats, AnyFloats]:
     mean_N1 = series_NL.mean(axis=1, keepdims=True)
     std_N1 = series_NL.std(axis=1, keepdims=True)
     flat = std_N1 <= TINY_STD * np.maximum(1.0, np.abs(mean_N1))
-    return np.where(flat, 0.0, (series_NL - mean_N1) / np.where(flat, 1.0, std_N1)), mean_N1, std_N1
+    scaled_NL = (series_NL - mean_N1) / np.where(flat, 1.0, std_N1)
+    return np.where(flat, 0.0, scaled_NL), mean_N1, std_N1
 
 
 def _resample(series_NL: AnyFloats, length: int) -> AnyFloats:
@@ -311,7 +317,9 @@ def _resample(series_NL: AnyFloats, length: int) -> AnyFloats:
     position = np.linspace(0, series_NL.shape[1] - 1, length)
     left = np.minimum(position.astype(int), series_NL.shape[1] - 2)
     weight = position - left
-    return np.asarray(series_NL[:, left] * (1 - weight) + series_NL[:, left + 1] * weight)
+    left_NS = series_NL[:, left] * (1 - weight)
+    right_NS = series_NL[:, left + 1] * weight
+    return np.asarray(left_NS + right_NS)
 
 
 def _tsfm() -> ModuleType:

@@ -61,7 +61,8 @@ def recent(
     >>> dict(zip(RECENT_NAMES, s_BCS[0, 0].round(2).tolist(), strict=True))["mean_3d"]
     4.0
     """
-    out_BCS = np.full((len(end_day_B), value_TC.shape[1], len(RECENT_NAMES)), np.nan)
+    shape = (len(end_day_B), value_TC.shape[1], len(RECENT_NAMES))
+    out_BCS = np.full(shape, np.nan)
     value_CT = np.ascontiguousarray(value_TC.T)
     known_CT = np.ascontiguousarray(known_TC.T)
     row_B = np.asarray(end_day_B, dtype=np.int64) - first_day

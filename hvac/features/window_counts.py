@@ -149,7 +149,9 @@ class _Total:
             weights = self.weights[kind]
             for horizon, number in counts[kind].items():
                 labels[horizon] = labels.get(horizon, 0) + number
-            once = {horizon: [float(n), float(n)] for horizon, n in counts[kind].items()}
+            once = {}
+            for horizon, n in counts[kind].items():
+                once[horizon] = [float(n), float(n)]
             sums = counts.get("weights", {}).get(kind) or once
             for horizon, pair in sums.items():
                 weights[horizon] = weights.get(horizon, np.zeros(2)) + np.array(pair, float)

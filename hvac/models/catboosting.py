@@ -51,7 +51,8 @@ class CatBoost(TreeModel):
     @classmethod
     def fit(cls, train: Windows, tune: Windows, config: CatBoostConfig, fitting: Fitting) -> Self:
         """Fit one model per horizon."""
-        forests = [_fit_horizon(train, config, h) for h in range(train.labels[0].shape[1])]
+        horizons = range(train.labels[0].shape[1])
+        forests = [_fit_horizon(train, config, h) for h in horizons]
         return cls(config, forests, width_of(train, config.needs))
 
 

@@ -38,7 +38,8 @@ class Rows(NamedTuple):
 
     def take(self, rows: AnyArray) -> Rows:
         """Return some of the rows."""
-        return Rows(tuple(array[rows] for array in self.inputs), self.y_BH[rows], self.w_BH[rows])
+        inputs = tuple(array[rows] for array in self.inputs)
+        return Rows(inputs, self.y_BH[rows], self.w_BH[rows])
 
 
 class Counts(NamedTuple):
@@ -142,7 +143,8 @@ class Network(nn.Module):
         Each member then learns alone.
         """
         terms = focal_terms(output, y_HB, gamma=weighing.gamma, alpha=weighing.alpha_H1) * w_HB
-        loss: torch.Tensor = terms.sum(dim=-1) / w_HB.sum(dim=-1).clamp(min=1)
+        weight_H = w_HB.sum(dim=-1).clamp(min=1)
+        loss: torch.Tensor = terms.sum(dim=-1) / weight_H
         return loss
 
     def clip_gradients(self, norm: float) -> bool:
@@ -289,7 +291,9 @@ def _epoch(
     for batch in batches:
         at = batch.to(rows.y_HB.device)
         logit = module(*(tensor[at] for tensor in rows.inputs))
-        loss = network.loss_H(logit, rows.y_HB[:, at], rows.w_HB[:, at], weighing)
+        y_HB = rows.y_HB[:, at]
+        w_HB = rows.w_HB[:, at]
+        loss = network.loss_H(logit, y_HB, w_HB, weighing)
         optimiser.zero_grad()
         loss.sum().backward()
         finite = network.clip_gradients(clip)
@@ -303,7 +307,8 @@ def _epoch(
 
 def _by_horizon(loss: torch.Tensor) -> Floats:
     """Return the loss of each horizon: the mean over members where there are several."""
-    return np.asarray(loss.detach().cpu().double().reshape(-1, loss.shape[-1]).mean(dim=0))
+    rows = loss.detach().cpu().double().reshape(-1, loss.shape[-1])
+    return np.asarray(rows.mean(dim=0))
 
 
 def _epoch_rows(
@@ -324,7 +329,9 @@ def _epoch_rows(
             else ()
         )
         parts = [network(*batch) for batch in batches]
-        outputs = torch.cat(parts, dim=-1) if parts else torch.empty(rows.y_HB.shape)
+        outputs = torch.empty(rows.y_HB.shape)
+        if parts:
+            outputs = torch.cat(parts, dim=-1)
         tune_loss_H = _by_horizon(network.loss_H(outputs, rows.y_HB, rows.w_HB, weighing))
         logit_HB = network.read_out(outputs)
     steps = np.array(losses)
@@ -379,11 +386,13 @@ def _close_epoch(
         if not known or float(np.mean(known)) > state.best_score[number]:
             state.best[number] = network.part(number)
             state.best_epoch[number] = state.epoch
-            state.best_score[number] = float(np.mean(known)) if known else state.best_score[number]
+            if known:
+                state.best_score[number] = float(np.mean(known))
 
 
 def count(windows: Windows) -> Counts:
     """Count one worker's, or all, training windows."""
     y_BH, known_BH = windows.labels
     positive_H = (y_BH & known_BH).sum(axis=0).tolist()
-    return Counts(len(windows), tuple(positive_H), tuple(known_BH.sum(axis=0).tolist()))
+    known_H = known_BH.sum(axis=0).tolist()
+    return Counts(len(windows), tuple(positive_H), tuple(known_H))

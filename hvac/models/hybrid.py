@@ -125,9 +125,11 @@ class Stack(Network):
         bias_GO = weight["layers_0_bias"]
         # one product: all share the inputs
         hidden_BO = torch.addmm(bias_GO.flatten(), input_BN, weight_GON.flatten(0, 1).T)
-        hidden_GBO = self._activated(hidden_BO.view(-1, *bias_GO.shape).transpose(0, 1), weight, 1)
+        hidden_GBO = hidden_BO.view(-1, *bias_GO.shape).transpose(0, 1)
+        hidden_GBO = self._activated(hidden_GBO, weight, 1)
         hidden_GBO = self._activated(self._linear(hidden_GBO, weight, 4), weight, 5)
-        return self._linear(hidden_GBO, weight, 8).reshape(-1, self.horizons, len(input_BN))
+        logit_GBO = self._linear(hidden_GBO, weight, 8)
+        return logit_GBO.reshape(-1, self.horizons, len(input_BN))
 
     @staticmethod
     def _linear(
@@ -212,4 +214,5 @@ def _correlation(scaled_BN: Float32s, y_B: Bools, w_B: Float32s) -> Floats:
     share_B = w_B / w_B.sum()
     centred_BN = scaled_BN - share_B @ scaled_BN
     covariance_N = (share_B * (y_B - share_B @ y_B)) @ centred_BN
-    return np.asarray(np.abs(covariance_N) / np.sqrt(np.maximum(share_B @ centred_BN**2, 1e-9)))
+    variance_N = np.maximum(share_B @ centred_BN**2, 1e-9)
+    return np.asarray(np.abs(covariance_N) / np.sqrt(variance_N))

@@ -52,7 +52,8 @@ class Line(NamedTuple):
 
     def score(self, input_BN: Floats) -> Floats:
         """Return logits of rows of inputs."""
-        return np.asarray((self.scaler.transform(input_BN) * self.weight_N).sum(axis=1) + self.bias)
+        terms_BN = self.scaler.transform(input_BN) * self.weight_N
+        return np.asarray(terms_BN.sum(axis=1) + self.bias)
 
 
 class Logistic:
@@ -163,7 +164,8 @@ def _cross_fit_horizon(
         score_SB[:, own_B] = [
             line.score(input_BN[own_B]) for line in lines
         ]  # one flat line fills all strengths
-    loss_S = -(w_B * np.where(y_B, log_expit(score_SB), log_expit(-score_SB))).sum(axis=1)
+    log_SB = np.where(y_B, log_expit(score_SB), log_expit(-score_SB))
+    loss_S = -(w_B * log_SB).sum(axis=1)
     best = int(np.argmin(loss_S))
     return (
         _fit_strengths(windows, config.replace(strengths=(config.strengths[best],)), h)[0],
@@ -180,7 +182,8 @@ def _fit_strengths(train: Windows, config: LogisticConfig, h: int) -> list[Line]
     w_B = part.weights[:, h]
     if not two_classes(y_B):
         scaler = fit_scaler(inputs(train, config.needs))
-        return [Line(scaler, np.zeros(len(scaler.mean_N)), constant_log_odds(train, h))]
+        zero_N = np.zeros(len(scaler.mean_N))
+        return [Line(scaler, zero_N, constant_log_odds(train, h))]
     input_BN = inputs(part, config.needs)
     scaler = fit_scaler(input_BN)
     train_BN = scaler.transform(input_BN)

@@ -151,7 +151,8 @@ class NetworkModel(Generic[Settings]):
                     torch.from_numpy(part[start : start + SCORE_BATCH]).to(device)
                     for part in inputs
                 )
-                parts.append(self.network.read_out(self.network(*batch)).double().cpu().numpy().T)
+                read_HB = self.network.read_out(self.network(*batch))
+                parts.append(read_HB.double().cpu().numpy().T)
         return np.concatenate(parts)
 
     def _scaled(self, windows: Windows) -> tuple[Float32s, ...]:

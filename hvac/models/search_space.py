@@ -68,7 +68,8 @@ class Distribution(Config):
         if self.kind == "int":
             return int(rng.integers(low, high, endpoint=True))
         if self.kind == "loguniform":
-            return float(np.clip(math.exp(rng.uniform(math.log(low), math.log(high))), low, high))
+            drawn = math.exp(rng.uniform(math.log(low), math.log(high)))
+            return float(np.clip(drawn, low, high))
         return float(rng.uniform(low, high))
 
     def nearest(self, value: Json) -> Json:

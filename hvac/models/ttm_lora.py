@@ -96,7 +96,8 @@ class Adapted(Network):
 
         They are standardised as the encoder does it.
         """
-        said_BN = self.head["dropout"](self.head["norm"](self.pooled(value_BCL).flatten(1)))
+        pooled_BN = self.pooled(value_BCL).flatten(1)
+        said_BN = self.head["dropout"](self.head["norm"](pooled_BN))
         logit_HB: torch.Tensor = self.head["linear"](
             torch.cat([said_BN, level_B1N.flatten(1)], dim=1)
         ).T
@@ -171,7 +172,9 @@ class TtmLora(NetworkModel[TtmLoraConfig]):
         """
         assert windows.x_BCL is not None, "prepared windows carry what the family needs"
         x_BCL = windows.x_BCL
-        return x_BCL, side_by_side([x_BCL.mean(axis=2), np.log(x_BCL.std(axis=2) + TINY_STD)])
+        mean_BC = x_BCL.mean(axis=2)
+        log_std_BC = np.log(x_BCL.std(axis=2) + TINY_STD)
+        return x_BCL, side_by_side([mean_BC, log_std_BC])
 
     @staticmethod
     def scaler(input_BSN: Float32s, number: int) -> Scaler:

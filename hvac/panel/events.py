@@ -75,14 +75,16 @@ def events_by_unit(table: pa.Table) -> dict[Unit, Events]:
 
 
 def _days(column: pa.ChunkedArray) -> list[int]:
-    days: list[int] = column.cast(pa.date32()).cast(pa.int32()).to_pylist()
+    numbers = column.cast(pa.date32()).cast(pa.int32())
+    days: list[int] = numbers.to_pylist()
     return days
 
 
 def _events(rows: list[tuple[int, int, str, str]]) -> Events:
     start, end, kind, point = zip(*rows, strict=True)
     start_N = np.array(start, dtype=np.int32)
-    return Events(np.array(kind), start_N, np.array(end, dtype=np.int32), start_N, np.array(point))
+    end_N = np.array(end, dtype=np.int32)
+    return Events(np.array(kind), start_N, end_N, start_N, np.array(point))
 
 
 def limit_events(panel: Panel, lower_TC: Floats, upper_TC: Floats) -> Events:

@@ -85,7 +85,9 @@ def _has_sentinel(value_N: Floats, centre: float, spread: float) -> bool:
 
 def _is_flat(value_N: Floats) -> bool:
     """Tell whether the last readings are one value at a point that else changes every time."""
-    if len(value_N) < 2 * FLAT_READINGS or (value_N[-FLAT_READINGS:] != value_N[-1]).any():
+    if len(value_N) < 2 * FLAT_READINGS:
+        return False
+    if (value_N[-FLAT_READINGS:] != value_N[-1]).any():
         return False
     same = np.diff(value_N) == 0
     standing = len(same) - int(np.flatnonzero(~same).max(initial=-1)) - 1

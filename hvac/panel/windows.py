@@ -116,7 +116,8 @@ def fit_scale(panel: Panel, normalise: str) -> Scale:
         spread_TC = np.broadcast_to(spread_C, shape)
         return Scale(centre_TC, spread_TC, ready_C, point_rhythm)
     if normalise == "none":
-        at_once_C = np.full(shape[1], np.iinfo(np.int32).min, dtype=np.int32)
+        earliest = np.iinfo(np.int32).min
+        at_once_C = np.full(shape[1], earliest, dtype=np.int32)
         return Scale(np.zeros(shape), np.ones(shape), at_once_C, point_rhythm)
     width_TC = panel.upper_TC - panel.lower_TC
     usable_TC = np.nan_to_num(width_TC) > 0
@@ -247,7 +248,8 @@ def _ready_share(panel: Panel, ready_C: DayNumbers, end_day_B: DayNumbers) -> Fl
     first_C = np.where(panel.observed_TC.any(axis=0), panel.first_day + first_row_C, NEVER)
     shown_BC = first_C <= end_day_B[:, None]
     ready_BC = shown_BC & (ready_C <= end_day_B[:, None])
-    return np.asarray(ready_BC.sum(axis=1) / np.maximum(shown_BC.sum(axis=1), 1))
+    shown_B = np.maximum(shown_BC.sum(axis=1), 1)
+    return np.asarray(ready_BC.sum(axis=1) / shown_B)
 
 
 @compiled
