@@ -17,7 +17,7 @@ import torch.nn.functional as F
 
 from hvac.arrays import AnyArray, AnyFloats, Bools, Float32s, Floats
 from hvac.config import Config
-from hvac.features.encoder import packaged_architecture
+from hvac.features.encoder_weights import packaged_architecture
 from hvac.panel.grid import Unit, panels
 from hvac.panel.joins import unit_column
 from hvac.simulate.fleet import simulate

@@ -20,7 +20,7 @@ from hvac.config import Share
 from hvac.errors import ConfigError
 from hvac.features.table import Windows
 from hvac.models.family import Encoding
-from hvac.models.fitting import Network
+from hvac.models.fittable import Network
 from hvac.models.network import NetworkModel, Shape, TrainingConfig
 
 KERNEL = 3

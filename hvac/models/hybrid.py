@@ -20,7 +20,7 @@ from torch import nn
 from hvac.arrays import Bools, Float32s, Floats
 from hvac.features.table import Windows
 from hvac.models.family import NEEDS, Encoding
-from hvac.models.fitting import Network, Weights
+from hvac.models.fittable import Network, Weights
 from hvac.models.network import Chosen, NetworkModel, Shape, TrainingConfig, side_by_side
 from hvac.models.scaling import fit_scaler
 

@@ -23,7 +23,7 @@ from hvac.arrays import Float32s
 from hvac.config import Share
 from hvac.features.table import Windows
 from hvac.models.family import Encoding
-from hvac.models.fitting import Network
+from hvac.models.fittable import Network
 from hvac.models.losses import Weighing, focal_terms
 from hvac.models.network import NetworkModel, Shape, TrainingConfig, side_by_side
 

@@ -19,7 +19,9 @@ from hvac.config import Share
 from hvac.errors import BundleError
 from hvac.features.table import Windows
 from hvac.models.family import CrossFit, Encoding, FamilyConfig, Fitting, Folds, State, augmented
-from hvac.models.fitting import FitState, Network, Rows, count, fit_network
+from hvac.models.fit_rows import Rows, count
+from hvac.models.fittable import Network
+from hvac.models.fitting import FitState, fit_network
 from hvac.models.scaling import Scaler, fit_scaler
 
 SCORE_BATCH = 4096

@@ -24,7 +24,7 @@ from hvac.errors import BundleError
 from hvac.features.encoder import Encoder, hidden_tokens
 from hvac.features.table import Windows
 from hvac.models.family import Encoding
-from hvac.models.fitting import Network, Weights
+from hvac.models.fittable import Network, Weights
 from hvac.models.network import NetworkModel, Shape, TrainingConfig, side_by_side
 from hvac.models.scaling import Scaler
 
