@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from hvac.arrays import Bools, Strings
-from hvac.evaluation.comparison import EvaluationSet, ModelRisks
+from hvac.evaluation.compared_windows import EvaluationSet, ModelRisks
 from hvac.features.describe import Recipe, Scene
 from hvac.panel.windows import Cut, cut, fit_scale
 from hvac.report.forecast_figure import DrawnForecast, ForecastPanel
