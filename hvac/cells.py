@@ -63,6 +63,7 @@ def safe_table(table: pa.Table) -> pa.Table:
     """
     for place, field in enumerate(table.schema):
         if pa.types.is_string(field.type) or pa.types.is_large_string(field.type):
-            texts = pa.array([safe_cell(text) for text in table[place].to_pylist()], field.type)
+            safe = [safe_cell(text) for text in table[place].to_pylist()]
+            texts = pa.array(safe, field.type)
             table = table.set_column(place, field, texts)
     return table

@@ -26,7 +26,8 @@ class Texts:
     """
 
     def __init__(self, language: str, leaves: JsonObject) -> None:
-        self.language, self.leaves = language, leaves
+        self.language = language
+        self.leaves = leaves
 
     def __call__(self, key: str, **values: object) -> str:
         """Return the text at a dotted key, with its {braces} filled in.

@@ -18,7 +18,7 @@ import numpy as np
 from hvac.errors import ConfigError
 from hvac.evaluation import leaderboard as boards
 from hvac.evaluation.alarms import Onsets
-from hvac.evaluation.comparison import EvaluationSet, by_equipment
+from hvac.evaluation.compared_windows import EvaluationSet, by_equipment
 from hvac.features.describe import Recipe
 from hvac.models.families import FAMILIES
 from hvac.models.family import FamilyConfig

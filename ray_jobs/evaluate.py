@@ -15,14 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from hvac.decision.decision import StoredDecision
-from hvac.evaluation.comparison import (
-    ComparedModels,
-    EvaluationSet,
-    MeasuredHorizon,
-    apart,
-    by_equipment,
-    compare_models,
-)
+from hvac.evaluation.compared_windows import EvaluationSet, by_equipment
+from hvac.evaluation.comparison import ComparedModels, MeasuredHorizon, apart, compare_models
 from hvac.evaluation.decision_facts import facility_facts, threshold_facts
 from hvac.features.describe import Recipe
 from hvac.json_values import JsonObject, as_json

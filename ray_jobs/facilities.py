@@ -15,7 +15,7 @@ import logging
 
 from hvac.errors import HvacError
 from hvac.evaluation.alarms import Onsets
-from hvac.evaluation.comparison import EvaluationSet, by_equipment, part_of
+from hvac.evaluation.compared_windows import EvaluationSet, by_equipment, part_of
 from hvac.evaluation.facility_folds import FacilityFold, facility_folds
 from hvac.evaluation.unseen import UnseenFacilities, unseen_facilities
 from hvac.features.describe import Recipe

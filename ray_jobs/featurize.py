@@ -20,7 +20,7 @@ import pyarrow.compute as pc
 import ray
 
 from hvac.errors import HvacError
-from hvac.features.encoder import encoder_stamp
+from hvac.features.encoder_weights import encoder_stamp
 from hvac.features.table import from_arrow, to_arrow
 from hvac.json_values import as_json, branch
 from hvac.panel.partitions import label_keys

@@ -21,7 +21,8 @@ from ray.exceptions import RayError
 
 from hvac.config import read_overrides
 from hvac.errors import HvacError
-from hvac.features.encoder import Encoder, EncoderConfig, packaged_folder
+from hvac.features.encoder import Encoder, EncoderConfig
+from hvac.features.encoder_weights import packaged_folder
 from hvac.features.self_supervised import PretrainConfig, pretrain, simulated_series
 from hvac.json_values import Json
 from hvac.storage import AnyPath, as_given, place, write_json, writing

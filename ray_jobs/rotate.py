@@ -30,7 +30,7 @@ from typing import TypedDict
 import numpy as np
 
 from hvac.errors import ConfigError, HvacError
-from hvac.evaluation.comparison import EvaluationSet, part_of, pooled
+from hvac.evaluation.compared_windows import EvaluationSet, part_of, pooled
 from hvac.evaluation.leaderboard import (
     IN_TURNS,
     Against,

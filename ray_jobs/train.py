@@ -31,7 +31,8 @@ from hvac.features.table import Windows
 from hvac.json_values import Json, JsonObject
 from hvac.models.families import FAMILIES, cross_fit, network_fits
 from hvac.models.family import CrossFit, Encoding, FamilyConfig, Fitting, loaded_once
-from hvac.models.fitting import FitState, count
+from hvac.models.fit_rows import count
+from hvac.models.fitting import FitState
 from hvac.models.network import fit_name
 from hvac.scoring.bundle import Bundle
 from hvac.storage import AnyPath, content_key, remove_tree

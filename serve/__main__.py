@@ -93,7 +93,8 @@ def _direct(config: ServeConfig, port: int) -> dict[str, str]:
     """Return the switches that let an only ingress listen itself, on a Ray of its own; {} where the
     user has set others.
     """
-    least, most = (f"RAY_SERVE_DIRECT_INGRESS_{end}_HTTP_PORT" for end in ("MIN", "MAX"))
+    least = "RAY_SERVE_DIRECT_INGRESS_MIN_HTTP_PORT"
+    most = "RAY_SERVE_DIRECT_INGRESS_MAX_HTTP_PORT"
     already_set = {
         "RAY_SERVE_ENABLE_DIRECT_INGRESS",
         "RAY_SERVE_ENABLE_HA_PROXY",

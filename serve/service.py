@@ -64,7 +64,9 @@ class Service:
     """One service over a store and stages; its methods are the endpoints' work."""
 
     def __init__(self, config: ServeConfig, store: Store, stages: Stages) -> None:
-        self.config, self.store, self.stages = config, store, stages
+        self.config = config
+        self.store = store
+        self.stages = stages
         self.choice = BundleChoice(config, store, stages)
         self.units = UnitAsks(store, self.choice)
         self.pushed = PushedReadings(self.choice)

@@ -48,9 +48,11 @@ def alarm_episodes(
     ([0, 28], [7, 28])
     """
     units, unit_index_B = np.unique(units_B, return_inverse=True)
-    unit_B, day_B = unit_index_B[alarm_B], np.asarray(end_day_B, np.int64)[alarm_B]
+    unit_B = unit_index_B[alarm_B]
+    day_B = np.asarray(end_day_B, np.int64)[alarm_B]
     order = np.lexsort((day_B, unit_B))
-    unit_B, day_B = unit_B[order], day_B[order]
+    unit_B = unit_B[order]
+    day_B = day_B[order]
     apart = (np.diff(unit_B) != 0) | (np.diff(day_B) > gap_days)
     begins = np.r_[True, apart][: len(day_B)]
     ends = np.r_[apart, True][-len(day_B) :] if len(day_B) else begins
@@ -117,9 +119,11 @@ def false_episodes(
     grid = np.lexsort((end_day_B, unit_B))
     risk_B = np.asarray(risk_B, np.float64)[grid]
     falling = np.argsort(-risk_B, kind="stable")
-    day_B, true_B = np.asarray(end_day_B, np.int64)[grid], np.asarray(y_B)[grid] > 0
+    day_B = np.asarray(end_day_B, np.int64)[grid]
+    true_B = np.asarray(y_B)[grid] > 0
     count_B = _join_in_order(falling, unit_B[grid].astype(np.int64), day_B, true_B, gap_days)
-    last_of_tie = np.r_[np.diff(risk_B[falling]) != 0, True][-len(risk_B) :]
+    falls_after = np.diff(risk_B[falling]) != 0
+    last_of_tie = np.r_[falls_after, True][-len(risk_B) :]
     return FalseEpisodes(risk_B[falling][last_of_tie], count_B[last_of_tie])
 
 

@@ -110,7 +110,8 @@ def _check(calibrator: Calibrator) -> None:
         raise BundleError(
             f"calibrator: expected isotonic, platt or shift, found {calibrator.method!r}"
         )
-    if not np.all(np.isfinite([calibrator.slope, calibrator.intercept])) or calibrator.slope < 0:
+    finite = np.all(np.isfinite([calibrator.slope, calibrator.intercept]))
+    if not finite or calibrator.slope < 0:
         raise BundleError(
             "calibrator: expected a finite slope >= 0, found"
             f" {calibrator.slope}, {calibrator.intercept}"
@@ -123,7 +124,11 @@ def _check(calibrator: Calibrator) -> None:
 
 def _is_rising(score_K: tuple[float, ...], risk_K: tuple[float, ...]) -> bool:
     same_length = len(score_K) == len(risk_K) >= 2
-    return bool(same_length and np.all(np.diff(score_K) > 0) and np.all(np.diff(risk_K) >= 0))
+    if not same_length:
+        return False
+    scores_rise = np.all(np.diff(score_K) > 0)
+    risks_never_fall = np.all(np.diff(risk_K) >= 0)
+    return bool(scores_rise and risks_never_fall)
 
 
 def fit_calibrator(
@@ -224,11 +229,15 @@ def _platt(score_B: Floats, y_B: Floats, w_B: Floats) -> Calibrator | None:
     """Fit a logistic regression on smoothed targets; None where the slope is not positive."""
     from scipy.optimize import minimize
 
-    centre, spread = score_B.mean(), score_B.std()
+    centre = score_B.mean()
+    spread = score_B.std()
     if not spread > 1e-12 * max(1.0, abs(centre)):
         return None
-    z_B, positives = (score_B - centre) / spread, y_B.sum()
-    target_B = np.where(y_B > 0, (positives + 1) / (positives + 2), 1 / (len(y_B) - positives + 2))
+    z_B = (score_B - centre) / spread
+    positives = y_B.sum()
+    high = (positives + 1) / (positives + 2)
+    low = 1 / (len(y_B) - positives + 2)
+    target_B = np.where(y_B > 0, high, low)
 
     def loss_and_slope(ab: Floats) -> tuple[float, Floats]:
         logit_B = ab[0] * z_B + ab[1]
@@ -236,7 +245,8 @@ def _platt(score_B: Floats, y_B: Floats, w_B: Floats) -> Calibrator | None:
             w_B * (target_B * log_expit(logit_B) + (1 - target_B) * log_expit(-logit_B))
         )
         error_B = w_B * (expit(logit_B) - target_B)
-        return float(loss), np.array([np.mean(error_B * z_B), error_B.mean()])
+        gradient_2 = np.array([np.mean(error_B * z_B), error_B.mean()])
+        return float(loss), gradient_2
 
     rate = np.average(target_B, weights=w_B)
     slope, intercept = minimize(
@@ -256,11 +266,14 @@ def _isotonic(score_B: Floats, y_B: Floats, w_B: Floats) -> Calibrator | None:
     from sklearn.isotonic import IsotonicRegression
 
     order = np.argsort(score_B, kind="stable")
-    score_B, y_B, w_B = score_B[order], y_B[order], w_B[order]
+    score_B = score_B[order]
+    y_B = y_B[order]
+    w_B = w_B[order]
     fitted_B = IsotonicRegression().fit_transform(score_B, y_B, sample_weight=w_B)
     starts_K = np.flatnonzero(np.r_[True, np.diff(fitted_B) > 1e-12])
     rows_K = np.diff(np.r_[starts_K, len(score_B)])
-    centre_K = np.add.reduceat(score_B * w_B, starts_K) / np.add.reduceat(w_B, starts_K)
+    total_K = np.add.reduceat(score_B * w_B, starts_K)
+    centre_K = total_K / np.add.reduceat(w_B, starts_K)
     risk_K = _off_the_walls(fitted_B[starts_K], rows_K)
     apart_K = np.r_[True, np.diff(centre_K) > 0]
     if apart_K.sum() < 2:
@@ -280,8 +293,10 @@ def _off_the_walls(risk_K: Floats, rows_K: AnyArray) -> Floats:
     risk_K = risk_K.copy()
     if len(risk_K) < 2:
         return risk_K
-    risk_K[0] = max(risk_K[0], min(1 / (rows_K[0] + 2), risk_K[1]))
-    risk_K[-1] = min(risk_K[-1], max(1 - 1 / (rows_K[-1] + 2), risk_K[-2]))
+    least = 1 / (rows_K[0] + 2)
+    risk_K[0] = max(risk_K[0], min(least, risk_K[1]))
+    most = 1 - 1 / (rows_K[-1] + 2)
+    risk_K[-1] = min(risk_K[-1], max(most, risk_K[-2]))
     return risk_K
 
 
@@ -290,9 +305,12 @@ def _interpolate(score_B: Floats, score_K: tuple[float, ...], risk_K: tuple[floa
 
     Values are clipped to their segment, so rounding cannot break monotony.
     """
-    x_K, r_K = np.array(score_K), np.array(risk_K)
-    k_B = np.clip(np.searchsorted(x_K, score_B, side="right") - 1, 0, len(x_K) - 2)
-    part_B = np.clip((score_B - x_K[k_B]) / (x_K[k_B + 1] - x_K[k_B]), 0, 1)
+    x_K = np.array(score_K)
+    r_K = np.array(risk_K)
+    left_B = np.searchsorted(x_K, score_B, side="right") - 1
+    k_B = np.clip(left_B, 0, len(x_K) - 2)
+    width_B = x_K[k_B + 1] - x_K[k_B]
+    part_B = np.clip((score_B - x_K[k_B]) / width_B, 0, 1)
     inside_B: Floats = np.clip(
         r_K[k_B] + part_B * (r_K[k_B + 1] - r_K[k_B]), r_K[k_B], r_K[k_B + 1]
     )

@@ -169,7 +169,9 @@ def on_grid(windows: Windows, stride: int) -> Bools:
 
     Training windows may be closer together.
     """
-    return np.asarray((windows.column("split") != "train") | (windows.end_day_B % stride == 0))
+    held_out_B = windows.column("split") != "train"
+    on_grid_B = windows.end_day_B % stride == 0
+    return np.asarray(held_out_B | on_grid_B)
 
 
 def fit_decisions(
@@ -220,7 +222,8 @@ def _calibrators(
     cal_parts = {}
     for name, of_class in scored.items():
         parts[name] = of_class.part(h)
-        cal_parts[name] = of_class.where(of_class.windows.column("split") == "cal").part(h)
+        cal_B = of_class.windows.column("split") == "cal"
+        cal_parts[name] = of_class.where(cal_B).part(h)
     fitted = fit_calibrators(parts, method=config.calibration, log_odds=log_odds)
     return correct(fitted, cal_parts) if config.calibration == "auto" else fitted
 
@@ -253,7 +256,8 @@ def _fleet(
 def units_with_event(windows: Windows, h: int) -> int:
     """Count the units that have a window with an event within one horizon."""
     y_BH, known_BH = windows.labels
-    return len(np.unique(windows.units[y_BH[:, h] & known_BH[:, h]]))
+    positive_B = y_BH[:, h] & known_BH[:, h]
+    return len(np.unique(windows.units[positive_B]))
 
 
 def _facilities(

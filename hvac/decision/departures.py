@@ -36,11 +36,12 @@ def fit_shift(calibrator: Calibrator, part: CalPart) -> float:
     >>> [round(fit_shift(fleet, seen(n, 40)), 2) for n in (4, 20, 32)]
     [0.0, 0.0, 0.76]
     """
-    u_B, y_B = logit(calibrator.transform(part.score_B)), np.asarray(part.y_B, np.float64)
-    machines, *by_label = (
-        len(np.unique(part.groups_B[kept_B])) for kept_B in (y_B >= 0, y_B > 0, y_B == 0)
-    )
-    if min(by_label) < LEAST_MACHINES:
+    u_B = logit(calibrator.transform(part.score_B))
+    y_B = np.asarray(part.y_B, np.float64)
+    machines = len(np.unique(part.groups_B[y_B >= 0]))
+    failing = len(np.unique(part.groups_B[y_B > 0]))
+    sound = len(np.unique(part.groups_B[y_B == 0]))
+    if min(failing, sound) < LEAST_MACHINES:
         return 0.0
 
     from scipy.optimize import brentq

@@ -38,7 +38,9 @@ class CalPart(NamedTuple):
     @property
     def weights(self) -> Floats:
         """Return the weights of the labels, 1 each where none are given."""
-        return np.ones(len(self.y_B)) if self.w_B is None else np.asarray(self.w_B, np.float64)
+        if self.w_B is None:
+            return np.ones(len(self.y_B))
+        return np.asarray(self.w_B, np.float64)
 
     @property
     def groups(self) -> int:
@@ -48,7 +50,8 @@ class CalPart(NamedTuple):
     @property
     def many(self) -> bool:
         """Tell whether it can carry a calibrator of its own."""
-        return len(np.unique(self.groups_B[np.asarray(self.y_B) > 0])) >= ISOTONIC_GROUPS
+        positive_B = np.asarray(self.y_B) > 0
+        return len(np.unique(self.groups_B[positive_B])) >= ISOTONIC_GROUPS
 
 
 def fit_calibrators(
@@ -91,18 +94,19 @@ def _pooled(parts: Mapping[str, CalPart], log_odds: bool) -> dict[str, Calibrato
     untouched = {name: Calibrator(method="shift") for name in parts} if log_odds else {}
     score_KB = [np.asarray(part.score_B, np.float64) for part in parts.values()]
     y_KB = [np.asarray(part.y_B, np.float64) for part in parts.values()]
-    positives, windows = sum(y_B.sum() for y_B in y_KB), sum(map(len, y_KB))
+    positives = sum(y_B.sum() for y_B in y_KB)
+    windows = sum(map(len, y_KB))
     joined = np.concatenate(score_KB)
-    centre, spread = joined.mean(), joined.std()
+    centre = joined.mean()
+    spread = joined.std()
     if min(positives, windows - positives) < PLATT_POSITIVES or not spread > 1e-12 * max(
         1.0, abs(centre)
     ):
         return untouched
     machines = np.array([part.groups for part in parts.values()], np.float64)
-    low, high = (
-        1 / (windows - positives + 2),
-        (positives + 1) / (positives + 2),
-    )  # Platt's smoothed targets
+    # Platt's smoothed targets
+    low = 1 / (windows - positives + 2)
+    high = (positives + 1) / (positives + 2)
     lines_K2 = _lines(
         [(score_B - centre) / spread for score_B in score_KB],
         [np.where(y_B > 0, high, low) for y_B in y_KB],
@@ -148,7 +152,8 @@ def _lines(
     rate = float(np.average(rates, weights=machines_K))
 
     def loss(at: Floats) -> tuple[float, Floats]:
-        shared_2, own_K2 = at[:2], at[2:].reshape(-1, 2)
+        shared_2 = at[:2]
+        own_K2 = at[2:].reshape(-1, 2)
         value = float((own_K2**2).sum()) / (2 * PRIOR_STD**2)
         gradient_K2 = np.empty_like(own_K2)
         for k, (z_B, target_B, share_B) in enumerate(zip(z_KB, target_KB, share_KB, strict=True)):
@@ -158,7 +163,8 @@ def _lines(
             value += machines_K[k] * float(
                 (np.logaddexp(0, logit_B) - target_B * logit_B) @ share_B
             )
-            gradient_K2[k] = machines_K[k] * np.array([error_B @ z_B, error_B.sum()])
+            gradient_2 = np.array([error_B @ z_B, error_B.sum()])
+            gradient_K2[k] = machines_K[k] * gradient_2
         shared_gradient_2 = gradient_K2.sum(axis=0)
         if towards is not None:
             away_2 = _away(shared_2, *towards)
@@ -169,7 +175,8 @@ def _lines(
             [shared_gradient_2, (gradient_K2 + own_K2 / PRIOR_STD**2).ravel()]
         )
 
-    start = np.concatenate([[0.5, np.log(rate / (1 - rate))], np.zeros(2 * len(z_KB))])
+    log_odds = np.log(rate / (1 - rate))
+    start = np.concatenate([[0.5, log_odds], np.zeros(2 * len(z_KB))])
     at = minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": 500}).x
     return np.asarray(at[:2] + at[2:].reshape(-1, 2))
 
@@ -197,13 +204,11 @@ def correct(
     >>> round(correct({"pump": Calibrator(method="shift")}, {"pump": five})["pump"].intercept, 3)
     0.037
     """
-    odds_B, y_B, w_B = (
-        np.concatenate(columns)
-        for columns in zip(
-            *map(_calibrated, calibrators.values(), (parts[name] for name in calibrators)),
-            strict=True,
-        )
-    )
+    calibrated = [_calibrated(calibrators[name], parts[name]) for name in calibrators]
+    odds, labels, weights = zip(*calibrated, strict=True)
+    odds_B = np.concatenate(odds)
+    y_B = np.concatenate(labels)
+    w_B = np.concatenate(weights)
     groups = [f"{name}\x1f{group}" for name in calibrators for group in parts[name].groups_B]
     strength = balanced_units(np.array(groups), y_B)
     if not strength:
@@ -213,7 +218,9 @@ def correct(
 
 
 def _calibrated(calibrator: Calibrator, part: CalPart) -> tuple[Floats, Floats, Floats]:
-    return logit(calibrator.transform(part.score_B)), np.asarray(part.y_B, np.float64), part.weights
+    odds_B = logit(calibrator.transform(part.score_B))
+    y_B = np.asarray(part.y_B, np.float64)
+    return odds_B, y_B, part.weights
 
 
 def balanced_units(groups_B: AnyArray, y_B: AnyArray) -> float:
@@ -237,7 +244,8 @@ def _correction(
         away = at - [1.0, 0.0]
         value = strength * float((np.logaddexp(0, logit_B) - y_B * logit_B) @ share_B)
         gradient = strength * np.array([error_B @ odds_B, error_B.sum()])
-        return value + float(away @ away) / (2 * PRIOR_STD**2), gradient + away / PRIOR_STD**2
+        penalty = float(away @ away) / (2 * PRIOR_STD**2)
+        return value + penalty, gradient + away / PRIOR_STD**2
 
     slope, intercept = minimize(
         loss, [1.0, 0.0], jac=True, method="L-BFGS-B", bounds=[(0.1, None), (None, None)]

@@ -137,9 +137,13 @@ def _note(config: ThresholdConfig, within_K: Bools) -> str:
 
 def _steps(risk_B: Floats, y_B: AnyArray, w_B: Floats) -> _Steps:
     order = np.argsort(-risk_B, kind="stable")
-    last_K = np.flatnonzero(np.r_[np.diff(risk_B[order]) != 0, True])
-    tp_K = np.cumsum((np.asarray(y_B, np.float64) * w_B)[order])[last_K]
-    return _Steps(risk_B[order][last_K], tp_K, np.cumsum(w_B[order])[last_K] - tp_K)
+    falls_after = np.diff(risk_B[order]) != 0
+    last_K = np.flatnonzero(np.r_[falls_after, True])
+    positive_B = np.asarray(y_B, np.float64) * w_B
+    tp_K = np.cumsum(positive_B[order])[last_K]
+    risk_K = risk_B[order][last_K]
+    weight_K = np.cumsum(w_B[order])[last_K]
+    return _Steps(risk_K, tp_K, weight_K - tp_K)
 
 
 def _best_f1(steps: _Steps) -> float:
@@ -164,4 +168,6 @@ def _last_within(risk_K: Floats, within_K: Bools) -> float:
 
 def _above(risk: float) -> float:
     """Return a threshold that no seen risk reaches: half-way to certainty."""
-    return float((risk + 1) / 2) if risk < 1 else float(np.nextafter(risk, np.inf))
+    if risk < 1:
+        return float((risk + 1) / 2)
+    return float(np.nextafter(risk, np.inf))

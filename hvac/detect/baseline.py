@@ -87,8 +87,10 @@ def _centre_and_mad(x_BL: Floats) -> tuple[Floats, Floats]:
     Where the MAD is 0 it is the std; where that is 0 too, 1.
     """
     centre_B1 = np.median(x_BL, axis=1, keepdims=True)
-    spread_B1 = MAD_TO_STD * np.median(np.abs(x_BL - centre_B1), axis=1, keepdims=True)
-    spread_B1 = np.where(spread_B1 > 0, spread_B1, x_BL.std(axis=1, keepdims=True))
+    distance_BL = np.abs(x_BL - centre_B1)
+    spread_B1 = MAD_TO_STD * np.median(distance_BL, axis=1, keepdims=True)
+    std_B1 = x_BL.std(axis=1, keepdims=True)
+    spread_B1 = np.where(spread_B1 > 0, spread_B1, std_B1)
     return centre_B1, np.where(spread_B1 > 0, spread_B1, 1.0)
 
 

@@ -67,7 +67,9 @@ def _overlaid(series: Sequence[Series], words: DetectWords) -> Figure:
         Line2D([], [], color=ALARM, label=words("axis.anomalous")),
     ]
     figure.legend(handles=handles, loc="outside lower center", ncols=2)
-    axes.set(xlabel=words("axis.step"), ylabel=words("axis.value"), xlim=(0, len(series[0]) - 1))
+    axes.set_xlabel(words("axis.step"))
+    axes.set_ylabel(words("axis.value"))
+    axes.set_xlim(0, len(series[0]) - 1)
     return figure
 
 
@@ -79,7 +81,8 @@ def _kinds(series: Sequence[Series], kinds: Sequence[str], words: DetectWords) -
         example, anomaly = _clear_example(series, kind)
         start = max(anomaly.start - AROUND, 0)
         stop = min(anomaly.end + AROUND, len(example))
-        axes.plot(np.arange(start, stop), example.value_T[start:stop], color=PAST, lw=1)
+        steps = np.arange(start, stop)
+        axes.plot(steps, example.value_T[start:stop], color=PAST, lw=1)
         axes.axvspan(anomaly.start, anomaly.end - 1, color=EVENT, alpha=0.35, lw=0)
         axes.set_title(words.name("kind", kind))
         axes.set_xlabel(words("axis.step"))
@@ -123,7 +126,8 @@ def _records(series: Sequence[Series], words: DetectWords) -> Figure:
 def _draw_stretch(axes: Axes, series: Series, words: DetectWords) -> None:
     time_T = series.time_T
     assert time_T is not None, "stretches of a record have its clock"
-    axes.axvspan(time_T[0], time_T[-1], color=PART_SHADES[series.part], lw=0)
+    shade = PART_SHADES[series.part]
+    axes.axvspan(time_T[0], time_T[-1], color=shade, lw=0)
     axes.plot(time_T, _observed(series), color=PAST, lw=0.6)
     axes.text(
         time_T[0],
@@ -145,7 +149,8 @@ def _observed(series: Series) -> Floats:
 def _mark_anomalies(axes: Axes, series: Series) -> None:
     place_T = _place(series)
     for anomaly in series.anomalies:
-        first, last = place_T[anomaly.start], place_T[anomaly.end - 1]
+        first = place_T[anomaly.start]
+        last = place_T[anomaly.end - 1]
         axes.axvspan(first, last, color=EVENT, alpha=0.35, lw=0)
 
 
@@ -161,7 +166,9 @@ def confusion_figure(counts: Mapping[str, Mapping[str, int]], *, language: str) 
         figure = Figure(figsize=(WIDTH, 3.0), layout="constrained")
         panels = figure.subplots(1, len(counts), squeeze=False)[0]
         for axes, (part, of_part) in zip(panels, counts.items(), strict=True):
-            matrix = np.array([[of_part["tn"], of_part["fp"]], [of_part["fn"], of_part["tp"]]])
+            normal = [of_part["tn"], of_part["fp"]]
+            anomalous = [of_part["fn"], of_part["tp"]]
+            matrix = np.array([normal, anomalous])
             shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
             axes.imshow(shares, cmap="Blues", vmin=0, vmax=2)
             for (row, column), count in np.ndenumerate(matrix):
@@ -184,7 +191,8 @@ def probability_figure(
         panels = figure.subplots(1, len(parts), sharey=True, squeeze=False)[0]
         for axes, (part, scores) in zip(panels, parts.items(), strict=True):
             for anomalous, colour in COLOURS.items():
-                places, values = [], []
+                places = []
+                values = []
                 for place, one in enumerate(scores):
                     if bool(one.series.anomalies) == anomalous:
                         places.append(place)
@@ -195,7 +203,8 @@ def probability_figure(
             axes.set(xlabel=words("axis.series"), ylim=(-0.03, 1.03))
             axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         figure.axes[0].set_ylabel(words("axis.probability"))
-        normal, anomalous_text = words("axis.normal"), words("axis.anomalous")
+        normal = words("axis.normal")
+        anomalous_text = words("axis.anomalous")
         handles = [
             Line2D([], [], color=PAST, ls="", marker="o", label=normal),
             Line2D([], [], color=ALARM, ls="", marker="o", label=anomalous_text),
@@ -247,7 +256,9 @@ def _draw_track(axes: Axes, series: Series, track: Track, words: DetectWords) ->
     alarm_T = track.score_T >= track.threshold
     top = 1.0
     if track.model != DETECTOR:
-        highest = float(np.nanmax(track.score_T)) if np.isfinite(track.score_T).any() else 1.0
+        highest = 1.0
+        if np.isfinite(track.score_T).any():
+            highest = float(np.nanmax(track.score_T))
         top = min(highest, TOP * track.threshold) * 1.05
     axes.plot(place_T, track.score_T, color=FAINT, lw=0.7)
     axes.vlines(place_T[alarm_T], 0, track.score_T[alarm_T], color=ALARM, lw=0.8)

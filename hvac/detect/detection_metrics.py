@@ -69,7 +69,8 @@ def score_series(
 
 def known_windows(scores: Sequence[SeriesScores]) -> tuple[Floats, Bools]:
     """Return scores and labels of all windows whose label is known."""
-    score_parts, y_parts = [np.zeros(0)], [np.zeros(0, np.bool_)]
+    score_parts = [np.zeros(0)]
+    y_parts = [np.zeros(0, np.bool_)]
     for one in scores:
         score_parts.append(one.score_B[one.cuts.known_B])
         y_parts.append(one.cuts.y_B[one.cuts.known_B])

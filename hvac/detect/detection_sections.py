@@ -211,7 +211,8 @@ def honesty(view: DetectionView) -> list[Block]:
 def detection_provenance(view: DetectionView) -> list[Block]:
     """Return the run, its network, and how to do it again."""
     words = view.words
-    run, detector = view.results["run"], view.results["detector"]
+    run = view.results["run"]
+    detector = view.results["detector"]
     channels = words.join([words(f"channel.{channel}") for channel in detector["channels"]])
     facts: dict[str, Json] = {key: run[key] for key in RUN_FACTS}
     facts |= {key: as_json(detector)[key] for key in DETECTOR_FACTS}

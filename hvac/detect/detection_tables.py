@@ -21,7 +21,8 @@ def scored_windows_table(assessment: Assessment) -> pa.Table:
     tables = []
     for part, number, by_model in _each_series(assessment):
         first = next(iter(by_model.values()))
-        series, cuts = first.series, first.cuts
+        series = first.series
+        cuts = first.cuts
         count = len(cuts.start_B)
         length = len(series) - cuts.start_B[-1]  # the last window ends with the series
         columns: dict[str, Any] = {
@@ -59,7 +60,8 @@ def alarms_table(assessment: Assessment) -> pa.Table:
         for model, outcome in outcomes.items():
             for alarm in outcome.episodes:
                 series = assessment.scores[part][model][alarm.number].series
-                first, last = moment(series, alarm.first), moment(series, alarm.last)
+                first = moment(series, alarm.first)
+                last = moment(series, alarm.last)
                 row = (part, model, alarm.number, series.record, first, last, alarm.true)
                 for name, value in zip(names, row, strict=True):
                     columns[name].append(value)

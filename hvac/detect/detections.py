@@ -145,7 +145,8 @@ def _time_in_alarm(steps: _Steps, scored: Sequence[ScoredSeries], threshold_K: F
     unit = np.array([unit_of(one.series) for one in scored])
     rising = np.argsort(steps.score_N, kind="stable")
     time_N = (unit[steps.number_N] * ~steps.near_N)[rising]
-    from_here_N = np.append(np.cumsum(time_N[::-1])[::-1], 0.0)
+    backwards_N = np.cumsum(time_N[::-1])
+    from_here_N = np.append(backwards_N[::-1], 0.0)
     return from_here_N[np.searchsorted(steps.score_N[rising], threshold_K)]
 
 
@@ -163,7 +164,8 @@ def outcome_of(
     unit = [unit_of(one.series) for one in scored]
     false_time = sum((e.last - e.first + 1) * unit[e.number] for e in episodes if not e.true)
     exposure = exposure_of(scored, alarms, windows)
-    alarms_U = np.bincount(steps.number_N[alarm_N & ~steps.near_N], minlength=len(scored))
+    false_N = steps.number_N[alarm_N & ~steps.near_N]
+    alarms_U = np.bincount(false_N, minlength=len(scored))
     alarmed = alarms_U @ np.array(unit)
     in_alarm = float(alarmed / exposure) if exposure else np.nan
     return DetectionOutcome(events, episodes, exposure, in_alarm, false_time)
@@ -172,7 +174,9 @@ def outcome_of(
 def _episodes(steps: _Steps, alarm_N: Bools, gap: int) -> list[Episode]:
     merged = alarm_episodes(alarm_N, units_B=steps.number_N, end_day_B=steps.step_N, gap_days=gap)
     hit_N = alarm_N & steps.near_N
-    hits = set(zip(steps.number_N[hit_N].tolist(), steps.step_N[hit_N].tolist(), strict=True))
+    numbers = steps.number_N[hit_N].tolist()
+    places = steps.step_N[hit_N].tolist()
+    hits = set(zip(numbers, places, strict=True))
     episodes = []
     for number, first, last in np.stack(merged, axis=1).tolist():
         true = any((number, step) in hits for step in range(first, last + 1))
@@ -239,5 +243,6 @@ def _scored_steps(
     for number, one in enumerate(scored):
         step_N = np.flatnonzero(np.isfinite(one.score_T))
         near_T = near(one.series, alarms, windows)
-        parts.append((np.full(len(step_N), number), step_N, one.score_T[step_N], near_T[step_N]))
+        number_N = np.full(len(step_N), number)
+        parts.append((number_N, step_N, one.score_T[step_N], near_T[step_N]))
     return _Steps(*map(np.concatenate, zip(*parts, strict=True)))

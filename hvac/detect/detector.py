@@ -25,7 +25,9 @@ from hvac.models.cnn1d import Cnn1d, Cnn1dConfig
 from hvac.models.family import no_encoder
 from hvac.storage import AnyPath, local_folder, replacing_folder
 
-FORMAT, MANIFEST, WEIGHTS = 1, "manifest.json", "model.safetensors"
+FORMAT = 1
+MANIFEST = "manifest.json"
+WEIGHTS = "model.safetensors"
 
 
 class AnomalyScorer(Protocol):
@@ -60,7 +62,8 @@ class Detector:
 
         It is nan where too little of a window was observed.
         """
-        x_BCL = shown(raw_windows(series, cuts.start_B, self.windows.length), series, self.windows)
+        raw = raw_windows(series, cuts.start_B, self.windows.length)
+        x_BCL = shown(raw, series, self.windows)
         probability_B = expit(self.model.score(as_windows(x_BCL))[:, 0])
         return np.where(cuts.observed_B >= self.windows.least_observed, probability_B, np.nan)
 
@@ -75,7 +78,8 @@ class Detector:
         Returns:
             The SHA-256 of its weights.
         """
-        arrays = {name: np.ascontiguousarray(array) for name, array in self.model.state().items()}
+        state = self.model.state()
+        arrays = {name: np.ascontiguousarray(array) for name, array in state.items()}
         with replacing_folder(folder, last=MANIFEST) as building:
             save_file(arrays, building / WEIGHTS)
             manifest = {

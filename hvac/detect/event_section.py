@@ -68,9 +68,10 @@ def _event_list(view: DetectionView) -> list[Block]:
     models = list(view.results["models"])
     rows = []
     for event in view.results["events"]:
-        cells = [Cell(str(event["start"])), Cell(str(event["end"]))]
+        cells = [Cell(str(event[name])) for name in ("start", "end")]
         cells += [Cell(str(event["first"][model] or words("table.missed"))) for model in models]
-        rows.append(Row(head=Cell(words.name("record", event["record"])), cells=cells))
+        record = words.name("record", event["record"])
+        rows.append(Row(head=Cell(record), cells=cells))
     if not rows:
         return []
     head = [words("table.record"), words("table.start"), words("table.end")]
@@ -88,8 +89,10 @@ def _kinds_table(view: DetectionView, part: str) -> list[Block]:
     for kind, counts in kinds.items():
         cells = [plain(counts["events"])]
         for by_part in models.values():
-            cells.append(cell(by_part[part]["events"]["by_kind"][kind]["recall"], "share"))
-        rows.append(Row(head=Cell(words.name("kind", kind)), cells=cells))
+            of_kind = by_part[part]["events"]["by_kind"][kind]
+            cells.append(cell(of_kind["recall"], "share"))
+        kind_text = words.name("kind", kind)
+        rows.append(Row(head=Cell(kind_text), cells=cells))
     head = [words("table.kind"), words("table.anomalies")]
     head += [words.name("model", model) for model in models]
     caption = words("caption.kinds", part=words.name("part", part))
@@ -112,7 +115,9 @@ def _groups_table(view: DetectionView, part: str) -> Table:
     head = [words("table.record" if of_records else "table.length")]
     head += [words("table.series"), words("table.anomalies")]
     head += [words("table.share"), words("table.false_alarms")] * len(models)
-    groups = [("", 2), *[(words.name("model_short", model), 2) for model in models]]
+    groups = [("", 2)]
+    for model in models:
+        groups.append((words.name("model_short", model), 2))
     key = "caption.groups" if of_records else "caption.lengths"
     caption = words(key, part=words.name("part", part))
     return Table(caption=caption, head=head, groups=groups, rows=rows)

@@ -74,7 +74,8 @@ def read_records(config: RecordsConfig) -> tuple[list[Series], dict[str, dict[st
         SplitError: if a border lies outside of the record, or inside of an anomaly.
     """
     labels = _read_labels(config.anomalies)
-    series, counts = [], {}
+    series = []
+    counts = {}
     for record in config.records:
         time_T, value_T, counts[record.name] = _read(record, config)
         spans = _spans(record, labels, config.anomalies, time_T)
@@ -122,7 +123,8 @@ def _read(record: RecordConfig, config: RecordsConfig) -> tuple[Times, Floats, d
     table = pa.concat_tables([batch.table for batch in batches])
     times = pd.to_datetime(table[config.time].to_pandas(), errors="coerce")
     time_N = times.to_numpy().astype("datetime64[s]")
-    value_N = np.asarray(parse_numbers(table[config.value], MISSING).value, dtype=np.float64)
+    numbers = parse_numbers(table[config.value], MISSING)
+    value_N = np.asarray(numbers.value, dtype=np.float64)
     value_N = np.where(np.isfinite(value_N), value_N, np.nan)
     dated_N = ~np.isnat(time_N)
     readings = pd.Series(value_N[dated_N], index=time_N[dated_N]).sort_index()
@@ -164,12 +166,14 @@ def _spans(
                 f" which has {time_T[0]} to {time_T[-1]}: correct the window"
             )
         first = int(np.searchsorted(time_T, start))
-        spans.append((first, int(np.searchsorted(time_T, end, side="right"))))
+        stop = int(np.searchsorted(time_T, end, side="right"))
+        spans.append((first, stop))
     return spans
 
 
 def _window(window: Json, name: str, path: str) -> tuple[np.datetime64, np.datetime64]:
-    texts = pd.Series(window if isinstance(window, list) else [window]).astype(str)
+    moments = window if isinstance(window, list) else [window]
+    texts = pd.Series(moments).astype(str)
     ends = pd.to_datetime(texts, format="mixed", errors="coerce")
     if len(ends) != 2 or ends.isna().any():
         raise InputError(

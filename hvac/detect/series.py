@@ -73,7 +73,8 @@ class Series:
         """Return the seconds from step to step, None where the series has no clock."""
         if self.time_T is None or len(self) < 2:
             return None
-        return float((self.time_T[1] - self.time_T[0]) / np.timedelta64(1, "s"))
+        step = self.time_T[1] - self.time_T[0]
+        return float(step / np.timedelta64(1, "s"))
 
 
 def plain_series(
@@ -124,7 +125,8 @@ def fill(value_T: Floats) -> tuple[Floats, Bools]:
     observed_T = np.isfinite(value_T)
     if not observed_T.any():
         raise InputError(f"a series of {len(value_T)} steps has no value at all: leave it out")
-    last_T = np.maximum.accumulate(np.where(observed_T, np.arange(len(value_T)), -1))
+    place_T = np.where(observed_T, np.arange(len(value_T)), -1)
+    last_T = np.maximum.accumulate(place_T)
     return value_T[np.where(last_T < 0, np.argmax(observed_T), last_T)], observed_T
 
 
@@ -176,7 +178,8 @@ def _columns(number: int, series: Series) -> dict[str, AnyArray | Sequence[str |
     count = len(series)
     kinds: list[str | None] = [None] * count
     for anomaly in series.anomalies:
-        kinds[anomaly.start : anomaly.end] = [anomaly.kind] * (anomaly.end - anomaly.start)
+        steps = anomaly.end - anomaly.start
+        kinds[anomaly.start : anomaly.end] = [anomaly.kind] * steps
     time = series.time_T
     return {
         "series": np.full(count, number, dtype=np.int32),
@@ -207,7 +210,8 @@ def from_table(table: pa.Table, facts: Sequence[SeriesFacts]) -> list[Series]:
     starts = np.searchsorted(number_N, np.arange(len(facts) + 1))
     series = []
     for number, of_series in enumerate(facts):
-        start, stop = starts[number], starts[number + 1]
+        start = starts[number]
+        stop = starts[number + 1]
         series.append(_series(table.slice(start, stop - start), of_series))
     return series
 

@@ -61,7 +61,8 @@ def cut_series(series: Series, config: SlidingConfig) -> SlidingWindows:
             f" {config.length}: give a longer stretch or set a smaller windows.length"
         )
     last = len(series) - config.length
-    start_B = np.unique(np.append(np.arange(0, last + 1, config.stride), last))
+    regular_B = np.arange(0, last + 1, config.stride)
+    start_B = np.unique(np.append(regular_B, last))
     before_T = np.concatenate([[0], np.cumsum(series.observed_T)])
     observed_B = (before_T[start_B + config.length] - before_T[start_B]) / config.length
     y_B, known_B = labels(series, start_B, config)
@@ -114,7 +115,8 @@ def window_reference(x_BL: Floats) -> tuple[Floats, Floats]:
     low_B, centre_B, high_B = np.quantile(x_BL, (0.25, 0.5, 0.75), axis=1)
     spread_B = (high_B - low_B) / SPREAD_OF_IQR
     spread_B = np.where(spread_B > 0, spread_B, x_BL.std(axis=1))
-    return centre_B[:, None], np.where(spread_B > 0, spread_B, 1.0)[:, None]
+    divisor_B = np.where(spread_B > 0, spread_B, 1.0)
+    return centre_B[:, None], divisor_B[:, None]
 
 
 def join_scores(score_B: Floats, start_B: Ints, steps: int, config: SlidingConfig) -> Floats:
@@ -137,7 +139,8 @@ def join_scores(score_B: Floats, start_B: Ints, steps: int, config: SlidingConfi
         cover_T = _spread(score_B**0, start_B, steps, config.length)
         return ratio(total_T, cover_T)
     ended_T = last_ended(start_B, steps, config.length)
-    return np.where(ended_T >= 0, np.append(score_B, np.nan)[ended_T], np.nan)
+    score_T = np.append(score_B, np.nan)[ended_T]
+    return np.where(ended_T >= 0, score_T, np.nan)
 
 
 def _spread(weight_B: Floats, start_B: Ints, steps: int, length: int) -> Floats:
@@ -149,7 +152,8 @@ def _spread(weight_B: Floats, start_B: Ints, steps: int, length: int) -> Floats:
 
 def last_ended(start_B: Ints, steps: int, length: int) -> Ints:
     """Return per step the window that ended last, at this step or before it; −1 without one."""
-    return np.searchsorted(start_B + length - 1, np.arange(steps), side="right") - 1
+    last_B = start_B + length - 1
+    return np.searchsorted(last_B, np.arange(steps), side="right") - 1
 
 
 def known_at(step_N: Ints, series_steps: int, config: SlidingConfig) -> Ints:

@@ -99,7 +99,8 @@ def _examples(
     series: Sequence[Series], windows: SlidingConfig, inject: InjectConfig | None, seed: int
 ) -> Examples:
     none_B = np.zeros(0, dtype=np.bool_)
-    none_BCL = np.empty((0, len(windows.channels), windows.length), dtype=np.float32)
+    shape = (0, len(windows.channels), windows.length)
+    none_BCL = np.empty(shape, dtype=np.float32)
     parts = [Examples(none_BCL, none_B, none_B)]
     for number, one in enumerate(series):
         cuts = cut_series(one, windows)
@@ -132,6 +133,8 @@ def settle_tie(state: FitState) -> None:
     of nothing.
     """
     rows = state.history_H[0]
-    kept, last = rows[state.best_epoch[0] - 1], rows[-1]
+    kept = rows[state.best_epoch[0] - 1]
+    last = rows[-1]
     if last["tune_pr_auc"] == kept["tune_pr_auc"] and last["tune_loss"] < kept["tune_loss"]:
-        state.best, state.best_epoch = [dict(state.module)], [state.epoch]
+        state.best = [dict(state.module)]
+        state.best_epoch = [state.epoch]

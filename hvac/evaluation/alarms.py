@@ -92,7 +92,8 @@ def match(
 
     alarm_key_B = np.sort(_key(grid.unit_B[alarm_B], grid.end_day_B[alarm_B]))
     first_E = _first_in_reach(alarm_key_B, event_key_E, horizon)
-    lead_E = np.where(first_E >= 0, (event_key_E - first_E).astype(np.float64), np.nan)
+    days_E = (event_key_E - first_E).astype(np.float64)
+    lead_E = np.where(first_E >= 0, days_E, np.nan)
 
     episodes = alarm_episodes(
         alarm_B,
@@ -120,7 +121,9 @@ def event_recall(matched: Match, *, min_lead: int = MIN_LEAD) -> UnitRatio:
     It is nan without such events.
     """
     foreseen_E = matched.lead_E >= min_lead
-    return UnitRatio(_count(matched.unit_E[foreseen_E], matched), _count(matched.unit_E, matched))
+    foreseen = _count(matched.unit_E[foreseen_E], matched)
+    events = _count(matched.unit_E, matched)
+    return UnitRatio(foreseen, events)
 
 
 def alarm_precision(matched: Match) -> UnitRatio:
@@ -142,7 +145,8 @@ def lead_quantiles(
     alarmed_E = ~np.isnan(matched.lead_E)
     lead_E = matched.lead_E[alarmed_E]
     unit_E = matched.unit_E[alarmed_E]
-    value_Q = weighted_quantiles(lead_E, np.ones((1, len(lead_E))), q=q)[0]
+    once_1E = np.ones((1, len(lead_E)))
+    value_Q = weighted_quantiles(lead_E, once_1E, q=q)[0]
     drawn_RQ = weighted_quantiles(lead_E, w_RU[:, unit_E], q=q)
     return [Replicated(float(value_Q[i]), drawn_RQ[:, i]) for i in range(len(q))]
 
@@ -183,16 +187,19 @@ def _count(unit: Ints, matched: Match) -> Floats:
 
 def _key(unit: AnyArray, day: AnyArray) -> Ints:
     """Return unit and day in one sortable number; differences within a unit are days."""
-    return (np.asarray(unit, np.int64) << 32) + np.asarray(day, np.int64) + 2**31
+    high = np.asarray(unit, np.int64) << 32
+    return high + np.asarray(day, np.int64) + 2**31
 
 
 def _event_keys(events: Onsets, units: AnyArray) -> Ints:
     """Return the sorted, distinct keys of the events whose unit has windows."""
     if not len(units) or not len(events.unit_E):
         return np.empty(0, np.int64)
-    place_E = np.minimum(np.searchsorted(units, events.unit_E), len(units) - 1)
+    place_E = np.searchsorted(units, events.unit_E)
+    place_E = np.minimum(place_E, len(units) - 1)
     known_E = units[place_E] == events.unit_E
-    return np.unique(_key(place_E[known_E], np.asarray(events.onset_day_E)[known_E]))
+    day_E = np.asarray(events.onset_day_E)[known_E]
+    return np.unique(_key(place_E[known_E], day_E))
 
 
 def _first_in_reach(sorted_key_B: Ints, event_key_E: Ints, horizon: int) -> Ints:

@@ -73,7 +73,8 @@ def unit_weights(units_B: AnyArray, *, replicates: int = 2000, seed: int = 0) ->
     drawn_RU = np.random.default_rng(seed).multinomial(
         count, np.full(count, 1 / count), size=replicates
     )
-    return UnitWeights(unit_index_B.astype(np.int64), drawn_RU[:, : len(units)].astype(np.float64))
+    w_RU = drawn_RU[:, : len(units)].astype(np.float64)
+    return UnitWeights(unit_index_B.astype(np.int64), w_RU)
 
 
 def unit_sums(value_BK: AnyArray, unit_B: Ints, *, units: int) -> Floats:
@@ -133,7 +134,8 @@ def paired_difference(
     'better'
     """
     assert len(a.value_R) == len(b.value_R), "paired replicates must come from the same weights"
-    value, low, high, *_ = interval(Replicated(a.value - b.value, a.value_R - b.value_R))
+    differences = Replicated(a.value - b.value, a.value_R - b.value_R)
+    value, low, high, *_ = interval(differences)
     conclusion: Conclusion = "no clear difference" if headline else "too few events"
     if headline and (low > 0 or high < 0):
         conclusion = "better" if (low > 0) == higher_is_better else "worse"

@@ -7,7 +7,7 @@ from typing import TypedDict
 
 from hvac.decision.decision import Decision, StoredDecision
 from hvac.decision.thresholds import StoredThreshold
-from hvac.evaluation.comparison import EvaluationSet
+from hvac.evaluation.compared_windows import EvaluationSet
 
 Decisions = Mapping[str, StoredDecision]  # by class
 

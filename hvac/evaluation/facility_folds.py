@@ -67,7 +67,8 @@ def other_facilities(windows: Windows, facility: str) -> Windows:
 
 def _why_not(others: Windows) -> str:
     """Return what windows of other facilities lack to learn from; empty where nothing."""
-    train, cal = others.split("train"), others.split("cal")
+    train = others.split("train")
+    cal = others.split("cal")
     if not len(train):
         return "no training window elsewhere"
     for h in range(train.labels[0].shape[1]):

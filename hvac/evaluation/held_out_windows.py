@@ -52,7 +52,8 @@ class HorizonRows:
     @property
     def all_w_RU(self) -> Floats:
         """Return the weights with the sample itself, every unit once, as a first row."""
-        return np.concatenate([np.ones((1, self.w_RU.shape[1])), self.w_RU])
+        once_1U = np.ones((1, self.w_RU.shape[1]))
+        return np.concatenate([once_1U, self.w_RU])
 
     def weighted_sums(self, value_BK: Floats) -> Floats:
         """Sum each column, weighted, on the sample (first) and on every replicate: [K, 1 + R]."""

@@ -14,13 +14,8 @@ from sklearn.metrics import average_precision_score
 
 from hvac.errors import HvacError
 from hvac.evaluation.bootstrap import Difference, Interval, interval, paired_difference
-from hvac.evaluation.comparison import (
-    EvaluationSet,
-    MeasuredHorizon,
-    ModelRisks,
-    StoredDifference,
-    evaluations,
-)
+from hvac.evaluation.compared_windows import EvaluationSet, ModelRisks
+from hvac.evaluation.comparison import MeasuredHorizon, StoredDifference, evaluations
 from hvac.evaluation.evaluation_means import (
     compare,
     mean_over_horizons,
@@ -200,7 +195,8 @@ def _row(
     by_seed: Sequence[Evaluation],
     others: Mapping[Against, str],
 ) -> LeaderboardRow:
-    name, cost = candidate.name, candidate.cost
+    name = candidate.name
+    cost = candidate.cost
     row: LeaderboardRow = {
         "name": name,
         "family": candidate.family,

@@ -48,7 +48,8 @@ def _figure(row: LeaderboardRow, horizon: str, name: str) -> StoredFigure:
 def _csv_row(
     leaderboard: Leaderboard, rank: int, row: LeaderboardRow, horizon: str
 ) -> list[str | float | None]:
-    pr_auc, base_rate = _figure(row, horizon, "pr_auc"), _figure(row, horizon, "base_rate")
+    pr_auc = _figure(row, horizon, "pr_auc")
+    base_rate = _figure(row, horizon, "base_rate")
     difference: StoredDifference = {"verdict": "", "value": "", "low": "", "high": ""}
     if row["against_default"]:
         difference = row["against_default"][horizon]["pr_auc"]

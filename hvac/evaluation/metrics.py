@@ -61,12 +61,15 @@ def ratio(part: ArrayLike, whole: ArrayLike) -> Floats:
 
 
 def _weights(y_B: AnyArray, w_B: Weights) -> Floats:
-    return np.ones(len(y_B)) if w_B is None else np.asarray(w_B, np.float64)
+    if w_B is None:
+        return np.ones(len(y_B))
+    return np.asarray(w_B, np.float64)
 
 
 def _mean(value_B: AnyArray, w_B: Weights) -> float:
     w_B = _weights(value_B, w_B)
-    return float(ratio(w_B @ np.asarray(value_B, np.float64), w_B.sum()))
+    total = w_B @ np.asarray(value_B, np.float64)
+    return float(ratio(total, w_B.sum()))
 
 
 def roc_auc(score_B: AnyArray, y_B: AnyArray, w_B: Weights = None) -> float:
@@ -77,7 +80,9 @@ def roc_auc(score_B: AnyArray, y_B: AnyArray, w_B: Weights = None) -> float:
     >>> roc_auc(np.array([0.1, 0.4, 0.35, 0.8]), np.array([0, 0, 1, 1]))
     0.75
     """
-    return float(rank_metrics(sort_scores(score_B, y_B), _weights(y_B, w_B)[None]).roc_auc_R[0])
+    w_1B = _weights(y_B, w_B)[None]
+    ranking = rank_metrics(sort_scores(score_B, y_B), w_1B)
+    return float(ranking.roc_auc_R[0])
 
 
 def pr_auc(score_B: AnyArray, y_B: AnyArray, w_B: Weights = None) -> float:
@@ -88,7 +93,9 @@ def pr_auc(score_B: AnyArray, y_B: AnyArray, w_B: Weights = None) -> float:
     >>> round(pr_auc(np.array([0.1, 0.4, 0.35, 0.8]), np.array([0, 0, 1, 1])), 4)
     0.8333
     """
-    return float(rank_metrics(sort_scores(score_B, y_B), _weights(y_B, w_B)[None]).pr_auc_R[0])
+    w_1B = _weights(y_B, w_B)[None]
+    ranking = rank_metrics(sort_scores(score_B, y_B), w_1B)
+    return float(ranking.pr_auc_R[0])
 
 
 def recall_at(score_B: AnyArray, y_B: AnyArray, w_B: Weights = None, *, share: float) -> float:
@@ -99,7 +106,8 @@ def recall_at(score_B: AnyArray, y_B: AnyArray, w_B: Weights = None, *, share: f
     >>> recall_at(np.array([0.9, 0.8, 0.2, 0.1]), np.array([1, 0, 1, 0]), share=0.25)
     0.5
     """
-    ranking = rank_metrics(sort_scores(score_B, y_B), _weights(y_B, w_B)[None], shares=(share,))
+    w_1B = _weights(y_B, w_B)[None]
+    ranking = rank_metrics(sort_scores(score_B, y_B), w_1B, shares=(share,))
     return float(ranking.recall_RS[0, 0])
 
 
@@ -155,7 +163,8 @@ def confusion(alarm_B: AnyArray, y_B: AnyArray, w_B: Weights = None) -> Confusio
     >>> confusion(np.array([True, True, False]), np.array([1, 0, 0]))
     Confusion(tn=1.0, fp=1.0, fn=0.0, tp=1.0)
     """
-    return Confusion(*(_weights(y_B, w_B) @ confusion_cells(alarm_B, y_B)).tolist())
+    count_4 = _weights(y_B, w_B) @ confusion_cells(alarm_B, y_B)
+    return Confusion(*count_4.tolist())
 
 
 def confusion_cells(alarm_B: AnyArray, y_B: AnyArray) -> Floats:
@@ -217,7 +226,8 @@ def reliability_curve(
     hits_K = np.bincount(bin_B, w_B * np.asarray(y_B, np.float64))
     windows_each_K = mass_K / square_K  # Kish's effective number of windows / their weight
     effective_K2 = np.stack([hits_K, mass_K], axis=1) * windows_each_K[:, None]
-    ends_K2 = np.array([exact_interval(k, n) for k, n in effective_K2]).reshape(-1, 2)
+    ends = [exact_interval(k, n) for k, n in effective_K2]
+    ends_K2 = np.array(ends).reshape(-1, 2)
     return Reliability(
         risk_K=np.bincount(bin_B, w_B * np.asarray(risk_B, np.float64)) / mass_K,
         rate_K=hits_K / mass_K,
@@ -245,5 +255,8 @@ def precision_recall_curve(
     if not len(tp_K) or tp_K[-1] == 0:
         return PrecisionRecall(np.empty(0), np.empty(0), np.empty(0))
     recall_K = tp_K / tp_K[-1]
-    keep = np.unique(np.searchsorted(recall_K, np.linspace(0, 1, points)))
-    return PrecisionRecall(recall_K[keep], (tp_K / seen_K)[keep], rows.score_B[last_K][keep])
+    regular = np.linspace(0, 1, points)
+    keep = np.unique(np.searchsorted(recall_K, regular))
+    precision_K = tp_K / seen_K
+    score_K = rows.score_B[last_K]
+    return PrecisionRecall(recall_K[keep], precision_K[keep], score_K[keep])

@@ -76,7 +76,8 @@ def rank_metrics(rows: Sorted, w_RU: Floats, *, shares: tuple[float, ...] = ()) 
     """
     assert list(shares) == sorted(shares), "shares must rise"
     out_RM = np.full((len(w_RU), 2 + len(shares)), np.nan)
-    w_RU, share_S = np.asarray(w_RU, np.float64), np.array(shares, np.float64)
+    w_RU = np.asarray(w_RU, np.float64)
+    share_S = np.array(shares, np.float64)
     _rank_pass(rows.y_B, rows.last_B, rows.unit_B, rows.weight_B, w_RU, share_S, out_RM)
     return Ranking(out_RM[:, 0], out_RM[:, 1], out_RM[:, 2:])
 

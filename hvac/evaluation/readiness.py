@@ -43,7 +43,8 @@ def readiness(figures: JsonObject, *, ece: float | None, against_context: str) -
     events = _number(figures, "events", "value")
     if events is None or events < LEAST_EVENTS:
         return Readiness("cannot_tell", "few_events")
-    low, value = _number(figures, "roc_auc", "low"), _number(figures, "roc_auc", "value")
+    low = _number(figures, "roc_auc", "low")
+    value = _number(figures, "roc_auc", "value")
     if low is None or value is None:
         return Readiness("cannot_tell", "no_interval")
     if low <= 0.5 and value < 0.6:
@@ -52,7 +53,8 @@ def readiness(figures: JsonObject, *, ece: float | None, against_context: str) -
         return Readiness("poor", "below_context")
     if ece is not None and ece > POOR_ECE:
         return Readiness("poor", "miscalibrated")
-    precision, rate = _number(figures, "pr_auc", "low"), _number(figures, "base_rate", "high")
+    precision = _number(figures, "pr_auc", "low")
+    rate = _number(figures, "base_rate", "high")
     ranks = precision is not None and rate is not None and precision > rate and low > 0.5
     if not ranks:
         return Readiness("cannot_tell", "wide_interval")

@@ -11,12 +11,8 @@ from typing import NotRequired, TypedDict
 
 import numpy as np
 
-from hvac.evaluation.comparison import (
-    EvaluationSet,
-    MeasuredHorizon,
-    ModelRisks,
-    evaluations,
-)
+from hvac.evaluation.compared_windows import EvaluationSet, ModelRisks
+from hvac.evaluation.comparison import MeasuredHorizon, evaluations
 from hvac.evaluation.model_metrics import HEADLINE_EVENTS
 from hvac.features.table import concat
 

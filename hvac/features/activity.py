@@ -44,7 +44,8 @@ def activity(x_BCL: npt.ArrayLike) -> Float32s:
     """
     x_BCL = np.ascontiguousarray(x_BCL, dtype=np.float32)
     windows, points, days = x_BCL.shape
-    series, features = windows * points, len(ACTIVITY_NAMES)
+    series = windows * points
+    features = len(ACTIVITY_NAMES)
     out_NA = np.full((series, features), np.nan, dtype=np.float32)
     _activity(x_BCL.reshape(series, days), out_NA)
     return out_NA.reshape(windows, points, features)

@@ -74,7 +74,8 @@ class ContextSpec:
     @classmethod
     def from_json(cls, stored: StoredContext) -> ContextSpec:
         """Return the specification that `to_json` wrote."""
-        kinds, classes = tuple(stored["kinds"]), tuple(stored["classes"])
+        kinds = tuple(stored["kinds"])
+        classes = tuple(stored["classes"])
         return cls(kinds=kinds, classes=classes, rates=stored.get("rates", {}))
 
 
@@ -97,7 +98,8 @@ def context(
     one (at most 365). Counts over days before the record began are nan. Last, the rate of some
     kinds: events per observed year, drawn towards the fleet's where the record is short.
     """
-    end_B, first_day = cut.end_day_B, panel.first_day
+    end_B = cut.end_day_B
+    first_day = panel.first_day
     columns: list[Any] = []
     for kind in spec.kinds:
         columns += _history(events.of_kinds((kind,)), end_B, first_day)
@@ -105,12 +107,14 @@ def context(
     built = first_day if install_day is None else min(install_day, first_day)
     columns.append(end_B - float(built))
     angle_B = 2 * np.pi * (end_B % 365.25) / 365.25
-    columns += [np.sin(angle_B), np.cos(angle_B), cut.observed_BCL.mean(axis=(1, 2))]
+    observed_B = cut.observed_BCL.mean(axis=(1, 2))
+    columns += [np.sin(angle_B), np.cos(angle_B), observed_B]
     columns.extend(_limits(panel, end_B))
     for name in spec.classes:
         columns.append(np.full(len(end_B), float(name == class_name)))
     for kind, usual in spec.rates.items():
-        columns.append(_rate(events.of_kinds((kind,)), end_B, first_day, usual=usual))
+        of_kind = events.of_kinds((kind,))
+        columns.append(_rate(of_kind, end_B, first_day, usual=usual))
     return np.column_stack(columns).astype(np.float64)
 
 
@@ -121,7 +125,8 @@ def _history(events: Events, end_B: DayNumbers, record_start: int) -> list[Float
     counts = []
     for span in (90, 365):
         before_B = np.searchsorted(known_N, end_B - span, side="right")
-        counts.append(np.where(end_B - span + 1 >= record_start, upto_B - before_B, np.nan))
+        recorded_B = end_B - span + 1 >= record_start
+        counts.append(np.where(recorded_B, upto_B - before_B, np.nan))
     return [_days_since(events, end_B), *counts, upto_B]
 
 
@@ -135,11 +140,14 @@ def _rate(events: Events, end_B: DayNumbers, record_start: int, *, usual: float)
 def _days_since(events: Events, end_B: DayNumbers) -> Floats:
     """Return days since the start of the newest event known by the end day, else nan."""
     order = np.argsort(events.known_N, kind="stable")
-    newest_N = np.maximum.accumulate(events.start_N[order]) if len(order) else np.empty(0)
+    newest_N = np.empty(0)
+    if len(order):
+        newest_N = np.maximum.accumulate(events.start_N[order])
     place_B = np.searchsorted(events.known_N[order], end_B, side="right") - 1
     if not len(newest_N):
         return np.full(len(end_B), np.nan)
-    return np.where(place_B >= 0, end_B - newest_N[np.maximum(place_B, 0)], np.nan)
+    since_B = end_B - newest_N[np.maximum(place_B, 0)]
+    return np.where(place_B >= 0, since_B, np.nan)
 
 
 def _limits(panel: Panel, end_B: DayNumbers) -> Floats:
@@ -148,7 +156,9 @@ def _limits(panel: Panel, end_B: DayNumbers) -> Floats:
     Returns [2, B], nan where no limit is known.
     """
     out_2B = np.full((2, len(end_B)), np.nan)
-    if not (np.isfinite(panel.lower_TC).any() or np.isfinite(panel.upper_TC).any()):
+    has_lower = np.isfinite(panel.lower_TC).any()
+    has_upper = np.isfinite(panel.upper_TC).any()
+    if not (has_lower or has_upper):
         return out_2B
     row_B = (end_B - panel.first_day).astype(np.int64)
     for c in range(len(panel.points)):

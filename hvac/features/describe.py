@@ -203,7 +203,8 @@ def _keys(scene: Scene, windows: Cut, recipe: Recipe) -> pa.Table:
     names = [*scene.panel.unit, scene.panel.point_id, recipe.class_name]
     columns = [pa.array([name] * count, pa.string()) for name in names]
     end_date = pa.array(windows.end_day_B, pa.int32()).cast(pa.date32())
-    split, status = pa.nulls(count, pa.string()), windows.status_B.tolist()
+    split = pa.nulls(count, pa.string())
+    status = windows.status_B.tolist()
     columns += [end_date, split, pa.array(status, pa.string())]
     return pa.table(columns, schema=KEY_SCHEMA)
 

@@ -52,7 +52,8 @@ def predecessor_windows(
     raw_BL = matrix(table["values"]).astype(np.float64)
     label_BH = matrix(table["labels"]).astype(np.float64)
     observed_BL = np.isfinite(raw_BL)
-    status_B = np.where(observed_BL.mean(axis=1) < recipe.windows.min_observed, INSUFFICIENT, OK)
+    sparse_B = observed_BL.mean(axis=1) < recipe.windows.min_observed
+    status_B = np.where(sparse_B, INSUFFICIENT, OK)
     x_B1L = _fill(raw_BL, observed_BL)[:, None, :]
     recent_B1S = recent_of_windows(raw_BL[:, None, :]).astype(np.float32)
     unknown_B1S = np.full_like(recent_B1S, np.nan)
@@ -72,33 +73,42 @@ def predecessor_windows(
         w_BH=np.ones(label_BH.shape, np.float32),
     )
     ids = zip(windows.column("facility_id"), windows.column("equipment_id"), strict=True)
-    split_B = [splitter.assign(Unit(*unit), windows.end_day_B[:1])[0] for unit in ids]
+    end_day_1 = windows.end_day_B[:1]
+    split_B = [splitter.assign(Unit(*unit), end_day_1)[0] for unit in ids]
     keep_B = status_B == OK
     left_out = Counter(status_B[~keep_B].tolist())
-    return with_split(windows, np.array(split_B, dtype=np.str_)).take(keep_B), left_out
+    split = np.array(split_B, dtype=np.str_)
+    return with_split(windows, split).take(keep_B), left_out
 
 
 def _fill(raw_BL: Floats, observed_BL: Bools) -> Floats:
     """Fill gaps with the last observed value before, else with the first one, else with 0."""
-    place_BL = np.maximum.accumulate(np.where(observed_BL, np.arange(raw_BL.shape[1]), -1), axis=1)
-    place_BL = np.where(place_BL < 0, observed_BL.argmax(axis=1)[:, None], place_BL)
+    place_BL = np.where(observed_BL, np.arange(raw_BL.shape[1]), -1)
+    place_BL = np.maximum.accumulate(place_BL, axis=1)
+    first_B1 = observed_BL.argmax(axis=1)[:, None]
+    place_BL = np.where(place_BL < 0, first_B1, place_BL)
     return np.nan_to_num(np.take_along_axis(raw_BL, place_BL, axis=1), nan=0.0)
 
 
 def _keys(table: pa.Table, recipe: Recipe, status_B: Strings) -> pa.Table:
     columns = [table[name] for name in ("facility_id", "equipment_id", "point_id")]
-    columns += [pa.array([recipe.class_name] * len(table), pa.string()), table["date"]]
-    columns += [pa.nulls(len(table), pa.string()), pa.array(status_B.tolist(), pa.string())]
+    classes = [recipe.class_name] * len(table)
+    columns.append(pa.array(classes, pa.string()))
+    columns.append(table["date"])
+    columns.append(pa.nulls(len(table), pa.string()))
+    columns.append(pa.array(status_B.tolist(), pa.string()))
     return pa.table(columns, schema=KEY_SCHEMA)
 
 
 def _context(table: pa.Table, observed_BL: Bools, spec: ContextSpec) -> Floats:
     """Return season and observed share; everything else is unknown (nan)."""
-    day_B = np.asarray(table["date"].cast(pa.int32()).to_numpy(), dtype=np.float64)
+    days = table["date"].cast(pa.int32())
+    day_B = np.asarray(days.to_numpy(), dtype=np.float64)
     angle_B = 2 * np.pi * (day_B % 365.25) / 365.25
     known = {
         "season_sin": np.sin(angle_B),
         "season_cos": np.cos(angle_B),
         "observed_share": observed_BL.mean(axis=1),
     }
-    return np.column_stack([known.get(name, np.full(len(table), np.nan)) for name in spec.names])
+    unknown_B = np.full(len(table), np.nan)
+    return np.column_stack([known.get(name, unknown_B) for name in spec.names])

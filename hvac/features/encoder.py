@@ -11,24 +11,27 @@ with a resolution prefix carries one extra patch at index 0.
 from __future__ import annotations
 
 import hashlib
-import json
 import warnings
 from collections.abc import Callable
 from functools import cached_property, partial
-from importlib.resources import files
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
 
 from hvac.arrays import AnyFloats, Float32s, Floats
 from hvac.config import Config, Seed
-from hvac.errors import EncoderError
+from hvac.features.encoder_weights import (
+    check_folder,
+    fetch_model,
+    folder_of,
+    make_random,
+    read_model,
+)
 from hvac.features.mixer import Weights, draw_mixer, read_mixer
-from hvac.storage import AnyPath, as_given, local_folder
+from hvac.storage import local_folder
 
 if TYPE_CHECKING:
     from tsfm_public.models.tinytimemixer import TinyTimeMixerConfig, TinyTimeMixerForPrediction
@@ -67,39 +70,6 @@ def untrained(spec: EncoderConfig) -> EncoderConfig:
     return spec.replace(source="random", pooling="mean")
 
 
-def packaged_folder() -> Path:
-    """Return the folder of the packaged weights (Hugging Face layout beside a manifest)."""
-    return Path(str(files("hvac.features").joinpath("weights")))
-
-
-def predecessor_architecture() -> TinyTimeMixerConfig:
-    """Return the predecessor's TinyTimeMixer configuration: 11 patches of 8 days.
-
-    A prediction model of it has 103,934 parameters.
-    """
-    return _tsfm().TinyTimeMixerConfig(
-        context_length=90,
-        prediction_length=90,
-        num_input_channels=1,
-        d_model=64,
-        num_layers=4,
-        dropout=0.1,
-    )
-
-
-def packaged_architecture() -> TinyTimeMixerConfig:
-    """Return the packaged encoder's configuration: 9 patches of 10 days see all 90 days."""
-    config = predecessor_architecture().to_dict()
-    config |= {
-        "patch_length": 10,
-        "patch_stride": 10,
-        "num_patches": 9,
-        "decoder_num_layers": 2,
-        "head_dropout": 0.1,
-    }
-    return _tsfm().TinyTimeMixerConfig(**config)
-
-
 def load_encoder(spec: EncoderConfig | None = None) -> Encoder:
     """Load an encoder, frozen and ready.
 
@@ -113,13 +83,13 @@ def load_encoder(spec: EncoderConfig | None = None) -> Encoder:
     """
     spec = spec or EncoderConfig()
     if spec.source == "random":
-        return Encoder(spec, partial(_make_random, spec.seed), draw_mixer(spec.seed))
+        return Encoder(spec, partial(make_random, spec.seed), draw_mixer(spec.seed))
     if spec.source == "hub":
-        return Encoder(spec, partial(_fetch, spec.repository, spec.revision))
-    folder, sha256 = _folder_of(spec)
+        return Encoder(spec, partial(fetch_model, spec.repository, spec.revision))
+    folder, sha256 = folder_of(spec)
     with local_folder(folder) as copy:
-        _check_folder(copy, sha256, folder)
-        return Encoder(spec, partial(_read_model, folder), read_mixer(copy) if sha256 else None)
+        check_folder(copy, sha256, folder)
+        return Encoder(spec, partial(read_model, folder), read_mixer(copy) if sha256 else None)
 
 
 class Encoder:
@@ -138,7 +108,9 @@ class Encoder:
         load: Callable[[], torch.nn.Module],
         weights: Weights | None = None,
     ) -> None:
-        self.spec, self._load, self._weights = spec, load, weights
+        self.spec = spec
+        self._load = load
+        self._weights = weights
         self.config: dict[str, Any] = weights.config if weights else self.model.config.to_dict()
 
     @cached_property
@@ -159,7 +131,8 @@ class Encoder:
     @property
     def patches(self) -> int:
         """Return how many patches a window is cut into, without a resolution prefix."""
-        return int((self.context - self.config["patch_length"]) // self.config["patch_stride"] + 1)
+        behind_first = self.context - self.config["patch_length"]
+        return int(behind_first // self.config["patch_stride"] + 1)
 
     @cached_property
     def sha256(self) -> str:
@@ -209,7 +182,8 @@ class Encoder:
         else:
             plain = _Hidden(self.model.backbone).eval()
         traced = _traced(plain, self.context, self.spec.device)
-        probe_NL = torch.linspace(-2, 2, 3 * self.context, device=self.spec.device).reshape(3, -1)
+        steps = torch.linspace(-2, 2, 3 * self.context, device=self.spec.device)
+        probe_NL = steps.reshape(3, -1)
         return traced if torch.equal(traced(probe_NL), plain(probe_NL)) else plain
 
     def standardised(self, x_BCL: AnyFloats) -> Float32s:
@@ -220,7 +194,9 @@ class Encoder:
 
     def pool(self, hidden_NPE: torch.Tensor) -> torch.Tensor:
         """Return one vector per series from its patch tokens [N, E]."""
-        return hidden_NPE[:, -1] if self.spec.pooling == "last" else hidden_NPE.mean(dim=1)
+        if self.spec.pooling == "last":
+            return hidden_NPE[:, -1]
+        return hidden_NPE.mean(dim=1)
 
     def forecast(self, x_BCL: AnyFloats, days: int) -> Floats:
         """Forecast the next days by the model's own head, in the units of the window.
@@ -241,7 +217,8 @@ class Encoder:
         day_of_step = np.arange(1, steps_NS.shape[1] + 1) * (shape[-1] - 1) / (self.context - 1)
         day_D = np.arange(1, days + 1)
         daily = [np.interp(day_D, day_of_step, row, right=np.nan) for row in steps_NS]
-        return (np.stack(daily) * std_N1 + mean_N1).reshape(*shape[:-1], days)
+        forecast_ND = np.stack(daily) * std_N1 + mean_N1
+        return forecast_ND.reshape(*shape[:-1], days)
 
     def save(self, folder: Path) -> None:
         """Write weights and architecture in Hugging Face layout (safetensors, no pickle)."""
@@ -299,7 +276,8 @@ def _zscore(series_NL: AnyFloats) -> tuple[AnyFloats, AnyFloats, AnyFloats]:
     mean_N1 = series_NL.mean(axis=1, keepdims=True)
     std_N1 = series_NL.std(axis=1, keepdims=True)
     flat = std_N1 <= TINY_STD * np.maximum(1.0, np.abs(mean_N1))
-    return np.where(flat, 0.0, (series_NL - mean_N1) / np.where(flat, 1.0, std_N1)), mean_N1, std_N1
+    scaled_NL = (series_NL - mean_N1) / np.where(flat, 1.0, std_N1)
+    return np.where(flat, 0.0, scaled_NL), mean_N1, std_N1
 
 
 def _resample(series_NL: AnyFloats, length: int) -> AnyFloats:
@@ -309,119 +287,6 @@ def _resample(series_NL: AnyFloats, length: int) -> AnyFloats:
     position = np.linspace(0, series_NL.shape[1] - 1, length)
     left = np.minimum(position.astype(int), series_NL.shape[1] - 2)
     weight = position - left
-    return np.asarray(series_NL[:, left] * (1 - weight) + series_NL[:, left + 1] * weight)
-
-
-def _tsfm() -> ModuleType:
-    """Import granite-tsfm's model module, which takes several seconds."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", category=FutureWarning)
-        warnings.simplefilter("ignore", category=UserWarning)
-        from transformers.utils import logging as transformers_logging
-        from tsfm_public.models import tinytimemixer
-    transformers_logging.disable_progress_bar()
-    module: ModuleType = tinytimemixer
-    return module
-
-
-def _make_random(seed: int) -> torch.nn.Module:
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        model: torch.nn.Module = _tsfm().TinyTimeMixerForPrediction(predecessor_architecture())
-    return model
-
-
-def _fetch(repository: str, revision: str) -> torch.nn.Module:
-    try:
-        model: torch.nn.Module = _tsfm().TinyTimeMixerForPrediction.from_pretrained(
-            repository, revision=revision
-        )
-    except OSError as error:
-        raise EncoderError(
-            f"cannot fetch {repository} at revision {revision}: {str(error).splitlines()[0]} "
-            "Without a network, download the folder elsewhere and use encoder.source: path"
-        ) from error
-    return model
-
-
-def _folder_of(spec: EncoderConfig) -> tuple[AnyPath, str | None]:
-    """Return where the weights lie, and the SHA-256 they must have (None: any)."""
-    if spec.source == "path":
-        if spec.path is None:
-            raise EncoderError(
-                "encoder.source is 'path' but encoder.path is not set: give a folder in Hugging"
-                " Face layout"
-            )
-        return as_given(spec.path), spec.sha256
-    folder = packaged_folder()
-    manifest = folder / "manifest.json"
-    if not manifest.exists():
-        raise EncoderError(
-            f"no packaged weights in {folder}: make them with python -m ray_jobs.pretrain"
-        )
-    return folder, spec.sha256 or json.loads(manifest.read_text(encoding="utf-8"))["file_sha256"]
-
-
-def _check_folder(copy: Path, sha256: str | None, folder: AnyPath) -> None:
-    """Check a local copy of the folder (itself where it is local); messages name the folder."""
-    weights = copy / "model.safetensors"
-    if not weights.exists() or not (copy / "config.json").exists():
-        raise EncoderError(
-            f"{folder}: expected config.json and model.safetensors (Hugging Face layout)"
-        )
-    if sha256 is not None:
-        actual = hashlib.sha256(weights.read_bytes()).hexdigest()
-        if actual != sha256:
-            damage = f"SHA-256 is {actual}, expected {sha256}: the file is damaged or another one"
-            raise EncoderError(f"{folder / weights.name}: {damage}")
-
-
-def _read_model(folder: AnyPath) -> torch.nn.Module:
-    """Load every weight or raise EncoderError.
-
-    The library would fill what is missing with random numbers and only log it.
-    """
-    advice = "the file is damaged, or belongs to another model: copy the folder anew"
-    library = _tsfm().TinyTimeMixerForPrediction
-    try:
-        with local_folder(folder) as copy:
-            model, info = library.from_pretrained(copy, output_loading_info=True)
-    except (
-        OSError,
-        RuntimeError,
-        ValueError,
-        KeyError,
-        TypeError,
-        AttributeError,
-        SafetensorError,
-    ) as error:
-        raise EncoderError(
-            f"{folder} cannot be loaded ({str(error).splitlines()[0]}): {advice}"
-        ) from error
-    amiss: list[str] = []
-    for keys in ("missing_keys", "mismatched_keys", "unexpected_keys"):
-        amiss += map(str, info[keys])
-    if amiss:
-        raise EncoderError(
-            f"{folder}: {len(amiss)} weights are missing or do not fit ({amiss[0]}, …): {advice}"
-        )
-    whole: torch.nn.Module = model
-    return whole
-
-
-def weights_stamp(spec: EncoderConfig) -> str:
-    """Return what identifies an encoder's weights, without loading them."""
-    if spec.source == "hub":
-        return f"{spec.repository}@{spec.revision}"
-    if spec.source == "random":
-        return f"random {spec.seed}"
-    folder = packaged_folder() if spec.source == "packaged" else as_given(spec.path or ".")
-    weights = folder / "model.safetensors"
-    if not weights.exists():
-        return f"missing {folder}"
-    return hashlib.sha256(weights.read_bytes()).hexdigest()
-
-
-def encoder_stamp(spec: EncoderConfig) -> dict[str, str]:
-    """Return what tells embeddings of one encoder from those of another."""
-    return {"source": spec.source, "pooling": spec.pooling, "weights": weights_stamp(spec)}
+    left_NS = series_NL[:, left] * (1 - weight)
+    right_NS = series_NL[:, left + 1] * weight
+    return np.asarray(left_NS + right_NS)

@@ -44,7 +44,8 @@ PREDECESSOR: dict[str, Any] = {
     "expansion_factor": 2,
     "norm_eps": 1e-5,
 }
-CONFIG, WEIGHTS = "config.json", "model.safetensors"
+CONFIG = "config.json"
+WEIGHTS = "model.safetensors"
 TINY_VARIANCE = 1e-5  # the library's scaler adds it
 
 
@@ -62,11 +63,12 @@ class Mixer(torch.nn.Module):
 
     def __init__(self, config: Mapping[str, float], state: Mapping[str, torch.Tensor]) -> None:
         super().__init__()
-        length, self.patch, self.stride = (
-            int(config[n]) for n in ("context_length", "patch_length", "patch_stride")
-        )
+        length = int(config["context_length"])
+        self.patch = int(config["patch_length"])
+        self.stride = int(config["patch_stride"])
         self.start = (length - self.patch) % self.stride
-        self.eps, self.layers = float(config["norm_eps"]), int(config["num_layers"])
+        self.eps = float(config["norm_eps"])
+        self.layers = int(config["num_layers"])
         for name, shape in _shapes(config).items():
             for kind, expected in (("weight", shape), ("bias", shape[:1])):
                 tensor = state[f"backbone.encoder.{name}.{kind}"]
@@ -108,10 +110,11 @@ class Mixer(torch.nn.Module):
 
 def _shapes(config: Mapping[str, float]) -> dict[str, tuple[int, ...]]:
     """Return the shapes of all layers' weights, in the order in which the library builds them."""
-    length, patch, stride = (
-        int(config[n]) for n in ("context_length", "patch_length", "patch_stride")
-    )
-    dim, wide = int(config["d_model"]), int(config["expansion_factor"])
+    length = int(config["context_length"])
+    patch = int(config["patch_length"])
+    stride = int(config["patch_stride"])
+    dim = int(config["d_model"])
+    wide = int(config["expansion_factor"])
     shapes: dict[str, tuple[int, ...]] = {"patcher": (dim, patch)}
     for layer in range(int(config["num_layers"])):
         for name, size in (("patch_mixer", (length - patch) // stride + 1), ("feature_mixer", dim)):

@@ -49,19 +49,25 @@ class PeerLevel(NamedTuple):
 
 def level_to_arrow(level: PeerLevel) -> pa.Table:
     """Return a level as a table: one row per day, the medians as a list, the rest as metadata."""
-    days = pa.array(level.first_day + np.arange(len(level.median_TC)), pa.int32()).cast(pa.date32())
-    flat = pa.array(np.ascontiguousarray(level.median_TC).ravel(), pa.float32())
+    day_T = level.first_day + np.arange(len(level.median_TC))
+    days = pa.array(day_T, pa.int32()).cast(pa.date32())
+    median_N = np.ascontiguousarray(level.median_TC).ravel()
+    flat = pa.array(median_N, pa.float32())
     medians = pa.FixedSizeListArray.from_arrays(flat, len(level.points))
-    facts = json.dumps({"points": level.points, "ready": level.ready_C.tolist()})
-    return pa.table({"date": days, "median": medians}).replace_schema_metadata({PEERS: facts})
+    ready = level.ready_C.tolist()
+    facts = json.dumps({"points": level.points, "ready": ready})
+    table = pa.table({"date": days, "median": medians})
+    return table.replace_schema_metadata({PEERS: facts})
 
 
 def level_from_arrow(table: pa.Table) -> PeerLevel:
     """Return the level that `level_to_arrow` wrote."""
     facts = json.loads(table.schema.metadata[PEERS.encode()])
-    first_day = int(table["date"].cast(pa.int32())[0].as_py())
+    days = table["date"].cast(pa.int32())
+    first_day = int(days[0].as_py())
     medians = table["median"].combine_chunks().flatten().to_numpy(zero_copy_only=False)
-    median_TC = np.asarray(medians, dtype=np.float32).reshape(len(table), len(facts["points"]))
+    shape = (len(table), len(facts["points"]))
+    median_TC = np.asarray(medians, dtype=np.float32).reshape(shape)
     return PeerLevel(
         tuple(facts["points"]), first_day, median_TC, np.array(facts["ready"], dtype=np.int32)
     )
@@ -99,7 +105,8 @@ def peer_level(points: tuple[str, ...], series: Sequence[PeerSeries]) -> PeerLev
     ready_C = np.sort(ready_UC, axis=0)[LEAST_PEERS - 1].astype(np.int32)
     first = min(unit.first_day for unit in series)
     stop = max(unit.first_day + len(unit.value_TC) for unit in series)
-    value_UTC = np.full((len(series), stop - first, len(points)), np.nan, np.float32)
+    shape = (len(series), stop - first, len(points))
+    value_UTC = np.full(shape, np.nan, np.float32)
     day_T1 = np.arange(first, stop)[:, None]
     for value_TC, unit in zip(value_UTC, series, strict=True):
         start = unit.first_day - first
@@ -114,7 +121,8 @@ def _medians(value_UTC: Float32s) -> Float32s:
     count_TC = np.isfinite(value_UTC).sum(axis=0)
     last_TC = np.maximum(count_TC - 1, 0)
     low_1TC = np.take_along_axis(ordered_UTC, (last_TC // 2)[None], axis=0)
-    high_1TC = np.take_along_axis(ordered_UTC, ((last_TC + 1) // 2)[None], axis=0)
+    upper_1TC = ((last_TC + 1) // 2)[None]
+    high_1TC = np.take_along_axis(ordered_UTC, upper_1TC, axis=0)
     median_TC = np.float32(0.5) * (low_1TC + high_1TC)[0]
     return np.where(count_TC >= LEAST_PEERS, median_TC, np.float32(np.nan))
 
@@ -134,12 +142,16 @@ def deviations(panel: Panel, scale: Scale, level: PeerLevel | None) -> Deviation
     """
     days, points = panel.value_TC.shape
     if level is None:
-        return Deviations(np.full((days, points), np.nan), np.full(points, NEVER, dtype=np.int32))
+        value_TC = np.full((days, points), np.nan)
+        ready_C = np.full(points, NEVER, dtype=np.int32)
+        return Deviations(value_TC, ready_C)
     columns = [level.points.index(point) for point in panel.points]
     row_T = panel.first_day + np.arange(days) - level.first_day
     inside_T = (row_T >= 0) & (row_T < len(level.median_TC))
-    laid_TC = level.median_TC[np.clip(row_T, 0, len(level.median_TC) - 1)][:, columns]
+    near_T = np.clip(row_T, 0, len(level.median_TC) - 1)
+    laid_TC = level.median_TC[near_T][:, columns]
     median_TC = np.where(inside_T[:, None], laid_TC.astype(np.float64), np.nan)
     with np.errstate(invalid="ignore"):
         value_TC = (panel.value_TC - scale.centre_TC) / scale.spread_TC - median_TC
-    return Deviations(value_TC, np.maximum(level.ready_C[columns], scale.ready_C).astype(np.int32))
+    ready_C = np.maximum(level.ready_C[columns], scale.ready_C)
+    return Deviations(value_TC, ready_C.astype(np.int32))

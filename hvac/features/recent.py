@@ -61,8 +61,10 @@ def recent(
     >>> dict(zip(RECENT_NAMES, s_BCS[0, 0].round(2).tolist(), strict=True))["mean_3d"]
     4.0
     """
-    out_BCS = np.full((len(end_day_B), value_TC.shape[1], len(RECENT_NAMES)), np.nan)
-    value_CT, known_CT = np.ascontiguousarray(value_TC.T), np.ascontiguousarray(known_TC.T)
+    shape = (len(end_day_B), value_TC.shape[1], len(RECENT_NAMES))
+    out_BCS = np.full(shape, np.nan)
+    value_CT = np.ascontiguousarray(value_TC.T)
+    known_CT = np.ascontiguousarray(known_TC.T)
     row_B = np.asarray(end_day_B, dtype=np.int64) - first_day
     _summarise(value_CT, known_CT, row_B, np.asarray(end_day_B), np.asarray(from_day_C), out_BCS)
     return out_BCS
@@ -79,7 +81,8 @@ def recent_of_windows(x_BCL: AnyFloats) -> Floats:
     windows, points, days = x_BCL.shape
     series = x_BCL.reshape(windows * points, days).T.astype(np.float64)
     known = np.zeros(series.shape, np.int32)
-    start, last_day = np.zeros(windows * points, np.int32), np.array([days - 1], np.int32)
+    start = np.zeros(windows * points, np.int32)
+    last_day = np.array([days - 1], np.int32)
     summaries = recent(series, known, last_day, first_day=0, from_day_C=start)
     return summaries.reshape(windows, points, len(RECENT_NAMES))
 

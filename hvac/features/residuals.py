@@ -61,16 +61,20 @@ def residuals(panel: Panel, scale: Scale) -> Residuals:
     early_TC[max(ready - panel.first_day + 1, 0) :] = False
     reference_T = early_TC.any(axis=1)
     if usable_C.sum() < 2 or reference_T.sum() < LEAST_DAYS:
-        return Residuals(value_TC, panel.known_TC, np.full(len(usable_C), NEVER, dtype=np.int32))
+        never_C = np.full(len(usable_C), NEVER, dtype=np.int32)
+        return Residuals(value_TC, panel.known_TC, never_C)
     reference_TC = np.where(early_TC, x_TC, 0.0)[reference_T]
     centre_C = reference_TC.mean(axis=0)
     weight_CC = _weights(reference_TC - centre_C)
-    spread_C = np.maximum(((reference_TC - centre_C) @ weight_CC).std(axis=0), SMALLEST)
+    left_TC = (reference_TC - centre_C) @ weight_CC
+    spread_C = np.maximum(left_TC.std(axis=0), SMALLEST)
     residual_TC = (np.where(read_TC, x_TC, 0.0) - centre_C) @ weight_CC / spread_C
     value_TC[:, usable_C] = np.where(read_TC, residual_TC, np.nan)
-    known_T1 = np.where(panel.observed_TC, panel.known_TC, ALWAYS_KNOWN).max(axis=1, keepdims=True)
+    observed_known_TC = np.where(panel.observed_TC, panel.known_TC, ALWAYS_KNOWN)
+    known_T1 = observed_known_TC.max(axis=1, keepdims=True)
     known_TC = np.broadcast_to(known_T1, panel.known_TC.shape)
-    return Residuals(value_TC, known_TC, np.where(usable_C, ready, NEVER).astype(np.int32))
+    ready_C = np.where(usable_C, ready, NEVER)
+    return Residuals(value_TC, known_TC, ready_C.astype(np.int32))
 
 
 def _weights(centred_TC: Floats) -> Floats:
@@ -78,6 +82,7 @@ def _weights(centred_TC: Floats) -> Floats:
 
     It comes from one inverse of their ridged covariance.
     """
-    gram_CC = centred_TC.T @ centred_TC / len(centred_TC) + RIDGE * np.eye(centred_TC.shape[1])
+    covariance_CC = centred_TC.T @ centred_TC / len(centred_TC)
+    gram_CC = covariance_CC + RIDGE * np.eye(centred_TC.shape[1])
     precision_CC = np.linalg.inv(gram_CC)
     return np.asarray(precision_CC / np.diag(precision_CC))

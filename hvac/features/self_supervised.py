@@ -17,7 +17,7 @@ import torch.nn.functional as F
 
 from hvac.arrays import AnyArray, AnyFloats, Bools, Float32s, Floats
 from hvac.config import Config
-from hvac.features.encoder import packaged_architecture
+from hvac.features.encoder_weights import packaged_architecture
 from hvac.panel.grid import Unit, panels
 from hvac.panel.joins import unit_column
 from hvac.simulate.fleet import simulate
@@ -87,7 +87,8 @@ def simulated_series(config: PretrainConfig) -> tuple[TrainingSeries, TrainingSe
     value_NT, observed_NT, held_N = map(np.concatenate, zip(*fleets, strict=True))
     shapes_NT = shape_series(rng, config.shapes, value_NT.shape[1])
     train_NT = np.concatenate([value_NT[~held_N], shapes_NT])
-    read_NT = np.concatenate([observed_NT[~held_N], np.ones(shapes_NT.shape, dtype=bool)])
+    all_NT = np.ones(shapes_NT.shape, dtype=bool)
+    read_NT = np.concatenate([observed_NT[~held_N], all_NT])
     held = TrainingSeries(value_NT[held_N], observed_NT[held_N])
     return TrainingSeries(train_NT, read_NT), held
 
@@ -97,15 +98,19 @@ def _fleet_series(
 ) -> tuple[Float32s, Bools, Bools]:
     """Return the values of a fleet's series [N, T], which were observed, and which are held out."""
     fleet = simulate(config)
-    units = fleet.readings.group_by(list(Unit._fields)).aggregate([("point_id", "distinct")])
+    by_unit = fleet.readings.group_by(list(Unit._fields))
+    units = by_unit.aggregate([("point_id", "distinct")])
     points = {}
     for unit, names in unit_column(units, "point_id_distinct").items():
         points[unit] = sorted(names)
-    values, masks, held = [], [], []
+    values = []
+    masks = []
+    held = []
     for panel in panels(fleet.readings, points):
         short = config.days - len(panel.value_TC)
-        values.append(np.pad(panel.value_TC, ((0, short), (0, 0)), constant_values=np.nan).T)
-        masks.append(np.pad(panel.observed_TC, ((0, short), (0, 0))).T)
+        behind = ((0, short), (0, 0))
+        values.append(np.pad(panel.value_TC, behind, constant_values=np.nan).T)
+        masks.append(np.pad(panel.observed_TC, behind).T)
         held += [_held_out(panel.unit, config.seed)] * len(panel.points)
     mask_NT = np.concatenate(masks)
     return _fill_forward(np.concatenate(values), mask_NT), mask_NT, np.array(held)
@@ -117,9 +122,12 @@ def _held_out(unit: Unit, seed: int) -> bool:
 
 
 def _fill_forward(value_NT: Floats, observed_NT: Bools) -> Float32s:
-    place_NT = np.maximum.accumulate(np.where(observed_NT, np.arange(value_NT.shape[1]), 0), axis=1)
+    day_T = np.arange(value_NT.shape[1])
+    place_NT = np.where(observed_NT, day_T, 0)
+    place_NT = np.maximum.accumulate(place_NT, axis=1)
     filled_NT = np.take_along_axis(value_NT, place_NT, axis=1)
-    first_N1 = np.take_along_axis(value_NT, observed_NT.argmax(axis=1)[:, None], axis=1)
+    first_place_N1 = observed_NT.argmax(axis=1)[:, None]
+    first_N1 = np.take_along_axis(value_NT, first_place_N1, axis=1)
     return np.where(np.isfinite(filled_NT), filled_NT, first_N1).astype(np.float32)
 
 
@@ -131,17 +139,23 @@ def shape_series(rng: np.random.Generator, series: int, days: int) -> Float32s:
     t_T = np.arange(days)
 
     def weight() -> Floats:
-        return rng.exponential(1.0, (series, 1)) * (rng.random((series, 1)) < 0.4)
+        size_N1 = rng.exponential(1.0, (series, 1))
+        return size_N1 * (rng.random((series, 1)) < 0.4)
 
     def wave(period: float | Floats) -> Floats:
-        return np.asarray(np.sin(2 * np.pi * (t_T + rng.uniform(0, 365, (series, 1))) / period))
+        shift_N1 = rng.uniform(0, 365, (series, 1))
+        return np.asarray(np.sin(2 * np.pi * (t_T + shift_N1) / period))
 
     noise_NT = rng.normal(size=(series, days))
-    walk_NT = np.cumsum(rng.normal(size=(series, days)), axis=1) / np.sqrt(30)
-    knee_NT = np.maximum(t_T - rng.uniform(0, days, (series, 1)), 0)
+    stride_NT = rng.normal(size=(series, days))
+    walk_NT = np.cumsum(stride_NT, axis=1) / np.sqrt(30)
+    knee_day_N1 = rng.uniform(0, days, (series, 1))
+    knee_NT = np.maximum(t_T - knee_day_N1, 0)
     knee_NT = knee_NT / rng.uniform(30, 300, (series, 1))
-    step_NT = np.sign(t_T - rng.uniform(0, days, (series, 1)))
-    count_NT = rng.poisson(rng.exponential(0.3, (series, 1)), (series, days))
+    step_day_N1 = rng.uniform(0, days, (series, 1))
+    step_NT = np.sign(t_T - step_day_N1)
+    rate_N1 = rng.exponential(0.3, (series, 1))
+    count_NT = rng.poisson(rate_N1, (series, days))
     parts = (
         wave(365.0),
         wave(7.0),
@@ -161,15 +175,18 @@ def draw_series(rng: np.random.Generator, series: TrainingSeries, windows: int) 
     rows, days = series.value_NT.shape
     row_B = rng.integers(0, rows, windows)
     day_B = rng.integers(0, days - LOOKBACK - DAYS + 1, windows)
-    place_BL = (row_B[:, None], day_B[:, None] + np.arange(LOOKBACK + DAYS))
-    value_BL, observed_BL = series.value_NT[place_BL], series.observed_NT[place_BL]
+    day_BL = day_B[:, None] + np.arange(LOOKBACK + DAYS)
+    place_BL = (row_B[:, None], day_BL)
+    value_BL = series.value_NT[place_BL]
+    observed_BL = series.observed_NT[place_BL]
     past_BL = value_BL[:, :LOOKBACK]
     mean_B1 = past_BL.mean(axis=1, keepdims=True)
     std_B1 = past_BL.std(axis=1, keepdims=True)
     observed_B = observed_BL[:, :LOOKBACK].mean(axis=1)
     keep_B = (observed_B >= MIN_OBSERVED) & (std_B1[:, 0] > 1e-6)
     scaled_BL = ((value_BL - mean_B1) / np.maximum(std_B1, 1e-6))[keep_B]
-    past_BL, future_BD = scaled_BL[:, :LOOKBACK], scaled_BL[:, LOOKBACK:]
+    past_BL = scaled_BL[:, :LOOKBACK]
+    future_BD = scaled_BL[:, LOOKBACK:]
     return Batch(past_BL, future_BD, observed_BL[keep_B, LOOKBACK:])
 
 
@@ -200,14 +217,16 @@ def pretrain(
         schedule.step()
         losses.append(float(loss.detach()))
         if step % config.report_every == 0:
-            report({"step": step, "train_mae": float(np.mean(losses[-config.report_every :]))})
+            recent_losses = losses[-config.report_every :]
+            report({"step": step, "train_mae": float(np.mean(recent_losses))})
     held_batch = draw_series(np.random.default_rng(1), held, config.held_out_windows)
     return model, held_out_figures(model.eval(), held_batch, device)
 
 
 def _warm_cosine(step: int, steps: int) -> float:
     warm = min(step / 100, 1.0)
-    return warm * (0.5 * (1 + math.cos(math.pi * step / steps)) * 0.99 + 0.01)
+    cosine = 0.5 * (1 + math.cos(math.pi * step / steps))
+    return warm * (cosine * 0.99 + 0.01)
 
 
 def _forecast(model: torch.nn.Module, past_BL: Float32s, device: str) -> torch.Tensor:
@@ -233,7 +252,8 @@ def held_out_figures(model: torch.nn.Module, batch: Batch, device: str) -> dict[
     with torch.inference_mode():
         for start in range(0, len(batch.past_BL), 1024):
             parts.append(_forecast(model, batch.past_BL[start : start + 1024], device))
-    week_BD = np.tile(batch.past_BL[:, -7:], (1, DAYS // 7 + 1))[:, :DAYS]
+    last_week_B7 = batch.past_BL[:, -7:]
+    week_BD = np.tile(last_week_B7, (1, DAYS // 7 + 1))[:, :DAYS]
     return {
         "encoder": _mae(torch.cat(parts).cpu().numpy(), batch),
         "last_value": _mae(batch.past_BL[:, -1:], batch),

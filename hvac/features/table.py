@@ -102,13 +102,16 @@ class Windows:
     def weights(self) -> Float32s:
         """Return how many windows each label stands for [B, H], 0 where the label is unknown."""
         _, known_BH = self.labels
-        w_BH = np.ones(known_BH.shape, np.float32) if self.w_BH is None else self.w_BH
+        w_BH = self.w_BH
+        if w_BH is None:
+            w_BH = np.ones(known_BH.shape, np.float32)
         return np.where(known_BH, w_BH, np.float32(0))
 
     @property
     def end_day_B(self) -> DayNumbers:
         """Return the last day of each window, in days since 1970-01-01 [B]."""
-        return np.asarray(self.keys["end_date"].cast(pa.int32()).to_numpy(), dtype=np.int32)
+        days = self.keys["end_date"].cast(pa.int32())
+        return np.asarray(days.to_numpy(), dtype=np.int32)
 
     def column(self, name: str) -> AnyArray:
         """Return a key column as an array of objects [B]."""

@@ -27,11 +27,13 @@ IN_EPISODE = "in_episode"
 
 def label(scene: Scene, windows: Windows, recipe: Recipe) -> Windows:
     """Return the same windows with `y_BH`, `known_BH` and `w_BH`."""
-    end_day_B, horizons = windows.end_day_B, recipe.windows.horizons
+    end_day_B = windows.end_day_B
+    horizons = recipe.windows.horizons
     if recipe.labels.label == "value_at":
         limits = {"lower_TC": scene.lower_TC, "upper_TC": scene.upper_TC}
         y_BH, known_BH = value_labels(end_day_B, scene.panel, horizons=horizons, **limits)
-        return replace(windows, y_BH=y_BH, known_BH=known_BH, w_BH=np.ones(y_BH.shape, np.float32))
+        whole_BH = np.ones(y_BH.shape, np.float32)
+        return replace(windows, y_BH=y_BH, known_BH=known_BH, w_BH=whole_BH)
     of_events = recipe.labels.source == "events"
     last_day = scene.panel.last_day  # events out of limits come from readings, and end with them
     follow_up = scene.record.follow_up if of_events else FollowUp(end=last_day, until=last_day)
@@ -48,11 +50,13 @@ def _read_enough(panel: Panel, end_day_B: DayNumbers, config: WindowConfig) -> B
     point_rhythm = rhythm(panel)
     if point_rhythm.sparse_C.any():
         return _read_by_rhythm(panel, end_day_B, config, point_rhythm)
-    observed = np.concatenate([[0.0], np.cumsum(panel.observed_TC.mean(axis=1))])
+    total_T = np.cumsum(panel.observed_TC.mean(axis=1))
+    observed = np.concatenate([[0.0], total_T])
     last = len(observed) - 1
     row_B1 = (end_day_B - panel.first_day + 1)[:, None]
     stop_BH = row_B1 + np.array(config.horizons)
-    seen_BH = observed[np.minimum(stop_BH, last)] - observed[np.minimum(row_B1, last)]
+    upto_BH = observed[np.minimum(stop_BH, last)]
+    seen_BH = upto_BH - observed[np.minimum(row_B1, last)]
     return np.asarray(seen_BH >= config.min_observed * np.array(config.horizons))
 
 
@@ -82,9 +86,11 @@ def training_windows(
     days = np.arange(scene.panel.first_day, scene.panel.last_day + 1, dtype=np.int32)
     split_B = splitter.assign(scene.panel.unit, days)
     on_grid_B = _on_grid(days, split_B, recipe.windows)
-    days, split_B = days[on_grid_B], split_B[on_grid_B]
+    days = days[on_grid_B]
+    split_B = split_B[on_grid_B]
     inside_B = inside_episode(days, scene.targets)
-    left_out: Counter[str] = Counter({PURGED: int((split_B == PURGED).sum())})
+    purged = int((split_B == PURGED).sum())
+    left_out: Counter[str] = Counter({PURGED: purged})
     left_out[IN_EPISODE] = int((inside_B & (split_B != PURGED)).sum())
     keep_B = (split_B != PURGED) & ~inside_B
     windows = with_split(describe(scene, days[keep_B], recipe), split_B[keep_B])
@@ -102,5 +108,6 @@ def _on_grid(days: DayNumbers, split_B: Strings, config: WindowConfig) -> Bools:
 def with_split(windows: Windows, split_B: Strings) -> Windows:
     """Return the same windows with their split written in."""
     place = windows.keys.column_names.index("split")
-    keys = windows.keys.set_column(place, "split", pa.array(split_B.tolist(), pa.string()))
+    split = pa.array(split_B.tolist(), pa.string())
+    keys = windows.keys.set_column(place, "split", split)
     return replace(windows, keys=keys)

@@ -57,8 +57,10 @@ def count_windows(parts: Iterable[Windows], horizons: Sequence[int]) -> dict[str
     horizon; `effective` the numbers of equally weighted labels that tell as much.
     """
     shape = (len(SPLITS), len(horizons), 3)
-    windows, units = Counter[str](), {name: set[str]() for name in SPLITS}
-    known_SHK, positive_SHK = np.zeros(shape), np.zeros(shape)
+    windows = Counter[str]()
+    units = {name: set[str]() for name in SPLITS}
+    known_SHK = np.zeros(shape)
+    positive_SHK = np.zeros(shape)
     for part in parts:
         weight_BH = part.weights.astype(np.float64)
         powers_BHK = np.stack([weight_BH > 0, weight_BH, weight_BH**2], axis=2)
@@ -143,10 +145,13 @@ class _Total:
         self.windows += counts["windows"]
         self.units += counts["units"]
         for kind in KINDS:
-            labels, weights = self.labels[kind], self.weights[kind]
+            labels = self.labels[kind]
+            weights = self.weights[kind]
             for horizon, number in counts[kind].items():
                 labels[horizon] = labels.get(horizon, 0) + number
-            once = {horizon: [float(n), float(n)] for horizon, n in counts[kind].items()}
+            once = {}
+            for horizon, n in counts[kind].items():
+                once[horizon] = [float(n), float(n)]
             sums = counts.get("weights", {}).get(kind) or once
             for horizon, pair in sums.items():
                 weights[horizon] = weights.get(horizon, np.zeros(2)) + np.array(pair, float)

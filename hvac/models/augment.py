@@ -58,7 +58,8 @@ def scaled(x_BCL: AnyFloats, spread: float, rng: np.random.Generator) -> AnyFloa
 
     The factor is log-normal, with this std of its logarithm.
     """
-    factor_BC1 = np.exp(spread * rng.standard_normal((*x_BCL.shape[:-1], 1)))
+    drawn_BC1 = rng.standard_normal((*x_BCL.shape[:-1], 1))
+    factor_BC1 = np.exp(spread * drawn_BC1)
     return np.asarray(x_BCL * factor_BC1)
 
 
@@ -69,17 +70,21 @@ def masked(x_BCL: AnyFloats, share: float, rng: np.random.Generator) -> AnyFloat
     """
     days = x_BCL.shape[-1]
     length = min(round(share * days), days - 1)
-    first_BC1 = rng.integers(1, days - length + 1, (*x_BCL.shape[:-1], 1))
+    shape = (*x_BCL.shape[:-1], 1)
+    first_BC1 = rng.integers(1, days - length + 1, shape)
     day_L = np.arange(days)
     hidden_BCL = (day_L >= first_BC1) & (day_L < first_BC1 + length)
-    return np.take_along_axis(x_BCL, np.where(hidden_BCL, first_BC1 - 1, day_L), axis=-1)
+    source_BCL = np.where(hidden_BCL, first_BC1 - 1, day_L)
+    return np.take_along_axis(x_BCL, source_BCL, axis=-1)
 
 
 def sliced(x_BCL: AnyFloats, share: float, rng: np.random.Generator) -> AnyFloats:
     """Stretch the last days of every window, at least this share of them, to full length."""
     days = x_BCL.shape[-1]
-    first_B11 = rng.uniform(0, (1 - share) * (days - 1), (len(x_BCL), 1, 1))
+    latest = (1 - share) * (days - 1)
+    first_B11 = rng.uniform(0, latest, (len(x_BCL), 1, 1))
     position_B1L = first_B11 + (days - 1 - first_B11) * np.linspace(0, 1, days)
     left_B1L = np.minimum(position_B1L.astype(np.int64), days - 2)
-    before_BCL, after_BCL = (np.take_along_axis(x_BCL, left_B1L + step, axis=-1) for step in (0, 1))
+    before_BCL = np.take_along_axis(x_BCL, left_B1L, axis=-1)
+    after_BCL = np.take_along_axis(x_BCL, left_B1L + 1, axis=-1)
     return np.asarray(before_BCL + (after_BCL - before_BCL) * (position_B1L - left_B1L))

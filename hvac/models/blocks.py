@@ -46,7 +46,8 @@ def inputs(windows: Windows, blocks: Sequence[str]) -> Floats:
         raise BundleError(
             f"the model needs the windows' {' and '.join(blocks)}; they do not have all of them"
         )
-    return np.concatenate([flat(np.asarray(a, dtype=np.float64)) for a in arrays], axis=1)
+    parts = [flat(np.asarray(array, dtype=np.float64)) for array in arrays]
+    return np.concatenate(parts, axis=1)
 
 
 def finite_inputs(windows: Windows, blocks: Sequence[str]) -> Floats:
@@ -84,9 +85,11 @@ def base_rates(windows: Windows) -> Floats:
 
     It is nan where none is known.
     """
-    y_BH, w_BH = windows.labels[0], windows.weights.astype(np.float64)
+    y_BH = windows.labels[0]
+    w_BH = windows.weights.astype(np.float64)
     with np.errstate(invalid="ignore"):
-        return np.asarray((y_BH * w_BH).sum(axis=0) / w_BH.sum(axis=0))
+        positive_H = (y_BH * w_BH).sum(axis=0)
+        return np.asarray(positive_H / w_BH.sum(axis=0))
 
 
 def unit_windows(windows: Windows) -> float:

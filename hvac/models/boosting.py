@@ -99,7 +99,8 @@ class Boosting(TreeModel):
     @classmethod
     def fit(cls, train: Windows, tune: Windows, config: BoostingConfig, fitting: Fitting) -> Self:
         """Fit one model per horizon; a horizon with one class in training scores its base rate."""
-        forests = [_fit_stopped(train, tune, config, h) for h in range(train.labels[0].shape[1])]
+        horizons = range(train.labels[0].shape[1])
+        forests = [_fit_stopped(train, tune, config, h) for h in horizons]
         return cls(config, forests, width_of(train, config.needs))
 
     @classmethod
@@ -114,49 +115,56 @@ class Boosting(TreeModel):
         horizons = range(windows.labels[0].shape[1])
         fits = [_cross_fit_horizon(input_BN, windows, config, h, folds) for h in horizons]
         model = cls(config, [forest for forest, _ in fits], input_BN.shape[1])
-        return CrossFit(model, np.stack([score_B for _, score_B in fits], axis=1))
+        score_BH = np.stack([score_B for _, score_B in fits], axis=1)
+        return CrossFit(model, score_BH)
 
 
 def _fit_stopped(train: Windows, tune: Windows, config: BoostingConfig, h: int) -> Trees:
     """Fit one horizon; boosting stops where *tune* gains nothing more."""
-    learned, tuning = (
-        BoostingRows(
-            finite_inputs(part, config.needs),
-            part.labels[0][:, h],
-            part.weights[:, h].astype(np.float64),
-        ).known()
-        for part in (train, tune)
-    )
-    if not two_classes(tuning.y_B):
-        return _fit_trees(learned, config.replace(trees=min(config.trees, UNSTOPPED_TREES)))
-    return _fit_trees(learned, config, until=tuning)
+    learned = _known_rows(train, config, h)
+    tuning = _known_rows(tune, config, h)
+    if two_classes(tuning.y_B):
+        return _fit_trees(learned, config, until=tuning)
+    trees = min(config.trees, UNSTOPPED_TREES)
+    return _fit_trees(learned, config.replace(trees=trees))
+
+
+def _known_rows(windows: Windows, config: BoostingConfig, h: int) -> BoostingRows:
+    input_BN = finite_inputs(windows, config.needs)
+    y_B = windows.labels[0][:, h]
+    w_B = windows.weights[:, h].astype(np.float64)
+    return BoostingRows(input_BN, y_B, w_B).known()
 
 
 def _cross_fit_horizon(
     input_BN: Floats, windows: Windows, config: BoostingConfig, h: int, folds: Folds
 ) -> tuple[Trees, Floats]:
-    y_B, w_B = windows.labels[0][:, h], windows.weights[:, h].astype(np.float64)
+    y_B = windows.labels[0][:, h]
+    w_B = windows.weights[:, h].astype(np.float64)
     counts = np.arange(0, config.trees + STEP, STEP)
     staged_NB = np.empty((len(counts), len(y_B)))
     for rest_B, own_B in folds.parts:
         learned_B = rest_B if rest_B.any() else own_B
-        learned, held_out = (
-            BoostingRows(input_BN[part_B], y_B[part_B], w_B[part_B]).known()
-            for part_B in (learned_B, own_B)
-        )
+        learned = BoostingRows(input_BN[learned_B], y_B[learned_B], w_B[learned_B]).known()
+        held_out = BoostingRows(input_BN[own_B], y_B[own_B], w_B[own_B]).known()
         trees = _fit_trees(learned, config, until=held_out)
         staged_NB[:, own_B] = _staged(trees, counts, input_BN[own_B])
-    loss_N = -(w_B * np.where(y_B, log_expit(staged_NB), log_expit(-staged_NB))).sum(axis=1)
+    log_NB = np.where(y_B, log_expit(staged_NB), log_expit(-staged_NB))
+    loss_N = -(w_B * log_NB).sum(axis=1)
     best = int(np.argmin(loss_N))
     final = config.replace(trees=max(int(counts[best]), 1))
-    return _fit_trees(BoostingRows(input_BN, y_B, w_B).known(), final), staged_NB[best]
+    known = BoostingRows(input_BN, y_B, w_B).known()
+    return _fit_trees(known, final), staged_NB[best]
 
 
 def _staged(trees: Trees, counts: Ints, input_BN: Floats) -> Floats:
     """Return the scores that the first n trees give, for every n of `counts`: [N, B]."""
     steps = np.minimum(counts, len(trees.root_T))
-    gains = [trees.between(a, b).total(input_BN) for a, b in itertools.pairwise(steps.tolist())]
-    return np.asarray(trees.base[0] + np.cumsum([np.zeros(len(input_BN)), *gains], axis=0))
+    pairs = itertools.pairwise(steps.tolist())
+    gains = [trees.between(a, b).total(input_BN) for a, b in pairs]
+    none_B = np.zeros(len(input_BN))
+    total_NB = np.cumsum([none_B, *gains], axis=0)
+    return np.asarray(trees.base[0] + total_NB)
 
 
 def _fit_trees(
@@ -164,7 +172,9 @@ def _fit_trees(
 ) -> Trees:
     """Fit `config.trees`, or fewer where other rows show that more only harm them."""
     if not two_classes(rows.y_B):
-        rate = float(np.average(rows.y_B, weights=rows.w_B)) if len(rows.y_B) else 0.5
+        rate = 0.5
+        if len(rows.y_B):
+            rate = float(np.average(rows.y_B, weights=rows.w_B))
         return join_trees([], base=float(log_odds(rate)))
     rows = rows._replace(input_BN=without_empty_columns(rows.input_BN))
     if until is None or not two_classes(until.y_B):
@@ -174,7 +184,8 @@ def _fit_trees(
         config, config.trees, early_stopping=True, n_iter_no_change=config.patience, scoring="loss"
     )
     stopping = {"X_val": until.input_BN, "y_val": until.y_B, "sample_weight_val": until.w_B}
-    return _trees(model.fit(rows.input_BN, rows.y_B, sample_weight=rows.w_B, **stopping))
+    model.fit(rows.input_BN, rows.y_B, sample_weight=rows.w_B, **stopping)
+    return _trees(model)
 
 
 def _classifier(

@@ -51,7 +51,8 @@ class CatBoost(TreeModel):
     @classmethod
     def fit(cls, train: Windows, tune: Windows, config: CatBoostConfig, fitting: Fitting) -> Self:
         """Fit one model per horizon."""
-        forests = [_fit_horizon(train, config, h) for h in range(train.labels[0].shape[1])]
+        horizons = range(train.labels[0].shape[1])
+        forests = [_fit_horizon(train, config, h) for h in horizons]
         return cls(config, forests, width_of(train, config.needs))
 
 
@@ -114,7 +115,8 @@ def _nodes(tree: dict[str, Any], column: dict[int, int], scale: float) -> TreeNo
     The children of node n are 2n + 1 (at most the border) and 2n + 2. CatBoost numbers leaves by
     the splits that are passed, the first being the lowest bit: the last one is the root.
     """
-    splits, values = tree.get("splits") or [], np.array(tree["leaf_values"]) * scale
+    splits = tree.get("splits") or []
+    values = np.array(tree["leaf_values"]) * scale
     inner = len(values) - 1
     level_K = np.floor(np.log2(np.arange(inner) + 1)).astype(int)
     ordered = splits[::-1]

@@ -20,10 +20,11 @@ from hvac.config import Share
 from hvac.errors import ConfigError
 from hvac.features.table import Windows
 from hvac.models.family import Encoding
-from hvac.models.fitting import Network
+from hvac.models.fittable import Network
 from hvac.models.network import NetworkModel, Shape, TrainingConfig
 
-KERNEL, POOL = 3, 2
+KERNEL = 3
+POOL = 2
 SHORTEST = KERNEL - 1 + POOL * KERNEL  # steps that leave one position for the second convolution
 
 

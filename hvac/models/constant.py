@@ -43,7 +43,8 @@ class BaseRate:
     """Log-odds of the base rate of each horizon."""
 
     def __init__(self, config: BaseRateConfig, rate_H: Floats) -> None:
-        self.config, self.rate_H = config, rate_H
+        self.config = config
+        self.rate_H = rate_H
 
     @property
     def parameters(self) -> int:
@@ -74,7 +75,8 @@ class Persistence:
     """The logarithm of the share of recent days out of limits."""
 
     def __init__(self, config: PersistenceConfig, horizons: int) -> None:
-        self.config, self.horizons = config, horizons
+        self.config = config
+        self.horizons = horizons
 
     @property
     def parameters(self) -> int:

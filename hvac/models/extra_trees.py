@@ -73,7 +73,8 @@ class ExtraTrees(TreeModel):
     @classmethod
     def fit(cls, train: Windows, tune: Windows, config: ExtraTreesConfig, fitting: Fitting) -> Self:
         """Fit one forest per horizon; a horizon with one class in training scores its base rate."""
-        forests = [_fit_horizon(train, config, h) for h in range(train.labels[0].shape[1])]
+        horizons = range(train.labels[0].shape[1])
+        forests = [_fit_horizon(train, config, h) for h in horizons]
         return cls(config, forests, width_of(train, config.needs))
 
 
@@ -93,14 +94,17 @@ def _fit_horizon(train: Windows, config: ExtraTreesConfig, h: int) -> Trees:
         random_state=config.seed,
         n_jobs=1,
     )
-    model.fit(finite_inputs(train, config.needs), y_B, sample_weight=train.weights[:, h])
-    return join_trees([_nodes(tree.tree_, config.trees) for tree in model.estimators_], base=0.0)
+    input_BN = finite_inputs(train, config.needs)
+    model.fit(input_BN, y_B, sample_weight=train.weights[:, h])
+    trees = [_nodes(tree.tree_, config.trees) for tree in model.estimators_]
+    return join_trees(trees, base=0.0)
 
 
 def _nodes(tree: Any, trees: int) -> TreeNodes:
     """Return one tree's nodes; its leaves hold their share of the forest's probability."""
     feature_K = np.where(tree.children_left < 0, -1, tree.feature)
-    value_K = tree.value[:, 0, 1] / tree.value[:, 0].sum(axis=1) / trees
+    total_K = tree.value[:, 0].sum(axis=1)
+    value_K = tree.value[:, 0, 1] / total_K / trees
     return TreeNodes(
         feature_K,
         tree.threshold,

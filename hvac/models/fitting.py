@@ -18,35 +18,14 @@ import numpy as np
 import torch
 from torch import nn
 
-from hvac.arrays import AnyArray, Bools, Float32s, Floats
+from hvac.arrays import Bools, Float32s, Floats
 from hvac.errors import ConfigError
-from hvac.features.table import Windows
-from hvac.models.losses import Weighing, focal_terms
+from hvac.models.fit_rows import Counts, Rows, RowTensors, drawn_batches
+from hvac.models.fittable import Network, Weights
+from hvac.models.losses import Weighing
 
 if TYPE_CHECKING:
     from hvac.models.network import TrainingConfig
-
-Weights = dict[str, torch.Tensor]
-
-
-class Rows(NamedTuple):
-    """Standardised inputs ([B, S, N] each), labels, and the weight of each label (0: unknown)."""
-
-    inputs: tuple[Float32s, ...]
-    y_BH: Bools
-    w_BH: Float32s
-
-    def take(self, rows: AnyArray) -> Rows:
-        """Return some of the rows."""
-        return Rows(tuple(array[rows] for array in self.inputs), self.y_BH[rows], self.w_BH[rows])
-
-
-class Counts(NamedTuple):
-    """Training windows, and per horizon the positive and the known ones, over all workers."""
-
-    windows: int
-    positive_H: tuple[int, ...]
-    known_H: tuple[int, ...]
 
 
 class Workers(NamedTuple):
@@ -88,66 +67,6 @@ class FitState:
         """
         waited = self.epoch - max(self.best_epoch, default=0)
         return self.epoch >= config.epochs or bool(config.patience and waited >= config.patience)
-
-
-class Network(nn.Module):
-    """A network on inputs [B, S, N]; its forward gives logits [H, B], or [M, H, B] of M members.
-
-    A family may give something else and define in `read_out` and `loss_H` what it means.
-    """
-
-    horizons: int
-
-    @property
-    def part_H(self) -> tuple[int, ...]:
-        """Return which part each horizon belongs to; parts share no weights."""
-        return (0,) * self.horizons
-
-    def trainable(self) -> list[nn.Parameter]:
-        """Return the parameters that training changes."""
-        return [p for p in self.parameters() if p.requires_grad]
-
-    def paces(self, config: TrainingConfig) -> list[tuple[list[nn.Parameter], float]]:
-        """Return groups of trainable parameters, with a factor on the configured learning rate."""
-        return [(self.trainable(), 1.0)]
-
-    def kept(self) -> Weights:
-        """Return what must be saved beside the configuration."""
-        return dict(self.state_dict())
-
-    def take(self, weights: Weights) -> None:
-        """Load what `kept` gave."""
-        self.load_state_dict(weights)
-
-    def part(self, number: int) -> Weights:
-        """Return a copy of one part's weights."""
-        return {name: tensor.detach().cpu().clone() for name, tensor in self.kept().items()}
-
-    def assemble(self, parts: list[Weights]) -> None:
-        """Load every part's weights."""
-        self.take(parts[0])
-
-    def read_out(self, output: torch.Tensor) -> torch.Tensor:
-        """Return the log-odds of the risks [H, B] from the output of forward.
-
-        It is the mean over members where there are several.
-        """
-        return output if output.dim() == 2 else output.mean(dim=0)
-
-    def loss_H(
-        self, output: torch.Tensor, y_HB: torch.Tensor, w_HB: torch.Tensor, weighing: Weighing
-    ) -> torch.Tensor:
-        """Return the weighted loss of each horizon: [H], or [M, H] of M members.
-
-        Each member then learns alone.
-        """
-        terms = focal_terms(output, y_HB, gamma=weighing.gamma, alpha=weighing.alpha_H1) * w_HB
-        loss: torch.Tensor = terms.sum(dim=-1) / w_HB.sum(dim=-1).clamp(min=1)
-        return loss
-
-    def clip_gradients(self, norm: float) -> bool:
-        """Scale the gradient to a norm of at most `norm`; return False where it is not finite."""
-        return bool(torch.isfinite(nn.utils.clip_grad_norm_(self.trainable(), norm)))
 
 
 def fit_network(
@@ -212,11 +131,9 @@ def fit_epochs(
         )  # its paces are of the settings of then (population based search)
         for group, (_, pace) in zip(optimiser.param_groups, network.paces(config), strict=True):
             group["pace"] = pace
-    wrapped, weighing = (
-        workers.wrap(network),
-        Weighing.make(config, counts.positive_H, counts.known_H, workers.device),
-    )
-    tensors = _Tensors.make(train, workers.device)
+    wrapped = workers.wrap(network)
+    weighing = Weighing.make(config, counts.positive_H, counts.known_H, workers.device)
+    tensors = RowTensors.make(train, workers.device)
     while not state.ended(config):
         torch.manual_seed(
             config.seed * 100_003 + state.epoch
@@ -225,7 +142,7 @@ def fit_epochs(
             group.update(
                 lr=group["pace"] * _cosine(config, state.epoch), weight_decay=config.weight_decay
             )
-        batches = _batches(len(train.y_BH), config, counts, workers.number, state.epoch)
+        batches = drawn_batches(len(train.y_BH), config, counts, workers.number, state.epoch)
         losses = _epoch(wrapped, network, optimiser, tensors, batches, weighing, config.clip)
         _close_epoch(
             state,
@@ -236,21 +153,6 @@ def fit_epochs(
         yield state
 
 
-class _Tensors(NamedTuple):
-    inputs: tuple[torch.Tensor, ...]
-    y_HB: torch.Tensor
-    w_HB: torch.Tensor
-
-    @classmethod
-    def make(cls, rows: Rows, device: str) -> _Tensors:
-        labels = (
-            torch.from_numpy(np.ascontiguousarray(a.T, dtype=np.float32))
-            for a in (rows.y_BH, rows.w_BH)
-        )
-        inputs = tuple(torch.from_numpy(array).to(device) for array in rows.inputs)
-        return cls(inputs, *(label.to(device) for label in labels))
-
-
 def _cosine(config: TrainingConfig, epoch: int) -> float:
     share = 0.5 * (1 + math.cos(math.pi * epoch / config.epochs))
     return float(
@@ -258,26 +160,11 @@ def _cosine(config: TrainingConfig, epoch: int) -> float:
     )
 
 
-def _batches(
-    rows: int, config: TrainingConfig, counts: Counts, workers: int, epoch: int
-) -> list[torch.Tensor]:
-    """Return this worker's batches of one epoch, drawn anew each epoch.
-
-    Every worker takes the same number of steps.
-    """
-    mine = max(config.batch_size // workers, 1)
-    seen = min(config.windows_per_epoch or counts.windows, counts.windows)
-    order = np.random.default_rng((config.seed, epoch)).permutation(rows)
-    if workers > 1:
-        order = np.resize(order, math.ceil(seen / config.batch_size) * mine)
-    return list(torch.from_numpy(order[:seen]).split(mine))
-
-
 def _epoch(
     module: nn.Module,
     network: Network,
     optimiser: torch.optim.Optimizer,
-    rows: _Tensors,
+    rows: RowTensors,
     batches: Iterable[torch.Tensor],
     weighing: Weighing,
     clip: float,
@@ -291,7 +178,9 @@ def _epoch(
     for batch in batches:
         at = batch.to(rows.y_HB.device)
         logit = module(*(tensor[at] for tensor in rows.inputs))
-        loss = network.loss_H(logit, rows.y_HB[:, at], rows.w_HB[:, at], weighing)
+        y_HB = rows.y_HB[:, at]
+        w_HB = rows.w_HB[:, at]
+        loss = network.loss_H(logit, y_HB, w_HB, weighing)
         optimiser.zero_grad()
         loss.sum().backward()
         finite = network.clip_gradients(clip)
@@ -305,7 +194,8 @@ def _epoch(
 
 def _by_horizon(loss: torch.Tensor) -> Floats:
     """Return the loss of each horizon: the mean over members where there are several."""
-    return np.asarray(loss.detach().cpu().double().reshape(-1, loss.shape[-1]).mean(dim=0))
+    rows = loss.detach().cpu().double().reshape(-1, loss.shape[-1])
+    return np.asarray(rows.mean(dim=0))
 
 
 def _epoch_rows(
@@ -317,7 +207,7 @@ def _epoch_rows(
 ) -> list[dict[str, float]]:
     """Return one history row per horizon."""
     network.eval()
-    rows = _Tensors.make(tune, str(next(network.parameters()).device))
+    rows = RowTensors.make(tune, str(next(network.parameters()).device))
     size = 8 * batch_size
     with torch.inference_mode():
         batches = (
@@ -346,7 +236,8 @@ def _pr_auc(logit_B: Float32s, y_B: Bools, w_B: Float32s) -> float:
     from sklearn.metrics import average_precision_score
 
     known_B = w_B > 0
-    y_B, logit_B = y_B[known_B], logit_B[known_B]
+    y_B = y_B[known_B]
+    logit_B = logit_B[known_B]
     defined = 0 < y_B.sum() < len(y_B) and np.isfinite(logit_B).all()
     return (
         float(average_precision_score(y_B, logit_B, sample_weight=w_B[known_B]))
@@ -380,11 +271,5 @@ def _close_epoch(
         if not known or float(np.mean(known)) > state.best_score[number]:
             state.best[number] = network.part(number)
             state.best_epoch[number] = state.epoch
-            state.best_score[number] = float(np.mean(known)) if known else state.best_score[number]
-
-
-def count(windows: Windows) -> Counts:
-    """Count one worker's, or all, training windows."""
-    y_BH, known_BH = windows.labels
-    positive_H = (y_BH & known_BH).sum(axis=0).tolist()
-    return Counts(len(windows), tuple(positive_H), tuple(known_BH.sum(axis=0).tolist()))
+            if known:
+                state.best_score[number] = float(np.mean(known))

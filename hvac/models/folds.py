@@ -51,13 +51,16 @@ def unit_folds(windows: Windows, *, folds: int, seed: int) -> Folds:
     y_BH, known_BH = windows.labels
     positive = np.zeros(len(units), dtype=bool)
     np.logical_or.at(positive, unit_B, (y_BH & known_BH).any(axis=1))
-    classes, facilities = (windows.column(name)[first] for name in ("class", "facility_id"))
+    classes = windows.column("class")[first]
+    facilities = windows.column("facility_id")[first]
     strata: dict[Hashable, list[int]] = defaultdict(list)
     for place in sorted(
         range(len(units)), key=lambda u: hashlib.sha256(f"{seed}\x1f{units[u]}".encode()).digest()
     ):
-        strata[not positive[place], str(classes[place]), str(facilities[place])].append(place)
+        stratum = (not positive[place], str(classes[place]), str(facilities[place]))
+        strata[stratum].append(place)
     order = [place for key in sorted(strata, key=str) for place in strata[key]]
     fold_U = np.empty(len(units), dtype=np.int64)
-    fold_U[order] = np.arange(len(units)) % min(folds, max(len(units), 1))
+    parts = min(folds, max(len(units), 1))
+    fold_U[order] = np.arange(len(units)) % parts
     return Folds(fold_U[unit_B])

@@ -121,7 +121,10 @@ class Fusion:
     def __init__(
         self, config: FusionConfig, blocks: dict[str, Model], platt_KHX: Floats, mix: Mix
     ) -> None:
-        self.config, self.blocks, self.platt_KHX, self.mix = config, blocks, platt_KHX, mix
+        self.config = config
+        self.blocks = blocks
+        self.platt_KHX = platt_KHX
+        self.mix = mix
 
     @property
     def parameters(self) -> int:
@@ -133,7 +136,8 @@ class Fusion:
         """Return log-odds s_BH; blocks of weight 0 are left out."""
         used = [k for k, weight in enumerate(self.mix.weight_K) if weight > 0]
         models = list(self.blocks.values())
-        score_KBH = np.stack([models[k].score(windows) for k in used]).astype(np.float64)
+        scores = [models[k].score(windows) for k in used]
+        score_KBH = np.stack(scores).astype(np.float64)
         return self.mix._replace(weight_K=self.mix.weight_K[used])(
             calibrated(score_KBH, self.platt_KHX[used])
         )
@@ -163,11 +167,10 @@ class Fusion:
             }
             blocks[name] = MEMBERS[block.family].model.restore(block, arrays, encoder)
         horizons = state["platt_KHX"].shape[1]
-        slope_H, intercept_H = (
-            state.get("slope_H", np.ones(horizons)),
-            state.get("intercept_H", np.zeros(horizons)),
-        )
-        return cls(config, blocks, state["platt_KHX"], Mix(state["weight_K"], slope_H, intercept_H))
+        slope_H = state.get("slope_H", np.ones(horizons))
+        intercept_H = state.get("intercept_H", np.zeros(horizons))
+        mix = Mix(state["weight_K"], slope_H, intercept_H)
+        return cls(config, blocks, state["platt_KHX"], mix)
 
     @classmethod
     def fit(cls, train: Windows, tune: Windows, config: FusionConfig, fitting: Fitting) -> Self:
@@ -203,7 +206,8 @@ class Fusion:
         loss_RB = {rule: log_loss_B(odds_BH, labels) for rule, odds_BH in held_out.items()}
         rule = choose_rule(loss_RB, windows.units)
         platt_KHX, mix = calibrate_and_mix(score_KBH, labels, rule, penalty)
-        model = cls(config, {name: fit.model for name, fit in fits.items()}, platt_KHX, mix)
+        models = {name: fit.model for name, fit in fits.items()}
+        model = cls(config, models, platt_KHX, mix)
         notes = {
             "rule": rule,
             "weights": dict(zip(fits, mix.weight_K.round(4).tolist(), strict=True)),
@@ -214,4 +218,5 @@ class Fusion:
 
 def _units_with_events(windows: Windows) -> int:
     y_BH, known_BH = windows.labels
-    return len(np.unique(windows.units[(y_BH & known_BH).any(axis=1)]))
+    positive_B = (y_BH & known_BH).any(axis=1)
+    return len(np.unique(windows.units[positive_B]))

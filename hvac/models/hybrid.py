@@ -20,7 +20,7 @@ from torch import nn
 from hvac.arrays import Bools, Float32s, Floats
 from hvac.features.table import Windows
 from hvac.models.family import NEEDS, Encoding
-from hvac.models.fitting import Network, Weights
+from hvac.models.fittable import Network, Weights
 from hvac.models.network import Chosen, NetworkModel, Shape, TrainingConfig, side_by_side
 from hvac.models.scaling import fit_scaler
 
@@ -89,7 +89,8 @@ class Stack(Network):
         self, classifiers: list[HybridClassifier], dropout: float, *, horizons: int | None = None
     ) -> None:
         super().__init__()
-        self.dropout, self.horizons = dropout, horizons or len(classifiers)
+        self.dropout = dropout
+        self.horizons = horizons or len(classifiers)
         states = [classifier.state_dict() for classifier in classifiers]
         for name in states[0]:
             stacked = nn.Parameter(torch.stack([state[name] for state in states]))
@@ -120,14 +121,15 @@ class Stack(Network):
         """Return the logits of every classifier: [M, H, B]."""
         weight = dict(self.named_parameters())
         input_BN = torch.nan_to_num(input_BSN.flatten(1), nan=0.0, posinf=0.0, neginf=0.0)
-        weight_GON, bias_GO = (
-            weight["layers_0_weight"],
-            weight["layers_0_bias"],
-        )  # one product: all share the inputs
+        weight_GON = weight["layers_0_weight"]
+        bias_GO = weight["layers_0_bias"]
+        # one product: all share the inputs
         hidden_BO = torch.addmm(bias_GO.flatten(), input_BN, weight_GON.flatten(0, 1).T)
-        hidden_GBO = self._activated(hidden_BO.view(-1, *bias_GO.shape).transpose(0, 1), weight, 1)
+        hidden_GBO = hidden_BO.view(-1, *bias_GO.shape).transpose(0, 1)
+        hidden_GBO = self._activated(hidden_GBO, weight, 1)
         hidden_GBO = self._activated(self._linear(hidden_GBO, weight, 4), weight, 5)
-        return self._linear(hidden_GBO, weight, 8).reshape(-1, self.horizons, len(input_BN))
+        logit_GBO = self._linear(hidden_GBO, weight, 8)
+        return logit_GBO.reshape(-1, self.horizons, len(input_BN))
 
     @staticmethod
     def _linear(
@@ -140,10 +142,10 @@ class Stack(Network):
         self, hidden_GBO: torch.Tensor, weight: dict[str, nn.Parameter], layer: int
     ) -> torch.Tensor:
         """Apply layer norm, ReLU and dropout."""
-        scale_G1O, shift_G1O = (
-            weight[f"layers_{layer}_{part}"][:, None] for part in ("weight", "bias")
-        )
-        hidden_GBO = F.relu(F.layer_norm(hidden_GBO, hidden_GBO.shape[-1:]) * scale_G1O + shift_G1O)
+        scale_G1O = weight[f"layers_{layer}_weight"][:, None]
+        shift_G1O = weight[f"layers_{layer}_bias"][:, None]
+        normal_GBO = F.layer_norm(hidden_GBO, hidden_GBO.shape[-1:])
+        hidden_GBO = F.relu(normal_GBO * scale_G1O + shift_G1O)
         return F.dropout(hidden_GBO, self.dropout, self.training)
 
     def clip_gradients(self, norm: float) -> bool:
@@ -212,4 +214,5 @@ def _correlation(scaled_BN: Float32s, y_B: Bools, w_B: Float32s) -> Floats:
     share_B = w_B / w_B.sum()
     centred_BN = scaled_BN - share_B @ scaled_BN
     covariance_N = (share_B * (y_B - share_B @ y_B)) @ centred_BN
-    return np.asarray(np.abs(covariance_N) / np.sqrt(np.maximum(share_B @ centred_BN**2, 1e-9)))
+    variance_N = np.maximum(share_B @ centred_BN**2, 1e-9)
+    return np.asarray(np.abs(covariance_N) / np.sqrt(variance_N))

@@ -23,7 +23,7 @@ from hvac.arrays import Float32s
 from hvac.config import Share
 from hvac.features.table import Windows
 from hvac.models.family import Encoding
-from hvac.models.fitting import Network
+from hvac.models.fittable import Network
 from hvac.models.losses import Weighing, focal_terms
 from hvac.models.network import NetworkModel, Shape, TrainingConfig, side_by_side
 
@@ -75,8 +75,11 @@ class Multitask(Network):
 
     def __init__(self, config: MultitaskConfig, shape: Shape) -> None:
         super().__init__()
-        self.horizons, self.points, self.patches = shape.horizons, shape.points, shape.positions[0]
-        width, statistics = config.width, shape.columns[1]
+        self.horizons = shape.horizons
+        self.points = shape.points
+        self.patches = shape.positions[0]
+        width = config.width
+        statistics = shape.columns[1]
         self.project = nn.Linear(shape.columns[0] // shape.points, width)
         self.place = nn.Parameter(torch.zeros(shape.points, self.patches, width))
         self.query = nn.Parameter(torch.randn(config.queries, width) / width**0.5)
@@ -100,10 +103,12 @@ class Multitask(Network):
         """Return the log-odds of an onset in each interval, given none before: [H, B]."""
         rows = len(token_BPN)
         token_BPCE = token_BPN.reshape(rows, self.patches, self.points, -1)
-        token_BTD = (self.project(token_BPCE.transpose(1, 2)) + self.place).flatten(1, 2)
+        projected_BCPD = self.project(token_BPCE.transpose(1, 2))
+        token_BTD = (projected_BCPD + self.place).flatten(1, 2)
         query_BQD = self.query.expand(rows, -1, -1)
         found_BQD, _ = self.attention(query_BQD, token_BTD, token_BTD, need_weights=False)
-        joined_BN = torch.cat([self.norm(found_BQD).flatten(1), statistic_B1N.flatten(1)], dim=1)
+        normal_BN = self.norm(found_BQD).flatten(1)
+        joined_BN = torch.cat([normal_BN, statistic_B1N.flatten(1)], dim=1)
         hazard_HB: torch.Tensor = self.head(self.trunk(joined_BN)).T
         return hazard_HB
 
@@ -118,10 +123,12 @@ class Multitask(Network):
 
         A window counts in the intervals it was followed through.
         """
-        before_HB = torch.cat([torch.zeros_like(y_HB[:1]), y_HB[:-1]]).cummax(dim=0).values
+        earlier_HB = torch.cat([torch.zeros_like(y_HB[:1]), y_HB[:-1]])
+        before_HB = earlier_HB.cummax(dim=0).values
         at_risk_HB = (w_HB > 0).float().cumprod(dim=0) * w_HB * (1 - before_HB)
         terms_HB = focal_terms(output, y_HB, gamma=weighing.gamma, alpha=weighing.alpha_H1)
-        loss_H: torch.Tensor = (terms_HB * at_risk_HB).sum(dim=1) / w_HB[0].sum().clamp(min=1)
+        total_H = (terms_HB * at_risk_HB).sum(dim=1)
+        loss_H: torch.Tensor = total_H / w_HB[0].sum().clamp(min=1)
         return loss_H
 
 
@@ -150,7 +157,8 @@ class HybridMultitask(NetworkModel[MultitaskConfig]):
     @staticmethod
     def inputs(windows: Windows, config: MultitaskConfig) -> tuple[Float32s, ...]:
         """Return patch tokens [B, P, C·E] and statistics [B, 1, C·F]."""
-        p_BCPE, f_BCF = windows.p_BCPE, windows.f_BCF
+        p_BCPE = windows.p_BCPE
+        f_BCF = windows.f_BCF
         assert p_BCPE is not None, "tokens are made before (`family.prepared`)"
         assert f_BCF is not None, "statistics are there (`family.prepared`)"
         rows, points, patches, width = p_BCPE.shape

@@ -52,7 +52,8 @@ class Line(NamedTuple):
 
     def score(self, input_BN: Floats) -> Floats:
         """Return logits of rows of inputs."""
-        return np.asarray((self.scaler.transform(input_BN) * self.weight_N).sum(axis=1) + self.bias)
+        terms_BN = self.scaler.transform(input_BN) * self.weight_N
+        return np.asarray(terms_BN.sum(axis=1) + self.bias)
 
 
 class Logistic:
@@ -61,7 +62,10 @@ class Logistic:
     def __init__(
         self, config: LogisticConfig, scalers: list[Scaler], weight_HN: Floats, bias_H: Floats
     ) -> None:
-        self.config, self.scalers, self.weight_HN, self.bias_H = config, scalers, weight_HN, bias_H
+        self.config = config
+        self.scalers = scalers
+        self.weight_HN = weight_HN
+        self.bias_H = bias_H
 
     @property
     def parameters(self) -> int:
@@ -132,7 +136,8 @@ def _fit_horizon(train: Windows, tune: Windows, config: LogisticConfig, h: int) 
 
     lines = _fit_strengths(train, config, h)
     tune = known(tune, h)
-    tune_y_B, w_B = tune.labels[0][:, h], tune.weights[:, h]
+    tune_y_B = tune.labels[0][:, h]
+    w_B = tune.weights[:, h]
     if len(lines) == 1 or not two_classes(tune_y_B):
         return lines[0]
     tune_BN = inputs(tune, config.needs)
@@ -150,7 +155,8 @@ def _cross_fit_horizon(
     Returns:
         The line of all windows, and the folds' scores.
     """
-    y_B, w_B = windows.labels[0][:, h], windows.weights[:, h].astype(np.float64)
+    y_B = windows.labels[0][:, h]
+    w_B = windows.weights[:, h].astype(np.float64)
     input_BN = inputs(windows, config.needs)
     score_SB = np.zeros((len(config.strengths), len(windows)))
     for rest_B, own_B in folds.parts:
@@ -158,7 +164,8 @@ def _cross_fit_horizon(
         score_SB[:, own_B] = [
             line.score(input_BN[own_B]) for line in lines
         ]  # one flat line fills all strengths
-    loss_S = -(w_B * np.where(y_B, log_expit(score_SB), log_expit(-score_SB))).sum(axis=1)
+    log_SB = np.where(y_B, log_expit(score_SB), log_expit(-score_SB))
+    loss_S = -(w_B * log_SB).sum(axis=1)
     best = int(np.argmin(loss_S))
     return (
         _fit_strengths(windows, config.replace(strengths=(config.strengths[best],)), h)[0],
@@ -171,10 +178,12 @@ def _fit_strengths(train: Windows, config: LogisticConfig, h: int) -> list[Line]
     from sklearn.linear_model import LogisticRegression
 
     part = known(train, h)
-    y_B, w_B = part.labels[0][:, h], part.weights[:, h]
+    y_B = part.labels[0][:, h]
+    w_B = part.weights[:, h]
     if not two_classes(y_B):
         scaler = fit_scaler(inputs(train, config.needs))
-        return [Line(scaler, np.zeros(len(scaler.mean_N)), constant_log_odds(train, h))]
+        zero_N = np.zeros(len(scaler.mean_N))
+        return [Line(scaler, zero_N, constant_log_odds(train, h))]
     input_BN = inputs(part, config.needs)
     scaler = fit_scaler(input_BN)
     train_BN = scaler.transform(input_BN)

@@ -19,7 +19,7 @@ from hvac.arrays import Float32s
 from hvac.errors import ConfigError
 from hvac.features.table import Windows
 from hvac.models.family import Encoding
-from hvac.models.fitting import Network
+from hvac.models.fittable import Network
 from hvac.models.network import NetworkModel, Shape, TrainingConfig
 
 
@@ -66,7 +66,8 @@ class Recurrent(Network):
     def forward(self, value_BSC: torch.Tensor) -> torch.Tensor:
         """Turn steps [B, S, C] into logits [H, B]."""
         _, (last_KBD, _) = self.lstm(value_BSC)
-        logit_HB: torch.Tensor = self.head(self.dropout(self.norm(last_KBD[-1]))).T
+        last_BD = self.dropout(self.norm(last_KBD[-1]))
+        logit_HB: torch.Tensor = self.head(last_BD).T
         return logit_HB
 
 
@@ -91,8 +92,10 @@ class Lstm(NetworkModel[LstmConfig]):
                 " step"
             )
         whole_BCL = windows.x_BCL[..., days % size :]
-        step_BCS = whole_BCL.reshape(rows, points, days // size, size).mean(axis=-1)
-        return (np.ascontiguousarray(step_BCS.transpose(0, 2, 1), dtype=np.float32),)
+        grouped_BCSD = whole_BCL.reshape(rows, points, days // size, size)
+        step_BCS = grouped_BCSD.mean(axis=-1)
+        input_BSC = step_BCS.transpose(0, 2, 1)
+        return (np.ascontiguousarray(input_BSC, dtype=np.float32),)
 
     @classmethod
     def build(cls, config: LstmConfig, shape: Shape, encoder: Encoding) -> Recurrent:

@@ -82,7 +82,8 @@ class Family(NamedTuple):
         score_BH = np.empty(windows.labels[0].shape)
         for rest_B, held_B in folds.parts:
             rest = windows.take(rest_B if rest_B.any() else held_B)
-            score_BH[held_B] = self.fit(rest, nothing, config, fitting).score(windows.take(held_B))
+            model = self.fit(rest, nothing, config, fitting)
+            score_BH[held_B] = model.score(windows.take(held_B))
         return CrossFit(self.fit(windows, nothing, config, fitting), score_BH)
 
 
@@ -99,7 +100,8 @@ MEMBERS: dict[str, Family] = {
     "persistence": Family(PersistenceConfig, Persistence),
     "base_rate": Family(BaseRateConfig, BaseRate),
 }
-DEFAULT_FAMILY, DEFAULT_MEMBER = "fusion", "hybrid"
+DEFAULT_FAMILY = "fusion"
+DEFAULT_MEMBER = "hybrid"
 
 
 def with_family(given: Any, known: tuple[str, ...]) -> Any:

@@ -55,7 +55,8 @@ def log_loss_B(odds_BH: Floats, labels: Labels) -> Floats:
 
     The mean over windows is the mean over horizons.
     """
-    loss_BH = np.logaddexp(0, np.where(labels.y_BH, -odds_BH, odds_BH)) * labels.w_BH
+    against_BH = np.where(labels.y_BH, -odds_BH, odds_BH)
+    loss_BH = np.logaddexp(0, against_BH) * labels.w_BH
     total_H = labels.w_BH.sum(axis=0)
     scale_H = np.divide(len(odds_BH), total_H, out=np.zeros_like(total_H), where=total_H > 0)
     return np.asarray((loss_BH * scale_H).mean(axis=1))
@@ -105,7 +106,9 @@ def calibrate_and_mix(
     allowed_K = telling_K if telling_K.any() else np.ones(len(odds_KBH), dtype=bool)
     if rule == "best_block":
         loss_K = [log_loss_B(odds_BH, labels).mean() for odds_BH in odds_KBH]
-        allowed_K = np.arange(len(odds_KBH)) == int(np.argmin(np.where(allowed_K, loss_K, np.inf)))
+        allowed_loss_K = np.where(allowed_K, loss_K, np.inf)
+        best = int(np.argmin(allowed_loss_K))
+        allowed_K = np.arange(len(odds_KBH)) == best
     return platt_KHX, fit_mix(
         odds_KBH, labels, allowed_K=allowed_K, penalty=penalty if rule == "weights" else None
     )
@@ -123,18 +126,23 @@ def _platt(score_B: Floats, y_B: Bools, w_B: Floats) -> tuple[float, float]:
     from scipy.optimize import minimize
 
     known_B = w_B > 0
-    score_B, y_B, w_B = score_B[known_B], y_B[known_B], w_B[known_B]
+    score_B = score_B[known_B]
+    y_B = y_B[known_B]
+    w_B = w_B[known_B]
     rate = rate_log_odds(y_B, w_B)
     spread = float(score_B.std()) if len(score_B) else 0.0
     if not two_classes(y_B) or spread < 1e-9:
         return 0.0, rate
-    standard_B, w_B = (score_B - score_B.mean()) / spread, w_B / w_B.sum()
+    standard_B = (score_B - score_B.mean()) / spread
+    w_B = w_B / w_B.sum()
 
     def loss(at: Floats) -> tuple[float, Floats]:
         odds_B = at[0] * standard_B + at[1]
         error_B = (expit(odds_B) - y_B) * w_B
-        value = float((np.logaddexp(0, odds_B) - y_B * odds_B) @ w_B + PLATT_PENALTY * at[0] ** 2)
-        return value, np.array([error_B @ standard_B + 2 * PLATT_PENALTY * at[0], error_B.sum()])
+        loss_B = np.logaddexp(0, odds_B) - y_B * odds_B
+        value = float(loss_B @ w_B + PLATT_PENALTY * at[0] ** 2)
+        by_slope = error_B @ standard_B + 2 * PLATT_PENALTY * at[0]
+        return value, np.array([by_slope, error_B.sum()])
 
     fitted = minimize(
         loss, [0.5, rate], jac=True, method="L-BFGS-B", bounds=[(0, None), (None, None)]
@@ -176,12 +184,14 @@ def fit_mix(odds_KBH: Floats, labels: Labels, *, allowed_K: Bools, penalty: floa
     """
     from scipy.optimize import minimize
 
-    blocks, horizons = np.flatnonzero(allowed_K), labels.y_BH.shape[1]
+    blocks = np.flatnonzero(allowed_K)
+    horizons = labels.y_BH.shape[1]
     count = len(blocks)
     rows = list(_horizon_rows(odds_KBH[blocks], labels))
 
     def loss(at: Floats) -> tuple[float, Floats]:
-        weight_K, gradient = at[:count], np.zeros(len(at))
+        weight_K = at[:count]
+        gradient = np.zeros(len(at))
         value = (penalty or 0.0) * float(((weight_K - 1 / count) ** 2).sum())
         gradient[:count] = 2 * (penalty or 0.0) * (weight_K - 1 / count)
         for h, odds_KB, y_B, w_B in rows:
@@ -194,7 +204,8 @@ def fit_mix(odds_KBH: Floats, labels: Labels, *, allowed_K: Bools, penalty: floa
             gradient[count + 2 * h : count + 2 * h + 2] += error_B @ mixed_B, error_B.sum()
         return value, gradient
 
-    start = np.concatenate([np.full(count, 1 / count), np.tile([1.0, 0.0], horizons)])
+    equal_K = np.full(count, 1 / count)
+    start = np.concatenate([equal_K, np.tile([1.0, 0.0], horizons)])
     fixed = penalty is None or count == 1
     weight_bounds: list[Any] = [(1 / count, 1 / count) if fixed else (0, 1)] * count
     bounds = weight_bounds + [SLOPES, (None, None)] * horizons
@@ -216,13 +227,16 @@ def fit_mix(odds_KBH: Floats, labels: Labels, *, allowed_K: Bools, penalty: floa
     weight_K = np.zeros(len(odds_KBH))
     weight_K[blocks] = np.where(at[:count] < LEAST_WEIGHT, 0.0, at[:count])
     slopes_H2 = at[count:].reshape(horizons, 2)
-    return Mix(weight_K / weight_K.sum(), slopes_H2[:, 0].copy(), slopes_H2[:, 1].copy())
+    slope_H = slopes_H2[:, 0].copy()
+    intercept_H = slopes_H2[:, 1].copy()
+    return Mix(weight_K / weight_K.sum(), slope_H, intercept_H)
 
 
 def _horizon_rows(odds_KBH: Floats, labels: Labels) -> Iterator[tuple[int, Floats, Bools, Floats]]:
     """Yield horizon, log-odds, labels and weights (summing to 1) of horizons with both labels."""
     for h in range(labels.y_BH.shape[1]):
         known_B = labels.w_BH[:, h] > 0
-        y_B, w_B = labels.y_BH[known_B, h], labels.w_BH[known_B, h]
+        y_B = labels.y_BH[known_B, h]
+        w_B = labels.w_BH[known_B, h]
         if two_classes(y_B):
             yield h, odds_KBH[:, known_B, h], y_B, w_B / w_B.sum()

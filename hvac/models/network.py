@@ -19,7 +19,9 @@ from hvac.config import Share
 from hvac.errors import BundleError
 from hvac.features.table import Windows
 from hvac.models.family import CrossFit, Encoding, FamilyConfig, Fitting, Folds, State, augmented
-from hvac.models.fitting import FitState, Network, Rows, count, fit_network
+from hvac.models.fit_rows import Rows, count
+from hvac.models.fittable import Network
+from hvac.models.fitting import FitState, fit_network
 from hvac.models.scaling import Scaler, fit_scaler
 
 SCORE_BATCH = 4096
@@ -92,7 +94,10 @@ class NetworkModel(Generic[Settings]):
         network: Network,
         chosen: Chosen = None,
     ) -> None:
-        self.config, self.scalers, self.shape, self.chosen_N = config, scalers, shape, chosen
+        self.config = config
+        self.scalers = scalers
+        self.shape = shape
+        self.chosen_N = chosen
         self.network = network.eval()
 
     @staticmethod
@@ -148,7 +153,8 @@ class NetworkModel(Generic[Settings]):
                     torch.from_numpy(part[start : start + SCORE_BATCH]).to(device)
                     for part in inputs
                 )
-                parts.append(self.network.read_out(self.network(*batch)).double().cpu().numpy().T)
+                read_HB = self.network.read_out(self.network(*batch))
+                parts.append(read_HB.double().cpu().numpy().T)
         return np.concatenate(parts)
 
     def _scaled(self, windows: Windows) -> tuple[Float32s, ...]:
@@ -209,7 +215,8 @@ class NetworkModel(Generic[Settings]):
         raw = _chosen(raw, chosen_N)
         scalers = tuple(cls.scaler(input_BSN, number) for number, input_BSN in enumerate(raw))
         y_BH, _ = train.labels
-        positions, columns = (tuple(input_BSN.shape[axis] for input_BSN in raw) for axis in (1, 2))
+        positions = tuple(input_BSN.shape[1] for input_BSN in raw)
+        columns = tuple(input_BSN.shape[2] for input_BSN in raw)
         shape = Shape(points_of(train), y_BH.shape[1], positions, columns)
         torch.manual_seed(config.seed)
         return cls(config, scalers, shape, cls.build(config, shape, encoder), chosen_N)
@@ -283,7 +290,8 @@ def network_parts(windows: Windows, folds: Folds, fold: int | None) -> tuple[Win
     Where no training unit is left outside the fold, as with one unit, nothing is held out.
     """
     split_B = windows.column("split")
-    train_B, tune_B = split_B == "train", split_B == "tune"
+    train_B = split_B == "train"
+    tune_B = split_B == "tune"
     outside_B = folds.fold_B != fold if fold is not None else np.ones(len(windows), dtype=bool)
     if not (train_B & outside_B).any():
         outside_B = np.ones(len(windows), dtype=bool)

@@ -46,8 +46,10 @@ def fit_scaler(input_BN: AnyFloats) -> Scaler:
     finite_BN[:, np.isnan(finite_BN).all(axis=0)] = 0.0
     low_N, high_N = np.nanquantile(finite_BN, (TAIL, 1 - TAIL), axis=0)
     clipped_BN = np.clip(finite_BN, low_N, high_N)
-    mean_N, std_N = np.nanmean(clipped_BN, axis=0), np.nanstd(clipped_BN, axis=0)
-    std_N = np.where(std_N > 1e-9 * np.maximum(np.abs(mean_N), 1e-3), std_N, 1.0)
+    mean_N = np.nanmean(clipped_BN, axis=0)
+    std_N = np.nanstd(clipped_BN, axis=0)
+    least_N = 1e-9 * np.maximum(np.abs(mean_N), 1e-3)
+    std_N = np.where(std_N > least_N, std_N, 1.0)
     return Scaler(
         *(np.asarray(column, dtype=np.float32) for column in (low_N, high_N, mean_N, std_N))
     )

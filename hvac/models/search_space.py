@@ -68,7 +68,8 @@ class Distribution(Config):
         if self.kind == "int":
             return int(rng.integers(low, high, endpoint=True))
         if self.kind == "loguniform":
-            return float(np.clip(math.exp(rng.uniform(math.log(low), math.log(high))), low, high))
+            drawn = math.exp(rng.uniform(math.log(low), math.log(high)))
+            return float(np.clip(drawn, low, high))
         return float(rng.uniform(low, high))
 
     def nearest(self, value: Json) -> Json:
@@ -201,7 +202,8 @@ def draw_points(base: FamilyConfig, space: Space, *, count: int, seed: int) -> l
             f"tune.space holds {size:.0f} different settings, tune.trials asks for {count}:"
             " lower it"
         )
-    rng, seen = np.random.default_rng(seed), dict[str, Settings]()
+    rng = np.random.default_rng(seed)
+    seen = dict[str, Settings]()
     for _ in range(TRIES * count):
         point = {key: values.draw(rng) for key, values in space.items()}
         name = json.dumps(point)

@@ -24,7 +24,9 @@ class TreeModel:
     """
 
     def __init__(self, config: FamilyConfig, forests: list[Trees], width: int) -> None:
-        self.config, self.forests, self.width = config, forests, width
+        self.config = config
+        self.forests = forests
+        self.width = width
 
     @property
     def parameters(self) -> int:
@@ -51,7 +53,8 @@ class TreeModel:
     @classmethod
     def restore(cls, config: FamilyConfig, state: State, encoder: Encoding) -> Self:
         """Restore the model that `state` was taken from."""
-        forests, width = restored_trees(state), int(state["width"][0])
+        forests = restored_trees(state)
+        width = int(state["width"][0])
         for forest in forests:
             check_trees(forest, width)
         return cls(config, forests, width)

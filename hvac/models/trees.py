@@ -47,7 +47,8 @@ class Trees(NamedTuple):
         """Keep some of the trees, one after another, without the base."""
         bounds = np.append(self.root_T, len(self.split_K))[[start, stop]]
         nodes = slice(*bounds.tolist())
-        zero, root_T = np.zeros(1), self.root_T[start:stop] - bounds[0]
+        zero = np.zeros(1)
+        root_T = self.root_T[start:stop] - bounds[0]
         return Trees(zero, root_T, self.split_K[nodes], self.number_K[nodes], self.right_K[nodes])
 
 
@@ -88,7 +89,8 @@ def join_trees(trees: Sequence[TreeNodes], *, base: float) -> Trees:
     def column(place: int) -> AnyArray:
         return np.concatenate([tree[place] for tree in ordered]) if trees else np.empty(0)
 
-    feature_K, right_K = column(0).astype(np.int64), column(4).astype(np.int64)
+    feature_K = column(0).astype(np.int64)
+    right_K = column(4).astype(np.int64)
     split_K = np.where(feature_K < 0, LEAF, 2 * feature_K + (column(2) != 0))
     threshold_K = _rounded_down(column(1).astype(np.float64))
     return Trees(
@@ -102,7 +104,8 @@ def join_trees(trees: Sequence[TreeNodes], *, base: float) -> Trees:
 
 def _preorder(tree: TreeNodes) -> TreeNodes:
     """Put every left child behind its parent; `right_K` becomes the distance to the right child."""
-    order, waiting = [], [0]
+    order = []
+    waiting = [0]
     while waiting:
         node = waiting.pop()
         order.append(node)

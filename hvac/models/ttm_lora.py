@@ -24,7 +24,7 @@ from hvac.errors import BundleError
 from hvac.features.encoder import Encoder, hidden_tokens
 from hvac.features.table import Windows
 from hvac.models.family import Encoding
-from hvac.models.fitting import Network, Weights
+from hvac.models.fittable import Network, Weights
 from hvac.models.network import NetworkModel, Shape, TrainingConfig, side_by_side
 from hvac.models.scaling import Scaler
 
@@ -72,7 +72,8 @@ class Adapted(Network):
 
     def __init__(self, config: TtmLoraConfig, shape: Shape, encoder: Encoder) -> None:
         super().__init__()
-        self.horizons, self.encoder = shape.horizons, encoder
+        self.horizons = shape.horizons
+        self.encoder = encoder
         self.base = copy.deepcopy(encoder.model).cpu().requires_grad_(False)
         for module in self.base.modules():
             if isinstance(module, nn.Dropout):
@@ -95,7 +96,8 @@ class Adapted(Network):
 
         They are standardised as the encoder does it.
         """
-        said_BN = self.head["dropout"](self.head["norm"](self.pooled(value_BCL).flatten(1)))
+        pooled_BN = self.pooled(value_BCL).flatten(1)
+        said_BN = self.head["dropout"](self.head["norm"](pooled_BN))
         logit_HB: torch.Tensor = self.head["linear"](
             torch.cat([said_BN, level_B1N.flatten(1)], dim=1)
         ).T
@@ -117,10 +119,8 @@ class Adapted(Network):
     def paces(self, config: TrainingConfig) -> list[tuple[list[nn.Parameter], float]]:
         """Return the adapters at the configured rate, the head at its own."""
         assert isinstance(config, TtmLoraConfig), "its own configuration"
-        head, adapters = (
-            list(self.head.parameters()),
-            [p for p in self.base.parameters() if p.requires_grad],
-        )
+        head = list(self.head.parameters())
+        adapters = [p for p in self.base.parameters() if p.requires_grad]
         groups = [(adapters, 1.0), (head, config.head_learning_rate / config.learning_rate)]
         return [(parameters, pace) for parameters, pace in groups if parameters]
 
@@ -172,7 +172,9 @@ class TtmLora(NetworkModel[TtmLoraConfig]):
         """
         assert windows.x_BCL is not None, "prepared windows carry what the family needs"
         x_BCL = windows.x_BCL
-        return x_BCL, side_by_side([x_BCL.mean(axis=2), np.log(x_BCL.std(axis=2) + TINY_STD)])
+        mean_BC = x_BCL.mean(axis=2)
+        log_std_BC = np.log(x_BCL.std(axis=2) + TINY_STD)
+        return x_BCL, side_by_side([mean_BC, log_std_BC])
 
     @staticmethod
     def scaler(input_BSN: Float32s, number: int) -> Scaler:

@@ -96,7 +96,8 @@ def daily_readings(
 
 def _counted_order(readings: pa.Table, series: Ints, long: DailyReadings) -> Positions:
     """Return the places of the readings that count, by series, day, time of day, file and row."""
-    second, file = _seconds(readings), _files(readings)
+    second = _seconds(readings)
+    file = _files(readings)
     if second is None and file is None:
         return np.lexsort((long.day, series))
     order, overlap = _overlap(series, long.day, second, file, long.value)
@@ -126,7 +127,8 @@ def count_overlap(readings: pa.Table) -> dict[str, int]:
     _, unit_N = sorted_codes(units)
     _, point_N = sorted_codes(readings["point_id"])
     series = unit_N * (int(point_N.max()) + 1) + point_N
-    day, value = _day_column(readings, "date"), _column(readings, "value")
+    day = _day_column(readings, "date")
+    value = _column(readings, "value")
     _, overlap = _overlap(series, day, _seconds(readings), file, value)
     return {
         "repeated_across_files": int(overlap.repeated.sum()),

@@ -56,14 +56,17 @@ class Events(NamedTuple):
 
 def no_events() -> Events:
     """Return the events of a unit without any."""
-    days, texts = np.empty(0, dtype=np.int32), np.empty(0, dtype=np.str_)
+    days = np.empty(0, dtype=np.int32)
+    texts = np.empty(0, dtype=np.str_)
     return Events(texts, days, days, days, texts)
 
 
 def events_by_unit(table: pa.Table) -> dict[Unit, Events]:
     """Return the events of each unit of a table (EVENTS); a missing `end` is the start day."""
-    start, end = (_days(table[name]) for name in ("start", "end"))
-    kind, point = (table[name].to_pylist() for name in ("kind", "point_id"))
+    start = _days(table["start"])
+    end = _days(table["end"])
+    kind = table["kind"].to_pylist()
+    point = table["point_id"].to_pylist()
     rows: dict[Unit, list[tuple[int, int, str, str]]] = defaultdict(list)
     for i, unit in enumerate(units_of(table)):
         last_day = start[i] if end[i] is None else end[i]
@@ -72,14 +75,16 @@ def events_by_unit(table: pa.Table) -> dict[Unit, Events]:
 
 
 def _days(column: pa.ChunkedArray) -> list[int]:
-    days: list[int] = column.cast(pa.date32()).cast(pa.int32()).to_pylist()
+    numbers = column.cast(pa.date32()).cast(pa.int32())
+    days: list[int] = numbers.to_pylist()
     return days
 
 
 def _events(rows: list[tuple[int, int, str, str]]) -> Events:
     start, end, kind, point = zip(*rows, strict=True)
     start_N = np.array(start, dtype=np.int32)
-    return Events(np.array(kind), start_N, np.array(end, dtype=np.int32), start_N, np.array(point))
+    end_N = np.array(end, dtype=np.int32)
+    return Events(np.array(kind), start_N, end_N, start_N, np.array(point))
 
 
 def limit_events(panel: Panel, lower_TC: Floats, upper_TC: Floats) -> Events:
@@ -111,8 +116,9 @@ def limit_events(panel: Panel, lower_TC: Floats, upper_TC: Floats) -> Events:
     if not rows:
         return no_events()
     start, end, known_days, point = zip(*sorted(rows), strict=True)
-    columns = (start, end, known_days)
-    start_N, end_N, known_N = (np.array(column, dtype=np.int32) for column in columns)
+    start_N = np.array(start, dtype=np.int32)
+    end_N = np.array(end, dtype=np.int32)
+    known_N = np.array(known_days, dtype=np.int32)
     kind_N = np.full(len(rows), "limit_exceedance")
     return Events(kind_N, start_N, end_N, known_N, np.array(point))
 
@@ -126,7 +132,8 @@ def _episodes(outside: Bools) -> list[tuple[int, int, Positions]]:
     free_from = i = 0
     places = np.flatnonzero(outside)
     while i + RUN_OUTSIDE <= len(places):
-        first, third = places[i], places[i + RUN_OUTSIDE - 1]
+        first = places[i]
+        third = places[i + RUN_OUTSIDE - 1]
         if first < free_from or third - first >= RUN_DAYS:
             i += 1
             continue

@@ -53,7 +53,8 @@ class Departures:
             since_B: days since the unit's last event on `start_B`.
         """
         calendar, after = self._sums
-        start_B1, since_B1 = start_B[:, None], since_B[:, None]
+        start_B1 = start_B[:, None]
+        since_B1 = since_B[:, None]
         last = len(calendar) - 1
         from_B1 = np.clip(start_B1 - self.first_day, 0, last)
         to_BH = np.clip(stop_BH - self.first_day, 0, last)
@@ -67,7 +68,8 @@ class Departures:
 
         It is the same for longer curves that agree on these days.
         """
-        days = np.clip(np.arange(first, last) - self.first_day, -1, len(self.calendar_D))
+        place_N = np.arange(first, last) - self.first_day
+        days = np.clip(place_N, -1, len(self.calendar_D))
         content = np.pad(self.calendar_D, 1)[days + 1].tobytes()
         if after:
             content += self.after_event_A.tobytes()
@@ -135,9 +137,11 @@ def days_since_event(day_B: DayNumbers, targets: Events) -> Ints:
     >>> days_since_event(np.array([19, 20, 25, 33], np.int32), event).tolist()
     [91, 0, 0, 8]
     """
-    last_end_N = np.append(-(2**40), np.maximum.accumulate(targets.end_N.astype(np.int64)))
+    end_N = np.maximum.accumulate(targets.end_N.astype(np.int64))
+    last_end_N = np.append(-(2**40), end_N)
     place_B = np.searchsorted(targets.start_N, day_B, side="right")
-    since_B: Ints = np.clip(day_B.astype(np.int64) - last_end_N[place_B], 0, AFTER_DAYS + 1)
+    days_B = day_B.astype(np.int64) - last_end_N[place_B]
+    since_B: Ints = np.clip(days_B, 0, AFTER_DAYS + 1)
     return since_B
 
 
@@ -270,10 +274,13 @@ def _two_causes(
     """
     soon_N = since_N <= AFTER_DAYS
     share_N = soon_N.astype(np.float64)
-    calendar_D, after_A = np.zeros_like(risk_D), np.zeros_like(risk_A)
+    calendar_D = np.zeros_like(risk_D)
+    after_A = np.zeros_like(risk_A)
     for _ in range(ROUNDS if len(day_N) else 0):
-        calendar_D = np.bincount(day_N, 1 - share_N, minlength=len(risk_D)) / np.maximum(risk_D, 1)
+        other_D = np.bincount(day_N, 1 - share_N, minlength=len(risk_D))
+        calendar_D = other_D / np.maximum(risk_D, 1)
         after_A = np.bincount(since_N, share_N, minlength=len(risk_A)) / np.maximum(risk_A, 1)
-        event_N, other_N = after_A[since_N[soon_N]], calendar_D[day_N[soon_N]]
+        event_N = after_A[since_N[soon_N]]
+        other_N = calendar_D[day_N[soon_N]]
         share_N[soon_N] = event_N / (event_N + other_N)
     return calendar_D, after_A

@@ -56,7 +56,8 @@ class Panel:
 
     def by_point(self) -> list[Panel]:
         """Return one panel per point that was ever observed (`by: point`, C = 1)."""
-        return [self._one_point(c) for c in range(len(self.points)) if self.observed_TC[:, c].any()]
+        observed_C = self.observed_TC.any(axis=0)
+        return [self._one_point(c) for c in np.flatnonzero(observed_C).tolist()]
 
     def _one_point(self, c: int) -> Panel:
         rows = np.flatnonzero(self.observed_TC[:, c])

@@ -27,7 +27,8 @@ _DASHES = str.maketrans(dict.fromkeys("‐‑‒–—―−", "-"))
 
 def units_of(table: pa.Table) -> list[Unit]:
     """Return the unit of each row of a table with `facility_id` and `equipment_id`."""
-    facility, equipment = (table[name].to_pylist() for name in Unit._fields)
+    facility = table["facility_id"].to_pylist()
+    equipment = table["equipment_id"].to_pylist()
     return list(map(Unit, facility, equipment))
 
 
@@ -103,7 +104,8 @@ def join_units(table: pa.Table, units: Collection[Unit], *, once: bool = False) 
     >>> joined.table["equipment_id"].to_pylist(), joined.matched, list(joined.strangers)
     (['AHU-1', '7'], 1, [Unit(facility_id='F', equipment_id='7')])
     """
-    known, spellings = set(units), _by_folded(units)
+    known = set(units)
+    spellings = _by_folded(units)
     given = units_of(table)
     taken = set(given) if once else set()
     respelled = {}

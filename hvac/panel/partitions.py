@@ -53,7 +53,10 @@ def by_bucket(readings: pa.Table, each: int) -> list[tuple[str, pa.Table]]:
     ids = (readings["facility_id"], readings["equipment_id"])
     unit = pc.binary_join_element_wise(*ids, "\x1f").combine_chunks()
     codes = unit.dictionary_encode()
-    names = [bucket_of(Unit(*name.split("\x1f", 1)), each) for name in codes.dictionary.to_pylist()]
+    names = []
+    for name in codes.dictionary.to_pylist():
+        facility, equipment = name.split("\x1f", 1)
+        names.append(bucket_of(Unit(facility, equipment), each))
     if not names:
         return []
     buckets, place = np.unique(np.array(names), return_inverse=True)

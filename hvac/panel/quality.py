@@ -21,8 +21,10 @@ LOOKBACK: Final = 90  # days before the end that are looked at
 HISTORY: Final = 400  # days before the end that show what is usual
 FLAT_READINGS: Final = 14
 RARELY: Final = 0.1  # of the readings equal to the one before
-JUMP_DAYS, JUMP_READINGS = 30, 5  # a jump lies in the last 30 days, and 5 readings follow it
-JUMP_SPREADS, AFTER_SPREADS = 6.0, 3.0  # robust spreads of the readings before and after it
+JUMP_DAYS: Final = 30  # a jump lies in the last 30 days
+JUMP_READINGS: Final = 5  # readings that follow a jump, at the least
+JUMP_SPREADS: Final = 6.0  # robust spreads of the readings before a jump
+AFTER_SPREADS: Final = 3.0  # robust spreads of the readings after it
 TOGETHER_DAYS: Final = 2  # points that jump within so many days: the machine, not a sensor
 SURE: Final = 900.0  # a mark of this size is no value; a smaller one must come twice
 FAR: Final = 10.0  # spreads from the baseline beyond which a mark is no value
@@ -83,7 +85,9 @@ def _has_sentinel(value_N: Floats, centre: float, spread: float) -> bool:
 
 def _is_flat(value_N: Floats) -> bool:
     """Tell whether the last readings are one value at a point that else changes every time."""
-    if len(value_N) < 2 * FLAT_READINGS or (value_N[-FLAT_READINGS:] != value_N[-1]).any():
+    if len(value_N) < 2 * FLAT_READINGS:
+        return False
+    if (value_N[-FLAT_READINGS:] != value_N[-1]).any():
         return False
     same = np.diff(value_N) == 0
     standing = len(same) - int(np.flatnonzero(~same).max(initial=-1)) - 1
@@ -101,7 +105,8 @@ def _jump(row_N: Positions, value_N: Floats, row: int) -> int | None:
     at = int(np.argmax(np.where(late_N, step_N, -1.0)))
     if step_N[at] < step_N[:at].max(initial=0.0):
         return None
-    before, after = value_N[max(at + 1 - JUMP_DAYS, 0) : at + 1], value_N[at + 1 :]
+    before = value_N[max(at + 1 - JUMP_DAYS, 0) : at + 1]
+    after = value_N[at + 1 :]
     if len(before) < FLAT_READINGS:
         return None
     moved = abs(float(np.median(after) - np.median(before)))

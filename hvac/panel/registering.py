@@ -104,7 +104,8 @@ def _register(
     by_class: bool,
 ) -> tuple[pa.Table, pa.Table, list[str]]:
     """Return the units with what the register knows of them, its rejects, and notes."""
-    register, file = read_equipment(source), _named(source.equipment, "equipment")
+    register = read_equipment(source)
+    file = _named(source.equipment, "equipment")
     joined = join_units(register.table, known, once=True)
     kinds: dict[Unit, str] = unit_column(recorded_classes, "class")
     for unit, name in unit_column(joined.table, "class").items():
@@ -126,7 +127,8 @@ def _register(
 
 def _event_log(known: Sequence[Unit], source: SourceConfig) -> tuple[pa.Table, pa.Table, list[str]]:
     """Return the events of known equipment, what was rejected, and notes."""
-    log, file = read_events(source), _named(source.events, "events")
+    log = read_events(source)
+    file = _named(source.events, "events")
     joined = join_units(log.table, known)
     require_matches(joined, known, file=file, share=source.min_matching)
     kinds = joined.table["kind"].to_pylist()

@@ -115,7 +115,8 @@ class Registry:
 
     def follow_up(self, kinds: tuple[str, ...]) -> dict[Unit, FollowUp]:
         """Return how long each unit is followed for events of some kinds."""
-        first, last = self._days("first_date"), self._days("last_date")
+        first = self._days("first_date")
+        last = self._days("last_date")
         days = {unit: (first[unit] or 0, last[unit] or 0) for unit in first}
         targets = {unit: events.of_kinds(kinds) for unit, events in self.unit_events.items()}
         return follow_ups(days, targets, self._days("end_of_follow_up"))
@@ -129,7 +130,8 @@ class Registry:
         if "spans" in self.units.column_names:
             spans = unit_column(self.units, "spans")
             return {unit: spans_of(dates) for unit, dates in spans.items()}
-        first, last = (unit_column(self.units, name) for name in ("first_date", "last_date"))
+        first = unit_column(self.units, "first_date")
+        last = unit_column(self.units, "last_date")
         return {unit: spans_of([first[unit], last[unit]]) for unit in first}
 
     def yearly_rates(self, units: Sequence[Unit], until: int) -> dict[str, float]:
@@ -137,7 +139,8 @@ class Registry:
         observed_days = 0
         counts = Counter[str]()
         for unit in units:
-            spans, events = self.unit_spans[unit], self.events_of(unit)
+            spans = self.unit_spans[unit]
+            events = self.events_of(unit)
             for first, last in spans:
                 observed_days += max(min(last, until) - first + 1, 0)
             counted_N = (events.start_N >= spans[0][0]) & (events.start_N <= until)

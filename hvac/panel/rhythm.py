@@ -18,7 +18,9 @@ from hvac.arrays import Bools, DayNumbers, Floats, Positions
 from hvac.days import NEVER
 from hvac.panel.grid import Panel
 
-LONGEST_DAILY_GAP, LONGEST_GAP = 2.0, 45.0  # days; gaps between them are a rhythm that counts
+# Gaps between these two, in days, are a rhythm that counts.
+LONGEST_DAILY_GAP = 2.0
+LONGEST_GAP = 45.0
 RARE = 0.25  # of the days read: visits, even where each takes several days
 FIRST_DAYS = 180
 LEAST_READINGS = 6
@@ -56,7 +58,8 @@ def rhythm(panel: Panel) -> Rhythm:
     Readings more than 45 days apart have none.
     """
     points = panel.observed_TC.shape[1]
-    gap_C, known_C = np.ones(points), np.full(points, NEVER, dtype=np.int32)
+    gap_C = np.ones(points)
+    known_C = np.full(points, NEVER, dtype=np.int32)
     first_TC = np.zeros_like(panel.observed_TC)
     for c in range(points):
         rows = first_rows(panel, c)

@@ -26,7 +26,9 @@ def _has_limit(readings: pa.Table) -> pa.Array:
         for name in ("lower_limit", "upper_limit")
         if name in readings.column_names
     ]
-    return pc.or_(*present) if present else pa.array(np.zeros(len(readings), dtype=bool))
+    if present:
+        return pc.or_(*present)
+    return pa.array(np.zeros(len(readings), dtype=bool))
 
 
 def joined_series(series: pa.Table) -> pa.Table:

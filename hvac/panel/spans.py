@@ -47,7 +47,8 @@ def with_spans(units: pa.Table, months: pa.Table) -> tuple[pa.Table, list[str]]:
     columns = (months["month"].to_pylist(), months["readings"].to_pylist())
     for unit, month, readings in zip(units_of(months), *columns, strict=True):
         counts[unit][month] += readings
-    spans, notes = [], []
+    spans = []
+    notes = []
     dates = (units["first_date"].to_pylist(), units["last_date"].to_pylist())
     for unit, first, last in zip(units_of(units), *dates, strict=True):
         stretches = _stretches(sorted(counts[unit]))

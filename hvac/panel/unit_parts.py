@@ -56,7 +56,8 @@ def _hash(config: SplitConfig, unit: Unit) -> bytes:
 
 def _share(config: SplitConfig, *names: str) -> float:
     """Return a number in [0, 1) drawn by the seed and some names."""
-    digest = hashlib.sha256("\x1f".join((str(config.seed), *names)).encode()).digest()
+    text = "\x1f".join((str(config.seed), *names))
+    digest = hashlib.sha256(text.encode()).digest()
     return int.from_bytes(digest[:6], "big") / 2**48
 
 

@@ -20,7 +20,9 @@ from hvac.panel.daily_readings import Aggregate
 from hvac.panel.grid import Panel
 from hvac.panel.rhythm import Rhythm, days_left, rhythm
 
-OK, LEARNING, INSUFFICIENT = "ok", "learning", "insufficient_data"
+OK = "ok"
+LEARNING = "learning"
+INSUFFICIENT = "insufficient_data"
 BASELINE_DAYS = 90
 QUARTILES = np.array([0.25, 0.5, 0.75])
 
@@ -106,13 +108,16 @@ def fit_scale(panel: Panel, normalise: str) -> Scale:
     least 6 readings) for a baseline. `limits`: lower limit and limit range of each day, so that 0
     and 1 are the limits; a day without both is treated as unobserved. `none`: values as they are.
     """
-    shape, point_rhythm = panel.value_TC.shape, rhythm(panel)
+    shape = panel.value_TC.shape
+    point_rhythm = rhythm(panel)
     if normalise == "baseline":
         centre_C, spread_C, ready_C = _baseline(panel, point_rhythm)
-        centre_TC, spread_TC = np.broadcast_to(centre_C, shape), np.broadcast_to(spread_C, shape)
+        centre_TC = np.broadcast_to(centre_C, shape)
+        spread_TC = np.broadcast_to(spread_C, shape)
         return Scale(centre_TC, spread_TC, ready_C, point_rhythm)
     if normalise == "none":
-        at_once_C = np.full(shape[1], np.iinfo(np.int32).min, dtype=np.int32)
+        earliest = np.iinfo(np.int32).min
+        at_once_C = np.full(shape[1], earliest, dtype=np.int32)
         return Scale(np.zeros(shape), np.ones(shape), at_once_C, point_rhythm)
     width_TC = panel.upper_TC - panel.lower_TC
     usable_TC = np.nan_to_num(width_TC) > 0
@@ -124,7 +129,8 @@ def fit_scale(panel: Panel, normalise: str) -> Scale:
 def _baseline(panel: Panel, point_rhythm: Rhythm) -> tuple[Floats, Floats, DayNumbers]:
     """Return centre, spread and first day of use of every point."""
     points = panel.observed_TC.shape[1]
-    centre_C, spread_C = np.zeros(points), np.ones(points)
+    centre_C = np.zeros(points)
+    spread_C = np.ones(points)
     ready_C = np.full(points, NEVER, dtype=np.int32)
     rows_by_point = {}
     for c in range(points):
@@ -161,10 +167,12 @@ def _quartiles(value_KN: Floats) -> Floats:
     They are the very bits of np.percentile, without its overhead.
     """
     last = value_KN.shape[1] - 1
-    ordered_KN, place = np.sort(value_KN, axis=1), QUARTILES * last
+    ordered_KN = np.sort(value_KN, axis=1)
+    place = QUARTILES * last
     left = place.astype(np.intp)
     share = place - left
-    low, high = ordered_KN[:, left], ordered_KN[:, np.minimum(left + 1, last)]
+    low = ordered_KN[:, left]
+    high = ordered_KN[:, np.minimum(left + 1, last)]
     from_low = low + (high - low) * share
     from_high = high - (high - low) * (1 - share)
     return np.asarray(np.where(share < 0.5, from_low, from_high))
@@ -209,7 +217,8 @@ def cut(
         value_TC = np.ascontiguousarray((panel.value_TC - scale.centre_TC) / scale.spread_TC)
     end_day_B = np.asarray(end_day_B, dtype=np.int32)
     shape = (len(end_day_B), len(panel.points), config.lookback)
-    x_BCL, observed_BCL = np.zeros(shape), np.zeros(shape, dtype=np.bool_)
+    x_BCL = np.zeros(shape)
+    observed_BCL = np.zeros(shape, dtype=np.bool_)
     observed_TC = panel.observed_TC & np.isfinite(value_TC)
     _fill(
         value_TC,
@@ -239,7 +248,8 @@ def _ready_share(panel: Panel, ready_C: DayNumbers, end_day_B: DayNumbers) -> Fl
     first_C = np.where(panel.observed_TC.any(axis=0), panel.first_day + first_row_C, NEVER)
     shown_BC = first_C <= end_day_B[:, None]
     ready_BC = shown_BC & (ready_C <= end_day_B[:, None])
-    return np.asarray(ready_BC.sum(axis=1) / np.maximum(shown_BC.sum(axis=1), 1))
+    shown_B = np.maximum(shown_BC.sum(axis=1), 1)
+    return np.asarray(ready_BC.sum(axis=1) / shown_B)
 
 
 @compiled

@@ -21,7 +21,8 @@ from hvac.readings.text_values import DAY_OR_MONTH, READ, UNREADABLE, flags
 
 DAY_SECONDS = 86_400
 SERIAL_EPOCH = 25_569  # 1970-01-01 as Excel counts days
-FIRST_SERIAL, LAST_SERIAL = 20_000, 80_000
+FIRST_SERIAL = 20_000
+LAST_SERIAL = 80_000
 
 TIME = r"((?:[01]?\d|2[0-3]):[0-5]?\d(?::[0-5]?\d)?|24:00(?::00)?)(?:[.,]\d+)?$"
 _TIME_BEHIND_DATE = r"[T ]+" + TIME
@@ -179,8 +180,12 @@ def second_of(time: str) -> int:
 def read_dates(text: pa.StringArray, style: DateStyle) -> WrittenDates:
     """Read year, month and day, then a time and a zone."""
     parts = pc.extract_regex(text, _DATE)
-    year, month, day = (_number(parts, name) for name in ("year", "month", "day"))
-    hour, minute, second = (_number(parts, name) for name in ("hour", "minute", "second"))
+    year = _number(parts, "year")
+    month = _number(parts, "month")
+    day = _number(parts, "day")
+    hour = _number(parts, "hour")
+    minute = _number(parts, "minute")
+    second = _number(parts, "second")
     month_start = ((year - 1970) * 12 + np.clip(month, 1, 12) - 1).astype("datetime64[M]")
     first = month_start.astype("datetime64[D]")
     length = ((month_start + 1).astype("datetime64[D]") - first).astype(np.int64)

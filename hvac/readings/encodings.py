@@ -111,7 +111,8 @@ def first_undecodable(path: str, encoding: str, watch: Watch | None = None) -> s
     """
     system, inner = open_filesystem(path)
     decoder = codecs.getincrementaldecoder(encoding)("strict")
-    done, line = 0, 1
+    done = 0
+    line = 1
     with system.open_input_stream(inner) as stream:
         while True:
             chunk = stream.read(BLOCK_BYTES)
@@ -160,10 +161,13 @@ def _refuse_wide(path: str, start: bytes) -> None:
     if not len(zeros) or zeros.mean() < 0.2:
         return
     if zeros.mean() > 0.6:
-        name, big_endian = "utf-32", zeros[0]
+        name = "utf-32"
+        big_endian = zeros[0]
     else:
-        name, big_endian = "utf-16", zeros[::2].mean() > zeros[1::2].mean()
-    kind, without = name.upper(), ""
+        name = "utf-16"
+        big_endian = zeros[::2].mean() > zeros[1::2].mean()
+    kind = name.upper()
+    without = ""
     if not start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         name += "-be" if big_endian else "-le"
         without = " without a mark"
@@ -183,7 +187,8 @@ class _Letters:
         if text.isascii():
             return
         code = np.frombuffer(text.encode("utf-32-le"), dtype=np.uint32)
-        half, private = _within(code, _HALF_WIDTH), _within(code, _PRIVATE)
+        half = _within(code, _HALF_WIDTH)
+        private = _within(code, _PRIVATE)
         common = _common()[np.minimum(code, 0xFFFF)] & ~(half | private)
         rare = (code > 0x7F) & ~(half | private | common)
         lone = _lone(code, half)

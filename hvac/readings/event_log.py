@@ -34,7 +34,8 @@ def with_open_ends(events: pa.Table) -> tuple[pa.Table, int]:
     """
     if not len(events):
         return events, 0
-    start, end = (pd.to_datetime(events[name].to_pandas()) for name in ("start", "end"))
+    start = pd.to_datetime(events["start"].to_pandas())
+    end = pd.to_datetime(events["end"].to_pandas())
     kind = pd.Series(events["kind"].to_pylist())
     closed = end.where(end < pd.Timestamp(OPEN_END))
     last_day = start.max()
@@ -95,7 +96,8 @@ def check_events(
     >>> len(kept), rejects["found"].to_pylist()
     (1, ['F/b'])
     """
-    known, pairs = _known(units), _pairs(events)
+    known = _known(units)
+    pairs = _pairs(events)
     unknown = np.array([pair not in known for pair in pairs], dtype=bool)
     names = pa.array(["/".join(pair) for pair in pairs], pa.string())
     rejects = Rejects(file, np.arange(1, len(pairs) + 1))
@@ -104,7 +106,8 @@ def check_events(
 
 
 def _pairs(table: pa.Table) -> list[Pair]:
-    facility, equipment = (table[name].to_pylist() for name in ("facility_id", "equipment_id"))
+    facility = table["facility_id"].to_pylist()
+    equipment = table["equipment_id"].to_pylist()
     return list(zip(facility, equipment, strict=True))
 
 

@@ -204,7 +204,8 @@ class _RaggedRows:
 
     def take(self) -> list[Ragged]:
         """Return the rows since the last call."""
-        new, self._new = self._new, []
+        new = self._new
+        self._new = []
         return new
 
 

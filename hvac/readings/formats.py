@@ -218,7 +218,8 @@ def _melt(
     batch: FileBatch, wide: WideConfig, *, names: dict[str, str], points: dict[str, str]
 ) -> RawBatch:
     """Lay a wide batch out row by row, and within a row by the order of the points."""
-    rows, many = len(batch.row), len(points)
+    rows = len(batch.row)
+    many = len(points)
     columns = {}
     repeated = pa.array(np.repeat(np.arange(rows), many))
     for ours, theirs in names.items():

@@ -176,7 +176,9 @@ class _Batch:
     """One raw batch on its way through the gate."""
 
     def __init__(self, raw: RawBatch, source: SourceConfig, file: str, notation: Notation) -> None:
-        self.raw, self.source, self.notation = raw, source, notation
+        self.raw = raw
+        self.source = source
+        self.notation = notation
         self.rejects = Rejects(file, raw.row)
         self.ids = {name: id_text(raw.columns[name]) for name in _IDS}
 
@@ -207,7 +209,8 @@ class _Batch:
         name = self.raw.names.get(column, column)
         where = f"{self.rejects.file}, column {name}"
         style = self.notation.dates.get(name, DateStyle(self.source.date_format))
-        dates, facility = self.raw.columns[column], self.ids["facility_id"]
+        dates = self.raw.columns[column]
+        facility = self.ids["facility_id"]
         return read_days(dates, facility, self.source, where=where, style=style)
 
     def _reject(self, mask: Bools, column: str, reason: str) -> None:
@@ -246,7 +249,8 @@ class _Batch:
 
     def _limits(self, keep: Bools) -> tuple[pa.Array, pa.Array]:
         """Return lower and upper limits, null where there is none; note those that are odd."""
-        lower, upper = self._limit("lower_limit", keep), self._limit("upper_limit", keep)
+        lower = self._limit("lower_limit", keep)
+        upper = self._limit("upper_limit", keep)
         swapped = keep & (lower > upper)
         if swapped.any():
             pairs = zip(lower, upper, strict=True)
@@ -264,13 +268,15 @@ class _Batch:
             return np.full(len(self.raw.row), np.nan)
         limit = self._numbers(column)
         text = keep & ((limit.state == TEXT) | (limit.state == MIXED_UNIT))
-        name, values = self.raw.file_name(column), self.raw.columns[column]
+        name = self.raw.file_name(column)
+        values = self.raw.columns[column]
         self.rejects.note(text, name, reason="unreadable_limit", found=values)
         return limit.value
 
     def _counts(self, readings: pa.Table) -> dict[str, int]:
         ragged = len(self.raw.ragged)
-        rows, read = len(self.raw.row) + ragged, len(readings)
+        rows = len(self.raw.row) + ragged
+        read = len(readings)
         rejected = int(self.rejects.rejected.sum()) + ragged
         counts = {"rows": rows, "read": read, "missing": rows - read - rejected}
         counts["rejected"] = rejected

@@ -15,7 +15,8 @@ from hvac.errors import InputError
 from hvac.readings.date_notations import DAY_SECONDS, WrittenDates
 from hvac.readings.text_values import READ, flags
 
-FIRST_DAY, LAST_DAY = 0, 47_846  # 1970-01-01 … 2100-12-31
+FIRST_DAY = 0  # 1970-01-01
+LAST_DAY = 47_846  # 2100-12-31
 
 
 class Clock(NamedTuple):
@@ -35,7 +36,8 @@ def local_days(
     aware = moments.aware & (moments.state == READ)
     if not aware.any():
         return moments.day, moments.second, 0
-    day, second = moments.day.copy(), moments.second.copy()
+    day = moments.day.copy()
+    second = moments.second.copy()
     rest = aware.copy()
     for name, zone in clock.zones.items():
         rows = aware & flags(pc.equal(facility, name))
@@ -66,7 +68,8 @@ def _require_written_day(
 def _in_zone(moments: WrittenDates, rows: Bools, zone: str) -> tuple[Ints, Ints]:
     """Return local day and second of some rows; 24:00 stays with the day that ends."""
     ends_day = moments.second[rows] == DAY_SECONDS
-    earliest, latest = (FIRST_DAY - 2) * DAY_SECONDS, (LAST_DAY + 2) * DAY_SECONDS
+    earliest = (FIRST_DAY - 2) * DAY_SECONDS
+    latest = (LAST_DAY + 2) * DAY_SECONDS
     instant = np.clip(moments.instant[rows], earliest, latest) - ends_day
     seconds = local_seconds(instant, zone)
     return seconds // DAY_SECONDS, seconds % DAY_SECONDS + ends_day

@@ -181,7 +181,8 @@ def read_numbers(raw: RawBatch, column: str, source: SourceConfig, notation: Not
     for name, rows in _rows_by_name(raw.value_names):
         style = notation.numbers.get(name, _PLAIN_NUMBERS)
         part = parse_numbers(texts.take(pa.array(rows)), source.missing_values, style)
-        value[rows], state[rows] = part.value, part.state
+        value[rows] = part.value
+        state[rows] = part.state
         with_unit += part.with_unit
         as_word += part.as_word
     return Numbers(value, state, with_unit, as_word)

@@ -79,7 +79,8 @@ class NumberSurvey:
         self.point = dotted[0].as_py() if len(dotted) else ""
 
     def _add_odd(self, text: str) -> None:
-        plain, marks = normal(text), text_marks(self.missing)
+        plain = normal(text)
+        marks = text_marks(self.missing)
         if text in marks or plain in marks or is_infinite(plain):
             return
         if plain in WORDS:
@@ -157,7 +158,8 @@ def _thousands(decimal: str, given: str | None) -> str:
 
 def refuse_either(where: str, example: str) -> InputError:
     """Return the error for a column whose commas can be read both ways."""
-    thousands, decimals = example.replace(",", ""), example.replace(",", ".")
+    thousands = example.replace(",", "")
+    decimals = example.replace(",", ".")
     return InputError(
         f"{where}: {example!r} may be {thousands} or {decimals}, and no other text there tells"
         " which: set source.decimal: ',' (a decimal comma) or source.decimal: '.' (commas part"

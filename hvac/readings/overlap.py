@@ -127,7 +127,8 @@ def _differs(order: Positions, *columns: AnyArray) -> Bools:
 def _has_one_value_a_file(moment: Ints, file: Ints, nth: Ints) -> Bools:
     """Tell for each reading whether every file holds but one value of its moment."""
     distinct = nth == 0
-    file, distinct_moment = file[distinct], moment[distinct]
+    file = file[distinct]
+    distinct_moment = moment[distinct]
     order = np.lexsort((file, distinct_moment))
     several = np.zeros(len(order), dtype=bool)
     several[1:] = ~_differs(order, distinct_moment, file)

@@ -109,7 +109,9 @@ class _Windows:
     def __init__(
         self, raw: FileBatch, source: SourceConfig, names: dict[str, str], file: str
     ) -> None:
-        self.raw, self.source, self.names = raw, source, names
+        self.raw = raw
+        self.source = source
+        self.names = names
         self.rejects = Rejects(file, raw.row)
 
     def check(self, features: tuple[str, ...]) -> PredecessorBatch:
@@ -122,7 +124,8 @@ class _Windows:
         for column, name in enumerate(features):
             f_BF[:, column] = parse_numbers(self.raw.table[name], self.source.missing_values).value
         keep = ~self.rejects.rejected
-        read, ragged = int(keep.sum()), len(self.raw.ragged)
+        read = int(keep.sum())
+        ragged = len(self.raw.ragged)
         rejected = len(keep) - read + ragged
         rejects = self.rejects.table()
         counts = {"rows": read + rejected, "read": read, "rejected": rejected}

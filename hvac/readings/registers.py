@@ -102,7 +102,8 @@ def read_equipment(source: SourceConfig) -> TableResult:
 
 def _equipment_of(file: str, source: SourceConfig) -> TableResult:
     table = SmallTable(file, source, EQUIPMENT.names[:2], EQUIPMENT.names[2:])
-    facility, equipment = table.ids("facility_id"), table.ids("equipment_id")
+    facility = table.ids("facility_id")
+    equipment = table.ids("equipment_id")
     table.reject_repeated(facility, equipment)
     dates = [_date32(table.days(name)) for name in ("install_date", "end_of_follow_up")]
     ours = {*table.names.values(), *EQUIPMENT.names, ""}

@@ -61,7 +61,8 @@ class Rejects:
     """
 
     def __init__(self, file: str, row: Ints) -> None:
-        self.file, self.row = file, row
+        self.file = file
+        self.row = row
         self.rejected = np.zeros(len(row), dtype=bool)
         self._parts: list[pa.Table] = []
 

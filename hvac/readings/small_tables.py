@@ -95,7 +95,8 @@ class SmallTable:
         others = [name for name in file.columns if name and file.columns.count(name) == 1]
         columns = list(dict.fromkeys([*self.names.values(), *others]))
         empty = pa.table({name: pa.array([], pa.string()) for name in columns})
-        tables, row = [], [np.zeros(0, dtype=np.int64)]
+        tables = []
+        row = [np.zeros(0, dtype=np.int64)]
         self.ragged = []
         for batch in iter_table(file, columns, batch_rows=1_000_000):
             tables.append(batch.table)

@@ -32,7 +32,8 @@ def threshold_rows(view: View) -> list[Row]:
     words = view.words
     rows = []
     if thresholds := view.group("thresholds", view.default):
-        values, policies = [], []
+        values = []
+        policies = []
         for horizon in view.horizons:
             values.append(cell(dig(thresholds, horizon), "share"))
             policy = words.name("policy", str(dig(thresholds, horizon, "policy") or DASH))

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from hvac.arrays import Bools, Strings
-from hvac.evaluation.comparison import EvaluationSet, ModelRisks
+from hvac.evaluation.compared_windows import EvaluationSet, ModelRisks
 from hvac.features.describe import Recipe, Scene
 from hvac.panel.windows import Cut, cut, fit_scale
 from hvac.report.forecast_figure import DrawnForecast, ForecastPanel
@@ -87,7 +87,8 @@ def forecast_panel(
     window = cut(panel, np.array([end_day], dtype=np.int32), recipe.windows, scale)
     c = int(driving_points(window.x_BCL)[0])
     row = end_day - panel.first_day
-    centre, spread = scale.centre_TC[row, c], scale.spread_TC[row, c]
+    centre = scale.centre_TC[row, c]
+    spread = scale.spread_TC[row, c]
     forecasts = {
         horizon: _forecast(bundle, window, c, horizon, risk, centre, spread)
         for horizon, risk in risks.items()

@@ -206,7 +206,8 @@ def metric_bars(
 
 def _draw_interval(axes: Axes, place: int, measured: Json, bold: bool) -> None:
     colour = PAST if bold else OTHER
-    low, high = _bound(measured, "low"), _bound(measured, "high")
+    low = _bound(measured, "low")
+    high = _bound(measured, "high")
     axes.hlines(place, low, high, color=colour, lw=2.6 if bold else 1.3)
     axes.plot(_bound(measured, "value"), place, "o", color=colour, ms=7 if bold else 4.5)
 

@@ -176,9 +176,11 @@ def _value_range(panel: ForecastPanel, horizons: Sequence[int]) -> tuple[float, 
             parts += [forecast.forecast_D, forecast.band_low_D, forecast.band_high_D]
     values = np.concatenate(parts)
     values = values[np.isfinite(values)]
-    low, high = 0.0, 1.0
+    low = 0.0
+    high = 1.0
     if len(values):
-        low, high = float(values.min()), float(values.max())
+        low = float(values.min())
+        high = float(values.max())
     span = high - low or abs(high) or 1.0
     limits = (panel.lower_limit, panel.upper_limit)
     near = [limit for limit in limits if low - span <= limit <= high + span]

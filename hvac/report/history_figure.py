@@ -76,9 +76,11 @@ def _draw_run(left: Axes, right: Axes, run: Sequence[EpochRow], colour: str) -> 
     kept = _kept(run, quality)
     if kept is None:
         return
-    axes, value = right, quality[kept]
+    axes = right
+    value = quality[kept]
     if not math.isfinite(value):
-        axes, value = left, tune_loss[kept]
+        axes = left
+        value = tune_loss[kept]
     axes.plot(epochs[kept], value, "o", ms=8, mfc="none", mec=colour, mew=1.6, clip_on=False)
 
 
@@ -98,7 +100,9 @@ def _history_legend(horizons: Sequence[str], words: Words) -> list[Line2D]:
     lines = []
     for horizon, colour in zip(horizons, HORIZON_COLOURS * len(horizons), strict=False):
         lines.append(Line2D([], [], color=colour, lw=2, label=horizon_title(words, horizon)))
-    train, tune, best = words("axis.train"), words("axis.tune"), words("axis.best")
+    train = words("axis.train")
+    tune = words("axis.tune")
+    best = words("axis.best")
     lines.append(Line2D([], [], color=INK, ls=DASHED, lw=1.1, label=train))
     lines.append(Line2D([], [], color=INK, lw=1.5, label=tune))
     ring = Line2D([], [], color=INK, ls="", marker="o", ms=8, mfc="none", mew=1.6, label=best)

@@ -93,7 +93,8 @@ def _columns(figure: Figure, leaderboard: Leaderboard, words: Words) -> list[tup
 def _draw_row(axes: Axes, place: int, row: LeaderboardRow, horizon: str, *, colour: str) -> None:
     bold = colour != OTHER
     test = row["test"][horizon]["pr_auc"]
-    low, high = _part(test, "low"), _part(test, "high")
+    low = _part(test, "low")
+    high = _part(test, "high")
     axes.hlines(place, low, high, color=colour, lw=2.6 if bold else 1.3)
     axes.plot(_part(test, "value"), place, "o", color=colour, ms=7 if bold else 4.5)
     validation = _part(row["validation"]["pr_auc"][horizon], "value")

@@ -107,7 +107,8 @@ def _split_facts(words: Words, run: JsonObject) -> dict[str, Json]:
     split = branch(run, "split")
     if not split:
         return {}
-    train, evaluation = (split.get(f"{part}_stride", DASH) for part in ("train", "evaluation"))
+    train = split.get("train_stride", DASH)
+    evaluation = split.get("evaluation_stride", DASH)
     return {
         words("fact.split"): split_line(words, split),
         words("fact.stride"): f"{train} / {evaluation}",

@@ -80,7 +80,8 @@ def worst_part(view: View) -> list[Block]:
 
 def _lift(corner: str, name: str, horizon: str, view: View) -> Part | None:
     figures = view.group("slices", corner, name, horizon)
-    events, rate = number(figures.get("events")), number(figures.get("base_rate"))
+    events = number(figures.get("events"))
+    rate = number(figures.get("base_rate"))
     precision = number(figures.get("pr_auc"))
     if events is None or events < LEAST_EVENTS or not rate or precision is None:
         return None

@@ -78,7 +78,8 @@ def sentence(words: Words, key: str, measured: Json, form: str, **values: str) -
     if n is None:
         return []
     interval = ""
-    low, high = _amount(measured, "low", form), _amount(measured, "high", form)
+    low = _amount(measured, "low", form)
+    high = _amount(measured, "high", form)
     if low and high:
         interval = words("summary.interval", low=low, high=high)
     return [words(f"summary.{key}", n=n, interval=interval, **values)]

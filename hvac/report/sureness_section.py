@@ -14,7 +14,8 @@ def sureness(view: View) -> list[Block]:
     for class_name in view.group("sureness"):
         days = in_order(list(view.group("sureness", class_name)))[0]
         figures = view.group("sureness", class_name, days)
-        before, after = figures.get("false_alarms"), figures.get("false_alarms_kept")
+        before = figures.get("false_alarms")
+        after = figures.get("false_alarms_kept")
         promise = "card.promised" if figures.get("promised") else "card.not_promised"
         cells = [
             cell(figures.get("width"), "share"),

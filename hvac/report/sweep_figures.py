@@ -22,8 +22,13 @@ from hvac.report.sweep_view import Trial
 from hvac.report.texts import Words
 
 TEXTS = "sweep_texts.yaml"
-BEST, PALE = "#D55E00", "#C3CFD8"
-TOP, BOTTOM, SIDE, STEP, FULL = 34.0, 320.0, 70.0, 130.0, 1110.0
+BEST = "#D55E00"
+PALE = "#C3CFD8"
+TOP = 34.0
+BOTTOM = 320.0
+SIDE = 70.0
+STEP = 130.0
+FULL = 1110.0
 SVG = Markup(
     '<svg class="parallel" role="img" aria-label="{}" viewBox="0 0 {w:.0f} 350" '
     'style="--full: {w:.0f}px">{}{}</svg>'

@@ -150,7 +150,8 @@ def write_sweep_page(sweep: Sweep, *, path: str | AnyPath, language: str) -> Non
 
 
 def _page(view: SweepView) -> PageContent:
-    name, created = view.sweep["name"], view.sweep["created"]
+    name = view.sweep["name"]
+    created = view.sweep["created"]
     byline = view.words("byline", name=name, created=created, model=view.model)
     blocks = {key: build(view) for key, build in SECTIONS.items()}
     return page_content(view.words, byline, blocks)

@@ -53,8 +53,10 @@ def damped_quadratic(x_BL: AnyFloats, horizon: int, moments: Moments | None = No
     """
     x_BL = np.asarray(x_BL, dtype=np.float64)
     centre_B1, std_B1 = moments or Moments.of(x_BL)
-    recent_BS, (parabola_SD, damping_D) = x_BL[:, -FIT_DAYS:], _parabola(horizon)
-    mean_B1, reach_B1 = recent_BS.mean(axis=1, keepdims=True), CLIP_STDS * std_B1
+    recent_BS = x_BL[:, -FIT_DAYS:]
+    parabola_SD, damping_D = _parabola(horizon)
+    mean_B1 = recent_BS.mean(axis=1, keepdims=True)
+    reach_B1 = CLIP_STDS * std_B1
     raw_BD = (recent_BS - mean_B1) @ parabola_SD * damping_D + mean_B1
     return np.asarray(np.clip(raw_BD, centre_B1 - reach_B1, centre_B1 + reach_B1))
 
@@ -65,7 +67,8 @@ def _parabola(horizon: int) -> tuple[Floats, Floats]:
 
     The parabola is the least-squares one; values are on days 1…horizon.
     """
-    past_S, day_D = np.arange(1 - FIT_DAYS, 1), np.arange(1, horizon + 1)
+    past_S = np.arange(1 - FIT_DAYS, 1)
+    day_D = np.arange(1, horizon + 1)
     parabola_SD = (
         np.linalg.pinv(np.vander(past_S / FIT_DAYS, 3)).T @ np.vander(day_D / FIT_DAYS, 3).T
     )
@@ -124,7 +127,8 @@ def crossing_probability(
     sigma_BD = np.maximum(half_BD / NORMAL_90, 1e-12)
     above_BD = ndtr((forecast_BD - upper_B[:, None]) / sigma_BD)
     below_BD = ndtr((lower_B[:, None] - forecast_BD) / sigma_BD)
-    no_upper_BD, no_lower_BD = np.isnan(above_BD), np.isnan(below_BD)
+    no_upper_BD = np.isnan(above_BD)
+    no_lower_BD = np.isnan(below_BD)
     either_BD = np.where(no_upper_BD, 0.0, above_BD) + np.where(no_lower_BD, 0.0, below_BD)
     daily_BD = np.where(no_upper_BD & no_lower_BD, np.nan, np.minimum(either_BD, 1.0))
     return np.asarray(np.fmax.reduce(daily_BD, axis=1))

@@ -105,7 +105,8 @@ def _check_digests(bundle: Bundle, arrays: Arrays, manifest: JsonObject) -> None
 
 
 def _check_kept(bundle: Bundle, arrays: Arrays, score_BH: AnyFloats, risk_BH: AnyFloats) -> None:
-    kept_score_BH, kept_risk_BH = arrays["score_BH"], arrays["risk_BH"]
+    kept_score_BH = arrays["score_BH"]
+    kept_risk_BH = arrays["risk_BH"]
     facility_B = _keys(bundle, len(kept_score_BH)).column("facility_id").to_numpy()
     same_score = np.allclose(score_BH, kept_score_BH, rtol=SCORE_TOLERANCE, atol=SCORE_TOLERANCE)
     decided_BH = bundle.decision.risk(kept_score_BH, facility_B)
@@ -140,8 +141,10 @@ def _answers(bundle: Bundle, windows: Windows) -> tuple[AnyFloats, AnyFloats]:
 
 def _made_up(bundle: Bundle) -> Windows:
     """Return windows of noise around a level, a rise and a walk, the same each time."""
-    rng, width = np.random.default_rng(0), bundle.recipe.width
-    lookback, context = bundle.recipe.windows.lookback, len(bundle.recipe.context.names)
+    rng = np.random.default_rng(0)
+    width = bundle.recipe.width
+    lookback = bundle.recipe.windows.lookback
+    context = len(bundle.recipe.context.names)
     x_BCL = rng.normal(0, 1, (WINDOWS, width, lookback))
     x_BCL[1] += np.linspace(0, 4, lookback)
     x_BCL[2] = np.cumsum(x_BCL[2], axis=-1) / 4

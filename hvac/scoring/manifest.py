@@ -19,7 +19,9 @@ from hvac.storage import AnyPath, folder_name
 MANIFEST = "manifest.json"
 FORMAT = 2
 MOST_BYTES = 16 * 2**20
-MOST_DAYS, MOST_HORIZONS, MOST_POINTS = 3660, 16, 4096
+MOST_DAYS = 3660
+MOST_HORIZONS = 16
+MOST_POINTS = 4096
 LARGEST_SETTING = 1_000_000  # of a family or an encoder; a seed may be larger
 Name = Annotated[str, Field(strict=True, min_length=1, max_length=ID_CHARACTERS)]
 Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from hvac.scoring.bundle import Bundle
 
 log = logging.getLogger(__name__)
-OTHER_CLASS, NO_POINT = "other_class", "no_known_point"
+OTHER_CLASS = "other_class"
+NO_POINT = "no_known_point"
 COLUMNS = (
     "facility_id",
     "equipment_id",

@@ -49,14 +49,16 @@ def predictions_table(
         model: the model's name.
         bundle_id: the bundle's id.
     """
-    rows, count = np.repeat(np.arange(len(windows)), len(horizons)), len(windows) * len(horizons)
+    rows = np.repeat(np.arange(len(windows)), len(horizons))
+    count = len(windows) * len(horizons)
     keys = windows.keys.select(
         ["facility_id", "equipment_id", "point_id", "class", "end_date", "split"]
     )
     keys = keys.take(pa.array(rows))
     known = np.zeros(count, bool) if windows.known_BH is None else windows.known_BH.ravel()
     label = np.zeros(count, bool) if windows.y_BH is None else windows.y_BH.ravel()
-    risk, threshold = risk_BH.ravel(), np.broadcast_to(threshold_BH, risk_BH.shape).ravel()
+    risk = risk_BH.ravel()
+    threshold = np.broadcast_to(threshold_BH, risk_BH.shape).ravel()
     alarm_BH = alarms(np.asarray(risk_BH, np.float64), np.asarray(threshold_BH, np.float64))
     columns = {
         **{name: keys[name] for name in keys.column_names},

@@ -110,7 +110,8 @@ def _add(entry: RankedUnit, row: LatestRow, behind: int) -> None:
         if horizon == min(risks):
             entry["point"] = row["point_id"] or row["driving_point"]
     if row["alarm"] and row.get("reasons") and horizon < entry["reasons_within"]:
-        entry["reasons"], entry["reasons_within"] = row["reasons"], horizon
+        entry["reasons"] = row["reasons"]
+        entry["reasons_within"] = horizon
 
 
 def _turn(entry: RankedUnit) -> list[float]:

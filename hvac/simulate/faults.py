@@ -19,7 +19,8 @@ VISIT_EVERY = 182  # days between planned visits, about twice a year
 DETECTION = 0.75  # chance that a visit finds a fault of full size; a smaller one in proportion
 # Both measured on the default fleet: the share of growing faults that reach a failure, and the mean
 # time from a fault's start to its failure or its repair.
-ENDS_IN_FAILURE, FAULTY_YEARS = 0.57, 0.28
+ENDS_IN_FAILURE = 0.57
+FAULTY_YEARS = 0.28
 AGE_SPREAD = 0.4  # coefficient of variation that age alone gives the hazard
 MOST_STARTS = 60.0  # starts per healthy year beyond which more make no difference
 PLATEAU = 0.5  # size at which a harmless fault stops

@@ -153,7 +153,8 @@ def _simulate_class(config: SimulateConfig, facility: int, name: str) -> Fleet:
 
 def _register(group: _Group) -> tuple[pa.Table, Floats]:
     """Draw the equipment register (設備台帳), and each unit's age in years at the start [U]."""
-    rng, config = group.stream("register"), group.config
+    rng = group.stream("register")
+    config = group.config
     count = config.equipment_per_class
     age_U = rng.uniform(0.5, 20.0, count)
     installed_U = _first_day(config) - (age_U * YEAR).astype(np.int32)
@@ -177,7 +178,8 @@ def _register(group: _Group) -> tuple[pa.Table, Floats]:
 
 
 def _lives(group: _Group, age_U: Floats) -> list[Life]:
-    config, rng = group.config, group.stream("events")
+    config = group.config
+    rng = group.stream("events")
     days = BURN_IN + config.days
     if config.no_signal:
         return [live_without_memory(rng, config.failures_per_year, days) for _ in age_U]
@@ -202,7 +204,8 @@ def _events(group: _Group, lives: list[Life]) -> pa.Table:
     rows: list[dict[str, Any]] = []
     for equipment_id, life in zip(group.equipment_ids, lives, strict=True):
         for item in sorted(life.happenings, key=lambda item: (item.start, item.kind)):
-            start, end = item.start - BURN_IN + first, item.end - BURN_IN + first
+            start = item.start - BURN_IN + first
+            end = item.end - BURN_IN + first
             if first <= start <= last:
                 rows.append(
                     {

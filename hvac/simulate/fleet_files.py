@@ -36,7 +36,8 @@ def write_canonical(fleets: Iterable[Fleet], folder: str | AnyPath) -> None:
     Each fleet goes to one part file, named after its first facility: pass `simulate_facilities`.
     """
     folder = as_given(folder)
-    events, equipment = [], []
+    events = []
+    equipment = []
     for fleet in fleets:
         facility = fleet.equipment["facility_id"][0].as_py()
         write_parquet(fleet.readings, folder / "readings" / f"part-{facility}.parquet")
@@ -72,12 +73,14 @@ def write_inspection_csv(fleet: Fleet, path: str | AnyPath, *, seed: int = 0) ->
 
 def _rows(fleet: Fleet, rng: np.random.Generator) -> Iterator[tuple[object, ...]]:
     """Give the rows of the inspection record, in the order of `HEADERS`."""
-    ids, kinds = (fleet.equipment[name].to_pylist() for name in ("equipment_id", "class"))
+    ids = fleet.equipment["equipment_id"].to_pylist()
+    kinds = fleet.equipment["class"].to_pylist()
     kind_of = dict(zip(ids, kinds, strict=True))
     frame = _with_missing_days(fleet.readings.to_pandas(date_as_object=False), rng)
     rows: Any = frame.itertuples(index=False)
     for number, row in enumerate(rows, start=1):
-        hour, minute = rng.integers(5, 18), rng.integers(0, 60)
+        hour = rng.integers(5, 18)
+        minute = rng.integers(0, 60)
         yield (
             number,
             kind_of[row.equipment_id],

@@ -15,7 +15,8 @@ from hvac.simulate.catalogue import Kind
 from hvac.simulate.towns import Building, Town
 
 YEAR = 365.25
-QUICK, SLOW = 0.6, 0.985  # day-to-day memory of weather-like noise and of harmless wandering
+QUICK = 0.6  # day-to-day memory of weather-like noise
+SLOW = 0.985  # day-to-day memory of harmless wandering
 SIGNED_UOMS = {"degC", "K"}  # every other quantity cannot be negative
 
 

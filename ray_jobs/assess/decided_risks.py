@@ -23,7 +23,7 @@ from hvac.decision.decision import (
     on_grid,
 )
 from hvac.errors import HvacError
-from hvac.evaluation.comparison import equipment_rates
+from hvac.evaluation.compared_windows import equipment_rates
 from hvac.features.describe import Recipe
 from hvac.features.encoder import load_encoder
 from hvac.features.table import Windows

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import ray
 
-from hvac.evaluation.comparison import EvaluationSet, ModelRisks
+from hvac.evaluation.compared_windows import EvaluationSet, ModelRisks
 from hvac.report.example_windows import RisksByHorizon, example_risks, forecast_panel
 from hvac.report.figures import ForecastPanel
 from hvac.scoring.bundle import Bundle

@@ -8,7 +8,7 @@ import numpy as np
 import ray
 
 from hvac.evaluation.alarms import Onsets
-from hvac.evaluation.comparison import EvaluationSet, ModelRisks
+from hvac.evaluation.compared_windows import EvaluationSet, ModelRisks
 from hvac.features.describe import Recipe
 from hvac.features.table import concat
 from ray_jobs.assess.decided_risks import EVALUATED, DecidedRisks

@@ -8,7 +8,8 @@ from typing import cast
 import pyarrow as pa
 
 from hvac.cells import SafeWriter
-from hvac.evaluation.comparison import ComparedModels, EvaluationSet
+from hvac.evaluation.compared_windows import EvaluationSet
+from hvac.evaluation.comparison import ComparedModels
 from hvac.features.describe import Recipe
 from hvac.json_values import JsonObject, branch
 from hvac.report import figures

@@ -13,7 +13,8 @@ from hvac.detect.training import Examples, settle_tie
 from hvac.json_values import JsonObject
 from hvac.models.cnn1d import Cnn1d, Cnn1dConfig
 from hvac.models.family import augmented, no_encoder
-from hvac.models.fitting import FitState, Workers, count, fit_network
+from hvac.models.fit_rows import count
+from hvac.models.fitting import FitState, Workers, fit_network
 from hvac.storage import AnyPath, place, replacing
 from ray_jobs.fit.torch_run import fit_by_workers, reporter, resumed, shard, wrap
 from ray_jobs.run.run_config import TrainConfig

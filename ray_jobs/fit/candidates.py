@@ -22,7 +22,7 @@ import torch
 
 import hvac
 from hvac.arrays import AnyFloats, Floats
-from hvac.evaluation.comparison import equipment_rates
+from hvac.evaluation.compared_windows import equipment_rates
 from hvac.features.describe import Recipe
 from hvac.features.encoder import EncoderConfig, load_encoder
 from hvac.features.table import Windows

@@ -13,7 +13,8 @@ from ray.train.torch import get_device
 from hvac.features.encoder import EncoderConfig, load_encoder
 from hvac.models.families import FAMILIES, folds_of, network_fits, read_family
 from hvac.models.family import augmented, loaded_once
-from hvac.models.fitting import FitState, Workers, count, fit_network
+from hvac.models.fit_rows import count
+from hvac.models.fitting import FitState, Workers, fit_network
 from hvac.models.network import TrainingConfig, network_parts
 from hvac.storage import place
 from ray_jobs.fit.torch_run import reporter, resumed, shard, wrap

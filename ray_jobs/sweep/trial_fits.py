@@ -23,7 +23,8 @@ from hvac.evaluation.metrics import pr_auc
 from hvac.features.table import Windows
 from hvac.models.families import FAMILIES, fit
 from hvac.models.family import Encoding, FamilyConfig, Fitting, Model, augmented
-from hvac.models.fitting import FitState, Rows, Workers, count, fit_epochs
+from hvac.models.fit_rows import Rows, count
+from hvac.models.fitting import FitState, Workers, fit_epochs
 from hvac.models.network import NetworkModel, TrainingConfig
 from hvac.storage import AnyPath
 from ray_jobs.run.tune_config import METRIC

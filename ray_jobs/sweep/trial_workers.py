@@ -17,7 +17,8 @@ from ray.tune.integration.ray_train import TuneReportCallback
 
 from hvac.features.encoder import load_encoder
 from hvac.models.family import loaded_once
-from hvac.models.fitting import Rows, Workers
+from hvac.models.fit_rows import Rows
+from hvac.models.fitting import Workers
 from hvac.models.search_space import Settings, decoded, with_settings
 from hvac.storage import place
 from ray_jobs.fit.torch_run import poll_often, storage_of

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 
 from hvac.days import EPOCH
 from hvac.errors import HvacError
-from hvac.features.encoder import encoder_stamp
+from hvac.features.encoder_weights import encoder_stamp
 from hvac.json_values import JsonObject
 from hvac.models.families import FAMILIES
 from hvac.models.family import FamilyConfig, columns_for

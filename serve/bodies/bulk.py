@@ -19,17 +19,22 @@ from hvac.readings.accepted import ID_CHARACTERS, ID_READ, id_states, newest_day
 from serve.bodies.problems import TooMuch, WrongKind
 from serve.settings import MIB, Limits
 
-ARROW, PARQUET = "application/vnd.apache.arrow.stream", "application/vnd.apache.parquet"
+ARROW = "application/vnd.apache.arrow.stream"
+PARQUET = "application/vnd.apache.parquet"
 NEEDED = ("facility_id", "equipment_id", "end_date", "values")
 TEXTS = ("facility_id", "equipment_id", "class", "point_id")
 LISTS = ("values", "context", "recent", "raw", "peers", "residuals")
 OPTIONAL = ("class", "point_id", *LISTS[1:])
 COLUMNS = (*NEEDED, *OPTIONAL)
-UNFOLDS, ANYHOW = 8, 32 * MIB  # a body may unfold to so many times its bytes, and to so much anyhow
+UNFOLDS = 8  # times its bytes that a body may unfold to
+ANYHOW = 32 * MIB  # bytes that any body may unfold to
 MOST_UNFOLDS = 4  # times the bytes allowed in a body
 NUMBER_BYTES = 8
 BATCH_ROWS = 256
-LENGTH, RECORD_BATCH_COMPRESSION, DICTIONARY_DATA = 0, 3, 1  # fields of Arrow's format/Message.fbs
+# Fields of Arrow's format/Message.fbs.
+LENGTH = 0
+RECORD_BATCH_COMPRESSION = 3
+DICTIONARY_DATA = 1
 
 
 def unfolded_bytes(size: int, limits: Limits) -> int:
@@ -85,7 +90,8 @@ def _read_parquet(content: bytes, limits: Limits, allowed: int) -> pa.Table:
     names = _columns(file.schema_arrow)
     if NUMBER_BYTES * _footer_numbers(file.metadata) > allowed:
         raise _too_much(allowed)
-    batches, size = [], 0
+    batches = []
+    size = 0
     for batch in file.iter_batches(batch_size=BATCH_ROWS, columns=names, use_threads=False):
         size += batch.nbytes
         if size > allowed:

@@ -123,7 +123,8 @@ class Child:
         return pa.ipc.open_stream(pa.py_buffer(table)).read_all()
 
     def _exchange(self, content: bytes, kind: str, limits: Limits) -> tuple[AnswerHead, bytes]:
-        to_child, from_child = self._process.stdin, self._process.stdout
+        to_child = self._process.stdin
+        from_child = self._process.stdout
         assert to_child is not None
         assert from_child is not None
         request: JsonObject = {
@@ -155,7 +156,8 @@ def _send(pipe: IO[bytes], head: JsonObject, content: bytes | memoryview) -> Non
 
 def serve_parent() -> None:
     """Unfold each body that arrives on standard input, until it ends."""
-    given, answers = sys.stdin.buffer, sys.stdout.buffer
+    given = sys.stdin.buffer
+    answers = sys.stdout.buffer
     while line := given.readline():
         head = json.loads(line)
         _answer(answers, given.read(head["size"]), head["kind"], Limits(**head["limits"]))

@@ -9,19 +9,16 @@ Legend: B windows, H horizons.
 
 from __future__ import annotations
 
-import logging
-from collections import OrderedDict, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from pathlib import Path
-from threading import Lock
 
 import numpy as np
 
 from hvac.arrays import Floats
 from hvac.days import EPOCH
-from hvac.errors import BundleError, InputError
+from hvac.errors import InputError
 from hvac.features.describe import Recipe, Scene, UnitRecord, scenes
 from hvac.features.peers import PeerLevel
 from hvac.features.table import Windows, concat
@@ -35,75 +32,16 @@ from hvac.scoring.latest_rows import LatestRow
 from hvac.scoring.newest_windows import Newest, newest
 from hvac.scoring.outlooks import PointOutlook, outlooks
 from hvac.scoring.outlooks import driving_outlooks as driving_outlooks
-from hvac.storage import AnyPath, matching
 from serve.graph.asks import Ask, events_of
 from serve.graph.published_peers import PeerLevels as PeerLevels
 from serve.graph.ready import ready_rows as ready_rows
 from serve.graph.ready import ready_windows as ready_windows
-from serve.graph.rows import BundleFacts, ExplainedRow, OutlookRow, Rows
-
-log = logging.getLogger(__name__)
-
-
-def warm(folder: AnyPath) -> None:
-    """Load and check every bundle of a folder once, so that no request waits for imports, compiled
-    functions or an encoder's first pass.
-    """
-    for manifest in matching(folder, "[!.]*/manifest.json"):
-        try:
-            return try_out(Bundle.load(manifest.parent))
-        except BundleError as error:  # it may serve nobody: the others must not wait for it
-            log.warning("%s", error)
-    return None
-
-
-def try_out(bundle: Bundle) -> None:
-    """Score and forecast a few made-up windows. Raise BundleError where anything that the bundle
-    needs is damaged.
-    """
-    bundle.check()
-
-
-class Shelf:
-    """Bundles by id, of which the least recently used is forgotten when there are too many; safe
-    among threads.
-
-    `peers` gives the level that a unit is compared with; without it no unit has one.
-    """
-
-    def __init__(self, folder: AnyPath, size: int, peers: PeerLevels | None = None) -> None:
-        self.folder, self.size, self.peers = folder, size, peers
-        self._bundles: OrderedDict[str, Bundle] = OrderedDict()
-        self._lock = Lock()
-
-    def __call__(self, bundle_id: str) -> Bundle:
-        """Return a bundle, read when it is not in memory. Raise BundleError where it is missing or
-        damaged.
-        """
-        with self._lock:
-            if bundle_id not in self._bundles:
-                self._bundles[bundle_id] = Bundle.load(bundle_path(self.folder, bundle_id))
-                while len(self._bundles) > self.size:
-                    self._bundles.popitem(last=False)
-            self._bundles.move_to_end(bundle_id)
-            return self._bundles[bundle_id]
-
-    def drop(self, bundle_id: str) -> None:
-        """Forget a bundle, so that it is read anew."""
-        with self._lock:
-            self._bundles.pop(bundle_id, None)
-
-
-def bundle_path(folder: AnyPath, bundle_id: str) -> AnyPath:
-    """Return the folder of a bundle. Raise BundleError where the id is no plain name or nothing is
-    there.
-    """
-    try:
-        if bundle_id == Path(bundle_id).name and (folder / bundle_id / "manifest.json").is_file():
-            return folder / bundle_id
-    except (OSError, ValueError):  # a name no folder can have
-        pass
-    raise BundleError(f"there is no bundle {bundle_id[:80]!r} here")
+from serve.graph.rows import ExplainedRow, OutlookRow, Rows
+from serve.graph.shelf import Shelf as Shelf
+from serve.graph.shelf import about_fresh as about_fresh
+from serve.graph.shelf import about_one as about_one
+from serve.graph.shelf import bundle_path as bundle_path
+from serve.graph.shelf import warm as warm
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -311,36 +249,3 @@ def values_only(latest: Newest) -> Newest:
         x_BCL=latest.windows.x_BCL,
     )
     return replace(latest, windows=windows)
-
-
-def about(bundle: Bundle) -> BundleFacts:
-    """Describe a bundle: class, family, points, days, thresholds and kinds of events."""
-    thresholds = dict(
-        zip(map(str, bundle.horizons), bundle.decision.threshold_H.tolist(), strict=True)
-    )
-    return {
-        "bundle_id": bundle.name,
-        "class": bundle.recipe.class_name,
-        "family": bundle.family,
-        "by": bundle.recipe.windows.by,
-        "points": list(bundle.recipe.points),
-        "lookback_days": bundle.recipe.windows.lookback,
-        "horizons_days": list(bundle.horizons),
-        "thresholds": thresholds,
-        "event_kinds": list(bundle.recipe.labels.kinds),
-    }
-
-
-def about_one(shelf: Shelf, bundle_id: str) -> BundleFacts:
-    """Describe a bundle by its id (`about`)."""
-    return about(shelf(bundle_id))
-
-
-def about_fresh(shelf: Shelf, bundle_id: str) -> BundleFacts:
-    """Read a bundle anew, try it out and describe it. Raise BundleError where anything of it is
-    damaged.
-    """
-    bundle = Bundle.load(bundle_path(shelf.folder, bundle_id))
-    try_out(bundle)
-    shelf.drop(bundle_id)
-    return about(bundle)

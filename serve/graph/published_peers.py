@@ -26,7 +26,8 @@ class PeerLevels:
     unknown (nan)."""
 
     def __init__(self, folder: AnyPath, look_again_s: float = LOOK_AGAIN_S) -> None:
-        self.folder, self._every = folder, look_again_s
+        self.folder = folder
+        self._every = look_again_s
         self._known: dict[tuple[str, str], tuple[float, PeerLevel | None]] = {}
 
     def __call__(self, kind: str, facility: str) -> PeerLevel | None:

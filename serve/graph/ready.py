@@ -32,7 +32,8 @@ def ready_windows(bundle: Bundle, table: pa.Table) -> Windows:
         InputError: a row has another number of values, one of `values` that is not a finite number,
             or an infinite summary.
     """
-    width, lookback = bundle.recipe.width, bundle.recipe.windows.lookback
+    width = bundle.recipe.width
+    lookback = bundle.recipe.windows.lookback
     named = f"class {bundle.recipe.class_name}"
     expected = (
         f"expected {width} points × {lookback} days = {width * lookback} values per row of {named}"

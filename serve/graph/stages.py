@@ -70,7 +70,9 @@ class Rounds(Generic[Item, Result]):
     def __init__(
         self, work: Callable[[list[Item]], Sequence[Result | Exception]], stage: str, *, most: int
     ) -> None:
-        self._work, self._stage, self._most = work, stage, most
+        self._work = work
+        self._stage = stage
+        self._most = most
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=stage)
         self._waiting: deque[tuple[Item, asyncio.Future[Result]]] = deque()
 

@@ -3,36 +3,31 @@
 from __future__ import annotations
 
 import asyncio
-import datetime as dt
-import io
-import math
 from typing import Annotated, Any
 
-import pyarrow as pa
 from fastapi import APIRouter, Depends, FastAPI, Query, Request, Response
 from fastapi import Path as InPath
 from fastapi.responses import PlainTextResponse
 
-from hvac.days import EPOCH
 from hvac.panel.grid import Unit
-from hvac.readings.registers import OPEN_END
-from hvac.scoring.latest_rows import RankedUnit
 from hvac.scoring.worklist import ranking_csv
 from serve import service_metrics
 from serve.bodies import unfold
-from serve.bodies.answers import (
-    DailyForecast,
-    Forecasts,
-    Predictions,
-    Problem,
-    Stored,
-    unit_predictions,
-)
+from serve.bodies.answer_rows import unit_predictions
+from serve.bodies.answers import Forecasts, Predictions, Problem, Stored
 from serve.bodies.bulk import ARROW, PARQUET, check_kind
-from serve.bodies.looks import EquipmentAnswer, KnownReading, RankedAnswer, RankedEquipment
+from serve.bodies.looks import EquipmentAnswer, RankedAnswer
 from serve.bodies.schemas import ForecastBody, PredictBody, PromoteBody, PushBody
-from serve.graph.rows import OutlookRow
 from serve.http import pages
+from serve.http.api_answers import (
+    csv_response,
+    daily_forecast,
+    date_of,
+    end_of,
+    last_days,
+    ranked_equipment,
+    stream,
+)
 from serve.http.door import Door
 from serve.http.error_answers import install_handlers
 from serve.http.guard import Guard
@@ -70,7 +65,8 @@ def make_api(service: Service, door: Door) -> FastAPI:
         redirect_slashes=False,  # a redirect would name whatever host the request named
         responses=ProblemSet,  # type: ignore[arg-type]
     )
-    api.state.service, api.state.door = service, door
+    api.state.service = service
+    api.state.door = door
     install_handlers(api, service.config.language)
     api.add_middleware(Guard, door=door, config=service.config)
     api.include_router(_predicting(service, door))
@@ -115,7 +111,7 @@ def _predicting(service: Service, door: Door) -> APIRouter:
         table = await service.within(
             unfold.unfold_windows(await request.body(), kind, service.config.limits)
         )
-        return Response(_stream(await service.bulk(table, caller.sees)), media_type=ARROW)
+        return Response(stream(await service.bulk(table, caller.sees)), media_type=ARROW)
 
     @routes.post("/forecast", response_model=Forecasts)
     async def forecast(body: ForecastBody, caller: Caller = read) -> Forecasts:
@@ -127,7 +123,7 @@ def _predicting(service: Service, door: Door) -> APIRouter:
             equipment_id=first["equipment_id"],
             end_date=first["end_date"],
             status=first["status"],
-            forecasts=[_daily(one) for one in answer],
+            forecasts=[daily_forecast(one) for one in answer],
         )
 
     @routes.post("/readings", response_model=Stored, status_code=202)
@@ -172,7 +168,7 @@ def _looking(service: Service, door: Door) -> APIRouter:
             )
         return {
             "facility_id": facility_id,
-            "ranking": [_ranked(n, entry) for n, entry in enumerate(entries, 1)],
+            "ranking": [ranked_equipment(n, entry) for n, entry in enumerate(entries, 1)],
         }
 
     @routes.get("/equipment/{facility_id}/{equipment_id:path}", response_model=ANYTHING)
@@ -191,18 +187,18 @@ def _looking(service: Service, door: Door) -> APIRouter:
             "facility_id": facility_id,
             "equipment_id": equipment_id,
             "class": stored.class_name,
-            "install_date": _date(stored.install_day),
+            "install_date": date_of(stored.install_day),
             "set_aside": (await asyncio.to_thread(service.store.aside, unit)).get(unit),
             "predictions": [
                 p.model_dump(mode="json", by_alias=True) for p in unit_predictions(rows)
             ],
-            "readings": _last_days(table, 90),
+            "readings": last_days(table, 90),
             "events": [
-                {"kind": e[2], "start": _date(e[3]), "end": _end(e[4]), "point_id": e[5]}
+                {"kind": e[2], "start": date_of(e[3]), "end": end_of(e[4]), "point_id": e[5]}
                 for e in events
             ],
             "alarms": [
-                {"end_date": _date(d), "point_id": p or None, "days": h, "risk": r}
+                {"end_date": date_of(d), "point_id": p or None, "days": h, "risk": r}
                 for d, p, h, r, a in history
                 if a
             ],
@@ -249,81 +245,3 @@ def _operating(service: Service, door: Door) -> APIRouter:
         )
 
     return routes
-
-
-def _stream(table: pa.Table) -> bytes:
-    sink = io.BytesIO()
-    with pa.ipc.new_stream(sink, table.schema) as writer:
-        writer.write_table(table)
-    return sink.getvalue()
-
-
-def csv_response(text: str, name: str) -> Response:
-    """Return a CSV file as a download."""
-    plain = "".join(letter if letter.isascii() and letter.isalnum() else "_" for letter in name)
-    headers = {"Content-Disposition": f'attachment; filename="ranking_{plain}.csv"'}
-    return Response(text.encode(), media_type="text/csv; charset=utf-8", headers=headers)
-
-
-def _daily(outlook: OutlookRow) -> DailyForecast:
-    def plain(values: list[float]) -> list[float | None]:
-        return [value if value == value else None for value in values]
-
-    chance = outlook["crossing"]
-    return DailyForecast(
-        point_id=outlook["point"],
-        horizon=outlook["horizon"],
-        values=outlook["value_D"],
-        low=plain(outlook["low_D"]),
-        high=plain(outlook["high_D"]),
-        crossing_probability=chance if chance == chance else None,
-    )
-
-
-def _ranked(rank: int, entry: RankedUnit) -> RankedEquipment:
-    return {
-        "rank": rank,
-        "facility_id": entry["facility_id"],
-        "equipment_id": entry["equipment_id"],
-        "class": entry["class"],
-        "end_date": entry["end_date"],
-        "days_behind": entry["days_behind"],
-        "status": entry["status"],
-        "learning_days_left": entry["learning_days_left"],
-        "observed_share": entry["observed_share"],
-        "point_id": entry["point"],
-        "risks": entry["risks"],
-        "alarms": entry["alarms"],
-        "needs_look": entry["unsure"],
-    }
-
-
-def _last_days(table: pa.Table, days: int) -> list[KnownReading]:
-    rows = table.sort_by([("point_id", "ascending"), ("date", "ascending")]).to_pylist()
-    newest = max((row["date"] for row in rows), default=EPOCH)
-    readings: list[KnownReading] = []
-    for row in rows:
-        if (newest - row["date"]).days < days:
-            reading: KnownReading = {
-                "point_id": row["point_id"],
-                "date": row["date"],
-                "value": _known(row["value"]),
-                "lower_limit": _known(row["lower_limit"]),
-                "upper_limit": _known(row["upper_limit"]),
-            }
-            readings.append(reading)
-    return readings
-
-
-def _known(value: float | None) -> float | None:
-    """Return the value; None for a number that JSON does not know."""
-    return None if value is None or not math.isfinite(value) else value
-
-
-def _end(day: int) -> str | None:
-    """Return the last day of an event; None where it is still open."""
-    return None if EPOCH + dt.timedelta(days=day) >= OPEN_END else _date(day)
-
-
-def _date(day: int | None) -> str | None:
-    return None if day is None else (EPOCH + pages.days(day)).isoformat()

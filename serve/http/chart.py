@@ -15,8 +15,12 @@ from html import escape
 from hvac.days import EPOCH
 from hvac.words import short_number
 
-WIDTH, HEIGHT = 720, 220
-LEFT, RIGHT, TOP, BOTTOM = 56, 12, 12, 26
+WIDTH = 720
+HEIGHT = 220
+LEFT = 56
+RIGHT = 12
+TOP = 12
+BOTTOM = 26
 Points = Sequence[tuple[int, float]]
 
 

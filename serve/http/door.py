@@ -28,7 +28,8 @@ class Door:
     """
 
     def __init__(self, store: Store, *, keys: bool) -> None:
-        self.store, self.keys = store, keys
+        self.store = store
+        self.keys = keys
         self._known: tuple[float, dict[str, Caller]] = (0.0, {})
 
     async def enter(self, scope: Scope, headers: Mapping[str, str]) -> Caller | None:
@@ -37,7 +38,8 @@ class Door:
         """
         if not self.keys:
             return ANYONE
-        path, method = scope["path"], scope["method"]
+        path = scope["path"]
+        method = scope["method"]
         key = given_key(headers, browser=method in ("GET", "HEAD"))
         caller = (await asyncio.to_thread(self._callers)).get(hash_key(key)) if key else None
         if caller is None and path in OPEN:

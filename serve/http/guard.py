@@ -20,8 +20,10 @@ from serve.settings import Limits, ServeConfig
 
 ALIVE = "/healthz"
 BULK = "/v1/predict/bulk"
-AT_ONCE, AT_ONCE_EACH = 4096, 1024  # bodies that may be on their way, of all callers and of one
-BODIES, BODIES_EACH = 6, 2  # times the largest body that these may hold
+AT_ONCE = 4096  # bodies of all callers that may be on their way
+AT_ONCE_EACH = 1024  # bodies of one caller that may be on their way
+BODIES = 6  # times the largest body that the bodies of all callers may hold
+BODIES_EACH = 2  # times the largest body that the bodies of one caller may hold
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -40,7 +42,9 @@ class Guard:
     """
 
     def __init__(self, app: ASGIApp, door: Door, config: ServeConfig) -> None:
-        self.app, self.door, self.config = app, door, config
+        self.app = app
+        self.door = door
+        self.config = config
         self.in_flight = 0
         self.bodies = Bodies(config.limits)
 
@@ -102,7 +106,8 @@ class Answer:
     """Pass an answer on, with the headers that all answers have; a HEAD request gets no body."""
 
     def __init__(self, send: Send, *, head: bool) -> None:
-        self._send, self._head = send, head
+        self._send = send
+        self._head = head
         self.status: int | None = None
 
     async def __call__(self, message: Message) -> None:
@@ -167,7 +172,8 @@ class Bodies:
             each_load.held += held
 
     async def _collect(self, receive: Receive, limit: int, parts: list[bytes], load: Load) -> None:
-        size, more = 0, True
+        size = 0
+        more = True
         while more:
             message = await receive()
             if message["type"] == "http.disconnect":

@@ -8,7 +8,8 @@ import os
 import socket
 from pathlib import Path
 
-PROCESSES, GONE = Path("/proc"), "gone"
+PROCESSES = Path("/proc")
+GONE = "gone"
 
 
 def this_process() -> str:

@@ -16,7 +16,8 @@ from serve.memory.database import Database
 from serve.memory.store_tables import METADATA, NOTES, VERSION_TABLE
 
 MIGRATIONS = Path(__file__).with_name("migrations")
-EMPTY, UNKNOWN = "0", "unknown"
+EMPTY = "0"
+UNKNOWN = "unknown"
 BEFORE_ALEMBIC = (EMPTY, "1", "2")  # what the first migration makes or takes over
 REVISIONS = select(table(VERSION_TABLE, column("version_num")).c.version_num)
 NUMBER_NOTE = select(NOTES.c.value).where(NOTES.c.name == "schema")

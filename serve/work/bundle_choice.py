@@ -52,7 +52,9 @@ class BundleChoice:
     """The choice of bundles, by facility and class; assignments are read again every second."""
 
     def __init__(self, config: ServeConfig, store: Store, stages: Stages) -> None:
-        self.config, self.store, self.stages = config, store, stages
+        self.config = config
+        self.store = store
+        self.stages = stages
         self._facilities: set[str] = set()
         self._assigned: tuple[float, dict[tuple[str, str], str]] = (0.0, {})
 

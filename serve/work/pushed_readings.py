@@ -24,7 +24,9 @@ class PushedReadings:
     """Readings on their way into the store, by the bundles that serve."""
 
     def __init__(self, choice: BundleChoice) -> None:
-        self.choice, self.store, self.limits = choice, choice.store, choice.config.limits
+        self.choice = choice
+        self.store = choice.store
+        self.limits = choice.config.limits
         self._points: dict[str, set[str]] = {}
 
     async def push(self, units: Sequence[PushedUnit], sees: Callable[[str], bool]) -> Stored:
@@ -40,7 +42,9 @@ class PushedReadings:
     def _push(self, units: Sequence[PushedUnit], sees: Callable[[str], bool]) -> Stored:
         check_count(len(units), self.limits.units, "units")
         check_count(sum(len(unit.readings) for unit in units), self.limits.readings, "readings")
-        readings, events, rows = [], [], []
+        readings = []
+        events = []
+        rows = []
         for unit in units:
             key = unit.unit
             stored = self.store.unit(key)

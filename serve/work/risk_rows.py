@@ -30,7 +30,8 @@ class FacilitySummary(TypedDict):
 
 def is_sound(row: StoredRow) -> bool:
     """Tell whether the risk of a scored row is a probability, and its forecast finite numbers."""
-    risk, forecast = row["risk"], row["forecast"] or ()
+    risk = row["risk"]
+    forecast = row["forecast"] or ()
     is_probability = row["status"] != OK or (risk is not None and 0 <= risk <= 1)
     return is_probability and all(map(math.isfinite, forecast))
 

@@ -26,7 +26,8 @@ class UnitAsks:
     """Asks for equipment; the newest records of the store are kept in memory."""
 
     def __init__(self, store: Store, choice: BundleChoice) -> None:
-        self.store, self.choice = store, choice
+        self.store = store
+        self.choice = choice
         self._records: OrderedDict[tuple[Unit, int], Record] = OrderedDict()
 
     def record(self, unit: Unit) -> tuple[UnitRow, pa.Table, list[EventRow]]:

@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from hvac.evaluation.alarms import Onsets
-from hvac.evaluation.comparison import EvaluationSet, ModelRisks
+from hvac.evaluation.compared_windows import EvaluationSet, ModelRisks
 from hvac.evaluation.leaderboard import ComparedModel, Cost, leaderboard
 from hvac.features.table import KEY_SCHEMA, Windows
 

@@ -10,7 +10,12 @@ import pyarrow as pa
 import pytest
 
 from hvac.evaluation.alarms import Onsets
-from hvac.evaluation.comparison import EvaluationSet, ModelRisks, by_equipment, equipment_rates
+from hvac.evaluation.compared_windows import (
+    EvaluationSet,
+    ModelRisks,
+    by_equipment,
+    equipment_rates,
+)
 from hvac.features.table import KEY_SCHEMA, Windows
 
 # equipment, point, label, known, risk, threshold; one day, one horizon

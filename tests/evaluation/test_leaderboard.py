@@ -14,7 +14,8 @@ from sklearn.metrics import average_precision_score
 
 from hvac.errors import HvacError
 from hvac.evaluation.bootstrap import Replicated, interval, paired_difference
-from hvac.evaluation.comparison import EvaluationSet, evaluations, part_of, pooled
+from hvac.evaluation.compared_windows import EvaluationSet, part_of, pooled
+from hvac.evaluation.comparison import evaluations
 from hvac.evaluation.leaderboard import (
     leaderboard,
     pr_auc_by_horizon,

@@ -17,7 +17,8 @@ from hvac.decision.calibration import Calibrator
 from hvac.decision.decision import Decision
 from hvac.decision.thresholds import Threshold, alarms
 from hvac.evaluation.alarms import Onsets
-from hvac.evaluation.comparison import EvaluationSet, ModelRisks, by_equipment, evaluations
+from hvac.evaluation.compared_windows import EvaluationSet, ModelRisks, by_equipment
+from hvac.evaluation.comparison import evaluations
 from hvac.features.context import ContextSpec
 from hvac.features.describe import Recipe
 from hvac.features.encoder import EncoderConfig

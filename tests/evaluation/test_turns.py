@@ -10,7 +10,8 @@ import pytest
 
 from hvac.evaluation import metrics
 from hvac.evaluation.bootstrap import replicate, unit_weights
-from hvac.evaluation.comparison import EvaluationSet, ModelRisks, evaluations, part_of, pooled
+from hvac.evaluation.compared_windows import EvaluationSet, ModelRisks, part_of, pooled
+from hvac.evaluation.comparison import evaluations
 from hvac.evaluation.evaluation_means import compare
 from hvac.evaluation.horizon_figures import RANKING
 from hvac.evaluation.leaderboard import IN_TURNS, SHOWN, standings

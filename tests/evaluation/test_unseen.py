@@ -9,7 +9,8 @@ import pyarrow as pa
 import pytest
 
 from hvac.evaluation.alarms import Onsets
-from hvac.evaluation.comparison import EvaluationSet, evaluations, part_of
+from hvac.evaluation.compared_windows import EvaluationSet, part_of
+from hvac.evaluation.comparison import evaluations
 from hvac.evaluation.unseen import join, unseen_facilities
 from tests.evaluation.leaderboard_example import trial
 

@@ -26,11 +26,9 @@ from hvac.features.encoder import (
     EncoderConfig,
     hidden_tokens,
     load_encoder,
-    packaged_folder,
-    predecessor_architecture,
     state_hash,
-    weights_stamp,
 )
+from hvac.features.encoder_weights import packaged_folder, predecessor_architecture, weights_stamp
 from hvac.features.mixer import read_mixer
 from hvac.storage import place
 

@@ -16,7 +16,9 @@ from torch import nn
 from hvac.errors import HvacError
 from hvac.features.encoder import state_hash
 from hvac.models.family import no_encoder
-from hvac.models.fitting import Counts, FitState, Network, Rows, Workers, count, fit_network
+from hvac.models.fit_rows import Counts, Rows, count
+from hvac.models.fittable import Network
+from hvac.models.fitting import FitState, Workers, fit_network
 from hvac.models.hybrid import Hybrid, HybridClassifier, HybridConfig, Stack
 from hvac.models.losses import focal_loss
 from hvac.models.network import Shape

@@ -12,7 +12,8 @@ import pytest
 from hvac.features.table import Windows
 from hvac.models.families import config_of, cross_fit, folds_of, network_fits, read_family
 from hvac.models.family import Fitting, no_encoder
-from hvac.models.fitting import FitState, count, fit_network
+from hvac.models.fit_rows import count
+from hvac.models.fitting import FitState, fit_network
 from hvac.models.members import MEMBERS
 from hvac.models.network import NetworkModel, network_parts
 from tests.models.models_example import windows

@@ -27,8 +27,8 @@ from ray_jobs import featurize, ingest, score, train
 from ray_jobs.run.run_config import RunConfig
 from ray_jobs.run.workspace import whole_table
 from serve.bodies.schemas import AskedUnit
-from serve.graph.core import try_out
 from serve.graph.published_peers import PeerLevels
+from serve.graph.shelf import try_out
 from serve.graph.stages import LocalStages
 from serve.load import load
 from serve.memory.store import Store

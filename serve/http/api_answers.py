@@ -1,0 +1,102 @@
+"""What the addresses of the API read and answer: days, tables and forecasts."""
+
+from __future__ import annotations
+
+import datetime as dt
+import io
+import math
+
+import pyarrow as pa
+from fastapi import Response
+
+from hvac.days import EPOCH
+from hvac.readings.registers import OPEN_END
+from hvac.scoring.latest_rows import RankedUnit
+from serve.bodies.answers import DailyForecast
+from serve.bodies.looks import KnownReading, RankedEquipment
+from serve.graph.rows import OutlookRow
+from serve.http.equipment_view import days
+
+
+def stream(table: pa.Table) -> bytes:
+    """Return a table as an Arrow stream."""
+    sink = io.BytesIO()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    return sink.getvalue()
+
+
+def csv_response(text: str, name: str) -> Response:
+    """Return a CSV file as a download."""
+    plain = "".join(letter if letter.isascii() and letter.isalnum() else "_" for letter in name)
+    headers = {"Content-Disposition": f'attachment; filename="ranking_{plain}.csv"'}
+    return Response(text.encode(), media_type="text/csv; charset=utf-8", headers=headers)
+
+
+def daily_forecast(outlook: OutlookRow) -> DailyForecast:
+    """Return the forecast of a point; nan becomes null."""
+
+    def plain(values: list[float]) -> list[float | None]:
+        return [value if value == value else None for value in values]
+
+    chance = outlook["crossing"]
+    return DailyForecast(
+        point_id=outlook["point"],
+        horizon=outlook["horizon"],
+        values=outlook["value_D"],
+        low=plain(outlook["low_D"]),
+        high=plain(outlook["high_D"]),
+        crossing_probability=chance if chance == chance else None,
+    )
+
+
+def ranked_equipment(rank: int, entry: RankedUnit) -> RankedEquipment:
+    """Return an entry of the ranking as the API shows it."""
+    return {
+        "rank": rank,
+        "facility_id": entry["facility_id"],
+        "equipment_id": entry["equipment_id"],
+        "class": entry["class"],
+        "end_date": entry["end_date"],
+        "days_behind": entry["days_behind"],
+        "status": entry["status"],
+        "learning_days_left": entry["learning_days_left"],
+        "observed_share": entry["observed_share"],
+        "point_id": entry["point"],
+        "risks": entry["risks"],
+        "alarms": entry["alarms"],
+        "needs_look": entry["unsure"],
+    }
+
+
+def last_days(table: pa.Table, days: int) -> list[KnownReading]:
+    """Return the readings of a table's last days."""
+    rows = table.sort_by([("point_id", "ascending"), ("date", "ascending")]).to_pylist()
+    newest = max((row["date"] for row in rows), default=EPOCH)
+    readings: list[KnownReading] = []
+    for row in rows:
+        if (newest - row["date"]).days < days:
+            reading: KnownReading = {
+                "point_id": row["point_id"],
+                "date": row["date"],
+                "value": _known(row["value"]),
+                "lower_limit": _known(row["lower_limit"]),
+                "upper_limit": _known(row["upper_limit"]),
+            }
+            readings.append(reading)
+    return readings
+
+
+def _known(value: float | None) -> float | None:
+    """Return the value; None for a number that JSON does not know."""
+    return None if value is None or not math.isfinite(value) else value
+
+
+def end_of(day: int) -> str | None:
+    """Return the last day of an event; None where it is still open."""
+    return None if EPOCH + dt.timedelta(days=day) >= OPEN_END else date_of(day)
+
+
+def date_of(day: int | None) -> str | None:
+    """Return a day as a date; None where there is none."""
+    return None if day is None else (EPOCH + days(day)).isoformat()
