@@ -49,10 +49,10 @@ from hvac.scoring.bundle_files import (
     REASONS,
     Arrays,
     check_files,
+    family_config_of,
     file_hashes,
     load_own_encoder,
     read_arrays,
-    read_config,
 )
 from hvac.scoring.forecast import Moments, damped_quadratic
 from hvac.scoring.golden import check_answers, golden_arrays
@@ -365,7 +365,7 @@ class Bundle:
         }
         return cls(
             model=restore(
-                read_config(folder, manifest),
+                family_config_of(folder, manifest),
                 model_arrays,
                 lambda: load_own_encoder(encoder_config, folder, sha256),
             ),

@@ -55,7 +55,7 @@ def check_files(copy: Path, folder: AnyPath, listed: dict[str, str]) -> None:
             raise BundleError(f"{folder / MANIFEST} is damaged: its list of files lacks {name}")
 
 
-def read_config(folder: AnyPath, manifest: StoredBundle) -> FamilyConfig:
+def family_config_of(folder: AnyPath, manifest: StoredBundle) -> FamilyConfig:
     """Read the family's configuration. Raise BundleError where it is not one."""
     try:
         return read_family({**manifest["config"], "family": manifest["family"]})
