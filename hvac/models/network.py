@@ -292,7 +292,9 @@ def network_parts(windows: Windows, folds: Folds, fold: int | None) -> tuple[Win
     split_B = windows.column("split")
     train_B = split_B == "train"
     tune_B = split_B == "tune"
-    outside_B = folds.fold_B != fold if fold is not None else np.ones(len(windows), dtype=bool)
+    outside_B = np.ones(len(windows), dtype=bool)
+    if fold is not None:
+        outside_B = folds.fold_B != fold
     if not (train_B & outside_B).any():
         outside_B = np.ones(len(windows), dtype=bool)
     return windows.take(train_B & outside_B), windows.take(tune_B & outside_B)

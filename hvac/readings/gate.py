@@ -242,7 +242,9 @@ class _Batch:
         """
         count = len(self.raw.row)
         if "known_at" not in self.raw.columns:
-            return Days(np.zeros(count, dtype=np.int32), np.full(count, MISSING, dtype=np.int8))
+            day = np.zeros(count, dtype=np.int32)
+            state = np.full(count, MISSING, dtype=np.int8)
+            return Days(day, state)
         known = self._days("known_at")
         self._reject_days(known, "known_at", np.ones(count, dtype=bool))
         return known
@@ -295,7 +297,8 @@ class _Batch:
 
 
 def _date32(days: Days) -> pa.Date32Array:
-    return pa.array(days.day, pa.int32(), mask=days.state != READ).cast(pa.date32())
+    numbers = pa.array(days.day, pa.int32(), mask=days.state != READ)
+    return numbers.cast(pa.date32())
 
 
 def _second(days: Days) -> pa.Int32Array:
@@ -333,7 +336,8 @@ def _repeated(readings: pa.Table) -> dict[str, int]:
 
 def _unit_days(readings: pa.Table) -> Ints:
     """Return one number for the point and day of each reading."""
-    key = readings["date"].cast(pa.int32()).to_numpy().astype(np.int64)
+    days = readings["date"].cast(pa.int32())
+    key = days.to_numpy().astype(np.int64)
     for name in _IDS:
         coded = readings[name].combine_chunks().dictionary_encode()
         key = key * max(1, len(coded.dictionary)) + coded.indices.to_numpy()

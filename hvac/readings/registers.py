@@ -76,7 +76,8 @@ def _ends(table: SmallTable, start: Days) -> Days:
     table.note_kept(backwards, name, reason="end_before_start", found=table.text("end"))
     wrong = backwards | ((end.state != READ) & (end.state != MISSING))
     day = np.where(wrong, start.day, end.day).astype(np.int32)
-    return Days(day, np.where(wrong, READ, end.state).astype(np.int8))
+    state = np.where(wrong, READ, end.state)
+    return Days(day, state.astype(np.int8))
 
 
 def _with_open_ends(days: Days, text: pa.StringArray) -> Days:
@@ -85,7 +86,8 @@ def _with_open_ends(days: Days, text: pa.StringArray) -> Days:
     far |= days_ahead(days)
     open_end = np.int32((OPEN_END - EPOCH).days)
     day = np.where(far, open_end, days.day).astype(np.int32)
-    return Days(day, np.where(far, READ, days.state).astype(np.int8))
+    state = np.where(far, READ, days.state)
+    return Days(day, state.astype(np.int8))
 
 
 def read_equipment(source: SourceConfig) -> TableResult:
@@ -128,4 +130,5 @@ def _without_repeated(register: TableResult, files: str) -> TableResult:
 
 
 def _date32(days: Days) -> pa.Date32Array:
-    return pa.array(days.day, pa.int32(), mask=days.state != READ).cast(pa.date32())
+    numbers = pa.array(days.day, pa.int32(), mask=days.state != READ)
+    return numbers.cast(pa.date32())
