@@ -45,7 +45,7 @@ def main() -> None:
     """Simulate, fit, compare, and write the file."""
     command = parser(__doc__)
     command.add_argument("--fleets", type=int, default=200)
-    command.add_argument("--workspace", type=Path)
+    command.add_argument("--workspace", type=Path, default=Path("runs/demo"))
     asked = command.parse_args()
     rows = [_one(seed) for seed in range(20 if asked.quick else asked.fleets)]
     promises = [held for row in rows for held in row["held"]]
@@ -64,10 +64,30 @@ def main() -> None:
             "high": float(np.percentile(gains, 97.5)),
         },
     }
-    if asked.workspace:
+    if (asked.workspace / "bundles").exists():
         results["unfamiliar"] = _unfamiliar(asked.workspace)
-    shown = [Row(name, "", f"{value}", "certainty", None) for name, value in results.items()]
+    shown = _shown(results)
     record("certainty", machine(("numpy", "scipy"), cores=1), shown, results, asked.quick)
+
+
+def _shown(results: dict[str, Any]) -> list[Row]:
+    """Return the figures beside their bars."""
+    held, inside = results["promises_held"], results["deciles_inside"]
+    gain = results["brier_gain_at_85_percent"]
+    fleets = f"{results['fleets']} simulated fleets of {UNITS} units"
+    promised = f"{results['promises']} promises, in {results['promised_share']:.0%} of the cases"
+    shown_gain = f"{gain['value']:.4f} [{gain['low']:.4f}, {gain['high']:.4f}]"
+    rows = [
+        Row("promises on false alarms that hold", "≥ 90 %", f"{held:.1%}", promised, held >= 0.9),
+        Row("deciles whose rate lies in the band", "≥ 90 %", f"{inside:.1%}", fleets, inside >= 0.9),
+        Row("Brier falls on the surest 85 %", "> 0", shown_gain, fleets, gain["low"] > 0),
+    ]  # fmt: skip
+    if "unfamiliar" in results:
+        met = results["unfamiliar"]
+        times = f"{met['times']:.1f}×"
+        both = f"{met['own_class']:.1%} of its own class, {met['other_class']:.1%} of others"
+        rows.append(Row("needs a look: strangers", "≥ 3×", times, both, met["times"] >= 3))
+    return rows
 
 
 def _one(seed: int) -> dict[str, Any]:

@@ -22,7 +22,7 @@ import ray
 from hvac.errors import HvacError
 from hvac.features.encoder_weights import encoder_stamp
 from hvac.features.table import from_arrow, to_arrow
-from hvac.json_values import as_json
+from hvac.json_values import as_json, branch
 from hvac.panel.partitions import label_keys
 from hvac.panel.registry import Registry
 from hvac.storage import AnyPath, content_key, place, read_mark, write_json, write_parquet
@@ -132,7 +132,7 @@ def _drop_others(folder: AnyPath, keys: dict[str, str]) -> list[str]:
     marks = {path.stem: read_mark(path) for path in (folder / "_parts").glob("*.json")}
     whole = set()
     for bucket, mark in marks.items():
-        files = {(class_folder(folder, c).name, f"part-{bucket}") for c in mark.get("rows", ())}
+        files = {(class_folder(folder, c).name, f"part-{bucket}") for c in branch(mark, "rows")}
         if bucket in keys and mark.get("key") == keys[bucket] and files <= parts.keys():
             whole.add(bucket)
     for bucket in sorted(set(marks) - whole):

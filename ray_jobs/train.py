@@ -14,11 +14,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import NamedTuple
 
+import numpy as np
 import ray
 import torch
 
 from hvac.arrays import Floats
 from hvac.certainty.certainty import fit_certainty
+from hvac.certainty.venn_abers import calibration_widths
 from hvac.decision.decision import Decision, Scored, fit_decisions, on_grid
 from hvac.explain.background import choose_background
 from hvac.explain.games import has_reasons
@@ -83,6 +85,8 @@ def _train(config: RunConfig, workspace: Workspace, key: str) -> TrainRecord:
     for name, recipe in recipes.items():
         state = networks.get(f"{name}/{fit_name('', None)}")
         training = _training_facts(config, workspace, recipe, state, key) | fits[name].fit.notes
+        widths = calibration_widths(scored[name])
+        training["calibration_widths"] = [None if np.isnan(w) else float(w) for w in widths]
         bundle = _bundle(
             config, fits[name], recipe, decisions[name], bands[name], training, encoder
         )

@@ -1,4 +1,4 @@
-"""What a bundle knows of its own certainty, and what it says of windows.
+"""What a bundle knows of its stored certainty, and what it says of windows.
 
 Legend: B windows, H horizons, D draws.
 """
@@ -25,8 +25,8 @@ class Sureness(NamedTuple):
     """How sure the risks of windows are.
 
     `low_BH` and `high_BH`: 90 % of the draws lie between them. `similar_B`: other machines that
-    looked alike. `needs_look_BH`: alarms that are not sure enough, and windows that too few
-    machines are like: there the answer is "needs a look".
+    looked alike. `needs_look_BH`: alarms that are not sure enough, and silence about windows that
+    too few machines are like: there the answer is "needs a look".
     """
 
     low_BH: Floats
@@ -52,9 +52,10 @@ class Certainty(NamedTuple):
         low_BH, high_BH = self.bands.around(risk_BH)
         alarm_BH = alarms(risk_BH, threshold_BH)
         share_BH = alarm_shares(self.bands, risk_BH, threshold_BH)
-        kept_BH = kept(alarm_BH, share_BH, similar_B, self.rule)
-        unlike_B = similar_B < self.rule.least_similar
-        return Sureness(low_BH, high_BH, similar_B, (alarm_BH & ~kept_BH) | unlike_B[:, None])
+        kept_BH = kept(alarm_BH, share_BH, self.rule)
+        unlike_B1 = (similar_B < self.rule.least_similar)[:, None]
+        needs_look_BH = np.where(alarm_BH, ~kept_BH, unlike_B1)
+        return Sureness(low_BH, high_BH, similar_B, needs_look_BH)
 
     def arrays(self) -> dict[str, AnyArray]:
         """Return all of it as arrays by name."""
@@ -72,9 +73,9 @@ class Certainty(NamedTuple):
             BundleError: if an array is missing, or is not of so many horizons.
         """
         try:
-            own = {name.removeprefix(PREFIX): array for name, array in arrays.items()}
-            bands = RiskBands(own["slope_DH"], own["intercept_DH"])
-            rule = Rule(own["share_H"], own["promised_H"], int(own["least_similar"][0]))
+            stored = {name.removeprefix(PREFIX): array for name, array in arrays.items()}
+            bands = RiskBands(stored["slope_DH"], stored["intercept_DH"])
+            rule = Rule(stored["share_H"], stored["promised_H"], int(stored["least_similar"][0]))
         except (KeyError, IndexError) as error:
             raise BundleError(f"its risk bands are damaged ({error})") from error
         shapes = {bands.slope_DH.shape, bands.intercept_DH.shape}

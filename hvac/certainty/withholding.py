@@ -1,9 +1,9 @@
 """When an alarm is withheld: "needs a look" in place of a yes that is not sure enough.
 
-An alarm is kept where enough of the band's draws alarm too and enough machines that look alike are
-known. How many draws is chosen so that the false alarms that are kept stay within a budget, at 90 %
-confidence with units as the samples, tested from the strictest rule down (learn then test,
-Angelopoulos et al. 2021). The promise holds if the future resembles the calibration period.
+An alarm is kept where enough of the band's draws alarm too. How many is chosen so that the false
+alarms that are kept stay within a budget, at 90 % confidence with units as the samples, tested from
+the strictest rule down (learn then test, Angelopoulos et al. 2021). The promise holds if the future
+resembles the calibration period.
 
 Legend: B windows, H horizons, D draws, U units.
 """
@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from scipy.stats import t as student
 
-from hvac.arrays import AnyInts, Bools, Floats, Ints, Strings
+from hvac.arrays import AnyInts, Bools, Floats, Strings
 from hvac.decision.abstain_config import AbstainConfig
 from hvac.decision.alarm_episodes import alarm_episodes, infer_stride, merge_gap, unit_years
 
@@ -24,7 +24,10 @@ LEAST_UNITS: Final = 5
 
 
 class Rule(NamedTuple):
-    """Keep an alarm where at least this share of the draws alarm; `promised` at each horizon."""
+    """Keep an alarm where at least this share of the draws alarm; `promised` at each horizon.
+
+    Silence is not trusted where fewer than `least_similar` machines looked alike.
+    """
 
     share_H: Floats
     promised_H: Bools
@@ -38,17 +41,15 @@ class UnitAlarms(NamedTuple):
     years_U: Floats
 
 
-def kept(alarm_BH: Bools, drawn_alarm_BH: Floats, similar_B: Ints, rule: Rule) -> Bools:
+def kept(alarm_BH: Bools, drawn_alarm_BH: Floats, rule: Rule) -> Bools:
     """Tell which alarms are kept; the others are withheld. A kept one is kept at longer horizons.
 
     Args:
         alarm_BH: the alarms.
         drawn_alarm_BH: the share of the draws that alarm.
-        similar_B: machines that looked alike.
         rule: as chosen.
     """
-    known_B = similar_B >= rule.least_similar
-    kept_BH = alarm_BH & (drawn_alarm_BH >= rule.share_H) & known_B[:, None]
+    kept_BH = alarm_BH & (drawn_alarm_BH >= rule.share_H)
     return np.asarray(np.logical_or.accumulate(kept_BH, axis=1))
 
 
@@ -65,8 +66,8 @@ def false_alarms(
     windows = sorted(zip(unit_B[alarm_B].tolist(), end_day_B[alarm_B].tolist(), strict=True))
     places = np.array(windows, dtype=np.int64).reshape(-1, 2)
     for unit, first, last in zip(*episodes, strict=True):
-        own = places[places[:, 0] == unit, 1]
-        days = own[(own >= first) & (own <= last)].tolist()
+        unit_days = places[places[:, 0] == unit, 1]
+        days = unit_days[(unit_days >= first) & (unit_days <= last)].tolist()
         false_U[unit] += not any((int(unit), day) in true_day for day in days)
     stride = infer_stride(units_B, end_day_B)
     years_U = np.array([unit_years(count, stride) for count in np.bincount(unit_B)])

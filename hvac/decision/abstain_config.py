@@ -10,7 +10,7 @@ from hvac.config import Config, Share
 
 
 class AbstainConfig(Config):
-    """When to say "needs a look" in place of an alarm."""
+    """When to say "needs a look" in place of an alarm, or of silence."""
 
     policy: Literal["budget", "none"] = "budget"
     """`budget`: keep only alarms that hold a promise on false alarms; `none`: keep all."""
@@ -21,4 +21,4 @@ class AbstainConfig(Config):
     most: Share = 0.15
     """Largest share of windows that may be withheld."""
     least_similar: int = Field(default=1, ge=0)
-    """Fewest other machines that must have looked alike, for an alarm to be kept."""
+    """Fewest other machines that must have looked alike, for silence to be trusted."""

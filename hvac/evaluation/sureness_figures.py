@@ -5,6 +5,7 @@ Legend: B windows, H horizons, U units.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final, TypedDict
 
 import numpy as np
@@ -35,6 +36,7 @@ class SurenessFigures(TypedDict):
     false_alarms: float
     false_alarms_kept: float
     promised: bool
+    calibration: float | None
 
 
 def sureness_figures(
@@ -45,6 +47,7 @@ def sureness_figures(
     promised_H: Bools,
     horizons: tuple[int, ...],
     *,
+    calibration_H: Sequence[float | None] = (),
     replicates: int = 1000,
 ) -> dict[str, SurenessFigures]:
     """Return the figures of every horizon, by days.
@@ -56,6 +59,7 @@ def sureness_figures(
         sure: how sure the risks are.
         promised_H: whether the bundle makes a promise on false alarms.
         horizons: in days.
+        calibration_H: how uncertain the calibration is by itself, where that is known.
         replicates: draws of units for the interval.
     """
     alarm_BH = alarms(risk_BH, threshold_BH)
@@ -84,6 +88,7 @@ def sureness_figures(
             "false_alarms": rates[0],
             "false_alarms_kept": rates[1],
             "promised": bool(promised_H[h]),
+            "calibration": calibration_H[h] if h < len(calibration_H) else None,
         }
     return figures
 
@@ -102,5 +107,5 @@ def _gain(windows: Windows, error_B: Floats, narrow_B: Bools, replicates: int) -
 
     everything, all_R = means(np.ones(len(error_B), dtype=bool))
     kept, kept_R = means(narrow_B)
-    found = interval(Replicated(everything - kept, all_R - kept_R))
-    return {"value": found.value, "low": found.low, "high": found.high}
+    gain = interval(Replicated(everything - kept, all_R - kept_R))
+    return {"value": gain.value, "low": gain.low, "high": gain.high}

@@ -8,15 +8,15 @@ Legend: B windows, W background windows.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 
-from hvac.arrays import AnyArray, DayNumbers, Ints
+from hvac.arrays import AnyArray, Bools, DayNumbers, Ints
 from hvac.errors import BundleError
 from hvac.features.table import KEY_SCHEMA, Windows
 from hvac.models.family import NEEDS
@@ -24,6 +24,7 @@ from hvac.models.family import NEEDS
 KEPT: Final = 64
 COMPARED: Final = 32
 SEASONS: Final = 4
+SEED: Final = 18
 DAYS_OF_YEAR: Final = 365.25
 MOST_NUMBERS: Final = 100_000  # kept per bundle (0.4 MB); many points mean fewer windows
 EXPLAINED: Final = (
@@ -41,20 +42,28 @@ EXPLAINED: Final = (
 def choose_background(windows: Windows, needs: tuple[str, ...]) -> Windows:
     """Choose healthy windows of training units, dealt over the seasons and their units.
 
-    Healthy: an anomaly is known not to begin within any horizon. Where there is none, all windows
-    are taken to be usual.
+    Healthy: an anomaly is known not to begin within the longest horizon; where no window is, within
+    the next shorter one. Where there is none at all, all windows are taken to be usual.
 
     Args:
         windows: labelled windows that a family learned from.
         needs: what the family looks at (`FamilyConfig.needs`).
     """
-    y_BH, known_BH = windows.labels
-    healthy_B = known_BH[:, -1] & ~(y_BH & known_BH).any(axis=1)
-    rows = np.flatnonzero(healthy_B if healthy_B.any() else np.ones(len(windows), dtype=bool))
+    rows = np.flatnonzero(_healthy(windows))
     numbers = sum(_width(windows, need) for need in needs)
     count = max(min(KEPT, MOST_NUMBERS // max(numbers, 1)), COMPARED)
     chosen = np.sort(dealt(windows, rows, count))
     return only_needed(windows.take(chosen), needs)
+
+
+def _healthy(windows: Windows) -> Bools:
+    y_BH, known_BH = windows.labels
+    calm_B = ~(y_BH & known_BH).any(axis=1)
+    for h in reversed(range(y_BH.shape[1])):
+        healthy_B = known_BH[:, h] & calm_B
+        if healthy_B.any():
+            return np.asarray(healthy_B)
+    return np.ones(len(windows), dtype=bool)
 
 
 def _width(windows: Windows, need: str) -> int:
@@ -64,22 +73,15 @@ def _width(windows: Windows, need: str) -> int:
 
 def dealt(windows: Windows, rows: Ints, count: int) -> Ints:
     """Take windows in turn from every season, and within a season from every unit."""
-    units = windows.units
-    season_B = (windows.end_day_B % DAYS_OF_YEAR / DAYS_OF_YEAR * SEASONS).astype(int)
-    of_unit: dict[tuple[int, str], list[int]] = defaultdict(list)
-    for row in rows.tolist():
-        of_unit[int(season_B[row]), units[row]].append(row)
-    rounds = []
-    for (season, unit), own_rows in of_unit.items():
-        spread = np.random.default_rng(len(own_rows)).permutation(own_rows)
-        rounds += [(turn, season, unit, row) for turn, row in enumerate(spread.tolist())]
-    by_season: dict[int, list[int]] = defaultdict(list)
-    for _, season, _, row in sorted(rounds):
-        by_season[season].append(row)
-    turns = []
-    for season, own_rows in sorted(by_season.items()):
-        turns += [(turn, season, row) for turn, row in enumerate(own_rows)]
-    return np.array([row for _, _, row in sorted(turns)[:count]], dtype=np.int64)
+    mixed = np.random.default_rng(SEED).permutation(rows)
+    share_of_year_B = windows.end_day_B[mixed] % DAYS_OF_YEAR / DAYS_OF_YEAR
+    season_B = (share_of_year_B * SEASONS).astype(int)
+    order = pd.DataFrame({"row": mixed, "season": season_B, "unit": windows.units[mixed]})
+    order["turn_of_unit"] = order.groupby(["season", "unit"]).cumcount()
+    order = order.sort_values(["turn_of_unit", "unit"], kind="stable")
+    order["turn_of_season"] = order.groupby("season").cumcount()
+    order = order.sort_values(["turn_of_season", "season"], kind="stable")
+    return order["row"].to_numpy()[:count]
 
 
 def only_needed(windows: Windows, needs: tuple[str, ...]) -> Windows:

@@ -32,7 +32,7 @@ LOOKED_AT: Final = ("recent", "peers", "residuals", "context")  # what makes two
 MOST: Final = 256
 DIMENSIONS: Final = 16
 SHOWN: Final = 3
-NEAR_SHARE: Final = 0.9
+NEAR_SHARE: Final = 0.95
 NONE_BEGAN: Final = 0
 PREFIX: Final = "case."
 
@@ -57,15 +57,16 @@ class PastCases(NamedTuple):
     def similar(self, windows: Windows) -> Ints:
         """Count the other units that looked alike, for every window: [B].
 
-        Alike: nearer than 90 % of the cases are to the nearest case of another unit.
+        Alike: nearer than 95 % of the cases are to the nearest case of another unit.
         """
         place_BD = _scaled(windows, self.blocks, self.scaler) @ self.basis_ND
-        own_B = zip(windows.column("facility_id"), windows.column("equipment_id"), strict=True)
+        unit_B = zip(windows.column("facility_id"), windows.column("equipment_id"), strict=True)
         counts = []
-        for place_D, own in zip(place_BD, own_B, strict=True):
+        for place_D, unit_of_window in zip(place_BD, unit_B, strict=True):
             near_M = _apart(self.place_MD, place_D) <= self.radius
             units = {unit for unit, near in zip(self.unit_M, near_M.tolist(), strict=True) if near}
-            counts.append(len(units - {(str(own[0]), str(own[1]))}))
+            facility, equipment = unit_of_window
+            counts.append(len(units - {(str(facility), str(equipment))}))
         return np.array(counts, dtype=np.int64)
 
     def nearest(self, windows: Windows, b: int) -> list[PastCase]:
@@ -117,19 +118,19 @@ class PastCases(NamedTuple):
             BundleError: if the arrays do not fit each other.
         """
         try:
-            own = {name.removeprefix(PREFIX): array for name, array in arrays.items()}
-            pairs = [tuple(line.split("\x1f")) for line in _lines(own["units"])]
-            scaler = Scaler(*(own[f"scaler.{name}"] for name in Scaler._fields))
+            stored = {name.removeprefix(PREFIX): array for name, array in arrays.items()}
+            pairs = [tuple(line.split("\x1f")) for line in _lines(stored["units"])]
+            scaler = Scaler(*(stored[f"scaler.{name}"] for name in Scaler._fields))
             cases = cls(
                 tuple((facility, equipment) for facility, equipment in pairs),
-                own["end_day_M"],
-                own["within_M"],
-                own["known_day_M"],
-                own["place_MD"],
-                own["basis_ND"],
+                stored["end_day_M"],
+                stored["within_M"],
+                stored["known_day_M"],
+                stored["place_MD"],
+                stored["basis_ND"],
                 scaler,
-                tuple(_lines(own["blocks"])),
-                float(own["radius"][0]),
+                tuple(_lines(stored["blocks"])),
+                float(stored["radius"][0]),
             )
         except (IndexError, KeyError, ValueError) as error:
             raise BundleError(f"its past cases are damaged ({error})") from error
@@ -190,7 +191,7 @@ def _apart(place_MD: AnyFloats, place_D: AnyFloats) -> AnyFloats:
 
 
 def _radius(place_MD: AnyFloats, units: tuple[tuple[str, str], ...]) -> float:
-    """Return the distance within which 90 % of the cases have one of another unit."""
+    """Return the distance within which 95 % of the cases have one of another unit."""
     _, unit_M = np.unique(["\x1f".join(unit) for unit in units], return_inverse=True)
     nearest = []
     for place_D, unit in zip(place_MD, unit_M, strict=True):

@@ -200,20 +200,20 @@ def _walk_trees(  # noqa: PLR0913 - a compiled kernel takes arrays, no objects
             value = input_N[column]
             left = split & 1 != 0 if np.isnan(value) else value <= number
             to_left, to_right = node + one, node + np.uint64(right_K[node])
-            own, other = (to_left, to_right) if left else (to_right, to_left)
+            along_child, apart_child = (to_left, to_right) if left else (to_right, to_left)
             bit = one << np.uint64(player_N[column])
             along = windows & left_K[node] if left else windows & ~left_K[node]
             if inside & bit:
                 along = windows
             apart = windows & ~along
             if not apart:
-                node = own
+                node = along_child
                 continue
             if along:
-                depth = _push(stack_D4, depth, own, along, inside, outside)
+                depth = _push(stack_D4, depth, along_child, along, inside, outside)
             if not outside & bit:
-                depth = _push(stack_D4, depth, own, apart, inside | bit, outside)
-            node, windows, outside = other, apart, outside | bit
+                depth = _push(stack_D4, depth, along_child, apart, inside | bit, outside)
+            node, windows, outside = apart_child, apart, outside | bit
 
 
 @compiled

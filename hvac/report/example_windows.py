@@ -15,7 +15,7 @@ from hvac.features.describe import Recipe, Scene
 from hvac.panel.windows import Cut, cut, fit_scale
 from hvac.report.forecast_figure import DrawnForecast, ForecastPanel
 from hvac.scoring.bundle import Bundle
-from hvac.scoring.latest import driving_points
+from hvac.scoring.outlooks import driving_points
 
 OUTCOMES = ("tn", "tp", "fp", "fn")
 ROWS = 5

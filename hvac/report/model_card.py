@@ -70,8 +70,8 @@ def _lines(view: View, facts: CardFacts) -> Iterator[str]:
 def _states(view: View, class_name: str) -> Iterator[str]:
     for block in readiness_table(view):
         if isinstance(block, Table):
-            own = [row for row in block.rows if row.head.text == class_name]
-            for row in own:
+            class_rows = [row for row in block.rows if row.head.text == class_name]
+            for row in class_rows:
                 for horizon, state in zip(view.horizons, row.cells, strict=True):
                     days = view.words("horizon", days=horizon)
                     yield f"- {days}: **{state.text}** ({state.detail})"

@@ -19,6 +19,7 @@ def sureness(view: View) -> list[Block]:
         promise = "card.promised" if figures.get("promised") else "card.not_promised"
         cells = [
             cell(figures.get("width"), "share"),
+            cell(figures.get("calibration"), "share"),
             cell(figures.get("needs_look"), "share"),
             cell(dig(figures, "brier_gain"), "signed"),
             Cell(f"{show(before, 'rate')} → {show(after, 'rate')}", detail=words(promise)),
@@ -26,7 +27,7 @@ def sureness(view: View) -> list[Block]:
         rows.append(Row(head=Cell(class_name), cells=cells))
     if not rows:
         return []
-    columns = ("width", "needs_look", "brier_gain", "false_alarms_kept")
+    columns = ("width", "calibration_width", "needs_look", "brier_gain", "false_alarms_kept")
     head = [words("table.class"), *(words(f"table.{name}") for name in columns)]
     caption = words("caption.sureness", days=days)
     return [Table(caption=caption, head=head, rows=rows), Note(words("note.sureness"))]

@@ -13,23 +13,20 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import save_file
 
 from hvac.arrays import AnyArray, AnyFloats, AnyInts, Bools, Floats
 from hvac.certainty.certainty import PREFIX as BANDS
 from hvac.certainty.certainty import Certainty, Sureness
 from hvac.decision.decision import Decision
 from hvac.decision.thresholds import alarms
-from hvac.errors import BundleError, ConfigError
+from hvac.errors import BundleError
 from hvac.explain.background import background_arrays, background_windows
 from hvac.explain.explainer import Contributions, Explainer
 from hvac.explain.games import has_reasons
@@ -37,35 +34,34 @@ from hvac.explain.past_cases import PREFIX as CASE
 from hvac.explain.past_cases import PastCases
 from hvac.explain.players import Players
 from hvac.features.describe import Recipe
-from hvac.features.encoder import Encoder, EncoderConfig, load_encoder
+from hvac.features.encoder import Encoder, EncoderConfig
 from hvac.features.table import Windows
 from hvac.json_values import Json, JsonObject, as_json
-from hvac.models.families import FAMILIES, read_family, restore
-from hvac.models.family import FamilyConfig, Model, prepared
+from hvac.models.families import FAMILIES, restore
+from hvac.models.family import Model, prepared
 from hvac.panel.windows import INSUFFICIENT, LEARNING
 from hvac.readings.frames import Table
+from hvac.scoring.bundle_files import (
+    DAMAGE,
+    ENCODER,
+    GOLDEN,
+    MODEL,
+    REASONS,
+    Arrays,
+    check_files,
+    family_config_of,
+    file_hashes,
+    load_own_encoder,
+    read_arrays,
+)
 from hvac.scoring.forecast import Moments, damped_quadratic
 from hvac.scoring.golden import check_answers, golden_arrays
 from hvac.scoring.manifest import FORMAT, MANIFEST, StoredBundle, read_manifest
 from hvac.scoring.predict_readings import predict_readings
 from hvac.storage import AnyPath, as_given, folder_name, local_folder, replacing_folder
 
-MODEL, GOLDEN, ENCODER = "model.safetensors", "golden.safetensors", "encoder"
-REASONS = "reasons.safetensors"
 ONE_POINT = "point"  # the player of bundles that score points alone
 BAND = "forecast.band_{}"
-DAMAGE = (
-    AttributeError,
-    IndexError,
-    KeyError,
-    MemoryError,
-    OSError,
-    ArithmeticError,
-    RuntimeError,
-    TypeError,
-    ValueError,
-)
-Arrays = dict[str, AnyArray]
 
 
 class Prediction(NamedTuple):
@@ -138,7 +134,7 @@ class Bundle:
         Raises:
             BundleError: if its weights are not those the bundle was trained with.
         """
-        return _load_encoder(self.encoder_config, self.folder, self.encoder_sha256)
+        return load_own_encoder(self.encoder_config, self.folder, self.encoder_sha256)
 
     @property
     def family(self) -> str:
@@ -230,7 +226,9 @@ class Bundle:
 
         Returns:
             One row per unit (or point) and horizon: ids, `class`, `end_date`, `horizon`, `risk`,
-            `threshold`, `alarm`, `status`, `learning_days_left`, `observed_share`. Where `status`
+            `threshold`, `alarm`, `status`, `learning_days_left`, `observed_share`; how sure:
+            `risk_low`, `risk_high`, `needs_look`, `similar_units`; and `why`, what raises the risk
+            where the unit alarms at any horizon (missing for bundles without reasons). Where `status`
             is not "ok" there is no risk: "learning" (too few days yet), "insufficient_data",
             "other_class" (another bundle's), "no_known_point" (none of the bundle's points).
 
@@ -316,7 +314,7 @@ class Bundle:
                 save_file(golden, building / GOLDEN)
             if reasons := self._reason_arrays():
                 save_file(reasons, building / REASONS)
-            manifest = {"id": self.id, **content, "files": dict(_hashes(building))}
+            manifest = {"id": self.id, **content, "files": dict(file_hashes(building))}
             (building / MANIFEST).write_text(
                 json.dumps(manifest, indent=1) + "\n", encoding="utf-8"
             )
@@ -341,10 +339,10 @@ class Bundle:
         folder = as_given(path)
         with local_folder(folder) as copy:
             manifest = read_manifest(copy, folder, tuple(FAMILIES))
-            _check_files(copy, folder, manifest["files"])
-            arrays = _arrays(copy, folder, MODEL)
-            golden = _arrays(copy, folder, GOLDEN) if GOLDEN in manifest["files"] else {}
-            reasons = _arrays(copy, folder, REASONS) if REASONS in manifest["files"] else {}
+            check_files(copy, folder, manifest["files"])
+            arrays = read_arrays(copy, folder, MODEL)
+            golden = read_arrays(copy, folder, GOLDEN) if GOLDEN in manifest["files"] else {}
+            reasons = read_arrays(copy, folder, REASONS) if REASONS in manifest["files"] else {}
         try:
             bundle = cls._restored(folder, manifest, arrays, golden)
             return _explaining(bundle, reasons)
@@ -367,9 +365,9 @@ class Bundle:
         }
         return cls(
             model=restore(
-                _config(folder, manifest),
+                family_config_of(folder, manifest),
                 model_arrays,
-                lambda: _load_encoder(encoder_config, folder, sha256),
+                lambda: load_own_encoder(encoder_config, folder, sha256),
             ),
             recipe=Recipe.from_json(manifest["recipe"]),
             decision=Decision.from_json(manifest["decision"]),
@@ -413,27 +411,6 @@ def load_bundle(path: str | AnyPath) -> Bundle:
     return Bundle.load(path)
 
 
-def _arrays(copy: Path, folder: AnyPath, name: str) -> Arrays:
-    try:
-        return dict(load_file(copy / name))
-    except (*DAMAGE, SafetensorError) as error:
-        raise BundleError(f"{folder / name} cannot be read: {str(error)[:200]}") from error
-
-
-def _check_files(copy: Path, folder: AnyPath, listed: dict[str, str]) -> None:
-    """Refuse files that are missing, damaged, or not listed though the bundle is read from them."""
-    hashes = dict(_hashes(copy))
-    for name, expected in listed.items():
-        if hashes.get(name) != expected:
-            state = "is missing" if name not in hashes else "is damaged (SHA-256 differs)"
-            raise BundleError(f"{folder / name[:200]} {state}: train or copy the bundle anew")
-    for name in (MODEL, *hashes):
-        if name not in listed and (
-            name in (MODEL, GOLDEN, REASONS) or name.startswith(f"{ENCODER}/")
-        ):
-            raise BundleError(f"{folder / MANIFEST} is damaged: its list of files lacks {name}")
-
-
 def _explaining(bundle: Bundle, arrays: Arrays) -> Bundle:
     """Return the bundle with the background, past cases and certainty that arrays hold."""
     of_cases = {name: array for name, array in arrays.items() if name.startswith(CASE)}
@@ -446,30 +423,3 @@ def _explaining(bundle: Bundle, arrays: Arrays) -> Bundle:
         cases=PastCases.restore(of_cases) if of_cases else None,
         certainty=Certainty.restore(of_bands, len(bundle.horizons)) if of_bands else None,
     )
-
-
-def _config(folder: AnyPath, manifest: StoredBundle) -> FamilyConfig:
-    try:
-        return read_family({**manifest["config"], "family": manifest["family"]})
-    except ConfigError as error:
-        raise BundleError(f"{folder / MANIFEST}: {error}") from error
-
-
-def _load_encoder(config: EncoderConfig, folder: AnyPath | None, sha256: str) -> Encoder:
-    if folder is not None:
-        # hashed here, so that a plain encoder needs no library
-        weights = folder / ENCODER / "model.safetensors"
-        sha256_now = hashlib.sha256(weights.read_bytes()).hexdigest() if weights.exists() else None
-        config = config.replace(source="path", path=str(folder / ENCODER), sha256=sha256_now)
-    encoder = load_encoder(config)
-    if encoder.sha256 != sha256:
-        raise BundleError(
-            f"{folder or config.source}: the encoder's weights are not those of training"
-        )
-    return encoder
-
-
-def _hashes(folder: Path) -> Iterator[tuple[str, str]]:
-    for file in sorted(folder.rglob("*")):
-        if file.is_file() and file.name != MANIFEST:
-            yield file.relative_to(folder).as_posix(), hashlib.sha256(file.read_bytes()).hexdigest()

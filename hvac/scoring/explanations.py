@@ -18,7 +18,7 @@ from hvac.models.family import prepared
 
 if TYPE_CHECKING:
     from hvac.scoring.bundle import Bundle
-    from hvac.scoring.latest import Frame, Newest
+    from hvac.scoring.newest_windows import Frame, Newest
 
 
 class Explanation(NamedTuple):

@@ -7,23 +7,22 @@ horizons, L lookback days, D days ahead, N series.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Literal, NamedTuple, TypedDict, cast
+from typing import Literal, TypedDict, cast
 
 import numpy as np
 import pyarrow as pa
 
-from hvac.arrays import AnyFloats, Bools, DayNumbers, Floats, Ints
+from hvac.arrays import DayNumbers, Floats
 from hvac.decision.thresholds import alarms
 from hvac.explain.reason import REASON
-from hvac.features.describe import Recipe, Scene, describe
+from hvac.features.describe import Scene, describe
 from hvac.features.table import Windows, concat
-from hvac.panel.quality import Doubt, doubts
-from hvac.panel.windows import LEARNING, OK, Scale, fit_scale, learning_days_left
+from hvac.panel.windows import OK
 from hvac.scoring.bundle import Bundle
 from hvac.scoring.explanations import Explanation, explain_newest
-from hvac.scoring.forecast import Moments, crossing_probability
 from hvac.scoring.latest_rows import LatestRow
+from hvac.scoring.newest_windows import Newest, newest
+from hvac.scoring.outlooks import PointOutlook, driving_outlooks
 from hvac.scoring.predictions import SCHEMA, predictions_table
 
 Explained = Literal["alarms", "all", "none"]
@@ -64,7 +63,6 @@ _KINDS = (
 FORECAST = ("driving_point", "forecast", "forecast_low", "forecast_high", "crossing_probability")
 LATEST = pa.schema([*SCHEMA, *zip(EXTRA, _KINDS, strict=True)])
 PAST = SCHEMA.append(pa.field("status", pa.string()))
-MOVED_DAYS = 14
 SCORED_TOGETHER = 4096
 
 
@@ -75,132 +73,6 @@ class SureColumns(TypedDict):
     risk_high: float | None
     needs_look: bool | None
     similar_units: int | None
-
-
-class Frame(NamedTuple):
-    """What turns a window's last day back into physical units, and the limits that hold then."""
-
-    points: tuple[str, ...]
-    centre_C: Floats
-    spread_C: Floats
-    lower_C: Floats
-    upper_C: Floats
-
-
-@dataclass(frozen=True, kw_only=True)
-class Newest:
-    """The newest window of each unit (or point), with its frame.
-
-    `learning_left`: days of learning left, None where it does not learn. `doubts`: what is odd
-    about its readings.
-    """
-
-    windows: Windows
-    frames: tuple[Frame, ...]
-    learning_left: tuple[int | None, ...]
-    doubts: tuple[tuple[Doubt, ...], ...]
-
-    @property
-    def ok_B(self) -> Bools:
-        """Tell which windows can be scored."""
-        return np.asarray(self.windows.column("status") == OK)
-
-
-class PointOutlook(NamedTuple):
-    """The forecast of one point on days 1…D in physical units, and its probability of crossing.
-
-    `crossing` is the probability of leaving the limits, nan where there are none.
-    """
-
-    point: str
-    value_D: Floats
-    low_D: Floats
-    high_D: Floats
-    crossing: float
-
-
-def newest(scenes: Sequence[Scene], recipe: Recipe, *, end_day: int | None = None) -> Newest:
-    """Cut the windows that end on each unit's last day, or on a given one (at most the last)."""
-    parts, frames, odd, left = [], [], [], []
-    for scene in scenes:
-        last_day = scene.panel.last_day
-        day = last_day if end_day is None else min(end_day, last_day)
-        scale = fit_scale(scene.panel, recipe.windows.normalise)
-        parts.append(describe(scene, np.array([day], dtype=np.int32), recipe, scale))
-        frames.append(_frame(scene, scale, day))
-        odd.append(tuple(doubts(scene.panel, day, scale)))
-        learning = parts[-1].column("status")[0] == LEARNING
-        left.append(learning_days_left(scene.panel, day) if learning else None)
-    return Newest(
-        windows=concat(parts),
-        frames=tuple(frames),
-        learning_left=tuple(left),
-        doubts=tuple(odd),
-    )
-
-
-def _frame(scene: Scene, scale: Scale, end_day: int) -> Frame:
-    row = end_day - scene.panel.first_day
-    grids = (scale.centre_TC, scale.spread_TC, scene.lower_TC, scene.upper_TC)
-    return Frame(scene.panel.points, *(np.array(grid[row]) for grid in grids))
-
-
-def driving_points(x_BCL: AnyFloats) -> Ints:
-    """Return the point of each window that has moved furthest from its baseline in 14 days."""
-    return np.asarray(np.abs(x_BCL[:, :, -MOVED_DAYS:].mean(axis=2)).argmax(axis=1))
-
-
-def _outlooks(
-    bundle: Bundle,
-    x_NL: AnyFloats,
-    point_N: Ints,
-    frames: Sequence[Frame],
-    horizons: Sequence[int],
-) -> Iterator[list[PointOutlook]]:
-    """Yield for each horizon the forecasts of N series in physical units.
-
-    A series is a point of a window with its frame.
-    """
-    moments = Moments.of(x_NL)
-    names, rows = [], []
-    for frame, c in zip(frames, point_N, strict=True):
-        names.append(frame.points[c])
-        rows.append((frame.centre_C[c], frame.spread_C[c], frame.lower_C[c], frame.upper_C[c]))
-    centre_N, spread_N, lower_N, upper_N = np.array(rows).T
-    for horizon in horizons:
-        parts = bundle.forecast_series(x_NL, point_N, horizon, moments)
-        value_ND, low_ND, high_ND = (part * spread_N[:, None] + centre_N[:, None] for part in parts)
-        half_ND = (high_ND - low_ND) / 2
-        crossing_N = crossing_probability(value_ND, half_ND, lower_B=lower_N, upper_B=upper_N)
-        columns = zip(names, value_ND, low_ND, high_ND, crossing_N.tolist(), strict=True)
-        yield [PointOutlook(*column) for column in columns]
-
-
-def outlooks(
-    bundle: Bundle, x_CL: AnyFloats, frame: Frame, horizons: Sequence[int]
-) -> Iterator[list[PointOutlook]]:
-    """Yield for each horizon the forecast of every point of one window."""
-    return _outlooks(bundle, x_CL, np.arange(len(x_CL)), [frame] * len(x_CL), horizons)
-
-
-def driving_outlooks(bundle: Bundle, newest_windows: Newest) -> list[dict[int, PointOutlook]]:
-    """Forecast the driving point of every window that can be scored, by horizon.
-
-    It is empty for the other windows.
-    """
-    outlook_B: list[dict[int, PointOutlook]] = [{} for _ in newest_windows.frames]
-    ok_N = np.flatnonzero(newest_windows.ok_B)
-    if not len(ok_N):
-        return outlook_B
-    x_NCL = np.asarray(newest_windows.windows.x_BCL)[ok_N]
-    point_N = driving_points(x_NCL)
-    x_NL = x_NCL[np.arange(len(ok_N)), point_N]
-    frames = [newest_windows.frames[b] for b in ok_N]
-    by_horizon = _outlooks(bundle, x_NL, point_N, frames, bundle.horizons)
-    for horizon, outlook_N in zip(bundle.horizons, by_horizon, strict=True):
-        for b, outlook in zip(ok_N, outlook_N, strict=True):
-            outlook_B[b][horizon] = outlook
-    return outlook_B
 
 
 def newest_risks(bundle: Bundle, windows: Windows) -> Floats:

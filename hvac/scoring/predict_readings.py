@@ -13,6 +13,8 @@ import pandas as pd
 import pyarrow as pa
 
 from hvac.cells import CellValue
+from hvac.explain.reason import reason_of
+from hvac.explain.wording import reasons_line
 from hvac.features.describe import Recipe, Scene, UnitRecord, scenes
 from hvac.features.peer_groups import peer_levels
 from hvac.panel.grid import Panel, Unit
@@ -39,6 +41,11 @@ COLUMNS = (
     "status",
     "learning_days_left",
     "observed_share",
+    "risk_low",
+    "risk_high",
+    "needs_look",
+    "similar_units",
+    "why",
 )
 
 
@@ -65,7 +72,11 @@ def predict_readings(
         if panel.unit in units
     }
     every_scene = _scenes(record, list(panels.values()), bundle.recipe, as_own=not has_classes)
-    rows = latest_rows(every_scene, bundle).to_pylist() if every_scene else []
+    rows = []
+    if every_scene:
+        for row in latest_rows(every_scene, bundle, explain="alarms").to_pylist():
+            reasons = [reason_of(reason) for reason in row["reasons"] or ()]
+            rows.append({**row, "why": reasons_line(reasons, "en") or None})
     rows += _rows_without_risk(record, bundle, units, set(panels))
     rows.sort(key=lambda row: [str(row[name]) for name in COLUMNS[:3]] + [f"{row['horizon']:05d}"])
     return _frame(rows)
@@ -128,7 +139,10 @@ def _frame(rows: list[dict[str, CellValue]]) -> pd.DataFrame:
     table = pa.Table.from_pylist(shown)
     frame: pd.DataFrame = table.to_pandas()
     frame["end_date"] = pd.to_datetime(frame["end_date"])
-    frame["alarm"] = frame["alarm"].astype("boolean")
-    frame["risk"] = frame["risk"].astype("float64")
-    frame["learning_days_left"] = frame["learning_days_left"].astype("Int64")
+    for name in ("alarm", "needs_look"):
+        frame[name] = frame[name].astype("boolean")
+    for name in ("risk", "risk_low", "risk_high"):
+        frame[name] = frame[name].astype("float64")
+    for name in ("learning_days_left", "similar_units"):
+        frame[name] = frame[name].astype("Int64")
     return frame

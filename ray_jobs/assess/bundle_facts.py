@@ -16,7 +16,7 @@ from hvac.explain.games import has_reasons
 from hvac.features.describe import Recipe
 from hvac.features.encoder import load_encoder
 from hvac.features.table import Windows
-from hvac.json_values import JsonObject, as_json
+from hvac.json_values import JsonObject, as_json, listed
 from hvac.models.family import NEEDS, loaded_once
 from hvac.scoring.bundle import Bundle
 from ray_jobs.fit.candidates import FitSettings, needed_windows
@@ -111,6 +111,13 @@ def _sureness(bundle: Bundle, windows: Windows, replicates: int) -> JsonObject:
         sure,
         bundle.certainty.rule.promised_H,
         bundle.horizons,
+        calibration_H=_widths(bundle),
         replicates=replicates,
     )
     return as_json(figures)
+
+
+def _widths(bundle: Bundle) -> list[float | None]:
+    """Return how uncertain a bundle's calibration is by itself; nothing for older bundles."""
+    widths = listed(bundle.training.get("calibration_widths"))
+    return [float(width) if isinstance(width, float) else None for width in widths]

@@ -79,7 +79,7 @@ class HorizonRisk(BaseModel):
     risk_high: float | None = None
     needs_look: bool | None = Field(
         default=None,
-        description="the alarm is not sure enough, or too few machines are like this one",
+        description="an alarm is not sure enough, or there is none and no machine is like this",
     )
     forecast: PointForecast | None
     reasons: list[RiskReason] | None = Field(

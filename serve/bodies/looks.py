@@ -13,7 +13,7 @@ _Class = TypedDict("_Class", {"class": str})
 class RankedEquipment(_Class):
     """One piece of equipment in the ranking of a facility; risks and alarms are by horizon.
 
-    `needs_look` holds the horizons at which an alarm is withheld, or no machine is like this one.
+    `needs_look` holds the horizons at which an alarm is withheld, or silence cannot be trusted.
     """
 
     rank: int

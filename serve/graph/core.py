@@ -26,10 +26,12 @@ from hvac.models.family import NEEDS, prepared
 from hvac.panel.grid import unit_panel
 from hvac.scoring.bundle import Bundle as Bundle
 from hvac.scoring.explanations import explain_newest
-from hvac.scoring.latest import Newest, PointOutlook, latest_records, newest, outlooks
-from hvac.scoring.latest import driving_outlooks as driving_outlooks
+from hvac.scoring.latest import latest_records
 from hvac.scoring.latest import newest_risks as newest_risks
 from hvac.scoring.latest_rows import LatestRow
+from hvac.scoring.newest_windows import Newest, newest
+from hvac.scoring.outlooks import PointOutlook, outlooks
+from hvac.scoring.outlooks import driving_outlooks as driving_outlooks
 from serve.graph.asks import Ask, events_of
 from serve.graph.published_peers import PeerLevels as PeerLevels
 from serve.graph.ready import ready_rows as ready_rows

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from hvac.certainty.bands import RiskBands
 from hvac.certainty.certainty import Certainty, fit_certainty
 from hvac.certainty.withholding import Rule, UnitAlarms, false_alarms, kept, within_budget
 from hvac.decision.abstain_config import AbstainConfig
@@ -20,20 +21,27 @@ def rule(share: float, least: int = 1) -> Rule:
     return Rule(np.full(2, share), np.array([YES, YES]), least)
 
 
-def test_alarm_is_kept_where_enough_draws_alarm_and_enough_machines_are_alike() -> None:
-    alarm_BH = np.array([[YES, YES]] * 3)
-    drawn_BH = np.array([[0.9, 0.9], [0.5, 0.9], [0.9, 0.9]])
-    found = kept(alarm_BH, drawn_BH, np.array([3, 3, 0]), rule(0.8))
-    assert found.tolist() == [[YES, YES], [NO, YES], [NO, NO]]
+def test_alarm_is_kept_where_enough_draws_alarm() -> None:
+    alarm_BH = np.array([[YES, YES]] * 2)
+    drawn_BH = np.array([[0.9, 0.9], [0.5, 0.9]])
+    assert kept(alarm_BH, drawn_BH, rule(0.8)).tolist() == [[YES, YES], [NO, YES]]
+
+
+def test_silence_about_a_machine_that_no_other_is_like_needs_a_look_and_an_alarm_does_not() -> None:
+    flat = RiskBands(np.ones((4, 2)), np.zeros((4, 2)))
+    certainty = Certainty(flat, rule(0.5))
+    risk_BH = np.array([[0.1, 0.9], [0.1, 0.9]])
+    sure = certainty.of(risk_BH, np.full((2, 2), 0.5), np.array([0, 3]))
+    assert sure.needs_look_BH.tolist() == [[YES, NO], [NO, NO]]
 
 
 def test_alarm_kept_at_a_horizon_is_kept_at_longer_ones() -> None:
-    found = kept(np.array([[YES, YES]]), np.array([[0.9, 0.1]]), np.array([3]), rule(0.8))
+    found = kept(np.array([[YES, YES]]), np.array([[0.9, 0.1]]), rule(0.8))
     assert found.tolist() == [[YES, YES]]
 
 
 def test_no_alarm_is_never_kept() -> None:
-    found = kept(np.array([[NO, NO]]), np.ones((1, 2)), np.array([3]), rule(0.0))
+    found = kept(np.array([[NO, NO]]), np.ones((1, 2)), rule(0.0))
     assert not found.any()
 
 

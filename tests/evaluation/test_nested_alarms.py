@@ -26,7 +26,8 @@ from hvac.features.table import KEY_SCHEMA, Windows
 from hvac.panel.labels import LabelConfig
 from hvac.panel.windows import WindowConfig
 from hvac.scoring.bundle import Bundle
-from hvac.scoring.latest import Frame, Newest, latest_records
+from hvac.scoring.latest import latest_records
+from hvac.scoring.newest_windows import Frame, Newest
 from hvac.scoring.predictions import predictions_table
 from hvac.scoring.worklist import ranking
 

@@ -83,3 +83,15 @@ def test_a_window_is_compared_with_the_nearest_in_the_year() -> None:
     assert len(members) == COMPARED
     assert 4 in members
     assert set(members) >= set(range(15))
+
+
+def test_background_is_of_the_longest_horizon_that_is_known() -> None:
+    made = labelled(100)
+    known_BH = made.labels[1].copy()
+    known_BH[:, 1:] = False
+    behind = choose_background(replace(made, known_BH=known_BH), NEEDS)
+    healthy = made.take(~made.labels[0][:, 0])
+    assert len(behind) == min(KEPT, len(healthy))
+    assert set(zip(behind.units, behind.end_day_B, strict=True)) <= set(
+        zip(healthy.units, healthy.end_day_B, strict=True)
+    )

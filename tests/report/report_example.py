@@ -448,5 +448,6 @@ def sureness() -> dict[str, Any]:
         "false_alarms": 0.82,
         "false_alarms_kept": 0.7,
         "promised": True,
+        "calibration": 0.08,
     }
     return {name: {str(h): figures for h in HORIZONS} for name in ("pump", "ahu")}

@@ -53,8 +53,8 @@ def test_sections_are_left_out_where_there_are_no_figures(
 
 def test_sureness_shows_false_alarms_before_and_after(metrics: dict[str, Any]) -> None:
     row = table(sureness(view(metrics))).rows[0]
-    assert row.cells[3].text == "0.82 → 0.70"
-    assert row.cells[3].detail == "promised"
+    assert row.cells[4].text == "0.82 → 0.70"
+    assert row.cells[4].detail == "promised"
 
 
 def test_readiness_names_a_state_for_every_class_and_horizon(metrics: dict[str, Any]) -> None:

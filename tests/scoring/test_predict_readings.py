@@ -46,6 +46,19 @@ def test_unit_with_a_long_record_gets_risks_that_never_fall(trained: Bundle) -> 
     assert risks["risk"].between(0, 1).all()
 
 
+def test_risks_come_with_their_bands_and_alarms_with_reasons(trained: Bundle) -> None:
+    low = tuple(threshold._replace(value=0.2) for threshold in trained.decision.thresholds)
+    anxious = replace(trained, decision=replace(trained.decision, thresholds=low))
+    risks = anxious.predict_readings(readings(300, "E1", "E2", "E3", "E4"))
+    assert (risks["risk_low"] <= risks["risk"]).all()
+    assert (risks["risk"] <= risks["risk_high"]).all()
+    assert (risks["similar_units"] >= 0).all()
+    assert risks["alarm"].any()
+    alarmed = risks.groupby("equipment_id")["alarm"].transform("any")
+    assert alarmed[risks["why"].notna()].all()
+    assert risks["why"].notna().any()
+
+
 def test_unit_of_30_days_is_learning_and_has_no_risk_and_no_alarm(trained: Bundle) -> None:
     risks = trained.predict_readings(readings(30, "E1"))
     assert set(risks["status"]) == {"learning"}

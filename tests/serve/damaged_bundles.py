@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 from safetensors.numpy import load_file, save_file
 
-from hvac.scoring.bundle import Bundle, _hashes
+from hvac.scoring.bundle import Bundle
+from hvac.scoring.bundle_files import file_hashes
 
 Change = Callable[[Path], None]
 ODD: dict[str, Any] = {
@@ -55,7 +56,7 @@ def write(folder: Path, text: str) -> None:
 def signed(folder: Path) -> None:
     """Let the list of files agree with the files, as whoever damages a bundle with care would."""
     manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-    write(folder, json.dumps(manifest | {"files": dict(_hashes(folder))}))
+    write(folder, json.dumps(manifest | {"files": dict(file_hashes(folder))}))
 
 
 def weights(change: Callable[[np.ndarray], Any]) -> Change:

@@ -24,7 +24,8 @@ from hvac.features.describe import UnitRecord, scenes
 from hvac.features.table import to_arrow
 from hvac.panel.grid import panels
 from hvac.scoring.bundle import Bundle
-from hvac.scoring.latest import latest_rows, newest
+from hvac.scoring.latest import latest_rows
+from hvac.scoring.newest_windows import newest
 from serve.bodies.bulk import ARROW, PARQUET
 from serve.graph.asks import Ask, events_of
 from serve.graph.stages import LocalStages

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 
@@ -111,10 +112,10 @@ def test_page_of_a_bundle_made_before_reasons_says_so(tmp_path: Path, language: 
 
 
 def test_withheld_alarms_are_told_apart_and_not_counted(service: Service, tmp_path: Path) -> None:
-    """A bundle that asks for more similar machines than there are withholds every alarm."""
+    """A bundle that asks for more draws than there are withholds every alarm."""
     made = bundle()
     assert made.certainty is not None
-    strict = made.certainty._replace(rule=made.certainty.rule._replace(least_similar=10_000))
+    strict = made.certainty._replace(rule=made.certainty.rule._replace(share_H=np.full(3, 1.1)))
     own = scored(service_of(tmp_path, replace(made, certainty=strict)))
     alarmed = [entry for entry in own.ranking() if any(entry["alarms"].values())]
     assert alarmed
