@@ -25,7 +25,8 @@ from hvac.features.encoder import Encoder, hidden_tokens
 from hvac.features.table import Windows
 from hvac.models.family import Encoding
 from hvac.models.fittable import Network, Weights
-from hvac.models.network import NetworkModel, Shape, TrainingConfig, side_by_side
+from hvac.models.network import NetworkModel, Shape, TrainingConfig
+from hvac.models.network_inputs import side_by_side
 from hvac.models.scaling import Scaler
 
 TINY_STD = 1e-6

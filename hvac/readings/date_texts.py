@@ -57,6 +57,12 @@ class Days(NamedTuple):
     second: DayNumbers | None = None
     as_written: int = 0
 
+    @property
+    def date32(self) -> pa.Date32Array:
+        """Return the days as dates, null unless READ."""
+        numbers = pa.array(self.day, pa.int32(), mask=self.state != READ)
+        return numbers.cast(pa.date32())
+
 
 def parse_days(
     column: Column,

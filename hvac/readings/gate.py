@@ -196,8 +196,8 @@ class _Batch:
         self._reject_numbers(number)
         keep = (number.state == READ) & ~self.rejects.rejected
         lower, upper = self._limits(keep)
-        columns = [*self.ids.values(), _date32(date), pa.array(number.value), lower, upper]
-        full = pa.table([*columns, _date32(known), _second(date)], schema=CANONICAL)
+        columns = [*self.ids.values(), date.date32, pa.array(number.value), lower, upper]
+        full = pa.table([*columns, known.date32, _second(date)], schema=CANONICAL)
         readings = full.filter(pa.array(keep))
         counts = self._counts(readings) | _read_otherwise(number, date)
         return GateResult(readings, self.rejects.table(), counts, self._classes(keep))
@@ -294,11 +294,6 @@ class _Batch:
         table = pa.table(columns, schema=CLASSES).filter(pa.array(named))
         distinct = table.group_by(CLASSES.names).aggregate([]).select(CLASSES.names)
         return distinct.sort_by([(name, "ascending") for name in CLASSES.names])
-
-
-def _date32(days: Days) -> pa.Date32Array:
-    numbers = pa.array(days.day, pa.int32(), mask=days.state != READ)
-    return numbers.cast(pa.date32())
 
 
 def _second(days: Days) -> pa.Int32Array:

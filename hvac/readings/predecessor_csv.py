@@ -162,8 +162,7 @@ class _Windows:
         for state, reason in REASONS.items():
             reason = reason.replace("date", "end_date")
             self.rejects.reject(days.state == state, name, reason=reason, found=one_array(dates))
-        numbers = pa.array(days.day, pa.int32(), mask=days.state != READ)
-        return numbers.cast(pa.date32())
+        return days.date32
 
     def _label(self, ours: str) -> Floats:
         name = self.names.get(ours)
