@@ -23,8 +23,9 @@ from hvac.certainty.certainty import fit_certainty
 from hvac.certainty.venn_abers import calibration_widths
 from hvac.decision.decision import Decision, Scored, fit_decisions, on_grid
 from hvac.explain.background import choose_background
-from hvac.explain.games import has_reasons
+from hvac.explain.games import MOST_PLAYERS, has_reasons
 from hvac.explain.past_cases import LOOKED_AT, PastCases, choose_cases
+from hvac.explain.reason import OTHERS
 from hvac.features.describe import Recipe
 from hvac.features.encoder import EncoderConfig, load_encoder
 from hvac.features.table import Windows
@@ -203,13 +204,14 @@ def _fit_class(
     encoder = loaded_once(lambda: load_encoder(encoder_config))
     windows = fit_windows(folder, recipe, model, encoder)
     fit = cross_fit(windows, model, Fitting(encoder, states=states), folds=folds)
-    if not has_reasons(model):
-        return FittedClass(fit, None, None)
-    train = windows.split("train")
-    background = choose_background(train if len(train) else windows, model.needs)
     columns = table_columns(folder, recipe).intersection(LOOKED_AT)
     seen = read_windows(folder, recipe, NOT_TESTED, tuple(sorted(columns)))
-    return FittedClass(fit, background, choose_cases(seen, recipe.windows.horizons))
+    cases = choose_cases(seen, recipe.windows.horizons)
+    if not has_reasons(model) or recipe.width + len(OTHERS) > MOST_PLAYERS:
+        return FittedClass(fit, None, cases)
+    train = windows.split("train")
+    background = choose_background(train if len(train) else windows, model.needs)
+    return FittedClass(fit, background, cases)
 
 
 def _fit_networks(config: RunConfig, workspace: Workspace, key: str) -> dict[str, FitState]:

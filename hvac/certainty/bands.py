@@ -26,6 +26,7 @@ INTERCEPT_STD: Final = 0.8
 STEPS: Final = 12
 MOST_STEP: Final = 2.0
 SEED: Final = 18
+MOST_WINDOWS: Final = 50_000  # of more, an even share: draws times windows must fit in memory
 
 
 class RiskBands(NamedTuple):
@@ -60,6 +61,9 @@ def fit_risk_bands(scored: Scored, decision: Decision) -> RiskBands:
         scored: its labelled windows that are not tested, with cross-fitted scores.
         decision: of the class.
     """
+    if len(scored.windows) > MOST_WINDOWS:
+        rows = np.linspace(0, len(scored.windows) - 1, MOST_WINDOWS).astype(np.int64)
+        scored = scored.where(np.isin(np.arange(len(scored.windows)), rows))
     risk_BH = decision.risk(scored.score_BH, scored.windows.column("facility_id"))
     odds_BH = logit(np.clip(risk_BH, RISK_FLOOR, 1 - RISK_FLOOR))
     y_BH, _ = scored.windows.labels

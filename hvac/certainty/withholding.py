@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from scipy.stats import t as student
 
-from hvac.arrays import AnyInts, Bools, Floats, Strings
+from hvac.arrays import AnyInts, Bools, Floats, Ints, Strings
 from hvac.decision.abstain_config import AbstainConfig
 from hvac.decision.alarm_episodes import alarm_episodes, infer_stride, merge_gap, unit_years
 
@@ -61,17 +61,20 @@ def false_alarms(
     episodes = alarm_episodes(
         alarm_B, units_B=unit_B, end_day_B=end_day_B, gap_days=merge_gap(horizon)
     )
-    false_U = np.zeros(len(units))
-    true_day = {(int(u), int(day)) for u, day in zip(unit_B[y_B], end_day_B[y_B], strict=True)}
-    windows = sorted(zip(unit_B[alarm_B].tolist(), end_day_B[alarm_B].tolist(), strict=True))
-    places = np.array(windows, dtype=np.int64).reshape(-1, 2)
-    for unit, first, last in zip(*episodes, strict=True):
-        unit_days = places[places[:, 0] == unit, 1]
-        days = unit_days[(unit_days >= first) & (unit_days <= last)].tolist()
-        false_U[unit] += not any((int(unit), day) in true_day for day in days)
+    first_key_A = _key(episodes.unit_A, episodes.first_A)
+    window_key = _key(unit_B[alarm_B], end_day_B[alarm_B])
+    episode = np.searchsorted(first_key_A, window_key, side="right") - 1
+    true_A = np.zeros(len(first_key_A), dtype=bool)
+    np.logical_or.at(true_A, episode, y_B[alarm_B])
+    false_U = np.bincount(episodes.unit_A[~true_A], minlength=len(units)).astype(np.float64)
     stride = infer_stride(units_B, end_day_B)
     years_U = np.array([unit_years(count, stride) for count in np.bincount(unit_B)])
     return UnitAlarms(false_U, years_U)
+
+
+def _key(unit: AnyInts, day: AnyInts) -> Ints:
+    """Return one number per unit and day, sorted as unit, then day."""
+    return np.asarray(unit, dtype=np.int64) * 2**32 + np.asarray(day, dtype=np.int64)
 
 
 def within_budget(alarms: UnitAlarms, budget: float, confidence: float) -> bool:

@@ -32,6 +32,7 @@ from hvac.models.linear import Logistic, LogisticConfig
 
 FOREST_EXACT: Final = 10  # players of which all coalitions are looked at; of more, permutations
 NETWORK_EXACT: Final = 6
+MOST_PLAYERS: Final = 60  # coalitions are the bits of a number
 FLAT_BLOCKS: Final = ("embedding", "features", "context")  # inputs of a network with a player each
 
 

@@ -29,10 +29,11 @@ from hvac.decision.thresholds import alarms
 from hvac.errors import BundleError
 from hvac.explain.background import background_arrays, background_windows
 from hvac.explain.explainer import Contributions, Explainer
-from hvac.explain.games import has_reasons
+from hvac.explain.games import MOST_PLAYERS, has_reasons
 from hvac.explain.past_cases import PREFIX as CASE
 from hvac.explain.past_cases import PastCases
 from hvac.explain.players import Players
+from hvac.explain.reason import OTHERS
 from hvac.features.describe import Recipe
 from hvac.features.encoder import Encoder, EncoderConfig
 from hvac.features.table import Windows
@@ -179,10 +180,14 @@ class Bundle:
         """
         if not has_reasons(self.model.config):
             raise BundleError(f"there are no reasons for the family '{self.family}'")
-        if self.background is None:
-            raise BundleError(f"{self.name} was made before reasons: train anew (ray_jobs.train)")
         points = self.recipe.window_points or (ONE_POINT,)
         players = Players(points, self.recipe.context.names)
+        if len(players) > MOST_PLAYERS:
+            raise BundleError(
+                f"there are no reasons for classes of more than {MOST_PLAYERS - len(OTHERS)} points"
+            )
+        if self.background is None:
+            raise BundleError(f"{self.name} was made before reasons: train anew (ray_jobs.train)")
         return Explainer(self.model, players, self.background)
 
     def contributions(self, windows: Windows) -> Contributions:

@@ -121,6 +121,13 @@ def test_a_bundle_made_before_reasons_says_so(made: Bundle, labelled: Windows) -
     assert old.predict(labelled).risk_BH.shape == (len(labelled), 3)
 
 
+def test_a_class_of_very_many_points_says_that_it_has_no_reasons(made: Bundle) -> None:
+    many = tuple(f"p{n}" for n in range(57))
+    wide = replace(made, recipe=replace(made.recipe, points=many))
+    with pytest.raises(BundleError, match="no reasons for classes of more than 56 points"):
+        wide.explainer  # noqa: B018 - it is made when it is asked for
+
+
 def test_damaged_reasons_are_refused(made: Bundle, tmp_path: Path) -> None:
     folder = made.save(tmp_path)
     file = folder / "reasons.safetensors"
