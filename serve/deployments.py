@@ -188,7 +188,8 @@ class Features:
         )
         answers: list[Rows | BaseException] = []
         for request_rows in self.core.shared_out(rows, sizes):
-            asks = range(sum(sizes[: len(answers)]), sum(sizes[: len(answers) + 1]))
+            first = sum(sizes[: len(answers)])
+            asks = range(first, sum(sizes[: len(answers) + 1]))
             answers.append(next((failed[ask] for ask in asks if ask in failed), request_rows))
         return answers
 
@@ -216,7 +217,8 @@ class Features:
         bundle = self.shelf(part[0])
         with service_metrics.timed("features"):
             windows = await asyncio.to_thread(self.core.ready_windows, bundle, part[1])
-        risk_BH = await self.risk("risks", part[0]).remote(self.core.slim(windows, bundle))
+        slim = self.core.slim(windows, bundle)
+        risk_BH = await self.risk("risks", part[0]).remote(slim)
         return self.core.ready_rows(bundle, windows, risk_BH)
 
     async def about(self, bundle_id: str, fresh: bool = False) -> BundleFacts:

@@ -89,14 +89,16 @@ def load(store: Store, config: ServeConfig) -> LoadCounts | None:
         every = [part for name, part in parts.items() if _bucket(name) == bucket]
         _load_bucket(store, every, [parts[name] for name in names], aggregate)
     if trained != before_note.bundles:
-        store.assign({(FLEET, name): bundle for name, bundle in trained.items()}, stale=False)
+        of_fleet = {(FLEET, name): bundle for name, bundle in trained.items()}
+        store.assign(of_fleet, stale=False)
     rows = read_parquet(latest_file).to_pylist() if latest else []
     versions = store.versions()
     taken, others = _sorted_out(rows, store)
     store.take_predictions(taken, versions)
     store.mark_stale(others if latest or not trained else set(registry.kinds))
     store.remember(LOADED, now_note.model_dump_json())
-    return LoadCounts(len(new), len({_unit(row) for row in taken}), store.stale_count())
+    scored = {_unit(row) for row in taken}
+    return LoadCounts(len(new), len(scored), store.stale_count())
 
 
 def _sorted_out(
@@ -144,7 +146,10 @@ def _load_bucket(
     """Upsert the days from the first one of the new parts on, each as the jobs see it: from all
     parts of the bucket.
     """
-    days = [pc.min(part.to_table(columns=["date"])["date"]).as_py() for part in new]
+    days = []
+    for part in new:
+        dates = part.to_table(columns=["date"])["date"]
+        days.append(pc.min(dates).as_py())
     first = min((day for day in days if day is not None), default=None)
     if first is None:
         return

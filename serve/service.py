@@ -86,7 +86,8 @@ class Service:
         if explain:
             check_count(len(units), limits.explained_units, "units with explain=true")
         check_count(len(units), limits.units, "units", " (use /v1/predict/bulk)")
-        check_count(sum(len(unit.readings or ()) for unit in units), limits.readings, "readings")
+        readings = sum(len(unit.readings or ()) for unit in units)
+        check_count(readings, limits.readings, "readings")
 
         async def work() -> Rows:
             asks = await self._read_together(units)
@@ -111,7 +112,8 @@ class Service:
         if not alarmed:
             return rows
         try:
-            explained = await self.within(self.stages.explain([asks[n] for n in alarmed]))
+            alarmed_asks = [asks[n] for n in alarmed]
+            explained = await self.within(self.stages.explain(alarmed_asks))
         except HvacError:  # made before reasons, or of a family that has none: the risks stand
             return rows
         numbered: list[ExplainedRow] = []
@@ -135,15 +137,18 @@ class Service:
     async def bulk(self, table: pa.Table, sees: Callable[[str], bool]) -> pa.Table:
         """Predict ready windows; rows in their order, by horizon (columns: see `api.bulk`)."""
         check_count(table.num_rows, self.config.limits.windows, "windows")
-        numbered = table.append_column("row", pa.array(range(table.num_rows), pa.int64()))
+        numbers = pa.array(range(table.num_rows), pa.int64())
+        numbered = table.append_column("row", numbers)
         parts = await asyncio.to_thread(self._by_bundle, numbered, sees)
-        predictions = await self.within(asyncio.gather(*(self.stages.bulk(part) for part in parts)))
+        answers_to_come = asyncio.gather(*(self.stages.bulk(part) for part in parts))
+        predictions = await self.within(answers_to_come)
         answers = []
         for (_, windows), answer in zip(parts, predictions, strict=True):
             answers.append(_with_rows(answer, windows["row"].to_pylist()))
         for answer in answers:
             check_risks(answer["risk"].to_pylist(), answer["bundle_id"])
-        joined = pa.concat_tables(answers).sort_by([("row", "ascending"), ("horizon", "ascending")])
+        order = [("row", "ascending"), ("horizon", "ascending")]
+        joined = pa.concat_tables(answers).sort_by(order)
         for facility, count in Counter(table["facility_id"].to_pylist()).items():
             service_metrics.WINDOWS.labels(self.choice.label(facility), "ok").inc(count)
         return joined.drop_columns(["row"])

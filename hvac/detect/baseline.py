@@ -29,7 +29,8 @@ class WindowZScore:
 
     def window_scores(self, series: Series, cuts: SlidingWindows) -> Floats:
         """Return the highest score in each window; nan where too little of it was observed."""
-        return _where_observed(self._scores(series, cuts).max(axis=1), cuts, self.windows)
+        highest_B = self._scores(series, cuts).max(axis=1)
+        return _where_observed(highest_B, cuts, self.windows)
 
     def step_scores(self, series: Series, cuts: SlidingWindows) -> Floats:
         """Return a score per step: the mean over its windows, or that of the last ended window."""
@@ -39,8 +40,10 @@ class WindowZScore:
         x_BL = raw_windows(series, cuts.start_B, self.windows.length)
         centre_B1, spread_B1 = _centre_and_mad(x_BL)
         ended_T = last_ended(cuts.start_B, steps, self.windows.length)
-        score_T = np.abs(series.value_T - centre_B1[ended_T, 0]) / spread_B1[ended_T, 0]
-        return np.where(_scored_steps(cuts, steps, self.windows), score_T, np.nan)
+        distance_T = np.abs(series.value_T - centre_B1[ended_T, 0])
+        score_T = distance_T / spread_B1[ended_T, 0]
+        scored_T = _scored_steps(cuts, steps, self.windows)
+        return np.where(scored_T, score_T, np.nan)
 
     def _scores(self, series: Series, cuts: SlidingWindows) -> Floats:
         x_BL = raw_windows(series, cuts.start_B, self.windows.length)
@@ -63,12 +66,15 @@ class RecordZScore:
         for part in of_part(series, "train"):
             normal_T = part.value_T[part.observed_T & ~part.anomalous_T]
             centre_11, spread_11 = _centre_and_mad(normal_T[None])
-            fitted[part.record] = (float(centre_11[0, 0]), float(spread_11[0, 0]))
+            centre = float(centre_11[0, 0])
+            spread = float(spread_11[0, 0])
+            fitted[part.record] = (centre, spread)
         return cls(windows=windows, fitted=fitted)
 
     def window_scores(self, series: Series, cuts: SlidingWindows) -> Floats:
         """Return the highest score in each window; nan where too little of it was observed."""
-        score_BL = sliding_window_view(self._scores(series), self.windows.length)[cuts.start_B]
+        windows_TL = sliding_window_view(self._scores(series), self.windows.length)
+        score_BL = windows_TL[cuts.start_B]
         return _where_observed(score_BL.max(axis=1), cuts, self.windows)
 
     def step_scores(self, series: Series, cuts: SlidingWindows) -> Floats:

@@ -75,7 +75,8 @@ def _overlaid(series: Sequence[Series], words: DetectWords) -> Figure:
 
 def _kinds(series: Sequence[Series], kinds: Sequence[str], words: DetectWords) -> Figure:
     rows = math.ceil(len(kinds) / 3)
-    figure = Figure(figsize=(WIDTH, 1.9 * rows + 0.5), layout="constrained")
+    height = 1.9 * rows + 0.5
+    figure = Figure(figsize=(WIDTH, height), layout="constrained")
     grid = figure.subplots(rows, 3, squeeze=False).ravel()
     for axes, kind in zip(grid, kinds, strict=False):
         example, anomaly = _clear_example(series, kind)
@@ -111,7 +112,8 @@ def _clear_example(series: Sequence[Series], kind: str) -> tuple[Series, Anomaly
 
 def _records(series: Sequence[Series], words: DetectWords) -> Figure:
     names = list(dict.fromkeys(one.record for one in series))
-    figure = Figure(figsize=(WIDTH, 2.1 * len(names) + 0.5), layout="constrained")
+    height = 2.1 * len(names) + 0.5
+    figure = Figure(figsize=(WIDTH, height), layout="constrained")
     panels = figure.subplots(len(names), 1, squeeze=False)[:, 0]
     for axes, name in zip(panels, names, strict=True):
         axes.set_title(words.name("record", name))
@@ -169,7 +171,8 @@ def confusion_figure(counts: Mapping[str, Mapping[str, int]], *, language: str) 
             normal = [of_part["tn"], of_part["fp"]]
             anomalous = [of_part["fn"], of_part["tp"]]
             matrix = np.array([normal, anomalous])
-            shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
+            actual = matrix.sum(axis=1, keepdims=True)
+            shares = matrix / np.maximum(actual, 1)
             axes.imshow(shares, cmap="Blues", vmin=0, vmax=2)
             for (row, column), count in np.ndenumerate(matrix):
                 text = f"{count:,}"
@@ -224,7 +227,8 @@ def scores_figure(rows: Sequence[tuple[Series, Sequence[Track]]], *, language: s
     for _, tracks in rows:
         heights += [1.5, *[0.8] * len(tracks)]
     with style(language):
-        figure = Figure(figsize=(WIDTH, 1.05 * sum(heights) + 0.6), layout="constrained")
+        height = 1.05 * sum(heights) + 0.6
+        figure = Figure(figsize=(WIDTH, height), layout="constrained")
         grid = figure.subplots(len(heights), 1, squeeze=False, height_ratios=heights)
         panels = grid[:, 0].tolist()
         for series, tracks in rows:
@@ -261,7 +265,8 @@ def _draw_track(axes: Axes, series: Series, track: Track, words: DetectWords) ->
             highest = float(np.nanmax(track.score_T))
         top = min(highest, TOP * track.threshold) * 1.05
     axes.plot(place_T, track.score_T, color=FAINT, lw=0.7)
-    axes.vlines(place_T[alarm_T], 0, track.score_T[alarm_T], color=ALARM, lw=0.8)
+    alarm_scores = track.score_T[alarm_T]
+    axes.vlines(place_T[alarm_T], 0, alarm_scores, color=ALARM, lw=0.8)
     axes.axhline(track.threshold, color=INK, ls="--", lw=0.8)
     axes.set_ylim(0, max(top, track.threshold * 1.1))
     axes.set_ylabel(words.name("model_short", track.model), fontsize=7.5)

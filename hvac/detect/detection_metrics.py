@@ -63,7 +63,8 @@ def score_series(
     for member in series:
         cuts = cut_series(member, windows)
         score_B = model.window_scores(member, cuts)
-        scores.append(SeriesScores(member, cuts, score_B, model.step_scores(member, cuts)))
+        score_T = model.step_scores(member, cuts)
+        scores.append(SeriesScores(member, cuts, score_B, score_T))
     return scores
 
 
@@ -127,7 +128,8 @@ def window_result(scores: Sequence[SeriesScores], threshold: float) -> WindowRes
         zero_division=np.nan,
     )
     counts = confusion(alarm_B, y_B)
-    accuracy = share(int((alarm_B == y_B).sum()), len(y_B))
+    right = int((alarm_B == y_B).sum())
+    accuracy = share(right, len(y_B))
     if any(len(one.cuts.start_B) > 1 for one in scores):
         accuracy |= {"low": np.nan, "high": np.nan}
     return {
@@ -154,7 +156,8 @@ def event_result(scores: Sequence[SeriesScores], outcome: DetectionOutcome) -> E
         groups.append(one.series.record if clocked else _length_class(len(one.series)))
     by_kind = {}
     for kind in sorted({event.anomaly.kind for event in outcome.events}):
-        by_kind[kind] = _counts([event for event in outcome.events if event.anomaly.kind == kind])
+        of_kind = [event for event in outcome.events if event.anomaly.kind == kind]
+        by_kind[kind] = _counts(of_kind)
     by_group = {}
     for group in sorted(set(groups), key=_order):
         by_group[group] = _group(group, groups, scores, outcome)
@@ -218,7 +221,9 @@ def _length_class(steps: int) -> str:
 
 def _order(group: str) -> tuple[int, str]:
     first = group.partition("-")[0]
-    return (int(first), "") if first.isdigit() else (0, group)
+    if first.isdigit():
+        return int(first), ""
+    return 0, group
 
 
 def chance(outcome: DetectionOutcome) -> float:

@@ -119,7 +119,8 @@ def _counts_table(
     rows = []
     for part, counts in by_part.items():
         cells = [plain(counts[key]) for key in columns]
-        rows.append(Row(head=Cell(words.name("part", part)), cells=cells))
+        part_name = words.name("part", part)
+        rows.append(Row(head=Cell(part_name), cells=cells))
     head = [words("table.part"), *(words(f"table.{key}") for key in columns)]
     return Table(caption=words(f"caption.{caption}"), head=head, rows=rows)
 
@@ -162,7 +163,8 @@ def _classification(view: DetectionView, part: str) -> Table:
     for name, row in report.items():
         cells = [Cell(show(row[key])) for key in ("precision", "recall", "f1-score")]
         cells.append(plain(row["support"]))
-        rows.append(Row(head=Cell(words.name("class", name)), cells=cells))
+        class_name = words.name("class", name)
+        rows.append(Row(head=Cell(class_name), cells=cells))
     model = words.name("model", DETECTOR)
     caption = words("caption.report", model=model, part=words.name("part", part))
     head = [words(f"table.{key}") for key in ("class", "precision", "recall", "f1", "support")]
@@ -204,7 +206,8 @@ def honesty(view: DetectionView) -> list[Block]:
     lines.append(words("honesty.once"))
     for model, threshold in view.results["thresholds"].items():
         if note := threshold["note"]:
-            lines.append(words("note.threshold", model=words.name("model", model), note=note))
+            model_name = words.name("model", model)
+            lines.append(words("note.threshold", model=model_name, note=note))
     return [Note(line, kind="item") for line in lines]
 
 
@@ -219,7 +222,8 @@ def detection_provenance(view: DetectionView) -> list[Block]:
     facts["channels"] = channels
     rows = []
     for key, value in facts.items():
-        rows.append(Row(head=Cell(words(f"fact.{key}")), cells=[_fact(value)]))
+        title = Cell(words(f"fact.{key}"))
+        rows.append(Row(head=title, cells=[_fact(value)]))
     return [
         Table(caption=words("caption.run"), rows=rows),
         Note(words("caption.command")),

@@ -231,8 +231,10 @@ def _event(
     alarm_A = start + np.flatnonzero(scored.score_T[start:stop] >= threshold)
     first_alarm = None
     if len(alarm_A):
-        first_alarm = int(known_at(alarm_A[:1], len(scored.series), windows)[0])
-    return EventOutcome(number, anomaly, (stop - start) * unit_of(scored.series), first_alarm)
+        known_1 = known_at(alarm_A[:1], len(scored.series), windows)
+        first_alarm = int(known_1[0])
+    reach = (stop - start) * unit_of(scored.series)
+    return EventOutcome(number, anomaly, reach, first_alarm)
 
 
 def _scored_steps(

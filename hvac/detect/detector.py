@@ -64,8 +64,10 @@ class Detector:
         """
         raw = raw_windows(series, cuts.start_B, self.windows.length)
         x_BCL = shown(raw, series, self.windows)
-        probability_B = expit(self.model.score(as_windows(x_BCL))[:, 0])
-        return np.where(cuts.observed_B >= self.windows.least_observed, probability_B, np.nan)
+        logit_B = self.model.score(as_windows(x_BCL))[:, 0]
+        probability_B = expit(logit_B)
+        observed_B = cuts.observed_B >= self.windows.least_observed
+        return np.where(observed_B, probability_B, np.nan)
 
     def step_scores(self, series: Series, cuts: SlidingWindows) -> Floats:
         """Return window scores joined to a score per step."""

@@ -80,7 +80,9 @@ def standing(one: FoundAndFalse, other: FoundAndFalse) -> str:
     >>> standing({"found": 2, "false_alarms": 5}, {"found": 1, "false_alarms": 3})
     'mixed'
     """
-    gains = (one["found"] - other["found"], other["false_alarms"] - one["false_alarms"])
+    more_found = one["found"] - other["found"]
+    fewer_false = other["false_alarms"] - one["false_alarms"]
+    gains = (more_found, fewer_false)
     if not any(gains):
         return "level"
     if min(gains) >= 0:

@@ -127,14 +127,16 @@ def _read(record: RecordConfig, config: RecordsConfig) -> tuple[Times, Floats, d
     value_N = np.asarray(numbers.value, dtype=np.float64)
     value_N = np.where(np.isfinite(value_N), value_N, np.nan)
     dated_N = ~np.isnat(time_N)
-    readings = pd.Series(value_N[dated_N], index=time_N[dated_N]).sort_index()
+    readings = pd.Series(value_N[dated_N], index=time_N[dated_N])
+    readings = readings.sort_index()
     if readings.index.nunique() < 2:
         raise InputError(
             f"{record.path}: expected at least two readings with a time, found"
             f" {readings.index.nunique()}"
         )
     merged = readings.groupby(level=0).mean()
-    gaps, often = np.unique(np.diff(merged.index.to_numpy()), return_counts=True)
+    steps = np.diff(merged.index.to_numpy())
+    gaps, often = np.unique(steps, return_counts=True)
     step = pd.Timedelta(gaps[np.argmax(often)])
     gridded = merged.resample(step, origin="start").mean()
     counts: dict[str, Json] = {
@@ -146,7 +148,8 @@ def _read(record: RecordConfig, config: RecordsConfig) -> tuple[Times, Floats, d
         "steps": len(gridded),
         "filled": int(gridded.isna().sum()),
     }
-    return gridded.index.to_numpy().astype("datetime64[s]"), gridded.to_numpy(), counts
+    time_T = gridded.index.to_numpy().astype("datetime64[s]")
+    return time_T, gridded.to_numpy(), counts
 
 
 def _spans(

@@ -102,7 +102,8 @@ def moment(series: Series, step: int | None) -> str | None:
         return None
     if series.time_T is None:
         return str(step)
-    return str(series.time_T[step].astype("datetime64[s]")).replace("T", " ")
+    moment_s = series.time_T[step].astype("datetime64[s]")
+    return str(moment_s).replace("T", " ")
 
 
 def of_part(series: Iterable[Series], part: str) -> list[Series]:
@@ -127,7 +128,8 @@ def fill(value_T: Floats) -> tuple[Floats, Bools]:
         raise InputError(f"a series of {len(value_T)} steps has no value at all: leave it out")
     place_T = np.where(observed_T, np.arange(len(value_T)), -1)
     last_T = np.maximum.accumulate(place_T)
-    return value_T[np.where(last_T < 0, np.argmax(observed_T), last_T)], observed_T
+    source_T = np.where(last_T < 0, np.argmax(observed_T), last_T)
+    return value_T[source_T], observed_T
 
 
 def reference_of(value_T: Floats) -> Reference:
@@ -199,7 +201,8 @@ def facts_of(series: Sequence[Series]) -> list[SeriesFacts]:
     for one in series:
         anomalies: list[StoredAnomaly] = []
         for kind, start, end, size in one.anomalies:
-            anomalies.append((kind, start, end, size if np.isfinite(size) else None))
+            stored_size = size if np.isfinite(size) else None
+            anomalies.append((kind, start, end, stored_size))
         facts.append({"anomalies": anomalies, "reference": one.reference})
     return facts
 

@@ -117,14 +117,20 @@ def _rich(config: RichConfig, record: str, part: str, rng: np.random.Generator) 
     low, high = np.log(config.length)
     steps = round(np.exp(rng.uniform(low, high)))
     pattern_T = _daily_weekly(steps, rng) if rng.random() < 0.4 else _waves(steps, rng)
-    trend_T = rng.normal(0, 1.0) * np.linspace(0, 1, steps) * (rng.random() < 0.5)
+    rise_T = rng.normal(0, 1.0) * np.linspace(0, 1, steps)
+    trend_T = rise_T * (rng.random() < 0.5)
     value_T = pattern_T + trend_T + _coloured_noise(steps, rng)
-    value_T = rng.uniform(-50, 50) + value_T / np.std(value_T) * np.exp(rng.normal(0, 1))
-    reference = Reference(float(np.median(value_T)), float(np.std(value_T)))
+    level = rng.uniform(-50, 50)
+    scale = np.exp(rng.normal(0, 1))
+    value_T = level + value_T / np.std(value_T) * scale
+    middle = float(np.median(value_T))
+    spread = float(np.std(value_T))
+    reference = Reference(middle, spread)
     anomalies = []
     for start, stop in _slots(config, steps, rng):
         drawn = draw_anomalies(config.anomalies, stop - start, rng)
-        anomalies.append(drawn._replace(start=drawn.start + start, end=drawn.end + start))
+        first = drawn.start + start
+        anomalies.append(drawn._replace(start=first, end=drawn.end + start))
         value_T = put(value_T, anomalies[-1], reference, rng)
     return plain_series(value_T, record=record, part=part, anomalies=tuple(anomalies))
 
@@ -145,8 +151,11 @@ def _waves(steps: int, rng: np.random.Generator) -> Floats:
     place_T = np.arange(steps)
     wave_T = np.zeros(steps)
     for _ in range(rng.integers(1, 4)):
-        period = np.exp(rng.uniform(np.log(8), np.log(200)))
-        wave_T += rng.uniform(0.3, 1) * np.sin(2 * np.pi * (place_T / period + rng.random()))
+        log_period = rng.uniform(np.log(8), np.log(200))
+        period = np.exp(log_period)
+        height = rng.uniform(0.3, 1)
+        turns_T = place_T / period + rng.random()
+        wave_T += height * np.sin(2 * np.pi * turns_T)
     return wave_T
 
 
@@ -157,7 +166,8 @@ def _daily_weekly(steps: int, rng: np.random.Generator) -> Floats:
         np.sin(2 * np.pi * (hour_T % 24 - rng.uniform(5, 8)) / 24), rng.uniform(-0.5, 0)
     )
     resting_T = hour_T // 24 % 7 >= 5
-    return np.asarray(np.where(resting_T, rng.uniform(0.1, 0.9), 1.0) * day_T)
+    share_T = np.where(resting_T, rng.uniform(0.1, 0.9), 1.0)
+    return np.asarray(share_T * day_T)
 
 
 def _coloured_noise(steps: int, rng: np.random.Generator) -> Floats:
@@ -165,4 +175,5 @@ def _coloured_noise(steps: int, rng: np.random.Generator) -> Floats:
     keep = rng.uniform(0, 0.9)
     std = rng.uniform(0.05, 0.3)
     noise_T = rng.normal(0, std, steps)
-    return np.asarray(lfilter([np.sqrt(1 - keep**2)], [1, -keep], noise_T))
+    gain = np.sqrt(1 - keep**2)
+    return np.asarray(lfilter([gain], [1, -keep], noise_T))

@@ -21,7 +21,8 @@ from hvac.arrays import Bools, Float32s, Floats
 from hvac.features.table import Windows
 from hvac.models.family import NEEDS, Encoding
 from hvac.models.fittable import Network, Weights
-from hvac.models.network import Chosen, NetworkModel, Shape, TrainingConfig, side_by_side
+from hvac.models.network import NetworkModel, Shape, TrainingConfig
+from hvac.models.network_inputs import Chosen, side_by_side
 from hvac.models.scaling import fit_scaler
 
 Block = Literal["embedding", "features", "context", "mean_tokens", "untrained"]

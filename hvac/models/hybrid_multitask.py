@@ -25,7 +25,8 @@ from hvac.features.table import Windows
 from hvac.models.family import Encoding
 from hvac.models.fittable import Network
 from hvac.models.losses import Weighing, focal_terms
-from hvac.models.network import NetworkModel, Shape, TrainingConfig, side_by_side
+from hvac.models.network import NetworkModel, Shape, TrainingConfig
+from hvac.models.network_inputs import side_by_side
 
 TINY = 1e-6
 

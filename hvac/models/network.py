@@ -6,15 +6,13 @@ ensemble members.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
 from typing import Generic, Literal, NamedTuple, Self, TypeVar
 
 import numpy as np
 import torch
 from pydantic import Field
 
-from hvac.arrays import AnyArray, AnyFloats, Bools, Float32s, Floats
+from hvac.arrays import AnyFloats, Float32s, Floats
 from hvac.config import Share
 from hvac.errors import BundleError
 from hvac.features.table import Windows
@@ -22,11 +20,11 @@ from hvac.models.family import CrossFit, Encoding, FamilyConfig, Fitting, Folds,
 from hvac.models.fit_rows import Rows, count
 from hvac.models.fittable import Network
 from hvac.models.fitting import FitState, fit_network
+from hvac.models.network_inputs import Chosen, chosen_columns, network_parts, points_of
 from hvac.models.scaling import Scaler, fit_scaler
 
 SCORE_BATCH = 4096
 SMALL = 4096  # sizes of a network that any may have
-Chosen = Bools | None
 
 
 class TrainingConfig(FamilyConfig):
@@ -158,7 +156,7 @@ class NetworkModel(Generic[Settings]):
         return np.concatenate(parts)
 
     def _scaled(self, windows: Windows) -> tuple[Float32s, ...]:
-        raw = _chosen(self.inputs(windows, self.config), self.chosen_N)
+        raw = chosen_columns(self.inputs(windows, self.config), self.chosen_N)
         for inputs, expected in zip(raw, self.shape.columns, strict=True):
             if inputs.shape[-1] != expected:
                 raise BundleError(
@@ -212,7 +210,7 @@ class NetworkModel(Generic[Settings]):
         """
         raw = cls.inputs(train, config)
         chosen_N = cls.choose(raw[0], train, config)
-        raw = _chosen(raw, chosen_N)
+        raw = chosen_columns(raw, chosen_N)
         scalers = tuple(cls.scaler(input_BSN, number) for number, input_BSN in enumerate(raw))
         y_BH, _ = train.labels
         positions = tuple(input_BSN.shape[1] for input_BSN in raw)
@@ -269,35 +267,6 @@ class NetworkModel(Generic[Settings]):
         return cls.fit(train, tune, config, fitting)
 
 
-def _chosen(inputs: tuple[Float32s, ...], chosen_N: Chosen) -> tuple[Float32s, ...]:
-    """Keep the chosen columns of the first input.
-
-    Raises:
-        BundleError: if it has another number of columns.
-    """
-    if chosen_N is None:
-        return inputs
-    if inputs[0].shape[-1] != len(chosen_N):
-        raise BundleError(
-            f"windows have {inputs[0].shape[-1]} inputs, the model expects {len(chosen_N)}"
-        )
-    return inputs[0][..., chosen_N], *inputs[1:]
-
-
-def network_parts(windows: Windows, folds: Folds, fold: int | None) -> tuple[Windows, Windows]:
-    """Return the training and the tuning windows outside of a fold (None: all of them).
-
-    Where no training unit is left outside the fold, as with one unit, nothing is held out.
-    """
-    split_B = windows.column("split")
-    train_B = split_B == "train"
-    tune_B = split_B == "tune"
-    outside_B = folds.fold_B != fold if fold is not None else np.ones(len(windows), dtype=bool)
-    if not (train_B & outside_B).any():
-        outside_B = np.ones(len(windows), dtype=bool)
-    return windows.take(train_B & outside_B), windows.take(tune_B & outside_B)
-
-
 def fit_name(name: str, fold: int | None) -> str:
     """Name one of a network's fits.
 
@@ -305,17 +274,3 @@ def fit_name(name: str, fold: int | None) -> str:
     ('neural#0', '#all')
     """
     return f"{name}#{'all' if fold is None else fold}"
-
-
-def points_of(windows: Windows) -> int:
-    """Return the number of points, from whichever array carries it."""
-    arrays = (windows.f_BCF, windows.x_BCL, windows.z_BCE)
-    return next((a.shape[1] for a in arrays if a is not None), 1)
-
-
-def side_by_side(arrays: Sequence[AnyArray]) -> Float32s:
-    """Join arrays [B, …], flattened: [B, 1, N]."""
-    flat = [
-        np.asarray(a, dtype=np.float32).reshape(len(a), 1, math.prod(a.shape[1:])) for a in arrays
-    ]
-    return np.concatenate(flat, axis=2)

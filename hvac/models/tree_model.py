@@ -62,4 +62,5 @@ class TreeModel:
 
 def width_of(windows: Windows, needs: tuple[str, ...]) -> int:
     """Return how many inputs the windows have."""
-    return int(inputs(windows.take(np.arange(0)), needs).shape[1])
+    none = windows.take(np.arange(0))
+    return int(inputs(none, needs).shape[1])

@@ -91,7 +91,8 @@ def join_trees(trees: Sequence[TreeNodes], *, base: float) -> Trees:
 
     feature_K = column(0).astype(np.int64)
     right_K = column(4).astype(np.int64)
-    split_K = np.where(feature_K < 0, LEAF, 2 * feature_K + (column(2) != 0))
+    inner_K = 2 * feature_K + (column(2) != 0)
+    split_K = np.where(feature_K < 0, LEAF, inner_K)
     threshold_K = _rounded_down(column(1).astype(np.float64))
     return Trees(
         base=np.array([base]),
@@ -164,8 +165,10 @@ def check_trees(trees: Trees, width: int) -> None:
         & (nodes + 1 < len(nodes))
         & (split_K >> 1 < width)
     )
-    roots_inside = bool(((root_T >= 0) & (root_T < len(nodes))).all())
-    if not (roots_inside and inside_K[inner_K].all() and (split_K[~inner_K] == LEAF).all()):
+    inside_T = (root_T >= 0) & (root_T < len(nodes))
+    roots_inside = bool(inside_T.all())
+    leaves_marked = (split_K[~inner_K] == LEAF).all()
+    if not (roots_inside and inside_K[inner_K].all() and leaves_marked):
         raise BundleError("its trees are damaged: a node leads back, or outside")
 
 

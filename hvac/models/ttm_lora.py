@@ -25,7 +25,8 @@ from hvac.features.encoder import Encoder, hidden_tokens
 from hvac.features.table import Windows
 from hvac.models.family import Encoding
 from hvac.models.fittable import Network, Weights
-from hvac.models.network import NetworkModel, Shape, TrainingConfig, side_by_side
+from hvac.models.network import NetworkModel, Shape, TrainingConfig
+from hvac.models.network_inputs import side_by_side
 from hvac.models.scaling import Scaler
 
 TINY_STD = 1e-6
@@ -82,7 +83,9 @@ class Adapted(Network):
         if config.adapt == "lora":
             add_adapters(self.base, config)
         self.decodes = bool(self.base.config.use_decoder)
-        width = self.base.config.d_model + (self.base.config.decoder_d_model if self.decodes else 0)
+        width = self.base.config.d_model
+        if self.decodes:
+            width += self.base.config.decoder_d_model
         self.head = nn.ModuleDict(
             {
                 "norm": nn.LayerNorm(shape.points * width),
@@ -106,7 +109,8 @@ class Adapted(Network):
     def pooled(self, value_BCL: torch.Tensor) -> torch.Tensor:
         """Return one vector per point, pooled as the encoder pools: [B, C, E]."""
         token_NPE = hidden_tokens(self._tokens, self.base.config, value_BCL.flatten(0, 1))
-        return self.encoder.pool(token_NPE).reshape(*value_BCL.shape[:2], -1)
+        pooled_NE = self.encoder.pool(token_NPE)
+        return pooled_NE.reshape(*value_BCL.shape[:2], -1)
 
     def _tokens(self, series_NL1: torch.Tensor, **extra: torch.Tensor) -> SimpleNamespace:
         if not self.decodes:

@@ -35,7 +35,8 @@ def sorted_codes(column: pa.ChunkedArray) -> tuple[list[str], Ints]:
     order = sorted(range(len(names)), key=names.__getitem__)
     rank = np.empty(len(order), dtype=np.int64)
     rank[order] = np.arange(len(order))
-    return [names[i] for i in order], rank[array.indices.to_numpy(zero_copy_only=False)]
+    codes = array.indices.to_numpy(zero_copy_only=False)
+    return [names[i] for i in order], rank[codes]
 
 
 def _column(table: pa.Table, name: str) -> Floats:
@@ -108,7 +109,8 @@ def _overlap(
     series: Ints, day: DayNumbers, second: DayNumbers | None, file: Ints | None, value: Floats
 ) -> tuple[Positions, Overlap]:
     """Return the order by series, day, time of day and file, and which do not count in it."""
-    second = np.full(len(day), NO_TIME, dtype=np.int32) if second is None else second
+    if second is None:
+        second = np.full(len(day), NO_TIME, dtype=np.int32)
     file = np.zeros(len(day), dtype=np.int64) if file is None else file
     order = np.lexsort((file, np.maximum(second, 0), day, series))
     readings = ReadingTimes(series, day, second, file, value)

@@ -82,7 +82,8 @@ class Departures:
 
 def _log_sums(hazard: Floats) -> Floats:
     """Return the sums of log(1 - hazard) over the days before each day."""
-    return np.append(0.0, np.cumsum(np.log1p(-np.minimum(hazard, CERTAIN))))
+    staying = np.log1p(-np.minimum(hazard, CERTAIN))
+    return np.append(0.0, np.cumsum(staying))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,7 +124,8 @@ class FollowUp:
         last 7 days before the administrative end cannot hold a departure, so they cost nothing.
         """
         start_B = end_day_B.astype(np.int64)
-        stop_BH = np.maximum(np.minimum(decided_BH, self.end - SETTLE_DAYS), start_B[:, None])
+        settled_BH = np.minimum(decided_BH, self.end - SETTLE_DAYS)
+        stop_BH = np.maximum(settled_BH, start_B[:, None])
         since_B = days_since_event(end_day_B, self.targets)
         chance_BH = self.departures.still_followed(start_B, stop_BH, since_B)
         return 1 / np.maximum(chance_BH, 1 / HIGHEST_WEIGHT)
@@ -165,7 +167,8 @@ def follow_ups(
     >>> follow_up.until, follow_up.end, follow_up.departures.calendar_D[60].item()
     (60, 99, 0.5)
     """
-    ends = administrative_ends({unit: last for unit, (_, last) in days.items()}, targets)
+    last_days = {unit: last for unit, (_, last) in days.items()}
+    ends = administrative_ends(last_days, targets)
     for unit, end in (registered_ends or {}).items():
         if end is not None and unit in days:
             ends[unit] = end
@@ -247,7 +250,8 @@ def _departures(units: Sequence[FollowUp]) -> Departures:
     weights limits what a single unit can do.
     """
     first_day = min((unit.first for unit in units), default=0)
-    risk_D = np.zeros(max((unit.end for unit in units), default=0) + 1 - first_day)
+    last_end = max((unit.end for unit in units), default=0)
+    risk_D = np.zeros(last_end + 1 - first_day)
     risk_A = np.zeros(AFTER_DAYS + 2)
     departed: list[tuple[int, int]] = []
     for unit in units:
@@ -279,7 +283,8 @@ def _two_causes(
     for _ in range(ROUNDS if len(day_N) else 0):
         other_D = np.bincount(day_N, 1 - share_N, minlength=len(risk_D))
         calendar_D = other_D / np.maximum(risk_D, 1)
-        after_A = np.bincount(since_N, share_N, minlength=len(risk_A)) / np.maximum(risk_A, 1)
+        departed_A = np.bincount(since_N, share_N, minlength=len(risk_A))
+        after_A = departed_A / np.maximum(risk_A, 1)
         event_N = after_A[since_N[soon_N]]
         other_N = calendar_D[day_N[soon_N]]
         share_N[soon_N] = event_N / (event_N + other_N)

@@ -141,7 +141,8 @@ def daily(readings: pa.Table, aggregate: Aggregate) -> pa.Table:
 
 
 def _texts(names: list[str], code: Ints) -> pa.Array:
-    return pa.array(np.asarray(names, dtype=object)[code], pa.string())
+    name = np.asarray(names, dtype=object)[code]
+    return pa.array(name, pa.string())
 
 
 def _numbers(column: Floats) -> pa.Array:
@@ -167,7 +168,8 @@ def _panel(
 ) -> Panel | None:
     """Lay sorted days of one unit on a grid; None where none is of these points."""
     columns = {name: column for column, name in enumerate(points)}
-    column_N = np.array([columns.get(name, -1) for name in names])[long.point]
+    column_by_code = np.array([columns.get(name, -1) for name in names])
+    column_N = column_by_code[long.point]
     long = DailyReadings(*(values[column_N >= 0] for values in long))
     if not len(long.day):
         return None
@@ -204,7 +206,8 @@ def _limit_grid(
     for column in range(shape[1]):
         rows = np.flatnonzero(np.isfinite(limit_TC[:, column]))
         if len(rows):
-            last = np.searchsorted(rows, np.arange(shape[0]), side="right") - 1
+            behind = np.searchsorted(rows, np.arange(shape[0]), side="right")
+            last = behind - 1
             held = limit_TC[rows[np.maximum(last, 0)], column]
             limit_TC[:, column] = np.where(last >= 0, held, np.nan)
     return limit_TC

@@ -45,7 +45,8 @@ def folded(text: str) -> str:
     ('ahu-01', 'failure')
     """
     plain = unicodedata.normalize("NFKC", text).translate(_DASHES).replace("\u200b", "")
-    return re.sub(r" ?([-_/.:]) ?", r"\1", " ".join(plain.casefold().split()))
+    spaced = " ".join(plain.casefold().split())
+    return re.sub(r" ?([-_/.:]) ?", r"\1", spaced)
 
 
 def notes_on_twins(units: Collection[Unit]) -> list[str]:
@@ -53,7 +54,8 @@ def notes_on_twins(units: Collection[Unit]) -> list[str]:
     twins = [sorted(spellings) for spellings in _by_folded(units).values() if len(spellings) > 1]
     if not twins:
         return []
-    named = ", ".join(" and ".join(map(_name, spellings)) for spellings in sorted(twins)[:NAMED])
+    first = sorted(twins)[:NAMED]
+    named = ", ".join(" and ".join(map(_name, spellings)) for spellings in first)
     return [
         f"readings: {len(twins)} ids are written in several ways, each taken for equipment of its"
         f" own ({named}): write them in one way"
@@ -118,7 +120,8 @@ def join_units(table: pa.Table, units: Collection[Unit], *, once: bool = False) 
     joined = [respelled.get(unit, unit) for unit in given]
     strangers = Counter(unit for unit in joined if unit not in known)
     for name in Unit._fields:
-        table = with_column(table, name, [getattr(unit, name) for unit in joined], pa.string())
+        values = [getattr(unit, name) for unit in joined]
+        table = with_column(table, name, values, pa.string())
     return Joined(table, len(joined) - strangers.total(), respelled, strangers)
 
 

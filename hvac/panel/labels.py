@@ -78,7 +78,9 @@ def value_labels(
     A label is whether the value of any point *on* day end + h is outside its limits.
     """
     with np.errstate(invalid="ignore"):
-        outside_T = np.any((panel.value_TC < lower_TC) | (panel.value_TC > upper_TC), axis=1)
+        below_TC = panel.value_TC < lower_TC
+        above_TC = panel.value_TC > upper_TC
+        outside_T = np.any(below_TC | above_TC, axis=1)
     observed_T = np.any(panel.observed_TC, axis=1)
     row_BH = end_day_B[:, None] + np.array(horizons) - panel.first_day
     inside_BH = row_BH < len(outside_T)

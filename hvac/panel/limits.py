@@ -51,7 +51,8 @@ def sample_values(panel: Panel, *, normalise: str, training_end: int) -> dict[st
         if scale.ready_C[c] > training_end or not len(rows):
             continue
         count = min(len(rows), SAMPLES_PER_SERIES)
-        rows = rows[np.linspace(0, len(rows) - 1, count).astype(int)]
+        places = np.linspace(0, len(rows) - 1, count)
+        rows = rows[places.astype(int)]
         deviation = panel.value_TC[rows, c] - scale.centre_TC[rows, c]
         samples[name] = deviation / scale.spread_TC[rows, c]
     return samples

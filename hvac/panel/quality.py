@@ -80,7 +80,8 @@ def _has_sentinel(value_N: Floats, centre: float, spread: float) -> bool:
     mark_N = value_N[np.isin(value_N, SENTINELS)]
     far_N = np.abs(mark_N - centre) / spread > FAR
     small_N = np.abs(mark_N) < SURE  # 255 may be a value
-    return bool(far_N[~small_N].any() or (far_N & small_N).sum() > 1)
+    large_is_far = far_N[~small_N].any()
+    return bool(large_is_far or (far_N & small_N).sum() > 1)
 
 
 def _is_flat(value_N: Floats) -> bool:
@@ -90,7 +91,8 @@ def _is_flat(value_N: Floats) -> bool:
     if (value_N[-FLAT_READINGS:] != value_N[-1]).any():
         return False
     same = np.diff(value_N) == 0
-    standing = len(same) - int(np.flatnonzero(~same).max(initial=-1)) - 1
+    last_change = int(np.flatnonzero(~same).max(initial=-1))
+    standing = len(same) - last_change - 1
     earlier = same[: len(same) - standing]
     return bool(len(earlier) >= FLAT_READINGS and earlier.mean() <= RARELY)
 
@@ -118,4 +120,5 @@ def _jump(row_N: Positions, value_N: Floats, row: int) -> int | None:
 
 
 def _spread(value_N: Floats) -> float:
-    return 1.4826 * float(np.median(np.abs(value_N - np.median(value_N))))
+    distance_N = np.abs(value_N - np.median(value_N))
+    return 1.4826 * float(np.median(distance_N))

@@ -170,7 +170,8 @@ def _installed_late(units: pa.Table, *, file: str) -> pa.Table:
 
     The register then describes the machine that replaced the one that was read.
     """
-    late_U = pc.fill_null(pc.greater(units["install_date"], units["first_date"]), False).to_numpy()
+    late = pc.greater(units["install_date"], units["first_date"])
+    late_U = pc.fill_null(late, False).to_numpy()
     rejects = Rejects(file, np.arange(1, len(units) + 1))
     installed = units["install_date"].cast(pa.string())
     parts = (units["facility_id"], "/", units["equipment_id"], ": ", installed)

@@ -63,7 +63,8 @@ class Registry:
         rows = read_parquet(folder / "points.parquet").to_pylist()
         units = read_parquet(folder / "units.parquet")
         if "end_of_follow_up" not in units.column_names:  # of an earlier version
-            units = units.append_column("end_of_follow_up", pa.nulls(len(units), pa.date32()))
+            unknown = pa.nulls(len(units), pa.date32())
+            units = units.append_column("end_of_follow_up", unknown)
         return cls(
             units=units,
             events=read_parquet(folder / "events.parquet"),

@@ -97,7 +97,8 @@ def first_rows(panel: Panel, c: int) -> Positions:
 
 def days_left(panel: Panel, c: int, end_day: int) -> int | None:
     """Return how many days a point still learns on a day; None where it seems to be read daily."""
-    rows = np.flatnonzero(panel.observed_TC[: max(end_day - panel.first_day + 1, 0), c])
+    stop = max(end_day - panel.first_day + 1, 0)
+    rows = np.flatnonzero(panel.observed_TC[:stop, c])
     if len(rows) < 2:
         return None
     gap = _gap(rows[: LEAST_READINGS * 5])

@@ -15,7 +15,8 @@ def series_table(readings: pa.Table) -> pa.Table:
 
     Returns ids, `date_min`, `date_max`, `date_count`, `limited_sum`.
     """
-    table = readings.append_column("limited", pc.cast(_has_limit(readings), pa.int64()))
+    limited = pc.cast(_has_limit(readings), pa.int64())
+    table = readings.append_column("limited", limited)
     counts = [("date", "min"), ("date", "max"), ("date", "count"), ("limited", "sum")]
     return table.group_by(KEYS).aggregate(counts)
 
@@ -35,4 +36,5 @@ def joined_series(series: pa.Table) -> pa.Table:
     """Join the rows of all files: one row per point of a unit."""
     table = series.group_by(KEYS).aggregate(list(JOINED.items()))
     columns = [f"{name}_{how}" for name, how in JOINED.items()]
-    return table.select([*KEYS, *columns]).rename_columns([*KEYS, *JOINED])
+    chosen = table.select([*KEYS, *columns])
+    return chosen.rename_columns([*KEYS, *JOINED])

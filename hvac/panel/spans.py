@@ -27,7 +27,8 @@ def readings_by_month(readings: pa.Table) -> pa.Table:
 
     The columns are `facility_id`, `equipment_id`, `month` (its first day) and `readings`.
     """
-    month = pc.cast(pc.floor_temporal(readings["date"], unit="month"), pa.date32())
+    month = pc.floor_temporal(readings["date"], unit="month")
+    month = pc.cast(month, pa.date32())
     table = readings.select(list(Unit._fields)).append_column("month", month)
     keys = [*Unit._fields, "month"]
     counts = table.group_by(keys).aggregate([([], "count_all")])

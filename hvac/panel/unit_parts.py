@@ -143,7 +143,8 @@ def facility_parts(
     parts: dict[Unit, Part] = {}
     for units in dealt.values():
         others = [unit for unit in units if unit.facility_id != test]
-        validation = max(len(others) - max(round(len(others) * 0.25), 2), 1)
+        quarter = max(round(len(others) * 0.25), 2)
+        validation = max(len(others) - quarter, 1)
         for place, unit in enumerate(others):
             parts[unit] = "train" if place < validation else "validation"
     return parts | {unit: "test" for unit in classes if unit.facility_id == test}

@@ -122,8 +122,10 @@ def fit_scale(panel: Panel, normalise: str) -> Scale:
     width_TC = panel.upper_TC - panel.lower_TC
     usable_TC = np.nan_to_num(width_TC) > 0
     first_usable_C = panel.first_day + usable_TC.argmax(axis=0)
-    ready_C = np.where(usable_TC.any(axis=0), first_usable_C, NEVER).astype(np.int32)
-    return Scale(panel.lower_TC, np.where(usable_TC, width_TC, np.nan), ready_C, point_rhythm)
+    ready_C = np.where(usable_TC.any(axis=0), first_usable_C, NEVER)
+    ready_C = ready_C.astype(np.int32)
+    spread_TC = np.where(usable_TC, width_TC, np.nan)
+    return Scale(panel.lower_TC, spread_TC, ready_C, point_rhythm)
 
 
 def _baseline(panel: Panel, point_rhythm: Rhythm) -> tuple[Floats, Floats, DayNumbers]:

@@ -45,7 +45,8 @@ def id_text(column: Column) -> pa.StringArray:
         return pa.array([""] * len(column), pa.string())
     binary = (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_fixed_size_binary)
     if any(test(kind) for test in binary):
-        return as_text(pa.array(map(_utf8, column.to_pylist()), pa.string()))
+        texts = pa.array(map(_utf8, column.to_pylist()), pa.string())
+        return as_text(texts)
     if pa.types.is_floating(kind) or pa.types.is_decimal(kind):
         return pa.array(map(_number_text, column.to_pylist()), pa.string())
     return as_text(column)
@@ -73,7 +74,9 @@ def id_states(text: pa.StringArray) -> Int8s:
     >>> id_states(pa.array(["本社/北館", "", "nan", "a\\x00b", "x" * 129])).tolist()
     [0, 1, 1, 3, 2]
     """
-    absent = flags(pc.or_(pc.equal(text, ""), pc.is_in(text, pa.array(NO_IDS))))
+    empty = pc.equal(text, "")
+    no_id = pc.is_in(text, pa.array(NO_IDS))
+    absent = flags(pc.or_(empty, no_id))
     long = flags(pc.greater(pc.utf8_length(text), ID_CHARACTERS))
     odd = flags(pc.match_substring_regex(text, r"\p{Cc}"))
     states = np.select([absent, long, odd], [NO_ID, LONG_ID, ODD_ID], ID_READ)

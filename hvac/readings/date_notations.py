@@ -130,7 +130,8 @@ def _by_format(text: pa.StringArray, style: DateStyle) -> WrittenDates:
     valid = parsed.notna().to_numpy()
     second = np.where(ends_day & valid, DAY_SECONDS, second)
     instant = instant + DAY_SECONDS * ends_day
-    return WrittenDates(day, instant, np.full(len(day), aware), read_states(valid), second)
+    aware_N = np.full(len(day), aware)
+    return WrittenDates(day, instant, aware_N, read_states(valid), second)
 
 
 def _parse_timed(text: pa.StringArray, form: str, *, aware: bool) -> pd.Series:
@@ -155,7 +156,8 @@ def _parse(text: pa.StringArray, form: str, *, aware: bool) -> pd.Series:
 
 def _split_time(text: pa.StringArray) -> tuple[pa.StringArray, Ints]:
     """Return the texts without a time behind the date, and its second of the day."""
-    plain = pa.array([by_24_hours(date) for date in text.to_pylist()], pa.string())
+    dates = [by_24_hours(date) for date in text.to_pylist()]
+    plain = pa.array(dates, pa.string())
     timed = pc.match_substring_regex(plain, _TIME_BEHIND_DATE)
     seconds = []
     for date in pc.if_else(timed, plain, "0:0").to_pylist():
@@ -186,24 +188,28 @@ def read_dates(text: pa.StringArray, style: DateStyle) -> WrittenDates:
     hour = _number(parts, "hour")
     minute = _number(parts, "minute")
     second = _number(parts, "second")
-    month_start = ((year - 1970) * 12 + np.clip(month, 1, 12) - 1).astype("datetime64[M]")
+    months = (year - 1970) * 12 + np.clip(month, 1, 12) - 1
+    month_start = months.astype("datetime64[M]")
     first = month_start.astype("datetime64[D]")
     length = ((month_start + 1).astype("datetime64[D]") - first).astype(np.int64)
     seconds = hour * 3_600 + minute * 60 + second
     matched = flags(parts.is_valid())
-    valid = matched & (month >= 1) & (month <= 12) & (day >= 1) & (day <= length)
+    valid = matched & (month >= 1) & (month <= 12)
+    valid &= (day >= 1) & (day <= length)
     valid &= seconds <= DAY_SECONDS  # 24:00, and nothing after it
     days = first.astype(np.int64) + day - 1
     offset, aware = _offsets(pc.struct_field(parts, ["zone"]))
     instant = days * DAY_SECONDS + seconds - offset
     hours = pc.fill_null(pc.struct_field(parts, ["hour"]), "")
     timed = matched & flags(pc.not_equal(hours, ""))
-    return WrittenDates(days, instant, aware, read_states(valid), np.where(timed, seconds, NO_TIME))
+    time_of_day = np.where(timed, seconds, NO_TIME)
+    return WrittenDates(days, instant, aware, read_states(valid), time_of_day)
 
 
 def _number(parts: pa.StructArray, name: str) -> Ints:
     text = pc.struct_field(parts, [name])
-    filled = pc.fill_null(pc.if_else(pc.equal(text, ""), "0", text), "0")
+    digits = pc.if_else(pc.equal(text, ""), "0", text)
+    filled = pc.fill_null(digits, "0")
     return np.array(pc.cast(filled, pa.int64()))
 
 
@@ -221,9 +227,11 @@ def _digits(text: pa.StringArray, style: DateStyle) -> WrittenDates:
 def _epochs(text: pa.StringArray, style: DateStyle) -> WrittenDates:
     """Read seconds, milli-, micro- or nanoseconds since 1970: 10, 13, 16 or 19 digits."""
     digits = pc.match_substring_regex(text, r"^[1-9](\d{9}|\d{12}|\d{15}|\d{18})$")
-    fits_int64 = pc.or_(pc.less(pc.utf8_length(text), 19), pc.less(text, "9"))
+    is_short = pc.less(pc.utf8_length(text), 19)
+    fits_int64 = pc.or_(is_short, pc.less(text, "9"))
     safe = pc.and_(digits, fits_int64)
-    number = np.array(pc.cast(pc.if_else(safe, text, "0"), pa.int64()))
+    numeric = pc.if_else(safe, text, "0")
+    number = np.array(pc.cast(numeric, pa.int64()))
     at_least = [number >= least for least, _ in _TICKS]
     instant = number // np.select(at_least, [ticks for _, ticks in _TICKS], 1)
     day, second = np.divmod(instant, DAY_SECONDS)
@@ -235,16 +243,20 @@ def _serials(text: pa.StringArray, style: DateStyle) -> WrittenDates:
     if not style.serials:
         return unread(len(text))
     digits = pc.match_substring_regex(text, r"^\d{5}(\.\d+)?$")
-    return read_serials(np.array(pc.cast(pc.if_else(digits, text, "0"), pa.float64())))
+    numeric = pc.if_else(digits, text, "0")
+    value = np.array(pc.cast(numeric, pa.float64()))
+    return read_serials(value)
 
 
 def read_serials(value: Floats) -> WrittenDates:
     """Read days as Excel counts them; the fraction is the time of day."""
     valid = (value >= FIRST_SERIAL) & (value < LAST_SERIAL)
-    seconds = np.round(np.where(valid, value - SERIAL_EPOCH, 0) * DAY_SECONDS).astype(np.int64)
+    days = np.where(valid, value - SERIAL_EPOCH, 0)
+    seconds = np.round(days * DAY_SECONDS).astype(np.int64)
     day, second = np.divmod(seconds, DAY_SECONDS)
     second = np.where(value == np.floor(value), NO_TIME, second)
-    return WrittenDates(day, seconds, np.zeros(len(day), dtype=bool), read_states(valid), second)
+    aware = np.zeros(len(day), dtype=bool)
+    return WrittenDates(day, seconds, aware, read_states(valid), second)
 
 
 def _words(text: pa.StringArray, style: DateStyle) -> WrittenDates:
@@ -253,7 +265,8 @@ def _words(text: pa.StringArray, style: DateStyle) -> WrittenDates:
     plain = pa.array([rewritten(date) for date in texts], pa.string())
     moments = read_dates(plain, style)
     _read_rest(moments, plain, style, (_digits, _epochs))
-    ambiguous = np.array([bool(day_or_month_first(date)) for date in texts], dtype=bool)
+    marks = [bool(day_or_month_first(date)) for date in texts]
+    ambiguous = np.array(marks, dtype=bool)
     moments.state[ambiguous & (moments.state != READ)] = DAY_OR_MONTH
     return moments
 
@@ -272,6 +285,10 @@ def _offset(zone: str) -> int:
     if zone.upper() in _SHORT_OFFSETS:
         return _SHORT_OFFSETS[zone.upper()]
     digits = zone[1:].replace(":", "")
-    hours, minutes = (digits[:-2], digits[-2:]) if len(digits) > 2 else (digits, "0")
+    hours = digits
+    minutes = "0"
+    if len(digits) > 2:
+        hours = digits[:-2]
+        minutes = digits[-2:]
     east = 1 if zone[0] == "+" else -1
     return east * (int(hours) * 3_600 + int(minutes) * 60)

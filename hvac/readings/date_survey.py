@@ -45,7 +45,8 @@ class DateSurvey:
             self._add_texts(as_text(column))
 
     def _add_numbers(self, column: pa.Array) -> None:
-        value = np.array(pc.cast(pc.drop_null(column), pa.float64(), safe=False), dtype=np.float64)
+        numbers = pc.cast(pc.drop_null(column), pa.float64(), safe=False)
+        value = np.array(numbers, dtype=np.float64)
         marked = np.isin(value, numeric_marks(self.missing))
         value = value[~marked & np.isfinite(value)]
         serial = (value >= FIRST_SERIAL) & (value < LAST_SERIAL)
@@ -56,7 +57,8 @@ class DateSurvey:
         marks = pa.array(sorted(text_marks(self.missing)), pa.string())
         serial = pc.match_substring_regex(text, _SERIAL)
         self.serial |= bool(pc.any(serial).as_py())
-        self.other |= not pc.all(pc.or_(serial, pc.is_in(text, marks))).as_py()
+        is_mark = pc.is_in(text, marks)
+        self.other |= not pc.all(pc.or_(serial, is_mark)).as_py()
         if not self.ambiguous:
             candidates = text.filter(pc.match_substring_regex(text, _DAY_OR_MONTH))
             dates = pc.unique(candidates).to_pylist()

@@ -57,6 +57,12 @@ class Days(NamedTuple):
     second: DayNumbers | None = None
     as_written: int = 0
 
+    @property
+    def date32(self) -> pa.Date32Array:
+        """Return the days as dates, null unless READ."""
+        numbers = pa.array(self.day, pa.int32(), mask=self.state != READ)
+        return numbers.cast(pa.date32())
+
 
 def parse_days(
     column: Column,
@@ -105,7 +111,8 @@ def _without_marks(moments: WrittenDates, missing: tuple[str, ...]) -> WrittenDa
     """Make missing what is one of the marks, such as 1970-01-01 or 9999-12-31."""
     marks = _marked_days(missing)
     if len(marks):
-        moments.state[np.isin(moments.day, marks) & (moments.second <= 0)] = MISSING
+        marked = np.isin(moments.day, marks) & (moments.second <= 0)
+        moments.state[marked] = MISSING
     return moments
 
 
@@ -116,18 +123,21 @@ def _marked_days(missing: tuple[str, ...]) -> Ints:
 
 
 def _null_states(column: pa.Array) -> Int8s:
-    return np.where(flags(column.is_null()), MISSING, READ).astype(np.int8)
+    state = np.where(flags(column.is_null()), MISSING, READ)
+    return state.astype(np.int8)
 
 
 def _plain_dates(column: pa.Array) -> WrittenDates:
     days = pc.cast(pc.cast(column, pa.date32()), pa.int32())
     day = pc.fill_null(days, 0).to_numpy(zero_copy_only=False).astype(np.int64)
     no_time = np.full(len(day), NO_TIME, dtype=np.int64)
-    return WrittenDates(day, day, np.zeros(len(day), dtype=bool), _null_states(days), no_time)
+    aware = np.zeros(len(day), dtype=bool)
+    return WrittenDates(day, day, aware, _null_states(days), no_time)
 
 
 def _timestamps(column: pa.TimestampArray) -> WrittenDates:
-    ticks = pc.fill_null(pc.cast(column, pa.int64()), 0).to_numpy(zero_copy_only=False)
+    numbers = pc.fill_null(pc.cast(column, pa.int64()), 0)
+    ticks = numbers.to_numpy(zero_copy_only=False)
     instant = ticks // _TICKS_PER_SECOND[column.type.unit]
     aware = np.full(len(instant), column.type.tz is not None)
     local = _in_column_zone(instant, column.type.tz) if column.type.tz else instant
@@ -145,7 +155,8 @@ def _in_column_zone(instant: Ints, zone: str) -> Ints:
 
 def _numbers(column: pa.Array, missing: tuple[str, ...], style: DateStyle) -> WrittenDates:
     """Read serials where all numbers are, else epochs and digits such as 20240301."""
-    value = np.array(pc.cast(column, pa.float64(), safe=False), dtype=np.float64)
+    numbers = pc.cast(column, pa.float64(), safe=False)
+    value = np.array(numbers, dtype=np.float64)
     absent = np.isnan(value) | np.isin(value, numeric_marks(missing))
     if style.serials:
         moments = read_serials(value)
@@ -180,5 +191,6 @@ def _by_distinct(text: pa.StringArray, style: DateStyle) -> WrittenDates:
 
 def _seconds(clocks: pa.StringArray) -> Ints:
     coded = clocks.dictionary_encode()
-    seconds = np.array(list(map(second_of, coded.dictionary.to_pylist())), dtype=np.int64)
+    written = coded.dictionary.to_pylist()
+    seconds = np.array(list(map(second_of, written)), dtype=np.int64)
     return np.asarray(seconds[coded.indices.to_numpy()])

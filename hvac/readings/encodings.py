@@ -219,7 +219,8 @@ def _lone(code: NDArray[np.uint32], half: Bools) -> Bools:
     These are half-width katakana beside a letter, and any sign between a letter and a small letter.
     """
     small = np.pad((code >= ord("a")) & (code <= ord("z")), 1)
-    latin = small | np.pad((code >= ord("A")) & (code <= ord("Z")), 1)
+    capital = (code >= ord("A")) & (code <= ord("Z"))
+    latin = small | np.pad(capital, 1)
     beside = np.pad(half, 1)
     alone = half & ~(beside[:-2] | beside[2:])
     katakana = alone & (latin[:-2] | latin[2:])

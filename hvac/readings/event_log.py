@@ -44,7 +44,8 @@ def with_open_ends(events: pa.Table) -> tuple[pa.Table, int]:
     longest = (closed - start).groupby(kind).transform("max")
     mostly_ended = end.notna().groupby(kind).transform("mean") >= 0.5
     recent = last_day - start <= longest
-    is_open = pa.array(np.asarray(end.isna() & mostly_ended & recent, dtype=bool))
+    open_ended = end.isna() & mostly_ended & recent
+    is_open = pa.array(np.asarray(open_ended, dtype=bool))
     open_end = pa.scalar(OPEN_END, pa.date32())
     ends = pc.if_else(is_open, open_end, events["end"])
     count = pc.sum(pc.equal(ends, open_end)).as_py() or 0
@@ -63,10 +64,12 @@ def distinct_events(events: pa.Table) -> tuple[pa.Table, int]:
     """
     keys = ["facility_id", "equipment_id", "kind", "start"]
     rows = events.select([*keys, "end"]).to_pandas()
-    rows["point"] = pd.Series(events["point_id"].to_pylist(), dtype=object).fillna("")
+    points = pd.Series(events["point_id"].to_pylist(), dtype=object)
+    rows["point"] = points.fillna("")
     by_end = rows.sort_values("end", kind="stable", na_position="first")
     latest = by_end.drop_duplicates([*keys, "point"], keep="last")
-    distinct = events.take(pa.array(np.sort(latest.index.to_numpy())))
+    rows_kept = np.sort(latest.index.to_numpy())
+    distinct = events.take(pa.array(rows_kept))
     return distinct, len(events) - len(distinct)
 
 

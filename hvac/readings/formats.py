@@ -229,8 +229,10 @@ def _melt(
         if constant is not None:
             columns[ours] = pa.array([constant] * (rows * many), pa.string())
     place = pa.array(np.tile(np.arange(many), rows))
-    columns["point_id"] = pa.array(list(points.values()), pa.string()).take(place)
-    by_row = pa.array(np.arange(rows * many).reshape(many, rows).T.ravel())
+    point_ids = pa.array(list(points.values()), pa.string())
+    columns["point_id"] = point_ids.take(place)
+    by_column = np.arange(rows * many).reshape(many, rows)
+    by_row = pa.array(by_column.T.ravel())
     values = _one_type([one_array(batch.table[name]) for name in points])
     columns["value"] = pa.concat_arrays(values).take(by_row)
     value_names = pa.array(list(points), pa.string()).take(place)

@@ -45,7 +45,8 @@ def readings_frame(readings: Table, **settings: Any) -> pd.DataFrame:
     """
     with source_of(readings, **settings) as source:
         results = list(read_all(source))
-    frame: pd.DataFrame = pa.concat_tables([result.readings for result in results]).to_pandas()
+    joined = pa.concat_tables([result.readings for result in results])
+    frame: pd.DataFrame = joined.to_pandas()
     rejects = pa.concat_tables([result.rejects for result in results])
     frame = frame.drop(columns="second")
     frame.attrs["counts"] = add_counts([result.counts for result in results])

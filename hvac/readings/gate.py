@@ -196,8 +196,8 @@ class _Batch:
         self._reject_numbers(number)
         keep = (number.state == READ) & ~self.rejects.rejected
         lower, upper = self._limits(keep)
-        columns = [*self.ids.values(), _date32(date), pa.array(number.value), lower, upper]
-        full = pa.table([*columns, _date32(known), _second(date)], schema=CANONICAL)
+        columns = [*self.ids.values(), date.date32, pa.array(number.value), lower, upper]
+        full = pa.table([*columns, known.date32, _second(date)], schema=CANONICAL)
         readings = full.filter(pa.array(keep))
         counts = self._counts(readings) | _read_otherwise(number, date)
         return GateResult(readings, self.rejects.table(), counts, self._classes(keep))
@@ -242,7 +242,9 @@ class _Batch:
         """
         count = len(self.raw.row)
         if "known_at" not in self.raw.columns:
-            return Days(np.zeros(count, dtype=np.int32), np.full(count, MISSING, dtype=np.int8))
+            day = np.zeros(count, dtype=np.int32)
+            state = np.full(count, MISSING, dtype=np.int8)
+            return Days(day, state)
         known = self._days("known_at")
         self._reject_days(known, "known_at", np.ones(count, dtype=bool))
         return known
@@ -294,10 +296,6 @@ class _Batch:
         return distinct.sort_by([(name, "ascending") for name in CLASSES.names])
 
 
-def _date32(days: Days) -> pa.Date32Array:
-    return pa.array(days.day, pa.int32(), mask=days.state != READ).cast(pa.date32())
-
-
 def _second(days: Days) -> pa.Int32Array:
     assert days.second is not None, "parse_days gives seconds"
     return pa.array(days.second, pa.int32(), mask=days.second == NO_TIME)
@@ -333,7 +331,8 @@ def _repeated(readings: pa.Table) -> dict[str, int]:
 
 def _unit_days(readings: pa.Table) -> Ints:
     """Return one number for the point and day of each reading."""
-    key = readings["date"].cast(pa.int32()).to_numpy().astype(np.int64)
+    days = readings["date"].cast(pa.int32())
+    key = days.to_numpy().astype(np.int64)
     for name in _IDS:
         coded = readings[name].combine_chunks().dictionary_encode()
         key = key * max(1, len(coded.dictionary)) + coded.indices.to_numpy()

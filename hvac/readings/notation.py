@@ -162,7 +162,8 @@ def _rows_by_name(names: pa.StringArray) -> Iterator[tuple[str, Ints]]:
     code = coded.indices.to_numpy()
     order = np.argsort(code, kind="stable")
     ends = np.cumsum(np.bincount(code, minlength=len(coded.dictionary)))
-    yield from zip(coded.dictionary.to_pylist(), np.split(order, ends[:-1]), strict=True)
+    places = np.split(order, ends[:-1])
+    yield from zip(coded.dictionary.to_pylist(), places, strict=True)
 
 
 def read_numbers(raw: RawBatch, column: str, source: SourceConfig, notation: Notation) -> Numbers:

@@ -101,7 +101,8 @@ def parse_numbers(column: Column, missing: tuple[str, ...], style: NumberStyle =
     """
     column = one_array(column)
     if is_number(column.type):
-        exact = pc.cast(column, pa.float64(), safe=False).to_numpy(zero_copy_only=False)
+        floats = pc.cast(column, pa.float64(), safe=False)
+        exact = floats.to_numpy(zero_copy_only=False)
         single = pa.types.is_float32(column.type) or pa.types.is_float16(column.type)
         numbers = _numbers(np.array(exact, dtype=np.float64))
         return _without_marks(numbers, numeric_marks(missing, single=single))
@@ -110,7 +111,8 @@ def parse_numbers(column: Column, missing: tuple[str, ...], style: NumberStyle =
 
 
 def _numbers(value: Floats) -> Numbers:
-    state = np.select([np.isnan(value), np.isinf(value)], [MISSING, INFINITE], READ).astype(np.int8)
+    is_odd = [np.isnan(value), np.isinf(value)]
+    state = np.select(is_odd, [MISSING, INFINITE], READ).astype(np.int8)
     return Numbers(np.where(state == READ, value, np.nan), state)
 
 
@@ -184,7 +186,8 @@ def _text_numbers(text: pa.StringArray, missing: tuple[str, ...], style: NumberS
     plain = pc.match_substring_regex(text, _PLAIN_COMMA if comma else PLAIN_DOT)
     digits = pc.if_else(plain, text, None)
     digits = pc.replace_substring(digits, ",", ".") if comma else digits
-    value, state, *_ = _numbers(np.array(pc.cast(digits, pa.float64()), dtype=np.float64))
+    written = np.array(pc.cast(digits, pa.float64()), dtype=np.float64)
+    value, state, *_ = _numbers(written)
     odd = np.flatnonzero(~flags(plain))
     if not len(odd):
         return Numbers(value, state)

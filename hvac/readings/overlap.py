@@ -109,7 +109,8 @@ def _earlier_alike(moment: Ints, file: Ints, value: Floats, timed: Bools) -> Int
     order = np.lexsort((timed, value, file, moment))
     new = np.ones(len(order), dtype=bool)
     new[1:] = _differs(order, moment, file, value)
-    start = np.maximum.accumulate(np.where(new, np.arange(len(order)), 0))
+    place = np.where(new, np.arange(len(order)), 0)
+    start = np.maximum.accumulate(place)
     nth = np.empty(len(order), dtype=np.int64)
     nth[order] = np.arange(len(order)) - start
     return nth
@@ -137,7 +138,8 @@ def _has_one_value_a_file(moment: Ints, file: Ints, nth: Ints) -> Bools:
 
 def _last_of_moment(moment: Ints) -> Ints:
     """Return the place of the last reading of each reading's moment (rows are sorted by file)."""
-    ends = np.append(np.flatnonzero(np.diff(moment)), len(moment) - 1)
+    changes = np.flatnonzero(np.diff(moment))
+    ends = np.append(changes, len(moment) - 1)
     return ends[np.searchsorted(ends, np.arange(len(moment)))]
 
 

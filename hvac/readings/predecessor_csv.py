@@ -122,7 +122,8 @@ class _Windows:
         y_BH = np.stack([self._label(label) for label in LABELS], axis=1)
         f_BF = np.zeros((len(self.raw.row), len(features)))
         for column, name in enumerate(features):
-            f_BF[:, column] = parse_numbers(self.raw.table[name], self.source.missing_values).value
+            numbers = parse_numbers(self.raw.table[name], self.source.missing_values)
+            f_BF[:, column] = numbers.value
         keep = ~self.rejects.rejected
         read = int(keep.sum())
         ragged = len(self.raw.ragged)
@@ -142,7 +143,8 @@ class _Windows:
 
     def _id(self, ours: str) -> pa.StringArray:
         if ours not in self.names:
-            return pa.array([_DEFAULT_IDS[ours]] * len(self.raw.row), pa.string())
+            ids = [_DEFAULT_IDS[ours]] * len(self.raw.row)
+            return pa.array(ids, pa.string())
         name = self.names[ours]
         text = as_text(self.raw.table[name])
         blank = flags(pc.equal(text, ""))
@@ -160,7 +162,7 @@ class _Windows:
         for state, reason in REASONS.items():
             reason = reason.replace("date", "end_date")
             self.rejects.reject(days.state == state, name, reason=reason, found=one_array(dates))
-        return pa.array(days.day, pa.int32(), mask=days.state != READ).cast(pa.date32())
+        return days.date32
 
     def _label(self, ours: str) -> Floats:
         name = self.names.get(ours)
@@ -168,7 +170,8 @@ class _Windows:
             return np.full(len(self.raw.row), np.nan)
         texts = self.raw.table[name]
         label = parse_numbers(texts, self.source.missing_values)
-        neither = (label.state != MISSING) & ~np.isin(label.value, (0.0, 1.0))
+        is_label = np.isin(label.value, (0.0, 1.0))
+        neither = (label.state != MISSING) & ~is_label
         self.rejects.reject(neither, name, reason="label_not_0_or_1", found=one_array(texts))
         return label.value
 
@@ -204,4 +207,5 @@ def _split(column: pa.Array) -> pa.Array:
     inner = pc.utf8_trim(as_text(column), "[]() \t\r\n")
     commas = pc.replace_substring_regex(inner, r"\s*,\s*|\s+", ",")
     parts = pc.split_pattern(commas, ",")
-    return pc.if_else(pc.equal(inner, ""), pa.scalar([], pa.list_(pa.string())), parts)
+    none = pa.scalar([], pa.list_(pa.string()))
+    return pc.if_else(pc.equal(inner, ""), none, parts)

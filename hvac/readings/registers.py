@@ -59,7 +59,7 @@ def _events_of(file: str, source: SourceConfig) -> TableResult:
     start = table.required_days("start")
     end = _ends(table, start)
     point = table.text("point_id", ids=True)
-    return table.result([*ids, _date32(start), _date32(end), point], EVENTS.names)
+    return table.result([*ids, start.date32, end.date32, point], EVENTS.names)
 
 
 def _ends(table: SmallTable, start: Days) -> Days:
@@ -76,7 +76,8 @@ def _ends(table: SmallTable, start: Days) -> Days:
     table.note_kept(backwards, name, reason="end_before_start", found=table.text("end"))
     wrong = backwards | ((end.state != READ) & (end.state != MISSING))
     day = np.where(wrong, start.day, end.day).astype(np.int32)
-    return Days(day, np.where(wrong, READ, end.state).astype(np.int8))
+    state = np.where(wrong, READ, end.state)
+    return Days(day, state.astype(np.int8))
 
 
 def _with_open_ends(days: Days, text: pa.StringArray) -> Days:
@@ -85,7 +86,8 @@ def _with_open_ends(days: Days, text: pa.StringArray) -> Days:
     far |= days_ahead(days)
     open_end = np.int32((OPEN_END - EPOCH).days)
     day = np.where(far, open_end, days.day).astype(np.int32)
-    return Days(day, np.where(far, READ, days.state).astype(np.int8))
+    state = np.where(far, READ, days.state)
+    return Days(day, state.astype(np.int8))
 
 
 def read_equipment(source: SourceConfig) -> TableResult:
@@ -105,7 +107,7 @@ def _equipment_of(file: str, source: SourceConfig) -> TableResult:
     facility = table.ids("facility_id")
     equipment = table.ids("equipment_id")
     table.reject_repeated(facility, equipment)
-    dates = [_date32(table.days(name)) for name in ("install_date", "end_of_follow_up")]
+    dates = [table.days(name).date32 for name in ("install_date", "end_of_follow_up")]
     ours = {*table.names.values(), *EQUIPMENT.names, ""}
     others = [name for name in table.table.column_names if name not in ours]
     columns = [facility, equipment, table.class_names(), *dates]
@@ -125,7 +127,3 @@ def _without_repeated(register: TableResult, files: str) -> TableResult:
     counts = add_counts([register.counts, count_reasons(repeated), changes])
     offenders = pa.concat_tables([register.rejects, repeated])
     return TableResult(register.table.filter(pa.array(~again)), offenders, counts)
-
-
-def _date32(days: Days) -> pa.Date32Array:
-    return pa.array(days.day, pa.int32(), mask=days.state != READ).cast(pa.date32())

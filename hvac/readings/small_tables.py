@@ -55,7 +55,8 @@ class TableResult(NamedTuple):
 
 def join_files(parts: Sequence[TableResult], schema: pa.Schema) -> TableResult:
     """Join what the files of a table gave; an empty table of a schema where there is no file."""
-    counts = {"rows": 0, "read": 0, "rejected": 0} | add_counts(part.counts for part in parts)
+    none = {"rows": 0, "read": 0, "rejected": 0}
+    counts = none | add_counts(part.counts for part in parts)
     if not parts:
         return TableResult(schema.empty_table(), REJECTS.empty_table(), counts)
     tables = _with_equal_types([part.table for part in parts])
@@ -128,7 +129,8 @@ class SmallTable:
     def class_names(self) -> pa.StringArray:
         """Return the column of classes; what cannot be a name is listed and becomes null."""
         text = self.text("class", ids=True)
-        text = pc.if_else(pc.is_in(text, pa.array(self.source.missing_values)), None, text)
+        is_missing = pc.is_in(text, pa.array(self.source.missing_values))
+        text = pc.if_else(is_missing, None, text)
         states = id_states(pc.fill_null(text, ""))
         name = self.names.get("class", "class")
         for state, reason in CLASS_REASONS.items():
@@ -165,7 +167,8 @@ class SmallTable:
         count = len(self.table)
         if name not in self.names:
             missing = np.full(count, MISSING, dtype=np.int8)
-            return Days(np.zeros(count, dtype=np.int32), missing), pa.nulls(count, pa.string())
+            day = np.zeros(count, dtype=np.int32)
+            return Days(day, missing), pa.nulls(count, pa.string())
         column = one_array(self.table[self.names[name]])
         facility = pc.fill_null(self.text("facility_id"), "")
         where = f"{self.rejects.file}, column {self.names[name]}"
@@ -177,14 +180,16 @@ class SmallTable:
 
     def reject_repeated(self, facility: pa.StringArray, equipment: pa.StringArray) -> None:
         """Reject all but the first row of each equipment."""
-        pairs = pd.DataFrame({"facility": facility.to_pylist(), "equipment": equipment.to_pylist()})
+        ids = {"facility": facility.to_pylist(), "equipment": equipment.to_pylist()}
+        pairs = pd.DataFrame(ids)
         again = np.asarray(pairs.duplicated(), dtype=np.bool_)
         name = self.names["equipment_id"]
         self.rejects.reject(again, name, reason="repeated_equipment", found=equipment)
 
     def result(self, columns: Iterable[Column], names: Sequence[str]) -> TableResult:
         """Return the kept rows of these columns, the offenders and the counts."""
-        kept = pa.table(list(columns), names=names).filter(pa.array(~self.rejects.rejected))
+        table = pa.table(list(columns), names=names)
+        kept = table.filter(pa.array(~self.rejects.rejected))
         rejected = int(self.rejects.rejected.sum()) + len(self.ragged)
         rejects = self.rejects.table()
         counts = {"rows": len(kept) + rejected, "read": len(kept), "rejected": rejected}

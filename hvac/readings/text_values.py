@@ -35,7 +35,8 @@ def as_text(column: Column) -> pa.Array:
     if any(test(column.type) for test in without_cast):
         texts = ["" if item is None else str(item) for item in column.to_pylist()]
         return pa.array(texts, pa.string())
-    return pc.utf8_trim_whitespace(pc.fill_null(pc.cast(column, pa.string()), ""))
+    text = pc.fill_null(pc.cast(column, pa.string()), "")
+    return pc.utf8_trim_whitespace(text)
 
 
 def one_array(column: Column) -> pa.Array:

@@ -102,7 +102,8 @@ def _small_multiples(curves: JsonObject, draw: DrawCurve, *, words: Words, defau
                 draw(axes, branch(curves, model, horizon), look, model == default)
     handles = []
     for model in sorted(styles, key=lambda model: model != default):
-        handles.append(Line2D([], [], label=words.name("model", model), **styles[model]))
+        label = words.name("model", model)
+        handles.append(Line2D([], [], label=label, **styles[model]))
     figure.legend(handles=handles, loc="outside lower center", ncols=4)
     return figure
 
@@ -123,7 +124,8 @@ def reliability(curves: JsonObject, *, language: str, default: str = "hybrid") -
         for axes in figure.axes:
             top = max(axes.get_xlim()[1], axes.get_ylim()[1])
             axes.plot([0, top], [0, top], color=FAINT, lw=0.9, zorder=1)
-            axes.set(xlim=(0, top), ylim=(0, top), xlabel=words("axis.risk"), aspect="equal")
+            axes.set(xlim=(0, top), ylim=(0, top), aspect="equal")
+            axes.set_xlabel(words("axis.risk"))
             _percent(axes)
         if figure.axes:
             figure.axes[0].set_ylabel(words("axis.rate"))
@@ -164,7 +166,9 @@ def pr_curves(curves: JsonObject, *, language: str, default: str = "hybrid") -> 
 
 def _draw_pr(axes: Axes, curve: JsonObject, look: LineStyle, bold: bool) -> None:
     points = branch(curve, "pr")
-    axes.plot(_array(points.get("recall")), _array(points.get("precision")), **look)
+    recall = _array(points.get("recall"))
+    precision = _array(points.get("precision"))
+    axes.plot(recall, precision, **look)
     base_rate = number(curve.get("base_rate"))
     if bold and base_rate is not None:
         axes.axhline(base_rate, color=INK, ls=":", lw=1.1)
@@ -198,7 +202,8 @@ def metric_bars(
             _draw_base_rate(axes, branch(models, default, horizon), metric)
             axes.set_xlabel(words(f"metric.{metric}"))
             axes.grid(axis="x", color=GRID, lw=0.7)
-        columns[0].set_yticks(range(len(order)), [words.name("model", model) for model in order])
+        names = [words.name("model", model) for model in order]
+        columns[0].set_yticks(range(len(order)), names)
         for label, model in zip(columns[0].get_yticklabels(), order, strict=True):
             label.set_color(PAST if model == default else INK)
         return finish(figure, language)
@@ -209,7 +214,8 @@ def _draw_interval(axes: Axes, place: int, measured: Json, bold: bool) -> None:
     low = _bound(measured, "low")
     high = _bound(measured, "high")
     axes.hlines(place, low, high, color=colour, lw=2.6 if bold else 1.3)
-    axes.plot(_bound(measured, "value"), place, "o", color=colour, ms=7 if bold else 4.5)
+    size = 7 if bold else 4.5
+    axes.plot(_bound(measured, "value"), place, "o", color=colour, ms=size)
 
 
 def _draw_base_rate(axes: Axes, measured: JsonObject, metric: str) -> None:

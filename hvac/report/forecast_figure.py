@@ -140,7 +140,8 @@ def _draw_window(axes: Axes, panel: ForecastPanel, horizon: int) -> None:
         if start < end:
             axes.axvspan(start - 0.5, end - 0.5, color=EVENT, alpha=0.28, lw=0)
     axes.set_xlim(first - 1, horizon + 1)
-    axes.set_xticks([day for day in range(-90, horizon + 1, 30) if day >= first - 1])
+    ticks = [day for day in range(-90, horizon + 1, 30) if day >= first - 1]
+    axes.set_xticks(ticks)
 
 
 def _draw_forecast(axes: Axes, forecast: DrawnForecast, horizon: int, words: Words) -> None:
@@ -184,7 +185,8 @@ def _value_range(panel: ForecastPanel, horizons: Sequence[int]) -> tuple[float, 
     span = high - low or abs(high) or 1.0
     limits = (panel.lower_limit, panel.upper_limit)
     near = [limit for limit in limits if low - span <= limit <= high + span]
-    return min([low, *near]) - 0.08 * span, max([high, *near]) + 0.08 * span
+    margin = 0.08 * span
+    return min([low, *near]) - margin, max([high, *near]) + margin
 
 
 def _name_far_limits(axes: Axes, panel: ForecastPanel, words: Words) -> None:

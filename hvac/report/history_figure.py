@@ -70,7 +70,8 @@ def _draw_run(left: Axes, right: Axes, run: Sequence[EpochRow], colour: str) -> 
     epochs = _column(run, "epoch")
     tune_loss = _column(run, "tune_loss")
     quality = _column(run, "tune_pr_auc")
-    left.plot(epochs, _column(run, "train_loss"), color=colour, ls=DASHED, lw=1.1)
+    train_loss = _column(run, "train_loss")
+    left.plot(epochs, train_loss, color=colour, ls=DASHED, lw=1.1)
     left.plot(epochs, tune_loss, color=colour, lw=1.5)
     right.plot(epochs, quality, color=colour, lw=1.5)
     kept = _kept(run, quality)
@@ -99,7 +100,8 @@ def _column(rows: Sequence[EpochRow], key: str) -> Floats:
 def _history_legend(horizons: Sequence[str], words: Words) -> list[Line2D]:
     lines = []
     for horizon, colour in zip(horizons, HORIZON_COLOURS * len(horizons), strict=False):
-        lines.append(Line2D([], [], color=colour, lw=2, label=horizon_title(words, horizon)))
+        title = horizon_title(words, horizon)
+        lines.append(Line2D([], [], color=colour, lw=2, label=title))
     train = words("axis.train")
     tune = words("axis.tune")
     best = words("axis.best")

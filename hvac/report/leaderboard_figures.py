@@ -96,7 +96,8 @@ def _draw_row(axes: Axes, place: int, row: LeaderboardRow, horizon: str, *, colo
     low = _part(test, "low")
     high = _part(test, "high")
     axes.hlines(place, low, high, color=colour, lw=2.6 if bold else 1.3)
-    axes.plot(_part(test, "value"), place, "o", color=colour, ms=7 if bold else 4.5)
+    size = 7 if bold else 4.5
+    axes.plot(_part(test, "value"), place, "o", color=colour, ms=size)
     validation = _part(row["validation"]["pr_auc"][horizon], "value")
     axes.plot(validation, place, "D", mfc="none", mec=colour, ms=4.5, mew=0.9)
 
@@ -104,7 +105,8 @@ def _draw_row(axes: Axes, place: int, row: LeaderboardRow, horizon: str, *, colo
 def _draw_dot(axes: Axes, rank: int, row: LeaderboardRow, horizon: str, *, colour: str) -> None:
     microseconds = max(_part(row["microseconds_per_window"], "value"), FASTEST)
     pr_auc = _part(row["test"][horizon]["pr_auc"], "value")
-    axes.plot(microseconds, pr_auc, "o", color=colour, ms=7.5 if colour != OTHER else 5)
+    size = 7.5 if colour != OTHER else 5
+    axes.plot(microseconds, pr_auc, "o", color=colour, ms=size)
     if math.isfinite(pr_auc):
         axes.annotate(
             str(rank),
@@ -130,7 +132,8 @@ def _colour(leaderboard: Leaderboard, row: LeaderboardRow) -> str:
 def _names(leaderboard: Leaderboard, words: Words) -> list[str]:
     names = []
     for rank, row in enumerate(leaderboard["rows"], 1):
-        names.append(words("rank", rank=rank, name=words.name("model", row["name"])))
+        name = words.name("model", row["name"])
+        names.append(words("rank", rank=rank, name=name))
     return names
 
 

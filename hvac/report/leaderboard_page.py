@@ -37,11 +37,13 @@ def leaderboard_provenance(view: View) -> list[Block]:
     words = view.words
     about = dict(view.group("about"))
     command = about.pop("command", None)
-    about["seeds"] = words.join([str(seed) for seed in listed(about.get("seeds"))])
+    seeds = [str(seed) for seed in listed(about.get("seeds"))]
+    about["seeds"] = words.join(seeds)
     named = {words(f"fact.{key}"): str(value) for key, value in about.items()}
     blocks = facts(view, "facts", named)
     if command:
-        blocks += [Note(words("fact.command")), Note(kind="code", text=str(command))]
+        blocks.append(Note(words("fact.command")))
+        blocks.append(Note(kind="code", text=str(command)))
     return blocks
 
 

@@ -88,7 +88,8 @@ def _figures(view: View, facts: CardFacts) -> Iterator[str]:
     yield f"| {words('table.metric')} | {' | '.join(heads)} |"
     yield "|" + "---|" * (len(horizons) + 1)
     for key, form in FIGURES.items():
-        shown = [cell(view.at("slices", "class", facts.class_name, h, key), form) for h in horizons]
+        of_class = [view.at("slices", "class", facts.class_name, h, key) for h in horizons]
+        shown = [cell(value, form) for value in of_class]
         texts = [f"{one.text} {one.detail}".strip() for one in shown]
         yield f"| {words.name('metric', key)} | {' | '.join(texts)} |"
     for key, form in OF_MODEL.items():

@@ -54,13 +54,17 @@ def fusion_table(view: View) -> list[Block]:
     by_class = {name: branch(fusion, name) for name in fusion if "rule" in branch(fusion, name)}
     if not by_class:
         return []
-    rules = [Cell(words.name("rule", str(mix["rule"]))) for mix in by_class.values()]
+    rules = []
+    for mix in by_class.values():
+        rules.append(Cell(words.name("rule", str(mix["rule"]))))
     rows = [Row(head=Cell(words("fusion.rule")), cells=rules, strong=True)]
     for key, group, form in FUSION_ROWS:
         names = dict.fromkeys(name for mix in by_class.values() for name in branch(mix, key))
         for name in names:
             head = Cell(words(f"fusion.{key}", name=words.name(group, name)))
-            cells = [Cell(show(dig(mix, key, name), form)) for mix in by_class.values()]
+            cells = []
+            for mix in by_class.values():
+                cells.append(Cell(show(dig(mix, key, name), form)))
             rows.append(Row(head=head, cells=cells))
     classes = [words("table.class"), *map(str, by_class)]
     table = Table(caption=words("caption.fusion"), head=classes, rows=rows)
@@ -205,11 +209,14 @@ def window_counts_table(view: View) -> list[Block]:
         for horizon in horizons:
             cells.append(plain(dig(of_part, "positives", horizon)))
             cells.append(cell(dig(of_part, "base_rate", horizon), "share"))
-        rows.append(Row(head=Cell(words.name("part", part)), cells=cells))
+        part_name = words.name("part", part)
+        rows.append(Row(head=Cell(part_name), cells=cells))
     pair = [words("table.positives"), words("metric.base_rate")]
     head = [words("table.part"), words("metric.windows"), words("metric.units")]
     head += pair * len(horizons)
-    groups = [("", 2), *[(words("horizon", days=horizon), 2) for horizon in horizons]]
+    groups = [("", 2)]
+    for horizon in horizons:
+        groups.append((words("horizon", days=horizon), 2))
     table = Table(caption=words("caption.windows"), head=head, groups=groups, rows=rows)
     return [table, *_effective(view, parts)]
 

@@ -31,7 +31,9 @@ class Moments(NamedTuple):
     def of(cls, x_BL: AnyFloats) -> Self:
         """Compute the moments of windows."""
         x_BL = np.asarray(x_BL, dtype=np.float64)
-        return cls(x_BL.mean(axis=1, keepdims=True), x_BL.std(axis=1, keepdims=True))
+        mean_B1 = x_BL.mean(axis=1, keepdims=True)
+        std_B1 = x_BL.std(axis=1, keepdims=True)
+        return cls(mean_B1, std_B1)
 
     @property
     def spread_B1(self) -> Floats:
@@ -77,7 +79,8 @@ def _parabola(horizon: int) -> tuple[Floats, Floats]:
 
 def last_value(x_BL: AnyFloats, horizon: int) -> Floats:
     """Forecast the last value, for every day."""
-    return np.repeat(np.asarray(x_BL[:, -1:], dtype=np.float64), horizon, axis=1)
+    last_B1 = np.asarray(x_BL[:, -1:], dtype=np.float64)
+    return np.repeat(last_B1, horizon, axis=1)
 
 
 def damped_trend(x_BL: AnyFloats, horizon: int) -> Floats:
@@ -86,7 +89,8 @@ def damped_trend(x_BL: AnyFloats, horizon: int) -> Floats:
     past_S = np.arange(FIT_DAYS) - (FIT_DAYS - 1) / 2
     slope_B1 = (recent_BS @ past_S / (past_S @ past_S))[:, None]
     level_B1 = recent_BS.mean(axis=1, keepdims=True) + slope_B1 * past_S[-1]
-    return np.asarray(level_B1 + slope_B1 * np.cumsum(TREND_DAMPING ** np.arange(1, horizon + 1)))
+    damping_D = TREND_DAMPING ** np.arange(1, horizon + 1)
+    return np.asarray(level_B1 + slope_B1 * np.cumsum(damping_D))
 
 
 def window_spread(x_BL: AnyFloats) -> Floats:
@@ -107,7 +111,8 @@ def fit_band(
     for d in range(error_BD.shape[1]):
         seen = np.sort(error_BD[np.isfinite(error_BD[:, d]), d])
         if len(seen) >= 20:
-            q_D[d] = seen[min(int(np.ceil((len(seen) + 1) * level)), len(seen)) - 1]
+            rank = int(np.ceil((len(seen) + 1) * level))
+            q_D[d] = seen[min(rank, len(seen)) - 1]
     return q_D
 
 
@@ -140,8 +145,11 @@ def scaled_error(actual_BD: Floats, forecast_BD: AnyFloats, x_BL: AnyFloats) -> 
     The mean over windows is the MASE. It is nan where nothing of the future is observed or the
     window never changes.
     """
-    step_B = np.abs(np.diff(np.asarray(x_BL, dtype=np.float64), axis=1)).mean(axis=1)
+    change_BL = np.diff(np.asarray(x_BL, dtype=np.float64), axis=1)
+    step_B = np.abs(change_BL).mean(axis=1)
     error_BD = np.abs(actual_BD - forecast_BD)
     seen_B = np.isfinite(error_BD).sum(axis=1)
     mean_B = np.nansum(error_BD, axis=1) / np.maximum(seen_B, 1)
-    return np.where((seen_B > 0) & (step_B > 1e-9), mean_B / np.maximum(step_B, 1e-9), np.nan)
+    defined_B = (seen_B > 0) & (step_B > 1e-9)
+    ratio_B = mean_B / np.maximum(step_B, 1e-9)
+    return np.where(defined_B, ratio_B, np.nan)

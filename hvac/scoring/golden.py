@@ -123,7 +123,8 @@ def _check_forecasts(bundle: Bundle, windows: Windows) -> None:
     for horizon in bundle.horizons:
         value, low, high = bundle.forecast(np.asarray(windows.x_BCL), horizon)
         infinite = np.isinf(low) | np.isinf(high)
-        if not np.isfinite(value).all() or infinite.any() or (low > high).any():
+        crossed = (low > high).any()
+        if not np.isfinite(value).all() or infinite.any() or crossed:
             raise BundleError(
                 f"its forecasts for {horizon} days are no numbers: its band is damaged"
             )
@@ -160,7 +161,8 @@ def _made_up(bundle: Bundle) -> Windows:
     }
     for name in ("k_BK", "d_BCS", "e_BCS"):  # unknown, as where nothing is stored yet
         arrays[name][0] = np.nan
-    return _windows(bundle, {name: array.astype(np.float32) for name, array in arrays.items()})
+    single = {name: array.astype(np.float32) for name, array in arrays.items()}
+    return _windows(bundle, single)
 
 
 def _kept(bundle: Bundle, arrays: Arrays) -> Windows:

@@ -135,7 +135,8 @@ def _rows_without_risk(
 
 def _frame(rows: list[dict[str, CellValue]]) -> pd.DataFrame:
     """Return rows as a table whose unknown values are missing."""
-    table = pa.Table.from_pylist([{name: row[name] for name in COLUMNS} for row in rows])
+    shown = [{name: row[name] for name in COLUMNS} for row in rows]
+    table = pa.Table.from_pylist(shown)
     frame: pd.DataFrame = table.to_pandas()
     frame["end_date"] = pd.to_datetime(frame["end_date"])
     for name in ("alarm", "needs_look"):

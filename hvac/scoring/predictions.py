@@ -55,8 +55,12 @@ def predictions_table(
         ["facility_id", "equipment_id", "point_id", "class", "end_date", "split"]
     )
     keys = keys.take(pa.array(rows))
-    known = np.zeros(count, bool) if windows.known_BH is None else windows.known_BH.ravel()
-    label = np.zeros(count, bool) if windows.y_BH is None else windows.y_BH.ravel()
+    known = np.zeros(count, bool)
+    if windows.known_BH is not None:
+        known = windows.known_BH.ravel()
+    label = np.zeros(count, bool)
+    if windows.y_BH is not None:
+        label = windows.y_BH.ravel()
     risk = risk_BH.ravel()
     threshold = np.broadcast_to(threshold_BH, risk_BH.shape).ravel()
     alarm_BH = alarms(np.asarray(risk_BH, np.float64), np.asarray(threshold_BH, np.float64))

@@ -108,7 +108,8 @@ def fault_starts(failures: float, lemons: float) -> float:
     from scipy.stats import gamma  # slow to import; every job reads this module's settings
 
     shape = 1.0 / (lemons**2 + AGE_SPREAD**2 * (1.0 + lemons**2))
-    hazard_Q = gamma.ppf((np.arange(64) + 0.5) / 64, shape, scale=1.0 / shape)
+    place_Q = (np.arange(64) + 0.5) / 64
+    hazard_Q = gamma.ppf(place_Q, shape, scale=1.0 / shape)
     hazard_Q = hazard_Q / hazard_Q.mean()
 
     def surplus(rate: float) -> float:
@@ -179,7 +180,8 @@ def _hazard(machine: Machine, rates: Rates, planned: Ints, *, reset: int, days: 
     since_D = np.maximum(day_D - np.maximum.accumulate(visited_D), 0)
     aged_D = 0.3 + 0.07 * (machine.age + day_D / YEAR)
     worn_D = 0.4 + 1.2 * since_D / VISIT_EVERY
-    season_D = 1.0 + 0.25 * np.cos(2 * np.pi * (day_D + rates.first_day_of_year - 213) / YEAR)
+    since_peak_D = day_D + rates.first_day_of_year - 213
+    season_D = 1.0 + 0.25 * np.cos(2 * np.pi * since_peak_D / YEAR)
     hazard_D: Floats = machine.frailty * aged_D * worn_D * season_D / YEAR
     return hazard_D
 
@@ -191,7 +193,8 @@ def _first(rng: np.random.Generator, chance_D: Floats, today: int) -> int:
     """
     if today >= len(chance_D):
         return len(chance_D)
-    days = np.flatnonzero(rng.random(len(chance_D) - today) < chance_D[today:])
+    drawn_D = rng.random(len(chance_D) - today)
+    days = np.flatnonzero(drawn_D < chance_D[today:])
     return today + int(days[0]) if len(days) else len(chance_D)
 
 
@@ -208,10 +211,12 @@ def _grow(
     It ends with its own failure, a visit that finds it, or a sudden failure in between.
     """
     weight_M = np.array([mode.weight for mode in machine.modes])
-    mode = machine.modes[int(rng.choice(len(weight_M), p=weight_M / weight_M.sum()))]
+    number = int(rng.choice(len(weight_M), p=weight_M / weight_M.sum()))
+    mode = machine.modes[number]
     growth = int(rng.integers(mode.days[0], mode.days[1] + 1))
     harmless = bool(rng.random() < mode.harmless)
-    fault = Fault(mode, start, 10**6, growth, harmless, size=float(rng.lognormal(0.05, 0.4)))
+    size = float(rng.lognormal(0.05, 0.4))
+    fault = Fault(mode, start, 10**6, growth, harmless, size=size)
     coming = planned[planned > start]
     detecting = coming[rng.random(len(coming)) < DETECTION * severity(fault, coming)]
     visit = int(detecting[0]) if len(detecting) else 10**6

@@ -99,9 +99,11 @@ def _with_missing_days(frame: pd.DataFrame, rng: np.random.Generator) -> pd.Data
     series = ["facility_id", "equipment_id", "point_id"]
     limits = frame.drop_duplicates(series)[[*series, "lower_limit", "upper_limit"]]
     date = frame["date"]
-    days = pd.DataFrame({"date": pd.date_range(date.min(), date.max()).astype(date.dtype)})
+    every_day = pd.date_range(date.min(), date.max())
+    days = pd.DataFrame({"date": every_day.astype(date.dtype)})
     values = frame[[*series, "date", "value"]]
-    full = limits.merge(days, how="cross").merge(values, how="left", on=[*series, "date"])
+    limits_by_day = limits.merge(days, how="cross")
+    full = limits_by_day.merge(values, how="left", on=[*series, "date"])
     kept = full["value"].notna() | (rng.random(len(full)) < MARKED_SHARE)
     return full[kept].sort_values(["date", *series], kind="stable")
 

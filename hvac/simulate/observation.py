@@ -45,7 +45,8 @@ def observe(
     x_UPD = x_UPD + fault_size * _shifts(base, lives, 0.6 + 0.4 * weather.load(base.kind))
     x_UPD = _stick(x_UPD, _spells(rng, x_UPD.shape, trouble.stuck_per_year / YEAR, (5, 30)))
     wild_UPD = rng.random(x_UPD.shape) < trouble.outlier_share
-    size_UPD = rng.uniform(6, 15, x_UPD.shape) * rng.choice([-1.0, 1.0], x_UPD.shape)
+    height_UPD = rng.uniform(6, 15, x_UPD.shape)
+    size_UPD = height_UPD * rng.choice([-1.0, 1.0], x_UPD.shape)
     x_UPD = x_UPD + wild_UPD * size_UPD * base.noise_UP[..., None]
     lost_UPD = rng.random(x_UPD.shape) < trouble.gap_share / 2
     silent_U1D = _spells(rng, (len(x_UPD), 1, days), trouble.gap_share / 2 / 10.0, (2, 18))
@@ -97,7 +98,8 @@ def _spells(
     days = shape[-1]
     step = np.zeros((*shape[:-1], days + 1), np.int32)
     *rows, first = np.nonzero(rng.random(shape) < chance)
-    last = np.minimum(first + rng.integers(length[0], length[1] + 1, len(first)), days)
+    spell = rng.integers(length[0], length[1] + 1, len(first))
+    last = np.minimum(first + spell, days)
     np.add.at(step, (*rows, first), 1)
     np.add.at(step, (*rows, last), -1)
     return np.asarray(step[..., :-1].cumsum(axis=-1) > 0)

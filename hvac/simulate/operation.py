@@ -74,7 +74,9 @@ def _occupancy(building: Building, day_D: Times) -> Floats:
     if building.holidays:
         month_D = day_D.astype("datetime64[M]").astype(int) % 12 + 1
         of_month_D = (day_D - day_D.astype("datetime64[M]")).astype(int) + 1
-        new_year_D = ((month_D == 12) & (of_month_D >= 29)) | ((month_D == 1) & (of_month_D <= 3))
+        before_D = (month_D == 12) & (of_month_D >= 29)
+        after_D = (month_D == 1) & (of_month_D <= 3)
+        new_year_D = before_D | after_D
         obon_D = (month_D == 8) & (of_month_D >= 13) & (of_month_D <= 16)
         weekday_D = np.where(new_year_D | obon_D, 6, weekday_D)
     occupied_D: Floats = np.array(building.week)[weekday_D]
@@ -129,7 +131,8 @@ def _memory(rng: np.random.Generator, shape: tuple[int, ...], phi: float) -> Flo
 
     white = rng.standard_normal(shape) * np.sqrt(1 - phi**2)
     white[..., 0] /= np.sqrt(1 - phi**2)
-    return np.asarray(lfilter([1.0], [1.0, -phi], white, axis=-1), dtype=np.float64)
+    filtered = lfilter([1.0], [1.0, -phi], white, axis=-1)
+    return np.asarray(filtered, dtype=np.float64)
 
 
 def record(x_UPD: Floats, kind: Kind) -> Floats:

@@ -15,7 +15,8 @@ from hvac.models.families import FAMILIES, folds_of, network_fits, read_family
 from hvac.models.family import augmented, loaded_once
 from hvac.models.fit_rows import count
 from hvac.models.fitting import FitState, Workers, fit_network
-from hvac.models.network import TrainingConfig, network_parts
+from hvac.models.network import TrainingConfig
+from hvac.models.network_inputs import network_parts
 from hvac.storage import place
 from ray_jobs.fit.torch_run import reporter, resumed, shard, wrap
 from ray_jobs.tables.windows_table import fit_windows, load_recipes

@@ -58,7 +58,8 @@ def given_readings(body: AskedUnit) -> pa.Table:
 def _of_window(window: Window) -> pa.Table:
     series = [np.array(points_values, dtype=np.float64) for points_values in window.values.values()]
     value_N = np.concatenate(series)
-    point_N = np.repeat(np.arange(len(series), dtype=np.int32), [*map(len, series)])
+    number_N = np.arange(len(series), dtype=np.int32)
+    point_N = np.repeat(number_N, [*map(len, series)])
     last = (window.end_date - EPOCH).days
     day_N = np.concatenate(
         [np.arange(last - len(values) + 1, last + 1, dtype=np.int32) for values in series]

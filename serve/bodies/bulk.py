@@ -288,7 +288,8 @@ def _check_days(column: pa.ChunkedArray) -> None:
 
 def _cast(table: pa.Table, name: str, kind: pa.DataType, words: str) -> pa.Table:
     try:
-        return table.set_column(table.column_names.index(name), name, table[name].cast(kind))
+        place = table.column_names.index(name)
+        return table.set_column(place, name, table[name].cast(kind))
     except pa.ArrowException as error:
         raise InputError(f"{name}: expected {words}, found {table[name].type}") from error
 

@@ -69,7 +69,8 @@ class Child:
 
     def __init__(self) -> None:
         root = str(Path(__file__).parents[2])
-        path = os.pathsep.join([root, *filter(None, [os.environ.get("PYTHONPATH")])])
+        given_path = os.environ.get("PYTHONPATH")
+        path = os.pathsep.join([root, given_path]) if given_path else root
         self._process = subprocess.Popen(
             [sys.executable, "-c", CODE],
             stdin=subprocess.PIPE,
@@ -160,7 +161,8 @@ def serve_parent() -> None:
     answers = sys.stdout.buffer
     while line := given.readline():
         head = json.loads(line)
-        _answer(answers, given.read(head["size"]), head["kind"], Limits(**head["limits"]))
+        body = given.read(head["size"])
+        _answer(answers, body, head["kind"], Limits(**head["limits"]))
         _give_back()
 
 

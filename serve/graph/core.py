@@ -132,7 +132,9 @@ def risks_of_many(many: Sequence[tuple[Bundle, Windows]]) -> list[Floats]:
         of_bundle[bundle.name].append(number)
     risk_of_item: dict[int, Floats] = {}
     for numbers in of_bundle.values():
-        risk_BH = newest_risks(many[numbers[0]][0], concat([many[n][1] for n in numbers]))
+        bundle = many[numbers[0]][0]
+        windows = concat([many[n][1] for n in numbers])
+        risk_BH = newest_risks(bundle, windows)
         risk_of_item |= zip(
             numbers,
             np.split(risk_BH, np.cumsum([len(many[n][1]) for n in numbers])[:-1]),

@@ -90,7 +90,8 @@ class Rounds(Generic[Item, Result]):
 
     def _round(self, loop: asyncio.AbstractEventLoop) -> None:
         """Work on all that waits; nothing is left where the round before took it."""
-        taken = [self._waiting.popleft() for _ in range(min(len(self._waiting), self._most))]
+        count = min(len(self._waiting), self._most)
+        taken = [self._waiting.popleft() for _ in range(count)]
         taken = [(item, answer) for item, answer in taken if not answer.done()]
         if not taken:
             return
@@ -127,7 +128,9 @@ def each_alone(
     try:
         return work(many)
     except Exception as error:
-        return [error] if len(many) == 1 else one_by_one(lambda item: work([item])[0], many)
+        if len(many) == 1:
+            return [error]
+        return one_by_one(lambda item: work([item])[0], many)
 
 
 def one_by_one(work: Callable[[Item], Result], many: Iterable[Item]) -> list[Result | Exception]:

@@ -45,7 +45,8 @@ def draw_chart(drawing: Drawing) -> str:
     values = [value for value in values if math.isfinite(value)]
     if not days or not values:
         return ""
-    frame = _Frame(min(days), max(days), *_padded(min(values), max(values)))
+    low, high = _padded(min(values), max(values))
+    frame = _Frame(min(days), max(days), low, high)
     parts = [
         (
             f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(drawing.title)}"'
@@ -89,7 +90,8 @@ class _Frame:
     high: float
 
     def x(self, day: float) -> float:
-        return LEFT + (day - self.first) / max(self.last - self.first, 1) * (WIDTH - LEFT - RIGHT)
+        share = (day - self.first) / max(self.last - self.first, 1)
+        return LEFT + share * (WIDTH - LEFT - RIGHT)
 
     def y(self, value: float) -> float:
         share = (value - self.low) / (self.high - self.low)

@@ -137,7 +137,8 @@ async def reasons_view(
 
     It is None where there is no risk; `missing` tells where there can be no reasons.
     """
-    scored = sorted((row for row in rows if row["risk"] is not None), key=lambda r: r["horizon"])
+    scored = [row for row in rows if row["risk"] is not None]
+    scored.sort(key=lambda row: row["horizon"])
     if not scored:
         return None
     shown = next((row for row in scored if row["alarm"]), scored[0])

@@ -79,7 +79,9 @@ def _allow(headers: Mapping[str, str]) -> dict[str, str]:
     if allowed is None:
         return {}
     methods = {method.strip() for method in allowed.split(",")}
-    return {"Allow": ", ".join(sorted(methods | ({"HEAD"} if "GET" in methods else set())))}
+    if "GET" in methods:
+        methods = methods | {"HEAD"}
+    return {"Allow": ", ".join(sorted(methods))}
 
 
 def _sentence(error: RequestValidationError) -> str:

@@ -219,7 +219,8 @@ def _as_sent(scope: Scope) -> Scope:
 def _headers(scope: Scope) -> dict[str, list[str]]:
     headers: dict[str, list[str]] = {}
     for name, value in scope["headers"]:
-        headers.setdefault(name.decode("latin-1").lower(), []).append(value.decode("latin-1"))
+        key = name.decode("latin-1").lower()
+        headers.setdefault(key, []).append(value.decode("latin-1"))
     return headers
 
 

@@ -77,7 +77,8 @@ def _number_before_alembic(connection: Connection) -> str:
     number = connection.scalar(NUMBER_NOTE)
     if number is None:
         return "1" if {"stale", "units"} <= tables else UNKNOWN
-    return str(number) if str(number).isascii() and str(number).isdigit() else UNKNOWN
+    text = str(number)
+    return text if text.isascii() and text.isdigit() else UNKNOWN
 
 
 def _check_columns(connection: Connection, name: str) -> None:

@@ -62,7 +62,8 @@ class ClaimStore(StorePart):
         now = time.time()
         with self._database.write() as connection:
             gone = [holder for holder in connection.scalars(HOLDERS) if is_gone(holder)]
-            rows = connection.execute(OLDEST.where(_is_free(now, gone)).limit(limit)).all()
+            oldest = OLDEST.where(_is_free(now, gone)).limit(limit)
+            rows = connection.execute(oldest).all()
             claims = [(Unit(row[0], row[1]), int(row[2])) for row in rows]
             _lease(connection, claims, now)
         return claims

@@ -155,7 +155,7 @@ class PredictionStore(StorePart):
             StoreError: the database cannot be reached or read.
         """
         rows = self._database.rows(PAST, unit_values(unit))
-        return [(row[0], row[1], row[2], row[3], bool(row[4])) for row in rows]
+        return [(*row[:4], bool(row[4])) for row in rows]
 
 
 def _lock(connection: Connection, units: Sequence[tuple[str, str]]) -> None:

@@ -167,7 +167,8 @@ def canonical(unit: Unit, columns: Sequence[Sequence[SqlValue]]) -> pa.Table:
     dates = [pa.array(days, pa.int32()).view(pa.date32()) for days in (day, known)]
     numbers = [pa.array(column, pa.float64()) for column in (value, lower, upper)]
     no_time = pa.nulls(len(point), pa.int32())  # a day has one value here
-    arrays = [*same, pa.array(point, pa.string()), dates[0], *numbers, dates[1], no_time]
+    points = pa.array(point, pa.string())
+    arrays = [*same, points, dates[0], *numbers, dates[1], no_time]
     return pa.table(arrays, schema=CANONICAL)
 
 

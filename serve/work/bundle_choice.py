@@ -107,7 +107,8 @@ class BundleChoice:
         declared = {}
         for row in read_user_config(user_config).bundles:
             declared[row.facility_id or FLEET, row.equipment_class] = row.bundle_id
-        mark = hashlib.sha256(json.dumps(sorted(map(str, declared.items()))).encode()).hexdigest()
+        text = json.dumps(sorted(map(str, declared.items())))
+        mark = hashlib.sha256(text.encode()).hexdigest()
         if declared and self.store.note("declared") != mark:
             self.store.assign(declared)
             self.store.remember("declared", mark)

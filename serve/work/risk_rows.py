@@ -74,7 +74,8 @@ def with_reasons(rows: Rows, explained: Sequence[ExplainedRow]) -> Rows:
 
 def ranked_units(rows: Rows) -> list[RankedUnit]:
     """Rank the equipment of prediction rows, the highest risk first."""
-    return ranking(rows, last_day=max((row["end_date"] for row in rows), default=EPOCH))
+    last_day = max((row["end_date"] for row in rows), default=EPOCH)
+    return ranking(rows, last_day=last_day)
 
 
 def facility_summary(name: str, units: int, rows: Rows) -> FacilitySummary:

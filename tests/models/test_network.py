@@ -15,7 +15,8 @@ from hvac.models.family import Fitting, no_encoder
 from hvac.models.fit_rows import count
 from hvac.models.fitting import FitState, fit_network
 from hvac.models.members import MEMBERS
-from hvac.models.network import NetworkModel, network_parts
+from hvac.models.network import NetworkModel
+from hvac.models.network_inputs import network_parts
 from tests.models.models_example import windows
 
 HYBRID: dict[str, Any] = {"family": "hybrid", "epochs": 2, "most_inputs": 20}
