@@ -22,7 +22,8 @@ class Reason(NamedTuple):
 
     Of a point (`about` "point"): `now` is its mean of the last 14 days, `usual` its usual level,
     `over_peers` how far it lies above the median of its peers, all in its physical unit; `since`
-    the day its level changed; `moved` how far it moved, in its usual spreads. Of the history:
+    the day its level changed; `moved` how far it moved, in its usual spreads; `days` since it last
+    lay far from its middle (a cleaning, a replacement, a count of errors). Of the history:
     `event` and `days` since the newest event, and `in_a_year` how many of its kind in 365 days. Of
     season and age: `days` of age. Of limits: the `point` nearest to its limits, the `share` of the
     limit range that it has left, and `days` until its trend crosses a limit. Of coverage: the

@@ -19,6 +19,7 @@ from hvac.days import EPOCH
 from hvac.explain.change_points import UNCHANGED, level_change
 from hvac.explain.explainer import Contributions
 from hvac.explain.reason import COVERAGE, HISTORY, LIMITS, OTHERS, POINT, SEASON_AND_AGE, Reason
+from hvac.features.activity import ACTIVITY_NAMES, activity
 from hvac.features.recent import RECENT_NAMES, SLOPE
 from hvac.features.table import Windows
 
@@ -26,6 +27,7 @@ SHOWN: Final = 3
 LEAST: Final = 0.05  # of the log-odds: odds 5 % higher or lower
 NOW_DAYS: Final = 14
 FAR_DAYS: Final = 365.0
+DAYS_SINCE_OUT: Final = ACTIVITY_NAMES.index("days_since_out")
 MEAN_14D: Final = RECENT_NAMES.index("mean_14d")
 
 
@@ -93,6 +95,7 @@ def _point_facts(windows: Windows, b: int, scale: PointScale) -> list[dict[str, 
     if windows.d_BCS is not None:
         peers_C = windows.d_BCS[b, :, MEAN_14D].astype(np.float64) * scale.spread_C
     change_C = _onward_change(x_CL, now_C - usual_C)
+    days_since_out_C = activity(x_CL[None])[0, :, DAYS_SINCE_OUT]
     facts = []
     for c in range(len(x_CL)):
         facts.append(
@@ -103,6 +106,7 @@ def _point_facts(windows: Windows, b: int, scale: PointScale) -> list[dict[str, 
                 "over_peers": _known(peers_C[c]),
                 "moved": _known(now_C[c] - usual_C[c]),
                 "since": _date(windows, b, int(change_C[c]), x_CL.shape[1]),
+                "days": _known(float(days_since_out_C[c])),
             }
         )
     return facts

@@ -72,6 +72,8 @@ def _of_point(reason: Reason, words: Texts) -> str:
     moved = abs(reason.moved) >= AS_USUAL
     if reason.log_odds < 0:
         return words("point.calm_moved" if moved else "point.calm", **values)
+    if not moved and reason.days is not None:
+        return words("point.left_range", days=round(reason.days), **values)
     if not moved:
         return words("point.pattern", **values)
     parts = [words("point.higher" if reason.moved > 0 else "point.lower", **values)]
