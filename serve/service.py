@@ -92,7 +92,9 @@ class Service:
         async def work() -> Rows:
             asks = await self._read_together(units)
             rows = checked_rows(await self.stages.predict(asks))
-            return with_reasons(rows, await self.stages.explain(asks)) if explain else rows
+            if not explain:
+                return rows
+            return with_reasons(rows, await self._explained(asks, range(len(asks))))
 
         rows = await self.within(work())
         self._count(rows)
@@ -112,14 +114,18 @@ class Service:
         if not alarmed:
             return rows
         try:
-            alarmed_asks = [asks[n] for n in alarmed]
-            explained = await self.within(self.stages.explain(alarmed_asks))
+            explained = await self.within(self._explained(asks, alarmed))
         except HvacError:  # made before reasons, or of a family that has none: the risks stand
             return rows
-        numbered: list[ExplainedRow] = []
-        for row in explained:
-            numbered.append({**row, "ask": alarmed[row["ask"]]})
-        return with_reasons(rows, numbered)
+        return with_reasons(rows, explained)
+
+    async def _explained(self, asks: Sequence[Ask], numbers: Sequence[int]) -> list[ExplainedRow]:
+        """Explain some of the asks one by one, so that predictions may come in between."""
+        explained: list[ExplainedRow] = []
+        for number in numbers:
+            for row in await self.stages.explain([asks[number]]):
+                explained.append({**row, "ask": number})
+        return explained
 
     async def forecast(
         self, unit: AskedUnit, horizons: Sequence[int] | None

@@ -1,4 +1,4 @@
-"""What a bundle knows of its stored certainty, and what it says of windows.
+"""How sure a bundle is of its risks, and what it says of windows.
 
 Legend: B windows, H horizons, D draws.
 """
@@ -113,19 +113,20 @@ def fit_certainty(
     share_BH = alarm_shares(bands, risk_BH, threshold_BH)
     y_BH, known_BH = windows.labels
     chosen = []
+    kept_B = np.zeros(len(windows), dtype=bool)  # at a shorter horizon: kept at this one, too
     for h, days in enumerate(horizons):
         known_B = known_BH[:, h]
-        chosen.append(
-            choose_share(
-                alarm_BH[known_B, h],
-                share_BH[known_B, h],
-                y_BH[known_B, h],
-                units_B=windows.units[known_B],
-                end_day_B=windows.end_day_B[known_B],
-                horizon=days,
-                config=config,
-            )
+        share, promised = choose_share(
+            alarm_BH[known_B, h],
+            np.where(kept_B, 1.0, share_BH[:, h])[known_B],
+            y_BH[known_B, h],
+            units_B=windows.units[known_B],
+            end_day_B=windows.end_day_B[known_B],
+            horizon=days,
+            config=config,
         )
+        chosen.append((share, promised))
+        kept_B |= alarm_BH[:, h] & (share_BH[:, h] >= share)
     withhold = config.policy == "budget"
     rule = Rule(
         np.array([share if withhold else 0.0 for share, _ in chosen]),

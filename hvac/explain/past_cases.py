@@ -147,7 +147,7 @@ def choose_cases(windows: Windows, horizons: tuple[int, ...]) -> PastCases | Non
     """Keep windows whose outcome is known, half of them followed by an anomaly.
 
     Args:
-        windows: labelled windows that are not tested, with statistics and embedding.
+        windows: labelled windows that are not tested, with the blocks of `LOOKED_AT`.
         horizons: of their labels, in days, rising.
 
     Returns:

@@ -7,6 +7,8 @@ from collections import OrderedDict
 from pathlib import Path
 from threading import Lock
 
+import numpy as np
+
 from hvac.errors import BundleError
 from hvac.scoring.bundle import Bundle
 from hvac.storage import AnyPath, matching
@@ -29,10 +31,12 @@ def warm(folder: AnyPath) -> None:
 
 
 def try_out(bundle: Bundle) -> None:
-    """Score and forecast a few made-up windows. Raise BundleError where anything that the bundle
-    needs is damaged.
+    """Score and forecast a few made-up windows, and explain a healthy one. Raise BundleError where
+    anything that the bundle needs is damaged.
     """
     bundle.check()
+    if bundle.background is not None:  # makes the game and its compiled functions ready, too
+        bundle.explainer.contributions(bundle.background.take(np.array([0])))
 
 
 class Shelf:

@@ -127,3 +127,30 @@ def test_certainty_comes_back_from_its_arrays_and_damage_is_refused() -> None:
     bad = made.arrays() | {"band.slope_DH": made.bands.slope_DH * np.nan}
     with pytest.raises(BundleError, match="do not fit each other"):
         Certainty.restore(bad, 3)
+
+
+@pytest.mark.parametrize("seed", [0, 1, 9, 10])
+def test_what_a_shorter_horizon_keeps_counts_against_the_promise_of_a_longer_one(seed: int) -> None:
+    """The rules of these fleets are stricter at longer horizons, where shorter ones keep alarms."""
+    rng = np.random.default_rng(seed)
+    seen = fleet(facts_of(rng), 30, rng)
+    decision = fit_decisions(
+        {"ahu": seen}, horizons=HORIZONS, config=DecisionConfig(), log_odds=True
+    )["ahu"]
+    certainty = fit_certainty(seen, decision, AbstainConfig(), HORIZONS)
+    risk_BH = decision.risk(seen.score_BH)
+    threshold_BH = np.tile(decision.threshold_H, (len(risk_BH), 1))
+    sure = certainty.of(risk_BH, threshold_BH, np.full(len(risk_BH), 99))
+    kept_BH = alarms(risk_BH, threshold_BH) & ~sure.needs_look_BH
+    y_BH, _ = seen.windows.labels
+    promised = np.flatnonzero(certainty.rule.promised_H)
+    assert len(promised)
+    for h in promised:
+        counts = false_alarms(
+            kept_BH[:, h],
+            y_BH[:, h],
+            units_B=seen.windows.units,
+            end_day_B=seen.windows.end_day_B,
+            horizon=HORIZONS[h],
+        )
+        assert within_budget(counts, 1.0, 0.9)

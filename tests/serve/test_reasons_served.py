@@ -144,3 +144,16 @@ def test_page_shows_the_band_and_similar_machines(
     expected = {"en": f"{row['similar_units']} other machines", "ja": f"{row['similar_units']} 台"}
     assert row["similar_units"] == 0 or expected[language] in text
     assert {"en": "likely between", "ja": "おそらく"}[language] in text
+
+
+def test_each_of_several_units_gets_its_own_reasons(client: TestClient) -> None:
+    units = [unit._asdict() for unit in (UNITS[0], RISING)]
+    answer = client.post("/v1/predict", json={"units": units}, params={"explain": True})
+    both = answer.json()["predictions"]
+    alone = predicted(client, True)
+    for one, other in zip(both[1]["horizons"], alone["horizons"], strict=True):
+        texts = [[reason["text"] for reason in horizon["reasons"]] for horizon in (one, other)]
+        assert texts[0] == texts[1]
+    assert both[0]["past_cases"] != both[1]["past_cases"]
+    for one, other in zip(both[0]["horizons"], both[1]["horizons"], strict=True):
+        assert one["reasons"] != other["reasons"]
