@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import datetime as dt
 from datetime import date
 from pathlib import Path
 
@@ -339,3 +340,14 @@ def test_the_inspection_record_holds_every_reading(tmp_path: Path) -> None:
     found = frame.sort_values(["テナントid", "設備id", "チェック項目id", "date"])
     assert found["date"].tolist() == wanted["date"].tolist()
     np.testing.assert_allclose(found["value"], wanted["value"])
+
+
+def test_a_record_that_ends_yesterday_is_dated_once() -> None:
+    config = SMALL.replace(until="yesterday", days=30)
+    fixed = config.dated()
+    today = dt.datetime.now().astimezone().date()
+    assert fixed.start + dt.timedelta(days=30) in (today, today - dt.timedelta(days=1))
+    assert fixed.dated() == fixed
+    last = max(simulate(fixed).readings["date"].to_pylist())
+    assert last == fixed.start + dt.timedelta(days=29)
+    assert SMALL.dated() is SMALL
