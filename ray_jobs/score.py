@@ -56,6 +56,7 @@ RANKED = (
     "end_date",
     "horizon",
     "risk",
+    "threshold",
     "alarm",
     "status",
     "learning_days_left",

@@ -185,7 +185,7 @@ def _looking(service: Service, door: Door) -> APIRouter:
         unit = Unit(facility_id, equipment_id)
         stored, table, events = await asyncio.to_thread(service.record, unit)
         rows = await asyncio.to_thread(service.rows, facility_id, equipment_id)
-        history = await asyncio.to_thread(service.store.history, unit)
+        history = await asyncio.to_thread(service.store.recent, 0, *unit)
         return {
             "facility_id": facility_id,
             "equipment_id": equipment_id,
@@ -201,9 +201,14 @@ def _looking(service: Service, door: Door) -> APIRouter:
                 for e in events
             ],
             "alarms": [
-                {"end_date": date_of(d), "point_id": p or None, "days": h, "risk": r}
-                for d, p, h, r, a in history
-                if a
+                {
+                    "end_date": date_of(past.end_day),
+                    "point_id": past.point_id or None,
+                    "days": past.horizon,
+                    "risk": past.risk,
+                }
+                for past in history
+                if past.alarm
             ],
         }
 
