@@ -132,17 +132,29 @@ def fill(value_T: Floats) -> tuple[Floats, Bools]:
     return value_T[source_T], observed_T
 
 
-def reference_of(value_T: Floats) -> Reference:
-    """Return the median, and the interquartile range as a standard deviation.
+def references(x_BL: Floats) -> tuple[Floats, Floats]:
+    """Return the median, and the interquartile range as a standard deviation, of every row.
 
-    Where the range is 0 it is the std; where that is 0 too, 1.
+    Both are [B, 1]. Where the range is 0 it is the std; where that is 0 too, 1.
+    """
+    low_B1, centre_B1, high_B1 = np.quantile(x_BL, (0.25, 0.5, 0.75), axis=1, keepdims=True)
+    return centre_B1, positive_spread((high_B1 - low_B1) / SPREAD_OF_IQR, x_BL)
+
+
+def positive_spread(spread_B1: Floats, x_BL: Floats) -> Floats:
+    """Return spreads, the std of the row where one is 0, and 1 where that is 0 too."""
+    spread_B1 = np.where(spread_B1 > 0, spread_B1, x_BL.std(axis=1, keepdims=True))
+    return np.where(spread_B1 > 0, spread_B1, 1.0)
+
+
+def reference_of(value_T: Floats) -> Reference:
+    """Return the centre and the spread of a series, as `references` does.
 
     >>> reference_of(np.array([1.0, 1.0, 1.0]))
     Reference(centre=1.0, spread=1.0)
     """
-    low, centre, high = np.quantile(value_T, (0.25, 0.5, 0.75))
-    spread = (high - low) / SPREAD_OF_IQR or float(np.std(value_T)) or 1.0
-    return Reference(float(centre), float(spread))
+    centre_11, spread_11 = references(value_T[None])
+    return Reference(centre_11.item(), spread_11.item())
 
 
 SCHEMA = pa.schema(

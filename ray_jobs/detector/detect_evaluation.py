@@ -9,7 +9,6 @@ import json
 import shlex
 import sys
 from collections.abc import Sequence
-from typing import cast
 
 import pyarrow as pa
 import pyarrow.csv as pacsv
@@ -49,10 +48,9 @@ def evaluate_detector(
         baselines.append(RecordZScore.fit(series, detector.windows))
     scores = score_parts(series, detector, baselines, config.alarms)
     figures_of_parts = metrics_of(scores, series, detector.windows, seed=config.seed)
-    facts = {**_facts(config, read, trained), **as_json(figures_of_parts)}
-    plain = _finite(facts)
-    write_json(workspace.root / "metrics.json", plain)
-    metrics = cast(DetectionMetrics, plain)
+    path = workspace.root / "metrics.json"
+    write_json(path, {**_facts(config, read, trained), **as_json(figures_of_parts)})
+    metrics: DetectionMetrics = json.loads(path.read_text(encoding="utf-8"))
     _write_csv(scored_windows_table(scores), workspace.root / "predictions.csv")
     if scores.outcomes:
         _write_csv(alarms_table(scores), workspace.root / "alarms.csv")
@@ -107,9 +105,3 @@ def _facts(config: DetectConfig, read: SeriesRecord, trained: DetectorRecord) ->
         },
         "history": trained.history,
     }
-
-
-def _finite(tree: JsonObject) -> JsonObject:
-    """Return the same tree with None where a number is not finite."""
-    finite: JsonObject = json.loads(json.dumps(tree), parse_constant=lambda name: None)
-    return finite
