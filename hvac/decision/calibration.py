@@ -10,10 +10,11 @@ from dataclasses import dataclass, replace
 from typing import Literal, TypedDict
 
 import numpy as np
-from scipy.special import expit, log_expit, logit
+from scipy.special import expit, logit
 
 from hvac.arrays import AnyArray, AnyFloats, Floats
 from hvac.errors import BundleError, SplitError
+from hvac.logistic_line import line_loss
 
 Method = Literal["isotonic", "platt", "shift"]
 
@@ -239,18 +240,11 @@ def _platt(score_B: Floats, y_B: Floats, w_B: Floats) -> Calibrator | None:
     low = 1 / (len(y_B) - positives + 2)
     target_B = np.where(y_B > 0, high, low)
 
-    def loss_and_slope(ab: Floats) -> tuple[float, Floats]:
-        logit_B = ab[0] * z_B + ab[1]
-        loss = -np.mean(
-            w_B * (target_B * log_expit(logit_B) + (1 - target_B) * log_expit(-logit_B))
-        )
-        error_B = w_B * (expit(logit_B) - target_B)
-        gradient_2 = np.array([np.mean(error_B * z_B), error_B.mean()])
-        return float(loss), gradient_2
-
     rate = np.average(target_B, weights=w_B)
+    start = [0.0, np.log(rate / (1 - rate))]
+    share_B = w_B / len(w_B)
     slope, intercept = minimize(
-        loss_and_slope, [0.0, np.log(rate / (1 - rate))], jac=True, options={"gtol": 1e-8}
+        line_loss, start, (z_B, target_B, share_B), jac=True, options={"gtol": 1e-8}
     ).x
     if not slope > 1e-6:
         return None

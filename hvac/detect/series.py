@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from hvac.arrays import AnyArray, Bools, Floats, Times
 from hvac.errors import InputError
+from hvac.filling import fill_forward
 
 PARTS = ("train", "validation", "test", "unseen")
 REPORTED = ("test", "unseen")
@@ -126,10 +127,7 @@ def fill(value_T: Floats) -> tuple[Floats, Bools]:
     observed_T = np.isfinite(value_T)
     if not observed_T.any():
         raise InputError(f"a series of {len(value_T)} steps has no value at all: leave it out")
-    place_T = np.where(observed_T, np.arange(len(value_T)), -1)
-    last_T = np.maximum.accumulate(place_T)
-    source_T = np.where(last_T < 0, np.argmax(observed_T), last_T)
-    return value_T[source_T], observed_T
+    return fill_forward(value_T, observed_T), observed_T
 
 
 def references(x_BL: Floats) -> tuple[Floats, Floats]:
