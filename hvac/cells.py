@@ -13,11 +13,13 @@ from collections.abc import Iterable
 from typing import TypeVar
 
 import pyarrow as pa
+import pyarrow.csv as pacsv
 
 from hvac.json_values import Json
-from hvac.storage import AnyPath, write_text
+from hvac.storage import AnyPath, write_text, writing
 
 SIGNS = "=+-@−"
+MARK = "\ufeff"  # of byte order: Excel in Japan then reads a file as UTF-8
 CellValue = Json | dt.date
 """What a cell of CSV may hold."""
 Cell = TypeVar("Cell")
@@ -46,7 +48,7 @@ def csv_for_people(rows: Iterable[Iterable[CellValue]]) -> str:
     "\\ufeffid,risk\\r\\n'=1,0.5\\r\\n"
     """
     file = io.StringIO(newline="")
-    file.write("\ufeff")
+    file.write(MARK)
     writer = csv.writer(file)
     for row in rows:
         writer.writerow([safe_cell(cell) for cell in row])
@@ -70,3 +72,11 @@ def safe_table(table: pa.Table) -> pa.Table:
             texts = pa.array(safe, field.type)
             table = table.set_column(place, field, texts)
     return table
+
+
+def write_table_csv(table: pa.Table, path: AnyPath, *, marked: bool = False) -> None:
+    """Write a table as CSV of safe cells; `marked`: with a byte-order mark, for Excel."""
+    with writing(path) as file:
+        if marked:
+            file.write(MARK.encode())
+        pacsv.write_csv(safe_table(table), file)

@@ -16,13 +16,8 @@ import numpy as np
 from scipy.special import logit
 
 from hvac.arrays import AnyArray, AnyFloats, Floats
-from hvac.decision.calibration import (
-    ISOTONIC_GROUPS,
-    PLATT_POSITIVES,
-    Calibrator,
-    bent,
-    fit_calibrator,
-)
+from hvac.decision.calibration import Calibrator, bent
+from hvac.decision.calibrator_fit import ISOTONIC_GROUPS, PLATT_POSITIVES, fit_calibrator
 from hvac.logistic_line import line_loss
 
 PRIOR_STD = 0.2  # of a class's departure, in log-odds (slope: per standard deviation of the score)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import cast
@@ -11,6 +10,7 @@ import yaml
 from ray import tune
 
 from hvac.cells import CellValue, write_csv_for_people
+from hvac.days import now_text
 from hvac.errors import HvacError
 from hvac.json_values import Json, JsonObject, as_json
 from hvac.models.search_space import with_settings
@@ -127,7 +127,7 @@ def _sweep(config: RunConfig, sweep: AnyPath, trials: list[Trial], best: Trial) 
     base = config.model.model_dump(mode="json", by_alias=True)
     return {
         "name": config.name,
-        "created": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
+        "created": now_text(),
         "folder": str(sweep),
         "family": config.model.family,
         "horizons": list(config.windows.horizons),

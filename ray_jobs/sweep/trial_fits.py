@@ -16,7 +16,8 @@ from numpy.typing import ArrayLike
 from scipy.special import expit
 
 from hvac.arrays import AnyFloats
-from hvac.decision.decision import DecisionConfig, Scored, fit_decisions
+from hvac.decision.decision import Scored
+from hvac.decision.fit_decisions import DecisionConfig, fit_decisions
 from hvac.decision.thresholds import ThresholdConfig, choose_threshold
 from hvac.errors import HvacError
 from hvac.evaluation.metrics import known_pr_auc
