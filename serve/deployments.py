@@ -210,8 +210,8 @@ class Features:
         )
         return outlooks
 
-    async def explain(self, asks: Sequence[Ask]) -> list[ExplainedRow]:
-        return await self._rounds.alone(self.core.explanations, self.shelf, asks)
+    async def explain(self, asks: Sequence[Ask], detailed: bool) -> list[ExplainedRow]:
+        return await self._rounds.alone(self.core.explanations, self.shelf, asks, detailed)
 
     async def bulk(self, part: Part) -> pa.Table:
         bundle = self.shelf(part[0])
@@ -239,8 +239,8 @@ class GraphStages:
     async def forecast(self, ask: Ask, horizons: Sequence[int]) -> list[OutlookRow]:
         return await self.features("forecast").remote(ask, horizons)
 
-    async def explain(self, asks: Sequence[Ask]) -> list[ExplainedRow]:
-        return await self.features("explain").remote(asks)
+    async def explain(self, asks: Sequence[Ask], *, detailed: bool = False) -> list[ExplainedRow]:
+        return await self.features("explain").remote(asks, detailed)
 
     async def bulk(self, part: Part) -> pa.Table:
         return await self.features("bulk").remote(part)

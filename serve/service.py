@@ -77,11 +77,15 @@ class Service:
 
     # Predictions
 
-    async def predict(self, units: Sequence[AskedUnit], *, explain: bool = False) -> Rows:
+    async def predict(
+        self, units: Sequence[AskedUnit], *, explain: bool = False, detail: bool = False
+    ) -> Rows:
         """Return rows of `latest.parquet` for units, in their order, each with its number `ask`.
 
-        Where they are to be explained, rows have `reasons` and `cases` too.
+        Where they are to be explained, rows have `reasons` and `cases` too, and with `detail`
+        what is behind the reasons.
         """
+        explain = explain or detail
         limits = self.config.limits
         if explain:
             check_count(len(units), limits.explained_units, "units with explain=true")
@@ -94,17 +98,18 @@ class Service:
             rows = checked_rows(await self.stages.predict(asks))
             if not explain:
                 return rows
-            return with_reasons(rows, await self._explained(asks, range(len(asks))))
+            explained = await self._explained(asks, range(len(asks)), detailed=detail)
+            return with_reasons(rows, explained)
 
         rows = await self.within(work())
         self._count(rows)
         return rows
 
     async def explain(self, unit: AskedUnit) -> list[ExplainedRow]:
-        """Return reasons by horizon and past cases of one piece of equipment, or of its points."""
+        """Return why one piece of equipment, or each of its points, has its risks, in detail."""
 
         async def work() -> list[ExplainedRow]:
-            return await self.stages.explain(await self._read_together([unit]))
+            return await self.stages.explain(await self._read_together([unit]), detailed=True)
 
         return await self.within(work())
 
@@ -119,11 +124,13 @@ class Service:
             return rows
         return with_reasons(rows, explained)
 
-    async def _explained(self, asks: Sequence[Ask], numbers: Sequence[int]) -> list[ExplainedRow]:
+    async def _explained(
+        self, asks: Sequence[Ask], numbers: Sequence[int], *, detailed: bool = False
+    ) -> list[ExplainedRow]:
         """Explain some of the asks one by one, so that predictions may come in between."""
         explained: list[ExplainedRow] = []
         for number in numbers:
-            for row in await self.stages.explain([asks[number]]):
+            for row in await self.stages.explain([asks[number]], detailed=detailed):
                 explained.append({**row, "ask": number})
         return explained
 

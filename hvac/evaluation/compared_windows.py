@@ -35,7 +35,8 @@ class EvaluationSet:
     """Held-out windows with the risks that every model gives them.
 
     `reference_BH` is the training base rate of each window's class. `turn_B` numbers the turn of
-    each window where models were fitted in turns (`pooled`).
+    each window where models were fitted in turns (`pooled`). `age_B` is the age of each window's
+    machine in days, nan where it is unknown (None: of all).
     """
 
     windows: Windows
@@ -44,6 +45,7 @@ class EvaluationSet:
     events: Onsets
     horizons: tuple[int, ...]
     turn_B: Ints | None = None
+    age_B: Floats | None = None
 
 
 def by_equipment(evaluation_set: EvaluationSet) -> EvaluationSet:
@@ -62,12 +64,14 @@ def by_equipment(evaluation_set: EvaluationSet) -> EvaluationSet:
         name: _highest(risks, group_B, len(first)) for name, risks in evaluation_set.risks.items()
     }
     turn_B = None if evaluation_set.turn_B is None else evaluation_set.turn_B[first]
+    age_B = None if evaluation_set.age_B is None else evaluation_set.age_B[first]
     return replace(
         evaluation_set,
         windows=merged,
         risks=risks,
         reference_BH=evaluation_set.reference_BH[first],
         turn_B=turn_B,
+        age_B=age_B,
     )
 
 
@@ -129,6 +133,7 @@ def pooled(evaluation_sets: Sequence[EvaluationSet]) -> EvaluationSet:
     }
     windows = concat([t.windows for t in evaluation_sets])
     reference_BH = np.concatenate([t.reference_BH for t in evaluation_sets])
+    ages = [one.age_B for one in evaluation_sets if one.age_B is not None]
     turn_B = np.repeat(
         np.arange(len(evaluation_sets)),
         [len(one.windows) for one in evaluation_sets],
@@ -140,6 +145,7 @@ def pooled(evaluation_sets: Sequence[EvaluationSet]) -> EvaluationSet:
         reference_BH=reference_BH,
         events=events,
         turn_B=turn_B,
+        age_B=np.concatenate(ages) if len(ages) == len(evaluation_sets) else None,
     )
 
 
@@ -151,10 +157,14 @@ def part_of(evaluation_set: EvaluationSet, keep_B: Bools) -> EvaluationSet:
         for name, risks in evaluation_set.risks.items()
     }
     turn_B = None if evaluation_set.turn_B is None else evaluation_set.turn_B[keep_B]
-    windows = evaluation_set.windows.take(keep_B)
-    reference_BH = evaluation_set.reference_BH[keep_B]
+    age_B = None if evaluation_set.age_B is None else evaluation_set.age_B[keep_B]
     return replace(
-        evaluation_set, windows=windows, risks=risks, reference_BH=reference_BH, turn_B=turn_B
+        evaluation_set,
+        windows=evaluation_set.windows.take(keep_B),
+        risks=risks,
+        reference_BH=evaluation_set.reference_BH[keep_B],
+        turn_B=turn_B,
+        age_B=age_B,
     )
 
 

@@ -62,7 +62,7 @@ def compare_models(
 ) -> ComparedModels:
     """Return figures, differences to the default, curves, and slices, as for metrics.json.
 
-    Slices are by facility, class, season and completeness of the window.
+    Slices are by facility, class, season, age of the machine and completeness of the window.
 
     Returns:
         `models`, `differences` (default minus the other; "better" speaks of the default), `curves`,
@@ -124,11 +124,29 @@ def observation_of(windows: Windows) -> AnyArray:
     return np.where(windows.observed_B >= WELL_OBSERVED, "complete", "gaps")
 
 
-_SLICES: dict[str, Callable[[Windows], AnyArray]] = {
-    "facility": lambda windows: windows.column("facility_id"),
-    "class": lambda windows: windows.column("class"),
-    "season": season_of,
-    "observation": observation_of,
+def ages_of(age_B: Floats) -> AnyArray:
+    """Return whether each machine is among the `younger` or the `older` half; `unknown` where nan.
+
+    >>> ages_of(np.array([100.0, 300.0, np.nan, 200.0])).tolist()
+    ['younger', 'older', 'unknown', 'younger']
+    """
+    known_B = np.isfinite(age_B)
+    middle = np.median(age_B[known_B]) if known_B.any() else np.nan
+    half_B = np.where(age_B <= middle, "younger", "older")
+    return np.where(known_B, half_B, "unknown")
+
+
+def _ages(evaluation_set: EvaluationSet) -> AnyArray:
+    age_B = evaluation_set.age_B
+    return ages_of(np.full(len(evaluation_set.windows), np.nan) if age_B is None else age_B)
+
+
+_SLICES: dict[str, Callable[[EvaluationSet], AnyArray]] = {
+    "facility": lambda evaluated: evaluated.windows.column("facility_id"),
+    "class": lambda evaluated: evaluated.windows.column("class"),
+    "season": lambda evaluated: season_of(evaluated.windows),
+    "age": _ages,
+    "observation": lambda evaluated: observation_of(evaluated.windows),
 }
 
 
@@ -159,9 +177,9 @@ def _differences(default: Evaluation, other: Evaluation) -> dict[str, dict[str, 
 
 
 def _slices(
-    evaluation_set: EvaluationSet, names: Callable[[Windows], AnyArray], default: str
+    evaluation_set: EvaluationSet, names: Callable[[EvaluationSet], AnyArray], default: str
 ) -> dict[str, dict[str, dict[str, StoredFigure]]]:
-    value_B = names(evaluation_set.windows)
+    value_B = names(evaluation_set)
     return {
         str(value): _slice(evaluation_set, value_B == value, default)
         for value in sorted(set(value_B.tolist()))

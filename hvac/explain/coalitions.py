@@ -14,7 +14,7 @@ from typing import Final
 
 import numpy as np
 
-from hvac.arrays import Floats, Ints
+from hvac.arrays import Bools, Floats, Ints
 
 SEED: Final = 18  # of the permutations: the same window gets the same reasons every time
 
@@ -67,6 +67,22 @@ def sum_over_subsets(part_SN: Floats) -> None:
         pairs[:, 1] += pairs[:, 0]
 
 
+class AllCoalitions:
+    """Every coalition, for every background window: exact, for few players."""
+
+    def __init__(self, players: int, background: int) -> None:
+        self.players, self.background = players, background
+
+    @property
+    def mask_NQ(self) -> Ints:
+        """Return all coalitions for each background window."""
+        return np.tile(np.arange(2**self.players), (self.background, 1))
+
+    def shapley(self, value_NQH: Floats) -> Floats:
+        """Return Shapley values [P, H] of the means over background windows."""
+        return from_all_coalitions(value_NQH.mean(axis=0))
+
+
 class Permutations:
     """A permutation per background window, every second one the reverse of the one before.
 
@@ -74,9 +90,11 @@ class Permutations:
     Shapley values are complete, whatever is sampled. Reversed (antithetic) pairs scatter less.
     """
 
-    def __init__(self, players: int, background: int) -> None:
+    def __init__(self, players: int, background: int, group: int = 0) -> None:
+        """Draw the permutations; the members of a group (bits) follow one another in each."""
         rng = np.random.default_rng(SEED)
-        drawn = [rng.permutation(players) for _ in range((background + 1) // 2)]
+        member_P = np.array([group >> p & 1 for p in range(players)], dtype=bool)
+        drawn = [_drawn(member_P, rng) for _ in range((background + 1) // 2)]
         both = [order for forward in drawn for order in (forward, forward[::-1])]
         self.order_NP = np.stack(both[:background])
 
@@ -91,3 +109,12 @@ class Permutations:
         step_NPH = np.diff(value_NQH, axis=1)
         place_NP = np.argsort(self.order_NP, axis=1)
         return np.asarray(np.take_along_axis(step_NPH, place_NP[..., None], axis=1).mean(axis=0))
+
+
+def _drawn(member_P: Bools, rng: np.random.Generator) -> Ints:
+    """Draw an order of the players, in which the group's members stand together."""
+    order_P = rng.permutation(len(member_P))
+    members = order_P[member_P[order_P]]
+    others = order_P[~member_P[order_P]]
+    place = int(rng.integers(len(others) + 1)) if len(members) else 0
+    return np.concatenate([others[:place], members, others[place:]])

@@ -18,7 +18,12 @@ import numpy as np
 
 from hvac.arrays import Floats, Ints
 from hvac.errors import BundleError
-from hvac.explain.coalitions import Permutations, from_all_coalitions, sum_over_subsets
+from hvac.explain.coalitions import (
+    AllCoalitions,
+    Permutations,
+    from_all_coalitions,
+    sum_over_subsets,
+)
 from hvac.explain.players import Players
 from hvac.explain.tree_walk import WalkedTrees
 from hvac.features.table import Windows
@@ -161,7 +166,8 @@ class ForestGame:
             return log_odds(walk.trees.total(input_RN))[:, None]
 
         input_WN = self.input_WN[members(chosen)]
-        return asked(score, input_N, input_WN, walk.player_N, players=walk.players, most=0)[:, 0]
+        plan = Permutations(walk.players, len(input_WN), walk.group)
+        return asked(score, input_N, input_WN, walk.player_N, plan)[:, 0]
 
 
 def _walks(
@@ -170,7 +176,10 @@ def _walks(
     needs = model.config.needs
     input_WN = inputs(background, needs)
     player_N = players.of_columns(background, needs)
-    return [WalkedTrees.prepare(trees, input_WN, player_N, len(players)) for trees in model.forests]
+    return [
+        WalkedTrees.prepare(trees, input_WN, player_N, len(players), players.group)
+        for trees in model.forests
+    ]
 
 
 class NetworkGame:
@@ -186,22 +195,20 @@ class NetworkGame:
         chosen_N = self.model.chosen_N
         return input_BN if chosen_N is None else input_BN[:, chosen_N]
 
+    def _plan(self, background: int) -> Permutations | AllCoalitions:
+        players = len(self.players)
+        if players <= NETWORK_EXACT:
+            return AllCoalitions(players, background)
+        return Permutations(players, background, self.players.group)
+
     def contributions(self, windows: Windows, chosen_B: Sequence[int]) -> Floats:
         """Return what each player adds to the network's log-odds: [B, P, H]."""
         input_BN = self._kept(inputs(windows, self.model.config.needs))
         rows = []
         for input_N, chosen in zip(input_BN, chosen_B, strict=True):
             input_WN = self.input_WN[members(chosen)]
-            players = len(self.players)
-            row_PH = asked(
-                self.model.score_rows,
-                input_N,
-                input_WN,
-                self.player_N,
-                players=players,
-                most=NETWORK_EXACT,
-            )
-            rows.append(row_PH)
+            plan = self._plan(len(input_WN))
+            rows.append(asked(self.model.score_rows, input_N, input_WN, self.player_N, plan))
         return np.stack(rows)
 
 
@@ -210,9 +217,7 @@ def asked(
     input_N: Floats,
     input_WN: Floats,
     player_N: Ints,
-    *,
-    players: int,
-    most: int,
+    plan: Permutations | AllCoalitions,
 ) -> Floats:
     """Return Shapley values [P, H] of a function of rows of inputs, by asking it.
 
@@ -221,16 +226,13 @@ def asked(
         input_N: the window's inputs.
         input_WN: those of the background windows.
         player_N: the player of each input.
-        players: how many there are.
-        most: up to so many players all coalitions are asked about, else permutations are drawn.
+        plan: the coalitions to ask about.
     """
-    plan = Permutations(players, len(input_WN)) if players > most else None
-    mask_WQ = plan.mask_NQ if plan else np.tile(np.arange(2**players), (len(input_WN), 1))
+    mask_WQ = plan.mask_NQ
     member_WQN = (mask_WQ[:, :, None] >> player_N & 1).astype(bool)
     mixed_WQN = np.where(member_WQN, input_N, input_WN[:, None])
     score_RH = score(mixed_WQN.reshape(-1, mixed_WQN.shape[2]))
-    value_WQH = score_RH.reshape(*mask_WQ.shape, -1)
-    return plan.shapley(value_WQH) if plan else from_all_coalitions(value_WQH.mean(axis=0))
+    return plan.shapley(score_RH.reshape(*mask_WQ.shape, -1))
 
 
 class FusionGame:

@@ -33,7 +33,7 @@ class WalkedTrees(NamedTuple):
     """Trees of one horizon, with the way of every background window and the player of each input.
 
     `left_K` holds the background windows that go left at a node, as bits; `depth` is the longest
-    way from a root to a leaf.
+    way from a root to a leaf; `group` the aspects of an opened point, as bits.
     """
 
     trees: Trees
@@ -41,18 +41,24 @@ class WalkedTrees(NamedTuple):
     depth: int
     player_N: Ints
     players: int
+    group: int = 0
 
     @classmethod
-    def prepare(cls, trees: Trees, input_WN: Floats, player_N: Ints, players: int) -> WalkedTrees:
+    def prepare(
+        cls, trees: Trees, input_WN: Floats, player_N: Ints, players: int, group: int = 0
+    ) -> WalkedTrees:
         """Send the background windows down the trees once, for all windows to be explained."""
         left_K = np.zeros(len(trees.split_K), dtype=np.uint64)
         depth_K = np.zeros(len(trees.split_K), dtype=np.int64)
         nodes = (trees.split_K, trees.number_K, trees.right_K)
         _send_down(np.ascontiguousarray(input_WN), *nodes, left_K, depth_K)
-        return cls(trees, left_K, int(depth_K.max(initial=0)), player_N, players)
+        return cls(trees, left_K, int(depth_K.max(initial=0)), player_N, players, group)
 
     def shapley(self, input_N: Floats, chosen: int) -> Floats:
         """Return the Shapley values of the trees' sum for one window: [P].
+
+        Of an opened point's aspects they are Owen values (Owen 1977): together what the point as
+        one player has.
 
         Args:
             input_N: the window's inputs.
@@ -85,6 +91,7 @@ class WalkedTrees(NamedTuple):
             np.uint64(chosen),
             slot_W,
             share,
+            np.uint64(self.group),
             stack_D4,
             out_P,
             part_SW,
@@ -174,6 +181,7 @@ def _walk_trees(  # noqa: PLR0913 - a compiled kernel takes arrays, no objects
     chosen: np.uint64,
     slot_W: Ints,
     share: Floats,
+    group: np.uint64,
     stack_D4: BitSets,
     out_P: Floats,
     part_SW: Floats,
@@ -187,7 +195,8 @@ def _walk_trees(  # noqa: PLR0913 - a compiled kernel takes arrays, no objects
             split, number = split_K[node], np.float64(number_K[node])
             if split < 0:
                 if len(out_P):
-                    _share_leaf(number * _popcount(windows), inside, outside, share, out_P)
+                    total = number * _popcount(windows)
+                    _share_leaf(total, inside, outside, group, share, out_P)
                 else:
                     _add_leaf(number, windows, inside, outside, slot_W, part_SW)
                 if depth == 0:
@@ -218,17 +227,37 @@ def _walk_trees(  # noqa: PLR0913 - a compiled kernel takes arrays, no objects
 
 @compiled
 def _share_leaf(
-    value: float, inside: np.uint64, outside: np.uint64, share: Floats, out_P: Floats
+    value: float,
+    inside: np.uint64,
+    outside: np.uint64,
+    group: np.uint64,
+    share: Floats,
+    out_P: Floats,
 ) -> None:
-    """Share a leaf's value out among the players that decide whether it is reached."""
+    """Share a leaf's value out among the players that decide whether it is reached.
+
+    A group is one of them and divides its part among its members. A leaf that needs some of them
+    inside and others outside is never reached by the group as a whole: the others have no part.
+    """
     one = np.uint64(1)
-    inner, outer = _popcount(inside), _popcount(outside)
+    in_group, out_group = _popcount(inside & group), _popcount(outside & group)
+    inner, outer = _popcount(inside) - in_group, _popcount(outside) - out_group
+    of_group = share[inner + 1, outer]
+    alone = not (in_group and out_group)
+    inner += in_group > 0
+    outer += out_group > 0
     for p in range(len(out_P)):
         bit = one << np.uint64(p)
-        if inside & bit:
-            out_P[p] += value * share[inner, outer]
-        elif outside & bit:
-            out_P[p] -= value * share[outer, inner]
+        if bit & group:
+            if inside & bit:
+                out_P[p] += value * of_group * share[in_group, out_group]
+            elif outside & bit:
+                out_P[p] -= value * of_group * share[out_group, in_group]
+        elif alone:
+            if inside & bit:
+                out_P[p] += value * share[inner, outer]
+            elif outside & bit:
+                out_P[p] -= value * share[outer, inner]
 
 
 @compiled

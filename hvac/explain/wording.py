@@ -125,6 +125,21 @@ def reasons_line(reasons: Sequence[Reason], language: str) -> str:
     return " / ".join(reason_sentence(reason, language) for reason in in_favour)
 
 
+def aspects_words(aspects: Sequence[str], language: str) -> str:
+    """Write which one or two aspects of a point count most; nothing where none does.
+
+    >>> aspects_words(["level", "peers"], "en")
+    'mostly its level and its distance from peers'
+    """
+    words = reason_words(language)
+    names = [words(f"aspect.{aspect}") for aspect in aspects]
+    if not names:
+        return ""
+    if len(names) == 1:
+        return words("aspects.one", first=names[0])
+    return words("aspects.two", first=names[0], second=names[1])
+
+
 def case_sentence(case: PastCase, language: str, *, named: bool) -> str:
     """Write a past case as a sentence; a machine that a reader may not see stays unnamed."""
     words = reason_words(language)

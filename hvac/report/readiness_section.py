@@ -8,7 +8,7 @@ from hvac.evaluation.readiness import LEAST_EVENTS, readiness
 from hvac.report.view import Block, Cell, Note, Row, Table, View, cell, dig, number
 
 CONTEXT_MODEL = "gbdt_context"
-NAMED = ("season", "observation")  # parts whose names are words of ours
+NAMED = ("season", "age", "observation")  # parts whose names are words of ours
 TONES = {"ready": "better", "poor": "worse", "cannot_tell": "unclear"}
 
 

@@ -220,10 +220,10 @@ def ablation(view: View) -> list[Block]:
 
 
 def slices(view: View) -> list[Block]:
-    """Return tables by facility, class, season and completeness, counts first."""
+    """Return tables by facility, class, season, age and completeness, counts first."""
     kinds = {"windows": "count", "events": "count", "base_rate": "share", "pr_auc": "ratio"}
     blocks: list[Block] = []
-    for corner in ("facility", "class", "season", "observation"):
+    for corner in ("facility", "class", "season", "age", "observation"):
         by_name = view.group("slices", corner)
         if by_name:
             caption = view.words(f"caption.slices_{corner}", model=view.model)

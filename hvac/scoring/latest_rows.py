@@ -8,6 +8,7 @@ from typing import NotRequired, TypedDict
 
 from hvac.explain.reason import PastCase, Reason
 from hvac.json_values import JsonObject
+from hvac.scoring.details import PointDetail
 
 _Class = TypedDict("_Class", {"class": str})
 
@@ -26,8 +27,8 @@ StoredReason = Reason | JsonObject
 class StoredRow(_Class):
     """A row of `latest.parquet` but for the last day of its window.
 
-    Rows stored by an earlier version lack doubts, reasons and bounds; cases are not stored. `ask`
-    numbers the requests of the service.
+    Rows stored by an earlier version lack doubts, reasons and bounds; cases and details are not
+    stored. `ask` numbers the requests of the service.
     """
 
     facility_id: str
@@ -50,6 +51,7 @@ class StoredRow(_Class):
     crossing_probability: float | None
     reasons: NotRequired[Sequence[StoredReason] | None]
     cases: NotRequired[Sequence[PastCase] | None]
+    details: NotRequired[dict[str, PointDetail] | None]
     risk_low: NotRequired[float | None]
     risk_high: NotRequired[float | None]
     needs_look: NotRequired[bool | None]

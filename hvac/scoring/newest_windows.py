@@ -32,12 +32,13 @@ class Frame(NamedTuple):
 class Newest:
     """The newest window of each unit (or point), with its frame.
 
-    `learning_left`: days of learning left, None where it does not learn. `doubts`: what is odd
-    about its readings.
+    `scenes` are the units that they were cut from. `learning_left`: days of learning left, None
+    where it does not learn. `doubts`: what is odd about its readings.
     """
 
     windows: Windows
     frames: tuple[Frame, ...]
+    scenes: tuple[Scene, ...] = ()
     learning_left: tuple[int | None, ...]
     doubts: tuple[tuple[Doubt, ...], ...]
 
@@ -62,6 +63,7 @@ def newest(scenes: Sequence[Scene], recipe: Recipe, *, end_day: int | None = Non
     return Newest(
         windows=concat(parts),
         frames=tuple(frames),
+        scenes=tuple(scenes),
         learning_left=tuple(left),
         doubts=tuple(odd),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import ray
@@ -52,11 +53,14 @@ def evaluation_set(
     Args:
         risks: by (class, model), of the windows of the splits `EVALUATED`.
     """
-    windows, rows_of_class = [], {}
+    windows, ages, rows_of_class = [], [], {}
     for name, recipe in recipes.items():
-        evaluated = read_windows(workspace.windows, recipe, EVALUATED)
-        rows_of_class[name] = np.isin(evaluated.column("split").astype(str), splits)
-        windows.append(evaluated.take(rows_of_class[name]))
+        evaluated = read_windows(workspace.windows, recipe, EVALUATED, ("context",))
+        rows = np.isin(evaluated.column("split").astype(str), splits)
+        rows_of_class[name] = rows
+        windows.append(replace(evaluated.take(rows), k_BK=None))
+        age = recipe.context.names.index("age_days")
+        ages.append(np.asarray(evaluated.k_BK)[rows, age].astype(np.float64))
 
     def joined(model: str) -> ModelRisks:
         risk = [risks[name, model].risk_BH[rows] for name, rows in rows_of_class.items()]
@@ -72,4 +76,5 @@ def evaluation_set(
         reference_BH=np.concatenate(reference),
         events=events,
         horizons=next(iter(recipes.values())).windows.horizons,
+        age_B=np.concatenate(ages),
     )

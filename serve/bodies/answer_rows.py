@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from typing import Literal, cast
 
 from hvac.explain.reason import reason_of
 from hvac.explain.wording import reason_sentence
+from hvac.scoring.details import PointDetail
 from hvac.scoring.latest_rows import DoubtRow, LatestRow, StoredReason
 from serve.bodies.answers import (
+    Aspect,
     HorizonRisk,
     PointForecast,
+    ReasonAspect,
+    ReasonDays,
     ReasonText,
     RiskReason,
     SimilarCase,
@@ -40,11 +44,13 @@ def risk_row(row: LatestRow) -> HorizonRisk:
         risk_high=row.get("risk_high"),
         needs_look=row.get("needs_look"),
         forecast=forecast,
-        reasons=_reasons(row.get("reasons")),
+        reasons=_reasons(row.get("reasons"), row.get("details") or {}),
     )
 
 
-def _reasons(plain: Sequence[StoredReason] | None) -> list[RiskReason] | None:
+def _reasons(
+    plain: Sequence[StoredReason] | None, details: Mapping[str, PointDetail]
+) -> list[RiskReason] | None:
     if plain is None:
         return None
     return [
@@ -56,9 +62,26 @@ def _reasons(plain: Sequence[StoredReason] | None) -> list[RiskReason] | None:
             usual=reason.usual,
             over_peers=reason.over_peers,
             text=ReasonText(en=reason_sentence(reason, "en"), ja=reason_sentence(reason, "ja")),
+            aspects=_aspects(details.get(reason.player)),
+            days=_days(details.get(reason.player)),
         )
         for reason in map(reason_of, plain)
     ]
+
+
+def _aspects(detail: PointDetail | None) -> list[ReasonAspect] | None:
+    if detail is None:
+        return None
+    return [
+        ReasonAspect(aspect=cast(Aspect, aspect), log_odds=added)
+        for aspect, added in detail.aspects
+    ]
+
+
+def _days(detail: PointDetail | None) -> list[ReasonDays] | None:
+    if detail is None or not detail.days:
+        return None
+    return [ReasonDays(**span._asdict()) for span in detail.days]
 
 
 def _cases(row: LatestRow) -> list[SimilarCase] | None:

@@ -7,12 +7,29 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
+Aspect = Literal["level", "trend", "spread", "shape", "pattern", "excursions", "peers", "residuals"]
+
 
 class ReasonText(BaseModel):
     """A reason as a sentence, in both languages."""
 
     en: str
     ja: str
+
+
+class ReasonAspect(BaseModel):
+    """One side of a point's behaviour, and what it adds; a point's aspects sum to its reason."""
+
+    aspect: Aspect
+    log_odds: float
+
+
+class ReasonDays(BaseModel):
+    """A week of a point, and how much the log-odds would fall at its usual level."""
+
+    first: dt.date
+    last: dt.date
+    log_odds: float
 
 
 class RiskReason(BaseModel):
@@ -31,6 +48,13 @@ class RiskReason(BaseModel):
     usual: float | None = Field(description="usual level, in the point's unit")
     over_peers: float | None = Field(description="how far above its peers, in the point's unit")
     text: ReasonText
+    aspects: list[ReasonAspect] | None = Field(
+        default=None, description="with detail=true, of a point: its aspects"
+    )
+    days: list[ReasonDays] | None = Field(
+        default=None,
+        description="with detail=true, of the strongest reason about a point: its weeks",
+    )
 
 
 class SimilarCase(BaseModel):

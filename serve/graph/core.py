@@ -183,10 +183,11 @@ def shared_out(rows: Iterable[LatestRow], sizes: Sequence[int]) -> list[Rows]:
     return rows_of_requests
 
 
-def explanations(shelf: Shelf, asks: Sequence[Ask]) -> list[ExplainedRow]:
+def explanations(shelf: Shelf, asks: Sequence[Ask], detailed: bool) -> list[ExplainedRow]:
     """Return why each window that can be scored has its risks: reasons by horizon, past cases.
 
-    Each has the number of its ask in `ask`, and its point where points are scored alone.
+    Each has the number of its ask in `ask`, and its point where points are scored alone; where
+    `detailed`, what is behind each reason too.
 
     Raises:
         BundleError: a bundle was made before reasons, or its family has none.
@@ -195,7 +196,7 @@ def explanations(shelf: Shelf, asks: Sequence[Ask]) -> list[ExplainedRow]:
     for group in prepare(shelf, asks):
         bundle = shelf(group.bundle_id)
         points = group.latest.windows.column("point_id").tolist()
-        explained = explain_newest(bundle, group.latest)
+        explained = explain_newest(bundle, group.latest, detailed=detailed)
         for number, point, explanation in zip(group.ask_B, points, explained, strict=True):
             if explanation is not None:
                 row: ExplainedRow = {
@@ -203,6 +204,7 @@ def explanations(shelf: Shelf, asks: Sequence[Ask]) -> list[ExplainedRow]:
                     "point_id": point,
                     "reasons": dict(zip(bundle.horizons, explanation.reasons_H, strict=True)),
                     "cases": explanation.cases,
+                    "details": dict(zip(bundle.horizons, explanation.details_H, strict=False)),
                 }
                 rows.append(row)
     return rows
@@ -244,10 +246,10 @@ def slim(windows: Windows, bundle: Bundle) -> Windows:
 
 
 def values_only(latest: Newest) -> Newest:
-    """Keep only the values and states of windows, which is what the forecast looks at."""
+    """Keep only the values and states of windows and their frames: what the forecast looks at."""
     windows = Windows(
         keys=latest.windows.keys.select(["status"]),
         observed_B=latest.windows.observed_B,
         x_BCL=latest.windows.x_BCL,
     )
-    return replace(latest, windows=windows)
+    return replace(latest, windows=windows, scenes=())

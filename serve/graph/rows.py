@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TypedDict
 
 from hvac.explain.reason import PastCase, Reason
+from hvac.scoring.details import PointDetail
 from hvac.scoring.latest_rows import LatestRow
 
 Rows = list[LatestRow]
@@ -29,13 +30,15 @@ class OutlookRow(TypedDict):
 class ExplainedRow(TypedDict):
     """Why a window has its risks: reasons by horizon, and past cases that looked alike.
 
-    `ask` numbers the asks; there is a point where points are scored alone.
+    `ask` numbers the asks; there is a point where points are scored alone. `details`, by horizon
+    and point, are empty where they were not asked for.
     """
 
     ask: int
     point_id: str | None
     reasons: dict[int, Sequence[Reason]]
     cases: Sequence[PastCase]
+    details: dict[int, dict[str, PointDetail]]
 
 
 class BundleFacts(_Class):

@@ -36,8 +36,11 @@ class Stages(Protocol):
     async def forecast(self, ask: Ask, horizons: Sequence[int]) -> list[OutlookRow]:
         """Return every point's forecast for each horizon."""
 
-    async def explain(self, asks: Sequence[Ask]) -> list[ExplainedRow]:
-        """Return reasons by horizon and past cases of every window, with its `ask` and point."""
+    async def explain(self, asks: Sequence[Ask], *, detailed: bool = False) -> list[ExplainedRow]:
+        """Return reasons by horizon and past cases of every window, with its `ask` and point.
+
+        Where `detailed`, what is behind the reasons too.
+        """
 
     async def bulk(self, part: Part) -> pa.Table:
         """Predict ready windows that one bundle scores, in their order."""
@@ -200,8 +203,8 @@ class LocalStages:
 
         return await self._rounds.alone(work)
 
-    async def explain(self, asks: Sequence[Ask]) -> list[ExplainedRow]:
-        return await self._rounds.alone(self.core.explanations, self.shelf, asks)
+    async def explain(self, asks: Sequence[Ask], *, detailed: bool = False) -> list[ExplainedRow]:
+        return await self._rounds.alone(self.core.explanations, self.shelf, asks, detailed)
 
     async def bulk(self, part: Part) -> pa.Table:
 

@@ -82,12 +82,15 @@ def _predicting(service: Service, door: Door) -> APIRouter:
     push = Depends(door.may("push"))
 
     @routes.post("/predict", response_model=Predictions)
-    async def predict(body: PredictBody, caller: Caller = read, explain: bool = False) -> Response:
+    async def predict(
+        body: PredictBody, caller: Caller = read, explain: bool = False, detail: bool = False
+    ) -> Response:
         """Predict how likely an anomaly begins within 30, 60 and 90 days, for one or many pieces of
-        equipment; `explain=true` adds the reasons and similar past cases.
+        equipment; `explain=true` adds the reasons and similar past cases, `detail=true` also which
+        aspect and which weeks of a point count.
         """
         door.check(caller, *(unit.facility_id for unit in body.units))
-        rows = await service.predict(body.units, explain=explain)
+        rows = await service.predict(body.units, explain=explain, detail=detail)
         answer = Predictions(predictions=unit_predictions(rows))
         return Response(answer.model_dump_json(by_alias=True), media_type="application/json")
 

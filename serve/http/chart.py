@@ -22,11 +22,15 @@ RIGHT = 12
 TOP = 12
 BOTTOM = 26
 Points = Sequence[tuple[int, float]]
+Week = tuple[int, int, str]  # first and last day, and how much it counts: `clear` or `strong`
 
 
 @dataclass(frozen=True, kw_only=True)
 class Drawing:
-    """The content of one chart; `limits` are (day, value) steps, `events` (day, words)."""
+    """The content of one chart; limits are (day, value) steps, `events` (day, words).
+
+    `weeks` are shaded.
+    """
 
     title: str
     measured: Points
@@ -35,6 +39,7 @@ class Drawing:
     forecast: Points = ()
     band: Sequence[tuple[int, float, float]] = ()
     events: Sequence[tuple[int, str]] = field(default=())
+    weeks: Sequence[Week] = ()
 
 
 def draw_chart(drawing: Drawing) -> str:
@@ -52,6 +57,7 @@ def draw_chart(drawing: Drawing) -> str:
             f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(drawing.title)}"'
             ' class="chart">'
         ),
+        *(_week(frame, week) for week in drawing.weeks if week[1] >= frame.first),
         *_grid(frame),
         *(_band(frame, drawing.band) if drawing.band else ()),
         *(
@@ -163,6 +169,16 @@ def _band(frame: _Frame, band: Sequence[tuple[int, float, float]]) -> list[str]:
     upper = [(day, high) for day, _, high in band]
     lower = [(day, low) for day, low, _ in reversed(band)]
     return [f'<polygon class="band" points="{_path(frame, [*upper, *lower])}"/>']
+
+
+def _week(frame: _Frame, week: Week) -> str:
+    first, last, size = week
+    left = frame.x(max(first - 0.5, frame.first))
+    width = frame.x(min(last + 0.5, frame.last)) - left
+    return (
+        f'<rect class="week {size}" x="{left:.1f}" width="{width:.1f}" y="{TOP}"'
+        f' height="{HEIGHT - TOP - BOTTOM}"/>'
+    )
 
 
 def _event(frame: _Frame, day: int, words: str) -> str:

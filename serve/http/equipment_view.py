@@ -4,28 +4,30 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
-from typing import NotRequired, TypedDict
+from typing import NamedTuple, NotRequired, TypedDict
 
 import pyarrow as pa
-from markupsafe import Markup
 
 from hvac.days import EPOCH
 from hvac.errors import HvacError
-from hvac.explain.wording import case_sentence, reason_sentence, strength
+from hvac.explain.reason import Reason
+from hvac.explain.wording import aspects_words, case_sentence, reason_sentence, strength
 from hvac.panel.grid import Unit
 from hvac.readings.registers import OPEN_END
+from hvac.scoring.details import DaySpan, PointDetail, main_aspects
 from hvac.scoring.latest_rows import LatestRow
 from hvac.scoring.worklist import doubts_text
-from hvac.words import short_number
 from serve.bodies.answer_rows import grade
 from serve.bodies.schemas import AskedUnit
 from serve.graph.rows import Rows
-from serve.http.chart import Drawing, draw_chart
+from serve.http.equipment_charts import PointReading, row_forecast
 from serve.http.page_words import PageWords
 from serve.memory.store_tables import EventRow
 from serve.service import Service
 
 SHOWN_DAYS = 90
+LEAST_OF_A_WEEK = 0.05  # log-odds: odds 5 % higher
+STRONG_WEEK = 0.25
 
 
 def days(number_of: int) -> dt.timedelta:
@@ -42,15 +44,6 @@ class PointValue(TypedDict):
     low: float
     high: float
     crossing: float | None
-
-
-class PointReading(TypedDict):
-    """A reading of the store with its limits."""
-
-    date: dt.date
-    value: float
-    lower_limit: float | None
-    upper_limit: float | None
 
 
 class EquipmentView(TypedDict):
@@ -72,7 +65,7 @@ class EquipmentView(TypedDict):
     grade: str | None
     doubts: str
     outlook: PointValue | None
-    charts: list[tuple[str, Markup]]
+    logged: Sequence[EventRow]
     readings: dict[str, list[PointReading]]
     events: list[tuple[dt.date, str, str, str | None]]
     alarms: list[tuple[dt.date, int, float | None]]
@@ -107,11 +100,8 @@ def equipment_view(service: Service, unit: Unit, words: PageWords) -> EquipmentV
         ),
         "doubts": doubts_text(best, words.language) if best else "",
         "outlook": _outlook(point_rows),
-        "charts": [
-            (point, Markup(_chart(point, rows_of, point_rows, events, words)))
-            for point, rows_of in readings.items()
-        ],
         "readings": readings,
+        "logged": events,
         "events": [
             (EPOCH + days(e[3]), words.name("kind", e[2]), _until(e[4], words), e[5])
             for e in reversed(events)
@@ -120,14 +110,26 @@ def equipment_view(service: Service, unit: Unit, words: PageWords) -> EquipmentV
     }
 
 
+class ReasonText(NamedTuple):
+    """A reason in words: the sentence, how much it weighs, and which aspects of its point count."""
+
+    sentence: str
+    strength: str
+    aspects: str
+
+
 class ReasonsView(TypedDict):
-    """Reasons in words (sentence, strength) and past cases; `missing` tells why there are none."""
+    """Reasons in words and past cases; `missing` tells why there are none.
+
+    `weeks`: those of each point that raise the risk most (first day, last day, strength).
+    """
 
     missing: str
     days: NotRequired[int]
     cases: NotRequired[list[str]]
-    in_favour: NotRequired[list[tuple[str, str]]]
-    opposed: NotRequired[list[tuple[str, str]]]
+    in_favour: NotRequired[list[ReasonText]]
+    opposed: NotRequired[list[ReasonText]]
+    weeks: NotRequired[dict[str, list[tuple[int, int, str]]]]
 
 
 async def reasons_view(
@@ -149,11 +151,16 @@ async def reasons_view(
     window = next((row for row in explained if row["point_id"] == shown["point_id"]), None)
     if window is None:
         return None
-    in_favour: list[tuple[str, str]] = []
-    opposed: list[tuple[str, str]] = []
+    in_favour: list[ReasonText] = []
+    opposed: list[ReasonText] = []
+    weeks = {}
+    details = window["details"].get(shown["horizon"], {})
     for reason in window["reasons"][shown["horizon"]]:
         side = in_favour if reason.log_odds > 0 else opposed
-        side.append((reason_sentence(reason, words.language), strength(reason)))
+        detail = details.get(reason.player)
+        side.append(_reason_text(reason, detail, words.language))
+        if detail and detail.days:
+            weeks[reason.player] = _weeks(detail.days)
     cases = []
     for case in window["cases"]:
         named = case.facility_id == unit.facility_id
@@ -164,7 +171,25 @@ async def reasons_view(
         "cases": cases,
         "in_favour": in_favour,
         "opposed": opposed,
+        "weeks": weeks,
     }
+
+
+def _reason_text(reason: Reason, detail: PointDetail | None, language: str) -> ReasonText:
+    aspects = main_aspects(detail, reason.log_odds) if detail else []
+    return ReasonText(
+        reason_sentence(reason, language), strength(reason), aspects_words(aspects, language)
+    )
+
+
+def _weeks(spans: Sequence[DaySpan]) -> list[tuple[int, int, str]]:
+    """Return the weeks that raise the risk by more than a little, by day since 1970-01-01."""
+    weeks = []
+    for span in spans:
+        if span.log_odds >= LEAST_OF_A_WEEK:
+            size = "strong" if span.log_odds >= STRONG_WEEK else "clear"
+            weeks.append(((span.first - EPOCH).days, (span.last - EPOCH).days, size))
+    return weeks
 
 
 def _by_point(table: pa.Table) -> dict[str, list[PointReading]]:
@@ -184,7 +209,7 @@ def _outlook(rows: Rows) -> PointValue | None:
     if not known:
         return None
     row = min(known, key=lambda r: r["horizon"])
-    value_D, low_D, high_D = _forecast(row)
+    value_D, low_D, high_D = row_forecast(row)
     return {
         "point": row["driving_point"],
         "date": row["end_date"] + days(row["horizon"]),
@@ -193,67 +218,3 @@ def _outlook(rows: Rows) -> PointValue | None:
         "high": high_D[-1],
         "crossing": row["crossing_probability"],
     }
-
-
-def _forecast(row: LatestRow) -> tuple[list[float], list[float], list[float]]:
-    """Return the forecast of a row that has one, with the edges of its band, day by day."""
-    return row["forecast"] or [], row["forecast_low"] or [], row["forecast_high"] or []
-
-
-def _line(values: list[tuple[dt.date, float | None]]) -> list[tuple[int, float]]:
-    """Return the values that are known, by day since 1970-01-01."""
-    return [((date - EPOCH).days, value) for date, value in values if value is not None]
-
-
-def _chart(
-    point: str,
-    readings: list[PointReading],
-    rows: Rows,
-    events: Sequence[EventRow],
-    words: PageWords,
-) -> str:
-    measured = [((row["date"] - EPOCH).days, row["value"]) for row in readings]
-    lower = _line([(row["date"], row["lower_limit"]) for row in readings])
-    upper = _line([(row["date"], row["upper_limit"]) for row in readings])
-    outlook = [row for row in rows if row["forecast"] and row["driving_point"] == point]
-    forecast = []
-    band = []
-    if outlook:
-        row = min(outlook, key=lambda r: r["horizon"])
-        end = (row["end_date"] - EPOCH).days
-        value_D, low_D, high_D = _forecast(row)
-        forecast = [(end + i, value) for i, value in enumerate(value_D, 1)]
-        for i, (low, high) in enumerate(zip(low_D, high_D, strict=True), 1):
-            if low == low and high == high:
-                band.append((end + i, low, high))
-    limit_words = words("chart.no_limits")
-    if lower or upper:
-        ends = [short_number(line[-1][1]) if line else "–" for line in (lower, upper)]
-        limit_words = words("chart.limits", low=ends[0], high=ends[1])
-    title = words(
-        "chart.alt",
-        point=point,
-        first=short_number(measured[0][1]),
-        last=short_number(measured[-1][1]),
-        start=readings[0]["date"],
-        end=readings[-1]["date"],
-        limits=limit_words,
-    )
-    if forecast:
-        title += words(
-            "chart.alt_forecast",
-            value=short_number(forecast[-1][1]),
-            date=EPOCH + days(forecast[-1][0]),
-        )
-    marks = [(e[3], words.name("kind", e[2])) for e in events if e[5] in (None, "", point)]
-    return draw_chart(
-        Drawing(
-            title=title,
-            measured=measured,
-            lower=lower,
-            upper=upper,
-            forecast=forecast,
-            band=band,
-            events=marks,
-        )
-    )

@@ -15,6 +15,7 @@ from hvac.panel.grid import Unit
 from hvac.scoring.latest_rows import RankedUnit
 from hvac.scoring.worklist import is_sure_alarm, ranking_csv
 from serve.http.door import Door
+from serve.http.equipment_charts import equipment_charts
 from serve.http.equipment_view import equipment_view, reasons_view
 from serve.http.page_words import PageWords
 from serve.http.rendering import FOLDER, language_of, render
@@ -108,7 +109,9 @@ def _add_equipment(routes: APIRouter, service: Service, door: Door) -> None:
         unit = Unit(facility_id, equipment_id)
         view = await asyncio.to_thread(equipment_view, service, unit, words)
         why = await reasons_view(service, unit, view["rows"], words)
-        return render(request, "equipment.html.j2", default=default, **view, why=why)
+        weeks = why.get("weeks", {}) if why else {}
+        charts = equipment_charts(view["readings"], view["rows"], view["logged"], words, weeks)
+        return render(request, "equipment.html.j2", default=default, **view, why=why, charts=charts)
 
 
 class RankingView(TypedDict):

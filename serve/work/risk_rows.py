@@ -59,7 +59,7 @@ def _no_probability(bundle: str) -> str:
 
 
 def with_reasons(rows: Rows, explained: Sequence[ExplainedRow]) -> Rows:
-    """Return rows with the reasons of their horizon and the past cases of their window.
+    """Return rows with the reasons of their horizon, their details, and their window's past cases.
 
     Those that could not be scored have None.
     """
@@ -68,7 +68,9 @@ def with_reasons(rows: Rows, explained: Sequence[ExplainedRow]) -> Rows:
     for row in rows:
         window = of_window.get((row["ask"], row["point_id"]))
         reasons = window["reasons"][row["horizon"]] if window else None
-        joined.append({**row, "reasons": reasons, "cases": window["cases"] if window else None})
+        cases = window["cases"] if window else None
+        details = window["details"].get(row["horizon"]) if window else None
+        joined.append({**row, "reasons": reasons, "cases": cases, "details": details})
     return joined
 
 

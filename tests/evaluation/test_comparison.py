@@ -15,7 +15,10 @@ from hvac.evaluation.compared_windows import (
     ModelRisks,
     by_equipment,
     equipment_rates,
+    part_of,
+    pooled,
 )
+from hvac.evaluation.comparison import ages_of
 from hvac.features.table import KEY_SCHEMA, Windows
 
 # equipment, point, label, known, risk, threshold; one day, one horizon
@@ -99,3 +102,20 @@ def test_base_rate_is_of_equipment_not_of_points() -> None:
 def test_windows_of_equipment_stay_as_they_are() -> None:
     trial = trial_of("equipment")
     assert by_equipment(trial) is trial
+
+
+def test_slices_by_age_halve_the_machines_and_keep_the_unknown_apart() -> None:
+    ages = np.array([10.0, 20.0, 30.0, np.nan])
+    assert ages_of(ages).tolist() == ["younger", "younger", "older", "unknown"]
+    assert ages_of(np.full(2, np.nan)).tolist() == ["unknown"] * 2
+
+
+def test_ages_stay_with_their_windows() -> None:
+    trial = trial_of("point")
+    aged = replace(trial, age_B=np.arange(len(trial.windows), dtype=float))
+    first = [trial.windows.column("equipment_id").tolist().index(name) for name in "ABCDE"]
+    assert by_equipment(aged).age_B.tolist() == first  # type: ignore[union-attr]
+    keep_B = np.arange(len(trial.windows)) % 2 == 1
+    assert part_of(aged, keep_B).age_B.tolist() == np.flatnonzero(keep_B).tolist()  # type: ignore[union-attr]
+    assert pooled([aged, aged]).age_B.shape == (2 * len(trial.windows),)  # type: ignore[union-attr]
+    assert pooled([aged, trial]).age_B is None

@@ -157,3 +157,29 @@ def test_each_of_several_units_gets_its_own_reasons(client: TestClient) -> None:
     assert both[0]["past_cases"] != both[1]["past_cases"]
     for one, other in zip(both[0]["horizons"], both[1]["horizons"], strict=True):
         assert one["reasons"] != other["reasons"]
+
+
+def test_answer_with_detail_holds_aspects_that_add_up_and_weeks(client: TestClient) -> None:
+    body = {"units": [{"facility_id": RISING.facility_id, "equipment_id": RISING.equipment_id}]}
+    answer = client.post("/v1/predict", json=body, params={"detail": True})
+    (prediction,) = answer.json()["predictions"]
+    points, weeks = 0, 0
+    for horizon in prediction["horizons"]:
+        of_points = [reason for reason in horizon["reasons"] if reason["aspects"]]
+        for reason in of_points:
+            total = sum(aspect["log_odds"] for aspect in reason["aspects"])
+            assert total == pytest.approx(reason["log_odds"], abs=1e-6)
+            points += 1
+        with_weeks = [reason["player"] for reason in of_points if reason["days"]]
+        raising = [reason["player"] for reason in of_points if reason["log_odds"] > 0]
+        assert with_weeks == raising[:1]
+        weeks += len(with_weeks)
+    assert points
+    assert weeks
+
+
+def test_page_tells_which_aspects_count_and_marks_weeks(client: TestClient) -> None:
+    text = client.get(f"/equipment/{RISING.facility_id}/{RISING.equipment_id}?lang=en").text
+    assert "mostly its" in text
+    assert 'class="week' in text
+    assert "weeks that raise the risk most" in text
