@@ -101,6 +101,7 @@ def _evaluate(config: RunConfig, workspace: Workspace, trained: TrainRecord) -> 
     facts = bundle_facts(
         candidates.shared, recipes, bundles, replicates=replicates, seed=config.seed
     )
+    forecasts, methods = measure_forecasts(config, workspace, recipes, bundles)
     content: JsonObject = {
         **as_json(run_facts(config, workspace, shlex.join(["python", *_command(sys.argv)]))),
         **as_json(apart(metrics, ABLATION, default)),
@@ -112,7 +113,8 @@ def _evaluate(config: RunConfig, workspace: Workspace, trained: TrainRecord) -> 
         "history": trained.history,
         "importance": facts.importance,
         "sureness": facts.sureness,
-        "forecast": as_json(measure_forecasts(config, workspace, recipes, bundles)),
+        "forecast": as_json(forecasts),
+        "forecast_methods": as_json(methods),
     }
     write_json(workspace.root / "metrics.json", content)
     write_summary(workspace.root / "metrics_summary.csv", windows, metrics, default)

@@ -18,7 +18,6 @@ import numpy as np
 import ray
 import torch
 
-from hvac.arrays import Floats
 from hvac.certainty.certainty import fit_certainty
 from hvac.certainty.venn_abers import calibration_widths
 from hvac.decision.decision import Decision, Scored
@@ -39,7 +38,7 @@ from hvac.models.network import fit_name
 from hvac.scoring.bundle import Bundle
 from hvac.storage import AnyPath, content_key, remove_tree
 from ray_jobs.assess.decided_risks import write_held_out
-from ray_jobs.assess.window_samples import forecast_bands
+from ray_jobs.assess.window_samples import ShownForecast, shown_forecasts
 from ray_jobs.fit.torch_run import fit_by_workers
 from ray_jobs.fit.train_worker import fit_worker
 from ray_jobs.run.command import main
@@ -73,7 +72,7 @@ def _train(config: RunConfig, workspace: Workspace, key: str) -> TrainRecord:
     recipes = load_recipes(workspace.windows)
     networks = _fit_networks(config, workspace, key)
     fits = _fit_classes(config, workspace, recipes, networks)
-    bands = forecast_bands(config, workspace, recipes)
+    forecasts = shown_forecasts(config, workspace, recipes)
     encoder = loaded_once(lambda: load_encoder(config.encoder))
     remove_tree(workspace.bundles)
     scored = {name: _scored(workspace, recipes[name], fits[name].fit) for name in recipes}
@@ -90,7 +89,7 @@ def _train(config: RunConfig, workspace: Workspace, key: str) -> TrainRecord:
         widths = calibration_widths(scored[name])
         training["calibration_widths"] = [None if np.isnan(w) else float(w) for w in widths]
         bundle = _bundle(
-            config, fits[name], recipe, decisions[name], bands[name], training, encoder
+            config, fits[name], recipe, decisions[name], forecasts[name], training, encoder
         )
         abstain = config.decision.abstain
         certainty = fit_certainty(scored[name], decisions[name], abstain, bundle.horizons)
@@ -120,7 +119,7 @@ def _bundle(
     fitted: FittedClass,
     recipe: Recipe,
     decision: Decision,
-    band: dict[int, Floats],
+    forecast: ShownForecast,
     training: dict[str, Json],
     encoder: Encoding,
 ) -> Bundle:
@@ -130,7 +129,8 @@ def _bundle(
         decision=decision,
         encoder_config=config.encoder,
         encoder_sha256=encoder().sha256,
-        band=band,
+        band=forecast.band,
+        forecast_method=forecast.method,
         training=training,
         background=fitted.background,
         cases=fitted.cases,

@@ -105,7 +105,7 @@ class RiskModel:
 
 @serve.deployment
 class Forecast:
-    """Third stage: the damped quadratic with its band, and the probability of crossing a limit."""
+    """Third stage: the class's forecast with its band, and the probability of crossing a limit."""
 
     def __init__(self, config: ServeConfig) -> None:
         self.core = _core(config)

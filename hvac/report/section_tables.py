@@ -180,7 +180,7 @@ def grouped(
             measured = dig(by_horizon, horizon)
             cells += [cell(dig(measured, key), form) for key, form in kinds.items()]
         head_cell = Cell(words.name(corner, name) if corner in texts() else name)
-        rows.append(Row(head=head_cell, cells=cells, strong=name in ("both", "quadratic")))
+        rows.append(Row(head=head_cell, cells=cells, strong=name in ("both", "shown")))
     metrics = [words.name("metric", key) for key in kinds]
     head = [words(f"table.{CORNERS.get(corner, corner)}"), *metrics * len(horizons)]
     groups = [(words("horizon", days=horizon), len(kinds)) for horizon in horizons]
@@ -188,16 +188,18 @@ def grouped(
 
 
 def forecast(view: View) -> list[Block]:
-    """Return the comparison figure, then error and coverage by method."""
+    """Return the comparison figure, error and coverage by method, and what is shown by class."""
     blocks = image(view, "forecast_comparison")
     by_horizon = view.group("forecast")
     if not by_horizon:
         return blocks
-    by_method: dict[str, dict[str, Json]] = {}
+    by_method: dict[str, dict[str, Json]] = {
+        "shown": {h: dig(by_horizon, h, "shown") for h in by_horizon}
+    }
     for horizon in by_horizon:
-        for method in branch(by_horizon, horizon):
-            if method != "windows":
-                by_method[method] = {h: dig(by_horizon, h, method) for h in by_horizon}
+        for method in branch(by_horizon, horizon, "methods"):
+            of_method = by_method.setdefault(method, {})
+            of_method[horizon] = dig(by_horizon, horizon, "methods", method)
     table = grouped(
         view,
         by_method,
@@ -205,7 +207,27 @@ def forecast(view: View) -> list[Block]:
         caption=view.words("caption.forecast"),
         corner="forecast_method",
     )
-    return [*blocks, table, Note(view.words("note.forecast"))]
+    notes = [Note(view.words("note.forecast")), *_forecast_notes(view)]
+    return [*blocks, table, *notes]
+
+
+def _forecast_notes(view: View) -> list[Note]:
+    """Say which forecast each class shows, and whether those are better than the last value."""
+    words = view.words
+    shown = [
+        words("forecast_shown.one", name=name, method=words.name("forecast_method", str(method)))
+        for name, method in view.group("forecast_methods").items()
+    ]
+    notes = [Note(words("forecast_shown.all", classes=words.join(shown)))] if shown else []
+    for horizon in view.group("forecast"):
+        over = view.group("forecast", horizon, "over_last_value")
+        high, low = number(over.get("high")), number(over.get("low"))
+        if high is None or low is None:
+            continue
+        key = "better" if high < 0 else "worse" if low > 0 else "level"
+        difference = cell(over, "rate").text
+        notes.append(Note(words(f"forecast_shown.{key}", days=horizon, difference=difference)))
+    return notes
 
 
 def ablation(view: View) -> list[Block]:

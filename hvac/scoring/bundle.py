@@ -55,7 +55,8 @@ from hvac.scoring.bundle_files import (
     load_own_encoder,
     read_arrays,
 )
-from hvac.scoring.forecast import Moments, damped_quadratic
+from hvac.scoring.forecast import Moments
+from hvac.scoring.forecast_methods import QUADRATIC, forecast_by
 from hvac.scoring.golden import check_answers, golden_arrays
 from hvac.scoring.manifest import FORMAT, MANIFEST, StoredBundle, read_manifest
 from hvac.scoring.predict_readings import predict_readings
@@ -99,6 +100,7 @@ class Bundle:
     encoder_config: EncoderConfig
     encoder_sha256: str
     band: dict[int, Floats] = field(default_factory=dict)
+    forecast_method: str = QUADRATIC
     training: dict[str, Json] = field(default_factory=dict)
     folder: AnyPath | None = None
     background: Windows | None = field(default=None, repr=False, compare=False)
@@ -262,7 +264,7 @@ class Bundle:
             )
 
     def forecast(self, x_BCL: AnyFloats, horizon: int) -> Outlook:
-        """Forecast every point by a damped quadratic, with its band.
+        """Forecast every point by the method chosen for the class, with its band.
 
         The band is nan where it could not be calibrated.
         """
@@ -284,7 +286,8 @@ class Bundle:
             Value, low and high, each [N, D].
         """
         moments = moments or Moments.of(x_NL)
-        value_ND, band_CD = damped_quadratic(x_NL, horizon, moments), self.band.get(horizon)
+        value_ND = forecast_by(self.forecast_method, x_NL, horizon, lambda: self.encoder, moments)
+        band_CD = self.band.get(horizon)
         half_ND = moments.spread_B1 * (np.nan if band_CD is None else band_CD[point_N])
         return Outlook(value_ND, value_ND - half_ND, value_ND + half_ND)
 
@@ -298,6 +301,7 @@ class Bundle:
             "encoder": self.encoder_config.model_dump(mode="json"),
             "encoder_sha256": self.encoder_sha256,
             "training": self.training,
+            "forecast": self.forecast_method,
         }
 
     def arrays(self) -> dict[str, AnyArray]:
@@ -384,6 +388,7 @@ class Bundle:
                 if name.startswith(prefix)
             },
             training=manifest["training"],
+            forecast_method=manifest.get("forecast", QUADRATIC),
             folder=folder,
             golden=golden,
             manifest=as_json(manifest),

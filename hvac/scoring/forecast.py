@@ -1,7 +1,7 @@
-"""Where a value is heading: a damped quadratic with a split-conformal band, and two baselines.
+"""Where a value is heading: ways to forecast it, and a split-conformal band around any of them.
 
-The baselines are the last value and a damped trend. Legend: B windows, L lookback days, D future
-days, S steps of the fit (30).
+Which of them is shown is chosen by class (`hvac.scoring.forecast_choice`). Legend: B windows,
+L lookback days, D future days, S steps of the fit (30).
 """
 
 from __future__ import annotations
@@ -19,6 +19,10 @@ CLIP_STDS = 3.0
 BAND_LEVEL = 0.9
 NORMAL_90 = 1.6448536269514722
 TREND_DAMPING = 0.98
+SMOOTHING = (
+    0.2  # share of the newest day; 0.1 to 0.35 do equally well on the demo's validation units
+)
+WEEKS = 4
 
 
 class Moments(NamedTuple):
@@ -81,6 +85,25 @@ def last_value(x_BL: AnyFloats, horizon: int) -> Floats:
     """Forecast the last value, for every day."""
     last_B1 = np.asarray(x_BL[:, -1:], dtype=np.float64)
     return np.repeat(last_B1, horizon, axis=1)
+
+
+def smoothed_level(x_BL: AnyFloats, horizon: int) -> Floats:
+    """Forecast the exponentially smoothed level, for every day.
+
+    >>> smoothed_level(np.array([[1.0, 1.0, 2.0]]), 1).round(3).tolist()
+    [[1.41]]
+    """
+    x_BL = np.asarray(x_BL, dtype=np.float64)
+    weight_L = (1 - SMOOTHING) ** np.arange(x_BL.shape[1])[::-1]
+    level_B = x_BL @ (weight_L / weight_L.sum())
+    return np.repeat(level_B[:, None], horizon, axis=1)
+
+
+def weekly_pattern(x_BL: AnyFloats, horizon: int) -> Floats:
+    """Forecast each day by the mean of the same day of the last 4 weeks."""
+    recent_BL = np.asarray(x_BL[:, -7 * WEEKS :], dtype=np.float64)
+    week_B7 = recent_BL.reshape(len(recent_BL), WEEKS, 7).mean(axis=1)
+    return np.asarray(week_B7[:, np.arange(horizon) % 7])
 
 
 def damped_trend(x_BL: AnyFloats, horizon: int) -> Floats:

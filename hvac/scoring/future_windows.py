@@ -5,35 +5,35 @@ Legend: B windows, C points, L lookback days, D days ahead, N series.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from hvac.arrays import AnyFloats, DayNumbers, Floats
+from hvac.arrays import DayNumbers, Floats, Strings
 from hvac.features.describe import Recipe, Scene
+from hvac.features.encoder import Encoder
 from hvac.panel.grid import Panel
 from hvac.panel.windows import Scale, cut, fit_scale
 from hvac.scoring.bundle import Bundle
-from hvac.scoring.forecast import (
-    damped_quadratic,
-    damped_trend,
-    fit_band,
-    last_value,
-    scaled_error,
-    window_spread,
-)
-
-ForecastFigures = dict[str, dict[str, float | None] | int]
-"""MASE and coverage by method at one horizon, and the number of `windows`."""
-METHODS = {"quadratic": damped_quadratic, "last_value": last_value, "damped_trend": damped_trend}
+from hvac.scoring.forecast import fit_band, scaled_error, window_spread
+from hvac.scoring.forecast_methods import ENCODER, METHODS, Method, forecast_by
 
 
 class FutureWindows(NamedTuple):
-    """Windows of one class with the days after them, normalised; nan where nothing was observed."""
+    """Windows of one class with the days after them, normalised; nan where nothing was observed.
+
+    `unit_B` names the unit of each window.
+    """
 
     x_BCL: Floats
     future_BCD: Floats
+    unit_B: Strings
+
+    @property
+    def unit_N(self) -> Strings:
+        """Return the unit of every series."""
+        return np.repeat(self.unit_B, self.x_BCL.shape[1])
 
     def series(self, horizon: int) -> tuple[Floats, Floats]:
         """Return the points of all windows as series: [N, L], and their future [N, horizon]."""
@@ -45,7 +45,8 @@ def future_windows(scene: Scene, end_day_B: DayNumbers, recipe: Recipe) -> Futur
     """Cut the windows of a unit that end on given days, with the days after them."""
     scale = fit_scale(scene.panel, recipe.windows.normalise)
     x_BCL = cut(scene.panel, end_day_B, recipe.windows, scale).x_BCL
-    return FutureWindows(x_BCL, future_values(scene.panel, end_day_B, recipe, scale))
+    unit_B = np.array(["\x1f".join(scene.panel.unit)] * len(end_day_B))
+    return FutureWindows(x_BCL, future_values(scene.panel, end_day_B, recipe, scale), unit_B)
 
 
 def future_values(panel: Panel, end_day_B: DayNumbers, recipe: Recipe, scale: Scale) -> Floats:
@@ -63,77 +64,68 @@ def future_values(panel: Panel, end_day_B: DayNumbers, recipe: Recipe, scale: Sc
     return np.moveaxis(future_BDC, 2, 1)
 
 
-def fit_bands(windows: FutureWindows, horizons: Sequence[int]) -> dict[int, Floats]:
-    """Fit the half-widths of the forecast's band for every horizon: [C, D]."""
+def fit_bands(
+    windows: FutureWindows, horizons: Sequence[int], method: str, encoder: Callable[[], Encoder]
+) -> dict[int, Floats]:
+    """Fit the half-widths of the band around a method's forecast for every horizon: [C, D]."""
     points = range(windows.x_BCL.shape[1])
-    return {h: np.stack([_point_band(windows, c, h) for c in points]) for h in horizons}
+    bands = {}
+    for horizon in horizons:
+        of_points = [_point_band(windows, c, horizon, method, encoder) for c in points]
+        bands[horizon] = np.stack(of_points)
+    return bands
 
 
-def _point_band(windows: FutureWindows, c: int, horizon: int) -> Floats:
+def _point_band(
+    windows: FutureWindows, c: int, horizon: int, method: str, encoder: Callable[[], Encoder]
+) -> Floats:
     x_BL = windows.x_BCL[:, c]
     future_BD = windows.future_BCD[:, c, :horizon]
-    return fit_band(future_BD, damped_quadratic(x_BL, horizon), window_spread(x_BL))
+    forecast_BD = forecast_by(method, x_BL, horizon, encoder)
+    return fit_band(future_BD, forecast_BD, window_spread(x_BL))
 
 
-def forecast_metrics(
-    windows: Mapping[str, FutureWindows],
-    bundles: Mapping[str, Bundle],
-    horizons: Sequence[int],
-    *,
-    with_encoder: bool,
-) -> dict[str, ForecastFigures]:
-    """Measure forecasts by horizon: MASE of every method, and coverage of the 90 % band.
+def method_errors(
+    windows: FutureWindows, horizons: Sequence[int], encoder: Callable[[], Encoder] | None
+) -> dict[str, Floats]:
+    """Return the scaled error of every series by method, simplest first: [N, H].
 
-    Args:
-        windows: by class, of the test part.
-        bundles: by class.
-        with_encoder: whether the encoder's own head is measured too.
+    A method that does not reach a horizon has nan. Without an encoder there is none of it.
     """
-    encoder_days = {
-        name: bundle.encoder.forecast(windows[name].x_BCL, max(bundle.horizons))
-        for name, bundle in bundles.items()
-    }
-    metrics: dict[str, ForecastFigures] = {}
+    error_NH: dict[str, Floats] = {}
+    for method in METHODS:
+        error_NH[method] = _errors(windows, horizons, METHODS[method])
+    if encoder is not None:
+        x_NL, _ = windows.series(max(horizons))
+        every_ND = forecast_by(ENCODER, x_NL, max(horizons), encoder)
+        error_NH[ENCODER] = _errors(windows, horizons, lambda _, horizon: every_ND[:, :horizon])
+    return error_NH
+
+
+def _errors(windows: FutureWindows, horizons: Sequence[int], method: Method) -> Floats:
+    columns = []
     for horizon in horizons:
-        errors = [_method_errors(part, horizon) for part in windows.values()]
-        by_method = {}
-        for method in METHODS:
-            by_method[method] = {"mase": _mean([part[method] for part in errors])}
-        if with_encoder:
-            encoder_errors = [
-                _encoder_error(windows[name], encoder_days[name], horizon) for name in windows
-            ]
-            by_method["encoder"] = {"mase": _mean(encoder_errors)}
-        inside = [_inside_band(part, bundles[name], horizon) for name, part in windows.items()]
-        by_method["quadratic"]["coverage"] = _mean(inside)
-        count = sum(len(part.x_BCL) for part in windows.values())
-        metrics[str(horizon)] = {**by_method, "windows": count}
-    return metrics
+        x_NL, future_ND = windows.series(horizon)
+        forecast_ND = method(x_NL, horizon)
+        error_N = scaled_error(future_ND, forecast_ND, x_NL)
+        reaches = bool(np.isfinite(forecast_ND).all())
+        columns.append(error_N if reaches else np.full(len(error_N), np.nan))
+    return np.stack(columns, axis=1)
 
 
-def _method_errors(windows: FutureWindows, horizon: int) -> dict[str, Floats]:
-    x_NL, future_ND = windows.series(horizon)
-    return {
-        name: scaled_error(future_ND, method(x_NL, horizon), x_NL)
-        for name, method in METHODS.items()
-    }
+def inside_band(windows: FutureWindows, bundle: Bundle, horizons: Sequence[int]) -> Floats:
+    """Return the share of the days of each series that lay in the bundle's band: [N, H].
 
-
-def _encoder_error(windows: FutureWindows, forecast_BCD: AnyFloats, horizon: int) -> Floats:
-    x_NL, future_ND = windows.series(horizon)
-    return scaled_error(future_ND, forecast_BCD[..., :horizon].reshape(-1, horizon), x_NL)
-
-
-def _inside_band(windows: FutureWindows, bundle: Bundle, horizon: int) -> Floats:
-    forecast = bundle.forecast(windows.x_BCL, horizon)
-    future_BCD = windows.future_BCD[..., :horizon]
-    seen = np.isfinite(future_BCD) & np.isfinite(forecast.low_BCD)
-    inside = (future_BCD >= forecast.low_BCD) & (future_BCD <= forecast.high_BCD)
-    return inside[seen].astype(float)
-
-
-def _mean(parts: list[Floats]) -> float | None:
-    """Return the mean of what is known; None of nothing."""
-    values = np.concatenate(parts) if parts else np.empty(0)
-    values = values[np.isfinite(values)]
-    return float(values.mean()) if len(values) else None
+    It is nan where no day was observed, or there is no band.
+    """
+    columns = []
+    for horizon in horizons:
+        x_NL, future_ND = windows.series(horizon)
+        point_N = np.tile(np.arange(windows.x_BCL.shape[1]), len(windows.x_BCL))
+        outlook = bundle.forecast_series(x_NL, point_N, horizon)
+        seen_ND = np.isfinite(future_ND) & np.isfinite(outlook.low_BCD)
+        inside_ND = seen_ND & (future_ND >= outlook.low_BCD) & (future_ND <= outlook.high_BCD)
+        seen_N = seen_ND.sum(axis=1)
+        share_N = inside_ND.sum(axis=1) / np.maximum(seen_N, 1)
+        columns.append(np.where(seen_N > 0, share_N, np.nan))
+    return np.stack(columns, axis=1)

@@ -41,6 +41,7 @@ EXTRA = (
     "risk_high",
     "needs_look",
     "similar_units",
+    "forecast_method",
 )
 _LISTS, _NUMBER = pa.list_(pa.float32()), pa.float64()
 _DOUBTS = pa.list_(pa.struct([("point_id", pa.string()), ("kind", pa.string())]))
@@ -59,8 +60,12 @@ _KINDS = (
     _NUMBER,
     pa.bool_(),
     pa.int32(),
+    pa.string(),
 )
-FORECAST = ("driving_point", "forecast", "forecast_low", "forecast_high", "crossing_probability")
+FORECAST = (
+    *("driving_point", "forecast", "forecast_low", "forecast_high", "crossing_probability"),
+    "forecast_method",
+)
 LATEST = pa.schema([*SCHEMA, *zip(EXTRA, _KINDS, strict=True)])
 PAST = SCHEMA.append(pa.field("status", pa.string()))
 SCORED_TOGETHER = 4096
@@ -92,7 +97,8 @@ def latest_rows(
     There is a row per unit and horizon. Beside the predictions' columns it has: `status` (risk,
     alarm and forecast are null unless "ok"), days of learning left, observed share, doubts about
     its readings, and for the point that has moved furthest from its baseline the forecast on days
-    1…h in physical units, its 90 % band, and the probability of crossing a limit; last, reasons.
+    1…h in physical units, its 90 % band, the probability of crossing a limit, and how it is
+    forecast (`last_value`: no method was better); and reasons.
 
     Args:
         scenes: the units.
@@ -242,4 +248,5 @@ def _forecast_columns(
         "forecast_low": outlook.low_D.tolist(),
         "forecast_high": outlook.high_D.tolist(),
         "crossing_probability": None if np.isnan(outlook.crossing) else outlook.crossing,
+        "forecast_method": outlook.method,
     }

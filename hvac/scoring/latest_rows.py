@@ -27,7 +27,7 @@ StoredReason = Reason | JsonObject
 class StoredRow(_Class):
     """A row of `latest.parquet` but for the last day of its window.
 
-    Rows stored by an earlier version lack doubts, reasons and bounds; cases and details are not
+    Rows stored by an earlier version lack doubts, reasons, bounds and `forecast_method`; cases and details are not
     stored. `ask` numbers the requests of the service.
     """
 
@@ -56,6 +56,7 @@ class StoredRow(_Class):
     risk_high: NotRequired[float | None]
     needs_look: NotRequired[bool | None]
     similar_units: NotRequired[int | None]
+    forecast_method: NotRequired[str | None]
     ask: NotRequired[int]
 
 

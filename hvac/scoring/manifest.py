@@ -14,6 +14,7 @@ from hvac.errors import BundleError
 from hvac.features.describe import StoredRecipe
 from hvac.json_values import Json, JsonObject
 from hvac.readings.accepted import ID_CHARACTERS
+from hvac.scoring.forecast_methods import QUADRATIC, SIMPLEST_FIRST
 from hvac.storage import AnyPath, folder_name
 
 MANIFEST = "manifest.json"
@@ -120,7 +121,16 @@ class Manifest(Section):
     encoder: dict[str, Any]
     encoder_sha256: Digest
     training: dict[str, Any]
+    forecast: str = Field(default=QUADRATIC, strict=True)
     files: dict[str, Digest] = Field(min_length=1)
+
+    @field_validator("forecast")
+    @classmethod
+    def _known(cls, forecast: str) -> str:
+        if forecast not in SIMPLEST_FIRST:
+            known = ", ".join(SIMPLEST_FIRST)
+            raise ValueError(f"expected one of {known}, found {forecast[:40]!r}")
+        return forecast
 
     @model_validator(mode="after")
     def _agree(self) -> Self:
@@ -145,6 +155,7 @@ class StoredBundle(TypedDict):
     encoder: JsonObject
     encoder_sha256: str
     training: dict[str, Json]
+    forecast: NotRequired[str]
     id: NotRequired[str]
     files: NotRequired[dict[str, str]]
 

@@ -21,7 +21,8 @@ MOVED_DAYS = 14
 class PointOutlook(NamedTuple):
     """The forecast of one point on days 1…D in physical units, and its probability of crossing.
 
-    `crossing` is the probability of leaving the limits, nan where there are none.
+    `crossing` is the probability of leaving the limits, nan where there are none; `method` how it
+    is forecast.
     """
 
     point: str
@@ -29,6 +30,7 @@ class PointOutlook(NamedTuple):
     low_D: Floats
     high_D: Floats
     crossing: float
+    method: str
 
 
 def driving_points(x_BCL: AnyFloats) -> Ints:
@@ -59,7 +61,7 @@ def _outlooks(
         half_ND = (high_ND - low_ND) / 2
         crossing_N = crossing_probability(value_ND, half_ND, lower_B=lower_N, upper_B=upper_N)
         columns = zip(names, value_ND, low_ND, high_ND, crossing_N.tolist(), strict=True)
-        yield [PointOutlook(*column) for column in columns]
+        yield [PointOutlook(*column, bundle.forecast_method) for column in columns]
 
 
 def outlooks(

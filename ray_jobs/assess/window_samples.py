@@ -4,19 +4,29 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
 import ray
 
 from hvac.arrays import Floats
+from hvac.evaluation.forecast_choice import (
+    ClassForecasts,
+    HorizonForecasts,
+    choose_method,
+    forecast_figures,
+)
 from hvac.features.describe import Recipe
+from hvac.features.encoder import load_encoder
+from hvac.models.family import loaded_once
 from hvac.scoring.bundle import Bundle
+from hvac.scoring.forecast_methods import LAST_VALUE
 from hvac.scoring.future_windows import (
-    ForecastFigures,
     FutureWindows,
     fit_bands,
-    forecast_metrics,
     future_windows,
+    inside_band,
+    method_errors,
 )
 from ray_jobs.run.run_config import RunConfig
 from ray_jobs.run.workspace import Workspace
@@ -26,15 +36,40 @@ from ray_jobs.tables.windows_table import read_windows
 UnitDays = dict[tuple[str, str, str | None], list[int]]
 
 
-def forecast_bands(
+class ShownForecast(NamedTuple):
+    """The method by which a class's values are forecast, and its band by horizon."""
+
+    method: str = LAST_VALUE
+    band: dict[int, Floats] = {}  # noqa: RUF012
+
+
+def shown_forecasts(
     config: RunConfig, workspace: Workspace, recipes: dict[str, Recipe]
-) -> dict[str, dict[int, Floats]]:
-    """Fit the forecast's band of every class and horizon on a sample of training windows."""
-    samples = sample_windows(config, workspace, recipes, "train")
-    return {
-        name: fit_bands(samples[name], recipe.windows.horizons) if name in samples else {}
-        for name, recipe in recipes.items()
-    }
+) -> dict[str, ShownForecast]:
+    """Choose how every class is forecast, on samples of validation windows, and fit its band.
+
+    The method is chosen on the *tune* units and its band fitted on the *tune* and *cal* units: the
+    encoder may have been trained on the others. A class that has no such window shows the last
+    value without a band.
+    """
+    tune = sample_windows(config, workspace, recipes, "tune")
+    cal = sample_windows(config, workspace, recipes, "cal")
+    encoder = loaded_once(lambda: load_encoder(config.encoder))
+    shown = {}
+    for name, recipe in recipes.items():
+        method, horizons = LAST_VALUE, recipe.windows.horizons
+        if name in tune:
+            error_NH = method_errors(tune[name], horizons, encoder if has_head(config) else None)
+            method = choose_method(error_NH, tune[name].unit_N)
+        parts = [part[name] for part in (tune, cal) if name in part]
+        band = fit_bands(_joined(parts), horizons, method, encoder) if parts else {}
+        shown[name] = ShownForecast(method, band)
+    return shown
+
+
+def has_head(config: RunConfig) -> bool:
+    """Tell whether the encoder's own head can forecast: that of random weights cannot."""
+    return config.encoder.source != "random"
 
 
 def measure_forecasts(
@@ -42,12 +77,26 @@ def measure_forecasts(
     workspace: Workspace,
     recipes: dict[str, Recipe],
     bundles: Mapping[str, str],
-) -> dict[str, ForecastFigures]:
-    """Measure the forecasts on a sample of test windows, by horizon and method."""
+) -> tuple[dict[str, HorizonForecasts], dict[str, str]]:
+    """Measure the forecasts on a sample of test windows, by horizon and method.
+
+    Returns:
+        The figures, and the method that is shown by class.
+    """
     samples = sample_windows(config, workspace, recipes, "test")
-    loaded = {name: Bundle.load(bundles[name]) for name in samples}
-    has_head = config.encoder.source != "random"
-    return forecast_metrics(samples, loaded, config.windows.horizons, with_encoder=has_head)
+    horizons = config.windows.horizons
+    classes = {}
+    for name, windows in samples.items():
+        bundle = Bundle.load(bundles[name])
+        encoder = (lambda own=bundle: own.encoder) if has_head(config) else None
+        classes[name] = ClassForecasts(
+            error_NH=method_errors(windows, horizons, encoder),
+            unit_N=windows.unit_N,
+            shown=bundle.forecast_method,
+            inside_NH=inside_band(windows, bundle, horizons),
+        )
+    methods = {name: one.shown for name, one in classes.items()}
+    return forecast_figures(classes, horizons), methods
 
 
 def sample_windows(
@@ -94,5 +143,4 @@ def _bucket_windows(
 
 
 def _joined(parts: list[FutureWindows]) -> FutureWindows:
-    x_BCL = np.concatenate([part.x_BCL for part in parts])
-    return FutureWindows(x_BCL, np.concatenate([part.future_BCD for part in parts]))
+    return FutureWindows(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))

@@ -34,6 +34,7 @@ def risk_row(row: LatestRow) -> HorizonRisk:
             low=None if low is None else _number(low[-1]),
             high=None if high is None else _number(high[-1]),
             crossing_probability=row["crossing_probability"],
+            method=row.get("forecast_method"),
         )
     return HorizonRisk(
         days=row["horizon"],

@@ -84,6 +84,9 @@ class PointForecast(BaseModel):
     crossing_probability: float | None = Field(
         description="highest daily probability of being outside its limits; null: no limit"
     )
+    method: str | None = Field(
+        description="how it is forecast; last_value: no method was better on validation units"
+    )
 
 
 class HorizonRisk(BaseModel):
@@ -171,6 +174,9 @@ class DailyForecast(BaseModel):
     low: list[float | None]
     high: list[float | None]
     crossing_probability: float | None
+    method: str | None = Field(
+        description="how it is forecast; last_value: no method was better on validation units"
+    )
 
 
 class Forecasts(BaseModel):

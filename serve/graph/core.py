@@ -234,6 +234,7 @@ def _outlook_row(horizon: int, outlook: PointOutlook) -> OutlookRow:
         "low_D": outlook.low_D.tolist(),
         "high_D": outlook.high_D.tolist(),
         "crossing": outlook.crossing,
+        "method": outlook.method,
     }
 
 

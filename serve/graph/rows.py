@@ -16,7 +16,8 @@ _Class = TypedDict("_Class", {"class": str})
 class OutlookRow(TypedDict):
     """One point's forecast at one horizon, in physical units, day by day.
 
-    Bounds are nan where the band could not be calibrated, `crossing` where there are no limits.
+    Bounds are nan where the band could not be calibrated, `crossing` where there are no limits. `method` is
+    how it is forecast.
     """
 
     horizon: int
@@ -25,6 +26,7 @@ class OutlookRow(TypedDict):
     low_D: list[float]
     high_D: list[float]
     crossing: float
+    method: str
 
 
 class ExplainedRow(TypedDict):

@@ -47,6 +47,7 @@ def daily_forecast(outlook: OutlookRow) -> DailyForecast:
         low=plain(outlook["low_D"]),
         high=plain(outlook["high_D"]),
         crossing_probability=chance if chance == chance else None,
+        method=outlook["method"],
     )
 
 

@@ -45,6 +45,7 @@ class Drawing:
 def draw_chart(drawing: Drawing) -> str:
     """Draw a chart as an SVG element with a name; "" where no value is finite."""
     days = [day for day, _ in (*drawing.measured, *drawing.forecast)]
+    days += [day for day, _, _ in drawing.band]
     values = [v for _, v in (*drawing.measured, *drawing.forecast, *drawing.lower, *drawing.upper)]
     values += [v for _, low, high in drawing.band for v in (low, high)]
     values = [value for value in values if math.isfinite(value)]

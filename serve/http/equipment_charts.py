@@ -11,6 +11,7 @@ from typing import TypedDict
 from markupsafe import Markup
 
 from hvac.days import EPOCH
+from hvac.scoring.forecast_methods import LAST_VALUE
 from hvac.scoring.latest_rows import LatestRow
 from hvac.words import short_number
 from serve.graph.rows import Rows
@@ -71,7 +72,8 @@ def _chart(
         row = min(outlook, key=lambda r: r["horizon"])
         end = (row["end_date"] - EPOCH).days
         value_D, low_D, high_D = row_forecast(row)
-        forecast = [(end + i, value) for i, value in enumerate(value_D, 1)]
+        if row.get("forecast_method") != LAST_VALUE:
+            forecast = [(end + i, value) for i, value in enumerate(value_D, 1)]
         for i, (low, high) in enumerate(zip(low_D, high_D, strict=True), 1):
             if low == low and high == high:
                 band.append((end + i, low, high))

@@ -15,6 +15,7 @@ from hvac.explain.wording import aspects_words, case_sentence, reason_sentence, 
 from hvac.panel.grid import Unit
 from hvac.readings.registers import OPEN_END
 from hvac.scoring.details import DaySpan, PointDetail, main_aspects
+from hvac.scoring.forecast_methods import LAST_VALUE
 from hvac.scoring.latest_rows import LatestRow
 from hvac.scoring.worklist import doubts_text
 from serve.bodies.answer_rows import grade
@@ -36,7 +37,10 @@ def days(number_of: int) -> dt.timedelta:
 
 
 class PointValue(TypedDict):
-    """What a point is expected to show on a day, with its band and chance of crossing a limit."""
+    """What a point is expected to show on a day, with its band and chance of crossing a limit.
+
+    `beats_last`: whether the forecast is better than the last value.
+    """
 
     point: str | None
     date: dt.date
@@ -44,6 +48,7 @@ class PointValue(TypedDict):
     low: float
     high: float
     crossing: float | None
+    beats_last: bool
 
 
 class EquipmentView(TypedDict):
@@ -217,4 +222,5 @@ def _outlook(rows: Rows) -> PointValue | None:
         "low": low_D[-1],
         "high": high_D[-1],
         "crossing": row["crossing_probability"],
+        "beats_last": row.get("forecast_method") != LAST_VALUE,
     }

@@ -1,0 +1,58 @@
+"""The ways to forecast by name, simplest first.
+
+Legend: N series, L lookback days, D days ahead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+import numpy as np
+
+from hvac.arrays import AnyFloats, Floats
+from hvac.features.encoder import Encoder
+from hvac.scoring.forecast import (
+    Moments,
+    damped_quadratic,
+    damped_trend,
+    last_value,
+    smoothed_level,
+    weekly_pattern,
+)
+
+Method = Callable[[AnyFloats, int], Floats]
+LAST_VALUE: Final = "last_value"
+QUADRATIC: Final = "quadratic"  # the predecessor's, and that of bundles which name none
+ENCODER: Final = "encoder"
+METHODS: Final[dict[str, Method]] = {
+    LAST_VALUE: last_value,
+    "level": smoothed_level,
+    "weekly": weekly_pattern,
+    "damped_trend": damped_trend,
+    QUADRATIC: damped_quadratic,
+}
+SIMPLEST_FIRST: Final = (*METHODS, ENCODER)
+
+
+def forecast_by(
+    method: str,
+    x_NL: AnyFloats,
+    horizon: int,
+    encoder: Callable[[], Encoder],
+    moments: Moments | None = None,
+) -> Floats:
+    """Forecast days 1…horizon of series by one method: [N, D].
+
+    Args:
+        method: one of `SIMPLEST_FIRST`.
+        x_NL: the series.
+        horizon: in days.
+        encoder: gives the encoder, whose head forecasts by `encoder`.
+        moments: of the series, where they are known already.
+    """
+    if method == ENCODER:
+        return encoder().forecast(np.asarray(x_NL)[:, None], horizon)[:, 0]
+    if method == QUADRATIC:
+        return damped_quadratic(x_NL, horizon, moments)
+    return METHODS[method](x_NL, horizon)
