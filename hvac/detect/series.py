@@ -12,7 +12,7 @@ from typing import NamedTuple, TypedDict
 import numpy as np
 import pyarrow as pa
 
-from hvac.arrays import AnyArray, Bools, Floats, Times
+from hvac.arrays import Bools, Floats, Times
 from hvac.errors import InputError
 from hvac.filling import fill_forward
 
@@ -182,27 +182,24 @@ class SeriesFacts(TypedDict):
 
 def to_table(series: Sequence[Series]) -> pa.Table:
     """Return one row per step, for people and for the later steps of a run."""
-    parts = [pa.table(_columns(number, one), schema=SCHEMA) for number, one in enumerate(series)]
-    return pa.concat_tables(parts) if parts else SCHEMA.empty_table()
-
-
-def _columns(number: int, series: Series) -> dict[str, AnyArray | Sequence[str | None]]:
-    count = len(series)
-    kinds: list[str | None] = [None] * count
-    for anomaly in series.anomalies:
-        steps = anomaly.end - anomaly.start
-        kinds[anomaly.start : anomaly.end] = [anomaly.kind] * steps
-    time = series.time_T
-    return {
-        "series": np.full(count, number, dtype=np.int32),
-        "record": [series.record] * count,
-        "part": [series.part] * count,
-        "step": np.arange(count, dtype=np.int32),
-        "time": [None] * count if time is None else time.astype("datetime64[s]"),
-        "value": series.value_T,
-        "observed": series.observed_T,
-        "anomaly": kinds,
-    }
+    tables = [SCHEMA.empty_table()]
+    for number, one in enumerate(series):
+        count = len(one)
+        kind_T = np.full(count, None)
+        for anomaly in one.anomalies:
+            kind_T[anomaly.start : anomaly.end] = anomaly.kind
+        columns = {
+            "series": np.full(count, number, dtype=np.int32),
+            "record": [one.record] * count,
+            "part": [one.part] * count,
+            "step": np.arange(count, dtype=np.int32),
+            "time": pa.nulls(count) if one.time_T is None else one.time_T,
+            "value": one.value_T,
+            "observed": one.observed_T,
+            "anomaly": kind_T,
+        }
+        tables.append(pa.table(columns, schema=SCHEMA))
+    return pa.concat_tables(tables)
 
 
 def facts_of(series: Sequence[Series]) -> list[SeriesFacts]:
@@ -211,8 +208,7 @@ def facts_of(series: Sequence[Series]) -> list[SeriesFacts]:
     for one in series:
         anomalies: list[StoredAnomaly] = []
         for kind, start, end, size in one.anomalies:
-            stored_size = size if np.isfinite(size) else None
-            anomalies.append((kind, start, end, stored_size))
+            anomalies.append((kind, start, end, size if np.isfinite(size) else None))
         facts.append({"anomalies": anomalies, "reference": one.reference})
     return facts
 
