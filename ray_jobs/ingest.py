@@ -106,7 +106,7 @@ def _simulated(config: RunConfig, workspace: Workspace) -> SourceConfig:
 
     def work() -> SimulateRecord:
         remove_tree(folder)
-        write_canonical(simulate_facilities(fleet), folder)
+        write_canonical(simulate_facilities(fleet.dated()), folder)
         return SimulateRecord(folder=str(folder))
 
     run_step(workspace, SimulateRecord, content_key(fleet.model_dump(mode="json")), work)

@@ -36,6 +36,7 @@ from serve.work.risk_rows import (
     ranked_units,
     with_reasons,
 )
+from serve.work.trends import TREND_DAYS, Trend, trends
 from serve.work.unit_asks import UnitAsks
 
 T = TypeVar("T")
@@ -198,6 +199,13 @@ class Service:
     def ranking(self, facility_id: str | None = None) -> list[RankedUnit]:
         """Rank the equipment of a facility (or of all), the highest risk first."""
         return ranked_units(self.rows(facility_id))
+
+    def trends(self, facility_id: str | None = None) -> dict[Unit, Trend]:
+        """Return how the risk of equipment of a facility (or of all) moved in the last 90 days."""
+        last_day = self.store.last_day()
+        if last_day is None:
+            return {}
+        return trends(self.store.recent(last_day - TREND_DAYS, facility_id))
 
     def rows(self, facility_id: str | None = None, equipment_id: str | None = None) -> Rows:
         """Return newest predictions with `end_date` as a date, without those of damaged bundles."""

@@ -60,6 +60,8 @@ class ServeConfig(Config):
     """Most bundles that a process keeps in memory."""
     batch: int = Field(default=16, ge=1)
     """Most requests that a stage answers in one pass."""
+    visits_a_day: int = Field(default=10, ge=1)
+    """Most pieces of equipment that the first page names as today's visits."""
     rescore_every_s: float = Field(default=0.5, gt=0)
     """Seconds between two looks for equipment whose record has changed."""
     limits: Limits = Limits()

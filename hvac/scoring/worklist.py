@@ -44,7 +44,7 @@ DOUBTS = {
     },
 }
 STATUS = {
-    "en": {OK: "judged", LEARNING: "learning", "insufficient_data": "insufficient data"},
+    "en": {OK: "scored", LEARNING: "learning", "insufficient_data": "insufficient data"},
     "ja": {OK: "判定済み", LEARNING: "学習中", "insufficient_data": "データ不足"},
 }
 UNSURE = {"en": "needs a look", "ja": "判定保留"}
@@ -58,8 +58,9 @@ class Doubted(TypedDict):
 
 
 def ranking(latest: Iterable[LatestRow], *, last_day: dt.date) -> list[RankedUnit]:
-    """Return one entry per equipment, the highest risk within the shortest horizon first.
+    """Return one entry per equipment: what alarms first, then what needs a look, then the others.
 
+    Among alarms the shorter horizon comes first, then the higher risk within the shortest one.
     Equipment without a score comes last. With `by: point`, an equipment's risk is the highest of
     its points' and `point` tells which; that point's alarm is the equipment's, and holds at the
     longer horizons too. `reasons` are those of the shortest horizon with an alarm; `unsure` the
@@ -77,6 +78,7 @@ def ranking(latest: Iterable[LatestRow], *, last_day: dt.date) -> list[RankedUni
             **row,
             "days_behind": behind,
             "risks": {},
+            "thresholds": {},
             "alarms": {},
             "point": None,
             "reasons": [],
@@ -102,6 +104,7 @@ def _add(entry: RankedUnit, row: LatestRow, behind: int) -> None:
     risks = entry["risks"]
     if row["risk"] is not None and row["risk"] > risks.get(horizon, -math.inf):
         risks[horizon] = row["risk"]
+        entry["thresholds"][horizon] = row["threshold"]
         entry["alarms"][horizon] = bool(row["alarm"])
         entry["unsure"] = [h for h in entry["unsure"] if h != horizon]
         if row.get("needs_look"):
@@ -113,9 +116,12 @@ def _add(entry: RankedUnit, row: LatestRow, behind: int) -> None:
         entry["reasons_within"] = horizon
 
 
-def _turn(entry: RankedUnit) -> list[float]:
+def _turn(entry: RankedUnit) -> tuple[float, ...]:
+    """Return by what equipment is ordered: smaller comes first."""
     risks = entry["risks"]
-    return [-(risks[horizon] or 0.0) for horizon in sorted(risks)] or [1.0]
+    sure = [horizon for horizon in risks if is_sure_alarm(entry, horizon)]
+    state = 0 if sure else 1 if entry["unsure"] else 2 if risks else 3
+    return (state, min(sure, default=math.inf), *(-risks[horizon] for horizon in sorted(risks)))
 
 
 def doubts_text(row: Doubted, language: str) -> str:

@@ -84,6 +84,8 @@ class ScoreConfig(Config):
 
     days: int = Field(default=1, ge=1)
     """How many of the newest days of every unit are scored."""
+    trend_days: int = Field(default=0, ge=0)
+    """Days before the newest of which every seventh is scored once, to show how risks moved."""
     facilities: tuple[str, ...] = ()
     """Facilities that are scored; default: all."""
     day: dt.date | None = None

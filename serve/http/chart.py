@@ -21,6 +21,8 @@ LEFT = 56
 RIGHT = 12
 TOP = 12
 BOTTOM = 26
+TREND_WIDTH = 96
+TREND_HEIGHT = 28
 Points = Sequence[tuple[int, float]]
 Week = tuple[int, int, str]  # first and last day, and how much it counts: `clear` or `strong`
 
@@ -170,6 +172,25 @@ def _band(frame: _Frame, band: Sequence[tuple[int, float, float]]) -> list[str]:
     upper = [(day, high) for day, _, high in band]
     lower = [(day, low) for day, low, _ in reversed(band)]
     return [f'<polygon class="band" points="{_path(frame, [*upper, *lower])}"/>']
+
+
+def draw_trend(points: Points) -> str:
+    """Draw a risk over time as a line without axes; "" of fewer than two days.
+
+    Its height is from 0 to 100 %.
+    """
+    if len(points) < 2:
+        return ""
+    frame = _Frame(points[0][0], points[-1][0], 0.0, 1.0)
+    scale_x = (TREND_WIDTH - 4) / max(frame.last - frame.first, 1)
+    drawn = " ".join(
+        f"{2 + (day - frame.first) * scale_x:.1f},{TREND_HEIGHT - 2 - risk * (TREND_HEIGHT - 4):.1f}"
+        for day, risk in points
+    )
+    return (
+        f'<svg viewBox="0 0 {TREND_WIDTH} {TREND_HEIGHT}" class="trend" aria-hidden="true">'
+        f'<polyline points="{drawn}"/></svg>'
+    )
 
 
 def _week(frame: _Frame, week: Week) -> str:

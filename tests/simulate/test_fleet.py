@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from datetime import date
 from pathlib import Path
 
@@ -307,3 +308,14 @@ def test_written_files_read_back_as_the_fleet(tmp_path: Path) -> None:
     assert pa.concat_tables([pq.read_table(part) for part in parts]).equals(whole.readings)
     assert pq.read_table(tmp_path / "events.parquet").equals(whole.events)
     assert pq.read_table(tmp_path / "equipment.parquet").equals(whole.equipment)
+
+
+def test_a_record_that_ends_yesterday_is_dated_once() -> None:
+    config = SMALL.replace(until="yesterday", days=30)
+    fixed = config.dated()
+    today = dt.datetime.now().astimezone().date()
+    assert fixed.start + dt.timedelta(days=30) in (today, today - dt.timedelta(days=1))
+    assert fixed.dated() == fixed
+    last = max(simulate(fixed).readings["date"].to_pylist())
+    assert last == fixed.start + dt.timedelta(days=29)
+    assert SMALL.dated() is SMALL
