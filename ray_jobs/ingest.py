@@ -18,10 +18,9 @@ from itertools import islice
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.csv as pacsv
 import ray
 
-from hvac.cells import safe_table
+from hvac.cells import write_table_csv
 from hvac.errors import InputError
 from hvac.panel.partitions import bucket_keys, part_keys
 from hvac.panel.registering import build_registry
@@ -48,7 +47,6 @@ from hvac.storage import (
     read_mark,
     remove_tree,
     write_json,
-    writing,
 )
 from ray_jobs.run.command import main
 from ray_jobs.run.progress import finished
@@ -262,9 +260,7 @@ def _write_rejects(workspace: Workspace, of_files: pa.Table, registry: Registry)
     reason.
     """
     rejects = pa.concat_tables([of_files, registry.rejects])
-    with writing(workspace.root / "rejects.csv") as file:
-        file.write(b"\xef\xbb\xbf")
-        pacsv.write_csv(safe_table(rejects), file)
+    write_table_csv(rejects, workspace.root / "rejects.csv", marked=True)
     return dict(Counter(rejects["reason"].to_pylist()))
 
 

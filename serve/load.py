@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import datetime as dt
-import hashlib
 import json
 import logging
 import sys
@@ -29,7 +28,15 @@ from hvac.panel.daily_readings import Aggregate
 from hvac.panel.grid import daily
 from hvac.panel.registry import Registry
 from hvac.scoring.latest_rows import LatestRow
-from hvac.storage import AnyPath, matching, parquet_dataset, place, read_mark, read_parquet
+from hvac.storage import (
+    AnyPath,
+    file_sha256,
+    matching,
+    parquet_dataset,
+    place,
+    read_mark,
+    read_parquet,
+)
 from serve.memory.database import Row
 from serve.memory.step_records import LoadedTables, read_note, trained_bundles
 from serve.memory.store import FLEET, Store, reading_rows, serving
@@ -197,7 +204,7 @@ def _aggregate(workspace: AnyPath) -> Aggregate:
 
 def _stamp(file: AnyPath) -> str | None:
     """Return the hash of a file, None where there is none."""
-    return hashlib.sha256(file.read_bytes()).hexdigest() if file.exists() else None
+    return file_sha256(file) if file.exists() else None
 
 
 def _units(registry: Registry) -> Iterator[tuple[str, str, str, int | None]]:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
-import io
 import math
 from collections.abc import Iterable, Sequence
 from typing import NotRequired, TypedDict
 
-from hvac.cells import CellValue, SafeWriter
+from hvac.cells import CellValue, csv_for_people
 from hvac.explain.reason import reason_of
 from hvac.explain.wording import reasons_line
 from hvac.panel.windows import LEARNING, OK
@@ -165,13 +164,10 @@ def ranking_csv(entries: Sequence[RankedUnit], language: str) -> str:
     """Return the text of the ranking's CSV."""
     horizons = sorted({horizon for entry in entries for horizon in entry["risks"]})
     per = [text.format(h) for h in horizons for text in PER_HORIZON[language]]
-    file = io.StringIO("\ufeff", newline="")
-    file.seek(1)
-    writer = SafeWriter(file)
-    writer.writerow([*HEADERS[language], *per, *LAST[language]])
+    rows: list[list[CellValue]] = [[*HEADERS[language], *per, *LAST[language]]]
     for rank, entry in enumerate(entries, 1):
-        writer.writerow([rank, *_cells(entry, horizons, language)])
-    return file.getvalue()
+        rows.append([rank, *_cells(entry, horizons, language)])
+    return csv_for_people(rows)
 
 
 def _cells(entry: RankedUnit, horizons: Sequence[int], language: str) -> list[CellValue]:

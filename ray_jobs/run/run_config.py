@@ -9,7 +9,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from hvac.config import Config, Distinct, FileName, Seed, read_config
-from hvac.decision.decision import DecisionConfig
+from hvac.decision.fit_decisions import DecisionConfig
 from hvac.features.encoder import EncoderConfig
 from hvac.json_values import Json
 from hvac.models.families import BASELINES, ModelConfig, config_of

@@ -33,8 +33,9 @@ from serve.http.error_answers import install_handlers
 from serve.http.guard import Guard
 from serve.ids import SentId
 from serve.keys import Caller
-from serve.service import Service, ServiceReadiness
+from serve.service import Service
 from serve.work.bundle_choice import ListedBundle, Promotion
+from serve.work.readiness import ServiceReadiness
 from serve.work.risk_rows import FacilitySummary
 
 ABOUT = (
