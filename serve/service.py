@@ -26,7 +26,7 @@ from serve.settings import ServeConfig
 from serve.work.bulk_windows import predict_windows
 from serve.work.bundle_choice import BundleChoice, ListedBundle, Promotion
 from serve.work.pushed_readings import PushedReadings
-from serve.work.readiness import ServiceReadiness, readiness
+from serve.work.ready_state import ServiceReadiness, ready_state
 from serve.work.request_limits import check_count, within
 from serve.work.risk_rows import (
     FacilitySummary,
@@ -178,7 +178,7 @@ class Service:
 
     async def ready(self, caller: Caller | None) -> ServiceReadiness:
         """Tell whether requests can be answered. Raise Refused where they cannot."""
-        return await readiness(self.choice, caller, rescoring_fails=self.rescoring_fails)
+        return await ready_state(self.choice, caller, rescoring_fails=self.rescoring_fails)
 
     # The store
 

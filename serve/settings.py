@@ -80,6 +80,11 @@ class ServeConfig(Config):
         return place(self.workspace / "peers")
 
     @property
+    def simulated(self) -> bool:
+        """Tell whether the batch jobs simulated the readings."""
+        return (place(self.workspace) / "steps" / "simulate.json").exists()
+
+    @property
     def store_url(self) -> str:
         """Return where readings and predictions are kept."""
         return self.store or str(place(self.workspace / "serve" / "store.sqlite"))

@@ -35,7 +35,7 @@ from serve.ids import SentId
 from serve.keys import Caller
 from serve.service import Service
 from serve.work.bundle_choice import ListedBundle, Promotion
-from serve.work.readiness import ServiceReadiness
+from serve.work.ready_state import ServiceReadiness
 from serve.work.risk_rows import FacilitySummary
 
 ABOUT = (
@@ -68,6 +68,7 @@ def make_api(service: Service, door: Door) -> FastAPI:
     )
     api.state.service = service
     api.state.door = door
+    api.state.simulated = service.config.simulated
     install_handlers(api, service.config.language)
     api.add_middleware(Guard, door=door, config=service.config)
     api.include_router(_predicting(service, door))

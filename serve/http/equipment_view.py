@@ -133,7 +133,7 @@ def _risk_chart(history: Sequence[PastRisk], rows: Rows, words: PageWords) -> Ma
     return risk_chart(history, shortest, words) if shortest else Markup("")
 
 
-class ReasonText(NamedTuple):
+class ReasonLine(NamedTuple):
     """A reason in words: the sentence, how much it weighs, and which aspects of its point count."""
 
     sentence: str
@@ -151,8 +151,8 @@ class ReasonsView(TypedDict):
     missing: str
     days: NotRequired[int]
     cases: NotRequired[list[str]]
-    in_favour: NotRequired[list[ReasonText]]
-    opposed: NotRequired[list[ReasonText]]
+    in_favour: NotRequired[list[ReasonLine]]
+    opposed: NotRequired[list[ReasonLine]]
     weeks: NotRequired[dict[str, list[tuple[int, int, str]]]]
     usual: NotRequired[dict[str, UsualLevel]]
     points: NotRequired[list[str]]
@@ -177,8 +177,8 @@ async def reasons_view(
     window = next((row for row in explained if row["point_id"] == shown["point_id"]), None)
     if window is None:
         return None
-    in_favour: list[ReasonText] = []
-    opposed: list[ReasonText] = []
+    in_favour: list[ReasonLine] = []
+    opposed: list[ReasonLine] = []
     weeks = {}
     details = window["details"].get(shown["horizon"], {})
     for reason in window["reasons"][shown["horizon"]]:
@@ -203,9 +203,9 @@ async def reasons_view(
     }
 
 
-def _reason_text(reason: Reason, detail: PointDetail | None, language: str) -> ReasonText:
+def _reason_text(reason: Reason, detail: PointDetail | None, language: str) -> ReasonLine:
     aspects = main_aspects(detail, reason.log_odds) if detail else []
-    return ReasonText(
+    return ReasonLine(
         reason_sentence(reason, language), strength(reason), aspects_words(aspects, language)
     )
 

@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from hvac.panel.grid import Unit
 from hvac.scoring.latest_rows import RankedUnit
-from hvac.scoring.worklist import is_sure_alarm
+from hvac.scoring.worklist import is_sure_alarm, sure_horizons
 from serve.http.chart import draw_trend
 from serve.work.trends import Trend
 
@@ -127,11 +127,6 @@ def alarm_counts(entries: Sequence[RankedUnit], trends: Mapping[Unit, Trend]) ->
 def _turn(entry: RankedUnit, horizon: int) -> tuple[bool, float]:
     """Return the order by one horizon: alarms at it first, then by risk."""
     return not is_sure_alarm(entry, horizon), -entry["risks"].get(horizon, -1.0)
-
-
-def sure_horizons(entry: RankedUnit) -> list[int]:
-    """Return the horizons at which equipment alarms, and the alarm is not withheld."""
-    return [horizon for horizon in entry["alarms"] if is_sure_alarm(entry, horizon)]
 
 
 def unit_of(entry: RankedUnit) -> Unit:
