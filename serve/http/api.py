@@ -35,8 +35,8 @@ from serve.ids import SentId
 from serve.keys import Caller
 from serve.service import Service
 from serve.work.bundle_choice import ListedBundle, Promotion
-from serve.work.readiness import ServiceReadiness
 from serve.work.risk_rows import FacilitySummary
+from serve.work.service_readiness import ServiceReadiness
 
 ABOUT = (
     "How likely an anomaly begins within 30, 60 and 90 days, for every piece of HVAC equipment."
