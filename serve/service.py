@@ -26,6 +26,7 @@ from serve.settings import ServeConfig
 from serve.work.bulk_windows import predict_windows
 from serve.work.bundle_choice import BundleChoice, ListedBundle, Promotion
 from serve.work.pushed_readings import PushedReadings
+from serve.work.ready_state import ServiceReadiness, ready_state
 from serve.work.request_limits import check_count, within
 from serve.work.risk_rows import (
     FacilitySummary,
@@ -35,7 +36,6 @@ from serve.work.risk_rows import (
     ranked_units,
     with_reasons,
 )
-from serve.work.service_readiness import ServiceReadiness, service_readiness
 from serve.work.trends import TREND_DAYS, Trend, trends
 from serve.work.unit_asks import UnitAsks
 
@@ -178,7 +178,7 @@ class Service:
 
     async def ready(self, caller: Caller | None) -> ServiceReadiness:
         """Tell whether requests can be answered. Raise Refused where they cannot."""
-        return await service_readiness(self.choice, caller, rescoring_fails=self.rescoring_fails)
+        return await ready_state(self.choice, caller, rescoring_fails=self.rescoring_fails)
 
     # The store
 

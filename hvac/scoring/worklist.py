@@ -119,7 +119,7 @@ def _add(entry: RankedUnit, row: LatestRow, behind: int) -> None:
 def _turn(entry: RankedUnit) -> tuple[float, ...]:
     """Return by what equipment is ordered: smaller comes first."""
     risks = entry["risks"]
-    sure = [horizon for horizon in risks if is_sure_alarm(entry, horizon)]
+    sure = sure_horizons(entry)
     state = 0 if sure else 1 if entry["unsure"] else 2 if risks else 3
     return (state, min(sure, default=math.inf), *(-risks[horizon] for horizon in sorted(risks)))
 
@@ -153,6 +153,11 @@ def _nested(alarms: dict[int, bool]) -> dict[int, bool]:
 def is_sure_alarm(entry: RankedUnit, horizon: int) -> bool:
     """Tell whether equipment alarms at a horizon, and the alarm is not withheld."""
     return bool(entry["alarms"].get(horizon)) and horizon not in entry["unsure"]
+
+
+def sure_horizons(entry: RankedUnit) -> list[int]:
+    """Return the horizons at which equipment alarms, and the alarm is not withheld."""
+    return [horizon for horizon in sorted(entry["alarms"]) if is_sure_alarm(entry, horizon)]
 
 
 def write_ranking(entries: Sequence[RankedUnit], path: AnyPath, language: str) -> None:

@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from hvac.panel.grid import Unit
 from hvac.scoring.latest_rows import RankedUnit
-from hvac.scoring.worklist import is_sure_alarm
+from hvac.scoring.worklist import is_sure_alarm, sure_horizons
 from serve.http.chart import draw_trend
 from serve.work.trends import Trend
 
@@ -65,10 +65,11 @@ class ListView(TypedDict):
 
 
 class AlarmCounts(TypedDict):
-    """How much equipment has a sure alarm at any horizon, how much of it is new, and since when."""
+    """How much equipment has a sure alarm: at any horizon, at the shortest, new, and since when."""
 
     horizons: list[int]
     in_alarm: int
+    soon: int
     new: int
     since: int | None
 
@@ -110,12 +111,14 @@ def chosen_rows(
 
 def alarm_counts(entries: Sequence[RankedUnit], trends: Mapping[Unit, Trend]) -> AlarmCounts:
     """Count the alarms of equipment, and those that are new."""
+    horizons = horizons_of(entries)
     alarmed = [entry for entry in entries if sure_horizons(entry)]
     of_alarmed = [trends.get(unit_of(entry)) for entry in alarmed]
     since = [trend.since for trend in of_alarmed if trend and trend.since is not None]
     return {
-        "horizons": horizons_of(entries),
+        "horizons": horizons,
         "in_alarm": len(alarmed),
+        "soon": sum(is_sure_alarm(entry, h) for entry in alarmed for h in horizons[:1]),
         "new": sum(trend is not None and trend.new for trend in of_alarmed),
         "since": max(since, default=None),
     }
@@ -124,11 +127,6 @@ def alarm_counts(entries: Sequence[RankedUnit], trends: Mapping[Unit, Trend]) ->
 def _turn(entry: RankedUnit, horizon: int) -> tuple[bool, float]:
     """Return the order by one horizon: alarms at it first, then by risk."""
     return not is_sure_alarm(entry, horizon), -entry["risks"].get(horizon, -1.0)
-
-
-def sure_horizons(entry: RankedUnit) -> list[int]:
-    """Return the horizons at which equipment alarms, and the alarm is not withheld."""
-    return [horizon for horizon in entry["alarms"] if is_sure_alarm(entry, horizon)]
 
 
 def unit_of(entry: RankedUnit) -> Unit:

@@ -135,6 +135,5 @@ def _add_equipment(routes: APIRouter, service: Service, door: Door) -> None:
         unit = Unit(facility_id, equipment_id)
         view = await asyncio.to_thread(equipment_view, service, unit, words)
         why = await reasons_view(service, unit, view["rows"], words)
-        weeks = why.get("weeks", {}) if why else {}
-        charts = equipment_charts(view["readings"], view["rows"], view["logged"], words, weeks)
+        charts = equipment_charts(view["readings"], view["rows"], view["logged"], words, why)
         return render(request, "equipment.html.j2", default=default, **view, why=why, charts=charts)

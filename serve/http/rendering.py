@@ -41,7 +41,8 @@ def render(
     words = PageWords(language_of(request, default))
     switch = str(request.url.include_query_params(lang=words.other).query)
     here = f"/{request.scope['path'].lstrip('/')}"  # never //another.host
-    same = {"t": words, "here": here, "query": switch, "percent": percent, "number": short_number}
+    same: dict[str, Any] = {"simulated": request.app.state.simulated}
+    same |= {"t": words, "here": here, "query": switch, "percent": percent, "number": short_number}
     response = HTMLResponse(
         _templates().get_template(name).render(**same, **more), status_code=status
     )

@@ -34,11 +34,6 @@ ASIDE = select(SET_ASIDE).order_by(SET_ASIDE.c.facility_id, SET_ASIDE.c.equipmen
 ASIDE_UNIT = select(SET_ASIDE).where(of_unit(SET_ASIDE))
 BODIES = select(PREDICTIONS.c.body).order_by(*PREDICTIONS.primary_key)
 _PAST = HISTORY.columns
-PAST = (
-    select(_PAST.end_day, _PAST.point_id, _PAST.horizon, _PAST.risk, _PAST.alarm)
-    .where(of_unit(HISTORY))
-    .order_by(_PAST.end_day, _PAST.horizon)
-)
 RECENT = select(
     HISTORY.c.facility_id,
     HISTORY.c.equipment_id,
@@ -166,17 +161,6 @@ class PredictionStore(StorePart):
         if equipment_id is not None:
             statement = statement.where(PREDICTIONS.c.equipment_id == equipment_id)
         return [json.loads(row[0]) for row in self._database.rows(statement)]
-
-    def history(self, unit: Unit) -> list[tuple[int, str, int, float | None, bool]]:
-        """Return every prediction of a unit that was ever the newest, oldest first.
-
-        Each is (last day of its window, point, horizon in days, risk, whether it is an alarm).
-
-        Raises:
-            StoreError: the database cannot be reached or read.
-        """
-        rows = self._database.rows(PAST, unit_values(unit))
-        return [(*row[:4], bool(row[4])) for row in rows]
 
     def recent(
         self, since_day: int, facility_id: str | None = None, equipment_id: str | None = None

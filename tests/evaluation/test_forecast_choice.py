@@ -72,5 +72,5 @@ def test_figures_say_what_is_shown_and_how_it_stands_to_the_last_value() -> None
     over = shown["over_last_value"]
     assert over["high"] is not None
     assert over["high"] < 0
-    assert shown["windows"] == 2 * len(UNITS)
+    assert shown["series"] == 2 * len(UNITS)
     assert forecast_figures({}, (30,)) == {}

@@ -33,7 +33,7 @@ class ServiceReadiness(TypedDict):
     set_aside: NotRequired[list[SetAside]]
 
 
-async def service_readiness(
+async def ready_state(
     choice: BundleChoice, caller: Caller | None, *, rescoring_fails: bool
 ) -> ServiceReadiness:
     """Tell whether requests can be answered; to a caller also what waits or is set aside.
