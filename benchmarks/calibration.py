@@ -12,7 +12,7 @@ import numpy as np
 from sklearn.metrics import average_precision_score
 from support import Row, machine, parser, record
 
-from hvac.decision.calibration import fit_calibrator
+from hvac.decision.calibrator_fit import fit_calibrator
 from hvac.decision.pooling import CalPart, fit_calibrators
 from hvac.features.encoder import EncoderConfig, load_encoder
 from hvac.models.families import config_of, fit

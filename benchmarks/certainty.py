@@ -29,7 +29,7 @@ import numpy as np
 from hvac.certainty.certainty import fit_certainty
 from hvac.certainty.withholding import false_alarms
 from hvac.decision.abstain_config import AbstainConfig
-from hvac.decision.decision import DecisionConfig, fit_decisions
+from hvac.decision.fit_decisions import DecisionConfig, fit_decisions
 from hvac.decision.thresholds import alarms
 from hvac.explain.past_cases import LOOKED_AT
 from hvac.scoring.bundle import Bundle

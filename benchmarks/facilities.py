@@ -13,7 +13,8 @@ import numpy as np
 from sklearn.metrics import average_precision_score, f1_score
 from support import Row, machine, parser, record
 
-from hvac.decision.decision import DecisionConfig, Scored, fit_decisions
+from hvac.decision.decision import Scored
+from hvac.decision.fit_decisions import DecisionConfig, fit_decisions
 from hvac.decision.thresholds import alarms
 from hvac.features.encoder import EncoderConfig, load_encoder
 from hvac.features.table import Windows

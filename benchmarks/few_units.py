@@ -18,8 +18,9 @@ import numpy as np
 import pyarrow as pa
 from scipy.special import expit
 
-from hvac.decision.calibration import fit_calibrator
-from hvac.decision.decision import DecisionConfig, Scored, fit_decisions
+from hvac.decision.calibrator_fit import fit_calibrator
+from hvac.decision.decision import Scored
+from hvac.decision.fit_decisions import DecisionConfig, fit_decisions
 from hvac.features.table import KEY_SCHEMA, Windows
 
 UNITS, CAL, TESTED, WINDOWS = 60, 5, 40, 30

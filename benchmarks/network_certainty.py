@@ -29,7 +29,8 @@ from scipy.special import expit, logit
 
 from hvac.certainty.bands import fit_risk_bands
 from hvac.decision.calibration import RISK_FLOOR
-from hvac.decision.decision import DecisionConfig, Scored, fit_decisions
+from hvac.decision.decision import Scored
+from hvac.decision.fit_decisions import DecisionConfig, fit_decisions
 from hvac.features.encoder import load_encoder
 from hvac.features.table import Windows
 from hvac.models.families import config_of, fit

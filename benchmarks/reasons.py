@@ -3,8 +3,8 @@
     python benchmarks/reasons.py [ray_jobs/configs/demo.yaml]
 
 Takes a run of simulated data that `ray_jobs.pipeline` has finished, cuts up to 800 test windows with
-an alarm (shortest horizon) anew, explains them as the service does, and simulates the same fleet
-again to learn which points each failure moved.
+an alarm (shortest horizon) anew, explains them as the service does, and reads from the simulated
+events which points each failure moved.
 
 - planted: true alarms whose failure begins within 14 days. Share of windows whose first reason
   names a point that the failure moved; the one it moved most; and the same among points alone.
@@ -43,7 +43,7 @@ from hvac.scoring.explanations import explain_newest
 from hvac.scoring.latest import latest_rows
 from hvac.scoring.newest_windows import Newest, newest
 from hvac.simulate.catalogue import KINDS
-from hvac.simulate.fleet import simulate
+from hvac.storage import read_parquet
 from ray_jobs.run.records import IngestRecord, TrainRecord
 from ray_jobs.run.run_config import RunConfig, load_run
 from ray_jobs.run.runtime import ray_session
@@ -66,7 +66,7 @@ def main() -> None:
     config = load_run(str(asked.config))
     workspace = workspace_of(config)
     torch.set_num_threads(1)
-    failures = _failures(config.simulate)
+    failures = _failures(workspace)
     days_of_unit = _alarm_days(workspace.root)
     with ray_session(config.ray):
         plan, buckets = _plan(config, workspace)
@@ -161,8 +161,9 @@ def _alarm_days(root: Any) -> dict[Unit, list[int]]:
     return days_of_unit
 
 
-def _failures(config: Any) -> pd.DataFrame:
-    events = simulate(config).events.to_pandas()
+def _failures(workspace: Workspace) -> pd.DataFrame:
+    """Return the failures of the simulated fleet with the mode of each: the truth."""
+    events = read_parquet(workspace.root / "source" / "events.parquet").to_pandas()
     return events[events["kind"] == "failure"]
 
 

@@ -7,15 +7,19 @@ from __future__ import annotations
 
 import csv
 import datetime as dt
+import io
 import unicodedata
 from collections.abc import Iterable
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 import pyarrow as pa
+import pyarrow.csv as pacsv
 
 from hvac.json_values import Json
+from hvac.storage import AnyPath, write_text, writing
 
 SIGNS = "=+-@−"
+MARK = "\ufeff"  # of byte order: Excel in Japan then reads a file as UTF-8
 CellValue = Json | dt.date
 """What a cell of CSV may hold."""
 Cell = TypeVar("Cell")
@@ -37,22 +41,23 @@ def safe_cell(value: Cell) -> Cell | str:
     return f"'{value}" if first and unicodedata.normalize("NFKC", first)[:1] in SIGNS else value
 
 
-class TextSink(Protocol):
-    """What `csv.writer` writes to."""
+def csv_for_people(rows: Iterable[Iterable[CellValue]]) -> str:
+    """Return rows of safe cells as CSV, with a byte-order mark: Excel then reads it as UTF-8.
 
-    def write(self, text: str, /) -> object:
-        """Take a text."""
+    >>> csv_for_people([("id", "risk"), ("=1", 0.5)])
+    "\\ufeffid,risk\\r\\n'=1,0.5\\r\\n"
+    """
+    file = io.StringIO(newline="")
+    file.write(MARK)
+    writer = csv.writer(file)
+    for row in rows:
+        writer.writerow([safe_cell(cell) for cell in row])
+    return file.getvalue()
 
 
-class SafeWriter:
-    """`csv.writer` whose cells are safe."""
-
-    def __init__(self, file: TextSink) -> None:
-        self._writer = csv.writer(file)
-
-    def writerow(self, cells: Iterable[CellValue]) -> None:
-        """Write one row of safe cells."""
-        self._writer.writerow([safe_cell(cell) for cell in cells])
+def write_csv_for_people(rows: Iterable[Iterable[CellValue]], path: AnyPath) -> None:
+    """Write rows as a file of `csv_for_people`."""
+    write_text(path, csv_for_people(rows), newline="")
 
 
 def safe_table(table: pa.Table) -> pa.Table:
@@ -67,3 +72,11 @@ def safe_table(table: pa.Table) -> pa.Table:
             texts = pa.array(safe, field.type)
             table = table.set_column(place, field, texts)
     return table
+
+
+def write_table_csv(table: pa.Table, path: AnyPath, *, marked: bool = False) -> None:
+    """Write a table as CSV of safe cells; `marked`: with a byte-order mark, for Excel."""
+    with writing(path) as file:
+        if marked:
+            file.write(MARK.encode())
+        pacsv.write_csv(safe_table(table), file)

@@ -5,7 +5,6 @@ An unknown key is an error that suggests the nearest name.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, Self, TypeVar
 
@@ -13,7 +12,7 @@ import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
-from hvac.errors import ConfigError
+from hvac.errors import ConfigError, unknown_name
 from hvac.json_values import Json, JsonObject, branch
 from hvac.storage import AnyPath, place
 
@@ -61,10 +60,10 @@ class Config(BaseModel):
     def _name_unknown_keys(cls, given: Item) -> Item:
         if isinstance(given, dict):
             for key in given:
-                if key not in _names(cls):
-                    raise PydanticCustomError(
-                        "unknown_key", "{message}", {"message": _unknown(str(key), cls)}
-                    )
+                known = _names(cls)
+                if key not in known:
+                    subject = f"key '{key}' in {cls.__name__}"
+                    raise unknown_error(unknown_name(subject, str(key), known, "keys"))
         return given
 
     def __init__(self, **given: Any) -> None:
@@ -87,11 +86,9 @@ def _names(owner: type[Config]) -> list[str]:
     return [info.alias or name for name, info in owner.model_fields.items()]
 
 
-def _unknown(key: str, owner: type[Config]) -> str:
-    known = _names(owner)
-    near = difflib.get_close_matches(key, known, n=1)
-    hint = f": did you mean '{near[0]}'?" if near else "."
-    return f"unknown key '{key}' in {owner.__name__}{hint} Known keys: {', '.join(known)}"
+def unknown_error(message: str) -> PydanticCustomError:
+    """Return the error of a validator that stands in a message as it is, without what was found."""
+    return PydanticCustomError("unknown_key", "{message}", {"message": message})
 
 
 def _faults(error: ValidationError) -> list[tuple[str, str]]:

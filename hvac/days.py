@@ -9,3 +9,8 @@ EPOCH = dt.date(1970, 1, 1)
 DAYS_PER_YEAR = 365.25
 NEVER = 2**30
 """A day after every record."""
+
+
+def now_text() -> str:
+    """Return this moment as records keep it: in UTC, to the second."""
+    return dt.datetime.now(dt.UTC).isoformat(timespec="seconds")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import difflib
+from collections.abc import Collection, Sequence
 
 
 class HvacError(ValueError):
@@ -34,3 +35,24 @@ class EncoderError(HvacError):
 
 class BundleError(HvacError):
     """A bundle that is missing, damaged, or does not fit the windows it is given."""
+
+
+def nearest(name: str, known: Collection[str], *, cutoff: float = 0.6) -> str:
+    """Return the known name that a given one is most like; nothing where none is near.
+
+    >>> nearest("row", ["rows", "width"]), nearest("xyz", ["rows"])
+    ('rows', '')
+    """
+    near = difflib.get_close_matches(name, known, n=1, cutoff=cutoff)
+    return near[0] if near else ""
+
+
+def unknown_name(subject: str, name: str, known: Collection[str], plural: str) -> str:
+    """Return the sentence that a name is unknown, with the nearest known one.
+
+    >>> unknown_name("fan 'row'", "row", ["rows", "width"], "fans")
+    "unknown fan 'row': did you mean 'rows'? Known fans: rows, width"
+    """
+    near = nearest(name, known)
+    hint = f": did you mean '{near}'?" if near else "."
+    return f"unknown {subject}{hint} Known {plural}: {', '.join(known)}"

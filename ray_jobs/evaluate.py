@@ -23,7 +23,6 @@ from hvac.json_values import JsonObject, as_json
 from hvac.models.families import config_of
 from hvac.models.family import FamilyConfig
 from hvac.report.example_windows import choose_examples
-from hvac.report.page import write_report
 from hvac.storage import content_key, write_json
 from ray_jobs.assess.bundle_facts import bundle_facts
 from ray_jobs.assess.decided_risks import DecidedRisks, bundle_risks, decide_risks, score_bundles
@@ -36,6 +35,7 @@ from ray_jobs.assess.report_files import (
     write_predictions,
     write_summary,
 )
+from ray_jobs.assess.report_page import write_workspace_report
 from ray_jobs.assess.run_facts import calibration_facts, run_facts
 from ray_jobs.assess.window_samples import measure_forecasts
 from ray_jobs.fit.candidates import Candidates, read_scores
@@ -119,9 +119,8 @@ def _evaluate(config: RunConfig, workspace: Workspace, trained: TrainRecord) -> 
     write_json(workspace.root / "metrics.json", content)
     write_summary(workspace.root / "metrics_summary.csv", windows, metrics, default)
     write_cards(workspace.root / "cards", content, bundles, config)
-    drawn = draw_figures(workspace.figures, content, panels, config)
-    report = workspace.root / "report.html"
-    write_report(content, drawn, path=report, language=config.language)
+    draw_figures(workspace.figures, content, panels, config)
+    write_workspace_report(workspace, config, content)
     files = [str(workspace.root / name) for name in FILES]
     return EvaluateRecord(headline=_headline(metrics), files=files)
 

@@ -18,10 +18,9 @@ from itertools import islice
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.csv as pacsv
 import ray
 
-from hvac.cells import safe_table
+from hvac.cells import write_table_csv
 from hvac.errors import InputError
 from hvac.panel.partitions import bucket_keys, part_keys
 from hvac.panel.registering import build_registry
@@ -49,7 +48,6 @@ from hvac.storage import (
     read_mark,
     remove_tree,
     write_json,
-    writing,
 )
 from ray_jobs.run.command import main
 from ray_jobs.run.progress import finished
@@ -107,7 +105,7 @@ def _simulated(config: RunConfig, workspace: Workspace) -> SourceConfig:
 
     def work() -> SimulateRecord:
         remove_tree(folder)
-        write_canonical(simulate_facilities(fleet), folder)
+        write_canonical(simulate_facilities(fleet.dated()), folder)
         return SimulateRecord(folder=str(folder))
 
     run_step(workspace, SimulateRecord, content_key(fleet.model_dump(mode="json")), work)
@@ -243,9 +241,7 @@ def _write_rejects(workspace: Workspace, of_files: pa.Table, registry: Registry)
     reason.
     """
     rejects = pa.concat_tables([of_files, registry.rejects])
-    with writing(workspace.root / "rejects.csv") as file:
-        file.write(b"\xef\xbb\xbf")
-        pacsv.write_csv(safe_table(rejects), file)
+    write_table_csv(rejects, workspace.root / "rejects.csv", marked=True)
     return dict(Counter(rejects["reason"].to_pylist()))
 
 

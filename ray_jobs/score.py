@@ -37,6 +37,7 @@ from hvac.storage import (
     read_mark,
     replacing,
 )
+from ray_jobs.assess.report_page import add_newest_scores
 from ray_jobs.run.command import main
 from ray_jobs.run.progress import counted
 from ray_jobs.run.records import IngestRecord, ScoreRecord, TrainRecord
@@ -56,6 +57,7 @@ RANKED = (
     "end_date",
     "horizon",
     "risk",
+    "threshold",
     "alarm",
     "status",
     "learning_days_left",
@@ -64,6 +66,7 @@ RANKED = (
     "driving_point",
     "reasons",
     "needs_look",
+    "bundle_id",
 )
 
 
@@ -78,7 +81,8 @@ def run(config: RunConfig) -> ScoreRecord:
             " window to score"
         )
         return ScoreRecord(units={})
-    rules = content_key(trained.bundles, config.score.days, config.score.reasons)
+    trend = [config.score.trend_days] if config.score.trend_days else []
+    rules = content_key(trained.bundles, config.score.days, config.score.reasons, *trend)
     section = config.score
     if section.facilities or section.day or section.again:
         return _score(config, workspace, trained, ingested, rules)
@@ -211,6 +215,7 @@ def publish_latest(
             ranked += table.select(RANKED).to_pylist()
     entries = ranking(ranked, last_day=EPOCH + dt.timedelta(days=last_day))
     write_ranking(entries, workspace.root / "latest_ranking.csv", config.language)
+    add_newest_scores(workspace, config, entries)
     return entries
 
 

@@ -20,7 +20,8 @@ import torch
 
 from hvac.certainty.certainty import fit_certainty
 from hvac.certainty.venn_abers import calibration_widths
-from hvac.decision.decision import Decision, Scored, fit_decisions, on_grid
+from hvac.decision.decision import Decision, Scored
+from hvac.decision.fit_decisions import fit_decisions, on_grid
 from hvac.explain.background import choose_background
 from hvac.explain.games import MOST_PLAYERS, has_reasons
 from hvac.explain.past_cases import LOOKED_AT, PastCases, choose_cases

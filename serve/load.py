@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import datetime as dt
-import hashlib
 import json
 import logging
 import sys
@@ -29,7 +28,16 @@ from hvac.panel.daily_readings import Aggregate
 from hvac.panel.grid import daily
 from hvac.panel.registry import Registry
 from hvac.scoring.latest_rows import LatestRow
-from hvac.storage import AnyPath, parquet_dataset, place, read_mark, read_parquet
+from hvac.storage import (
+    AnyPath,
+    file_sha256,
+    matching,
+    parquet_dataset,
+    place,
+    read_mark,
+    read_parquet,
+)
+from serve.memory.database import Row
 from serve.memory.step_records import LoadedTables, read_note, trained_bundles
 from serve.memory.store import FLEET, Store, reading_rows, serving
 from serve.memory.store_tables import EventRow
@@ -38,6 +46,7 @@ from serve.settings import ServeConfig, read_serve_config
 log = logging.getLogger(__name__)
 LOADED = "loaded"
 ROWS = 100_000
+HISTORY_DAYS = 90
 
 
 class LoadCounts(NamedTuple):
@@ -93,12 +102,37 @@ def load(store: Store, config: ServeConfig) -> LoadCounts | None:
         store.assign(of_fleet, stale=False)
     rows = read_parquet(latest_file).to_pylist() if latest else []
     versions = store.versions()
+    _load_history(store, workspace / "scores" / "history", registry)
     taken, others = _sorted_out(rows, store)
     store.take_predictions(taken, versions)
     store.mark_stale(others if latest or not trained else set(registry.kinds))
     store.remember(LOADED, now_note.model_dump_json())
     scored = {_unit(row) for row in taken}
     return LoadCounts(len(new), len(scored), store.stale_count())
+
+
+def _load_history(store: Store, folder: AnyPath, registry: Registry) -> None:
+    """Take over the scores of the last days: how the risk of each machine moved."""
+    if not folder.exists():
+        return
+    dates = sorted(
+        {part.parent.name.removeprefix("end_date=") for part in matching(folder, "*/*/*")}
+    )
+    first = dates[-1:] and dt.date.fromisoformat(dates[-1]) - dt.timedelta(days=HISTORY_DAYS)
+    for date in dates:
+        if first and dt.date.fromisoformat(date) >= first:
+            store.take_history(_history_rows(folder, date, registry))
+
+
+def _history_rows(folder: AnyPath, date: str, registry: Registry) -> list[Row]:
+    """Return the scores of one day as rows of the store's history."""
+    rows: list[Row] = []
+    for part in matching(folder, f"*/end_date={date}/*.parquet"):
+        for row in parquet_dataset([part]).to_table().to_pylist():
+            if _unit(row) in registry.kinds:
+                key = (*_unit(row), row["point_id"] or "", row["horizon"], _day(row["end_date"]))
+                rows.append((*key, row["risk"], int(bool(row["alarm"])), row["bundle_id"]))
+    return rows
 
 
 def _sorted_out(
@@ -170,7 +204,7 @@ def _aggregate(workspace: AnyPath) -> Aggregate:
 
 def _stamp(file: AnyPath) -> str | None:
     """Return the hash of a file, None where there is none."""
-    return hashlib.sha256(file.read_bytes()).hexdigest() if file.exists() else None
+    return file_sha256(file) if file.exists() else None
 
 
 def _units(registry: Registry) -> Iterator[tuple[str, str, str, int | None]]:

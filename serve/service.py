@@ -2,62 +2,44 @@
 
 from __future__ import annotations
 
-import asyncio
 import datetime as dt
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import NotRequired, TypedDict, TypeVar, cast
+from typing import TypeVar, cast
 
 import pyarrow as pa
 
-from hvac.errors import BundleError, HvacError
+from hvac.errors import HvacError
 from hvac.json_values import JsonObject
 from hvac.panel.grid import Unit
 from hvac.scoring.latest_rows import LatestRow, RankedUnit
 from serve import service_metrics
 from serve.bodies.answers import Stored
-from serve.bodies.problems import Refused, Unknown
 from serve.bodies.schemas import AskedUnit, PushedUnit
 from serve.graph.asks import Ask
 from serve.graph.rows import ExplainedRow, OutlookRow, Rows
 from serve.graph.stages import Rounds, Stages, one_by_one
 from serve.keys import ANYONE, Caller
-from serve.memory.store import ALL, FLEET, Store, UnitRow
+from serve.memory.store import Store, UnitRow
 from serve.memory.store_tables import EventRow
 from serve.settings import ServeConfig
+from serve.work.bulk_windows import predict_windows
 from serve.work.bundle_choice import BundleChoice, ListedBundle, Promotion
 from serve.work.pushed_readings import PushedReadings
+from serve.work.ready_state import ServiceReadiness, ready_state
 from serve.work.request_limits import check_count, within
 from serve.work.risk_rows import (
     FacilitySummary,
-    check_risks,
     checked_rows,
     facility_summary,
     is_sound,
     ranked_units,
     with_reasons,
 )
+from serve.work.trends import TREND_DAYS, Trend, trends
 from serve.work.unit_asks import UnitAsks
 
 T = TypeVar("T")
-
-
-class SetAside(TypedDict):
-    """Equipment that cannot be scored, and why."""
-
-    facility_id: str
-    equipment_id: str
-    reason: str
-
-
-class ServiceReadiness(TypedDict):
-    """Whether requests can be answered; to a caller also what waits, and what cannot be scored."""
-
-    status: str
-    bundles: NotRequired[int]
-    rescoring: NotRequired[str]
-    waiting: NotRequired[int]
-    set_aside: NotRequired[list[SetAside]]
 
 
 class Service:
@@ -149,37 +131,7 @@ class Service:
 
     async def bulk(self, table: pa.Table, sees: Callable[[str], bool]) -> pa.Table:
         """Predict ready windows; rows in their order, by horizon (columns: see `api.bulk`)."""
-        check_count(table.num_rows, self.config.limits.windows, "windows")
-        numbers = pa.array(range(table.num_rows), pa.int64())
-        numbered = table.append_column("row", numbers)
-        parts = await asyncio.to_thread(self._by_bundle, numbered, sees)
-        answers_to_come = asyncio.gather(*(self.stages.bulk(part) for part in parts))
-        predictions = await self.within(answers_to_come)
-        answers = []
-        for (_, windows), answer in zip(parts, predictions, strict=True):
-            answers.append(_with_rows(answer, windows["row"].to_pylist()))
-        for answer in answers:
-            check_risks(answer["risk"].to_pylist(), answer["bundle_id"])
-        order = [("row", "ascending"), ("horizon", "ascending")]
-        joined = pa.concat_tables(answers).sort_by(order)
-        for facility, count in Counter(table["facility_id"].to_pylist()).items():
-            service_metrics.WINDOWS.labels(self.choice.label(facility), "ok").inc(count)
-        return joined.drop_columns(["row"])
-
-    def _by_bundle(
-        self, table: pa.Table, sees: Callable[[str], bool]
-    ) -> list[tuple[str, pa.Table]]:
-        facilities = table["facility_id"].to_pylist()
-        classes = [ALL] * len(facilities)
-        if "class" in table.column_names:
-            classes = table["class"].to_pylist()
-        strangers = sorted({str(f) for f in facilities if f is None or not sees(f)})
-        if strangers:
-            raise Unknown(f"facility {strangers[0]} is not known to this key")
-        of_bundle: dict[str, list[int]] = {}
-        for row, (facility, name) in enumerate(zip(facilities, classes, strict=True)):
-            of_bundle.setdefault(self.bundle_for(facility, name or ALL), []).append(row)
-        return [(bundle, table.take(pa.array(rows))) for bundle, rows in of_bundle.items()]
+        return await predict_windows(self.choice, self.stages, table, sees)
 
     def _count(self, rows: Rows) -> None:
         for row in rows:
@@ -225,51 +177,8 @@ class Service:
         return await self.choice.models(caller)
 
     async def ready(self, caller: Caller | None) -> ServiceReadiness:
-        """Tell whether requests can be answered; to a caller also what waits or is set aside.
-
-        Raises:
-            Refused: no bundle serves, or none that serves can be read.
-        """
-        assigned = await asyncio.to_thread(self.store.assignments)
-        if not assigned:
-            raise Refused("no bundle serves yet: train one, or promote one")
-        bundles = set(assigned.values())
-        try:
-            await self.within(self._any_answers(sorted(bundles)))
-        except BundleError as error:
-            reason = f": {self.plain(error)}" if caller and caller.facility_id == FLEET else ""
-            raise Refused(f"no bundle that serves can be read{reason}") from error
-        if caller is None:
-            return {"status": "ready"}
-        set_aside: list[SetAside] = []
-        for unit, reason in (await asyncio.to_thread(self.store.aside)).items():
-            if caller.sees(unit.facility_id):
-                set_aside.append(
-                    {
-                        "facility_id": unit.facility_id,
-                        "equipment_id": unit.equipment_id,
-                        "reason": reason,
-                    }
-                )
-        if caller.facility_id != FLEET:
-            bundles = await asyncio.to_thread(self.choice.bundles_of, caller.facility_id, assigned)
-        return {
-            "status": "ready",
-            "bundles": len(bundles),
-            "rescoring": "failing" if self.rescoring_fails else "going on",
-            "waiting": await asyncio.to_thread(self.store.stale_count, caller.sees),
-            "set_aside": set_aside,
-        }
-
-    async def _any_answers(self, bundles: Sequence[str]) -> None:
-        """Raise BundleError where none of the bundles can be read."""
-        for number, bundle in enumerate(bundles, 1):
-            try:
-                await self.stages.about(bundle)
-                return
-            except BundleError:
-                if number == len(bundles):
-                    raise
+        """Tell whether requests can be answered. Raise Refused where they cannot."""
+        return await ready_state(self.choice, caller, rescoring_fails=self.rescoring_fails)
 
     # The store
 
@@ -291,6 +200,13 @@ class Service:
         """Rank the equipment of a facility (or of all), the highest risk first."""
         return ranked_units(self.rows(facility_id))
 
+    def trends(self, facility_id: str | None = None) -> dict[Unit, Trend]:
+        """Return how the risk of equipment of a facility (or of all) moved in the last 90 days."""
+        last_day = self.store.last_day()
+        if last_day is None:
+            return {}
+        return trends(self.store.recent(last_day - TREND_DAYS, facility_id))
+
     def rows(self, facility_id: str | None = None, equipment_id: str | None = None) -> Rows:
         """Return newest predictions with `end_date` as a date, without those of damaged bundles."""
         rows = filter(is_sound, self.store.predictions(facility_id, equipment_id))
@@ -303,10 +219,3 @@ class Service:
     def record(self, unit: Unit) -> tuple[UnitRow, pa.Table, list[EventRow]]:
         """Return equipment with its readings and events. Raise Unknown where it is not stored."""
         return self.units.record(unit)
-
-
-def _with_rows(answer: pa.Table, rows: list[int]) -> pa.Table:
-    """Number the rows of an answer, which has a row per horizon of each window."""
-    per_window = len(answer) // max(len(rows), 1)
-    numbers = [row for row in rows for _ in range(per_window)]
-    return answer.append_column("row", pa.array(numbers))

@@ -60,6 +60,10 @@ class ServeConfig(Config):
     """Most bundles that a process keeps in memory."""
     batch: int = Field(default=16, ge=1)
     """Most requests that a stage answers in one pass."""
+    visits_a_day: int = Field(default=10, ge=1)
+    """Most pieces of equipment that the first page names as today's visits."""
+    checks: Location | None = None
+    """Path or URL of a YAML file of what to check first, by class; default: general advice."""
     rescore_every_s: float = Field(default=0.5, gt=0)
     """Seconds between two looks for equipment whose record has changed."""
     limits: Limits = Limits()
@@ -74,6 +78,11 @@ class ServeConfig(Config):
     def peer_folder(self) -> AnyPath:
         """Return the folder of the levels of peers that the batch jobs write."""
         return place(self.workspace / "peers")
+
+    @property
+    def simulated(self) -> bool:
+        """Tell whether the batch jobs simulated the readings."""
+        return (place(self.workspace) / "steps" / "simulate.json").exists()
 
     @property
     def store_url(self) -> str:

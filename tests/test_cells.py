@@ -8,7 +8,7 @@ import io
 import pyarrow as pa
 import pytest
 
-from hvac.cells import SafeWriter, safe_cell, safe_table
+from hvac.cells import safe_cell, safe_table
 from hvac.scoring.worklist import ranking_csv
 
 FORMULAS = ["=1+1", "+1", "-1", "@SUM(A1)", "＝1", "＋1", "－1", "＠A", "\u00a0=1", "\t=1", " \r\n=1", "\u3000＝1",
@@ -35,9 +35,3 @@ def test_no_cell_of_the_ranking_begins_like_a_formula(text: str) -> None:
     }  # fmt: skip
     (_, row) = csv.reader(io.StringIO(ranking_csv([entry], "en"), newline=""))
     assert all(cell == safe_cell(cell) for cell in row)
-
-
-def test_writer_writes_safe_rows() -> None:
-    file = io.StringIO(newline="")
-    SafeWriter(file).writerow(["=1", -1])
-    assert file.getvalue() == "'=1,-1\r\n"

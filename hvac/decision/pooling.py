@@ -13,16 +13,12 @@ from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
 import numpy as np
-from scipy.special import expit, logit
+from scipy.special import logit
 
 from hvac.arrays import AnyArray, AnyFloats, Floats
-from hvac.decision.calibration import (
-    ISOTONIC_GROUPS,
-    PLATT_POSITIVES,
-    Calibrator,
-    bent,
-    fit_calibrator,
-)
+from hvac.decision.calibration import Calibrator, bent
+from hvac.decision.calibrator_fit import ISOTONIC_GROUPS, PLATT_POSITIVES, fit_calibrator
+from hvac.logistic_line import line_loss
 
 PRIOR_STD = 0.2  # of a class's departure, in log-odds (slope: per standard deviation of the score)
 
@@ -157,13 +153,8 @@ def _lines(
         value = float((own_K2**2).sum()) / (2 * PRIOR_STD**2)
         gradient_K2 = np.empty_like(own_K2)
         for k, (z_B, target_B, share_B) in enumerate(zip(z_KB, target_KB, share_KB, strict=True)):
-            slope, intercept = shared_2 + own_K2[k]
-            logit_B = slope * z_B + intercept
-            error_B = (expit(logit_B) - target_B) * share_B
-            value += machines_K[k] * float(
-                (np.logaddexp(0, logit_B) - target_B * logit_B) @ share_B
-            )
-            gradient_2 = np.array([error_B @ z_B, error_B.sum()])
+            loss_of_class, gradient_2 = line_loss(shared_2 + own_K2[k], z_B, target_B, share_B)
+            value += machines_K[k] * loss_of_class
             gradient_K2[k] = machines_K[k] * gradient_2
         shared_gradient_2 = gradient_K2.sum(axis=0)
         if towards is not None:
@@ -239,13 +230,10 @@ def _correction(
     from scipy.optimize import minimize
 
     def loss(at: Floats) -> tuple[float, Floats]:
-        logit_B = at[0] * odds_B + at[1]
-        error_B = (expit(logit_B) - y_B) * share_B
-        away = at - [1.0, 0.0]
-        value = strength * float((np.logaddexp(0, logit_B) - y_B * logit_B) @ share_B)
-        gradient = strength * np.array([error_B @ odds_B, error_B.sum()])
-        penalty = float(away @ away) / (2 * PRIOR_STD**2)
-        return value + penalty, gradient + away / PRIOR_STD**2
+        value, gradient_2 = line_loss(at, odds_B, y_B, share_B)
+        away_2 = at - [1.0, 0.0]
+        penalty = float(away_2 @ away_2) / (2 * PRIOR_STD**2)
+        return strength * value + penalty, strength * gradient_2 + away_2 / PRIOR_STD**2
 
     slope, intercept = minimize(
         loss, [1.0, 0.0], jac=True, method="L-BFGS-B", bounds=[(0.1, None), (None, None)]

@@ -6,17 +6,16 @@ sign gives the side. Legend: T steps of a series, N steps of an anomaly.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable
 from typing import Annotated, Self
 
 import numpy as np
 from pydantic import AfterValidator, Field, model_validator
-from pydantic_core import PydanticCustomError
 
 from hvac.arrays import Floats
-from hvac.config import Config
+from hvac.config import Config, unknown_error
 from hvac.detect.series import Anomaly, Reference
+from hvac.errors import unknown_name
 
 Rng = np.random.Generator
 Change = Callable[[Floats, float, Reference, Rng], Floats]
@@ -62,10 +61,7 @@ KINDS: dict[str, Change] = {
 
 def _known(kind: str) -> str:
     if kind not in KINDS:
-        near = difflib.get_close_matches(kind, KINDS, n=1)
-        hint = f": did you mean '{near[0]}'?" if near else "."
-        message = f"unknown kind of anomaly '{kind}'{hint} Known kinds: {', '.join(KINDS)}"
-        raise PydanticCustomError("unknown_key", "{message}", {"message": message})
+        raise unknown_error(unknown_name(f"kind of anomaly '{kind}'", kind, KINDS, "kinds"))
     return kind
 
 

@@ -9,6 +9,9 @@ from collections.abc import Iterator
 
 from hvac.detect.detection_results import DetectionMetrics, EventResult, WindowResult
 from hvac.detect.series import DETECTOR, REPORTED
+from hvac.report.view import show
+
+HEADS = ("precision", "recall", "f1-score")
 
 
 def summary_text(metrics: DetectionMetrics) -> str:
@@ -29,13 +32,12 @@ def summary_text(metrics: DetectionMetrics) -> str:
 
 def _classification(windows: WindowResult) -> Iterator[str]:
     """Yield the lines of the classification report and of the confusion matrix."""
-    heads = ("precision", "recall", "f1-score")
-    titles = "".join(f"{head:>11}" for head in (*heads, "support"))
+    titles = "".join(f"{head:>11}" for head in (*HEADS, "support"))
     yield f"{'windows of ' + DETECTOR:>20}{titles}"
     for name, row in windows["report"].items():
-        shares = "".join(f"{_number(row[head], '.2f'):>11}" for head in heads)
+        shares = "".join(f"{show(row[head], 'rate'):>11}" for head in HEADS)
         yield f"{name:>20}{shares}{row['support']:>11,.0f}"
-    accuracy = _number(windows["accuracy"]["value"], ".2f")
+    accuracy = show(windows["accuracy"], "rate")
     yield f"{'accuracy':>20}{accuracy:>33}{windows['windows']:>11,}"
     counts = windows["confusion"]
     yield f"{'confusion':>20}  [[{counts['tn']} {counts['fp']}] [{counts['fn']} {counts['tp']}]]"
@@ -46,10 +48,8 @@ def _models(metrics: DetectionMetrics, part: str) -> Iterator[str]:
     for name, by_part in metrics["models"].items():
         windows = by_part[part]["windows"]
         threshold = metrics["thresholds"][name]["value"]
-        pr_auc = _number(windows["pr_auc"], ".3f")
-        guessing = _number(windows["base_rate"], ".3f")
-        line = f"  {name:<15}threshold {threshold:.3g}, windows: PR-AUC {pr_auc}"
-        line += f" (guessing {guessing})"
+        line = f"  {name:<15}threshold {threshold:.3g}, windows: PR-AUC {show(windows['pr_auc'])}"
+        line += f" (guessing {show(windows['base_rate'])})"
         if "events" in by_part[part]:
             line += _events_text(by_part[part]["events"])
         yield line
@@ -57,10 +57,6 @@ def _models(metrics: DetectionMetrics, part: str) -> Iterator[str]:
 
 def _events_text(events: EventResult) -> str:
     unit = "a week" if events["exposure_unit"] == "week" else "in 1,000 normal steps"
-    rate = _number(events["false_rate"]["value"], ".2f")
     text = f"; anomalies found {events['found']} of {events['events']}"
+    rate = show(events["false_rate"], "rate")
     return f"{text}, false alarms {events['false_alarms']} ({rate} {unit})"
-
-
-def _number(value: float | None, form: str) -> str:
-    return "–" if value is None else format(value, form)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Final
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -17,8 +17,8 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
 from hvac.arrays import AnyArray, Floats
-from hvac.detect.detection_metrics import SeriesScores
 from hvac.detect.detection_texts import DetectWords
+from hvac.detect.detections import SeriesScores
 from hvac.detect.series import DETECTOR, Anomaly, Series
 from hvac.report.style import ALARM, EVENT, FAINT, INK, PAST, WIDTH, finish, style
 
@@ -27,14 +27,7 @@ OVERLAID = 10
 AROUND = 100  # steps shown on both sides of an anomaly
 TOP = 3.0  # thresholds that a score axis shows at least
 PART_SHADES = {"train": "#FFFFFF", "validation": "#EEF3F7", "test": "#DDE8F0"}
-
-
-class Track(NamedTuple):
-    """The joined scores of one model on one series, with its threshold."""
-
-    model: str
-    score_T: Floats
-    threshold: float
+BELOW: Final = "outside lower center"
 
 
 def sample_figure(series: Sequence[Series], *, language: str) -> Figure:
@@ -55,42 +48,52 @@ def sample_figure(series: Sequence[Series], *, language: str) -> Figure:
         return finish(figure, language)
 
 
+def _panels(rows: int, columns: int, height: float, **grid: Any) -> tuple[Figure, list[Axes]]:
+    figure = Figure(figsize=(WIDTH, height), layout="constrained")
+    panels = figure.subplots(rows, columns, squeeze=False, **grid)
+    return figure, panels.ravel().tolist()
+
+
 def _overlaid(series: Sequence[Series], words: DetectWords) -> Figure:
-    figure = Figure(figsize=(WIDTH, 3.2), layout="constrained")
-    axes = figure.subplots()
+    figure, [axes] = _panels(1, 1, 3.2)
     for anomalous, colour in COLOURS.items():
         members = [one for one in series if bool(one.anomalies) == anomalous]
         for one in members[:OVERLAID]:
             axes.plot(one.value_T, color=colour, alpha=0.35, lw=1)
-    handles = [
-        Line2D([], [], color=PAST, label=words("axis.normal")),
-        Line2D([], [], color=ALARM, label=words("axis.anomalous")),
-    ]
-    figure.legend(handles=handles, loc="outside lower center", ncols=2)
-    axes.set_xlabel(words("axis.step"))
-    axes.set_ylabel(words("axis.value"))
+    figure.legend(handles=_class_legend(words), loc=BELOW, ncols=2)
+    axes.set(xlabel=words("axis.step"), ylabel=words("axis.value"))
     axes.set_xlim(0, len(series[0]) - 1)
     return figure
 
 
+def _class_legend(words: DetectWords, **look: Any) -> list[Any]:
+    names = (words("axis.normal"), words("axis.anomalous"))
+    colours = COLOURS.values()
+    return [
+        Line2D([], [], color=colour, label=name, **look)
+        for colour, name in zip(colours, names, strict=True)
+    ]
+
+
 def _kinds(series: Sequence[Series], kinds: Sequence[str], words: DetectWords) -> Figure:
     rows = math.ceil(len(kinds) / 3)
-    height = 1.9 * rows + 0.5
-    figure = Figure(figsize=(WIDTH, height), layout="constrained")
-    grid = figure.subplots(rows, 3, squeeze=False).ravel()
-    for axes, kind in zip(grid, kinds, strict=False):
+    figure, panels = _panels(rows, 3, 1.9 * rows + 0.5)
+    for axes, kind in zip(panels, kinds, strict=False):
         example, anomaly = _clear_example(series, kind)
         start = max(anomaly.start - AROUND, 0)
         stop = min(anomaly.end + AROUND, len(example))
-        steps = np.arange(start, stop)
-        axes.plot(steps, example.value_T[start:stop], color=PAST, lw=1)
-        axes.axvspan(anomaly.start, anomaly.end - 1, color=EVENT, alpha=0.35, lw=0)
+        axes.plot(np.arange(start, stop), example.value_T[start:stop], color=PAST, lw=1)
+        _shade(axes, anomaly.start, anomaly.end - 1)
         axes.set_title(words.name("kind", kind))
         axes.set_xlabel(words("axis.step"))
-    for axes in grid[len(kinds) :]:
+    for axes in panels[len(kinds) :]:
         axes.set_axis_off()
-    figure.legend(handles=[_anomaly_patch(words)], loc="outside lower center")
+    figure.legend(handles=[_anomaly_patch(words)], loc=BELOW)
     return figure
+
+
+def _shade(axes: Axes, first: Any, last: Any) -> None:
+    axes.axvspan(first, last, color=EVENT, alpha=0.35, lw=0)
 
 
 def _anomaly_patch(words: DetectWords) -> Patch:
@@ -99,10 +102,8 @@ def _anomaly_patch(words: DetectWords) -> Patch:
 
 def _clear_example(series: Sequence[Series], kind: str) -> tuple[Series, Anomaly]:
     """Return an anomaly of a kind: the first with room around it, training series first."""
-    ordered = [one for one in series if one.part == "train"]
-    ordered += [one for one in series if one.part != "train"]
     examples = []
-    for one in ordered:
+    for one in sorted(series, key=lambda one: one.part != "train"):
         examples += [(one, anomaly) for anomaly in one.anomalies if anomaly.kind == kind]
     for one, anomaly in examples:
         if anomaly.start >= AROUND and anomaly.end + AROUND <= len(one):
@@ -112,24 +113,20 @@ def _clear_example(series: Sequence[Series], kind: str) -> tuple[Series, Anomaly
 
 def _records(series: Sequence[Series], words: DetectWords) -> Figure:
     names = list(dict.fromkeys(one.record for one in series))
-    height = 2.1 * len(names) + 0.5
-    figure = Figure(figsize=(WIDTH, height), layout="constrained")
-    panels = figure.subplots(len(names), 1, squeeze=False)[:, 0]
+    figure, panels = _panels(len(names), 1, 2.1 * len(names) + 0.5)
     for axes, name in zip(panels, names, strict=True):
         axes.set_title(words.name("record", name))
         for one in series:
             if one.record == name:
                 _draw_stretch(axes, one, words)
         axes.margins(x=0)
-    figure.legend(handles=[_anomaly_patch(words)], loc="outside lower center")
+    figure.legend(handles=[_anomaly_patch(words)], loc=BELOW)
     return figure
 
 
 def _draw_stretch(axes: Axes, series: Series, words: DetectWords) -> None:
-    time_T = series.time_T
-    assert time_T is not None, "stretches of a record have its clock"
-    shade = PART_SHADES[series.part]
-    axes.axvspan(time_T[0], time_T[-1], color=shade, lw=0)
+    time_T = _place(series)
+    axes.axvspan(time_T[0], time_T[-1], color=PART_SHADES[series.part], lw=0)
     axes.plot(time_T, _observed(series), color=PAST, lw=0.6)
     axes.text(
         time_T[0],
@@ -151,9 +148,7 @@ def _observed(series: Series) -> Floats:
 def _mark_anomalies(axes: Axes, series: Series) -> None:
     place_T = _place(series)
     for anomaly in series.anomalies:
-        first = place_T[anomaly.start]
-        last = place_T[anomaly.end - 1]
-        axes.axvspan(first, last, color=EVENT, alpha=0.35, lw=0)
+        _shade(axes, place_T[anomaly.start], place_T[anomaly.end - 1])
 
 
 def _place(series: Series) -> AnyArray:
@@ -165,15 +160,11 @@ def confusion_figure(counts: Mapping[str, Mapping[str, int]], *, language: str) 
     words = DetectWords(language)
     names = [words("axis.normal"), words("axis.anomalous")]
     with style(language):
-        figure = Figure(figsize=(WIDTH, 3.0), layout="constrained")
-        panels = figure.subplots(1, len(counts), squeeze=False)[0]
+        figure, panels = _panels(1, len(counts), 3.0)
         for axes, (part, of_part) in zip(panels, counts.items(), strict=True):
-            normal = [of_part["tn"], of_part["fp"]]
-            anomalous = [of_part["fn"], of_part["tp"]]
-            matrix = np.array([normal, anomalous])
+            matrix = np.array([of_part[cell] for cell in ("tn", "fp", "fn", "tp")]).reshape(2, 2)
             actual = matrix.sum(axis=1, keepdims=True)
-            shares = matrix / np.maximum(actual, 1)
-            axes.imshow(shares, cmap="Blues", vmin=0, vmax=2)
+            axes.imshow(matrix / np.maximum(actual, 1), cmap="Blues", vmin=0, vmax=2)
             for (row, column), count in np.ndenumerate(matrix):
                 text = f"{count:,}"
                 axes.text(column, row, text, ha="center", va="center", fontsize=13, color=INK)
@@ -190,63 +181,70 @@ def probability_figure(
     """Draw the probability of every series as a dot, for series that are one window long."""
     words = DetectWords(language)
     with style(language):
-        figure = Figure(figsize=(WIDTH, 2.8), layout="constrained")
-        panels = figure.subplots(1, len(parts), sharey=True, squeeze=False)[0]
+        figure, panels = _panels(1, len(parts), 2.8, sharey=True)
         for axes, (part, scores) in zip(panels, parts.items(), strict=True):
+            probability_N = np.array([one.score_B[0] for one in scores])
+            anomalous_N = np.array([bool(one.series.anomalies) for one in scores])
             for anomalous, colour in COLOURS.items():
-                places = []
-                values = []
-                for place, one in enumerate(scores):
-                    if bool(one.series.anomalies) == anomalous:
-                        places.append(place)
-                        values.append(one.score_B[0])
-                axes.plot(places, values, "o", color=colour, ms=5, alpha=0.8)
+                place_N = np.flatnonzero(anomalous_N == anomalous)
+                axes.plot(place_N, probability_N[place_N], "o", color=colour, ms=5, alpha=0.8)
             axes.axhline(threshold, color=INK, ls="--", lw=0.9)
             axes.set_title(words.name("part", part))
             axes.set(xlabel=words("axis.series"), ylim=(-0.03, 1.03))
             axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        figure.axes[0].set_ylabel(words("axis.probability"))
-        normal = words("axis.normal")
-        anomalous_text = words("axis.anomalous")
-        handles = [
-            Line2D([], [], color=PAST, ls="", marker="o", label=normal),
-            Line2D([], [], color=ALARM, ls="", marker="o", label=anomalous_text),
-            Line2D([], [], color=INK, ls="--", lw=0.9, label=words("axis.threshold")),
-        ]
-        figure.legend(handles=handles, loc="outside lower center", ncols=3)
+        panels[0].set_ylabel(words("axis.probability"))
+        handles = _class_legend(words, ls="", marker="o")
+        handles.append(Line2D([], [], color=INK, ls="--", lw=0.9, label=words("axis.threshold")))
+        figure.legend(handles=handles, loc=BELOW, ncols=3)
         return finish(figure, language)
 
 
-def scores_figure(rows: Sequence[tuple[Series, Sequence[Track]]], *, language: str) -> Figure:
+def scores_figure(
+    rows: Sequence[Mapping[str, SeriesScores]], thresholds: Mapping[str, float], *, language: str
+) -> Figure:
     """Draw per series its values, and below them every model's score over time.
 
     Alarms are red, anomalies are shaded.
+
+    Args:
+        rows: the scores of every model on one series each.
+        thresholds: of every model.
+        language: `en` or `ja`.
     """
     words = DetectWords(language)
-    heights: list[float] = []
-    for _, tracks in rows:
-        heights += [1.5, *[0.8] * len(tracks)]
+    heights = [1.5, *[0.8] * len(thresholds)] * len(rows)
     with style(language):
         height = 1.05 * sum(heights) + 0.6
-        figure = Figure(figsize=(WIDTH, height), layout="constrained")
-        grid = figure.subplots(len(heights), 1, squeeze=False, height_ratios=heights)
-        panels = grid[:, 0].tolist()
-        for series, tracks in rows:
-            count = 1 + len(tracks)
-            _draw_series(panels[:count], series, tracks, words)
+        figure, panels = _panels(len(heights), 1, height, height_ratios=heights)
+        for by_model in rows:
+            count = 1 + len(by_model)
+            _draw_series(panels[:count], by_model, thresholds, words)
             panels = panels[count:]
-        figure.legend(handles=_track_legend(words), loc="outside lower center", ncols=4)
+        handles = [
+            Line2D([], [], color=FAINT, label=words("axis.score")),
+            Patch(color=ALARM, label=words("axis.alarm")),
+            Line2D([], [], color=INK, ls="--", lw=0.8, label=words("axis.threshold")),
+            _anomaly_patch(words),
+        ]
+        figure.legend(handles=handles, loc=BELOW, ncols=4)
         return finish(figure, language)
 
 
 def _draw_series(
-    panels: Sequence[Axes], series: Series, tracks: Sequence[Track], words: DetectWords
+    panels: Sequence[Axes],
+    by_model: Mapping[str, SeriesScores],
+    thresholds: Mapping[str, float],
+    words: DetectWords,
 ) -> None:
+    series = next(iter(by_model.values())).series
     place_T = _place(series)
     panels[0].plot(place_T, _observed(series), color=PAST, lw=0.7)
     panels[0].set_title(words.name("record", series.record))
-    for axes, track in zip(panels[1:], tracks, strict=True):
-        _draw_track(axes, series, track, words)
+    for axes, (model, scores) in zip(panels[1:], by_model.items(), strict=True):
+        _draw_scores(
+            axes, place_T, scores.score_T, thresholds[model], probability=model == DETECTOR
+        )
+        axes.set_ylabel(words.name("model_short", model), fontsize=7.5)
     for axes in panels:
         _mark_anomalies(axes, series)
         axes.set_xlim(place_T[0], place_T[-1])
@@ -255,27 +253,16 @@ def _draw_series(
         panels[-1].set_xlabel(words("axis.step"))
 
 
-def _draw_track(axes: Axes, series: Series, track: Track, words: DetectWords) -> None:
-    place_T = _place(series)
-    alarm_T = track.score_T >= track.threshold
+def _draw_scores(
+    axes: Axes, place_T: AnyArray, score_T: Floats, threshold: float, *, probability: bool
+) -> None:
+    """Draw scores with their threshold; a `probability` ends at 1."""
+    alarm_T = score_T >= threshold
     top = 1.0
-    if track.model != DETECTOR:
-        highest = 1.0
-        if np.isfinite(track.score_T).any():
-            highest = float(np.nanmax(track.score_T))
-        top = min(highest, TOP * track.threshold) * 1.05
-    axes.plot(place_T, track.score_T, color=FAINT, lw=0.7)
-    alarm_scores = track.score_T[alarm_T]
-    axes.vlines(place_T[alarm_T], 0, alarm_scores, color=ALARM, lw=0.8)
-    axes.axhline(track.threshold, color=INK, ls="--", lw=0.8)
-    axes.set_ylim(0, max(top, track.threshold * 1.1))
-    axes.set_ylabel(words.name("model_short", track.model), fontsize=7.5)
-
-
-def _track_legend(words: DetectWords) -> list[Any]:
-    return [
-        Line2D([], [], color=FAINT, label=words("axis.score")),
-        Patch(color=ALARM, label=words("axis.alarm")),
-        Line2D([], [], color=INK, ls="--", lw=0.8, label=words("axis.threshold")),
-        _anomaly_patch(words),
-    ]
+    if not probability:
+        highest = float(np.nanmax(score_T)) if np.isfinite(score_T).any() else 1.0
+        top = min(highest, TOP * threshold) * 1.05
+    axes.plot(place_T, score_T, color=FAINT, lw=0.7)
+    axes.vlines(place_T[alarm_T], 0, score_T[alarm_T], color=ALARM, lw=0.8)
+    axes.axhline(threshold, color=INK, ls="--", lw=0.8)
+    axes.set_ylim(0, max(top, threshold * 1.1))

@@ -5,8 +5,8 @@ Windows are reported as the predecessor did. Legend: T steps, B windows, R repli
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections import defaultdict
+from collections.abc import Sequence, Set
 
 import numpy as np
 from scipy.stats import chi2
@@ -25,13 +25,14 @@ from hvac.detect.detections import (
     AlarmConfig,
     DetectionOutcome,
     EventOutcome,
-    ScoredSeries,
+    SeriesScores,
     choose_budget,
 )
 from hvac.detect.detector import AnomalyScorer
 from hvac.detect.series import Series
-from hvac.detect.sliding import SlidingConfig, SlidingWindows, cut_series
-from hvac.evaluation.bootstrap import Replicated, exact_interval, paired_difference, unit_weights
+from hvac.detect.sliding import SlidingConfig, cut_series
+from hvac.evaluation.alarms import UnitRatio
+from hvac.evaluation.bootstrap import exact_interval, paired_difference, unit_sums, unit_weights
 from hvac.evaluation.metrics import confusion, pr_auc, ratio, roc_auc
 
 HALF = 0.5
@@ -39,20 +40,7 @@ FEWEST_SERIES = 10  # with anomalies, for a difference by bootstrap
 FEWEST_FOUND = 5  # anomalies, for quartiles of the delay
 LENGTHS = (300, 1000, 3000)
 CLASSES = ("normal", "anomalous")
-
-
-class SeriesScores(NamedTuple):
-    """The scores of one model on one series: of its windows, and joined, of every step."""
-
-    series: Series
-    cuts: SlidingWindows
-    score_B: Floats
-    score_T: Floats
-
-    @property
-    def scored(self) -> ScoredSeries:
-        """Return the series with its score per step only."""
-        return ScoredSeries(self.series, self.score_T)
+UNDEFINED: Bounds = {"value": np.nan, "low": np.nan, "high": np.nan}
 
 
 def score_series(
@@ -60,11 +48,10 @@ def score_series(
 ) -> list[SeriesScores]:
     """Return the model's scores of every series."""
     scores = []
-    for member in series:
-        cuts = cut_series(member, windows)
-        score_B = model.window_scores(member, cuts)
-        score_T = model.step_scores(member, cuts)
-        scores.append(SeriesScores(member, cuts, score_B, score_T))
+    for one in series:
+        cuts = cut_series(one, windows)
+        score_B = model.window_scores(one, cuts)
+        scores.append(SeriesScores(one, cuts, score_B, model.step_scores(one, cuts)))
     return scores
 
 
@@ -97,7 +84,7 @@ def choose(
         The threshold, and a note where the rule could not be kept.
     """
     if alarms.rule == "budget":
-        return choose_budget([one.scored for one in scores], alarms, windows)
+        return choose_budget(scores, alarms, windows)
     if probability:
         return HALF, ""
     score_B, y_B = known_windows(scores)
@@ -151,16 +138,17 @@ def event_result(scores: Sequence[SeriesScores], outcome: DetectionOutcome) -> E
     The counts are also by kind of anomaly, and by the record or the length of the series.
     """
     clocked = any(one.series.time_T is not None for one in scores)
-    groups = []
-    for one in scores:
-        groups.append(one.series.record if clocked else _length_class(len(one.series)))
     by_kind = {}
     for kind in sorted({event.anomaly.kind for event in outcome.events}):
         of_kind = [event for event in outcome.events if event.anomaly.kind == kind]
         by_kind[kind] = _counts(of_kind)
+    members = defaultdict(set)
+    for number, one in enumerate(scores):
+        group = one.series.record if clocked else _length_class(len(one.series))
+        members[group].add(number)
     by_group = {}
-    for group in sorted(set(groups), key=_order):
-        by_group[group] = _group(group, groups, scores, outcome)
+    for group in sorted(members, key=_order):
+        by_group[group] = _group(members[group], scores, outcome)
     return {
         **_counts(outcome.events),
         "false_alarms": outcome.false,
@@ -192,15 +180,14 @@ def _delay(events: Sequence[EventOutcome], scores: Sequence[SeriesScores]) -> Bo
             seconds = scores[event.number].series.step_seconds or 3600
             delays.append((event.first_alarm - event.anomaly.start) * seconds / 3600)
     if len(delays) < FEWEST_FOUND:
-        return {"value": np.nan, "low": np.nan, "high": np.nan}
-    low, middle, high = np.quantile(delays, (0.25, 0.5, 0.75))
-    return {"value": float(middle), "low": float(low), "high": float(high)}
+        return UNDEFINED
+    low, middle, high = np.quantile(delays, (0.25, 0.5, 0.75)).tolist()
+    return {"value": middle, "low": low, "high": high}
 
 
 def _group(
-    group: str, groups: Sequence[str], scores: Sequence[SeriesScores], outcome: DetectionOutcome
+    members: Set[int], scores: Sequence[SeriesScores], outcome: DetectionOutcome
 ) -> GroupCounts:
-    members = {number for number, name in enumerate(groups) if name == group}
     false_alarms = [e for e in outcome.episodes if e.number in members and not e.true]
     return {
         **_counts([event for event in outcome.events if event.number in members]),
@@ -221,9 +208,7 @@ def _length_class(steps: int) -> str:
 
 def _order(group: str) -> tuple[int, str]:
     first = group.partition("-")[0]
-    if first.isdigit():
-        return int(first), ""
-    return 0, group
+    return (int(first), "") if first.isdigit() else (0, group)
 
 
 def chance(outcome: DetectionOutcome) -> float:
@@ -254,7 +239,7 @@ def rate(count: int, exposure: float) -> Bounds:
     {'value': 0.0, 'low': 0.0, 'high': 1.844}
     """
     if exposure <= 0:
-        return {"value": np.nan, "low": np.nan, "high": np.nan}
+        return UNDEFINED
     low = float(chi2.ppf(0.025, 2 * count)) / 2 if count else 0.0
     high = float(chi2.ppf(0.975, 2 * count + 2)) / 2
     return {"value": count / exposure, "low": low / exposure, "high": high / exposure}
@@ -271,13 +256,10 @@ def recall_difference(
     if len(set(numbers.tolist())) < FEWEST_SERIES:
         return None
     weights = unit_weights(numbers, seed=seed)
-    units = weights.w_RU.shape[1]
-    all_U = np.bincount(weights.unit_index_B, minlength=units)
     recalls = []
     for outcome in (one, other):
-        flags = [event.first_alarm is not None for event in outcome.events]
-        alarmed_B = np.array(flags, dtype=np.float64)
-        alarmed_U = np.bincount(weights.unit_index_B, alarmed_B, minlength=units)
-        value_R = ratio(weights.w_RU @ alarmed_U, weights.w_RU @ all_U)
-        recalls.append(Replicated(float(alarmed_B.mean()), value_R))
+        counts_B2 = np.array([(event.first_alarm is not None, 1) for event in outcome.events])
+        counts_U2 = unit_sums(counts_B2, weights.unit_index_B, units=weights.w_RU.shape[1])
+        alarmed_U, events_U = counts_U2.T
+        recalls.append(UnitRatio(alarmed_U, events_U).replicated(weights.w_RU))
     return paired_difference(*recalls)._asdict()

@@ -4,34 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from hvac.detect.detection_blocks import cells, row, table
 from hvac.detect.detection_results import Bounds, DetectionView
 from hvac.detect.detector_differences import difference_notes
 from hvac.detect.series import DETECTOR, REPORTED
-from hvac.json_values import Json, as_json
-from hvac.report.view import (
-    Block,
-    Cell,
-    Note,
-    Row,
-    Table,
-    cell,
-    image,
-    number,
-    plain,
-    show,
-)
+from hvac.json_values import Json
+from hvac.report.provenance import facts
+from hvac.report.view import Block, Cell, Note, Row, Table, image, plain, show
 
 FEW = 30
-RANKING_COLUMNS = (
-    "model",
-    "pr_auc",
-    "base_rate",
-    "roc_auc",
-    "threshold",
-    "accuracy",
-    "precision",
-    "recall",
-)
+SERIES_COUNTS = ("series", "steps", "anomalies", "windows", "anomalous_windows", "unknown")
+EXAMPLE_COUNTS = ("normal", "anomalous", "made")
+RANKING = {"pr_auc": "ratio", "base_rate": "ratio", "roc_auc": "ratio"}
+AT_THRESHOLD = {"accuracy": "share", "precision": "share", "recall": "share"}
+CLASS_REPORT = {
+    "precision": "ratio",
+    "recall": "ratio",
+    "f1-score": "ratio",
+    "support": "count",
+}
 SPLITS = {"sine": "split_seed", "rich": "split_series", "records": "split_time"}
 RUN_FACTS = ("name", "created", "version", "config_hash", "seed", "workers")
 DETECTOR_FACTS = ("parameters", "kept_epoch", "epochs", "window", "detector", "sha256")
@@ -47,12 +38,11 @@ def detection_summary(view: DetectionView) -> list[Block]:
     words = view.words
     reported = reported_parts(view)
     by_part = view.results["parts"]
-    all_parts = by_part.values()
     held = sum(by_part[part]["anomalies"] for part in reported)
     text = words(
         "summary.series",
-        series=show(sum(part["series"] for part in all_parts), "count"),
-        anomalies=show(sum(part["anomalies"] for part in all_parts), "count"),
+        series=show(sum(part["series"] for part in by_part.values()), "count"),
+        anomalies=show(sum(part["anomalies"] for part in by_part.values()), "count"),
         test=show(held, "count"),
         parts=words.join([words.name("part", part) for part in reported]),
     )
@@ -94,81 +84,53 @@ def _shares(measured: Bounds) -> dict[str, str]:
 
 def series(view: DetectionView) -> list[Block]:
     """Return sample series, what each part holds, and what was read of each record."""
-    words = view.words
-    columns = ("series", "steps", "anomalies", "windows", "anomalous_windows", "unknown")
-    blocks = image(view, "series")
-    blocks.append(_counts_table(view, "parts", view.results["parts"], columns))
+    counts = _counts_table(view, "parts", view.results["parts"], SERIES_COUNTS)
+    blocks = [*image(view, "series"), counts]
     if records := view.results["records"]:
         rows = []
         for key in next(iter(records.values())):
-            cells = [plain(counts[key]) for counts in records.values()]
-            rows.append(Row(head=Cell(words(f"read.{key}")), cells=cells))
-        head = [words("table.record"), *(words.name("record", name) for name in records)]
-        blocks.append(Table(caption=words("caption.records"), head=head, rows=rows))
+            values = [plain(read[key]) for read in records.values()]
+            rows.append(row(view, "read", key, values))
+        names = [view.words.name("record", name) for name in records]
+        blocks.append(table(view, "records", ["record"], rows, more=names))
     return blocks
 
 
 def _counts_table(
-    view: DetectionView,
-    caption: str,
-    by_part: Mapping[str, Mapping[str, int]],
-    columns: Sequence[str],
+    view: DetectionView, caption: str, by_part: Mapping[str, Mapping[str, int]], keys: Sequence[str]
 ) -> Table:
     """Return a table with a row per part and a column per count."""
-    words = view.words
-    rows = []
-    for part, counts in by_part.items():
-        cells = [plain(counts[key]) for key in columns]
-        part_name = words.name("part", part)
-        rows.append(Row(head=Cell(part_name), cells=cells))
-    head = [words("table.part"), *(words(f"table.{key}") for key in columns)]
-    return Table(caption=words(f"caption.{caption}"), head=head, rows=rows)
+    forms = dict.fromkeys(keys, "count")
+    rows = [row(view, "part", part, cells(by_part[part], forms)) for part in by_part]
+    return table(view, caption, ["part", *keys], rows)
 
 
 def window_scores(view: DetectionView) -> list[Block]:
     """Return all models' ranking, the detector's classification report, confusion matrices."""
-    blocks: list[Block] = [_ranking(view, part) for part in reported_parts(view)]
-    blocks += [_classification(view, part) for part in reported_parts(view)]
+    parts = reported_parts(view)
+    blocks: list[Block] = [_ranking(view, part) for part in parts]
+    blocks += [_classification(view, part) for part in parts]
     blocks += image(view, "confusion") + image(view, "probability")
     return [*blocks, Note(view.words("note.windows"))]
 
 
 def _ranking(view: DetectionView, part: str) -> Table:
-    words = view.words
-    rows = []
+    rows: list[Row] = []
     for model, by_part in view.results["models"].items():
         windows = by_part[part]["windows"]
-        anomalous = windows["report"]["anomalous"]
         threshold = view.results["thresholds"][model]["value"]
-        cells = [
-            Cell(show(windows["pr_auc"])),
-            Cell(show(windows["base_rate"])),
-            Cell(show(windows["roc_auc"])),
-            Cell(f"{threshold:.3g}"),
-            cell(windows["accuracy"], "share"),
-            Cell(show(anomalous["precision"], "share")),
-            Cell(show(anomalous["recall"], "share")),
-        ]
-        name = Cell(words.name("model", model))
-        rows.append(Row(head=name, cells=cells, strong=model == DETECTOR))
-    head = [words(f"table.{key}") for key in RANKING_COLUMNS]
-    caption = words("caption.windows", part=words.name("part", part))
-    return Table(caption=caption, head=head, rows=rows)
+        at_threshold = {**windows["report"]["anomalous"], "accuracy": windows["accuracy"]}
+        values = cells(windows, RANKING)
+        values.append(Cell(f"{threshold:.3g}"))
+        values += cells(at_threshold, AT_THRESHOLD)
+        rows.append(row(view, "model", model, values))
+    return table(view, "windows", ["model", *RANKING, "threshold", *AT_THRESHOLD], rows, part=part)
 
 
 def _classification(view: DetectionView, part: str) -> Table:
-    words = view.words
-    rows = []
     report = view.results["models"][DETECTOR][part]["windows"]["report"]
-    for name, row in report.items():
-        cells = [Cell(show(row[key])) for key in ("precision", "recall", "f1-score")]
-        cells.append(plain(row["support"]))
-        class_name = words.name("class", name)
-        rows.append(Row(head=Cell(class_name), cells=cells))
-    model = words.name("model", DETECTOR)
-    caption = words("caption.report", model=model, part=words.name("part", part))
-    head = [words(f"table.{key}") for key in ("class", "precision", "recall", "f1", "support")]
-    return Table(caption=caption, head=head, rows=rows)
+    rows = [row(view, "class", name, cells(report[name], CLASS_REPORT)) for name in report]
+    return table(view, "report", ["class", *CLASS_REPORT], rows, part=part)
 
 
 def scores(view: DetectionView) -> list[Block]:
@@ -178,9 +140,8 @@ def scores(view: DetectionView) -> list[Block]:
 
 def training(view: DetectionView) -> list[Block]:
     """Return the windows the network learned from, and its learning curve."""
-    columns = ("normal", "anomalous", "made")
-    table = _counts_table(view, "examples", view.results["examples"], columns)
-    return [table, *image(view, "training")]
+    counts = _counts_table(view, "examples", view.results["examples"], EXAMPLE_COUNTS)
+    return [counts, *image(view, "training")]
 
 
 def honesty(view: DetectionView) -> list[Block]:
@@ -206,31 +167,20 @@ def honesty(view: DetectionView) -> list[Block]:
     lines.append(words("honesty.once"))
     for model, threshold in view.results["thresholds"].items():
         if note := threshold["note"]:
-            model_name = words.name("model", model)
-            lines.append(words("note.threshold", model=model_name, note=note))
+            lines.append(words("note.threshold", model=words.name("model", model), note=note))
     return [Note(line, kind="item") for line in lines]
 
 
 def detection_provenance(view: DetectionView) -> list[Block]:
     """Return the run, its network, and how to do it again."""
     words = view.words
-    run = view.results["run"]
-    detector = view.results["detector"]
-    channels = words.join([words(f"channel.{channel}") for channel in detector["channels"]])
-    facts: dict[str, Json] = {key: run[key] for key in RUN_FACTS}
-    facts |= {key: as_json(detector)[key] for key in DETECTOR_FACTS}
-    facts["channels"] = channels
-    rows = []
-    for key, value in facts.items():
-        title = Cell(words(f"fact.{key}"))
-        rows.append(Row(head=title, cells=[_fact(value)]))
+    channels = [words(f"channel.{channel}") for channel in view.results["detector"]["channels"]]
+    named: dict[str, Json] = {}
+    for group, keys in (("run", RUN_FACTS), ("detector", DETECTOR_FACTS)):
+        named |= {words(f"fact.{key}"): view.at(group, key) for key in keys}
+    named[words("fact.channels")] = words.join(channels)
     return [
-        Table(caption=words("caption.run"), rows=rows),
+        *facts(view, "run", named),
         Note(words("caption.command")),
-        Note(str(run["command"]), kind="code"),
+        Note(str(view.at("run", "command")), kind="code"),
     ]
-
-
-def _fact(value: Json) -> Cell:
-    whole = number(value)
-    return plain(value) if whole is None or whole >= 1 else Cell(str(value))

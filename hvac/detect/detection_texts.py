@@ -1,17 +1,14 @@
-"""The words of the detector's figures and report.
-
-They are in `texts.yaml` of this package; what is not there comes from the main report's.
+"""The words of the detector's figures and report: `texts.yaml` of this package over the main
+report's.
 """
 
 from __future__ import annotations
 
 from functools import cache
-from importlib import resources
-
-import yaml
 
 from hvac.json_values import JsonObject, branch
-from hvac.report.texts import Words
+from hvac.report.texts import Words, texts
+from hvac.words import read_texts
 
 
 class DetectWords(Words):
@@ -21,31 +18,14 @@ class DetectWords(Words):
     ('時点', ', ')
     """
 
-    def __call__(self, key: str, **values: object) -> str:
-        """Return the text at a dotted key, with its {braces} filled in.
-
-        Raises:
-            KeyError: if the key does not exist.
-        """
-        leaf = detector_text(key)
-        if not leaf:
-            return super().__call__(key, **values)
-        return str(leaf[self.language]).format(**values)
-
-    def name(self, group: str, word: str) -> str:
-        """Return the word for an identifier of the data, else the identifier itself."""
-        leaf = branch(detector_text(group), word)
-        return str(leaf[self.language]) if leaf else word
-
-
-def detector_text(key: str) -> JsonObject:
-    """Return the leaf or group of this package at a dotted key, {} where there is none."""
-    return branch(_texts(), *key.split("."))
+    def __init__(self, language: str) -> None:
+        super().__init__(language)
+        self.leaves = _all_texts()
 
 
 @cache
-def _texts() -> JsonObject:
-    loaded: JsonObject = yaml.safe_load(
-        resources.files("hvac.detect").joinpath("texts.yaml").read_text(encoding="utf-8")
-    )
-    return loaded
+def _all_texts() -> dict[str, JsonObject]:
+    leaves = dict(texts())
+    for name, group in read_texts("hvac.detect", "texts.yaml").items():
+        leaves[name] = group if "en" in group else {**branch(leaves, name), **group}
+    return leaves

@@ -5,15 +5,12 @@ There is no pickle in it. Legend: T steps, B windows.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import save_file
 from scipy.special import expit
 
 from hvac.arrays import Floats
@@ -23,11 +20,11 @@ from hvac.detect.training import as_windows
 from hvac.errors import BundleError
 from hvac.models.cnn1d import Cnn1d, Cnn1dConfig
 from hvac.models.family import no_encoder
+from hvac.scoring.bundle_files import MODEL, check_files, file_hashes, read_arrays
+from hvac.scoring.manifest import MANIFEST, read_mapping
 from hvac.storage import AnyPath, local_folder, replacing_folder
 
 FORMAT = 1
-MANIFEST = "manifest.json"
-WEIGHTS = "model.safetensors"
 
 
 class AnomalyScorer(Protocol):
@@ -62,12 +59,10 @@ class Detector:
 
         It is nan where too little of a window was observed.
         """
-        raw = raw_windows(series, cuts.start_B, self.windows.length)
-        x_BCL = shown(raw, series, self.windows)
+        x_BL = raw_windows(series.value_T, cuts.start_B, self.windows.length)
+        x_BCL = shown(x_BL, series, self.windows)
         logit_B = self.model.score(as_windows(x_BCL))[:, 0]
-        probability_B = expit(logit_B)
-        observed_B = cuts.observed_B >= self.windows.least_observed
-        return np.where(observed_B, probability_B, np.nan)
+        return np.where(cuts.scored_B, expit(logit_B), np.nan)
 
     def step_scores(self, series: Series, cuts: SlidingWindows) -> Floats:
         """Return window scores joined to a score per step."""
@@ -83,7 +78,7 @@ class Detector:
         state = self.model.state()
         arrays = {name: np.ascontiguousarray(array) for name, array in state.items()}
         with replacing_folder(folder, last=MANIFEST) as building:
-            save_file(arrays, building / WEIGHTS)
+            save_file(arrays, building / MODEL)
             manifest = {
                 "format": FORMAT,
                 "family": self.name,
@@ -91,7 +86,7 @@ class Detector:
                 "windows": self.windows.model_dump(mode="json"),
                 "threshold": self.threshold,
                 "training": self.training,
-                "sha256": _hash(building / WEIGHTS),
+                "sha256": dict(file_hashes(building))[MODEL],
             }
             (building / MANIFEST).write_text(
                 json.dumps(manifest, indent=1) + "\n", encoding="utf-8"
@@ -105,41 +100,18 @@ class Detector:
         Raises:
             BundleError: if a file is missing, damaged, or of another format.
         """
-        manifest = _manifest(folder)
         with local_folder(folder) as copy:
-            try:
-                arrays = load_file(copy / WEIGHTS)
-            except (OSError, SafetensorError) as error:
-                raise BundleError(f"{folder / WEIGHTS} cannot be read: {error}") from error
-            if _hash(copy / WEIGHTS) != manifest["sha256"]:
+            manifest = read_mapping(copy, folder, "detector")
+            if (manifest.get("format"), manifest.get("family")) != (FORMAT, DETECTOR):
                 raise BundleError(
-                    f"{folder / WEIGHTS} is damaged (SHA-256 differs): train or copy the model anew"
+                    f"{folder / MANIFEST}: expected a {DETECTOR} detector of format {FORMAT}, found"
+                    " something else"
                 )
+            arrays = read_arrays(copy, folder, MODEL)
+            check_files(copy, folder, {MODEL: manifest["sha256"]})
         return cls(
             model=Cnn1d.restore(Cnn1dConfig(**manifest["config"]), arrays, no_encoder),
             windows=SlidingConfig(**manifest["windows"]),
             threshold=manifest["threshold"],
             training=manifest["training"],
         )
-
-
-def _manifest(folder: AnyPath) -> dict[str, Any]:
-    try:
-        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise BundleError(f"{folder} is no detector: it has no {MANIFEST}") from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise BundleError(f"{folder / MANIFEST} is damaged: {error}") from error
-    if not isinstance(manifest, dict) or (manifest.get("format"), manifest.get("family")) != (
-        FORMAT,
-        DETECTOR,
-    ):
-        raise BundleError(
-            f"{folder / MANIFEST}: expected a {DETECTOR} detector of format {FORMAT}, found"
-            " something else"
-        )
-    return manifest
-
-
-def _hash(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -5,22 +5,13 @@ The interval needs enough series with anomalies.
 
 from __future__ import annotations
 
-from typing import TypedDict
-
 from hvac.detect.detection_results import DetectionView, EventResult
 from hvac.detect.series import DETECTOR
-from hvac.report.texts import Words
+from hvac.report.summary import CONCLUSIONS
 from hvac.report.view import Block, Note, show
 
 PART = "test"
-TONES = {"better": "better", "worse": "worse", "no clear difference": "unclear"}
-
-
-class FoundAndFalse(TypedDict):
-    """How many anomalies a model found, and how many false alarms it gave."""
-
-    found: int
-    false_alarms: int
+TONES = {conclusion: tone for tone, conclusion in CONCLUSIONS.items()}
 
 
 def difference_notes(view: DetectionView) -> list[Block]:
@@ -41,44 +32,31 @@ def difference_notes(view: DetectionView) -> list[Block]:
 
 def _line(view: DetectionView, other: str, detector: EventResult, baseline: EventResult) -> Note:
     words = view.words
-    names = {"model": words.name("model", DETECTOR), "other": words.name("model", other)}
     difference = view.results["differences"].get(other)
+    texts = {"model": words.name("model", DETECTOR), "other": words.name("model", other)}
     if difference:
+        key = "difference"
         tone = TONES[str(difference["verdict"])]
-        points = {key: f"{100 * float(difference[key]):+.1f}" for key in ("value", "low", "high")}
-        text = words(
-            "summary.difference",
-            **names,
-            **points,
-            mine=detector["false_alarms"],
-            theirs=baseline["false_alarms"],
-        )
+        texts |= {
+            part: f"{100 * float(difference[part]):+.1f}" for part in ("value", "low", "high")
+        }
+        texts |= {"mine": str(detector["false_alarms"]), "theirs": str(baseline["false_alarms"])}
     else:
+        key = _standing(detector, baseline)
         tone = "unclear"
-        text = words(
-            f"summary.{standing(detector, baseline)}",
-            **names,
-            mine=_counts_text(words, detector),
-            theirs=_counts_text(words, baseline),
-            events=show(detector["events"], "count"),
-        )
+        for name, events in (("mine", detector), ("theirs", baseline)):
+            counts = {"found": events["found"], "false": events["false_alarms"]}
+            texts[name] = words("summary.standing", **counts)
+        texts["events"] = show(detector["events"], "count")
+    text = words(f"summary.{key}", **texts)
     return Note(text, kind="item", tone=tone, label=words(f"summary.{tone}"))
 
 
-def _counts_text(words: Words, events: EventResult) -> str:
-    return words("summary.standing", found=events["found"], false=events["false_alarms"])
-
-
-def standing(one: FoundAndFalse, other: FoundAndFalse) -> str:
+def _standing(one: EventResult, other: EventResult) -> str:
     """Tell how the counts of one model compare with those of the other.
 
     One is ahead (behind) if it is better (worse) in anomalies found or in false alarms and in
     neither the reverse.
-
-    >>> standing({"found": 2, "false_alarms": 3}, {"found": 2, "false_alarms": 5})
-    'ahead'
-    >>> standing({"found": 2, "false_alarms": 5}, {"found": 1, "false_alarms": 3})
-    'mixed'
     """
     more_found = one["found"] - other["found"]
     fewer_false = other["false_alarms"] - one["false_alarms"]

@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
-from hvac.detect.detection_results import DetectionView
+from hvac.detect.detection_blocks import cells, row, table
+from hvac.detect.detection_results import DetectionView, EventResult
 from hvac.detect.series import DETECTOR, REPORTED
-from hvac.report.view import Block, Cell, Note, Row, Table, cell, plain, show
+from hvac.report.view import Block, Cell, Note, Table, cell, plain, show
+
+MEASURES = {
+    "recall": "share",
+    "false_alarms": "count",
+    "false_rate": "rate",
+    "in_alarm": "share",
+    "chance": "share",
+}
+HEADS = ("model", "found", "share", "false_alarms", "rate", "in_alarm", "chance")
+GROUP_COUNTS = {"series": "count", "events": "count"}
 
 
 def events(view: DetectionView) -> list[Block]:
@@ -12,112 +23,90 @@ def events(view: DetectionView) -> list[Block]:
 
     It is nothing for series of one window.
     """
+    words = view.words
+    settings = view.results["settings"]
     blocks: list[Block] = []
     for part in REPORTED:
         if view.events_of(DETECTOR, part):
-            blocks.append(_events_table(view, part))
-            blocks += _event_list(view)
-            blocks += _kinds_table(view, part)
-            blocks.append(_groups_table(view, part))
+            blocks += [_events_table(view, part), *_event_list(view)]
+            blocks += [*_kinds_table(view, part), _groups_table(view, part)]
     if not blocks:
         return []
-    words = view.words
-    settings = view.results["settings"]
-    blocks.append(Note(words(f"note.join_{settings['join']}")))
     slack = "slack" if settings["slack"] else "no_slack"
-    blocks.append(Note(words(f"note.{slack}", gap=settings["gap"], slack=settings["slack"])))
-    blocks.append(Note(words("note.chance")))
+    notes = [
+        words(f"note.join_{settings['join']}"),
+        words(f"note.{slack}", gap=settings["gap"], slack=settings["slack"]),
+        words("note.chance"),
+    ]
     if view.results["records"]:
-        blocks.append(Note(words("note.delay")))
-    return blocks
+        notes.append(words("note.delay"))
+    return [*blocks, *map(Note, notes)]
+
+
+def _by_model(view: DetectionView, part: str) -> dict[str, EventResult]:
+    models = view.results["models"]
+    return {model: models[model][part]["events"] for model in models}
+
+
+def _model_names(view: DetectionView, group: str) -> list[str]:
+    return [view.words.name(group, model) for model in view.results["models"]]
 
 
 def _events_table(view: DetectionView, part: str) -> Table:
-    words = view.words
-    unit = view.results["models"][DETECTOR][part]["events"]["exposure_unit"]
+    by_model = _by_model(view, part)
+    unit = by_model[DETECTOR]["exposure_unit"]
+    form, delay = ("rate", "delay_hours") if unit == "week" else ("count", "delay_steps")
     rows = []
-    for model, by_part in view.results["models"].items():
-        measured = by_part[part]["events"]
-        cells = [
-            Cell(f"{measured['found']} / {measured['events']}"),
-            cell(measured["recall"], "share"),
-            plain(measured["false_alarms"]),
-            cell(measured["false_rate"], "rate"),
-            Cell(show(measured["in_alarm"], "share")),
-            Cell(show(measured["chance"], "share")),
-            cell(measured["delay"], "rate" if unit == "week" else "count"),
-        ]
-        name = Cell(words.name("model", model))
-        rows.append(Row(head=name, cells=cells, strong=model == DETECTOR))
-    head = [
-        words("table.model"),
-        words("table.found"),
-        words("table.share"),
-        words("table.false_alarms"),
-        words("table.rate", unit=words(f"unit.{unit}")),
-        words("table.in_alarm"),
-        words("table.chance"),
-        words("table.delay_hours" if unit == "week" else "table.delay_steps"),
-    ]
-    caption = words("caption.events", part=words.name("part", part))
-    return Table(caption=caption, head=head, rows=rows)
+    for model, measured in by_model.items():
+        found = Cell(f"{measured['found']} / {measured['events']}")
+        values = [found, *cells(measured, MEASURES), cell(measured["delay"], form)]
+        rows.append(row(view, "model", model, values))
+    unit_name = view.words(f"unit.{unit}")
+    return table(view, "events", [*HEADS, delay], rows, part=part, unit=unit_name)
 
 
 def _event_list(view: DetectionView) -> list[Block]:
     words = view.words
-    models = list(view.results["models"])
     rows = []
     for event in view.results["events"]:
-        cells = [Cell(str(event[name])) for name in ("start", "end")]
-        cells += [Cell(str(event["first"][model] or words("table.missed"))) for model in models]
-        record = words.name("record", event["record"])
-        rows.append(Row(head=Cell(record), cells=cells))
+        moments = [event["start"], event["end"]]
+        moments += [first or words("table.missed") for first in event["first"].values()]
+        rows.append(row(view, "record", event["record"], [Cell(str(m)) for m in moments]))
     if not rows:
         return []
-    head = [words("table.record"), words("table.start"), words("table.end")]
-    head += [words("table.alarm", model=words.name("model_short", model)) for model in models]
-    return [Table(caption=words("caption.event_list"), head=head, rows=rows)]
+    more = [words("table.alarm", model=name) for name in _model_names(view, "model_short")]
+    return [table(view, "event_list", ["record", "start", "end"], rows, more=more)]
 
 
 def _kinds_table(view: DetectionView, part: str) -> list[Block]:
-    words = view.words
-    models = view.results["models"]
-    kinds = models[DETECTOR][part]["events"]["by_kind"]
+    by_model = _by_model(view, part)
+    kinds = by_model[DETECTOR]["by_kind"]
     if len(kinds) < 2:
         return []
     rows = []
     for kind, counts in kinds.items():
-        cells = [plain(counts["events"])]
-        for by_part in models.values():
-            of_kind = by_part[part]["events"]["by_kind"][kind]
-            cells.append(cell(of_kind["recall"], "share"))
-        kind_text = words.name("kind", kind)
-        rows.append(Row(head=Cell(kind_text), cells=cells))
-    head = [words("table.kind"), words("table.anomalies")]
-    head += [words.name("model", model) for model in models]
-    caption = words("caption.kinds", part=words.name("part", part))
-    return [Table(caption=caption, head=head, rows=rows)]
+        values = [plain(counts["events"])]
+        for measured in by_model.values():
+            values.append(cell(measured["by_kind"][kind]["recall"], "share"))
+        rows.append(row(view, "kind", kind, values))
+    names = _model_names(view, "model")
+    return [table(view, "kinds", ["kind", "anomalies"], rows, part=part, more=names)]
 
 
 def _groups_table(view: DetectionView, part: str) -> Table:
-    words = view.words
-    models = view.results["models"]
+    by_model = _by_model(view, part)
     of_records = bool(view.results["records"])
     rows = []
-    for group, counts in models[DETECTOR][part]["events"]["by_group"].items():
-        cells = [plain(counts["series"]), plain(counts["events"])]
-        for by_part in models.values():
-            measured = by_part[part]["events"]["by_group"][group]
-            cells.append(Cell(show(measured["recall"], "share")))
-            cells.append(plain(measured["false_alarms"]))
-        name = words.name("record", group) if of_records else group.replace("-", "–")
-        rows.append(Row(head=Cell(name), cells=cells))
-    head = [words("table.record" if of_records else "table.length")]
-    head += [words("table.series"), words("table.anomalies")]
-    head += [words("table.share"), words("table.false_alarms")] * len(models)
-    groups = [("", 2)]
-    for model in models:
-        groups.append((words.name("model_short", model), 2))
-    key = "caption.groups" if of_records else "caption.lengths"
-    caption = words(key, part=words.name("part", part))
-    return Table(caption=caption, head=head, groups=groups, rows=rows)
+    for group, counts in by_model[DETECTOR]["by_group"].items():
+        values = cells(counts, GROUP_COUNTS)
+        for measured in by_model.values():
+            of_group = measured["by_group"][group]
+            values.append(Cell(show(of_group["recall"], "share")))
+            values.append(plain(of_group["false_alarms"]))
+        name = group if of_records else group.replace("-", "–")
+        rows.append(row(view, "record", name, values))
+    groups = [(name, 2) for name in ("", *_model_names(view, "model_short"))]
+    head = ["record" if of_records else "length", "series", "anomalies"]
+    head += ["share", "false_alarms"] * len(by_model)
+    caption = "groups" if of_records else "lengths"
+    return table(view, caption, head, rows, part=part, groups=groups)

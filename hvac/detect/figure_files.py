@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from matplotlib.figure import Figure
 
 from hvac.detect.detection_figures import (
-    Track,
     confusion_figure,
     probability_figure,
     sample_figure,
@@ -15,6 +14,7 @@ from hvac.detect.detection_figures import (
 )
 from hvac.detect.detection_results import DetectionMetrics
 from hvac.detect.detection_texts import DetectWords
+from hvac.detect.detections import SeriesScores
 from hvac.detect.part_scores import Assessment
 from hvac.detect.series import DETECTOR, REPORTED, Series
 from hvac.report.figures import save, training_history
@@ -40,49 +40,40 @@ def _figures(
     assessment: Assessment, series: Sequence[Series], metrics: DetectionMetrics, language: str
 ) -> dict[str, Figure]:
     words = DetectWords(language)
-    scores = {}
-    counts = {}
-    for part, by_model in assessment.scores.items():
-        if part in REPORTED:
-            scores[part] = by_model[DETECTOR]
-            counts[part] = metrics["models"][DETECTOR][part]["windows"]["confusion"]
-    history = [dict(row) for row in metrics["history"]]
+    results = metrics["models"][DETECTOR]
+    parts = [part for part in assessment.scores if part in REPORTED]
+    counts = {part: results[part]["windows"]["confusion"] for part in parts}
+    history = [dict(epoch) for epoch in metrics["history"]]
     history[metrics["detector"]["kept_epoch"] - 1]["kept"] = 1.0
     runs = {words.name("model", DETECTOR): {words("axis.anomaly"): history}}
+    thresholds = {model: value for model, (value, _) in assessment.thresholds.items()}
     figures = {
         "series": sample_figure(series, language=language),
         "confusion": confusion_figure(counts, language=language),
         "training": training_history(runs, language=language),
     }
     if assessment.outcomes:
-        figures["scores"] = scores_figure(_rows(assessment), language=language)
+        figures["scores"] = scores_figure(_rows(assessment), thresholds, language=language)
     else:
-        threshold = assessment.thresholds[DETECTOR][0]
-        figures["probability"] = probability_figure(scores, threshold, language=language)
+        scores = {part: assessment.scores[part][DETECTOR] for part in parts}
+        figures["probability"] = probability_figure(scores, thresholds[DETECTOR], language=language)
     return figures
 
 
-def _rows(assessment: Assessment) -> list[tuple[Series, list[Track]]]:
-    """Choose up to three test series to show, with the scores of every model.
+def _rows(assessment: Assessment) -> list[dict[str, SeriesScores]]:
+    """Choose up to three test series to show: the scores of every model on each.
 
     They are the first records, or the first series that are neither short nor very long and hold
     several anomalies; where there are none, those with the most anomalies.
     """
-    by_model = assessment.scores["test"]
-    members = [scores.series for scores in next(iter(by_model.values()))]
-    low, high = SHOWN_STEPS
-    places = []
-    for place, member in enumerate(members):
-        several = low <= len(member) <= high and len(member.anomalies) > 1
-        if several or member.time_T is not None:
-            places.append(place)
-    if not places:
-        places = sorted(range(len(members)), key=lambda place: -len(members[place].anomalies))
-    rows = []
-    for place in places[:SHOWN]:
-        tracks = []
-        for name, scores in by_model.items():
-            threshold = assessment.thresholds[name][0]
-            tracks.append(Track(name, scores[place].score_T, threshold))
-        rows.append((members[place], tracks))
-    return rows
+    rows = assessment.by_series("test")
+    shown = [row for row in rows if _fit_to_show(row[DETECTOR].series)]
+    if not shown:
+        shown = sorted(rows, key=lambda row: -len(row[DETECTOR].series.anomalies))
+    return shown[:SHOWN]
+
+
+def _fit_to_show(series: Series) -> bool:
+    shortest, longest = SHOWN_STEPS
+    several = shortest <= len(series) <= longest and len(series.anomalies) > 1
+    return several or series.time_T is not None

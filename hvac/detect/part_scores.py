@@ -11,7 +11,6 @@ from typing import NamedTuple
 import numpy as np
 
 from hvac.detect.detection_metrics import (
-    SeriesScores,
     choose,
     event_result,
     recall_difference,
@@ -19,9 +18,9 @@ from hvac.detect.detection_metrics import (
     window_result,
 )
 from hvac.detect.detection_results import DetectionFigures, ListedEvent, NotedThreshold, PartResult
-from hvac.detect.detections import AlarmConfig, DetectionOutcome, outcome_of
+from hvac.detect.detections import AlarmConfig, DetectionOutcome, SeriesScores, outcome_of
 from hvac.detect.detector import AnomalyScorer, Detector
-from hvac.detect.series import PARTS, Series, moment, of_part
+from hvac.detect.series import DETECTOR, PARTS, Series, moment, of_part
 from hvac.detect.sliding import SlidingConfig, cut_series
 
 MOST_LISTED = 20
@@ -37,6 +36,12 @@ class Assessment(NamedTuple):
     thresholds: dict[str, tuple[float, str]]
     scores: dict[str, dict[str, list[SeriesScores]]]
     outcomes: dict[str, dict[str, DetectionOutcome]]
+
+    def by_series(self, part: str) -> list[dict[str, SeriesScores]]:
+        """Return the scores of every series of a part, by model."""
+        by_model = self.scores[part]
+        columns = zip(*by_model.values(), strict=True)
+        return [dict(zip(by_model, scores, strict=True)) for scores in columns]
 
 
 def score_parts(
@@ -62,12 +67,11 @@ def score_parts(
         thresholds[model.name] = choose(validation, alarms, windows, probability=False)
     outcomes: dict[str, dict[str, DetectionOutcome]] = {}
     for part, by_model in scores.items():
-        if all(len(member) <= windows.length for member in of_part(series, part)):
-            continue
-        outcomes[part] = {}
-        for name, of_model in by_model.items():
-            scored = [one.scored for one in of_model]
-            outcomes[part][name] = outcome_of(scored, thresholds[name][0], alarms, windows)
+        if any(len(one.series) > windows.length for one in by_model[detector.name]):
+            outcomes[part] = {
+                name: outcome_of(of_model, thresholds[name][0], alarms, windows)
+                for name, of_model in by_model.items()
+            }
     return Assessment(thresholds, scores, outcomes)
 
 
@@ -75,23 +79,24 @@ def metrics_of(
     assessment: Assessment, series: Sequence[Series], windows: SlidingConfig, *, seed: int
 ) -> DetectionFigures:
     """Return `parts`, `thresholds`, `models`, `differences` and `events` of metrics.json."""
-    parts = {}
-    for part in PARTS:
-        members = of_part(series, part)
-        if members:
-            parts[part] = _part(members, windows)
+    by_part = {part: of_part(series, part) for part in PARTS}
     thresholds: dict[str, NotedThreshold] = {}
     models = {}
     for name, (value, note) in assessment.thresholds.items():
         thresholds[name] = {"value": value, "note": note}
         models[name] = {part: _result(assessment, part, name) for part in assessment.scores}
-    names = list(assessment.thresholds)
+    outcomes = assessment.outcomes.get("test", {})
+    differences = {}
+    for name in outcomes:
+        difference = recall_difference(outcomes[DETECTOR], outcomes[name], seed=seed)
+        if name != DETECTOR and difference:
+            differences[name] = difference
     return {
-        "parts": parts,
+        "parts": {part: _part(members, windows) for part, members in by_part.items() if members},
         "thresholds": thresholds,
         "models": models,
-        "differences": _differences(assessment, names, seed),
-        "events": _listed(assessment, names),
+        "differences": differences,
+        "events": _listed(assessment) if outcomes else [],
     }
 
 
@@ -117,34 +122,22 @@ def _result(assessment: Assessment, part: str, name: str) -> PartResult:
     return result
 
 
-def _differences(
-    assessment: Assessment, names: Sequence[str], seed: int
-) -> dict[str, dict[str, float | str]]:
-    outcomes = assessment.outcomes.get("test")
-    if not outcomes:
-        return {}
-    differences = {}
-    for name in names[1:]:
-        difference = recall_difference(outcomes[names[0]], outcomes[name], seed=seed)
-        if difference:
-            differences[name] = difference
-    return differences
-
-
-def _listed(assessment: Assessment, names: Sequence[str]) -> list[ListedEvent]:
+def _listed(assessment: Assessment) -> list[ListedEvent]:
     """Return every anomaly of the test part with each model's first alarm, where they are few."""
-    outcomes = assessment.outcomes.get("test")
-    if not outcomes or len(outcomes[names[0]].events) > MOST_LISTED:
+    outcomes = assessment.outcomes["test"]
+    if len(outcomes[DETECTOR].events) > MOST_LISTED:
         return []
     rows: list[ListedEvent] = []
-    for place, event in enumerate(outcomes[names[0]].events):
-        series = assessment.scores["test"][names[0]][event.number].series
-        first = {name: moment(series, outcomes[name].events[place].first_alarm) for name in names}
+    for place, (number, anomaly, *_) in enumerate(outcomes[DETECTOR].events):
+        series = assessment.scores["test"][DETECTOR][number].series
+        first = {}
+        for name, outcome in outcomes.items():
+            first[name] = moment(series, outcome.events[place].first_alarm)
         row: ListedEvent = {
             "record": series.record,
-            "kind": event.anomaly.kind,
-            "start": moment(series, event.anomaly.start),
-            "end": moment(series, event.anomaly.end - 1),
+            "kind": anomaly.kind,
+            "start": moment(series, anomaly.start),
+            "end": moment(series, anomaly.end - 1),
             "first": first,
         }
         rows.append(row)

@@ -12,8 +12,9 @@ from typing import NamedTuple, TypedDict
 import numpy as np
 import pyarrow as pa
 
-from hvac.arrays import AnyArray, Bools, Floats, Times
+from hvac.arrays import Bools, Floats, Times
 from hvac.errors import InputError
+from hvac.filling import fill_forward
 
 PARTS = ("train", "validation", "test", "unseen")
 REPORTED = ("test", "unseen")
@@ -126,23 +127,32 @@ def fill(value_T: Floats) -> tuple[Floats, Bools]:
     observed_T = np.isfinite(value_T)
     if not observed_T.any():
         raise InputError(f"a series of {len(value_T)} steps has no value at all: leave it out")
-    place_T = np.where(observed_T, np.arange(len(value_T)), -1)
-    last_T = np.maximum.accumulate(place_T)
-    source_T = np.where(last_T < 0, np.argmax(observed_T), last_T)
-    return value_T[source_T], observed_T
+    return fill_forward(value_T, observed_T), observed_T
+
+
+def references(x_BL: Floats) -> tuple[Floats, Floats]:
+    """Return the median, and the interquartile range as a standard deviation, of every row.
+
+    Both are [B, 1]. Where the range is 0 it is the std; where that is 0 too, 1.
+    """
+    low_B1, centre_B1, high_B1 = np.quantile(x_BL, (0.25, 0.5, 0.75), axis=1, keepdims=True)
+    return centre_B1, positive_spread((high_B1 - low_B1) / SPREAD_OF_IQR, x_BL)
+
+
+def positive_spread(spread_B1: Floats, x_BL: Floats) -> Floats:
+    """Return spreads, the std of the row where one is 0, and 1 where that is 0 too."""
+    spread_B1 = np.where(spread_B1 > 0, spread_B1, x_BL.std(axis=1, keepdims=True))
+    return np.where(spread_B1 > 0, spread_B1, 1.0)
 
 
 def reference_of(value_T: Floats) -> Reference:
-    """Return the median, and the interquartile range as a standard deviation.
-
-    Where the range is 0 it is the std; where that is 0 too, 1.
+    """Return the centre and the spread of a series, as `references` does.
 
     >>> reference_of(np.array([1.0, 1.0, 1.0]))
     Reference(centre=1.0, spread=1.0)
     """
-    low, centre, high = np.quantile(value_T, (0.25, 0.5, 0.75))
-    spread = (high - low) / SPREAD_OF_IQR or float(np.std(value_T)) or 1.0
-    return Reference(float(centre), float(spread))
+    centre_11, spread_11 = references(value_T[None])
+    return Reference(centre_11.item(), spread_11.item())
 
 
 SCHEMA = pa.schema(
@@ -172,27 +182,24 @@ class SeriesFacts(TypedDict):
 
 def to_table(series: Sequence[Series]) -> pa.Table:
     """Return one row per step, for people and for the later steps of a run."""
-    parts = [pa.table(_columns(number, one), schema=SCHEMA) for number, one in enumerate(series)]
-    return pa.concat_tables(parts) if parts else SCHEMA.empty_table()
-
-
-def _columns(number: int, series: Series) -> dict[str, AnyArray | Sequence[str | None]]:
-    count = len(series)
-    kinds: list[str | None] = [None] * count
-    for anomaly in series.anomalies:
-        steps = anomaly.end - anomaly.start
-        kinds[anomaly.start : anomaly.end] = [anomaly.kind] * steps
-    time = series.time_T
-    return {
-        "series": np.full(count, number, dtype=np.int32),
-        "record": [series.record] * count,
-        "part": [series.part] * count,
-        "step": np.arange(count, dtype=np.int32),
-        "time": [None] * count if time is None else time.astype("datetime64[s]"),
-        "value": series.value_T,
-        "observed": series.observed_T,
-        "anomaly": kinds,
-    }
+    tables = [SCHEMA.empty_table()]
+    for number, one in enumerate(series):
+        count = len(one)
+        kind_T = np.full(count, None)
+        for anomaly in one.anomalies:
+            kind_T[anomaly.start : anomaly.end] = anomaly.kind
+        columns = {
+            "series": np.full(count, number, dtype=np.int32),
+            "record": [one.record] * count,
+            "part": [one.part] * count,
+            "step": np.arange(count, dtype=np.int32),
+            "time": pa.nulls(count) if one.time_T is None else one.time_T,
+            "value": one.value_T,
+            "observed": one.observed_T,
+            "anomaly": kind_T,
+        }
+        tables.append(pa.table(columns, schema=SCHEMA))
+    return pa.concat_tables(tables)
 
 
 def facts_of(series: Sequence[Series]) -> list[SeriesFacts]:
@@ -201,8 +208,7 @@ def facts_of(series: Sequence[Series]) -> list[SeriesFacts]:
     for one in series:
         anomalies: list[StoredAnomaly] = []
         for kind, start, end, size in one.anomalies:
-            stored_size = size if np.isfinite(size) else None
-            anomalies.append((kind, start, end, stored_size))
+            anomalies.append((kind, start, end, size if np.isfinite(size) else None))
         facts.append({"anomalies": anomalies, "reference": one.reference})
     return facts
 

@@ -123,9 +123,7 @@ def _rich(config: RichConfig, record: str, part: str, rng: np.random.Generator) 
     level = rng.uniform(-50, 50)
     scale = np.exp(rng.normal(0, 1))
     value_T = level + value_T / np.std(value_T) * scale
-    middle = float(np.median(value_T))
-    spread = float(np.std(value_T))
-    reference = Reference(middle, spread)
+    reference = Reference(float(np.median(value_T)), float(np.std(value_T)))
     anomalies = []
     for start, stop in _slots(config, steps, rng):
         drawn = draw_anomalies(config.anomalies, stop - start, rng)

@@ -13,7 +13,7 @@ from pydantic import Field
 
 from hvac.arrays import Bools, Float32s, Floats, Ints
 from hvac.config import Config
-from hvac.detect.series import SPREAD_OF_IQR, Series
+from hvac.detect.series import Series, references
 from hvac.errors import ConfigError, InputError
 from hvac.evaluation.metrics import ratio
 
@@ -41,10 +41,10 @@ class SlidingConfig(Config):
 
 
 class SlidingWindows(NamedTuple):
-    """Windows of one series: first step, observed share, whether anomalous, and whether known."""
+    """Windows of one series: first step, whether enough was observed, anomalous, label known."""
 
     start_B: Ints
-    observed_B: Floats
+    scored_B: Bools
     y_B: Bools
     known_B: Bools
 
@@ -65,11 +65,12 @@ def cut_series(series: Series, config: SlidingConfig) -> SlidingWindows:
     start_B = np.unique(np.append(regular_B, last))
     before_T = np.concatenate([[0], np.cumsum(series.observed_T)])
     observed_B = (before_T[start_B + config.length] - before_T[start_B]) / config.length
-    y_B, known_B = labels(series, start_B, config)
-    return SlidingWindows(start_B, observed_B, y_B, known_B & (observed_B >= config.least_observed))
+    scored_B = observed_B >= config.least_observed
+    y_B, known_B = _labels(series, start_B, config)
+    return SlidingWindows(start_B, scored_B, y_B, known_B & scored_B)
 
 
-def labels(series: Series, start_B: Ints, config: SlidingConfig) -> tuple[Bools, Bools]:
+def _labels(series: Series, start_B: Ints, config: SlidingConfig) -> tuple[Bools, Bools]:
     """Tell which windows are anomalous, and for which that is known."""
     y_B = np.zeros(len(start_B), dtype=np.bool_)
     touched_B = np.zeros(len(start_B), dtype=np.bool_)
@@ -81,9 +82,9 @@ def labels(series: Series, start_B: Ints, config: SlidingConfig) -> tuple[Bools,
     return y_B, y_B | ~touched_B
 
 
-def raw_windows(series: Series, start_B: Ints, length: int) -> Floats:
+def raw_windows(value_T: Floats, start_B: Ints, length: int) -> Floats:
     """Return the values of windows as they are: x_BL."""
-    return np.asarray(sliding_window_view(series.value_T, length)[start_B])
+    return np.asarray(sliding_window_view(value_T, length)[start_B])
 
 
 def shown(x_BL: Floats, series: Series, config: SlidingConfig) -> Float32s:
@@ -100,7 +101,7 @@ def _channel(x_BL: Floats, channel: Channel, series: Series) -> Floats:
     if channel == "raw":
         return x_BL
     if channel == "window":
-        centre_B1, spread_B1 = window_reference(x_BL)
+        centre_B1, spread_B1 = references(x_BL)
         return np.asarray((x_BL - centre_B1) / spread_B1)
     if series.reference is None:
         raise ConfigError(
@@ -108,15 +109,6 @@ def _channel(x_BL: Floats, channel: Channel, series: Series) -> Floats:
             " it does not have: use 'window'"
         )
     return (x_BL - series.reference.centre) / series.reference.spread
-
-
-def window_reference(x_BL: Floats) -> tuple[Floats, Floats]:
-    """Return median and spread of every window, as `series.reference_of` does: [B, 1] each."""
-    low_B, centre_B, high_B = np.quantile(x_BL, (0.25, 0.5, 0.75), axis=1)
-    spread_B = (high_B - low_B) / SPREAD_OF_IQR
-    spread_B = np.where(spread_B > 0, spread_B, x_BL.std(axis=1))
-    divisor_B = np.where(spread_B > 0, spread_B, 1.0)
-    return centre_B[:, None], divisor_B[:, None]
 
 
 def join_scores(score_B: Floats, start_B: Ints, steps: int, config: SlidingConfig) -> Floats:

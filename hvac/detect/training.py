@@ -105,7 +105,7 @@ def _examples(
     for number, one in enumerate(series):
         cuts = cut_series(one, windows)
         y_B = cuts.y_B[cuts.known_B]
-        x_BL = raw_windows(one, cuts.start_B[cuts.known_B], windows.length)
+        x_BL = raw_windows(one.value_T, cuts.start_B[cuts.known_B], windows.length)
         parts.append(Examples(shown(x_BL, one, windows), y_B, np.zeros_like(y_B)))
         if inject:
             rng = np.random.default_rng((seed, number))

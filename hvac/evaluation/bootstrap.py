@@ -7,7 +7,6 @@ Shapes: B windows, U units, R replicates.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -86,19 +85,6 @@ def unit_sums(value_BK: AnyArray, unit_B: Ints, *, units: int) -> Floats:
     columns = np.asarray(value_BK, float).T
     sums = [np.bincount(unit_B, column, minlength=units) for column in columns]
     return np.stack(sums, axis=1)
-
-
-def replicate(metric: Callable[[Floats], float], weights: UnitWeights) -> Replicated:
-    """Compute a metric of window weights `w_B`, one replicate after the other.
-
-    This is the plain, slow way, for metrics that have no fast one.
-
-    >>> weights = unit_weights(np.array([1, 2]), replicates=3)
-    >>> replicate(lambda w_B: float(w_B.sum()), weights).value_R.tolist()
-    [2.0, 2.0, 2.0]
-    """
-    value_R = np.array([metric(w_U[weights.unit_index_B]) for w_U in weights.w_RU])
-    return Replicated(metric(np.ones(len(weights.unit_index_B))), value_R)
 
 
 def interval(replicated: Replicated) -> Interval:

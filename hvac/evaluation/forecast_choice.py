@@ -39,7 +39,7 @@ class HorizonForecasts(TypedDict):
     methods: ForecastFigures
     shown: dict[str, float | None]
     over_last_value: dict[str, float | None]
-    windows: int
+    series: int
 
 
 def choose_method(error_NH: Mapping[str, Floats], unit_N: Strings) -> str:
@@ -112,7 +112,7 @@ def forecast_figures(
             "methods": methods,
             "shown": {"mase": _mean(shown_N), "coverage": _mean(inside_N)},
             "over_last_value": {"value": over.value, "low": over.low, "high": over.high},
-            "windows": len(unit_N),
+            "series": len(unit_N),
         }
     return figures
 

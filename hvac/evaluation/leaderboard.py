@@ -10,11 +10,10 @@ from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple, NotRequired, TypedDict, TypeVar
 
 import numpy as np
-from sklearn.metrics import average_precision_score
 
 from hvac.errors import HvacError
 from hvac.evaluation.bootstrap import Difference, Interval, interval, paired_difference
-from hvac.evaluation.compared_windows import EvaluationSet, ModelRisks
+from hvac.evaluation.compared_windows import EvaluationSet
 from hvac.evaluation.comparison import MeasuredHorizon, StoredDifference, evaluations
 from hvac.evaluation.evaluation_means import (
     compare,
@@ -23,6 +22,7 @@ from hvac.evaluation.evaluation_means import (
     mean_over_seeds,
 )
 from hvac.evaluation.horizon_figures import RANKING
+from hvac.evaluation.metrics import known_pr_auc
 from hvac.evaluation.model_metrics import Evaluation
 
 Part = TypeVar("Part", float, str)
@@ -229,28 +229,12 @@ def _validation(validation: EvaluationSet, candidate: ComparedModel) -> Validati
     """Return the mean PR-AUC over seeds, by horizon and averaged over horizons."""
     by_seed = []
     for run in candidate.runs:
-        by_seed.append(list(pr_auc_by_horizon(validation, validation.risks[run]).values()))
+        by_seed.append(known_pr_auc(validation.risks[run].risk_BH, validation.windows))
     pr_auc_H = np.mean(by_seed, axis=0)
     pr_auc = {}
     for horizon, value in zip(validation.horizons, pr_auc_H, strict=True):
         pr_auc[str(horizon)] = _defined(value)
     return {"pr_auc": pr_auc, "mean": float(np.nanmean(pr_auc_H))}
-
-
-def pr_auc_by_horizon(evaluation_set: EvaluationSet, risks: ModelRisks) -> dict[int, float]:
-    """Return weighted PR-AUC over known labels; nan where only one kind of label occurs."""
-    windows = evaluation_set.windows
-    y_BH, known_BH = windows.labels
-    pr_auc = {}
-    for h, horizon in enumerate(evaluation_set.horizons):
-        known_B = known_BH[:, h]
-        y_B = y_BH[known_B, h]
-        pr_auc[horizon] = np.nan
-        if 0 < y_B.sum() < len(y_B):
-            weight_B = windows.weights[known_B, h]
-            value = average_precision_score(y_B, risks.risk_BH[known_B, h], sample_weight=weight_B)
-            pr_auc[horizon] = float(value)
-    return pr_auc
 
 
 def _test(evaluation: Evaluation) -> dict[str, MeasuredHorizon]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from hvac.cells import SafeWriter
+from hvac.cells import write_csv_for_people
 from hvac.evaluation.comparison import StoredDifference
 from hvac.evaluation.leaderboard import Leaderboard, LeaderboardRow
 from hvac.evaluation.model_metrics import StoredFigure
-from hvac.storage import AnyPath, writing
+from hvac.storage import AnyPath
 
 CSV_HEADER = [
     "rank",
@@ -30,13 +30,12 @@ CSV_HEADER = [
 
 
 def write_leaderboard_csv(leaderboard: Leaderboard, path: AnyPath) -> None:
-    """Write one row per candidate and horizon, with a byte-order mark so that Excel reads it."""
-    with writing(path, "w", newline="", encoding="utf-8-sig") as file:
-        writer = SafeWriter(file)
-        writer.writerow(CSV_HEADER)
-        for rank, row in enumerate(leaderboard["rows"], 1):
-            for horizon in map(str, leaderboard["horizons"]):
-                writer.writerow(_csv_row(leaderboard, rank, row, horizon))
+    """Write one row per candidate and horizon."""
+    rows: list[list[str | float | None]] = [[*CSV_HEADER]]
+    for rank, row in enumerate(leaderboard["rows"], 1):
+        for horizon in map(str, leaderboard["horizons"]):
+            rows.append(_csv_row(leaderboard, rank, row, horizon))
+    write_csv_for_people(rows, path)
 
 
 def _figure(row: LeaderboardRow, horizon: str, name: str) -> StoredFigure:

@@ -12,9 +12,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from hvac.arrays import AnyArray, Floats, Ints
+from hvac.arrays import AnyArray, AnyFloats, Floats, Ints
 from hvac.evaluation.bootstrap import exact_interval
 from hvac.evaluation.ranks import TINY, calibration_error, rank_metrics, sort_scores
+from hvac.features.table import Windows
 
 Weights = AnyArray | None
 PR_POINTS = 200
@@ -98,28 +99,18 @@ def pr_auc(score_B: AnyArray, y_B: AnyArray, w_B: Weights = None) -> float:
     return float(ranking.pr_auc_R[0])
 
 
-def recall_at(score_B: AnyArray, y_B: AnyArray, w_B: Weights = None, *, share: float) -> float:
-    """Return the share of the positives that lie in the top `share` of windows.
+def known_pr_auc(score_BH: AnyFloats, windows: Windows) -> Floats:
+    """Return the weighted PR-AUC over known labels per horizon [H].
 
-    A tie at the cut counts in part; nan without a positive.
-
-    >>> recall_at(np.array([0.9, 0.8, 0.2, 0.1]), np.array([1, 0, 1, 0]), share=0.25)
-    0.5
+    It is nan where only one kind of label is known.
     """
-    w_1B = _weights(y_B, w_B)[None]
-    ranking = rank_metrics(sort_scores(score_B, y_B), w_1B, shares=(share,))
-    return float(ranking.recall_RS[0, 0])
-
-
-def lift_at(score_B: AnyArray, y_B: AnyArray, w_B: Weights = None, *, share: float) -> float:
-    """Return the base rate in the top `share` of windows over the base rate of all.
-
-    It is nan without a positive. Chance level: 1.
-
-    >>> lift_at(np.array([0.9, 0.8, 0.2, 0.1]), np.array([1, 0, 1, 0]), share=0.25)
-    2.0
-    """
-    return recall_at(score_B, y_B, w_B, share=share) / share
+    y_BH, known_BH = windows.labels
+    value_H = np.full(score_BH.shape[1], np.nan)
+    for h, known_B in enumerate(known_BH.T):
+        y_B = y_BH[known_B, h]
+        if 0 < y_B.sum() < len(y_B):
+            value_H[h] = pr_auc(score_BH[known_B, h], y_B, windows.weights[known_B, h])
+    return value_H
 
 
 def brier(risk_B: AnyArray, y_B: AnyArray, w_B: Weights = None) -> float:

@@ -21,6 +21,7 @@ from hvac.features.recent import recent_of_windows
 from hvac.features.statistics import statistics
 from hvac.features.table import KEY_SCHEMA, Windows, matrix
 from hvac.features.training_windows import with_split
+from hvac.filling import fill_forward
 from hvac.panel.grid import Unit
 from hvac.panel.splits import Splitter
 from hvac.panel.windows import INSUFFICIENT, OK
@@ -54,7 +55,8 @@ def predecessor_windows(
     observed_BL = np.isfinite(raw_BL)
     sparse_B = observed_BL.mean(axis=1) < recipe.windows.min_observed
     status_B = np.where(sparse_B, INSUFFICIENT, OK)
-    x_B1L = _fill(raw_BL, observed_BL)[:, None, :]
+    x_BL = np.nan_to_num(fill_forward(raw_BL, observed_BL), nan=0.0)
+    x_B1L = x_BL[:, None, :]
     recent_B1S = recent_of_windows(raw_BL[:, None, :]).astype(np.float32)
     unknown_B1S = np.full_like(recent_B1S, np.nan)
     windows = Windows(
@@ -79,15 +81,6 @@ def predecessor_windows(
     left_out = Counter(status_B[~keep_B].tolist())
     split = np.array(split_B, dtype=np.str_)
     return with_split(windows, split).take(keep_B), left_out
-
-
-def _fill(raw_BL: Floats, observed_BL: Bools) -> Floats:
-    """Fill gaps with the last observed value before, else with the first one, else with 0."""
-    place_BL = np.where(observed_BL, np.arange(raw_BL.shape[1]), -1)
-    place_BL = np.maximum.accumulate(place_BL, axis=1)
-    first_B1 = observed_BL.argmax(axis=1)[:, None]
-    place_BL = np.where(place_BL < 0, first_B1, place_BL)
-    return np.nan_to_num(np.take_along_axis(raw_BL, place_BL, axis=1), nan=0.0)
 
 
 def _keys(table: pa.Table, recipe: Recipe, status_B: Strings) -> pa.Table:

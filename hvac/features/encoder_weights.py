@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import warnings
 from importlib.resources import files
@@ -14,7 +13,7 @@ import torch
 from safetensors import SafetensorError
 
 from hvac.errors import EncoderError
-from hvac.storage import AnyPath, as_given, local_folder
+from hvac.storage import AnyPath, as_given, file_sha256, local_folder
 
 if TYPE_CHECKING:
     from tsfm_public.models.tinytimemixer import TinyTimeMixerConfig
@@ -115,7 +114,7 @@ def check_folder(copy: Path, sha256: str | None, folder: AnyPath) -> None:
             f"{folder}: expected config.json and model.safetensors (Hugging Face layout)"
         )
     if sha256 is not None:
-        actual = hashlib.sha256(weights.read_bytes()).hexdigest()
+        actual = file_sha256(weights)
         if actual != sha256:
             damage = f"SHA-256 is {actual}, expected {sha256}: the file is damaged or another one"
             raise EncoderError(f"{folder / weights.name}: {damage}")
@@ -164,7 +163,7 @@ def weights_stamp(spec: EncoderConfig) -> str:
     weights = folder / "model.safetensors"
     if not weights.exists():
         return f"missing {folder}"
-    return hashlib.sha256(weights.read_bytes()).hexdigest()
+    return file_sha256(weights)
 
 
 def encoder_stamp(spec: EncoderConfig) -> dict[str, str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
@@ -14,6 +13,7 @@ from hvac.features.peers import MOST_PEERS, PeerLevel, peer_level, peer_series
 from hvac.panel.grid import Panel, Unit
 from hvac.panel.registry import Registry
 from hvac.panel.windows import fit_scale
+from hvac.storage import name_hash
 
 KindAndFacility = tuple[str, str]
 
@@ -47,12 +47,8 @@ def peer_groups(registry: Registry) -> dict[KindAndFacility, PeerGroup]:
 
 
 def _sample(units: Sequence[Unit]) -> tuple[Unit, ...]:
-    chosen = sorted(units, key=_hash_of)[:MOST_PEERS]
+    chosen = sorted(units, key=lambda unit: name_hash(*unit))[:MOST_PEERS]
     return tuple(sorted(chosen))
-
-
-def _hash_of(unit: Unit) -> bytes:
-    return hashlib.sha256("\x1f".join(unit).encode()).digest()
 
 
 def peer_levels(

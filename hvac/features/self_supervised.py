@@ -5,7 +5,6 @@ Legend: N series, T days, B windows, L lookback days, D future days.
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Callable
 from functools import partial
@@ -18,10 +17,12 @@ import torch.nn.functional as F
 from hvac.arrays import AnyArray, AnyFloats, Bools, Float32s, Floats
 from hvac.config import Config
 from hvac.features.encoder_weights import packaged_architecture
+from hvac.filling import fill_forward
 from hvac.panel.grid import Unit, panels
 from hvac.panel.joins import unit_column
 from hvac.simulate.fleet import simulate
 from hvac.simulate.simulate_config import SimulateConfig
+from hvac.storage import name_hash
 
 if TYPE_CHECKING:
     from tsfm_public.models.tinytimemixer import TinyTimeMixerForPrediction
@@ -113,22 +114,12 @@ def _fleet_series(
         masks.append(np.pad(panel.observed_TC, behind).T)
         held += [_held_out(panel.unit, config.seed)] * len(panel.points)
     mask_NT = np.concatenate(masks)
-    return _fill_forward(np.concatenate(values), mask_NT), mask_NT, np.array(held)
+    value_NT = fill_forward(np.concatenate(values), mask_NT).astype(np.float32)
+    return value_NT, mask_NT, np.array(held)
 
 
 def _held_out(unit: Unit, seed: int) -> bool:
-    name = f"{seed}\x1f{unit.facility_id}\x1f{unit.equipment_id}"
-    return hashlib.sha256(name.encode()).digest()[0] / 256 < HELD_OUT
-
-
-def _fill_forward(value_NT: Floats, observed_NT: Bools) -> Float32s:
-    day_T = np.arange(value_NT.shape[1])
-    place_NT = np.where(observed_NT, day_T, 0)
-    place_NT = np.maximum.accumulate(place_NT, axis=1)
-    filled_NT = np.take_along_axis(value_NT, place_NT, axis=1)
-    first_place_N1 = observed_NT.argmax(axis=1)[:, None]
-    first_N1 = np.take_along_axis(value_NT, first_place_N1, axis=1)
-    return np.where(np.isfinite(filled_NT), filled_NT, first_N1).astype(np.float32)
+    return name_hash(seed, *unit)[0] / 256 < HELD_OUT
 
 
 def shape_series(rng: np.random.Generator, series: int, days: int) -> Float32s:

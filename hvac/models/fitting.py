@@ -18,11 +18,12 @@ import numpy as np
 import torch
 from torch import nn
 
-from hvac.arrays import Bools, Float32s, Floats
+from hvac.arrays import Floats
 from hvac.errors import ConfigError
 from hvac.models.fit_rows import Counts, Rows, RowTensors, drawn_batches
 from hvac.models.fittable import Network, Weights
 from hvac.models.losses import Weighing
+from hvac.models.tune_score import tune_pr_auc
 
 if TYPE_CHECKING:
     from hvac.models.network import TrainingConfig
@@ -225,25 +226,11 @@ def _epoch_rows(
         {
             "train_loss": float(steps[done, h].mean()) if done.any() else math.nan,
             "tune_loss": float(tune_loss_H[h]),
-            "tune_pr_auc": _pr_auc(logit_HB[h].cpu().numpy(), tune.y_BH[:, h], tune.w_BH[:, h]),
+            "tune_pr_auc": tune_pr_auc(logit_HB[h].cpu().numpy(), tune.y_BH[:, h], tune.w_BH[:, h]),
             "skipped": float((~done).sum()),
         }
         for h in range(len(logit_HB))
     ]
-
-
-def _pr_auc(logit_B: Float32s, y_B: Bools, w_B: Float32s) -> float:
-    from sklearn.metrics import average_precision_score
-
-    known_B = w_B > 0
-    y_B = y_B[known_B]
-    logit_B = logit_B[known_B]
-    defined = 0 < y_B.sum() < len(y_B) and np.isfinite(logit_B).all()
-    return (
-        float(average_precision_score(y_B, logit_B, sample_weight=w_B[known_B]))
-        if defined
-        else math.nan
-    )
 
 
 def _close_epoch(

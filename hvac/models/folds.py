@@ -5,7 +5,6 @@ Calibration and fusion rest on these scores. Legend: B windows, H horizons.
 
 from __future__ import annotations
 
-import hashlib
 from collections import defaultdict
 from collections.abc import Hashable, Iterator
 from typing import Any, NamedTuple
@@ -14,6 +13,7 @@ import numpy as np
 
 from hvac.arrays import Bools, Floats, Ints
 from hvac.features.table import Windows
+from hvac.storage import name_hash
 
 
 class Folds(NamedTuple):
@@ -54,9 +54,7 @@ def unit_folds(windows: Windows, *, folds: int, seed: int) -> Folds:
     classes = windows.column("class")[first]
     facilities = windows.column("facility_id")[first]
     strata: dict[Hashable, list[int]] = defaultdict(list)
-    for place in sorted(
-        range(len(units)), key=lambda u: hashlib.sha256(f"{seed}\x1f{units[u]}".encode()).digest()
-    ):
+    for place in sorted(range(len(units)), key=lambda place: name_hash(seed, units[place])):
         stratum = (not positive[place], str(classes[place]), str(facilities[place]))
         strata[stratum].append(place)
     order = [place for key in sorted(strata, key=str) for place in strata[key]]

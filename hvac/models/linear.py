@@ -17,6 +17,7 @@ from hvac.features.table import Windows
 from hvac.models.blocks import Without, constant_log_odds, inputs, known, remaining, two_classes
 from hvac.models.family import CrossFit, Encoding, FamilyConfig, Fitting, Folds, State
 from hvac.models.scaling import Scaler, fit_scaler
+from hvac.models.tune_score import tune_pr_auc
 
 LINEAR_BLOCKS: dict[str, tuple[str, ...]] = {
     "logistic_28": ("features",),
@@ -132,8 +133,6 @@ class Logistic:
 
 def _fit_horizon(train: Windows, tune: Windows, config: LogisticConfig, h: int) -> Line:
     """Fit every strength and keep the best on *tune* by PR-AUC."""
-    from sklearn.metrics import average_precision_score
-
     lines = _fit_strengths(train, config, h)
     tune = known(tune, h)
     tune_y_B = tune.labels[0][:, h]
@@ -141,9 +140,7 @@ def _fit_horizon(train: Windows, tune: Windows, config: LogisticConfig, h: int) 
     if len(lines) == 1 or not two_classes(tune_y_B):
         return lines[0]
     tune_BN = inputs(tune, config.needs)
-    scores = [
-        average_precision_score(tune_y_B, line.score(tune_BN), sample_weight=w_B) for line in lines
-    ]
+    scores = [tune_pr_auc(line.score(tune_BN), tune_y_B, w_B) for line in lines]
     return lines[int(np.argmax(scores))]
 
 

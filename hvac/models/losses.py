@@ -38,19 +38,6 @@ def focal_terms(
     return -(weight * log_p_t)
 
 
-def focal_loss(
-    logit_B: torch.Tensor, y_B: torch.Tensor, *, gamma: float = 3.0, alpha: float | None = None
-) -> torch.Tensor:
-    """Return the mean focal loss; gamma 0 without alpha is binary cross-entropy.
-
-    >>> logit, y = torch.tensor([0.0, 2.0]), torch.tensor([1.0, 0.0])
-    >>> plain = F.binary_cross_entropy_with_logits(logit, y)
-    >>> bool(torch.isclose(focal_loss(logit, y, gamma=0.0), plain))
-    True
-    """
-    return focal_terms(logit_B, y_B, gamma=gamma, alpha=alpha).mean()
-
-
 class Weighing(NamedTuple):
     """Focal gamma, and the weight of positives per horizon (None: all labels weigh the same)."""
 

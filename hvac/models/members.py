@@ -6,13 +6,13 @@ A new family is added here: its module's configuration and model, once in `MEMBE
 
 from __future__ import annotations
 
-import difflib
 from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 from pydantic import BeforeValidator, Field
-from pydantic_core import PydanticCustomError
 
+from hvac.config import unknown_error
+from hvac.errors import unknown_name
 from hvac.features.table import Windows
 from hvac.models.boosting import BLOCKS, Boosting, BoostingConfig
 from hvac.models.catboosting import CatBoost, CatBoostConfig
@@ -113,10 +113,8 @@ def with_family(given: Any, known: tuple[str, ...]) -> Any:
         return given
     name = given.get("family", DEFAULT_FAMILY if DEFAULT_FAMILY in known else DEFAULT_MEMBER)
     if not isinstance(name, str) or name not in known:
-        near = difflib.get_close_matches(str(name), known, n=1)
-        hint = f": did you mean '{near[0]}'?" if near else "."
-        message = f"unknown model family '{name}'{hint} Known families: {', '.join(known)}"
-        raise PydanticCustomError("unknown_key", "{message}", {"message": message})
+        subject = f"model family '{name}'"
+        raise unknown_error(unknown_name(subject, str(name), known, "families"))
     return {**given, "family": name}
 
 

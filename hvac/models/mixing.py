@@ -13,6 +13,7 @@ import numpy as np
 from scipy.special import expit
 
 from hvac.arrays import Bools, Floats, Strings
+from hvac.logistic_line import line_loss
 from hvac.models.blocks import log_odds, two_classes
 from hvac.models.folds import Folds
 
@@ -137,12 +138,9 @@ def _platt(score_B: Floats, y_B: Bools, w_B: Floats) -> tuple[float, float]:
     w_B = w_B / w_B.sum()
 
     def loss(at: Floats) -> tuple[float, Floats]:
-        odds_B = at[0] * standard_B + at[1]
-        error_B = (expit(odds_B) - y_B) * w_B
-        loss_B = np.logaddexp(0, odds_B) - y_B * odds_B
-        value = float(loss_B @ w_B + PLATT_PENALTY * at[0] ** 2)
-        by_slope = error_B @ standard_B + 2 * PLATT_PENALTY * at[0]
-        return value, np.array([by_slope, error_B.sum()])
+        value, gradient_2 = line_loss(at, standard_B, y_B, w_B)
+        gradient_2[0] += 2 * PLATT_PENALTY * at[0]
+        return value + PLATT_PENALTY * at[0] ** 2, gradient_2
 
     fitted = minimize(
         loss, [0.5, rate], jac=True, method="L-BFGS-B", bounds=[(0, None), (None, None)]

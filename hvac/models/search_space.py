@@ -5,7 +5,6 @@ It is checked before anything is trained.
 
 from __future__ import annotations
 
-import difflib
 import json
 import math
 import re
@@ -16,7 +15,7 @@ import numpy as np
 from pydantic import BeforeValidator, model_serializer
 
 from hvac.config import Config
-from hvac.errors import ConfigError
+from hvac.errors import ConfigError, unknown_name
 from hvac.json_values import Json, JsonObject
 from hvac.models.family import FamilyConfig
 
@@ -99,11 +98,8 @@ def distribution(given: Distribution | Json) -> Distribution:
         )
     [(kind, values)] = given.items()
     if kind not in get_args(Kind):
-        near = difflib.get_close_matches(str(kind), get_args(Kind), n=1)
-        hint = f": did you mean '{near[0]}'?" if near else "."
-        raise ValueError(
-            f"unknown distribution '{kind}'{hint} Known distributions: {', '.join(get_args(Kind))}"
-        )
+        subject = f"distribution '{kind}'"
+        raise ValueError(unknown_name(subject, str(kind), get_args(Kind), "distributions"))
     if not isinstance(values, list | tuple):
         raise ValueError(f"{kind}: expected a list, such as {{{kind}: [1, 2]}}")
     values = tuple(_number(value) for value in values)

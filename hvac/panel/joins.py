@@ -7,7 +7,6 @@ event log matches nothing, nothing goes on: its windows would all be labelled 0.
 
 from __future__ import annotations
 
-import difflib
 import re
 import unicodedata
 from collections import Counter, defaultdict
@@ -17,7 +16,7 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 
-from hvac.errors import InputError
+from hvac.errors import InputError, nearest
 from hvac.panel.grid import Unit
 
 NAMED = 3  # offenders that a sentence names
@@ -67,9 +66,9 @@ def notes_on_zones(zones: Mapping[str, str], units: Collection[Unit]) -> list[st
     facilities = sorted({unit.facility_id for unit in units})
     notes = []
     for name in sorted(set(zones) - set(facilities)):
-        near = [facility for facility in facilities if folded(facility) == folded(name)]
-        near = near or difflib.get_close_matches(name, facilities, n=1)
-        hint = f" (nearest: {near[0]})" if near else ""
+        alike = [facility for facility in facilities if folded(facility) == folded(name)]
+        near = alike[0] if alike else nearest(name, facilities)
+        hint = f" (nearest: {near})" if near else ""
         notes.append(
             f"source.facility_time_zones names {name}, and no reading is of that facility{hint}"
         )
@@ -176,8 +175,8 @@ def _strangers(joined: Joined, units: Collection[Unit]) -> str:
     phrases = []
     for unit, _ in joined.strangers.most_common(NAMED):
         name = _name(unit)
-        near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-        phrases.append(f"{name} (nearest: {near[0]})" if near else name)
+        near = nearest(name, names, cutoff=0.5)
+        phrases.append(f"{name} (nearest: {near})" if near else name)
     more = len(joined.strangers) - len(phrases)
     return f"without readings: {', '.join(phrases)}" + (f" and {more} more" if more else "")
 

@@ -149,11 +149,6 @@ class Registry:
         days = max(observed_days, 1)
         return {kind: counts[kind] / days * DAYS_PER_YEAR for kind in self.event_kinds}
 
-    @property
-    def has_limits(self) -> bool:
-        """Tell whether any reading came with limits."""
-        return any(self.units["limited"].to_pylist())
-
     def _days(self, name: str) -> dict[Unit, int | None]:
         """Return a column of dates as days since 1970-01-01, None where there is none."""
         days: dict[Unit, int | None] = {}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from functools import partial
@@ -11,6 +10,7 @@ from typing import Literal
 from hvac.errors import SplitError
 from hvac.panel.grid import Unit
 from hvac.panel.split_config import UNIT_SHARES, SplitConfig
+from hvac.storage import name_hash
 
 Part = Literal["train", "validation", "test"]
 Half = Literal["tune", "cal"]
@@ -51,14 +51,12 @@ def _even_places(units: Sequence[Unit], offset: float) -> dict[Unit, float]:
 
 
 def _hash(config: SplitConfig, unit: Unit) -> bytes:
-    return hashlib.sha256(f"{config.seed}\x1f{unit[0]}\x1f{unit[1]}".encode()).digest()
+    return name_hash(config.seed, *unit)
 
 
 def _share(config: SplitConfig, *names: str) -> float:
     """Return a number in [0, 1) drawn by the seed and some names."""
-    text = "\x1f".join((str(config.seed), *names))
-    digest = hashlib.sha256(text.encode()).digest()
-    return int.from_bytes(digest[:6], "big") / 2**48
+    return int.from_bytes(name_hash(config.seed, *names)[:6], "big") / 2**48
 
 
 def unit_parts(config: SplitConfig, dealt: Mapping[str, list[Unit]]) -> dict[Unit, Part]:

@@ -284,9 +284,3 @@ def _fill(
                         for j in range(i):
                             x_BCL[b, c, j] = last
                 x_BCL[b, c, i] = last
-
-
-def candidate_days(panel: Panel, stride: int) -> DayNumbers:
-    """Return the days of the record whose number is a multiple of `stride`."""
-    days = np.arange(panel.first_day, panel.last_day + 1, dtype=np.int32)
-    return np.asarray(days[days % stride == 0])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
@@ -11,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from hvac.arrays import Ints
-from hvac.errors import InputError
+from hvac.errors import InputError, nearest
 from hvac.readings.files import READINGS, FileBatch, Ragged, TableFile, iter_table, sign_name
 from hvac.readings.headers import DELIMITERS, rows_above
 from hvac.readings.sources import SourceConfig, WideConfig
@@ -147,9 +146,9 @@ def _missing(
     file: TableFile, ours: str, expected: str, known: Sequence[str], *, setting: str
 ) -> str:
     """Word the error for a missing column; `<name>` in the setting becomes the nearest one."""
-    near = difflib.get_close_matches(expected, known, n=1, cutoff=0.5)
-    hint = f"; did you mean '{near[0]}'?" if near else ";"
-    setting = setting.replace("<name>", near[0] if near else "<name in the file>")
+    near = nearest(expected, known, cutoff=0.5)
+    hint = f"; did you mean '{near}'?" if near else ";"
+    setting = setting.replace("<name>", near or "<name in the file>")
     column = f"'{expected}'" if expected == ours else f"'{expected}' (our {ours})"
     return (
         f"{file.path}: expected a column {column}, found columns: {', '.join(known)}{hint} "

@@ -17,6 +17,7 @@ from typing import NamedTuple
 import numpy as np
 
 from hvac.arrays import AnyArray, Bools, DayNumbers, Floats, Ints, Positions
+from hvac.filling import last_held
 
 NO_TIME = -1
 
@@ -109,10 +110,8 @@ def _earlier_alike(moment: Ints, file: Ints, value: Floats, timed: Bools) -> Int
     order = np.lexsort((timed, value, file, moment))
     new = np.ones(len(order), dtype=bool)
     new[1:] = _differs(order, moment, file, value)
-    place = np.where(new, np.arange(len(order)), 0)
-    start = np.maximum.accumulate(place)
     nth = np.empty(len(order), dtype=np.int64)
-    nth[order] = np.arange(len(order)) - start
+    nth[order] = np.arange(len(order)) - last_held(new)
     return nth
 
 

@@ -50,15 +50,13 @@ class PredecessorBatch(NamedTuple):
 
     `ids`: PREDECESSOR_IDS (a file without facility gets "seed", without point "value"; `end_date`
     null where absent). `x_BL`: float64, the raw values, nan where missing. `y_BH`: 0, 1, or nan
-    where the file does not say. `f_BF`, `feature_names`: the file's other columns as numbers, nan
-    where they are none. `counts`: rows = read + rejected, and offenders per reason.
+    where the file does not say. `counts`: rows = read + rejected, and offenders per reason. The
+    file's other columns are not read.
     """
 
     ids: Any
     x_BL: Floats
     y_BH: Floats
-    f_BF: Floats
-    feature_names: tuple[str, ...]
     rejects: Any
     counts: dict[str, int]
 
@@ -75,12 +73,11 @@ def read_predecessor(
     """
     file = open_table(path, source)
     names = _names(file, source)
-    features = tuple(name for name in file.columns if name and name not in names.values())
-    columns = list(dict.fromkeys([*names.values(), *features]))
+    columns = list(dict.fromkeys(names.values()))
     counts: dict[str, int] = {}
     offenders = REJECTS.empty_table()
     for raw in iter_table(file, columns, batch_rows=batch_rows):
-        batch = _Windows(raw, source, names, path).check(features)
+        batch = _Windows(raw, source, names, path).check()
         counts = add_counts([counts, batch.counts])
         if len(offenders) < 5:
             offenders = pa.concat_tables([offenders, batch.rejects.slice(0, 5)])
@@ -114,16 +111,12 @@ class _Windows:
         self.names = names
         self.rejects = Rejects(file, raw.row)
 
-    def check(self, features: tuple[str, ...]) -> PredecessorBatch:
+    def check(self) -> PredecessorBatch:
         """Return the windows that can be read, the offenders and the counts."""
         self.rejects.ragged(self.raw.ragged)
         ids = self._ids()
         x_BL = self._sequences()
         y_BH = np.stack([self._label(label) for label in LABELS], axis=1)
-        f_BF = np.zeros((len(self.raw.row), len(features)))
-        for column, name in enumerate(features):
-            numbers = parse_numbers(self.raw.table[name], self.source.missing_values)
-            f_BF[:, column] = numbers.value
         keep = ~self.rejects.rejected
         read = int(keep.sum())
         ragged = len(self.raw.ragged)
@@ -132,9 +125,7 @@ class _Windows:
         counts = {"rows": read + rejected, "read": read, "rejected": rejected}
         counts |= count_reasons(rejects)
         kept_ids = ids.filter(pa.array(keep))
-        return PredecessorBatch(
-            kept_ids, x_BL[keep], y_BH[keep], f_BF[keep], features, rejects, counts
-        )
+        return PredecessorBatch(kept_ids, x_BL[keep], y_BH[keep], rejects, counts)
 
     def _ids(self) -> pa.Table:
         facility, equipment, point = map(self._id, PREDECESSOR_IDS.names[:3])

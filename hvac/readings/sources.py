@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import codecs
 import datetime as dt
-import difflib
 from collections import Counter
 from collections.abc import Iterable
 from typing import Literal, Self
@@ -13,6 +12,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import Field, field_validator, model_validator
 
 from hvac.config import Config
+from hvac.errors import unknown_name
 from hvac.json_values import Json
 
 NO_TABLES = ("punycode", "idna", "unicode_escape", "raw_unicode_escape", "undefined")
@@ -148,11 +148,7 @@ class SourceConfig(Config):
 def _check_names(columns: dict[str, str]) -> None:
     for name in columns:
         if name not in FIELDS:
-            near = difflib.get_close_matches(name, FIELDS, n=1)
-            hint = f"did you mean '{near[0]}'? " if near else ""
-            raise ValueError(
-                f"unknown name '{name}' in columns: {hint}Known names: {', '.join(FIELDS)}"
-            )
+            raise ValueError(unknown_name(f"name '{name}' in columns", name, FIELDS, "names"))
 
 
 def _check_zones(zones: Iterable[str]) -> None:

@@ -41,6 +41,7 @@ def threshold_rows(view: View) -> list[Row]:
             policies.append(Cell(policy, detail=note))
         rows.append(Row(head=labelled(words, "threshold"), cells=values))
         rows.append(Row(head=labelled(words, "policy"), cells=policies))
+        rows += _class_thresholds(view)
     if calibration := view.group("calibration", view.default):
         methods = []
         for horizon in view.horizons:
@@ -48,6 +49,18 @@ def threshold_rows(view: View) -> list[Row]:
             methods.append(Cell(words.name("calibration", method)))
         rows.append(Row(head=labelled(words, "calibration"), cells=methods))
     return rows
+
+
+def _class_thresholds(view: View) -> list[Row]:
+    """Return a row per class with its own thresholds; none where there is one class."""
+    by_class: dict[str, list[Cell]] = {}
+    for horizon in view.horizons:
+        for name, stored in view.group("thresholds", view.default, horizon, "by_class").items():
+            by_class.setdefault(name, []).append(cell(stored, "share"))
+    if len(by_class) < 2:
+        return []
+    head = {name: view.words("table.threshold_of", name=name) for name in by_class}
+    return [Row(head=Cell(head[name]), cells=cells) for name, cells in by_class.items()]
 
 
 def confusion_table(view: View) -> list[Block]:

@@ -19,6 +19,7 @@ from hvac.report.alarm_section import alarm_table
 from hvac.report.facilities_view import facilities
 from hvac.report.importance_section import importance_table
 from hvac.report.leaderboard_view import leaderboard_summary
+from hvac.report.now_section import is_simulated, local_time, now_section
 from hvac.report.provenance import provenance
 from hvac.report.readiness_section import readiness_table
 from hvac.report.section_tables import (
@@ -39,6 +40,7 @@ from hvac.storage import AnyPath, as_given, write_text
 
 PICTURES = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg", ".webp": "webp"}
 SECTIONS: dict[str, Callable[[View], list[Block]]] = {
+    "now": now_section,
     "summary": summary,
     "readiness": readiness_table,
     "main": main_table,
@@ -146,9 +148,13 @@ def report_page(
             first = next(iter(by_language.values()))
             images[name] = inline(by_language.get(words.language, first))
     view = View(metrics=metrics, images=images, words=words)
-    run = {key: view.at("run", key) or DASH for key in ("name", "created", "version")}
+    run = {key: str(view.at("run", key) or DASH) for key in ("name", "created", "version")}
+    run["created"] = local_time(run["created"])
     blocks = {key: build(view) for key, build in SECTIONS.items()}
-    return page_content(words, words("byline", **run), blocks)
+    byline = words("byline", **run)
+    if is_simulated(view):
+        byline = words("with_note", text=byline, note=words("simulated"))
+    return page_content(words, byline, blocks)
 
 
 def inline(picture: str | AnyPath) -> str:

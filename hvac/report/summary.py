@@ -149,6 +149,8 @@ def context_warning(view: View) -> list[Note]:
         return [Note(kind="warning", text=words("warning.context_absent"))]
     unbeaten = []
     for horizon in in_order(list(by_horizon)):
+        if view.few(horizon):
+            continue
         if dig(by_horizon, horizon, "pr_auc", "verdict") != "better":
             unbeaten.append(horizon)
     if not unbeaten:

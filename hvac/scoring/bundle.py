@@ -11,59 +11,36 @@ Legend: B windows, C points, H horizons, D days ahead, N series.
 
 from __future__ import annotations
 
-import hashlib
-import json
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from safetensors.numpy import save_file
 
-from hvac.arrays import AnyArray, AnyFloats, AnyInts, Bools, Floats
-from hvac.certainty.certainty import PREFIX as BANDS
-from hvac.certainty.certainty import Certainty, Sureness
-from hvac.decision.decision import Decision
+from hvac.arrays import AnyFloats, AnyInts, Bools, Floats
+from hvac.certainty.certainty import Sureness
 from hvac.decision.thresholds import alarms
 from hvac.errors import BundleError
-from hvac.explain.background import background_arrays, background_windows
 from hvac.explain.explainer import Contributions, Explainer
 from hvac.explain.games import MOST_PLAYERS, has_reasons
-from hvac.explain.past_cases import PREFIX as CASE
-from hvac.explain.past_cases import PastCases
 from hvac.explain.players import Players
 from hvac.explain.reason import OTHERS
-from hvac.features.describe import Recipe
-from hvac.features.encoder import Encoder, EncoderConfig
+from hvac.features.encoder import Encoder
 from hvac.features.table import Windows
-from hvac.json_values import Json, JsonObject, as_json
-from hvac.models.families import FAMILIES, restore
-from hvac.models.family import Model, prepared
+from hvac.models.family import prepared
 from hvac.panel.windows import INSUFFICIENT, LEARNING
 from hvac.readings.frames import Table
-from hvac.scoring.bundle_files import (
-    DAMAGE,
-    ENCODER,
-    GOLDEN,
-    MODEL,
-    REASONS,
-    Arrays,
-    check_files,
-    family_config_of,
-    file_hashes,
-    load_own_encoder,
-    read_arrays,
-)
+from hvac.scoring.bundle_content import BundleContent
+from hvac.scoring.bundle_files import DAMAGE, load_own_encoder
+from hvac.scoring.bundle_folder import read_bundle, save_bundle
 from hvac.scoring.forecast import Moments
-from hvac.scoring.forecast_methods import QUADRATIC, forecast_by
-from hvac.scoring.golden import check_answers, golden_arrays
-from hvac.scoring.manifest import FORMAT, MANIFEST, StoredBundle, read_manifest
+from hvac.scoring.forecast_methods import forecast_by
+from hvac.scoring.golden import check_answers
 from hvac.scoring.predict_readings import predict_readings
-from hvac.storage import AnyPath, as_given, folder_name, local_folder, replacing_folder
+from hvac.storage import AnyPath
 
 ONE_POINT = "point"  # the player of bundles that score points alone
-BAND = "forecast.band_{}"
 
 
 class Prediction(NamedTuple):
@@ -87,48 +64,8 @@ class Outlook(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Bundle:
-    """A fitted family with its recipe, decision, forecast band and encoder.
-
-    `background` holds healthy windows and `cases` past windows with their outcomes, to explain
-    risks; `certainty` tells how sure they are. Bundles made before reasons have none of these.
-    """
-
-    model: Model
-    recipe: Recipe
-    decision: Decision
-    encoder_config: EncoderConfig
-    encoder_sha256: str
-    band: dict[int, Floats] = field(default_factory=dict)
-    forecast_method: str = QUADRATIC
-    training: dict[str, Json] = field(default_factory=dict)
-    folder: AnyPath | None = None
-    background: Windows | None = field(default=None, repr=False, compare=False)
-    cases: PastCases | None = field(default=None, repr=False, compare=False)
-    certainty: Certainty | None = field(default=None, repr=False, compare=False)
-    golden: dict[str, AnyArray] = field(default_factory=dict, repr=False, compare=False)
-    manifest: JsonObject = field(default_factory=dict, repr=False, compare=False)
-
-    @property
-    def id(self) -> str:
-        """Return the bundle's id: its class and a hash of its content.
-
-        Equal training gives an equal id.
-        """
-        digest = hashlib.sha256(json.dumps(self._content(), sort_keys=True).encode())
-        for name, array in sorted((self.arrays() | self._reason_arrays()).items()):
-            digest.update(name.encode() + array.tobytes())
-        return f"{folder_name(self.recipe.class_name)}-{digest.hexdigest()[:12]}"
-
-    @property
-    def name(self) -> str:
-        """Return the name of the bundle's folder, or the id where there is none."""
-        return self.folder.name if self.folder else self.id
-
-    @property
-    def horizons(self) -> tuple[int, ...]:
-        """Return the horizons, in days ahead."""
-        return self.recipe.windows.horizons
+class Bundle(BundleContent):
+    """A fitted family that scores windows, explains its risks and forecasts points."""
 
     @cached_property
     def encoder(self) -> Encoder:
@@ -138,11 +75,6 @@ class Bundle:
             BundleError: if its weights are not those the bundle was trained with.
         """
         return load_own_encoder(self.encoder_config, self.folder, self.encoder_sha256)
-
-    @property
-    def family(self) -> str:
-        """Return the name of the model's family."""
-        return str(self.model.config.family)
 
     def predict(self, windows: Windows) -> Prediction:
         """Return scores, calibrated risks, thresholds and alarms, by each window's facility.
@@ -291,51 +223,9 @@ class Bundle:
         half_ND = moments.spread_B1 * (np.nan if band_CD is None else band_CD[point_N])
         return Outlook(value_ND, value_ND - half_ND, value_ND + half_ND)
 
-    def _content(self) -> StoredBundle:
-        return {
-            "format": FORMAT,
-            "family": self.family,
-            "config": self.model.config.model_dump(mode="json"),
-            "recipe": self.recipe.to_json(),
-            "decision": self.decision.to_json(),
-            "encoder": self.encoder_config.model_dump(mode="json"),
-            "encoder_sha256": self.encoder_sha256,
-            "training": self.training,
-            "forecast": self.forecast_method,
-        }
-
-    def arrays(self) -> dict[str, AnyArray]:
-        """Return the model's arrays and the forecast's bands, by name."""
-        bands = {BAND.format(horizon): band for horizon, band in self.band.items()}
-        return {
-            name: np.ascontiguousarray(array)
-            for name, array in (self.model.state() | bands).items()
-        }
-
     def save(self, parent: AnyPath) -> AnyPath:
         """Write the bundle as `parent/<id>`, whole or not at all."""
-        folder = parent / self.id
-        with replacing_folder(folder, last=MANIFEST) as building:
-            save_file(self.arrays(), building / MODEL)
-            self.encoder.save(building / ENCODER)
-            content = self._content()
-            if golden := golden_arrays(self, as_json(content)):
-                save_file(golden, building / GOLDEN)
-            if reasons := self._reason_arrays():
-                save_file(reasons, building / REASONS)
-            manifest = {"id": self.id, **content, "files": dict(file_hashes(building))}
-            (building / MANIFEST).write_text(
-                json.dumps(manifest, indent=1) + "\n", encoding="utf-8"
-            )
-            for file in building.rglob("*.safetensors"):
-                file.chmod((building / MANIFEST).stat().st_mode)
-        return folder
-
-    def _reason_arrays(self) -> Arrays:
-        """Return what explains risks, as arrays by name."""
-        arrays = background_arrays(self.background) if self.background is not None else {}
-        arrays |= self.cases.arrays() if self.cases else {}
-        return arrays | (self.certainty.arrays() if self.certainty else {})
+        return save_bundle(self, parent)
 
     @classmethod
     def load(cls, path: str | AnyPath) -> Bundle:
@@ -345,54 +235,7 @@ class Bundle:
             BundleError: if a file is missing or differs from its SHA-256, or the format or family
                 is unknown.
         """
-        folder = as_given(path)
-        with local_folder(folder) as copy:
-            manifest = read_manifest(copy, folder, tuple(FAMILIES))
-            check_files(copy, folder, manifest["files"])
-            arrays = read_arrays(copy, folder, MODEL)
-            golden = read_arrays(copy, folder, GOLDEN) if GOLDEN in manifest["files"] else {}
-            reasons = read_arrays(copy, folder, REASONS) if REASONS in manifest["files"] else {}
-        try:
-            bundle = cls._restored(folder, manifest, arrays, golden)
-            return _explaining(bundle, reasons)
-        except BundleError:
-            raise
-        except DAMAGE as error:
-            reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
-            raise BundleError(
-                f"{folder} is damaged: its parts do not fit each other ({reason})"
-            ) from error
-
-    @classmethod
-    def _restored(
-        cls, folder: AnyPath, manifest: StoredBundle, arrays: Arrays, golden: Arrays
-    ) -> Bundle:
-        prefix = BAND.format("")
-        encoder_config, sha256 = EncoderConfig(**manifest["encoder"]), manifest["encoder_sha256"]
-        model_arrays = {
-            name: array for name, array in arrays.items() if not name.startswith(prefix)
-        }
-        return cls(
-            model=restore(
-                family_config_of(folder, manifest),
-                model_arrays,
-                lambda: load_own_encoder(encoder_config, folder, sha256),
-            ),
-            recipe=Recipe.from_json(manifest["recipe"]),
-            decision=Decision.from_json(manifest["decision"]),
-            encoder_config=encoder_config,
-            encoder_sha256=sha256,
-            band={
-                int(name.removeprefix(prefix)): a
-                for name, a in arrays.items()
-                if name.startswith(prefix)
-            },
-            training=manifest["training"],
-            forecast_method=manifest.get("forecast", QUADRATIC),
-            folder=folder,
-            golden=golden,
-            manifest=as_json(manifest),
-        )
+        return read_bundle(cls, path)
 
     def check(self) -> None:
         """Ask the bundle about its golden windows (`hvac.scoring.golden`), before it serves.
@@ -419,17 +262,3 @@ def load_bundle(path: str | AnyPath) -> Bundle:
         BundleError: a file is missing or damaged, or the format or family is unknown.
     """
     return Bundle.load(path)
-
-
-def _explaining(bundle: Bundle, arrays: Arrays) -> Bundle:
-    """Return the bundle with the background, past cases and certainty that arrays hold."""
-    of_cases = {name: array for name, array in arrays.items() if name.startswith(CASE)}
-    of_bands = {name: array for name, array in arrays.items() if name.startswith(BANDS)}
-    rest = arrays.keys() - of_cases.keys() - of_bands.keys()
-    of_background = {name: arrays[name] for name in rest}
-    return replace(
-        bundle,
-        background=background_windows(of_background) if of_background else None,
-        cases=PastCases.restore(of_cases) if of_cases else None,
-        certainty=Certainty.restore(of_bands, len(bundle.horizons)) if of_bands else None,
-    )

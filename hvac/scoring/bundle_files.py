@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from hvac.features.encoder import Encoder, EncoderConfig, load_encoder
 from hvac.models.families import read_family
 from hvac.models.family import FamilyConfig
 from hvac.scoring.manifest import MANIFEST, StoredBundle
-from hvac.storage import AnyPath
+from hvac.storage import AnyPath, file_sha256
 
 MODEL, GOLDEN, ENCODER = "model.safetensors", "golden.safetensors", "encoder"
 REASONS = "reasons.safetensors"
@@ -68,7 +67,7 @@ def load_own_encoder(config: EncoderConfig, folder: AnyPath | None, sha256: str)
     if folder is not None:
         # hashed here, so that a plain encoder needs no library
         weights = folder / ENCODER / "model.safetensors"
-        sha256_now = hashlib.sha256(weights.read_bytes()).hexdigest() if weights.exists() else None
+        sha256_now = file_sha256(weights) if weights.exists() else None
         config = config.replace(source="path", path=str(folder / ENCODER), sha256=sha256_now)
     encoder = load_encoder(config)
     if encoder.sha256 != sha256:
@@ -82,4 +81,4 @@ def file_hashes(folder: Path) -> Iterator[tuple[str, str]]:
     """Yield the path and the SHA-256 of every file but the manifest."""
     for file in sorted(folder.rglob("*")):
         if file.is_file() and file.name != MANIFEST:
-            yield file.relative_to(folder).as_posix(), hashlib.sha256(file.read_bytes()).hexdigest()
+            yield file.relative_to(folder).as_posix(), file_sha256(file)

@@ -69,12 +69,13 @@ class LatestRow(StoredRow):
 class RankedUnit(LatestRow):
     """One piece of equipment in the ranking; risks and alarms are by horizon.
 
-    `point` has the highest risk, or moved most; the reasons are those of the horizon
+    `thresholds` are by horizon, too. `point` has the highest risk, or moved most; the reasons are those of the horizon
     `reasons_within` (inf: there is no alarm). `unsure` holds the horizons that need a look.
     """
 
     days_behind: int
     risks: dict[int, float]
+    thresholds: dict[int, float]
     alarms: dict[int, bool]
     point: str | None
     reasons_within: float

@@ -179,7 +179,7 @@ def read_manifest(copy: Path, folder: AnyPath, families: tuple[str, ...]) -> Sto
     Raises:
         BundleError: if there is none, or it is damaged, or of another format or family.
     """
-    manifest = _read(copy, folder)
+    manifest = read_mapping(copy, folder)
     if manifest.get("format") != FORMAT or manifest.get("family") not in families:
         raise BundleError(
             f"{folder}: format {_short(manifest.get('format'))} of family"
@@ -197,7 +197,12 @@ def _short(value: Json) -> str:
     return repr(value)[:80]
 
 
-def _read(copy: Path, folder: AnyPath) -> dict[str, Json]:
+def read_mapping(copy: Path, folder: AnyPath, kind: str = "bundle") -> dict[str, Any]:
+    """Read the manifest of a local copy of a `kind` of folder, unchecked but for being a mapping.
+
+    Raises:
+        BundleError: if there is none, or it is damaged.
+    """
     file = copy / MANIFEST
     try:
         if file.stat().st_size > MOST_BYTES:
@@ -206,7 +211,7 @@ def _read(copy: Path, folder: AnyPath) -> dict[str, Json]:
             )
         manifest = json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise BundleError(f"{folder} is no bundle: it has no {MANIFEST}") from None
+        raise BundleError(f"{folder} is no {kind}: it has no {MANIFEST}") from None
     except OSError as error:
         raise BundleError(f"{folder / MANIFEST} cannot be read: {error.strerror}") from error
     except (ValueError, RecursionError) as error:

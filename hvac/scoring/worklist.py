@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
-import io
 import math
 from collections.abc import Iterable, Sequence
 from typing import NotRequired, TypedDict
 
-from hvac.cells import CellValue, SafeWriter
+from hvac.cells import CellValue, csv_for_people
 from hvac.explain.reason import reason_of
 from hvac.explain.wording import reasons_line
 from hvac.panel.windows import LEARNING, OK
@@ -45,7 +44,7 @@ DOUBTS = {
     },
 }
 STATUS = {
-    "en": {OK: "judged", LEARNING: "learning", "insufficient_data": "insufficient data"},
+    "en": {OK: "scored", LEARNING: "learning", "insufficient_data": "insufficient data"},
     "ja": {OK: "判定済み", LEARNING: "学習中", "insufficient_data": "データ不足"},
 }
 UNSURE = {"en": "needs a look", "ja": "判定保留"}
@@ -59,8 +58,9 @@ class Doubted(TypedDict):
 
 
 def ranking(latest: Iterable[LatestRow], *, last_day: dt.date) -> list[RankedUnit]:
-    """Return one entry per equipment, the highest risk within the shortest horizon first.
+    """Return one entry per equipment: what alarms first, then what needs a look, then the others.
 
+    Among alarms the shorter horizon comes first, then the higher risk within the shortest one.
     Equipment without a score comes last. With `by: point`, an equipment's risk is the highest of
     its points' and `point` tells which; that point's alarm is the equipment's, and holds at the
     longer horizons too. `reasons` are those of the shortest horizon with an alarm; `unsure` the
@@ -78,6 +78,7 @@ def ranking(latest: Iterable[LatestRow], *, last_day: dt.date) -> list[RankedUni
             **row,
             "days_behind": behind,
             "risks": {},
+            "thresholds": {},
             "alarms": {},
             "point": None,
             "reasons": [],
@@ -103,6 +104,7 @@ def _add(entry: RankedUnit, row: LatestRow, behind: int) -> None:
     risks = entry["risks"]
     if row["risk"] is not None and row["risk"] > risks.get(horizon, -math.inf):
         risks[horizon] = row["risk"]
+        entry["thresholds"][horizon] = row["threshold"]
         entry["alarms"][horizon] = bool(row["alarm"])
         entry["unsure"] = [h for h in entry["unsure"] if h != horizon]
         if row.get("needs_look"):
@@ -114,9 +116,12 @@ def _add(entry: RankedUnit, row: LatestRow, behind: int) -> None:
         entry["reasons_within"] = horizon
 
 
-def _turn(entry: RankedUnit) -> list[float]:
+def _turn(entry: RankedUnit) -> tuple[float, ...]:
+    """Return by what equipment is ordered: smaller comes first."""
     risks = entry["risks"]
-    return [-(risks[horizon] or 0.0) for horizon in sorted(risks)] or [1.0]
+    sure = sure_horizons(entry)
+    state = 0 if sure else 1 if entry["unsure"] else 2 if risks else 3
+    return (state, min(sure, default=math.inf), *(-risks[horizon] for horizon in sorted(risks)))
 
 
 def doubts_text(row: Doubted, language: str) -> str:
@@ -150,6 +155,11 @@ def is_sure_alarm(entry: RankedUnit, horizon: int) -> bool:
     return bool(entry["alarms"].get(horizon)) and horizon not in entry["unsure"]
 
 
+def sure_horizons(entry: RankedUnit) -> list[int]:
+    """Return the horizons at which equipment alarms, and the alarm is not withheld."""
+    return [horizon for horizon in sorted(entry["alarms"]) if is_sure_alarm(entry, horizon)]
+
+
 def write_ranking(entries: Sequence[RankedUnit], path: AnyPath, language: str) -> None:
     """Write the ranking as CSV with a byte-order mark, so that Excel in Japan reads it as UTF-8."""
     write_text(path, ranking_csv(entries, language), newline="")
@@ -159,13 +169,10 @@ def ranking_csv(entries: Sequence[RankedUnit], language: str) -> str:
     """Return the text of the ranking's CSV."""
     horizons = sorted({horizon for entry in entries for horizon in entry["risks"]})
     per = [text.format(h) for h in horizons for text in PER_HORIZON[language]]
-    file = io.StringIO("\ufeff", newline="")
-    file.seek(1)
-    writer = SafeWriter(file)
-    writer.writerow([*HEADERS[language], *per, *LAST[language]])
+    rows: list[list[CellValue]] = [[*HEADERS[language], *per, *LAST[language]]]
     for rank, entry in enumerate(entries, 1):
-        writer.writerow([rank, *_cells(entry, horizons, language)])
-    return file.getvalue()
+        rows.append([rank, *_cells(entry, horizons, language)])
+    return csv_for_people(rows)
 
 
 def _cells(entry: RankedUnit, horizons: Sequence[int], language: str) -> list[CellValue]:

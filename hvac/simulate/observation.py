@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from hvac.arrays import Bools, Floats
+from hvac.filling import last_held
 from hvac.simulate.faults import BURN_IN, Life, severity
 from hvac.simulate.operation import YEAR, Base, Climate, record
 
@@ -107,6 +108,5 @@ def _spells(
 
 def _stick(x_UPD: Floats, stuck_UPD: Bools) -> Floats:
     """Repeat the last value before a stuck spell throughout it."""
-    source = np.where(stuck_UPD, 0, np.arange(x_UPD.shape[-1]))
-    source = np.maximum.accumulate(source, axis=-1)
-    return np.take_along_axis(x_UPD, source, axis=-1)
+    source_UPD = np.maximum(last_held(~stuck_UPD), 0)
+    return np.take_along_axis(x_UPD, source_UPD, axis=-1)

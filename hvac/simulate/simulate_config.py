@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import date
-from typing import Self
+from datetime import date, datetime, timedelta
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -34,7 +34,9 @@ class SimulateConfig(Config):
     )
     """Classes of equipment to simulate."""
     start: date = date(2021, 4, 1)
-    """First day of the record."""
+    """First day of the record, unless it ends yesterday (`until`)."""
+    until: Literal["yesterday"] | None = None
+    """`yesterday`: the record ends on the day before it is made. Figures then move with the date."""
     days: int = Field(1095, ge=1)
     """Days of the record."""
     seed: Seed = 7
@@ -61,6 +63,13 @@ class SimulateConfig(Config):
     """Share of readings that are outliers."""
     read_every: int = Field(1, ge=1)
     """Days between readings, such as 30 for monthly inspections."""
+
+    def dated(self) -> Self:
+        """Return the settings with a fixed first day, as of today where they end yesterday."""
+        if self.until is None:
+            return self
+        today = datetime.now().astimezone().date()
+        return self.replace(start=today - timedelta(days=self.days), until=None)
 
     @model_validator(mode="after")
     def _know_the_classes(self) -> Self:

@@ -9,6 +9,7 @@ upload ends; of a folder, the file that says "whole" is uploaded last.
 from hvac.filesystems import unreadable
 from hvac.storage.content_keys import content_key
 from hvac.storage.folders import local_folder, remove_tree, replacing_folder
+from hvac.storage.hashes import file_sha256, name_hash
 from hvac.storage.paths import (
     AnyPath,
     Location,
@@ -35,9 +36,11 @@ __all__ = [
     "Place",
     "as_given",
     "content_key",
+    "file_sha256",
     "folder_name",
     "local_folder",
     "matching",
+    "name_hash",
     "open_filesystem",
     "parquet_dataset",
     "place",

@@ -14,14 +14,8 @@ import torch
 
 from hvac.arrays import AnyFloats, Floats
 from hvac.decision.calibration import Calibrator
-from hvac.decision.decision import (
-    Decision,
-    DecisionConfig,
-    Scored,
-    StoredDecision,
-    fit_decisions,
-    on_grid,
-)
+from hvac.decision.decision import Decision, Scored, StoredDecision
+from hvac.decision.fit_decisions import DecisionConfig, fit_decisions, on_grid
 from hvac.errors import HvacError
 from hvac.evaluation.compared_windows import equipment_rates
 from hvac.features.describe import Recipe

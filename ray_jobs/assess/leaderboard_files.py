@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import json
 
 import yaml
 
+from hvac.days import now_text
 from hvac.evaluation.leaderboard import Leaderboard
 from hvac.evaluation.leaderboard_csv import write_leaderboard_csv
 from hvac.json_values import JsonObject, as_json
@@ -41,7 +41,7 @@ def write_leaderboard(
     about: JsonObject = {
         "run": config.name,
         "name": board["name"],
-        "created": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
+        "created": now_text(),
         "seeds": list(section.seeds),
         "replicates": section.replicates,
         "table": board["table"],

@@ -7,7 +7,7 @@ from typing import cast
 
 import pyarrow as pa
 
-from hvac.cells import SafeWriter
+from hvac.cells import CellValue, write_csv_for_people
 from hvac.evaluation.compared_windows import EvaluationSet
 from hvac.evaluation.comparison import ComparedModels
 from hvac.features.describe import Recipe
@@ -19,7 +19,7 @@ from hvac.report.model_card import CardFacts, model_card
 from hvac.report.view import number
 from hvac.scoring.bundle import Bundle
 from hvac.scoring.predictions import predictions_table
-from hvac.storage import AnyPath, folder_name, remove_tree, write_parquet, write_text, writing
+from hvac.storage import AnyPath, folder_name, remove_tree, write_parquet, write_text
 from hvac.words import LANGUAGES
 from ray_jobs.assess.decided_risks import EVALUATED
 from ray_jobs.assess.evaluation_sets import Risks
@@ -57,15 +57,14 @@ def write_summary(
     path: AnyPath, windows: EvaluationSet, metrics: ComparedModels, model: str
 ) -> None:
     """Write one row per horizon of one model; the threshold is the mean over test windows."""
-    with writing(path, "w", newline="", encoding="utf-8-sig") as file:
-        writer = SafeWriter(file)
-        writer.writerow(["horizon", *SUMMARY])
-        threshold_H = windows.risks[model].threshold_BH.mean(axis=0)
-        for i, horizon in enumerate(windows.horizons):
-            figures_of_horizon = metrics["models"][model][str(horizon)]
-            row = {name: number(figures_of_horizon.get(name)) for name in SUMMARY}
-            row["threshold"] = float(threshold_H[i])
-            writer.writerow([horizon, *(row[name] for name in SUMMARY)])
+    rows: list[list[CellValue]] = [["horizon", *SUMMARY]]
+    threshold_H = windows.risks[model].threshold_BH.mean(axis=0)
+    for i, horizon in enumerate(windows.horizons):
+        figures_of_horizon = metrics["models"][model][str(horizon)]
+        row = {name: number(figures_of_horizon.get(name)) for name in SUMMARY}
+        row["threshold"] = float(threshold_H[i])
+        rows.append([horizon, *row.values()])
+    write_csv_for_people(rows, path)
 
 
 def draw_figures(

@@ -6,7 +6,7 @@ import datetime as dt
 from typing import TypedDict
 
 import hvac
-from hvac.days import EPOCH
+from hvac.days import EPOCH, now_text
 from hvac.features.window_counts import TotalCounts, total_counts
 from hvac.json_values import JsonObject, as_json
 from hvac.scoring.bundle import Bundle
@@ -31,7 +31,7 @@ def run_facts(config: RunConfig, workspace: Workspace, command: str) -> JsonObje
     return {
         "run": {
             "name": config.name,
-            "created": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
+            "created": now_text(),
             "config_hash": content_key(settings),
             "config": settings,
             "version": hvac.__version__,

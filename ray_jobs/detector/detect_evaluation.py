@@ -4,18 +4,14 @@ figures, report.
 
 from __future__ import annotations
 
-import datetime as dt
 import json
 import shlex
 import sys
 from collections.abc import Sequence
-from typing import cast
-
-import pyarrow as pa
-import pyarrow.csv as pacsv
 
 import hvac
-from hvac.cells import safe_table
+from hvac.cells import write_table_csv
+from hvac.days import now_text
 from hvac.detect.baseline import RecordZScore, WindowZScore
 from hvac.detect.classification_summary import summary_text
 from hvac.detect.detection_page import write_detection_report
@@ -27,7 +23,7 @@ from hvac.detect.figure_files import draw_detection_figures
 from hvac.detect.part_scores import metrics_of, score_parts
 from hvac.detect.series import Series
 from hvac.json_values import JsonObject, as_json
-from hvac.storage import AnyPath, content_key, write_json, write_parquet, writing
+from hvac.storage import content_key, write_json, write_parquet
 from ray_jobs.detector.detect_config import DetectConfig
 from ray_jobs.run.records import DetectionRecord, DetectorRecord, SeriesRecord
 from ray_jobs.run.workspace import Workspace
@@ -49,23 +45,17 @@ def evaluate_detector(
         baselines.append(RecordZScore.fit(series, detector.windows))
     scores = score_parts(series, detector, baselines, config.alarms)
     figures_of_parts = metrics_of(scores, series, detector.windows, seed=config.seed)
-    facts = {**_facts(config, read, trained), **as_json(figures_of_parts)}
-    plain = _finite(facts)
-    write_json(workspace.root / "metrics.json", plain)
-    metrics = cast(DetectionMetrics, plain)
-    _write_csv(scored_windows_table(scores), workspace.root / "predictions.csv")
+    path = workspace.root / "metrics.json"
+    write_json(path, {**_facts(config, read, trained), **as_json(figures_of_parts)})
+    metrics: DetectionMetrics = json.loads(path.read_text(encoding="utf-8"))
+    write_table_csv(scored_windows_table(scores), workspace.root / "predictions.csv")
     if scores.outcomes:
-        _write_csv(alarms_table(scores), workspace.root / "alarms.csv")
+        write_table_csv(alarms_table(scores), workspace.root / "alarms.csv")
         write_parquet(steps_table(scores), workspace.root / "scores.parquet")
     figures = draw_detection_figures(scores, series, metrics, workspace.figures)
     report = workspace.root / "report.html"
     write_detection_report(metrics, figures, path=report, language=config.language)
     return DetectionRecord(summary=summary_text(metrics))
-
-
-def _write_csv(table: pa.Table, path: AnyPath) -> None:
-    with writing(path) as file:
-        pacsv.write_csv(safe_table(table), file)
 
 
 def _facts(config: DetectConfig, read: SeriesRecord, trained: DetectorRecord) -> JsonObject:
@@ -75,7 +65,7 @@ def _facts(config: DetectConfig, read: SeriesRecord, trained: DetectorRecord) ->
     return {
         "run": {
             "name": config.name,
-            "created": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
+            "created": now_text(),
             "version": hvac.__version__,
             "config_hash": content_key(settings),
             "config": settings,
@@ -107,9 +97,3 @@ def _facts(config: DetectConfig, read: SeriesRecord, trained: DetectorRecord) ->
         },
         "history": trained.history,
     }
-
-
-def _finite(tree: JsonObject) -> JsonObject:
-    """Return the same tree with None where a number is not finite."""
-    finite: JsonObject = json.loads(json.dumps(tree), parse_constant=lambda name: None)
-    return finite

@@ -9,7 +9,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from hvac.config import Config, Distinct, FileName, Seed, read_config
-from hvac.decision.decision import DecisionConfig
+from hvac.decision.fit_decisions import DecisionConfig
 from hvac.features.encoder import EncoderConfig
 from hvac.json_values import Json
 from hvac.models.families import BASELINES, ModelConfig, config_of
@@ -84,6 +84,8 @@ class ScoreConfig(Config):
 
     days: int = Field(default=1, ge=1)
     """How many of the newest days of every unit are scored."""
+    trend_days: int = Field(default=0, ge=0)
+    """Days before the newest of which every seventh is scored once, to show how risks moved."""
     facilities: tuple[str, ...] = ()
     """Facilities that are scored; default: all."""
     day: dt.date | None = None

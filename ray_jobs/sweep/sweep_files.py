@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import cast
@@ -10,13 +9,14 @@ from typing import cast
 import yaml
 from ray import tune
 
-from hvac.cells import SafeWriter
+from hvac.cells import CellValue, write_csv_for_people
+from hvac.days import now_text
 from hvac.errors import HvacError
 from hvac.json_values import Json, JsonObject, as_json
 from hvac.models.search_space import with_settings
 from hvac.report.sweep_page import write_sweep_page
 from hvac.report.sweep_view import Search, Sweep, Trial
-from hvac.storage import AnyPath, write_json, write_text, writing
+from hvac.storage import AnyPath, write_json, write_text
 from ray_jobs.run.records import TuneRecord
 from ray_jobs.run.run_config import RunConfig
 from ray_jobs.run.tune_config import TuneConfig
@@ -110,34 +110,16 @@ def _write_table(path: AnyPath, trials: list[Trial], search: TuneConfig) -> None
     measures = list(
         dict.fromkeys(name for trial in trials for name in (trial["rows"][-1:] or [{}])[0])
     )
-    with writing(path, "w", newline="", encoding="utf-8-sig") as file:
-        writer = SafeWriter(file)
-        writer.writerow(
-            [
-                "trial",
-                "status",
-                "epochs",
-                "seconds",
-                *(f"model.{key}" for key in search.space),
-                *measures[1:],
-                "why",
-            ]
-        )
-        for trial in trials:
-            last = trial["rows"][-1] if trial["rows"] else {}
-            settings = [trial["settings"].get(key) for key in search.space]
-            measured = [last.get(name) for name in measures[1:]]
-            writer.writerow(
-                [
-                    trial["trial"],
-                    trial["status"],
-                    trial["epochs"],
-                    trial["seconds"],
-                    *settings,
-                    *measured,
-                    trial["why"],
-                ]
-            )
+    settings = [f"model.{key}" for key in search.space]
+    head = ["trial", "status", "epochs", "seconds", *settings, *measures[1:], "why"]
+    rows: list[list[CellValue]] = [[*head]]
+    for trial in trials:
+        last = trial["rows"][-1] if trial["rows"] else {}
+        row: list[CellValue] = [trial["trial"], trial["status"], trial["epochs"], trial["seconds"]]
+        row += [trial["settings"].get(key) for key in search.space]
+        row += [last.get(name) for name in measures[1:]]
+        rows.append([*row, trial["why"]])
+    write_csv_for_people(rows, path)
 
 
 def _sweep(config: RunConfig, sweep: AnyPath, trials: list[Trial], best: Trial) -> Sweep:
@@ -145,7 +127,7 @@ def _sweep(config: RunConfig, sweep: AnyPath, trials: list[Trial], best: Trial) 
     base = config.model.model_dump(mode="json", by_alias=True)
     return {
         "name": config.name,
-        "created": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
+        "created": now_text(),
         "folder": str(sweep),
         "family": config.model.family,
         "horizons": list(config.windows.horizons),

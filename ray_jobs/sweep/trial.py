@@ -17,7 +17,7 @@ from typing import Any, cast
 import torch
 from ray import tune
 
-from hvac.decision.decision import DecisionConfig
+from hvac.decision.fit_decisions import DecisionConfig
 from hvac.errors import HvacError
 from hvac.features.encoder import Encoder, EncoderConfig, load_encoder
 from hvac.json_values import as_json

@@ -16,10 +16,11 @@ from numpy.typing import ArrayLike
 from scipy.special import expit
 
 from hvac.arrays import AnyFloats
-from hvac.decision.decision import DecisionConfig, Scored, fit_decisions
+from hvac.decision.decision import Scored
+from hvac.decision.fit_decisions import DecisionConfig, fit_decisions
 from hvac.decision.thresholds import ThresholdConfig, choose_threshold
 from hvac.errors import HvacError
-from hvac.evaluation.metrics import pr_auc
+from hvac.evaluation.metrics import known_pr_auc
 from hvac.features.table import Windows
 from hvac.models.families import FAMILIES, fit
 from hvac.models.family import Encoding, FamilyConfig, Fitting, Model, augmented
@@ -56,7 +57,10 @@ def check_scorable(classes: Mapping[str, Parts], metric: str, horizons: Sequence
     """Raise HvacError where *tune* cannot score trials: at any horizon, or at the one that `metric`
     names.
     """
-    defined_H = np.isfinite(_mean([_pr_auc_H(None, part.tune) for part in classes.values()]))
+    of_constants = []
+    for part in classes.values():
+        of_constants.append(known_pr_auc(np.zeros(part.tune.labels[0].shape), part.tune))
+    defined_H = np.isfinite(_mean(of_constants))
     named = [h for h in horizons if metric == f"{METRIC}_{h}"]
     if not (defined_H[list(horizons).index(named[0])] if named else defined_H.any()):
         within = f" at {named[0]} days, which tune.metric asks for" if named else ""
@@ -149,7 +153,7 @@ def _at_best(part_H: tuple[int, ...], state: FitState) -> list[float]:
 def fitted_row(models: Models, classes: Mapping[str, Parts], days: Iterable[int]) -> Row:
     """Return means over classes of families that are fitted at once."""
     score = {name: models[name].score(part.tune) for name, part in classes.items()}
-    pr_auc_H = _mean([_pr_auc_H(score[name], part.tune) for name, part in classes.items()])
+    pr_auc_H = _mean([known_pr_auc(score[name], part.tune) for name, part in classes.items()])
     cut_H = _mean([_cut_H(score[name], part.tune) for name, part in classes.items()])
     return {
         "epoch": 1,
@@ -185,22 +189,6 @@ def _mean(values_C: Sequence[ArrayLike]) -> AnyFloats:
     value_CH = np.array(values_C, dtype=np.float64)
     known_H = np.isfinite(value_CH).sum(axis=0)
     return np.where(known_H > 0, np.nansum(value_CH, axis=0) / np.maximum(known_H, 1), np.nan)
-
-
-def _pr_auc_H(score_BH: AnyFloats | None, windows: Windows) -> list[float]:
-    """Return weighted PR-AUC over known labels (without scores: of a constant); nan with one kind
-    of label only.
-    """
-    (y_BH, known_BH), weight_BH = windows.labels, windows.weights
-    score_BH = np.zeros(y_BH.shape) if score_BH is None else score_BH
-    return [
-        (
-            pr_auc(score_BH[k, h], y_BH[k, h], weight_BH[k, h])
-            if 0 < y_BH[k, h].sum() < k.sum()
-            else np.nan
-        )
-        for h, k in enumerate(known_BH.T)
-    ]
 
 
 def _cut_H(score_BH: AnyFloats, windows: Windows) -> list[float]:

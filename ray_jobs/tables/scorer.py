@@ -6,7 +6,9 @@ job that was started as `python -m`.
 
 from __future__ import annotations
 
+import datetime as dt
 from collections import defaultdict
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -21,9 +23,11 @@ from hvac.days import EPOCH
 from hvac.features.describe import Scene
 from hvac.scoring.bundle import Bundle
 from hvac.scoring.latest import LATEST, PAST, latest_rows, past_rows
-from hvac.storage import AnyPath, parquet_dataset, place, write_json, write_parquet
+from hvac.storage import AnyPath, matching, parquet_dataset, place, write_json, write_parquet
 from ray_jobs.run.run_config import ScoreConfig
 from ray_jobs.tables.buckets import BucketPlan, bucket_scenes, fetched
+
+TREND_STEP = 7  # days, counted from 1970-01-01: the same days whenever the job runs
 
 
 def score_buckets(
@@ -68,8 +72,9 @@ class Scorer:
         scenes_of_class: dict[str, list[Scene]] = defaultdict(list)
         for scene, recipe in bucket_scenes(self.plan, bucket):
             scenes_of_class[recipe.class_name].append(scene)
+        kept = _kept_days(self.folder / "history", bucket) if self.section.trend_days else set()
         past = [
-            past_rows(self.bundles[name], *_with_days(scenes, self.section))
+            past_rows(self.bundles[name], *_with_days(scenes, self.section, kept))
             for name, scenes in scenes_of_class.items()
         ]
         if past:
@@ -88,21 +93,34 @@ class Scorer:
         write_json(score_mark(self.folder, bucket), {"key": self.plan.keys[bucket]})
 
 
-def _with_days(scenes: list[Scene], section: ScoreConfig) -> tuple[list[Scene], list[DayNumbers]]:
-    """Return the scenes with the end days to score: the newest ones of each, or the one day of the
-    settings.
+def _with_days(
+    scenes: list[Scene], section: ScoreConfig, kept: Collection[int]
+) -> tuple[list[Scene], list[DayNumbers]]:
+    """Return the scenes with the end days to score: the newest ones of each and those of the trend
+    that are not `kept` yet, or the one day of the settings.
     """
-    days = [_end_days(scene, section) for scene in scenes]
-    kept = [(scene, day_B) for scene, day_B in zip(scenes, days, strict=True) if len(day_B)]
-    return [scene for scene, _ in kept], [day_B for _, day_B in kept]
+    days = [_end_days(scene, section, kept) for scene in scenes]
+    some = [(scene, day_B) for scene, day_B in zip(scenes, days, strict=True) if len(day_B)]
+    return [scene for scene, _ in some], [day_B for _, day_B in some]
 
 
-def _end_days(scene: Scene, section: ScoreConfig) -> DayNumbers:
+def _end_days(scene: Scene, section: ScoreConfig, kept: Collection[int]) -> DayNumbers:
     first, last = scene.panel.first_day, scene.panel.last_day
     if section.day:
         day = (section.day - EPOCH).days
         return np.array([day] if first <= day <= last else [], dtype=np.int32)
-    return np.arange(max(first, last - section.days + 1), last + 1, dtype=np.int32)
+    newest = max(first, last - section.days + 1)
+    weekly = [day for day in range(last - section.trend_days, newest) if day % TREND_STEP == 0]
+    trend = [day for day in weekly if day >= first and day not in kept]
+    return np.array([*trend, *range(newest, last + 1)], dtype=np.int32)
+
+
+def _kept_days(history: AnyPath, bucket: str) -> set[int]:
+    """Return the days of which a bucket's scores are kept."""
+    facility, _, number = bucket.rpartition(".")
+    parts = matching(history / f"facility_id={facility}", f"end_date=*/part-{number}.parquet")
+    dates = [part.parent.name.removeprefix("end_date=") for part in parts]
+    return {(dt.date.fromisoformat(date) - EPOCH).days for date in dates}
 
 
 def _write_history(rows: pa.Table, folder: AnyPath, bucket: str) -> None:

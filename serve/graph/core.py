@@ -32,6 +32,7 @@ from hvac.scoring.latest_rows import LatestRow
 from hvac.scoring.newest_windows import Newest, newest
 from hvac.scoring.outlooks import PointOutlook, outlooks
 from hvac.scoring.outlooks import driving_outlooks as driving_outlooks
+from hvac.scoring.usual_levels import usual_levels
 from serve.graph.asks import Ask, events_of
 from serve.graph.published_peers import PeerLevels as PeerLevels
 from serve.graph.ready import ready_rows as ready_rows
@@ -197,14 +198,17 @@ def explanations(shelf: Shelf, asks: Sequence[Ask], detailed: bool) -> list[Expl
         bundle = shelf(group.bundle_id)
         points = group.latest.windows.column("point_id").tolist()
         explained = explain_newest(bundle, group.latest, detailed=detailed)
-        for number, point, explanation in zip(group.ask_B, points, explained, strict=True):
+        end_days = group.latest.windows.end_day_B.tolist()
+        for b, explanation in enumerate(explained):
             if explanation is not None:
+                scene = group.latest.scenes[b]
                 row: ExplainedRow = {
-                    "ask": number,
-                    "point_id": point,
+                    "ask": group.ask_B[b],
+                    "point_id": points[b],
                     "reasons": dict(zip(bundle.horizons, explanation.reasons_H, strict=True)),
                     "cases": explanation.cases,
                     "details": dict(zip(bundle.horizons, explanation.details_H, strict=False)),
+                    "usual": usual_levels(scene, bundle.recipe, end_days[b]) if detailed else {},
                 }
                 rows.append(row)
     return rows

@@ -8,6 +8,7 @@ from typing import TypedDict
 from hvac.explain.reason import PastCase, Reason
 from hvac.scoring.details import PointDetail
 from hvac.scoring.latest_rows import LatestRow
+from hvac.scoring.usual_levels import UsualLevel
 
 Rows = list[LatestRow]
 _Class = TypedDict("_Class", {"class": str})
@@ -33,7 +34,7 @@ class ExplainedRow(TypedDict):
     """Why a window has its risks: reasons by horizon, and past cases that looked alike.
 
     `ask` numbers the asks; there is a point where points are scored alone. `details`, by horizon
-    and point, are empty where they were not asked for.
+    and point, and `usual`, by point, are empty where they were not asked for.
     """
 
     ask: int
@@ -41,6 +42,7 @@ class ExplainedRow(TypedDict):
     reasons: dict[int, Sequence[Reason]]
     cases: Sequence[PastCase]
     details: dict[int, dict[str, PointDetail]]
+    usual: dict[str, UsualLevel]
 
 
 class BundleFacts(_Class):

@@ -33,8 +33,9 @@ from serve.http.error_answers import install_handlers
 from serve.http.guard import Guard
 from serve.ids import SentId
 from serve.keys import Caller
-from serve.service import Service, ServiceReadiness
+from serve.service import Service
 from serve.work.bundle_choice import ListedBundle, Promotion
+from serve.work.ready_state import ServiceReadiness
 from serve.work.risk_rows import FacilitySummary
 
 ABOUT = (
@@ -67,6 +68,7 @@ def make_api(service: Service, door: Door) -> FastAPI:
     )
     api.state.service = service
     api.state.door = door
+    api.state.simulated = service.config.simulated
     install_handlers(api, service.config.language)
     api.add_middleware(Guard, door=door, config=service.config)
     api.include_router(_predicting(service, door))
@@ -185,7 +187,7 @@ def _looking(service: Service, door: Door) -> APIRouter:
         unit = Unit(facility_id, equipment_id)
         stored, table, events = await asyncio.to_thread(service.record, unit)
         rows = await asyncio.to_thread(service.rows, facility_id, equipment_id)
-        history = await asyncio.to_thread(service.store.history, unit)
+        history = await asyncio.to_thread(service.store.recent, 0, *unit)
         return {
             "facility_id": facility_id,
             "equipment_id": equipment_id,
@@ -201,9 +203,14 @@ def _looking(service: Service, door: Door) -> APIRouter:
                 for e in events
             ],
             "alarms": [
-                {"end_date": date_of(d), "point_id": p or None, "days": h, "risk": r}
-                for d, p, h, r, a in history
-                if a
+                {
+                    "end_date": date_of(past.end_day),
+                    "point_id": past.point_id or None,
+                    "days": past.horizon,
+                    "risk": past.risk,
+                }
+                for past in history
+                if past.alarm
             ],
         }
 

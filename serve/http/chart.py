@@ -17,10 +17,12 @@ from hvac.words import short_number
 
 WIDTH = 720
 HEIGHT = 220
-LEFT = 56
+LEFT = 64
 RIGHT = 12
 TOP = 12
 BOTTOM = 26
+TREND_WIDTH = 96
+TREND_HEIGHT = 28
 Points = Sequence[tuple[int, float]]
 Week = tuple[int, int, str]  # first and last day, and how much it counts: `clear` or `strong`
 
@@ -29,7 +31,7 @@ Week = tuple[int, int, str]  # first and last day, and how much it counts: `clea
 class Drawing:
     """The content of one chart; limits are (day, value) steps, `events` (day, words).
 
-    `weeks` are shaded.
+    `weeks` are shaded; `usual` is a range (day, low, high), `peers` a line.
     """
 
     title: str
@@ -40,6 +42,8 @@ class Drawing:
     band: Sequence[tuple[int, float, float]] = ()
     events: Sequence[tuple[int, str]] = field(default=())
     weeks: Sequence[Week] = ()
+    usual: Sequence[tuple[int, float, float]] = ()
+    peers: Points = ()
 
 
 def draw_chart(drawing: Drawing) -> str:
@@ -48,6 +52,7 @@ def draw_chart(drawing: Drawing) -> str:
     days += [day for day, _, _ in drawing.band]
     values = [v for _, v in (*drawing.measured, *drawing.forecast, *drawing.lower, *drawing.upper)]
     values += [v for _, low, high in drawing.band for v in (low, high)]
+    values += [v for _, v in drawing.peers]
     values = [value for value in values if math.isfinite(value)]
     if not days or not values:
         return ""
@@ -58,9 +63,14 @@ def draw_chart(drawing: Drawing) -> str:
             f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(drawing.title)}"'
             ' class="chart">'
         ),
+        *(_band(frame, drawing.usual, "usual") if drawing.usual else ()),
         *(_week(frame, week) for week in drawing.weeks if week[1] >= frame.first),
         *_grid(frame),
-        *(_band(frame, drawing.band) if drawing.band else ()),
+        *(_band(frame, drawing.band, "band") if drawing.band else ()),
+        *(
+            f'<polyline class="peers" points="{_path(frame, run)}"/>'
+            for run in _runs(drawing.peers)
+        ),
         *(
             f'<polyline class="limit" points="{_path(frame, _steps(line, frame))}"/>'
             for line in (drawing.lower, drawing.upper)
@@ -166,10 +176,29 @@ def _ticks(low: float, high: float) -> list[float]:
     return [n * step for n in range(first, math.floor(high / step) + 1)]
 
 
-def _band(frame: _Frame, band: Sequence[tuple[int, float, float]]) -> list[str]:
+def _band(frame: _Frame, band: Sequence[tuple[int, float, float]], name: str) -> list[str]:
     upper = [(day, high) for day, _, high in band]
     lower = [(day, low) for day, low, _ in reversed(band)]
-    return [f'<polygon class="band" points="{_path(frame, [*upper, *lower])}"/>']
+    return [f'<polygon class="{name}" points="{_path(frame, [*upper, *lower])}"/>']
+
+
+def draw_trend(points: Points) -> str:
+    """Draw a risk over time as a line without axes; "" of fewer than two days.
+
+    Its height is from 0 to 100 %.
+    """
+    if len(points) < 2:
+        return ""
+    frame = _Frame(points[0][0], points[-1][0], 0.0, 1.0)
+    scale_x = (TREND_WIDTH - 4) / max(frame.last - frame.first, 1)
+    drawn = " ".join(
+        f"{2 + (day - frame.first) * scale_x:.1f},{TREND_HEIGHT - 2 - risk * (TREND_HEIGHT - 4):.1f}"
+        for day, risk in points
+    )
+    return (
+        f'<svg viewBox="0 0 {TREND_WIDTH} {TREND_HEIGHT}" class="trend" aria-hidden="true">'
+        f'<polyline points="{drawn}"/></svg>'
+    )
 
 
 def _week(frame: _Frame, week: Week) -> str:

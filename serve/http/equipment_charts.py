@@ -5,19 +5,25 @@ count.
 from __future__ import annotations
 
 import datetime as dt
+import math
 from collections.abc import Mapping, Sequence
-from typing import TypedDict
+from typing import TYPE_CHECKING, NamedTuple, TypedDict
 
 from markupsafe import Markup
 
 from hvac.days import EPOCH
 from hvac.scoring.forecast_methods import LAST_VALUE
 from hvac.scoring.latest_rows import LatestRow
+from hvac.scoring.usual_levels import UsualLevel
 from hvac.words import short_number
 from serve.graph.rows import Rows
 from serve.http.chart import Drawing, Week, draw_chart
 from serve.http.page_words import PageWords
+from serve.memory.store_predictions import PastRisk
 from serve.memory.store_tables import EventRow
+
+if TYPE_CHECKING:
+    from serve.http.equipment_view import ReasonsView
 
 
 class PointReading(TypedDict):
@@ -34,14 +40,65 @@ def equipment_charts(
     rows: Rows,
     events: Sequence[EventRow],
     words: PageWords,
-    weeks: Mapping[str, Sequence[Week]],
+    why: ReasonsView | None,
 ) -> list[tuple[str, Markup]]:
-    """Return (point, SVG) of every point; `weeks` are those that raise the risk most."""
+    """Return (point, SVG) of every point, with what `why` tells of weeks and usual levels.
+
+    Points with a reason come first, the strongest before the others.
+    """
+    weeks = why.get("weeks", {}) if why else {}
+    usual = why.get("usual", {}) if why else {}
+    first = why.get("points", []) if why else []
+    order = sorted(readings, key=lambda point: first.index(point) if point in first else len(first))
     charts = []
-    for point, rows_of in readings.items():
-        svg = _chart(point, rows_of, rows, events, words, weeks.get(point, ()))
+    for point in order:
+        rows_of = readings[point]
+        known = _known_lines(usual.get(point))
+        svg = _chart(point, rows_of, rows, events, words, weeks.get(point, ()), known)
         charts.append((point, Markup(svg)))
     return charts
+
+
+class _KnownLines(NamedTuple):
+    """The usual range (day, low, high) and the peers' median (day, value) of a point."""
+
+    usual: list[tuple[int, float, float]]
+    peers: list[tuple[int, float]]
+
+
+def _known_lines(level: UsualLevel | None) -> _KnownLines:
+    """Return a point's usual range and its peers' median, on the days on which they are known."""
+    lines = _KnownLines([], [])
+    if level is not None:
+        columns = zip(level.low_L, level.high_L, level.peers_L, strict=True)
+        for day, (low, high, peers) in enumerate(columns, level.first_day):
+            if math.isfinite(low) and math.isfinite(high):
+                lines.usual.append((day, low, high))
+            if math.isfinite(peers):
+                lines.peers.append((day, peers))
+    return lines
+
+
+def risk_chart(past: Sequence[PastRisk], row: LatestRow, words: PageWords) -> Markup:
+    """Draw how the risk within a row's horizon moved, in per cent, with its threshold."""
+    shown = (row["horizon"], row["point_id"] or "")
+    measured = [
+        (one.end_day, 100 * one.risk)
+        for one in past
+        if (one.horizon, one.point_id) == shown and one.risk is not None
+    ]
+    if len(measured) < 2:
+        return Markup("")
+    title = words(
+        "chart.risk_alt",
+        days=row["horizon"],
+        first=round(measured[0][1]),
+        last=round(measured[-1][1]),
+        start=EPOCH + dt.timedelta(days=measured[0][0]),
+        end=EPOCH + dt.timedelta(days=measured[-1][0]),
+    )
+    cut = [(measured[0][0], 100 * min(row["threshold"], 1.0))]
+    return Markup(draw_chart(Drawing(title=title, measured=measured, upper=cut)))
 
 
 def row_forecast(row: LatestRow) -> tuple[list[float], list[float], list[float]]:
@@ -61,6 +118,7 @@ def _chart(
     events: Sequence[EventRow],
     words: PageWords,
     weeks: Sequence[Week],
+    known: _KnownLines,
 ) -> str:
     measured = [((row["date"] - EPOCH).days, row["value"]) for row in readings]
     lower = _line([(row["date"], row["lower_limit"]) for row in readings])
@@ -107,5 +165,7 @@ def _chart(
             band=band,
             events=marks,
             weeks=weeks,
+            usual=known.usual,
+            peers=known.peers,
         )
     )

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import NamedTuple, NotRequired, TypedDict
 
 import pyarrow as pa
+from markupsafe import Markup
 
 from hvac.days import EPOCH
 from hvac.errors import HvacError
@@ -17,12 +18,15 @@ from hvac.readings.registers import OPEN_END
 from hvac.scoring.details import DaySpan, PointDetail, main_aspects
 from hvac.scoring.forecast_methods import LAST_VALUE
 from hvac.scoring.latest_rows import LatestRow
+from hvac.scoring.usual_levels import UsualLevel
 from hvac.scoring.worklist import doubts_text
 from serve.bodies.answer_rows import grade
 from serve.bodies.schemas import AskedUnit
 from serve.graph.rows import Rows
-from serve.http.equipment_charts import PointReading, row_forecast
+from serve.http.checks import checks_of
+from serve.http.equipment_charts import PointReading, risk_chart, row_forecast
 from serve.http.page_words import PageWords
+from serve.memory.store_predictions import PastRisk
 from serve.memory.store_tables import EventRow
 from serve.service import Service
 
@@ -74,6 +78,8 @@ class EquipmentView(TypedDict):
     readings: dict[str, list[PointReading]]
     events: list[tuple[dt.date, str, str, str | None]]
     alarms: list[tuple[dt.date, int, float | None]]
+    checks: list[str]
+    risk_chart: Markup
 
 
 def _until(end_day: int, words: PageWords) -> str:
@@ -89,7 +95,7 @@ def equipment_view(service: Service, unit: Unit, words: PageWords) -> EquipmentV
     best = max(rows, key=lambda row: (row["status"] == "ok", row["risk"] or 0.0), default=None)
     point_rows = [row for row in rows if best and row["point_id"] == best["point_id"]]
     readings = _by_point(table)
-    history = service.store.history(unit)
+    history = service.store.recent(0, *unit)
     entry = [e for e in service.ranking(unit.facility_id) if e["equipment_id"] == unit.equipment_id]
     return {
         "unit": unit,
@@ -111,11 +117,23 @@ def equipment_view(service: Service, unit: Unit, words: PageWords) -> EquipmentV
             (EPOCH + days(e[3]), words.name("kind", e[2]), _until(e[4], words), e[5])
             for e in reversed(events)
         ],
-        "alarms": [(EPOCH + days(d), h, r) for d, _, h, r, alarm in reversed(history) if alarm],
+        "alarms": [
+            (EPOCH + days(past.end_day), past.horizon, past.risk)
+            for past in reversed(history)
+            if past.alarm
+        ],
+        "checks": checks_of(stored.class_name, words.language, service.config.checks),
+        "risk_chart": _risk_chart(history, point_rows, words),
     }
 
 
-class ReasonText(NamedTuple):
+def _risk_chart(history: Sequence[PastRisk], rows: Rows, words: PageWords) -> Markup:
+    """Draw how the risk within the shortest horizon moved; nothing where there is none yet."""
+    shortest = min(rows, key=lambda row: row["horizon"], default=None)
+    return risk_chart(history, shortest, words) if shortest else Markup("")
+
+
+class ReasonLine(NamedTuple):
     """A reason in words: the sentence, how much it weighs, and which aspects of its point count."""
 
     sentence: str
@@ -126,15 +144,18 @@ class ReasonText(NamedTuple):
 class ReasonsView(TypedDict):
     """Reasons in words and past cases; `missing` tells why there are none.
 
-    `weeks`: those of each point that raise the risk most (first day, last day, strength).
+    `weeks`: those of each point that raise the risk most (first day, last day, strength); `usual`:
+    the usual level of each point. `points`: of the reasons, the strongest first.
     """
 
     missing: str
     days: NotRequired[int]
     cases: NotRequired[list[str]]
-    in_favour: NotRequired[list[ReasonText]]
-    opposed: NotRequired[list[ReasonText]]
+    in_favour: NotRequired[list[ReasonLine]]
+    opposed: NotRequired[list[ReasonLine]]
     weeks: NotRequired[dict[str, list[tuple[int, int, str]]]]
+    usual: NotRequired[dict[str, UsualLevel]]
+    points: NotRequired[list[str]]
 
 
 async def reasons_view(
@@ -156,8 +177,8 @@ async def reasons_view(
     window = next((row for row in explained if row["point_id"] == shown["point_id"]), None)
     if window is None:
         return None
-    in_favour: list[ReasonText] = []
-    opposed: list[ReasonText] = []
+    in_favour: list[ReasonLine] = []
+    opposed: list[ReasonLine] = []
     weeks = {}
     details = window["details"].get(shown["horizon"], {})
     for reason in window["reasons"][shown["horizon"]]:
@@ -177,12 +198,14 @@ async def reasons_view(
         "in_favour": in_favour,
         "opposed": opposed,
         "weeks": weeks,
+        "usual": window["usual"],
+        "points": [reason.player for reason in window["reasons"][shown["horizon"]]],
     }
 
 
-def _reason_text(reason: Reason, detail: PointDetail | None, language: str) -> ReasonText:
+def _reason_text(reason: Reason, detail: PointDetail | None, language: str) -> ReasonLine:
     aspects = main_aspects(detail, reason.log_odds) if detail else []
-    return ReasonText(
+    return ReasonLine(
         reason_sentence(reason, language), strength(reason), aspects_words(aspects, language)
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import jinja2
 from fastapi import Request
 from fastapi.responses import HTMLResponse
 
+from hvac.days import EPOCH
 from hvac.words import LANGUAGES, short_number
 from serve.http.page_words import PageWords
 from serve.ids import segment
@@ -28,6 +30,7 @@ def _templates() -> jinja2.Environment:
         undefined=jinja2.StrictUndefined,
     )
     environment.filters["segment"] = segment
+    environment.globals["date_of"] = lambda day: EPOCH + dt.timedelta(days=day)
     return environment
 
 
@@ -38,7 +41,8 @@ def render(
     words = PageWords(language_of(request, default))
     switch = str(request.url.include_query_params(lang=words.other).query)
     here = f"/{request.scope['path'].lstrip('/')}"  # never //another.host
-    same = {"t": words, "here": here, "query": switch, "percent": percent, "number": short_number}
+    same: dict[str, Any] = {"simulated": request.app.state.simulated}
+    same |= {"t": words, "here": here, "query": switch, "percent": percent, "number": short_number}
     response = HTMLResponse(
         _templates().get_template(name).render(**same, **more), status_code=status
     )

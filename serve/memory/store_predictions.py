@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from sqlalchemy import Connection, delete, func, select
@@ -33,11 +34,15 @@ ASIDE = select(SET_ASIDE).order_by(SET_ASIDE.c.facility_id, SET_ASIDE.c.equipmen
 ASIDE_UNIT = select(SET_ASIDE).where(of_unit(SET_ASIDE))
 BODIES = select(PREDICTIONS.c.body).order_by(*PREDICTIONS.primary_key)
 _PAST = HISTORY.columns
-PAST = (
-    select(_PAST.end_day, _PAST.point_id, _PAST.horizon, _PAST.risk, _PAST.alarm)
-    .where(of_unit(HISTORY))
-    .order_by(_PAST.end_day, _PAST.horizon)
-)
+RECENT = select(
+    HISTORY.c.facility_id,
+    HISTORY.c.equipment_id,
+    _PAST.end_day,
+    _PAST.point_id,
+    _PAST.horizon,
+    _PAST.risk,
+    _PAST.alarm,
+).order_by(_PAST.end_day)
 LAST_DAYS = select(
     PREDICTIONS.c.facility_id,
     PREDICTIONS.c.equipment_id,
@@ -50,6 +55,17 @@ class StoredPrediction(StoredRow):
 
     end_date: str
     end_day: int
+
+
+class PastRisk(NamedTuple):
+    """A risk of the past; `end_day` is the last day of its window."""
+
+    unit: Unit
+    end_day: int
+    point_id: str
+    horizon: int
+    risk: float | None
+    alarm: bool
 
 
 class PredictionStore(StorePart):
@@ -146,16 +162,45 @@ class PredictionStore(StorePart):
             statement = statement.where(PREDICTIONS.c.equipment_id == equipment_id)
         return [json.loads(row[0]) for row in self._database.rows(statement)]
 
-    def history(self, unit: Unit) -> list[tuple[int, str, int, float | None, bool]]:
-        """Return every prediction of a unit that was ever the newest, oldest first.
+    def recent(
+        self, since_day: int, facility_id: str | None = None, equipment_id: str | None = None
+    ) -> list[PastRisk]:
+        """Return every prediction since a day that was ever the newest, oldest first.
 
-        Each is (last day of its window, point, horizon in days, risk, whether it is an alarm).
+        They are of all, one facility or one equipment.
 
         Raises:
             StoreError: the database cannot be reached or read.
         """
-        rows = self._database.rows(PAST, unit_values(unit))
-        return [(*row[:4], bool(row[4])) for row in rows]
+        statement = RECENT.where(HISTORY.c.end_day >= since_day)
+        if facility_id is not None:
+            statement = statement.where(HISTORY.c.facility_id == facility_id)
+        if equipment_id is not None:
+            statement = statement.where(HISTORY.c.equipment_id == equipment_id)
+        rows = self._database.rows(statement)
+        past = []
+        for facility, equipment, end_day, point, horizon, risk, alarm in rows:
+            unit = Unit(facility, equipment)
+            past.append(PastRisk(unit, end_day, point, horizon, risk, bool(alarm)))
+        return past
+
+    def last_day(self) -> int | None:
+        """Return the newest last day of a window; None where nothing was scored yet.
+
+        Raises:
+            StoreError: the database cannot be reached or read.
+        """
+        ((day,),) = self._database.rows(select(func.max(PREDICTIONS.c.end_day)))
+        return None if day is None else int(day)
+
+    def take_history(self, rows: Sequence[Row]) -> None:
+        """Keep past predictions made elsewhere: rows of `history`. Those of the same day give way.
+
+        Raises:
+            StoreError: the database cannot be reached or written; nothing was changed.
+        """
+        with self._database.write() as connection:
+            upsert_rows(connection, HISTORY, rows)
 
 
 def _lock(connection: Connection, units: Sequence[tuple[str, str]]) -> None:

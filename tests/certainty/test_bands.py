@@ -10,7 +10,8 @@ from scipy.optimize import minimize
 from scipy.special import expit
 
 from hvac.certainty.bands import INTERCEPT_STD, SLOPE_STD, RiskBands, _lines, fit_risk_bands
-from hvac.decision.decision import Decision, DecisionConfig, Scored, fit_decisions
+from hvac.decision.decision import Decision, Scored
+from hvac.decision.fit_decisions import DecisionConfig, fit_decisions
 from tests.certainty.fleets_example import HORIZONS, FleetFacts, fleet
 
 FACTS = FleetFacts(hazard=0.0025, slope=1.0, intercept=0.0, noise=0.5)

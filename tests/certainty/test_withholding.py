@@ -9,7 +9,7 @@ from hvac.certainty.bands import RiskBands
 from hvac.certainty.certainty import Certainty, fit_certainty
 from hvac.certainty.withholding import Rule, UnitAlarms, false_alarms, kept, within_budget
 from hvac.decision.abstain_config import AbstainConfig
-from hvac.decision.decision import DecisionConfig, fit_decisions
+from hvac.decision.fit_decisions import DecisionConfig, fit_decisions
 from hvac.decision.thresholds import alarms
 from hvac.errors import BundleError
 from tests.certainty.fleets_example import HORIZONS, facts_of, fleet

@@ -8,7 +8,8 @@ from hypothesis.extra.numpy import arrays
 from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 
-from hvac.decision.calibration import RISK_FLOOR, Calibrator, fit_calibrator, running_maximum
+from hvac.decision.calibration import RISK_FLOOR, Calibrator, running_maximum
+from hvac.decision.calibrator_fit import fit_calibrator
 from hvac.errors import BundleError, SplitError
 
 LOGITS = st.floats(-30, 30)

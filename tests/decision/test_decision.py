@@ -11,12 +11,11 @@ import pyarrow as pa
 import pytest
 
 from hvac.decision.calibration import Calibrator
-from hvac.decision.decision import (
+from hvac.decision.decision import Decision, Scored
+from hvac.decision.fit_decisions import (
     CUT_MACHINES,
     FEW_UNITS,
-    Decision,
     DecisionConfig,
-    Scored,
     fit_decisions,
     on_grid,
 )

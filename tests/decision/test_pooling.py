@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from scipy.special import expit, logit
 
-from hvac.decision.calibration import Calibrator, fit_calibrator
+from hvac.decision.calibration import Calibrator
+from hvac.decision.calibrator_fit import fit_calibrator
 from hvac.decision.pooling import CalPart, correct, fit_calibrators
 
 

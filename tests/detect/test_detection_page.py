@@ -18,6 +18,7 @@ from hvac.detect.detector_differences import difference_notes
 from hvac.detect.figure_files import draw_detection_figures
 from hvac.detect.part_scores import Assessment, metrics_of
 from hvac.detect.sliding import SlidingConfig
+from hvac.words import read_texts
 from tests.detect.detect_example import SMALL, assessed, assessed_sines, clocked, small_fleet
 
 HISTORY = [
@@ -155,6 +156,5 @@ def test_every_text_exists_in_both_languages() -> None:
             else [leaf for branch in tree.values() for leaf in leaves(branch)]
         )
 
-    from hvac.detect.detection_texts import _texts
-
-    assert all(set(leaf) == {"en", "ja"} and all(leaf.values()) for leaf in leaves(_texts()))
+    texts = read_texts("hvac.detect", "texts.yaml")
+    assert all(set(leaf) == {"en", "ja"} and all(leaf.values()) for leaf in leaves(texts))

@@ -48,10 +48,9 @@ def test_window_with_too_few_observed_steps_is_not_judged() -> None:
     value_T = np.r_[np.ones(30), np.full(30, np.nan), np.ones(30)]
     series, judge = plain_series(value_T), WindowZScore(windows=SMALL)
     found = cut_series(series, SMALL)
-    assert found.known_B.tolist() == (found.observed_B >= 0.5).tolist()
-    assert (
-        np.isnan(judge.window_scores(series, found)).tolist() == (found.observed_B < 0.5).tolist()
-    )
+    held_B = np.array([np.isfinite(value_T[s : s + 20]).mean() >= 0.5 for s in found.start_B])
+    assert found.known_B.tolist() == found.scored_B.tolist() == held_B.tolist()
+    assert np.isnan(judge.window_scores(series, found)).tolist() == (~held_B).tolist()
     assert np.isnan(judge.step_scores(series, found)[42:48]).all()
     assert np.isfinite(fitted().step_scores(series, found)[:30]).all()
 
@@ -103,7 +102,7 @@ def test_score_is_known_when_the_last_window_that_counts_has_ended() -> None:
 def test_channels_show_values_raw_and_against_window_and_record() -> None:
     series = Series(**{**vars(noise(60)), "reference": Reference(2.0, 4.0)})
     config = SMALL.replace(channels=("raw", "window", "record"))
-    x_BL = raw_windows(series, np.array([0, 10]), 20)
+    x_BL = raw_windows(series.value_T, np.array([0, 10]), 20)
     x_BCL = shown(x_BL, series, config)
     assert x_BCL.shape == (2, 3, 20)
     np.testing.assert_allclose(x_BCL[:, 0], x_BL, rtol=1e-6)
@@ -111,7 +110,7 @@ def test_channels_show_values_raw_and_against_window_and_record() -> None:
     np.testing.assert_allclose(x_BCL[:, 2], (x_BL - 2) / 4, rtol=1e-5, atol=1e-6)
     moved = Series(**{**vars(series), "value_T": 3 * series.value_T + 50})
     np.testing.assert_allclose(
-        shown(raw_windows(moved, np.array([0, 10]), 20), moved, config)[:, 1],
+        shown(raw_windows(moved.value_T, np.array([0, 10]), 20), moved, config)[:, 1],
         x_BCL[:, 1],
         atol=1e-4,
     )
@@ -120,14 +119,18 @@ def test_channels_show_values_raw_and_against_window_and_record() -> None:
 def test_constant_window_shows_zeros() -> None:
     series = plain_series(np.full(30, 7.0))
     assert not shown(
-        raw_windows(series, np.array([0]), 20), series, SMALL.replace(channels=("window",))
+        raw_windows(series.value_T, np.array([0]), 20), series, SMALL.replace(channels=("window",))
     ).any()
 
 
 def test_record_channel_without_a_training_part_is_refused() -> None:
     series = noise(30)
     with pytest.raises(ConfigError, match="'record' needs a training part of record 'test-0'"):
-        shown(raw_windows(series, np.array([0]), 20), series, SMALL.replace(channels=("record",)))
+        shown(
+            raw_windows(series.value_T, np.array([0]), 20),
+            series,
+            SMALL.replace(channels=("record",)),
+        )
 
 
 def test_window_settings_out_of_range_are_refused() -> None:

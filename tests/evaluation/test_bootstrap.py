@@ -10,11 +10,11 @@ from hvac.evaluation.bootstrap import (
     exact_interval,
     interval,
     paired_difference,
-    replicate,
     unit_sums,
     unit_weights,
 )
 from hvac.evaluation.ranks import calibration_error, rank_metrics, sort_scores
+from tests.reference.ranking_oracle import recall_at, replicate
 
 
 def clustered(seed=0, units=40, windows=10):
@@ -51,7 +51,7 @@ def test_compiled_replicates_equal_metric_after_metric(weighted):
         "roc": replicate(lambda w_B: metrics.roc_auc(risk_B, y_B, w_B * own_B), weights).value_R,
         "pr": replicate(lambda w_B: metrics.pr_auc(risk_B, y_B, w_B * own_B), weights).value_R,
         "recall": replicate(
-            lambda w_B: metrics.recall_at(risk_B, y_B, w_B * own_B, share=0.1), weights
+            lambda w_B: recall_at(risk_B, y_B, w_B * own_B, share=0.1), weights
         ).value_R,
         "ece": replicate(lambda w_B: metrics.ece(risk_B, y_B, w_B * own_B), weights).value_R,
     }

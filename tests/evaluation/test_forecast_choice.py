@@ -58,7 +58,9 @@ def test_units_and_not_windows_are_the_samples() -> None:
 
 def test_figures_say_what_is_shown_and_how_it_stands_to_the_last_value() -> None:
     last, level = errors(1.5, 0), errors(1.2, 1)
-    one = ClassForecasts({"last_value": last, "level": level}, UNITS, "level", np.full_like(last, 0.9))
+    one = ClassForecasts(
+        {"last_value": last, "level": level}, UNITS, "level", np.full_like(last, 0.9)
+    )
     other = ClassForecasts(
         {"last_value": last, "level": level}, UNITS, "last_value", np.full_like(last, 0.8)
     )
@@ -70,5 +72,5 @@ def test_figures_say_what_is_shown_and_how_it_stands_to_the_last_value() -> None
     over = shown["over_last_value"]
     assert over["high"] is not None
     assert over["high"] < 0
-    assert shown["windows"] == 2 * len(UNITS)
+    assert shown["series"] == 2 * len(UNITS)
     assert forecast_figures({}, (30,)) == {}

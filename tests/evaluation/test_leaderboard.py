@@ -18,10 +18,10 @@ from hvac.evaluation.compared_windows import EvaluationSet, part_of, pooled
 from hvac.evaluation.comparison import evaluations
 from hvac.evaluation.leaderboard import (
     leaderboard,
-    pr_auc_by_horizon,
     standings,
 )
 from hvac.evaluation.leaderboard_csv import write_leaderboard_csv
+from hvac.evaluation.metrics import known_pr_auc
 from tests.evaluation.leaderboard_example import HORIZONS, REPLICATES, board, contender, trial
 
 VALIDATION = {"hybrid": 0.3, "fusion": 0.2, "gbdt_28": 0.6, "base_rate": 5.0}
@@ -90,7 +90,8 @@ def test_unknown_labels_have_no_say_in_the_choice() -> None:
     y_BH, known_BH = seen.windows.labels
     turned = replace(seen, windows=replace(seen.windows, y_BH=np.where(known_BH, y_BH, ~y_BH)))
     for judged in seen.risks.values():
-        assert pr_auc_by_horizon(seen, judged) == pr_auc_by_horizon(turned, judged)
+        pr_auc_H = known_pr_auc(judged.risk_BH, seen.windows)
+        np.testing.assert_array_equal(pr_auc_H, known_pr_auc(judged.risk_BH, turned.windows))
 
 
 # What the test part says
@@ -229,8 +230,8 @@ def test_validation_of_several_seeds_is_their_mean() -> None:
     made = leaderboard(
         trial(noise, seed=2), seen, contenders, default="hybrid", replicates=REPLICATES
     )
-    each = [pr_auc_by_horizon(seen, judged) for judged in seen.risks.values()]
-    expected = {str(h): np.mean([one[h] for one in each]) for h in HORIZONS}
+    by_seed = [known_pr_auc(judged.risk_BH, seen.windows) for judged in seen.risks.values()]
+    expected = dict(zip(map(str, HORIZONS), np.mean(by_seed, axis=0), strict=True))
     assert made["rows"][0]["validation"]["pr_auc"] == pytest.approx(expected)
 
 

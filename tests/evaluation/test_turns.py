@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from hvac.evaluation import metrics
-from hvac.evaluation.bootstrap import replicate, unit_weights
+from hvac.evaluation.bootstrap import unit_weights
 from hvac.evaluation.compared_windows import EvaluationSet, ModelRisks, part_of, pooled
 from hvac.evaluation.comparison import evaluations
 from hvac.evaluation.evaluation_means import compare
@@ -17,6 +17,7 @@ from hvac.evaluation.horizon_figures import RANKING
 from hvac.evaluation.leaderboard import IN_TURNS, SHOWN, standings
 from hvac.evaluation.model_metrics import Evaluation
 from tests.evaluation.leaderboard_example import HORIZONS, contender, trial
+from tests.reference.ranking_oracle import lift_at, recall_at, replicate
 
 REPLICATES = 30
 NOISE = {"good": 0.2, "poor": 0.8}
@@ -49,8 +50,8 @@ def test_ranking_is_the_mean_over_turns_weighted_by_their_positives(found: Evalu
     plain = {
         "pr_auc": metrics.pr_auc,
         "roc_auc": metrics.roc_auc,
-        "recall_10": lambda risk_B, y_B: metrics.recall_at(risk_B, y_B, share=0.1),
-        "lift_5": lambda risk_B, y_B: metrics.lift_at(risk_B, y_B, share=0.05),
+        "recall_10": lambda risk_B, y_B: recall_at(risk_B, y_B, share=0.1),
+        "lift_5": lambda risk_B, y_B: lift_at(risk_B, y_B, share=0.05),
     }
     for h, horizon in enumerate(HORIZONS):
         rows = [known(turn, h) for turn in turns()]

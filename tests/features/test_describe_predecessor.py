@@ -31,9 +31,8 @@ def made(x_BL: np.ndarray) -> Windows:
     rows = len(x_BL)
     ids = {"facility_id": ["seed"] * rows, "equipment_id": [f"E{k}" for k in range(rows)],
            "point_id": ["value"] * rows, "end_date": [None] * rows}  # fmt: skip
-    nothing = np.zeros((rows, 0))
     batch = PredecessorBatch(
-        pa.table(ids, schema=PREDECESSOR_IDS), x_BL, np.zeros((rows, 3)), nothing, (), None, {}
+        pa.table(ids, schema=PREDECESSOR_IDS), x_BL, np.zeros((rows, 3)), None, {}
     )
     windows, _ = predecessor_windows(predecessor_table(batch, first_row=0), RECIPE, AllTrain())  # type: ignore[arg-type]
     return windows

@@ -14,7 +14,8 @@ import pyarrow as pa
 from hvac.certainty.certainty import fit_certainty
 from hvac.decision.abstain_config import AbstainConfig
 from hvac.decision.calibration import bent
-from hvac.decision.decision import Decision, DecisionConfig, Scored, fit_decisions
+from hvac.decision.decision import Decision, Scored
+from hvac.decision.fit_decisions import DecisionConfig, fit_decisions
 from hvac.explain.background import choose_background
 from hvac.explain.past_cases import choose_cases
 from hvac.features.context import ContextSpec

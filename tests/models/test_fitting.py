@@ -20,7 +20,7 @@ from hvac.models.fit_rows import Counts, Rows, count
 from hvac.models.fittable import Network
 from hvac.models.fitting import FitState, Workers, fit_network
 from hvac.models.hybrid import Hybrid, HybridClassifier, HybridConfig, Stack
-from hvac.models.losses import focal_loss
+from hvac.models.losses import focal_terms
 from hvac.models.network import Shape
 from tests.models.models_example import bundle, packaged_encoder, windows
 
@@ -226,7 +226,8 @@ def plain_fit(
     )
     alpha = 1 - float(y_B.mean()) if setting.alpha == "balanced" else None
     for _ in range(setting.epochs):
-        loss = focal_loss(classifier(input_BN), y_B, gamma=setting.gamma, alpha=alpha)
+        terms_B = focal_terms(classifier(input_BN), y_B, gamma=setting.gamma, alpha=alpha)
+        loss = terms_B.mean()
         optimiser.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(classifier.parameters(), setting.clip)

@@ -149,11 +149,6 @@ def test_days_are_those_of_the_whole_record(tmp_path: Path) -> None:
     assert build(tmp_path).days == (FIRST, FIRST + 99)
 
 
-def test_limits_are_noticed(tmp_path: Path) -> None:
-    assert not build(tmp_path).has_limits
-    assert build(tmp_path, limited=3).has_limits
-
-
 def test_registry_is_the_same_after_save_and_load(tmp_path: Path) -> None:
     found = build(tmp_path, equipment=REGISTER, events=EVENTS)
     found.save(tmp_path)

@@ -17,7 +17,6 @@ from hvac.panel.windows import (
     OK,
     Cut,
     WindowConfig,
-    candidate_days,
     cut,
     fit_scale,
     learning_days_left,
@@ -354,16 +353,6 @@ def test_panel_is_not_changed_by_cutting() -> None:
 
 
 # Candidates and configuration
-
-
-@pytest.mark.parametrize("stride", [1, 7, 30])
-def test_candidate_days_are_calendar_days_shared_by_all_units(stride: int) -> None:
-    found = candidate_days(panel_of(series(noise(200))), stride)
-    assert (found % stride == 0).all()
-    assert (np.diff(found) == stride).all()
-    assert found[-1] <= FIRST + 199
-    assert found[-1] > FIRST + 199 - stride
-    assert found[0] >= FIRST
 
 
 @pytest.mark.parametrize(

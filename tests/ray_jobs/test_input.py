@@ -15,11 +15,11 @@ import yaml
 
 from hvac.errors import ConfigError, HvacError, InputError, SplitError
 from hvac.simulate.fleet import simulate
-from hvac.simulate.fleet_files import write_inspection_csv
 from hvac.simulate.simulate_config import SimulateConfig
 from ray_jobs import evaluate, featurize, ingest, score, train
 from ray_jobs.run.command import root_of
 from ray_jobs.run.run_config import RunConfig, load_run
+from tests.simulate.inspection_csv import write_inspection_csv
 
 DAYS = 700
 START = dt.date(2021, 1, 1)

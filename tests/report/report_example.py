@@ -374,6 +374,25 @@ def _metrics() -> dict[str, Any]:
             }
             for place, h in enumerate(BASE)
         },
+        "now": {
+            "end_date": "2026-03-31",
+            "equipment": 120,
+            "alarms": 1,
+            "soon": 1,
+            "rows": [
+                {
+                    "facility_id": "大阪-02",
+                    "equipment_id": "<b>P-7</b>",
+                    "class_name": "pump",
+                    "risks": dict.fromkeys(BASE, 0.61),
+                    "alarms": list(BASE),
+                    "why": {
+                        "en": "vibration is higher than usual",
+                        "ja": "vibration が普段より高い",
+                    },
+                }
+            ],
+        },
         "forecast_methods": {"AHU": "encoder", "冷凍機": "last_value", "pump": "encoder"},
         "slices": slices(),
         "unseen": unseen(),

@@ -230,7 +230,7 @@ def test_facility_with_few_events_shows_counts_and_no_figures(
     metrics: dict[str, Any], tmp_path: Path
 ) -> None:
     text = section_of(written(metrics, tmp_path), "facilities", "en")
-    assert "<b>fukuoka</b> 3 too few to judge" + 8 * " –" + " All facilities 86 6.2%" in text
+    assert "<b>fukuoka</b> 3 too few to tell" + 8 * " –" + " All facilities 86 6.2%" in text
     share = example.unseen()["facilities"]["tokyo-01"]["hybrid"]["30"]["pr_auc"]["value"]
     assert re.search(rf"tokyo-01 44 6\.2% \[5\.6%, 6\.8%\] {share:.3f} ", text)
     assert "tokyo-01 40 44 its own" in text

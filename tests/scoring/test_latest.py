@@ -249,9 +249,16 @@ def names(entries: list[dict[str, Any]]) -> list[str]:
 
 def test_ranking_is_by_the_risk_within_the_shortest_horizon_then_the_next() -> None:
     entries = ranked(
-        unit("low", 0.1, 0.8, 0.9), unit("high", 0.3, 0.3, 0.3), unit("mid", 0.1, 0.85, 0.85)
+        unit("low", 0.1, 0.3, 0.4), unit("high", 0.3, 0.3, 0.3), unit("mid", 0.1, 0.35, 0.35)
     )
     assert names(entries) == ["high", "mid", "low"]
+
+
+def test_what_alarms_comes_first_and_sooner_alarms_before_later_ones() -> None:
+    entries = ranked(
+        unit("calm", 0.4, 0.4, 0.4), unit("later", 0.1, 0.8, 0.9), unit("sooner", 0.6, 0.6, 0.6)
+    )
+    assert names(entries) == ["sooner", "later", "calm"]
 
 
 def test_units_without_a_score_come_last_whatever_the_risks() -> None:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import uvicorn
@@ -16,9 +16,11 @@ import yaml
 from fastapi.testclient import TestClient
 
 from hvac.panel.grid import Unit
+from hvac.scoring.latest_rows import RankedUnit
 from serve.http.api import make_api
 from serve.http.chart import Drawing, draw_chart
 from serve.http.door import Door
+from serve.http.list_view import Asked, list_view
 from serve.keys import make_key
 from serve.service import Service
 from tests.serve.browser_example import Browser, browser
@@ -281,3 +283,40 @@ def test_key_of_one_facility_shows_only_that_facility(service: Service) -> None:
         shown = client.get("/", auth=("anyone", key), headers={"accept": "text/html"})
         assert "/facility/F2" in shown.text
         assert "F1" not in shown.text
+
+
+def test_a_machine_whose_alarm_is_new_is_marked_and_its_trend_drawn(tmp_path: Path) -> None:
+    service = scored(service_of(tmp_path))
+    alarmed = next(entry for entry in service.ranking() if any(entry["alarms"].values()))
+    unit = Unit(alarmed["facility_id"], alarmed["equipment_id"])
+    last = service.store.last_day()
+    assert last is not None
+    with client_of(service) as client:
+        before = client.get("/equipment", params={"lang": "en"}).text
+        assert 'class="tag new"' not in before
+        assert 'class="trend"' not in before
+        past = [(*unit, "", h, last - 7, 0.01, 0, "b") for h in alarmed["risks"]]
+        service.store.take_history(past)
+        after = client.get("/equipment", params={"lang": "en"}).text
+        assert after.count('class="tag new"') == 1
+        assert after.count('class="trend"') == 1
+        only = client.get("/equipment", params={"lang": "en", "new": "1"}).text
+        assert only.count('scope="row"') == 1
+        csv = client.get("/ranking.csv", params={"lang": "en", "new": "1"}).text
+        assert len(csv.strip().splitlines()) == 2
+        assert unit.equipment_id in csv
+
+
+def test_lists_are_ordered_by_a_horizon_and_shown_a_page_at_a_time() -> None:
+    entries = [listed(f"E{n:03}", {30: n / 200, 90: 1 - n / 200}) for n in range(150)]
+    first = list_view(None, entries, {}, Asked(by=90))
+    assert [row.entry["equipment_id"] for row in first["rows"][:2]] == ["E000", "E001"]
+    assert (len(first["rows"]), first["last"], first["fitting"]) == (100, 100, 150)
+    second = list_view(None, entries, {}, Asked(by=30, first=101))
+    assert second["rows"][-1].entry["equipment_id"] == "E000"
+    assert (len(second["rows"]), second["rows"][0].rank) == (50, 101)
+
+
+def listed(name: str, risks: dict[int, float]) -> RankedUnit:
+    entry = {"facility_id": "F", "equipment_id": name, "class": "ahu", "risks": risks}
+    return cast(RankedUnit, {**entry, "alarms": dict.fromkeys(risks, False), "unsure": []})

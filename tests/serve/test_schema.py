@@ -19,6 +19,7 @@ from hvac.panel.grid import Unit
 from serve.memory import schema
 from serve.memory.database import Database
 from serve.memory.store import KeyRow, Store, UnitRow
+from serve.memory.store_predictions import PastRisk
 from serve.memory.store_tables import METADATA, VERSION_TABLE
 
 # serve/store.sql as it was in schema 2, less the three tables that schema 1 had not
@@ -183,7 +184,7 @@ def test_store_taken_over_is_read_and_written(url: str, only: str) -> None:
     assert store.readings(E1)["value"].to_pylist() == [20.5]
     assert store.events(E1) == [(*E1, "failure", 18000, 18002, "")]
     assert store.predictions() == [{"risk": 0.25}]
-    assert store.history(E1) == [(19000, "", 30, 0.25, True)]
+    assert store.recent(0, *E1) == [PastRisk(E1, 19000, "", 30, 0.25, True)]
     assert store.api_keys() == [KeyRow("abc", "plant", "F1", "push")]
     assert store.pushed() == {tuple(E1)}
     assert store.claim_stale(10) == [(E2, 3)]

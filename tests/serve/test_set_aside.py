@@ -137,7 +137,7 @@ def test_page_and_api_of_a_unit_set_aside_say_why_in_both_languages(tmp_path: Pa
         english, japanese = (
             client.get(f"/equipment/F2/bad?lang={name}").text for name in ("en", "ja")
         )
-    assert "cannot be judged" in english
+    assert "cannot be scored" in english
     assert "no bundle scores" in english
     assert "判定できません" in japanese
 

@@ -100,7 +100,7 @@ def test_predictions_come_back_and_history_keeps_one_row_per_window(
     rows = store.predictions("F1", "E1")
     assert [row["horizon"] for row in rows] == [30, 60, 90]
     assert [row["risk"] for row in rows] == [row["risk"] for row in latest[:3]]
-    assert len(store.history(E1)) == 3
+    assert len(store.recent(0, *E1)) == 3
 
 
 def test_equipment_set_aside_has_no_predictions_until_it_is_scored(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import csv
+import datetime as dt
 from datetime import date
 from pathlib import Path
 
@@ -15,7 +15,7 @@ import pytest
 from hvac.errors import ConfigError
 from hvac.simulate.catalogue import KINDS
 from hvac.simulate.fleet import Fleet, simulate, simulate_facilities
-from hvac.simulate.fleet_files import write_canonical, write_inspection_csv
+from hvac.simulate.fleet_files import write_canonical
 from hvac.simulate.simulate_config import SimulateConfig
 
 SMALL = SimulateConfig(facilities=2, equipment_per_class=3, classes=("chiller", "pump"), days=200)
@@ -310,32 +310,12 @@ def test_written_files_read_back_as_the_fleet(tmp_path: Path) -> None:
     assert pq.read_table(tmp_path / "equipment.parquet").equals(whole.equipment)
 
 
-def test_the_inspection_record_is_cp932_with_its_headers_and_its_untidiness(tmp_path: Path) -> None:
-    fleet = simulate(SMALL.replace(days=60, classes=("pump",)))
-    big = fleet.readings.set_column(4, "value", pa.compute.multiply(fleet.readings["value"], 10.0))
-    write_inspection_csv(fleet._replace(readings=big), tmp_path / "record.csv")
-    with (tmp_path / "record.csv").open(encoding="cp932", newline="") as file:
-        header, *rows = list(csv.reader(file))
-    names = (
-        "点検ID,共通分類コード,テナントid,設備id,チェック項目id,上限値,下限値,実施日時,実施結果の値"
-    )
-    assert ",".join(header) == names
-    typed = [row[-1] for row in rows]
-    assert {"－", "欠測", ""} <= set(typed)
-    assert any("," in value for value in typed)
-    assert any(value.startswith(tuple("１２３４５６７８９")) for value in typed)
-    assert all(row[7].split()[0].count("/") == 2 for row in rows)
-    assert any(row[7].startswith("2021/4/1 ") for row in rows)
-
-
-def test_the_inspection_record_holds_every_reading(tmp_path: Path) -> None:
-    fleet = simulate(SMALL.replace(days=30, facilities=1))
-    write_inspection_csv(fleet, tmp_path / "record.csv")
-    frame = pd.read_csv(tmp_path / "record.csv", encoding="cp932", dtype=str, keep_default_na=False)
-    plain = frame["実施結果の値"].str.normalize("NFKC").str.replace("−", "-").str.replace(",", "")
-    frame = frame.assign(value=pd.to_numeric(plain, errors="coerce")).dropna(subset="value")
-    frame["date"] = pd.to_datetime(frame["実施日時"], format="%Y/%m/%d %H:%M").dt.date
-    wanted = fleet.readings.to_pandas().sort_values([*SERIES, "date"])
-    found = frame.sort_values(["テナントid", "設備id", "チェック項目id", "date"])
-    assert found["date"].tolist() == wanted["date"].tolist()
-    np.testing.assert_allclose(found["value"], wanted["value"])
+def test_a_record_that_ends_yesterday_is_dated_once() -> None:
+    config = SMALL.replace(until="yesterday", days=30)
+    fixed = config.dated()
+    today = dt.datetime.now().astimezone().date()
+    assert fixed.start + dt.timedelta(days=30) in (today, today - dt.timedelta(days=1))
+    assert fixed.dated() == fixed
+    last = max(simulate(fixed).readings["date"].to_pylist())
+    assert last == fixed.start + dt.timedelta(days=29)
+    assert SMALL.dated() is SMALL
