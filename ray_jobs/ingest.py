@@ -22,10 +22,13 @@ import ray
 
 from hvac.cells import write_table_csv
 from hvac.errors import InputError
+from hvac.panel.grid import Unit
+from hvac.panel.joins import units_of
 from hvac.panel.partitions import bucket_keys, part_keys
 from hvac.panel.registering import build_registry
 from hvac.panel.registry import Registry
 from hvac.panel.series_table import joined_series
+from hvac.panel.shared_files import notes_on_shared, require_apart, shared_machines
 from hvac.readings.accepted import id_text
 from hvac.readings.file_notes import NAMED_FILES, notes_on_passed_over, notes_on_rejects
 from hvac.readings.files import open_table
@@ -147,10 +150,13 @@ def _ingest(
         months=kept_tables(panel, keys, "months"),
     )
     registry.save(panel)
+    shared: dict[Unit, list[str]] = {}
     if not source.ready_windows:
-        counts |= count_overlaps(
-            panel, {key: kept_tables(panel, [key], "series") for key in keys}, per_facility
-        )
+        series = {key: kept_tables(panel, [key], "series") for key in keys}
+        counts |= count_overlaps(panel, series, per_facility)
+        units = {path: set(units_of(series[key])) for key, path in keys.items()}
+        shared = shared_machines(source, units)
+        require_apart(shared, counts, readings=counts["read"])
     rejected = _write_rejects(workspace, kept_tables(panel, keys, "rejects"), registry)
     buckets = bucket_keys(registry, part_keys(panel), per_facility)
     facts = {**registry.summary(), **_readings_summary(counts), "rejected": rejected}
@@ -158,6 +164,7 @@ def _ingest(
         *_file_warnings(source, panel, keys),
         *notes_on_files(source, _notes(panel, keys)),
         *registry.notes,
+        *notes_on_shared(shared),
     ]
     warnings += notes_on_counts(counts)
     for sentence in warnings:

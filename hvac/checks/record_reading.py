@@ -7,7 +7,7 @@ setting were there, so that one look shows the faults behind it too.
 from __future__ import annotations
 
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -17,9 +17,11 @@ import pyarrow as pa
 from hvac.checks.faults import Fault, joined_by_cause, noted, stopping
 from hvac.errors import InputError
 from hvac.panel.daily_readings import count_overlap
+from hvac.panel.grid import Unit
 from hvac.panel.registering import build_registry
 from hvac.panel.registry import Registry
 from hvac.panel.series_table import joined_series, series_table
+from hvac.panel.shared_files import notes_on_shared, require_apart, shared_machines
 from hvac.panel.spans import readings_by_month
 from hvac.readings.file_notes import notes_on_passed_over
 from hvac.readings.gate import (
@@ -105,8 +107,23 @@ def read_all_tables(source: SourceConfig, *, by_class: bool, min_point_share: fl
     )
     record.rejects = pa.concat_tables([record.rejects, record.registry.rejects])
     record.counts |= count_overlap(record.readings)
+    record.faults += _shared(record)
     record.faults += noted([*_untold(record, record.registry), *notes_on_counts(record.counts)])
     return record
+
+
+def _shared(record: ReadRecord) -> list[Fault]:
+    """Return what there is to tell of machines that several files hold."""
+    pairs: dict[str, set[Unit]] = defaultdict(set)
+    ids = record.readings.group_by(["file", *Unit._fields]).aggregate([]).to_pylist()
+    for row in sorted(ids, key=lambda row: row["file"]):
+        pairs[row["file"]].add(Unit(row["facility_id"], row["equipment_id"]))
+    shared = shared_machines(record.source, pairs)
+    try:
+        require_apart(shared, record.counts, readings=record.readings.num_rows)
+    except InputError as error:
+        return [stopping(str(error))]
+    return noted(notes_on_shared(shared))
 
 
 def _untold(record: ReadRecord, registry: Registry) -> list[str]:

@@ -17,6 +17,7 @@ from hvac.report.check_page import write_check_page
 from tests.checks.tables_example import DAYS, MACHINES, Tables, checked, texts
 
 ROOT = Path(__file__).parents[2]
+OWN = {"facility_id": "S1", "equipment_id": "AHU-01"}
 
 
 def test_check_finds_nothing_in_a_record_without_a_fault(tmp_path: Path) -> None:
@@ -266,3 +267,19 @@ def test_check_finds_the_fault_of_a_shared_case(
         assert texts(check) == ""
     if name == "02-sentinel":
         assert 500 < check.read.counts["missing"] < 580
+
+
+def test_two_files_that_read_as_one_machine_stop_until_paths_tell_them_apart(
+    tmp_path: Path,
+) -> None:
+    tables = Tables()
+    for machine, rows in tables.readings.groupby("equipment_id"):
+        wide = rows.pivot(index="date", columns="point_id", values="value")
+        (tmp_path / "S1").mkdir(exist_ok=True)
+        wide.to_csv(tmp_path / "S1" / f"{machine}.csv")
+    source = tables.write(tmp_path).replace(readings=str(tmp_path / "S1"), format="wide", wide=OWN)
+    merged = texts(checked(source.replace(min_matching=0.0)), "stops")
+    assert "source.path_pattern" in merged
+    assert "differ for the same moment" in merged
+    pattern = r"(?P<facility_id>[^/]+)/(?P<equipment_id>[^/]+)\.csv$"
+    assert texts(checked(source.replace(wide={}, path_pattern=pattern))) == ""
