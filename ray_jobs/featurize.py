@@ -54,6 +54,7 @@ TABLE = 6
 # those that are left when others are lost) no task would ever start. A hundredth keeps them off
 # nodes without CPUs, and ten leave room.
 ENCODER_CPUS, TASK_CPUS = 0.01, 0.9
+ENCODER_BYTES = 450 * 2**20  # measured: 423 MiB; without it Ray warns of each encoder
 
 
 def run(config: RunConfig) -> FeaturizeRecord:
@@ -180,6 +181,7 @@ def _embedding(config: RunConfig, buckets: int, tasks: dict[str, Any]) -> dict[s
         "fn_constructor_args": encoder,
         "compute": ray.data.ActorPoolStrategy(min_size=encoders, max_size=encoders),
         "resources": settings.encoder_resources,
+        "memory": ENCODER_BYTES,
         **({"num_gpus": gpus} if gpus else {"num_cpus": ENCODER_CPUS}),
     }
 

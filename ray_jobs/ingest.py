@@ -24,6 +24,7 @@ from hvac.cells import write_table_csv
 from hvac.errors import InputError
 from hvac.panel.grid import Unit
 from hvac.panel.joins import units_of
+from hvac.panel.names import save_names
 from hvac.panel.partitions import bucket_keys, part_keys
 from hvac.panel.registering import build_registry
 from hvac.panel.registry import Registry
@@ -39,6 +40,7 @@ from hvac.readings.gate import (
     require_rows,
     source_files,
 )
+from hvac.readings.names_table import read_names
 from hvac.readings.notation_notes import SENTENCES, notes_on_counts, notes_on_files
 from hvac.readings.table_paths import file_stamp, table_files
 from hvac.readings.text_values import Column
@@ -83,7 +85,8 @@ def run(config: RunConfig) -> IngestRecord:
     files = source_files(source)
     stamps = {path: file_stamp(path) for path in files}
     others: list[str] = []
-    for name, given in (("events", source.events), ("equipment", source.equipment)):
+    tables = (("events", source.events), ("equipment", source.equipment), ("names", source.names))
+    for name, given in tables:
         others += map(file_stamp, table_files(given, f"source.{name}"))
     settings = source.model_dump(mode="json")
     key = content_key(
@@ -113,7 +116,13 @@ def _simulated(config: RunConfig, workspace: Workspace) -> SourceConfig:
 
     run_step(workspace, SimulateRecord, content_key(fleet.model_dump(mode="json")), work)
     events, equipment = (str(folder / f"{name}.parquet") for name in ("events", "equipment"))
-    return SourceConfig(readings=str(folder / "readings"), events=events, equipment=equipment)
+    names = folder / "names.csv"
+    return SourceConfig(
+        readings=str(folder / "readings"),
+        events=events,
+        equipment=equipment,
+        names=str(names) if names.exists() else None,
+    )
 
 
 def _ingest(
@@ -123,7 +132,7 @@ def _ingest(
     if not (panel / LAYOUT).exists():
         remove_tree(panel)  # of an earlier version, or begun and left
     per_facility = _buckets_each(config, source, list(stamps), panel)
-    rules = source.model_dump(mode="json", exclude={"readings", "events", "equipment"})
+    rules = source.model_dump(mode="json", exclude={"readings", "events", "equipment", "names"})
     keys = {
         content_key(rules, per_facility, path, stamp, UNITS): path for path, stamp in stamps.items()
     }
@@ -150,6 +159,7 @@ def _ingest(
         months=kept_tables(panel, keys, "months"),
     )
     registry.save(panel)
+    save_names(read_names(source), panel)
     shared: dict[Unit, list[str]] = {}
     if not source.ready_windows:
         series = {key: kept_tables(panel, [key], "series") for key in keys}

@@ -23,6 +23,7 @@ import ray
 
 from hvac.days import EPOCH
 from hvac.errors import InputError
+from hvac.panel.names import load_names
 from hvac.panel.windows import LEARNING
 from hvac.scoring.bundle import Bundle
 from hvac.scoring.latest import LATEST
@@ -214,7 +215,8 @@ def publish_latest(
             writer.write_table(table)
             ranked += table.select(RANKED).to_pylist()
     entries = ranking(ranked, last_day=EPOCH + dt.timedelta(days=last_day))
-    write_ranking(entries, workspace.root / "latest_ranking.csv", config.language)
+    names = load_names(workspace.panel)
+    write_ranking(entries, workspace.root / "latest_ranking.csv", config.language, names)
     add_newest_scores(workspace, config, entries)
     return entries
 

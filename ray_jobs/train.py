@@ -42,6 +42,7 @@ from ray_jobs.assess.window_samples import ShownForecast, shown_forecasts
 from ray_jobs.fit.torch_run import fit_by_workers
 from ray_jobs.fit.train_worker import fit_worker
 from ray_jobs.run.command import main
+from ray_jobs.run.progress import finished
 from ray_jobs.run.records import FeaturizeRecord, TrainRecord
 from ray_jobs.run.run_config import RunConfig
 from ray_jobs.run.workspace import Workspace, run_step, workspace_of
@@ -190,7 +191,7 @@ def _fit_classes(
                 config.decision.folds,
             )
         )
-    return dict(zip(recipes, ray.get(refs), strict=True))
+    return dict(zip(recipes, finished("train", "classes", refs), strict=True))
 
 
 def _fit_class(

@@ -80,6 +80,11 @@ class ServeConfig(Config):
         return place(self.workspace / "peers")
 
     @property
+    def panel_folder(self) -> AnyPath:
+        """Return the folder in which the batch jobs keep the registry and display names."""
+        return place(self.workspace / "panel")
+
+    @property
     def simulated(self) -> bool:
         """Tell whether the batch jobs simulated the readings."""
         return (place(self.workspace) / "steps" / "simulate.json").exists()

@@ -35,6 +35,7 @@ from hvac.readings.gate import (
     read_readings,
     source_files,
 )
+from hvac.readings.names_table import read_names
 from hvac.readings.notation_notes import notes_on_counts, notes_on_files
 from hvac.readings.sources import SourceConfig
 
@@ -210,7 +211,7 @@ def _guesses(source: SourceConfig, notes: dict[str, tuple[str, ...]]) -> list[st
     try:
         return notes_on_files(source, notes)
     except InputError:
-        return notes_on_files(source.replace(events=None, equipment=None), notes)
+        return notes_on_files(source.replace(events=None, equipment=None, names=None), notes)
 
 
 def _read_on(
@@ -256,6 +257,7 @@ def _usable_tables(record: ReadRecord) -> SourceConfig:
     readers: dict[str, Callable[[SourceConfig], SourceConfig]] = {
         "events": lambda source: (read_events(source), source)[1],
         "equipment": lambda source: (read_equipment(source), source)[1],
+        "names": lambda source: (read_names(source), source)[1],
     }
     for name, read in readers.items():
         usable = _read_on(read, source, f"source.{name}", refusals)

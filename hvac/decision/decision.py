@@ -1,4 +1,4 @@
-"""From scores to risks and alarms: what a class and its facilities were given, and what it rests on.
+"""Calibrators and thresholds of a class and its facilities, and how they turn scores into risks.
 
 Legend: B windows, H horizons.
 """

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from hvac.explain.reason import COVERAGE, HISTORY, LIMITS, POINT, PastCase, Reason
+from hvac.panel.names import NO_NAMES, Names
 from hvac.words import Texts, read_texts, short_number
 
 AS_USUAL: Final = 0.5  # spreads: a mean nearer to its usual level than that stands at it
@@ -33,13 +34,13 @@ def strength(reason: Reason) -> str:
     return "clear" if size >= CLEAR else "slight"
 
 
-def reason_headline(reason: Reason, language: str) -> str:
+def reason_headline(reason: Reason, language: str, names: Names = NO_NAMES) -> str:
     """Write a reason in short: which point, which way, how far; not since when, nor its peers."""
-    return reason_sentence(reason._replace(since=None, over_peers=None), language)
+    return reason_sentence(reason._replace(since=None, over_peers=None), language, names)
 
 
-def reason_sentence(reason: Reason, language: str) -> str:
-    """Write a reason as a sentence without a full stop.
+def reason_sentence(reason: Reason, language: str, names: Names = NO_NAMES) -> str:
+    """Write a reason as a sentence without a full stop; points by their names and units.
 
     >>> worn = Reason("vibration", "point", 1.1, now=4.21, usual=2.4, moved=3.0)
     >>> reason_sentence(worn, "en")
@@ -47,11 +48,11 @@ def reason_sentence(reason: Reason, language: str) -> str:
     """
     words = reason_words(language)
     if reason.about == POINT:
-        return _of_point(reason, words)
+        return _of_point(reason, words, names)
     if reason.about == HISTORY:
-        return _of_history(reason, words)
+        return _of_history(reason, words, names)
     if reason.about == LIMITS:
-        return _of_limits(reason, words)
+        return _of_limits(reason, words, names)
     if reason.about == COVERAGE:
         if reason.share is None:
             return words("coverage.unknown")
@@ -61,13 +62,15 @@ def reason_sentence(reason: Reason, language: str) -> str:
     return words("season_and_age.known", years=f"{reason.days / DAYS_A_YEAR:.1f}")
 
 
-def _of_point(reason: Reason, words: Texts) -> str:
+def _of_point(reason: Reason, words: Texts, names: Names) -> str:
+    point = names.shown("point", reason.player, words.language)
     if reason.now is None or reason.usual is None or reason.moved is None:
-        return words("point.unknown", point=reason.player)
+        return words("point.unknown", point=point)
+    unit = names.unit(reason.player)
     values = {
-        "point": reason.player,
-        "now": short_number(reason.now),
-        "usual": short_number(reason.usual),
+        "point": point,
+        "now": short_number(reason.now) + unit,
+        "usual": short_number(reason.usual) + unit,
     }
     moved = abs(reason.moved) >= AS_USUAL
     if reason.log_odds < 0:
@@ -79,11 +82,11 @@ def _of_point(reason: Reason, words: Texts) -> str:
     parts = [words("point.higher" if reason.moved > 0 else "point.lower", **values)]
     if reason.since is not None:
         parts.append(words("point.since", date=_day(reason.since, words.language)))
-    gap = _gap(reason, words)
+    gap = _gap(reason, words, unit)
     return words("separator").join([*parts, gap] if gap else parts)
 
 
-def _gap(reason: Reason, words: Texts) -> str:
+def _gap(reason: Reason, words: Texts, unit: str) -> str:
     """Return how far a point lies from its peers; nothing where that is little or unknown."""
     if reason.over_peers is None or not reason.moved or reason.now is None or reason.usual is None:
         return ""
@@ -91,25 +94,28 @@ def _gap(reason: Reason, words: Texts) -> str:
     if abs(reason.over_peers) < LEAST_GAP * spread:
         return ""
     side = "point.above_peers" if reason.over_peers > 0 else "point.below_peers"
-    return words(side, gap=short_number(abs(reason.over_peers)))
+    return words(side, gap=short_number(abs(reason.over_peers)) + unit)
 
 
 def _day(day: dt.date, language: str) -> str:
     return f"{day.month}月{day.day}日" if language == "ja" else f"{day.day} {day:%b}"
 
 
-def _of_history(reason: Reason, words: Texts) -> str:
+def _of_history(reason: Reason, words: Texts, names: Names) -> str:
     if reason.event is None or reason.days is None:
         return words("history.none")
-    event = words.name("event", reason.event)
+    named = names.shown("event", reason.event, words.language)
+    event = words.name("event", reason.event) if named == reason.event else named
     parts = [words("history.event", event=event, days=round(reason.days))]
     if reason.in_a_year is not None:
         parts.append(words("history.count", count=round(reason.in_a_year)))
     return words("separator").join(parts)
 
 
-def _of_limits(reason: Reason, words: Texts) -> str:
-    point = reason.point or words("limits.some_point")
+def _of_limits(reason: Reason, words: Texts, names: Names) -> str:
+    point = words("limits.some_point")
+    if reason.point is not None:
+        point = names.shown("point", reason.point, words.language)
     if reason.share is not None and reason.share < 0:
         return words("limits.outside", point=point)
     if reason.days is not None:
@@ -119,10 +125,10 @@ def _of_limits(reason: Reason, words: Texts) -> str:
     return words("limits.unknown")
 
 
-def reasons_line(reasons: Sequence[Reason], language: str) -> str:
+def reasons_line(reasons: Sequence[Reason], language: str, names: Names = NO_NAMES) -> str:
     """Write the reasons for a risk in one line, strongest first; nothing where there is none."""
     in_favour = [reason for reason in reasons if reason.log_odds > 0]
-    return " / ".join(reason_sentence(reason, language) for reason in in_favour)
+    return " / ".join(reason_sentence(reason, language, names) for reason in in_favour)
 
 
 def aspects_words(aspects: Sequence[str], language: str) -> str:

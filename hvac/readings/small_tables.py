@@ -92,6 +92,7 @@ class SmallTable:
     ) -> None:
         self.source = source
         setting = "source.events" if "kind" in required else "source.equipment"
+        setting = "source.names" if "of" in required else setting
         file = open_table(path, source, setting=setting)
         self.names = _names(file, source, required, optional)
         others = [name for name in file.columns if name and file.columns.count(name) == 1]

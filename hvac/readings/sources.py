@@ -62,6 +62,8 @@ class SourceConfig(Config):
     """File, folder, glob or URL of the event log; none: there are no events."""
     equipment: str | tuple[str, ...] | None = None
     """File, folder, glob or URL of the equipment register; none: nothing but ids is known."""
+    names: str | tuple[str, ...] | None = None
+    """File, folder, glob or URL of display names; none: ids are shown."""
     columns: dict[str, str] = Field(default_factory=dict)
     """The file's names of columns by ours, such as `{value: 測定値}`."""
     path_pattern: Annotated[str | None, AfterValidator(_path_pattern)] = None

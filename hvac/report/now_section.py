@@ -9,6 +9,7 @@ from typing import Final, TypedDict
 from hvac.explain.reason import reason_of
 from hvac.explain.wording import reason_sentence
 from hvac.json_values import branch
+from hvac.panel.names import NO_NAMES, Names
 from hvac.report.view import Block, Cell, Note, Row, Table, View, number, show
 from hvac.scoring.latest_rows import RankedUnit
 from hvac.scoring.worklist import is_sure_alarm, sure_horizons
@@ -41,7 +42,7 @@ class Now(TypedDict):
     rows: list[NowRow]
 
 
-def now_of(entries: Sequence[RankedUnit]) -> Now:
+def now_of(entries: Sequence[RankedUnit], names: Names = NO_NAMES) -> Now:
     """Return the newest scores of a ranking as metrics.json holds them."""
     alarmed = [entry for entry in entries if sure_horizons(entry)]
     shortest = min((h for entry in entries for h in entry["risks"]), default=0)
@@ -50,16 +51,18 @@ def now_of(entries: Sequence[RankedUnit]) -> Now:
         "equipment": len(entries),
         "alarms": len(alarmed),
         "soon": sum(is_sure_alarm(entry, shortest) for entry in alarmed),
-        "rows": [_stored(entry) for entry in alarmed[:MOST_ROWS]],
+        "rows": [_stored(entry, names) for entry in alarmed[:MOST_ROWS]],
     }
 
 
-def _stored(entry: RankedUnit) -> NowRow:
+def _stored(entry: RankedUnit, names: Names) -> NowRow:
     reasons = [reason_of(reason) for reason in entry["reasons"] or ()]
     first = [reason for reason in reasons if reason.log_odds > 0][:1]
     why = {}
     for language in LANGUAGES:
-        why[language] = reason_sentence(first[0], language) if first else entry["point"] or ""
+        point = entry["point"]
+        text = names.shown("point", point, language) if point else ""
+        why[language] = reason_sentence(first[0], language, names) if first else text
     return {
         "facility_id": entry["facility_id"],
         "equipment_id": entry["equipment_id"],

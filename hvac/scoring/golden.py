@@ -36,15 +36,15 @@ OWN_FACILITIES = 2  # facilities with a decision of their own that are asked abo
 RISK_TOLERANCE = 1e-6
 SCORE_TOLERANCE = 1e-5  # scores of one model on two machines differ by rounding
 INPUTS = ("x_BCL", "k_BK", "n_BCS", "r_BCS", "d_BCS", "e_BCS", "persistence_B")
-CONTENT = ("family", "config", "recipe", "decision", "encoder", "encoder_sha256")
+CONTENT = ("family", "config", "recipe", "decision", "encoder", "encoder_sha256", "forecast")
 
 
 def content_digest(manifest: JsonObject) -> npt.NDArray[np.uint8]:
     """Return the SHA-256 of what a manifest tells of the model, whatever the order of its keys.
 
-    It is an array [32].
+    It is an array [32]. What manifests of before do not have is left out.
     """
-    content = {name: manifest.get(name) for name in CONTENT}
+    content = {name: manifest[name] for name in CONTENT if name in manifest}
     text = json.dumps(content, sort_keys=True).encode()
     return np.frombuffer(hashlib.sha256(text).digest(), dtype=np.uint8)
 

@@ -10,6 +10,7 @@ from typing import NotRequired, TypedDict
 from hvac.cells import CellValue, csv_for_people
 from hvac.explain.reason import reason_of
 from hvac.explain.wording import reasons_line
+from hvac.panel.names import NO_NAMES, Names
 from hvac.panel.windows import LEARNING, OK
 from hvac.scoring.latest_rows import DoubtRow, LatestRow, RankedUnit
 from hvac.storage import AnyPath, write_text
@@ -34,6 +35,17 @@ PER_HORIZON = {
 LAST = {
     "en": ("point that moved most", "what raises the risk", "observed share", "readings to check"),
     "ja": ("最も変化した点検項目", "リスクを上げている点", "観測率", "確認すべき測定値"),
+}
+NAMED = {
+    "en": (
+        "facility name",
+        "equipment name",
+        "class name",
+        "point name",
+        "location",
+        "criticality",
+    ),
+    "ja": ("施設名", "設備名", "設備種別名", "点検項目名", "設置場所", "重要度"),
 }
 DOUBTS = {
     "en": {"flat": "stands still", "jump": "jumped alone", "sentinel": "a mark for no value"},
@@ -160,22 +172,43 @@ def sure_horizons(entry: RankedUnit) -> list[int]:
     return [horizon for horizon in sorted(entry["alarms"]) if is_sure_alarm(entry, horizon)]
 
 
-def write_ranking(entries: Sequence[RankedUnit], path: AnyPath, language: str) -> None:
+def write_ranking(
+    entries: Sequence[RankedUnit], path: AnyPath, language: str, names: Names = NO_NAMES
+) -> None:
     """Write the ranking as CSV with a byte-order mark, so that Excel in Japan reads it as UTF-8."""
-    write_text(path, ranking_csv(entries, language), newline="")
+    write_text(path, ranking_csv(entries, language, names), newline="")
 
 
-def ranking_csv(entries: Sequence[RankedUnit], language: str) -> str:
-    """Return the text of the ranking's CSV."""
+def ranking_csv(entries: Sequence[RankedUnit], language: str, names: Names = NO_NAMES) -> str:
+    """Return the text of the ranking's CSV; with names, what they tell stands in the last columns."""
     horizons = sorted({horizon for entry in entries for horizon in entry["risks"]})
     per = [text.format(h) for h in horizons for text in PER_HORIZON[language]]
-    rows: list[list[CellValue]] = [[*HEADERS[language], *per, *LAST[language]]]
+    named = NAMED[language] if names.name_of else ()
+    rows: list[list[CellValue]] = [[*HEADERS[language], *per, *LAST[language], *named]]
     for rank, entry in enumerate(entries, 1):
-        rows.append([rank, *_cells(entry, horizons, language)])
+        cells = _cells(entry, horizons, language, names)
+        rows.append([rank, *cells, *(_named(entry, language, names) if named else ())])
     return csv_for_people(rows)
 
 
-def _cells(entry: RankedUnit, horizons: Sequence[int], language: str) -> list[CellValue]:
+def _named(entry: RankedUnit, language: str, names: Names) -> list[CellValue]:
+    """Return the names of facility, equipment, class and point, location and criticality."""
+    facility, equipment = entry["facility_id"], entry["equipment_id"]
+    own = names.name("equipment", equipment, facility)
+    point = entry["point"]
+    return [
+        names.shown("facility", facility, language),
+        names.shown("equipment", equipment, language, facility),
+        names.shown("class", entry["class"], language),
+        names.shown("point", point, language) if point else "",
+        own.location,
+        own.criticality,
+    ]
+
+
+def _cells(
+    entry: RankedUnit, horizons: Sequence[int], language: str, names: Names
+) -> list[CellValue]:
     yes, no = YES[language]
     cells: list[CellValue] = [entry["facility_id"], entry["equipment_id"], entry["class"]]
     cells += [entry["end_date"], entry["days_behind"]]
@@ -192,5 +225,5 @@ def _cells(entry: RankedUnit, horizons: Sequence[int], language: str) -> list[Ce
                 answer = UNSURE[language]
             cells += [f"{100 * risk:.1f}%", answer]
     share = f"{100 * entry['observed_share']:.0f}%"
-    why = reasons_line([reason_of(reason) for reason in entry["reasons"] or ()], language)
+    why = reasons_line([reason_of(reason) for reason in entry["reasons"] or ()], language, names)
     return [*cells, entry["point"] or "", why, share, doubts_text(entry, language)]

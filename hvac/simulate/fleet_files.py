@@ -6,12 +6,14 @@ from collections.abc import Iterable
 
 import pyarrow as pa
 
+from hvac.cells import write_csv_for_people
 from hvac.simulate.fleet import Fleet
+from hvac.simulate.names import simulated_names
 from hvac.storage import AnyPath, as_given, write_parquet
 
 
 def write_canonical(fleets: Iterable[Fleet], folder: str | AnyPath) -> None:
-    """Write `readings/part-<facility>.parquet`, `events.parquet` and `equipment.parquet`.
+    """Write `readings/part-<facility>.parquet`, `events`, `equipment` and `names.csv`.
 
     Each fleet goes to one part file, named after its first facility: pass `simulate_facilities`.
     """
@@ -24,4 +26,7 @@ def write_canonical(fleets: Iterable[Fleet], folder: str | AnyPath) -> None:
         events.append(fleet.events)
         equipment.append(fleet.equipment)
     write_parquet(pa.concat_tables(events), folder / "events.parquet")
-    write_parquet(pa.concat_tables(equipment), folder / "equipment.parquet")
+    register = pa.concat_tables(equipment)
+    write_parquet(register, folder / "equipment.parquet")
+    names = simulated_names(register)
+    write_csv_for_people([list(names[0]), *(row.values() for row in names)], folder / "names.csv")

@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 
 from hvac.json_values import JsonObject, as_json, branch
+from hvac.panel.names import load_names
 from hvac.report.now_section import now_of
 from hvac.report.page import write_report
 from hvac.scoring.latest_rows import RankedUnit
@@ -24,7 +25,11 @@ def write_workspace_report(
     entries: Sequence[RankedUnit] = (),
 ) -> None:
     """Write the report; `entries` is the ranking of the newest scores, by the same bundles."""
-    content = {**metrics, "now": as_json(now_of(entries))} if entries else metrics
+    content = (
+        {**metrics, "now": as_json(now_of(entries, load_names(workspace.panel)))}
+        if entries
+        else metrics
+    )
     drawn = _drawn(workspace.figures)
     write_report(content, drawn, path=workspace.root / REPORT, language=config.language)
 

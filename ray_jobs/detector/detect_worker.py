@@ -5,18 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from ray import train as ray_train
-from ray.train.torch import get_device
 from safetensors.numpy import load, save_file
 
 from hvac.detect.training import Examples, settle_tie
 from hvac.json_values import JsonObject
 from hvac.models.cnn1d import Cnn1d, Cnn1dConfig
 from hvac.models.family import augmented, no_encoder
-from hvac.models.fit_rows import count
-from hvac.models.fitting import FitState, Workers, fit_network
+from hvac.models.fitting import FitState
 from hvac.storage import AnyPath, place, replacing
-from ray_jobs.fit.torch_run import fit_by_workers, reporter, resumed, shard, wrap
+from ray_jobs.fit.torch_run import fit_as_worker, fit_by_workers, resumed
 from ray_jobs.run.run_config import TrainConfig
 
 NETWORK = "detector"
@@ -56,9 +53,7 @@ def detector_worker(settings: dict[str, Any]) -> None:
     from a share.
     """
     torch.set_num_threads(1)
-    context = ray_train.get_context()
     config = Cnn1dConfig(**settings["model"])
-    workers = Workers(context.get_world_size(), wrap, str(get_device()))
     states = resumed(settings["local"])
     state = states.get(NETWORK)
     if state is not None and state.ended(config):
@@ -70,25 +65,7 @@ def detector_worker(settings: dict[str, Any]) -> None:
     )
     train = augmented(train, config, no_encoder)
     model = Cnn1d.start(train, config, no_encoder)
-    worker_share = shard(train, context.get_world_rank(), context.get_world_size())
-    checkpoint = reporter(
-        NETWORK, states, config, every=settings["every"], last=True, local=settings["local"]
-    )
-
-    def report(fit_state: FitState) -> None:
-        settle_tie(fit_state)
-        checkpoint(fit_state)
-
-    fit_network(
-        model.network,
-        model.rows(worker_share),
-        model.rows(validation),
-        config,
-        counts=count(train),
-        workers=workers,
-        state=state,
-        report=report,
-    )
+    fit_as_worker(model, train, validation, NETWORK, states, settings, after_epoch=settle_tie)
 
 
 def _write(examples: Examples, path: AnyPath) -> None:

@@ -38,6 +38,7 @@ from hvac.models.family import (
 )
 from hvac.panel.splits import SPLITS
 from hvac.storage import AnyPath, content_key, folder_name, place, writing
+from ray_jobs.run.progress import finished
 from ray_jobs.run.records import FeaturizeRecord
 from ray_jobs.run.run_config import RunConfig
 from ray_jobs.run.workspace import workspace_of
@@ -109,11 +110,7 @@ class Candidates:
         there = len(by_file) - len(missing)
         log.info("%s: %d fits, %d of them are there already", job, len(by_file), there)
         task = ray.remote(num_cpus=1, max_retries=2)(fit_candidate)
-        waiting = [task.remote(self.shared, candidate) for candidate in missing]
-        while waiting:
-            done, waiting = ray.wait(waiting)
-            name = place(ray.get(done[0])).stem
-            log.info("%s: %s fitted, %d to go", job, name, len(waiting))
+        finished(job, "fits", [task.remote(self.shared, candidate) for candidate in missing])
         return {"fits": len(by_file), "fits_made": len(missing)}
 
 

@@ -20,12 +20,13 @@ from ray import train as ray_train
 from ray.exceptions import ActorDiedError, RayActorError
 from ray.train import CheckpointConfig, ControllerError, FailureConfig, ScalingConfig
 from ray.train import RunConfig as RayRunConfig
-from ray.train.torch import TorchTrainer, prepare_model
+from ray.train.torch import TorchTrainer, get_device, prepare_model
 
 from hvac.features.table import Windows
 from hvac.json_values import JsonObject
-from hvac.models.fitting import FitState
-from hvac.models.network import TrainingConfig
+from hvac.models.fit_rows import count
+from hvac.models.fitting import FitState, Workers, fit_network
+from hvac.models.network import NetworkModel, TrainingConfig
 from hvac.storage import AnyPath, Place, place, writing
 from ray_jobs.run.run_config import TrainConfig
 
@@ -130,6 +131,51 @@ def wrap(module: torch.nn.Module) -> torch.nn.Module:
 def shard(windows: Windows, rank: int, count: int) -> Windows:
     """Return a worker's share of the rows."""
     return windows if count == 1 else windows.take(np.arange(rank, len(windows), count))
+
+
+def fit_as_worker(
+    model: NetworkModel[Any],
+    train: Windows,
+    tune: Windows,
+    name: str,
+    states: dict[str, FitState],
+    settings: dict[str, Any],
+    *,
+    last: bool = True,
+    after_epoch: Callable[[FitState], None] = lambda state: None,
+) -> None:
+    """Fit a network on this worker's share of the rows, from where `states` has it.
+
+    Args:
+        model: started on all of `train`, so that its scaling is that of the whole.
+        train: the rows of all workers.
+        tune: what every epoch is scored on.
+        name: of the fit among `states`, all of which a checkpoint holds.
+        states: of all fits; this one's is kept up to date.
+        settings: of the worker, as `fit_by_workers` gives them.
+        last: whether no fit comes after it.
+        after_epoch: called with the state before it is checkpointed.
+    """
+    context = ray_train.get_context()
+    number = context.get_world_size()
+    checkpoint = reporter(
+        name, states, model.config, every=settings["every"], last=last, local=settings["local"]
+    )
+
+    def report(state: FitState) -> None:
+        after_epoch(state)
+        checkpoint(state)
+
+    states[name] = fit_network(
+        model.network,
+        model.rows(shard(train, context.get_world_rank(), number)),
+        model.rows(tune),
+        model.config,
+        counts=count(train),
+        workers=Workers(number, wrap, str(get_device())),
+        state=states.get(name),
+        report=report,
+    )
 
 
 def reporter(

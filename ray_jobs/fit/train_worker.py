@@ -7,18 +7,15 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from ray import train as ray_train
-from ray.train.torch import get_device
 
 from hvac.features.encoder import EncoderConfig, load_encoder
 from hvac.models.families import FAMILIES, folds_of, network_fits, read_family
 from hvac.models.family import augmented, loaded_once
-from hvac.models.fit_rows import count
-from hvac.models.fitting import FitState, Workers, fit_network
+from hvac.models.fitting import FitState
 from hvac.models.network import TrainingConfig
 from hvac.models.network_inputs import network_parts
 from hvac.storage import place
-from ray_jobs.fit.torch_run import reporter, resumed, shard, wrap
+from ray_jobs.fit.torch_run import fit_as_worker, resumed
 from ray_jobs.tables.windows_table import fit_windows, load_recipes
 
 
@@ -30,10 +27,8 @@ def fit_worker(settings: dict[str, Any]) -> None:
     it then keeps its share of the rows.
     """
     torch.set_num_threads(1)
-    context = ray_train.get_context()
     config = read_family(settings["model"])
     encoder = loaded_once(lambda: load_encoder(EncoderConfig(**settings["encoder"])))
-    workers = Workers(context.get_world_size(), wrap, str(get_device()))
     states = resumed(settings["local"])
     folder = place(settings["folder"])
     fits = network_fits(config, folds=settings["folds"])
@@ -51,26 +46,8 @@ def fit_worker(settings: dict[str, Any]) -> None:
             )
             train = augmented(train, fit.config, encoder)
             model = FAMILIES[fit.config.family].model.start(train, fit.config, encoder)
-            worker_share = shard(train, context.get_world_rank(), context.get_world_size())
             name = f"{class_name}/{fit.name}"
-            checkpoint = reporter(
-                name,
-                states,
-                fit.config,
-                every=settings["every"],
-                last=name == names[-1],
-                local=settings["local"],
-            )
-            states[name] = fit_network(
-                model.network,
-                model.rows(worker_share),
-                model.rows(tune),
-                fit.config,
-                counts=count(train),
-                workers=workers,
-                state=states.get(name),
-                report=checkpoint,
-            )
+            fit_as_worker(model, train, tune, name, states, settings, last=name == names[-1])
 
 
 def _ended(state: FitState | None, config: TrainingConfig) -> bool:

@@ -25,9 +25,12 @@ def counted(
     items: Iterable[Item],
     count: Callable[[Item], int] = lambda item: 1,
 ) -> Iterator[Item]:
-    """Yield the same items; show how many of `total` are done, each counting for `count(item)`."""
+    """Yield the same items; show how many of `total` are done, each counting for `count(item)`.
+
+    Lines say how long the rest takes at the pace so far.
+    """
     done = 0
-    logged = time.monotonic()
+    started = logged = time.monotonic()
     terminal = os.isatty(2)
     with tqdm(total=total, desc=step, unit=what, disable=not terminal) as bar:
         for item in items:
@@ -38,7 +41,9 @@ def counted(
                 time.monotonic() - logged > SECONDS_BETWEEN_LINES or done == total
             ):
                 logged = time.monotonic()
-                log.info("%s: %d of %d %s", step, done, total, what)
+                rest = (logged - started) * (total - done) / max(done, 1)
+                ahead = f", about {rest:.0f} s to go" if done < total else ""
+                log.info("%s: %d of %d %s%s", step, done, total, what, ahead)
 
 
 def finished(step: str, what: str, refs: list[ray.ObjectRef[Item]]) -> list[Item]:

@@ -10,6 +10,7 @@ from fastapi import Path as InPath
 from fastapi.responses import PlainTextResponse
 
 from hvac.panel.grid import Unit
+from hvac.panel.names import load_names
 from hvac.scoring.worklist import ranking_csv
 from serve import service_metrics
 from serve.bodies import unfold
@@ -69,6 +70,7 @@ def make_api(service: Service, door: Door) -> FastAPI:
     api.state.service = service
     api.state.door = door
     api.state.simulated = service.config.simulated
+    api.state.names = load_names(service.config.panel_folder)
     install_handlers(api, service.config.language)
     api.add_middleware(Guard, door=door, config=service.config)
     api.include_router(_predicting(service, door))

@@ -55,6 +55,14 @@ class PointValue(TypedDict):
     beats_last: bool
 
 
+class AboutUnit(TypedDict):
+    """What display names tell of equipment: whether it has one, where it stands, how it matters."""
+
+    id_beside: bool
+    location: str
+    criticality: str
+
+
 class EquipmentView(TypedDict):
     """What the page of one piece of equipment shows.
 
@@ -64,6 +72,7 @@ class EquipmentView(TypedDict):
     """
 
     unit: Unit
+    about: AboutUnit
     class_name: str
     installed: dt.date | None
     set_aside: str | None
@@ -97,8 +106,14 @@ def equipment_view(service: Service, unit: Unit, words: PageWords) -> EquipmentV
     readings = _by_point(table)
     history = service.store.recent(0, *unit)
     entry = [e for e in service.ranking(unit.facility_id) if e["equipment_id"] == unit.equipment_id]
+    own = words.names.name("equipment", *reversed(unit))
     return {
         "unit": unit,
+        "about": {
+            "id_beside": words.named("equipment", *reversed(unit)) != unit.equipment_id,
+            "location": own.location,
+            "criticality": own.criticality,
+        },
         "class_name": stored.class_name,
         "installed": None if stored.install_day is None else EPOCH + days(stored.install_day),
         "set_aside": service.store.aside(unit).get(unit),
@@ -184,7 +199,7 @@ async def reasons_view(
     for reason in window["reasons"][shown["horizon"]]:
         side = in_favour if reason.log_odds > 0 else opposed
         detail = details.get(reason.player)
-        side.append(_reason_text(reason, detail, words.language))
+        side.append(_reason_text(reason, detail, words))
         if detail and detail.days:
             weeks[reason.player] = _weeks(detail.days)
     cases = []
@@ -203,10 +218,12 @@ async def reasons_view(
     }
 
 
-def _reason_text(reason: Reason, detail: PointDetail | None, language: str) -> ReasonLine:
+def _reason_text(reason: Reason, detail: PointDetail | None, words: PageWords) -> ReasonLine:
     aspects = main_aspects(detail, reason.log_odds) if detail else []
     return ReasonLine(
-        reason_sentence(reason, language), strength(reason), aspects_words(aspects, language)
+        reason_sentence(reason, words.language, words.names),
+        strength(reason),
+        aspects_words(aspects, words.language),
     )
 
 

@@ -21,6 +21,7 @@ from serve.memory.store import StoreError
 log = logging.getLogger(__name__)
 STORE_AWAY = "the store cannot take or give data now; nothing was changed; try again"
 NOBODY_FREE = "no worker is free now; try again soon"
+SENTENCES_OF_STATUS = (401, 403, 404, 405, 422, 429, 500, 503, 504)
 REALM = 'Basic realm="hvac-foresight", charset="UTF-8"'
 
 
@@ -40,7 +41,16 @@ def answer_to(request: Request, error: Exception, language: str) -> Response:
     if status == 401:
         headers["WWW-Authenticate"] = REALM
     if wants_page(request):
-        page = render(request, "error.html.j2", default=language, status=status, sentence=sentence)
+        known = status in SENTENCES_OF_STATUS
+        page = render(
+            request,
+            "error.html.j2",
+            default=language,
+            status=status,
+            answer=status,
+            sentence=sentence,
+            known=known,
+        )
         page.headers.update(headers)
         return page
     content = json.dumps({"error": sentence}, ensure_ascii=False).replace(

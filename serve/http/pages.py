@@ -18,8 +18,7 @@ from serve.http.door import Door
 from serve.http.equipment_charts import equipment_charts
 from serve.http.equipment_view import equipment_view, reasons_view
 from serve.http.list_view import Asked, alarm_counts, chosen_rows, list_view
-from serve.http.page_words import PageWords
-from serve.http.rendering import FOLDER, language_of, render
+from serve.http.rendering import FOLDER, language_of, page_words, render
 from serve.ids import SentId
 from serve.keys import Caller
 from serve.service import Service
@@ -116,7 +115,9 @@ def _add_lists(routes: APIRouter, service: Service, door: Door) -> None:
         if facility_id is not None:
             door.check(caller, facility_id)
         rows = chosen_rows(*await seen_by(caller, facility_id), asked)
-        text = ranking_csv([row.entry for row in rows], language_of(request, default))
+        text = ranking_csv(
+            [row.entry for row in rows], language_of(request, default), request.app.state.names
+        )
         headers = {"Content-Disposition": 'attachment; filename="ranking.csv"'}
         return Response(text.encode(), media_type="text/csv; charset=utf-8", headers=headers)
 
@@ -131,7 +132,7 @@ def _add_equipment(routes: APIRouter, service: Service, door: Door) -> None:
         request: Request, facility_id: SentId, equipment_id: SentId, caller: Caller = read
     ) -> HTMLResponse:
         door.check(caller, facility_id)
-        words = PageWords(language_of(request, default))
+        words = page_words(request, default)
         unit = Unit(facility_id, equipment_id)
         view = await asyncio.to_thread(equipment_view, service, unit, words)
         why = await reasons_view(service, unit, view["rows"], words)

@@ -38,7 +38,7 @@ def render(
     request: Request, name: str, *, default: str, status: int = 200, **more: Any
 ) -> HTMLResponse:
     """Render a page in the reader's language; a chosen language is remembered in a cookie."""
-    words = PageWords(language_of(request, default))
+    words = page_words(request, default)
     switch = str(request.url.include_query_params(lang=words.other).query)
     here = f"/{request.scope['path'].lstrip('/')}"  # never //another.host
     same: dict[str, Any] = {"simulated": request.app.state.simulated}
@@ -51,6 +51,11 @@ def render(
             "lang", words.language, max_age=A_YEAR, samesite="strict", httponly=True
         )
     return response
+
+
+def page_words(request: Request, default: str) -> PageWords:
+    """Return the texts in the reader's language, with the names that the fleet's things have."""
+    return PageWords(language_of(request, default), request.app.state.names)
 
 
 def language_of(request: Request, default: str) -> str:

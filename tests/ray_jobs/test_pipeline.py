@@ -191,8 +191,10 @@ def test_latest_has_every_unit_once_per_horizon_and_a_ranking_for_excel(finished
     assert scored["forecast"].map(len).tolist() == scored["horizon"].tolist()
     assert (workspace / "latest_ranking.csv").read_bytes().startswith(b"\xef\xbb\xbf")
     ranking = pd.read_csv(workspace / "latest_ranking.csv", encoding="utf-8-sig")
-    risk = ranking["risk within 30 days"].dropna().str.rstrip("%").astype(float)
-    assert risk.is_monotonic_decreasing
+    ranking["risk"] = ranking["risk within 30 days"].str.rstrip("%").astype(float)
+    alarms = ranking["alarm within 30 days"] == "yes"
+    assert alarms.astype(int).is_monotonic_decreasing
+    assert ranking.loc[alarms, "risk"].is_monotonic_decreasing
 
 
 def test_training_leaves_the_encoder_as_it_was(finished: Finished) -> None:
