@@ -22,12 +22,16 @@ import ray
 
 from hvac.cells import write_table_csv
 from hvac.errors import InputError
+from hvac.panel.grid import Unit
+from hvac.panel.joins import units_of
 from hvac.panel.names import save_names
 from hvac.panel.partitions import bucket_keys, part_keys
 from hvac.panel.registering import build_registry
 from hvac.panel.registry import Registry
 from hvac.panel.series_table import joined_series
+from hvac.panel.shared_files import notes_on_shared, require_apart, shared_machines
 from hvac.readings.accepted import id_text
+from hvac.readings.file_notes import NAMED_FILES, notes_on_passed_over, notes_on_rejects
 from hvac.readings.files import open_table
 from hvac.readings.formats import read_raw
 from hvac.readings.gate import (
@@ -38,7 +42,7 @@ from hvac.readings.gate import (
 )
 from hvac.readings.names_table import read_names
 from hvac.readings.notation_notes import SENTENCES, notes_on_counts, notes_on_files
-from hvac.readings.table_paths import SUFFIXES, file_stamp, passed_over, table_files
+from hvac.readings.table_paths import file_stamp, table_files
 from hvac.readings.text_values import Column
 from hvac.simulate.fleet import simulate_facilities
 from hvac.simulate.fleet_files import write_canonical
@@ -71,8 +75,6 @@ LOOKED_AT = 8
 FIRST_ROWS = 100_000
 LAYOUT = "layout.json"
 UNITS = 5  # raised when the same files give other tables (5: which events are still open)
-MUCH = 0.1  # of the rows of a file rejected: worth a sentence of its own
-NAMED_FILES = 5
 
 
 def run(config: RunConfig) -> IngestRecord:
@@ -158,10 +160,13 @@ def _ingest(
     )
     registry.save(panel)
     save_names(read_names(source), panel)
+    shared: dict[Unit, list[str]] = {}
     if not source.ready_windows:
-        counts |= count_overlaps(
-            panel, {key: kept_tables(panel, [key], "series") for key in keys}, per_facility
-        )
+        series = {key: kept_tables(panel, [key], "series") for key in keys}
+        counts |= count_overlaps(panel, series, per_facility)
+        units = {path: set(units_of(series[key])) for key, path in keys.items()}
+        shared = shared_machines(source, units)
+        require_apart(shared, counts, readings=counts["read"])
     rejected = _write_rejects(workspace, kept_tables(panel, keys, "rejects"), registry)
     buckets = bucket_keys(registry, part_keys(panel), per_facility)
     facts = {**registry.summary(), **_readings_summary(counts), "rejected": rejected}
@@ -169,6 +174,7 @@ def _ingest(
         *_file_warnings(source, panel, keys),
         *notes_on_files(source, _notes(panel, keys)),
         *registry.notes,
+        *notes_on_shared(shared),
     ]
     warnings += notes_on_counts(counts)
     for sentence in warnings:
@@ -180,27 +186,9 @@ def _ingest(
 
 def _file_warnings(source: SourceConfig, panel: AnyPath, keys: Mapping[str, str]) -> list[str]:
     """Return sentences on files that were not read, and on those of which much could not be."""
-    others = passed_over(source.readings)
-    sentences = []
-    if others:
-        more = len(others) - NAMED_FILES
-        names = ", ".join(others[:NAMED_FILES]) + (f" and {more} more" if more > 0 else "")
-        sentences.append(
-            f"{len(others)} files were passed over, as their endings are not {', '.join(SUFFIXES)}:"
-            f" {names}"
-        )
+    sentences = notes_on_passed_over(source)
     for key, path in keys.items():
-        counts = file_facts(panel, key)["counts"]
-        if ahead := counts.get("date_in_the_future"):
-            sentences.append(
-                f"{path}: {ahead} readings are dated after tomorrow and were rejected: see"
-                " rejects.csv"
-            )
-        if counts.get("rejected", 0) >= MUCH * max(counts["rows"], 1):
-            sentences.append(
-                f"{path}: {counts['rejected']} of {counts['rows']} rows could not be read: see"
-                " rejects.csv"
-            )
+        sentences += notes_on_rejects(path, file_facts(panel, key)["counts"])
     return sentences
 
 

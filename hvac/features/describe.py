@@ -173,6 +173,13 @@ def describe(
     )
 
 
+def bare_windows(scene: Scene, end_day_B: DayNumbers, recipe: Recipe) -> Windows:
+    """Return the windows of a unit that end on given days, with their status and no content."""
+    windows = cut(scene.panel, end_day_B, recipe.windows)
+    observed_B = windows.share_B.astype(np.float32)
+    return Windows(keys=_keys(scene, windows, recipe), observed_B=observed_B)
+
+
 def _recent_blocks(scene: Scene, end_day_B: DayNumbers, scale: Scale) -> dict[str, Float32s]:
     """Summarise the last days of each point.
 

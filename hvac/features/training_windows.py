@@ -6,6 +6,7 @@ Legend: B windows, C points, H horizons. Days are int32 days since 1970-01-01.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -23,6 +24,7 @@ from hvac.panel.splits import PURGED, Splitter
 from hvac.panel.windows import OK, WindowConfig
 
 IN_EPISODE = "in_episode"
+MakeWindows = Callable[[Scene, DayNumbers, Recipe], Windows]
 
 
 def label(scene: Scene, windows: Windows, recipe: Recipe) -> Windows:
@@ -77,11 +79,12 @@ def _read_by_rhythm(
 
 
 def training_windows(
-    scene: Scene, recipe: Recipe, splitter: Splitter
+    scene: Scene, recipe: Recipe, splitter: Splitter, *, make: MakeWindows = describe
 ) -> tuple[Windows, Counter[str]]:
     """Return all windows of a unit that train, validate or test, labelled.
 
-    Returns also how many were left out, by reason.
+    Returns also how many were left out, by reason. `make` may be `bare_windows` where windows are
+    only counted.
     """
     days = np.arange(scene.panel.first_day, scene.panel.last_day + 1, dtype=np.int32)
     split_B = splitter.assign(scene.panel.unit, days)
@@ -93,7 +96,7 @@ def training_windows(
     left_out: Counter[str] = Counter({PURGED: purged})
     left_out[IN_EPISODE] = int((inside_B & (split_B != PURGED)).sum())
     keep_B = (split_B != PURGED) & ~inside_B
-    windows = with_split(describe(scene, days[keep_B], recipe), split_B[keep_B])
+    windows = with_split(make(scene, days[keep_B], recipe), split_B[keep_B])
     status_B = windows.column("status")
     left_out.update(str(status) for status in status_B if status != OK)
     return label(scene, windows.take(status_B == OK), recipe), left_out

@@ -62,7 +62,7 @@ def doubts(panel: Panel, end_day: int, scale: Scale) -> list[Doubt]:
         recent_N = row_N > row - LOOKBACK
         if recent_N.sum() < JUMP_READINGS:
             continue
-        if _has_sentinel(value_N[recent_N], scale.centre_TC[row, c], scale.spread_TC[row, c]):
+        if has_sentinel(value_N[recent_N], scale.centre_TC[row, c], scale.spread_TC[row, c]):
             doubted.append(Doubt(name, "sentinel"))
         elif _is_flat(value_N):
             doubted.append(Doubt(name, "flat"))
@@ -75,7 +75,7 @@ def doubts(panel: Panel, end_day: int, scale: Scale) -> list[Doubt]:
     return doubted
 
 
-def _has_sentinel(value_N: Floats, centre: float, spread: float) -> bool:
+def has_sentinel(value_N: Floats, centre: float, spread: float) -> bool:
     """Tell whether values hold a mark far from the baseline; a small one must come twice."""
     mark_N = value_N[np.isin(value_N, SENTINELS)]
     far_N = np.abs(mark_N - centre) / spread > FAR

@@ -134,12 +134,17 @@ def _check_days(t1: int, t2: int, *, days: Span, lookback: int, purge: int, smal
     advice = "use splits.kind: equipment" if smallest >= MIN_UNITS else "bring a longer record"
     raise SplitError(
         f"a time split needs training windows (lookback {lookback} days) that end {purge} days"
-        f" before t1={_date(t1)}, validation windows between t1 and {purge} days before"
-        f" t2={_date(t2)}, and a test after t2; the record runs from {_date(first)} to"
-        f" {_date(last)} ({last - first + 1} days), which is too short for that: {advice}, or"
+        f" before t1={date_text(t1)}, validation windows between t1 and {purge} days before"
+        f" t2={date_text(t2)}, and a test after t2; the record runs from {date_text(first)} to"
+        f" {date_text(last)} ({last - first + 1} days), which is too short for that: {advice}, or"
         " set splits.t1 and splits.t2"
     )
 
 
-def _date(day: int) -> str:
+def date_text(day: int) -> str:
+    """Return a day since 1970-01-01 as a date.
+
+    >>> date_text(0)
+    '1970-01-01'
+    """
     return (EPOCH + dt.timedelta(days=day)).isoformat()

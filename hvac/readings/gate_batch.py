@@ -11,11 +11,11 @@ from hvac.arrays import Bools, Floats, Ints
 from hvac.readings.accepted import ID_REASONS, LARGEST_VALUE, days_ahead, id_states, id_text
 from hvac.readings.date_notations import DAY_SECONDS, DateStyle
 from hvac.readings.date_texts import Days
-from hvac.readings.formats import RawBatch
 from hvac.readings.gate_result import CANONICAL, CLASSES, GateResult
 from hvac.readings.notation import PLAIN, Notation, read_days, read_numbers
 from hvac.readings.number_texts import Numbers
 from hvac.readings.overlap import NO_TIME
+from hvac.readings.raw_columns import RawBatch
 from hvac.readings.rejects import REASONS, Rejects, count_reasons
 from hvac.readings.sources import SourceConfig
 from hvac.readings.text_values import MISSING, MIXED_UNIT, READ, TEXT, as_text, flags

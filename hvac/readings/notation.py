@@ -20,12 +20,14 @@ from hvac.readings.date_notations import DateStyle
 from hvac.readings.date_survey import DateSurvey
 from hvac.readings.date_texts import Days, parse_days
 from hvac.readings.files import open_table
-from hvac.readings.formats import RawBatch, read_raw
+from hvac.readings.formats import read_raw
 from hvac.readings.local_days import Clock
 from hvac.readings.number_survey import NumberSurvey, refuse_either
 from hvac.readings.number_texts import Numbers, NumberStyle, parse_numbers
+from hvac.readings.raw_columns import RawBatch
 from hvac.readings.sources import SourceConfig
 from hvac.readings.text_values import MISSING, Column, is_number, is_text
+from hvac.readings.wide_tables import notes_on_columns
 
 NUMBERS = ("value", "lower_limit", "upper_limit")
 DATES = ("date", "known_at")
@@ -68,7 +70,8 @@ def read_settled(path: str, source: SourceConfig, *, batch_rows: int) -> Settled
     else:
         notation = settle(chain(first, batches), source, path, delimiter=file.delimiter)
         batches = read_raw(file, source, batch_rows=batch_rows)
-    return SettledFile(notation, batches, (*file.notes, *notation.notes))
+    notes = (*file.notes, *notes_on_columns(file, source), *notation.notes)
+    return SettledFile(notation, batches, notes)
 
 
 def settle(

@@ -24,8 +24,9 @@ from hvac.readings.accepted import (
 )
 from hvac.readings.date_texts import Days
 from hvac.readings.files import TableFile, iter_table, open_table
-from hvac.readings.formats import INSPECTION, find_columns, match_column
+from hvac.readings.formats import INSPECTION, find_columns
 from hvac.readings.notation import read_table_days
+from hvac.readings.raw_columns import match_column
 from hvac.readings.rejects import (
     REASONS,
     REJECTS,

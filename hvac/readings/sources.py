@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import codecs
 import datetime as dt
-from collections import Counter
 from collections.abc import Iterable
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from hvac.config import Config
 from hvac.errors import unknown_name
 from hvac.json_values import Json
+from hvac.readings.id_patterns import check_pattern, groups_of
+from hvac.readings.wide_config import WideConfig, WidePoint
+
+__all__ = ["SourceConfig", "WideConfig", "WidePoint"]
 
 NO_TABLES = ("punycode", "idna", "unicode_escape", "raw_unicode_escape", "undefined")
 ENCODINGS = ("utf-8-sig", "utf-8", "cp932")
@@ -25,6 +28,7 @@ MISSING = (
     *("欠測", "欠損", "未測定", "NA", "N/A", "#N/A", "n/a"),
     *("nan", "NaN", "NAN", "null", "NULL", "None", "NaT"),
 )
+PATH_EXAMPLE = r"'(?P<facility_id>[^/]+)/(?P<equipment_id>[^/]+)\.csv$'"
 FIELDS = (
     *("facility_id", "equipment_id", "point_id", "date", "value"),
     *("lower_limit", "upper_limit", "known_at", "class", "kind", "start", "end"),
@@ -33,40 +37,8 @@ FIELDS = (
 )
 
 
-class WideConfig(Config):
-    """A wide table: a row per date, a column per point.
-
-    >>> WideConfig(facility_id="F1", equipment_column="AHU").date_column
-    'date'
-    """
-
-    facility_column: str | None = None
-    """Name of the column of facility ids; give either this or `facility_id`."""
-    facility_id: str | None = None
-    """One facility id for the whole table."""
-    equipment_column: str | None = None
-    """Name of the column of equipment ids; give either this or `equipment_id`."""
-    equipment_id: str | None = None
-    """One equipment id for the whole table."""
-    date_column: str = "date"
-    """Name of the column of dates."""
-    points: dict[str, str] = Field(default_factory=dict)
-    """Point ids by value column; empty: all other columns, under their own names."""
-
-    @model_validator(mode="after")
-    def _one_origin_of_each_id(self) -> Self:
-        for owner in ("facility", "equipment"):
-            origins = (getattr(self, f"{owner}_column"), getattr(self, f"{owner}_id"))
-            if origins.count(None) != 1:
-                raise ValueError(
-                    f"wide tables need either {owner}_column or {owner}_id (one of the two)"
-                )
-        ids = Counter(self.points.values())
-        if twice := sorted(name for name, count in ids.items() if count > 1):
-            raise ValueError(
-                f"points: {', '.join(twice)} stands for several columns: give each its own point id"
-            )
-        return self
+def _path_pattern(pattern: str | None) -> str | None:
+    return check_pattern(pattern, example=PATH_EXAMPLE)
 
 
 class SourceConfig(Config):
@@ -94,6 +66,8 @@ class SourceConfig(Config):
     """File, folder, glob or URL of display names; none: ids are shown."""
     columns: dict[str, str] = Field(default_factory=dict)
     """The file's names of columns by ours, such as `{value: 測定値}`."""
+    path_pattern: Annotated[str | None, AfterValidator(_path_pattern)] = None
+    """Pattern of readings files' paths that gives ids, such as `(?P<equipment_id>[^/]+)\\.csv$`."""
     encoding: str | None = None
     """Encoding of the files; none tries utf-8-sig, utf-8, cp932; what is UTF-8 is read as such."""
     delimiter: str | None = Field(default=None, min_length=1, max_length=1)
@@ -144,7 +118,26 @@ class SourceConfig(Config):
             raise ValueError(
                 "format 'wide' needs the section 'wide' (facility, equipment, date_column, points)"
             )
+        if self.format == "wide" and self.wide is not None:
+            _check_origins(self.wide, self.path_pattern)
         return self
+
+
+def _check_origins(wide: WideConfig, path_pattern: str | None) -> None:
+    """Raise ValueError where an id of a wide table has no origin, or several."""
+    by_path = groups_of(path_pattern)
+    for owner in ("facility", "equipment"):
+        origins = wide.origins(f"{owner}_id") + ["path_pattern"] * (f"{owner}_id" in by_path)
+        if len(origins) != 1:
+            found = f"; found {', '.join(origins)}" if origins else ""
+            raise ValueError(
+                f"wide tables need either wide.{owner}_column or wide.{owner}_id (one of the two),"
+                f" or {owner}_id in wide.pattern, wide.points or path_pattern{found}"
+            )
+    if "point_id" in by_path and wide.origins("point_id"):
+        raise ValueError("point_id comes from path_pattern and from wide: give one of the two")
+    if wide.pattern and not wide.origins("point_id") and "point_id" not in by_path:
+        raise ValueError("wide.pattern gives no point_id: name it there, or in path_pattern")
 
 
 def _check_names(columns: dict[str, str]) -> None:

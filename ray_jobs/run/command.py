@@ -61,7 +61,7 @@ def main(
         load: makes the configuration of the file's path and the overrides; it has a `ray` section
             and a workspace.
     """
-    arguments = _parser(about).parse_args()
+    arguments = make_parser(about).parse_args()
     start_logging()
     started = time.monotonic()
     try:
@@ -74,7 +74,8 @@ def main(
     return result
 
 
-def _parser(about: str | None) -> argparse.ArgumentParser:
+def make_parser(about: str | None) -> argparse.ArgumentParser:
+    """Return a parser with `--config` and overrides."""
     parser = argparse.ArgumentParser(
         description=about, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from hvac.features.window_counts import WindowCounts
 from hvac.json_values import JsonObject
 
 CountByHorizon = dict[str, int]
@@ -93,6 +94,11 @@ class FeaturizeRecord(StepRecord):
     encoder: dict[str, Any]
     asked: dict[str, dict[str, Any]] | None = None
     buckets_made: int = 0
+
+    def counts(self) -> dict[str, dict[str, WindowCounts]]:
+        """Return the counts of windows and labels by class and split."""
+        stored: dict[str, dict[str, WindowCounts]] = self.model_dump(include={"windows"})["windows"]
+        return stored
 
 
 class TrainRecord(StepRecord):

@@ -7,14 +7,12 @@ from collections.abc import Sequence
 import ray
 
 from hvac.arrays import Floats
-from hvac.errors import InputError
-from hvac.features.context import ContextSpec
 from hvac.features.describe import Recipe
+from hvac.features.recipes import make_recipes, needs_limits, require_kinds, split_registry
 from hvac.panel.grid import Panel
-from hvac.panel.joins import folded
 from hvac.panel.limits import fit_limits, sample_values
-from hvac.panel.registry import ALL, Registry
-from hvac.panel.splits import Splitter, make_splitter
+from hvac.panel.registry import Registry
+from hvac.panel.splits import Splitter
 from ray_jobs.run.run_config import RunConfig
 from ray_jobs.run.workspace import Workspace
 from ray_jobs.tables.buckets import bucket_panels
@@ -27,59 +25,18 @@ def fit_recipes(
     training.
     """
     check_kinds(config, registry)
-    splitter = make_splitter(
-        config.splits,
-        registry.classes,
-        spans=registry.unit_spans,
-        lookback=config.windows.lookback,
-        purge=max(config.windows.horizons),
-        onsets={
-            unit: events.of_kinds(config.labels.kinds).start_N
-            for unit, events in registry.unit_events.items()
-        },
-    )
-    pooled = sorted(set(registry.kinds.values())) if set(registry.classes.values()) == {ALL} else []
-    context = ContextSpec(
-        kinds=registry.event_kinds,
-        classes=tuple(pooled) if len(pooled) > 1 else (),
-        rates=registry.yearly_rates(
-            list(filter(splitter.trains, registry.classes)), splitter.training_end
-        ),
-    )
-    needs = config.labels.source == "limits" or config.labels.label == "value_at"
-    limits = _fitted_limits(config, registry, splitter, workspace, buckets) if needs else {}
-    recipes = {
-        name: Recipe(
-            class_name=name,
-            points=points,
-            windows=config.windows,
-            labels=config.labels,
-            context=context,
-            limits=limits.get(name, {}),
-        )
-        for name, points in registry.points.items()
-    }
-    return recipes, splitter
+    splitter = split_registry(registry, config.windows, config.labels, config.splits)
+    limits = {}
+    if needs_limits(config.labels):
+        limits = _fitted_limits(config, registry, splitter, workspace, buckets)
+    return make_recipes(registry, config.windows, config.labels, splitter, limits), splitter
 
 
 def check_kinds(config: RunConfig, registry: Registry) -> None:
     """Raise InputError where a kind of events is to be predicted that the log does not have."""
-    if config.labels.source != "events" or config.ready_windows:
-        return
-    if not registry.event_kinds:
-        without_log = config.source is not None and not config.source.events
-        what = "source.events is not set" if without_log else "the event log has no events"
-        raise InputError(
-            f"{what}: name a log with failures in source.events, or set labels.source: limits"
-        )
-    there = set(map(folded, registry.event_kinds))
-    unknown = [kind for kind in config.labels.events if folded(kind) not in there]
-    if unknown:
-        raise InputError(
-            f"labels.events names {', '.join(unknown)}; the event log has only"
-            f" {', '.join(registry.event_kinds)}: correct labels.events, or set labels.source:"
-            " limits"
-        )
+    if not config.ready_windows:
+        has_log = config.source is None or bool(config.source.events)
+        require_kinds(registry, config.labels, has_log=has_log)
 
 
 def _fitted_limits(

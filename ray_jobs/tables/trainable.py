@@ -4,22 +4,19 @@ learned from.
 
 from __future__ import annotations
 
-import datetime as dt
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
-from hvac.days import EPOCH
 from hvac.errors import HvacError
 from hvac.features.encoder_weights import encoder_stamp
+from hvac.features.learnable import empty_parts, unlearnable
 from hvac.json_values import JsonObject
 from hvac.models.families import FAMILIES
 from hvac.models.family import FamilyConfig, columns_for
-from hvac.panel.splits import SPLITS
-from ray_jobs.run.records import FeaturizeRecord, SplitCounts
+from ray_jobs.run.records import FeaturizeRecord
 from ray_jobs.run.run_config import RunConfig
 from ray_jobs.run.workspace import Workspace
 from ray_jobs.tables.windows_table import load_recipes, table_columns
 
-PURPOSE = {"train": "train", "tune": "tune", "cal": "calibrate", "test": "test"}
 # Sections of the run file that say which windows there are, and how they are labelled.
 SECTIONS = ("windows", "labels", "splits")
 
@@ -40,9 +37,10 @@ def check_trainable(
     models = list(models)
     _check_asked(config, workspace, featurized.asked)
     _check_encoder(config, workspace, featurized.encoder)
-    _check_parts(featurized)
+    counts = featurized.counts()
+    _raise_first(empty_parts(counts, t1=featurized.borders.t1, t2=featurized.borders.t2))
     for name, recipe in recipes.items():
-        _check_labels(name, featurized.windows.get(name))
+        _raise_first(unlearnable(name, counts.get(name)))
         there = table_columns(workspace.windows, recipe)
         for model in models:
             lacking = sorted(set(columns_for(model.reads)) - there)
@@ -87,35 +85,6 @@ def _check_encoder(config: RunConfig, workspace: Workspace, made_by: dict[str, s
         )
 
 
-def _check_parts(featurized: FeaturizeRecord) -> None:
-    """Raise where all classes together have no window to train, tune, calibrate or test on."""
-    counts = {}
-    for split in SPLITS:
-        counts[split] = sum(of_class[split].windows for of_class in featurized.windows.values())
-    empty = [split for split, windows in counts.items() if not windows]
-    if empty:
-        purposes = ", ".join(PURPOSE[split] for split in empty)
-        t1 = EPOCH + dt.timedelta(days=featurized.borders.t1)
-        t2 = EPOCH + dt.timedelta(days=featurized.borders.t2)
-        raise HvacError(
-            f"no windows to {purposes} on (windows by part: {counts}; t1 is {t1}, t2 {t2}): set"
-            " splits.t1 and splits.t2 to days between which windows end, or use splits.kind:"
-            " equipment"
-        )
-
-
-def _check_labels(name: str, splits: dict[str, SplitCounts] | None) -> None:
-    """Raise where a class has no training window, or labels of one kind only."""
-    train = splits["train"] if splits else None
-    if train is None or not train.windows:
-        raise HvacError(
-            f"class {name!r} has no training window: see what was left out in steps/featurize.json"
-        )
-    for horizon, positive in train.positives.items():
-        known = train.known[horizon]
-        if positive in (0, known):
-            raise HvacError(
-                f"class {name!r}, {horizon} days: {positive} of {known} training labels are"
-                " positive; a classifier needs both kinds: choose other labels.events, a longer"
-                " record, or windows.class: all"
-            )
+def _raise_first(faults: Sequence[str]) -> None:
+    if faults:
+        raise HvacError(faults[0])
