@@ -19,11 +19,14 @@ MOST_ROWS: Final = 10
 
 
 class NowRow(TypedDict):
-    """One piece of equipment with an alarm; risks and alarms are by horizon, reasons by language."""
+    """One piece of equipment with an alarm; risks and alarms are by horizon.
+
+    By language: `about` (facility and class) and `why` (the first reason).
+    """
 
     facility_id: str
     equipment_id: str
-    class_name: str
+    about: dict[str, str]
     risks: dict[str, float]
     alarms: list[str]
     why: dict[str, str]
@@ -58,15 +61,18 @@ def now_of(entries: Sequence[RankedUnit], names: Names = NO_NAMES) -> Now:
 def _stored(entry: RankedUnit, names: Names) -> NowRow:
     reasons = [reason_of(reason) for reason in entry["reasons"] or ()]
     first = [reason for reason in reasons if reason.log_odds > 0][:1]
-    why = {}
+    about, why = {}, {}
+    facility = entry["facility_id"]
     for language in LANGUAGES:
+        place = names.shown("facility", facility, language)
+        about[language] = f"{place} · {names.shown('class', entry['class'], language)}"
         point = entry["point"]
         text = names.shown("point", point, language) if point else ""
         why[language] = reason_sentence(first[0], language, names) if first else text
     return {
-        "facility_id": entry["facility_id"],
+        "facility_id": facility,
         "equipment_id": entry["equipment_id"],
-        "class_name": entry["class"],
+        "about": about,
         "risks": {str(horizon): risk for horizon, risk in entry["risks"].items()},
         "alarms": [str(horizon) for horizon in sure_horizons(entry)],
         "why": why,
@@ -102,8 +108,9 @@ def _row(view: View, stored: NowRow) -> Row:
         text = show(risk, "share")
         detail = view.words("now.alarm") if alarms else ""
         cells.append(Cell(text, detail=detail, tone="worse" if alarms else ""))
-    cells.append(Cell(stored["why"].get(view.words.language, "")))
-    head = Cell(stored["equipment_id"], detail=f"{stored['facility_id']} · {stored['class_name']}")
+    language = view.words.language
+    cells.append(Cell(stored["why"].get(language, ""), tone="sentence"))
+    head = Cell(stored["equipment_id"], detail=stored["about"].get(language, ""))
     return Row(head=head, cells=cells)
 
 

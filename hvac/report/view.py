@@ -27,7 +27,7 @@ FORMATS = {  # z: a rounded −0 is 0
 class Cell:
     """A cell of a table: a text, a smaller detail beneath it, and a tone.
 
-    The tone is `better`, `worse` or `unclear`, or empty.
+    The tone is `better`, `worse` or `unclear`, `sentence` for words to be read, or empty.
     """
 
     text: str

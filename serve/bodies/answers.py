@@ -7,29 +7,34 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
+FACILITY = "id of the facility"
+EQUIPMENT = "id of the equipment, unique within its facility"
+HORIZON = "days ahead"
+CROSSING = "highest daily probability (0 to 1) of being outside its limits; null: no limit"
+METHOD = "how it is forecast; last_value: no method was better on validation units"
 Aspect = Literal["level", "trend", "spread", "shape", "pattern", "excursions", "peers", "residuals"]
 
 
 class ReasonText(BaseModel):
     """A reason as a sentence, in both languages."""
 
-    en: str
-    ja: str
+    en: str = Field(description="the sentence in English")
+    ja: str = Field(description="the sentence in Japanese")
 
 
 class ReasonAspect(BaseModel):
     """One side of a point's behaviour, and what it adds; a point's aspects sum to its reason."""
 
-    aspect: Aspect
-    log_odds: float
+    aspect: Aspect = Field(description="side of the point's behaviour")
+    log_odds: float = Field(description="what it adds to the log-odds of the risk")
 
 
 class ReasonDays(BaseModel):
     """A week of a point, and how much the log-odds would fall at its usual level."""
 
-    first: dt.date
-    last: dt.date
-    log_odds: float
+    first: dt.date = Field(description="first day of the week")
+    last: dt.date = Field(description="last day of the week")
+    log_odds: float = Field(description="how much the log-odds would fall at the usual level")
 
 
 class RiskReason(BaseModel):
@@ -47,7 +52,7 @@ class RiskReason(BaseModel):
     now: float | None = Field(description="mean of the last 14 days, in the point's unit")
     usual: float | None = Field(description="usual level, in the point's unit")
     over_peers: float | None = Field(description="how far above its peers, in the point's unit")
-    text: ReasonText
+    text: ReasonText = Field(description="the reason as a sentence")
     aspects: list[ReasonAspect] | None = Field(
         default=None, description="with detail=true, of a point: its aspects"
     )
@@ -63,11 +68,11 @@ class SimilarCase(BaseModel):
     Machines of other facilities than the one asked about stay unnamed.
     """
 
-    facility_id: str | None
-    equipment_id: str | None
-    end_date: dt.date
+    facility_id: str | None = Field(description=f"{FACILITY}; null: another facility")
+    equipment_id: str | None = Field(description=f"{EQUIPMENT}; null: of another facility")
+    end_date: dt.date = Field(description="last day of the past window")
     anomaly_within_days: int | None = Field(
-        description="shortest horizon within which an anomaly began; null: none in the longest"
+        description="shortest horizon (days) within which an anomaly began; null: none in the longest"
     )
     distance: float = Field(description="the smaller, the more alike")
 
@@ -77,16 +82,16 @@ class PointForecast(BaseModel):
     90 % band.
     """
 
-    point_id: str
-    value: float
-    low: float | None
-    high: float | None
-    crossing_probability: float | None = Field(
-        description="highest daily probability of being outside its limits; null: no limit"
+    point_id: str = Field(description="the point that has moved furthest from its baseline")
+    value: float = Field(description="forecast value, in the point's own physical unit")
+    low: float | None = Field(
+        description="lower end of the 90 % band, in the point's unit; null: unknown"
     )
-    method: str | None = Field(
-        description="how it is forecast; last_value: no method was better on validation units"
+    high: float | None = Field(
+        description="upper end of the 90 % band, in the point's unit; null: unknown"
     )
+    crossing_probability: float | None = Field(description=CROSSING)
+    method: str | None = Field(description=METHOD)
 
 
 class HorizonRisk(BaseModel):
@@ -94,21 +99,28 @@ class HorizonRisk(BaseModel):
     visit.
     """
 
-    days: int
+    days: int = Field(description="horizon in days")
     risk: float | None = Field(
         description="calibrated probability, 0 to 1; never falls with the days"
     )
-    threshold: float
-    alarm: bool | None
-    risk_low: float | None = Field(
-        default=None, description="90 % of the draws of units lie between risk_low and risk_high"
+    threshold: float = Field(description="risk (0 to 1) from which there is an alarm")
+    alarm: bool | None = Field(
+        description="whether a visit is worth it at this or a shorter horizon; null: no risk"
     )
-    risk_high: float | None = None
+    risk_low: float | None = Field(
+        default=None,
+        description="lower end of the band of the risk, 0 to 1: 90 % of the draws of units lie in it",
+    )
+    risk_high: float | None = Field(
+        default=None, description="upper end of the band of the risk, 0 to 1"
+    )
     needs_look: bool | None = Field(
         default=None,
         description="an alarm is not sure enough, or there is none and no machine is like this",
     )
-    forecast: PointForecast | None
+    forecast: PointForecast | None = Field(
+        description="where the driving point is heading; null: no forecast"
+    )
     reasons: list[RiskReason] | None = Field(
         default=None, description="with explain=true: up to 3 for, then up to 3 against"
     )
@@ -119,8 +131,10 @@ class PointDoubt(BaseModel):
     value.
     """
 
-    point_id: str
-    kind: Literal["flat", "jump", "sentinel"]
+    point_id: str = Field(description="the point")
+    kind: Literal["flat", "jump", "sentinel"] = Field(
+        description="flat: stands still; jump: jumped alone; sentinel: a mark that means no value"
+    )
 
 
 class UnitPrediction(BaseModel):
@@ -128,14 +142,24 @@ class UnitPrediction(BaseModel):
     alone).
     """
 
-    facility_id: str
-    equipment_id: str
-    point_id: str | None
-    equipment_class: str = Field(serialization_alias="class")
-    end_date: dt.date
-    status: Literal["ok", "learning", "insufficient_data"]
-    learning_days_left: int | None
-    observed_share: float = Field(description="share of the 90 days × points that were measured")
+    facility_id: str = Field(description=FACILITY)
+    equipment_id: str = Field(description=EQUIPMENT)
+    point_id: str | None = Field(
+        description="the point, where points are scored alone; null: the whole equipment"
+    )
+    equipment_class: str = Field(
+        serialization_alias="class", description="class of the equipment, as in the register"
+    )
+    end_date: dt.date = Field(description="last of the 90 days that were looked at")
+    status: Literal["ok", "learning", "insufficient_data"] = Field(
+        description="ok: scored; learning: its baseline is not full; insufficient_data: gaps"
+    )
+    learning_days_left: int | None = Field(
+        description="observed days until its first risk; null: it is not learning"
+    )
+    observed_share: float = Field(
+        description="share of the 90 days × points that were measured, 0 to 1"
+    )
     quality: Literal["A", "B", "C", "D"] | None = Field(
         description=(
             "A: ≥ 90 % observed, B: ≥ 70 %, C: ≥ 50 % or a doubt, D: less, no score; null while"
@@ -151,9 +175,9 @@ class UnitPrediction(BaseModel):
     similar_units: int | None = Field(
         default=None, description="other machines in training that looked alike"
     )
-    model: str
-    bundle_id: str
-    horizons: list[HorizonRisk]
+    model: str = Field(description="kind of model, as `model.family` of a run file")
+    bundle_id: str = Field(description="id of the bundle that gave the risks")
+    horizons: list[HorizonRisk] = Field(description="one entry per horizon, the shortest first")
     past_cases: list[SimilarCase] | None = Field(
         default=None, description="with explain=true: what became of machines that looked alike"
     )
@@ -162,31 +186,35 @@ class UnitPrediction(BaseModel):
 class Predictions(BaseModel):
     """Answers in the order of the units asked."""
 
-    predictions: list[UnitPrediction]
+    predictions: list[UnitPrediction] = Field(
+        description="one entry per unit, or per point of it where points are scored alone"
+    )
 
 
 class DailyForecast(BaseModel):
     """A point's forecast for days 1…horizon after `end_date`."""
 
-    point_id: str
-    horizon: int
-    values: list[float]
-    low: list[float | None]
-    high: list[float | None]
-    crossing_probability: float | None
-    method: str | None = Field(
-        description="how it is forecast; last_value: no method was better on validation units"
+    point_id: str = Field(description="the point")
+    horizon: int = Field(description=HORIZON)
+    values: list[float] = Field(description="one value per day, in the point's own physical unit")
+    low: list[float | None] = Field(
+        description="lower end of the 90 % band per day, in the point's unit; null: unknown"
     )
+    high: list[float | None] = Field(
+        description="upper end of the 90 % band per day, in the point's unit; null: unknown"
+    )
+    crossing_probability: float | None = Field(description=CROSSING)
+    method: str | None = Field(description=METHOD)
 
 
 class Forecasts(BaseModel):
     """Forecasts of every point and horizon; empty with a status that says why there is none."""
 
-    facility_id: str
-    equipment_id: str
-    end_date: dt.date
-    status: str
-    forecasts: list[DailyForecast]
+    facility_id: str = Field(description=FACILITY)
+    equipment_id: str = Field(description=EQUIPMENT)
+    end_date: dt.date = Field(description="last day of the record; forecasts begin on the next")
+    status: str = Field(description="ok, learning or insufficient_data")
+    forecasts: list[DailyForecast] = Field(description="one entry per point and horizon")
 
 
 class UnknownPoint(BaseModel):
@@ -194,18 +222,18 @@ class UnknownPoint(BaseModel):
     no risk.
     """
 
-    facility_id: str
-    equipment_id: str
-    point_id: str
-    readings: int
+    facility_id: str = Field(description=FACILITY)
+    equipment_id: str = Field(description=EQUIPMENT)
+    point_id: str = Field(description="the point that no bundle looks at")
+    readings: int = Field(description="number of its readings in this push")
 
 
 class Stored(BaseModel):
     """What a push did."""
 
-    units: int
-    readings: int
-    events: int
+    units: int = Field(description="number of pieces of equipment")
+    readings: int = Field(description="number of readings that were kept")
+    events: int = Field(description="number of events that were kept")
     to_be_scored: int = Field(
         description="pieces of equipment (of your facilities) that now wait to be scored again"
     )
@@ -218,4 +246,4 @@ class Stored(BaseModel):
 class Problem(BaseModel):
     """Why a request was refused: one sentence for a person."""
 
-    error: str
+    error: str = Field(description="what is wrong, and what to change")

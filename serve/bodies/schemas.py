@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+from functools import cache
 from typing import Annotated, Any, Self, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from hvac.days import EPOCH
+from hvac.errors import nearest
 from hvac.panel.grid import Unit
 from hvac.readings.accepted import LARGEST_VALUE, newest_day
 from serve.ids import Id
@@ -32,6 +35,9 @@ Day = Annotated[
     BeforeValidator(_day),
     Field(ge=EPOCH, description="calendar day, e.g. 2024-03-01; not in the future"),
 ]
+FacilityId = Annotated[Id, Field(description="id of the facility")]
+EquipmentId = Annotated[Id, Field(description="id of the equipment, unique within its facility")]
+PointId = Annotated[Id, Field(description="id of the point (sensor or checked item)")]
 Value = Annotated[
     float,
     Field(
@@ -45,6 +51,7 @@ Value = Annotated[
 Whole = Annotated[int, Field(strict=True, ge=1, le=365)]
 
 
+UNKNOWN_FIELD = "unknown_field"  # the kind of a fault: a field that no body of this kind has
 MOST_KEYS = 32  # of one object: with more, all that is wrong would fill gigabytes
 MOST_POINTS = 512
 Item = TypeVar("Item")
@@ -68,11 +75,23 @@ class Body(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _few_keys(cls, given: Any) -> Any:
-        if isinstance(given, dict) and len(given) > MOST_KEYS:
-            known = ", ".join(info.alias or name for name, info in cls.model_fields.items())
-            raise ValueError(f"expected no other fields than {known}, found {len(given)} fields")
-        return given
+    def _known_fields(cls, given: Any) -> Any:
+        known = _field_names(cls)
+        if not isinstance(given, dict) or given.keys() <= known.keys():
+            return given
+        if len(given) > MOST_KEYS:
+            names = ", ".join(known)
+            raise ValueError(f"expected no other fields than {names}, found {len(given)} fields")
+        wrong = next(name for name in given if name not in known)
+        near = nearest(str(wrong), known)
+        hint = f"did you mean {near!r}?" if near else f"known fields: {', '.join(known)}"
+        raise PydanticCustomError(UNKNOWN_FIELD, "{hint}", {"field": str(wrong)[:64], "hint": hint})
+
+
+@cache
+def _field_names(body: type[Body]) -> dict[str, None]:
+    """Return the names of a body's fields as they are sent, in their order."""
+    return {info.alias or name: None for name, info in body.model_fields.items()}
 
 
 def _not_in_the_future(name: str, day: dt.date | None) -> None:
@@ -88,7 +107,7 @@ class Reading(Body):
     as null).
     """
 
-    point_id: Id
+    point_id: PointId
     date: Day
     value: Value | None = Field(
         description="in the point's own physical unit; null: measured, but no value"
@@ -121,10 +140,10 @@ class Reading(Body):
 class Event(Body):
     """Something that happened to the equipment: a failure, a maintenance, …"""
 
-    kind: Id
-    start: Day
-    end: Day | None = None
-    point_id: Id | None = None
+    kind: Id = Field(description="what happened: failure, maintenance, replacement, …")
+    start: Day = Field(description="first calendar day, e.g. 2024-03-01; not in the future")
+    end: Day | None = Field(default=None, description="last calendar day; default: the first")
+    point_id: Id | None = Field(default=None, description="the point it is about; default: all")
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
@@ -139,14 +158,14 @@ class Window(Body):
     was measured.
     """
 
-    end_date: Day
+    end_date: Day = Field(description="calendar day of the last value; not in the future")
     values: Annotated[
         dict[Id, Annotated[Items[Value | None], Field(min_length=1, max_length=3660)]],
         BeforeValidator(_few_points),
     ] = Field(
         min_length=1,
         max_length=MOST_POINTS,
-        description="per point the values of consecutive days, the last on end_date",
+        description="per point the values of consecutive days, in its physical unit, the last on end_date",
     )
 
     @model_validator(mode="after")
@@ -158,8 +177,8 @@ class Window(Body):
 class UnitId(Body):
     """One piece of equipment. In addresses ids are percent-encoded, a slash too."""
 
-    facility_id: Id
-    equipment_id: Id
+    facility_id: FacilityId
+    equipment_id: EquipmentId
 
     @property
     def unit(self) -> Unit:
@@ -178,10 +197,16 @@ class AskedUnit(UnitId):
     equipment_class: Id | None = Field(
         default=None, alias="class", description="needed where it is not stored"
     )
-    readings: Items[Reading] | None = None
-    window: Window | None = None
-    events: Items[Event] = Field(default=[], max_length=10_000)
-    install_date: Day | None = None
+    readings: Items[Reading] | None = Field(
+        default=None, description="readings that join the stored ones for this answer"
+    )
+    window: Window | None = Field(default=None, description="a ready window in place of readings")
+    events: Items[Event] = Field(
+        default=[], max_length=10_000, description="events that join the stored ones"
+    )
+    install_date: Day | None = Field(
+        default=None, description="day of installation; default: the stored one"
+    )
     end_date: Day | None = Field(
         default=None, description="last day of the 90 that are looked at; default: the newest"
     )
@@ -227,7 +252,7 @@ class PredictBody(Body):
     """Equipment to be scored."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"example": PREDICT_EXAMPLE})
-    units: Items[AskedUnit] = Field(min_length=1)
+    units: Items[AskedUnit] = Field(min_length=1, description="the equipment to be scored")
 
 
 class ForecastBody(AskedUnit):
@@ -244,10 +269,14 @@ class ForecastBody(AskedUnit):
 class PushedUnit(UnitId):
     """New or corrected readings and events of one piece of equipment."""
 
-    equipment_class: Id | None = Field(default=None, alias="class")
-    install_date: Day | None = None
-    readings: Items[Reading] = Field(default=[])
-    events: Items[Event] = Field(default=[], max_length=10_000)
+    equipment_class: Id | None = Field(
+        default=None, alias="class", description="needed where the equipment is new"
+    )
+    install_date: Day | None = Field(default=None, description="day of installation")
+    readings: Items[Reading] = Field(default=[], description="new or corrected readings")
+    events: Items[Event] = Field(
+        default=[], max_length=10_000, description="new or corrected events"
+    )
 
     @model_validator(mode="after")
     def _agree(self) -> Self:
@@ -260,7 +289,9 @@ class PushBody(Body):
     ones.
     """
 
-    units: Items[PushedUnit] = Field(min_length=1)
+    units: Items[PushedUnit] = Field(
+        min_length=1, description="the equipment whose readings and events are to be kept"
+    )
 
     @model_validator(mode="after")
     def _agree(self) -> Self:
@@ -291,4 +322,6 @@ def _one_unit(unit: Unit, parts: list[PushedUnit]) -> None:
 class PromoteBody(Body):
     """For whom a bundle is to serve: a facility, or (null) the whole fleet."""
 
-    facility_id: Id | None = None
+    facility_id: Id | None = Field(
+        default=None, description="the facility it is to serve; null: the whole fleet"
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated, Any
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, FastAPI, Query, Request, Response
 from fastapi import Path as InPath
@@ -17,9 +17,17 @@ from serve.bodies import unfold
 from serve.bodies.answer_rows import unit_predictions
 from serve.bodies.answers import Forecasts, Predictions, Problem, Stored
 from serve.bodies.bulk import ARROW, PARQUET, check_kind
-from serve.bodies.looks import EquipmentAnswer, RankedAnswer
+from serve.bodies.looks import (
+    EquipmentAnswer,
+    FacilitiesAnswer,
+    KnownEvent,
+    ModelsAnswer,
+    PastAlarm,
+    PromotionAnswer,
+    RankedAnswer,
+)
 from serve.bodies.schemas import ForecastBody, PredictBody, PromoteBody, PushBody
-from serve.http import pages
+from serve.http import api_page, pages
 from serve.http.api_answers import (
     csv_response,
     daily_forecast,
@@ -48,12 +56,37 @@ ProblemSet = {
     code: {"model": Problem}
     for code in (400, 401, 403, 404, 405, 408, 413, 415, 421, 422, 429, 503, 504)
 }
-ANYTHING = dict[str, Any]
-"""The model of answers whose fields are plain: they are sent as they are."""
 FacilityId = Annotated[SentId, InPath(description="facility; a slash in it is sent as %2F")]
 EquipmentId = Annotated[SentId, InPath(description="equipment; percent-encoded like the facility")]
 BundleId = Annotated[SentId, InPath(description="bundle")]
-Language = Annotated[str | None, Query(pattern="^(en|ja)$")]
+Language = Annotated[
+    Literal["en", "ja"] | None,
+    Query(description="language of the CSV file; default: the service's"),
+]
+Form = Annotated[
+    Literal["json", "csv"],
+    Query(alias="format", description="json, or csv: a file that opens in Excel"),
+]
+Explain = Annotated[
+    bool, Query(description="add to every horizon its reasons, and the past cases that were alike")
+]
+Detail = Annotated[
+    bool, Query(description="add which aspects and weeks of a point count; includes explain")
+]
+
+
+BULK_BODY = {
+    "required": True,
+    "description": "one row per window; the columns are told above",
+    "content": {
+        kind: {"schema": {"type": "string", "format": "binary"}} for kind in (ARROW, PARQUET)
+    },
+}
+BULK_ANSWER = {
+    "type": "string",
+    "format": "binary",
+    "description": "an Arrow stream: one row per window and horizon (days), in the order asked",
+}
 
 
 def make_api(service: Service, door: Door) -> FastAPI:
@@ -76,6 +109,7 @@ def make_api(service: Service, door: Door) -> FastAPI:
     api.include_router(_predicting(service, door))
     api.include_router(_looking(service, door))
     api.include_router(_operating(service, door))
+    api.include_router(api_page.make_docs(service.config.language))
     api.include_router(pages.make_pages(service, door))
     return api
 
@@ -87,7 +121,7 @@ def _predicting(service: Service, door: Door) -> APIRouter:
 
     @routes.post("/predict", response_model=Predictions)
     async def predict(
-        body: PredictBody, caller: Caller = read, explain: bool = False, detail: bool = False
+        body: PredictBody, caller: Caller = read, explain: Explain = False, detail: Detail = False
     ) -> Response:
         """Predict how likely an anomaly begins within 30, 60 and 90 days, for one or many pieces of
         equipment; `explain=true` adds the reasons and similar past cases, `detail=true` also which
@@ -101,8 +135,8 @@ def _predicting(service: Service, door: Door) -> APIRouter:
     @routes.post(
         "/predict/bulk",
         response_class=Response,
-        responses={200: {"content": {ARROW: {}}}},
-        openapi_extra={"requestBody": {"required": True, "content": {ARROW: {}, PARQUET: {}}}},
+        responses={200: {"content": {ARROW: {"schema": BULK_ANSWER}}}},
+        openapi_extra={"requestBody": BULK_BODY},
     )
     async def bulk(request: Request, caller: Caller = read) -> Response:
         """Predict thousands of ready windows, sent as an Arrow stream or a Parquet file; the answer
@@ -148,20 +182,20 @@ def _looking(service: Service, door: Door) -> APIRouter:
     routes = APIRouter(prefix="/v1", tags=["look"])
     read = Depends(door.may("read"))
 
-    @routes.get("/facilities", response_model=ANYTHING)
+    @routes.get("/facilities", response_model=FacilitiesAnswer)
     async def facilities(caller: Caller = read) -> dict[str, list[FacilitySummary]]:
         """List every facility with its equipment in alarm."""
         return {"facilities": await asyncio.to_thread(service.facilities, caller.sees)}
 
     @routes.get(
         "/facilities/{facility_id}/ranking",
-        response_model=None,
-        responses={200: {"content": {"application/json": {}, "text/csv": {}}}},
+        response_model=RankedAnswer,
+        responses={200: {"content": {"text/csv": {"schema": {"type": "string"}}}}},
     )
     async def ranked(
         facility_id: FacilityId,
         caller: Caller = read,
-        form: Annotated[str, Query(alias="format", pattern="^(json|csv)$")] = "json",
+        form: Form = "json",
         language: Language = None,
     ) -> Response | RankedAnswer:
         """List the equipment of a facility, the highest risk first; `format=csv` opens in Excel."""
@@ -173,12 +207,12 @@ def _looking(service: Service, door: Door) -> APIRouter:
             return csv_response(
                 ranking_csv(entries, language or service.config.language), facility_id
             )
-        return {
-            "facility_id": facility_id,
-            "ranking": [ranked_equipment(n, entry) for n, entry in enumerate(entries, 1)],
-        }
+        return RankedAnswer(
+            facility_id=facility_id,
+            ranking=[ranked_equipment(rank, entry) for rank, entry in enumerate(entries, 1)],
+        )
 
-    @routes.get("/equipment/{facility_id}/{equipment_id:path}", response_model=ANYTHING)
+    @routes.get("/equipment/{facility_id}/{equipment_id:path}", response_model=EquipmentAnswer)
     async def equipment(
         facility_id: FacilityId, equipment_id: EquipmentId, caller: Caller = read
     ) -> EquipmentAnswer:
@@ -190,31 +224,30 @@ def _looking(service: Service, door: Door) -> APIRouter:
         stored, table, events = await asyncio.to_thread(service.record, unit)
         rows = await asyncio.to_thread(service.rows, facility_id, equipment_id)
         history = await asyncio.to_thread(service.store.recent, 0, *unit)
-        return {
-            "facility_id": facility_id,
-            "equipment_id": equipment_id,
-            "class": stored.class_name,
-            "install_date": date_of(stored.install_day),
-            "set_aside": (await asyncio.to_thread(service.store.aside, unit)).get(unit),
-            "predictions": [
-                p.model_dump(mode="json", by_alias=True) for p in unit_predictions(rows)
-            ],
-            "readings": last_days(table, 90),
-            "events": [
-                {"kind": e[2], "start": date_of(e[3]), "end": end_of(e[4]), "point_id": e[5]}
+        aside = await asyncio.to_thread(service.store.aside, unit)
+        return EquipmentAnswer(
+            facility_id=facility_id,
+            equipment_id=equipment_id,
+            equipment_class=stored.class_name,
+            install_date=date_of(stored.install_day),
+            set_aside=aside.get(unit),
+            predictions=unit_predictions(rows),
+            readings=last_days(table, 90),
+            events=[
+                KnownEvent(kind=e[2], start=date_of(e[3]), end=end_of(e[4]), point_id=e[5])
                 for e in events
             ],
-            "alarms": [
-                {
-                    "end_date": date_of(past.end_day),
-                    "point_id": past.point_id or None,
-                    "days": past.horizon,
-                    "risk": past.risk,
-                }
+            alarms=[
+                PastAlarm(
+                    end_date=date_of(past.end_day),
+                    point_id=past.point_id or None,
+                    days=past.horizon,
+                    risk=past.risk,
+                )
                 for past in history
                 if past.alarm
             ],
-        }
+        )
 
     return routes
 
@@ -224,12 +257,12 @@ def _operating(service: Service, door: Door) -> APIRouter:
     read = Depends(door.may("read"))
     admin = Depends(door.may("admin"))
 
-    @routes.get("/v1/models", response_model=ANYTHING)
+    @routes.get("/v1/models", response_model=ModelsAnswer)
     async def models(caller: Caller = read) -> dict[str, list[ListedBundle]]:
         """List the bundles, and whom each serves."""
         return {"models": await service.models(caller)}
 
-    @routes.post("/v1/models/{bundle_id}/promote", response_model=ANYTHING)
+    @routes.post("/v1/models/{bundle_id}/promote", response_model=PromotionAnswer)
     async def promote(
         bundle_id: BundleId, body: PromoteBody | None = None, caller: Caller = admin
     ) -> Promotion:
@@ -242,7 +275,7 @@ def _operating(service: Service, door: Door) -> APIRouter:
     async def healthz() -> dict[str, str]:
         return {"status": "alive"}
 
-    @routes.get("/readyz", include_in_schema=False, response_model=ANYTHING)
+    @routes.get("/readyz", include_in_schema=False, response_model=None)
     async def readyz(request: Request) -> ServiceReadiness:
         """Tell whether requests can be answered (the store is there, and a bundle serves), and what
         cannot be scored.

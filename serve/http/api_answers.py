@@ -53,21 +53,21 @@ def daily_forecast(outlook: OutlookRow) -> DailyForecast:
 
 def ranked_equipment(rank: int, entry: RankedUnit) -> RankedEquipment:
     """Return an entry of the ranking as the API shows it."""
-    return {
-        "rank": rank,
-        "facility_id": entry["facility_id"],
-        "equipment_id": entry["equipment_id"],
-        "class": entry["class"],
-        "end_date": entry["end_date"],
-        "days_behind": entry["days_behind"],
-        "status": entry["status"],
-        "learning_days_left": entry["learning_days_left"],
-        "observed_share": entry["observed_share"],
-        "point_id": entry["point"],
-        "risks": entry["risks"],
-        "alarms": entry["alarms"],
-        "needs_look": entry["unsure"],
-    }
+    return RankedEquipment(
+        rank=rank,
+        facility_id=entry["facility_id"],
+        equipment_id=entry["equipment_id"],
+        equipment_class=entry["class"],
+        end_date=entry["end_date"],
+        days_behind=entry["days_behind"],
+        status=entry["status"],
+        learning_days_left=entry["learning_days_left"],
+        observed_share=entry["observed_share"],
+        point_id=entry["point"],
+        risks=entry["risks"],
+        alarms=entry["alarms"],
+        needs_look=entry["unsure"],
+    )
 
 
 def last_days(table: pa.Table, days: int) -> list[KnownReading]:
@@ -77,14 +77,15 @@ def last_days(table: pa.Table, days: int) -> list[KnownReading]:
     readings: list[KnownReading] = []
     for row in rows:
         if (newest - row["date"]).days < days:
-            reading: KnownReading = {
-                "point_id": row["point_id"],
-                "date": row["date"],
-                "value": _known(row["value"]),
-                "lower_limit": _known(row["lower_limit"]),
-                "upper_limit": _known(row["upper_limit"]),
-            }
-            readings.append(reading)
+            readings.append(
+                KnownReading(
+                    point_id=row["point_id"],
+                    date=row["date"],
+                    value=_known(row["value"]),
+                    lower_limit=_known(row["lower_limit"]),
+                    upper_limit=_known(row["upper_limit"]),
+                )
+            )
     return readings
 
 
@@ -93,11 +94,11 @@ def _known(value: float | None) -> float | None:
     return None if value is None or not math.isfinite(value) else value
 
 
-def end_of(day: int) -> str | None:
+def end_of(day: int) -> dt.date | None:
     """Return the last day of an event; None where it is still open."""
     return None if EPOCH + dt.timedelta(days=day) >= OPEN_END else date_of(day)
 
 
-def date_of(day: int | None) -> str | None:
+def date_of(day: int | None) -> dt.date | None:
     """Return a day as a date; None where there is none."""
-    return None if day is None else (EPOCH + days(day)).isoformat()
+    return None if day is None else EPOCH + days(day)

@@ -15,7 +15,13 @@ from serve.keys import ANYONE, Caller, given_key, hash_key
 from serve.memory.store import FLEET, Store
 
 KEYS_FOR_S = 2.0
-OPEN = ("/healthz", "/readyz", "/static/app.css", "/openapi.json")  # shown without a key
+OPEN = (  # shown without a key
+    "/healthz",
+    "/readyz",
+    "/static/app.css",
+    "/openapi.json",
+    "/docs",
+)
 PUSH = "/v1/readings"
 PROMOTE = re.compile(r"/v1/models/[^/]+/promote")
 LOCAL_HOSTS = ("127.0.0.1", "localhost", "[::1]")

@@ -31,6 +31,7 @@ from serve.memory.store_tables import EventRow
 from serve.service import Service
 
 SHOWN_DAYS = 90
+SHOWN_ALARMS = 20  # days with an alarm
 LEAST_OF_A_WEEK = 0.05  # log-odds: odds 5 % higher
 STRONG_WEEK = 0.25
 
@@ -67,8 +68,8 @@ class EquipmentView(TypedDict):
     """What the page of one piece of equipment shows.
 
     `best` is the newest prediction, `rows` those of its point, `look` whether any of them needs a
-    look; `charts` are (point, SVG), events
-    (start, kind, end, point), alarms (last day of the window, horizon, risk), newest first.
+    look; events are (start, kind, end, point), alarms (last day of the window, its horizons with
+    their risks), newest first; `more_alarms` counts the days that are not shown.
     """
 
     unit: Unit
@@ -86,7 +87,8 @@ class EquipmentView(TypedDict):
     logged: Sequence[EventRow]
     readings: dict[str, list[PointReading]]
     events: list[tuple[dt.date, str, str, str | None]]
-    alarms: list[tuple[dt.date, int, float | None]]
+    alarms: list[tuple[dt.date, list[tuple[int, float | None]]]]
+    more_alarms: int
     checks: list[str]
     risk_chart: Markup
 
@@ -106,6 +108,7 @@ def equipment_view(service: Service, unit: Unit, words: PageWords) -> EquipmentV
     readings = _by_point(table)
     history = service.store.recent(0, *unit)
     entry = [e for e in service.ranking(unit.facility_id) if e["equipment_id"] == unit.equipment_id]
+    alarm_days = _alarm_days(history)
     own = words.names.name("equipment", *reversed(unit))
     return {
         "unit": unit,
@@ -132,14 +135,22 @@ def equipment_view(service: Service, unit: Unit, words: PageWords) -> EquipmentV
             (EPOCH + days(e[3]), words.name("kind", e[2]), _until(e[4], words), e[5])
             for e in reversed(events)
         ],
-        "alarms": [
-            (EPOCH + days(past.end_day), past.horizon, past.risk)
-            for past in reversed(history)
-            if past.alarm
-        ],
+        "alarms": alarm_days[:SHOWN_ALARMS],
+        "more_alarms": max(len(alarm_days) - SHOWN_ALARMS, 0),
         "checks": checks_of(stored.class_name, words.language, service.config.checks),
         "risk_chart": _risk_chart(history, point_rows, words),
     }
+
+
+def _alarm_days(
+    history: Sequence[PastRisk],
+) -> list[tuple[dt.date, list[tuple[int, float | None]]]]:
+    """Return the days with an alarm, newest first, each with (horizon, risk) of its alarms."""
+    of_day: dict[int, list[tuple[int, float | None]]] = {}
+    for past in history:
+        if past.alarm:
+            of_day.setdefault(past.end_day, []).append((past.horizon, past.risk))
+    return [(EPOCH + days(day), alarms) for day, alarms in sorted(of_day.items(), reverse=True)]
 
 
 def _risk_chart(history: Sequence[PastRisk], rows: Rows, words: PageWords) -> Markup:

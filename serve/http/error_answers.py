@@ -15,6 +15,7 @@ from starlette.exceptions import HTTPException
 
 from hvac.errors import HvacError
 from serve.bodies.problems import Refused, is_passing
+from serve.bodies.schemas import UNKNOWN_FIELD
 from serve.http.rendering import render, wants_page
 from serve.memory.store import StoreError
 
@@ -105,6 +106,8 @@ def _sentence(error: RequestValidationError) -> str:
     where = "".join(letter if letter.isprintable() else "?" for letter in where)
     more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
     message = str(first["msg"]).removeprefix("Value error, ")
+    if first["type"] == UNKNOWN_FIELD:
+        return f"unknown field {first['ctx']['field']!r} in {where[:200]}: {message[:300]}{more}"
     if first["type"] == "model_attributes_type" and where == "body":
         message = "expected a JSON object (with the header content-type: application/json)"
     return f"{where[:200]}: {message[:300]}{more}".encode(errors="replace").decode()

@@ -383,7 +383,7 @@ def _metrics() -> dict[str, Any]:
                 {
                     "facility_id": "大阪-02",
                     "equipment_id": "<b>P-7</b>",
-                    "class_name": "pump",
+                    "about": {"en": "Osaka · pump", "ja": "大阪 · ポンプ"},
                     "risks": dict.fromkeys(BASE, 0.61),
                     "alarms": list(BASE),
                     "why": {

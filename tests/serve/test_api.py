@@ -525,7 +525,11 @@ WRONG: dict[str, tuple[Any, int, str]] = {
     "before 1970": (broken(date="1969-12-31"), 422, "1970"),
     "year 9999": (broken(date="9999-12-31"), 422, "future"),
     "limits swapped": (broken(lower_limit=5, upper_limit=1), 422, "above"),
-    "unknown field": (broken(valeu=1), 422, "Extra"),
+    "unknown field": (
+        broken(valeu=1),
+        422,
+        "unknown field 'valeu' in units.0.readings.0: did you mean",
+    ),
     "no units": ({"units": []}, 422, "at least 1"),
     "not json": (b"{", 422, "JSON"),
     "not utf-8": (b"\xff\xfe{}", 422, ""),

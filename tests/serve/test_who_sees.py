@@ -103,7 +103,7 @@ def requests_of(facility: str) -> dict[str, tuple[str, str, dict[str, Any]]]:
 
 
 OF_ALL = ("/", "/equipment", "/ranking.csv", "/v1/facilities", "/v1/models", "/readyz", "/metrics")
-OPEN = ("/readyz", "/healthz", "/openapi.json", "/static/app.css")
+OPEN = ("/readyz", "/healthz", "/openapi.json", "/docs", "/static/app.css")
 ROLES = ("read", "push", "admin")
 
 

@@ -1,0 +1,65 @@
+"""The requests that documents show are run against a service, with its ids in the place of the demo's."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.serve.real_service import listening
+from tests.serve.serve_example import scored, service_of
+
+ROOT = Path(__file__).parents[2]
+PAGES = ("README.md", "README.ja.md", "docs/serving.md")
+OURS = {"F001-AHU-001": "E2", "F001": "F1", "fan_current": "p"}
+ADDRESS = "http://127.0.0.1:8000"
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with listening(scored(service_of(tmp_path_factory.mktemp("documented")))) as address:
+        yield address
+
+
+def blocks(page: str, kind: str) -> list[str]:
+    """The blocks of code of a page in a language; "" for those without one."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    return re.findall(rf"^```{kind}\n(.*?)^```$", text, flags=re.S | re.M)
+
+
+def with_our_ids(text: str, url: str) -> str:
+    for theirs, ours in OURS.items():
+        text = text.replace(theirs, ours)
+    return text.replace(ADDRESS, url)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_curl_commands_of_a_page_are_answered(page: str, url: str) -> None:
+    if shutil.which("curl") is None:
+        pytest.skip("curl is not installed")
+    lines = [line for block in blocks(page, "") for line in block.splitlines()]
+    commands = [line for line in lines if line.startswith("curl ")]
+    assert len(commands) >= 5
+    for command in commands:
+        words = shlex.split(with_our_ids(command, url))
+        assert words[0] == "curl"
+        done = subprocess.run([*words, "--silent", "--fail-with-body"], capture_output=True)
+        assert done.returncode == 0, (command, done.stdout)
+        if "format=csv" not in command:
+            assert "error" not in json.loads(done.stdout)
+
+
+def test_python_of_the_page_about_serving_runs(
+    url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (block,) = blocks("docs/serving.md", "python")
+    exec(compile(with_our_ids(block, url), "docs/serving.md", "exec"), {})
+    printed = capsys.readouterr().out.splitlines()
+    assert re.match(r"1 E2 \{'30': 0\.", printed[0])
+    assert printed[-1].startswith("1 kept, ")
