@@ -21,6 +21,7 @@ STEPS = (
     "evaluate",
     "score",
     "daily",
+    "describe",
     "compare",
     "rotate",
     "facilities",
