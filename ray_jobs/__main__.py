@@ -12,6 +12,7 @@ from pathlib import Path
 import hvac
 
 STEPS = (
+    "init",
     "check",
     "pipeline",
     "ingest",
