@@ -23,6 +23,7 @@ from hvac.config import read_overrides
 from hvac.errors import ConfigError, HvacError
 from hvac.private import keep_private, ray_token_file
 from serve.settings import ServeConfig, read_serve_config
+from serve.starting import check_start
 
 QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "OMP_NUM_THREADS": "1", "RAY_SERVE_LOG_TO_STDERR": "0"}
 # What Serve does beside a request costs more than our stages (docs/serving.md, "Fast mode").
@@ -77,6 +78,7 @@ def main(given: list[str] | None = None) -> int:
             prefix="hvac-metrics-", ignore_cleanup_errors=True
         ) as folder:
             config = read_serve_config(read_overrides(arguments.settings))
+            check_start(config, arguments.host)
             direct = {} if arguments.fast else _direct(config, arguments.port)
             for name, value in (QUIET | QUICK | direct | (FAST if arguments.fast else {})).items():
                 os.environ.setdefault(name, value)

@@ -76,63 +76,45 @@ def main_table(view: View) -> list[Block]:
 
 
 def all_models(view: View) -> list[Block]:
-    """Return a table per horizon with every model and its difference from the default."""
+    """Return one table of every model by horizon, with its difference from the default."""
     if not view.horizons:
         return []
     words = view.words
-    difference = words("metric.difference", model=view.model)
-    value = words("table.value")
-    groups = [
-        (words("table.group_ranking"), 2),
-        (words("table.group_roc"), 2),
-        (words("table.group_probability"), 3),
-        (words("table.group_top"), 1),
-    ]
-    head = [
-        words("table.model"),
-        value,
-        difference,
-        value,
-        difference,
+    of_horizon = [
+        words("metric.pr_auc"),
+        words("metric.difference", model=view.model),
         words("metric.brier_skill"),
-        difference,
         words("table.ece"),
-        words("table.recall"),
     ]
-    blocks: list[Block] = []
-    for horizon in view.horizons:
-        caption = words("caption.models", days=horizon)
-        rows = model_rows(view, horizon)
-        blocks.append(Table(caption=caption, groups=groups, head=head, rows=rows))
-    return [*blocks, Note(words("note.models", model=view.model))]
+    head = [words("table.model"), *of_horizon * len(view.horizons)]
+    groups = [(text, len(of_horizon)) for text in view.heads(view.horizons)]
+    rows = [model_row(view, model) for model in _models_in_order(view)]
+    table = Table(caption=words("caption.models"), groups=groups, head=head, rows=rows)
+    return [table, Note(words("note.models", model=view.model))]
 
 
-def model_rows(view: View, horizon: str) -> list[Row]:
-    """Return a row per model measured at this horizon, best PR-AUC first."""
-    pr_auc = {}
+def _models_in_order(view: View) -> list[str]:
+    """Return all models, best mean PR-AUC first."""
+    means = {}
     for model in view.group("models"):
-        if horizon in view.group("models", model):
-            pr_auc[model] = number(view.at("models", model, horizon, "pr_auc")) or 0.0
-    order = sorted(pr_auc, key=lambda model: -pr_auc[model])
-    return [model_row(view, model, horizon) for model in order]
+        found = [number(view.at("models", model, h, "pr_auc")) or 0.0 for h in view.horizons]
+        means[model] = sum(found) / len(found)
+    return sorted(means, key=lambda model: -means[model])
 
 
-def model_row(view: View, model: str, horizon: str) -> Row:
-    """Return the row of one model at one horizon."""
-    words = view.words
-    measured = view.group("models", model, horizon)
-    differences = view.group("differences", model, horizon)
-    cells = [
-        cell(measured.get("pr_auc")),
-        difference_cell(words, dig(differences, "pr_auc")),
-        cell(measured.get("roc_auc")),
-        difference_cell(words, dig(differences, "roc_auc")),
-        cell(measured.get("brier_skill")),
-        difference_cell(words, dig(differences, "brier")),
-        cell(measured.get("ece")),
-        cell(measured.get("recall_10"), "share"),
-    ]
-    return Row(head=model_cell(words, model), cells=cells, strong=model == view.default)
+def model_row(view: View, model: str) -> Row:
+    """Return the row of one model."""
+    cells = []
+    for horizon in view.horizons:
+        measured = view.group("models", model, horizon)
+        difference = dig(view.group("differences", model, horizon), "pr_auc")
+        cells += [
+            cell(measured.get("pr_auc")),
+            difference_cell(view.words, difference),
+            cell(measured.get("brier_skill")),
+            cell(measured.get("ece")),
+        ]
+    return Row(head=model_cell(view.words, model), cells=cells, strong=model == view.default)
 
 
 def difference_cell(words: Words, difference: Json) -> Cell:

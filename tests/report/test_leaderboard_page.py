@@ -178,7 +178,8 @@ def test_page_says_that_another_model_won_on_test_and_that_the_choice_stands() -
     )
     assert "The choice stands" in english
     assert re.search(
-        r"採用モデル「統合モデル」は 次より良い： 平均発生率 次より悪い： .*決定木・特徴量 28",
+        r"採用モデル「統合モデル」とほかのモデルの比較 明確に上回ったモデル： 平均発生率"
+        r" 明確に下回ったモデル： .*決定木・特徴量 28",
         japanese,
     )
 
