@@ -163,9 +163,9 @@ def _ingest(
     save_names(read_names(source), panel)
     shared: dict[Unit, list[str]] = {}
     if not source.ready_windows:
-        series = {key: kept_tables(panel, [key], "series") for key in keys}
-        counts |= count_overlaps(panel, series, per_facility)
-        units = {path: set(units_of(series[key])) for key, path in keys.items()}
+        series_by_file = {key: kept_tables(panel, [key], "series") for key in keys}
+        counts |= count_overlaps(panel, series_by_file, per_facility)
+        units = {path: set(units_of(series_by_file[key])) for key, path in keys.items()}
         shared = shared_machines(source, units)
         require_apart(shared, counts, readings=counts["read"])
     rejected = _write_rejects(workspace, kept_tables(panel, keys, "rejects"), registry)
