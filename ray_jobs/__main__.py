@@ -12,6 +12,7 @@ from pathlib import Path
 import hvac
 
 STEPS = (
+    "init",
     "check",
     "pipeline",
     "ingest",
@@ -20,6 +21,7 @@ STEPS = (
     "evaluate",
     "score",
     "daily",
+    "describe",
     "compare",
     "rotate",
     "facilities",

@@ -37,7 +37,7 @@ def main() -> None:
     parser = make_parser(__doc__)
     parser.add_argument("--json", action="store_true", help="print JSON instead of lines")
     parser.add_argument("--page", help=f"where the picture goes; default: {PAGE} in the workspace")
-    arguments = parser.parse_args()
+    arguments = parser.parse_intermixed_args()
     start_logging()
     started = time.monotonic()
     try:

@@ -28,7 +28,7 @@ from hvac.panel.names import save_names
 from hvac.panel.partitions import bucket_keys, part_keys
 from hvac.panel.registering import build_registry
 from hvac.panel.registry import Registry
-from hvac.panel.series_table import joined_series
+from hvac.panel.series_table import absent_days, joined_series
 from hvac.panel.shared_files import notes_on_shared, require_apart, shared_machines
 from hvac.readings.accepted import id_text
 from hvac.readings.file_notes import NAMED_FILES, notes_on_passed_over, notes_on_rejects
@@ -150,8 +150,9 @@ def _ingest(
             f"{', '.join(list(stamps)[:NAMED_FILES])}: {counts['rows']} rows were read, and none"
             " holds a value: correct source.columns or source.missing_values"
         )
+    series = joined_series(kept_tables(panel, keys, "series"))
     registry = build_registry(
-        joined_series(kept_tables(panel, keys, "series")),
+        series,
         kept_tables(panel, keys, "classes"),
         source,
         by_class=config.windows.classes == "each",
@@ -162,14 +163,15 @@ def _ingest(
     save_names(read_names(source), panel)
     shared: dict[Unit, list[str]] = {}
     if not source.ready_windows:
-        series = {key: kept_tables(panel, [key], "series") for key in keys}
-        counts |= count_overlaps(panel, series, per_facility)
-        units = {path: set(units_of(series[key])) for key, path in keys.items()}
+        series_by_file = {key: kept_tables(panel, [key], "series") for key in keys}
+        counts |= count_overlaps(panel, series_by_file, per_facility)
+        units = {path: set(units_of(series_by_file[key])) for key, path in keys.items()}
         shared = shared_machines(source, units)
         require_apart(shared, counts, readings=counts["read"])
     rejected = _write_rejects(workspace, kept_tables(panel, keys, "rejects"), registry)
     buckets = bucket_keys(registry, part_keys(panel), per_facility)
     facts = {**registry.summary(), **_readings_summary(counts), "rejected": rejected}
+    facts["absent_days"] = absent_days(series)
     warnings = [
         *_file_warnings(source, panel, keys),
         *notes_on_files(source, _notes(panel, keys)),

@@ -14,7 +14,7 @@ from typing import Literal, NamedTuple
 
 Level = Literal["stops", "fault", "note"]
 SECTIONS = "source|windows|labels|splits|featurize|model|train|decision"
-SETTING = re.compile(rf"\b(?:{SECTIONS})(?:\.[a-z]\w*)+")
+SETTING = re.compile(rf"(?<!/)\b(?:{SECTIONS})(?:\.[a-z]\w*)+")
 # What these words are part of was settled, or is only told.
 NOTES = (
     *("were taken for one", "joined all the same", "another row tells too", "taken as still open"),
@@ -81,6 +81,8 @@ def settings_named(text: str) -> list[str]:
 
     >>> settings_named("set source.time_zone, such as Asia/Tokyo")
     ['source.time_zone']
+    >>> settings_named("see steps/featurize.json")
+    []
     """
     return list(dict.fromkeys(SETTING.findall(text)))
 

@@ -11,7 +11,14 @@ from hvac.checks.cost import Cost, expected_cost
 from hvac.checks.expected_windows import Expected, expect_windows
 from hvac.checks.faults import Fault
 from hvac.checks.machines import Machine, look_at, worst_first
-from hvac.checks.record_faults import few_events, lost_points, odd_values, rejected, thin
+from hvac.checks.record_faults import (
+    few_events,
+    lost_points,
+    missing_limits,
+    odd_values,
+    rejected,
+    thin,
+)
 from hvac.checks.record_reading import ReadRecord, read_all_tables, read_ready_windows
 from hvac.panel.grid import Panel, Unit, panels
 from hvac.panel.labels import LabelConfig
@@ -97,6 +104,7 @@ def check_record(settings: Settings) -> RecordCheck:
             *read.faults,
             *_own(refusals, read),
             *rejected(read),
+            *missing_limits(registry, settings.windows),
             *lost_points(registry),
             *odd_values(read, machines),
             *thin(machines, settings.windows),

@@ -51,6 +51,17 @@ def rejected(read: ReadRecord) -> list[Fault]:
     return faults
 
 
+def missing_limits(registry: Registry, windows: WindowConfig) -> list[Fault]:
+    """Return a fault where windows are measured in limits and the readings have none."""
+    if windows.normalise != "limits" or any(registry.units["limited"].to_pylist()):
+        return []
+    text = (
+        "windows.normalise: limits measures values in their limits, and no reading has any: set"
+        " windows.normalise: baseline, or bring the columns lower_limit and upper_limit"
+    )
+    return [Fault("stops", text)]
+
+
 def lost_points(registry: Registry) -> list[Fault]:
     faults = []
     for name, points in registry.dropped_points.items():

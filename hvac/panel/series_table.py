@@ -32,6 +32,19 @@ def _has_limit(readings: pa.Table) -> pa.Array:
     return pa.array(np.zeros(len(readings), dtype=bool))
 
 
+def absent_days(series: pa.Table) -> int:
+    """Count the days without a reading between each point's first and last, over all points.
+
+    >>> import datetime as dt
+    >>> row = {"date_min": [dt.date(2026, 1, 1)], "date_max": [dt.date(2026, 1, 10)]}
+    >>> absent_days(pa.table({**row, "date_count": [4]}))
+    6
+    """
+    first, last = (series[name].cast(pa.int32()).to_numpy() for name in ("date_min", "date_max"))
+    count = series["date_count"].to_numpy()
+    return int(np.maximum(last.astype(np.int64) - first + 1 - count, 0).sum())
+
+
 def joined_series(series: pa.Table) -> pa.Table:
     """Join the rows of all files: one row per point of a unit."""
     table = series.group_by(KEYS).aggregate(list(JOINED.items()))

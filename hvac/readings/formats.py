@@ -62,15 +62,22 @@ def read_named(
     Folders of a partitioned table stand in for columns; ids that `source.path_pattern` gives hold
     instead of columns.
     """
-    by_path = path_ids(file, source)
+    given = path_ids(file, source)
+    if source.facility_id and "facility_id" not in given and not _has_facilities(file, source):
+        given["facility_id"] = source.facility_id
     folders = hive_values(file.path)
-    needed = [name for name in required if name not in by_path]
+    needed = [name for name in required if name not in given]
     names = find_columns(file, source, required=needed, optional=optional)
     in_file = [name for name in dict.fromkeys(names.values()) if name in file.columns]
     for batch in iter_table(file, in_file, batch_rows=batch_rows):
         columns = {ours: _column(batch, theirs, folders) for ours, theirs in names.items()}
-        columns |= constant_columns(by_path, len(batch.row))
+        columns |= constant_columns(given, len(batch.row))
         yield RawBatch(columns, batch.row, names, batch.ragged)
+
+
+def _has_facilities(file: TableFile, source: SourceConfig) -> bool:
+    """Tell whether a file, or its folders, have a column of facilities."""
+    return "facility_id" in find_columns(file, source, required=(), optional=("facility_id",))
 
 
 def _column(batch: FileBatch, name: str, folders: Mapping[str, str]) -> pa.Array:

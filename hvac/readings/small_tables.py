@@ -94,6 +94,10 @@ class SmallTable:
         setting = "source.events" if "kind" in required else "source.equipment"
         setting = "source.names" if "of" in required else setting
         file = open_table(path, source, setting=setting)
+        facility = source.facility_id if "facility_id" in required else None
+        if facility is not None:
+            required = [name for name in required if name != "facility_id"]
+            optional = [*optional, "facility_id"]
         self.names = _names(file, source, required, optional)
         others = [name for name in file.columns if name and file.columns.count(name) == 1]
         columns = list(dict.fromkeys([*self.names.values(), *others]))
@@ -106,6 +110,10 @@ class SmallTable:
             row.append(batch.row)
             self.ragged += batch.ragged
         self.table = pa.concat_tables(tables, promote_options="permissive") if tables else empty
+        if facility is not None and "facility_id" not in self.names:
+            self.names["facility_id"] = "facility_id"
+            everywhere = pa.array([facility] * len(self.table), pa.string())
+            self.table = self.table.append_column("facility_id", everywhere)
         self.rejects = Rejects(path, np.concatenate(row))
         self.rejects.ragged(self.ragged)
 

@@ -66,6 +66,8 @@ class SourceConfig(Config):
     """File, folder, glob or URL of display names; none: ids are shown."""
     columns: dict[str, str] = Field(default_factory=dict)
     """The file's names of columns by ours, such as `{value: 測定値}`."""
+    facility_id: str | None = Field(default=None, min_length=1)
+    """Facility of every row of tables that have no column of facilities."""
     path_pattern: Annotated[str | None, AfterValidator(_path_pattern)] = None
     """Pattern of readings files' paths that gives ids, such as `(?P<equipment_id>[^/]+)\\.csv$`."""
     encoding: str | None = None
@@ -119,15 +121,17 @@ class SourceConfig(Config):
                 "format 'wide' needs the section 'wide' (facility, equipment, date_column, points)"
             )
         if self.format == "wide" and self.wide is not None:
-            _check_origins(self.wide, self.path_pattern)
+            _check_origins(self.wide, self.path_pattern, self.facility_id)
         return self
 
 
-def _check_origins(wide: WideConfig, path_pattern: str | None) -> None:
+def _check_origins(wide: WideConfig, path_pattern: str | None, facility_id: str | None) -> None:
     """Raise ValueError where an id of a wide table has no origin, or several."""
     by_path = groups_of(path_pattern)
     for owner in ("facility", "equipment"):
         origins = wide.origins(f"{owner}_id") + ["path_pattern"] * (f"{owner}_id" in by_path)
+        if not origins and owner == "facility" and facility_id:
+            continue
         if len(origins) != 1:
             found = f"; found {', '.join(origins)}" if origins else ""
             raise ValueError(

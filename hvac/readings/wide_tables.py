@@ -38,6 +38,8 @@ def read_wide(file: TableFile, source: SourceConfig, batch_rows: int) -> Iterato
     given = {"facility_id": wide.facility_id, "equipment_id": wide.equipment_id}
     constants = {name: text for name, text in given.items() if text is not None}
     constants |= path_ids(file, source)
+    if source.facility_id and not wide.origins("facility_id"):
+        constants.setdefault("facility_id", source.facility_id)
     for batch in iter_table(file, columns, batch_rows=max(1, batch_rows // len(points))):
         yield _melt(batch, names=names, points=points, constants=constants)
 

@@ -34,7 +34,7 @@ def closing_summary(
         f"Windows left out {_counts(_counts_at(metrics, 'windows', 'excluded'))}",
         *_split_lines(branch(metrics, "windows")),
         *_newest_lines(units_by_status or {}, learning_days_left),
-        *_model_lines(metrics),
+        *model_lines(metrics),
         "",
         *(f"  {file}" for file in files),
         f"Report: {report}",
@@ -100,7 +100,7 @@ def _newest_lines(units_by_status: Mapping[str, int], days_left: Sequence[int] |
     return [line]
 
 
-def _model_lines(metrics: JsonObject) -> list[str]:
+def model_lines(metrics: JsonObject) -> list[str]:
     """Return PR-AUC with its interval for every model and horizon."""
     models = branch(metrics, "models")
     horizons = list(branch(models, next(iter(models))))

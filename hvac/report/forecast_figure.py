@@ -159,10 +159,16 @@ def _draw_forecast(axes: Axes, forecast: DrawnForecast, horizon: int, words: Wor
     text = words(
         f"axis.{key}",
         days=horizon,
-        risk=f"{forecast.risk:.0%}",
-        threshold=f"{forecast.threshold:.0%}",
+        risk=_share(forecast.risk, forecast.threshold),
+        threshold=_share(forecast.threshold, forecast.risk),
     )
     axes.set_title(text, color=colour, fontsize=8.5)
+
+
+def _share(value: float, beside: float) -> str:
+    """Write a share in whole per cent, with a decimal where it would look equal to the other."""
+    same = value != beside and f"{value:.0%}" == f"{beside:.0%}"
+    return f"{value:.1%}" if same else f"{value:.0%}"
 
 
 def _value_range(panel: ForecastPanel, horizons: Sequence[int]) -> tuple[float, float]:

@@ -148,7 +148,15 @@ def panel_facts(view: View) -> dict[str, Json]:
     words = view.words
     panel = view.group("panel")
     named: dict[str, Json] = {}
-    for key in ("rows_read", "readings", "missing", "facilities", "equipment", "points"):
+    for key in (
+        "rows_read",
+        "readings",
+        "missing",
+        "absent_days",
+        "facilities",
+        "equipment",
+        "points",
+    ):
         named[words(f"fact.{key}")] = panel.get(key)
     if panel.get("first_date"):
         named[words("fact.period")] = f"{panel['first_date']} – {panel.get('last_date') or ''}"

@@ -48,6 +48,7 @@ class IngestRecord(StepRecord):
     rows_read: int
     readings: int
     missing: int
+    absent_days: int = 0
     rejected: dict[str, int] = {}
     warnings: list[str] = []
     buckets: dict[str, str]

@@ -56,6 +56,9 @@ class RankedEquipment(BaseModel):
     risks: dict[int, float] = Field(
         description="probability (0 to 1) that an anomaly begins, by horizon (days)"
     )
+    thresholds: dict[int, float] = Field(
+        description="probability (0 to 1) from which a risk is an alarm, by horizon (days)"
+    )
     alarms: dict[int, bool] = Field(description="whether there is an alarm, by horizon (days)")
     needs_look: list[int] = Field(
         description="horizons (days) at which an alarm is withheld, or silence cannot be trusted"
@@ -67,6 +70,25 @@ class RankedAnswer(BaseModel):
 
     facility_id: str = Field(description=FACILITY)
     ranking: list[RankedEquipment] = Field(description="one entry per piece of equipment")
+
+
+class DisplayName(BaseModel):
+    """What people call one thing; texts are empty where nothing is known."""
+
+    of: str = Field(description="facility, equipment, point, class or event")
+    id: str = Field(description="its id, as in all other answers")
+    facility_id: str = Field(description="of equipment: its facility; empty: any")
+    en: str = Field(description="its English name")
+    ja: str = Field(description="its Japanese name")
+    unit: str = Field(description="of a point: its physical unit")
+    location: str = Field(description="where it stands")
+    criticality: str = Field(description="how much depends on it, in the plant's own words")
+
+
+class NamesAnswer(BaseModel):
+    """All display names that the key may see."""
+
+    names: list[DisplayName] = Field(description="one entry per name")
 
 
 class KnownReading(BaseModel):

@@ -22,6 +22,7 @@ from serve.bodies.looks import (
     FacilitiesAnswer,
     KnownEvent,
     ModelsAnswer,
+    NamesAnswer,
     PastAlarm,
     PromotionAnswer,
     RankedAnswer,
@@ -34,6 +35,7 @@ from serve.http.api_answers import (
     date_of,
     end_of,
     last_days,
+    names_answer,
     ranked_equipment,
     stream,
 )
@@ -186,6 +188,11 @@ def _looking(service: Service, door: Door) -> APIRouter:
     async def facilities(caller: Caller = read) -> dict[str, list[FacilitySummary]]:
         """List every facility with its equipment in alarm."""
         return {"facilities": await asyncio.to_thread(service.facilities, caller.sees)}
+
+    @routes.get("/names", response_model=NamesAnswer)
+    async def names(request: Request, caller: Caller = read) -> NamesAnswer:
+        """List what people call facilities, equipment, points, classes and events."""
+        return names_answer(request.app.state.names, caller.sees)
 
     @routes.get(
         "/facilities/{facility_id}/ranking",

@@ -5,15 +5,17 @@ from __future__ import annotations
 import datetime as dt
 import io
 import math
+from collections.abc import Callable
 
 import pyarrow as pa
 from fastapi import Response
 
 from hvac.days import EPOCH
+from hvac.panel.names import Names
 from hvac.readings.registers import OPEN_END
 from hvac.scoring.latest_rows import RankedUnit
 from serve.bodies.answers import DailyForecast
-from serve.bodies.looks import KnownReading, RankedEquipment
+from serve.bodies.looks import DisplayName, KnownReading, NamesAnswer, RankedEquipment
 from serve.graph.rows import OutlookRow
 from serve.http.equipment_view import days
 
@@ -65,9 +67,21 @@ def ranked_equipment(rank: int, entry: RankedUnit) -> RankedEquipment:
         observed_share=entry["observed_share"],
         point_id=entry["point"],
         risks=entry["risks"],
+        thresholds=entry["thresholds"],
         alarms=entry["alarms"],
         needs_look=entry["unsure"],
     )
+
+
+def names_answer(names: Names, sees: Callable[[str], bool]) -> NamesAnswer:
+    """Return all display names but those of facilities that a caller may not see."""
+    entries = []
+    for (of, given, facility_id), name in names.name_of.items():
+        place = given if of == "facility" else facility_id
+        if not place or sees(place):
+            about = {"of": of, "id": given, "facility_id": facility_id, **name._asdict()}
+            entries.append(DisplayName(**about))
+    return NamesAnswer(names=entries)
 
 
 def last_days(table: pa.Table, days: int) -> list[KnownReading]:

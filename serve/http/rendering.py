@@ -71,12 +71,18 @@ def language_of(request: Request, default: str) -> str:
     return default
 
 
-def percent(risk: float) -> str:
+def percent(risk: float, beside: float | None = None) -> str:
     """Write a probability in whole per cent, never 0 or 100.
+
+    One that would look equal to the number `beside` it, and is not, has a decimal.
 
     >>> percent(0.374), percent(0.0004), percent(0.9999)
     ('37', '<1', '>99')
+    >>> percent(0.316, 0.318), percent(0.318, 0.316)
+    ('31.6', '31.8')
     """
+    if beside is not None and risk != beside and f"{100 * risk:.0f}" == f"{100 * beside:.0f}":
+        return f"{100 * risk:.1f}"
     return "<1" if risk < 0.005 else ">99" if risk > 0.995 else f"{100 * risk:.0f}"
 
 

@@ -123,3 +123,15 @@ def test_refusal_inside_a_task_names_its_setting(ingested: Ingested) -> None:
     assert isinstance(told, InputError)
     assert "a.csv, column date: " in str(told)
     assert "set source.time_zone" in str(told)
+
+
+def test_files_that_settings_make_one_machine_are_told_and_refused_where_they_contradict(
+    ingested: Ingested,
+) -> None:
+    by_folder = {"path_pattern": r"(?P<facility_id>in)/[^/]+$"}
+    parts = {"a.csv": daily(0, 60), "b.csv": daily(60, 120)}
+    result, _ = ingested(parts, **by_folder)
+    assert any("source.path_pattern" in warning for warning in result.warnings)
+    parts["b.csv"] = daily(0, 60, value=70)
+    with pytest.raises(InputError, match=r"differ for the same moment.*source\.path_pattern"):
+        ingested(parts, **by_folder)

@@ -199,3 +199,24 @@ def test_two_machines_are_not_merged_into_one_in_silence(tmp_path: Path) -> None
 def test_files_that_name_their_machines_share_them_as_they_like() -> None:
     unit = Unit("F", "AHU")
     assert shared_machines(SourceConfig(readings="x"), {"a": [unit], "b": [unit]}) == {}
+
+
+def test_facility_of_tables_without_such_a_column_is_the_setting(tmp_path: Path) -> None:
+    readings = write(tmp_path, "equipment_id,point_id,date,value\nA,p,2024-01-01,1\n", "r.csv")
+    events = write(tmp_path, "equipment_id,kind,start\nA,failure,2024-01-01\n", "e.csv")
+    register = write(tmp_path, "facility_id,equipment_id,class\nF,A,AHU\n", "u.csv")
+    tables = {"readings": readings, "events": events, "equipment": register}
+    record = read_record(SourceConfig(**tables, facility_id="F"), by_class=True)
+    assert record.registry.classes == {Unit("F", "A"): "AHU"}
+    assert record.registry.events["facility_id"].to_pylist() == ["F"]
+    wide = write(tmp_path, "date,p\n2024-01-01,1\n", "w.csv")
+    config = SourceConfig(readings=wide, format="wide", wide={"equipment_id": "A"}, facility_id="F")
+    (result,) = read_readings(wide, config)
+    assert result.readings["facility_id"].to_pylist() == ["F"]
+
+
+def test_column_of_facilities_holds_before_the_setting(tmp_path: Path) -> None:
+    header = "facility_id,equipment_id,point_id,date,value"
+    path = write(tmp_path, f"{header}\nG,A,p,2024-01-01,1\n")
+    (result,) = read_readings(path, SourceConfig(readings=path, facility_id="F"))
+    assert result.readings["facility_id"].to_pylist() == ["G"]

@@ -10,12 +10,14 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any, cast
 
+import pyarrow as pa
 import pytest
 import uvicorn
 import yaml
 from fastapi.testclient import TestClient
 
 from hvac.panel.grid import Unit
+from hvac.panel.names import save_names
 from hvac.scoring.latest_rows import RankedUnit
 from serve.http.api import make_api
 from serve.http.chart import Drawing, draw_chart
@@ -320,3 +322,33 @@ def test_lists_are_ordered_by_a_horizon_and_shown_a_page_at_a_time() -> None:
 def listed(name: str, risks: dict[int, float]) -> RankedUnit:
     entry = {"facility_id": "F", "equipment_id": name, "class": "ahu", "risks": risks}
     return cast(RankedUnit, {**entry, "alarms": dict.fromkeys(risks, False), "unsure": []})
+
+
+def test_pages_and_api_tell_names_and_hide_those_of_other_facilities(tmp_path: Path) -> None:
+    rows = [
+        ("facility", "F1", "", "head office", "本社"),
+        ("equipment", "E1", "F1", "south air handler", "南棟の空調機"),
+        ("equipment", "E1", "F2", "secret machine", "秘密の設備"),
+        ("class", "ahu", "", "air handling unit", "空調機"),
+    ]
+    columns = zip(*rows, strict=True)
+    table = dict(zip(("of", "id", "facility_id", "en", "ja"), map(list, columns), strict=True))
+    more = {name: [""] * len(rows) for name in ("unit", "location", "criticality")}
+    save_names(pa.table({**table, **more}), tmp_path / "panel")
+    service = scored(service_of(tmp_path))
+    with client_of(service) as client:
+        page = client.get("/equipment/F1/E1", params={"lang": "ja"}).text
+        assert "<h1>南棟の空調機</h1>" in page
+        assert "空調機・" in page
+        assert ">本社</a>" in page
+        listed = client.get("/equipment", params={"lang": "en"}).text
+        assert "south air handler" in listed
+        assert "E1" in listed
+        csv = client.get("/ranking.csv", params={"lang": "ja"}).text
+        assert "設備名" in csv.splitlines()[0]
+        names = client.get("/v1/names").json()["names"]
+        assert len(names) == 4
+    key = make_key(service.store, "one", facility_id="F1", role="read")
+    with client_of(service, keys=True) as client:
+        seen = client.get("/v1/names", headers={"x-api-key": key}).json()["names"]
+    assert {name["facility_id"] for name in seen} == {"", "F1"}

@@ -1,0 +1,338 @@
+"""Guess how a user's tables are written: format, columns, origin of ids, time zone.
+
+Each guess says why, and what else it might be. What cannot be guessed is refused in one sentence.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+from typing import Any, Final
+
+import pyarrow as pa
+
+from hvac.errors import InputError
+from hvac.panel.joins import folded
+from hvac.readings.files import TableFile, iter_table, open_table
+from hvac.readings.formats import INSPECTION, REQUIRED
+from hvac.readings.gate import read_readings
+from hvac.readings.id_patterns import ids_of_columns
+from hvac.readings.sources import SourceConfig
+from hvac.readings.table_paths import hive_values, source_files, table_files
+
+SAMPLE_ROWS: Final = 2_000
+NAMES: Final = {  # of columns, as exports call them
+    "facility_id": "facility site building plant location campus テナント 施設 拠点 建物 事業所",
+    "equipment_id": "equipment machine asset unit device ahu 設備 機器 機械 装置 号機",
+    "point_id": "point tag sensor variable signal parameter channel measure 点検項目 項目 計測点 測定項目",
+    "date": "date timestamp datetime time day ts 日付 日時 実施日 計測日 測定日 年月日",
+    "value": "value reading val measurement result 値 測定値 計測値 結果",
+    "lower_limit": "lower_limit lower low min 下限 下限値",
+    "upper_limit": "upper_limit upper high max 上限 上限値",
+    "kind": "kind event failure fault category type code comp 種類 種別 事象 内容",
+    "start": "start onset begin date timestamp datetime time 発生日 発生 開始 開始日 日付 日時",
+    "end": "end stop finish closed resolved 終了 終了日 復旧 復旧日 完了日",
+    "class": "class type kind model equipment_type 種別 分類 区分 型式",
+    "install_date": "install_date installed installation commissioned 設置日 設置 導入日",
+    "end_of_follow_up": "end_of_follow_up removed decommissioned 撤去日 廃止日",
+}
+OF_EVENTS: Final = ("facility_id", "equipment_id", "kind", "start", "end")
+OF_REGISTER: Final = ("facility_id", "equipment_id", "class", "install_date", "end_of_follow_up")
+OF_READINGS: Final = (*REQUIRED, "lower_limit", "upper_limit")
+SEPARATORS: Final = (".", "/", ":", "|", "__", "_", " ", "-")
+ONE_SITE: Final = "site"
+
+
+@dataclass(frozen=True)
+class Guess:
+    """A setting that was guessed: what it is, why, and what else it might be."""
+
+    value: Any
+    why: str
+    others: str = ""
+
+
+@dataclass(kw_only=True)
+class Guesses:
+    """Guesses by setting of the section `source`; mappings of columns under `columns.<ours>`."""
+
+    readings: str
+    events: str | None = None
+    equipment: str | None = None
+    given: Mapping[str, Any] = field(default_factory=dict)
+    found: dict[str, Guess] = field(default_factory=dict)
+
+    @property
+    def source(self) -> SourceConfig:
+        """Return the source that the guesses make."""
+        return SourceConfig(**self.settings)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Return the settings of the source."""
+        paths = {"readings": self.readings, "events": self.events, "equipment": self.equipment}
+        settings: dict[str, Any] = {name: path for name, path in paths.items() if path}
+        for key, guess in self.found.items():
+            section, _, name = key.partition(".")
+            if name:
+                settings.setdefault(section, {})[name] = guess.value
+            else:
+                settings[section] = guess.value
+        if settings.get("format") == "wide":
+            settings.setdefault("wide", {})
+        return settings | dict(self.given)
+
+
+def guess_source(
+    readings: str, *, events: str | None, equipment: str | None, given: Mapping[str, Any]
+) -> Guesses:
+    """Guess how tables are written.
+
+    Args:
+        readings: file, folder, glob or URL.
+        events: those of the event log, if there is one.
+        equipment: those of the register, if there is one.
+        given: settings of the source that the user knows.
+
+    Raises:
+        InputError: something cannot be guessed; the sentence says what.
+    """
+    guesses = Guesses(readings=readings, events=events, equipment=equipment, given=given)
+    known = {name: value for name, value in given.items() if name not in ("wide", "format")}
+    plain = SourceConfig(readings=readings, **known)
+    files = source_files(plain)
+    file = open_table(files[0], plain)
+    _guess_format(guesses, file, files, plain)
+    for setting, fields in (("events", OF_EVENTS), ("equipment", OF_REGISTER)):
+        path = getattr(guesses, setting)
+        for name in table_files(path, f"source.{setting}")[:1]:
+            table = open_table(name, plain, setting=f"source.{setting}")
+            _guess_small(guesses, table, fields)
+    _guess_notation(guesses, files[0])
+    return guesses
+
+
+def _guess_format(
+    guesses: Guesses, file: TableFile, files: Sequence[str], plain: SourceConfig
+) -> None:
+    columns = [name for name in file.columns if name]
+    if set(map(folded, INSPECTION.values())) >= set(map(folded, columns)) - {"点検id"} and (
+        folded(INSPECTION["value"]) in set(map(folded, columns))
+    ):
+        guesses.found["format"] = Guess("inspection", "the columns are those of the 点検記録")
+        return
+    if "values_sequence" in columns:
+        guesses.found["format"] = Guess("seed", "a column values_sequence holds ready windows")
+        return
+    names = match_names(columns, OF_READINGS, hive_values(file.path))
+    long = {"date", "value", "equipment_id"} <= set(names)
+    if long or guesses.given.get("format") == "canonical":
+        _guess_long(guesses, file, names)
+    elif "date" in names:
+        _guess_wide(guesses, file, files, names, plain)
+    else:
+        raise InputError(
+            f"{file.path}: no column looks like a date among {', '.join(columns[:20])}: name it by"
+            " source.columns.date=<column> (a reading a row) or source.wide.date_column=<column>"
+        )
+
+
+def match_names(
+    columns: Sequence[str], fields: Sequence[str], folders: Mapping[str, str] = {}
+) -> dict[str, str]:
+    """Return the column that is called like each of our fields; each column stands for one field.
+
+    >>> match_names(["machineID", "datetime", "errorID"], ["equipment_id", "start", "kind"])
+    {'equipment_id': 'machineID', 'start': 'datetime'}
+    """
+    names: dict[str, str] = {}
+    free = [*columns, *folders]
+    for exact in (True, False):
+        for ours in fields:
+            if ours in names:
+                continue
+            words = [ours, *NAMES[ours].split()]
+            match = _called(words, free, exact=exact)
+            if match is not None:
+                names[ours] = match
+                free.remove(match)
+    return {ours: names[ours] for ours in fields if ours in names}
+
+
+def _called(words: Sequence[str], columns: Sequence[str], *, exact: bool) -> str | None:
+    """Return the first column that is one of some words, or `<word>_id`, or begins or ends so."""
+    for word in words:
+        for column in columns:
+            name = re.sub(r"[\s_\-]*(id|no|code|名|番号)$", "", folded(column))
+            if word in (name, folded(column)):
+                return column
+            parts = re.split(r"[\s_\-]+", name)
+            if not exact and (word in parts or (not word.isascii() and word in name)):
+                return column
+    return None
+
+
+def _guess_long(guesses: Guesses, file: TableFile, names: Mapping[str, str]) -> None:
+    found = guesses.found
+    found["format"] = Guess("canonical", "a reading a row", "wide, inspection, seed")
+    _map_columns(guesses, file, names, by="readings")
+    if "point_id" not in names:
+        raise InputError(
+            f"{file.path}: no column looks like the point that was measured, among"
+            f" {', '.join(file.columns)}: name it by source.columns.point_id=<column>"
+        )
+    if "facility_id" not in names:
+        found["facility_id"] = Guess(
+            ONE_SITE, "no column looks like a facility: all is one site", "columns.facility_id"
+        )
+
+
+def _map_columns(guesses: Guesses, file: TableFile, names: Mapping[str, str], *, by: str) -> None:
+    """Map the columns that are called otherwise than ours."""
+    given = guesses.given.get("columns", {})
+    for ours, theirs in names.items():
+        before = guesses.found.get(f"columns.{ours}")
+        if ours in given or folded(theirs) == ours:
+            continue
+        if before and before.value != theirs:
+            raise InputError(
+                f"{file.path}: {ours} is {theirs!r} here and {before.value!r} in the other tables:"
+                " give the column one name in all of them"
+            )
+        others = [name for name in file.columns if name not in names.values()]
+        found = Guess(theirs, f"by its name, in {by}", ", ".join(others[:8]))
+        guesses.found[f"columns.{ours}"] = found
+
+
+def _guess_wide(
+    guesses: Guesses,
+    file: TableFile,
+    files: Sequence[str],
+    names: Mapping[str, str],
+    plain: SourceConfig,
+) -> None:
+    """Guess where a wide table's machines and facilities are named."""
+    found = guesses.found
+    found["format"] = Guess("wide", "a date column and many others", "canonical, with columns")
+    found["wide.date_column"] = Guess(names["date"], "by its name")
+    numbers = [name for name in _number_columns(file) if name != names["date"]]
+    pattern = column_pattern(numbers)
+    if pattern:
+        names = {"date": names["date"]}
+    values = [name for name in numbers if name not in names.values()]
+    if not values:
+        raise InputError(f"{file.path}: no column beside {names['date']!r} holds numbers")
+    by_path = []
+    if "equipment_id" in names:
+        found["wide.equipment_column"] = Guess(names["equipment_id"], "by its name")
+    elif pattern:
+        machines = {ids["equipment_id"] for ids in ids_of_columns(pattern, values).values()}
+        why = f"the columns are {len(machines)} machines with the same points"
+        found["wide.pattern"] = Guess(pattern, why, "wide.equipment_id for one machine")
+    elif len(files) > 1:
+        by_path.append("equipment_id")
+    else:
+        name = PurePosixPath(file.path).name.split(".")[0]
+        found["wide.equipment_id"] = Guess(name, "one file, taken for one machine", "wide.pattern")
+    folders = {PurePosixPath(path).parent.name for path in files}
+    if "facility_id" in names:
+        found["wide.facility_column"] = Guess(names["facility_id"], "by its name")
+    elif len(folders) > 1:
+        by_path.insert(0, "facility_id")
+    else:
+        found["facility_id"] = Guess(ONE_SITE, "nothing names a facility: all is one site")
+    if by_path:
+        ends = "[^/]+$" if by_path == ["facility_id"] else r"\.[^/]+$"
+        pattern = "/".join(f"(?P<{name}>[^/]+?)" for name in by_path)
+        pattern += f"/{ends}" if by_path == ["facility_id"] else ends
+        why = " and ".join(
+            {"facility_id": "the folder's", "equipment_id": "the file's"}[name] for name in by_path
+        )
+        found["path_pattern"] = Guess(f"(?:^|/){pattern}", f"{why} name", "wide.equipment_id")
+
+
+def _number_columns(file: TableFile) -> list[str]:
+    """Return the columns whose texts are numbers, in the first rows."""
+    names = [name for name in file.columns if name and file.columns.count(name) == 1]
+    batch = next(iter_table(file, names, batch_rows=SAMPLE_ROWS), None)
+    if batch is None:
+        raise InputError(f"{file.path}: expected readings below the header, found 0 rows")
+    return [name for name in names if _are_numbers(batch.table[name])]
+
+
+def _are_numbers(column: pa.ChunkedArray) -> bool:
+    if not pa.types.is_string(column.type):
+        return bool(pa.types.is_floating(column.type) or pa.types.is_integer(column.type))
+    texts = [text.strip() for text in column.to_pylist() if text and text.strip()]
+    numbers = [bool(re.match(r"[-+－]?[\d０-９]", text)) and "/" not in text for text in texts]
+    return bool(texts) and sum(numbers) >= 0.5 * len(texts)
+
+
+def column_pattern(columns: Sequence[str]) -> str | None:
+    """Return a pattern that parts columns' names into machines with the same points; None without.
+
+    >>> column_pattern(["AHU-1.SAT", "AHU-1.RAT", "AHU-2.SAT", "AHU-2.RAT"])
+    '(?P<equipment_id>.+)\\\\.(?P<point_id>.+)'
+    >>> column_pattern(["supply_temp", "return_temp"]) is None
+    True
+    """
+    for separator in SEPARATORS:
+        pattern = rf"(?P<equipment_id>.+){re.escape(separator)}(?P<point_id>.+)"
+        ids = ids_of_columns(pattern, columns)
+        machines = Counter(of_column["equipment_id"] for of_column in ids.values())
+        points = Counter(of_column["point_id"] for of_column in ids.values())
+        whole = len(ids) == len(columns) == len(machines) * len(points)
+        if whole and len(machines) > 1 and (len(points) > 1 or separator in SEPARATORS[:4]):
+            return pattern
+    return None
+
+
+def _guess_small(guesses: Guesses, file: TableFile, fields: Sequence[str]) -> None:
+    """Map the columns of the event log or the register."""
+    inspection = {ours: INSPECTION[ours] for ours in fields if ours in INSPECTION}
+    known = {ours: name for ours, name in inspection.items() if name in file.columns}
+    names = known | match_names(
+        [name for name in file.columns if name not in known.values()],
+        [ours for ours in fields if ours not in known],
+    )
+    what = "events" if "kind" in fields else "register"
+    for ours in ("equipment_id", "kind", "start"):
+        if ours in fields and ours not in names:
+            raise InputError(
+                f"{file.path}: no column looks like {ours}, among {', '.join(file.columns)}: name"
+                f" it by source.columns.{ours}=<column>"
+            )
+    if "facility_id" not in names and "facility_id" not in guesses.settings:
+        raise InputError(
+            f"{file.path}: no column looks like the facility, and the readings have one: add it to"
+            f" the {what}"
+        )
+    others = {ours: name for ours, name in names.items() if name != inspection.get(ours)}
+    _map_columns(guesses, file, others, by=what)
+
+
+def _guess_notation(guesses: Guesses, path: str) -> None:
+    """Read the first file; guess the time zone where its stamps need one."""
+    if guesses.source.ready_windows:
+        return
+    try:
+        for _ in read_readings(path, guesses.source):
+            return
+    except InputError as error:
+        if "source.time_zone" not in str(error) or "time_zone" in guesses.given:
+            raise
+        zone, why = local_zone()
+        guesses.found["time_zone"] = Guess(zone, why, "Asia/Tokyo, Europe/Berlin, UTC")
+
+
+def local_zone() -> tuple[str, str]:
+    """Return this machine's time zone, else UTC, and why."""
+    path = os.path.realpath("/etc/localtime")
+    name = path.partition("zoneinfo/")[2]
+    if name and name not in ("UTC", "Etc/UTC", "Universal", "Zulu"):
+        return name, "stamps are in UTC; this is the zone of this machine"
+    return "UTC", "stamps are in UTC; nothing tells where the machines stand"

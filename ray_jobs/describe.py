@@ -1,0 +1,88 @@
+"""Print what a trained workspace holds: steps, classes, points, models, figures, thresholds, days.
+
+    python -m ray_jobs.describe WORKSPACE [--json]
+
+It only reads, and starts no Ray. Exit status: 0, or 2 where no step has been run there."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections import Counter
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from hvac.errors import HvacError
+from hvac.json_values import Json, JsonObject, branch
+from hvac.report.workspace_summary import STEPS, workspace_facts, workspace_lines
+from hvac.storage import place, read_mark, read_parquet
+from ray_jobs.run.command import start_logging, stop_for
+from ray_jobs.run.workspace import Workspace
+
+READ = ["facility_id", "equipment_id", "end_date", "horizon", "alarm", "status"]
+
+
+def main() -> None:
+    """Describe a workspace from the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("workspace", metavar="WORKSPACE", help="folder or URL of a run")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of lines")
+    arguments = parser.parse_args()
+    start_logging()
+    started = time.monotonic()
+    workspace = Workspace(place(arguments.workspace))
+    try:
+        metrics = read_mark(workspace.root / "metrics.json")
+        facts = run(workspace, metrics)
+    except (HvacError, OSError) as error:
+        stop_for(error, started)
+    if arguments.json:
+        sys.stdout.write(json.dumps(facts, ensure_ascii=False, default=str) + "\n")
+        return
+    sys.stdout.write(f"workspace   {workspace.root}\n")
+    sys.stdout.write("".join(f"{line}\n" for line in workspace_lines(facts, metrics)))
+
+
+def run(workspace: Workspace, metrics: JsonObject) -> JsonObject:
+    """Return what a workspace holds. Raise HvacError where no step has been run there."""
+    records = {step: read_mark(workspace.record_file(step)) for step in STEPS}
+    records = {step: record for step, record in records.items() if record}
+    if not records:
+        raise HvacError(
+            f"{workspace.root}: no step has been run here: name the workspace of a run, or run"
+            " python -m ray_jobs.pipeline --config …"
+        )
+    manifests: dict[str, JsonObject] = {}
+    for name, bundle in branch(records, "train", "bundles").items():
+        manifests[name] = read_mark(workspace.bundles / str(bundle) / "manifest.json")
+    return workspace_facts(records, manifests, metrics, _newest(workspace))
+
+
+def _newest(workspace: Workspace) -> JsonObject:
+    """Return the newest scored day, units by status and alarms by horizon; {} before `score`."""
+    file = workspace.root / "latest.parquet"
+    if not file.exists():
+        return {}
+    latest = read_parquet(file).select(READ)
+    if not latest.num_rows:
+        return {}
+    units = latest.group_by(READ[:2]).aggregate([("status", "min")])
+    alarms = latest.filter(pc.fill_null(latest["alarm"], False))
+    counts: dict[str, Json] = {}
+    for days in sorted(set(latest["horizon"].drop_null().to_pylist())):
+        of_horizon = alarms.filter(pc.equal(alarms["horizon"], pa.scalar(days)))
+        counts[f"{days} days"] = of_horizon.group_by(READ[:2]).aggregate([]).num_rows
+    return {
+        "day": str(pc.max(latest["end_date"])),
+        "units": dict(Counter(units["status_min"].to_pylist())),
+        "alarms": counts,
+    }
+
+
+if __name__ == "__main__":
+    main()

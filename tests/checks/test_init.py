@@ -1,0 +1,174 @@
+"""`init` writes a run file for a user's own tables that `check` passes, with every guess marked."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from hvac.simulate.fleet import simulate
+from hvac.simulate.simulate_config import SimulateConfig
+from ray_jobs import check, init
+from ray_jobs.run.run_config import load_run
+from tests.checks.tables_example import Tables
+from tests.simulate.inspection_csv import write_inspection_csv
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def run_init(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Run:
+    """Run the command: exit status, the file it wrote ('' for none), and its errors."""
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        out = tmp_path / "run.yaml"
+        monkeypatch.setattr(sys, "argv", ["init", *arguments, f"--out={out}"])
+        with pytest.raises(SystemExit) as stopped:
+            init.main()
+        text = out.read_text(encoding="utf-8") if out.exists() else ""
+        printed = capsys.readouterr()
+        return int(stopped.value.code or 0), text, printed.err
+
+    return run
+
+
+def passes(tmp_path: Path) -> bool:
+    return not check.run(load_run(str(tmp_path / "run.yaml"))).found
+
+
+def test_tables_of_our_names_need_no_mapping(run_init: Run, tmp_path: Path) -> None:
+    tables = Tables().write(tmp_path)
+    status, text, _ = run_init(
+        str(tables.readings), f"--events={tables.events}", f"--equipment={tables.equipment}"
+    )
+    assert status == 0
+    assert "columns" not in text
+    assert "events: [failure]  # GUESS" in text
+    assert passes(tmp_path)
+
+
+def test_columns_of_other_names_are_mapped_and_marked(run_init: Run, tmp_path: Path) -> None:
+    tables = Tables()
+    others = {
+        "equipment_id": "machineID",
+        "point_id": "sensor",
+        "date": "datetime",
+        "value": "reading",
+    }
+    tables.readings = tables.readings.rename(columns=others).drop(columns="facility_id")
+    tables.readings["datetime"] += "T03:00:00Z"
+    tables.events = tables.events.rename(
+        columns={"equipment_id": "machineID", "kind": "failure", "start": "datetime"}
+    ).drop(columns=["facility_id", "end"])
+    tables.events["failure"] = ["comp1", "comp2", "comp1"] * 8
+    source = tables.write(tmp_path)
+    status, text, _ = run_init(str(source.readings), f"--events={source.events}")
+    assert "equipment_id: machineID  # GUESS" in text
+    assert "facility_id: site  # GUESS" in text
+    assert "time_zone: " in text
+    assert "comp1 (16), comp2 (8)" in text
+    assert "class: all  # GUESS" in text
+    assert status == 0, text
+    assert passes(tmp_path)
+
+
+def wide(tables: Tables) -> pd.DataFrame:
+    names = tables.readings["equipment_id"] + "." + tables.readings["point_id"]
+    return tables.readings.assign(column=names).pivot(
+        index="date", columns="column", values="value"
+    )
+
+
+def test_wide_table_of_many_machines_gets_a_pattern(run_init: Run, tmp_path: Path) -> None:
+    tables = Tables()
+    source = tables.write(tmp_path)
+    wide(tables).to_csv(tmp_path / "bms.csv")
+    status, text, _ = run_init(
+        str(tmp_path / "bms.csv"),
+        f"--events={source.events}",
+        f"--equipment={source.equipment}",
+        "source.facility_id=S1",
+    )
+    assert r"pattern: (?P<equipment_id>.+)\.(?P<point_id>.+)  # GUESS" in text
+    assert status == 0, text
+    assert passes(tmp_path)
+
+
+def test_file_a_machine_in_a_folder_a_facility_gets_a_path_pattern(
+    run_init: Run, tmp_path: Path
+) -> None:
+    tables = Tables()
+    for number, (machine, rows) in enumerate(tables.readings.groupby("equipment_id")):
+        folder = tmp_path / "lake" / f"S{1 + number % 2}"
+        folder.mkdir(parents=True, exist_ok=True)
+        rows.pivot(index="date", columns="point_id", values="value").to_csv(
+            folder / f"{machine}.csv"
+        )
+    facility = (
+        tables.events["equipment_id"].str[-2:].astype(int).map(lambda n: f"S{1 + (n - 1) % 2}")
+    )
+    tables.events["facility_id"] = facility
+    source = tables.write(tmp_path)
+    status, text, _ = run_init(str(tmp_path / "lake"), f"--events={source.events}")
+    assert "path_pattern" in text
+    assert status == 0, text
+    assert passes(tmp_path)
+    assert (tmp_path / "run.yaml").exists()
+
+
+def test_inspection_record_is_recognised(run_init: Run, tmp_path: Path) -> None:
+    config = SimulateConfig(
+        facilities=1, equipment_per_class=6, classes=("pump",), days=700, seed=1
+    )
+    fleet = simulate(config)
+    write_inspection_csv(fleet, tmp_path / "record.csv")
+    fleet.events.to_pandas().to_csv(tmp_path / "events.csv", index=False)
+    _, text, _ = run_init(str(tmp_path / "record.csv"), f"--events={tmp_path / 'events.csv'}")
+    assert "format: inspection  # GUESS" in text
+    looked = check.run(load_run(str(tmp_path / "run.yaml")))
+    assert not [fault for fault in looked.faults if fault.level == "stops"]
+
+
+@pytest.mark.parametrize(
+    ("header", "setting"),
+    [
+        ("facility_id,machine,when,x", "source.columns.date"),
+        ("facility_id,machine,date,value,note", "source.columns.point_id"),
+        ("date,operator", "holds numbers"),
+    ],
+)
+def test_what_cannot_be_guessed_is_refused_in_one_sentence(
+    header: str, setting: str, run_init: Run, tmp_path: Path
+) -> None:
+    path = tmp_path / "odd.csv"
+    row = ",".join("2024-01-01" if name == "date" else "a" for name in header.split(","))
+    path.write_text(f"{header}\n{row}\n", encoding="utf-8")
+    status, text, error = run_init(str(path))
+    assert (status, text) == (2, "")
+    assert setting in error
+    assert "Traceback" not in error
+
+
+def test_settings_that_are_given_are_taken(run_init: Run, tmp_path: Path) -> None:
+    tables = Tables()
+    tables.readings["value"] = [f"{value:.3f}".replace(".", ",") for value in tables.readings.value]
+    source = tables.write(tmp_path)
+    log = f"--events={source.events}"
+    status, text, error = run_init(str(source.readings), log)
+    assert (status, text) == (2, "")
+    assert "source.decimal" in error
+    status, text, _ = run_init(str(source.readings), log, "source.decimal=comma")
+    assert status == 0, text
+    assert passes(tmp_path)
+
+
+def test_file_that_is_there_is_not_written_over(run_init: Run, tmp_path: Path) -> None:
+    (tmp_path / "run.yaml").write_text("mine", encoding="utf-8")
+    status, text, error = run_init("readings.csv")
+    assert (status, text) == (2, "mine")
+    assert "--out" in error
