@@ -171,6 +171,7 @@ class RankedEquipment(_Class):
     observed_share: float
     point_id: str | None
     risks: dict[str, float]
+    thresholds: dict[str, float]
     alarms: dict[str, bool]
     needs_look: list[int]
 

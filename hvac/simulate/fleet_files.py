@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from hvac.cells import write_csv_for_people
 from hvac.simulate.fleet import Fleet
-from hvac.simulate.names import simulated_names
+from hvac.simulate.fleet_names import simulated_names
 from hvac.storage import AnyPath, as_given, write_parquet
 
 

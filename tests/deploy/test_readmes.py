@@ -53,6 +53,9 @@ TOO_LONG = {  # why a command is taken apart and not run, by how it begins
     "python -m ray_jobs.daily": "needs the bundles of the demo",
     "python -m ray_jobs.score": "needs the bundles of the demo",
     "python -m serve": "runs until it is stopped",
+    "hvac-foresight init": "is run by tests/checks/test_init.py on tables of its own",
+    "hvac-foresight check": "is run by tests/ray_jobs/test_check.py on tables of its own",
+    "hvac-foresight describe": "is run by tests/ray_jobs/test_describe.py on a trained workspace",
     "ray job submit": "needs a cluster",
     "export AWS_ACCESS_KEY_ID": "holds marks for a user's own keys",
     "curl": "is run by tests/serve/test_documented_requests.py",
@@ -63,7 +66,8 @@ USERS_OWN = ("run.yaml", "/path/", "s3://", "…")  # what stands for a file of 
 def blocks(page: str, kind: str) -> list[str]:
     """The blocks of code of a page in a language; "" for those without one."""
     text = (ROOT / page).read_text(encoding="utf-8")
-    return re.findall(rf"^```{kind}\n(.*?)^```$", text, flags=re.S | re.M)
+    every = re.findall(r"^```(\w*)\n(.*?)^```$", text, flags=re.S | re.M)
+    return [block for language, block in every if language == kind]
 
 
 def commands(page: str) -> list[str]:

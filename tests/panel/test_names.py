@@ -13,7 +13,7 @@ from hvac.panel.names import NO_NAMES, load_names, names_of, save_names
 from hvac.readings.names_table import read_names
 from hvac.readings.sources import SourceConfig
 from hvac.simulate.catalogue import KINDS
-from hvac.simulate.names import CLASSES, POINTS
+from hvac.simulate.fleet_names import CLASSES, POINTS
 
 TABLE = """of,id,facility_id,en,ja,unit,location,criticality
 point,sat,,supply air temperature,給気温度,°C,,
