@@ -27,6 +27,7 @@ from serve.http.api import make_api
 from serve.http.door import Door
 from serve.http.listening import check_keys, keys_needed
 from serve.memory.store import Store
+from serve.notifying import notify_forever
 from serve.rescoring import rescore_forever
 from serve.service import Service
 from serve.settings import ServeConfig
@@ -272,6 +273,7 @@ class Ingress:
         self.service = Service(config, store, stages)
         self.door = Door(store, keys=keys)
         self._rescoring = asyncio.create_task(rescore_forever(self.service))
+        self._notifying = asyncio.create_task(notify_forever(self.service))
 
     def __serve_build_asgi_app__(self) -> FastAPI:
         return make_api(self.service, self.door)

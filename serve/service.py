@@ -200,6 +200,11 @@ class Service:
         """Rank the equipment of a facility (or of all), the highest risk first."""
         return ranked_units(self.rows(facility_id))
 
+    def ranked(self, unit: Unit) -> RankedUnit | None:
+        """Return one piece of equipment as the ranking shows it; None where nothing is scored."""
+        entries = ranked_units(self.rows(*unit))
+        return entries[0] if entries else None
+
     def trends(self, facility_id: str | None = None) -> dict[Unit, Trend]:
         """Return how the risk of equipment of a facility (or of all) moved in the last 90 days."""
         last_day = self.store.last_day()

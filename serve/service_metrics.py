@@ -74,6 +74,18 @@ ASIDE = Gauge(
 ROUNDS_FAILED = Counter(
     "hvac_rescoring_failed", "Rounds of scoring again that failed whole.", registry=REGISTRY
 )
+NOTICES = Counter(
+    "hvac_notices",
+    "Notifications of new alarms, by kind of target and outcome (sent, failed, given_up).",
+    ["kind", "outcome"],
+    registry=REGISTRY,
+)
+NOTICES_WAITING = Gauge(
+    "hvac_notices_waiting",
+    "Notifications of new alarms that wait to be sent.",
+    registry=REGISTRY,
+    multiprocess_mode="mostrecent",
+)
 
 
 @contextmanager

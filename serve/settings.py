@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from hvac.config import Config
 from hvac.json_values import JsonObject
 from hvac.storage import AnyPath, Location, place
+from serve.notify_settings import NotifyConfig
 
 MIB = 2**20
+
+
+def _off(given: Any) -> Any:
+    """Return "off" for what YAML makes of it."""
+    return "off" if given is False else given
 
 
 class Limits(Config):
@@ -50,7 +56,7 @@ class ServeConfig(Config):
     """Language of pages and CSV files where the reader chooses none."""
     layout: Literal["graph", "fused"] = "graph"
     """`graph`: features, model and forecast are deployments; `fused`: all run in the ingress."""
-    keys: Literal["auto", "required", "off"] = "auto"
+    keys: Annotated[Literal["auto", "required", "off"], BeforeValidator(_off)] = "auto"
     """Whether requests need API keys; `auto`: unless Serve listens on loopback only."""
     hosts: tuple[str, ...] = ()
     """Names under which a reverse proxy serves; without keys, no others are answered."""
@@ -66,6 +72,8 @@ class ServeConfig(Config):
     """Path or URL of a YAML file of what to check first, by class; default: general advice."""
     rescore_every_s: float = Field(default=0.5, gt=0)
     """Seconds between two looks for equipment whose record has changed."""
+    notify: NotifyConfig = NotifyConfig()
+    """Who is told of new alarms; default: nobody."""
     limits: Limits = Limits()
     """Limits of one request, and of the work that may wait."""
 

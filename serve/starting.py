@@ -1,4 +1,4 @@
-"""What must be right before Ray is started: the workspace is there, and keys where they are needed."""
+"""What must be right before Ray is started: workspace, secrets, keys where they are needed."""
 
 from __future__ import annotations
 
@@ -15,10 +15,12 @@ def check_start(config: ServeConfig, host: str) -> None:
     """Check what would otherwise be found out only after Ray has started.
 
     Raises:
-        ConfigError: the workspace is not there, or keys are needed on this host and there is none.
+        ConfigError: the workspace or a file of secrets is not there, or keys are needed on this
+            host and there is none.
         StoreError: keys are needed and the store cannot be opened.
     """
     _check_workspace(config)
+    _check_secrets(config)
     if config.keys == "required" or (config.keys == "auto" and not is_loopback(host)):
         store = Store.open(config.store_url)
         try:
@@ -38,6 +40,13 @@ def _check_workspace(config: ServeConfig) -> None:
         f"there is no workspace of the jobs at {config.workspace}: {hint} make one with"
         " `make demo` or `python -m ray_jobs.pipeline --config FILE`"
     )
+
+
+def _check_secrets(config: ServeConfig) -> None:
+    """Raise ConfigError where a file that notifications need cannot be read."""
+    _ = config.notify.all_webhooks
+    if config.notify.mail:
+        _ = config.notify.mail.password
 
 
 def _nearest_workspace(workspace: AnyPath) -> str:

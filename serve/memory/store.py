@@ -16,6 +16,7 @@ from serve.memory.redact import without_secrets
 from serve.memory.schema import migrate
 from serve.memory.store_assignments import AssignmentStore, KeyRow, serving
 from serve.memory.store_claims import ClaimStore
+from serve.memory.store_notices import NoticeStore
 from serve.memory.store_part import ALL, FLEET, Claim
 from serve.memory.store_predictions import PredictionStore
 from serve.memory.store_units import EVENT, READING, UnitRow, UnitStore, canonical, reading_rows
@@ -36,7 +37,7 @@ __all__ = [
 ]
 
 
-class Store(UnitStore, ClaimStore, PredictionStore, AssignmentStore):
+class Store(UnitStore, ClaimStore, PredictionStore, AssignmentStore, NoticeStore):
     """A database with the tables of the service, at the newest schema."""
 
     def __init__(self, url: str) -> None:

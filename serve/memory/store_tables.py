@@ -1,6 +1,6 @@
 """The tables of the store, and the conditions and values that statements about one unit share.
 
-Days are int32 days since 1970-01-01; `since` and `leased` are seconds since 1970-01-01 UTC. A
+Days are int32 days since 1970-01-01; `since`, `due` and `leased` are seconds since 1970-01-01 UTC. A
 change of a table needs a new file in serve/memory/migrations/versions as well.
 """
 
@@ -92,6 +92,25 @@ HISTORY = Table(
     Column("risk", DOUBLE_PRECISION),
     Column("alarm", Integer, nullable=False),
     Column("bundle_id", Text, nullable=False),
+)
+EPISODES = Table(
+    "episodes",
+    METADATA,
+    *_unit_key(),
+    Column("episode", Text, nullable=False),
+    Column("since", DOUBLE_PRECISION, nullable=False),
+)
+NOTICES = Table(
+    "notices",
+    METADATA,
+    Column("episode", Text, primary_key=True),
+    Column("target", Text, primary_key=True),
+    Column("body", Text, nullable=False),
+    Column("since", DOUBLE_PRECISION, nullable=False),
+    Column("due", DOUBLE_PRECISION, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("leased", DOUBLE_PRECISION, nullable=False),
+    Column("holder", Text, nullable=False),
 )
 ASSIGNMENTS = Table(
     "assignments",

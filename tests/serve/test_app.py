@@ -19,6 +19,7 @@ import yaml
 from ray.serve.schema import ServeDeploySchema
 from sqlalchemy import event
 
+from hvac.config import read_overrides
 from hvac.days import EPOCH
 from hvac.errors import ConfigError
 from hvac.panel.grid import Unit
@@ -51,6 +52,10 @@ READING_IDS = ("facility_id", "equipment_id", "point_id")
 def test_unknown_setting_names_the_nearest_one() -> None:
     with pytest.raises(ConfigError, match="workspace"):
         read_serve_config({"workspce": "runs/demo"})
+
+
+def test_keys_can_be_turned_off_on_the_command_line() -> None:
+    assert read_serve_config(read_overrides(["keys=off"])).keys == "off"
 
 
 HOSTS = {
