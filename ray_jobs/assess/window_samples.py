@@ -49,11 +49,12 @@ def shown_forecasts(
     """Choose how every class is forecast, on samples of validation windows, and fit its band.
 
     The method is chosen on the *tune* units and its band fitted on the *tune* and *cal* units: the
-    encoder may have been trained on the others. A class that has no such window shows the last
-    value without a band.
+    encoder may have been trained on the others. Where those are too few for a band, training units
+    join them. A class that has no such window shows the last value.
     """
     tune = sample_windows(config, workspace, recipes, "tune")
     cal = sample_windows(config, workspace, recipes, "cal")
+    train: dict[str, FutureWindows] = {}
     encoder = loaded_once(lambda: load_encoder(config.encoder))
     shown = {}
     for name, recipe in recipes.items():
@@ -63,6 +64,10 @@ def shown_forecasts(
             method = choose_method(error_NH, tune[name].unit_N)
         parts = [part[name] for part in (tune, cal) if name in part]
         band = fit_bands(_joined(parts), horizons, method, encoder) if parts else {}
+        if not band or not all(np.isfinite(half_CD).all() for half_CD in band.values()):
+            train = train or sample_windows(config, workspace, recipes, "train")
+            parts += [train[name]] if name in train else []
+            band = fit_bands(_joined(parts), horizons, method, encoder) if parts else {}
         shown[name] = ShownForecast(method, band)
     return shown
 

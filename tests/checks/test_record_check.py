@@ -164,6 +164,18 @@ def test_source_without_any_file_is_told_and_drawn(tmp_path: Path) -> None:
     assert "見つかった問題" in (tmp_path / "check.html").read_text(encoding="utf-8")
 
 
+def test_ready_windows_are_counted_and_their_rejects_told(tmp_path: Path) -> None:
+    sequences = [",".join(["1.5"] * length) for length in (90, 89)]
+    lines = ["equipment_id,values_sequence", *(f'a,"{values}"' for values in sequences)]
+    path = tmp_path / "seed.csv"
+    path.write_text("\n".join(lines), encoding="utf-8")
+    check = checked(SourceConfig(readings=str(path), format="seed"))
+    assert check.registry is None
+    assert check.read.counts["read"] == 1
+    assert "sequence_length" in texts(check)
+    assert "read        1 of 1 files" in next(iter(check_lines(check)))
+
+
 def test_facts_are_json_and_lines_name_every_fault(tmp_path: Path) -> None:
     tables = Tables()
     all_at_once(tables)
