@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import socketserver
+import ssl
 import threading
 import time
 from collections.abc import Iterator
@@ -12,7 +14,7 @@ from contextlib import contextmanager
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, cast
 
 
 class Taken:
@@ -73,22 +75,43 @@ def web_server() -> Iterator[Taken]:
 
 
 @contextmanager
-def mail_server() -> Iterator[Taken]:
-    """An SMTP server on a free port, without TLS; `status` other than 200 refuses the data."""
+def mail_server(
+    starttls: ssl.SSLContext | None = None, tls: ssl.SSLContext | None = None
+) -> Iterator[Taken]:
+    """An SMTP server on a free port; `status` other than 200 refuses the data.
+
+    With a context it is encrypted, after its start or from its start.
+    """
     taken = Taken()
 
     class Handler(socketserver.StreamRequestHandler):
         def say(self, text: str) -> None:
             self.wfile.write(f"{text}\r\n".encode())
 
+        def encrypt(self, context: ssl.SSLContext) -> None:
+            self.connection = context.wrap_socket(self.connection, server_side=True)
+            self.rfile = self.connection.makefile("rb")
+            self.wfile = cast(Any, self.connection.makefile("wb", buffering=0))
+
         def handle(self) -> None:
+            with contextlib.suppress(OSError):  # the client turns away from our certificate
+                if tls:
+                    self.encrypt(tls)
+                self.say("220 here")
+                self.talk()
+
+        def talk(self) -> None:
             recipients: list[str] = []
-            self.say("220 here")
-            for line in self.rfile:
+            while line := self.rfile.readline():
                 word, _, rest = line.decode().strip().partition(" ")
                 if word.upper() == "EHLO":
                     self.say("250-here")
+                    if starttls:
+                        self.say("250-STARTTLS")
                     self.say("250 AUTH PLAIN")
+                elif word.upper() == "STARTTLS" and starttls:
+                    self.say("220 go on")
+                    self.encrypt(starttls)
                 elif word.upper() == "AUTH":
                     taken.logins.append(base64.b64decode(rest.split()[1]).decode())
                     self.say("235 welcome")

@@ -8,15 +8,22 @@ import json
 import logging
 import os
 import signal
+import socket
+import ssl
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 from sqlalchemy import update
 
 from hvac.errors import ConfigError
@@ -245,6 +252,60 @@ def test_mail_that_is_refused_is_sent_again_with_the_same_number(make: Any, mail
     assert len(mail.mails) == 1
 
 
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file with a certificate of 127.0.0.1 that signs itself, and its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "here")])
+    now = dt.datetime.now(dt.UTC)
+    here = x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))])
+    made = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - dt.timedelta(days=1))
+        .not_valid_after(now + dt.timedelta(days=1))
+        .add_extension(here, critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    kind = serialization.Encoding.PEM
+    plain = (serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    file = tmp_path_factory.mktemp("tls") / "here.pem"
+    file.write_bytes(made.public_bytes(kind) + key.private_bytes(kind, *plain))
+    return file
+
+
+@pytest.mark.parametrize("tls", ["starttls", "tls"])
+@pytest.mark.parametrize("trusted", [True, False])
+def test_password_goes_only_to_a_mail_server_with_a_trusted_certificate(
+    make: Any,
+    certificate: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    tls: str,
+    trusted: bool,
+) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    if trusted:
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    (tmp_path / "password").write_text("geheim")
+    login = {"tls": tls, "user": "me", "password_file": str(tmp_path / "password")}
+    with mail_server(**{tls: context}) as mail:
+        service = make(mail=mail_settings(mail, **login))
+        predict_as(service, E2, 30, 60, 90)
+        work(Notifier(service))
+    assert mail.logins == (["\0me\0geheim"] if trusted else [])
+    assert len(mail.mails) == trusted
+    assert service.store.waiting_notices() == 1 - trusted
+
+
+def test_mail_server_that_does_not_encrypt_gets_nothing(make: Any, mail: Taken) -> None:
+    service = make(mail=mail_settings(mail, tls="starttls"))
+    predict_as(service, E2, 30, 60, 90)
+    work(Notifier(service))
+    assert (mail.asked, service.store.waiting_notices()) == (0, 1)
+
+
 # Failures
 
 
@@ -420,6 +481,36 @@ def test_killed_while_it_tells_it_tells_again_under_the_same_number(make: Any, w
         assert output.split() == ["looked", "delivered"]
     assert sorted(told(web)) == [E1, E2]
     assert len({body["id"] for body in web.bodies}) == 2
+
+
+@pytest.mark.slow
+def test_service_tells_and_its_restart_does_not_tell_again(make: Any, web: Taken) -> None:
+    """The whole service as a command, twice."""
+    service = make()
+    config = service.config
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    settings = [f"workspace={config.workspace}", f"store={config.store_url}", "layout=fused"]
+    settings += [f"notify.webhooks=[{web.address}]", "notify.every_s=0.2"]
+    command = [sys.executable, "-m", "serve", "--port", str(port), *settings]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    predict_as(service, E1, 90)
+    for tells in (1, 2):
+        process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
+        assert process.stderr is not None
+        try:
+            assert any(line.startswith("ready: ") for line in process.stderr)
+            if tells == 2:
+                predict_as(service, E2, 30)
+            while len(web.bodies) < tells:
+                assert process.poll() is None
+                time.sleep(0.1)
+            time.sleep(1)
+        finally:
+            process.terminate()
+            process.wait(60)
+    assert told(web) == [E1, E2]
 
 
 def test_store_that_is_away_for_a_while_loses_nothing(
