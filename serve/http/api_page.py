@@ -145,10 +145,12 @@ def _route(path: str, method: str, operation: Node) -> RouteView:
     refusals: list[str] = []
     for status, answer in operation["responses"].items():
         for kind, content in answer.get("content", {}).items():
-            parts = type_text(content.get("schema", {}))
+            parts = type_text(content["schema"])
             if [part.link for part in parts] == [ERRORS]:
                 refusals.append(status)
             else:
+                about = content["schema"].get("description")
+                parts += [TypePart(f" ({about})")] if about else []
                 answers.append((status, kind, parts))
     body = operation.get("requestBody", {}).get("content", {})
     return RouteView(

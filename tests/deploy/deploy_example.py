@@ -26,6 +26,12 @@ def text(name: str) -> str:
     return (ROOT / name).read_text(encoding="utf-8")
 
 
+def blocks(page: str, language: str) -> list[str]:
+    """The blocks of code of a page in a language; "" for those that name none."""
+    every = re.findall(r"^```(\w*)\n(.*?)^```$", text(page), flags=re.S | re.M)
+    return [block for named, block in every if named == language]
+
+
 def filled(name: str) -> str:
     """The file with something a user could have put in for every marker."""
     values = {

@@ -8,14 +8,13 @@ import shlex
 import shutil
 import subprocess
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
+from tests.deploy.deploy_example import blocks
 from tests.serve.real_service import listening
 from tests.serve.serve_example import scored, service_of
 
-ROOT = Path(__file__).parents[2]
 PAGES = ("README.md", "README.ja.md", "docs/serving.md")
 OURS = {"F001-AHU-001": "E2", "F001": "F1", "fan_current": "p"}
 ADDRESS = "http://127.0.0.1:8000"
@@ -25,12 +24,6 @@ ADDRESS = "http://127.0.0.1:8000"
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with listening(scored(service_of(tmp_path_factory.mktemp("documented")))) as address:
         yield address
-
-
-def blocks(page: str, kind: str) -> list[str]:
-    """The blocks of code of a page in a language; "" for those without one."""
-    text = (ROOT / page).read_text(encoding="utf-8")
-    return re.findall(rf"^```{kind}\n(.*?)^```$", text, flags=re.S | re.M)
 
 
 def with_our_ids(text: str, url: str) -> str:
