@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from hvac.checks.faults import Fault, settings_named
+from hvac.checks.findings import Finding, settings_named
 from hvac.checks.record_check import RecordCheck, rhythm_counts
-from hvac.checks.record_faults import date_of
+from hvac.checks.record_faults import day_text
 from hvac.features.window_counts import total_counts
 from hvac.json_values import Json, JsonObject, as_json, branch
 from hvac.panel.splits import SPLITS
@@ -33,7 +33,7 @@ def check_facts(check: RecordCheck) -> JsonObject:
     return facts
 
 
-def _fault(fault: Fault) -> JsonObject:
+def _fault(fault: Finding) -> JsonObject:
     settings = settings_named(f"{fault.text} {fault.remedy}")
     return {
         "level": fault.level,
@@ -50,7 +50,7 @@ def _record_facts(check: RecordCheck) -> dict[str, Json]:
     learning = {}
     for machine in check.machines:
         if machine.learning_until is not None:
-            learning["/".join(machine.unit)] = date_of(machine.learning_until)
+            learning["/".join(machine.unit)] = day_text(machine.learning_until)
     suspects: list[Json] = []
     for machine in check.machines:
         for doubt in machine.doubts:
@@ -68,7 +68,7 @@ def _record_facts(check: RecordCheck) -> dict[str, Json]:
         "suspects": suspects,
         "windows": _windows(check),
         "left_out": check.expected.left_out,
-        "borders": [date_of(day) for day in check.expected.borders or ()],
+        "borders": [day_text(day) for day in check.expected.borders or ()],
     }
     if check.cost is not None:
         facts["minutes"] = round(check.cost.minutes, 1)

@@ -18,7 +18,7 @@ WINDOW_BYTES: Final = 512  # of a point's window in the table
 COPIES: Final = 4  # of the table in memory while a class is trained
 
 
-class Cost(NamedTuple):
+class RunCost(NamedTuple):
     """Seconds by step, and memory of all processes in GB."""
 
     seconds: dict[str, float]
@@ -32,7 +32,7 @@ class Cost(NamedTuple):
 
 def expected_cost(
     *, readings: int, windows: int, points: float, machines: int, family: str, cpus: int
-) -> Cost:
+) -> RunCost:
     """Return what a run is likely to take.
 
     Args:
@@ -59,4 +59,4 @@ def expected_cost(
         "score": 5 + 1e-2 * machines * share,
     }
     table_gb = windows * points * WINDOW_BYTES * COPIES / 1e9
-    return Cost(seconds, BASE_GB + WORKER_GB * max(cpus, 1) + table_gb)
+    return RunCost(seconds, BASE_GB + WORKER_GB * max(cpus, 1) + table_gb)

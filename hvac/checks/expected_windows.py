@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from hvac.checks.faults import Fault, stopping
+from hvac.checks.findings import Finding, stopping
 from hvac.days import EPOCH
 from hvac.errors import HvacError, InputError
 from hvac.features.describe import Recipe, UnitRecord, bare_windows, scenes
@@ -47,7 +47,7 @@ def expect_windows(
     splits: SplitConfig,
     *,
     has_log: bool,
-) -> tuple[Expected, list[Fault]]:
+) -> tuple[Expected, list[Finding]]:
     """Return the counts, and for what featurize or train would refuse to go on.
 
     Args:
@@ -113,7 +113,7 @@ def _counted(
 
 def _unlearnable(
     expected: Expected, recipes: dict[str, Recipe], splitter: Splitter
-) -> Iterable[Fault]:
+) -> Iterable[Finding]:
     """Yield for what train would refuse to go on."""
     empty = empty_parts(expected.counts, t1=splitter.t1, t2=splitter.t2)
     yield from map(stopping, empty)

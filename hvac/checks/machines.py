@@ -27,7 +27,7 @@ MONTHLY_GAP: Final = 24.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Machine:
+class CheckedMachine:
     """What one machine's readings show.
 
     `observed_W` is the share of what its rhythm promises that is there, week by week from
@@ -51,13 +51,13 @@ class Machine:
         return -len(self.doubts), self.learning_until is None, self.observed
 
 
-def look_at(panel: Panel, class_name: str, windows: WindowConfig) -> Machine:
+def look_at(panel: Panel, class_name: str, windows: WindowConfig) -> CheckedMachine:
     """Look at the whole record of one machine."""
     seen_C = panel.observed_TC.any(axis=0)
     share_TC = _share(panel)[:, seen_C]
     first_C = panel.observed_TC.argmax(axis=0)[seen_C]
     since_TC = np.arange(len(share_TC))[:, None] >= first_C
-    return Machine(
+    return CheckedMachine(
         unit=panel.unit,
         class_name=class_name,
         first_day=panel.first_day,
@@ -179,6 +179,6 @@ def _learning_until(panel: Panel, windows: WindowConfig) -> int | None:
     return panel.last_day + learning_days_left(panel, panel.last_day)
 
 
-def worst_first(machines: Iterable[Machine]) -> list[Machine]:
+def worst_first(machines: Iterable[CheckedMachine]) -> list[CheckedMachine]:
     """Sort machines: those with doubts, those that learn, those with the least readings first."""
     return sorted(machines, key=lambda machine: (*machine.worse_than, machine.unit))

@@ -7,17 +7,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from hvac.arrays import DayNumbers
-from hvac.checks.cost import Cost, expected_cost
+from hvac.checks.cost import RunCost, expected_cost
 from hvac.checks.expected_windows import Expected, expect_windows
-from hvac.checks.faults import Fault
-from hvac.checks.machines import Machine, look_at, worst_first
+from hvac.checks.findings import Finding
+from hvac.checks.machines import CheckedMachine, look_at, worst_first
 from hvac.checks.record_faults import (
-    few_events,
     lost_points,
     missing_limits,
     odd_values,
     rejected,
     thin,
+    too_few_events,
 )
 from hvac.checks.record_reading import ReadRecord, read_all_tables, read_ready_windows
 from hvac.panel.grid import Panel, Unit, panels
@@ -45,11 +45,11 @@ class RecordCheck:
     """What a check of a record tells; without a registry nothing could be read."""
 
     read: ReadRecord
-    machines: Sequence[Machine] = ()
+    machines: Sequence[CheckedMachine] = ()
     events: Mapping[Unit, list[tuple[int, int, str]]] = field(default_factory=dict)
     expected: Expected = field(default_factory=Expected)
-    cost: Cost | None = None
-    faults: Sequence[Fault] = ()
+    cost: RunCost | None = None
+    faults: Sequence[Finding] = ()
 
     @property
     def registry(self) -> Registry | None:
@@ -108,12 +108,12 @@ def check_record(settings: Settings) -> RecordCheck:
             *lost_points(registry),
             *odd_values(read, machines),
             *thin(machines, settings.windows),
-            *few_events(registry, settings.labels, expected),
+            *too_few_events(registry, settings.labels, expected),
         ],
     )
 
 
-def _own(refusals: Sequence[Fault], read: ReadRecord) -> list[Fault]:
+def _own(refusals: Sequence[Finding], read: ReadRecord) -> list[Finding]:
     """Leave out that the log has no events where none of its events was joined: that is told."""
     unmatched = "unknown_equipment" in read.rejected
     return [fault for fault in refusals if not (unmatched and "has no events" in fault.text)]
@@ -134,7 +134,7 @@ def _events(registry: Registry) -> dict[Unit, list[tuple[int, int, str]]]:
     return events
 
 
-def rhythm_counts(machines: Sequence[Machine]) -> dict[str, int]:
+def rhythm_counts(machines: Sequence[CheckedMachine]) -> dict[str, int]:
     """Count points by how often they are read."""
     names = [name for machine in machines for name in machine.rhythms.values()]
     return dict(Counter(names).most_common())

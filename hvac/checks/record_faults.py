@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from hvac.checks.expected_windows import Expected
-from hvac.checks.faults import Fault
-from hvac.checks.machines import Machine, sentinels_by_unit
+from hvac.checks.findings import Finding
+from hvac.checks.machines import CheckedMachine, sentinels_by_unit
 from hvac.checks.record_reading import ReadRecord
 from hvac.days import EPOCH
 from hvac.panel.grid import Unit
@@ -32,7 +32,7 @@ MENDED_BY: Final = {
 }
 
 
-def rejected(read: ReadRecord) -> list[Fault]:
+def rejected(read: ReadRecord) -> list[Finding]:
     """Return a fault for each reason for which rows were rejected, with the first of them.
 
     Events of unknown equipment are told where the tables are joined.
@@ -47,11 +47,11 @@ def rejected(read: ReadRecord) -> list[Fault]:
         row = first[reason]
         where = f"{row['file']}, row {row['row']}, column {row['column']}"
         text = f"{count:,} × {reason} (first: {where}: {row['found']!r})"
-        faults.append(Fault("fault", text, MENDED_BY.get(reason, "correct them in the file")))
+        faults.append(Finding("fault", text, MENDED_BY.get(reason, "correct them in the file")))
     return faults
 
 
-def missing_limits(registry: Registry, windows: WindowConfig) -> list[Fault]:
+def missing_limits(registry: Registry, windows: WindowConfig) -> list[Finding]:
     """Return a fault where windows are measured in limits and the readings have none."""
     if windows.normalise != "limits" or any(registry.units["limited"].to_pylist()):
         return []
@@ -59,19 +59,19 @@ def missing_limits(registry: Registry, windows: WindowConfig) -> list[Fault]:
         "windows.normalise: limits measures values in their limits, and no reading has any: set"
         " windows.normalise: baseline, or bring the columns lower_limit and upper_limit"
     )
-    return [Fault("stops", text)]
+    return [Finding("stops", text)]
 
 
-def lost_points(registry: Registry) -> list[Fault]:
+def lost_points(registry: Registry) -> list[Finding]:
     faults = []
     for name, points in registry.dropped_points.items():
         if points:
             text = f"class {name!r}: too few machines have {_named(points)}: left out"
-            faults.append(Fault("fault", text, "lower windows.min_point_share to keep them"))
+            faults.append(Finding("fault", text, "lower windows.min_point_share to keep them"))
     return faults
 
 
-def odd_values(read: ReadRecord, machines: Sequence[Machine]) -> list[Fault]:
+def odd_values(read: ReadRecord, machines: Sequence[CheckedMachine]) -> list[Finding]:
     """Return faults on marks for "no value", and notes on points that stand still or jumped."""
     faults = []
     by_unit = sentinels_by_unit(read.readings)
@@ -79,7 +79,7 @@ def odd_values(read: ReadRecord, machines: Sequence[Machine]) -> list[Fault]:
         marks = sorted({mark for marks in by_unit.values() for mark in marks})
         listed = ", ".join(f"{mark:g}" for mark in marks)
         text = f"{listed} stand among the values of {_units(by_unit)}, far from all others"
-        faults.append(Fault("fault", text, f"set source.missing_values: [{listed}]"))
+        faults.append(Finding("fault", text, f"set source.missing_values: [{listed}]"))
     odd = {
         "flat": "stood still for 14 readings: a stuck sensor?",
         "jump": "jumped alone: another sensor, or another unit of measure?",
@@ -92,34 +92,36 @@ def odd_values(read: ReadRecord, machines: Sequence[Machine]) -> list[Fault]:
         suspects = [unit for unit, names in points.items() if names]
         if suspects:
             text = f"a point of {_units(suspects)} {what}"
-            faults.append(Fault("note", text))
+            faults.append(Finding("note", text))
     return faults
 
 
-def thin(machines: Sequence[Machine], windows: WindowConfig) -> list[Fault]:
+def thin(machines: Sequence[CheckedMachine], windows: WindowConfig) -> list[Finding]:
     """Return faults on machines with few readings or a rhythm that carries no window."""
     faults = []
     thin = [machine.unit for machine in machines if machine.observed < windows.min_observed]
     if thin:
         text = f"less than {windows.min_observed:.0%} of the readings of {_units(thin)} are there"
-        faults.append(Fault("fault", text, "lower windows.min_observed, or bring what is missing"))
+        faults.append(
+            Finding("fault", text, "lower windows.min_observed, or bring what is missing")
+        )
     rare = [machine.unit for machine in machines if "rarer" in machine.rhythms.values()]
     if rare:
         text = f"points of {_units(rare)} are read more than 45 days apart: no window holds enough"
         remedy = "read them more often, or set windows.lookback longer"
-        faults.append(Fault("fault", text, remedy))
+        faults.append(Finding("fault", text, remedy))
     learning = [machine for machine in machines if machine.learning_until is not None]
     if learning:
         last = max(machine.learning_until or 0 for machine in learning)
         text = (
             f"{_units([machine.unit for machine in learning])} still learn their baseline, until"
-            f" {date_of(last)} at the latest: they get no risk until then"
+            f" {day_text(last)} at the latest: they get no risk until then"
         )
-        faults.append(Fault("note", text))
+        faults.append(Finding("note", text))
     return faults
 
 
-def few_events(registry: Registry, labels: LabelConfig, expected: Expected) -> list[Fault]:
+def too_few_events(registry: Registry, labels: LabelConfig, expected: Expected) -> list[Finding]:
     """Return a note where the record has fewer events than a headline needs."""
     if labels.source != "events" or not expected.windows:
         return []
@@ -130,7 +132,7 @@ def few_events(registry: Registry, labels: LabelConfig, expected: Expected) -> l
         f"{events} events of {', '.join(labels.kinds)} in all: the report gives no headline figure"
         f" where fewer than {FEW_EVENTS} lie in the test part"
     )
-    return [Fault("note", text)]
+    return [Finding("note", text)]
 
 
 def _named(names: Sequence[str]) -> str:
@@ -143,6 +145,6 @@ def _units(units: Mapping[Unit, object] | Sequence[Unit]) -> str:
     return f"{len(names)} machine{'s' if len(names) > 1 else ''} ({_named(names)})"
 
 
-def date_of(day: int) -> str:
+def day_text(day: int) -> str:
     """Return a day since 1970-01-01 as a date."""
     return (EPOCH + dt.timedelta(days=day)).isoformat()

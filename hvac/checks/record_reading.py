@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 import pyarrow as pa
 
-from hvac.checks.faults import Fault, joined_by_cause, noted, stopping
+from hvac.checks.findings import Finding, joined_by_cause, noted, stopping
 from hvac.errors import InputError
 from hvac.panel.daily_readings import count_overlap
 from hvac.panel.grid import Unit
@@ -65,7 +65,7 @@ class ReadRecord:
     counts: dict[str, int] = field(default_factory=dict)
     rejects: pa.Table = field(default_factory=REJECTS.empty_table)
     registry: Registry | None = None
-    faults: list[Fault] = field(default_factory=list)
+    faults: list[Finding] = field(default_factory=list)
 
     @property
     def rejected(self) -> dict[str, int]:
@@ -113,7 +113,7 @@ def read_all_tables(source: SourceConfig, *, by_class: bool, min_point_share: fl
     return record
 
 
-def _shared(record: ReadRecord) -> list[Fault]:
+def _shared(record: ReadRecord) -> list[Finding]:
     """Return what there is to tell of machines that several files hold."""
     pairs: dict[str, set[Unit]] = defaultdict(set)
     ids = record.readings.group_by(["file", *Unit._fields]).aggregate([]).to_pylist()
@@ -158,7 +158,7 @@ def read_ready_windows(source: SourceConfig) -> ReadRecord:
     return record
 
 
-def _nothing_read(record: ReadRecord) -> Fault:
+def _nothing_read(record: ReadRecord) -> Finding:
     return stopping(
         f"{', '.join(record.files[:5])}: {record.counts.get('rows', 0)} rows were read, and none"
         " holds a value: correct source.columns or source.missing_values"

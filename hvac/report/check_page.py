@@ -13,7 +13,7 @@ from hvac.checks.record_check import RecordCheck
 from hvac.json_values import Json, JsonObject, as_json, branch
 from hvac.panel.splits import SPLITS
 from hvac.report.page import page_content, write_pages
-from hvac.report.record_drawing import Drawing, record_svg
+from hvac.report.record_drawing import RecordDrawing, record_svg
 from hvac.report.texts import Words
 from hvac.report.view import DASH, Block, Cell, Note, Row, Table, plain, show
 from hvac.storage import AnyPath
@@ -65,7 +65,7 @@ def _picture(check: RecordCheck, words: Words) -> list[object]:
     caption = words("picture.caption")
     left = len(check.machines) - len(drawn)
     more: list[object] = [Note(words("picture.more", n=show(left, "count")))] if left else []
-    return [Drawing(svg=svg, caption=caption), *more]
+    return [RecordDrawing(svg=svg, caption=caption), *more]
 
 
 def _read(facts: JsonObject, words: Words) -> list[Block]:

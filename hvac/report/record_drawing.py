@@ -15,8 +15,8 @@ import numpy as np
 from markupsafe import Markup
 
 from hvac.arrays import Ints
-from hvac.checks.machines import WEEK, Machine
-from hvac.checks.record_faults import date_of
+from hvac.checks.machines import WEEK, CheckedMachine
+from hvac.checks.record_faults import day_text
 from hvac.days import EPOCH
 from hvac.panel.grid import Unit
 
@@ -32,7 +32,7 @@ MOST_TICKS: Final = 12
 
 
 @dataclass(frozen=True, kw_only=True)
-class Drawing:
+class RecordDrawing:
     """An SVG inside the page."""
 
     svg: Markup
@@ -43,7 +43,7 @@ class Drawing:
 UnitEvents = Mapping[Unit, Sequence[tuple[int, int, str]]]
 
 
-def record_svg(machines: Sequence[Machine], events: UnitEvents, *, title: str) -> Markup:
+def record_svg(machines: Sequence[CheckedMachine], events: UnitEvents, *, title: str) -> Markup:
     """Return the picture of some machines, one below the other.
 
     Args:
@@ -66,7 +66,7 @@ def record_svg(machines: Sequence[Machine], events: UnitEvents, *, title: str) -
 class _Days:
     """Where days lie across the picture."""
 
-    def __init__(self, machines: Sequence[Machine]) -> None:
+    def __init__(self, machines: Sequence[CheckedMachine]) -> None:
         self.first = min(machine.first_day for machine in machines)
         self.last = max(machine.last_day for machine in machines) + 1
 
@@ -82,7 +82,7 @@ class _Days:
             yield f'<text x="{x + 2}" y="{TOP - 8}">{date:%Y-%m}</text>'
 
     def _dates(self) -> list[dt.date]:
-        start, stop = dt.date.fromisoformat(date_of(self.first)), self.last
+        start, stop = dt.date.fromisoformat(day_text(self.first)), self.last
         months = [
             date
             for year in range(start.year, start.year + (stop - self.first) // 365 + 2)
@@ -95,7 +95,7 @@ class _Days:
 
 
 def _row(
-    machine: Machine, events: Sequence[tuple[int, int, str]], top: int, scale: _Days
+    machine: CheckedMachine, events: Sequence[tuple[int, int, str]], top: int, scale: _Days
 ) -> Iterator[str]:
     name = escape("/".join(machine.unit))
     colour = f' style="fill:{DOUBT}"' if machine.doubts else ""
@@ -107,7 +107,7 @@ def _row(
     for first, last, kind in events:
         left = scale.x(first)
         width = round(max(scale.x(last + 1) - left, 2.5), 1)
-        what = f"{kind} {date_of(first)}"
+        what = f"{kind} {day_text(first)}"
         yield (
             f'<rect x="{left}" y="{top + 2}" width="{width}" height="{ROW - 4}" fill="{EVENT}">'
             f"<title>{name}: {escape(what)}</title></rect>"
@@ -118,7 +118,7 @@ def _short(name: str) -> str:
     return name if len(name) <= 30 else f"{name[:29]}…"
 
 
-def _shades(machine: Machine) -> Ints:
+def _shades(machine: CheckedMachine) -> Ints:
     return np.searchsorted(np.array(EDGES), machine.observed_W, side="right")
 
 

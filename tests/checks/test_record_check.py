@@ -57,7 +57,7 @@ def test_one_check_finds_all_faults_with_what_mends_each(tmp_path: Path) -> None
         assert words in found
 
 
-Fault = Callable[[Tables], None]
+Finding = Callable[[Tables], None]
 
 
 def decimal_commas(tables: Tables) -> None:
@@ -102,7 +102,7 @@ def no_fault(tables: Tables) -> None:
     """Leave the tables as they are: the fault lies in the settings."""
 
 
-MENDED: dict[str, tuple[Fault, str, dict[str, Any], dict[str, Any]]] = {
+MENDED: dict[str, tuple[Finding, str, dict[str, Any], dict[str, Any]]] = {
     "decimal": (decimal_commas, "source.decimal: ','", {"decimal": ","}, {}),
     "zone": (stamps_in_utc, "source.time_zone", {"time_zone": "Europe/Berlin"}, {}),
     "matching": (strangers, "source.min_matching", {"min_matching": 0.1}, {}),

@@ -39,7 +39,7 @@ REMEDIES = {
 NAMED_FILES = 3
 
 
-class Fault(NamedTuple):
+class Finding(NamedTuple):
     """One sentence on the record, how much it matters, and what mends it."""
 
     level: Level
@@ -47,12 +47,12 @@ class Fault(NamedTuple):
     remedy: str = ""
 
 
-def stopping(text: str) -> Fault:
+def stopping(text: str) -> Finding:
     """Return a sentence for which a step would refuse to go on; it says itself what mends it."""
-    return Fault("stops", text, _remedy(text))
+    return Finding("stops", text, _remedy(text))
 
 
-def noted(texts: Iterable[str]) -> list[Fault]:
+def noted(texts: Iterable[str]) -> list[Finding]:
     """Return the sentences that ingest would tell, each with its level and remedy.
 
     >>> noted(["e.csv: 3 events have no end yet and are taken as still open"])[0].level
@@ -64,7 +64,7 @@ def noted(texts: Iterable[str]) -> list[Fault]:
     for text in texts:
         harmless = any(words in text for words in NOTES)
         faults.append(
-            Fault("note" if harmless else "fault", text, "" if harmless else _remedy(text))
+            Finding("note" if harmless else "fault", text, "" if harmless else _remedy(text))
         )
     return faults
 
