@@ -147,6 +147,17 @@ def test_module_run_file_and_settings_of_a_command_are_valid(
         assert source.startswith(USERS_OWN) or Path(source).exists(), f"{command} reads {source}"
 
 
+SERVING = [c for c in commands("docs/serving.md") if c.startswith("python -m serve")]
+
+
+@pytest.mark.parametrize("command", SERVING)
+def test_settings_of_a_command_about_serving_are_valid(command: str) -> None:
+    module, *arguments = job_of(command)
+    assert importlib.util.find_spec(module)
+    settings = [word for word in arguments if "=" in word and not word.startswith("-")]
+    assert read_serve_config(read_overrides(settings))
+
+
 def inline_modules() -> Iterator[tuple[str, str]]:
     for page in READMES:
         text = (ROOT / page).read_text(encoding="utf-8")
