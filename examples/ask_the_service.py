@@ -1,4 +1,4 @@
-"""Ask a running service: which machine to visit first, why, and where it is heading.
+"""Ask a running service which machine to visit first and why, then send it a reading of today.
 
     python examples/ask_the_service.py http://127.0.0.1:8000 F001
 

@@ -74,7 +74,9 @@ def _name(data: str) -> str:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="hvac-foresight init",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("data", metavar="DATA", help="file, folder, glob or URL of the readings")
     parser.add_argument("--events", help="that of the event log")

@@ -34,8 +34,10 @@ NAMES: Final = {  # of columns, as exports call them
     "lower_limit": "lower_limit lower low min 下限 下限値",
     "upper_limit": "upper_limit upper high max 上限 上限値",
     "kind": "kind event failure fault category type code comp 種類 種別 事象 内容",
-    "start": "start onset begin date timestamp datetime time 発生日 発生 開始 開始日 日付 日時",
-    "end": "end stop finish closed resolved 終了 終了日 復旧 復旧日 完了日",
+    "start": "start started onset begin begun began occurred failed date timestamp datetime time"
+    " 発生日 発生 開始 開始日 日付 日時",
+    "end": "end ended stop stopped finish finished closed resolved repaired fixed restored cleared"
+    " 終了 終了日 復旧 復旧日 完了日",
     "class": "class type kind model equipment_type 種別 分類 区分 型式",
     "install_date": "install_date installed installation commissioned 設置日 設置 導入日",
     "end_of_follow_up": "end_of_follow_up removed decommissioned 撤去日 廃止日",
@@ -84,7 +86,15 @@ class Guesses:
                 settings[section] = guess.value
         if settings.get("format") == "wide":
             settings.setdefault("wide", {})
-        return settings | dict(self.given)
+        for name, value in self.given.items():
+            both = isinstance(value, Mapping) and isinstance(settings.get(name), Mapping)
+            settings[name] = {**settings[name], **value} if both else value
+        return settings
+
+    @property
+    def columns_given(self) -> dict[str, str]:
+        """Return the file's names of columns that the user knows, by ours."""
+        return dict(self.given.get("columns", {}))
 
 
 def guess_source(
@@ -128,7 +138,7 @@ def _guess_format(
     if "values_sequence" in columns:
         guesses.found["format"] = Guess("seed", "a column values_sequence holds ready windows")
         return
-    names = match_names(columns, OF_READINGS, hive_values(file.path))
+    names = _matched(guesses, columns, OF_READINGS, hive_values(file.path))
     long = {"date", "value", "equipment_id"} <= set(names)
     if long or guesses.given.get("format") == "canonical":
         _guess_long(guesses, file, names)
@@ -139,6 +149,19 @@ def _guess_format(
             f"{file.path}: no column looks like a date among {', '.join(columns[:20])}: name it by"
             " source.columns.date=<column> (a reading a row) or source.wide.date_column=<column>"
         )
+
+
+def _matched(
+    guesses: Guesses,
+    columns: Sequence[str],
+    fields: Sequence[str],
+    folders: Mapping[str, str] = {},
+) -> dict[str, str]:
+    """Return the columns of our fields: those that the user named, then those called so."""
+    named = guesses.columns_given
+    known = {ours: named[ours] for ours in fields if named.get(ours) in columns}
+    free = [name for name in columns if name not in known.values()]
+    return known | match_names(free, [ours for ours in fields if ours not in known], folders)
 
 
 def match_names(
@@ -193,7 +216,7 @@ def _guess_long(guesses: Guesses, file: TableFile, names: Mapping[str, str]) -> 
 
 def _map_columns(guesses: Guesses, file: TableFile, names: Mapping[str, str], *, by: str) -> None:
     """Map the columns that are called otherwise than ours."""
-    given = guesses.given.get("columns", {})
+    given = guesses.columns_given
     for ours, theirs in names.items():
         before = guesses.found.get(f"columns.{ours}")
         if ours in given or folded(theirs) == ours:
@@ -295,10 +318,8 @@ def _guess_small(guesses: Guesses, file: TableFile, fields: Sequence[str]) -> No
     """Map the columns of the event log or the register."""
     inspection = {ours: INSPECTION[ours] for ours in fields if ours in INSPECTION}
     known = {ours: name for ours, name in inspection.items() if name in file.columns}
-    names = known | match_names(
-        [name for name in file.columns if name not in known.values()],
-        [ours for ours in fields if ours not in known],
-    )
+    free = [name for name in file.columns if name not in known.values()]
+    names = known | _matched(guesses, free, [ours for ours in fields if ours not in known])
     what = "events" if "kind" in fields else "register"
     for ours in ("equipment_id", "kind", "start"):
         if ours in fields and ours not in names:

@@ -89,7 +89,7 @@ def run_file(guesses: Guesses, sections: Sections, *, name: str) -> str:
         "#   hvac-foresight pipeline --config FILE",
         f"name: {_yaml(name)}",
         f"workspace: {_yaml(f'runs/{name}')}",
-        "language: en  # or ja",
+        f"language: {_guessed(_language(guesses))}",
         "source:",
         *_source_lines(guesses),
     ]
@@ -97,6 +97,14 @@ def run_file(guesses: Guesses, sections: Sections, *, name: str) -> str:
         lines.append(f"{section}:")
         lines += [f"  {key}: {_guessed(guess)}" for key, guess in settings.items()]
     return "\n".join(lines) + "\n"
+
+
+def _language(guesses: Guesses) -> Guess:
+    """Return the language of pages: Japanese where the tables are written in it."""
+    names = [str(guess.value) for guess in guesses.found.values()]
+    if guesses.settings.get("format") == "inspection" or not all(map(str.isascii, names)):
+        return Guess("ja", "the tables are written in Japanese", "en")
+    return Guess("en", "the tables are not written in Japanese", "ja")
 
 
 def _source_lines(guesses: Guesses) -> Iterator[str]:

@@ -86,6 +86,11 @@ def _column(batch: FileBatch, name: str, folders: Mapping[str, str]) -> pa.Array
     return pa.array([folders[name]] * len(batch.row), pa.string())
 
 
+def _of_register(ours: str, source: SourceConfig) -> bool:
+    """Tell whether a column that readings lack may be the register's: its class."""
+    return ours == "class" and source.equipment is not None
+
+
 def find_columns(
     file: TableFile, source: SourceConfig, *, required: Sequence[str], optional: Sequence[str] = ()
 ) -> dict[str, str]:
@@ -101,7 +106,7 @@ def find_columns(
         name = match_column(expected, known, file.path)
         if name is not None:
             names[ours] = name
-        elif ours in required or ours in source.columns:
+        elif ours in required or (ours in source.columns and not _of_register(ours, source)):
             setting = f"source.columns: {{{ours}: <name>}}"
             message = missing_column(file, ours, expected, known, setting=setting)
             raise InputError(message + how_else(file, expected))

@@ -58,6 +58,9 @@ def constant_columns(ids: Mapping[str, str], count: int) -> dict[str, pa.Array]:
     return {name: pa.array([text] * count, pa.string()) for name, text in ids.items()}
 
 
+MOST_NAMED = 24
+
+
 def match_column(expected: str, known: Sequence[str], path: str) -> str | None:
     """Return the column of a name, or the one that differs only in width, case and spaces.
 
@@ -86,10 +89,10 @@ def missing_column(
     hint = f"; did you mean '{near}'?" if near else ";"
     setting = setting.replace("<name>", near or "<name in the file>")
     column = f"'{expected}'" if expected == ours else f"'{expected}' (our {ours})"
-    return (
-        f"{file.path}: expected a column {column}, found columns: {', '.join(known)}{hint} "
-        f"Name it in {setting}"
-    )
+    more = f" and {len(known) - MOST_NAMED} more" if len(known) > MOST_NAMED else ""
+    found = ", ".join(known[:MOST_NAMED]) + more
+    one = " (or set source.facility_id, where all is one facility)" if ours == "facility_id" else ""
+    return f"{file.path}: expected a column {column}, found columns: {found}{hint} Name it in {setting}{one}"
 
 
 def how_else(file: TableFile, expected: str) -> str:

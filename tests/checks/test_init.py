@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from hvac.checks.guessing import OF_EVENTS, match_names
 from hvac.simulate.fleet import simulate
 from hvac.simulate.simulate_config import SimulateConfig
 from ray_jobs import check, init
@@ -75,6 +76,32 @@ def test_columns_of_other_names_are_mapped_and_marked(run_init: Run, tmp_path: P
     assert "class: all  # GUESS" in text
     assert status == 0, text
     assert passes(tmp_path)
+
+
+def test_hint_on_a_column_that_cannot_be_guessed_gets_further(
+    run_init: Run, tmp_path: Path
+) -> None:
+    """The other columns are guessed all the same, and the register's class goes by another name."""
+    tables = Tables()
+    tables.readings = tables.readings.drop(columns="class", errors="ignore")
+    tables.events = tables.events.rename(columns={"start": "ereignis_am", "end": "repaired"})
+    tables.equipment = tables.equipment.rename(columns={"class": "type"})
+    source = tables.write(tmp_path)
+    given = (str(source.readings), f"--events={source.events}", f"--equipment={source.equipment}")
+    status, text, errors = run_init(*given)
+    assert (status, text) == (2, "")
+    assert "name it by source.columns.start=<column>" in " ".join(errors.split())
+    status, text, errors = run_init(*given, "source.columns.start=ereignis_am")
+    assert status == 0, text + errors
+    assert "start: ereignis_am" in text
+    assert "end: repaired  # GUESS" in text
+    assert "class: type  # GUESS" in text
+    assert passes(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["started", "begun", "occurred", "failed_on"])
+def test_usual_names_of_the_start_of_an_event_are_known(name: str) -> None:
+    assert match_names(["asset", "failure", name], OF_EVENTS)["start"] == name
 
 
 def wide(tables: Tables) -> pd.DataFrame:
