@@ -85,10 +85,10 @@ def run(config: RunConfig) -> IngestRecord:
     files = source_files(source)
     stamps = {path: file_stamp(path) for path in files}
     others: list[str] = []
-    tables = (("events", source.events), ("equipment", source.equipment), ("names", source.names))
-    for name, given in tables:
+    for name, given in (("events", source.events), ("equipment", source.equipment)):
         others += map(file_stamp, table_files(given, f"source.{name}"))
-    settings = source.model_dump(mode="json")
+    names = read_names(source)  # no part of the key: to call a thing otherwise trains nothing anew
+    settings = source.model_dump(mode="json", exclude={"names"})
     key = content_key(
         settings,
         stamps,
@@ -98,9 +98,11 @@ def run(config: RunConfig) -> IngestRecord:
         config.featurize.buckets,
         UNITS,
     )
-    return run_step(
+    record = run_step(
         workspace, IngestRecord, key, lambda: _ingest(config, source, stamps, workspace)
     )
+    save_names(names, workspace.panel)
+    return record
 
 
 def _simulated(config: RunConfig, workspace: Workspace) -> SourceConfig:
@@ -160,7 +162,6 @@ def _ingest(
         months=kept_tables(panel, keys, "months"),
     )
     registry.save(panel)
-    save_names(read_names(source), panel)
     shared: dict[Unit, list[str]] = {}
     if not source.ready_windows:
         series_by_file = {key: kept_tables(panel, [key], "series") for key in keys}

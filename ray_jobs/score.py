@@ -23,6 +23,7 @@ import ray
 
 from hvac.days import EPOCH
 from hvac.errors import InputError
+from hvac.panel.names import FILE as NAMES_FILE
 from hvac.panel.names import load_names
 from hvac.panel.windows import LEARNING
 from hvac.scoring.bundle import Bundle
@@ -32,6 +33,7 @@ from hvac.scoring.worklist import ranking, write_ranking
 from hvac.storage import (
     AnyPath,
     content_key,
+    file_sha256,
     folder_name,
     matching,
     parquet_dataset,
@@ -87,7 +89,9 @@ def run(config: RunConfig) -> ScoreRecord:
     section = config.score
     if section.facilities or section.day or section.again:
         return _score(config, workspace, trained, ingested, rules)
-    key = content_key(rules, ingested.key, config.language)
+    names = workspace.panel / NAMES_FILE
+    named = [file_sha256(names)] if names.exists() else []
+    key = content_key(rules, ingested.key, config.language, *named)
     return run_step(
         workspace,
         ScoreRecord,

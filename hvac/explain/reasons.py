@@ -67,7 +67,8 @@ def reasons_of(
         limits = facts[len(scale.points) + OTHERS.index(LIMITS)]
         limits["point"] = _nearest_to_limits(windows, b, scale, trend=limits["days"] is not None)
         added_PH = contributions.added_BPH[b]
-        named = list(zip(contributions.players, facts, strict=True))
+        players = (*scale.points, *contributions.players[len(scale.points) :])
+        named = list(zip(players, facts, strict=True))
         of_horizon = []
         for added_P in added_PH.T:
             of_horizon.append(_strongest(named, added_P))

@@ -69,8 +69,11 @@ def names_of(table: pa.Table) -> Names:
 
 
 def save_names(table: pa.Table, panel: AnyPath) -> None:
-    """Write the table of names into the folder of the panel."""
-    write_parquet(table, panel / FILE)
+    """Write the table of names into the folder of the panel, where it is another than before."""
+    file = panel / FILE
+    before = read_parquet(file).cast(NAMES) if file.exists() else NAMES.empty_table()
+    if not table.equals(before):
+        write_parquet(table, file)
 
 
 def load_names(panel: AnyPath) -> Names:

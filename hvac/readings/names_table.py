@@ -34,7 +34,10 @@ def read_names(source: SourceConfig) -> pa.Table:
 def _names_of(file: str, source: SourceConfig) -> pa.Table:
     table = SmallTable(file, source, ("of", "id"), OPTIONAL)
     columns = [table.text(name, ids=name in ("id", "facility_id")) for name in NAMES.names]
-    for row, thing in enumerate(columns[0].to_pylist(), 1):
+    pairs = zip(*(column.to_pylist() for column in columns[:2]), strict=True)
+    for row, (thing, given) in enumerate(pairs, 1):
+        if given is None:
+            raise InputError(f"{file}: row {row} has no id: give the id that the readings use")
         if thing not in THINGS:
             near = nearest(str(thing), THINGS)
             hint = f"did you mean '{near}'?" if near else f"expected one of {', '.join(THINGS)}"

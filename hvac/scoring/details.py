@@ -75,8 +75,10 @@ def details_of(
     points = dict.fromkeys(reason.player for reasons in named for reason in reasons)
     aspect_AH = {}
     for point in points:
-        added_BH = contributions.added_BPH[:, contributions.players.index(point)]
-        aspect_AH[point] = bundle.explainer.aspects(window, point, added_BH)[0]
+        place = scene.panel.points.index(point)
+        added_BH = contributions.added_BPH[:, place]
+        player = contributions.players[place]
+        aspect_AH[point] = bundle.explainer.aspects(window, player, added_BH)[0]
     strongest = [next((r.player for r in reasons if r.log_odds > 0), None) for reasons in named]
     day_spans = {
         point: _spans(bundle, window, scene, point) for point in set(strongest) if point is not None
@@ -98,12 +100,11 @@ def details_of(
 def _spans(bundle: Bundle, window: Windows, scene: Scene, point: str) -> list[list[DaySpan]]:
     """Return what each week of a point adds, by horizon."""
     end_day = int(window.end_day_B[0])
-    place = 0 if scene.panel.point_id else scene.panel.points.index(point)
 
     def score(windows: Windows) -> np.ndarray:
         return np.asarray(bundle.model.score(bundle.prepared(windows)))
 
-    first_S, added_SH = occlusion(scene, scene.panel.points[place], end_day, bundle.recipe, score)
+    first_S, added_SH = occlusion(scene, point, end_day, bundle.recipe, score)
     spans: list[list[DaySpan]] = []
     for added_S in added_SH.T:
         of_horizon = []

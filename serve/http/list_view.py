@@ -6,12 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple, TypedDict
 from urllib.parse import urlencode
 
-from markupsafe import Markup
-
 from hvac.panel.grid import Unit
 from hvac.scoring.latest_rows import RankedUnit
 from hvac.scoring.worklist import is_sure_alarm, sure_horizons
-from serve.http.chart import draw_trend
 from serve.work.trends import Trend
 
 ROWS_A_PAGE = 100
@@ -43,12 +40,12 @@ class Asked(NamedTuple):
 
 
 class ListRow(NamedTuple):
-    """One row: its rank in the whole list, whether its alarm is new, and its risk's trend."""
+    """One row: its rank in the whole list, whether its alarm is new, and its risk by day."""
 
     rank: int
     entry: RankedUnit
     new: bool
-    trend: Markup
+    trend: tuple[tuple[int, float], ...]
 
 
 class ListView(TypedDict):
@@ -62,6 +59,7 @@ class ListView(TypedDict):
     asked: Asked
     kinds: list[str]
     last: int
+    before: int
 
 
 class AlarmCounts(TypedDict):
@@ -92,6 +90,7 @@ def list_view(
         "asked": asked,
         "kinds": sorted({entry["class"] for entry in entries}),
         "last": min(start + ROWS_A_PAGE, len(chosen)),
+        "before": max(asked.first - ROWS_A_PAGE, 1),
     }
 
 
@@ -105,7 +104,7 @@ def chosen_rows(
         trend = trends.get(unit_of(entry))
         new = trend is not None and trend.new and bool(sure_horizons(entry))
         if fits(entry, asked) and (new or not asked.new):
-            rows.append(ListRow(rank, entry, new, Markup(draw_trend(trend.days if trend else ()))))
+            rows.append(ListRow(rank, entry, new, trend.days if trend else ()))
     return rows
 
 

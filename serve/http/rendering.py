@@ -10,9 +10,11 @@ from typing import Any
 import jinja2
 from fastapi import Request
 from fastapi.responses import HTMLResponse
+from markupsafe import Markup
 
 from hvac.days import EPOCH
 from hvac.words import LANGUAGES, short_number
+from serve.http.chart import draw_trend
 from serve.http.page_words import PageWords
 from serve.ids import segment
 
@@ -30,6 +32,7 @@ def _templates() -> jinja2.Environment:
         undefined=jinja2.StrictUndefined,
     )
     environment.filters["segment"] = segment
+    environment.globals["drawn_trend"] = lambda points: Markup(draw_trend(points))
     environment.globals["date_of"] = lambda day: EPOCH + dt.timedelta(days=day)
     return environment
 

@@ -12,6 +12,7 @@ from hvac.errors import BundleError
 from hvac.explain.background import choose_background
 from hvac.explain.past_cases import choose_cases
 from hvac.explain.reason import Reason
+from hvac.explain.reasons import PointScale, reasons_of
 from hvac.features.describe import Scene, UnitRecord, describe, scenes
 from hvac.features.table import Windows, concat
 from hvac.models.family import prepared
@@ -159,3 +160,17 @@ def test_latest_rows_hold_the_reasons_that_are_asked_for(
     expected = {"none": set(), "alarms": alarmed, "all": {row["equipment_id"] for row in rows}}
     assert 0 < len(alarmed) < len(fleet)
     assert explained == expected[explain]
+
+
+def test_a_point_that_is_scored_alone_goes_by_its_own_name(
+    made: Bundle, fleet: list[Scene], labelled: Windows
+) -> None:
+    explained = made.contributions(labelled.take(np.array([5])))
+    alone = replace(explained, players=("point", *explained.players[1:]))
+    latest = newest([fleet[3]], made.recipe)
+    scale = PointScale(*latest.frames[0], based=True)
+    context = made.recipe.context.names
+    (of_horizons,) = reasons_of(alone, made.prepared(latest.windows), [scale], context)
+    players = {reason.player for reasons in of_horizons for reason in reasons}
+    assert "point" not in players
+    assert players & set(POINTS)

@@ -42,6 +42,9 @@ def test_names_are_by_facility_first_and_fall_back_to_the_other_language(tmp_pat
 def test_names_are_saved_with_the_panel(tmp_path: Path) -> None:
     save_names(read_names(source(tmp_path)), tmp_path / "panel")
     assert load_names(tmp_path / "panel").unit("sat") == " °C"
+    written = (tmp_path / "panel" / "names.parquet").stat().st_mtime_ns
+    save_names(read_names(source(tmp_path)), tmp_path / "panel")
+    assert (tmp_path / "panel" / "names.parquet").stat().st_mtime_ns == written
     assert load_names(tmp_path / "none").name_of == {}
     assert read_names(SourceConfig(readings="r.csv")).num_rows == 0
 
@@ -52,6 +55,7 @@ def test_names_are_saved_with_the_panel(tmp_path: Path) -> None:
         ("of,id,en\npiont,sat,supply\n", "row 1 is of 'piont': did you mean 'point'"),
         ("of,id,en\nsensor,sat,supply\n", "expected one of facility, equipment, point"),
         ("id,en\nsat,supply\n", "expected a column 'of'"),
+        ("of,id,en\npoint,,supply\n", "row 1 has no id"),
     ],
 )
 def test_a_wrong_table_is_refused_in_a_sentence(tmp_path: Path, text: str, message: str) -> None:
