@@ -38,9 +38,10 @@ from hvac.models.family import NEEDS, CrossFit, FamilyConfig, Fitting, Folds, no
 from hvac.models.folds import unit_folds
 from hvac.models.fusion import Fusion, FusionConfig
 from hvac.models.members import MEMBERS, Family
+from hvac.panel.cutting import cut
 from hvac.panel.grid import Panel, Unit
 from hvac.panel.registry import Registry
-from hvac.panel.windows import Scale, cut, fit_scale
+from hvac.panel.windows import Scale, fit_scale
 from ray_jobs.run.workspace import Workspace
 from ray_jobs.tables.buckets import bucket_panels
 from ray_jobs.tables.windows_table import fit_windows, load_recipes

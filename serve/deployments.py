@@ -36,7 +36,8 @@ if TYPE_CHECKING:  # the ingress imports no torch
     from hvac.arrays import Floats
     from hvac.features.table import Windows
     from hvac.scoring.bundle import Bundle
-    from hvac.scoring.latest import Newest, PointOutlook
+    from hvac.scoring.newest_windows import Newest
+    from hvac.scoring.outlooks import DrivingOutlooks
     from serve.graph.core import Group
 
 BUNDLES_PER_REPLICA = 32
@@ -112,8 +113,8 @@ class Forecast:
         self.core = _core(config)
         self.shelf = self.core.Shelf(config.bundle_folder, config.bundles_in_memory)
 
-    async def outlooks(self, bundle_id: str, latest: Newest) -> list[dict[int, PointOutlook]]:
-        """Return for every window the outlook of its driving point, by horizon."""
+    async def outlooks(self, bundle_id: str, latest: Newest) -> DrivingOutlooks:
+        """Return the outlook of the driving point of every window that can be scored."""
         with service_metrics.timed("forecast"):
             return await asyncio.to_thread(
                 lambda: self.core.driving_outlooks(self.shelf(bundle_id), latest)
@@ -197,11 +198,11 @@ class Features:
     async def _finish(self, group: Group) -> Rows:
         bundle = self.shelf(group.bundle_id)
         windows = self.core.slim(group.latest.windows, bundle)
-        risk_BH, outlook_B = await asyncio.gather(
+        risk_BH, driving = await asyncio.gather(
             self.risk("risks", group.bundle_id).remote(windows),
             self.outlook("outlooks").remote(group.bundle_id, self.core.values_only(group.latest)),
         )
-        return self.core.assemble(bundle, group, risk_BH, outlook_B)
+        return self.core.assemble(bundle, group, risk_BH, driving)
 
     async def forecast(self, ask: Ask, horizons: Sequence[int]) -> list[OutlookRow]:
         (group,) = await self._rounds.alone(self.core.prepare, self.shelf, [ask])

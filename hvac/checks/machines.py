@@ -15,10 +15,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from hvac.arrays import Bools, Floats
+from hvac.panel.cutting import cut
 from hvac.panel.grid import Panel, Unit
 from hvac.panel.quality import SENTINELS, Doubt, doubts, has_sentinel
 from hvac.panel.rhythm import LONGEST_DAILY_GAP, LONGEST_GAP, rhythm
-from hvac.panel.windows import LEARNING, WindowConfig, cut, fit_scale, learning_days_left
+from hvac.panel.windows import LEARNING, WindowConfig, fit_scale, learning_days_left
 
 WEEK: Final = 7
 LOOK_EVERY: Final = 30  # days between the days on which the 90 days before are looked at

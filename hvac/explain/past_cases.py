@@ -7,7 +7,7 @@ three nearest such cases rank windows with ROC-AUC 0.61; by statistics and embed
 the values as read, machines of another class are hardly told from one's own: docs/findings.md.) A
 case counts for a window only where its outcome was known on that window's last day.
 
-Legend: B windows, M cases, N inputs, D dimensions.
+Legend: B windows, M cases, V their units, N inputs, D dimensions.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ MOST: Final = 256
 DIMENSIONS: Final = 16
 SHOWN: Final = 3
 NEAR_SHARE: Final = 0.95
+TOGETHER: Final = 256  # windows whose distances are in memory at once
 NONE_BEGAN: Final = 0
 PREFIX: Final = "case."
 
@@ -61,14 +62,20 @@ class PastCases(NamedTuple):
         Alike: nearer than 95 % of the cases are to the nearest case of another unit.
         """
         place_BD = _scaled(windows, self.blocks, self.scaler) @ self.basis_ND
-        unit_B = zip(windows.column("facility_id"), windows.column("equipment_id"), strict=True)
-        counts = []
-        for place_D, unit_of_window in zip(place_BD, unit_B, strict=True):
-            near_M = _apart(self.place_MD, place_D) <= self.radius
-            units = {unit for unit, near in zip(self.unit_M, near_M.tolist(), strict=True) if near}
-            facility, equipment = unit_of_window
-            counts.append(len(units - {(str(facility), str(equipment))}))
-        return np.array(counts, dtype=np.int64)
+        places = {unit: number for number, unit in enumerate(dict.fromkeys(self.unit_M))}
+        of_unit_MV = np.zeros((len(self.unit_M), len(places)), dtype=np.float32)
+        of_unit_MV[np.arange(len(self.unit_M)), [places[unit] for unit in self.unit_M]] = 1
+        similar_BV = np.zeros((len(place_BD), len(places)), dtype=np.bool_)
+        for start in range(0, len(place_BD), TOGETHER):
+            rows = slice(start, start + TOGETHER)
+            near_BM = _apart(self.place_MD, place_BD[rows, None]) <= self.radius
+            similar_BV[rows] = near_BM.astype(np.float32) @ of_unit_MV > 0
+        own_B = zip(windows.column("facility_id"), windows.column("equipment_id"), strict=True)
+        for b, (facility, equipment) in enumerate(own_B):
+            own = places.get((str(facility), str(equipment)))
+            if own is not None:
+                similar_BV[b, own] = False
+        return np.asarray(similar_BV.sum(axis=1), dtype=np.int64)
 
     def nearest(self, windows: Windows, b: int) -> list[PastCase]:
         """Return the nearest cases of other units known by the end of a window, one of each unit."""
@@ -187,8 +194,11 @@ def choose_cases(windows: Windows, horizons: tuple[int, ...]) -> PastCases | Non
 
 
 def _apart(place_MD: AnyFloats, place_D: AnyFloats) -> AnyFloats:
-    """Return how far one place lies from others (root mean square over components)."""
-    return np.asarray(np.sqrt(((place_MD - place_D) ** 2).mean(axis=1)))
+    """Return how far one place lies from others (root mean square over components).
+
+    Of several places [B, 1, D] it gives as many rows.
+    """
+    return np.asarray(np.sqrt(((place_MD - place_D) ** 2).mean(axis=-1)))
 
 
 def _radius(place_MD: AnyFloats, units: tuple[tuple[str, str], ...]) -> float:

@@ -1,23 +1,22 @@
 """The context block: what a technician would ask first, known at `end_date` and no later.
 
-Legend: B windows, C points, L lookback days, K context features. Unknown or censored history is
-nan, never zero.
+Legend: U units, D end days of each, B = U·D windows, C points, T days of the grids, N events, K
+context features. Unknown or censored history is nan, never zero.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NotRequired, TypedDict
+from typing import Any, NamedTuple, NotRequired, TypedDict
 
 import numpy as np
 
-from hvac.arrays import Bools, DayNumbers, Floats, Ints
+from hvac.arrays import DayNumbers, Floats, Ints
 from hvac.compiled import compiled
 from hvac.days import DAYS_PER_YEAR
-from hvac.panel.events import Events
-from hvac.panel.grid import Panel
-from hvac.panel.windows import Cut
+from hvac.features.unit_grids import UnitEvents, UnitGrids
+from hvac.panel.cutting import Cut
 
 FIXED_NAMES = (
     "age_days",
@@ -79,16 +78,8 @@ class ContextSpec:
         return cls(kinds=kinds, classes=classes, rates=stored.get("rates", {}))
 
 
-def context(
-    panel: Panel,
-    cut: Cut,
-    events: Events,
-    *,
-    spec: ContextSpec,
-    install_day: int | None,
-    class_name: str,
-) -> Floats:
-    """Return the context features k_BK of the windows of one panel.
+def context(grids: UnitGrids, windows: Cut, spec: ContextSpec) -> Floats:
+    """Return the context features k_BK of the windows of some units.
 
     Per event kind: days since the last one, how many in the last 90 and 365 days, how many in the
     record. Then days since any event, age (since installation, else since the first reading; an
@@ -97,123 +88,159 @@ def context(
     limit ranges; negative outside) and the days until a linear trend of the last 30 days crosses
     one (at most 365). Counts over days before the record began are nan. Last, the rate of some
     kinds: events per observed year, drawn towards the fleet's where the record is short.
+
+    Args:
+        grids: the units; their events are of `spec.kinds`.
+        windows: cut from them, unit after unit.
+        spec: which columns there are.
     """
-    end_B = cut.end_day_B
-    first_day = panel.first_day
+    end_B = windows.end_day_B
+    end_UD = end_B.reshape(len(grids), -1)
+    start_B = np.repeat(grids.fits.start_U, end_UD.shape[1])
+    built_B = np.repeat(grids.built_U, end_UD.shape[1])
+    of_kinds = [_history(grids.events, kind, end_UD) for kind in range(len(spec.kinds))]
     columns: list[Any] = []
-    for kind in spec.kinds:
-        columns += _history(events.of_kinds((kind,)), end_B, first_day)
-    columns.append(_days_since(events.of_kinds(spec.kinds), end_B))
-    built = first_day if install_day is None else min(install_day, first_day)
-    columns.append(end_B - float(built))
+    for history in of_kinds:
+        columns += history.columns(end_B, start_B)
+    columns.append(_since([history.newest_B for history in of_kinds], end_B))
+    columns.append(end_B - built_B.astype(np.float64))
     angle_B = 2 * np.pi * (end_B % 365.25) / 365.25
-    observed_B = cut.observed_BCL.mean(axis=(1, 2))
+    observed_B = windows.observed_BCL.mean(axis=(1, 2))
     columns += [np.sin(angle_B), np.cos(angle_B), observed_B]
-    columns.extend(_limits(panel, end_B))
-    for name in spec.classes:
-        columns.append(np.full(len(end_B), float(name == class_name)))
+    columns.extend(_limits(grids, end_UD))
+    class_B = np.repeat(np.array(grids.class_U), end_UD.shape[1])
+    columns += [(class_B == name).astype(np.float64) for name in spec.classes]
+    years_B = (end_B - start_B + 1) / DAYS_PER_YEAR
     for kind, usual in spec.rates.items():
-        of_kind = events.of_kinds((kind,))
-        columns.append(_rate(of_kind, end_B, first_day, usual=usual))
+        place = spec.kinds.index(kind)
+        columns.append((of_kinds[place].ever_B + usual * PRIOR_YEARS) / (years_B + PRIOR_YEARS))
     return np.column_stack(columns).astype(np.float64)
 
 
-def _history(events: Events, end_B: DayNumbers, record_start: int) -> list[Floats]:
-    """Return the days since the last event of a kind, and counts: 90 days, 365 days, record."""
-    known_N = np.sort(events.known_N)
-    upto_B = np.searchsorted(known_N, end_B, side="right").astype(np.float64)
-    counts = []
-    for span in (90, 365):
-        before_B = np.searchsorted(known_N, end_B - span, side="right")
-        recorded_B = end_B - span + 1 >= record_start
-        counts.append(np.where(recorded_B, upto_B - before_B, np.nan))
-    return [_days_since(events, end_B), *counts, upto_B]
+class _History(NamedTuple):
+    """Events of one kind that are known at the end of each window.
+
+    `newest_B` is the start of the newest one, nan where there is none.
+    """
+
+    newest_B: Floats
+    last_90_B: Floats
+    last_365_B: Floats
+    ever_B: Floats
+
+    def columns(self, end_B: DayNumbers, start_B: DayNumbers) -> list[Floats]:
+        """Return days since the last one, and counts: 90 days, 365 days, record."""
+        counts = []
+        for span, count_B in ((90, self.last_90_B), (365, self.last_365_B)):
+            recorded_B = end_B - span + 1 >= start_B
+            counts.append(np.where(recorded_B, count_B, np.nan))
+        return [end_B - self.newest_B, *counts, self.ever_B]
 
 
-def _rate(events: Events, end_B: DayNumbers, record_start: int, *, usual: float) -> Floats:
-    """Return events per observed year, with `PRIOR_YEARS` more at the usual rate."""
-    upto_B = np.searchsorted(np.sort(events.known_N), end_B, side="right")
-    years_B = (end_B - record_start + 1) / DAYS_PER_YEAR
-    return np.asarray((upto_B + usual * PRIOR_YEARS) / (years_B + PRIOR_YEARS))
+def _history(events: UnitEvents, kind: int, end_UD: DayNumbers) -> _History:
+    newest_UD = np.full(end_UD.shape, np.nan)
+    count_3UD = np.zeros((3, *end_UD.shape))
+    _count_events(*events[:4], kind, end_UD, newest_UD, count_3UD)
+    return _History(newest_UD.ravel(), *count_3UD.reshape(3, -1))
 
 
-def _days_since(events: Events, end_B: DayNumbers) -> Floats:
-    """Return days since the start of the newest event known by the end day, else nan."""
-    order = np.argsort(events.known_N, kind="stable")
-    newest_N = np.empty(0)
-    if len(order):
-        newest_N = np.maximum.accumulate(events.start_N[order])
-    place_B = np.searchsorted(events.known_N[order], end_B, side="right") - 1
-    if not len(newest_N):
+@compiled
+def _count_events(
+    first_U: Ints,
+    kind_N: Ints,
+    start_N: DayNumbers,
+    known_N: DayNumbers,
+    kind: int,
+    end_UD: DayNumbers,
+    newest_UD: Floats,
+    count_3UD: Floats,
+) -> None:
+    for u in range(end_UD.shape[0]):
+        for d in range(end_UD.shape[1]):
+            end = end_UD[u, d]
+            for n in range(first_U[u], first_U[u + 1]):
+                if known_N[n] > end:
+                    break
+                if kind_N[n] != kind:
+                    continue
+                if not newest_UD[u, d] >= start_N[n]:
+                    newest_UD[u, d] = start_N[n]
+                count_3UD[0, u, d] += known_N[n] > end - 90
+                count_3UD[1, u, d] += known_N[n] > end - 365
+                count_3UD[2, u, d] += 1
+
+
+def _since(newest: Sequence[Floats], end_B: DayNumbers) -> Floats:
+    """Return days since the newest event of any kind, nan where there is none."""
+    if not newest:
         return np.full(len(end_B), np.nan)
-    since_B = end_B - newest_N[np.maximum(place_B, 0)]
-    return np.where(place_B >= 0, since_B, np.nan)
+    return np.asarray(end_B - np.fmax.reduce(newest))
 
 
-def _limits(panel: Panel, end_B: DayNumbers) -> Floats:
+def _limits(grids: UnitGrids, end_UD: DayNumbers) -> Floats:
     """Return the smallest margin of last values to limits, and days until a trend crosses one.
 
     Returns [2, B], nan where no limit is known.
     """
-    out_2B = np.full((2, len(end_B)), np.nan)
-    has_lower = np.isfinite(panel.lower_TC).any()
-    has_upper = np.isfinite(panel.upper_TC).any()
-    if not (has_lower or has_upper):
-        return out_2B
-    row_B = (end_B - panel.first_day).astype(np.int64)
-    for c in range(len(panel.points)):
-        point_2B = np.full_like(out_2B, np.nan)
-        _point_limits(
-            np.ascontiguousarray(panel.value_TC[:, c]),
-            np.ascontiguousarray(panel.observed_TC[:, c]),
-            np.ascontiguousarray(panel.known_TC[:, c]),
-            np.ascontiguousarray(panel.lower_TC[:, c]),
-            np.ascontiguousarray(panel.upper_TC[:, c]),
-            row_B,
-            end_B,
-            point_2B,
-        )
-        out_2B = np.fmin(out_2B, point_2B)
-    return out_2B
+    out_2UD = np.full((2, *end_UD.shape), np.nan)
+    if np.isfinite(grids.lower_UCT).any() or np.isfinite(grids.upper_UCT).any():
+        readings = grids.value_UCT, grids.known_UCT, grids.lower_UCT, grids.upper_UCT
+        _margins(*readings, grids.first_day_U, end_UD, out_2UD)
+    return out_2UD.reshape(2, -1)
 
 
 @compiled
-def _point_limits(
+def _margins(
+    value_UCT: Floats,
+    known_UCT: DayNumbers,
+    lower_UCT: Floats,
+    upper_UCT: Floats,
+    first_day_U: DayNumbers,
+    end_UD: DayNumbers,
+    out_2UD: Floats,
+) -> None:
+    """Write the smallest margin and the fewest days over the points of each window."""
+    for u in range(value_UCT.shape[0]):
+        for d in range(end_UD.shape[1]):
+            for c in range(value_UCT.shape[1]):
+                row = end_UD[u, d] - first_day_U[u]
+                point = value_UCT[u, c], known_UCT[u, c], lower_UCT[u, c], upper_UCT[u, c]
+                margin, days = _point_margin(*point, row, end_UD[u, d])
+                out_2UD[0, u, d] = np.fmin(out_2UD[0, u, d], margin)
+                out_2UD[1, u, d] = np.fmin(out_2UD[1, u, d], days)
+
+
+@compiled
+def _point_margin(
     value_T: Floats,
-    observed_T: Bools,
     known_T: DayNumbers,
     lower_T: Floats,
     upper_T: Floats,
-    row_B: Ints,
-    end_B: DayNumbers,
-    out_2B: Floats,
-) -> None:
-    for b in range(len(row_B)):
-        n, sum_t, sum_x, sum_tt, sum_tx, last = 0, 0.0, 0.0, 0.0, 0.0, -1
-        for t in range(max(row_B[b] - TREND_DAYS + 1, 0), min(row_B[b] + 1, len(value_T))):
-            if observed_T[t] and known_T[t] <= end_B[b]:
-                day = float(t - row_B[b])
-                n, sum_t, sum_x, last = n + 1, sum_t + day, sum_x + value_T[t], t
-                sum_tt, sum_tx = sum_tt + day * day, sum_tx + day * value_T[t]
-        if n == 0:
-            continue
-        value, lower, upper = value_T[last], lower_T[last], upper_T[last]
-        if not (np.isfinite(lower) or np.isfinite(upper)):
-            continue
-        spread = (
-            upper - lower
-            if upper > lower
-            else max(abs(upper if np.isfinite(upper) else lower), 1e-9)
-        )
-        below = (value - lower) / spread if np.isfinite(lower) else np.inf
-        above = (upper - value) / spread if np.isfinite(upper) else np.inf
-        out_2B[0, b] = min(below, above)
-        if out_2B[0, b] < 0:
-            out_2B[1, b] = 0.0
-            continue
-        if n == 1:
-            continue
-        slope = (n * sum_tx - sum_t * sum_x) / (n * sum_tt - sum_t * sum_t)
-        limit = upper if slope > 0 else lower
-        reached = np.isfinite(limit) and slope != 0
-        out_2B[1, b] = min(max((limit - value) / slope, 0.0), FAR_DAYS) if reached else FAR_DAYS
+    row: int,
+    end: int,
+) -> tuple[float, float]:
+    n, sum_t, sum_x, sum_tt, sum_tx, last = 0, 0.0, 0.0, 0.0, 0.0, -1
+    for t in range(max(row - TREND_DAYS + 1, 0), min(row + 1, len(value_T))):
+        if np.isfinite(value_T[t]) and known_T[t] <= end:
+            day = float(t - row)
+            n, sum_t, sum_x, last = n + 1, sum_t + day, sum_x + value_T[t], t
+            sum_tt, sum_tx = sum_tt + day * day, sum_tx + day * value_T[t]
+    if n == 0:
+        return np.nan, np.nan
+    value, lower, upper = value_T[last], lower_T[last], upper_T[last]
+    if not (np.isfinite(lower) or np.isfinite(upper)):
+        return np.nan, np.nan
+    only = upper if np.isfinite(upper) else lower
+    spread = upper - lower if upper > lower else max(abs(only), 1e-9)
+    below = (value - lower) / spread if np.isfinite(lower) else np.inf
+    above = (upper - value) / spread if np.isfinite(upper) else np.inf
+    margin = min(below, above)
+    if margin < 0:
+        return margin, 0.0
+    if n == 1:
+        return margin, np.nan
+    slope = (n * sum_tx - sum_t * sum_x) / (n * sum_tt - sum_t * sum_t)
+    limit = upper if slope > 0 else lower
+    if not np.isfinite(limit) or slope == 0:
+        return margin, FAR_DAYS
+    return margin, min(max((limit - value) / slope, 0.0), FAR_DAYS)

@@ -1,31 +1,37 @@
 """From a panel to what the models see: the one function behind featurize, score and serving.
 
-Legend: B windows, C points, L lookback days. Days are int32 days since 1970-01-01.
+Legend: U units, D end days of each, B = U·D windows, C points, T days of the grids, L lookback
+days, N events, S summaries. Days are int32 days since 1970-01-01.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TypedDict
 
 import numpy as np
 import pyarrow as pa
 
-from hvac.arrays import DayNumbers, Float32s, Floats
+from hvac.arrays import Bools, DayNumbers, Float32s, Floats, Ints
+from hvac.compiled import compiled
 from hvac.features.context import ContextSpec, StoredContext, context
-from hvac.features.peers import PeerLevel, deviations
-from hvac.features.recent import recent
-from hvac.features.residuals import residuals
+from hvac.features.peers import PeerLevel
+from hvac.features.recent import recent_of_units
+from hvac.features.residuals import ResidualFit, known_together, residuals
 from hvac.features.statistics import statistics
 from hvac.features.table import KEY_SCHEMA, Windows
+from hvac.features.unit_grids import UnitEvents, UnitGrids
 from hvac.json_values import JsonObject
+from hvac.panel.cutting import Cut, cut, cut_units
 from hvac.panel.daily_readings import ALWAYS_KNOWN
 from hvac.panel.events import Events, limit_events, no_events
 from hvac.panel.follow_up import FollowUp
 from hvac.panel.grid import Panel
 from hvac.panel.labels import LabelConfig
 from hvac.panel.limits import panel_limits
-from hvac.panel.windows import Cut, Scale, WindowConfig, cut, fit_scale
+from hvac.panel.unit_fits import UnitFits
+from hvac.panel.windows import Scale, WindowConfig, fit_scale
 
 RECENT_DAYS = 30
 EVENT_DAYS = 90
@@ -101,7 +107,7 @@ class UnitRecord:
 
 @dataclass(frozen=True, kw_only=True)
 class Scene:
-    """A panel with its limits and its events, limit episodes among them."""
+    """A panel with its limits, its usual level, and its events, limit episodes among them."""
 
     panel: Panel
     record: UnitRecord
@@ -109,6 +115,7 @@ class Scene:
     targets: Events
     lower_TC: Floats
     upper_TC: Floats
+    scale: Scale
 
 
 def scenes(panel: Panel, recipe: Recipe, record: UnitRecord) -> list[Scene]:
@@ -118,9 +125,8 @@ def scenes(panel: Panel, recipe: Recipe, record: UnitRecord) -> list[Scene]:
 
 
 def _scene(panel: Panel, recipe: Recipe, record: UnitRecord) -> Scene:
-    lower_TC, upper_TC = panel_limits(
-        panel, fitted=recipe.limits, normalise=recipe.windows.normalise
-    )
+    scale = fit_scale(panel, recipe.windows.normalise)
+    lower_TC, upper_TC = panel_limits(panel, recipe.limits, scale)
     events = record.events.of_point(panel.point_id)
     if recipe.labels.source == "limits":
         outside = limit_events(panel, lower_TC, upper_TC)
@@ -135,37 +141,41 @@ def _scene(panel: Panel, recipe: Recipe, record: UnitRecord) -> Scene:
         targets=targets,
         lower_TC=lower_TC,
         upper_TC=upper_TC,
+        scale=scale,
     )
 
 
-def describe(
-    scene: Scene, end_day_B: DayNumbers, recipe: Recipe, scale: Scale | None = None
-) -> Windows:
-    """Describe the windows of a unit that end on given days.
+def describe(scene: Scene, end_day_B: DayNumbers, recipe: Recipe) -> Windows:
+    """Describe the windows of a unit that end on given days."""
+    grids = grids_of([scene], recipe)
+    return describe_units(grids, np.asarray(end_day_B, dtype=np.int32)[None], recipe)
+
+
+def describe_units(grids: UnitGrids, end_UD: DayNumbers, recipe: Recipe) -> Windows:
+    """Describe the windows of units that end on given days, unit after unit.
 
     They hold values, statistics, context and summaries of the last days; no embedding, no label.
-    There is one window per day; `status` says why one has no score (`learning`,
-    `insufficient_data`). `scale` is given by a caller that has fitted it already.
+    `status` says why one has no score (`learning`, `insufficient_data`).
+
+    Args:
+        grids: the units.
+        end_UD: last days of the windows, as many for each unit.
+        recipe: of their class.
     """
-    scale = scale or fit_scale(scene.panel, recipe.windows.normalise)
-    windows = cut(scene.panel, end_day_B, recipe.windows, scale)
-    k_BK = context(
-        scene.panel,
-        windows,
-        scene.events,
-        spec=recipe.context,
-        install_day=scene.record.install_day,
-        class_name=scene.record.class_name,
+    normal_UCT = grids.normalised()
+    first_day_U = grids.first_day_U
+    windows = cut_units(
+        normal_UCT, grids.known_UCT, first_day_U, end_UD, grids.fits, recipe.windows
     )
-    blocks = _recent_blocks(scene, end_day_B, scale)
+    blocks = _recent_blocks(grids, normal_UCT, end_UD)
     return Windows(
-        keys=_keys(scene, windows, recipe),
-        points=scene.panel.points if recipe.windows.by == "equipment" else None,
+        keys=_keys(grids, windows, recipe),
+        points=grids.points_U[0] if recipe.windows.by == "equipment" else None,
         observed_B=windows.share_B.astype(np.float32),
-        persistence_B=_persistence(scene, end_day_B).astype(np.float32),
+        persistence_B=_persistence(grids, end_UD).astype(np.float32),
         x_BCL=windows.x_BCL.astype(np.float32),
         f_BCF=statistics(windows.x_BCL).astype(np.float32),
-        k_BK=k_BK.astype(np.float32),
+        k_BK=context(grids, windows, recipe.context).astype(np.float32),
         n_BCS=blocks["n_BCS"],
         r_BCS=blocks["r_BCS"],
         d_BCS=blocks["d_BCS"],
@@ -175,40 +185,98 @@ def describe(
 
 def bare_windows(scene: Scene, end_day_B: DayNumbers, recipe: Recipe) -> Windows:
     """Return the windows of a unit that end on given days, with their status and no content."""
-    windows = cut(scene.panel, end_day_B, recipe.windows)
+    windows = cut(scene.panel, end_day_B, recipe.windows, scene.scale)
     observed_B = windows.share_B.astype(np.float32)
-    return Windows(keys=_keys(scene, windows, recipe), observed_B=observed_B)
+    return Windows(keys=_keys(grids_of([scene], recipe), windows, recipe), observed_B=observed_B)
 
 
-def _recent_blocks(scene: Scene, end_day_B: DayNumbers, scale: Scale) -> dict[str, Float32s]:
+def grids_of(
+    scenes: Sequence[Scene], recipe: Recipe, last: Sequence[int] | None = None, days: int = 0
+) -> UnitGrids:
+    """Lay units together.
+
+    Args:
+        scenes: the units.
+        recipe: of their class.
+        last: the last day of each grid; by default the last of the record.
+        days: how long the grids are; 0: as the longest record.
+    """
+    panels = [scene.panel for scene in scenes]
+    scales = [scene.scale for scene in scenes]
+    last_U = [panel.last_day for panel in panels] if last is None else last
+    longest = max(day - panel.first_day + 1 for day, panel in zip(last_U, panels, strict=True))
+    days = days or longest
+    shape = (len(scenes), len(panels[0].points), days)
+    value_UCT, lower_UCT, upper_UCT = (np.full(shape, np.nan) for _ in range(3))
+    known_UCT = np.full(shape, ALWAYS_KNOWN, dtype=np.int32)
+    for u, (scene, day) in enumerate(zip(scenes, last_U, strict=True)):
+        stop = day - scene.panel.first_day + 1
+        start = max(stop - days, 0)
+        rows = np.s_[u, :, days - (stop - start) :]
+        value_UCT[rows] = scene.panel.value_TC[start:stop].T
+        known_UCT[rows] = scene.panel.known_TC[start:stop].T
+        lower_UCT[rows] = scene.lower_TC[start:stop].T
+        upper_UCT[rows] = scene.upper_TC[start:stop].T
+    installed = [scene.record.install_day for scene in scenes]
+    built = [
+        panel.first_day if day is None else min(day, panel.first_day)
+        for panel, day in zip(panels, installed, strict=True)
+    ]
+    return UnitGrids(
+        unit_U=tuple(panel.unit for panel in panels),
+        point_U=tuple(panel.point_id for panel in panels),
+        points_U=tuple(panel.points for panel in panels),
+        class_U=tuple(scene.record.class_name for scene in scenes),
+        first_day_U=np.array([day - days + 1 for day in last_U], dtype=np.int32),
+        built_U=np.array(built, dtype=np.int32),
+        value_UCT=value_UCT,
+        known_UCT=known_UCT,
+        lower_UCT=lower_UCT,
+        upper_UCT=upper_UCT,
+        fits=UnitFits.of(panels, scales, recipe.windows.normalise),
+        residual_fit=ResidualFit.of(panels, scales),
+        events=UnitEvents.of(
+            [scene.events for scene in scenes], recipe.context.kinds, recipe.labels.kinds
+        ),
+        peers=tuple(scene.record.peers for scene in scenes),
+        measured_by_limits=recipe.windows.normalise == "limits",
+    )
+
+
+def _recent_blocks(grids: UnitGrids, normal_UCT: Floats, end_UD: DayNumbers) -> dict[str, Float32s]:
     """Summarise the last days of each point.
 
     The values are normalised, as read, minus the peers', and minus what other points predict.
     """
-    panel = scene.panel
-    with np.errstate(invalid="ignore"):
-        normal_TC = (panel.value_TC - scale.centre_TC) / scale.spread_TC
-    at_once_C = np.full(len(panel.points), ALWAYS_KNOWN, dtype=np.int32)
-    peers = deviations(panel, scale, scene.record.peers)
+    known_UCT = grids.known_UCT
+    at_once_UC = np.full(normal_UCT.shape[:2], ALWAYS_KNOWN, dtype=np.int32)
+    apart_UCT, peers_ready_UC = grids.deviations(normal_UCT)
+    residual_UCT = residuals(normal_UCT, grids.residual_fit)
+    together_UCT = known_together(normal_UCT, known_UCT)
     series = {
-        "n_BCS": (normal_TC, panel.known_TC, scale.ready_C),
-        "r_BCS": (panel.value_TC, panel.known_TC, at_once_C),
-        "d_BCS": (peers.value_TC, panel.known_TC, peers.ready_C),
-        "e_BCS": residuals(panel, scale),
+        "n_BCS": (normal_UCT, known_UCT, grids.fits.ready_UC),
+        "r_BCS": (grids.value_UCT, known_UCT, at_once_UC),
+        "d_BCS": (apart_UCT, known_UCT, peers_ready_UC),
+        "e_BCS": (residual_UCT, together_UCT, grids.residual_fit.ready_UC),
     }
     blocks = {}
-    for name, (value_TC, known_TC, ready_C) in series.items():
-        block_BCS = recent(
-            value_TC, known_TC, end_day_B, first_day=panel.first_day, from_day_C=ready_C
+    for name, (value_UCT, known_of_UCT, ready_UC) in series.items():
+        block_BCS = recent_of_units(
+            value_UCT, known_of_UCT, end_UD, first_day_U=grids.first_day_U, from_day_UC=ready_UC
         )
         blocks[name] = block_BCS.astype(np.float32)
     return blocks
 
 
-def _keys(scene: Scene, windows: Cut, recipe: Recipe) -> pa.Table:
+def _keys(grids: UnitGrids, windows: Cut, recipe: Recipe) -> pa.Table:
+    each = len(windows.end_day_B) // len(grids)
     count = len(windows.end_day_B)
-    names = [*scene.panel.unit, scene.panel.point_id, recipe.class_name]
-    columns = [pa.array([name] * count, pa.string()) for name in names]
+    facility, equipment = zip(*grids.unit_U, strict=True)
+    row_B = np.repeat(np.arange(len(grids)), each)
+    columns = []
+    for names in (facility, equipment, grids.point_U):
+        columns.append(pa.array(names, pa.string()).take(pa.array(row_B)))
+    columns.append(pa.array([recipe.class_name] * count, pa.string()))
     end_date = pa.array(windows.end_day_B, pa.int32()).cast(pa.date32())
     split = pa.nulls(count, pa.string())
     status = windows.status_B.tolist()
@@ -216,25 +284,46 @@ def _keys(scene: Scene, windows: Cut, recipe: Recipe) -> pa.Table:
     return pa.table(columns, schema=KEY_SCHEMA)
 
 
-def _persistence(scene: Scene, end_B: DayNumbers) -> Floats:
+def _persistence(grids: UnitGrids, end_UD: DayNumbers) -> Floats:
     """Return the share of the last 30 observed days out of limits [B].
 
     Without limits it is the number of target events in the last 90 days.
     """
-    panel = scene.panel
-    known_N = np.sort(scene.targets.known_N)
-    upto_B = np.searchsorted(known_N, end_B, side="right")
-    before_B = np.searchsorted(known_N, end_B - EVENT_DAYS, side="right")
-    with np.errstate(invalid="ignore"):
-        outside_TC = (panel.value_TC < scene.lower_TC) | (panel.value_TC > scene.upper_TC)
-    row_BL = end_B[:, None] - panel.first_day - np.arange(RECENT_DAYS)
-    inside_BL = (row_BL >= 0) & (row_BL < len(outside_TC))
-    row_BL = np.clip(row_BL, 0, len(outside_TC) - 1)
-    known_BLC = panel.known_TC[row_BL] <= end_B[:, None, None]
-    seen_BLC = panel.observed_TC[row_BL] & inside_BL[:, :, None] & known_BLC
-    outside_B = (outside_TC[row_BL] & seen_BLC).sum(axis=(1, 2))
-    share_B = outside_B / np.maximum(seen_BLC.sum(axis=(1, 2)), 1)
-    last_B = row_BL[:, 0]
-    limited_BC = np.isfinite(scene.lower_TC[last_B]) | np.isfinite(scene.upper_TC[last_B])
-    events_B = (upto_B - before_B).astype(np.float64)
-    return np.where(limited_BC.any(axis=1), share_B, events_B)
+    persistence_UD = np.zeros(end_UD.shape)
+    events = grids.events
+    readings = grids.value_UCT, grids.known_UCT, grids.lower_UCT, grids.upper_UCT
+    known = events.first_U, events.known_N, events.target_N
+    _persist(*readings, grids.first_day_U, *known, end_UD, persistence_UD)
+    return persistence_UD.ravel()
+
+
+@compiled
+def _persist(  # noqa: PLR0913 - a compiled kernel takes arrays, no objects
+    value_UCT: Floats,
+    known_UCT: DayNumbers,
+    lower_UCT: Floats,
+    upper_UCT: Floats,
+    first_day_U: DayNumbers,
+    first_U: Ints,
+    known_N: DayNumbers,
+    target_N: Bools,
+    end_UD: DayNumbers,
+    persistence_UD: Floats,
+) -> None:
+    units, points, days = value_UCT.shape
+    for u in range(units):
+        for d in range(end_UD.shape[1]):
+            end = end_UD[u, d]
+            row = end - first_day_U[u]
+            last = min(max(row, 0), days - 1)
+            limited, seen, outside, events = False, 0, 0, 0
+            for c in range(points):
+                limited |= np.isfinite(lower_UCT[u, c, last]) or np.isfinite(upper_UCT[u, c, last])
+                for t in range(max(row - RECENT_DAYS + 1, 0), min(row + 1, days)):
+                    value = value_UCT[u, c, t]
+                    if np.isfinite(value) and known_UCT[u, c, t] <= end:
+                        seen += 1
+                        outside += value < lower_UCT[u, c, t] or value > upper_UCT[u, c, t]
+            for n in range(first_U[u], first_U[u + 1]):
+                events += target_N[n] and end - EVENT_DAYS < known_N[n] <= end
+            persistence_UD[u, d] = outside / max(seen, 1) if limited else events

@@ -17,8 +17,7 @@ from typing import Final, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from hvac.arrays import DayNumbers, Float32s, Floats
-from hvac.days import NEVER
+from hvac.arrays import DayNumbers, Float32s
 from hvac.panel.grid import Panel
 from hvac.panel.windows import Scale
 
@@ -125,33 +124,3 @@ def _medians(value_UTC: Float32s) -> Float32s:
     high_1TC = np.take_along_axis(ordered_UTC, upper_1TC, axis=0)
     median_TC = np.float32(0.5) * (low_1TC + high_1TC)[0]
     return np.where(count_TC >= LEAST_PEERS, median_TC, np.float32(np.nan))
-
-
-class Deviations(NamedTuple):
-    """A unit's normalised values minus its peers' median of the day; silent before `ready_C`."""
-
-    value_TC: Floats
-    ready_C: DayNumbers
-
-
-def deviations(panel: Panel, scale: Scale, level: PeerLevel | None) -> Deviations:
-    """Subtract the peers' median of the day from each normalised value; nan on days without one.
-
-    Args:
-        level: of the unit's group, whose points are the panel's; None where it has none.
-    """
-    days, points = panel.value_TC.shape
-    if level is None:
-        value_TC = np.full((days, points), np.nan)
-        ready_C = np.full(points, NEVER, dtype=np.int32)
-        return Deviations(value_TC, ready_C)
-    columns = [level.points.index(point) for point in panel.points]
-    row_T = panel.first_day + np.arange(days) - level.first_day
-    inside_T = (row_T >= 0) & (row_T < len(level.median_TC))
-    near_T = np.clip(row_T, 0, len(level.median_TC) - 1)
-    laid_TC = level.median_TC[near_T][:, columns]
-    median_TC = np.where(inside_T[:, None], laid_TC.astype(np.float64), np.nan)
-    with np.errstate(invalid="ignore"):
-        value_TC = (panel.value_TC - scale.centre_TC) / scale.spread_TC - median_TC
-    ready_C = np.maximum(level.ready_C[columns], scale.ready_C)
-    return Deviations(value_TC, ready_C.astype(np.int32))

@@ -5,7 +5,8 @@ over several spans, so that a forest sees at which level a point stands now, how
 it was silent. The same columns are made of several series of a point: its values as they are,
 normalised values, deviations from peers, and residuals.
 
-Legend: B windows, T days of the panel, C points, S summaries. Days are int32 days since 1970-01-01.
+Legend: U units, D end days of each, B = U·D windows, T days of the grids, C points, S summaries.
+Days are int32 days since 1970-01-01.
 """
 
 from __future__ import annotations
@@ -61,13 +62,28 @@ def recent(
     >>> dict(zip(RECENT_NAMES, s_BCS[0, 0].round(2).tolist(), strict=True))["mean_3d"]
     4.0
     """
-    shape = (len(end_day_B), value_TC.shape[1], len(RECENT_NAMES))
-    out_BCS = np.full(shape, np.nan)
-    value_CT = np.ascontiguousarray(value_TC.T)
-    known_CT = np.ascontiguousarray(known_TC.T)
-    row_B = np.asarray(end_day_B, dtype=np.int64) - first_day
-    _summarise(value_CT, known_CT, row_B, np.asarray(end_day_B), np.asarray(from_day_C), out_BCS)
-    return out_BCS
+    return recent_of_units(
+        np.ascontiguousarray(value_TC.T)[None],
+        np.ascontiguousarray(known_TC.T)[None],
+        np.asarray(end_day_B, dtype=np.int32)[None],
+        first_day_U=np.array([first_day], dtype=np.int32),
+        from_day_UC=np.asarray(from_day_C, dtype=np.int32)[None],
+    )
+
+
+def recent_of_units(
+    value_UCT: Floats,
+    known_UCT: DayNumbers,
+    end_UD: DayNumbers,
+    *,
+    first_day_U: DayNumbers,
+    from_day_UC: DayNumbers,
+) -> Floats:
+    """Summarise the points of many units, as `recent` does: [B, C, 9], unit after unit."""
+    units, points, _ = value_UCT.shape
+    out_UDCS = np.full((units, end_UD.shape[1], points, len(RECENT_NAMES)), np.nan)
+    _summarise_units(value_UCT, known_UCT, first_day_U, end_UD, from_day_UC, out_UDCS)
+    return out_UDCS.reshape(-1, points, len(RECENT_NAMES))
 
 
 def recent_of_windows(x_BCL: AnyFloats) -> Floats:
@@ -85,6 +101,20 @@ def recent_of_windows(x_BCL: AnyFloats) -> Floats:
     last_day = np.array([days - 1], np.int32)
     summaries = recent(series, known, last_day, first_day=0, from_day_C=start)
     return summaries.reshape(windows, points, len(RECENT_NAMES))
+
+
+@compiled
+def _summarise_units(
+    value_UCT: Floats,
+    known_UCT: DayNumbers,
+    first_day_U: DayNumbers,
+    end_UD: DayNumbers,
+    from_UC: DayNumbers,
+    out_UDCS: Floats,
+) -> None:
+    for u in range(len(value_UCT)):
+        row_D = end_UD[u].astype(np.int64) - first_day_U[u]
+        _summarise(value_UCT[u], known_UCT[u], row_D, end_UD[u], from_UC[u], out_UDCS[u])
 
 
 @compiled
@@ -109,14 +139,9 @@ def _summarise(
                     if count == 0:
                         origin = value_CT[c, t]
                         out_BCS[b, c, LAST] = origin
-                    deviation = (
-                        value_CT[c, t] - origin
-                    )  # from the newest value: exact where the level is high
-                    count, total, squares = (
-                        count + 1,
-                        total + deviation,
-                        squares + deviation * deviation,
-                    )
+                    deviation = value_CT[c, t] - origin  # exact where the level is high
+                    count, total = count + 1, total + deviation
+                    squares += deviation * deviation
                     time_sum, time_squares = time_sum - back, time_squares + back * back
                     products -= back * deviation
                 if back + 1 == SPANS[span]:

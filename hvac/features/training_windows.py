@@ -19,7 +19,7 @@ from hvac.panel.events import inside_episode
 from hvac.panel.follow_up import FollowUp
 from hvac.panel.grid import Panel
 from hvac.panel.labels import onset_labels, value_labels
-from hvac.panel.rhythm import Rhythm, rhythm
+from hvac.panel.rhythm import Rhythm, expected_share, rhythm
 from hvac.panel.splits import PURGED, Splitter
 from hvac.panel.windows import OK, WindowConfig
 
@@ -73,7 +73,9 @@ def _read_by_rhythm(
     for days in config.horizons:
         stop_B = np.minimum(start_B + days, last)
         share_BC = (seen_TC[stop_B] - seen_TC[start_B]) / days
-        share_B = point_rhythm.expected(share_BC, end_day_B + days)
+        share_B = expected_share(
+            share_BC, end_day_B + days, point_rhythm.gap_C, point_rhythm.known_C
+        )
         enough.append(share_B >= config.min_observed)
     return np.stack(enough, axis=1)
 

@@ -11,13 +11,13 @@ import numpy as np
 
 from hvac.arrays import Floats
 from hvac.panel.grid import Panel
-from hvac.panel.windows import fit_scale
+from hvac.panel.windows import Scale, fit_scale
 
 SAMPLES_PER_SERIES = 400
 Limits = Mapping[str, tuple[float, float]]
 
 
-def panel_limits(panel: Panel, *, fitted: Limits, normalise: str) -> tuple[Floats, Floats]:
+def panel_limits(panel: Panel, fitted: Limits, scale: Scale) -> tuple[Floats, Floats]:
     """Return lower_TC and upper_TC: the record's, or the fitted ones on days without any.
 
     Fitted limits, in normalised units, are scaled back; they are nan until the point's baseline is
@@ -25,7 +25,6 @@ def panel_limits(panel: Panel, *, fitted: Limits, normalise: str) -> tuple[Float
     """
     if not fitted:
         return panel.lower_TC, panel.upper_TC
-    scale = fit_scale(panel, normalise)
     low_C, high_C = np.array([fitted.get(name, (np.nan, np.nan)) for name in panel.points]).T
     days = np.arange(panel.first_day, panel.last_day + 1)
     bare_TC = ~(np.isfinite(panel.lower_TC) | np.isfinite(panel.upper_TC))

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from hvac.arrays import Bools, DayNumbers, Floats, Positions
+from hvac.arrays import AnyArray, AnyFloats, Bools, DayNumbers, Floats, Positions
 from hvac.days import NEVER
 from hvac.panel.grid import Panel
 
@@ -42,14 +42,21 @@ class Rhythm(NamedTuple):
         """Tell which points are not read daily [C]."""
         return self.gap_C > 1
 
-    def expected(self, share_BC: Floats, end_day_B: DayNumbers) -> Floats:
-        """Turn shares of days read into shares of the readings that the rhythm promises.
 
-        Returns the mean over points [B]. A rhythm counts in windows that end from the day on which
-        it is known; before that, a reading a day is expected.
-        """
-        gap_BC = np.where(self.known_C <= end_day_B[:, None], self.gap_C, 1.0)
-        return np.asarray(np.minimum(share_BC * gap_BC, 1.0).mean(axis=1))
+def expected_share(
+    share_C: AnyFloats, end_day: AnyArray, gap_C: Floats, known_C: DayNumbers
+) -> Floats:
+    """Turn shares of days read into the share of the readings that the rhythm promises.
+
+    A rhythm counts in windows that end from the day on which it is known; before that, a reading a
+    day is expected. Leading axes are kept; the mean over points is returned.
+
+    >>> weekly, known = np.array([7.0]), np.array([180], np.int32)
+    >>> expected_share(np.array([[0.14], [0.14]]), np.array([100, 200]), weekly, known).round(2)
+    array([0.14, 0.98])
+    """
+    gap_known_C = np.where(known_C <= np.asarray(end_day)[..., None], gap_C, 1.0)
+    return np.asarray(np.minimum(share_C * gap_known_C, 1.0).mean(axis=-1))
 
 
 def rhythm(panel: Panel) -> Rhythm:

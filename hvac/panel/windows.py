@@ -1,7 +1,6 @@
-"""Windows: what the models see, and how they are cut from a panel.
+"""Windows: how they are cut from a panel, and what their values are measured in.
 
-Legend: B windows, T days of the panel, L lookback days, C points. Days are int32 days since
-1970-01-01.
+Legend: K series, N readings, T days of the panel, C points. Days are int32 days since 1970-01-01.
 """
 
 from __future__ import annotations
@@ -12,8 +11,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from pydantic import Field, field_validator
 
-from hvac.arrays import AnyArray, Bools, DayNumbers, Floats, Strings
-from hvac.compiled import compiled
+from hvac.arrays import DayNumbers, Floats
 from hvac.config import Config
 from hvac.days import NEVER
 from hvac.panel.daily_readings import Aggregate
@@ -73,31 +71,6 @@ class Scale(NamedTuple):
     spread_TC: Floats
     ready_C: DayNumbers
     rhythm: Rhythm
-
-
-class Cut(NamedTuple):
-    """Windows cut from one panel, filled and normalised.
-
-    `status_B` tells why a window has no score (`learning`, `insufficient_data`), else `ok`.
-    `share_B` is the share of the readings that each point's rhythm promises (one a day, or one a
-    month) which are there.
-    """
-
-    end_day_B: DayNumbers
-    x_BCL: Floats
-    observed_BCL: Bools
-    status_B: Strings
-    share_B: Floats
-
-    def take(self, keep: AnyArray) -> Cut:
-        """Return some of the windows: by a mask or by positions."""
-        return Cut(
-            end_day_B=self.end_day_B[keep],
-            x_BCL=self.x_BCL[keep],
-            observed_BCL=self.observed_BCL[keep],
-            status_B=self.status_B[keep],
-            share_B=self.share_B[keep],
-        )
 
 
 def fit_scale(panel: Panel, normalise: str) -> Scale:
@@ -194,93 +167,3 @@ def learning_days_left(panel: Panel, end_day: int) -> int:
         left.append(max(BASELINE_DAYS - int(seen_C[c]), 0) if days is None else days)
     left.sort()
     return left[(len(left) - 1) // 2] if left else BASELINE_DAYS
-
-
-def cut(
-    panel: Panel, end_day_B: DayNumbers, config: WindowConfig, scale: Scale | None = None
-) -> Cut:
-    """Cut the windows that end on given days.
-
-    Only readings known by the end day enter. A missing day takes the last observed value before it
-    inside the window; a leading gap takes the first observed one; a point with no reading in the
-    window (or no baseline yet) is 0. `scale` is given by a caller that has fitted it already.
-
-    >>> from hvac.panel.grid import Unit
-    >>> value = np.arange(100.0)[:, None]
-    >>> grids = dict(value_TC=value, observed_TC=value >= 0, known_TC=np.zeros((100, 1), np.int32))
-    >>> grids |= dict(lower_TC=value * np.nan, upper_TC=value * np.nan)
-    >>> panel = Panel(unit=Unit("f", "e"), points=("p",), first_day=0, **grids)
-    >>> windows = cut(panel, np.array([50, 99], np.int32), WindowConfig())
-    >>> windows.status_B.tolist(), float(windows.x_BCL[1, 0, -1])
-    (['learning', 'ok'], 1.2247191011235956)
-    """
-    scale = scale or fit_scale(panel, config.normalise)
-    with np.errstate(invalid="ignore"):
-        value_TC = np.ascontiguousarray((panel.value_TC - scale.centre_TC) / scale.spread_TC)
-    end_day_B = np.asarray(end_day_B, dtype=np.int32)
-    shape = (len(end_day_B), len(panel.points), config.lookback)
-    x_BCL = np.zeros(shape)
-    observed_BCL = np.zeros(shape, dtype=np.bool_)
-    observed_TC = panel.observed_TC & np.isfinite(value_TC)
-    _fill(
-        value_TC,
-        observed_TC,
-        panel.known_TC,
-        scale.ready_C,
-        end_day_B,
-        panel.first_day,
-        x_BCL,
-        observed_BCL,
-    )
-    ready_B = _ready_share(panel, scale.ready_C, end_day_B)
-    share_B = observed_BCL.mean(axis=(1, 2))
-    if scale.rhythm.sparse_C.any():
-        share_B = scale.rhythm.expected(observed_BCL.mean(axis=2), end_day_B)
-    too_few_B = share_B < config.min_observed
-    status_B = np.select([ready_B < 0.5, too_few_B], [LEARNING, INSUFFICIENT], OK)
-    return Cut(end_day_B, x_BCL, observed_BCL, status_B, share_B)
-
-
-def _ready_share(panel: Panel, ready_C: DayNumbers, end_day_B: DayNumbers) -> Floats:
-    """Return the share of the points shown so far that have their baseline [B].
-
-    It is 0 before the first reading.
-    """
-    first_row_C = panel.observed_TC.argmax(axis=0)
-    first_C = np.where(panel.observed_TC.any(axis=0), panel.first_day + first_row_C, NEVER)
-    shown_BC = first_C <= end_day_B[:, None]
-    ready_BC = shown_BC & (ready_C <= end_day_B[:, None])
-    shown_B = np.maximum(shown_BC.sum(axis=1), 1)
-    return np.asarray(ready_BC.sum(axis=1) / shown_B)
-
-
-@compiled
-def _fill(
-    value_TC: Floats,
-    observed_TC: Bools,
-    known_TC: DayNumbers,
-    ready_C: DayNumbers,
-    end_day_B: DayNumbers,
-    first_day: int,
-    x_BCL: Floats,
-    observed_BCL: Bools,
-) -> None:
-    days, points = value_TC.shape
-    lookback = x_BCL.shape[2]
-    for b in range(len(end_day_B)):
-        end = end_day_B[b]
-        start = end - lookback + 1 - first_day
-        for c in range(points):
-            if ready_C[c] > end:
-                continue
-            last, seen = 0.0, False
-            for i in range(lookback):
-                t = start + i
-                if 0 <= t < days and observed_TC[t, c] and known_TC[t, c] <= end:
-                    last = value_TC[t, c]
-                    observed_BCL[b, c, i] = True
-                    if not seen:
-                        seen = True
-                        for j in range(i):
-                            x_BCL[b, c, j] = last
-                x_BCL[b, c, i] = last

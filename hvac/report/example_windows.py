@@ -12,7 +12,7 @@ import numpy as np
 from hvac.arrays import Bools, Strings
 from hvac.evaluation.compared_windows import EvaluationSet, ModelRisks
 from hvac.features.describe import Recipe, Scene
-from hvac.panel.windows import Cut, cut, fit_scale
+from hvac.panel.cutting import Cut, cut
 from hvac.report.forecast_figure import DrawnForecast, ForecastPanel
 from hvac.scoring.bundle import Bundle
 from hvac.scoring.outlooks import driving_points
@@ -82,8 +82,7 @@ def forecast_panel(
     scene: Scene, recipe: Recipe, bundle: Bundle, *, end_day: int, risks: RisksByHorizon
 ) -> ForecastPanel:
     """Draw one window in physical units, by the point that has moved furthest from its baseline."""
-    panel = scene.panel
-    scale = fit_scale(panel, recipe.windows.normalise)
+    panel, scale = scene.panel, scene.scale
     window = cut(panel, np.array([end_day], dtype=np.int32), recipe.windows, scale)
     c = int(driving_points(window.x_BCL)[0])
     row = end_day - panel.first_day

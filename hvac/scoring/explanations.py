@@ -57,7 +57,7 @@ def explain_newest(
     rows = np.flatnonzero(asked_B)
     if len(rows):
         windows = newest_windows.windows.take(rows)
-        frames = [newest_windows.frames[b] for b in rows]
+        frames = [newest_windows.frames[b] for b in rows.tolist()]
         scenes = [newest_windows.scenes[b] for b in rows] if detailed else None
         for b, explanation in zip(rows, explain(bundle, windows, frames, scenes), strict=True):
             explanations[b] = explanation

@@ -13,8 +13,9 @@ import numpy as np
 from hvac.arrays import DayNumbers, Floats, Strings
 from hvac.features.describe import Recipe, Scene
 from hvac.features.encoder import Encoder
+from hvac.panel.cutting import cut
 from hvac.panel.grid import Panel
-from hvac.panel.windows import Scale, cut, fit_scale
+from hvac.panel.windows import Scale
 from hvac.scoring.bundle import Bundle
 from hvac.scoring.forecast import fit_band, scaled_error, window_spread
 from hvac.scoring.forecast_methods import ENCODER, METHODS, Method, forecast_by
@@ -43,7 +44,7 @@ class FutureWindows(NamedTuple):
 
 def future_windows(scene: Scene, end_day_B: DayNumbers, recipe: Recipe) -> FutureWindows:
     """Cut the windows of a unit that end on given days, with the days after them."""
-    scale = fit_scale(scene.panel, recipe.windows.normalise)
+    scale = scene.scale
     x_BCL = cut(scene.panel, end_day_B, recipe.windows, scale).x_BCL
     unit_B = np.array(["\x1f".join(scene.panel.unit)] * len(end_day_B))
     return FutureWindows(x_BCL, future_values(scene.panel, end_day_B, recipe, scale), unit_B)

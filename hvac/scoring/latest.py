@@ -1,28 +1,29 @@
-"""The newest window of every unit: windows, then risks, then forecasts.
+"""The newest window of every unit: windows, then risks, then forecasts, as a table.
 
-This is done in one call, or stage by stage (serving). Legend: B windows (one per unit), C points, H
-horizons, L lookback days, D days ahead, N series.
+This is done in one call, or stage by stage (serving, `hvac.scoring.latest_records`). Legend: B
+windows (one per unit), C points, H horizons, L lookback days, D days ahead, N series.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from typing import Literal, TypedDict, cast
+from typing import Literal
 
 import numpy as np
 import pyarrow as pa
 
-from hvac.arrays import DayNumbers, Floats
+from hvac.arrays import AnyFloats, Bools, DayNumbers, Floats
+from hvac.certainty.certainty import Sureness
 from hvac.decision.thresholds import alarms
 from hvac.explain.reason import REASON
-from hvac.features.describe import Scene, describe
-from hvac.features.table import Windows, concat
+from hvac.features.describe import Scene, describe_units, grids_of
+from hvac.features.table import Windows
 from hvac.panel.windows import OK
 from hvac.scoring.bundle import Bundle
 from hvac.scoring.explanations import Explanation, explain_newest
-from hvac.scoring.latest_rows import LatestRow
 from hvac.scoring.newest_windows import Newest, newest
-from hvac.scoring.outlooks import PointOutlook, driving_outlooks
+from hvac.scoring.outlooks import DrivingOutlooks, driving_outlooks
 from hvac.scoring.predictions import SCHEMA, predictions_table
 
 Explained = Literal["alarms", "all", "none"]
@@ -71,15 +72,6 @@ PAST = SCHEMA.append(pa.field("status", pa.string()))
 SCORED_TOGETHER = 4096
 
 
-class SureColumns(TypedDict):
-    """How sure a risk is: its band, whether it needs a look, and how many machines looked alike."""
-
-    risk_low: float | None
-    risk_high: float | None
-    needs_look: bool | None
-    similar_units: int | None
-
-
 def newest_risks(bundle: Bundle, windows: Windows) -> Floats:
     """Return the risks of the windows that can be scored, nan for the others: [B, H]."""
     ok_B = np.asarray(windows.column("status") == OK)
@@ -106,23 +98,123 @@ def latest_rows(
         explain: which windows get reasons: those with an alarm at any horizon, all, or none. A
             bundle that has no reasons gives none.
     """
-    newest_windows = newest(scenes, bundle.recipe)
-    risk_BH = newest_risks(bundle, newest_windows.windows)
-    outlook_B = driving_outlooks(bundle, newest_windows)
-    explained_B = _explanations(bundle, newest_windows, risk_BH, explain)
-    records = latest_records(newest_windows, risk_BH, outlook_B, bundle, explained_B)
-    return pa.Table.from_pylist(records, schema=LATEST)
+    return latest_table(newest(scenes, bundle.recipe), bundle, explain=explain)
 
 
-def _explanations(
+def latest_table(
+    newest_windows: Newest, bundle: Bundle, *, explain: Explained = "none"
+) -> pa.Table:
+    """Return the rows of `latest_rows` of windows that are cut already."""
+    windows = newest_windows.windows
+    risk_BH = newest_risks(bundle, windows)
+    explained = explanations(bundle, newest_windows, risk_BH, explain)
+    threshold_BH = bundle.decision.threshold_BH(windows.column("facility_id"))
+    rows = predictions_table(
+        windows,
+        risk_BH,
+        threshold_BH,
+        horizons=bundle.horizons,
+        model=bundle.family,
+        bundle_id=bundle.name,
+    )
+    doubted = [[doubt._asdict() for doubt in odd] for odd in newest_windows.doubts]
+    of_window = {
+        "status": windows.keys["status"].combine_chunks(),
+        "learning_days_left": pa.array(newest_windows.learning_left, pa.int32()),
+        "observed_share": pa.array(windows.observed_B.astype(np.float64)),
+        "doubts": pa.array(doubted, _DOUBTS),
+    }
+    row_R = pa.array(np.repeat(np.arange(len(windows)), len(bundle.horizons)))
+    columns = {name: column.take(row_R) for name, column in of_window.items()}
+    driving = driving_outlooks(bundle, newest_windows)
+    columns |= _forecast_columns(driving, newest_windows.ok_B, len(bundle.horizons))
+    columns["reasons"] = _reasons_column(explained, len(bundle.horizons))
+    columns |= _sure_columns(newest_windows, risk_BH, bundle)
+    for name in EXTRA:
+        rows = rows.append_column(LATEST.field(name), columns[name].cast(LATEST.field(name).type))
+    return rows
+
+
+def explanations(
     bundle: Bundle, newest_windows: Newest, risk_BH: Floats, explain: Explained
 ) -> list[Explanation | None]:
+    """Explain the windows that are asked for; None for the others."""
     if explain == "none" or bundle.background is None:
         return [None] * len(risk_BH)
     facility_B = newest_windows.windows.column("facility_id")
     alarm_BH = alarms(risk_BH, bundle.decision.threshold_BH(facility_B))
     rows_B = np.asarray(alarm_BH.any(axis=1)) if explain == "alarms" else None
     return explain_newest(bundle, newest_windows, rows_B)
+
+
+def sureness(newest_windows: Newest, risk_BH: Floats, bundle: Bundle) -> Sureness | None:
+    """Tell how sure the risks of the windows that can be scored are; None where it is not known."""
+    ok_B = newest_windows.ok_B
+    if not ok_B.any():
+        return None
+    return bundle.sureness(newest_windows.windows.take(ok_B), risk_BH[ok_B])
+
+
+def _sure_columns(newest_windows: Newest, risk_BH: Floats, bundle: Bundle) -> dict[str, pa.Array]:
+    """Return the columns that tell how sure each risk is, null where that is not known."""
+    sure = sureness(newest_windows, risk_BH, bundle)
+    names = ("risk_low", "risk_high", "needs_look", "similar_units")
+    if sure is None:
+        return {name: pa.nulls(risk_BH.size) for name in names}
+    ok_B = newest_windows.ok_B
+    similar_BH = np.repeat(sure.similar_B[:, None], risk_BH.shape[1], axis=1)
+    columns = {}
+    parts = (sure.low_BH, sure.high_BH, sure.needs_look_BH, similar_BH)
+    for name, known_BH in zip(names, parts, strict=True):
+        every_BH = np.zeros(risk_BH.shape, dtype=known_BH.dtype)
+        every_BH[ok_B] = known_BH
+        unknown_BH = np.repeat(~ok_B[:, None], risk_BH.shape[1], axis=1)
+        columns[name] = pa.array(every_BH.ravel(), mask=unknown_BH.ravel())
+    return columns
+
+
+def _reasons_column(explained: Sequence[Explanation | None], horizons: int) -> pa.Array:
+    """Return the reasons of every window and horizon, null where there are none."""
+    if not any(explained):
+        return pa.nulls(len(explained) * horizons, pa.list_(REASON))
+    reasons = []
+    for explanation in explained:
+        for h in range(horizons):
+            of_horizon = explanation.reasons_H[h] if explanation else None
+            reasons.append(of_horizon and [reason._asdict() for reason in of_horizon])
+    return pa.array(reasons, pa.list_(REASON))
+
+
+def _forecast_columns(driving: DrivingOutlooks, ok_B: Bools, horizons: int) -> dict[str, pa.Array]:
+    """Return the columns of the driving points' forecasts, null where there is none."""
+    if not driving.headings:
+        return {name: pa.nulls(len(ok_B) * horizons) for name in FORECAST}
+    of_horizons: dict[str, list[pa.Array]] = defaultdict(list)
+    for heading in driving.headings.values():
+        paths = heading.value_ND, heading.low_ND, heading.high_ND
+        for name, path_ND in zip(FORECAST[1:4], paths, strict=True):
+            of_horizons[name].append(_lists(path_ND, ok_B))
+        unknown_N = np.isnan(heading.crossing_N)
+        crossing = pa.array(heading.crossing_N, mask=unknown_N)
+        of_horizons["crossing_probability"].append(crossing.take(_places(ok_B)))
+        of_horizons["driving_point"].append(pa.array(driving.point_N).take(_places(ok_B)))
+        methods = pa.array([driving.method] * len(driving.point_N))
+        of_horizons["forecast_method"].append(methods.take(_places(ok_B)))
+    row_BH = np.arange(len(ok_B))[:, None] + len(ok_B) * np.arange(horizons)
+    order = pa.array(row_BH.ravel())
+    return {name: pa.concat_arrays(parts).take(order) for name, parts in of_horizons.items()}
+
+
+def _places(ok_B: Bools) -> pa.Array:
+    """Return where each window stands among those that can be scored, null for the others."""
+    return pa.array(np.cumsum(ok_B) - 1, mask=~ok_B)
+
+
+def _lists(path_ND: AnyFloats, ok_B: Bools) -> pa.Array:
+    """Return a list for each window that can be scored, null for the others."""
+    ends = np.concatenate([[0], np.cumsum(ok_B)]) * path_ND.shape[1]
+    values = pa.array(path_ND.astype(np.float32).ravel())
+    return pa.ListArray.from_arrays(pa.array(ends, pa.int32()), values, mask=pa.array(~ok_B))
 
 
 def past_rows(bundle: Bundle, scenes: Sequence[Scene], days: Sequence[DayNumbers]) -> pa.Table:
@@ -133,11 +225,15 @@ def past_rows(bundle: Bundle, scenes: Sequence[Scene], days: Sequence[DayNumbers
     Args:
         bundle: of the class.
         scenes: the units.
-        days: end days of each scene, inside its record.
+        days: end days of each scene, inside its record, rising.
     """
     tables = [PAST.empty_table()]
-    for group in _groups(list(zip(scenes, days, strict=True))):
-        windows = concat([describe(scene, day_B, bundle.recipe) for scene, day_B in group])
+    for group in _groups(scenes, days):
+        end_UD = np.stack([day_D for _, day_D in group])
+        last = end_UD[:, -1].tolist()
+        span = int((end_UD[:, -1] - end_UD[:, 0]).max()) + bundle.recipe.windows.lookback
+        grids = grids_of([scene for scene, _ in group], bundle.recipe, last, span)
+        windows = describe_units(grids, end_UD, bundle.recipe)
         table = predictions_table(
             windows,
             newest_risks(bundle, windows),
@@ -151,102 +247,14 @@ def past_rows(bundle: Bundle, scenes: Sequence[Scene], days: Sequence[DayNumbers
     return pa.concat_tables(tables)
 
 
-def _groups(items: list[tuple[Scene, DayNumbers]]) -> Iterator[list[tuple[Scene, DayNumbers]]]:
-    """Yield scenes whose windows are scored together.
-
-    They are some thousands, so that memory does not grow with the record.
-    """
-    group: list[tuple[Scene, DayNumbers]] = []
-    for item in items:
-        group.append(item)
-        if sum(len(day_B) for _, day_B in group) >= SCORED_TOGETHER:
-            yield group
-            group = []
-    if group:
-        yield group
-
-
-def latest_records(
-    newest_windows: Newest,
-    risk_BH: Floats,
-    outlook_B: Sequence[dict[int, PointOutlook]],
-    bundle: Bundle,
-    explained_B: Sequence[Explanation | None] | None = None,
-) -> list[LatestRow]:
-    """Return the rows of `latest_rows` from what each stage gave, as plain values."""
-    windows = newest_windows.windows
-    threshold_BH = bundle.decision.threshold_BH(windows.column("facility_id"))
-    alarm_BH = alarms(risk_BH, threshold_BH)
-    sure_B = _sureness(newest_windows, risk_BH, bundle)
-    records: list[LatestRow] = []
-    for b, keys in enumerate(windows.keys.to_pylist()):
-        unit = {
-            **keys,
-            "split": None,
-            "label": None,
-            "observed": False,
-            "model": bundle.family,
-            "bundle_id": bundle.name,
-            "learning_days_left": newest_windows.learning_left[b],
-            "observed_share": float(windows.observed_B[b]),
-            "doubts": [doubt._asdict() for doubt in newest_windows.doubts[b]],
-        }
-        for h, horizon in enumerate(bundle.horizons):
-            known = not np.isnan(risk_BH[b, h])
-            record = {
-                **unit,
-                "horizon": horizon,
-                "threshold": float(threshold_BH[b, h]),
-                "risk": float(risk_BH[b, h]) if known else None,
-                "alarm": bool(alarm_BH[b, h]) if known else None,
-            }
-            record |= _forecast_columns(outlook_B[b].get(horizon))
-            explanation = explained_B[b] if explained_B else None
-            reasons = explanation.reasons_H[h] if explanation else None
-            record["reasons"] = reasons and [reason._asdict() for reason in reasons]
-            record |= sure_B[b][h]
-            records.append(cast(LatestRow, record))
-    return records
-
-
-def _sureness(newest_windows: Newest, risk_BH: Floats, bundle: Bundle) -> list[list[SureColumns]]:
-    """Return how sure each window's risks are, by horizon; None where that is not known."""
-    unknown: SureColumns = {
-        "risk_low": None,
-        "risk_high": None,
-        "needs_look": None,
-        "similar_units": None,
-    }
-    columns_B = [[unknown] * len(bundle.horizons) for _ in risk_BH]
-    rows = np.flatnonzero(newest_windows.ok_B)
-    if not len(rows):
-        return columns_B
-    sure = bundle.sureness(newest_windows.windows.take(rows), risk_BH[rows])
-    if sure is None:
-        return columns_B
-    for place, b in enumerate(rows.tolist()):
-        columns_B[b] = [
-            {
-                "risk_low": float(sure.low_BH[place, h]),
-                "risk_high": float(sure.high_BH[place, h]),
-                "needs_look": bool(sure.needs_look_BH[place, h]),
-                "similar_units": int(sure.similar_B[place]),
-            }
-            for h in range(len(bundle.horizons))
-        ]
-    return columns_B
-
-
-def _forecast_columns(
-    outlook: PointOutlook | None,
-) -> dict[str, str | float | list[float] | None]:
-    if outlook is None:
-        return dict.fromkeys(FORECAST)
-    return {
-        "driving_point": outlook.point,
-        "forecast": outlook.value_D.tolist(),
-        "forecast_low": outlook.low_D.tolist(),
-        "forecast_high": outlook.high_D.tolist(),
-        "crossing_probability": None if np.isnan(outlook.crossing) else outlook.crossing,
-        "forecast_method": outlook.method,
-    }
+def _groups(
+    scenes: Sequence[Scene], days: Sequence[DayNumbers]
+) -> Iterator[list[tuple[Scene, DayNumbers]]]:
+    """Yield units with as many end days, some thousand windows together: memory is bounded."""
+    by_count: dict[int, list[tuple[Scene, DayNumbers]]] = defaultdict(list)
+    for scene, day_D in zip(scenes, days, strict=True):
+        by_count[len(day_D)].append((scene, day_D))
+    for count, units in by_count.items():
+        together = max(SCORED_TOGETHER // count, 1)
+        for start in range(0, len(units), together):
+            yield units[start : start + together]

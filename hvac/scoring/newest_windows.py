@@ -5,17 +5,18 @@ Legend: B windows (one per unit), C points.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
 from hvac.arrays import Bools, Floats
-from hvac.features.describe import Recipe, Scene, describe
-from hvac.features.table import Windows, concat
-from hvac.panel.quality import Doubt, doubts
-from hvac.panel.windows import LEARNING, OK, Scale, fit_scale, learning_days_left
+from hvac.features.describe import Recipe, Scene, describe_units, grids_of
+from hvac.features.table import Windows
+from hvac.features.unit_grids import UnitGrids
+from hvac.panel.quality import HISTORY, Doubt, doubts_of_units, named_doubts
+from hvac.panel.windows import LEARNING, OK, WindowConfig, learning_days_left
 
 
 class Frame(NamedTuple):
@@ -28,16 +29,37 @@ class Frame(NamedTuple):
     upper_C: Floats
 
 
+@dataclass(frozen=True)
+class Frames:
+    """The frames of windows, one after another."""
+
+    points_B: tuple[tuple[str, ...], ...]
+    centre_BC: Floats
+    spread_BC: Floats
+    lower_BC: Floats
+    upper_BC: Floats
+
+    def __len__(self) -> int:
+        return len(self.points_B)
+
+    def __getitem__(self, b: int) -> Frame:
+        arrays = self.centre_BC, self.spread_BC, self.lower_BC, self.upper_BC
+        return Frame(self.points_B[b], *(array_BC[b] for array_BC in arrays))
+
+    def __iter__(self) -> Iterator[Frame]:
+        return (self[b] for b in range(len(self)))
+
+
 @dataclass(frozen=True, kw_only=True)
 class Newest:
     """The newest window of each unit (or point), with its frame.
 
-    `scenes` are the units that they were cut from. `learning_left`: days of learning left, None
-    where it does not learn. `doubts`: what is odd about its readings.
+    `scenes` are the units that they were cut from, where they are known. `learning_left`: days of
+    learning left, None where it does not learn. `doubts`: what is odd about its readings.
     """
 
     windows: Windows
-    frames: tuple[Frame, ...]
+    frames: Frames
     scenes: tuple[Scene, ...] = ()
     learning_left: tuple[int | None, ...]
     doubts: tuple[tuple[Doubt, ...], ...]
@@ -50,26 +72,44 @@ class Newest:
 
 def newest(scenes: Sequence[Scene], recipe: Recipe, *, end_day: int | None = None) -> Newest:
     """Cut the windows that end on each unit's last day, or on a given one (at most the last)."""
-    parts, frames, odd, left = [], [], [], []
-    for scene in scenes:
-        last_day = scene.panel.last_day
-        day = last_day if end_day is None else min(end_day, last_day)
-        scale = fit_scale(scene.panel, recipe.windows.normalise)
-        parts.append(describe(scene, np.array([day], dtype=np.int32), recipe, scale))
-        frames.append(_frame(scene, scale, day))
-        odd.append(tuple(doubts(scene.panel, day, scale)))
-        learning = parts[-1].column("status")[0] == LEARNING
-        left.append(learning_days_left(scene.panel, day) if learning else None)
+    last = [scene.panel.last_day for scene in scenes]
+    if end_day is not None:
+        last = [min(end_day, day) for day in last]
+    grids = grids_of(scenes, recipe, last, newest_days(recipe.windows))
+    return newest_of(grids, recipe, scenes)
+
+
+def newest_days(config: WindowConfig) -> int:
+    """Return how many days of readings a newest window, and the doubts about it, rest on."""
+    return max(config.lookback, HISTORY)
+
+
+def newest_of(grids: UnitGrids, recipe: Recipe, scenes: Sequence[Scene] = ()) -> Newest:
+    """Cut the windows that end on the last day of units' grids.
+
+    Args:
+        grids: the units, with their newest days (`newest_days`).
+        recipe: of their class.
+        scenes: the units that the grids were made of, which tell how long those that learn still
+            do.
+    """
+    end_U = grids.last_day_U
+    windows = describe_units(grids, end_U[:, None], recipe)
+    row_U = np.full(len(grids), grids.value_UCT.shape[2] - 1)
+    centre_UC, spread_UC = grids.levels_on(row_U)
+    readings = grids.value_UCT, grids.known_UCT, grids.first_day_U
+    code_UC = doubts_of_units(*readings, end_U, centre_UC, spread_UC)
+    odd: list[tuple[Doubt, ...]] = [()] * len(grids)
+    for u in np.flatnonzero(code_UC.any(axis=1)).tolist():
+        odd[u] = tuple(named_doubts(code_UC[u], grids.points_U[u]))
+    left: list[int | None] = [None] * len(grids)
+    learning = np.flatnonzero(windows.column("status") == LEARNING).tolist()
+    for u in learning if scenes else []:
+        left[u] = learning_days_left(scenes[u].panel, int(end_U[u]))
     return Newest(
-        windows=concat(parts),
-        frames=tuple(frames),
+        windows=windows,
+        frames=Frames(grids.points_U, centre_UC, spread_UC, *grids.limits_on(row_U)),
         scenes=tuple(scenes),
         learning_left=tuple(left),
         doubts=tuple(odd),
     )
-
-
-def _frame(scene: Scene, scale: Scale, end_day: int) -> Frame:
-    row = end_day - scene.panel.first_day
-    grids = (scale.centre_TC, scale.spread_TC, scene.lower_TC, scene.upper_TC)
-    return Frame(scene.panel.points, *(np.array(grid[row]) for grid in grids))

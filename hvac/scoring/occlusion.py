@@ -19,7 +19,6 @@ from hvac.arrays import AnyFloats, Floats
 from hvac.features.describe import Recipe, Scene, describe
 from hvac.features.table import Windows, concat
 from hvac.panel.grid import Panel
-from hvac.panel.windows import fit_scale
 
 SPAN_DAYS: Final = 7
 
@@ -41,16 +40,15 @@ def occlusion(
     Returns:
         The first day of every span, and log-odds with it minus without it: [S, H].
     """
-    scale = fit_scale(scene.panel, recipe.windows.normalise)
     start = max(end_day - recipe.windows.lookback + 1, scene.panel.first_day)
     first_S = list(range(end_day - SPAN_DAYS + 1, start - 1, -SPAN_DAYS))[::-1]
     place = scene.panel.points.index(point)
     panels = [scene.panel]
     for first in first_S:
         row = first - scene.panel.first_day
-        panels.append(at_usual_level(scene.panel, place, row, scale.centre_TC))
+        panels.append(at_usual_level(scene.panel, place, row, scene.scale.centre_TC))
     day = np.array([end_day], dtype=np.int32)
-    windows = [describe(replace(scene, panel=panel), day, recipe, scale) for panel in panels]
+    windows = [describe(replace(scene, panel=panel), day, recipe) for panel in panels]
     score_BH = np.asarray(score(concat(windows)), dtype=np.float64)
     return first_S, score_BH[0] - score_BH[1:]
 

@@ -9,9 +9,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from hvac.features.describe import Recipe, Scene
-from hvac.features.peers import deviations
-from hvac.panel.windows import fit_scale
+from hvac.features.describe import Recipe, Scene, grids_of
 
 USUAL_SPREADS: Final = 2.0
 
@@ -33,12 +31,12 @@ def usual_levels(scene: Scene, recipe: Recipe, end_day: int) -> dict[str, UsualL
 
     The usual range is the usual level ± 2 usual spreads.
     """
-    panel = scene.panel
-    scale = fit_scale(panel, recipe.windows.normalise)
+    panel, scale = scene.panel, scene.scale
     first = max(end_day - recipe.windows.lookback + 1, panel.first_day)
     rows = slice(first - panel.first_day, end_day - panel.first_day + 1)
-    apart_TC = deviations(panel, scale, scene.record.peers).value_TC * scale.spread_TC
-    peers_LC = (panel.value_TC - apart_TC)[rows]
+    grids = grids_of([scene], recipe, [end_day], end_day - first + 1)
+    apart_UCL, _ = grids.deviations(grids.normalised())
+    peers_LC = panel.value_TC[rows] - apart_UCL[0].T * scale.spread_TC[rows]
     centre_LC, reach_LC = scale.centre_TC[rows], USUAL_SPREADS * scale.spread_TC[rows]
     levels = {}
     for c, point in enumerate(panel.points):

@@ -26,11 +26,11 @@ from hvac.models.family import NEEDS, prepared
 from hvac.panel.grid import unit_panel
 from hvac.scoring.bundle import Bundle as Bundle
 from hvac.scoring.explanations import explain_newest
-from hvac.scoring.latest import latest_records
 from hvac.scoring.latest import newest_risks as newest_risks
+from hvac.scoring.latest_records import latest_records
 from hvac.scoring.latest_rows import LatestRow
 from hvac.scoring.newest_windows import Newest, newest
-from hvac.scoring.outlooks import PointOutlook, outlooks
+from hvac.scoring.outlooks import DrivingOutlooks, PointOutlook, outlooks
 from hvac.scoring.outlooks import driving_outlooks as driving_outlooks
 from hvac.scoring.usual_levels import usual_levels
 from serve.graph.asks import Ask, events_of
@@ -148,12 +148,12 @@ def assemble(
     bundle: Bundle,
     group: Group,
     risk_BH: Floats,
-    outlook_B: Sequence[dict[int, PointOutlook]],
+    driving: DrivingOutlooks,
 ) -> Rows:
     """Return the rows of one group as in `latest.parquet`, each with the number of its ask in
     `ask`.
     """
-    rows = latest_records(group.latest, risk_BH, outlook_B, bundle)
+    rows = latest_records(group.latest, risk_BH, driving, bundle)
     rows_per_window = len(bundle.horizons)
     numbered: Rows = []
     for place, row in enumerate(rows):

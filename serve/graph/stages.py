@@ -189,8 +189,8 @@ class LocalStages:
         with service_metrics.timed("model"):
             risk_BH = self.core.newest_risks(bundle, group.latest.windows)
         with service_metrics.timed("forecast"):
-            outlook_B = self.core.driving_outlooks(bundle, group.latest)
-        return self.core.assemble(bundle, group, risk_BH, outlook_B)
+            driving = self.core.driving_outlooks(bundle, group.latest)
+        return self.core.assemble(bundle, group, risk_BH, driving)
 
     async def forecast(self, ask: Ask, horizons: Sequence[int]) -> list[OutlookRow]:
 

@@ -26,8 +26,9 @@ from hvac.features.table import KEY_SCHEMA, Windows
 from hvac.panel.labels import LabelConfig
 from hvac.panel.windows import WindowConfig
 from hvac.scoring.bundle import Bundle
-from hvac.scoring.latest import latest_records
-from hvac.scoring.newest_windows import Frame, Newest
+from hvac.scoring.latest_records import latest_records
+from hvac.scoring.newest_windows import Frames, Newest
+from hvac.scoring.outlooks import DrivingOutlooks
 from hvac.scoring.predictions import predictions_table
 from hvac.scoring.worklist import ranking
 
@@ -87,8 +88,8 @@ def bundle_of(risk_BH: Any, cut_H: Any) -> Bundle:
 
 
 def latest(made: Windows, risk_BH: Any, cut_H: Any) -> list[dict[str, Any]]:
-    nothing = np.zeros(1)
-    frames = tuple(Frame(("p",), nothing, nothing, nothing, nothing) for _ in range(ROWS))
+    nothing_BC = np.zeros((ROWS, 1))
+    frames = Frames((("p",),) * ROWS, nothing_BC, nothing_BC, nothing_BC, nothing_BC)
     bundle: Any = SimpleNamespace(
         horizons=HORIZONS,
         family="hybrid",
@@ -97,7 +98,8 @@ def latest(made: Windows, risk_BH: Any, cut_H: Any) -> list[dict[str, Any]]:
         sureness=lambda *_: None,
     )
     newest = Newest(windows=made, frames=frames, learning_left=(None,) * ROWS, doubts=((),) * ROWS)
-    return latest_records(newest, risk_BH, [{} for _ in range(ROWS)], bundle)
+    none = DrivingOutlooks(np.empty(0, np.intp), (), {}, "last_value")
+    return latest_records(newest, risk_BH, none, bundle)
 
 
 def never_vanishes(alarm_BH: Any) -> bool:

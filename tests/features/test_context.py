@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,8 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hvac.features.context import ContextSpec, context
-from hvac.panel.events import limit_events, no_events
-from hvac.panel.windows import WindowConfig, cut
+from hvac.features.describe import UnitRecord, grids_of, scenes
+from hvac.panel.cutting import cut
+from hvac.panel.events import Events, limit_events, no_events
+from hvac.panel.grid import Panel
+from hvac.panel.windows import WindowConfig
+from tests.features.test_describe import recipe
 from tests.panel.panel_example import FIRST, Row, date, event, events_of, panel_of, series
 
 SPEC = ContextSpec(kinds=("failure", "maintenance"), classes=("ahu", "pump"))
@@ -26,15 +31,18 @@ def facts(values: Any, end: int, *events: Row, limits: Any = None, **more: Any) 
         if isinstance(values, list) and isinstance(values[0], dict)
         else series(values, limits=limits)
     )
-    panel = panel_of(rows)
     log = more.pop("log", None) or (events_of(*events) if events else no_events())
     spec = more.pop("spec", SPEC)
-    settings = {"install_day": None, "class_name": "ahu"} | more
-    k_BK = context(
-        panel, cut(panel, np.array([FIRST + end], np.int32), PLAIN), log, spec=spec, **settings
-    )
+    k_BK = context_of(panel_of(rows), np.array([FIRST + end], np.int32), log, spec, **more)
     assert k_BK.shape == (1, len(spec.names))
     return dict(zip(spec.names, k_BK[0].tolist(), strict=True))
+
+
+def context_of(panel: Panel, end_B: Any, log: Events, spec: ContextSpec, **known: Any) -> Any:
+    rule = replace(recipe("p"), windows=PLAIN, context=spec, points=panel.points)
+    record = UnitRecord(events=log, **({"class_name": "ahu"} | known))
+    (scene,) = scenes(panel, rule, record)
+    return context(grids_of([scene], rule), cut(panel, end_B, PLAIN), spec)
 
 
 FLAT = [5.0] * 800
@@ -288,11 +296,10 @@ def test_context_is_blind_to_what_is_later_than_the_end_date(
 def test_windows_do_not_depend_on_which_others_are_asked() -> None:
     panel = panel_of(series(np.random.default_rng(0).normal(20, 3, 500), limits=(10.0, 30.0)))
     log = events_of(event("failure", 100), event("maintenance", 300))
-    told = {"spec": SPEC, "install_day": None, "class_name": "pump"}
     ends = np.array([FIRST + 99, FIRST + 250, FIRST + 480], np.int32)
-    together = context(panel, cut(panel, ends, PLAIN), log, **told)
+    together = context_of(panel, ends, log, SPEC, class_name="pump")
     for b in range(3):
-        alone = context(panel, cut(panel, ends[b : b + 1], PLAIN), log, **told)
+        alone = context_of(panel, ends[b : b + 1], log, SPEC, class_name="pump")
         assert alone.tobytes() == together[b : b + 1].tobytes()
 
 

@@ -7,11 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hvac.features.describe import UnitRecord, describe, scenes
+from hvac.features.describe import UnitRecord, describe, grids_of, scenes
 from hvac.features.peers import (
     LEAST_PEERS,
     PeerSeries,
-    deviations,
     level_from_arrow,
     level_to_arrow,
     peer_level,
@@ -62,6 +61,13 @@ def described(panel: Panel, level: Any, *ends: int) -> Any:
     return describe(scene, np.array([FIRST + end for end in ends], np.int32), recipe("ab")).d_BCS
 
 
+def apart(panel: Panel, level: Any) -> Any:
+    """How far the first point lies from its peers, day by day."""
+    (scene,) = scenes(panel, recipe("ab"), UnitRecord(class_name="ahu", peers=level))
+    grids = grids_of([scene], recipe("ab"))
+    return grids.deviations(grids.normalised())[0][0, 0]
+
+
 def test_median_is_that_of_the_normalised_values_of_the_day() -> None:
     panels = fleet()
     level = level_of(panels)
@@ -72,9 +78,7 @@ def test_median_is_that_of_the_normalised_values_of_the_day() -> None:
 def test_season_is_taken_out_and_the_drift_of_one_stays() -> None:
     panels = fleet()
     level = level_of(panels)
-    drifting, steady = (
-        deviations(p, fit_scale(p, "baseline"), level).value_TC[:, 0] for p in panels[:2]
-    )
+    drifting, steady = (apart(panel, level) for panel in panels[:2])
     own = series_of(panels[1]).value_TC[:, 0]
     assert np.std(steady[100:]) < 0.3 * np.std(own[100:])
     assert drifting[-10:].mean() > steady[-10:].mean() + 4 * np.std(steady)

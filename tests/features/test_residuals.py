@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from hvac.days import NEVER
-from hvac.features.residuals import GRACE_DAYS, residuals
+from hvac.features.residuals import GRACE_DAYS, ResidualFit, known_together, residuals
 from hvac.panel.daily_readings import ALWAYS_KNOWN
 from hvac.panel.grid import Panel
 from hvac.panel.windows import fit_scale
@@ -32,9 +32,19 @@ def under_load(days: int = 200, seed: int = 0) -> Any:
     return value_TC
 
 
-def found(value_TC: Any, known_TC: Any = None) -> Any:
+class Found(NamedTuple):
+    value_TC: Any
+    known_TC: Any
+    ready_C: Any
+
+
+def found(value_TC: Any, known_TC: Any = None, normalise: str = "baseline") -> Found:
     made = panel(value_TC, known_TC)
-    return residuals(made, fit_scale(made, "baseline"))
+    scale = fit_scale(made, normalise)
+    fit = ResidualFit.of([made], [scale])
+    normal_UCT = np.ascontiguousarray(((made.value_TC - scale.centre_TC) / scale.spread_TC).T)[None]
+    together_UCT = known_together(normal_UCT, np.ascontiguousarray(made.known_TC.T)[None])
+    return Found(residuals(normal_UCT, fit)[0].T, together_UCT[0].T, fit.ready_UC[0])
 
 
 def test_drift_that_load_hides_stands_out_of_the_residual() -> None:
@@ -64,8 +74,7 @@ def test_point_that_joins_later_changes_no_residual_and_has_none() -> None:
 
 
 def test_values_that_are_not_normalised_have_residuals_too() -> None:
-    made = panel(under_load())
-    plain = residuals(made, fit_scale(made, "none"))
+    plain = found(under_load(), normalise="none")
     assert plain.ready_C.tolist() == [FIRST + 89 + GRACE_DAYS] * 4
     assert np.isfinite(plain.value_TC).all()
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hvac.panel.limits import fit_limits, panel_limits, sample_values
+from hvac.panel.grid import Panel
+from hvac.panel.limits import Limits, fit_limits, panel_limits, sample_values
+from hvac.panel.windows import fit_scale
 from tests.panel.panel_example import FIRST, date, panel_of, series
 
 FITTED = {"p": (-2.0, 3.0), "a": (-1.0, 1.0), "b": (-1.0, 1.0)}
@@ -15,9 +17,15 @@ def noise(days: int, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).normal(20, 3, days)
 
 
+def limits_of(
+    panel: Panel, fitted: Limits, normalise: str = "baseline"
+) -> tuple[np.ndarray, np.ndarray]:
+    return panel_limits(panel, fitted, fit_scale(panel, normalise))
+
+
 def test_limits_of_the_record_come_first() -> None:
     panel = panel_of(series(noise(200), limits=(10.0, 30.0)))
-    lower_TC, upper_TC = panel_limits(panel, fitted=FITTED, normalise="baseline")
+    lower_TC, upper_TC = limits_of(panel, FITTED)
     assert set(lower_TC[:, 0]) == {10.0}
     assert set(upper_TC[:, 0]) == {30.0}
 
@@ -25,19 +33,19 @@ def test_limits_of_the_record_come_first() -> None:
 def test_fitted_limits_are_scaled_back_by_the_baseline_of_the_series() -> None:
     values = noise(200)
     q25, q50, q75 = np.quantile(values[:90], [0.25, 0.5, 0.75])
-    lower_TC, upper_TC = panel_limits(panel_of(series(values)), fitted=FITTED, normalise="baseline")
+    lower_TC, upper_TC = limits_of(panel_of(series(values)), FITTED)
     np.testing.assert_allclose(lower_TC[100:, 0], q50 - 2 * (q75 - q25), rtol=1e-12)
     np.testing.assert_allclose(upper_TC[100:, 0], q50 + 3 * (q75 - q25), rtol=1e-12)
 
 
 def test_point_without_limits_is_fitted_beside_one_that_has_them() -> None:
     rows = series(noise(200), point="a", limits=(10.0, 30.0)) + series(noise(200), point="b")
-    lower_TC, _ = panel_limits(panel_of(rows), fitted=FITTED, normalise="none")
+    lower_TC, _ = limits_of(panel_of(rows), FITTED, "none")
     assert lower_TC[150].tolist() == [10.0, -1.0]
 
 
 def test_without_any_limits_there_are_none() -> None:
-    lower_TC, upper_TC = panel_limits(panel_of(series(noise(200))), fitted={}, normalise="baseline")
+    lower_TC, upper_TC = limits_of(panel_of(series(noise(200))), {})
     assert np.isnan(lower_TC).all()
     assert np.isnan(upper_TC).all()
 
@@ -45,9 +53,7 @@ def test_without_any_limits_there_are_none() -> None:
 def test_limits_of_a_day_do_not_depend_on_limits_recorded_later() -> None:
     plain = panel_of(series(noise(200)))
     later = panel_of(series(noise(150)) + series(noise(200)[150:], start=150, limits=(0.0, 50.0)))
-    for one, other in zip(
-        *(panel_limits(p, fitted=FITTED, normalise="none") for p in (plain, later)), strict=True
-    ):
+    for one, other in zip(*(limits_of(p, FITTED, "none") for p in (plain, later)), strict=True):
         np.testing.assert_array_equal(one[:150], other[:150])
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from hvac.panel.cutting import cut
 from hvac.panel.rhythm import rhythm
 from hvac.panel.windows import (
     INSUFFICIENT,
     LEARNING,
     OK,
     WindowConfig,
-    cut,
     fit_scale,
     learning_days_left,
 )
