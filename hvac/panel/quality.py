@@ -20,7 +20,7 @@ from hvac.panel.windows import Scale
 
 Kind = Literal["flat", "jump", "sentinel"]
 LOOKBACK: Final = 90  # days before the end that are looked at
-HISTORY: Final = 400  # days before the end that show what is usual
+HISTORY: Final = 180  # days before the end that show what is usual
 FLAT_READINGS: Final = 14
 RARELY: Final = 0.1  # of the readings equal to the one before
 JUMP_DAYS: Final = 30  # a jump lies in the last 30 days
