@@ -232,9 +232,7 @@ def bare_plan(config: RunConfig, workspace: Workspace, buckets: Buckets) -> Buck
     folder = workspace.root.parent / "bare"
     folder.mkdir(exist_ok=True)
     follow_up = registry.follow_up(config.labels.kinds)
-    return BucketPlan(
-        str(workspace.panel), str(folder), registry, recipes, splitter, follow_up=follow_up
-    )
+    return BucketPlan(str(workspace.panel), str(folder), recipes, splitter, follow_up=follow_up)
 
 
 def bare_start(config: RunConfig) -> None:

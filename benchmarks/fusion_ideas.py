@@ -148,7 +148,7 @@ def new_columns(workspace: Workspace, recipe: Recipe, windows: Windows) -> tuple
     points, aggregate = {recipe.class_name: recipe.points}, recipe.windows.aggregate
     panels: dict[Unit, tuple[Panel, Scale]] = {}
     for bucket in workspace.buckets:
-        for panel in bucket_panels(str(workspace.panel), bucket, registry, points, aggregate)[0]:
+        for panel in bucket_panels(str(workspace.panel), bucket, points, aggregate)[0]:
             panels[panel.unit] = panel, fit_scale(panel, recipe.windows.normalise)
     groups = peer_groups(registry)
     rank_BCS = np.full((len(windows), recipe.width, len(RANKS)), np.nan)

@@ -14,7 +14,7 @@ from __future__ import annotations
 import datetime as dt
 import logging
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 import pyarrow as pa
@@ -23,13 +23,16 @@ import ray
 
 from hvac.days import EPOCH
 from hvac.errors import InputError
+from hvac.features.describe import Recipe
 from hvac.panel.names import FILE as NAMES_FILE
 from hvac.panel.names import load_names
+from hvac.panel.registry import Registry
 from hvac.panel.windows import LEARNING
 from hvac.scoring.bundle import Bundle
 from hvac.scoring.latest import LATEST
 from hvac.scoring.latest_rows import LatestRow, RankedUnit
 from hvac.scoring.worklist import ranking, write_ranking
+from hvac.state.state_files import recipe_key
 from hvac.storage import (
     AnyPath,
     content_key,
@@ -42,13 +45,16 @@ from hvac.storage import (
 )
 from ray_jobs.assess.report_page import add_newest_scores
 from ray_jobs.run.command import main
-from ray_jobs.run.progress import counted
+from ray_jobs.run.progress import counted, finished
 from ray_jobs.run.records import IngestRecord, ScoreRecord, TrainRecord
 from ray_jobs.run.run_config import RunConfig, ScoreConfig
 from ray_jobs.run.workspace import Workspace, run_step, workspace_of
+from ray_jobs.tables.bucket_states import bring_up_to_date, stated, within_reach
 from ray_jobs.tables.buckets import BucketPlan, make_plan
-from ray_jobs.tables.peer_levels import make_peers, peer_keys
+from ray_jobs.tables.peer_levels import States, make_peers, peer_keys
 from ray_jobs.tables.scorer import score_buckets, score_mark
+from ray_jobs.tables.state_paths import FOLDER as STATES
+from ray_jobs.tables.state_paths import state_file, state_key
 
 log = logging.getLogger(__name__)
 TASK_CPUS = 0.9  # of a bucket: leaves room on nodes of one CPU
@@ -111,8 +117,11 @@ def _score(
     folder = workspace.root / "scores"
     bundles = {name: str(workspace.bundles / bundle) for name, bundle in trained.bundles.items()}
     recipes = {name: Bundle.load(path).recipe for name, path in bundles.items()}
-    plan = _score_plan(make_plan(config, workspace, recipes), workspace, ingested, rules)
-    _warn_of_unknown_classes(plan)
+    registry = Registry.load(workspace.panel)
+    _warn_of_unknown_classes(registry, recipes)
+    plan = make_plan(config, workspace, recipes)
+    _bring_up_states(plan, workspace.root / STATES, ingested, section)
+    plan = _with_peers(plan, workspace, registry, ingested, rules)
     _drop_gone(folder, set(ingested.buckets))
     chosen = _of_facilities(list(ingested.buckets), section.facilities)
     all_again = bool(section.day or section.again)
@@ -121,7 +130,7 @@ def _score(
         log.info("score: %d of %d buckets are as they were", len(chosen) - len(todo), len(chosen))
     if todo:
         _stream(plan, bundles, str(folder), section, todo)
-    last_day = plan.registry.days[1]
+    last_day = registry.days[1]
     entries = [] if section.day else publish_latest(config, workspace, folder, last_day)
     days_left = [row["learning_days_left"] for row in entries if row["status"] == LEARNING]
     learning = [days for days in days_left if days is not None]
@@ -132,27 +141,51 @@ def _score(
     )
 
 
-def _score_plan(
-    plan: BucketPlan, workspace: Workspace, ingested: IngestRecord, rules: str
+def _bring_up_states(
+    plan: BucketPlan, folder: AnyPath, ingested: IngestRecord, section: ScoreConfig
+) -> None:
+    """Lay new readings into the states of the buckets that have any, one Ray task each."""
+    if not any(within_reach(section, recipe) for recipe in plan.recipes.values()):
+        return
+    settings = {name: recipe_key(recipe) for name, recipe in plan.recipes.items()}
+    keys = {bucket: content_key(key, settings) for bucket, key in ingested.buckets.items()}
+    todo = [bucket for bucket, key in keys.items() if state_key(folder, bucket) != key]
+    for path in matching(folder, "*.json"):
+        if path.stem not in keys:
+            path.unlink(missing_ok=True)
+            state_file(folder, path.stem).unlink(missing_ok=True)
+    task = ray.remote(num_cpus=1, max_retries=2)(bring_up_to_date)
+    shared, where = ray.put(plan), str(folder)
+    refs = [task.remote(shared, bucket, where, keys[bucket]) for bucket in todo]
+    finished("score", "states", refs)
+
+
+def _with_peers(
+    plan: BucketPlan, workspace: Workspace, registry: Registry, ingested: IngestRecord, rules: str
 ) -> BucketPlan:
     """Add peers, and what the scores of each bucket depend on."""
     buckets, per_facility = ingested.buckets, ingested.buckets_each
     peers = make_peers(
-        workspace.root, workspace.panel, plan.registry, plan.recipes, buckets, each=per_facility
+        workspace.root,
+        workspace.panel,
+        registry,
+        plan.recipes,
+        buckets,
+        each=per_facility,
+        states=States(str(workspace.root / STATES), stated(plan.recipes)),
     )
-    levels = peer_keys(peers, plan.registry, each=per_facility)
+    levels = peer_keys(peers, registry, each=per_facility)
     keys = {bucket: content_key(rules, key, levels.get(bucket)) for bucket, key in buckets.items()}
     return replace(plan, keys=keys, peers=peers)
 
 
-def _warn_of_unknown_classes(plan: BucketPlan) -> None:
+def _warn_of_unknown_classes(registry: Registry, recipes: Mapping[str, Recipe]) -> None:
     """Warn of equipment of a class that no bundle was trained for."""
-    classes = plan.registry.units["class"].to_pylist()
-    unknown = Counter(name for name in classes if name not in plan.recipes)
-    for name, count in sorted(unknown.items()):
+    counts = Counter(registry.units["class"].to_pylist())
+    for name in sorted(counts.keys() - recipes.keys()):
         log.warning(
             "score: %d units of class '%s' are not scored: no bundle was trained for it",
-            count,
+            counts[name],
             name,
         )
 

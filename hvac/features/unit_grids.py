@@ -11,8 +11,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import NamedTuple, Self
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 
@@ -69,6 +69,15 @@ class UnitEvents(NamedTuple):
             np.array(target_N, dtype=np.bool_),
         )
 
+    def take(self, rows: Ints) -> UnitEvents:
+        """Return the events of some units."""
+        counts_U = np.diff(self.first_U)[rows]
+        spans = [np.arange(self.first_U[u], self.first_U[u + 1]) for u in rows.tolist()]
+        keep_N = np.concatenate(spans) if spans else np.empty(0, dtype=np.int64)
+        first_U = np.concatenate([[0], np.cumsum(counts_U)]).astype(np.int64)
+        columns: list[Any] = [column[keep_N] for column in self[1:]]
+        return UnitEvents(first_U, *columns)
+
 
 @dataclass(frozen=True, kw_only=True)
 class UnitGrids:
@@ -105,18 +114,33 @@ class UnitGrids:
         last_U = self.first_day_U + self.value_UCT.shape[2] - 1
         return np.asarray(last_U, dtype=np.int32)
 
+    def take(self, rows: Ints) -> Self:
+        """Return some of the units."""
+        places = rows.tolist()
+        fits: list[Any] = [part[rows] for part in self.fits]
+        residual_fit: list[Any] = [part[rows] for part in self.residual_fit]
+        return replace(
+            self,
+            unit_U=tuple(self.unit_U[u] for u in places),
+            point_U=tuple(self.point_U[u] for u in places),
+            points_U=tuple(self.points_U[u] for u in places),
+            class_U=tuple(self.class_U[u] for u in places),
+            first_day_U=self.first_day_U[rows],
+            built_U=self.built_U[rows],
+            value_UCT=self.value_UCT[rows],
+            known_UCT=self.known_UCT[rows],
+            lower_UCT=self.lower_UCT[rows],
+            upper_UCT=self.upper_UCT[rows],
+            fits=UnitFits(*fits),
+            residual_fit=ResidualFit(*residual_fit),
+            events=self.events.take(rows),
+            peers=tuple(self.peers[u] for u in places),
+        )
+
     def normalised(self) -> Floats:
         """Return the values in usual spreads from the usual level (or in limit ranges): [U, C, T]."""
-        with np.errstate(invalid="ignore", divide="ignore"):
-            if self.measured_by_limits:
-                width_UCT = self.upper_UCT - self.lower_UCT
-                width_UCT = np.where(width_UCT > 0, width_UCT, np.nan)
-                return np.asarray((self.value_UCT - self.lower_UCT) / width_UCT)
-            centre_UC1, spread_UC1 = (
-                self.fits.centre_UC[:, :, None],
-                self.fits.spread_UC[:, :, None],
-            )
-            return np.asarray((self.value_UCT - centre_UC1) / spread_UC1)
+        limits = (self.lower_UCT, self.upper_UCT) if self.measured_by_limits else None
+        return normalised(self.value_UCT, self.fits, limits)
 
     def levels_on(self, row_U: Ints) -> tuple[Floats, Floats]:
         """Return centre and spread of every point on one row of each grid: [U, C]."""
@@ -155,6 +179,25 @@ class UnitGrids:
             level = self.peers[rows[0]]
             assert level is not None, "units without a level are in no group"
             yield level, np.array(rows)
+
+
+def normalised(
+    value_UCT: Floats, fits: UnitFits, limits: tuple[Floats, Floats] | None = None
+) -> Floats:
+    """Return values in usual spreads from the usual level, or where limits are given in their range.
+
+    Args:
+        value_UCT: as read, nan where a day was not.
+        fits: of the units.
+        limits: lower and upper ones, each [U, C, T].
+    """
+    with np.errstate(invalid="ignore", divide="ignore"):
+        if limits is None:
+            centre_UC1, spread_UC1 = fits.centre_UC[:, :, None], fits.spread_UC[:, :, None]
+            return np.asarray((value_UCT - centre_UC1) / spread_UC1)
+        lower_UCT, upper_UCT = limits
+        width_UCT = upper_UCT - lower_UCT
+        return np.asarray((value_UCT - lower_UCT) / np.where(width_UCT > 0, width_UCT, np.nan))
 
 
 def _laid(median_TC: AnyFloats, first_day: int, grids: UnitGrids, rows_U: Ints) -> Floats:

@@ -7,7 +7,7 @@ windows (one per unit), C points, H horizons, L lookback days, D days ahead, N s
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
@@ -17,8 +17,9 @@ from hvac.arrays import AnyFloats, Bools, DayNumbers, Floats
 from hvac.certainty.certainty import Sureness
 from hvac.decision.thresholds import alarms
 from hvac.explain.reason import REASON
-from hvac.features.describe import Scene, describe_units, grids_of
+from hvac.features.describe import Scene, describe_units
 from hvac.features.table import Windows
+from hvac.features.unit_grids import UnitGrids
 from hvac.panel.windows import OK
 from hvac.scoring.bundle import Bundle
 from hvac.scoring.explanations import Explanation, explain_newest
@@ -217,23 +218,29 @@ def _lists(path_ND: AnyFloats, ok_B: Bools) -> pa.Array:
     return pa.ListArray.from_arrays(pa.array(ends, pa.int32()), values, mask=pa.array(~ok_B))
 
 
-def past_rows(bundle: Bundle, scenes: Sequence[Scene], days: Sequence[DayNumbers]) -> pa.Table:
+def past_rows(bundle: Bundle, grids: UnitGrids, days: Sequence[DayNumbers]) -> pa.Table:
     """Return predictions for given end days of each unit of one class, with `status`.
 
     There is a row per window and horizon.
 
     Args:
         bundle: of the class.
-        scenes: the units.
-        days: end days of each scene, inside its record, rising.
+        grids: the units, with the lookback of all windows.
+        days: end days of each unit, inside its record; none for some of them.
     """
     tables = [PAST.empty_table()]
-    for group in _groups(scenes, days):
-        end_UD = np.stack([day_D for _, day_D in group])
-        last = end_UD[:, -1].tolist()
-        span = int((end_UD[:, -1] - end_UD[:, 0]).max()) + bundle.recipe.windows.lookback
-        grids = grids_of([scene for scene, _ in group], bundle.recipe, last, span)
-        windows = describe_units(grids, end_UD, bundle.recipe)
+    most = max(map(len, days), default=0)
+    together = max(SCORED_TOGETHER // max(most, 1), 1)
+    for start in range(0, len(grids) if most else 0, together):
+        rows = np.arange(start, min(start + together, len(grids)))
+        some = days[start : start + together]
+        end_UD = np.repeat(grids.last_day_U[rows, None], most, axis=1)
+        asked_UD = np.zeros(end_UD.shape, dtype=np.bool_)
+        for end_D, asked_D, day_D in zip(end_UD, asked_UD, some, strict=True):
+            end_D[: len(day_D)] = day_D
+            asked_D[: len(day_D)] = True
+        every = describe_units(grids.take(rows), end_UD, bundle.recipe)
+        windows = every.take(asked_UD.ravel())
         table = predictions_table(
             windows,
             newest_risks(bundle, windows),
@@ -245,16 +252,3 @@ def past_rows(bundle: Bundle, scenes: Sequence[Scene], days: Sequence[DayNumbers
         status = np.repeat(windows.column("status"), len(bundle.horizons)).tolist()
         tables.append(table.append_column("status", pa.array(status, pa.string())))
     return pa.concat_tables(tables)
-
-
-def _groups(
-    scenes: Sequence[Scene], days: Sequence[DayNumbers]
-) -> Iterator[list[tuple[Scene, DayNumbers]]]:
-    """Yield units with as many end days, some thousand windows together: memory is bounded."""
-    by_count: dict[int, list[tuple[Scene, DayNumbers]]] = defaultdict(list)
-    for scene, day_D in zip(scenes, days, strict=True):
-        by_count[len(day_D)].append((scene, day_D))
-    for count, units in by_count.items():
-        together = max(SCORED_TOGETHER // count, 1)
-        for start in range(0, len(units), together):
-            yield units[start : start + together]

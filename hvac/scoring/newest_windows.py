@@ -5,7 +5,7 @@ Legend: B windows (one per unit), C points.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -15,8 +15,12 @@ from hvac.arrays import Bools, Floats
 from hvac.features.describe import Recipe, Scene, describe_units, grids_of
 from hvac.features.table import Windows
 from hvac.features.unit_grids import UnitGrids
-from hvac.panel.quality import HISTORY, Doubt, doubts_of_units, named_doubts
-from hvac.panel.windows import LEARNING, OK, WindowConfig, learning_days_left
+from hvac.panel.grid import Panel
+from hvac.panel.quality import Doubt, doubts_of_units, named_doubts
+from hvac.panel.windows import LEARNING, OK, learning_days_left
+from hvac.state.unit_states import ring_days
+
+PanelsOf = Callable[[Sequence[int]], Sequence[Panel]]
 
 
 class Frame(NamedTuple):
@@ -75,23 +79,21 @@ def newest(scenes: Sequence[Scene], recipe: Recipe, *, end_day: int | None = Non
     last = [scene.panel.last_day for scene in scenes]
     if end_day is not None:
         last = [min(end_day, day) for day in last]
-    grids = grids_of(scenes, recipe, last, newest_days(recipe.windows))
-    return newest_of(grids, recipe, scenes)
+    grids = grids_of(scenes, recipe, last, ring_days(recipe.windows))
+    return newest_of(grids, recipe, lambda rows: [scenes[u].panel for u in rows], scenes)
 
 
-def newest_days(config: WindowConfig) -> int:
-    """Return how many days of readings a newest window, and the doubts about it, rest on."""
-    return max(config.lookback, HISTORY)
-
-
-def newest_of(grids: UnitGrids, recipe: Recipe, scenes: Sequence[Scene] = ()) -> Newest:
+def newest_of(
+    grids: UnitGrids, recipe: Recipe, panels_of: PanelsOf, scenes: Sequence[Scene] = ()
+) -> Newest:
     """Cut the windows that end on the last day of units' grids.
 
     Args:
-        grids: the units, with their newest days (`newest_days`).
+        grids: the units, with their newest days (`ring_days`).
         recipe: of their class.
-        scenes: the units that the grids were made of, which tell how long those that learn still
-            do.
+        panels_of: gives the whole record of some of the units: only that tells how long those that
+            learn still do.
+        scenes: the units that the grids were made of, where they are at hand.
     """
     end_U = grids.last_day_U
     windows = describe_units(grids, end_U[:, None], recipe)
@@ -104,8 +106,8 @@ def newest_of(grids: UnitGrids, recipe: Recipe, scenes: Sequence[Scene] = ()) ->
         odd[u] = tuple(named_doubts(code_UC[u], grids.points_U[u]))
     left: list[int | None] = [None] * len(grids)
     learning = np.flatnonzero(windows.column("status") == LEARNING).tolist()
-    for u in learning if scenes else []:
-        left[u] = learning_days_left(scenes[u].panel, int(end_U[u]))
+    for u, panel in zip(learning, panels_of(learning) if learning else (), strict=True):
+        left[u] = learning_days_left(panel, int(end_U[u]))
     return Newest(
         windows=windows,
         frames=Frames(grids.points_U, centre_UC, spread_UC, *grids.limits_on(row_U)),

@@ -36,14 +36,20 @@ class StoredFacts(TypedDict):
     version: int
     parts: list[str]
     recipes: dict[str, str]
+    apart: list[list[str]]
 
 
 @dataclass(frozen=True)
 class StateFile:
-    """The states of a partition by class, and the keys of the parts of the record behind them."""
+    """The states of a partition by class.
+
+    `parts` are the keys of the parts of the record behind them; `apart` the units that can have no
+    state yet and are read from the record (`hvac.state.updating.pending_limits`).
+    """
 
     classes: Mapping[str, UnitStates]
-    parts: frozenset[str]
+    parts: frozenset[str] = frozenset()
+    apart: frozenset[Unit] = frozenset()
 
 
 def recipe_key(recipe: Recipe) -> str:
@@ -59,6 +65,7 @@ def write_states(path: AnyPath, file: StateFile, recipes: Mapping[str, Recipe]) 
         "version": VERSION,
         "parts": sorted(file.parts),
         "recipes": {name: recipe_key(recipes[name]) for name in file.classes},
+        "apart": sorted(map(list, file.apart)),
     }
     tables = [_table(name, states) for name, states in file.classes.items() if len(states)]
     table = pa.concat_tables(tables) if tables else SCHEMA.empty_table()
@@ -90,7 +97,8 @@ def read_states(path: AnyPath, recipes: Mapping[str, Recipe]) -> StateFile | Non
         for name in facts["recipes"]:
             rows = table.filter(pa.compute.equal(table["class"], name)).combine_chunks()
             classes[name] = _states(rows, recipes[name])
-        return StateFile(classes, frozenset(facts["parts"]))
+        apart = frozenset(Unit(*names) for names in facts["apart"])
+        return StateFile(classes, frozenset(facts["parts"]), apart)
     except DAMAGE:
         return None
 

@@ -15,10 +15,16 @@ from hvac.storage.places import Place
 from hvac.storage.writing import replacing
 
 
-def write_parquet(table: pa.Table, path: AnyPath) -> None:
-    """Write a table as Parquet, whole or not at all."""
+def write_parquet(table: pa.Table, path: AnyPath, *, row_group_size: int | None = None) -> None:
+    """Write a table as Parquet, whole or not at all.
+
+    Args:
+        table: the rows.
+        path: of the file.
+        row_group_size: rows that are read together; by default a million.
+    """
     with replacing(path) as building:
-        pq.write_table(table, building)
+        pq.write_table(table, building, row_group_size=row_group_size)
 
 
 def read_parquet(path: AnyPath, columns: Sequence[str] | None = None) -> pa.Table:

@@ -36,7 +36,6 @@ class BucketPlan:
 
     panel_folder: str
     windows_folder: str
-    registry: Registry
     recipes: dict[str, Recipe]
     splitter: Splitter | None = None
     predecessor: bool = False
@@ -47,11 +46,9 @@ class BucketPlan:
 
 def make_plan(config: RunConfig, workspace: Workspace, recipes: dict[str, Recipe]) -> BucketPlan:
     """Return the plan of a run."""
-    registry = Registry.load(workspace.panel)
     return BucketPlan(
         str(workspace.panel),
         str(workspace.windows),
-        registry,
         recipes,
         None,
         config.ready_windows,
@@ -68,20 +65,21 @@ def fetched(plan: BucketPlan | ray.ObjectRef[BucketPlan]) -> BucketPlan:
 def bucket_panels(
     panel_folder: str,
     bucket: str,
-    registry: Registry,
     points: Mapping[str, tuple[str, ...]],
     aggregate: Aggregate,
-) -> tuple[list[Panel], Registry]:
+) -> tuple[list[Panel], Registry | None]:
     """Return the panels of the units of one bucket, with the points of their class, and the
     registry of its facility.
 
-    Units of a class that is not in `points` have no panel.
+    Units of a class that is not in `points` have no panel; there is no registry where there are no
+    readings.
     """
     folder = bucket_folder(place(panel_folder), bucket)
     if not folder.exists():
-        return [], registry
+        return [], None
     table = whole_table(folder, "ingest")
-    known = registry.within(pc.unique(table["facility_id"]))
+    (facility,) = pc.unique(table["facility_id"]).to_pylist()
+    known = Registry.load(place(panel_folder), facility)
     return (
         list(
             panels(
@@ -112,9 +110,9 @@ def bucket_scenes(plan: BucketPlan, bucket: str) -> list[tuple[Scene, Recipe]]:
         return []
     aggregate = next(iter(plan.recipes.values())).windows.aggregate
     points = {name: recipe.points for name, recipe in plan.recipes.items()}
-    unit_panels, registry = bucket_panels(
-        plan.panel_folder, bucket, plan.registry, points, aggregate
-    )
+    unit_panels, registry = bucket_panels(plan.panel_folder, bucket, points, aggregate)
+    if registry is None:
+        return []
     named: list[tuple[Scene, Recipe]] = []
     for panel in unit_panels:
         recipe = plan.recipes[registry.classes[panel.unit]]

@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
+import numpy as np
 import pyarrow.dataset as pads
 import ray
 
@@ -22,6 +23,7 @@ from hvac.features.peer_groups import LEAST_PEERS, peer_groups
 from hvac.features.peers import (
     PeerLevel,
     PeerSeries,
+    level_from_arrow,
     level_to_arrow,
     peer_level,
     peer_series,
@@ -30,11 +32,33 @@ from hvac.panel.grid import Unit, panels
 from hvac.panel.partitions import bucket_folder, bucket_of
 from hvac.panel.registry import Registry
 from hvac.panel.windows import fit_scale
-from hvac.storage import AnyPath, content_key, matching, place, write_json, write_parquet
+from hvac.state.peer_moves import moved_level
+from hvac.state.state_files import read_states
+from hvac.storage import (
+    AnyPath,
+    content_key,
+    matching,
+    place,
+    read_mark,
+    read_parquet,
+    write_json,
+    write_parquet,
+)
 from ray_jobs.run.workspace import whole_table
+from ray_jobs.tables.state_paths import state_file
 
 log = logging.getLogger(__name__)
 VERSION = 1
+
+
+MOVED = "moved:"  # before the key of a level of which only the newest days were made again
+
+
+class States(NamedTuple):
+    """Where the states of buckets lie, and the recipes of their classes."""
+
+    folder: str
+    recipes: Mapping[str, Recipe]
 
 
 class PeerFile(NamedTuple):
@@ -52,6 +76,7 @@ def make_peers(
     buckets: Mapping[str, str],
     *,
     each: int,
+    states: States | None = None,
 ) -> dict[tuple[str, str], PeerFile]:
     """Make the levels that are missing, one Ray task each, and return the file of every (kind,
     facility).
@@ -59,6 +84,7 @@ def make_peers(
     Args:
         buckets: content keys of the panel's buckets.
         each: into how many buckets every facility is cut.
+        states: of the units; where they are given, a level moves on by its newest days alone.
     """
     folder = workspace_root / "peers"
     known = {u: c for u, c in registry.classes.items() if c in recipes}
@@ -70,17 +96,21 @@ def make_peers(
         recipe = recipes[known[units[0]]]
         names = {bucket_of(unit, each) for unit in units}
         content = sorted((name, buckets[name]) for name in names & buckets.keys())
-        settings = recipe.points, recipe.windows.normalise, recipe.windows.aggregate
-        key = content_key(content, units, settings, VERSION)
+        key = content_key(content, units, _settings(recipe), VERSION)
         file = PeerFile(str(level_path(folder, group.kind, group.facility)), key)
         files[place_of] = file
-        if key_of(place(file.path)) != key:
+        there = key_of(place(file.path))
+        if there != key and not (states and there == MOVED + key):
             todo[file] = (units, recipe)
     _remove_others(folder, {file.path for file in files.values()})
     task = ray.remote(num_cpus=1, max_retries=2)(_make_level)
     folder_of_panel = str(panel)
+    shared = ray.put(states)
     ray.get(
-        [task.remote(folder_of_panel, *each_group, file, each) for file, each_group in todo.items()]
+        [
+            task.remote(folder_of_panel, *each_group, file, each, shared)
+            for file, each_group in todo.items()
+        ]
     )
     if todo:
         log.info("peers: %d of %d levels made", len(todo), len(set(files.values())))
@@ -96,9 +126,34 @@ def _remove_others(folder: AnyPath, kept: Collection[str]) -> None:
 
 
 def _make_level(
-    panel: str, units: Sequence[Unit], recipe: Recipe, file: PeerFile, each: int
+    panel: str,
+    units: Sequence[Unit],
+    recipe: Recipe,
+    file: PeerFile,
+    each: int,
+    states: States | None,
 ) -> None:
     """Write the level of one group, then what it depends on."""
+    path = place(file.path)
+    rules = content_key(units, _settings(recipe), VERSION)
+    level = _moved_on(path, rules, units, recipe, each, states) if states else None
+    moved = level is not None
+    if level is None:
+        level = peer_level(recipe.points, _series(panel, units, recipe, each))
+    if level is None:
+        path.unlink(missing_ok=True)
+    else:
+        write_parquet(level_to_arrow(level), path)
+    key = MOVED + file.key if moved else file.key
+    write_json(mark_of(path), {"key": key, "rules": rules, "there": level is not None})
+
+
+def _settings(recipe: Recipe) -> tuple[object, ...]:
+    return recipe.points, recipe.windows.normalise, recipe.windows.aggregate
+
+
+def _series(panel: str, units: Sequence[Unit], recipe: Recipe, each: int) -> list[PeerSeries]:
+    """Read the whole record of a group's units."""
     series: list[PeerSeries] = []
     members = set(units)
     for bucket in sorted({bucket_of(unit, each) for unit in units}):
@@ -113,13 +168,27 @@ def _make_level(
                 series.append(
                     peer_series(unit_panel, fit_scale(unit_panel, recipe.windows.normalise))
                 )
-    level = peer_level(recipe.points, series)
-    path = place(file.path)
-    if level is None:
-        path.unlink(missing_ok=True)
-    else:
-        write_parquet(level_to_arrow(level), path)
-    write_json(mark_of(path), {"key": file.key, "there": level is not None})
+    return series
+
+
+def _moved_on(
+    path: AnyPath, rules: str, units: Sequence[Unit], recipe: Recipe, each: int, states: States
+) -> PeerLevel | None:
+    """Return the level that is there with its newest days made again from the states of its units.
+
+    None where it was made of other units or settings, or a unit has no state.
+    """
+    if not path.exists() or read_mark(mark_of(path)).get("rules") != rules:
+        return None
+    parts, members = [], set(units)
+    for bucket in sorted({bucket_of(unit, each) for unit in units}):
+        file = read_states(state_file(place(states.folder), bucket), states.recipes)
+        if file is None or file.apart & members:
+            return None
+        of_class = file.classes.get(recipe.class_name)
+        if of_class is not None and len(of_class):
+            parts.append(of_class.take(np.array([unit in members for unit in of_class.unit_U])))
+    return moved_level(level_from_arrow(read_parquet(path)), parts, recipe)
 
 
 def peer_keys(

@@ -47,8 +47,8 @@ def _fitted_limits(
     buckets: Sequence[str],
 ) -> dict[str, dict[str, tuple[float, float]]]:
     task = ray.remote(num_cpus=1, max_retries=2)(_sample_bucket)
-    shared = ray.put(registry)
-    refs = [task.remote(str(workspace.panel), b, shared, config, splitter) for b in buckets]
+    shared, points = ray.put(splitter), registry.points
+    refs = [task.remote(str(workspace.panel), b, points, config, shared) for b in buckets]
     samples: dict[str, list[dict[str, Floats]]] = {name: [] for name in registry.points}
     for part in ray.get(refs):
         for name, sample in part:
@@ -60,11 +60,15 @@ def _fitted_limits(
 
 
 def _sample_bucket(
-    folder: str, bucket: str, registry: Registry, config: RunConfig, splitter: Splitter
+    folder: str,
+    bucket: str,
+    points: dict[str, tuple[str, ...]],
+    config: RunConfig,
+    splitter: Splitter,
 ) -> list[tuple[str, dict[str, Floats]]]:
-    unit_panels, known = bucket_panels(
-        folder, bucket, registry, registry.points, config.windows.aggregate
-    )
+    unit_panels, known = bucket_panels(folder, bucket, points, config.windows.aggregate)
+    if known is None:
+        return []
     return [
         (
             known.classes[panel.unit],

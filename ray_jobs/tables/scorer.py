@@ -7,8 +7,7 @@ job that was started as `python -m`.
 from __future__ import annotations
 
 import datetime as dt
-from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -20,12 +19,15 @@ import torch
 
 from hvac.arrays import DayNumbers
 from hvac.days import EPOCH
-from hvac.features.describe import Scene
 from hvac.scoring.bundle import Bundle
-from hvac.scoring.latest import LATEST, PAST, latest_rows, past_rows
+from hvac.scoring.latest import LATEST, PAST, latest_table, past_rows
+from hvac.scoring.newest_windows import newest_of
 from hvac.storage import AnyPath, matching, parquet_dataset, place, write_json, write_parquet
 from ray_jobs.run.run_config import ScoreConfig
-from ray_jobs.tables.buckets import BucketPlan, bucket_scenes, fetched
+from ray_jobs.tables.bucket_states import within_reach
+from ray_jobs.tables.buckets import BucketPlan, fetched
+from ray_jobs.tables.state_paths import FOLDER as STATES
+from ray_jobs.tables.unit_groups import UnitGroup, record_groups, state_groups
 
 TREND_STEP = 7  # days, counted from 1970-01-01: the same days whenever the job runs
 
@@ -40,7 +42,8 @@ def score_buckets(
     """Score the units of each bucket of a block."""
     torch.set_num_threads(1)
     loaded = {name: _loaded(path) for name, path in bundles.items()}
-    scorer = Scorer(_kept(plan), loaded, place(folder), section)
+    where = place(folder)
+    scorer = Scorer(_kept(plan), loaded, where, where.parent / STATES, section)
     for bucket in block["bucket"].to_pylist():
         scorer.score(bucket)
     return block.select(["bucket"])
@@ -65,47 +68,51 @@ class Scorer:
     plan: BucketPlan
     bundles: dict[str, Bundle]
     folder: AnyPath
+    states: AnyPath
     section: ScoreConfig
 
     def score(self, bucket: str) -> None:
         """Write the newest scores of the bucket's units and their history."""
-        scenes_of_class: dict[str, list[Scene]] = defaultdict(list)
-        for scene, recipe in bucket_scenes(self.plan, bucket):
-            scenes_of_class[recipe.class_name].append(scene)
         kept = _kept_days(self.folder / "history", bucket) if self.section.trend_days else set()
-        past = [
-            past_rows(self.bundles[name], *_with_days(scenes, self.section, kept))
-            for name, scenes in scenes_of_class.items()
-        ]
-        if past:
-            _write_history(pa.concat_tables(past), self.folder / "history", bucket)
+        past, latest = [PAST.empty_table()], [LATEST.empty_table()]
+        for group in self._groups(bucket):
+            bundle = self.bundles[group.class_name]
+            spans = zip(
+                group.grids.fits.start_U.tolist(), group.grids.last_day_U.tolist(), strict=True
+            )
+            days = [_end_days(first, last, self.section, kept) for first, last in spans]
+            if self.section.day:
+                past.append(past_rows(bundle, group.grids, days))
+                continue
+            newest_windows = newest_of(group.grids, bundle.recipe, group.panels_of, group.scenes)
+            rows = latest_table(newest_windows, bundle, explain=self.section.reasons)
+            latest.append(rows)
+            past.append(past_rows(bundle, group.grids, [day_D[:-1] for day_D in days]))
+            past.append(rows.select(PAST.names))
+        _write_history(pa.concat_tables(past), self.folder / "history", bucket)
         if self.section.day:
             return
-        latest = [
-            latest_rows(scenes, self.bundles[name], explain=self.section.reasons)
-            for name, scenes in scenes_of_class.items()
-        ]
-        table = pa.concat_tables([LATEST.empty_table(), *latest])
         order = [
             (name, "ascending") for name in ("facility_id", "equipment_id", "point_id", "horizon")
         ]
-        write_parquet(table.sort_by(order), self.folder / "latest" / f"part-{bucket}.parquet")
+        table = pa.concat_tables(latest).sort_by(order)
+        write_parquet(table, self.folder / "latest" / f"part-{bucket}.parquet")
         write_json(score_mark(self.folder, bucket), {"key": self.plan.keys[bucket]})
 
+    def _groups(self, bucket: str) -> Iterator[UnitGroup]:
+        """Yield the units of a bucket, some thousands of one class together."""
+        recipes = {name: bundle.recipe for name, bundle in self.bundles.items()}
+        near = {name: r for name, r in recipes.items() if within_reach(self.section, r)}
+        yield from state_groups(self.plan, bucket, near, self.states)
+        far = {name: r for name, r in recipes.items() if name not in near}
+        back = 0 if self.section.day else max(self.section.days - 1, self.section.trend_days)
+        yield from record_groups(self.plan, bucket, far, days_back=back, on=self.section.day)
 
-def _with_days(
-    scenes: list[Scene], section: ScoreConfig, kept: Collection[int]
-) -> tuple[list[Scene], list[DayNumbers]]:
-    """Return the scenes with the end days to score: the newest ones of each and those of the trend
-    that are not `kept` yet, or the one day of the settings.
+
+def _end_days(first: int, last: int, section: ScoreConfig, kept: Collection[int]) -> DayNumbers:
+    """Return the end days to score of a unit: the newest ones and those of the trend that are not
+    `kept` yet, or the one day of the settings.
     """
-    days = [_end_days(scene, section, kept) for scene in scenes]
-    some = [(scene, day_B) for scene, day_B in zip(scenes, days, strict=True) if len(day_B)]
-    return [scene for scene, _ in some], [day_B for _, day_B in some]
-
-
-def _end_days(scene: Scene, section: ScoreConfig, kept: Collection[int]) -> DayNumbers:
-    first, last = scene.panel.first_day, scene.panel.last_day
     if section.day:
         day = (section.day - EPOCH).days
         return np.array([day] if first <= day <= last else [], dtype=np.int32)

@@ -40,7 +40,7 @@ def ingested(ray: None, run_config: Callable[..., RunConfig], tmp_path: Path) ->
         found: list[Panel] = []
         for bucket in result.buckets:
             panels, _ = bucket_panels(
-                str(workspace.panel), bucket, registry, registry.points, config.windows.aggregate
+                str(workspace.panel), bucket, registry.points, config.windows.aggregate
             )
             found += panels
         return result, found

@@ -20,18 +20,19 @@ def test_what_was_written_is_read(tmp_path: Path, more: Any, by: Any) -> None:
     rule = recipe("ab", by=by)
     rows = rows_of(range(250)) if "known" not in more else rows_of(range(250), **more)
     states = states_of([*rows, *rows_of(range(250, 255), seed=1, points="a", **more)], rule)
-    written = StateFile({"ahu": states}, frozenset(["x", "y"]))
+    written = StateFile({"ahu": states}, frozenset(["x", "y"]), frozenset(UNITS[:1]))
     write_states(tmp_path / "s.arrow", written, {"ahu": rule})
     found = read_states(tmp_path / "s.arrow", {"ahu": rule})
     assert found is not None
     assert found.parts == {"x", "y"}
+    assert found.apart == {UNITS[0]}
     assert set(all_units(found)) == set(states.unit_U)
     assert_same(found.classes["ahu"], states)
 
 
 def test_classes_without_a_state_are_kept(tmp_path: Path) -> None:
     rule = recipe("ab")
-    empty = StateFile({"ahu": UnitStates.none(rule)}, frozenset())
+    empty = StateFile({"ahu": UnitStates.none(rule)})
     write_states(tmp_path / "s.arrow", empty, {"ahu": rule})
     found = read_states(tmp_path / "s.arrow", {"ahu": rule})
     assert found is not None
@@ -43,7 +44,7 @@ def test_other_settings_damage_and_absence_give_none(tmp_path: Path) -> None:
     assert read_states(path, {"ahu": rule}) is None
     states = states_of(rows_of(range(200)), rule)
     assert len(states) == len(UNITS)
-    write_states(path, StateFile({"ahu": states}, frozenset()), {"ahu": rule})
+    write_states(path, StateFile({"ahu": states}), {"ahu": rule})
     assert read_states(path, {"ahu": rule}) is not None
     assert read_states(path, {"pump": rule}) is None
     assert read_states(path, {"ahu": replace(rule, points=("a",))}) is None
