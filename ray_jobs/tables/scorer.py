@@ -29,6 +29,7 @@ from ray_jobs.tables.buckets import BucketPlan, fetched
 from ray_jobs.tables.state_paths import FOLDER as STATES
 from ray_jobs.tables.unit_groups import UnitGroup, record_groups, state_groups
 
+SAME_RISK = 1e-6
 TREND_STEP = 7  # days, counted from 1970-01-01: the same days whenever the job runs
 
 
@@ -131,8 +132,8 @@ def _kept_days(history: AnyPath, bucket: str) -> set[int]:
 
 
 def _write_history(rows: pa.Table, folder: AnyPath, bucket: str) -> None:
-    """Write a part per day, joined with the earlier scores of other units; an equal part stays as
-    it is.
+    """Write a part per day, joined with the earlier scores of other units; a part that would say
+    the same stays as it is.
     """
     facility, _, number = bucket.rpartition(".")
     for day in pc.unique(rows["end_date"]).to_pylist():
@@ -144,8 +145,19 @@ def _write_history(rows: pa.Table, folder: AnyPath, bucket: str) -> None:
         )
         order = [(name, "ascending") for name in ("equipment_id", "point_id", "horizon")]
         now = pa.concat_tables([others, part]).sort_by(order)
-        if not now.equals(before):
+        if not _same(now, before):
             write_parquet(now, path)
+
+
+def _same(now: pa.Table, before: pa.Table) -> bool:
+    """Tell whether scores say the same: risks to a millionth, all else exactly.
+
+    A window that is scored among others differs in the last digits of its risk.
+    """
+    if not now.drop_columns(["risk"]).equals(before.drop_columns(["risk"])):
+        return False
+    risks = [table["risk"].to_numpy(zero_copy_only=False) for table in (now, before)]
+    return np.allclose(*risks, rtol=0, atol=SAME_RISK, equal_nan=True)
 
 
 def score_mark(folder: AnyPath, bucket: str) -> AnyPath:

@@ -4,27 +4,19 @@ from __future__ import annotations
 
 import datetime as dt
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, cast
 
 import pytest
 
 from hvac.days import EPOCH
-from hvac.features.describe import Scene
 from ray_jobs.run.run_config import ScoreConfig
 from ray_jobs.tables.scorer import TREND_STEP, _end_days, _kept_days
 
 FIRST, LAST = 19_000, 19_400
 
 
-def scene(first: int = FIRST, last: int = LAST) -> Scene:
-    panel: Any = SimpleNamespace(first_day=first, last_day=last)
-    return cast(Scene, SimpleNamespace(panel=panel))
-
-
 def test_every_seventh_day_is_the_same_day_whenever_the_job_runs() -> None:
     section = ScoreConfig(trend_days=84)
-    today, tomorrow = (_end_days(scene(last=last), section, ()) for last in (LAST, LAST + 1))
+    today, tomorrow = (_end_days(FIRST, last, section, ()) for last in (LAST, LAST + 1))
     assert today[-1] == LAST
     assert len(today) == 13
     assert all(day % TREND_STEP == 0 for day in today[:-1].tolist())
@@ -33,17 +25,17 @@ def test_every_seventh_day_is_the_same_day_whenever_the_job_runs() -> None:
 
 def test_days_that_are_kept_and_days_before_the_record_are_not_scored() -> None:
     section = ScoreConfig(trend_days=84, days=2)
-    every = _end_days(scene(), section, ()).tolist()
+    every = _end_days(FIRST, LAST, section, ()).tolist()
     kept = every[:5]
-    assert _end_days(scene(), section, kept).tolist() == every[5:]
-    young = _end_days(scene(first=LAST - 10), section, ()).tolist()
+    assert _end_days(FIRST, LAST, section, kept).tolist() == every[5:]
+    young = _end_days(LAST - 10, LAST, section, ()).tolist()
     assert all(day >= LAST - 10 for day in young)
     assert young[-2:] == [LAST - 1, LAST]
 
 
 @pytest.mark.parametrize("section", [ScoreConfig(), ScoreConfig(days=3)])
 def test_without_a_trend_only_the_newest_days_are_scored(section: ScoreConfig) -> None:
-    assert len(_end_days(scene(), section, ())) == section.days
+    assert len(_end_days(FIRST, LAST, section, ())) == section.days
 
 
 def test_kept_days_are_read_from_the_names_of_folders(tmp_path: Path) -> None:
