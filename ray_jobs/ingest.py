@@ -28,8 +28,8 @@ from hvac.panel.names import save_names
 from hvac.panel.partitions import bucket_keys, part_keys
 from hvac.panel.registering import build_registry
 from hvac.panel.registry import Registry
-from hvac.panel.series_table import absent_days, joined_series
-from hvac.panel.shared_files import notes_on_shared, require_apart, shared_machines
+from hvac.panel.series_table import absent_days
+from hvac.panel.shared_files import may_share, notes_on_shared, require_apart, shared_machines
 from hvac.readings.accepted import id_text
 from hvac.readings.file_notes import NAMED_FILES, notes_on_passed_over, notes_on_rejects
 from hvac.readings.files import open_table
@@ -66,6 +66,7 @@ from ray_jobs.tables.file_parts import (
     kept_tables,
     read_batches,
 )
+from ray_jobs.tables.joined_files import joined_files
 from ray_jobs.tables.overlap_counts import count_overlaps
 
 log = logging.getLogger(__name__)
@@ -152,27 +153,25 @@ def _ingest(
             f"{', '.join(list(stamps)[:NAMED_FILES])}: {counts['rows']} rows were read, and none"
             " holds a value: correct source.columns or source.missing_values"
         )
-    series = joined_series(kept_tables(panel, keys, "series"))
+    joined = joined_files(panel, keys)
     registry = build_registry(
-        series,
-        kept_tables(panel, keys, "classes"),
+        joined.series,
+        joined.classes,
         source,
         by_class=config.windows.classes == "each",
         min_point_share=config.windows.min_point_share,
-        months=kept_tables(panel, keys, "months"),
+        months=joined.months,
     )
     registry.save(panel)
     shared: dict[Unit, list[str]] = {}
     if not source.ready_windows:
-        series_by_file = {key: kept_tables(panel, [key], "series") for key in keys}
-        counts |= count_overlaps(panel, series_by_file, per_facility)
-        units = {path: set(units_of(series_by_file[key])) for key, path in keys.items()}
-        shared = shared_machines(source, units)
+        counts |= count_overlaps(panel, joined.overlapping, per_facility)
+        shared = _shared(source, panel, keys)
         require_apart(shared, counts, readings=counts["read"])
     rejected = _write_rejects(workspace, kept_tables(panel, keys, "rejects"), registry)
     buckets = bucket_keys(registry, part_keys(panel), per_facility)
     facts = {**registry.summary(), **_readings_summary(counts), "rejected": rejected}
-    facts["absent_days"] = absent_days(series)
+    facts["absent_days"] = absent_days(joined.series)
     warnings = [
         *_file_warnings(source, panel, keys),
         *notes_on_files(source, _notes(panel, keys)),
@@ -185,6 +184,14 @@ def _ingest(
     return IngestRecord(
         **facts, warnings=warnings, buckets=buckets, buckets_each=per_facility, files_read=len(todo)
     )
+
+
+def _shared(source: SourceConfig, panel: AnyPath, keys: Mapping[str, str]) -> dict[Unit, list[str]]:
+    """Return the machines that several files hold, where the files do not name them themselves."""
+    if not may_share(source):
+        return {}
+    units = {path: set(units_of(kept_tables(panel, [key], "series"))) for key, path in keys.items()}
+    return shared_machines(source, units)
 
 
 def _file_warnings(source: SourceConfig, panel: AnyPath, keys: Mapping[str, str]) -> list[str]:

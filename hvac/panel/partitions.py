@@ -75,12 +75,31 @@ def bucket_keys(
     registry: Registry, parts: Mapping[str, Iterable[str]], each: int
 ) -> dict[str, str]:
     """Return the key of each bucket: of its parts, its units and their events."""
-    known: dict[str, list[object]] = defaultdict(list)
+    known: dict[str, list[str]] = defaultdict(list)
     for table in (registry.units, registry.events):
-        for row in table.to_pylist():
-            unit = Unit(row["facility_id"], row["equipment_id"])
-            known[bucket_of(unit, each)].append(row)
+        ids = zip(table["facility_id"].to_pylist(), table["equipment_id"].to_pylist(), strict=True)
+        for unit, text in zip(ids, _row_texts(table), strict=True):
+            known[bucket_of(Unit(*unit), each)].append(text)
     return {bucket: content_key(list(keys), known[bucket]) for bucket, keys in parts.items()}
+
+
+def _row_texts(table: pa.Table) -> list[str]:
+    """Return each row as one text; lists and nulls have texts of their own."""
+    columns = []
+    for field in table.schema:
+        column = table[field.name]
+        if pa.types.is_list(field.type):
+            flat = pc.list_flatten(column).cast(pa.string()).combine_chunks()
+            lists = pa.ListArray.from_arrays(_offsets(column), flat)
+            column = pc.binary_join(lists, "\x1d")
+        columns.append(pc.fill_null(column.cast(pa.string()), "\x1e"))
+    texts: list[str] = pc.binary_join_element_wise(*columns, "\x1f").to_pylist()
+    return texts
+
+
+def _offsets(column: pa.ChunkedArray) -> pa.Array:
+    lengths = pc.fill_null(pc.list_value_length(column), 0).to_numpy()
+    return pa.array(np.concatenate([[0], np.cumsum(lengths)]), pa.int32())
 
 
 def label_keys(

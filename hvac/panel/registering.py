@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -74,9 +73,10 @@ def build_registry(
         InputError: less than `source.min_matching` of the events are of equipment that has
             readings.
     """
-    known = sorted(set(units_of(series)))
+    spans = _unit_spans(series)
+    known = units_of(spans)
     units, register_rejects, register_notes = _register(
-        series, known, recorded_classes, source, by_class
+        spans, known, recorded_classes, source, by_class
     )
     notes = notes_on_twins(known) + notes_on_zones(source.facility_time_zones, known)
     notes += register_notes
@@ -97,7 +97,7 @@ def build_registry(
 
 
 def _register(
-    series: pa.Table,
+    spans: pa.Table,
     known: Sequence[Unit],
     recorded_classes: pa.Table,
     source: SourceConfig,
@@ -122,7 +122,7 @@ def _register(
             f"{file}: {without} of {len(known)} pieces of equipment have no class: they form the"
             f" class '{ALL}'"
         )
-    return _units(series, kinds, joined.table, by_class), register.rejects, notes
+    return _units(spans, known, kinds, joined.table, by_class), register.rejects, notes
 
 
 def _event_log(known: Sequence[Unit], source: SourceConfig) -> tuple[pa.Table, pa.Table, list[str]]:
@@ -180,31 +180,39 @@ def _installed_late(units: pa.Table, *, file: str) -> pa.Table:
     return rejects.table()
 
 
+def _unit_spans(series: pa.Table) -> pa.Table:
+    """Return first and last day, points and readings of every equipment, sorted by its ids."""
+    ids = list(Unit._fields)
+    rows = series.sort_by([(name, "ascending") for name in (*ids, "point_id")])
+    facts = [("date_min", "min"), ("date_max", "max"), ("point_id", "list")]
+    facts += [("date_count", "sum"), ("limited_sum", "sum")]
+    table = rows.group_by(ids, use_threads=False).aggregate(facts)
+    columns = [*ids, "date_min_min", "date_max_max", "point_id_list"]
+    columns += ["date_count_sum", "limited_sum_sum"]
+    names = [*ids, "first_date", "last_date", "points", "readings", "limited"]
+    return table.select(columns).rename_columns(names)
+
+
 def _units(
-    series: pa.Table, kinds: dict[Unit, str], register: pa.Table, by_class: bool
+    spans: pa.Table,
+    known: Sequence[Unit],
+    kinds: dict[Unit, str],
+    register: pa.Table,
+    by_class: bool,
 ) -> pa.Table:
     """Return one row per equipment (UNITS), sorted by its ids."""
     installed = unit_column(register, "install_date")
     followed = unit_column(register, "end_of_follow_up")
-    points_by_unit: dict[Unit, list[dict[str, Any]]] = defaultdict(list)
-    for unit, point in zip(units_of(series), series.to_pylist(), strict=True):
-        points_by_unit[unit].append(point)
-    rows = []
-    for unit, points in sorted(points_by_unit.items()):
-        kind = kinds.get(unit, ALL)
-        row = {
-            "class": kind if by_class else ALL,
-            "kind": kind,
-            "install_date": installed.get(unit),
-            "end_of_follow_up": followed.get(unit),
-            "first_date": min(point["date_min"] for point in points),
-            "last_date": max(point["date_max"] for point in points),
-            "points": sorted({point["point_id"] for point in points}),
-            "readings": sum(point["date_count"] for point in points),
-            "limited": sum(point["limited_sum"] or 0 for point in points),
-        }
-        rows.append(unit._asdict() | row)
-    return pa.Table.from_pylist(rows, schema=UNITS)
+    kind_U = pa.array([kinds.get(unit, ALL) for unit in known], pa.string())
+    columns = {
+        **{name: spans[name] for name in spans.column_names},
+        "class": kind_U if by_class else pa.array([ALL] * len(known), pa.string()),
+        "kind": kind_U,
+        "install_date": pa.array([installed.get(unit) for unit in known], pa.date32()),
+        "end_of_follow_up": pa.array([followed.get(unit) for unit in known], pa.date32()),
+        "limited": pc.fill_null(spans["limited"], 0),
+    }
+    return pa.table({name: columns[name] for name in UNITS.names}).cast(UNITS)
 
 
 def _class_points(units: pa.Table, share: float) -> tuple[Points, Points]:

@@ -17,6 +17,13 @@ NAMED = 3
 CONTRADICTED = 0.1  # of the readings that another file replaces: two machines, no correction
 
 
+def may_share(source: SourceConfig) -> bool:
+    """Tell whether two files may read as one machine: where columns do not name both its ids."""
+    wide = source.wide if source.format == "wide" else None
+    named = wide is not None and wide.facility_column and wide.equipment_column
+    return source.path_pattern is not None or not (wide is None or named)
+
+
 def shared_machines(
     source: SourceConfig, units_by_file: Mapping[str, Collection[Unit]]
 ) -> dict[Unit, list[str]]:
@@ -24,9 +31,7 @@ def shared_machines(
 
     It is empty where every file names its machines in columns.
     """
-    wide = source.wide if source.format == "wide" else None
-    named = wide is not None and wide.facility_column and wide.equipment_column
-    if source.path_pattern is None and (wide is None or named):
+    if not may_share(source):
         return {}
     files = defaultdict(list)
     for path, units in units_by_file.items():

@@ -11,9 +11,11 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from hvac.arrays import Positions
 from hvac.days import EPOCH
 from hvac.panel.grid import Unit
 from hvac.panel.joins import units_of
@@ -44,25 +46,62 @@ def with_spans(units: pa.Table, months: pa.Table) -> tuple[pa.Table, list[str]]:
         units: with `facility_id`, `equipment_id`, `first_date` and `last_date`.
         months: as of `readings_by_month`; the same month may stand in several rows.
     """
-    counts: dict[Unit, Counter[dt.date]] = defaultdict(Counter)
-    columns = (months["month"].to_pylist(), months["readings"].to_pylist())
-    for unit, month, readings in zip(units_of(months), *columns, strict=True):
-        counts[unit][month] += readings
-    spans = []
-    notes = []
-    dates = (units["first_date"].to_pylist(), units["last_date"].to_pylist())
-    for unit, first, last in zip(units_of(units), *dates, strict=True):
+    broken = _with_gaps(units, months)
+    first, last = units["first_date"].combine_chunks(), units["last_date"].combine_chunks()
+    ends = pa.array(np.arange(len(units) + 1, dtype=np.int32) * 2)
+    row_U = np.arange(len(units))
+    both = pa.concat_arrays([first, last]).take(
+        pa.array(np.stack([row_U, row_U + len(units)], 1).ravel())
+    )
+    column = pa.ListArray.from_arrays(ends, both.cast(pa.date32()))
+    if not len(broken):
+        return units.append_column("spans", column), []
+    counts = _counts(units.take(pa.array(broken)), months)
+    spans, notes = column.to_pylist(), []
+    for place, unit in zip(broken.tolist(), units_of(units.take(pa.array(broken))), strict=True):
         stretches = _stretches(sorted(counts[unit]))
         borders = []
         for before, after in pairwise(stretches):
             borders += [_month_end(before[-1]), after[0]]
             notes.append(_gap(unit, counts[unit], before, after))
-        spans.append([first, *borders, last])
+        spans[place] = [spans[place][0], *borders, spans[place][-1]]
     table = units.append_column("spans", pa.array(spans, pa.list_(pa.date32())))
     more = len(notes) - NAMED
     if more > 0:
         notes[NAMED:] = [f"and {more} more gaps of a year or more"]
     return table, notes
+
+
+def _with_gaps(units: pa.Table, months: pa.Table) -> Positions:
+    """Return the places of the units whose record has a gap of a year or more."""
+    place_N = pc.fill_null(pc.index_in(_ids(months), value_set=_ids(units)), -1).to_numpy()
+    month_N = months["month"].to_numpy().astype("datetime64[M]").astype(np.int64)
+    order = np.lexsort((month_N, place_N))
+    place_N, month_N = place_N[order], month_N[order]
+    gap_N = (np.diff(place_N) == 0) & (np.diff(month_N) > APART) & (place_N[1:] >= 0)
+    return np.unique(place_N[1:][gap_N]).astype(np.intp)
+
+
+def _ids(table: pa.Table) -> pa.Array:
+    ids = pc.binary_join_element_wise(*(table[name] for name in Unit._fields), "\x1f")
+    return ids.combine_chunks() if isinstance(ids, pa.ChunkedArray) else ids
+
+
+def _counts(units: pa.Table, months: pa.Table) -> dict[Unit, Counter[dt.date]]:
+    """Return the readings of some units by month."""
+    rows = months.filter(pc.is_in(_ids(months), value_set=_ids(units)))
+    counts: dict[Unit, Counter[dt.date]] = defaultdict(Counter)
+    columns = (rows["month"].to_pylist(), rows["readings"].to_pylist())
+    for unit, month, readings in zip(units_of(rows), *columns, strict=True):
+        counts[unit][month] += readings
+    return counts
+
+
+def joined_months(months: pa.Table) -> pa.Table:
+    """Join rows of the same unit and month."""
+    keys = [*Unit._fields, "month"]
+    counts = months.group_by(keys).aggregate([("readings", "sum")])
+    return counts.select([*keys, "readings_sum"]).rename_columns([*keys, "readings"])
 
 
 def _stretches(months: Sequence[dt.date]) -> list[list[dt.date]]:

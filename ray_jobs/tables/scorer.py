@@ -156,8 +156,8 @@ def _same(now: pa.Table, before: pa.Table) -> bool:
     """
     if not now.drop_columns(["risk"]).equals(before.drop_columns(["risk"])):
         return False
-    risks = [table["risk"].to_numpy(zero_copy_only=False) for table in (now, before)]
-    return np.allclose(*risks, rtol=0, atol=SAME_RISK, equal_nan=True)
+    one, other = (table["risk"].to_numpy(zero_copy_only=False) for table in (now, before))
+    return np.allclose(one, other, rtol=0, atol=SAME_RISK, equal_nan=True)
 
 
 def score_mark(folder: AnyPath, bucket: str) -> AnyPath:

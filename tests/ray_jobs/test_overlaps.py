@@ -17,7 +17,6 @@ from ray_jobs.run.command import root_of
 from ray_jobs.run.run_config import RunConfig
 from ray_jobs.run.workspace import workspace_of
 from ray_jobs.tables.buckets import bucket_panels
-from ray_jobs.tables.overlap_counts import overlapping_buckets
 
 HEADER = "facility_id,equipment_id,point_id,date,value"
 START = dt.date(2023, 12, 1)
@@ -79,7 +78,6 @@ def test_next_file_counts_only_the_buckets_that_it_changes(ingested: Ingested) -
 def test_files_of_days_one_after_the_other_are_not_looked_at(ingested: Ingested) -> None:
     result, _ = ingested({"a.csv": daily(0, 31), "b.csv": daily(31, 62)})
     assert result.warnings == []
-    assert overlapping_buckets({}, 1) == []
 
 
 @pytest.mark.parametrize("cut", [0, 30])
