@@ -92,7 +92,7 @@ def _featurize(
             workspace.root, workspace.panel, registry, recipes, buckets, each=per_facility
         )
     )
-    level_keys = peer_keys(peers, registry, each=per_facility)
+    level_keys = peer_keys(peers, buckets)
     keys = {
         bucket: content_key(
             rules, recipe_settings, borders, key, parts[bucket], level_keys.get(bucket)

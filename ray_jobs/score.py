@@ -14,11 +14,9 @@ from __future__ import annotations
 import datetime as dt
 import logging
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import ray
 
 from hvac.days import EPOCH
@@ -27,10 +25,7 @@ from hvac.features.describe import Recipe
 from hvac.panel.names import FILE as NAMES_FILE
 from hvac.panel.names import load_names
 from hvac.panel.registry import Registry
-from hvac.panel.windows import LEARNING
 from hvac.scoring.bundle import Bundle
-from hvac.scoring.latest import LATEST
-from hvac.scoring.latest_rows import LatestRow, RankedUnit
 from hvac.scoring.worklist import ranking, write_ranking
 from hvac.state.state_files import recipe_key
 from hvac.storage import (
@@ -39,9 +34,7 @@ from hvac.storage import (
     file_sha256,
     folder_name,
     matching,
-    parquet_dataset,
     read_mark,
-    replacing,
 )
 from ray_jobs.assess.report_page import add_newest_scores
 from ray_jobs.run.command import main
@@ -52,31 +45,21 @@ from ray_jobs.run.workspace import Workspace, run_step, workspace_of
 from ray_jobs.tables.bucket_states import bring_up_to_date, stated, within_reach
 from ray_jobs.tables.buckets import BucketPlan, make_plan
 from ray_jobs.tables.peer_levels import States, make_peers, peer_keys
+from ray_jobs.tables.published import (
+    FleetTurns,
+    fleet_turns,
+    join_newest,
+    newest_file,
+    newest_rows,
+    turns_file,
+)
 from ray_jobs.tables.scorer import score_buckets, score_mark
 from ray_jobs.tables.state_paths import FOLDER as STATES
 from ray_jobs.tables.state_paths import state_file, state_key
 
 log = logging.getLogger(__name__)
+VERSION = 2  # raised when the same windows leave other files
 TASK_CPUS = 0.9  # of a bucket: leaves room on nodes of one CPU
-RANKED = (
-    "facility_id",
-    "equipment_id",
-    "point_id",
-    "class",
-    "end_date",
-    "horizon",
-    "risk",
-    "threshold",
-    "alarm",
-    "status",
-    "learning_days_left",
-    "observed_share",
-    "doubts",
-    "driving_point",
-    "reasons",
-    "needs_look",
-    "bundle_id",
-)
 
 
 def run(config: RunConfig) -> ScoreRecord:
@@ -91,7 +74,7 @@ def run(config: RunConfig) -> ScoreRecord:
         )
         return ScoreRecord(units={})
     trend = [config.score.trend_days] if config.score.trend_days else []
-    rules = content_key(trained.bundles, config.score.days, config.score.reasons, *trend)
+    rules = content_key(trained.bundles, config.score.days, config.score.reasons, VERSION, *trend)
     section = config.score
     if section.facilities or section.day or section.again:
         return _score(config, workspace, trained, ingested, rules)
@@ -130,13 +113,12 @@ def _score(
         log.info("score: %d of %d buckets are as they were", len(chosen) - len(todo), len(chosen))
     if todo:
         _stream(plan, bundles, str(folder), section, todo)
-    last_day = registry.days[1]
-    entries = [] if section.day else publish_latest(config, workspace, folder, last_day)
-    days_left = [row["learning_days_left"] for row in entries if row["status"] == LEARNING]
-    learning = [days for days in days_left if days is not None]
+    turns = fleet_turns(folder)
+    if not section.day:
+        publish_latest(config, workspace, turns, registry.days[1])
     return ScoreRecord(
-        units=dict(Counter(row["status"] for row in entries)),
-        learning_days_left=(min(learning), max(learning)) if learning else None,
+        units={} if section.day else turns.statuses,
+        learning_days_left=None if section.day else turns.learning_days,
         buckets_scored=len(todo),
     )
 
@@ -174,7 +156,7 @@ def _with_peers(
         each=per_facility,
         states=States(str(workspace.root / STATES), stated(plan.recipes)),
     )
-    levels = peer_keys(peers, registry, each=per_facility)
+    levels = peer_keys(peers, buckets)
     keys = {bucket: content_key(rules, key, levels.get(bucket)) for bucket, key in buckets.items()}
     return replace(plan, keys=keys, peers=peers)
 
@@ -234,33 +216,35 @@ def _drop_gone(folder: AnyPath, buckets: set[str]) -> None:
     for path in matching(folder / "_parts", "*.json"):
         if path.stem not in buckets:
             path.unlink(missing_ok=True)
-            (folder / "latest" / f"part-{path.stem}.parquet").unlink(missing_ok=True)
+            newest_file(folder, path.stem).unlink(missing_ok=True)
+            turns_file(folder, path.stem).unlink(missing_ok=True)
 
 
 def publish_latest(
-    config: RunConfig, workspace: Workspace, folder: AnyPath, last_day: int
-) -> list[RankedUnit]:
-    """Join the buckets' newest scores into `latest.parquet`, part after part, and rank all
-    equipment.
+    config: RunConfig, workspace: Workspace, turns: FleetTurns, last_day: int
+) -> None:
+    """Write `latest.parquet` and the ranking; of a fleet that is too large for one table only the
+    first part of the ranking.
     """
-    ranked: list[LatestRow] = []
-    with (
-        replacing(workspace.root / "latest.parquet") as building,
-        pq.ParquetWriter(building, LATEST) as writer,
-    ):
-        for table in _parts(folder):
-            writer.write_table(table)
-            ranked += table.select(RANKED).to_pylist()
-    entries = ranking(ranked, last_day=EPOCH + dt.timedelta(days=last_day))
+    folder, whole = workspace.root / "scores", workspace.root / "latest.parquet"
+    most = config.score.listed
+    if len(turns.table) > most:
+        log.warning(
+            "score: %d pieces of equipment are more than score.listed: the ranking holds the first"
+            " %d, and instead of latest.parquet there are the parts in %s",
+            len(turns.table),
+            most,
+            folder / "latest",
+        )
+        whole.unlink(missing_ok=True)
+        rows = newest_rows(folder, turns.first(most))
+    else:
+        join_newest(folder, whole)
+        rows = newest_rows(folder)
+    entries = ranking(rows, last_day=EPOCH + dt.timedelta(days=last_day))
     names = load_names(workspace.panel)
     write_ranking(entries, workspace.root / "latest_ranking.csv", config.language, names)
     add_newest_scores(workspace, config, entries)
-    return entries
-
-
-def _parts(folder: AnyPath) -> Iterable[pa.Table]:
-    for path in matching(folder / "latest", "part-*.parquet"):
-        yield parquet_dataset([path]).to_table()
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -32,22 +32,38 @@ def peer_groups(registry: Registry) -> dict[KindAndFacility, PeerGroup]:
     A group takes at most 128 units, by a hash of their ids. Where the fleet has fewer than 5 units
     of a kind, there is no group.
     """
-    by_facility: dict[KindAndFacility, list[Unit]] = defaultdict(list)
-    by_kind: dict[str, list[Unit]] = defaultdict(list)
-    for unit, kind in registry.kinds.items():
-        by_facility[kind, unit.facility_id].append(unit)
-        by_kind[kind].append(unit)
-    groups = {}
-    for (kind, facility), units in by_facility.items():
-        if len(units) >= LEAST_PEERS:
+    ids = registry.units.group_by(["kind", "facility_id"]).aggregate([("equipment_id", "list")])
+    by_facility: dict[KindAndFacility, list[str]] = {}
+    sizes: Counter[str] = Counter()
+    columns = [ids[name].to_pylist() for name in ("kind", "facility_id", "equipment_id_list")]
+    for kind, facility, equipment in zip(*columns, strict=True):
+        by_facility[kind, facility] = equipment
+        sizes[kind] += len(equipment)
+    groups: dict[KindAndFacility, PeerGroup] = {}
+    of_fleet: dict[str, PeerGroup] = {}
+    for (kind, facility), equipment in by_facility.items():
+        if len(equipment) >= LEAST_PEERS:
+            units = [Unit(facility, name) for name in equipment]
             groups[kind, facility] = PeerGroup(kind, facility, _sample(units))
-        elif len(by_kind[kind]) >= LEAST_PEERS:
-            groups[kind, facility] = PeerGroup(kind, FLEET, _sample(by_kind[kind]))
+        elif sizes[kind] >= LEAST_PEERS:
+            if kind not in of_fleet:
+                of_fleet[kind] = PeerGroup(kind, FLEET, _sample(_of_kind(by_facility, kind)))
+            groups[kind, facility] = of_fleet[kind]
     return groups
 
 
+def _of_kind(by_facility: Mapping[KindAndFacility, list[str]], kind: str) -> list[Unit]:
+    units = []
+    for (other, facility), equipment in by_facility.items():
+        if other == kind:
+            units += [Unit(facility, name) for name in equipment]
+    return units
+
+
 def _sample(units: Sequence[Unit]) -> tuple[Unit, ...]:
-    chosen = sorted(units, key=lambda unit: name_hash(*unit))[:MOST_PEERS]
+    chosen = units
+    if len(units) > MOST_PEERS:
+        chosen = sorted(units, key=lambda unit: name_hash(*unit))[:MOST_PEERS]
     return tuple(sorted(chosen))
 
 

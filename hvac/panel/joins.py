@@ -15,6 +15,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from hvac.errors import InputError, nearest
 from hvac.panel.grid import Unit
@@ -29,6 +30,12 @@ def units_of(table: pa.Table) -> list[Unit]:
     facility = table["facility_id"].to_pylist()
     equipment = table["equipment_id"].to_pylist()
     return list(map(Unit, facility, equipment))
+
+
+def unit_ids(table: pa.Table) -> pa.Array:
+    """Return one text per row that names its unit: to compare tables without Python objects."""
+    ids = pc.binary_join_element_wise(*(table[name] for name in Unit._fields), "\x1f")
+    return ids.combine_chunks() if isinstance(ids, pa.ChunkedArray) else ids
 
 
 def unit_column(table: pa.Table, name: str) -> dict[Unit, Any]:

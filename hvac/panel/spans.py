@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 from hvac.arrays import Positions
 from hvac.days import EPOCH
 from hvac.panel.grid import Unit
-from hvac.panel.joins import units_of
+from hvac.panel.joins import unit_ids, units_of
 
 APART = 12  # months without a reading that end a stretch
 NAMED = 3
@@ -74,7 +74,7 @@ def with_spans(units: pa.Table, months: pa.Table) -> tuple[pa.Table, list[str]]:
 
 def _with_gaps(units: pa.Table, months: pa.Table) -> Positions:
     """Return the places of the units whose record has a gap of a year or more."""
-    place_N = pc.fill_null(pc.index_in(_ids(months), value_set=_ids(units)), -1).to_numpy()
+    place_N = pc.fill_null(pc.index_in(unit_ids(months), value_set=unit_ids(units)), -1).to_numpy()
     month_N = months["month"].to_numpy().astype("datetime64[M]").astype(np.int64)
     order = np.lexsort((month_N, place_N))
     place_N, month_N = place_N[order], month_N[order]
@@ -82,14 +82,9 @@ def _with_gaps(units: pa.Table, months: pa.Table) -> Positions:
     return np.unique(place_N[1:][gap_N]).astype(np.intp)
 
 
-def _ids(table: pa.Table) -> pa.Array:
-    ids = pc.binary_join_element_wise(*(table[name] for name in Unit._fields), "\x1f")
-    return ids.combine_chunks() if isinstance(ids, pa.ChunkedArray) else ids
-
-
 def _counts(units: pa.Table, months: pa.Table) -> dict[Unit, Counter[dt.date]]:
     """Return the readings of some units by month."""
-    rows = months.filter(pc.is_in(_ids(months), value_set=_ids(units)))
+    rows = months.filter(pc.is_in(unit_ids(months), value_set=unit_ids(units)))
     counts: dict[Unit, Counter[dt.date]] = defaultdict(Counter)
     columns = (rows["month"].to_pylist(), rows["readings"].to_pylist())
     for unit, month, readings in zip(units_of(rows), *columns, strict=True):

@@ -100,7 +100,7 @@ def ranking(latest: Iterable[LatestRow], *, last_day: dt.date) -> list[RankedUni
         _add(entries.setdefault(unit, new), row, behind)
     for entry in entries.values():
         entry["alarms"] = _nested(entry["alarms"])
-    return sorted(entries.values(), key=_turn)
+    return sorted(entries.values(), key=turn)
 
 
 def _add(entry: RankedUnit, row: LatestRow, behind: int) -> None:
@@ -128,7 +128,7 @@ def _add(entry: RankedUnit, row: LatestRow, behind: int) -> None:
         entry["reasons_within"] = horizon
 
 
-def _turn(entry: RankedUnit) -> tuple[float, ...]:
+def turn(entry: RankedUnit) -> tuple[float, ...]:
     """Return by what equipment is ordered: smaller comes first."""
     risks = entry["risks"]
     sure = sure_horizons(entry)

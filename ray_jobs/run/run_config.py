@@ -94,6 +94,9 @@ class ScoreConfig(Config):
     """Whether buckets that have not changed are scored again."""
     reasons: Literal["alarms", "all", "none"] = "alarms"
     """Which equipment gets reasons: with an alarm at any horizon, all, none."""
+    listed: int = Field(default=100_000, ge=1)
+    """Equipment that `latest.parquet` and the ranking hold. Of a larger fleet the ranking holds the
+    first so many, and the newest scores are the parts in `scores/latest`."""
 
 
 class CompareConfig(Config):

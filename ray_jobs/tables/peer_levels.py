@@ -19,7 +19,7 @@ import ray
 from hvac.features import peer_files
 from hvac.features.describe import Recipe
 from hvac.features.peer_files import key_of, level_path, mark_of
-from hvac.features.peer_groups import LEAST_PEERS, peer_groups
+from hvac.features.peer_groups import peer_groups
 from hvac.features.peers import (
     PeerLevel,
     PeerSeries,
@@ -37,6 +37,7 @@ from hvac.state.state_files import read_states
 from hvac.storage import (
     AnyPath,
     content_key,
+    folder_name,
     matching,
     place,
     read_mark,
@@ -87,13 +88,13 @@ def make_peers(
         states: of the units; where they are given, a level moves on by its newest days alone.
     """
     folder = workspace_root / "peers"
-    known = {u: c for u, c in registry.classes.items() if c in recipes}
+    class_of = _classes_of_kinds(registry)
     files, todo = {}, {}
     for place_of, group in peer_groups(registry).items():
-        units = tuple(unit for unit in group.units if unit in known)
-        if len(units) < LEAST_PEERS:
+        units, class_name = group.units, class_of[group.kind]
+        if class_name not in recipes:
             continue
-        recipe = recipes[known[units[0]]]
+        recipe = recipes[class_name]
         names = {bucket_of(unit, each) for unit in units}
         content = sorted((name, buckets[name]) for name in names & buckets.keys())
         key = content_key(content, units, _settings(recipe), VERSION)
@@ -191,16 +192,21 @@ def _moved_on(
     return moved_level(level_from_arrow(read_parquet(path)), parts, recipe)
 
 
+def _classes_of_kinds(registry: Registry) -> dict[str, str]:
+    """Return the class that each kind of equipment is trained with."""
+    pairs = registry.units.group_by(["kind", "class"]).aggregate([])
+    return dict(zip(pairs["kind"].to_pylist(), pairs["class"].to_pylist(), strict=True))
+
+
 def peer_keys(
-    files: Mapping[tuple[str, str], PeerFile], registry: Registry, *, each: int
+    files: Mapping[tuple[str, str], PeerFile], buckets: Collection[str]
 ) -> dict[str, list[str]]:
-    """Return the keys of the levels that the units of each bucket are compared with."""
-    keys: dict[str, set[str]] = defaultdict(set)
-    for unit, kind in registry.kinds.items():
-        file = files.get((kind, unit.facility_id))
-        if file is not None:
-            keys[bucket_of(unit, each)].add(file.key)
-    return {bucket: sorted(bucket_keys) for bucket, bucket_keys in keys.items()}
+    """Return the keys of the levels of each bucket's facility."""
+    of_facility: dict[str, set[str]] = defaultdict(set)
+    for (_, facility), file in files.items():
+        of_facility[folder_name(facility)].add(file.key)
+    keys = {bucket: of_facility[bucket.rpartition(".")[0]] for bucket in buckets}
+    return {bucket: sorted(of_bucket) for bucket, of_bucket in keys.items() if of_bucket}
 
 
 def level_of(file: PeerFile | None) -> PeerLevel | None:

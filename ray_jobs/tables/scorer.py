@@ -26,6 +26,7 @@ from hvac.storage import AnyPath, matching, parquet_dataset, place, write_json, 
 from ray_jobs.run.run_config import ScoreConfig
 from ray_jobs.tables.bucket_states import within_reach
 from ray_jobs.tables.buckets import BucketPlan, fetched
+from ray_jobs.tables.published import write_newest
 from ray_jobs.tables.state_paths import FOLDER as STATES
 from ray_jobs.tables.unit_groups import UnitGroup, record_groups, state_groups
 
@@ -97,7 +98,7 @@ class Scorer:
             (name, "ascending") for name in ("facility_id", "equipment_id", "point_id", "horizon")
         ]
         table = pa.concat_tables(latest).sort_by(order)
-        write_parquet(table, self.folder / "latest" / f"part-{bucket}.parquet")
+        write_newest(table, self.folder, bucket)
         write_json(score_mark(self.folder, bucket), {"key": self.plan.keys[bucket]})
 
     def _groups(self, bucket: str) -> Iterator[UnitGroup]:

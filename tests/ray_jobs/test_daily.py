@@ -229,3 +229,21 @@ def test_interrupted_ingest_leaves_nothing_that_is_read_twice(plant: Plant) -> N
     (plant.workspace / "steps" / "score.json").unlink()
     daily.run(plant.config(score={"days": DAYS, "again": True}))
     assert pq.read_table(plant.workspace / "latest.parquet").equals(before)
+
+
+def test_a_fleet_too_large_for_one_table_has_parts_and_the_first_of_the_ranking(
+    plant: Plant, caplog: pytest.LogCaptureFixture
+) -> None:
+    whole = (plant.workspace / "latest_ranking.csv").read_text(encoding="utf-8-sig").splitlines()
+    told = score.run(plant.config(score={"days": DAYS, "listed": 3, "again": True}))
+    assert "score.listed" in caplog.text
+    assert not (plant.workspace / "latest.parquet").exists()
+    first = (plant.workspace / "latest_ranking.csv").read_text(encoding="utf-8-sig").splitlines()
+    assert first == whole[:4]
+    parts = pads.dataset(plant.workspace / "scores" / "latest").to_table()
+    equipment = set(
+        zip(*(parts[n].to_pylist() for n in ("facility_id", "equipment_id")), strict=True)
+    )
+    assert sum(told.units.values()) == len(equipment) == len(whole) - 1
+    score.run(plant.config(score={"days": DAYS, "again": True}))
+    assert (plant.workspace / "latest.parquet").exists()

@@ -213,8 +213,8 @@ def test_level_that_was_lost_before_its_mark_was_written_is_made_again(place: Pl
 
 def test_keys_of_a_bucket_are_those_of_the_levels_its_units_are_compared_with(place: Place) -> None:
     files = place.make()
-    keys = peer_keys(files, place.registry, each=1)
+    keys = peer_keys(files, place.buckets)
     assert keys == {f"{name}.0000": [files["pump", name].key] for name in "ABC"}
     place.read("B", FLEET, key="read again")
-    changed = peer_keys(place.make(), place.registry, each=1)
+    changed = peer_keys(place.make(), place.buckets)
     assert {name for name, key in keys.items() if changed[name] != key} == {"B.0000", "C.0000"}
