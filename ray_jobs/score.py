@@ -27,7 +27,6 @@ from hvac.panel.names import load_names
 from hvac.panel.registry import Registry
 from hvac.scoring.bundle import Bundle
 from hvac.scoring.worklist import ranking, write_ranking
-from hvac.state.state_files import recipe_key
 from hvac.storage import (
     AnyPath,
     content_key,
@@ -55,7 +54,7 @@ from ray_jobs.tables.published import (
 )
 from ray_jobs.tables.scorer import score_buckets, score_mark
 from ray_jobs.tables.state_paths import FOLDER as STATES
-from ray_jobs.tables.state_paths import state_file, state_key
+from ray_jobs.tables.state_paths import state_file, state_key, state_keys
 
 log = logging.getLogger(__name__)
 VERSION = 2  # raised when the same windows leave other files
@@ -129,8 +128,7 @@ def _bring_up_states(
     """Lay new readings into the states of the buckets that have any, one Ray task each."""
     if not any(within_reach(section, recipe) for recipe in plan.recipes.values()):
         return
-    settings = {name: recipe_key(recipe) for name, recipe in plan.recipes.items()}
-    keys = {bucket: content_key(key, settings) for bucket, key in ingested.buckets.items()}
+    keys = state_keys(ingested.buckets, plan.recipes)
     todo = [bucket for bucket, key in keys.items() if state_key(folder, bucket) != key]
     for path in matching(folder, "*.json"):
         if path.stem not in keys:

@@ -31,7 +31,7 @@ def moved_level(
     if recipe.windows.by == "point":
         return None
     by_limits = recipe.windows.normalise == "limits"
-    series = [one for part in states for one in _series(part, by_limits=by_limits)]
+    series = [one for part in states for one in series_of(part, by_limits=by_limits)]
     level = peer_level(before.points, series)
     starts = [int(day) for part in states for day in _held_from(part)]
     if level is None or (level.ready_C != before.ready_C).any():
@@ -44,7 +44,7 @@ def moved_level(
     return before._replace(median_TC=median_TC)
 
 
-def _series(states: UnitStates, *, by_limits: bool) -> Iterator[PeerSeries]:
+def series_of(states: UnitStates, *, by_limits: bool = False) -> Iterator[PeerSeries]:
     """Yield the normalised newest days of every unit."""
     days = states.value_UCR.shape[2]
     first_U = states.last_day_U - days + 1

@@ -28,6 +28,7 @@ from hvac.features.peers import (
     peer_level,
     peer_series,
 )
+from hvac.json_values import JsonObject
 from hvac.panel.grid import Unit, panels
 from hvac.panel.partitions import bucket_folder, bucket_of
 from hvac.panel.registry import Registry
@@ -136,7 +137,7 @@ def _make_level(
 ) -> None:
     """Write the level of one group, then what it depends on."""
     path = place(file.path)
-    rules = content_key(units, _settings(recipe), VERSION)
+    rules = _rules(units, recipe)
     level = _moved_on(path, rules, units, recipe, each, states) if states else None
     moved = level is not None
     if level is None:
@@ -147,6 +148,29 @@ def _make_level(
         write_parquet(level_to_arrow(level), path)
     key = MOVED + file.key if moved else file.key
     write_json(mark_of(path), {"key": key, "rules": rules, "there": level is not None})
+
+
+def _rules(units: Sequence[Unit], recipe: Recipe) -> str:
+    """Return what a level depends on beside readings."""
+    return content_key(units, _settings(recipe), VERSION)
+
+
+def level_marks(
+    root: AnyPath, registry: Registry, recipes: Mapping[str, Recipe]
+) -> dict[str, tuple[AnyPath, tuple[AnyPath, JsonObject], frozenset[Unit]]]:
+    """Return for every facility with a level of its own the file, its mark, and the units in it.
+
+    The mark says what the level was made of and no more: the next job moves it on.
+    """
+    class_of = _classes_of_kinds(registry)
+    marks = {}
+    for (kind, facility), group in peer_groups(registry).items():
+        if group.facility:
+            path = level_path(root / "peers", kind, facility)
+            rules = _rules(group.units, recipes[class_of[kind]])
+            mark: JsonObject = {"key": "", "rules": rules, "there": True}
+            marks[facility] = path, (mark_of(path), mark), frozenset(group.units)
+    return marks
 
 
 def _settings(recipe: Recipe) -> tuple[object, ...]:
