@@ -86,13 +86,17 @@ class Client:
         answer = self._post(f"/v1/predict?{query.lower()}", {"units": units})
         return cast(list[Prediction], answer["predictions"])
 
-    def push(self, units: Sequence[GivenUnit]) -> Stored:
+    def push(self, units: Sequence[GivenUnit], *, wait: bool = False) -> Stored:
         """Keep readings and events; the equipment is scored again within seconds.
+
+        Args:
+            units: equipment with its readings and events.
+            wait: whether to wait until it is scored: the answer then has its new `predictions`.
 
         Raises:
             ServiceError: it is refused, or there is no answer.
         """
-        return cast(Stored, self._post("/v1/readings", {"units": units}))
+        return cast(Stored, self._post(f"/v1/readings?wait={str(wait).lower()}", {"units": units}))
 
     def forecast(self, unit: GivenUnit, horizons: Sequence[int] | None = None) -> Forecasts:
         """Forecast every point of a piece of equipment so many days ahead (default: the bundle's).

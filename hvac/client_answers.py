@@ -137,14 +137,24 @@ class UnknownPoint(TypedDict):
     readings: int
 
 
+class UnscoredUnit(TypedDict):
+    """Equipment that cannot be scored, and why."""
+
+    facility_id: str
+    equipment_id: str
+    reason: str
+
+
 class Stored(TypedDict):
-    """What a push did."""
+    """What a push did; `predictions` are None where they were not waited for."""
 
     units: int
     readings: int
     events: int
     to_be_scored: int
     unknown_points: list[UnknownPoint]
+    predictions: list[Prediction] | None
+    set_aside: list[UnscoredUnit]
 
 
 class FacilityCounts(TypedDict):

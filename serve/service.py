@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -14,7 +15,8 @@ from hvac.json_values import JsonObject
 from hvac.panel.grid import Unit
 from hvac.scoring.latest_rows import LatestRow, RankedUnit
 from serve import service_metrics
-from serve.bodies.answers import Stored
+from serve.bodies.answer_rows import unit_predictions
+from serve.bodies.answers import Stored, UnscoredUnit
 from serve.bodies.schemas import AskedUnit, PushedUnit
 from serve.graph.asks import Ask
 from serve.graph.rows import ExplainedRow, OutlookRow, Rows
@@ -23,8 +25,10 @@ from serve.keys import ANYONE, Caller
 from serve.memory.store import Store, UnitRow
 from serve.memory.store_tables import EventRow
 from serve.settings import ServeConfig
+from serve.work.alarm_watch import AlarmWatch
 from serve.work.bulk_windows import predict_windows
 from serve.work.bundle_choice import BundleChoice, ListedBundle, Promotion
+from serve.work.claim_scoring import score_claims
 from serve.work.pushed_readings import PushedReadings
 from serve.work.ready_state import ServiceReadiness, ready_state
 from serve.work.request_limits import check_count, within
@@ -40,6 +44,7 @@ from serve.work.trends import TREND_DAYS, Trend, trends
 from serve.work.unit_asks import UnitAsks
 
 T = TypeVar("T")
+LOOK_AGAIN_S = 0.01  # for equipment that another process is scoring
 
 
 class Service:
@@ -52,6 +57,7 @@ class Service:
         self.choice = BundleChoice(config, store, stages)
         self.units = UnitAsks(store, self.choice)
         self.pushed = PushedReadings(self.choice)
+        self.alarm_watch = AlarmWatch(store)
         self.rescoring_fails = False
         self._read_together: Rounds[Sequence[AskedUnit], list[Ask]] = Rounds(
             lambda many: one_by_one(self.asks, many), "asks", most=config.limits.in_flight
@@ -182,9 +188,40 @@ class Service:
 
     # The store
 
-    async def push(self, units: Sequence[PushedUnit], sees: Callable[[str], bool]) -> Stored:
-        """Keep readings and events, so that the equipment is scored again; name unknown points."""
-        return await self.pushed.push(units, sees)
+    async def push(
+        self, units: Sequence[PushedUnit], sees: Callable[[str], bool], *, wait: bool = False
+    ) -> Stored:
+        """Keep readings and events, so that the equipment is scored again; name unknown points.
+
+        With `wait`, return when it is scored, with the new risks. Raise TooSlow where that takes
+        too long: everything is kept all the same.
+        """
+        stored = await self.pushed.push(units, sees)
+        if not wait:
+            return stored
+        pushed = list(dict.fromkeys(unit.unit for unit in units))
+        await self.within(self._scored(pushed))
+        rows: Rows = []
+        aside = []
+        for unit in pushed:
+            rows += await asyncio.to_thread(self.rows, *unit)
+            for reason in (await asyncio.to_thread(self.store.aside, unit)).values():
+                aside.append(UnscoredUnit(**unit._asdict(), reason=reason))
+        more = {
+            "predictions": unit_predictions(rows),
+            "set_aside": aside,
+            "to_be_scored": await asyncio.to_thread(self.store.stale_count, sees),
+        }
+        return stored.model_copy(update=more)
+
+    async def _scored(self, units: Sequence[Unit]) -> None:
+        """Score equipment that waits, and wait for what others have begun to score."""
+        while waiting := await asyncio.to_thread(self.store.waiting, units):
+            claims = await asyncio.to_thread(self.store.claim_units, waiting)
+            if claims:
+                await score_claims(self, claims)
+            else:
+                await asyncio.sleep(LOOK_AGAIN_S)
 
     def facilities(self, sees: Callable[[str], bool]) -> list[FacilitySummary]:
         """List facilities with their equipment, how much of it is in alarm, and the newest day."""

@@ -228,6 +228,14 @@ class UnknownPoint(BaseModel):
     readings: int = Field(description="number of its readings in this push")
 
 
+class UnscoredUnit(BaseModel):
+    """Equipment that cannot be scored, and why."""
+
+    facility_id: str = Field(description=FACILITY)
+    equipment_id: str = Field(description=EQUIPMENT)
+    reason: str = Field(description="one sentence")
+
+
 class Stored(BaseModel):
     """What a push did."""
 
@@ -240,6 +248,31 @@ class Stored(BaseModel):
     unknown_points: list[UnknownPoint] = Field(
         default=[],
         description="points that no bundle of the class looks at: check how they are spelt",
+    )
+
+    predictions: list[UnitPrediction] | None = Field(
+        default=None, description="the new risks, with wait=true; null: they were not waited for"
+    )
+    set_aside: list[UnscoredUnit] = Field(
+        default=[], description="with wait=true: equipment that cannot be scored, and why"
+    )
+
+
+class AlarmEvent(BaseModel):
+    """One event of the stream: an alarm that is there, has begun, or has ended."""
+
+    facility_id: str = Field(description=FACILITY)
+    equipment_id: str = Field(description=EQUIPMENT)
+    point_id: str | None = Field(description="the point, where points are scored alone")
+    days: int = Field(description="horizon in days")
+    change: Literal["present", "began", "ended"] = Field(
+        description="present: it was there when you began to listen"
+    )
+    end_date: dt.date = Field(description="last of the days that the risk was made from")
+    risk: float | None = Field(description="probability (0 to 1) that an anomaly begins")
+    threshold: float = Field(description="probability (0 to 1) from which a risk is an alarm")
+    needs_look: bool | None = Field(
+        description="true: not sure enough to be told as an alarm; null: not known"
     )
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, FastAPI, Query, Request, Response
 from fastapi import Path as InPath
-from fastapi.responses import PlainTextResponse
+from fastapi.responses import PlainTextResponse, StreamingResponse
 
 from hvac.panel.grid import Unit
 from hvac.panel.names import load_names
@@ -15,7 +15,7 @@ from hvac.scoring.worklist import ranking_csv
 from serve import service_metrics
 from serve.bodies import unfold
 from serve.bodies.answer_rows import unit_predictions
-from serve.bodies.answers import Forecasts, Predictions, Problem, Stored
+from serve.bodies.answers import AlarmEvent, Forecasts, Predictions, Problem, Stored
 from serve.bodies.bulk import ARROW, PARQUET, check_kind
 from serve.bodies.looks import (
     EquipmentAnswer,
@@ -29,6 +29,7 @@ from serve.bodies.looks import (
 )
 from serve.bodies.schemas import ForecastBody, PredictBody, PromoteBody, PushBody
 from serve.http import api_page, pages
+from serve.http.alarm_events import events
 from serve.http.api_answers import (
     csv_response,
     daily_forecast,
@@ -75,6 +76,10 @@ Explain = Annotated[
 Detail = Annotated[
     bool, Query(description="add which aspects and weeks of a point count; includes explain")
 ]
+
+
+Wait = Annotated[bool, Query(description="answer when the equipment is scored, with its new risks")]
+EVENTS = "text/event-stream"
 
 
 BULK_BODY = {
@@ -170,12 +175,12 @@ def _predicting(service: Service, door: Door) -> APIRouter:
         )
 
     @routes.post("/readings", response_model=Stored, status_code=202)
-    async def readings(body: PushBody, caller: Caller = push) -> Stored:
+    async def readings(body: PushBody, caller: Caller = push, wait: Wait = False) -> Stored:
         """Keep readings and events. Sending them twice is the same as once; the equipment is scored
-        again at once.
+        again at once, and `wait=true` answers with the new risks.
         """
         door.check(caller, *(unit.facility_id for unit in body.units))
-        return await service.push(body.units, caller.sees)
+        return await service.push(body.units, caller.sees, wait=wait)
 
     return routes
 
@@ -188,6 +193,18 @@ def _looking(service: Service, door: Door) -> APIRouter:
     async def facilities(caller: Caller = read) -> dict[str, list[FacilitySummary]]:
         """List every facility with its equipment in alarm."""
         return {"facilities": await asyncio.to_thread(service.facilities, caller.sees)}
+
+    @routes.get(
+        "/stream",
+        response_class=StreamingResponse,
+        responses={200: {"content": {EVENTS: {"schema": AlarmEvent.model_json_schema()}}}},
+    )
+    async def alarms(caller: Caller = read) -> StreamingResponse:
+        """Tell alarms as they change, as server-sent events: first those that are there, then each
+        that begins or ends. The stream ends after some minutes: ask again, as browsers do.
+        """
+        changes = service.alarm_watch.changes(caller.sees)
+        return StreamingResponse(events(changes), media_type=EVENTS)
 
     @routes.get("/names", response_model=NamesAnswer)
     async def names(request: Request, caller: Caller = read) -> NamesAnswer:

@@ -20,6 +20,7 @@ from serve.settings import Limits, ServeConfig
 
 ALIVE = "/healthz"
 BULK = "/v1/predict/bulk"
+STREAM = "/v1/stream"
 AT_ONCE = 4096  # bodies of all callers that may be on their way
 AT_ONCE_EACH = 1024  # bodies of one caller that may be on their way
 BODIES = 6  # times the largest body that the bodies of all callers may hold
@@ -88,6 +89,9 @@ class Guard:
             self._check_free()
             receive = await self.bodies.read(receive, limit, caller.name if caller else "")
             self._check_free()
+        if scope["path"] == STREAM:  # it stays open, and works on nothing
+            await self.app(scope, receive, answer)
+            return
         self.in_flight += 1
         service_metrics.IN_FLIGHT.set(self.in_flight)
         try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -43,6 +43,7 @@ OLDEST = (
     .order_by(WAITING.c.since)
     .with_for_update(skip_locked=True)  # PostgreSQL; SQLite has one writer at a time
 )
+ONE = select(WAITING.c.version).where(of_unit(WAITING))
 COUNT = select(func.count()).select_from(WAITING)
 COUNTS = select(WAITING.c.facility_id, func.count()).group_by(WAITING.c.facility_id)
 
@@ -67,6 +68,33 @@ class ClaimStore(StorePart):
             claims = [(Unit(row[0], row[1]), int(row[2])) for row in rows]
             _lease(connection, claims, now)
         return claims
+
+    def claim_units(self, units: Collection[Unit]) -> list[Claim]:
+        """Return those of some equipment that wait and that nobody holds, with their versions.
+
+        For a minute nobody else is given it.
+
+        Raises:
+            StoreError: the database cannot be reached or written.
+        """
+        now = time.time()
+        with self._database.write() as connection:
+            gone = [holder for holder in connection.scalars(HOLDERS) if is_gone(holder)]
+            waiting = OLDEST.where(_is_free(now, gone), of_unit(WAITING))
+            claims = []
+            for unit in sorted(units):
+                for row in connection.execute(waiting, unit_values(unit)).all():
+                    claims.append((Unit(row[0], row[1]), int(row[2])))
+            _lease(connection, claims, now)
+        return claims
+
+    def waiting(self, units: Collection[Unit]) -> list[Unit]:
+        """Return those of some equipment that still wait to be scored again.
+
+        Raises:
+            StoreError: the database cannot be reached or read.
+        """
+        return [unit for unit in units if self._database.rows(ONE, unit_values(unit))]
 
     def renew(self, claims: Sequence[Claim]) -> None:
         """Hold claims for another minute.

@@ -33,6 +33,7 @@ NOT_ASIDE = delete(SET_ASIDE).where(of_unit(SET_ASIDE))
 ASIDE = select(SET_ASIDE).order_by(SET_ASIDE.c.facility_id, SET_ASIDE.c.equipment_id)
 ASIDE_UNIT = select(SET_ASIDE).where(of_unit(SET_ASIDE))
 BODIES = select(PREDICTIONS.c.body).order_by(*PREDICTIONS.primary_key)
+ALARMS = select(*PREDICTIONS.primary_key, PREDICTIONS.c.body).where(PREDICTIONS.c.alarm == 1)
 _PAST = HISTORY.columns
 RECENT = select(
     HISTORY.c.facility_id,
@@ -66,6 +67,15 @@ class PastRisk(NamedTuple):
     horizon: int
     risk: float | None
     alarm: bool
+
+
+class AlarmKey(NamedTuple):
+    """An alarm within a horizon of days; `point_id` is empty where equipment is scored whole."""
+
+    facility_id: str
+    equipment_id: str
+    point_id: str
+    horizon: int
 
 
 class PredictionStore(StorePart):
@@ -161,6 +171,14 @@ class PredictionStore(StorePart):
         if equipment_id is not None:
             statement = statement.where(PREDICTIONS.c.equipment_id == equipment_id)
         return [json.loads(row[0]) for row in self._database.rows(statement)]
+
+    def alarms(self) -> dict[AlarmKey, str]:
+        """Return the newest predictions that alarm, as JSON; withheld ones are among them.
+
+        Raises:
+            StoreError: the database cannot be reached or read.
+        """
+        return {AlarmKey(*row[:4]): row[4] for row in self._database.rows(ALARMS)}
 
     def recent(
         self, since_day: int, facility_id: str | None = None, equipment_id: str | None = None
