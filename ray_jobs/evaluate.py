@@ -121,8 +121,7 @@ def _evaluate(config: RunConfig, workspace: Workspace, trained: TrainRecord) -> 
     write_cards(workspace.root / "cards", content, bundles, config)
     draw_figures(workspace.figures, content, panels, config)
     write_workspace_report(workspace, config, content)
-    files = [str(workspace.root / name) for name in FILES]
-    return EvaluateRecord(headline=_headline(metrics), files=files)
+    return EvaluateRecord(headline=_headline(metrics), files=list(FILES))
 
 
 def _command(argv: list[str]) -> list[str]:
