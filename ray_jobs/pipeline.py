@@ -35,13 +35,15 @@ def run_summary(workspace: Workspace) -> str:
     """Return what a run read, left out and found, as text for a terminal."""
     root = workspace.root
     scored = workspace.record(ScoreRecord) if workspace.has_finished("score") else None
+    metrics = json.loads((root / "metrics.json").read_text(encoding="utf-8"))
     return closing_summary(
-        json.loads((root / "metrics.json").read_text(encoding="utf-8")),
+        metrics,
         warnings=workspace.record(IngestRecord).warnings,
         units_by_status=scored.units if scored else {},
         learning_days_left=scored.learning_days_left if scored else None,
         files=sorted(map(str, root.glob("[!.]*.*"))),
         report=str(root / "report.html"),
+        language=str(metrics["run"]["language"]),
     )
 
 

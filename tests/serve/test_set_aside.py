@@ -140,6 +140,8 @@ def test_page_and_api_of_a_unit_set_aside_say_why_in_both_languages(tmp_path: Pa
     assert "cannot be scored" in english
     assert "no bundle scores" in english
     assert "判定できません" in japanese
+    assert "を判定するモデルがありません" in japanese
+    assert "no bundle scores" not in japanese
 
 
 def test_unit_set_aside_is_tried_again_when_its_record_changes_or_a_bundle_is_promoted(
