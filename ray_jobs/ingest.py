@@ -75,7 +75,13 @@ MIN_BUCKETS = 8
 LOOKED_AT = 8
 FIRST_ROWS = 100_000
 LAYOUT = "layout.json"
-PATHS = ("readings", "events", "equipment", "names")  # no part of any key: only what lies there
+PATHS = (
+    "readings",
+    "events",
+    "equipment",
+    "names",
+    "building_model",
+)  # no part of any key: only what lies there
 UNITS = 5  # raised when the same files give other tables (5: which events are still open)
 
 
@@ -87,8 +93,8 @@ def run(config: RunConfig) -> IngestRecord:
     files = source_files(source)
     stamps = {path: file_stamp(path) for path in files}
     others = [
-        small_table_keys(given, f"source.{name}")
-        for name, given in (("events", source.events), ("equipment", source.equipment))
+        small_table_keys(getattr(source, name), f"source.{name}")
+        for name in ("events", "equipment", "building_model")
     ]
     names = read_names(source)  # no part of the key: to call a thing otherwise trains nothing anew
     key = content_key(
@@ -136,7 +142,10 @@ def _ingest(
     if not (panel / LAYOUT).exists():
         remove_tree(panel)  # of an earlier version, or begun and left
     per_facility = _buckets_each(config, source, list(stamps), panel)
-    rules = source.model_dump(mode="json", exclude=set(PATHS))
+    rules = [
+        source.model_dump(mode="json", exclude=set(PATHS)),
+        small_table_keys(source.building_model, "source.building_model"),
+    ]
     keys = {
         content_key(rules, per_facility, file_key, UNITS): path
         for path, file_key in file_keys(stamps, source).items()

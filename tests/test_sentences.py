@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from hvac.readings import building_model
 from hvac.sentences import Template, _pattern, translated
 
 ROOT = Path(__file__).parents[1]
@@ -17,7 +18,8 @@ SHOWN = (
     *(f"hvac/readings/{name}.py" for name in (
         "date_notations", "date_survey", "encodings", "file_notes", "files", "formats", "gate",
         "headers", "local_days", "names_table", "notation", "notation_notes", "number_survey",
-        "predecessor_csv", "raw_columns", "rejects", "small_tables", "table_paths", "wide_tables",
+        "predecessor_csv", "building_model", "haystack_model", "brick_model", "model_files",
+        "raw_columns", "rejects", "small_tables", "table_paths", "wide_tables",
     )),
     *(f"hvac/panel/{name}.py" for name in (
         "joins", "registering", "shared_files", "spans", "splits", "unit_parts",
@@ -45,9 +47,15 @@ PARTS = (
         "taken as still open",
     ),
     *("were taken for one", "another row tells too", "stand in several files and were joined"),
-    *("pattern does not match were left out", "their day is the one written"),
+    *("does not match were left out", "their day is the one written"),
     *("was read with a decimal comma", "stood still for 14", "jumped alone", "read as cp932:"),
-    *("read as utf-8", "separated by", "columns that source.wide.pattern", "\\1 \\2"),
+    *(
+        "a Haystack grid in {X}",
+        "read as utf-8",
+        "separated by",
+        "columns that source.wide.pattern",
+        "\\1 \\2",
+    ),
     # its parts are tried below
     *(
         "expected a column {X}, found columns",
@@ -60,16 +68,18 @@ PARTS = (
 
 def sentences_of(file: str) -> Iterator[tuple[int, str]]:
     """Line and text of every sentence in a module's code, values as {X}."""
-    tree = ast.parse((ROOT / file).read_text(encoding="utf-8"))
+    code = (ROOT / file).read_text(encoding="utf-8")
+    tree = ast.parse(code)
     inner = {
         id(part)
         for node in ast.walk(tree)
         for part in ([*node.values] if isinstance(node, ast.JoinedStr) else [])
     }
+    constants = {"SETTING": building_model.SETTING} if "building_model" in code else {}
     docs = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
     for node in ast.walk(tree):
         if isinstance(node, ast.JoinedStr):
-            parts = [str(p.value) if isinstance(p, ast.Constant) else "{X}" for p in node.values]
+            parts = [_shown(part, constants) for part in node.values]
             text = "".join(parts)
         elif isinstance(node, ast.Constant) and isinstance(node.value, str):
             if id(node) in inner or id(node) in docs:
@@ -79,6 +89,14 @@ def sentences_of(file: str) -> Iterator[tuple[int, str]]:
             continue
         if len(re.findall(r"[a-z]{2,}", text)) >= 4 and " " in text.strip():
             yield node.lineno, text
+
+
+def _shown(part: ast.expr, constants: dict[str, str]) -> str:
+    """A part of an f-string: as it is, a constant's text, or {X} for any other value."""
+    if isinstance(part, ast.Constant):
+        return str(part.value)
+    name = ast.unparse(part.value) if isinstance(part, ast.FormattedValue) else ""
+    return constants.get(name, "{X}")
 
 
 WORDED = [
