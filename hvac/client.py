@@ -86,13 +86,19 @@ class Client:
         answer = self._post(f"/v1/predict?{query.lower()}", {"units": units})
         return cast(list[Prediction], answer["predictions"])
 
-    def push(self, units: Sequence[GivenUnit]) -> Stored:
+    def push(self, units: Sequence[GivenUnit], *, only_known_points: bool = False) -> Stored:
         """Keep readings and events; the equipment is scored again within seconds.
+
+        Args:
+            units: the equipment, each with new or corrected readings and events.
+            only_known_points: whether all is refused where a point is none that a bundle looks at;
+                else such readings are kept, and the answer names them.
 
         Raises:
             ServiceError: it is refused, or there is no answer.
         """
-        return cast(Stored, self._post("/v1/readings", {"units": units}))
+        more = {"only_known_points": True} if only_known_points else {}
+        return cast(Stored, self._post("/v1/readings", {"units": units, **more}))
 
     def forecast(self, unit: GivenUnit, horizons: Sequence[int] | None = None) -> Forecasts:
         """Forecast every point of a piece of equipment so many days ahead (default: the bundle's).

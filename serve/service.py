@@ -182,9 +182,18 @@ class Service:
 
     # The store
 
-    async def push(self, units: Sequence[PushedUnit], sees: Callable[[str], bool]) -> Stored:
-        """Keep readings and events, so that the equipment is scored again; name unknown points."""
-        return await self.pushed.push(units, sees)
+    async def push(
+        self,
+        units: Sequence[PushedUnit],
+        sees: Callable[[str], bool],
+        *,
+        only_known_points: bool = False,
+    ) -> Stored:
+        """Keep readings and events, so that the equipment is scored again; name unknown points.
+
+        Raise Refused for them where only known ones are to be kept.
+        """
+        return await self.pushed.push(units, sees, only_known_points=only_known_points)
 
     def facilities(self, sees: Callable[[str], bool]) -> list[FacilitySummary]:
         """List facilities with their equipment, how much of it is in alarm, and the newest day."""

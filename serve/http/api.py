@@ -175,7 +175,7 @@ def _predicting(service: Service, door: Door) -> APIRouter:
         again at once.
         """
         door.check(caller, *(unit.facility_id for unit in body.units))
-        return await service.push(body.units, caller.sees)
+        return await service.push(body.units, caller.sees, only_known_points=body.only_known_points)
 
     return routes
 

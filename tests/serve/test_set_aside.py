@@ -385,7 +385,13 @@ def test_pushed_readings_of_a_unit_set_aside_are_still_shown(tmp_path: Path) -> 
     with client_of(service) as client:
         told = client.post("/v1/readings", json={"units": [{**body, "readings": readings}]})
         assert told.json()["unknown_points"] == [
-            {"facility_id": "F1", "equipment_id": "odd", "point_id": "q", "readings": 3}
+            {
+                "facility_id": "F1",
+                "equipment_id": "odd",
+                "point_id": "q",
+                "readings": 3,
+                "nearest": None,
+            }
         ]
         scored(service)
         assert len(client.get("/v1/equipment/F1/odd").json()["readings"]) == 3
