@@ -53,6 +53,8 @@ def test_workspace_that_was_moved_is_finished_and_needs_no_ray(moved: Path) -> N
     assert ended.returncode == 0, ended.stderr
     for step in ("simulate", "ingest", "featurize", "train", "evaluate", "score"):
         assert f"{step}: already done, skipped" in ended.stderr
+    result = json.loads(ended.stdout.splitlines()[-1].removeprefix("RESULT "))
+    assert set(result["result"]["seconds"].values()) == {0.0}
     assert before == {file: file.stat().st_mtime_ns for file in moved.rglob("*.parquet")}
     assert time.monotonic() - started < SECONDS
 
