@@ -33,17 +33,27 @@ def read_names(source: SourceConfig) -> pa.Table:
     """
     files = table_files(source.names, "source.names")
     tables = [_names_of(file, source) for file in files]
-    return pa.concat_tables([NAMES.empty_table(), _names_of_model(source), *tables])
+    table = pa.concat_tables([NAMES.empty_table(), *tables])
+    if source.building_model is None:
+        return table
+    return _laid_over(_names_of_model(source.building_model), table)
 
 
-def _names_of_model(source: SourceConfig) -> pa.Table:
-    """Return the names and units of measure that the building model has; those of a table go over
-    them.
-    """
+def _laid_over(model: pa.Table, table: pa.Table) -> pa.Table:
+    """Return the rows of both; what a row of the table leaves empty is the model's."""
+    rows: dict[tuple[str, str, str], dict[str, str]] = {}
+    for row in [*model.to_pylist(), *table.to_pylist()]:
+        key = (row["of"], row["id"], row["facility_id"] or "")
+        told = {name: text for name, text in row.items() if text}
+        rows[key] = {**rows.get((*key[:2], ""), {}), **rows.get(key, {}), **told}
+    return pa.Table.from_pylist(list(rows.values()), schema=NAMES)
+
+
+def _names_of_model(path: str) -> pa.Table:
+    """Return the names and units of measure that a building model has."""
     rows: dict[tuple[str, str, str], dict[str, str]] = {}
     units: dict[str, set[str]] = defaultdict(set)
-    model = read_building_model(source.building_model) if source.building_model else None
-    for point, point_id in model.points if model else ():
+    for point, point_id in read_building_model(path).points:
         units[point_id].add(point.unit)
         _add_name(rows, ("facility", point.facility.id, ""), point.facility.name)
         _add_name(rows, ("equipment", point.equipment.id, ""), point.equipment.name)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from hvac.errors import ConfigError, InputError
-from hvac.panel.names import names_of
+from hvac.panel.names import Name, names_of
 from hvac.panel.record import read_record
 from hvac.readings import brick_model, haystack_model
 from hvac.readings.gate import read_readings
@@ -96,11 +96,13 @@ def test_facility_of_the_settings_goes_before_the_models(tmp_path: Path) -> None
 
 
 def test_table_of_names_goes_before_the_models(tmp_path: Path) -> None:
-    (tmp_path / "names.csv").write_text("of,id,en\nequipment,ahu-1,roof unit\n", encoding="utf-8")
+    rows = f"equipment,ahu-1,roof unit\npoint,{SUPPLY},supply air\n"
+    (tmp_path / "names.csv").write_text(f"of,id,en\n{rows}", encoding="utf-8")
     source = source_of(tmp_path, GRID, "csv", "AHU 1 SAT", names=str(tmp_path / "names.csv"))
     names = names_of(read_names(source))
     assert names.shown("equipment", "ahu-1", "en") == "roof unit"
     assert names.shown("equipment", "ahu-2", "en") == "AHU 2"
+    assert names.name("point", SUPPLY) == Name("supply air", unit="°C")
 
 
 JSON_4 = """{"_kind": "grid", "meta": {"ver": "3.0"}, "cols": [{"name": "id"}], "rows": [
