@@ -86,17 +86,23 @@ class Client:
         answer = self._post(f"/v1/predict?{query.lower()}", {"units": units})
         return cast(list[Prediction], answer["predictions"])
 
-    def push(self, units: Sequence[GivenUnit], *, wait: bool = False) -> Stored:
+    def push(
+        self, units: Sequence[GivenUnit], *, only_known_points: bool = False, wait: bool = False
+    ) -> Stored:
         """Keep readings and events; the equipment is scored again within seconds.
 
         Args:
-            units: equipment with its readings and events.
+            units: the equipment, each with new or corrected readings and events.
+            only_known_points: whether all is refused where a point is none that a bundle looks at;
+                else such readings are kept, and the answer names them.
             wait: whether to wait until it is scored: the answer then has its new `predictions`.
 
         Raises:
             ServiceError: it is refused, or there is no answer.
         """
-        return cast(Stored, self._post(f"/v1/readings?wait={str(wait).lower()}", {"units": units}))
+        more = {"only_known_points": True} if only_known_points else {}
+        path = "/v1/readings?wait=true" if wait else "/v1/readings"
+        return cast(Stored, self._post(path, {"units": units, **more}))
 
     def forecast(self, unit: GivenUnit, horizons: Sequence[int] | None = None) -> Forecasts:
         """Forecast every point of a piece of equipment so many days ahead (default: the bundle's).

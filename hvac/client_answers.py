@@ -129,12 +129,13 @@ class Prediction(_Class):
 
 
 class UnknownPoint(TypedDict):
-    """A point that no bundle looks at."""
+    """A point that no bundle looks at; `nearest` is the one that it may be."""
 
     facility_id: str
     equipment_id: str
     point_id: str
     readings: int
+    nearest: str | None
 
 
 class UnscoredUnit(TypedDict):

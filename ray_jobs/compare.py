@@ -100,7 +100,7 @@ def _compare(config: RunConfig, workspace: Workspace) -> CompareRecord:
     folder = leaderboard_folder(workspace, section.name)
     named: NamedLeaderboard = {"name": section.name, "table": table, **board}
     write_leaderboard(config, section, named, folder)
-    return CompareRecord(champion=board["champion"], folder=str(folder), **fitted.fits)
+    return CompareRecord(champion=board["champion"], folder=f"compare/{folder.name}", **fitted.fits)
 
 
 def fit_models(config: RunConfig) -> FittedModels:

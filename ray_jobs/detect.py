@@ -38,7 +38,8 @@ def run(config: DetectConfig) -> DetectionRecord:
     workspace = workspace_of(config)
     series = _make_series(config, workspace)
     trained = _train(config, workspace, series)
-    key = content_key(trained.key, trained.sha256, config.model_dump(mode="json"))
+    settings = config.model_dump(mode="json", exclude={"workspace", "ray"})
+    key = content_key(trained.key, trained.sha256, settings)
 
     def work() -> DetectionRecord:
         loaded = _load_series(workspace)

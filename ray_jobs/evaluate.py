@@ -22,6 +22,7 @@ from hvac.features.describe import Recipe
 from hvac.json_values import JsonObject, as_json
 from hvac.models.families import config_of
 from hvac.models.family import FamilyConfig
+from hvac.panel.names import load_names
 from hvac.report.example_windows import choose_examples
 from hvac.storage import content_key, write_json
 from ray_jobs.assess.bundle_facts import bundle_facts
@@ -118,11 +119,11 @@ def _evaluate(config: RunConfig, workspace: Workspace, trained: TrainRecord) -> 
     }
     write_json(workspace.root / "metrics.json", content)
     write_summary(workspace.root / "metrics_summary.csv", windows, metrics, default)
-    write_cards(workspace.root / "cards", content, bundles, config)
-    draw_figures(workspace.figures, content, panels, config)
+    names = load_names(workspace.panel)
+    write_cards(workspace.root / "cards", content, bundles, config, names)
+    draw_figures(workspace.figures, content, panels, config, names)
     write_workspace_report(workspace, config, content)
-    files = [str(workspace.root / name) for name in FILES]
-    return EvaluateRecord(headline=_headline(metrics), files=files)
+    return EvaluateRecord(headline=_headline(metrics), files=list(FILES))
 
 
 def _command(argv: list[str]) -> list[str]:

@@ -76,7 +76,7 @@ def _leave_out(config: RunConfig, workspace: Workspace) -> FacilitiesRecord:
     file = workspace.root / FACILITIES
     write_json(file, as_json(board))
     log.info("facilities: %d facilities left out in turn: %s", len(folds), file)
-    return FacilitiesRecord(facilities=len(folds), files=[str(file)])
+    return FacilitiesRecord(facilities=len(folds), files=[file.name])
 
 
 def _models(config: RunConfig) -> dict[str, FamilyConfig]:

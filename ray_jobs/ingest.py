@@ -31,6 +31,7 @@ from hvac.panel.registry import Registry
 from hvac.panel.series_table import absent_days
 from hvac.panel.shared_files import may_share, notes_on_shared, require_apart, shared_machines
 from hvac.readings.accepted import id_text
+from hvac.readings.file_keys import file_keys, small_table_keys
 from hvac.readings.file_notes import NAMED_FILES, notes_on_passed_over, notes_on_rejects
 from hvac.readings.files import open_table
 from hvac.readings.formats import read_raw
@@ -42,7 +43,7 @@ from hvac.readings.gate import (
 )
 from hvac.readings.names_table import read_names
 from hvac.readings.notation_notes import SENTENCES, notes_on_counts, notes_on_files
-from hvac.readings.table_paths import file_stamp, table_files
+from hvac.readings.table_paths import file_stamp
 from hvac.readings.text_values import Column
 from hvac.simulate.fleet import simulate_facilities
 from hvac.simulate.fleet_files import write_canonical
@@ -75,6 +76,13 @@ MIN_BUCKETS = 8
 LOOKED_AT = 8
 FIRST_ROWS = 100_000
 LAYOUT = "layout.json"
+PATHS = (
+    "readings",
+    "events",
+    "equipment",
+    "names",
+    "building_model",
+)  # no part of any key: only what lies there
 UNITS = 5  # raised when the same files give other tables (5: which events are still open)
 
 
@@ -85,14 +93,14 @@ def run(config: RunConfig) -> IngestRecord:
     assert source is not None, "a run has a source or simulates one"
     files = source_files(source)
     stamps = {path: file_stamp(path) for path in files}
-    others: list[str] = []
-    for name, given in (("events", source.events), ("equipment", source.equipment)):
-        others += map(file_stamp, table_files(given, f"source.{name}"))
+    others = [
+        small_table_keys(getattr(source, name), f"source.{name}")
+        for name in ("events", "equipment", "building_model")
+    ]
     names = read_names(source)  # no part of the key: to call a thing otherwise trains nothing anew
-    settings = source.model_dump(mode="json", exclude={"names"})
     key = content_key(
-        settings,
-        stamps,
+        source.model_dump(mode="json", exclude=set(PATHS)),
+        list(file_keys(stamps, source).values()),
         others,
         config.windows.min_point_share,
         config.windows.classes,
@@ -115,7 +123,7 @@ def _simulated(config: RunConfig, workspace: Workspace) -> SourceConfig:
     def work() -> SimulateRecord:
         remove_tree(folder)
         write_canonical(simulate_facilities(fleet.dated()), folder)
-        return SimulateRecord(folder=str(folder))
+        return SimulateRecord(folder=folder.name)
 
     run_step(workspace, SimulateRecord, content_key(fleet.model_dump(mode="json")), work)
     events, equipment = (str(folder / f"{name}.parquet") for name in ("events", "equipment"))
@@ -135,9 +143,13 @@ def _ingest(
     if not (panel / LAYOUT).exists():
         remove_tree(panel)  # of an earlier version, or begun and left
     per_facility = _buckets_each(config, source, list(stamps), panel)
-    rules = source.model_dump(mode="json", exclude={"readings", "events", "equipment", "names"})
+    rules = [
+        source.model_dump(mode="json", exclude=set(PATHS)),
+        small_table_keys(source.building_model, "source.building_model"),
+    ]
     keys = {
-        content_key(rules, per_facility, path, stamp, UNITS): path for path, stamp in stamps.items()
+        content_key(rules, per_facility, file_key, UNITS): path
+        for path, file_key in file_keys(stamps, source).items()
     }
     there = drop_other_files(panel, keys)
     todo = {key: path for key, path in keys.items() if key not in there}

@@ -19,7 +19,7 @@ from ray_jobs.run.workspace import Workspace, workspace_of
 
 
 def run(config: RunConfig) -> dict[str, dict[str, float]]:
-    """Run every step and print the closing summary; returns the seconds each step took."""
+    """Run every step and print the closing summary; returns the seconds each step took now."""
     records = {
         "ingest": ingest.run(config),
         "featurize": featurize.run(config),
@@ -28,20 +28,23 @@ def run(config: RunConfig) -> dict[str, dict[str, float]]:
         "score": score.run(config),
     }
     sys.stdout.write(run_summary(workspace_of(config)) + "\n")
-    return {"seconds": {name: record.seconds for name, record in records.items()}}
+    took = {name: 0.0 if record.skipped else record.seconds for name, record in records.items()}
+    return {"seconds": took}
 
 
 def run_summary(workspace: Workspace) -> str:
     """Return what a run read, left out and found, as text for a terminal."""
     root = workspace.root
     scored = workspace.record(ScoreRecord) if workspace.has_finished("score") else None
+    metrics = json.loads((root / "metrics.json").read_text(encoding="utf-8"))
     return closing_summary(
-        json.loads((root / "metrics.json").read_text(encoding="utf-8")),
+        metrics,
         warnings=workspace.record(IngestRecord).warnings,
         units_by_status=scored.units if scored else {},
         learning_days_left=scored.learning_days_left if scored else None,
         files=sorted(map(str, root.glob("[!.]*.*"))),
         report=str(root / "report.html"),
+        language=str(metrics["run"]["language"]),
     )
 
 

@@ -161,7 +161,7 @@ def _rotate(config: RunConfig, turns: Turns) -> RotateRecord:
     folder = leaderboard_folder(workspace_of(config), section.name)
     write_json(folder / "rotation.json", as_json(board))
     fits = {name: sum(models.fits[name] for models in every) for name in every[0].fits}
-    return RotateRecord(folder=str(folder), **fits)
+    return RotateRecord(folder=f"compare/{folder.name}", **fits)
 
 
 def _mean_candidates(every: list[FittedModels]) -> list[ComparedModel]:

@@ -40,6 +40,7 @@ from ray_jobs.run.command import main
 from ray_jobs.run.progress import counted, finished
 from ray_jobs.run.records import IngestRecord, ScoreRecord, TrainRecord
 from ray_jobs.run.run_config import RunConfig, ScoreConfig
+from ray_jobs.run.runtime import require_ray
 from ray_jobs.run.workspace import Workspace, run_step, workspace_of
 from ray_jobs.tables.bucket_states import bring_up_to_date, stated, within_reach
 from ray_jobs.tables.buckets import BucketPlan, make_plan
@@ -76,6 +77,7 @@ def run(config: RunConfig) -> ScoreRecord:
     rules = content_key(trained.bundles, config.score.days, config.score.reasons, VERSION, *trend)
     section = config.score
     if section.facilities or section.day or section.again:
+        require_ray()
         return _score(config, workspace, trained, ingested, rules)
     names = workspace.panel / NAMES_FILE
     named = [file_sha256(names)] if names.exists() else []

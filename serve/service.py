@@ -189,14 +189,21 @@ class Service:
     # The store
 
     async def push(
-        self, units: Sequence[PushedUnit], sees: Callable[[str], bool], *, wait: bool = False
+        self,
+        units: Sequence[PushedUnit],
+        sees: Callable[[str], bool],
+        *,
+        only_known_points: bool = False,
+        wait: bool = False,
     ) -> Stored:
         """Keep readings and events, so that the equipment is scored again; name unknown points.
+
+        Raise Refused for them where only known ones are to be kept.
 
         With `wait`, return when it is scored, with the new risks. Raise TooSlow where that takes
         too long: everything is kept all the same.
         """
-        stored = await self.pushed.push(units, sees)
+        stored = await self.pushed.push(units, sees, only_known_points=only_known_points)
         if not wait:
             return stored
         pushed = list(dict.fromkeys(unit.unit for unit in units))

@@ -55,6 +55,12 @@ ALARMS = Counter(
 READINGS = Counter(
     "hvac_readings", "Readings stored, by facility.", ["facility"], registry=REGISTRY
 )
+UNKNOWN_READINGS = Counter(
+    "hvac_unknown_readings",
+    "Readings stored of points that no bundle looks at, by facility.",
+    ["facility"],
+    registry=REGISTRY,
+)
 IN_FLIGHT = Gauge(
     "hvac_in_flight", "Requests being worked on.", registry=REGISTRY, multiprocess_mode="livesum"
 )

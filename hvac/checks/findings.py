@@ -18,7 +18,7 @@ SETTING = re.compile(rf"(?<!/)\b(?:{SECTIONS})(?:\.[a-z]\w*)+")
 # What these words are part of was settled, or is only told.
 NOTES = (
     *("were taken for one", "joined all the same", "another row tells too", "taken as still open"),
-    *("stand in several files and were joined", "pattern does not match were left out"),
+    *("stand in several files and were joined", "does not match were left out"),
     *("count once", "which was cut off", "read as 1", "their day is the one written"),
     *("the later file", "separated by", "the encoding was", "was read with a decimal comma"),
 )

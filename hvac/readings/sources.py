@@ -64,6 +64,8 @@ class SourceConfig(Config):
     """File, folder, glob or URL of the equipment register; none: nothing but ids is known."""
     names: str | tuple[str, ...] | None = None
     """File, folder, glob or URL of display names; none: ids are shown."""
+    building_model: str | None = None
+    """Haystack grid (csv, zinc, json) or Brick model (ttl) that says what a wide table's columns are."""
     columns: dict[str, str] = Field(default_factory=dict)
     """The file's names of columns by ours, such as `{value: 測定値}`."""
     facility_id: str | None = Field(default=None, min_length=1)
@@ -120,9 +122,30 @@ class SourceConfig(Config):
             raise ValueError(
                 "format 'wide' needs the section 'wide' (facility, equipment, date_column, points)"
             )
-        if self.format == "wide" and self.wide is not None:
+        if self.building_model is not None:
+            _check_building_model(self.format, self.wide, self.path_pattern)
+        elif self.format == "wide" and self.wide is not None:
             _check_origins(self.wide, self.path_pattern, self.facility_id)
         return self
+
+
+def _check_building_model(
+    table_format: str, wide: WideConfig | None, path_pattern: str | None
+) -> None:
+    """Raise ValueError where ids have another origin than the building model."""
+    if table_format != "wide":
+        raise ValueError(
+            "building_model says what the columns of a wide table are: set source.format: wide"
+        )
+    given = [name for name in ("equipment_id", "point_id") if name in groups_of(path_pattern)]
+    others = ["path_pattern"] if given else []
+    for name in ("equipment_id", "point_id"):
+        others += wide.origins(name) if wide else []
+    if others:
+        raise ValueError(
+            f"building_model and {', '.join(dict.fromkeys(others))} both say what the columns are:"
+            " give one of them"
+        )
 
 
 def _check_origins(wide: WideConfig, path_pattern: str | None, facility_id: str | None) -> None:

@@ -8,8 +8,10 @@ import numpy as np
 import pyarrow as pa
 
 from hvac.errors import InputError
+from hvac.readings.building_model import fold
 from hvac.readings.files import FileBatch, TableFile, iter_table
 from hvac.readings.id_patterns import groups_of, ids_of_columns
+from hvac.readings.model_files import read_building_model
 from hvac.readings.raw_columns import (
     RawBatch,
     constant_columns,
@@ -69,7 +71,9 @@ def _wide_points(
     wide = source.wide
     assert wide is not None, "checked with the configuration"
     others = [name for name in file.columns if _holds_values(name, names)]
-    if wide.pattern:
+    if source.building_model:
+        points = _ids_of_model(file, source, others)
+    elif wide.pattern:
         points = ids_of_columns(wide.pattern, others)
         _require_ids(file, wide.pattern, points, others)
     else:
@@ -86,6 +90,44 @@ def _wide_points(
         )
     _require_distinct(file, points)
     return points
+
+
+def _ids_of_model(
+    file: TableFile, source: SourceConfig, others: Sequence[str]
+) -> dict[str, dict[str, str]]:
+    """Return the ids and class that the building model gives to each column that it knows.
+
+    Raises InputError where it knows none, or says nothing of their facility.
+    """
+    path = str(source.building_model)
+    model = read_building_model(path)
+    known = {name: model.columns[fold(name)] for name in others if fold(name) in model.columns}
+    if not known:
+        examples = ", ".join(list(model.columns)[:NAMED])
+        raise InputError(
+            f"{file.path}: no column is a point of {path}: the columns are"
+            f" {', '.join(others[:10])}; the model knows {examples}: correct source.building_model"
+        )
+    elsewhere = _facility_is_given(source)
+    points = {}
+    for name, column in known.items():
+        ids = {"equipment_id": column.equipment_id, "point_id": column.point_id}
+        if not elsewhere:
+            if not column.facility_id:
+                raise InputError(
+                    f"{path}: machine {column.equipment_id} has no site: name its facility by"
+                    " source.facility_id"
+                )
+            ids = {"facility_id": column.facility_id, **ids}
+        points[name] = {**ids, "class": column.class_name}
+    return points
+
+
+def _facility_is_given(source: SourceConfig) -> bool:
+    """Tell whether settings, a column or the path give the facility of a wide table."""
+    wide = source.wide
+    by_path = "facility_id" in groups_of(source.path_pattern)
+    return bool(source.facility_id or by_path or (wide and wide.origins("facility_id")))
 
 
 def _require_ids(
@@ -108,7 +150,7 @@ def _require_ids(
 def _require_distinct(file: TableFile, points: Mapping[str, dict[str, str]]) -> None:
     seen: dict[tuple[str, ...], str] = {}
     for name, ids in points.items():
-        key = tuple(ids.values())
+        key = tuple(text for id_name, text in ids.items() if id_name != "class")
         if key in seen:
             raise InputError(
                 f"{file.path}: columns {seen[key]!r} and {name!r} are the same point"
@@ -119,19 +161,20 @@ def _require_distinct(file: TableFile, points: Mapping[str, dict[str, str]]) -> 
 
 
 def notes_on_columns(file: TableFile, source: SourceConfig) -> tuple[str, ...]:
-    """Return a note on the columns that `wide.pattern` leaves out; none where there are none."""
-    if source.format != "wide" or source.wide is None or not source.wide.pattern:
+    """Return a note on the columns that pattern or model leave out; none where there are none."""
+    wide = source.wide
+    if source.format != "wide" or wide is None or not (wide.pattern or source.building_model):
         return ()
-    names = _wide_names(file, source.wide)
+    names = _wide_names(file, wide)
     others = [name for name in file.columns if _holds_values(name, names)]
-    points = ids_of_columns(source.wide.pattern, others)
+    points = _wide_points(file, source, names)
+    setting = "source.building_model" if source.building_model else "source.wide.pattern"
     left = [name for name in others if name not in points]
     if not left:
         return ()
     more = f" and {len(left) - NAMED} more" if len(left) > NAMED else ""
     return (
-        f"columns that source.wide.pattern does not match were left out: {', '.join(left[:NAMED])}"
-        f"{more}",
+        f"columns that {setting} does not match were left out: {', '.join(left[:NAMED])}{more}",
     )
 
 

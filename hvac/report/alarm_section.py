@@ -59,8 +59,12 @@ def _class_thresholds(view: View) -> list[Row]:
             by_class.setdefault(name, []).append(cell(stored, "share"))
     if len(by_class) < 2:
         return []
-    head = {name: view.words("table.threshold_of", name=name) for name in by_class}
-    return [Row(head=Cell(head[name]), cells=cells) for name, cells in by_class.items()]
+    rows = []
+    for name, cells in by_class.items():
+        called = view.named("class", name)
+        head = Cell(view.words("table.threshold_of", name=called.text), detail=called.detail)
+        rows.append(Row(head=head, cells=cells))
+    return rows
 
 
 def confusion_table(view: View) -> list[Block]:

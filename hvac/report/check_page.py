@@ -1,7 +1,7 @@
 """check.html: the picture of a record before training, with what was found; no script in it.
 
-The words are in `check_texts.yaml`, the page is the report's. Sentences on faults are those of the
-code that reads tables, in English.
+The words are in `check_texts.yaml`, the page is the report's. Sentences on faults come from the
+code that reads tables, in Japanese from `hvac/sentences.yaml`.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from hvac.report.page import page_content, write_pages
 from hvac.report.record_drawing import RecordDrawing, record_svg
 from hvac.report.texts import Words
 from hvac.report.view import DASH, Block, Cell, Note, Row, Table, plain, show
+from hvac.sentences import translated
 from hvac.storage import AnyPath
 
 TEXTS = "check_texts.yaml"
@@ -51,9 +52,16 @@ def _faults(check: RecordCheck, words: Words) -> list[Block]:
     for level, tone in TONES.items():
         for fault in check.faults:
             if fault.level == level:
-                text = f"{fault.text} → {fault.remedy}" if fault.remedy else fault.text
+                text = _in_words(fault.text, words)
+                if fault.remedy:
+                    text += f" → {_in_words(fault.remedy, words)}"
                 notes.append(Note(text, kind="item", tone=tone, label=words(f"level.{level}")))
     return notes
+
+
+def _in_words(sentence: str, words: Words) -> str:
+    rejects = {"reject": lambda reason: words.name("rejected", reason)}
+    return translated(sentence, words.language, rejects)
 
 
 def _picture(check: RecordCheck, words: Words) -> list[object]:
@@ -72,7 +80,7 @@ def _read(facts: JsonObject, words: Words) -> list[Block]:
     rows = [
         _fact(words, "files", f"{facts['files_read']} / {facts['files']}"),
         *(_fact(words, key, show(facts[key], "count")) for key in ("rows", "readings", "missing")),
-        _fact(words, "rejected", _listed(facts["rejected"], words)),
+        _fact(words, "rejected", _listed(facts["rejected"], words, group="rejected")),
     ]
     if "equipment" in facts:
         rows += [_fact(words, key, plain(facts[key]).text) for key in LISTED]
@@ -80,7 +88,7 @@ def _read(facts: JsonObject, words: Words) -> list[Block]:
             _fact(words, "classes", _listed(facts["classes"], words)),
             _fact(words, "rhythm", _listed(facts["rhythm"], words, group="rhythm_name")),
             _fact(words, "observed", show(facts["observed"], "share")),
-            _fact(words, "events", _listed(facts["events"], words)),
+            _fact(words, "events", _listed(facts["events"], words, group="event_kind")),
             _fact(words, "learning", _listed_texts(facts["learning"], words)),
         ]
     if "minutes" in facts:

@@ -98,7 +98,7 @@ def forecast_panel(
     )
     past_L = window.x_BCL[0, c] * spread + centre
     return ForecastPanel(
-        unit=f"{panel.unit.facility_id} / {panel.unit.equipment_id}",
+        unit=panel.unit,
         point=panel.points[c],
         uom="",
         end_day=end_day,

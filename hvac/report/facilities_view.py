@@ -44,7 +44,7 @@ def _decisions(view: View) -> Table:
     for facility in sorted({*decisions, *view.group("unseen", "facilities")}):
         cells = [_largest_count(view, facility, "units"), _largest_count(view, facility, "events")]
         cells += [_whose(words, branch(decisions, facility, part)) for part in PARTS]
-        rows.append(Row(head=Cell(facility), cells=cells))
+        rows.append(Row(head=view.named("facility", facility), cells=cells))
     head = [
         words("table.facility"),
         words("metric.units"),
@@ -114,15 +114,19 @@ def _row(view: View, facility: str, by_model: JsonObject, horizon: str) -> Row:
         detail = words("unseen.few")
         figures = [Cell(DASH)] * len(figures)
     count = Cell(show(first["events"], "count"), detail=detail)
-    name = facility or words("unseen.all")
-    return Row(head=Cell(name), cells=[count, *figures], strong=not facility)
+    head = view.named("facility", facility) if facility else Cell(words("unseen.all"))
+    return Row(head=head, cells=[count, *figures], strong=not facility)
 
 
 def _left_out(view: View) -> list[Note]:
     notes = []
     left_out = view.group("unseen", "left_out")
     for facility in left_out:
-        named = view.words.join(list(branch(left_out, facility)))
-        text = view.words("unseen.left_out", facility=facility, classes=named)
+        classes = [view.called("class", name) for name in branch(left_out, facility)]
+        text = view.words(
+            "unseen.left_out",
+            facility=view.called("facility", facility),
+            classes=view.words.join(classes),
+        )
         notes.append(Note(text))
     return notes

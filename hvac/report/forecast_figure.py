@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -17,6 +17,8 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from hvac.arrays import Floats
+from hvac.panel.grid import Unit
+from hvac.panel.names import Names
 from hvac.report.style import ALARM, CALM, EVENT, FAINT, PAST, WIDTH, finish, nothing, style
 from hvac.report.texts import Words
 
@@ -48,7 +50,7 @@ class ForecastPanel:
     `forecasts` are by horizon, `events` are (first day, last day); a limit that is nan is absent.
     """
 
-    unit: str
+    unit: Unit
     point: str
     uom: str
     end_day: int
@@ -57,6 +59,18 @@ class ForecastPanel:
     lower_limit: float = math.nan
     upper_limit: float = math.nan
     events: tuple[tuple[int, int], ...] = ()
+
+
+def named_panel(panel: ForecastPanel, names: Names, language: str) -> ForecastPanel:
+    """Return a panel whose facility, equipment and point have their names, the point its unit."""
+    facility, equipment = panel.unit
+    called = Unit(
+        names.shown("facility", facility, language),
+        names.shown("equipment", equipment, language, facility),
+    )
+    point = names.shown("point", panel.point, language)
+    uom = names.unit(panel.point).strip() or panel.uom
+    return replace(panel, unit=called, point=point, uom=uom)
 
 
 def forecast_comparison(
@@ -95,7 +109,7 @@ def forecast_comparison(
 def _draw_row(row: SubFigure, panel: ForecastPanel, horizons: Sequence[int], words: Words) -> None:
     title = words(
         "axis.row",
-        unit=panel.unit,
+        unit=" / ".join(panel.unit),
         point=panel.point,
         date=np.datetime64(panel.end_day, "D"),
         outcome=_outcomes(panel, horizons, words),

@@ -22,11 +22,11 @@ def importance_table(view: View) -> list[Block]:
         for player, figures in list(players.items())[:SHOWN]:
             name = view.words.name("player", player)
             cells = [
-                Cell(name),
+                view.named("point", player) if name == player else Cell(name),
                 cell(dig(figures, "added"), "rate"),
                 cell(dig(figures, "shuffled"), "signed"),
             ]
-            rows.append(Row(head=Cell(class_name), cells=cells))
+            rows.append(Row(head=view.named("class", class_name), cells=cells))
     if not rows:
         return []
     words = view.words

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from hvac.json_values import JsonObject
+from hvac.panel.names import NO_NAMES, Names
 from hvac.report.readiness_section import readiness_table, worst_part
 from hvac.report.texts import Words, in_order
 from hvac.report.view import Note, Table, View, cell, show
@@ -26,25 +27,29 @@ class CardFacts(NamedTuple):
     budget: float
 
 
-def model_card(metrics: JsonObject, facts: CardFacts, language: str) -> str:
+def model_card(
+    metrics: JsonObject, facts: CardFacts, language: str, names: Names = NO_NAMES
+) -> str:
     """Write the card of one bundle.
 
     Args:
         metrics: of the run (`metrics.json`).
         facts: of the bundle.
         language: `en` or `ja`.
+        names: what classes and points are called.
     """
-    view = View(metrics=metrics, images={}, words=Words(language))
+    view = View(metrics=metrics, images={}, words=Words(language), names=names)
     return "\n".join(_lines(view, facts)) + "\n"
 
 
 def _lines(view: View, facts: CardFacts) -> Iterator[str]:
     words = view.words
     name = words.name("model", facts.family)
-    yield f"# {words('card.title', class_name=facts.class_name)}"
+    yield f"# {words('card.title', class_name=view.called('class', facts.class_name))}"
     yield ""
     yield f"- {words('card.bundle', bundle=facts.bundle, model=name)}"
-    yield f"- {words('card.points', points=words.join(facts.points))}"
+    points = [view.called("point", point) for point in facts.points]
+    yield f"- {words('card.points', points=words.join(points))}"
     for split in ("train", "test"):
         windows = view.group("windows", split)
         if windows:
@@ -70,7 +75,8 @@ def _lines(view: View, facts: CardFacts) -> Iterator[str]:
 def _states(view: View, class_name: str) -> Iterator[str]:
     for block in readiness_table(view):
         if isinstance(block, Table):
-            class_rows = [row for row in block.rows if row.head.text == class_name]
+            head = view.named("class", class_name)
+            class_rows = [row for row in block.rows if row.head == head]
             for row in class_rows:
                 for horizon, state in zip(view.horizons, row.cells, strict=True):
                     days = view.words("horizon", days=horizon)

@@ -65,7 +65,8 @@ def _stored(entry: RankedUnit, names: Names) -> NowRow:
     facility = entry["facility_id"]
     for language in LANGUAGES:
         place = names.shown("facility", facility, language)
-        about[language] = f"{place} · {names.shown('class', entry['class'], language)}"
+        kind = names.shown("class", entry["class"], language)
+        about[language] = " · ".join(dict.fromkeys((place, facility, kind)))
         point = entry["point"]
         text = names.shown("point", point, language) if point else ""
         why[language] = reason_sentence(first[0], language, names) if first else text
@@ -110,7 +111,9 @@ def _row(view: View, stored: NowRow) -> Row:
         cells.append(Cell(text, detail=detail, tone="worse" if alarms else ""))
     language = view.words.language
     cells.append(Cell(stored["why"].get(language, ""), tone="sentence"))
-    head = Cell(stored["equipment_id"], detail=stored["about"].get(language, ""))
+    head = view.named("equipment", stored["equipment_id"], stored["facility_id"])
+    about = [text for text in (head.detail, stored["about"].get(language, "")) if text]
+    head = Cell(head.text, detail=" · ".join(about))
     return Row(head=head, cells=cells)
 
 

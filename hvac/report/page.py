@@ -15,6 +15,7 @@ import jinja2
 
 from hvac.errors import HvacError
 from hvac.json_values import JsonObject
+from hvac.panel.names import NO_NAMES, Names
 from hvac.report.alarm_section import alarm_table
 from hvac.report.facilities_view import facilities
 from hvac.report.importance_section import importance_table
@@ -76,6 +77,7 @@ def write_report(
     *,
     path: str | AnyPath,
     language: str,
+    names: Names = NO_NAMES,
 ) -> None:
     """Write one HTML file with both languages inside; `language` is shown first, a button switches.
 
@@ -87,6 +89,7 @@ def write_report(
             texts.yaml; a figure in one language only stands in both.
         path: where to write the page.
         language: `en` or `ja`.
+        names: what facilities, equipment, points, classes and kinds of events are called.
 
     Raises:
         HvacError: if the language or the name of a figure is unknown.
@@ -95,7 +98,9 @@ def write_report(
         raise HvacError(
             f"figures: expected names among {sorted(texts()['figure'])}, found {sorted(unknown)}"
         )
-    pages = [report_page(metrics, figures, Words(shown)) for shown in languages_from(language)]
+    pages = [
+        report_page(metrics, figures, Words(shown), names) for shown in languages_from(language)
+    ]
     write_pages(pages, path=path, language=language)
 
 
@@ -139,7 +144,10 @@ def page_content(words: Words, byline: str, blocks: Mapping[str, Sequence[object
 
 
 def report_page(
-    metrics: JsonObject, figures: Mapping[str, Mapping[str, str | AnyPath]], words: Words
+    metrics: JsonObject,
+    figures: Mapping[str, Mapping[str, str | AnyPath]],
+    words: Words,
+    names: Names = NO_NAMES,
 ) -> PageContent:
     """Return the content of the report in one language."""
     images = {}
@@ -147,7 +155,7 @@ def report_page(
         if by_language:
             first = next(iter(by_language.values()))
             images[name] = inline(by_language.get(words.language, first))
-    view = View(metrics=metrics, images=images, words=words)
+    view = View(metrics=metrics, images=images, words=words, names=names)
     run = {key: str(view.at("run", key) or DASH) for key in ("name", "created", "version")}
     run["created"] = local_time(run["created"])
     blocks = {key: build(view) for key, build in SECTIONS.items()}

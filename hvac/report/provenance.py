@@ -66,7 +66,7 @@ def fusion_table(view: View) -> list[Block]:
             for mix in by_class.values():
                 cells.append(Cell(show(dig(mix, key, name), form)))
             rows.append(Row(head=head, cells=cells))
-    classes = [words("table.class"), *map(str, by_class)]
+    classes = [words("table.class"), *(view.called("class", name) for name in by_class)]
     table = Table(caption=words("caption.fusion"), head=classes, rows=rows)
     return [table, Note(words("note.fusion"))]
 
@@ -92,17 +92,18 @@ def run_facts_table(view: View) -> dict[str, Json]:
     named[words("fact.family")] = words.name("model", str(family)) if family else None
     by = dig(run, "by")
     named[words("fact.by")] = words.name("unit", str(by)) if by else None
-    named |= _label_facts(words, run) | _split_facts(words, run) | _encoder_facts(words, run)
+    named |= _label_facts(view, run) | _split_facts(words, run) | _encoder_facts(words, run)
     for name, bundle in branch(run, "bundles").items():
-        named[words("fact.bundle", name=name)] = bundle
+        named[words("fact.bundle", name=view.called("class", name))] = bundle
     return named
 
 
-def _label_facts(words: Words, run: JsonObject) -> dict[str, Json]:
+def _label_facts(view: View, run: JsonObject) -> dict[str, Json]:
+    words = view.words
     kinds = listed(dig(run, "labels", "events"))
     if not kinds:
         return {}
-    events = words.join([kind_name(words, str(kind)) for kind in kinds])
+    events = words.join([event_name(view, str(kind)) for kind in kinds])
     source = words.name("label_source", str(dig(run, "labels", "source") or DASH))
     return {words("fact.labels"): words("labels_line", events=events, source=source)}
 
@@ -161,10 +162,16 @@ def panel_facts(view: View) -> dict[str, Json]:
     if panel.get("first_date"):
         named[words("fact.period")] = f"{panel['first_date']} – {panel.get('last_date') or ''}"
     for kind, count in branch(panel, "events").items():
-        named[words("fact.event_kind", name=kind_name(words, kind))] = count
+        named[words("fact.event_kind", name=event_name(view, kind))] = count
     for name, count in branch(panel, "classes").items():
-        named[words("fact.class_count", name=name)] = count
+        named[words("fact.class_count", name=view.called("class", name))] = count
     return named
+
+
+def event_name(view: View, kind: str) -> str:
+    """Return what a kind of event is called, with its id; in our words where it has no name."""
+    called = view.called("event", kind)
+    return kind_name(view.words, kind) if called == kind else called
 
 
 def kind_name(words: Words, kind: str) -> str:
@@ -196,10 +203,15 @@ def dropped(view: View) -> list[Block]:
         points = listed(dropped_points)
         if not points:
             continue
-        line = words.join([str(point) for point in points[:MOST_POINTS]])
+        line = words.join([view.called("point", str(point)) for point in points[:MOST_POINTS]])
         if len(points) > MOST_POINTS:
             line += words("dropped_more", n=len(points) - MOST_POINTS)
-        lines.append(Note(kind="item", text=words("dropped_line", name=name, points=line)))
+        lines.append(
+            Note(
+                kind="item",
+                text=words("dropped_line", name=view.called("class", name), points=line),
+            )
+        )
     return [Note(words("note.dropped")), *lines] if lines else []
 
 

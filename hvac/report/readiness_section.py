@@ -39,7 +39,7 @@ def readiness_table(view: View) -> list[Block]:
             text = words(f"readiness.{ready.state}")
             detail = words(f"readiness.{ready.reason}")
             cells.append(Cell(text, detail=detail, tone=TONES[ready.state]))
-        rows.append(Row(head=Cell(name), cells=cells))
+        rows.append(Row(head=view.named("class", name), cells=cells))
     if not rows:
         return []
     head = [words("table.class"), *view.heads(view.horizons)]
@@ -63,13 +63,18 @@ def worst_part(view: View) -> list[Block]:
         return []
     worst = min(parts, key=lambda part: part.lift)
     figures = view.group("slices", worst.corner, worst.name, worst.horizon)
-    names = view.words.name(worst.corner, worst.name) if worst.corner in NAMED else worst.name
+    in_words = worst.corner in NAMED
+    name = (
+        view.words.name(worst.corner, worst.name)
+        if in_words
+        else view.called(worst.corner, worst.name)
+    )
     return [
         Note(
             view.words(
                 "summary.worst_part",
                 part=view.words(f"table.{worst.corner}"),
-                name=names,
+                name=name,
                 days=worst.horizon,
                 pr_auc=cell(dig(figures, "pr_auc")).text,
                 rate=cell(dig(figures, "base_rate"), "share").text,

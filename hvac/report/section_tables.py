@@ -161,7 +161,8 @@ def grouped(
         for horizon in horizons:
             measured = dig(by_horizon, horizon)
             cells += [cell(dig(measured, key), form) for key, form in kinds.items()]
-        head_cell = Cell(words.name(corner, name) if corner in texts() else name)
+        known = Cell(words.name(corner, name)) if corner in texts() else None
+        head_cell = known or view.named(corner, name)
         rows.append(Row(head=head_cell, cells=cells, strong=name in ("both", "shown")))
     metrics = [words.name("metric", key) for key in kinds]
     head = [words(f"table.{CORNERS.get(corner, corner)}"), *metrics * len(horizons)]
@@ -197,7 +198,11 @@ def _forecast_notes(view: View) -> list[Note]:
     """Say which forecast each class shows, and whether those are better than the last value."""
     words = view.words
     shown = [
-        words("forecast_shown.one", name=name, method=words.name("forecast_method", str(method)))
+        words(
+            "forecast_shown.one",
+            name=view.called("class", name),
+            method=words.name("forecast_method", str(method)),
+        )
         for name, method in view.group("forecast_methods").items()
     ]
     notes = [Note(words("forecast_shown.all", classes=words.join(shown)))] if shown else []

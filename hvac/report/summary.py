@@ -130,7 +130,9 @@ def few_units(view: View) -> list[Note]:
                 numbers.append(words("warning.few_units_item", days=horizon, n=units))
         if numbers:
             listed = words.join(numbers)
-            lines.append(words("warning.few_units_of", name=name, numbers=listed))
+            lines.append(
+                words("warning.few_units_of", name=view.called("class", name), numbers=listed)
+            )
     if not lines:
         return []
     text = words(

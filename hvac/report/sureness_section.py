@@ -24,7 +24,7 @@ def sureness(view: View) -> list[Block]:
             cell(dig(figures, "brier_gain"), "signed"),
             Cell(f"{show(before, 'rate')} → {show(after, 'rate')}", detail=words(promise)),
         ]
-        rows.append(Row(head=Cell(class_name), cells=cells))
+        rows.append(Row(head=view.named("class", class_name), cells=cells))
     if not rows:
         return []
     columns = ("width", "calibration_width", "needs_look", "brier_gain", "false_alarms_kept")

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 
 from hvac.json_values import Json, JsonObject, branch
+from hvac.panel.names import NO_NAMES, Names
 from hvac.report.texts import Words, in_order
 
 DASH = "–"
@@ -82,11 +83,12 @@ Block = Table | Note | Image
 
 @dataclass(frozen=True, kw_only=True)
 class View:
-    """The metrics of one run as one language shows them."""
+    """The metrics of one run as one language shows them; `names` are what things are called."""
 
     metrics: JsonObject
     images: Mapping[str, str]
     words: Words
+    names: Names = NO_NAMES
 
     def at(self, *keys: str) -> Json:
         """Return the value at a path of keys, {} where the path breaks off."""
@@ -112,6 +114,18 @@ class View:
     def horizons(self) -> list[str]:
         """Return the horizons of the default model, rising."""
         return in_order(list(self.group("models", self.default)))
+
+    def named(self, of: str, given: str, facility_id: str = "") -> Cell:
+        """Return a cell with the name of a thing over its id; the id alone where it has no name."""
+        name = self.names.shown(of, given, self.words.language, facility_id)
+        return Cell(name, detail="" if name == given else given)
+
+    def called(self, of: str, given: str) -> str:
+        """Return the name of a thing with its id in brackets, as sentences have it."""
+        name = self.named(of, given)
+        if not name.detail:
+            return given
+        return self.words("with_detail", text=name.text, detail=name.detail)
 
     def measured(self, horizon: str) -> JsonObject:
         """Return the metrics of the default model at one horizon."""

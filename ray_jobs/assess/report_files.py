@@ -12,8 +12,10 @@ from hvac.evaluation.compared_windows import EvaluationSet
 from hvac.evaluation.comparison import ComparedModels
 from hvac.features.describe import Recipe
 from hvac.json_values import JsonObject, branch
+from hvac.panel.names import Names
 from hvac.report import figures
 from hvac.report.figures import ForecastPanel
+from hvac.report.forecast_figure import named_panel
 from hvac.report.history_figure import History
 from hvac.report.model_card import CardFacts, model_card
 from hvac.report.view import number
@@ -68,7 +70,11 @@ def write_summary(
 
 
 def draw_figures(
-    folder: AnyPath, metrics: JsonObject, panels: Sequence[ForecastPanel], config: RunConfig
+    folder: AnyPath,
+    metrics: JsonObject,
+    panels: Sequence[ForecastPanel],
+    config: RunConfig,
+    names: Names,
 ) -> dict[str, dict[str, AnyPath]]:
     """Draw every figure in both languages: as files, and for the report."""
     horizons, default = config.windows.horizons, config.model.family
@@ -78,7 +84,9 @@ def draw_figures(
     for language in ("en", "ja"):
         by_name = {
             "forecast_comparison": figures.forecast_comparison(
-                panels, horizons=horizons, language=language
+                [named_panel(panel, names, language) for panel in panels],
+                horizons=horizons,
+                language=language,
             ),
             "training_history": figures.training_history(history, language=language),
             "reliability": figures.reliability(curves, language=language, default=default),
@@ -94,7 +102,11 @@ def draw_figures(
 
 
 def write_cards(
-    folder: AnyPath, content: JsonObject, bundles: dict[str, str], config: RunConfig
+    folder: AnyPath,
+    content: JsonObject,
+    bundles: dict[str, str],
+    config: RunConfig,
+    names: Names,
 ) -> None:
     """Write the model card of every bundle, in both languages, in place of older ones."""
     remove_tree(folder)
@@ -110,5 +122,5 @@ def write_cards(
             budget=config.decision.abstain.false_alarms_per_unit_year,
         )
         for language in LANGUAGES:
-            text = model_card(content, facts, language)
+            text = model_card(content, facts, language, names)
             write_text(folder / f"{folder_name(name)}.{language}.md", text)

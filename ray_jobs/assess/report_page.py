@@ -25,13 +25,15 @@ def write_workspace_report(
     entries: Sequence[RankedUnit] = (),
 ) -> None:
     """Write the report; `entries` is the ranking of the newest scores, by the same bundles."""
-    content = (
-        {**metrics, "now": as_json(now_of(entries, load_names(workspace.panel)))}
-        if entries
-        else metrics
+    names = load_names(workspace.panel)
+    content = {**metrics, "now": as_json(now_of(entries, names))} if entries else metrics
+    write_report(
+        content,
+        _drawn(workspace.figures),
+        path=workspace.root / REPORT,
+        language=config.language,
+        names=names,
     )
-    drawn = _drawn(workspace.figures)
-    write_report(content, drawn, path=workspace.root / REPORT, language=config.language)
 
 
 def add_newest_scores(

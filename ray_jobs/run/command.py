@@ -20,7 +20,7 @@ from hvac.json_values import Json
 from hvac.storage import AnyPath, place
 from ray_jobs.run.lock import held
 from ray_jobs.run.run_config import load_run
-from ray_jobs.run.runtime import RayConfig, ray_session
+from ray_jobs.run.runtime import RayConfig, ray_on_demand
 
 
 class RunnableConfig(Protocol):
@@ -48,7 +48,7 @@ def main(
     about: str | None,
     load: Callable[[str, Sequence[str]], AnyConfig] = load_run,  # type: ignore[assignment]  # of most
 ) -> Result:
-    """Run a step from the command line.
+    """Run a step from the command line. Ray starts with the first step that is not done already.
 
     An error that a user can mend ends in one sentence and status 2. The last line of standard
     output is `RESULT {…}`, JSON for whoever submitted the job: `job`, `exit`, `seconds`, and
@@ -66,7 +66,7 @@ def main(
     started = time.monotonic()
     try:
         config = load(config_path(arguments.config), arguments.overrides)
-        with held(place(config.workspace), _job()), ray_session(config.ray):
+        with held(place(config.workspace), _job()), ray_on_demand(config.ray):
             result = work(config)
     except (HvacError, RayError, OSError) as error:
         stop_for(error, started)

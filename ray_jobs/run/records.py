@@ -1,6 +1,7 @@
 """What every step leaves in `steps/<step>.json`, as types.
 
-A record is written when the step ends. Fields a reader does not know are kept.
+A record is written when the step ends. Fields a reader does not know are kept. Files and folders
+are named from the workspace on, which may be moved.
 """
 
 from __future__ import annotations

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from contextvars import ContextVar
 
 import ray
 from pydantic import Field
@@ -20,6 +21,9 @@ ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
 }
+
+
+_start: ContextVar[Callable[[], None] | None] = ContextVar("start", default=None)
 
 
 class RayConfig(Config):
@@ -55,6 +59,27 @@ def ray_session(config: RayConfig) -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
+
+
+@contextmanager
+def ray_on_demand(config: RayConfig) -> Iterator[None]:
+    """Let `require_ray` open the session while the block runs; the session ends with the block.
+
+    A command whose steps are all done already thus ends without a Ray.
+    """
+    with ExitStack() as sessions:
+        token = _start.set(lambda: sessions.enter_context(ray_session(config)))
+        try:
+            yield
+        finally:
+            _start.reset(token)
+
+
+def require_ray() -> None:
+    """Start Ray where a command has said how (`ray_on_demand`) and it does not run yet."""
+    start = _start.get()
+    if start is not None:
+        start()
 
 
 def _connect(config: RayConfig) -> None:

@@ -15,6 +15,7 @@ from hvac.errors import HvacError, InputError
 from hvac.json_values import JsonObject
 from hvac.storage import AnyPath, parquet_dataset, place, read_mark, write_json
 from ray_jobs.run.records import IngestRecord, StepRecord
+from ray_jobs.run.runtime import require_ray
 
 log = logging.getLogger(__name__)
 Record = TypeVar("Record", bound=StepRecord)
@@ -113,10 +114,11 @@ def run_step(
 ) -> Record:
     """Do a step's work unless it was done with the same key, and write its record.
 
-    The record goes before the work begins, so that a step that is interrupted counts as not done.
+    Ray starts only where there is work. The record goes before the work begins, so that a step that
+    is interrupted counts as not done.
 
     Args:
-        key: hash of everything the step depends on.
+        key: hash of everything the step depends on, but for where the workspace lies.
         work: does the step and returns its record, without key and seconds.
         step: the step's name, where it is not the record's own.
     """
@@ -128,6 +130,7 @@ def run_step(
         log.info("%s: already done, skipped (same configuration and input)", step)
         return before.model_copy(update={"skipped": True})
     log.info("%s: started", step)
+    require_ray()
     started = time.monotonic()
     file.unlink(missing_ok=True)
     result = work()

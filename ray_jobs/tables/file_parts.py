@@ -15,6 +15,7 @@ from hvac.features.describe_predecessor import predecessor_table
 from hvac.panel.partitions import bucket_folder, by_bucket, part_keys
 from hvac.panel.series_table import series_table
 from hvac.panel.spans import readings_by_month
+from hvac.readings.file_keys import name_within
 from hvac.readings.gate import (
     CLASSES,
     GateResult,
@@ -44,6 +45,7 @@ def ingest_file(path: str, source: SourceConfig, key: str, per_facility: int, fo
         InputError: the file changed while it was read.
     """
     before = _version(path)
+    name = name_within(path, source.readings)  # the later name's reading holds
     panel = place(folder)
     writers = dict[str, pq.ParquetWriter]()
     counts = []
@@ -62,7 +64,7 @@ def ingest_file(path: str, source: SourceConfig, key: str, per_facility: int, fo
                 classes.append(result.classes)
                 notes = result.notes
                 table = table.append_column(
-                    "file", pa.array([path] * len(table), pa.string()).dictionary_encode()
+                    "file", pa.array([name] * len(table), pa.string()).dictionary_encode()
                 )
             for bucket, rows in by_bucket(table, per_facility):
                 if bucket not in writers:

@@ -226,6 +226,9 @@ class UnknownPoint(BaseModel):
     equipment_id: str = Field(description=EQUIPMENT)
     point_id: str = Field(description="the point that no bundle looks at")
     readings: int = Field(description="number of its readings in this push")
+    nearest: str | None = Field(
+        default=None, description="the point of the bundle that it may be; null: none is near"
+    )
 
 
 class UnscoredUnit(BaseModel):

@@ -292,6 +292,11 @@ class PushBody(Body):
     units: Items[PushedUnit] = Field(
         min_length=1, description="the equipment whose readings and events are to be kept"
     )
+    only_known_points: bool = Field(
+        default=False,
+        description="true: nothing is kept where a point is none that a bundle of the class looks"
+        " at; false: such readings are kept, and the answer names them",
+    )
 
     @model_validator(mode="after")
     def _agree(self) -> Self:

@@ -180,7 +180,9 @@ def _predicting(service: Service, door: Door) -> APIRouter:
         again at once, and `wait=true` answers with the new risks.
         """
         door.check(caller, *(unit.facility_id for unit in body.units))
-        return await service.push(body.units, caller.sees, wait=wait)
+        return await service.push(
+            body.units, caller.sees, only_known_points=body.only_known_points, wait=wait
+        )
 
     return routes
 

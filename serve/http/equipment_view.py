@@ -20,6 +20,7 @@ from hvac.scoring.forecast_methods import LAST_VALUE
 from hvac.scoring.latest_rows import LatestRow
 from hvac.scoring.usual_levels import UsualLevel
 from hvac.scoring.worklist import doubts_text
+from hvac.sentences import translated
 from serve.bodies.answer_rows import grade
 from serve.bodies.schemas import AskedUnit
 from serve.graph.rows import Rows
@@ -119,7 +120,7 @@ def equipment_view(service: Service, unit: Unit, words: PageWords) -> EquipmentV
         },
         "class_name": stored.class_name,
         "installed": None if stored.install_day is None else EPOCH + days(stored.install_day),
-        "set_aside": service.store.aside(unit).get(unit),
+        "set_aside": translated(service.store.aside(unit).get(unit, ""), words.language) or None,
         "best": best,
         "rows": point_rows,
         "look": any(row.get("needs_look") for row in point_rows),
@@ -199,7 +200,7 @@ async def reasons_view(
     try:
         explained = await service.explain(AskedUnit(**unit._asdict()))
     except HvacError as error:
-        return {"missing": service.plain(error)}
+        return {"missing": translated(service.plain(error), words.language)}
     window = next((row for row in explained if row["point_id"] == shown["point_id"]), None)
     if window is None:
         return None

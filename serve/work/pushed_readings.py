@@ -7,17 +7,21 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Sequence
 
-from hvac.errors import HvacError
+from hvac.errors import HvacError, nearest
 from hvac.panel.grid import Unit
 from serve import service_metrics
 from serve.bodies.answers import Stored, UnknownPoint
 from serve.bodies.body_rows import body_reading_rows, day_number, event_rows
+from serve.bodies.problems import Away, Refused
 from serve.bodies.schemas import PushedUnit
 from serve.memory.store import ALL
 from serve.work.bundle_choice import BundleChoice
 from serve.work.request_limits import check_count, within
 
 log = logging.getLogger(__name__)
+MOST_COMPARED = 100  # unknown points of a push for which the nearest known one is looked for
+MOST_NAMED = 3  # of them in a refusal
+KnownPoints = dict[Unit, set[str] | None]  # None: a bundle cannot be read
 
 
 class PushedReadings:
@@ -29,14 +33,30 @@ class PushedReadings:
         self.limits = choice.config.limits
         self._points: dict[str, set[str]] = {}
 
-    async def push(self, units: Sequence[PushedUnit], sees: Callable[[str], bool]) -> Stored:
-        """Keep readings and events, so that the equipment is scored again; name unknown points."""
+    async def push(
+        self,
+        units: Sequence[PushedUnit],
+        sees: Callable[[str], bool],
+        *,
+        only_known_points: bool = False,
+    ) -> Stored:
+        """Keep readings and events, so that the equipment is scored again; name unknown points.
+
+        Raises:
+            Refused: a point is unknown, and only known ones are to be kept.
+            Away: which points are known cannot be told now.
+        """
+        if only_known_points:
+            _require_known(units, await within(self._known_points(units), self.limits))
         stored = await asyncio.to_thread(self._push, units, sees)
         try:
-            unknown = await within(self._unknown_points(units), self.limits)
+            unknown = _unknown(units, await within(self._known_points(units), self.limits))
         except Exception:  # the readings are kept: the answer must not look otherwise
             log.warning("which points the bundles know cannot be told now", exc_info=True)
             return stored
+        for point in unknown:
+            label = self.choice.label(point.facility_id)
+            service_metrics.UNKNOWN_READINGS.labels(label).inc(point.readings)
         return stored.model_copy(update={"unknown_points": unknown})
 
     def _push(self, units: Sequence[PushedUnit], sees: Callable[[str], bool]) -> Stored:
@@ -64,21 +84,13 @@ class PushedReadings:
             to_be_scored=self.store.stale_count(sees),
         )
 
-    async def _unknown_points(self, units: Sequence[PushedUnit]) -> list[UnknownPoint]:
-        """Return points of pushed units that no bundle of their class looks at."""
-        counts: Counter[tuple[Unit, str]] = Counter()
-        for body in units:
-            counts.update((body.unit, reading.point_id) for reading in body.readings)
-        classes = {}
-        for unit in {unit for unit, _ in counts}:
+    async def _known_points(self, units: Sequence[PushedUnit]) -> KnownPoints:
+        """Return the points that the bundles of each unit's class look at."""
+        classes = {body.unit: body.equipment_class or "" for body in units if body.readings}
+        for unit in [unit for unit, name in classes.items() if not name]:
             classes[unit] = await asyncio.to_thread(self._class_of, unit)
         points = {name: await self._points_of(name) for name in set(classes.values())}
-        unknown = []
-        for (unit, point), count in counts.items():
-            known = points[classes[unit]]
-            if known is not None and point not in known:
-                unknown.append(UnknownPoint(**unit._asdict(), point_id=point, readings=count))
-        return unknown
+        return {unit: points[name] for unit, name in classes.items()}
 
     def _class_of(self, unit: Unit) -> str:
         stored = self.store.unit(unit)
@@ -98,3 +110,39 @@ class PushedReadings:
                 self._points[bundle] = set(facts["points"])
             points |= self._points[bundle]
         return points
+
+
+def _unknown(units: Sequence[PushedUnit], known: KnownPoints) -> list[UnknownPoint]:
+    """Return points of pushed units that no bundle of their class looks at, with the nearest."""
+    counts: Counter[tuple[Unit, str]] = Counter()
+    for body in units:
+        counts.update((body.unit, reading.point_id) for reading in body.readings)
+    unknown: list[UnknownPoint] = []
+    for (unit, point), count in counts.items():
+        of_class = known[unit]
+        if of_class is not None and point not in of_class:
+            near = nearest(point, of_class) if len(unknown) < MOST_COMPARED else ""
+            told = {**unit._asdict(), "point_id": point, "readings": count}
+            unknown.append(UnknownPoint(**told, nearest=near or None))
+    return unknown
+
+
+def _require_known(units: Sequence[PushedUnit], known: KnownPoints) -> None:
+    """Raise Refused where a point is unknown, Away where that cannot be told."""
+    if None in known.values():
+        raise Away(
+            "which points the bundles look at cannot be told now: try again, or leave out"
+            " only_known_points"
+        )
+    unknown = _unknown(units, known)
+    if not unknown:
+        return
+    named = []
+    for point in unknown[:MOST_NAMED]:
+        hint = f" (did you mean {point.nearest}?)" if point.nearest else ""
+        named.append(f"{point.facility_id} {point.equipment_id} {point.point_id}{hint}")
+    more = f" and {len(unknown) - MOST_NAMED} more" if len(unknown) > MOST_NAMED else ""
+    raise Refused(
+        f"no bundle looks at {', '.join(named)}{more}: correct the points, or leave out"
+        " only_known_points; nothing was kept"
+    )

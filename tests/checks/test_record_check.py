@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import html
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -301,3 +303,20 @@ def test_two_files_that_read_as_one_machine_stop_until_paths_tell_them_apart(
     assert "differ for the same moment" in merged
     pattern = r"(?P<facility_id>[^/]+)/(?P<equipment_id>[^/]+)\.csv$"
     assert texts(checked(source.replace(wide={}, path_pattern=pattern))) == ""
+
+
+def test_japanese_page_tells_all_faults_in_japanese(tmp_path: Path) -> None:
+    tables = Tables()
+    all_at_once(tables)
+    check = checked(tables.write(tmp_path), labels={"events": ["failure", "leak"]})
+    path = tmp_path / "check.html"
+    write_check_page(check, name="small", path=path, language="ja")
+    lines = re.findall(r"<li[ >](.*?)</li>", path.read_text(encoding="utf-8"), re.DOTALL)
+    items = [line for line in lines if not line.startswith("<a")]
+    assert len(items) == len(check.faults) > 5
+    plain = [re.sub(r"<[^>]+>", " ", item) for item in items]
+    english = r"\b(?:the|of|is|are|was|were|to|set|have|correct|rows|readings|events)\b(?![./])"
+    settings = r"(?:source|windows|labels|splits)\.[a-z_.]+|\S*/\S+"
+    for item in plain:
+        assert re.search(r"[ぁ-ん]", item), item
+        assert not re.search(english, re.sub(settings, "", html.unescape(item))), item

@@ -97,7 +97,7 @@ def kept(trained: Plant, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def plant(trained: Plant, kept: Path) -> Iterator[Plant]:
-    """The trained plant, put back afterwards (in its own place: paths are part of what a step remembers)."""
+    """The trained plant, put back afterwards."""
     yield trained
     shutil.rmtree(trained.folder)
     shutil.copytree(kept, trained.folder)

@@ -14,7 +14,7 @@ from hvac.features.table import Windows, to_arrow
 from hvac.features.window_counts import total_counts
 from hvac.panel.labels import LabelConfig
 from hvac.panel.windows import WindowConfig
-from hvac.report.closing_summary import _effective_lines
+from hvac.report.closing_summary import effective_lines
 from hvac.storage import write_parquet
 from ray_jobs.tables.windows_table import read_windows, split_counts
 from tests.features.test_table import windows
@@ -61,7 +61,7 @@ def test_equal_weights_of_any_size_lose_no_label(tmp_path: Path) -> None:
     facts = total_counts([counts, counts])
     assert facts["train"]["windows"] == 24
     assert facts["train"]["effective"]["known"] == pytest.approx({"30": 24, "60": 24, "90": 24})
-    assert _effective_lines(facts["train"]) == []
+    assert effective_lines(facts["train"]) == []
 
 
 def test_effective_numbers_are_kishs_and_base_rates_are_weighted(tmp_path: Path) -> None:
@@ -76,7 +76,7 @@ def test_effective_numbers_are_kishs_and_base_rates_are_weighted(tmp_path: Path)
     facts = total_counts([counts])
     assert facts["train"]["base_rate"]["30"] == pytest.approx(6 / 16)
     assert facts["test"]["base_rate"]["30"] == pytest.approx(facts["test"]["positives"]["30"] / 12)
-    assert _effective_lines(facts["train"]) == [
+    assert effective_lines(facts["train"]) == [
         "        as many as, unweighted: 30 d 7 (1 positive), 60 d 7 (1 positive), 90 d 7 (1 positive)"
     ]
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from hvac.panel.grid import Unit
 from hvac.report.figures import DrawnForecast, ForecastPanel
 
 HORIZONS = (30, 60, 90)
@@ -426,7 +427,7 @@ def _panel(
     truth = any(word in ("tp", "fn") for word in outcome.values())
     end_day = 20_345 + 7 * place
     return ForecastPanel(
-        unit=unit,
+        unit=Unit(*unit.split(" / ")),
         point=point,
         uom=uom,
         end_day=end_day,

@@ -199,6 +199,30 @@ def test_point_that_no_bundle_of_the_class_looks_at_is_told(client: TestClient) 
     ]
 
 
+def test_answer_says_which_point_a_misspelt_one_may_be(client: TestClient) -> None:
+    known = client.get("/v1/models").json()["models"][0]["points"][0]
+    near, far = known * 2, "quite_another_thing"
+    pushed = unit(reading(point_id=near), reading(point_id=far))
+    told = client.post("/v1/readings", json={"units": [pushed]}).json()["unknown_points"]
+    assert {one["point_id"]: one["nearest"] for one in told} == {near: known, far: None}
+    assert "hvac_unknown_readings_total" in client.get("/metrics").text
+
+
+def test_caller_who_wants_only_known_points_is_refused_and_nothing_is_kept(
+    client: TestClient,
+) -> None:
+    known = client.get("/v1/models").json()["models"][0]["points"][0]
+    wrong = {**unit(reading(point_id=known * 2)), "equipment_id": "strict", "class": "ahu"}
+    told = client.post("/v1/readings", json={"units": [wrong], "only_known_points": True})
+    assert told.status_code == 422
+    assert f"did you mean {known}?" in told.json()["error"]
+    assert client.get("/v1/equipment/F1/strict").status_code == 404
+    right = {**wrong, "readings": [reading(point_id=known)]}
+    told = client.post("/v1/readings", json={"units": [right], "only_known_points": True})
+    assert told.status_code == 202
+    assert told.json()["unknown_points"] == []
+
+
 def test_day_after_tomorrow_is_refused_and_tomorrow_is_not(client: TestClient) -> None:
     import datetime as dt
 

@@ -140,6 +140,8 @@ def test_page_and_api_of_a_unit_set_aside_say_why_in_both_languages(tmp_path: Pa
     assert "cannot be scored" in english
     assert "no bundle scores" in english
     assert "判定できません" in japanese
+    assert "を判定するモデルがありません" in japanese
+    assert "no bundle scores" not in japanese
 
 
 def test_unit_set_aside_is_tried_again_when_its_record_changes_or_a_bundle_is_promoted(
@@ -383,7 +385,13 @@ def test_pushed_readings_of_a_unit_set_aside_are_still_shown(tmp_path: Path) -> 
     with client_of(service) as client:
         told = client.post("/v1/readings", json={"units": [{**body, "readings": readings}]})
         assert told.json()["unknown_points"] == [
-            {"facility_id": "F1", "equipment_id": "odd", "point_id": "q", "readings": 3}
+            {
+                "facility_id": "F1",
+                "equipment_id": "odd",
+                "point_id": "q",
+                "readings": 3,
+                "nearest": None,
+            }
         ]
         scored(service)
         assert len(client.get("/v1/equipment/F1/odd").json()["readings"]) == 3
