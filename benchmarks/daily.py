@@ -40,7 +40,7 @@ from ray_jobs.run.run_config import RunConfig
 POINTS = ("p1", "p2", "p3", "p4", "p5")
 A_FACILITY = 1000
 FILES = 20  # a day comes in so many files, at most one a facility
-FIRST_DAY, RECORD_DAYS = 19_000, (190, 1_900)
+FIRST_DAY, RECORD_DAYS = 17_000, (190, 1_900)
 UNITS, QUICK_UNITS = (1_000, 10_000, 100_000), (200, 400)
 RECORD_UNITS, QUICK_RECORD_UNITS = 1_000, 100
 TRAINED_UNITS, TRAINED_DAYS = 60, 500
