@@ -15,7 +15,8 @@ import time
 from pathlib import Path
 
 from hvac.checks.check_facts import check_lines
-from hvac.checks.guessing import Guesses, guess_source
+from hvac.checks.guesses import Guesses
+from hvac.checks.guessing import guess_source
 from hvac.checks.run_file import choose_sections, run_file
 from hvac.config import read_overrides
 from hvac.errors import ConfigError, HvacError

@@ -20,7 +20,12 @@ from serve.settings import ServeConfig, read_serve_config
 
 log = logging.getLogger(__name__)
 LIGHT = {"num_cpus": 0.1}
-STAGE = {"ray_actor_options": LIGHT, "max_ongoing_requests": 64, "max_queued_requests": 512}
+EVERY_REPLICA = {
+    "ray_actor_options": LIGHT,
+    "graceful_shutdown_wait_loop_s": 0.5,  # Serve's 2 s are waited for by each stage in turn
+    "health_check_period_s": 2,  # a dead replica is replaced only when its health is looked at
+}
+STAGE = {**EVERY_REPLICA, "max_ongoing_requests": 64, "max_queued_requests": 512}
 
 
 def build(args: JsonObject) -> Application:
@@ -39,7 +44,8 @@ def build(args: JsonObject) -> Application:
         log.error("the workspace was not loaded: %s", error)
     if config.keys == "required":
         check_keys(store, config)
-    ingress = Ingress.options(num_replicas=config.replicas, ray_actor_options=LIGHT, user_config={})
+    of_all: dict[str, Any] = {**EVERY_REPLICA, "num_replicas": config.replicas}
+    ingress = Ingress.options(**of_all, user_config={})
     if config.layout == "fused":
         return ingress.bind(config)
     stage: dict[str, Any] = {**STAGE, "num_replicas": config.replicas}

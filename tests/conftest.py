@@ -18,6 +18,9 @@ from hypothesis import HealthCheck, settings
 os.environ.setdefault(
     "OMP_NUM_THREADS", "1"
 )  # as `make` does: threads of two workers would wait for each other
+# Over a hundred processes import our modules: half a second for each that compiles them anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 # an example may wait for a compiler or a busy machine
 UNTIMED = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
 settings.register_profile("same", derandomize=True, **UNTIMED)

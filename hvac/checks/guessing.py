@@ -7,94 +7,31 @@ from __future__ import annotations
 
 import os
 import re
-from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any, Final
 
 import pyarrow as pa
 
+from hvac.checks.column_names import (
+    OF_EVENTS,
+    OF_READINGS,
+    OF_REGISTER,
+    column_pattern,
+    match_names,
+)
+from hvac.checks.guesses import Guess, Guesses
 from hvac.errors import InputError
 from hvac.panel.joins import folded
 from hvac.readings.files import TableFile, iter_table, open_table
-from hvac.readings.formats import INSPECTION, REQUIRED
+from hvac.readings.formats import INSPECTION
 from hvac.readings.gate import read_readings
 from hvac.readings.id_patterns import ids_of_columns
 from hvac.readings.sources import SourceConfig
 from hvac.readings.table_paths import hive_values, source_files, table_files
 
 SAMPLE_ROWS: Final = 2_000
-NAMES: Final = {  # of columns, as exports call them
-    "facility_id": "facility site building plant location campus テナント 施設 拠点 建物 事業所",
-    "equipment_id": "equipment machine asset unit device ahu 設備 機器 機械 装置 号機",
-    "point_id": "point tag sensor variable signal parameter channel measure 点検項目 項目 計測点 測定項目",
-    "date": "date timestamp datetime time day ts 日付 日時 実施日 計測日 測定日 年月日",
-    "value": "value reading val measurement result 値 測定値 計測値 結果",
-    "lower_limit": "lower_limit lower low min 下限 下限値",
-    "upper_limit": "upper_limit upper high max 上限 上限値",
-    "kind": "kind event failure fault category type code comp 種類 種別 事象 内容",
-    "start": "start started onset begin begun began occurred failed date timestamp datetime time"
-    " 発生日 発生 開始 開始日 日付 日時",
-    "end": "end ended stop stopped finish finished closed resolved repaired fixed restored cleared"
-    " 終了 終了日 復旧 復旧日 完了日",
-    "class": "class type kind model equipment_type 種別 分類 区分 型式",
-    "install_date": "install_date installed installation commissioned 設置日 設置 導入日",
-    "end_of_follow_up": "end_of_follow_up removed decommissioned 撤去日 廃止日",
-}
-OF_EVENTS: Final = ("facility_id", "equipment_id", "kind", "start", "end")
-OF_REGISTER: Final = ("facility_id", "equipment_id", "class", "install_date", "end_of_follow_up")
-OF_READINGS: Final = (*REQUIRED, "lower_limit", "upper_limit")
-SEPARATORS: Final = (".", "/", ":", "|", "__", "_", " ", "-")
 ONE_SITE: Final = "site"
-
-
-@dataclass(frozen=True)
-class Guess:
-    """A setting that was guessed: what it is, why, and what else it might be."""
-
-    value: Any
-    why: str
-    others: str = ""
-
-
-@dataclass(kw_only=True)
-class Guesses:
-    """Guesses by setting of the section `source`; mappings of columns under `columns.<ours>`."""
-
-    readings: str
-    events: str | None = None
-    equipment: str | None = None
-    given: Mapping[str, Any] = field(default_factory=dict)
-    found: dict[str, Guess] = field(default_factory=dict)
-
-    @property
-    def source(self) -> SourceConfig:
-        """Return the source that the guesses make."""
-        return SourceConfig(**self.settings)
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        """Return the settings of the source."""
-        paths = {"readings": self.readings, "events": self.events, "equipment": self.equipment}
-        settings: dict[str, Any] = {name: path for name, path in paths.items() if path}
-        for key, guess in self.found.items():
-            section, _, name = key.partition(".")
-            if name:
-                settings.setdefault(section, {})[name] = guess.value
-            else:
-                settings[section] = guess.value
-        if settings.get("format") == "wide":
-            settings.setdefault("wide", {})
-        for name, value in self.given.items():
-            both = isinstance(value, Mapping) and isinstance(settings.get(name), Mapping)
-            settings[name] = {**settings[name], **value} if both else value
-        return settings
-
-    @property
-    def columns_given(self) -> dict[str, str]:
-        """Return the file's names of columns that the user knows, by ours."""
-        return dict(self.given.get("columns", {}))
 
 
 def guess_source(
@@ -162,41 +99,6 @@ def _matched(
     known = {ours: named[ours] for ours in fields if named.get(ours) in columns}
     free = [name for name in columns if name not in known.values()]
     return known | match_names(free, [ours for ours in fields if ours not in known], folders)
-
-
-def match_names(
-    columns: Sequence[str], fields: Sequence[str], folders: Mapping[str, str] = {}
-) -> dict[str, str]:
-    """Return the column that is called like each of our fields; each column stands for one field.
-
-    >>> match_names(["machineID", "datetime", "errorID"], ["equipment_id", "start", "kind"])
-    {'equipment_id': 'machineID', 'start': 'datetime'}
-    """
-    names: dict[str, str] = {}
-    free = [*columns, *folders]
-    for exact in (True, False):
-        for ours in fields:
-            if ours in names:
-                continue
-            words = [ours, *NAMES[ours].split()]
-            match = _called(words, free, exact=exact)
-            if match is not None:
-                names[ours] = match
-                free.remove(match)
-    return {ours: names[ours] for ours in fields if ours in names}
-
-
-def _called(words: Sequence[str], columns: Sequence[str], *, exact: bool) -> str | None:
-    """Return the first column that is one of some words, or `<word>_id`, or begins or ends so."""
-    for word in words:
-        for column in columns:
-            name = re.sub(r"[\s_\-]*(id|no|code|名|番号)$", "", folded(column))
-            if word in (name, folded(column)):
-                return column
-            parts = re.split(r"[\s_\-]+", name)
-            if not exact and (word in parts or (not word.isascii() and word in name)):
-                return column
-    return None
 
 
 def _guess_long(guesses: Guesses, file: TableFile, names: Mapping[str, str]) -> None:
@@ -293,25 +195,6 @@ def _are_numbers(column: pa.ChunkedArray) -> bool:
     texts = [text.strip() for text in column.to_pylist() if text and text.strip()]
     numbers = [bool(re.match(r"[-+－]?[\d０-９]", text)) and "/" not in text for text in texts]
     return bool(texts) and sum(numbers) >= 0.5 * len(texts)
-
-
-def column_pattern(columns: Sequence[str]) -> str | None:
-    """Return a pattern that parts columns' names into machines with the same points; None without.
-
-    >>> column_pattern(["AHU-1.SAT", "AHU-1.RAT", "AHU-2.SAT", "AHU-2.RAT"])
-    '(?P<equipment_id>.+)\\\\.(?P<point_id>.+)'
-    >>> column_pattern(["supply_temp", "return_temp"]) is None
-    True
-    """
-    for separator in SEPARATORS:
-        pattern = rf"(?P<equipment_id>.+){re.escape(separator)}(?P<point_id>.+)"
-        ids = ids_of_columns(pattern, columns)
-        machines = Counter(of_column["equipment_id"] for of_column in ids.values())
-        points = Counter(of_column["point_id"] for of_column in ids.values())
-        whole = len(ids) == len(columns) == len(machines) * len(points)
-        if whole and len(machines) > 1 and (len(points) > 1 or separator in SEPARATORS[:4]):
-            return pattern
-    return None
 
 
 def _guess_small(guesses: Guesses, file: TableFile, fields: Sequence[str]) -> None:

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import yaml
 
-from hvac.checks.guessing import Guess, Guesses
+from hvac.checks.guesses import Guess, Guesses
 from hvac.checks.record_check import RecordCheck, Settings, check_record
 from hvac.panel.joins import folded, one_spelling
 from hvac.panel.labels import LabelConfig

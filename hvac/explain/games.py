@@ -12,6 +12,7 @@ of a plan.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any, Final, Protocol
 
 import numpy as np
@@ -99,24 +100,22 @@ class LineGame:
 
     def __init__(self, model: Logistic, players: Players, background: Windows) -> None:
         self.model = model
-        self.part_HWP = self._parts(background, players)
-        self.players = players
+        player_N = players.of_columns(background, model.config.needs)
+        self.member_NP = np.eye(len(players))[player_N]
+        self.part_HWP = self._parts(background)
 
-    def _parts(self, windows: Windows, players: Players) -> Floats:
+    def _parts(self, windows: Windows) -> Floats:
         """Return what the inputs of each player add to the log-odds: [H, B, P]."""
-        needs = self.model.config.needs
-        input_BN = inputs(windows, needs)
-        player_N = players.of_columns(windows, needs)
-        member_NP = np.eye(len(players))[player_N]
+        input_BN = inputs(windows, self.model.config.needs)
         parts = []
         for scaler, weight_N in zip(self.model.scalers, self.model.weight_HN, strict=True):
             added_BN = scaler.transform(input_BN).astype(np.float64) * weight_N
-            parts.append(added_BN @ member_NP)
+            parts.append(added_BN @ self.member_NP)
         return np.stack(parts)
 
     def contributions(self, windows: Windows, chosen_B: Sequence[int]) -> Floats:
         """Return the differences from the mean of the background: [B, P, H]."""
-        part_HBP = self._parts(windows, self.players)
+        part_HBP = self._parts(windows)
         for b, chosen in enumerate(chosen_B):
             part_HBP[:, b] -= self.part_HWP[:, members(chosen)].mean(axis=1)
         return part_HBP.transpose(1, 2, 0)
@@ -195,21 +194,23 @@ class NetworkGame:
         chosen_N = self.model.chosen_N
         return input_BN if chosen_N is None else input_BN[:, chosen_N]
 
-    def _plan(self, background: int) -> Permutations | AllCoalitions:
-        players = len(self.players)
-        if players <= NETWORK_EXACT:
-            return AllCoalitions(players, background)
-        return Permutations(players, background, self.players.group)
-
     def contributions(self, windows: Windows, chosen_B: Sequence[int]) -> Floats:
         """Return what each player adds to the network's log-odds: [B, P, H]."""
         input_BN = self._kept(inputs(windows, self.model.config.needs))
         rows = []
         for input_N, chosen in zip(input_BN, chosen_B, strict=True):
             input_WN = self.input_WN[members(chosen)]
-            plan = self._plan(len(input_WN))
+            plan = _network_plan(len(self.players), len(input_WN), self.players.group)
             rows.append(asked(self.model.score_rows, input_N, input_WN, self.player_N, plan))
         return np.stack(rows)
+
+
+@cache
+def _network_plan(players: int, background: int, group: int) -> Permutations | AllCoalitions:
+    """Return the coalitions that a network is asked about, the same for every window."""
+    if players <= NETWORK_EXACT:
+        return AllCoalitions(players, background)
+    return Permutations(players, background, group)
 
 
 def asked(

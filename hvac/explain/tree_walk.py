@@ -76,7 +76,8 @@ class WalkedTrees(NamedTuple):
         """
         part_SW = np.zeros((2**self.players, chosen.bit_count()))
         self._walk(input_N, chosen, np.zeros(0), part_SW)
-        return part_SW + np.where(np.arange(len(part_SW)) == 0, self.trees.base[0], 0.0)[:, None]
+        part_SW[0] += self.trees.base[0]  # the empty coalition is a subset of all
+        return part_SW
 
     def _walk(self, input_N: Floats, chosen: int, out_P: Floats, part_SW: Floats) -> None:
         trees = self.trees
@@ -271,20 +272,15 @@ def _add_leaf(
 ) -> None:
     """Add a leaf by inclusion and exclusion: players outside take part with a changing sign."""
     one = np.uint64(1)
-    reached_W = np.empty(MOST_WINDOWS, np.int64)
-    count = 0
     while windows:
         others = windows & (windows - one)
         lowest = windows ^ others
-        reached_W[count] = slot_W[PLACE_OF_BIT[(lowest * DE_BRUIJN) >> np.uint64(58)]]
-        count += 1
+        slot = slot_W[PLACE_OF_BIT[(lowest * DE_BRUIJN) >> np.uint64(58)]]
         windows = others
-    subset = outside
-    while True:
-        row = np.int64(inside | subset)
-        signed = value if _popcount(subset) % 2 == 0 else -value
-        for place in range(count):
-            part_SW[row, reached_W[place]] += signed
-        if not subset:
-            break
-        subset = (subset - one) & outside
+        subset = outside
+        while True:
+            signed = value if _popcount(subset) % 2 == 0 else -value
+            part_SW[inside | subset, slot] += signed
+            if not subset:
+                break
+            subset = (subset - one) & outside

@@ -11,15 +11,17 @@ import math
 import tempfile
 import time
 from pathlib import Path
-from typing import Self, TypedDict
+from typing import TYPE_CHECKING, Self, TypedDict
 
 from tensorboardX import SummaryWriter
 from tensorboardX.summary import hparams
 
 from hvac.json_values import as_json
 from hvac.models.search_space import Settings, encoded
-from hvac.report.sweep_view import ScheduledSettings
 from hvac.storage import AnyPath, Place, write_json, writing
+
+if TYPE_CHECKING:  # a trial draws no pages: matplotlib and scikit-learn take a second
+    from hvac.report.sweep_view import ScheduledSettings
 
 LEDGER = "ledger.json"
 TAGS = {"train_loss": "loss/train", "tune_loss": "loss/tune", "tune_pr_auc": "pr_auc/best"}

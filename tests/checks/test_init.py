@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from hvac.checks.guessing import OF_EVENTS, match_names
+from hvac.checks.column_names import OF_EVENTS, match_names
 from hvac.simulate.fleet import simulate
 from hvac.simulate.simulate_config import SimulateConfig
 from ray_jobs import check, init

@@ -5,6 +5,8 @@ Legend: B windows, P players, H horizons.
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 import pytest
 
@@ -32,7 +34,7 @@ ALL = 2**6 - 1
 def test_shapley_values_are_those_of_the_definition(name: str) -> None:
     window = ready(explained(rows=1))
     phi_PH = game(name).contributions(window, [ALL])[0]
-    value = coalition_value(fitted(name), players(), window, ready(background()))
+    value = cache(coalition_value(fitted(name), players(), window, ready(background())))
     np.testing.assert_allclose(phi_PH, shapley(value, len(players())), atol=1e-6)
     assert np.abs(phi_PH).max() > 1e-3
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from hvac.evaluation.metrics import roc_auc
+from hvac.evaluation.ranks import rank_metrics, sort_scores
 from hvac.panel.events import Events, inside_episode
 from hvac.panel.follow_up import days_since_event, follow_ups
 from hvac.panel.grid import Unit
@@ -121,9 +121,8 @@ def auc_range(made: Labelled, column: NDArray[Any], weight_B: Floats) -> tuple[f
     drawn_RU = np.random.default_rng(1).multinomial(
         UNITS, np.full(UNITS, 1 / UNITS), size=REPLICATES
     )
-    auc_R = np.array(
-        [roc_auc(score_B, y_B, weight_B[keep] * drawn_U[unit_B]) for drawn_U in drawn_RU]
-    )
+    rows = sort_scores(score_B, y_B, unit_B=unit_B, weight_B=weight_B[keep])
+    auc_R = rank_metrics(rows, drawn_RU).roc_auc_R
     return auc_R.min(), auc_R.max()
 
 

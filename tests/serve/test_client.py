@@ -12,7 +12,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from itertools import pairwise
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -157,7 +156,7 @@ def answering(*answers: tuple[int, dict[str, str], bytes]) -> Iterator[tuple[str
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     try:
         yield f"http://127.0.0.1:{server.server_address[1]}", times
@@ -173,10 +172,10 @@ GOOD = (200, {}, b'{"models": []}')
 @pytest.mark.parametrize("status", [429, 503])
 def test_busy_service_is_asked_again_after_the_pause_it_names(status: int) -> None:
     busy = (status, {"Retry-After": "1"}, b'{"error": "busy"}')
-    with answering(busy, busy, GOOD) as (url, times):
+    with answering(busy, GOOD) as (url, times):
         assert Client(url).models() == []
-    assert len(times) == 3
-    assert all(later - earlier >= 1 for earlier, later in pairwise(times))
+    first, second = times
+    assert second - first >= 1
 
 
 def test_service_that_stays_busy_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,6 @@
-"""The service on real Ray Serve, over real HTTP: the same numbers, live promotion, killed replicas, a killed proxy."""
+"""The service on real Ray Serve, over real HTTP: the same numbers, live promotion, killed replicas, a killed proxy,
+notifications.
+"""
 
 from __future__ import annotations
 
@@ -23,9 +25,12 @@ import pytest
 
 from serve.bodies.bulk import ARROW
 from serve.graph.stages import LocalStages
+from serve.notifying import Notifier
 from serve.service import Service
 from tests.models.models_example import bundle
-from tests.serve.serve_example import LAST, UNITS, body_readings, filled, reading_rows
+from tests.serve.notice_servers import Taken, web_server
+from tests.serve.serve_example import LAST, UNITS, body_readings, reading_rows, scored, service_of
+from tests.serve.test_notifying import predict_as, told, work
 
 pytestmark = pytest.mark.slow
 E1, E2, F2 = UNITS
@@ -51,10 +56,16 @@ def free_port() -> int:
         return int(found.getsockname()[1])
 
 
+# Serve looks ten times a second what there is to do; the service itself says twice
+QUICK = {"RAY_AUTH_MODE": "disabled", "RAY_SERVE_CONTROL_LOOP_INTERVAL_S": "0.1"}
+
+
 @contextmanager
-def serving(folder: Path, *settings: str) -> Iterator[Served]:
+def serving(plain: Service, *settings: str) -> Iterator[Served]:
+    """A service on the workspace and the store of one in this process."""
     port = free_port()
-    config, store, _ = filled(folder)
+    config = plain.config
+    folder = Path(config.workspace)
     command = [
         sys.executable,
         "-m",
@@ -64,13 +75,12 @@ def serving(folder: Path, *settings: str) -> Iterator[Served]:
         f"workspace={folder}",
         f"store={config.store_url}",
     ]
-    environment = {**os.environ, "RAY_AUTH_MODE": "disabled"}
+    environment = {**os.environ, **QUICK}
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen([*command, *settings], stdout=log, stderr=log, env=environment)
     try:
         with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
             _until(lambda: client.get("/readyz").status_code == 200, 300, folder / "log")
-            plain = Service(config, store, LocalStages(config.bundle_folder, 4))
             yield Served(psutil.Process(process.pid), client, folder, plain)
     finally:
         process.send_signal(signal.SIGTERM)
@@ -80,7 +90,29 @@ def serving(folder: Path, *settings: str) -> Iterator[Served]:
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    with serving(tmp_path_factory.mktemp("served")) as found:
+    with serving(service_of(tmp_path_factory.mktemp("served"))) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def web() -> Iterator[Taken]:
+    with web_server() as taken:
+        yield taken
+
+
+@pytest.fixture(scope="module")
+def fused(tmp_path_factory: pytest.TempPathFactory, web: Taken) -> Iterator[Served]:
+    """Two replicas in one piece; an alarm of E1 was told before their start, one of F2 was not."""
+    notify = {"webhooks": [web.address]}
+    plain = scored(service_of(tmp_path_factory.mktemp("fused"), notify=notify))
+    for unit in UNITS:
+        predict_as(plain, unit)
+    Notifier(plain, targets=[]).look()
+    predict_as(plain, E1, 90)
+    work(Notifier(plain))
+    predict_as(plain, F2, 90)
+    settings = ("layout=fused", "replicas=2", f"notify.webhooks=[{web.address}]")
+    with serving(plain, *settings, "notify.every_s=0.2") as found:
         yield found
 
 
@@ -260,15 +292,23 @@ def test_only_ingress_listens_itself_and_takes_its_place_again_when_killed(serve
     _until(lambda: served.client.get("/readyz").status_code == 200, 150, served.folder / "log")
 
 
-def test_replicas_in_one_piece_stand_behind_a_proxy_that_comes_back(tmp_path: Path) -> None:
-    with serving(tmp_path, "layout=fused", "replicas=2") as served:
-        right = risks(served.client.post("/v1/predict", json=ALL))
-        proxies = served.workers("ProxyActor")
-        assert proxies
-        for proxy in proxies:
-            proxy.kill()
-        _until(lambda: served.client.get("/readyz").status_code == 200, 150, served.folder / "log")
-        np.testing.assert_allclose(
-            risks(served.client.post("/v1/predict", json=ALL)), right, atol=1e-6
-        )
-        _odd_ids_are_reached(served.client)
+def test_started_service_tells_every_alarm_that_was_not_told_once(
+    fused: Served, web: Taken
+) -> None:
+    """What was told before its start is not told again; two replicas look for alarms together."""
+    _until(lambda: len(web.bodies) == 2, 60, fused.folder / "log")
+    predict_as(fused.plain, E2, 30)
+    _until(lambda: len(web.bodies) == 3, 60, fused.folder / "log")
+    time.sleep(1)  # five more looks
+    assert told(web) == [E1, F2, E2]
+
+
+def test_replicas_in_one_piece_stand_behind_a_proxy_that_comes_back(fused: Served) -> None:
+    right = risks(fused.client.post("/v1/predict", json=ALL))
+    proxies = fused.workers("ProxyActor")
+    assert proxies
+    for proxy in proxies:
+        proxy.kill()
+    _until(lambda: fused.client.get("/readyz").status_code == 200, 150, fused.folder / "log")
+    np.testing.assert_allclose(risks(fused.client.post("/v1/predict", json=ALL)), right, atol=1e-6)
+    _odd_ids_are_reached(fused.client)

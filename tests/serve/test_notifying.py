@@ -8,7 +8,6 @@ import json
 import logging
 import os
 import signal
-import socket
 import ssl
 import subprocess
 import sys
@@ -475,42 +474,12 @@ def test_killed_while_it_tells_it_tells_again_under_the_same_number(make: Any, w
     process.wait(30)
     assert service.store.waiting_notices() == 2
     web.hang_s = 0.0
-    for _ in range(2):
-        process = start(service.config)
-        output, _ = process.communicate(timeout=120)
-        assert output.split() == ["looked", "delivered"]
+    process = start(service.config)
+    output, _ = process.communicate(timeout=120)
+    assert output.split() == ["looked", "delivered"]
+    work(Notifier(again(service)))
     assert sorted(told(web)) == [E1, E2]
     assert len({body["id"] for body in web.bodies}) == 2
-
-
-@pytest.mark.slow
-def test_service_tells_and_its_restart_does_not_tell_again(make: Any, web: Taken) -> None:
-    """The whole service as a command, twice."""
-    service = make()
-    config = service.config
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    settings = [f"workspace={config.workspace}", f"store={config.store_url}", "layout=fused"]
-    settings += [f"notify.webhooks=[{web.address}]", "notify.every_s=0.2"]
-    command = [sys.executable, "-m", "serve", "--port", str(port), *settings]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    predict_as(service, E1, 90)
-    for tells in (1, 2):
-        process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
-        assert process.stderr is not None
-        try:
-            assert any(line.startswith("ready: ") for line in process.stderr)
-            if tells == 2:
-                predict_as(service, E2, 30)
-            while len(web.bodies) < tells:
-                assert process.poll() is None
-                time.sleep(0.1)
-            time.sleep(1)
-        finally:
-            process.terminate()
-            process.wait(60)
-    assert told(web) == [E1, E2]
 
 
 def test_store_that_is_away_for_a_while_loses_nothing(
