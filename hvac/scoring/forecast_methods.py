@@ -6,12 +6,11 @@ Legend: N series, L lookback days, D days ahead.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from hvac.arrays import AnyFloats, Floats
-from hvac.features.encoder import Encoder
 from hvac.scoring.forecast import (
     Moments,
     damped_quadratic,
@@ -20,6 +19,9 @@ from hvac.scoring.forecast import (
     smoothed_level,
     weekly_pattern,
 )
+
+if TYPE_CHECKING:
+    from hvac.features.encoder import Encoder
 
 Method = Callable[[AnyFloats, int], Floats]
 LAST_VALUE: Final = "last_value"
