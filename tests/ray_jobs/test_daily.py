@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as pads
@@ -110,7 +111,7 @@ def fresh(tmp_path: Path) -> Callable[[Plant], Plant]:
     def make(plant: Plant) -> Plant:
         folder = tmp_path / "fresh"
         shutil.copytree(plant.folder, folder)
-        for name in ("scores", "panel"):
+        for name in ("scores", "panel", "state", "peers"):
             shutil.rmtree(folder / "run" / name)
         for name in ("ingest", "score"):
             (folder / "run" / "steps" / f"{name}.json").unlink()
@@ -152,6 +153,51 @@ def test_new_day_of_one_facility_touches_its_parts_only_and_gives_what_a_fresh_r
     assert pq.read_table(other.workspace / "latest.parquet").equals(
         pq.read_table(plant.workspace / "latest.parquet")
     )
+
+
+def test_days_with_late_and_corrected_readings_and_damaged_states_give_what_a_fresh_run_gives(
+    plant: Plant, fresh: Callable[[Plant], Plant]
+) -> None:
+    """After every day a state is lost in another way: cut off, gone, without its mark, of another version."""
+    both = pa.concat_tables(plant.on(plant.last, name) for name in plant.facilities)
+    unit = both["equipment_id"][0].as_py()
+    of_unit = pc.equal(both["equipment_id"], unit)
+    days = {
+        "new": both.filter(pc.invert(of_unit)),
+        "new_rest": both.filter(of_unit),
+        "past_corrected": corrected(
+            plant.on(plant.last - dt.timedelta(days=3), plant.facilities[0])
+        ),
+        "past_old": corrected(plant.on(plant.last - dt.timedelta(days=150), plant.facilities[1])),
+    }
+    for number, (name, rows) in enumerate(days.items()):
+        plant.arrive(name, rows)
+        assert daily.run(plant.config())["files_read"] == 1
+        damage(plant.workspace / "state", number)
+    daily.run(plant.config(score={"days": DAYS, "again": True}))
+    other = fresh(plant)
+    daily.run(other.config())
+    mine, theirs = (pq.read_table(each.workspace / "latest.parquet") for each in (plant, other))
+    assert mine.drop_columns(["risk"]).equals(theirs.drop_columns(["risk"]))
+    np.testing.assert_allclose(mine["risk"], theirs["risk"], rtol=0, atol=1e-6)
+
+
+def corrected(rows: pa.Table) -> pa.Table:
+    place = rows.column_names.index("value")
+    return rows.set_column(place, "value", pc.add(rows["value"], 1.5))
+
+
+def damage(folder: Path, number: int) -> None:
+    file = sorted(folder.glob("*.arrow"))[number]
+    mark = file.with_suffix(".json")
+    if number == 0:
+        file.write_bytes(file.read_bytes()[:1000])
+    elif number == 1:
+        file.unlink()
+    elif number == 2:
+        mark.unlink()
+    else:
+        mark.write_text("{", encoding="utf-8")
 
 
 def test_late_reading_changes_what_is_said_from_its_day_on_of_its_unit_alone(plant: Plant) -> None:
