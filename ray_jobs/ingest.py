@@ -43,7 +43,6 @@ from hvac.readings.gate import (
 )
 from hvac.readings.names_table import read_names
 from hvac.readings.notation_notes import SENTENCES, notes_on_counts, notes_on_files
-from hvac.readings.table_paths import file_stamp
 from hvac.readings.text_values import Column
 from hvac.simulate.fleet import simulate_facilities
 from hvac.simulate.fleet_files import write_canonical
@@ -67,6 +66,7 @@ from ray_jobs.tables.file_parts import (
     kept_tables,
     read_batches,
 )
+from ray_jobs.tables.file_stamps import file_stamps
 from ray_jobs.tables.joined_files import joined_files
 from ray_jobs.tables.overlap_counts import count_overlaps
 
@@ -92,7 +92,7 @@ def run(config: RunConfig) -> IngestRecord:
     source = _simulated(config, workspace) if config.simulate else config.source
     assert source is not None, "a run has a source or simulates one"
     files = source_files(source)
-    stamps = {path: file_stamp(path) for path in files}
+    stamps = file_stamps(files, workspace.panel)
     others = [
         small_table_keys(getattr(source, name), f"source.{name}")
         for name in ("events", "equipment", "building_model")
