@@ -270,7 +270,7 @@ def write_states_directly(config: RunConfig, last: int) -> None:
     from hvac.panel.registry import Registry
     from hvac.scoring.bundle import Bundle
     from hvac.state.peer_moves import series_of
-    from hvac.state.state_files import StateFile, write_states
+    from hvac.state.state_files import StateFile, write_unit_states
     from hvac.storage import matching, write_json, write_parquet
     from ray_jobs.run.records import IngestRecord, TrainRecord
     from ray_jobs.run.workspace import workspace_of
@@ -300,7 +300,7 @@ def write_states_directly(config: RunConfig, last: int) -> None:
         parts = matching(record_folder, "bucket-*/part-*.parquet")
         seen = frozenset(part.stem.removeprefix("part-") for part in parts)
         file = StateFile({recipe.class_name: states}, seen)
-        write_states(state_file(folder, bucket), file, {recipe.class_name: recipe})
+        write_unit_states(state_file(folder, bucket), file, {recipe.class_name: recipe})
         write_json(state_mark(folder, bucket), {"key": key})
         path, mark, members = marks[facility]
         sample = states.take(np.array([unit in members for unit in states.unit_U]))
@@ -318,7 +318,7 @@ def units_in(rows: pa.Table) -> Any:
 
 def template_state(recipe: Any, last: int) -> Any:
     """The state of one unit with a record of 400 days."""
-    from hvac.features.describe import UnitRecord, scenes
+    from hvac.features.scene import UnitRecord, scenes
     from hvac.panel.grid import Unit, panels
     from hvac.state.unit_states import UnitStates
 

@@ -47,7 +47,7 @@ import pyarrow.parquet as pq  # isort: skip
 
 from hvac.readings.gate import SourceConfig  # isort: skip
 from ray_jobs.tables.buckets import BucketPlan, bucket_scenes  # isort: skip
-from ray_jobs.tables.recipes import fit_recipes  # isort: skip
+from ray_jobs.tables.fitted_recipes import fit_recipes  # isort: skip
 from ray_jobs.run.run_config import RunConfig  # isort: skip
 from ray_jobs.run.workspace import Workspace, workspace_of  # isort: skip
 

@@ -28,10 +28,10 @@ import torch
 from hvac.arrays import Floats
 from hvac.evaluation.bootstrap import Replicated, interval, paired_difference, unit_weights
 from hvac.evaluation.ranks import rank_metrics, sort_scores
-from hvac.features.describe import Recipe
 from hvac.features.peer_groups import LEAST_PEERS, peer_groups
 from hvac.features.peers import PeerSeries, peer_series
 from hvac.features.recent import RECENT_NAMES, recent
+from hvac.features.recipe import Recipe
 from hvac.features.statistics import statistics
 from hvac.features.table import Windows, concat, labels_only
 from hvac.models.family import NEEDS, CrossFit, FamilyConfig, Fitting, Folds, no_encoder

@@ -34,7 +34,7 @@ import torch
 
 from hvac.evaluation.bootstrap import unit_weights
 from hvac.explain.background import nearest_in_year
-from hvac.features.describe import Scene
+from hvac.features.scene import Scene
 from hvac.features.table import Windows, concat
 from hvac.models.family import NEEDS
 from hvac.panel.grid import Unit

@@ -16,8 +16,9 @@ import numpy.typing as npt
 import hvac
 from hvac.evaluation.metrics import roc_auc
 from hvac.features.context import ContextSpec
-from hvac.features.describe import Recipe, UnitRecord, scenes
 from hvac.features.peer_groups import peer_levels
+from hvac.features.recipe import Recipe
+from hvac.features.scene import UnitRecord, scenes
 from hvac.features.table import Windows, concat
 from hvac.features.training_windows import training_windows
 from hvac.models.family import FamilyConfig

@@ -19,7 +19,7 @@ from hvac.errors import ConfigError
 from hvac.evaluation import leaderboard as boards
 from hvac.evaluation.alarms import Onsets
 from hvac.evaluation.compared_windows import EvaluationSet, by_equipment
-from hvac.features.describe import Recipe
+from hvac.features.recipe import Recipe
 from hvac.models.families import FAMILIES
 from hvac.models.family import FamilyConfig
 from hvac.storage import content_key

@@ -18,7 +18,7 @@ from hvac.decision.decision import StoredDecision
 from hvac.evaluation.compared_windows import EvaluationSet, by_equipment
 from hvac.evaluation.comparison import ComparedModels, MeasuredHorizon, apart, compare_models
 from hvac.evaluation.decision_facts import facility_facts, threshold_facts
-from hvac.features.describe import Recipe
+from hvac.features.recipe import Recipe
 from hvac.json_values import JsonObject, as_json
 from hvac.models.families import config_of
 from hvac.models.family import FamilyConfig

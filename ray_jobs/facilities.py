@@ -18,7 +18,7 @@ from hvac.evaluation.alarms import Onsets
 from hvac.evaluation.compared_windows import EvaluationSet, by_equipment, part_of
 from hvac.evaluation.facility_folds import FacilityFold, facility_folds
 from hvac.evaluation.unseen import UnseenFacilities, unseen_facilities
-from hvac.features.describe import Recipe
+from hvac.features.recipe import Recipe
 from hvac.json_values import as_json
 from hvac.models.families import config_of
 from hvac.models.family import FamilyConfig

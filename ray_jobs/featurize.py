@@ -41,8 +41,8 @@ from ray_jobs.tables.buckets import (
     mark_done,
 )
 from ray_jobs.tables.embedder import Embedder, embed
+from ray_jobs.tables.fitted_recipes import fit_recipes
 from ray_jobs.tables.peer_levels import make_peers, peer_keys
-from ray_jobs.tables.recipes import fit_recipes
 from ray_jobs.tables.trainable import SECTIONS
 from ray_jobs.tables.windows_table import class_folder, split_counts
 

@@ -50,7 +50,7 @@ from ray_jobs.run.command import main
 from ray_jobs.run.records import RotateRecord
 from ray_jobs.run.run_config import RunConfig
 from ray_jobs.run.workspace import run_step, workspace_of
-from ray_jobs.tables.recipes import check_kinds
+from ray_jobs.tables.fitted_recipes import check_kinds
 
 log = logging.getLogger(__name__)
 Turns = dict[str | None, list[RunConfig]]  # by the kind of events that is predicted alone

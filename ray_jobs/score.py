@@ -21,7 +21,7 @@ import ray
 
 from hvac.days import EPOCH
 from hvac.errors import InputError
-from hvac.features.describe import Recipe
+from hvac.features.recipe import Recipe
 from hvac.panel.names import FILE as NAMES_FILE
 from hvac.panel.names import load_names
 from hvac.panel.registry import Registry

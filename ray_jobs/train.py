@@ -26,8 +26,8 @@ from hvac.explain.background import choose_background
 from hvac.explain.games import MOST_PLAYERS, has_reasons
 from hvac.explain.past_cases import LOOKED_AT, PastCases, choose_cases
 from hvac.explain.reason import OTHERS
-from hvac.features.describe import Recipe
 from hvac.features.encoder import EncoderConfig, load_encoder
+from hvac.features.recipe import Recipe
 from hvac.features.table import Windows
 from hvac.json_values import Json, JsonObject
 from hvac.models.families import FAMILIES, cross_fit, network_fits

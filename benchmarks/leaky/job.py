@@ -14,8 +14,8 @@ import ray
 import torch
 
 from benchmarks.leaky.protocols import PROTOCOLS, Judged, claims, enact
-from hvac.features.describe import Recipe
 from hvac.features.encoder import EncoderConfig, load_encoder
+from hvac.features.recipe import Recipe
 from hvac.models.families import config_of
 from hvac.models.family import loaded_once
 from hvac.storage import AnyPath, content_key, write_json, write_text

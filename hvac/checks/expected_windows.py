@@ -10,9 +10,11 @@ from dataclasses import dataclass, field
 from hvac.checks.findings import Finding, stopping
 from hvac.days import EPOCH
 from hvac.errors import HvacError, InputError
-from hvac.features.describe import Recipe, UnitRecord, bare_windows, scenes
+from hvac.features.describing import bare_windows
 from hvac.features.learnable import empty_parts, unlearnable
+from hvac.features.recipe import Recipe
 from hvac.features.recipes import make_recipes, needs_limits, require_kinds, split_registry
+from hvac.features.scene import UnitRecord, scenes
 from hvac.features.training_windows import training_windows
 from hvac.features.window_counts import WindowCounts, count_windows
 from hvac.panel.grid import Panel

@@ -16,8 +16,8 @@ import pyarrow.compute as pc
 
 from hvac.arrays import Bools, Floats, Strings
 from hvac.features.context import ContextSpec
-from hvac.features.describe import Recipe
 from hvac.features.recent import recent_of_windows
+from hvac.features.recipe import Recipe
 from hvac.features.statistics import statistics
 from hvac.features.table import KEY_SCHEMA, Windows, matrix
 from hvac.features.training_windows import with_split

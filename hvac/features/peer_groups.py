@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from hvac.features.describe import Recipe
 from hvac.features.peer_files import FLEET
 from hvac.features.peers import LEAST_PEERS as LEAST_PEERS
 from hvac.features.peers import MOST_PEERS, PeerLevel, peer_level, peer_series
+from hvac.features.recipe import Recipe
 from hvac.panel.grid import Panel, Unit
 from hvac.panel.registry import Registry
 from hvac.panel.windows import fit_scale

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from hvac.errors import InputError
 from hvac.features.context import ContextSpec
-from hvac.features.describe import Recipe
+from hvac.features.recipe import Recipe
 from hvac.panel.joins import folded
 from hvac.panel.labels import LabelConfig
 from hvac.panel.limits import Limits

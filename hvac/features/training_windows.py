@@ -13,7 +13,9 @@ import numpy as np
 import pyarrow as pa
 
 from hvac.arrays import Bools, DayNumbers, Strings
-from hvac.features.describe import Recipe, Scene, describe
+from hvac.features.describing import describe
+from hvac.features.recipe import Recipe
+from hvac.features.scene import Scene
 from hvac.features.table import Windows
 from hvac.panel.events import inside_episode
 from hvac.panel.follow_up import FollowUp

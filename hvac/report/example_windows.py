@@ -11,7 +11,8 @@ import numpy as np
 
 from hvac.arrays import Bools, Strings
 from hvac.evaluation.compared_windows import EvaluationSet, ModelRisks
-from hvac.features.describe import Recipe, Scene
+from hvac.features.recipe import Recipe
+from hvac.features.scene import Scene
 from hvac.panel.cutting import Cut, cut
 from hvac.report.forecast_figure import DrawnForecast, ForecastPanel
 from hvac.scoring.bundle import Bundle

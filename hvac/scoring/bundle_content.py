@@ -16,8 +16,8 @@ from hvac.certainty.certainty import Certainty
 from hvac.decision.decision import Decision
 from hvac.explain.background import background_arrays
 from hvac.explain.past_cases import PastCases
-from hvac.features.describe import Recipe
 from hvac.features.encoder import EncoderConfig
+from hvac.features.recipe import Recipe
 from hvac.features.table import Windows
 from hvac.json_values import Json, JsonObject
 from hvac.models.family import Model

@@ -16,8 +16,8 @@ from hvac.errors import BundleError
 from hvac.explain.background import background_windows
 from hvac.explain.past_cases import PREFIX as CASE
 from hvac.explain.past_cases import PastCases
-from hvac.features.describe import Recipe
 from hvac.features.encoder import EncoderConfig
+from hvac.features.recipe import Recipe
 from hvac.json_values import as_json
 from hvac.models.families import FAMILIES, restore
 from hvac.scoring.bundle_content import BAND, BundleContent

@@ -18,7 +18,7 @@ from hvac.scoring.occlusion import SPAN_DAYS, occlusion
 
 if TYPE_CHECKING:
     from hvac.explain.explainer import Contributions
-    from hvac.features.describe import Scene
+    from hvac.features.scene import Scene
     from hvac.features.table import Windows
     from hvac.scoring.bundle import Bundle
 

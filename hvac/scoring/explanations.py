@@ -18,7 +18,7 @@ from hvac.models.family import prepared
 from hvac.scoring.details import PointDetail, details_of
 
 if TYPE_CHECKING:
-    from hvac.features.describe import Scene
+    from hvac.features.scene import Scene
     from hvac.scoring.bundle import Bundle
     from hvac.scoring.newest_windows import Frame, Newest
 

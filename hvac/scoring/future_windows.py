@@ -11,8 +11,9 @@ from typing import NamedTuple
 import numpy as np
 
 from hvac.arrays import DayNumbers, Floats, Strings
-from hvac.features.describe import Recipe, Scene
 from hvac.features.encoder import Encoder
+from hvac.features.recipe import Recipe
+from hvac.features.scene import Scene
 from hvac.panel.cutting import cut
 from hvac.panel.grid import Panel
 from hvac.panel.windows import Scale

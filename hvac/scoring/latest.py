@@ -17,7 +17,8 @@ from hvac.arrays import AnyFloats, Bools, DayNumbers, Floats
 from hvac.certainty.certainty import Sureness
 from hvac.decision.thresholds import alarms
 from hvac.explain.reason import REASON
-from hvac.features.describe import Scene, describe_units
+from hvac.features.describing import describe_units
+from hvac.features.scene import Scene
 from hvac.features.table import Windows
 from hvac.features.unit_grids import UnitGrids
 from hvac.panel.windows import OK
@@ -108,7 +109,7 @@ def latest_table(
     """Return the rows of `latest_rows` of windows that are cut already."""
     windows = newest_windows.windows
     risk_BH = newest_risks(bundle, windows)
-    explained = explanations(bundle, newest_windows, risk_BH, explain)
+    explained = asked_explanations(bundle, newest_windows, risk_BH, explain)
     threshold_BH = bundle.decision.threshold_BH(windows.column("facility_id"))
     rows = predictions_table(
         windows,
@@ -136,7 +137,7 @@ def latest_table(
     return rows
 
 
-def explanations(
+def asked_explanations(
     bundle: Bundle, newest_windows: Newest, risk_BH: Floats, explain: Explained
 ) -> list[Explanation | None]:
     """Explain the windows that are asked for; None for the others."""
@@ -148,7 +149,7 @@ def explanations(
     return explain_newest(bundle, newest_windows, rows_B)
 
 
-def sureness(newest_windows: Newest, risk_BH: Floats, bundle: Bundle) -> Sureness | None:
+def known_sureness(newest_windows: Newest, risk_BH: Floats, bundle: Bundle) -> Sureness | None:
     """Tell how sure the risks of the windows that can be scored are; None where it is not known."""
     ok_B = newest_windows.ok_B
     if not ok_B.any():
@@ -158,7 +159,7 @@ def sureness(newest_windows: Newest, risk_BH: Floats, bundle: Bundle) -> Surenes
 
 def _sure_columns(newest_windows: Newest, risk_BH: Floats, bundle: Bundle) -> dict[str, pa.Array]:
     """Return the columns that tell how sure each risk is, null where that is not known."""
-    sure = sureness(newest_windows, risk_BH, bundle)
+    sure = known_sureness(newest_windows, risk_BH, bundle)
     names = ("risk_low", "risk_high", "needs_look", "similar_units")
     if sure is None:
         return {name: pa.nulls(risk_BH.size) for name in names}

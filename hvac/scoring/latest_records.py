@@ -14,7 +14,7 @@ from hvac.arrays import Floats
 from hvac.decision.thresholds import alarms
 from hvac.scoring.bundle import Bundle
 from hvac.scoring.explanations import Explanation
-from hvac.scoring.latest import FORECAST, sureness
+from hvac.scoring.latest import FORECAST, known_sureness
 from hvac.scoring.latest_rows import LatestRow
 from hvac.scoring.newest_windows import Newest
 from hvac.scoring.outlooks import DrivingOutlooks, PointOutlook
@@ -81,7 +81,7 @@ def _sureness(newest_windows: Newest, risk_BH: Floats, bundle: Bundle) -> list[l
         "similar_units": None,
     }
     columns_B = [[unknown] * len(bundle.horizons) for _ in risk_BH]
-    sure = sureness(newest_windows, risk_BH, bundle)
+    sure = known_sureness(newest_windows, risk_BH, bundle)
     if sure is None:
         return columns_B
     for place, b in enumerate(np.flatnonzero(newest_windows.ok_B).tolist()):

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from hvac.decision.decision import StoredDecision
 from hvac.errors import BundleError
-from hvac.features.describe import StoredRecipe
+from hvac.features.recipe import StoredRecipe
 from hvac.json_values import Json, JsonObject
 from hvac.readings.accepted import ID_CHARACTERS
 from hvac.scoring.forecast_methods import QUADRATIC, SIMPLEST_FIRST

@@ -12,7 +12,9 @@ from typing import NamedTuple
 import numpy as np
 
 from hvac.arrays import Bools, Floats
-from hvac.features.describe import Recipe, Scene, describe_units, grids_of
+from hvac.features.describing import describe_units
+from hvac.features.recipe import Recipe
+from hvac.features.scene import Scene, grids_of
 from hvac.features.table import Windows
 from hvac.features.unit_grids import UnitGrids
 from hvac.panel.grid import Panel

@@ -16,7 +16,9 @@ from typing import Final
 import numpy as np
 
 from hvac.arrays import AnyFloats, Floats
-from hvac.features.describe import Recipe, Scene, describe
+from hvac.features.describing import describe
+from hvac.features.recipe import Recipe
+from hvac.features.scene import Scene
 from hvac.features.table import Windows, concat
 from hvac.panel.grid import Panel
 

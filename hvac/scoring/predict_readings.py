@@ -15,8 +15,9 @@ import pyarrow as pa
 from hvac.cells import CellValue
 from hvac.explain.reason import reason_of
 from hvac.explain.wording import reasons_line
-from hvac.features.describe import Recipe, Scene, UnitRecord, scenes
 from hvac.features.peer_groups import peer_levels
+from hvac.features.recipe import Recipe
+from hvac.features.scene import Scene, UnitRecord, scenes
 from hvac.panel.grid import Panel, Unit
 from hvac.panel.record import Record, read_record
 from hvac.panel.registry import ALL

@@ -9,7 +9,8 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from hvac.features.describe import Recipe, Scene, grids_of
+from hvac.features.recipe import Recipe
+from hvac.features.scene import Scene, grids_of
 
 USUAL_SPREADS: Final = 2.0
 

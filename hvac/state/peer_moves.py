@@ -9,8 +9,8 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from hvac.features.describe import Recipe
 from hvac.features.peers import PeerLevel, PeerSeries, peer_level
+from hvac.features.recipe import Recipe
 from hvac.features.unit_grids import normalised
 from hvac.state.unit_states import UnitStates
 

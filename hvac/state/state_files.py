@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 
 from hvac.arrays import AnyArray
-from hvac.features.describe import Recipe
+from hvac.features.recipe import Recipe
 from hvac.features.residuals import ResidualFit
 from hvac.panel.daily_readings import ALWAYS_KNOWN
 from hvac.panel.grid import Unit
@@ -59,7 +59,7 @@ def recipe_key(recipe: Recipe) -> str:
     return content_key(recipe.points, rules, ring_days(windows), VERSION)
 
 
-def write_states(path: AnyPath, file: StateFile, recipes: Mapping[str, Recipe]) -> None:
+def write_unit_states(path: AnyPath, file: StateFile, recipes: Mapping[str, Recipe]) -> None:
     """Write the states of a partition, whole or not at all."""
     facts: StoredFacts = {
         "version": VERSION,
@@ -75,7 +75,7 @@ def write_states(path: AnyPath, file: StateFile, recipes: Mapping[str, Recipe]) 
         writer.write_table(table)
 
 
-def read_states(path: AnyPath, recipes: Mapping[str, Recipe]) -> StateFile | None:
+def read_unit_states(path: AnyPath, recipes: Mapping[str, Recipe]) -> StateFile | None:
     """Read the states of a partition; None where there are none that fit the settings.
 
     Args:

@@ -15,9 +15,10 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 
 from hvac.arrays import AnyArray, DayNumbers, Floats, Ints
-from hvac.features.describe import Recipe, Scene, grids_of
 from hvac.features.peers import PeerLevel
+from hvac.features.recipe import Recipe
 from hvac.features.residuals import ResidualFit
+from hvac.features.scene import Scene, grids_of
 from hvac.features.unit_grids import UnitEvents, UnitGrids
 from hvac.panel.events import Events
 from hvac.panel.grid import Unit

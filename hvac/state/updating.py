@@ -19,8 +19,9 @@ import pyarrow.compute as pc
 from hvac.arrays import AnyArray, Bools, DayNumbers, Floats, Ints
 from hvac.compiled import compiled
 from hvac.days import EPOCH, NEVER
-from hvac.features.describe import Recipe, Scene
+from hvac.features.recipe import Recipe
 from hvac.features.residuals import GRACE_DAYS
+from hvac.features.scene import Scene
 from hvac.panel.daily_readings import ALWAYS_KNOWN, DailyReadings, daily_readings, sorted_codes
 from hvac.panel.grid import Unit
 from hvac.panel.rhythm import FIRST_DAYS, LEAST_READINGS

@@ -13,8 +13,8 @@ from hvac.evaluation.comparison import StoredDifference
 from hvac.evaluation.importance import importances
 from hvac.evaluation.sureness_figures import sureness_figures
 from hvac.explain.games import has_reasons
-from hvac.features.describe import Recipe
 from hvac.features.encoder import load_encoder
+from hvac.features.recipe import Recipe
 from hvac.features.table import Windows
 from hvac.json_values import JsonObject, as_json, listed
 from hvac.models.family import NEEDS, loaded_once

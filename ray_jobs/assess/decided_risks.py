@@ -18,8 +18,8 @@ from hvac.decision.decision import Decision, Scored, StoredDecision
 from hvac.decision.fit_decisions import DecisionConfig, fit_decisions, on_grid
 from hvac.errors import HvacError
 from hvac.evaluation.compared_windows import equipment_rates
-from hvac.features.describe import Recipe
 from hvac.features.encoder import load_encoder
+from hvac.features.recipe import Recipe
 from hvac.features.table import Windows
 from hvac.models.families import FAMILIES
 from hvac.models.family import loaded_once

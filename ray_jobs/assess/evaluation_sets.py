@@ -10,7 +10,7 @@ import ray
 
 from hvac.evaluation.alarms import Onsets
 from hvac.evaluation.compared_windows import EvaluationSet, ModelRisks
-from hvac.features.describe import Recipe
+from hvac.features.recipe import Recipe
 from hvac.features.table import concat
 from ray_jobs.assess.decided_risks import EVALUATED, DecidedRisks
 from ray_jobs.run.workspace import Workspace

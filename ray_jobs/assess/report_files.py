@@ -10,7 +10,7 @@ import pyarrow as pa
 from hvac.cells import CellValue, write_csv_for_people
 from hvac.evaluation.compared_windows import EvaluationSet
 from hvac.evaluation.comparison import ComparedModels
-from hvac.features.describe import Recipe
+from hvac.features.recipe import Recipe
 from hvac.json_values import JsonObject, branch
 from hvac.panel.names import Names
 from hvac.report import figures

@@ -16,8 +16,8 @@ from hvac.evaluation.forecast_choice import (
     choose_method,
     forecast_figures,
 )
-from hvac.features.describe import Recipe
 from hvac.features.encoder import load_encoder
+from hvac.features.recipe import Recipe
 from hvac.models.family import loaded_once
 from hvac.scoring.bundle import Bundle
 from hvac.scoring.forecast_methods import LAST_VALUE

@@ -23,8 +23,8 @@ import torch
 import hvac
 from hvac.arrays import AnyFloats, Floats
 from hvac.evaluation.compared_windows import equipment_rates
-from hvac.features.describe import Recipe
 from hvac.features.encoder import EncoderConfig, load_encoder
+from hvac.features.recipe import Recipe
 from hvac.features.table import Windows
 from hvac.models.families import FAMILIES, score_all
 from hvac.models.family import (

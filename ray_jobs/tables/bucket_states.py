@@ -8,12 +8,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as pads
 
-from hvac.features.describe import Recipe, Scene, UnitRecord, scenes
+from hvac.features.recipe import Recipe
+from hvac.features.scene import Scene, UnitRecord, scenes
 from hvac.panel.grid import Unit, panels
 from hvac.panel.joins import units_of
 from hvac.panel.partitions import bucket_folder
 from hvac.panel.registry import Registry
-from hvac.state.state_files import StateFile, all_units, read_states, write_states
+from hvac.state.state_files import StateFile, all_units, read_unit_states, write_unit_states
 from hvac.state.unit_states import UnitStates, joined, ring_days
 from hvac.state.updating import pending_limits, update
 from hvac.storage import AnyPath, matching, parquet_dataset, place, write_json
@@ -54,7 +55,7 @@ def bring_up_to_date(plan: BucketPlan, bucket: str, states_folder: str, key: str
     record = bucket_folder(place(plan.panel_folder), bucket)
     parts = {part.stem.removeprefix("part-"): part for part in matching(record, "part-*.parquet")}
     classes = facility_registry(plan, bucket).classes
-    before = read_states(path, recipes)
+    before = read_unit_states(path, recipes)
     if before is None or not _fits(before, parts, classes):
         before = StateFile({})
     new = [parts[name] for name in sorted(parts.keys() - before.parts)]
@@ -73,7 +74,7 @@ def bring_up_to_date(plan: BucketPlan, bucket: str, states_folder: str, key: str
             made, pending = _made_anew(record, again, recipe)
             states[name] = joined([updated.states, made])
             apart = (apart - again) | pending
-    write_states(path, StateFile(states, frozenset(parts), frozenset(apart)), recipes)
+    write_unit_states(path, StateFile(states, frozenset(parts), frozenset(apart)), recipes)
     write_json(state_mark(folder, bucket), {"key": key})
 
 

@@ -12,8 +12,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import ray
 
-from hvac.features.describe import Recipe, Scene, UnitRecord, scenes
 from hvac.features.describe_predecessor import predecessor_windows
+from hvac.features.recipe import Recipe
+from hvac.features.scene import Scene, UnitRecord, scenes
 from hvac.features.table import KEY_SCHEMA, Windows, to_arrow
 from hvac.features.training_windows import training_windows
 from hvac.panel.daily_readings import Aggregate

@@ -17,7 +17,6 @@ import pyarrow.dataset as pads
 import ray
 
 from hvac.features import peer_files
-from hvac.features.describe import Recipe
 from hvac.features.peer_files import key_of, level_path, mark_of
 from hvac.features.peer_groups import peer_groups
 from hvac.features.peers import (
@@ -28,13 +27,14 @@ from hvac.features.peers import (
     peer_level,
     peer_series,
 )
+from hvac.features.recipe import Recipe
 from hvac.json_values import JsonObject
 from hvac.panel.grid import Unit, panels
 from hvac.panel.partitions import bucket_folder, bucket_of
 from hvac.panel.registry import Registry
 from hvac.panel.windows import fit_scale
 from hvac.state.peer_moves import moved_level
-from hvac.state.state_files import read_states
+from hvac.state.state_files import read_unit_states
 from hvac.storage import (
     AnyPath,
     content_key,
@@ -207,7 +207,7 @@ def _moved_on(
         return None
     parts, members = [], set(units)
     for bucket in sorted({bucket_of(unit, each) for unit in units}):
-        file = read_states(state_file(place(states.folder), bucket), states.recipes)
+        file = read_unit_states(state_file(place(states.folder), bucket), states.recipes)
         if file is None or file.apart & members:
             return None
         of_class = file.classes.get(recipe.class_name)

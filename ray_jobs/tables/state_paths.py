@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from hvac.features.describe import Recipe
+from hvac.features.recipe import Recipe
 from hvac.state.state_files import recipe_key
 from hvac.storage import AnyPath, content_key, read_mark
 

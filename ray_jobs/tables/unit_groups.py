@@ -14,13 +14,14 @@ from typing import Final
 import numpy as np
 
 from hvac.days import EPOCH
-from hvac.features.describe import Recipe, Scene, grids_of
+from hvac.features.recipe import Recipe
+from hvac.features.scene import Scene, grids_of
 from hvac.features.unit_grids import UnitGrids
 from hvac.panel.grid import Panel, Unit
 from hvac.panel.partitions import bucket_folder
 from hvac.panel.registry import Registry
 from hvac.scoring.newest_windows import PanelsOf
-from hvac.state.state_files import StateFile, read_states
+from hvac.state.state_files import StateFile, read_unit_states
 from hvac.state.unit_states import UnitFacts, UnitStates, ring_days
 from hvac.storage import AnyPath, place
 from ray_jobs.tables.bucket_states import (
@@ -76,10 +77,10 @@ def _states(plan: BucketPlan, bucket: str, folder: AnyPath) -> StateFile:
     """Read the states of a bucket; they are made where they are missing or damaged."""
     recipes = stated(plan.recipes)
     path = state_file(folder, bucket)
-    file = read_states(path, recipes)
+    file = read_unit_states(path, recipes)
     if file is None:
         bring_up_to_date(plan, bucket, str(folder), key="")
-        file = read_states(path, recipes)
+        file = read_unit_states(path, recipes)
     assert file is not None, f"{path} was written a moment ago"
     return file
 

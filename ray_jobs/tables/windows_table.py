@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 import pyarrow.dataset as pads
 
-from hvac.features.describe import Recipe
+from hvac.features.recipe import Recipe
 from hvac.features.table import KEY_SCHEMA, Windows, from_arrow
 from hvac.features.window_counts import WindowCounts, count_windows
 from hvac.models.family import Encoding, FamilyConfig, columns_for, prepared

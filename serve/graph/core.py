@@ -19,8 +19,9 @@ import numpy as np
 from hvac.arrays import Floats
 from hvac.days import EPOCH
 from hvac.errors import InputError
-from hvac.features.describe import Recipe, Scene, UnitRecord, scenes
 from hvac.features.peers import PeerLevel
+from hvac.features.recipe import Recipe
+from hvac.features.scene import Scene, UnitRecord, scenes
 from hvac.features.table import Windows, concat
 from hvac.models.family import NEEDS, prepared
 from hvac.panel.grid import unit_panel

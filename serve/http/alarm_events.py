@@ -15,7 +15,7 @@ LASTS_S: Final = 600.0
 AGAIN_MS: Final = 2000
 
 
-async def events(changes: AsyncIterator[AlarmChange | None]) -> AsyncIterator[str]:
+async def event_stream(changes: AsyncIterator[AlarmChange | None]) -> AsyncIterator[str]:
     """Yield each change as an event, and a line that says nothing where none comes for a while."""
     ends = time.monotonic() + LASTS_S
     yield f"retry: {AGAIN_MS}\n\n"

@@ -29,7 +29,7 @@ from serve.bodies.looks import (
 )
 from serve.bodies.schemas import ForecastBody, PredictBody, PromoteBody, PushBody
 from serve.http import api_page, pages
-from serve.http.alarm_events import events
+from serve.http.alarm_events import event_stream
 from serve.http.api_answers import (
     csv_response,
     daily_forecast,
@@ -206,7 +206,7 @@ def _looking(service: Service, door: Door) -> APIRouter:
         that begins or ends. The stream ends after some minutes: ask again, as browsers do.
         """
         changes = service.alarm_watch.changes(caller.sees)
-        return StreamingResponse(events(changes), media_type=EVENTS)
+        return StreamingResponse(event_stream(changes), media_type=EVENTS)
 
     @routes.get("/names", response_model=NamesAnswer)
     async def names(request: Request, caller: Caller = read) -> NamesAnswer:

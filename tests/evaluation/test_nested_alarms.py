@@ -20,8 +20,8 @@ from hvac.evaluation.alarms import Onsets
 from hvac.evaluation.compared_windows import EvaluationSet, ModelRisks, by_equipment
 from hvac.evaluation.comparison import evaluations
 from hvac.features.context import ContextSpec
-from hvac.features.describe import Recipe
 from hvac.features.encoder import EncoderConfig
+from hvac.features.recipe import Recipe
 from hvac.features.table import KEY_SCHEMA, Windows
 from hvac.panel.labels import LabelConfig
 from hvac.panel.windows import WindowConfig

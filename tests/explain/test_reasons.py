@@ -13,7 +13,8 @@ from hvac.explain.background import choose_background
 from hvac.explain.past_cases import choose_cases
 from hvac.explain.reason import Reason
 from hvac.explain.reasons import PointScale, reasons_of
-from hvac.features.describe import Scene, UnitRecord, describe, scenes
+from hvac.features.describing import describe
+from hvac.features.scene import Scene, UnitRecord, scenes
 from hvac.features.table import Windows, concat
 from hvac.models.family import prepared
 from hvac.panel.grid import Unit, panels

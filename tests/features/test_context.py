@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hvac.features.context import ContextSpec, context
-from hvac.features.describe import UnitRecord, grids_of, scenes
+from hvac.features.scene import UnitRecord, grids_of, scenes
 from hvac.panel.cutting import cut
 from hvac.panel.events import Events, limit_events, no_events
 from hvac.panel.grid import Panel

@@ -14,7 +14,9 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from hvac.features.context import ContextSpec
-from hvac.features.describe import Recipe, UnitRecord, describe, scenes
+from hvac.features.describing import describe
+from hvac.features.recipe import Recipe
+from hvac.features.scene import UnitRecord, scenes
 from hvac.features.statistics import statistics
 from hvac.features.table import Windows
 from hvac.features.training_windows import label, training_windows, with_split

@@ -6,9 +6,9 @@ import numpy as np
 import pyarrow as pa
 
 from hvac.features.context import ContextSpec
-from hvac.features.describe import Recipe
 from hvac.features.describe_predecessor import predecessor_table, predecessor_windows
 from hvac.features.recent import RECENT_NAMES
+from hvac.features.recipe import Recipe
 from hvac.features.table import Windows, from_arrow, to_arrow
 from hvac.panel.labels import LabelConfig
 from hvac.panel.windows import WindowConfig

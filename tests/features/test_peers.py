@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hvac.features.describe import UnitRecord, describe, grids_of, scenes
+from hvac.features.describing import describe
 from hvac.features.peers import (
     LEAST_PEERS,
     PeerSeries,
@@ -16,6 +16,7 @@ from hvac.features.peers import (
     peer_level,
     peer_series,
 )
+from hvac.features.scene import UnitRecord, grids_of, scenes
 from hvac.panel.daily_readings import ALWAYS_KNOWN
 from hvac.panel.grid import Panel
 from hvac.panel.windows import fit_scale

@@ -19,8 +19,8 @@ from hvac.decision.fit_decisions import DecisionConfig, fit_decisions
 from hvac.explain.background import choose_background
 from hvac.explain.past_cases import choose_cases
 from hvac.features.context import ContextSpec
-from hvac.features.describe import Recipe
 from hvac.features.encoder import Encoder, EncoderConfig, load_encoder
+from hvac.features.recipe import Recipe
 from hvac.features.statistics import statistics
 from hvac.features.table import KEY_SCHEMA, Windows
 from hvac.models.families import config_of, fit

@@ -12,8 +12,8 @@ import pyarrow as pa
 import pytest
 
 from hvac.features.context import ContextSpec
-from hvac.features.describe import Recipe
 from hvac.features.peers import LEAST_PEERS, MOST_PEERS, peer_level, peer_series
+from hvac.features.recipe import Recipe
 from hvac.panel.grid import Unit, panels
 from hvac.panel.labels import LabelConfig
 from hvac.panel.partitions import bucket_folder, bucket_of

@@ -11,9 +11,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from hvac.features.describe import UnitRecord, describe, scenes
+from hvac.features.describing import describe
 from hvac.features.peer_files import level_path, mark_of
 from hvac.features.peers import PeerLevel, level_from_arrow, level_to_arrow, peer_level, peer_series
+from hvac.features.scene import UnitRecord, scenes
 from hvac.features.table import to_arrow
 from hvac.panel.grid import Panel, Unit, panels
 from hvac.panel.registry import Registry

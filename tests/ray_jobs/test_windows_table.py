@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from hvac.features.context import ContextSpec
-from hvac.features.describe import Recipe
+from hvac.features.recipe import Recipe
 from hvac.features.table import Windows, to_arrow
 from hvac.features.window_counts import total_counts
 from hvac.panel.labels import LabelConfig

@@ -12,7 +12,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from hvac.features.describe import Scene, UnitRecord, describe, scenes
+from hvac.features.describing import describe
+from hvac.features.scene import Scene, UnitRecord, scenes
 from hvac.features.table import concat
 from hvac.panel.grid import Unit, panels
 from hvac.scoring.bundle import Bundle

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from hvac.features.describe import Scene, UnitRecord, scenes
+from hvac.features.scene import Scene, UnitRecord, scenes
 from hvac.features.table import Windows
 from hvac.panel.grid import Unit, panels
 from hvac.scoring.occlusion import SPAN_DAYS, at_usual_level, occlusion

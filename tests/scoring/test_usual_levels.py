@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from hvac.features.describe import Scene, UnitRecord, scenes
 from hvac.features.peers import PeerLevel
+from hvac.features.scene import Scene, UnitRecord, scenes
 from hvac.panel.grid import Unit, panels
 from hvac.scoring.usual_levels import usual_levels
 from tests.models.models_example import recipe

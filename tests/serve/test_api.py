@@ -20,7 +20,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from hvac.days import EPOCH
-from hvac.features.describe import UnitRecord, scenes
+from hvac.features.scene import UnitRecord, scenes
 from hvac.features.table import to_arrow
 from hvac.panel.grid import panels
 from hvac.scoring.bundle import Bundle

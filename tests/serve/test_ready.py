@@ -13,8 +13,10 @@ import pytest
 
 from hvac.errors import InputError
 from hvac.features.context import ContextSpec
-from hvac.features.describe import Recipe, UnitRecord, describe, scenes
+from hvac.features.describing import describe
 from hvac.features.recent import RECENT_NAMES, recent_of_windows
+from hvac.features.recipe import Recipe
+from hvac.features.scene import UnitRecord, scenes
 from hvac.features.table import Windows, to_arrow
 from hvac.panel.grid import Unit, panels
 from hvac.panel.labels import LabelConfig

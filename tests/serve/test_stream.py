@@ -14,7 +14,7 @@ from hvac.days import EPOCH
 from serve.bodies.problems import Busy
 from serve.bodies.schemas import PushedUnit
 from serve.graph.stages import LocalStages
-from serve.http.alarm_events import events
+from serve.http.alarm_events import event_stream
 from serve.memory.store import Store
 from serve.rescoring import rescore
 from serve.service import Service
@@ -147,7 +147,7 @@ def test_event_is_a_line_of_json_that_names_the_alarm(tmp_path: Path) -> None:
     alarmed(service.store, E1, True)
 
     async def texts() -> list[str]:
-        lines = events(service.alarm_watch.changes(lambda _: True))
+        lines = event_stream(service.alarm_watch.changes(lambda _: True))
         found = [await anext(lines) for _ in range(2)]
         await lines.aclose()
         return found

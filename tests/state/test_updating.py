@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hvac.features.describe import Recipe, Scene, UnitRecord, scenes
+from hvac.features.recipe import Recipe
+from hvac.features.scene import Scene, UnitRecord, scenes
 from hvac.panel.grid import Unit, panels
 from hvac.state.unit_states import UnitStates, joined
 from hvac.state.updating import pending_limits, update

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import ray
 
 from hvac.arrays import Floats
-from hvac.features.describe import Recipe
+from hvac.features.recipe import Recipe
 from hvac.features.recipes import make_recipes, needs_limits, require_kinds, split_registry
 from hvac.panel.grid import Panel
 from hvac.panel.limits import fit_limits, sample_values
