@@ -120,6 +120,7 @@ def in_own_process(case: tuple[str, int, int], bundles: Path, code: Path | None 
         stdout=subprocess.PIPE,
         text=True,
         env={**os.environ, "PYTHONPATH": str(root)},
+        cwd=root,
     )
     found = json.loads(done.stdout.splitlines()[-1]) | {"code": "before" if code else "now"}
     KEPT.parent.mkdir(parents=True, exist_ok=True)
