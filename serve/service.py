@@ -31,6 +31,7 @@ from serve.work.bundle_choice import BundleChoice, ListedBundle, Promotion
 from serve.work.claim_scoring import score_claims
 from serve.work.pushed_readings import PushedReadings
 from serve.work.ready_state import ServiceReadiness, ready_state
+from serve.work.record_cache import RecordCache
 from serve.work.request_limits import check_count, within
 from serve.work.risk_rows import (
     FacilitySummary,
@@ -55,8 +56,9 @@ class Service:
         self.store = store
         self.stages = stages
         self.choice = BundleChoice(config, store, stages)
-        self.units = UnitAsks(store, self.choice)
-        self.pushed = PushedReadings(self.choice)
+        records = RecordCache(store)
+        self.units = UnitAsks(store, self.choice, records)
+        self.pushed = PushedReadings(self.choice, records)
         self.alarm_watch = AlarmWatch(store)
         self.rescoring_fails = False
         self._read_together: Rounds[Sequence[AskedUnit], list[Ask]] = Rounds(

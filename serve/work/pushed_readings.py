@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from hvac.errors import HvacError, nearest
 from hvac.panel.grid import Unit
@@ -14,8 +14,10 @@ from serve.bodies.answers import Stored, UnknownPoint
 from serve.bodies.body_rows import body_reading_rows, day_number, event_rows
 from serve.bodies.problems import Away, Refused
 from serve.bodies.schemas import PushedUnit
-from serve.memory.store import ALL
+from serve.memory.database import SqlValue
+from serve.memory.store import ALL, UnitRow
 from serve.work.bundle_choice import BundleChoice
+from serve.work.record_cache import RecordCache
 from serve.work.request_limits import check_count, within
 
 log = logging.getLogger(__name__)
@@ -27,8 +29,9 @@ KnownPoints = dict[Unit, set[str] | None]  # None: a bundle cannot be read
 class PushedReadings:
     """Readings on their way into the store, by the bundles that serve."""
 
-    def __init__(self, choice: BundleChoice) -> None:
+    def __init__(self, choice: BundleChoice, records: RecordCache) -> None:
         self.choice = choice
+        self.records = records
         self.store = choice.store
         self.limits = choice.config.limits
         self._points: dict[str, set[str]] = {}
@@ -65,9 +68,12 @@ class PushedReadings:
         readings = []
         events = []
         rows = []
+        before: dict[Unit, UnitRow] = {}
         for unit in units:
             key = unit.unit
             stored = self.store.unit(key)
+            if stored is not None:
+                before[key] = stored
             class_name = unit.equipment_class or ""
             if stored is None or (class_name and class_name != stored.class_name):
                 self.choice.bundle_for(unit.facility_id, class_name)
@@ -75,6 +81,7 @@ class PushedReadings:
             readings += [(*key, *row) for row in body_reading_rows(unit.readings)]
             events += event_rows(key, unit.events)
         self.store.add(units=rows, readings=readings, events=events)
+        self._lay(before, readings, {Unit(row[0], row[1]) for row in events})
         for facility, count in Counter(row[0] for row in readings).items():
             service_metrics.READINGS.labels(self.choice.label(facility)).inc(count)
         return Stored(
@@ -83,6 +90,20 @@ class PushedReadings:
             events=len(events),
             to_be_scored=self.store.stale_count(sees),
         )
+
+    def _lay(
+        self,
+        before: Mapping[Unit, UnitRow],
+        readings: Sequence[Sequence[SqlValue]],
+        with_events: Collection[Unit],
+    ) -> None:
+        """Lay what was stored into the records in memory."""
+        rows_of: dict[Unit, list[Sequence[SqlValue]]] = defaultdict(list)
+        for row in readings:
+            rows_of[Unit(str(row[0]), str(row[1]))].append(row)
+        for unit, rows in rows_of.items():
+            if unit in before and unit not in with_events:
+                self.records.lay(before[unit], rows)
 
     async def _known_points(self, units: Sequence[PushedUnit]) -> KnownPoints:
         """Return the points that the bundles of each unit's class look at."""

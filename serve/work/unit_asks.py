@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Sequence
 
 import pyarrow as pa
@@ -17,25 +16,23 @@ from serve.ids import is_id
 from serve.memory.store import ALL, Store, UnitRow
 from serve.memory.store_tables import EventRow
 from serve.work.bundle_choice import Assigned, BundleChoice
-
-CACHED_RECORDS = 256
-Record = tuple[pa.Table, list[EventRow]]
+from serve.work.record_cache import RecordCache
 
 
 class UnitAsks:
-    """Asks for equipment; the newest records of the store are kept in memory."""
+    """Asks for equipment of the store, and for what a request sends."""
 
-    def __init__(self, store: Store, choice: BundleChoice) -> None:
+    def __init__(self, store: Store, choice: BundleChoice, records: RecordCache) -> None:
         self.store = store
         self.choice = choice
-        self._records: OrderedDict[tuple[Unit, int], Record] = OrderedDict()
+        self.records = records
 
     def record(self, unit: Unit) -> tuple[UnitRow, pa.Table, list[EventRow]]:
         """Return equipment with its readings and events. Raise Unknown where it is not stored."""
         stored = self.store.unit(unit)
         if stored is None:
             raise Unknown(f"{unit.facility_id} {unit.equipment_id} is not known here")
-        return stored, *self._record(stored)
+        return stored, *self.records.of(stored)
 
     def stored_ask(self, unit: Unit, assigned: Assigned) -> Ask:
         """Return the ask for a unit of the store, by the bundles that serve now.
@@ -52,7 +49,7 @@ class UnitAsks:
                 " character"
             )
         bundle_id = self.choice.bundle_of(assigned, unit.facility_id, stored.class_name)
-        table, events = self._record(stored)
+        table, events = self.records.of(stored)
         return Ask(
             bundle_id=bundle_id,
             unit=unit,
@@ -77,7 +74,7 @@ class UnitAsks:
                 raise Refused(f"{named}: no value is given, only nulls")
             raise Unknown(f"{named} is not known here: send its readings, or a window")
         bundle_id = self.choice.bundle_for(unit.facility_id, class_name)
-        table, events = self._record(stored) if stored else (CANONICAL.empty_table(), [])
+        table, events = self.records.of(stored) if stored else (CANONICAL.empty_table(), [])
         new_events = [row for row in event_rows(unit, body.events) if row not in events]
         install_day = day_number(body.install_date)
         if stored and body.install_date is None:
@@ -91,15 +88,3 @@ class UnitAsks:
             install_day=install_day,
             end_day=day_number(body.end_date),
         )
-
-    def _record(self, stored: UnitRow) -> Record:
-        """Return readings and events, kept in memory until the record changes."""
-        unit = Unit(stored.facility_id, stored.equipment_id)
-        key = (unit, stored.version)
-        record = self._records.get(key)
-        if record is None:
-            events = [(*row[:5], row[5] or None) for row in self.store.events(unit)]
-            record = self._records[key] = (self.store.readings(unit), events)
-            while len(self._records) > CACHED_RECORDS:
-                self._records.popitem(last=False)
-        return record
