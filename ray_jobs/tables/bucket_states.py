@@ -25,19 +25,23 @@ from ray_jobs.tables.state_paths import state_file, state_mark
 
 
 def stated(recipes: Mapping[str, Recipe]) -> dict[str, Recipe]:
-    """Return the recipes of the classes whose units have states.
+    """Return the recipes of the classes whose units have states."""
+    return {name: recipe for name, recipe in recipes.items() if _has_states(recipe)}
+
+
+def _has_states(recipe: Recipe) -> bool:
+    """Tell whether the units of a class have states.
 
     Events out of limits rest on the whole record: where they are predicted, it is read.
     """
-    return {name: recipe for name, recipe in recipes.items() if recipe.labels.source != "limits"}
+    return recipe.labels.source != "limits"
 
 
 def within_reach(section: ScoreConfig, recipe: Recipe) -> bool:
     """Tell whether all windows to be scored rest on the newest days that a state holds."""
     back = max(section.days - 1, section.trend_days)
     reaches = back + recipe.windows.lookback <= ring_days(recipe.windows)
-    has_states = recipe.labels.source != "limits"
-    return has_states and reaches and section.day is None
+    return _has_states(recipe) and reaches and section.day is None
 
 
 def facility_registry(plan: BucketPlan, bucket: str) -> Registry:
