@@ -6,7 +6,8 @@ Every (class, model, seed) is one Ray task whose scores are kept, so that an int
 goes on where it was. The champion is the model with the highest PR-AUC on the validation part (mean
 over horizons and seeds); the test part measures all models afterwards and has no say in the choice.
 Writes leaderboard.html, .json and .csv into workspace/compare/<name>/, and champion.yaml: a run file
-that trains the champion.
+that trains the champion. A run file without a `compare` section compares its model with every
+baseline, by the run's seed.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from hvac.evaluation import leaderboard as boards
 from hvac.evaluation.alarms import Onsets
 from hvac.evaluation.compared_windows import EvaluationSet, by_equipment
 from hvac.features.recipe import Recipe
-from hvac.models.families import FAMILIES
+from hvac.models.families import BASELINES, FAMILIES
 from hvac.models.family import FamilyConfig
 from hvac.storage import content_key
 from ray_jobs.assess.decided_risks import DecidedRisks, decide_risks
@@ -63,6 +64,7 @@ class FittedModels(NamedTuple):
 
 def run(config: RunConfig) -> CompareRecord:
     """Compare, unless that was done with the same configuration, windows and code."""
+    config = config.replace(compare=config.compare or model_beside_baselines(config))
     workspace = workspace_of(config)
     section = compare_section(config)
     if section.kinds:
@@ -74,6 +76,22 @@ def run(config: RunConfig) -> CompareRecord:
     key = content_key(basis_of(config), *settings, config.language)
     step = f"compare_{section.name}"
     return run_step(workspace, CompareRecord, key, lambda: _compare(config, workspace), step=step)
+
+
+def model_beside_baselines(config: RunConfig) -> CompareConfig:
+    """Return the comparison of a run that names none: its model beside every baseline.
+
+    What evaluate fitted is not fitted again.
+    """
+    own = config.model.family
+    baselines = {name: {"family": name} for name in BASELINES if name != own}
+    model = config.model.replace(seed=0).model_dump(mode="json")
+    return CompareConfig(
+        models={own: model, **baselines},
+        default=own,
+        seeds=(config.seed,),
+        replicates=config.evaluate.replicates,
+    )
 
 
 def compare_section(config: RunConfig) -> CompareConfig:

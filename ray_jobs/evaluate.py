@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +21,12 @@ from hvac.evaluation.comparison import ComparedModels, MeasuredHorizon, apart, c
 from hvac.evaluation.decision_facts import facility_facts, threshold_facts
 from hvac.features.recipe import Recipe
 from hvac.json_values import JsonObject, as_json
-from hvac.models.families import config_of
+from hvac.models.families import BASELINES, config_of
 from hvac.models.family import FamilyConfig
 from hvac.panel.names import load_names
 from hvac.report.example_windows import choose_examples
 from hvac.storage import content_key, write_json
-from ray_jobs.assess.bundle_facts import bundle_facts
+from ray_jobs.assess.bundle_facts import bundle_facts, start_bundle_facts
 from ray_jobs.assess.decided_risks import DecidedRisks, bundle_risks, decide_risks, score_bundles
 from ray_jobs.assess.drawn_examples import draw_examples
 from ray_jobs.assess.evaluation_sets import evaluation_set, onsets
@@ -38,7 +39,7 @@ from ray_jobs.assess.report_files import (
 )
 from ray_jobs.assess.report_page import write_workspace_report
 from ray_jobs.assess.run_facts import calibration_facts, run_facts
-from ray_jobs.assess.window_samples import measure_forecasts
+from ray_jobs.assess.window_samples import measure_forecasts, sample_windows
 from ray_jobs.fit.candidates import Candidates, read_scores
 from ray_jobs.run.command import main
 from ray_jobs.run.records import EvaluateRecord, TrainRecord
@@ -90,38 +91,41 @@ def _evaluate(config: RunConfig, workspace: Workspace, trained: TrainRecord) -> 
     models = list(dict.fromkeys(model for _, model in risks))
     plan = make_plan(config, workspace, recipes)
     events = onsets(plan, workspace.buckets)
-    windows = by_equipment(evaluation_set(workspace, recipes, risks, models, events))
-    replicates = config.evaluate.replicates
-    metrics = compare_models(windows, default=default, replicates=replicates, seed=config.seed)
     write_predictions(workspace, recipes, risks, trained.bundles, default)
     units = evaluation_set(workspace, recipes, risks, [default], events)
     rows = choose_examples(units, units.risks[default], config.seed)
     panels = draw_examples(
         units, units.risks[default], rows, plan, buckets=workspace.buckets, bundles=bundles
     )
-    facts = bundle_facts(
+    samples = sample_windows(config, workspace, recipes, "test")
+    replicates = config.evaluate.replicates
+    started = start_bundle_facts(  # measured while this process does what follows
         candidates.shared, recipes, bundles, replicates=replicates, seed=config.seed
     )
-    forecasts, methods = measure_forecasts(config, workspace, recipes, bundles)
+    windows = by_equipment(evaluation_set(workspace, recipes, risks, models, events))
+    metrics = compare_models(windows, default=default, replicates=replicates, seed=config.seed)
+    forecasts, methods = measure_forecasts(config, samples, bundles)
+    boards = finished_leaderboard(workspace), finished_facilities(workspace)
+    command = shlex.join(["python", *_command(sys.argv)])
     content: JsonObject = {
-        **as_json(run_facts(config, workspace, shlex.join(["python", *_command(sys.argv)]))),
+        **as_json(run_facts(config, workspace, command)),
         **as_json(apart(metrics, ABLATION, default)),
         **_decision_facts(windows, risks, models, default),
         "fusion": trained.fusion,
         "calibration": {default: as_json(calibration_facts(trained, config.windows.horizons))},
-        "leaderboard": finished_leaderboard(workspace),
-        "unseen": finished_facilities(workspace),
+        "leaderboard": boards[0],
+        "unseen": boards[1],
+        "compare_command": _compare_command(sys.argv, models, boards[0]),
         "history": trained.history,
-        "importance": facts.importance,
-        "sureness": facts.sureness,
         "forecast": as_json(forecasts),
         "forecast_methods": as_json(methods),
     }
+    names = load_names(workspace.panel)
+    draw_figures(workspace.figures, content, panels, config, names)
+    content = {**content, **as_json(bundle_facts(started)._asdict())}
     write_json(workspace.root / "metrics.json", content)
     write_summary(workspace.root / "metrics_summary.csv", windows, metrics, default)
-    names = load_names(workspace.panel)
     write_cards(workspace.root / "cards", content, bundles, config, names)
-    draw_figures(workspace.figures, content, panels, config, names)
     write_workspace_report(workspace, config, content)
     return EvaluateRecord(headline=_headline(metrics), files=list(FILES))
 
@@ -131,6 +135,15 @@ def _command(argv: list[str]) -> list[str]:
     by_file = bool(argv) and argv[0].endswith(".py")
     module = f"ray_jobs.{Path(argv[0]).stem}" if by_file else "ray_jobs.evaluate"
     return ["-m", module, *argv[1:]]
+
+
+def _compare_command(
+    argv: list[str], models: Sequence[str], leaderboard: JsonObject | None
+) -> str | None:
+    """Return the command that compares all baselines; None where they stand beside the model."""
+    if leaderboard or set(models) >= set(BASELINES):
+        return None
+    return shlex.join(["python", "-m", "ray_jobs.compare", *argv[1:]])
 
 
 def _risks_of_candidates(
@@ -161,7 +174,7 @@ def _beside(config: RunConfig) -> dict[str, FamilyConfig]:
         for name in config.evaluate.baselines
         if name != config.model.family
     }
-    if config.evaluate.ablation and config.model.family == "hybrid":
+    if config.has_ablation:
         settings |= {name: config.model.replace(**changes) for name, changes in ABLATION.items()}
     return settings
 

@@ -54,6 +54,7 @@ TABLE = 6
 # those that are left when others are lost) no task would ever start. A hundredth keeps them off
 # nodes without CPUs, and ten leave room.
 ENCODER_CPUS, TASK_CPUS = 0.01, 0.9
+FEW_BUCKETS = 16
 ENCODER_BYTES = 640 * 2**20  # measured: 423 MiB; Ray wants a quarter more
 
 
@@ -65,7 +66,6 @@ def run(config: RunConfig) -> FeaturizeRecord:
         [getattr(config, name).model_dump(mode="json") for name in SECTIONS],
         encoder_stamp(config.encoder),
         config.keeps_values,
-        config.evaluate.ablation,
         TABLE,
     )
     key = content_key(ingested.key, rules)
@@ -163,19 +163,18 @@ def _stream(config: RunConfig, plan: BucketPlan, todo: list[str]) -> None:
 
 
 def _embedding(config: RunConfig, buckets: int, tasks: dict[str, Any]) -> dict[str, Any]:
-    """Return what embeds: a pool of actors, or the tasks that cut windows where one encoder on a
-    CPU would do.
+    """Return what embeds: a pool of actors, or, of a few buckets on CPUs, the tasks that cut windows.
 
     An actor is a process of its own, which takes seconds to start; tasks share processes.
     """
     settings = config.featurize
-    encoder = (config.encoder, config.windows.lookback, config.evaluate.ablation)
-    encoders = settings.encoders or actors_for(buckets)
+    encoder = (config.encoder, config.windows.lookback)
     own = settings.encoders or settings.encoder_gpus or settings.encoder_resources
-    if encoders == 1 and not own:
+    if buckets <= FEW_BUCKETS and not own:
         stamp = content_key(encoder_stamp(config.encoder))
         return {"fn": embed, "fn_args": (stamp, *encoder), **tasks}
     gpus = settings.encoder_gpus
+    encoders = settings.encoders or actors_for(buckets)
     return {
         "fn": Embedder,
         "fn_constructor_args": encoder,

@@ -14,7 +14,7 @@ from hvac.features.table import Windows
 from hvac.json_values import JsonObject
 from hvac.models.family import CrossFit, Encoding, FamilyConfig, Fitting, Folds, Model, State
 from hvac.models.folds import unit_folds
-from hvac.models.fusion import Fusion, FusionConfig
+from hvac.models.fusion import Fusion, FusionConfig, fit_blocks
 from hvac.models.members import MEMBERS, Family, OneMember, with_family
 from hvac.models.network import TrainingConfig, fit_name
 
@@ -30,6 +30,7 @@ BASELINES = (
     "et_28",
     "hybrid",
 )
+FIRST_BASELINES = ("base_rate", "persistence", "logistic_28", "gbdt_context")
 ModelConfig = Annotated[
     OneMember | FusionConfig,
     Field(discriminator="family"),
@@ -136,6 +137,24 @@ def network_fits(config: FamilyConfig, *, folds: int) -> list[NetworkFit]:
         if FAMILIES[block.family].network
         for fold in all_folds
     ]
+
+
+def fit_other_blocks(
+    windows: Windows, config: FamilyConfig, fitting: Fitting, *, folds: int
+) -> dict[str, CrossFit]:
+    """Cross-fit the blocks of a fusion that are no networks; none of what is no fusion."""
+    blocks = other_blocks(config)
+    return fit_blocks(windows, blocks, fitting, folds_of(windows, config, folds)) if blocks else {}
+
+
+def other_blocks(config: FamilyConfig) -> dict[str, OneMember]:
+    """Return the blocks of a fusion that are no networks.
+
+    >>> "neural" in other_blocks(config_of("fusion")), other_blocks(config_of("hybrid"))
+    (False, {})
+    """
+    blocks = config.seeded_blocks if isinstance(config, FusionConfig) else {}
+    return {name: block for name, block in blocks.items() if not FAMILIES[block.family].network}
 
 
 def restore(config: FamilyConfig, state: State, encoder: Encoding) -> Model:

@@ -42,7 +42,7 @@ NEEDS = {
     "untrained": "u_BCE",
 }
 REMADE = ("f_BCF", "z_BCE", "u_BCE", "p_BCPE", "a_BCA")  # arrays that are made from values
-NEVER_STORED = ("tokens", "activity")
+NEVER_STORED = ("tokens", "activity", "untrained")
 
 
 class FamilyConfig(Config):
@@ -90,7 +90,8 @@ class Fitting(NamedTuple):
 
     It holds the frozen encoder, the workers, the state to go on from, and what is called after an
     epoch. `states` holds networks that were fitted elsewhere (by Ray Train's workers), by the names
-    of `network_fits`; `name` is the fit's: "" or the block of a fusion.
+    of `network_fits`; `name` is the fit's: "" or the block of a fusion. `blocks` holds blocks of a
+    fusion that were cross-fitted elsewhere, by name.
     """
 
     encoder: Encoding
@@ -99,12 +100,13 @@ class Fitting(NamedTuple):
     report: Callable[[FitState], None] = lambda state: None
     states: Mapping[str, FitState] = {}
     name: str = ""
+    blocks: Mapping[str, CrossFit] = {}
 
 
 def columns_for(needs: Iterable[str]) -> tuple[str, ...]:
     """Return the columns of the featurized table that hold what is needed.
 
-    Patch tokens and activity are made from values.
+    Patch tokens, activity and an untrained encoder's embedding are made from values.
     """
     return tuple(sorted({"values" if need in NEVER_STORED else need for need in needs}))
 
@@ -112,7 +114,7 @@ def columns_for(needs: Iterable[str]) -> tuple[str, ...]:
 def prepared(windows: Windows, needs: Iterable[str], encoder: Encoding) -> Windows:
     """Return the windows with everything needed.
 
-    Embedding, patch tokens and activity are made from values where they are absent.
+    Embeddings, patch tokens and activity are made from values where they are absent.
 
     Raises:
         BundleError: if something is missing and cannot be made.
@@ -127,6 +129,8 @@ def prepared(windows: Windows, needs: Iterable[str], encoder: Encoding) -> Windo
             windows = replace(windows, a_BCA=activity(x_BCL))
         elif need == "tokens":
             windows = replace(windows, p_BCPE=encoder().tokens(x_BCL))
+        elif need == "untrained":
+            windows = replace(windows, u_BCE=load_encoder(untrained(encoder().spec)).embed(x_BCL))
         else:
             windows = replace(windows, z_BCE=encoder().embed(x_BCL))
     return windows
@@ -162,8 +166,6 @@ def _copy(train: Windows, config: FamilyConfig, number: int, encoder: Encoding) 
     copy: dict[str, Any] = dict.fromkeys(REMADE)
     if "features" in config.needs:
         copy["f_BCF"] = statistics(x_BCL).astype(np.float32)
-    if "untrained" in config.needs:
-        copy["u_BCE"] = load_encoder(untrained(encoder().spec)).embed(x_BCL)
     return prepared(replace(train, x_BCL=x_BCL, **copy), config.needs, encoder)
 
 

@@ -11,6 +11,7 @@ Legend: B windows, H horizons, K blocks.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal, Self
 
 import numpy as np
@@ -188,12 +189,10 @@ class Fusion:
 
         Each fold is scored by a mix learned on the others.
         """
-        fits = {
-            name: (
-                MEMBERS[block.family].cross_fit(windows, block, fitting._replace(name=name), folds)
-            )
-            for name, block in config.seeded_blocks.items()
-        }
+        blocks = config.seeded_blocks
+        others = {name: block for name, block in blocks.items() if name not in fitting.blocks}
+        made = {**fitting.blocks, **fit_blocks(windows, others, fitting, folds)}
+        fits = {name: made[name] for name in blocks}
         score_KBH = np.stack([fit.score_BH for fit in fits.values()])
         labels = Labels(windows.labels[0], windows.weights.astype(np.float64))
         penalty = config.shrinkage / max(_units_with_events(windows), 1)
@@ -214,6 +213,17 @@ class Fusion:
             "log_loss": {name: float(loss_B.mean()) for name, loss_B in loss_RB.items()},
         }
         return CrossFit(model, held_out[rule], notes)
+
+
+def fit_blocks(
+    windows: Windows, blocks: Mapping[str, OneMember], fitting: Fitting, folds: Folds
+) -> dict[str, CrossFit]:
+    """Cross-fit some blocks of a fusion, by name."""
+    fits = {}
+    for name, block in blocks.items():
+        own = fitting._replace(name=name)
+        fits[name] = MEMBERS[block.family].cross_fit(windows, block, own, folds)
+    return fits
 
 
 def _units_with_events(windows: Windows) -> int:

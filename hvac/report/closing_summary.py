@@ -51,6 +51,7 @@ def closing_summary(
         *_split_lines(words, branch(metrics, "windows")),
         *_newest_lines(words, units_by_status or {}, learning_days_left),
         *model_lines(metrics, words),
+        *_compare_lines(words, metrics.get("compare_command")),
         "",
         *(f"  {file}" for file in files),
         words("report", file=report),
@@ -155,6 +156,11 @@ def model_lines(metrics: JsonObject, words: Words = ENGLISH) -> list[str]:
     base_rates = [dig(measured, horizon, "base_rate", "value") for horizon in horizons]
     rates = "".join(f"{_percent(rate):>26}" for rate in base_rates)
     return [*lines, f"{_padded(words('base_rate'), 16)}{rates}"]
+
+
+def _compare_lines(words: Words, command: Json) -> list[str]:
+    """Return the command that compares the families that do not stand in the table, if there is one."""
+    return ["", words("compare", command=str(command))] if command else []
 
 
 def _padded(text: str, columns: int, *, right: bool = False) -> str:

@@ -90,7 +90,15 @@ def all_models(view: View) -> list[Block]:
     groups = [(text, len(of_horizon)) for text in view.heads(view.horizons)]
     rows = [model_row(view, model) for model in _models_in_order(view)]
     table = Table(caption=words("caption.models"), groups=groups, head=head, rows=rows)
-    return [table, Note(words("note.models", model=view.model))]
+    return [table, Note(words("note.models", model=view.model)), *_how_to_compare(view)]
+
+
+def _how_to_compare(view: View) -> list[Block]:
+    """Return the command that compares the families that do not stand here; nothing where all do."""
+    command = view.at("compare_command")
+    if not command:
+        return []
+    return [Note(view.words("note.compare")), Note(kind="code", text=str(command))]
 
 
 def _models_in_order(view: View) -> list[str]:

@@ -31,17 +31,15 @@ class ReasonFacts(NamedTuple):
     sureness: JsonObject
 
 
-def bundle_facts(
+def start_bundle_facts(
     shared: FitSettings,
     recipes: Mapping[str, Recipe],
     bundles: Mapping[str, str],
     *,
     replicates: int,
     seed: int,
-) -> ReasonFacts:
-    """Return how important every player is, and what bands are worth, by class and horizon.
-
-    Families without reasons, and bundles made before them, are left out.
+) -> dict[str, ray.ObjectRef]:
+    """Start to measure how important every player is, and what bands are worth: a task per class.
 
     Args:
         shared: where windows lie, and the encoder.
@@ -51,8 +49,19 @@ def bundle_facts(
         seed: of the draws.
     """
     task = ray.remote(num_cpus=1, max_retries=2)(_of_class)
-    refs = [task.remote(shared, recipes[name], bundles[name], replicates, seed) for name in recipes]
-    by_class = dict(zip(recipes, ray.get(refs), strict=True))
+    return {
+        name: task.remote(shared, recipe, bundles[name], replicates, seed)
+        for name, recipe in recipes.items()
+    }
+
+
+def bundle_facts(started: Mapping[str, ray.ObjectRef]) -> ReasonFacts:
+    """Return what the tasks of `start_bundle_facts` measured, by class and horizon.
+
+    Families without reasons, and bundles made before them, are left out.
+    """
+    results: list[ReasonFacts] = ray.get(list(started.values()))
+    by_class = dict(zip(started, results, strict=True))
     return ReasonFacts(
         {name: facts.importance for name, facts in by_class.items() if facts.importance},
         {name: facts.sureness for name, facts in by_class.items() if facts.sureness},

@@ -78,17 +78,13 @@ def has_head(config: RunConfig) -> bool:
 
 
 def measure_forecasts(
-    config: RunConfig,
-    workspace: Workspace,
-    recipes: dict[str, Recipe],
-    bundles: Mapping[str, str],
+    config: RunConfig, samples: Mapping[str, FutureWindows], bundles: Mapping[str, str]
 ) -> tuple[dict[str, HorizonForecasts], dict[str, str]]:
-    """Measure the forecasts on a sample of test windows, by horizon and method.
+    """Measure the forecasts on samples of test windows, by horizon and method.
 
     Returns:
         The figures, and the method that is shown by class.
     """
-    samples = sample_windows(config, workspace, recipes, "test")
     horizons = config.windows.horizons
     classes = {}
     for name, windows in samples.items():

@@ -12,7 +12,7 @@ from hvac.config import Config, Distinct, FileName, Seed, read_config
 from hvac.decision.fit_decisions import DecisionConfig
 from hvac.features.encoder import EncoderConfig
 from hvac.json_values import Json
-from hvac.models.families import BASELINES, ModelConfig, config_of
+from hvac.models.families import BASELINES, FIRST_BASELINES, ModelConfig, config_of
 from hvac.models.family import columns_for
 from hvac.models.fusion import FusionConfig
 from hvac.panel.labels import LabelConfig
@@ -62,14 +62,19 @@ class TrainConfig(Config):
 class EvaluateConfig(Config):
     """Which models the report compares, and how exactly."""
 
-    baselines: tuple[str, ...] = BASELINES
-    """Families that are fitted for comparison."""
-    ablation: bool = True
-    """Whether the report also has an untrained encoder."""
+    baselines: tuple[str, ...] = FIRST_BASELINES
+    """Families that are fitted for comparison; `all`: every baseline there is."""
+    ablation: bool = False
+    """Whether the report of a `hybrid` also fits it on parts of its inputs."""
     replicates: int = Field(default=2000, ge=100)
     """Bootstrap replicates of every interval."""
     forecast_windows: int = Field(default=400, ge=20)
     """Windows on which forecasts are evaluated."""
+
+    @field_validator("baselines", mode="before")
+    @classmethod
+    def _all_baselines(cls, given: Json) -> Json:
+        return list(BASELINES) if given == "all" else given
 
     @field_validator("baselines")
     @classmethod
@@ -206,10 +211,16 @@ class RunConfig(Config):
     def keeps_values(self) -> bool:
         """Return whether the featurized table holds the raw values of every window."""
         kept = self.featurize.keep_values
+        if kept is not None:
+            return kept
         models = (self.model, *(self.compare.models.values() if self.compare else ()))
-        return (
-            any("values" in columns_for(model.reads) for model in models) if kept is None else kept
-        )
+        reads_values = any("values" in columns_for(model.reads) for model in models)
+        return reads_values or self.has_ablation
+
+    @property
+    def has_ablation(self) -> bool:
+        """Return whether evaluate also fits the model on parts of its inputs."""
+        return self.evaluate.ablation and self.model.family == "hybrid"
 
     @property
     def ready_windows(self) -> bool:

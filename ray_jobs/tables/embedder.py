@@ -12,36 +12,32 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import ray
 
-from hvac.features.encoder import EncoderConfig, load_encoder, untrained
+from hvac.features.encoder import EncoderConfig, load_encoder
 
 
-def embed(
-    block: pa.Table, stamp: str, config: EncoderConfig, lookback: int, ablation: bool
-) -> pa.Table:
+def embed(block: pa.Table, stamp: str, config: EncoderConfig, lookback: int) -> pa.Table:
     """Embed a block in a task."""
-    return _embedder(stamp, config, lookback, ablation)(block)
+    return _embedder(stamp, config, lookback)(block)
 
 
 @lru_cache(maxsize=1)
-def _embedder(stamp: str, config: EncoderConfig, lookback: int, ablation: bool) -> Embedder:
+def _embedder(stamp: str, config: EncoderConfig, lookback: int) -> Embedder:
     """Load the encoder, once in each of Ray's processes and again where `stamp`, its weights', has
     changed.
     """
-    return Embedder(config, lookback, ablation)
+    return Embedder(config, lookback)
 
 
 class Embedder:
     """The encoder, loaded once, which adds embeddings to a block of windows."""
 
-    def __init__(self, config: EncoderConfig, lookback: int, ablation: bool) -> None:
+    def __init__(self, config: EncoderConfig, lookback: int) -> None:
         import torch
 
         torch.set_num_threads(1)
         self.lookback = lookback
         device = "cuda" if torch.cuda.is_available() and ray.get_gpu_ids() else "cpu"
-        self.encoders = {"embedding": load_encoder(config.replace(device=device))}
-        if ablation:
-            self.encoders["untrained"] = load_encoder(untrained(config).replace(device=device))
+        self.encoder = load_encoder(config.replace(device=device))
 
     def __call__(self, block: pa.Table) -> pa.Table:
         """Embed every series of a block, whatever number of points its rows have."""
@@ -49,13 +45,10 @@ class Embedder:
             return block
         values = block["values"].combine_chunks()
         series_NL = values.flatten().to_numpy(zero_copy_only=False).reshape(-1, 1, self.lookback)
-        for name, encoder in self.encoders.items():
-            flat = pa.array(encoder.embed(series_NL).ravel())
-            offsets = pc.multiply(pc.divide(_offsets(values), self.lookback), encoder.dim)
-            block = block.append_column(
-                name, pa.ListArray.from_arrays(offsets.cast(pa.int32()), flat)
-            )
-        return block
+        flat = pa.array(self.encoder.embed(series_NL).ravel())
+        offsets = pc.multiply(pc.divide(_offsets(values), self.lookback), self.encoder.dim)
+        lists = pa.ListArray.from_arrays(offsets.cast(pa.int32()), flat)
+        return block.append_column("embedding", lists)
 
 
 def _offsets(column: pa.ListArray) -> pa.Array:

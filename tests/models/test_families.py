@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from hvac.errors import BundleError, ConfigError
-from hvac.models.families import BASELINES, FAMILIES, config_of, read_family
+from hvac.models.families import BASELINES, FAMILIES, FIRST_BASELINES, config_of, read_family
 from hvac.models.family import NEEDS, columns_for, loaded_once, prepared
 from hvac.models.fusion import FusionConfig
 from hvac.models.hybrid import HybridConfig
@@ -55,8 +55,8 @@ def test_only_networks_are_trained_by_ray_trains_workers(name: str) -> None:
     assert FAMILIES[name].network == issubclass(model, NetworkModel) == hasattr(model, "start")
 
 
-def test_baselines_are_families() -> None:
-    assert set(BASELINES) <= set(FAMILIES)
+def test_baselines_are_families_and_the_first_report_has_some_of_them() -> None:
+    assert set(FIRST_BASELINES) < set(BASELINES) <= set(FAMILIES)
 
 
 def test_unknown_family_is_refused_with_the_nearest_and_all_names() -> None:

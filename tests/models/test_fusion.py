@@ -16,7 +16,7 @@ from sklearn.metrics import log_loss, roc_auc_score
 
 from hvac.errors import ConfigError
 from hvac.features.table import Windows
-from hvac.models.families import config_of, cross_fit, restore
+from hvac.models.families import config_of, cross_fit, fit_other_blocks, restore
 from hvac.models.family import Fitting, no_encoder
 from hvac.models.fusion import Fusion, FusionConfig
 from hvac.models.mixing import Labels, Mix, choose_rule, fit_mix
@@ -69,6 +69,18 @@ def test_score_is_the_weighted_sum_of_the_blocks_calibrated_log_odds() -> None:
     )
     expected_BH = model.mix.slope_H * expected_BH + model.mix.intercept_H
     np.testing.assert_allclose(model.score(fresh), expected_BH, rtol=1e-9)
+
+
+def test_blocks_that_were_fitted_elsewhere_give_the_very_same_fusion() -> None:
+    made = known(windows(400, seed=1))
+    config = config_of("fusion", blocks={**BLOCKS, "neural": {"family": "hybrid", "epochs": 1}})
+    whole = cross_fit(made, config, Fitting(no_encoder), folds=2)
+    blocks = fit_other_blocks(made, config, Fitting(no_encoder), folds=2)
+    mixed = cross_fit(made, config, Fitting(no_encoder, blocks=blocks), folds=2)
+    assert set(blocks) == set(BLOCKS)
+    assert all(mixed.model.blocks[name] is fit.model for name, fit in blocks.items())
+    assert (list(mixed.model.blocks), mixed.notes) == (list(whole.model.blocks), whole.notes)
+    np.testing.assert_array_equal(mixed.score_BH, whole.score_BH)
 
 
 def test_fusion_of_blocks_that_each_know_half_is_better_than_either() -> None:

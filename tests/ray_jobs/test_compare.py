@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import csv
+import html
 import json
 import logging
+import runpy
+import shlex
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -16,12 +19,13 @@ import yaml
 
 import hvac
 from hvac.errors import HvacError
-from hvac.models.families import FAMILIES
-from ray_jobs import compare, evaluate, featurize
+from hvac.models.families import BASELINES, FAMILIES
+from ray_jobs import compare, evaluate, featurize, rotate
 from ray_jobs.assess.decided_risks import read_held_out
 from ray_jobs.assess.leaderboard_files import finished_leaderboard, write_leaderboard
 from ray_jobs.fit import candidates
 from ray_jobs.fit.candidates import basis_of, read_scores
+from ray_jobs.pipeline import run_summary
 from ray_jobs.run.records import FeaturizeRecord
 from ray_jobs.run.run_config import RunConfig, load_run
 from ray_jobs.run.workspace import Workspace, workspace_of, write_json
@@ -300,6 +304,43 @@ def test_report_fits_nothing_that_a_comparison_kept_nor_the_other_way_round(
     assert "compare: 8 fits, 6 of them are there already" in caplog.text
 
 
+def test_command_that_the_report_tells_compares_the_model_with_every_baseline(
+    finished: Finished, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps = ("ingest", "featurize", "train")
+    parts = ("bundles", "held_out", "candidates")
+    config = copied(finished, tmp_path / "run", *parts, steps=steps)
+    config = config.replace(compare=None, evaluate=config.evaluate.replace(replicates=100))
+    file = tmp_path / "small.yaml"
+    settings = config.model_dump(mode="json", by_alias=True, exclude_unset=True)
+    file.write_text(yaml.safe_dump(settings), encoding="utf-8")
+    monkeypatch.setattr("sys.argv", ["ray_jobs/evaluate.py", "--config", str(file)])
+    evaluate.run(load_run(file))
+    report = (config.workspace / "report.html").read_text(encoding="utf-8")
+    command = metrics_of(config)["compare_command"]
+    assert command in html.unescape(report)
+    assert command in run_lines(config)
+    python, option, module, *arguments = shlex.split(command)
+    assert (python, option) == ("python", "-m")
+    monkeypatch.setattr("sys.argv", [module, *arguments])
+    runpy.run_module(module, run_name="__main__", alter_sys=True)
+    board = board_of(config)
+    assert {row["name"] for row in board["rows"]} == set(BASELINES)  # hybrid is one of them
+    assert board["default"] == "hybrid"
+    evaluate.run(load_run(file))
+    assert metrics_of(config)["compare_command"] is None
+    assert command not in run_lines(config)
+
+
+def metrics_of(config: RunConfig) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((config.workspace / "metrics.json").read_text("utf-8"))
+    return found
+
+
+def run_lines(config: RunConfig) -> str:
+    return run_summary(workspace_of(config))
+
+
 # What is refused
 
 
@@ -341,10 +382,10 @@ def test_section_that_makes_no_sense_is_refused_with_its_fault(
     assert said in refused(lambda: run_config(compare=section, workspace="x"))
 
 
-def test_run_without_a_comparison_says_what_to_add(
+def test_rotation_of_a_run_without_a_comparison_says_what_to_add(
     run_config: Callable[..., RunConfig], tmp_path: Path
 ) -> None:
-    message = refused(lambda: compare.run(run_config(workspace=tmp_path)))
+    message = refused(lambda: rotate.run(run_config(workspace=tmp_path)))
     assert "no 'compare' section" in message
     assert not list(tmp_path.iterdir())
 

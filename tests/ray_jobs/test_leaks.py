@@ -14,7 +14,7 @@ from scipy.stats import norm
 from hvac.evaluation.bootstrap import unit_weights
 from hvac.evaluation.ranks import rank_metrics, sort_scores
 from hvac.features.table import Windows
-from hvac.models.families import config_of, cross_fit, fit
+from hvac.models.families import BASELINES, config_of, cross_fit, fit
 from hvac.models.family import Fitting, no_encoder
 from hvac.panel.splits import SPLITS
 from ray_jobs import evaluate, featurize, ingest, train
@@ -35,7 +35,10 @@ def auc_interval(score_B: np.ndarray, windows: Windows, h: int = 0) -> tuple[flo
 
 @pytest.fixture(scope="module")
 def no_signal(ray: None, run_config: Callable[..., RunConfig]) -> RunConfig:
-    """Split by equipment, so that training windows too reach to the end of a short record."""
+    """Split by equipment, so that training windows too reach to the end of a short record.
+
+    Every baseline and the ablation stand beside the model.
+    """
     fleet = {
         "facilities": 3,
         "equipment_per_class": 20,
@@ -45,9 +48,8 @@ def no_signal(ray: None, run_config: Callable[..., RunConfig]) -> RunConfig:
         "no_signal": True,
     }
     split = {"kind": "equipment"}
-    config = run_config(
-        simulate=fleet, splits=split, evaluate={"replicates": 500, "forecast_windows": 40}
-    )
+    whole = {"baselines": "all", "ablation": True, "replicates": 500, "forecast_windows": 40}
+    config = run_config(simulate=fleet, splits=split, evaluate=whole)
     for step in (ingest, featurize, train, evaluate):
         step.run(config)
     return config
@@ -60,6 +62,9 @@ def together(intervals: int) -> float:
 
 def test_every_interval_covers_one_half_on_a_fleet_without_signal(no_signal: RunConfig) -> None:
     metrics = json.loads((no_signal.workspace / "metrics.json").read_text())
+    assert set(metrics["models"]) == set(BASELINES)  # hybrid, the model, is one of them
+    assert set(metrics["ablation"]) == {*evaluate.ABLATION, "both"}
+    assert metrics["compare_command"] is None
     figures = {
         (model, horizon): found["roc_auc"]
         for model, horizons in {**metrics["models"], **metrics["ablation"]}.items()
@@ -124,4 +129,4 @@ def test_planted_faults_are_found(finished: tuple[RunConfig, object]) -> None:
     config, _ = finished
     metrics = json.loads((config.workspace / "metrics.json").read_text())
     assert metrics["models"]["hybrid"]["30"]["roc_auc"]["low"] > 0.5
-    assert metrics["models"]["gbdt_28"]["30"]["roc_auc"]["low"] > 0.5
+    assert metrics["models"]["gbdt_context"]["30"]["roc_auc"]["low"] > 0.5

@@ -24,7 +24,7 @@ from ray_jobs.tables.windows_table import load_recipes, read_windows
 
 pytestmark = pytest.mark.slow
 Finished = tuple[RunConfig, Path]
-BASELINES = ["base_rate", "gbdt_28"]
+BASELINES = ["base_rate", "logistic_28"]
 SECTIONS = (
     "name",
     "windows",

@@ -63,6 +63,16 @@ def test_columns_stand_below_each_other_in_both_languages(metrics: dict[str, Any
         assert {columns(line) for line in (head, *rows)} == {16 + 3 * 26}
 
 
+def test_command_that_compares_more_models_is_told_where_there_is_one(
+    metrics: dict[str, Any],
+) -> None:
+    command = "python -m ray_jobs.compare --config run.yaml"
+    for language, head in (("en", "Other families beside it: "), ("ja", "ほかのモデルとの比較：")):
+        assert head not in summary(metrics, language)
+        told = summary({**metrics, "compare_command": command}, language)
+        assert f"{head}{command}" in told.splitlines()
+
+
 def columns(line: str) -> int:
     """How many columns of a terminal a line takes."""
     return sum(2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in line)

@@ -404,3 +404,14 @@ def test_report_says_how_many_readings_were_combined_and_which_points_were_dropp
     text = part(written(metrics, tmp_path), "en")
     assert "readings fell on a day" not in text
     assert "Points left out" not in text
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_command_that_compares_more_models_stands_below_the_models(
+    metrics: dict[str, Any], tmp_path: Path, language: str
+) -> None:
+    command = "python -m ray_jobs.compare --config run.yaml"
+    metrics["compare_command"] = command
+    assert command in section_of(written(metrics, tmp_path), "models", language)
+    metrics["compare_command"] = None
+    assert "ray_jobs.compare" not in section_of(written(metrics, tmp_path), "models", language)
