@@ -222,7 +222,9 @@ def _override(settings: dict[str, Json], override: str) -> None:
     try:
         settings[last] = _plain_yaml(text)
     except yaml.YAMLError as error:
-        raise ConfigError(f"override {override!r}: the value is not valid YAML") from error
+        if not text.startswith("%"):  # of a date's format: no YAML, and meant as it stands
+            raise ConfigError(f"override {override!r}: the value is not valid YAML") from error
+        settings[last] = text
     except _TooLargeError as error:
         raise ConfigError(f"override {dotted[:80]!r}: {error}") from None
 

@@ -12,20 +12,23 @@ from hvac.readings.formats import REQUIRED
 from hvac.readings.id_patterns import ids_of_columns
 
 NAMES: Final = {  # of columns, as exports call them
-    "facility_id": "facility site building plant location campus テナント 施設 拠点 建物 事業所",
-    "equipment_id": "equipment machine asset unit device ahu 設備 機器 機械 装置 号機",
-    "point_id": "point tag sensor variable signal parameter channel measure 点検項目 項目 計測点 測定項目",
-    "date": "date timestamp datetime time day ts 日付 日時 実施日 計測日 測定日 年月日",
-    "value": "value reading val measurement result 値 測定値 計測値 結果",
-    "lower_limit": "lower_limit lower low min 下限 下限値",
-    "upper_limit": "upper_limit upper high max 上限 上限値",
-    "kind": "kind event failure fault category type code comp 種類 種別 事象 内容",
+    "facility_id": "facility site building plant location campus standort werk gebäude liegenschaft"
+    " テナント 施設 拠点 建物 事業所",
+    "equipment_id": "equipment machine asset unit device ahu anlage maschine gerät 設備 機器 機械 装置 号機",
+    "point_id": "point tag sensor variable signal parameter channel measure messpunkt messstelle"
+    " datenpunkt 点検項目 項目 計測点 測定項目",
+    "date": "date timestamp datetime time day ts datum zeitstempel zeitpunkt"
+    " 日付 日時 実施日 点検日 計測日 測定日 年月日",
+    "value": "value reading val measurement result messwert wert 値 測定値 計測値 結果",
+    "lower_limit": "lower_limit lower low min untergrenze 下限 下限値",
+    "upper_limit": "upper_limit upper high max obergrenze 上限 上限値",
+    "kind": "kind event failure fault category type code comp art ereignis störung 種類 種別 事象 内容",
     "start": "start started onset begin begun began occurred failed date timestamp datetime time"
-    " 発生日 発生 開始 開始日 日付 日時",
+    " beginn datum 発生日 発生 開始 開始日 日付 日時",
     "end": "end ended stop stopped finish finished closed resolved repaired fixed restored cleared"
-    " 終了 終了日 復旧 復旧日 完了日",
-    "class": "class type kind model equipment_type 種別 分類 区分 型式",
-    "install_date": "install_date installed installation commissioned 設置日 設置 導入日",
+    " ende behoben 終了 終了日 復旧 復旧日 完了日",
+    "class": "class type kind model equipment_type typ klasse bauart 種別 分類 区分 型式",
+    "install_date": "install_date installed installation commissioned inbetriebnahme einbaudatum 設置日 設置 導入日",
     "end_of_follow_up": "end_of_follow_up removed decommissioned 撤去日 廃止日",
 }
 OF_EVENTS: Final = ("facility_id", "equipment_id", "kind", "start", "end")

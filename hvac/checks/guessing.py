@@ -30,8 +30,13 @@ from hvac.readings.id_patterns import ids_of_columns
 from hvac.readings.sources import SourceConfig
 from hvac.readings.table_paths import hive_values, source_files, table_files
 
+UNICODE: Final = ("utf-8", "utf-8-sig", "ascii")
 SAMPLE_ROWS: Final = 2_000
 ONE_SITE: Final = "site"
+TEXTS_OF_LONG: Final = 2  # columns of texts beside one of numbers: machine and point
+NEEDED: Final = ("equipment_id", "kind", "start")
+NUMBER: Final = re.compile(r"[-+－]?[\d０-９][^/]*$")
+DATE: Final = re.compile(r"\s*\d{1,4}\s*[-./年]\s*\d{1,2}\s*[-./月]\s*\d{1,4}")
 
 
 def guess_source(
@@ -49,7 +54,8 @@ def guess_source(
         InputError: something cannot be guessed; the sentence says what.
     """
     guesses = Guesses(readings=readings, events=events, equipment=equipment, given=given)
-    known = {name: value for name, value in given.items() if name not in ("wide", "format")}
+    later = ("wide", "format", "building_model")
+    known = {name: value for name, value in given.items() if name not in later}
     plain = SourceConfig(readings=readings, **known)
     files = source_files(plain)
     file = open_table(files[0], plain)
@@ -75,17 +81,41 @@ def _guess_format(
     if "values_sequence" in columns:
         guesses.found["format"] = Guess("seed", "a column values_sequence holds ready windows")
         return
-    names = _matched(guesses, columns, OF_READINGS, hive_values(file.path))
-    long = {"date", "value", "equipment_id"} <= set(names)
-    if long or guesses.given.get("format") == "canonical":
+    if guesses.given.get("building_model"):
+        guesses.found["format"] = Guess("wide", "a building model says what its columns are")
+        names = _with_date(guesses, file, _matched(guesses, columns, ("date",)))
+        guesses.found["wide.date_column"] = Guess(names["date"], "by its name or its values")
+        return
+    matched = _matched(guesses, columns, OF_READINGS, hive_values(file.path))
+    names = _with_date(guesses, file, matched)
+    if _is_long(file, names) or guesses.given.get("format") == "canonical":
         _guess_long(guesses, file, names)
-    elif "date" in names:
-        _guess_wide(guesses, file, files, names, plain)
     else:
+        _guess_wide(guesses, file, files, names, plain)
+
+
+def _with_date(guesses: Guesses, file: TableFile, names: dict[str, str]) -> dict[str, str]:
+    """Add the one column whose values are dates, where none is called so."""
+    if "date" in names:
+        return names
+    free = [name for name in file.columns if name and name not in names.values()]
+    dates = [name for name in free if _are_dates(file, name)]
+    if len(dates) != 1:
+        listed = ", ".join(file.columns[:20])
         raise InputError(
-            f"{file.path}: no column looks like a date among {', '.join(columns[:20])}: name it by"
+            f"{file.path}: no column looks like a date among {listed}: name it by"
             " source.columns.date=<column> (a reading a row) or source.wide.date_column=<column>"
         )
+    return {**names, "date": dates[0]}
+
+
+def _is_long(file: TableFile, names: Mapping[str, str]) -> bool:
+    """Tell whether a table has a reading a row: values in one column, named by texts beside it."""
+    if {"date", "value", "equipment_id"} <= set(names):
+        return True
+    numbers = [name for name in _number_columns(file) if name != names["date"]]
+    texts = [name for name in _text_columns(file) if name != names["date"]]
+    return len(numbers) == 1 and len(texts) >= TEXTS_OF_LONG
 
 
 def _matched(
@@ -105,14 +135,21 @@ def _guess_long(guesses: Guesses, file: TableFile, names: Mapping[str, str]) -> 
     found = guesses.found
     found["format"] = Guess("canonical", "a reading a row", "wide, inspection, seed")
     _map_columns(guesses, file, names, by="readings")
-    if "point_id" not in names:
-        raise InputError(
-            f"{file.path}: no column looks like the point that was measured, among"
-            f" {', '.join(file.columns)}: name it by source.columns.point_id=<column>"
-        )
+    _require(file, names, ("equipment_id", "point_id", "value"))
     if "facility_id" not in names:
         found["facility_id"] = Guess(
             ONE_SITE, "no column looks like a facility: all is one site", "columns.facility_id"
+        )
+
+
+def _require(file: TableFile, names: Mapping[str, str], fields: Sequence[str]) -> None:
+    """Raise InputError that names every field without a column, and what to add."""
+    missing = [ours for ours in fields if ours not in names]
+    if missing:
+        free = ", ".join(name for name in file.columns if name not in names.values())
+        settings = " ".join(f"source.columns.{ours}=<column>" for ours in missing)
+        raise InputError(
+            f"{file.path}: no column looks like {' or '.join(missing)}, among {free}: add {settings}"
         )
 
 
@@ -189,11 +226,24 @@ def _number_columns(file: TableFile) -> list[str]:
     return [name for name in names if _are_numbers(batch.table[name])]
 
 
+def _text_columns(file: TableFile) -> list[str]:
+    """Return the columns whose texts are no numbers, in the first rows."""
+    numbers = _number_columns(file)
+    return [name for name in file.columns if name and name not in numbers]
+
+
+def _are_dates(file: TableFile, name: str) -> bool:
+    """Tell whether the texts of a column are dates, in the first rows."""
+    batch = next(iter_table(file, [name], batch_rows=SAMPLE_ROWS), None)
+    texts = [text for text in (batch.table[name].to_pylist() if batch else ()) if text]
+    return bool(texts) and sum(bool(DATE.match(str(text))) for text in texts) >= 0.9 * len(texts)
+
+
 def _are_numbers(column: pa.ChunkedArray) -> bool:
     if not pa.types.is_string(column.type):
         return bool(pa.types.is_floating(column.type) or pa.types.is_integer(column.type))
     texts = [text.strip() for text in column.to_pylist() if text and text.strip()]
-    numbers = [bool(re.match(r"[-+－]?[\d０-９]", text)) and "/" not in text for text in texts]
+    numbers = [bool(NUMBER.match(text)) and not DATE.match(text) for text in texts]
     return bool(texts) and sum(numbers) >= 0.5 * len(texts)
 
 
@@ -204,23 +254,22 @@ def _guess_small(guesses: Guesses, file: TableFile, fields: Sequence[str]) -> No
     free = [name for name in file.columns if name not in known.values()]
     names = known | _matched(guesses, free, [ours for ours in fields if ours not in known])
     what = "events" if "kind" in fields else "register"
-    for ours in ("equipment_id", "kind", "start"):
-        if ours in fields and ours not in names:
-            raise InputError(
-                f"{file.path}: no column looks like {ours}, among {', '.join(file.columns)}: name"
-                f" it by source.columns.{ours}=<column>"
-            )
+    _require(file, names, [ours for ours in NEEDED if ours in fields])
     if "facility_id" not in names and "facility_id" not in guesses.settings:
         raise InputError(
-            f"{file.path}: no column looks like the facility, and the readings have one: add it to"
-            f" the {what}"
+            f"{file.path}: no column looks like the facility: add it to the {what}, or give all the"
+            " same by source.facility_id=<facility>"
         )
     others = {ours: name for ours, name in names.items() if name != inspection.get(ours)}
     _map_columns(guesses, file, others, by=what)
 
 
 def _guess_notation(guesses: Guesses, path: str) -> None:
-    """Read the first file; guess the time zone where its stamps need one."""
+    """Read the first file; guess the time zone where its stamps need one, and name its encoding."""
+    encoding = open_table(path, guesses.source).encoding
+    if encoding and encoding not in UNICODE and "encoding" not in guesses.given:
+        why = "the bytes of the first file are no UTF-8"
+        guesses.found["encoding"] = Guess(encoding, why, "cp932, cp1252, utf-8")
     if guesses.source.ready_windows:
         return
     try:

@@ -86,8 +86,11 @@ def _expand(path: str, setting: str) -> list[str]:
     if not files:
         others = [file.rpartition("/")[2] for file in _files_below(path)[:3]]
         there = f", there are {', '.join(others)}" if others else ""
+        relative = not remote and not os.path.isabs(path)
+        within = f" (from {os.getcwd()}, where the command runs)" if relative else ""
         raise InputError(
-            f"{path}: no file found: expected {', '.join(SUFFIXES)}{there}; correct {setting}"
+            f"{path}: no file found{within}: expected {', '.join(SUFFIXES)}{there}; correct"
+            f" {setting}"
         )
     return files
 

@@ -8,19 +8,44 @@ from collections.abc import AsyncIterator
 from typing import Final
 
 from serve.bodies.answers import AlarmEvent
-from serve.work.alarm_watch import AlarmChange
+from serve.settings import Limits
+from serve.work.alarm_watch import QUIET_S, AlarmChange
 
-LASTS_S: Final = 600.0
-"""Seconds after which a stream ends: whoever listens asks again, and finds a service that has moved."""
-AGAIN_MS: Final = 2000
+AGAIN_MS: Final = 500
+SHORTEST_S: Final = 1.0
+LISTENING: Final = 'event: listening\ndata: {"change": "listening"}\n\n'
+"""Told when all alarms that are there have been told: an alarm that is not among them has ended."""
 
 
-async def event_stream(changes: AsyncIterator[AlarmChange | None]) -> AsyncIterator[str]:
-    """Yield each change as an event, and a line that says nothing where none comes for a while."""
-    ends = time.monotonic() + LASTS_S
+def lasts_s(limits: Limits) -> float:
+    """Return the seconds that a stream lasts: it ends before the server would break it off.
+
+    >>> lasts_s(Limits(timeout_s=20))
+    15.0
+    """
+    return max(limits.timeout_s - QUIET_S, SHORTEST_S)
+
+
+async def event_stream(
+    changes: AsyncIterator[AlarmChange | None], seconds: float
+) -> AsyncIterator[str]:
+    """Yield each change as an event, and a line that says nothing where none comes for a while.
+
+    Args:
+        changes: first the alarms that are there, then None, then each change.
+        seconds: after which the stream ends, before the server would break it off.
+    """
+    ends = time.monotonic() + seconds
     yield f"retry: {AGAIN_MS}\n\n"
+    listening = False
     async for change in changes:
-        yield ": nothing has changed\n\n" if change is None else event(change)
+        if change is not None:
+            yield event(change)
+        elif listening:
+            yield ": nothing has changed\n\n"
+        else:
+            listening = True
+            yield LISTENING
         if time.monotonic() > ends:
             break
 

@@ -29,7 +29,7 @@ from serve.bodies.looks import (
 )
 from serve.bodies.schemas import ForecastBody, PredictBody, PromoteBody, PushBody
 from serve.http import api_page, pages
-from serve.http.alarm_events import event_stream
+from serve.http.alarm_events import event_stream, lasts_s
 from serve.http.api_answers import (
     csv_response,
     daily_forecast,
@@ -202,11 +202,13 @@ def _looking(service: Service, door: Door) -> APIRouter:
         responses={200: {"content": {EVENTS: {"schema": AlarmEvent.model_json_schema()}}}},
     )
     async def alarms(caller: Caller = read) -> StreamingResponse:
-        """Tell alarms as they change, as server-sent events: first those that are there, then each
-        that begins or ends. The stream ends after some minutes: ask again, as browsers do.
+        """Tell alarms as they change, as server-sent events: `present` for those that are there, one
+        `listening`, then `began` and `ended`. The stream ends after some seconds: ask again, as
+        browsers do; an alarm that is no longer `present` has ended in between.
         """
         changes = service.alarm_watch.changes(caller.sees)
-        return StreamingResponse(event_stream(changes), media_type=EVENTS)
+        seconds = lasts_s(service.config.limits)
+        return StreamingResponse(event_stream(changes, seconds), media_type=EVENTS)
 
     @routes.get("/names", response_model=NamesAnswer)
     async def names(request: Request, caller: Caller = read) -> NamesAnswer:

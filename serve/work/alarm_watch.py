@@ -14,7 +14,7 @@ from serve.memory.store_predictions import AlarmKey
 
 log = logging.getLogger(__name__)
 LOOK_EVERY_S: Final = 0.5
-QUIET_S: Final = 10.0  # without a change: time to show that the connection is alive
+QUIET_S: Final = 5.0  # without a change: time to show that the connection is alive
 BUSY_S: Final = 60
 MOST_LISTENERS: Final = 256
 MOST_WAITING: Final = 10_000  # changes that a slow listener may have before it
@@ -45,7 +45,7 @@ class AlarmWatch:
         self._watcher: asyncio.Task[None] | None = None
 
     async def changes(self, sees: Callable[[str], bool]) -> AsyncIterator[AlarmChange | None]:
-        """Yield the alarms that are there, then every change; None where nothing came for a while.
+        """Yield the alarms that are there, then None, then every change; None where none comes.
 
         Args:
             sees: whether the alarms of a facility are told.
@@ -65,6 +65,7 @@ class AlarmWatch:
             for alarm, row in sorted(self._alarms.items()):
                 if sees(alarm.facility_id):
                     yield AlarmChange(self._number, "present", alarm, row)
+            yield None
             while True:
                 change = await _next(waiting)
                 if change is None or sees(change.alarm.facility_id):

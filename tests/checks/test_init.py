@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -90,7 +91,7 @@ def test_hint_on_a_column_that_cannot_be_guessed_gets_further(
     given = (str(source.readings), f"--events={source.events}", f"--equipment={source.equipment}")
     status, text, errors = run_init(*given)
     assert (status, text) == (2, "")
-    assert "name it by source.columns.start=<column>" in " ".join(errors.split())
+    assert "add source.columns.start=<column>" in " ".join(errors.split())
     status, text, errors = run_init(*given, "source.columns.start=ereignis_am")
     assert status == 0, text + errors
     assert "start: ereignis_am" in text
@@ -199,3 +200,90 @@ def test_file_that_is_there_is_not_written_over(run_init: Run, tmp_path: Path) -
     status, text, error = run_init("readings.csv")
     assert (status, text) == (2, "mine")
     assert "--out" in error
+
+
+GERMAN = {
+    "facility_id": "Standort",
+    "equipment_id": "Anlage",
+    "point_id": "Messpunkt",
+    "date": "Datum",
+    "value": "Messwert",
+    "kind": "Art",
+    "start": "Beginn",
+    "end": "Ende",
+    "class": "Typ",
+}
+
+
+def german(folder: Path) -> tuple[str, ...]:
+    tables = Tables()
+    tables.readings["date"] = [f"{d[8:]}.{d[5:7]}.{d[:4]}" for d in tables.readings["date"]]
+    for name in ("readings", "events", "equipment"):
+        setattr(tables, name, getattr(tables, name).rename(columns=GERMAN))
+    source = tables.write(folder)
+    return (str(source.readings), f"--events={source.events}", f"--equipment={source.equipment}")
+
+
+def test_german_tables_need_the_order_of_day_and_month_and_nothing_else(
+    run_init: Run, tmp_path: Path
+) -> None:
+    given = german(tmp_path)
+    status, _, errors = run_init(*given)
+    assert status == 2
+    assert "source.date_format: '%d.%m.%Y'" in errors
+    status, text, errors = run_init(*given, "source.date_format=%d.%m.%Y")  # as a shell passes it
+    assert status == 0, text + errors
+    for ours, theirs in GERMAN.items():
+        assert f"{ours}: {theirs}  # GUESS" in text
+    assert passes(tmp_path)
+
+
+def test_long_table_of_unknown_words_is_not_taken_for_a_wide_one(
+    run_init: Run, tmp_path: Path
+) -> None:
+    """All that is missing is named at once, and the date is known by its values."""
+    tables = Tables()
+    names = {"equipment_id": "foo", "point_id": "bar", "date": "baz", "value": "qux"}
+    tables.readings = tables.readings.rename(columns=names)
+    source = tables.write(tmp_path)
+    status, text, errors = run_init(str(source.readings), f"--events={source.events}")
+    assert (status, text) == (2, "")
+    told = " ".join(errors.split())
+    settings = ("equipment_id", "point_id", "value")
+    assert "add " + " ".join(f"source.columns.{name}=<column>" for name in settings) in told
+    settings_given = [f"source.columns.{ours}={names[ours]}" for ours in settings]
+    status, text, errors = run_init(
+        str(source.readings), f"--events={source.events}", *settings_given
+    )
+    assert status == 0, text + errors
+    assert "date: baz  # GUESS" in text
+    assert passes(tmp_path)
+
+
+def test_encoding_of_a_file_is_written_down(run_init: Run, tmp_path: Path) -> None:
+    source = Tables().write(tmp_path)
+    readings = Path(str(source.readings))
+    text = readings.read_text(encoding="utf-8").replace("current", "電流")
+    readings.write_bytes(text.encode("cp932"))
+    _, text, _ = run_init(str(readings), f"--events={source.events}")
+    assert "encoding: cp932  # GUESS" in text
+
+
+def test_building_model_names_machines_and_asks_for_the_facility_of_the_events(
+    run_init: Run, tmp_path: Path
+) -> None:
+    model = tmp_path / "site.csv"
+    model.write_text(
+        "id,dis,site,equip,point,equipRef,siteRef,ahu,unit\n"
+        "@s,Site,M,,,,,,\n@a,AHU-1,,M,,,@s,M,\n@p,T1,,,M,@a,@s,,°C\n",
+        encoding="utf-8",
+    )
+    days = [str(dt.date(2024, 1, 1) + dt.timedelta(days=n)) for n in range(120)]
+    rows = "\n".join(f"{day},{20 + n % 3}" for n, day in enumerate(days))
+    (tmp_path / "t.csv").write_text(f"Timestamp,T1\n{rows}\n", encoding="utf-8")
+    events = "Unit,Type,Date\nAHU-1,Fault,2024-03-01\n"
+    (tmp_path / "e.csv").write_text(events, encoding="utf-8")
+    given = (str(tmp_path / "t.csv"), f"--events={tmp_path / 'e.csv'}")
+    _, text, errors = run_init(*given, f"source.building_model={model}")
+    assert text == ""
+    assert "source.facility_id=<facility>" in errors

@@ -147,13 +147,13 @@ def test_event_is_a_line_of_json_that_names_the_alarm(tmp_path: Path) -> None:
     alarmed(service.store, E1, True)
 
     async def texts() -> list[str]:
-        lines = event_stream(service.alarm_watch.changes(lambda _: True))
+        lines = event_stream(service.alarm_watch.changes(lambda _: True), 20)
         found = [await anext(lines) for _ in range(2)]
         await lines.aclose()
         return found
 
     retry, text = asyncio.run(texts())
-    assert retry == "retry: 2000\n\n"
+    assert retry == "retry: 500\n\n"
     number, kind, data, *rest = text.split("\n")
     assert (number, kind, rest) == ("id: 0", "event: present", ["", ""])
     body = json.loads(data.removeprefix("data: "))
@@ -166,7 +166,7 @@ def test_quiet_stream_shows_that_it_lives_and_ends_after_a_while(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(alarm_watch, "QUIET_S", 0.01)
-    monkeypatch.setattr("serve.http.alarm_events.LASTS_S", 0.05)
+    monkeypatch.setattr("serve.http.api.lasts_s", lambda _: 0.05)
     service = scored(service_of(tmp_path))
     for unit in UNITS:
         alarmed(service.store, unit, False)
@@ -174,7 +174,7 @@ def test_quiet_stream_shows_that_it_lives_and_ends_after_a_while(
         answer = client.get("/v1/stream")
     assert answer.headers["content-type"].startswith("text/event-stream")
     assert ": nothing has changed" in answer.text
-    assert "event:" not in answer.text
+    assert answer.text.count("event:") == answer.text.count("event: listening") == 1
 
 
 def test_too_many_listeners_are_refused_and_one_who_leaves_makes_room(
@@ -196,7 +196,7 @@ def test_too_many_listeners_are_refused_and_one_who_leaves_makes_room(
 
 
 def test_stream_is_no_request_in_flight(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("serve.http.alarm_events.LASTS_S", 0.05)
+    monkeypatch.setattr("serve.http.api.lasts_s", lambda _: 0.05)
     monkeypatch.setattr(alarm_watch, "QUIET_S", 0.01)
     service = scored(service_of(tmp_path, limits={"in_flight": 1}))
     with client_of(service) as client:
