@@ -28,7 +28,7 @@ CASES = {
     "vibration behaves differently, at its usual level of 2.4": Reason(
         "vibration", "point", 0.5, now=2.4, usual=2.4, moved=0.1
     ),
-    "cleaning last left its usual range 12 days ago; it stands at 0": Reason(
+    "cleaning last left its usual range 12 days ago; it stood at 0 lately": Reason(
         "cleaning", "point", 0.5, now=0.0, usual=0.0, moved=0.0, days=12.0
     ),
     "vibration is as in healthy machines: 2.5, usually 2.4": Reason(
