@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as pads
+import pyarrow.parquet as pq
 
 from hvac.features.recipe import Recipe
 from hvac.features.scene import Scene, UnitRecord, scenes
@@ -17,7 +18,7 @@ from hvac.panel.registry import Registry
 from hvac.state.state_files import StateFile, all_units, read_unit_states, write_unit_states
 from hvac.state.unit_states import UnitStates, joined, ring_days
 from hvac.state.updating import pending_limits, update
-from hvac.storage import AnyPath, matching, parquet_dataset, place, write_json
+from hvac.storage import AnyPath, matching, place, write_json
 from ray_jobs.run.run_config import ScoreConfig
 from ray_jobs.run.workspace import whole_table
 from ray_jobs.tables.buckets import BucketPlan
@@ -48,8 +49,9 @@ def facility_registry(plan: BucketPlan, bucket: str) -> Registry:
     """Read what is known of the units of a bucket's facility."""
     panel = place(plan.panel_folder)
     (part, *_) = matching(bucket_folder(panel, bucket), "part-*.parquet")
-    first = parquet_dataset([part]).head(1, columns=["facility_id"])
-    return Registry.load(panel, first["facility_id"][0].as_py())
+    with part.open("rb") as file:  # one row of it, however large it is
+        rows = pq.ParquetFile(file).iter_batches(batch_size=1, columns=["facility_id"])
+        return Registry.load(panel, next(rows)["facility_id"][0].as_py())
 
 
 def bring_up_to_date(plan: BucketPlan, bucket: str, states_folder: str, key: str) -> None:
