@@ -41,7 +41,7 @@ LOOK_EVERY_S, PACE_EVERY_S = 0.5, 5.0
 
 def main() -> None:
     command = parser(__doc__)
-    command.add_argument("--before", default="55fe6ed", help="revision to compare with; none: none")
+    command.add_argument("--before", default="0f9196c", help="revision to compare with; none: none")
     command.add_argument("--set", nargs="+", default=[], help="settings of both runs")
     asked = command.parse_args()
     where = machine(("ray", "torch", "scikit-learn"), cores=os.cpu_count() or 1)

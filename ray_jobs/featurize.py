@@ -151,11 +151,14 @@ def _stream(config: RunConfig, plan: BucketPlan, todo: list[str]) -> None:
     tasks = {"num_cpus": TASK_CPUS, "resources": config.featurize.resources}
     whole: dict[str, Any] = {"batch_size": None, "batch_format": "pyarrow"}
     shared = ray.put(plan)
+    embedding = _embedding(config, len(todo), tasks)
+    # Of what needs the same, Ray Data makes one task, and runs one on each CPU.
+    writing = tasks if embedding["fn"] is embed else {"num_cpus": 0.5}
     written = (
         ray.data.from_items([{"bucket": b} for b in todo], override_num_blocks=len(todo))
         .map_batches(_windows_of, fn_args=(shared,), **tasks, **whole)
-        .map_batches(**_embedding(config, len(todo), tasks), **whole)
-        .map_batches(_write, num_cpus=0.5, fn_args=(shared, config.keeps_values), **whole)
+        .map_batches(**embedding, **whole)
+        .map_batches(_write, fn_args=(shared, config.keeps_values), **writing, **whole)
     )
     blocks = written.iter_batches(batch_size=None, batch_format="pyarrow")
     for _ in counted("featurize", "buckets", len(todo), blocks, lambda block: block.num_rows):

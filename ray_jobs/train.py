@@ -5,63 +5,48 @@
 Networks, also those of a fusion and those that score held-out folds, are fitted by Ray Train's
 workers, which share every batch (data-parallel; GPUs where the config says so). A killed worker
 resumes from the last checkpoint, and so does a killed job that is started again. Everything else is
-one Ray task per class; a fusion's other blocks are fitted on the CPUs that the workers leave. The
-frozen encoder runs only for families that look at its patch tokens or
-tune it. Calibration and thresholds rest on cross-fitted scores.
+Ray tasks; a fusion's other blocks are fitted on the CPUs that the workers leave. The frozen encoder
+runs only for families that look at its patch tokens or tune it. Calibration and thresholds rest on
+cross-fitted scores.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
-from typing import NamedTuple
 
 import numpy as np
-import ray
-import torch
 
 from hvac.certainty.certainty import fit_certainty
 from hvac.certainty.venn_abers import calibration_widths
 from hvac.decision.decision import Decision, Scored
 from hvac.decision.fit_decisions import fit_decisions, on_grid
-from hvac.explain.background import choose_background
-from hvac.explain.games import MOST_PLAYERS, has_reasons
-from hvac.explain.past_cases import LOOKED_AT, PastCases, choose_cases
-from hvac.explain.reason import OTHERS
-from hvac.features.encoder import EncoderConfig, load_encoder
+from hvac.features.encoder import load_encoder
 from hvac.features.recipe import Recipe
-from hvac.features.table import Windows
 from hvac.json_values import Json, JsonObject
 from hvac.models.families import (
     FAMILIES,
-    cross_fit,
-    fit_other_blocks,
     network_fits,
-    other_blocks,
 )
-from hvac.models.family import CrossFit, Encoding, FamilyConfig, Fitting, loaded_once
+from hvac.models.family import CrossFit, Encoding, loaded_once
 from hvac.models.fit_rows import count
 from hvac.models.fitting import FitState
 from hvac.models.network import fit_name
 from hvac.scoring.bundle import Bundle
-from hvac.storage import AnyPath, content_key, remove_tree
+from hvac.storage import content_key, remove_tree
 from ray_jobs.assess.decided_risks import write_held_out
 from ray_jobs.assess.window_samples import ShownForecast, shown_forecasts
-from ray_jobs.fit.meanwhile import start_meanwhile
+from ray_jobs.fit.class_fits import FittedClass, fit_classes, start_blocks
 from ray_jobs.fit.torch_run import fit_by_workers
 from ray_jobs.fit.train_worker import fit_worker
 from ray_jobs.run.command import main
-from ray_jobs.run.progress import finished
 from ray_jobs.run.records import FeaturizeRecord, TrainRecord
 from ray_jobs.run.run_config import RunConfig
 from ray_jobs.run.workspace import Workspace, run_step, workspace_of
 from ray_jobs.tables.trainable import check_trainable
 from ray_jobs.tables.windows_table import (
     NOT_TESTED,
-    fit_windows,
     load_recipes,
     read_windows,
-    table_columns,
 )
 
 BUNDLES = 3  # raised where bundles hold more than before, so that classes are trained anew
@@ -80,16 +65,16 @@ def run(config: RunConfig) -> TrainRecord:
 def _train(config: RunConfig, workspace: Workspace, key: str) -> TrainRecord:
     check_trainable(config, workspace, [config.model])
     recipes = load_recipes(workspace.windows)
-    starts = {name: partial(_start_blocks, config, workspace, recipes[name]) for name in recipes}
-    (forecasts, networks), blocks = start_meanwhile(
+    (forecasts, networks), blocks = start_blocks(
         lambda: (
             shown_forecasts(config, workspace, recipes),
             _fit_networks(config, workspace, key),
         ),
-        starts,
-        at_once=_idle_cpus(config),
+        config,
+        workspace,
+        recipes,
     )
-    fits = _fit_classes(config, workspace, recipes, networks, blocks)
+    fits = fit_classes(config, workspace, recipes, networks, blocks)
     encoder = loaded_once(lambda: load_encoder(config.encoder))
     remove_tree(workspace.bundles)
     scored = {name: _scored(workspace, recipes[name], fits[name].fit) for name in recipes}
@@ -121,14 +106,6 @@ def _train(config: RunConfig, workspace: Workspace, key: str) -> TrainRecord:
         encoder_sha256=encoder().sha256,
         fusion={name: fitted.fit.notes for name, fitted in fits.items() if fitted.fit.notes},
     )
-
-
-class FittedClass(NamedTuple):
-    """A class's fit, with the healthy windows and past cases that explain its risks."""
-
-    fit: CrossFit
-    background: Windows | None
-    cases: PastCases | None
 
 
 def _bundle(
@@ -180,95 +157,6 @@ def _training_facts(
     counts = count(read_windows(workspace.windows, recipe, ("train",)))
     epoch = {"kept_epoch": state.best_epoch} if state else {}
     return {"run": config.name, "key": key, "counts": counts._asdict(), **epoch}
-
-
-def _idle_cpus(config: RunConfig) -> int:
-    """Return how many CPUs the workers leave idle; 0 where nothing can be fitted beside them."""
-    if not network_fits(config.model, folds=config.decision.folds):
-        return 0
-    if not other_blocks(config.model):
-        return 0
-    return max(int(ray.cluster_resources().get("CPU", 0)) - max(config.train.workers, 1), 0)
-
-
-def _start_blocks(config: RunConfig, workspace: Workspace, recipe: Recipe) -> ray.ObjectRef:
-    """Start the fit of the blocks of one class that are no networks."""
-    task = ray.remote(num_cpus=1, max_retries=2)(_fit_blocks)
-    folds = config.decision.folds
-    return task.remote(workspace.windows, recipe, config.model, config.encoder, folds)
-
-
-def _fit_blocks(
-    folder: AnyPath,
-    recipe: Recipe,
-    model: FamilyConfig,
-    encoder_config: EncoderConfig,
-    folds: int,
-) -> dict[str, CrossFit]:
-    torch.set_num_threads(1)
-    encoder = loaded_once(lambda: load_encoder(encoder_config))
-    windows = fit_windows(folder, recipe, model, encoder)
-    return fit_other_blocks(windows, model, Fitting(encoder), folds=folds)
-
-
-def _fit_classes(
-    config: RunConfig,
-    workspace: Workspace,
-    recipes: dict[str, Recipe],
-    networks: dict[str, FitState],
-    blocks: dict[str, ray.ObjectRef],
-) -> dict[str, FittedClass]:
-    """Fit what is not fitted yet, one Ray task per class, and put all of a class together.
-
-    Args:
-        networks: the networks of every class.
-        blocks: of some classes, what was fitted beside the networks.
-    """
-    task = ray.remote(num_cpus=1, max_retries=2)(_fit_class)
-    refs = {}
-    for name in sorted(recipes, key=blocks.__contains__):  # those with most to do are begun first
-        recipe = recipes[name]
-        states = {
-            fit.removeprefix(f"{name}/"): state
-            for fit, state in networks.items()
-            if fit.startswith(f"{name}/")
-        }
-        refs[name] = task.remote(
-            workspace.windows,
-            recipe,
-            config.model,
-            config.encoder,
-            states,
-            config.decision.folds,
-            blocks.get(name, {}),
-        )
-    results: list[FittedClass] = finished("train", "classes", list(refs.values()))
-    fits = dict(zip(refs, results, strict=True))
-    return {name: fits[name] for name in recipes}
-
-
-def _fit_class(
-    folder: AnyPath,
-    recipe: Recipe,
-    model: FamilyConfig,
-    encoder_config: EncoderConfig,
-    states: dict[str, FitState],
-    folds: int,
-    blocks: dict[str, CrossFit],
-) -> FittedClass:
-    torch.set_num_threads(1)
-    encoder = loaded_once(lambda: load_encoder(encoder_config))
-    windows = fit_windows(folder, recipe, model, encoder)
-    fitting = Fitting(encoder, states=states, blocks=blocks)
-    fit = cross_fit(windows, model, fitting, folds=folds)
-    columns = table_columns(folder, recipe).intersection(LOOKED_AT)
-    seen = read_windows(folder, recipe, NOT_TESTED, tuple(sorted(columns)))
-    cases = choose_cases(seen, recipe.windows.horizons)
-    if not has_reasons(model) or recipe.width + len(OTHERS) > MOST_PLAYERS:
-        return FittedClass(fit, None, cases)
-    train = windows.split("train")
-    background = choose_background(train if len(train) else windows, model.needs)
-    return FittedClass(fit, background, cases)
 
 
 def _fit_networks(config: RunConfig, workspace: Workspace, key: str) -> dict[str, FitState]:

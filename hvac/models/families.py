@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated, Any, NamedTuple, cast
 
 import numpy as np
@@ -140,11 +141,12 @@ def network_fits(config: FamilyConfig, *, folds: int) -> list[NetworkFit]:
 
 
 def fit_other_blocks(
-    windows: Windows, config: FamilyConfig, fitting: Fitting, *, folds: int
+    windows: Windows, config: FamilyConfig, fitting: Fitting, *, folds: int, names: Iterable[str]
 ) -> dict[str, CrossFit]:
-    """Cross-fit the blocks of a fusion that are no networks; none of what is no fusion."""
+    """Cross-fit some blocks of a fusion, which are no networks."""
     blocks = other_blocks(config)
-    return fit_blocks(windows, blocks, fitting, folds_of(windows, config, folds)) if blocks else {}
+    chosen = {name: blocks[name] for name in names}
+    return fit_blocks(windows, chosen, fitting, folds_of(windows, config, folds))
 
 
 def other_blocks(config: FamilyConfig) -> dict[str, OneMember]:

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from threading import Event, Thread
 from typing import TypeVar
 
 import ray
 
 Result = TypeVar("Result")
+Name = TypeVar("Name", bound=Hashable)
 SECONDS_BETWEEN_LOOKS = 0.5
 
 
 def start_meanwhile(
     work: Callable[[], Result],
-    starts: Mapping[str, Callable[[], ray.ObjectRef]],
+    starts: Mapping[Name, Callable[[], ray.ObjectRef]],
     *,
     at_once: int,
-) -> tuple[Result, dict[str, ray.ObjectRef]]:
+) -> tuple[Result, dict[Name, ray.ObjectRef]]:
     """Do some work, and start tasks until it is done.
 
     Args:
@@ -29,7 +30,7 @@ def start_meanwhile(
         What the work returned, and the tasks that were started, by name. The others are left to the
         caller.
     """
-    started: dict[str, ray.ObjectRef] = {}
+    started: dict[Name, ray.ObjectRef] = {}
     done = Event()
 
     def start() -> None:

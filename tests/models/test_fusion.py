@@ -16,7 +16,7 @@ from sklearn.metrics import log_loss, roc_auc_score
 
 from hvac.errors import ConfigError
 from hvac.features.table import Windows
-from hvac.models.families import config_of, cross_fit, fit_other_blocks, restore
+from hvac.models.families import config_of, cross_fit, fit_other_blocks, other_blocks, restore
 from hvac.models.family import Fitting, no_encoder
 from hvac.models.fusion import Fusion, FusionConfig
 from hvac.models.mixing import Labels, Mix, choose_rule, fit_mix
@@ -75,9 +75,9 @@ def test_blocks_that_were_fitted_elsewhere_give_the_very_same_fusion() -> None:
     made = known(windows(400, seed=1))
     config = config_of("fusion", blocks={**BLOCKS, "neural": {"family": "hybrid", "epochs": 1}})
     whole = cross_fit(made, config, Fitting(no_encoder), folds=2)
-    blocks = fit_other_blocks(made, config, Fitting(no_encoder), folds=2)
+    blocks = fit_other_blocks(made, config, Fitting(no_encoder), folds=2, names=BLOCKS)
     mixed = cross_fit(made, config, Fitting(no_encoder, blocks=blocks), folds=2)
-    assert set(blocks) == set(BLOCKS)
+    assert set(blocks) == set(BLOCKS) == set(other_blocks(config))
     assert all(mixed.model.blocks[name] is fit.model for name, fit in blocks.items())
     assert (list(mixed.model.blocks), mixed.notes) == (list(whole.model.blocks), whole.notes)
     np.testing.assert_array_equal(mixed.score_BH, whole.score_BH)
