@@ -83,7 +83,7 @@ def recent_of_units(
     units, points, _ = value_UCT.shape
     out_UDCS = np.full((units, end_UD.shape[1], points, len(RECENT_NAMES)), np.nan)
     _summarise_units(value_UCT, known_UCT, first_day_U, end_UD, from_day_UC, out_UDCS)
-    return out_UDCS.reshape(-1, points, len(RECENT_NAMES))
+    return out_UDCS.reshape(units * end_UD.shape[1], points, len(RECENT_NAMES))
 
 
 def recent_of_windows(x_BCL: AnyFloats) -> Floats:

@@ -80,6 +80,11 @@ Detail = Annotated[
 
 Wait = Annotated[bool, Query(description="answer when the equipment is scored, with its new risks")]
 EVENTS = "text/event-stream"
+EVENTS_ANSWER = {
+    "type": "string",
+    "format": "event-stream",
+    "description": "events whose data is JSON: " + ", ".join(AlarmEvent.model_fields),
+}
 
 
 BULK_BODY = {
@@ -199,7 +204,7 @@ def _looking(service: Service, door: Door) -> APIRouter:
     @routes.get(
         "/stream",
         response_class=StreamingResponse,
-        responses={200: {"content": {EVENTS: {"schema": AlarmEvent.model_json_schema()}}}},
+        responses={200: {"content": {EVENTS: {"schema": EVENTS_ANSWER}}}},
     )
     async def alarms(caller: Caller = read) -> StreamingResponse:
         """Tell alarms as they change, as server-sent events: `present` for those that are there, one

@@ -193,6 +193,8 @@ def test_workspace_of_an_earlier_version_is_told_and_made_anew(
     state.write_text(
         json.dumps({**json.loads(state.read_text()), "buckets": 4, "key": "old"}), encoding="utf-8"
     )
+    made = here.workspace / "steps" / "featurize.json"
+    made.write_text(json.dumps({**json.loads(made.read_text()), "key": "old"}), encoding="utf-8")
     with pytest.raises(HvacError, match=r"earlier version: run python -m ray_jobs\.ingest"):
         featurize.run(here)
     ingest.run(here)

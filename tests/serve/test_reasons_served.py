@@ -104,7 +104,8 @@ def test_page_of_a_bundle_made_before_reasons_says_so(tmp_path: Path, language: 
     with client_of(own) as client:
         path = f"/equipment/{RISING.facility_id}/{RISING.equipment_id}"
         text = client.get(path, params={"lang": language}).text
-        assert "made before reasons: train anew" in text
+        told = {"en": "made before reasons: train anew", "ja": "理由に対応する前のものです"}
+        assert told[language] in text
         body = {"units": [RISING._asdict()]}
         answer = client.post("/v1/predict", json=body, params={"explain": True})
     assert answer.status_code == 422
