@@ -275,7 +275,6 @@ def write_states_directly(config: RunConfig, last: int) -> None:
     from hvac.storage import matching, write_json, write_parquet
     from ray_jobs.run.records import IngestRecord, TrainRecord
     from ray_jobs.run.workspace import workspace_of
-    from ray_jobs.tables.peer_levels import level_marks
     from ray_jobs.tables.state_paths import FOLDER, state_file, state_keys, state_mark
 
     workspace = workspace_of(config)
@@ -309,6 +308,26 @@ def write_states_directly(config: RunConfig, last: int) -> None:
         assert level is not None, "a facility has at least 5 units"
         write_parquet(level_to_arrow(level), path)
         write_json(*mark)
+
+
+def level_marks(root: Any, registry: Any, recipes: Any) -> dict[str, Any]:
+    """By facility the file of its level, its mark, and the units in it.
+
+    The mark says what a level was made of and no more: the next job moves it on.
+    """
+    from hvac.features.peer_files import level_path, mark_of
+    from hvac.features.peer_groups import peer_groups
+    from ray_jobs.tables.peer_levels import classes_of_kinds, level_rules
+
+    class_of = classes_of_kinds(registry)
+    marks = {}
+    for (kind, facility), group in peer_groups(registry).items():
+        if group.facility:
+            path = level_path(root / "peers", kind, facility)
+            rules = level_rules(group.units, recipes[class_of[kind]])
+            mark = {"key": "", "rules": rules, "there": True}
+            marks[facility] = path, (mark_of(path), mark), frozenset(group.units)
+    return marks
 
 
 def units_in(rows: pa.Table) -> Any:

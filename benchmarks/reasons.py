@@ -38,6 +38,7 @@ from hvac.features.scene import Scene
 from hvac.features.table import Windows, concat
 from hvac.models.family import NEEDS
 from hvac.panel.grid import Unit
+from hvac.panel.registry import Registry
 from hvac.scoring.bundle import Bundle
 from hvac.scoring.explanations import explain_newest
 from hvac.scoring.latest import latest_rows
@@ -138,7 +139,7 @@ def _plan(config: RunConfig, workspace: Workspace) -> tuple[BucketPlan, list[str
     peers = make_peers(
         workspace.root,
         workspace.panel,
-        plan.registry,
+        Registry.load(workspace.panel),
         plan.recipes,
         ingested.buckets,
         each=ingested.buckets_each,

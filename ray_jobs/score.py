@@ -104,8 +104,8 @@ def _score(
     registry = Registry.load(workspace.panel)
     _warn_of_unknown_classes(registry, recipes)
     plan = make_plan(config, workspace, recipes)
-    _bring_up_states(plan, workspace.root / STATES, ingested, section)
-    plan = _with_peers(plan, workspace, registry, ingested, rules)
+    states = _bring_up_states(plan, workspace.root / STATES, ingested, section)
+    plan = _with_peers(plan, workspace, registry, ingested, rules, states)
     _drop_gone(folder, set(ingested.buckets))
     chosen = _of_facilities(list(ingested.buckets), section.facilities)
     all_again = bool(section.day or section.again)
@@ -126,10 +126,13 @@ def _score(
 
 def _bring_up_states(
     plan: BucketPlan, folder: AnyPath, ingested: IngestRecord, section: ScoreConfig
-) -> None:
-    """Lay new readings into the states of the buckets that have any, one Ray task each."""
+) -> States | None:
+    """Lay new readings into the states of the buckets that have any, one Ray task each.
+
+    Returns where they lie; None where no class is scored from states, and these are left behind.
+    """
     if not any(within_reach(section, recipe) for recipe in plan.recipes.values()):
-        return
+        return None
     keys = state_keys(ingested.buckets, plan.recipes)
     todo = [bucket for bucket, key in keys.items() if state_key(folder, bucket) != key]
     for path in matching(folder, "*.json"):
@@ -140,10 +143,16 @@ def _bring_up_states(
     shared, where = ray.put(plan), str(folder)
     refs = [task.remote(shared, bucket, where, keys[bucket]) for bucket in todo]
     finished("score", "states", refs)
+    return States(where, stated(plan.recipes))
 
 
 def _with_peers(
-    plan: BucketPlan, workspace: Workspace, registry: Registry, ingested: IngestRecord, rules: str
+    plan: BucketPlan,
+    workspace: Workspace,
+    registry: Registry,
+    ingested: IngestRecord,
+    rules: str,
+    states: States | None,
 ) -> BucketPlan:
     """Add peers, and what the scores of each bucket depend on."""
     buckets, per_facility = ingested.buckets, ingested.buckets_each
@@ -154,7 +163,7 @@ def _with_peers(
         plan.recipes,
         buckets,
         each=per_facility,
-        states=States(str(workspace.root / STATES), stated(plan.recipes)),
+        states=states,
     )
     levels = peer_keys(peers, buckets)
     keys = {bucket: content_key(rules, key, levels.get(bucket)) for bucket, key in buckets.items()}

@@ -6,6 +6,8 @@ days, N events, S summaries. Days are int32 days since 1970-01-01.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pyarrow as pa
 
@@ -21,6 +23,7 @@ from hvac.features.table import KEY_SCHEMA, Windows
 from hvac.features.unit_grids import UnitGrids
 from hvac.panel.cutting import Cut, cut, cut_units
 from hvac.panel.daily_readings import ALWAYS_KNOWN
+from hvac.panel.grid import Unit
 
 RECENT_DAYS = 30
 EVENT_DAYS = 90
@@ -50,7 +53,7 @@ def describe_units(grids: UnitGrids, end_UD: DayNumbers, recipe: Recipe) -> Wind
     )
     blocks = _recent_blocks(grids, normal_UCT, end_UD)
     return Windows(
-        keys=_keys(grids, windows, recipe),
+        keys=_keys(grids.unit_U, grids.point_U, windows, recipe),
         points=grids.points_U[0] if recipe.windows.by == "equipment" else None,
         observed_B=windows.share_B.astype(np.float32),
         persistence_B=_persistence(grids, end_UD).astype(np.float32),
@@ -68,7 +71,9 @@ def bare_windows(scene: Scene, end_day_B: DayNumbers, recipe: Recipe) -> Windows
     """Return the windows of a unit that end on given days, with their status and no content."""
     windows = cut(scene.panel, end_day_B, recipe.windows, scene.scale)
     observed_B = windows.share_B.astype(np.float32)
-    return Windows(keys=_keys(grids_of([scene], recipe), windows, recipe), observed_B=observed_B)
+    panel = scene.panel
+    keys = _keys((panel.unit,), (panel.point_id,), windows, recipe)
+    return Windows(keys=keys, observed_B=observed_B)
 
 
 def _recent_blocks(grids: UnitGrids, normal_UCT: Floats, end_UD: DayNumbers) -> dict[str, Float32s]:
@@ -96,13 +101,15 @@ def _recent_blocks(grids: UnitGrids, normal_UCT: Floats, end_UD: DayNumbers) -> 
     return blocks
 
 
-def _keys(grids: UnitGrids, windows: Cut, recipe: Recipe) -> pa.Table:
-    each = len(windows.end_day_B) // len(grids)
+def _keys(
+    unit_U: Sequence[Unit], point_U: Sequence[str | None], windows: Cut, recipe: Recipe
+) -> pa.Table:
+    """Return the keys of windows that were cut unit after unit, as many of each."""
     count = len(windows.end_day_B)
-    facility, equipment = zip(*grids.unit_U, strict=True)
-    row_B = np.repeat(np.arange(len(grids)), each)
+    facility, equipment = zip(*unit_U, strict=True)
+    row_B = np.repeat(np.arange(len(unit_U)), count // len(unit_U))
     columns = []
-    for names in (facility, equipment, grids.point_U):
+    for names in (facility, equipment, point_U):
         columns.append(pa.array(names, pa.string()).take(pa.array(row_B)))
     columns.append(pa.array([recipe.class_name] * count, pa.string()))
     end_date = pa.array(windows.end_day_B, pa.int32()).cast(pa.date32())

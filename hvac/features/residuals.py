@@ -10,11 +10,11 @@ Legend: U units, C points, T days of the grids. Days are int32 days since 1970-0
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final, NamedTuple, Self
+from typing import Any, Final, NamedTuple, Self
 
 import numpy as np
 
-from hvac.arrays import DayNumbers, Floats
+from hvac.arrays import AnyArray, DayNumbers, Floats
 from hvac.compiled import compiled
 from hvac.days import NEVER
 from hvac.panel.daily_readings import ALWAYS_KNOWN
@@ -45,6 +45,11 @@ class ResidualFit(NamedTuple):
         """Fit every unit."""
         fits = [_fit(panel, scale) for panel, scale in zip(panels, scales, strict=True)]
         return cls(*map(np.stack, zip(*fits, strict=True)))
+
+    def take(self, rows: AnyArray) -> Self:
+        """Return the fits of some units."""
+        parts: list[Any] = [part[rows] for part in self]
+        return type(self)(*parts)
 
 
 def _fit(panel: Panel, scale: Scale) -> tuple[Floats, Floats, Floats, DayNumbers]:

@@ -117,8 +117,6 @@ class UnitGrids:
     def take(self, rows: Ints) -> Self:
         """Return some of the units."""
         places = rows.tolist()
-        fits: list[Any] = [part[rows] for part in self.fits]
-        residual_fit: list[Any] = [part[rows] for part in self.residual_fit]
         return replace(
             self,
             unit_U=tuple(self.unit_U[u] for u in places),
@@ -131,8 +129,8 @@ class UnitGrids:
             known_UCT=self.known_UCT[rows],
             lower_UCT=self.lower_UCT[rows],
             upper_UCT=self.upper_UCT[rows],
-            fits=UnitFits(*fits),
-            residual_fit=ResidualFit(*residual_fit),
+            fits=self.fits.take(rows),
+            residual_fit=self.residual_fit.take(rows),
             events=self.events.take(rows),
             peers=tuple(self.peers[u] for u in places),
         )

@@ -6,11 +6,11 @@ Legend: U units, C points. Days are int32 days since 1970-01-01.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
 
-from hvac.arrays import Bools, DayNumbers, Floats
+from hvac.arrays import AnyArray, Bools, DayNumbers, Floats
 from hvac.days import NEVER
 from hvac.panel.grid import Panel
 
@@ -51,6 +51,11 @@ class UnitFits(NamedTuple):
             gap_UC=np.stack([scale.rhythm.gap_C for scale in scales]),
             gap_known_UC=np.stack([scale.rhythm.known_C for scale in scales]),
         )
+
+    def take(self, rows: AnyArray) -> Self:
+        """Return what is known of some units."""
+        parts: list[Any] = [part[rows] for part in self]
+        return type(self)(*parts)
 
     @property
     def sparse_UC(self) -> Bools:

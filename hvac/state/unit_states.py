@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple, Self
+from typing import NamedTuple, Self
 
 import numpy as np
 
@@ -173,8 +173,6 @@ class UnitStates:
         """Return some of the units: by positions or by a mask."""
         rows = np.flatnonzero(rows) if rows.dtype == bool else rows
         places = rows.tolist()
-        fits: list[Any] = [part[rows] for part in self.fits]
-        residual_fit: list[Any] = [part[rows] for part in self.residual_fit]
         return replace(
             self,
             unit_U=tuple(self.unit_U[u] for u in places),
@@ -186,8 +184,8 @@ class UnitStates:
             known_UCR=self.known_UCR[rows],
             lower_UCR=self.lower_UCR[rows],
             upper_UCR=self.upper_UCR[rows],
-            fits=UnitFits(*fits),
-            residual_fit=ResidualFit(*residual_fit),
+            fits=self.fits.take(rows),
+            residual_fit=self.residual_fit.take(rows),
         )
 
 

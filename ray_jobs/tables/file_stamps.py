@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from hvac.readings.table_paths import file_stamp
 from hvac.storage import AnyPath, open_filesystem, read_mark, write_json
 
+STAMPED = 3  # size, time of change, stamp
 SETTLED_S = 2.0  # a file changed a moment ago may change again within the clock's tick
 
 
@@ -28,7 +29,7 @@ def file_stamps(files: Iterable[str], folder: AnyPath) -> dict[str, str]:
         info = system.get_file_info(inner)
         seen = [info.size, info.mtime_ns]
         known = before.get(path)
-        if isinstance(known, list) and known[:2] == seen:
+        if isinstance(known, list) and len(known) == STAMPED and known[:2] == seen:
             stamps[path] = str(known[2])
         else:
             stamps[path] = file_stamp(path)

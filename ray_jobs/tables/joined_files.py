@@ -55,6 +55,7 @@ def joined_files(panel: AnyPath, keys: Collection[str]) -> JoinedFiles:
         _distinct(pa.concat_tables(others["classes"])),
         _distinct(pa.concat_tables(units)),
     )
+    (folder / "keys.json").unlink(missing_ok=True)  # a run killed from here on joins all anew
     for name, table in joined._asdict().items():
         write_parquet(table, folder / f"{name}.parquet")
     write_json(folder / "keys.json", {"keys": sorted(keys)})

@@ -28,7 +28,6 @@ from hvac.features.peers import (
     peer_series,
 )
 from hvac.features.recipe import Recipe
-from hvac.json_values import JsonObject
 from hvac.panel.grid import Unit, panels
 from hvac.panel.partitions import bucket_folder, bucket_of
 from hvac.panel.registry import Registry
@@ -51,8 +50,6 @@ from ray_jobs.tables.state_paths import state_file
 
 log = logging.getLogger(__name__)
 VERSION = 1
-
-
 MOVED = "moved:"  # before the key of a level of which only the newest days were made again
 
 
@@ -89,7 +86,7 @@ def make_peers(
         states: of the units; where they are given, a level moves on by its newest days alone.
     """
     folder = workspace_root / "peers"
-    class_of = _classes_of_kinds(registry)
+    class_of = classes_of_kinds(registry)
     files, todo = {}, {}
     for place_of, group in peer_groups(registry).items():
         units, class_name = group.units, class_of[group.kind]
@@ -137,7 +134,7 @@ def _make_level(
 ) -> None:
     """Write the level of one group, then what it depends on."""
     path = place(file.path)
-    rules = _rules(units, recipe)
+    rules = level_rules(units, recipe)
     level = _moved_on(path, rules, units, recipe, each, states) if states else None
     moved = level is not None
     if level is None:
@@ -150,27 +147,9 @@ def _make_level(
     write_json(mark_of(path), {"key": key, "rules": rules, "there": level is not None})
 
 
-def _rules(units: Sequence[Unit], recipe: Recipe) -> str:
+def level_rules(units: Sequence[Unit], recipe: Recipe) -> str:
     """Return what a level depends on beside readings."""
     return content_key(units, _settings(recipe), VERSION)
-
-
-def level_marks(
-    root: AnyPath, registry: Registry, recipes: Mapping[str, Recipe]
-) -> dict[str, tuple[AnyPath, tuple[AnyPath, JsonObject], frozenset[Unit]]]:
-    """Return for every facility with a level of its own the file, its mark, and the units in it.
-
-    The mark says what the level was made of and no more: the next job moves it on.
-    """
-    class_of = _classes_of_kinds(registry)
-    marks = {}
-    for (kind, facility), group in peer_groups(registry).items():
-        if group.facility:
-            path = level_path(root / "peers", kind, facility)
-            rules = _rules(group.units, recipes[class_of[kind]])
-            mark: JsonObject = {"key": "", "rules": rules, "there": True}
-            marks[facility] = path, (mark_of(path), mark), frozenset(group.units)
-    return marks
 
 
 def _settings(recipe: Recipe) -> tuple[object, ...]:
@@ -216,7 +195,7 @@ def _moved_on(
     return moved_level(level_from_arrow(read_parquet(path)), parts, recipe)
 
 
-def _classes_of_kinds(registry: Registry) -> dict[str, str]:
+def classes_of_kinds(registry: Registry) -> dict[str, str]:
     """Return the class that each kind of equipment is trained with."""
     pairs = registry.units.group_by(["kind", "class"]).aggregate([])
     return dict(zip(pairs["kind"].to_pylist(), pairs["class"].to_pylist(), strict=True))

@@ -53,7 +53,7 @@ def score_buckets(
 
 @lru_cache(maxsize=1)
 def _kept(plan: BucketPlan | ray.ObjectRef[BucketPlan]) -> BucketPlan:
-    """Fetch a plan once in each of Ray's processes: its registry grows with the fleet."""
+    """Fetch a plan once in each of Ray's processes: its keys and peers grow with the fleet."""
     return fetched(plan)
 
 

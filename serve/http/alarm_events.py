@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from typing import Final
 
 from serve.bodies.answers import AlarmEvent
@@ -27,8 +28,8 @@ def lasts_s(limits: Limits) -> float:
 
 
 async def event_stream(
-    changes: AsyncIterator[AlarmChange | None], seconds: float
-) -> AsyncIterator[str]:
+    changes: AsyncGenerator[AlarmChange | None, None], seconds: float
+) -> AsyncGenerator[str, None]:
     """Yield each change as an event, and a line that says nothing where none comes for a while.
 
     Args:
@@ -38,16 +39,17 @@ async def event_stream(
     ends = time.monotonic() + seconds
     yield f"retry: {AGAIN_MS}\n\n"
     listening = False
-    async for change in changes:
-        if change is not None:
-            yield event(change)
-        elif listening:
-            yield ": nothing has changed\n\n"
-        else:
-            listening = True
-            yield LISTENING
-        if time.monotonic() > ends:
-            break
+    async with aclosing(changes):
+        async for change in changes:
+            if change is not None:
+                yield event(change)
+            elif listening:
+                yield ": nothing has changed\n\n"
+            else:
+                listening = True
+                yield LISTENING
+            if time.monotonic() > ends:
+                break
 
 
 def event(change: AlarmChange) -> str:

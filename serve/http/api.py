@@ -211,6 +211,7 @@ def _looking(service: Service, door: Door) -> APIRouter:
         `listening`, then `began` and `ended`. The stream ends after some seconds: ask again, as
         browsers do; an alarm that is no longer `present` has ended in between.
         """
+        service.alarm_watch.check_room()
         changes = service.alarm_watch.changes(caller.sees)
         seconds = lasts_s(service.config.limits)
         return StreamingResponse(event_stream(changes, seconds), media_type=EVENTS)

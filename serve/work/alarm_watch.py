@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from typing import Final, Literal, NamedTuple
 
 from serve.bodies.problems import Busy
@@ -43,25 +43,29 @@ class AlarmWatch:
         self._alarms: dict[AlarmKey, str] = {}
         self._number = 0
         self._watcher: asyncio.Task[None] | None = None
+        self._starting = asyncio.Lock()
 
-    async def changes(self, sees: Callable[[str], bool]) -> AsyncIterator[AlarmChange | None]:
+    def check_room(self) -> None:
+        """Raise Busy where too many listen already."""
+        if len(self._listeners) >= MOST_LISTENERS:
+            sentence = f"{MOST_LISTENERS} listen to the stream already; try again later"
+            raise Busy(sentence, retry_after=BUSY_S)
+
+    async def changes(
+        self, sees: Callable[[str], bool]
+    ) -> AsyncGenerator[AlarmChange | None, None]:
         """Yield the alarms that are there, then None, then every change; None where none comes.
 
         Args:
             sees: whether the alarms of a facility are told.
-
-        Raises:
-            Busy: too many listen already.
         """
-        if len(self._listeners) >= MOST_LISTENERS:
-            sentence = f"{MOST_LISTENERS} listen to the stream already; try again later"
-            raise Busy(sentence, retry_after=BUSY_S)
-        waiting: asyncio.Queue[AlarmChange] = asyncio.Queue(MOST_WAITING)
-        self._listeners.add(waiting)
-        try:
+        async with self._starting:  # listeners that come together have one watcher
             if self._watcher is None:
                 self._alarms = await asyncio.to_thread(self._store.alarms)
                 self._watcher = asyncio.create_task(self._watch())
+        waiting: asyncio.Queue[AlarmChange] = asyncio.Queue(MOST_WAITING)
+        self._listeners.add(waiting)
+        try:
             for alarm, row in sorted(self._alarms.items()):
                 if sees(alarm.facility_id):
                     yield AlarmChange(self._number, "present", alarm, row)
@@ -77,13 +81,17 @@ class AlarmWatch:
                 self._watcher = None
 
     async def _watch(self) -> None:
+        away = False
         while True:
             await asyncio.sleep(LOOK_EVERY_S)
             try:
                 now = await asyncio.to_thread(self._store.alarms)
             except Exception:
-                log.exception("alarms cannot be read; it is tried again")
+                if not away:
+                    log.exception("alarms cannot be read; it is tried again and again")
+                away = True
                 continue
+            away = False
             for alarm in sorted(self._alarms.keys() - now.keys()):
                 self._tell("ended", alarm, self._alarms[alarm])
             for alarm in sorted(now.keys() - self._alarms.keys()):

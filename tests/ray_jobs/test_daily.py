@@ -15,8 +15,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from hvac.errors import HvacError, InputError
+from hvac.features.peers import level_from_arrow
 from ray_jobs import daily, score
 from ray_jobs.run.run_config import RunConfig
+from ray_jobs.tables import joined_files
 from tests.ray_jobs.conftest import SMALL
 
 DAYS = 7
@@ -293,3 +295,45 @@ def test_a_fleet_too_large_for_one_table_has_parts_and_the_first_of_the_ranking(
     assert sum(told.units.values()) == len(equipment) == len(whole) - 1
     score.run(plant.config(score={"days": DAYS, "again": True}))
     assert (plant.workspace / "latest.parquet").exists()
+
+
+def test_ingest_killed_while_it_joins_counts_every_reading_once(
+    plant: Plant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The joined tables are there with the new file, and their mark is not yet."""
+    first = plant.facilities[0]
+    plant.arrive("new", plant.on(plant.last, first))
+    write = joined_files.write_json
+
+    def killed(path: Path, content: object) -> None:
+        if path.name == "keys.json":
+            raise KeyboardInterrupt
+        write(path, content)
+
+    monkeypatch.setattr(joined_files, "write_json", killed)
+    with pytest.raises(KeyboardInterrupt):
+        daily.run(plant.config())
+    monkeypatch.undo()
+    daily.run(plant.config())
+    units = pq.read_table(plant.workspace / "panel" / "units.parquet")
+    expected = plant.before(plant.last).num_rows + plant.on(plant.last, first).num_rows
+    assert pc.sum(units["readings"]).as_py() == expected
+
+
+def test_peers_are_of_today_though_states_were_left_behind(
+    plant: Plant, fresh: Callable[[Plant], Plant]
+) -> None:
+    """Windows further back than states reach are scored from the record, and so are their peers."""
+    for facility in plant.facilities:
+        plant.arrive(f"new_{facility}", plant.on(plant.last, facility))
+    far = {"score": {"days": 120}}
+    daily.run(plant.config(**far))
+    other = fresh(plant)
+    daily.run(other.config(**far))
+    levels = sorted((plant.workspace / "peers").rglob("*.parquet"))
+    assert levels
+    for path in levels:
+        same = other.workspace / "peers" / path.relative_to(plant.workspace / "peers")
+        one, two = (level_from_arrow(pq.read_table(each)) for each in (path, same))
+        assert one.first_day == two.first_day
+        np.testing.assert_array_equal(one.median_TC, two.median_TC, err_msg=str(path))

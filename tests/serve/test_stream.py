@@ -188,11 +188,48 @@ def test_too_many_listeners_are_refused_and_one_who_leaves_makes_room(
         one = service.alarm_watch.changes(lambda _: True)
         await anext(one)
         with pytest.raises(Busy, match="listen to the stream already"):
-            await anext(service.alarm_watch.changes(lambda _: True))
+            service.alarm_watch.check_room()
         await one.aclose()
-        assert await first(service.alarm_watch.changes(lambda _: True), 1)
+        service.alarm_watch.check_room()
 
     asyncio.run(crowd())
+    monkeypatch.setattr(alarm_watch, "MOST_LISTENERS", 0)
+    with client_of(service) as client:
+        told = client.get("/v1/stream")
+    assert told.status_code == 429
+    assert "listen to the stream already" in told.json()["error"]
+
+
+def test_listeners_that_come_together_hear_every_change_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(alarm_watch, "LOOK_EVERY_S", 0.02)
+    monkeypatch.setattr(alarm_watch, "QUIET_S", 0.3)
+    service = scored(service_of(tmp_path))
+    for unit in UNITS:
+        alarmed(service.store, unit, False)
+
+    async def heard() -> list[AlarmChange]:
+        found = []
+        quiet = 0
+        async for change in service.alarm_watch.changes(lambda _: True):
+            found += [change] if change else []
+            quiet += change is None
+            if quiet == 2:  # the first None says that all present ones were told
+                break
+        return found
+
+    async def listen() -> list[list[AlarmChange]]:
+        both = asyncio.gather(heard(), heard())
+        await asyncio.sleep(0.1)
+        alarmed(service.store, E1, True)
+        return await asyncio.wait_for(both, 10)
+
+    for changes in asyncio.run(listen()):
+        assert [(c.change, c.alarm.horizon) for c in changes] == [
+            ("began", 30), ("began", 60), ("began", 90)
+        ]  # fmt: skip
+        assert [c.number for c in changes] == [1, 2, 3]
 
 
 def test_stream_is_no_request_in_flight(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
